@@ -1,0 +1,110 @@
+//! The command line.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::commands::{build::BuildArgs, completions::CompletionsArgs, inspect::InspectArgs, new::NewArgs, run::RunArgs, storage::StorageArgs};
+use crate::config::{parse_bytes, parse_duration};
+use crate::console::Color;
+use crate::errors::EXIT_CODES;
+
+/// Make, build, run and inspect inference actions.
+///
+/// An action is a WebAssembly component that is given parameters, asks models, reads and writes objects, and answers with JSON. It runs in
+/// a sandbox: on this machine with models and objects in folders, or in an OpenWhisk container.
+#[derive(Debug, Parser)]
+#[command(name = "keynet-inference", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// Say what the host does; twice to say how
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
+    pub verbose: u8,
+    /// When to colour messages
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", display_order = 101)]
+    pub color: Color,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a project for a new action
+    New(NewArgs),
+    /// Build a project into a component
+    Build(BuildArgs),
+    /// Run a component once, or serve it by HTTP
+    Run(Box<RunArgs>),
+    /// Show what a component is and what it may do here
+    Inspect(InspectArgs),
+    /// Work with the objects of embedded storage
+    Storage(StorageArgs),
+    /// Write a shell's completions to standard output
+    Completions(CompletionsArgs),
+}
+
+/// Settings that stand above the environment's.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HostArgs {
+    /// Run models from this folder, in Triton's repository layout [default: ./models]
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<std::path::PathBuf>,
+    /// Keep objects in this folder [default: ./storage]
+    #[arg(long, value_name = "DIR")]
+    pub storage: Option<std::path::PathBuf>,
+    /// How long a run may take, such as 500ms, 60s or 5m [default: the policy's, 60s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<std::time::Duration>,
+    /// How much memory a run may hold, such as 512MiB [default: the policy's, 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub memory: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn run(arguments: &[&str]) -> Result<RunArgs, clap::Error> {
+        let cli = Cli::try_parse_from(["keynet-inference", "run"].iter().chain(arguments))?;
+        match cli.command {
+            Command::Run(run) => Ok(*run),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_what_the_readme_shows() {
+        let args = run(&[
+            "action.wasm", "--param", "a=1", "--param", "b=x", "--params-file", "-", "--input", "image_url=cat.jpg", "--models", "m",
+            "--storage", "s", "--time", "--json", "--timeout", "5m", "--memory", "1GiB",
+        ]) // one command, as typed
+        .unwrap();
+        assert_eq!(args.params.len(), 2);
+        assert_eq!(args.host.memory, Some(1 << 30));
+        assert_eq!(args.host.timeout, Some(std::time::Duration::from_secs(300)));
+        assert!(args.time && args.json && args.serve.is_none());
+    }
+
+    #[test]
+    fn serve_has_a_default_address() {
+        let address = |arguments: &[&str]| run(arguments).map(|args| args.serve.map(|address| address.to_string()));
+        assert_eq!(address(&["a.wasm"]).unwrap(), None);
+        assert_eq!(address(&["a.wasm", "--serve"]).unwrap().as_deref(), Some("127.0.0.1:8080"));
+        assert_eq!(address(&["a.wasm", "--serve", "9000"]).unwrap().as_deref(), Some("127.0.0.1:9000"));
+        assert!(address(&["--serve", "a.wasm"]).is_err());
+        assert!(address(&["a.wasm", "--serve", "--param", "a=1"]).is_err());
+    }
+
+    #[test]
+    fn a_wrong_number_says_how_to_write_it() {
+        let error = run(&["a.wasm", "--memory", "lots"]).unwrap_err().to_string();
+        assert!(error.contains("256MiB"), "{error}");
+        let error = run(&["a.wasm", "--param", "novalue"]).unwrap_err().to_string();
+        assert!(error.contains("KEY=VALUE"), "{error}");
+    }
+}

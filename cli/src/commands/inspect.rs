@@ -1,0 +1,153 @@
+//! `inspect`: what a component is and what it may do here. Nothing of it runs but its description of itself, in a small budget.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use keynet_host::Action;
+use keynet_host::policy::Limits;
+use serde_json::{Value, json};
+
+use crate::args::HostArgs;
+use crate::component::Component;
+use crate::console::{Console, printable};
+use crate::errors::ExpectedError;
+use crate::runtime::{self, Work};
+use crate::{config, json_text, units};
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The component
+    #[arg(value_name = "ACTION.wasm")]
+    action: PathBuf,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows it.
+///
+/// # Errors
+/// It is not an action, or cannot be read.
+pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
+    let config = config::read(&HostArgs::default())?;
+    let component = Component::read(&args.action)?;
+    runtime::start(Work::One)?.block_on(async {
+        let host = Arc::new(config::describing_host(&config)?);
+        let action = component.load(host).await?;
+        console.print(&if args.json { as_json(&action, component.bytes.len()) } else { as_text(&action, component.bytes.len(), console) })
+    })
+}
+
+/// What an action may use, as rows of a name and a text, for the interfaces it imports.
+fn grants(action: &Action) -> Vec<(&'static str, String)> {
+    let (grants, imports) = (action.grants(), action.imports());
+    let mut rows = Vec::new();
+    if imports.has("triton-predict") {
+        rows.push(("models", grants.models.to_string()));
+    }
+    if imports.has("storage") {
+        rows.push(("read", grants.read.to_string()));
+        rows.push(("write", grants.write.to_string()));
+        let private = if grants.private_addresses { ", also at private addresses" } else { "" };
+        rows.push(("urls", format!("{}{private}", grants.hosts)));
+    }
+    if grants.api_key {
+        rows.push(("api-key", "the caller's OpenWhisk key".to_owned()));
+    }
+    rows
+}
+
+fn as_text(action: &Action, size: usize, console: Console) -> String {
+    let description = action.description();
+    let mut text = format!("{}\n", console.heading(&description.name));
+    if !description.description.is_empty() {
+        let _ = writeln!(text, "{}", printable(description.description.trim_end()));
+    }
+    let _ = writeln!(text, "\n  size       {}", units::bytes(size as u64));
+    let _ = writeln!(text, "  digest     {}", action.digest());
+    for (at, import) in action.imports().names().iter().enumerate() {
+        let _ = writeln!(text, "  {:<10} {import}", if at == 0 { "imports" } else { "" });
+    }
+    let rows = grants(action);
+    if rows.is_empty() {
+        text.push_str("  may use    no models, objects or URLs\n");
+    }
+    for (at, (name, what)) in rows.iter().enumerate() {
+        let _ = writeln!(text, "  {:<10} {name}: {}", if at == 0 { "may use" } else { "" }, printable(what));
+    }
+    let Limits { memory, time, logs, .. } = &action.host().policy().limits;
+    let _ = writeln!(text, "  limits     {}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs));
+    match &description.input_schema {
+        None => text.push_str("  parameters not described\n"),
+        Some(schema) => text.push_str(&parameters(schema)),
+    }
+    text
+}
+
+/// The properties of a schema, a line each; the schema itself where it is of another kind.
+fn parameters(schema: &Value) -> String {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return format!("  parameters\n{}\n", printable(&json_text::pretty(&schema.to_string())));
+    };
+    let required = schema.get("required").and_then(Value::as_array);
+    let mut text = String::new();
+    for (at, (name, property)) in properties.iter().enumerate() {
+        let needed = required.is_some_and(|names| names.iter().any(|required| required == name));
+        let default = property.get("default").map(|value| format!(", default {value}")).unwrap_or_default();
+        let described = property.get("description").and_then(Value::as_str).map(|about| format!(": {about}")).unwrap_or_default();
+        let line = format!("{name} ({}{}{default}){described}", kind(property), if needed { ", required" } else { "" });
+        let _ = writeln!(text, "  {:<10} {}", if at == 0 { "parameters" } else { "" }, printable(&line.replace('\n', " ")));
+    }
+    if properties.is_empty() { "  parameters none\n".to_owned() } else { text }
+}
+
+fn kind(property: &Value) -> String {
+    match property.get("type") {
+        Some(Value::String(kind)) => kind.clone(),
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+        _ => "any".to_owned(),
+    }
+}
+
+fn as_json(action: &Action, size: usize) -> String {
+    let description = action.description();
+    let limits = &action.host().policy().limits;
+    let grants: serde_json::Map<_, _> = grants(action).into_iter().map(|(name, what)| (name.to_owned(), what.into())).collect();
+    let all = json!({
+        "name": description.name,
+        "description": description.description,
+        "input_schema": description.input_schema,
+        "digest": action.digest().to_string(),
+        "size": size,
+        "imports": action.imports().names(),
+        "may_use": grants,
+        "limits": { "memory": limits.memory, "time_ms": limits.time.as_secs_f64() * 1e3, "logs": limits.logs },
+    });
+    format!("{all}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_told_line_by_line() {
+        let schema = json!({
+            "type": "object",
+            "required": ["image_url"],
+            "properties": {
+                "image_url": { "type": "string", "description": "Where the picture is.\nA URL." },
+                "threshold": { "type": ["number", "null"], "default": 0.5 },
+            },
+        });
+        assert_eq!(
+            parameters(&schema),
+            "  parameters image_url (string, required): Where the picture is. A URL.\n             threshold (number or null, default 0.5)\n"
+        );
+        assert_eq!(parameters(&json!({ "properties": {} })), "  parameters none\n");
+        assert!(parameters(&json!({ "type": "array" })).contains("\"array\""));
+    }
+}

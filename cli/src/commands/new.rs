@@ -1,0 +1,75 @@
+//! `new`: a project from a template, which builds outside any clone of this repository.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use keynet_host::Config;
+
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::project::template::{self, Values};
+use crate::project::{Language, name, sdk};
+
+/// What to make.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// What the action is written in
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    lang: Language,
+    /// The action's name, and the folder that is made: the last part of a path is the name
+    name: PathBuf,
+}
+
+/// Makes it.
+///
+/// # Errors
+/// The name cannot be one, or there is something already.
+pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
+    let folder = &args.name;
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name::check(name, args.lang)?;
+    refuse_occupied(folder)?;
+    let sdk = match args.lang {
+        Language::Rust => sdk::dependency(&Config::from_environment()?.cache_dir)?,
+    };
+    fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
+    template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
+    console.print(&next_steps(name, folder))
+}
+
+fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) if entries.next().is_none() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotADirectory => Err(ExpectedError::io("look into", folder)(error)),
+        _ => Err(ExpectedError::Occupied(folder.to_owned())),
+    }
+}
+
+fn next_steps(name: &str, folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "made the action {name} in {folder}\n\n\
+         next:\n  \
+           cd {folder}\n  \
+           keynet-inference build\n  \
+           keynet-inference run action.wasm --param name=Ada\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_empty_folder_is_filled() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(refuse_occupied(folder.path()).is_ok());
+        assert!(refuse_occupied(&folder.path().join("missing")).is_ok());
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert!(matches!(refuse_occupied(folder.path()), Err(ExpectedError::Occupied(_))));
+        assert!(matches!(refuse_occupied(&folder.path().join("file")), Err(ExpectedError::Occupied(_))));
+    }
+}

@@ -1,0 +1,191 @@
+//! `run`: a component once, its result on standard output; or served by HTTP.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use clap::Args;
+use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Receipt};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::address::ListenAddress;
+use crate::args::HostArgs;
+use crate::component::Component;
+use crate::console::{Console, Logs};
+use crate::errors::ExpectedError;
+use crate::inputs::Inputs;
+use crate::parameters::{Draft, Input, Param};
+use crate::runtime::{self, Work};
+use crate::{config, json_text, receipt, serve, storage, written};
+
+/// What to run, with what, how.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The component
+    #[arg(value_name = "ACTION.wasm")]
+    action: PathBuf,
+    /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above --params-file
+    #[arg(short, long = "param", value_name = "KEY=VALUE")]
+    pub params: Vec<Param>,
+    /// Take the parameters from a file with a JSON object; - is standard input
+    #[arg(long, value_name = "FILE")]
+    params_file: Option<PathBuf>,
+    /// Put a file into storage and set a parameter to the URL that reads it
+    #[arg(long = "input", value_name = "KEY=FILE")]
+    inputs: Vec<Input>,
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// Tell on standard error where time and memory went
+    #[arg(long)]
+    pub time: bool,
+    /// Answer with one JSON object: the result or the error, and the receipt
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the action loaded and answer POST / with its results until Ctrl-C
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8080",
+          conflicts_with_all = ["params", "params_file", "inputs", "json"])]
+    pub serve: Option<ListenAddress>,
+}
+
+/// How a run that began has ended.
+struct Ended {
+    outcome: Outcome,
+    /// What came before: starting the host and loading the action.
+    loaded: Duration,
+}
+
+/// Runs or serves it.
+///
+/// # Errors
+/// Whatever keeps it from running, and the failure of the action itself. With `--json` they are told as JSON and are no errors here.
+pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    if let Some(address) = &args.serve {
+        let config = config::read(&args.host)?;
+        let component = Component::read(&args.action)?;
+        let server = serve::Server { address, config, component, time: args.time, console };
+        return runtime::start(Work::Many)?.block_on(server.run()).map(|()| ExitCode::SUCCESS);
+    }
+    let (json, time) = (args.json, args.time);
+    let (result, receipt) = match once(args, console) {
+        Ok(Ended { outcome, loaded }) => {
+            if time {
+                console.say(&receipt::table(&outcome.receipt, loaded));
+            }
+            (outcome.result.map_err(ExpectedError::Failed), Some(outcome.receipt))
+        }
+        Err(error) => (Err(error), None),
+    };
+    if json {
+        let code = result.as_ref().err().map_or(ExitCode::SUCCESS, |error| error.exit().into());
+        console.print(&as_json(&result, receipt.as_ref()))?;
+        return Ok(code);
+    }
+    let layout = if console.reader { json_text::pretty } else { json_text::compact };
+    console.print(&format!("{}\n", layout(&result?)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
+    let (started, wall_clock) = (Instant::now(), SystemTime::now());
+    let mut config = config::read(&args.host)?;
+    config.concurrency = 1;
+    let component = Component::read(&args.action)?;
+    let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
+    for name in draft.reserved() {
+        console.note(format_args!("the parameter {name} is left out: it is configuration, which actions do not see; set it in the environment"));
+    }
+    let inputs = Inputs::read(args.inputs)?;
+
+    runtime::start(Work::One)?.block_on(async {
+        let host = Arc::new(Host::new(&config)?);
+        let action = component.load(Arc::clone(&host)).await?;
+        say_where_things_are(&action, &config, console);
+        let inputs = if inputs.is_empty() {
+            Vec::new()
+        } else {
+            inputs.store(&*host.storage().map_err(ExpectedError::Storage)?, &mut draft).await?
+        };
+        let parameters = draft.finish()?;
+        let loaded = started.elapsed();
+        let deadline = Instant::now() + host.policy().limits.time;
+        let logs = Arc::new(Logs::new(console));
+        let outcome = action.run(ActivationRequest { parameters, environment: Vec::new(), deadline, logs }).await;
+        if config.s3.is_none() && (outcome.receipt.storage_calls > 0 || !inputs.is_empty()) {
+            let folder = &config.embedded_storage.folder;
+            let inputs: Vec<_> = inputs.iter().map(|input| folder.join(input.to_string())).collect();
+            for path in written::since(wall_clock, folder).iter().filter(|path| !inputs.contains(path)) {
+                console.note(format_args!("wrote {}", path.display()));
+            }
+        }
+        Ok(Ended { outcome, loaded })
+    })
+}
+
+/// Says which embedded defaults an action will meet, one line each, where it uses them at all.
+pub fn say_where_things_are(action: &Action, config: &Config, console: Console) {
+    let models = &config.embedded_models.folder;
+    if action.imports().has("triton-predict") && config.triton.is_none() {
+        if models.is_dir() {
+            console.note(format_args!("models are run in process, from {} (TRITON_URL is not set)", models.display()));
+        } else {
+            console.note(format_args!("there are no models: no folder {} (--models, or TRITON_URL)", models.display()));
+        }
+    }
+    if action.imports().has("storage") && config.s3.is_none() {
+        let storage = config.embedded_storage.folder.display();
+        let read = storage::public_address(config).map_or(String::new(), |_| "; `keynet-inference storage serve` opens their URLs".to_owned());
+        console.note(format_args!("objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"));
+    }
+}
+
+/// The one object of `--json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    trace: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<&'a Receipt>,
+}
+
+fn as_json(result: &Result<String, ExpectedError>, receipt: Option<&Receipt>) -> String {
+    let error = result.as_ref().err();
+    let report = Report {
+        result: result.as_ref().ok().and_then(|text| RawValue::from_string(json_text::compact(text)).ok()),
+        error: error.map(ExpectedError::one_line),
+        kind: error.map(ExpectedError::kind),
+        trace: match error {
+            Some(ExpectedError::Failed(failure)) => failure.trace(),
+            _ => &[],
+        },
+        receipt,
+    };
+    // Text and numbers cannot fail to be JSON.
+    format!("{}\n", serde_json::to_string(&report).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use keynet_host::Failure;
+
+    use super::*;
+
+    #[test]
+    fn json_has_a_result_or_an_error() {
+        let receipt = Receipt { total_us: 7, ..Receipt::default() };
+        let json = as_json(&Ok("{ \"b\": 1.50,\n \"a\": 1 }".to_owned()), Some(&receipt));
+        assert!(json.starts_with("{\"result\":{\"b\":1.50,\"a\":1},\"receipt\":{\"total_us\":7,"), "{json}");
+        let trap = Failure::Trap { reason: "it divided by zero".to_owned(), trace: vec!["f".to_owned()] };
+        let json = as_json(&Err(ExpectedError::Failed(trap)), None);
+        assert_eq!(json, "{\"error\":\"the action trapped: it divided by zero\",\"kind\":\"trap\",\"trace\":[\"f\"]}\n");
+        let error = ExpectedError::io("read", std::path::Path::new("a.wasm"))(std::io::Error::from(std::io::ErrorKind::NotFound));
+        assert_eq!(as_json(&Err(error), None), "{\"error\":\"cannot read a.wasm: entity not found\",\"kind\":\"io\"}\n");
+    }
+}

@@ -1,0 +1,59 @@
+//! `storage serve`: the objects of embedded storage, by HTTP, to whoever holds a presigned URL.
+
+use clap::{Args, Subcommand};
+use keynet_host::Config;
+use keynet_host::object_storage::embedded;
+
+use crate::address::ListenAddress;
+use crate::args::HostArgs;
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::runtime::{self, Work};
+use crate::{config, storage};
+
+/// Work with the objects of embedded storage.
+#[derive(Debug, Args)]
+pub struct StorageArgs {
+    #[command(subcommand)]
+    command: StorageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StorageCommand {
+    /// Answer the presigned URLs of embedded storage until Ctrl-C
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The folder of objects [default: ./storage]
+    #[arg(long, value_name = "DIR")]
+    storage: Option<std::path::PathBuf>,
+    /// Where to listen [default: where presigned URLs point, 127.0.0.1:9797]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<ListenAddress>,
+}
+
+/// Does what is asked with the objects.
+///
+/// # Errors
+/// The folder cannot be used, or the address is not free.
+pub fn run(args: StorageArgs, console: Console) -> Result<(), ExpectedError> {
+    let StorageCommand::Serve(args) = args.command;
+    let config = config::read(&HostArgs { storage: args.storage, ..HostArgs::default() })?;
+    runtime::start(Work::Many)?.block_on(serve(&config, args.listen, console))
+}
+
+async fn serve(config: &Config, listen: Option<ListenAddress>, console: Console) -> Result<(), ExpectedError> {
+    let store = storage::open(config)?;
+    let address = listen.unwrap_or_else(|| storage::default_address(config));
+    let (listener, bound) = address.bind().await?;
+    let public = &config.embedded_storage.public_url;
+    console.say(&format!("listening on http://{bound}, objects in {}\n", config.embedded_storage.folder.display()));
+    if storage::public_address(config).is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address) {
+        console.note(format_args!("presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL says where"));
+    }
+    embedded::serve(listener, store, storage::limits(config), runtime::asked_to_stop())
+        .await
+        .map_err(|source| ExpectedError::Io { what: "serve on", thing: bound.to_string(), source })
+}

@@ -1,0 +1,60 @@
+//! The host's configuration for one command: the environment, then flags.
+
+use keynet_host::Config;
+pub use keynet_host::config::{parse_bytes, parse_duration};
+use keynet_host::engine::{AotCache, CompileLimits, Compiler, Engine, EngineOptions};
+use keynet_host::policy::Policy;
+use keynet_host::state::StateDir;
+use keynet_host::{Error, Host, HostError};
+
+use crate::args::HostArgs;
+use crate::errors::ExpectedError;
+
+/// The environment's configuration under what `args` says.
+///
+/// # Errors
+/// A value cannot be used, or a folder that was named is not there.
+pub fn read(args: &HostArgs) -> Result<Config, ExpectedError> {
+    let mut config = Config::from_environment()?;
+    if let Some(folder) = &args.models {
+        std::fs::read_dir(folder).map_err(ExpectedError::io("read models from", folder))?;
+        config.embedded_models.folder.clone_from(folder);
+        config.triton = None;
+    }
+    if let Some(folder) = &args.storage {
+        config.embedded_storage.folder.clone_from(folder);
+        config.s3 = None;
+    }
+    config.limits.time = args.timeout.or(config.limits.time);
+    config.limits.memory = args.memory.or(config.limits.memory);
+    Ok(config)
+}
+
+/// A host that loads actions and lets them describe themselves, without models and objects: it makes no folder for them.
+///
+/// # Errors
+/// As [`Host::new`].
+pub fn describing_host(config: &Config) -> Result<Host, HostError> {
+    let policy = config.policy.as_deref().map_or_else(|| Ok(Policy::local()), Policy::read)?.with_limits(&config.limits);
+    let key = StateDir::new(&config.state_dir).key("compiled-code.key")?;
+    let engine = Engine::new(EngineOptions {
+        activations: 1,
+        compiler: Compiler::Child(CompileLimits { memory: config.compile_memory, time: config.compile_time }),
+        cache: Some(AotCache::new(config.cache_dir.join("compiled"), key)),
+    })
+    .map_err(HostError::Engine)?;
+    let none = || Error::unavailable("the action is only described");
+    Host::with(engine, Err(none()), Err(none()), policy, config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_folder_that_is_not_there_is_named() {
+        let args = HostArgs { models: Some("no/such/models".into()), ..HostArgs::default() };
+        let error = read(&args).unwrap_err().one_line();
+        assert!(error.starts_with("cannot read models from no/such/models: "), "{error}");
+    }
+}

@@ -1,0 +1,289 @@
+//! Every way a command can fail that is not a bug: one error type, whose kinds have an exit code with a meaning.
+//!
+//! Messages are fragments in lower case that read well after `error: `: what happened, and to which thing. What to do next is either
+//! in the cause, in the words of the host, or a hint.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use keynet_host::config::ConfigError;
+use keynet_host::policy::AskError;
+use keynet_host::{ActionError, Failure, HostError};
+
+use crate::console::{Console, printable};
+use crate::failure;
+
+/// The exit codes, for `--help`. `docs/cli.md` has the same table.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  it worked
+  1  the action answered with an error, failed or met a limit
+  2  the command line, or a file of parameters, cannot be understood
+  3  the component is not an action that this version can load
+  4  the configuration or the policy cannot be used, or this machine cannot run WebAssembly
+  5  the project cannot be made or built
+  6  a file, a folder or an address cannot be read, written or used";
+
+/// What a process ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The action answered with an error, failed or met a limit.
+    Failed = 1,
+    /// The command line, or a file of parameters. Also clap's.
+    Usage = 2,
+    /// The component.
+    Component = 3,
+    /// The configuration, the policy, the machine.
+    Configuration = 4,
+    /// `new` and `build`.
+    Project = 5,
+    /// Files, folders, addresses.
+    Io = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExpectedError {
+    /// The action ran and has no result.
+    #[error("{}", failure::sentence(.0))]
+    Failed(Failure),
+    /// The parameters of a run.
+    #[error("the parameters in {origin} cannot be used")]
+    Parameters {
+        /// The file or flag.
+        origin: String,
+        /// What is wrong with them.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A component that is not an action.
+    #[error("{} cannot be loaded", path.display())]
+    Action {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ActionError,
+    },
+    /// A setting.
+    #[error("the configuration cannot be used")]
+    Config(#[from] ConfigError),
+    /// The policy, the state folder, the machine.
+    #[error("the host cannot start")]
+    Host(#[from] HostError),
+    /// The name of a new project.
+    #[error("{name:?} cannot be the name of a {language} action: {why}")]
+    Name {
+        /// What was asked for.
+        name: String,
+        /// Its language.
+        language: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is something where the project would be.
+    #[error("{} is there already and is not an empty folder", .0.display())]
+    Occupied(PathBuf),
+    /// Nothing to build.
+    #[error("{} is not a project: it has no Cargo.toml", .0.display())]
+    NoProject(PathBuf),
+    /// The SDK that a project was made with is gone.
+    #[error("the project's SDK is not at {} any more", path.display())]
+    SdkGone {
+        /// Where the project looks for it.
+        path: PathBuf,
+        /// Where this version's is.
+        instead: PathBuf,
+    },
+    /// Rust cannot build components.
+    #[error("no Rust toolchain with the target wasm32-wasip2 was found")]
+    NoToolchain,
+    /// cargo cannot be started.
+    #[error("{program} cannot be started")]
+    Program {
+        /// Which program.
+        program: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// cargo has told why.
+    #[error("cargo could not build the project ({0})")]
+    CargoFailed(std::process::ExitStatus),
+    /// cargo built nothing that could be an action.
+    #[error("{0}")]
+    Artifact(String),
+    /// The project's `keynet.toml`.
+    #[error("{} cannot be used", path.display())]
+    Ask {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: AskError,
+    },
+    /// What was built is not an action.
+    #[error("the project was built, but the component it makes is not an action")]
+    NotAnAction(#[source] ActionError),
+    /// A file, folder or address.
+    #[error("cannot {what} {thing}")]
+    Io {
+        /// What was tried: "read", "listen on".
+        what: &'static str,
+        /// The path or address.
+        thing: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The embedded store.
+    #[error("the object store cannot be used")]
+    Storage(#[source] keynet_host::Error),
+}
+
+impl ExpectedError {
+    /// A failed operation on a path.
+    pub fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let thing = path.display().to_string();
+        move |source| Self::Io { what, thing, source }
+    }
+
+    /// Its exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Failed(_) => Exit::Failed,
+            Self::Parameters { .. } => Exit::Usage,
+            Self::Action { .. } => Exit::Component,
+            Self::Config(_) | Self::Host(_) => Exit::Configuration,
+            Self::Name { .. }
+            | Self::Occupied(_)
+            | Self::NoProject(_)
+            | Self::SdkGone { .. }
+            | Self::NoToolchain
+            | Self::Program { .. }
+            | Self::CargoFailed(_)
+            | Self::Artifact(_)
+            | Self::Ask { .. }
+            | Self::NotAnAction(_) => Exit::Project,
+            Self::Io { .. } | Self::Storage(_) => Exit::Io,
+        }
+    }
+
+    /// Its name in `--json`. For a failed action that of the failure.
+    pub fn kind(&self) -> &'static str {
+        match (self, self.exit()) {
+            (Self::Failed(failure), _) => failure::kind(failure),
+            (_, Exit::Failed) => "failed",
+            (_, Exit::Usage) => "usage",
+            (_, Exit::Component) => "component",
+            (_, Exit::Configuration) => "configuration",
+            (_, Exit::Project) => "project",
+            (_, Exit::Io) => "io",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoToolchain => Some(
+                "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, `guest-sdk/setup-wasm-toolchain` in a clone of \
+                 keynet-inference builds a toolchain called keynet-wasm"
+                    .to_owned(),
+            ),
+            Self::Program { program: "cargo", .. } => Some("install Rust from https://rustup.rs".to_owned()),
+            Self::NoProject(_) => Some("make one with `keynet-inference new NAME`, or name its folder with --path".to_owned()),
+            Self::Occupied(_) => Some("choose another name, or remove it".to_owned()),
+            Self::SdkGone { instead, .. } => {
+                Some(format!("this version's SDK is at {}: write that path into the project's Cargo.toml", instead.display()))
+            }
+            Self::Io { source, what: "read", .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                Some("name the component's file; `keynet-inference build` makes it from a project's folder".to_owned())
+            }
+            Self::Io { source, what: "listen on", .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("another process listens there: stop it, or choose another address".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// The message with its causes, on one line: for `--json`.
+    pub fn one_line(&self) -> String {
+        let mut text = match self {
+            // Alone, without the sentence around it, as the action said it.
+            Self::Failed(failure) => failure.to_string(),
+            other => other.to_string(),
+        };
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+
+    /// The message, its causes, where it happened and what to do next, for a person.
+    pub fn report(&self, console: Console) -> String {
+        let mut text = format!("{} {}\n", console.error_label(), indented(&self.to_string()));
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let _ = writeln!(text, "  caused by: {}", indented(&error.to_string()));
+            cause = error.source();
+        }
+        if let Self::Failed(failure) = self {
+            for frame in failure.trace() {
+                let _ = writeln!(text, "  at {}", printable(frame));
+            }
+            if let Failure::Limit { said: Some(said), .. } = failure {
+                let _ = writeln!(text, "  it said last: {}", indented(said));
+            }
+        }
+        if let Some(hint) = self.hint() {
+            let _ = writeln!(text, "  {} {hint}", console.hint_label());
+        }
+        text
+    }
+}
+
+/// Further lines of a message under its first one.
+fn indented(text: &str) -> String {
+    printable(text.trim_end()).replace('\n', "\n    ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_causes_and_a_hint() {
+        let source = io::Error::from(io::ErrorKind::IsADirectory);
+        let error = ExpectedError::io("read", Path::new("hello"))(source);
+        let report = error.report(Console::plain());
+        assert_eq!(
+            report,
+            "error: cannot read hello\n  caused by: is a directory\n  hint: name the component's file; `keynet-inference build` makes it from a project's folder\n"
+        );
+        assert_eq!((error.exit(), error.kind()), (Exit::Io, "io"));
+    }
+
+    #[test]
+    fn every_exit_code_is_documented() {
+        let documented = include_str!("../../docs/cli.md");
+        for exit in [Exit::Failed, Exit::Usage, Exit::Component, Exit::Configuration, Exit::Project, Exit::Io] {
+            let code = exit as u8;
+            assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{exit:?}");
+            assert!(documented.contains(&format!("\n| {code} | ")), "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_trap_says_where() {
+        let error = ExpectedError::Failed(Failure::Trap { reason: "it divided by zero".into(), trace: vec!["hello::main".into()] });
+        assert_eq!(error.report(Console::plain()), "error: the action trapped: it divided by zero\n  at hello::main\n");
+        assert_eq!(error.kind(), "trap");
+    }
+}

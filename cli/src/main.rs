@@ -1,0 +1,63 @@
+//! `keynet-inference`: makes, builds, runs and inspects inference actions.
+//!
+//! A command is a file in [`commands`]; what it needs from the project's folder is in [`project`], what it needs from the host comes from
+//! the crate `keynet-host`. Results go to standard output and everything else to standard error; every failure that is not a bug is an
+//! [`errors::ExpectedError`] with an exit code.
+
+mod address;
+mod args;
+mod commands;
+mod component;
+mod config;
+mod console;
+mod embedded;
+mod errors;
+mod failure;
+mod inputs;
+mod json_text;
+mod parameters;
+mod project;
+mod receipt;
+mod runtime;
+mod serve;
+mod storage;
+mod units;
+mod written;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Cli;
+use console::Console;
+
+fn main() -> ExitCode {
+    keynet_host::engine::run_if_compiler();
+    let cli = Cli::parse();
+    let console = Console::new(cli.color);
+    start_tracing(cli.verbose, console);
+    match commands::run(cli.command, console) {
+        Ok(code) => code,
+        Err(error) => {
+            console.say(&error.report(console));
+            error.exit().into()
+        }
+    }
+}
+
+/// The host's own diagnostics go to standard error: warnings; with `-v` what it does, with `-vv` how; `RUST_LOG` says it in detail.
+fn start_tracing(verbose: u8, console: Console) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(console.colored());
+    if verbose == 0 {
+        subscriber.without_time().with_target(false).init();
+    } else {
+        subscriber.init();
+    }
+}

@@ -1,0 +1,49 @@
+//! tokio, started only by the commands that need it.
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::errors::ExpectedError;
+
+/// How much will run at once.
+#[derive(Debug, Clone, Copy)]
+pub enum Work {
+    /// One action, once: a thread for it and one for what it waits for.
+    One,
+    /// A server.
+    Many,
+}
+
+/// A runtime for `work`.
+///
+/// # Errors
+/// The system has no threads left.
+pub fn start(work: Work) -> Result<Runtime, ExpectedError> {
+    let mut builder = Builder::new_multi_thread();
+    if matches!(work, Work::One) {
+        builder.worker_threads(2);
+    }
+    let io = |source| ExpectedError::Io { what: "start", thing: "the threads of the host".to_owned(), source };
+    builder.enable_all().build().map_err(io)
+}
+
+/// Ends when the process is asked to: Ctrl-C, or SIGTERM. A second time ends the process at once.
+pub async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        _ = terminate.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(130); // as if nothing had caught the signal
+    });
+}

@@ -1,0 +1,169 @@
+//! `run --serve`: one loaded action behind HTTP, for trying it out.
+//!
+//! `POST /` runs it with the JSON object of the body, any number at a time; `GET /` says what it is. `docs/cli.md` has the protocol.
+//! It is no OpenWhisk runtime and has no protection from slow clients.
+
+mod answer;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
+use axum::routing::get;
+use keynet_host::object_storage::embedded;
+use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Parameters};
+use tokio::sync::watch;
+
+use crate::address::ListenAddress;
+use crate::commands::run::say_where_things_are;
+use crate::component::Component;
+use crate::console::{Console, Logs};
+use crate::errors::ExpectedError;
+use crate::{failure, runtime, storage};
+
+/// The largest body of a request. OpenWhisk's limit.
+const MAX_BODY: usize = 48 << 20;
+
+/// How long requests under way may take once the process is asked to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What is served, where.
+pub struct Server<'a> {
+    /// Where to listen.
+    pub address: &'a ListenAddress,
+    /// The host's configuration.
+    pub config: Config,
+    /// The action's component.
+    pub component: Component,
+    /// Whether each run's receipt is told.
+    pub time: bool,
+    /// Where logs and notes go.
+    pub console: Console,
+}
+
+/// What every request needs.
+struct Served {
+    action: Action,
+    /// What an action is given from request to result.
+    time: Duration,
+    tell_receipts: bool,
+    console: Console,
+    count: AtomicU64,
+}
+
+impl Server<'_> {
+    /// Serves until the process is asked to stop, then gives requests under way 10 s.
+    ///
+    /// # Errors
+    /// The host cannot start, the component is not an action, or the address is not free.
+    pub async fn run(self) -> Result<(), ExpectedError> {
+        let host = Arc::new(Host::new(&self.config)?);
+        let action = self.component.load(Arc::clone(&host)).await?;
+        say_where_things_are(&action, &self.config, self.console);
+        let (listener, bound) = self.address.bind().await?;
+
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(async move {
+            runtime::asked_to_stop().await;
+            stop.send_replace(true);
+        });
+        if action.imports().has("storage") {
+            serve_objects(&self.config, self.console, ended(stopping.clone())).await;
+        }
+        let served = Served {
+            time: host.policy().limits.time,
+            tell_receipts: self.time,
+            console: self.console,
+            count: AtomicU64::new(0),
+            action,
+        };
+        self.console.say(&format!("listening on http://{bound}\n"));
+        let server = axum::serve(listener, router(served)).with_graceful_shutdown(ended(stopping.clone()));
+        let patience = async {
+            ended(stopping).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            served = server => served.map_err(|source| ExpectedError::Io { what: "serve on", thing: bound.to_string(), source }),
+            () = patience => {
+                self.console.note("requests that took too long to end were cut off");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn ended(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Also answers presigned URLs, so that results can be opened: where they point to this machine and nobody does so yet.
+async fn serve_objects(config: &Config, console: Console, stopped: impl Future<Output = ()> + Send + 'static) {
+    let (Some(address), None) = (storage::public_address(config), &config.s3) else { return };
+    let listener = match address.bind().await {
+        Ok((listener, _)) => listener,
+        Err(error) => {
+            console.note(format_args!("the URLs of objects are not answered here: {}", error.one_line()));
+            return;
+        }
+    };
+    match storage::open(config) {
+        Ok(store) => {
+            console.note(format_args!("the URLs of objects are answered on http://{address}"));
+            tokio::spawn(embedded::serve(listener, store, storage::limits(config), stopped));
+        }
+        Err(error) => console.note(error.one_line()),
+    }
+}
+
+fn router(served: Served) -> Router {
+    Router::new()
+        .route("/", get(describe).post(activate))
+        .fallback(async || answer::error(404, "not-found", "there is only `/`: POST to it to run the action, GET it to see what it is"))
+        .method_not_allowed_fallback(async || answer::error(405, "invalid", "POST to run the action, GET to see what it is"))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(Arc::new(served))
+}
+
+async fn describe(State(served): State<Arc<Served>>) -> Response {
+    answer::description(served.action.description())
+}
+
+async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRejection>) -> Response {
+    let deadline = Instant::now() + served.time;
+    let parameters = match body {
+        Ok(body) if body.trim_ascii().is_empty() => Ok(Parameters::none()),
+        Ok(body) => match std::str::from_utf8(&body) {
+            Ok(text) => Parameters::parse(text),
+            Err(error) => Err(keynet_host::Error::invalid(format!("the parameters are not JSON: {error}"))),
+        },
+        Err(rejected) => {
+            let status = rejected.status().as_u16();
+            return answer::error(status, if status == 413 { "too-large" } else { "invalid" }, &rejected.body_text());
+        }
+    };
+    let parameters = match parameters {
+        Ok(parameters) => parameters,
+        Err(error) => return answer::error(400, error.kind.as_str(), &error.message),
+    };
+    let number = served.count.fetch_add(1, Ordering::Relaxed) + 1;
+    let logs = Arc::new(Logs::numbered(served.console, number));
+    // Where the client goes away this future is dropped, and the activation with it.
+    let Outcome { result, receipt } = served.action.run(ActivationRequest { parameters, environment: Vec::new(), deadline, logs }).await;
+    if served.tell_receipts {
+        served.console.say(&format!("[{number}] {}\n", receipt.line()));
+    }
+    match result {
+        Ok(result) => answer::result(result),
+        Err(failed) => {
+            served.console.say(&format!("[{number}] {}", ExpectedError::Failed(failed.clone()).report(served.console)));
+            answer::error(failure::status(&failed), failure::kind(&failed), &failed.to_string())
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Embedded storage as a command sees it: opened, and where its server listens.
+
+use std::net::IpAddr;
+
+use keynet_host::Config;
+use keynet_host::config::DEFAULT_STORAGE_ADDRESS;
+use keynet_host::object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits};
+
+use crate::address::ListenAddress;
+use crate::errors::ExpectedError;
+
+/// Opens the folder of objects.
+///
+/// # Errors
+/// It cannot be read and written.
+pub fn open(config: &Config) -> Result<EmbeddedStore, ExpectedError> {
+    EmbeddedStore::open(EmbeddedSettings {
+        folder: config.embedded_storage.folder.clone(),
+        state_dir: config.state_dir.clone(),
+        bucket: DEFAULT_BUCKET.to_owned(),
+        public_url: Some(config.embedded_storage.public_url.clone()),
+        internal_url: None,
+    })
+    .map_err(ExpectedError::Storage)
+}
+
+/// What its server does for others.
+pub fn limits(config: &Config) -> ServeLimits {
+    ServeLimits { max_object_write: config.storage_max_write, ..ServeLimits::default() }
+}
+
+/// Where presigned URLs point, if that is this machine alone.
+pub fn public_address(config: &Config) -> Option<ListenAddress> {
+    let url = &config.embedded_storage.public_url;
+    let host = url.host_str().filter(|_| url.scheme() == "http")?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let local = host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    local.then(|| Some(ListenAddress::new(host, url.port_or_known_default()?))).flatten()
+}
+
+/// Where `storage serve` listens unless it is told.
+pub fn default_address(config: &Config) -> ListenAddress {
+    public_address(config).unwrap_or_else(|| ListenAddress::at(DEFAULT_STORAGE_ADDRESS))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn address(public_url: &str) -> Option<String> {
+        let variables = BTreeMap::from([("KEYNET_STORAGE_PUBLIC_URL".to_owned(), public_url.to_owned())]);
+        let config = Config::from_origins(vec![(keynet_host::config::Origin::Container, variables)]).unwrap();
+        public_address(&config).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn only_an_address_of_this_machine_is_listened_on() {
+        assert_eq!(address("").as_deref(), Some(DEFAULT_STORAGE_ADDRESS));
+        assert_eq!(address("http://localhost:7000/objects").as_deref(), Some("localhost:7000"));
+        assert_eq!(address("http://[::1]:7000").as_deref(), Some("[::1]:7000"));
+        assert_eq!(address("https://127.0.0.1:7000"), None);
+        assert_eq!(address("http://objects.example.com"), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! From a PNG or JPEG file to upright RGB. A hostile file costs an error, never the memory its header asks for.
+
+use crate::picture::Picture;
+use keynet_inference_sdk::{Error, Result, ensure};
+use png::{ColorType, Transformations};
+use std::fmt::Display;
+use std::io::Cursor;
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+/// What a decoded picture may take: 16 megapixels without transparency. The whole action has 256 MiB by default, and the picture is
+/// there twice while it is encoded.
+const MAX_BYTES: usize = 48 << 20;
+
+/// Decode a picture, turned as its EXIF orientation says; transparency is dropped.
+pub fn decode(file: &[u8]) -> Result<Picture> {
+    match file {
+        [0x89, b'P', b'N', b'G', ..] => png(file),
+        [0xff, 0xd8, 0xff, ..] => jpeg(file),
+        _ => Err(Error::invalid("the picture is neither a PNG nor a JPEG file")),
+    }
+}
+
+fn png(file: &[u8]) -> Result<Picture> {
+    let mut decoder = png::Decoder::new(Cursor::new(file));
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().map_err(broken)?;
+    let (width, height) = reader.info().size();
+    let orientation = reader.info().exif_metadata.as_deref().map_or(1, orientation);
+
+    let mut pixels = vec![0; bounded(reader.output_buffer_size(), width, height)?];
+    reader.next_frame(&mut pixels).map_err(broken)?;
+    let rgb = match reader.output_color_type().0 {
+        ColorType::Rgb => pixels,
+        ColorType::Rgba => to_rgb::<4>(&pixels, |[r, g, b, _]| [r, g, b]),
+        ColorType::GrayscaleAlpha => to_rgb::<2>(&pixels, |[grey, _]| [grey; 3]),
+        _ => to_rgb::<1>(&pixels, |[grey]| [grey; 3]),
+    };
+    Ok(Picture::new(width, height, rgb)?.upright(orientation))
+}
+
+fn to_rgb<const CHANNELS: usize>(pixels: &[u8], pixel: impl Fn([u8; CHANNELS]) -> [u8; 3]) -> Vec<u8> {
+    pixels.as_chunks().0.iter().flat_map(|channels| pixel(*channels)).collect()
+}
+
+fn jpeg(file: &[u8]) -> Result<Picture> {
+    let any_side = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX);
+    let options = any_side.jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
+    decoder.decode_headers().map_err(broken)?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| broken("it has no size"))?;
+    let (width, height) = (width as u32, height as u32); // 16 bits each in the file
+
+    let mut rgb = vec![0; bounded(decoder.output_buffer_size(), width, height)?];
+    decoder.decode_into(&mut rgb).map_err(broken)?;
+    let orientation = decoder.exif().map_or(1, |exif| orientation(exif));
+    Ok(Picture::new(width, height, rgb)?.upright(orientation))
+}
+
+fn broken(reason: impl Display) -> Error {
+    Error::invalid(format_args!("cannot decode the picture: {reason}"))
+}
+
+fn bounded(bytes: Option<usize>, width: u32, height: u32) -> Result<usize> {
+    let bytes = bytes.unwrap_or(usize::MAX);
+    ensure!(
+        bytes <= MAX_BYTES,
+        invalid,
+        "the picture has {width}x{height} pixels, which take more than the {} MiB that a decoded picture may take",
+        MAX_BYTES >> 20
+    );
+    Ok(bytes)
+}
+
+/// The orientation (1 to 8) in a TIFF directory, which is what EXIF is; 1 where there is none.
+///
+/// EXIF 2.32, sections 4.5 (structure) and 4.6.4 A (tag 0x0112).
+fn orientation(exif: &[u8]) -> u8 {
+    let little_endian = exif.starts_with(b"II");
+    let u16_at = |at: usize| {
+        let bytes = *exif.get(at..)?.first_chunk::<2>()?;
+        Some(if little_endian { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
+    };
+    let find = || {
+        let directory = *exif.get(4..)?.first_chunk::<4>()?;
+        let directory = if little_endian { u32::from_le_bytes(directory) } else { u32::from_be_bytes(directory) } as usize;
+        let entries = usize::from(u16_at(directory)?);
+        let mut entry = (0..entries).map(|entry| directory + 2 + 12 * entry);
+        let entry = entry.find(|entry| u16_at(*entry) == Some(0x0112))?;
+        u8::try_from(u16_at(entry + 8)?).ok()
+    };
+    find().unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::tests::gradient;
+    use keynet_inference_sdk::ErrorKind;
+    use png::BitDepth;
+
+    fn png_file(color: ColorType, depth: BitDepth, data: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, 4, 2);
+        encoder.set_color(color);
+        encoder.set_depth(depth);
+        encoder.set_palette(vec![0, 0, 0, 255, 0, 0]);
+        encoder.write_header().unwrap().write_image_data(data).unwrap();
+        file
+    }
+
+    fn jpeg_file(picture: &Picture, exif: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut file, 95);
+        encoder.add_app_segment(1, [b"Exif\0\0", exif].concat()).unwrap();
+        let (width, height) = (picture.width() as u16, picture.height() as u16);
+        encoder.encode(picture.rgb(), width, height, jpeg_encoder::ColorType::Rgb).unwrap();
+        file
+    }
+
+    #[test]
+    fn every_kind_of_png_becomes_rgb() {
+        let cases = [
+            (ColorType::Rgb, BitDepth::Eight, [[255, 0, 0]; 8].concat()),
+            (ColorType::Rgb, BitDepth::Sixteen, [[255, 255, 0, 0, 0, 0]; 8].concat()),
+            (ColorType::Rgba, BitDepth::Eight, [[255, 0, 0, 7]; 8].concat()),
+            (ColorType::Indexed, BitDepth::One, vec![0xf0; 2]),
+        ];
+        for (color, depth, data) in cases {
+            let picture = decode(&png_file(color, depth, &data)).unwrap();
+            assert_eq!(picture, Picture::new(4, 2, [[255, 0, 0]; 8].concat()).unwrap(), "{color:?} {depth:?}");
+        }
+        let cases = [
+            (ColorType::Grayscale, BitDepth::Eight, vec![85; 8]),
+            (ColorType::Grayscale, BitDepth::Two, vec![0x55; 2]),
+            (ColorType::GrayscaleAlpha, BitDepth::Eight, [[85, 7]; 8].concat()),
+        ];
+        for (color, depth, data) in cases {
+            let picture = decode(&png_file(color, depth, &data)).unwrap();
+            assert_eq!(picture, Picture::new(4, 2, vec![85; 24]).unwrap(), "{color:?} {depth:?}");
+        }
+    }
+
+    #[test]
+    fn a_photograph_taken_sideways_stands_upright() {
+        let little = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        for exif in [little, big] {
+            let turned = decode(&jpeg_file(&gradient(40, 30), exif)).unwrap();
+            assert_eq!((turned.width(), turned.height()), (30, 40));
+            // A quarter turn clockwise: red, which grew to the right, grows downwards.
+            let red = |x: usize, y: usize| turned.rgb()[(y * 30 + x) * 3];
+            assert!(red(15, 2) < 40 && red(15, 37) > 215, "{} {}", red(15, 2), red(15, 37));
+        }
+        for nonsense in [b"".as_slice(), b"II*\0\xff\xff\xff\xff", &little[..12], &[0; 40]] {
+            assert_eq!(decode(&jpeg_file(&gradient(40, 30), nonsense)).unwrap().width(), 40);
+        }
+    }
+
+    #[test]
+    fn a_decompression_bomb_is_refused_by_its_header() {
+        let mut bomb = jpeg_file(&gradient(16, 16), b"");
+        let frame = bomb.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+        bomb[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xff, 0xff, 0xff]); // height, width
+        let mut other_bomb = Vec::new();
+        let mut writer = png::Encoder::new(&mut other_bomb, 60_000, 50_000).write_header().unwrap();
+        writer.write_chunk(png::chunk::IDAT, b"few").unwrap();
+        drop(writer);
+        for (file, size) in [(bomb, "65535x65535"), (other_bomb, "60000x50000")] {
+            let error = decode(&file).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.message().contains(size), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_picture_is_the_callers_fault() {
+        let cut = &gradient(40, 30).encode().unwrap()[..100];
+        let cases = [(b"GIF89a\0\0".as_slice(), "neither"), (b"", "neither"), (cut, "cannot decode"), (b"\xff\xd8\xff\xe0", "cannot decode")];
+        for (file, text) in cases {
+            let error = decode(file).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.message().contains(text), "{error}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! From JSON text to Rust types, with errors that a caller understands: which parameter, what was expected, what came.
+
+use std::fmt::Display;
+
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// What a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or `serde_json::Value` for anything.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the parameters of an inference function",
+    label = "the parameters must be `Deserialize` (how to read them) and `JsonSchema` (how to describe them to callers)",
+    note = "put `#[derive(Deserialize, JsonSchema)]` on `{Self}`, and on the types of its fields; `serde_json::Value` takes any parameters, without a description"
+)]
+pub trait Parameters: DeserializeOwned + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + JsonSchema> Parameters for T {}
+
+/// All parameters, from the text that `run` was given.
+pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
+    // Serde's structs can be read from an array, by position: nobody who calls an action means that.
+    if text.trim_start().starts_with('[') && schema_type(&schema_of::<A>()) == Some("object") {
+        return Err(Error::invalid("the parameters: expected an object, came an array"));
+    }
+    let quick = serde_json::from_str(text);
+    // The way again, slowly, to learn where it went wrong.
+    quick.or_else(|error| {
+        let value: Value = serde_json::from_str(text).map_err(|_| Error::invalid(format_args!("the parameters are not JSON: {error}")))?;
+        serde_path_to_error::deserialize(&value).map_err(|wrong| explain::<A>(&value, wrong))
+    })
+}
+
+/// One parameter, from its JSON text.
+pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+    let quick = serde_json::from_str(text);
+    quick.or_else(|error| {
+        let value: Value =
+            serde_json::from_str(text).map_err(|_| Error::internal(format_args!("the parameter `{name}` is not JSON: {error}")))?;
+        serde_path_to_error::deserialize(&value).map_err(|wrong| {
+            let path = match inner_path(&wrong) {
+                Some(path) if path.starts_with('[') => format!("{name}{path}"),
+                Some(path) => format!("{name}.{path}"),
+                None => name.to_owned(),
+            };
+            let text = wrong.inner().to_string();
+            match field_of(&text, "missing field `") {
+                Some(field) => missing(&join(Some(&path), field), None),
+                None => mistaken(&path, &text),
+            }
+        })
+    })
+}
+
+/// A parameter that has to be there is not.
+pub(crate) fn missing(name: &str, expected: Option<String>) -> Error {
+    match expected {
+        Some(expected) => Error::invalid(format_args!("the parameter `{name}` is missing: expected {expected}")),
+        None => Error::invalid(format_args!("the parameter `{name}` is missing")),
+    }
+}
+
+fn mistaken(path: &str, serde: &str) -> Error {
+    Error::invalid(format_args!("the parameter `{path}`: {}", in_callers_words(serde)))
+}
+
+fn explain<A: JsonSchema>(value: &Value, wrong: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let text = wrong.inner().to_string();
+    let path = inner_path(&wrong);
+    if let Some(field) = field_of(&text, "missing field `") {
+        // Only the outermost parameters are looked up: that is where nearly all mistakes are.
+        let expected = if path.is_none() { expected(&schema_of::<A>(), field) } else { None };
+        return missing(&join(path.as_deref(), field), expected);
+    }
+    if let Some(field) = field_of(&text, "unknown field `") {
+        let allowed = text.split_once(", ").map(|(_, allowed)| format!(": {allowed}")).unwrap_or_default();
+        return Error::invalid(format_args!("there is no parameter `{}`{allowed}", join_unknown(path.as_deref(), field)));
+    }
+    match path {
+        Some(path) => mistaken(&path, &text),
+        None if value.is_object() => Error::invalid(format_args!("the parameters: {}", in_callers_words(&text))),
+        None => Error::invalid(format_args!("the parameters: expected an object, came {}", kind_of(value))),
+    }
+}
+
+/// Where serde stopped; none at the outermost level.
+fn inner_path(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<String> {
+    let path = error.path().to_string();
+    (path != "." && !path.is_empty()).then_some(path)
+}
+
+fn join(path: Option<&str>, field: &str) -> String {
+    path.map_or_else(|| field.to_owned(), |path| format!("{path}.{field}"))
+}
+
+/// For an unknown field the path already ends with it.
+fn join_unknown(path: Option<&str>, field: &str) -> String {
+    match path {
+        Some(path) if path == field || path.ends_with(&format!(".{field}")) => path.to_owned(),
+        path => join(path, field),
+    }
+}
+
+fn field_of<'t>(text: &'t str, start: &str) -> Option<&'t str> {
+    text.strip_prefix(start)?.split('`').next()
+}
+
+/// Serde's `invalid type: string "high", expected f64` as `expected a number, came string "high"`.
+fn in_callers_words(serde: &str) -> String {
+    let body = serde.strip_prefix("invalid type: ").or_else(|| serde.strip_prefix("invalid value: "));
+    match body.and_then(|body| body.rsplit_once(", expected ")) {
+        Some((came, expected)) => format!("expected {}, came {came}", name_of(expected)),
+        None => serde.to_owned(),
+    }
+}
+
+fn name_of(rust: &str) -> String {
+    match rust {
+        "f32" | "f64" => "a number".to_owned(),
+        "bool" => "true or false".to_owned(),
+        "char" => "one character".to_owned(),
+        "usize" | "u8" | "u16" | "u32" | "u64" => format!("a whole number, 0 or more ({rust})"),
+        "isize" | "i8" | "i16" | "i32" | "i64" => format!("a whole number ({rust})"),
+        "a sequence" => "an array".to_owned(),
+        "a map" => "an object".to_owned(),
+        other if other.starts_with("struct ") => "an object".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// What the schema says of one parameter: its type and its description.
+fn expected(schema: &Schema, name: &str) -> Option<String> {
+    let property = schema.get("properties")?.get(name)?;
+    let kind = match property.get("type")?.as_str()? {
+        "string" => "a string",
+        "number" => "a number",
+        "integer" => "a whole number",
+        "boolean" => "true or false",
+        "array" => "an array",
+        "object" => "an object",
+        _ => return None,
+    };
+    Some(match property.get("description").and_then(Value::as_str) {
+        Some(description) => format!("{kind}, {}", Quoted(description)),
+        None => kind.to_owned(),
+    })
+}
+
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{}\"", self.0.lines().next().unwrap_or_default())
+    }
+}
+
+fn schema_type(schema: &Schema) -> Option<&str> {
+    schema.get("type")?.as_str()
+}
+
+fn schema_of<A: JsonSchema>() -> Schema {
+    schemars::schema_for!(A)
+}
+
+/// The schema that `describe` returns; none where the type says nothing (`serde_json::Value`).
+pub(crate) fn published_schema<A: JsonSchema>() -> Option<String> {
+    let mut schema = schema_of::<A>();
+    // Schemars makes a title from the Rust type's name, which means nothing to a caller.
+    if schema.get("title").and_then(Value::as_str) == Some(&*A::schema_name()) {
+        schema.remove("title");
+    }
+    let says_something = schema.as_object().is_some_and(|object| object.keys().any(|key| key != "$schema"));
+    says_something.then(|| schema.as_value().to_string())
+}

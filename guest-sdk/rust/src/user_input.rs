@@ -1,0 +1,67 @@
+//! The caller's parameters, readable from anywhere.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::{host, parameters};
+
+/// The parameters of this activation as its caller sent them: never configuration or credentials.
+///
+/// ```
+/// use keynet_inference_sdk::{UserInput, testing::Environment};
+///
+/// Environment::new().param("threshold", 0.3).param("label", "cat").run(|| {
+///     assert_eq!(UserInput::get::<f64>("threshold")?.unwrap_or(0.5), 0.3);
+///     assert_eq!(UserInput::get::<u32>("limit")?.unwrap_or(10), 10);
+///
+///     let mistake = UserInput::get::<f64>("label").unwrap_err();
+///     assert_eq!(mistake.message(), "the parameter `label`: expected a number, came string \"cat\"");
+///     Ok(())
+/// })?;
+/// # Ok::<(), keynet_inference_sdk::Error>(())
+/// ```
+///
+/// In a native test outside a [`testing::Environment`](crate::testing::Environment) every call is `Unavailable`. When an action's
+/// parameters are an array (in a sequence), there are none here.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UserInput;
+
+impl UserInput {
+    /// One parameter; `None` when it was not sent or is null.
+    ///
+    /// # Errors
+    /// `Invalid`: it is not a `T`; the message names the parameter, what was expected and what came.
+    pub fn get<T: DeserializeOwned>(name: &str) -> Result<Option<T>> {
+        match host::user_input::get(name)? {
+            Some(text) if text.trim() != "null" => parameters::parse_one(name, &text).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// One parameter that has to be there.
+    ///
+    /// # Errors
+    /// `Invalid`: it was not sent, is null, or is not a `T`.
+    pub fn require<T: DeserializeOwned>(name: &str) -> Result<T> {
+        Self::get(name)?.ok_or_else(|| parameters::missing(name, None))
+    }
+
+    /// The names of all parameters, in the order of their code points.
+    ///
+    /// # Errors
+    /// None in an action.
+    pub fn names() -> Result<Vec<String>> {
+        host::user_input::names()
+    }
+
+    /// All parameters.
+    ///
+    /// # Errors
+    /// None in an action.
+    pub fn all() -> Result<Map<String, Value>> {
+        let text = host::user_input::all()?;
+        serde_json::from_str(&text).map_err(|error| Error::internal(format_args!("the parameters are not a JSON object: {error}")))
+    }
+}

@@ -1,0 +1,13 @@
+use keynet_inference_sdk::prelude::*;
+
+#[derive(JsonSchema)]
+struct Args {
+    name: String,
+}
+
+#[keynet_function(name = "hello", description = "Greets.")]
+fn hello(args: Args) -> Result<Value> {
+    Ok(json!({ "name": args.name }))
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+use keynet_inference_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Args {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Output {
+    greeting: String,
+}
+
+struct Action;
+
+impl Action {
+    #[keynet_function(name = "hello", description = "Greets.")]
+    fn hello(self) -> Result<Output> {
+        Ok(Output { greeting: String::new() })
+    }
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+use keynet_inference_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Args {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Output {
+    greeting: String,
+}
+
+#[keynet_function(name = env!("CARGO_PKG_NAME"), description = "Detects.")]
+fn hello(args: Args) -> Result<Output> {
+    Ok(Output { greeting: args.name })
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+use keynet_inference_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Args {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Output {
+    greeting: String,
+}
+
+#[keynet_function(name = "hello", description = "Greets.")]
+fn hello(args: Args) -> Output {
+    Output { greeting: args.name }
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use keynet_inference_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Args {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Output {
+    greeting: String,
+}
+
+#[keynet_function(name = "hello", description = "Greets.")]
+struct Hello(Output);
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! What compiles, and what a mistake is answered with. A new case is a new file; `TRYBUILD=overwrite` writes its expected errors.
+
+#[test]
+fn compile() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/compiles/*.rs");
+    cases.compile_fail("tests/compile-errors/*.rs");
+}

@@ -1,0 +1,141 @@
+//! A component's imports and exports against the world an action lives in.
+
+use std::fmt;
+
+use wasmtime::component::Component;
+
+/// The package and version of the contract this host has.
+pub const CONTRACT: &str = "keynet:inference";
+/// Its version.
+pub const VERSION: &str = "0.1.0";
+
+const INTERFACES: &[&str] = &["types", "user-input", "triton-predict", "storage"];
+
+/// The WASI packages an action may import, all of 0.2.
+const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
+
+/// A component that does not fit the world.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// It was built against another minor version of the contract.
+    #[error(
+        "the component was built against {CONTRACT}@{built}, this host has {CONTRACT}@{VERSION}: {}",
+        if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the component with a newer SDK" }
+    )]
+    Version {
+        /// The component's version.
+        built: String,
+    },
+    /// It imports what an action cannot have.
+    #[error(
+        "the component imports `{0}`, which an action does not have: it may import {CONTRACT}'s user-input, triton-predict and storage, and WASI 0.2 \
+         without HTTP; remove the library or the generator's option that needs it"
+    )]
+    Unknown(String),
+    /// It has no function.
+    #[error(
+        "the component does not export `{CONTRACT}/function`: mark the function with `#[keynet_function]` (or its like in your language's SDK)"
+    )]
+    NoFunction,
+    /// The names fit, the types do not.
+    #[error("the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; build it with this version's SDK")]
+    Mismatch(String),
+}
+
+/// The interfaces a component imports, by their full names, sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imports(Vec<String>);
+
+impl Imports {
+    /// Checks names and versions; types are checked when the component is linked.
+    pub(super) fn check(component: &Component, engine: &wasmtime::Engine) -> Result<Self, ImportError> {
+        let ty = component.component_type();
+        let mut names: Vec<_> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        names.sort();
+        names.iter().try_for_each(|name| check_import(name))?;
+        let exports: Vec<_> = ty.exports(engine).filter_map(|(name, _)| Interface::parse(name)).collect();
+        let function = exports.iter().find(|export| export.package == CONTRACT && export.name == "function");
+        function.ok_or(ImportError::NoFunction)?.check_version()?;
+        Ok(Self(names))
+    }
+
+    /// Their names, such as `keynet:inference/storage@0.1.0`.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether an interface of the contract, such as `storage`, is imported.
+    pub fn has(&self, interface: &str) -> bool {
+        self.0.iter().filter_map(|name| Interface::parse(name)).any(|import| import.package == CONTRACT && import.name == interface)
+    }
+}
+
+impl fmt::Display for Imports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(", "))
+    }
+}
+
+/// `package/name@version`.
+struct Interface<'a> {
+    package: &'a str,
+    name: &'a str,
+    version: &'a str,
+}
+
+impl<'a> Interface<'a> {
+    fn parse(full: &'a str) -> Option<Self> {
+        let (path, version) = full.split_once('@').unwrap_or((full, ""));
+        let (package, name) = path.split_once('/')?;
+        Some(Self { package, name, version })
+    }
+
+    /// Patch versions fit one another; before 1.0 minor versions do not.
+    fn check_version(&self) -> Result<(), ImportError> {
+        if minor(self.version) == minor(VERSION) { Ok(()) } else { Err(ImportError::Version { built: self.version.to_owned() }) }
+    }
+}
+
+fn check_import(full: &str) -> Result<(), ImportError> {
+    let unknown = || ImportError::Unknown(full.to_owned());
+    let interface = Interface::parse(full).ok_or_else(unknown)?;
+    if interface.package == CONTRACT {
+        interface.check_version()?;
+        return if INTERFACES.contains(&interface.name) { Ok(()) } else { Err(unknown()) };
+    }
+    let wasi = interface.package.strip_prefix("wasi:").is_some_and(|package| WASI.contains(&package));
+    if wasi && minor(interface.version) == Some((0, 2)) { Ok(()) } else { Err(unknown()) }
+}
+
+fn minor(version: &str) -> Option<(u64, u64)> {
+    let mut numbers = version.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+fn newer(version: &str) -> bool {
+    minor(version) > minor(VERSION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_world_and_wasi_may_be_imported() {
+        for name in ["keynet:inference/storage@0.1.0", "keynet:inference/types@0.1.7", "wasi:cli/stdout@0.2.6", "wasi:io/poll@0.2.0"] {
+            assert_eq!(check_import(name), Ok(()), "{name}");
+        }
+        for name in ["wasi:http/outgoing-handler@0.2.0", "wasi:cli/stdout@0.3.0", "keynet:inference/secrets@0.1.0", "run", "other:pkg/x"] {
+            assert_eq!(check_import(name), Err(ImportError::Unknown(name.to_owned())));
+        }
+    }
+
+    #[test]
+    fn another_minor_version_says_who_must_upgrade() {
+        let error = check_import("keynet:inference/storage@0.2.0").unwrap_err().to_string();
+        assert!(error.contains("@0.2.0") && error.contains("@0.1.0") && error.contains("upgrade the host"), "{error}");
+        let error = check_import("keynet:inference/storage@0.0.9").unwrap_err().to_string();
+        assert!(error.contains("newer SDK"), "{error}");
+    }
+}

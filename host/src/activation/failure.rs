@@ -1,0 +1,195 @@
+//! Why an activation has no result, in the words of whoever wrote the action.
+
+use std::time::Duration;
+
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::error::Error;
+
+/// The frames of a trap that are told.
+const MAX_FRAMES: usize = 16;
+
+/// Why an activation has no result. It costs that activation only.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The action answered with an error of its own.
+    #[error("{0}")]
+    Action(Error),
+    /// The action panicked, or its language's runtime gave up.
+    #[error("the action panicked: {message}")]
+    Panic {
+        /// What it said.
+        message: String,
+        /// Where, the innermost frame first.
+        trace: Vec<String>,
+    },
+    /// The sandbox stopped the guest.
+    #[error("the action trapped: {reason}")]
+    Trap {
+        /// What it did.
+        reason: String,
+        /// Where, the innermost frame first.
+        trace: Vec<String>,
+    },
+    /// The action ended its process instead of returning.
+    #[error("the action called exit({0}): return a result or an error from its function instead")]
+    Exit(i32),
+    /// Its time was over.
+    #[error(
+        "the action did not finish within {} ms{}: make it faster, or give it more time (KEYNET_TIME, or the action's timeout)",
+        .limit.as_millis(),
+        spent(.waiting.as_ref())
+    )]
+    Time {
+        /// The time it had.
+        limit: Duration,
+        /// The call it was waiting for at the end, and how long.
+        waiting: Option<(&'static str, Duration)>,
+    },
+    /// It met a limit; the text says which one and how to raise it.
+    #[error("{message}")]
+    Limit {
+        /// Which limit, and how to raise it.
+        message: String,
+        /// What the guest said last, if it did.
+        said: Option<String>,
+    },
+    /// Its result is not a JSON object or array.
+    #[error("the action's result is not a JSON object or array: {0}")]
+    Result(String),
+    /// The host cannot run it.
+    #[error("the action cannot be started: {0}")]
+    Start(String),
+}
+
+fn spent(waiting: Option<&(&'static str, Duration)>) -> String {
+    match waiting {
+        Some((call, time)) => format!(" (the last {} ms it waited for {call})", time.as_millis()),
+        None => " (it was computing)".to_owned(),
+    }
+}
+
+/// Raised at an epoch tick when the guest's time is over.
+#[derive(Debug, thiserror::Error)]
+#[error("the activation's time is over")]
+pub(super) struct TimeIsUp;
+
+/// What is known of a guest when it ended without a result.
+pub(super) struct Scene {
+    /// The time it had.
+    pub(super) limit: Duration,
+    /// Why its memory could not grow, if it could not.
+    pub(super) refused: Option<String>,
+    /// The last lines of its standard error.
+    pub(super) tail: Vec<String>,
+    /// How many handles it may have.
+    pub(super) handles: u32,
+    /// How many bytes one call may hand over.
+    pub(super) call_bytes: u64,
+}
+
+impl Failure {
+    /// Reads wasmtime's error.
+    pub(super) fn of(error: &wasmtime::Error, scene: Scene) -> Self {
+        if error.is::<TimeIsUp>() {
+            return Self::Time { limit: scene.limit, waiting: None };
+        }
+        if let Some(I32Exit(code)) = error.downcast_ref() {
+            return Self::Exit(*code);
+        }
+        let said = panic_message(&scene.tail);
+        if let Some(refusal) = error.downcast_ref::<Error>() {
+            return Self::Limit { message: refusal.message.clone(), said };
+        }
+        let text = format!("{error:?}");
+        if text.contains("store handle limit exceeded") || text.contains("resource table has no free keys") {
+            let message = format!("the action has more than {} handles open: drop some, or raise KEYNET_HANDLES", scene.handles);
+            return Self::Limit { message, said };
+        }
+        if text.contains("fuel allocated for hostcalls has been exhausted") {
+            let message = format!(
+                "the action handed more than {} bytes to the host in one call: write in parts, or raise KEYNET_CALL_BYTES",
+                scene.call_bytes
+            );
+            return Self::Limit { message, said };
+        }
+        let trace = trace(error);
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::StackOverflow) => Self::Trap {
+                reason: "it recursed deeper than the 512 KiB of stack an action has; use a loop or the heap".to_owned(),
+                trace,
+            },
+            Some(Trap::UnreachableCodeReached) => match (scene.refused, said) {
+                (Some(message), said) => Self::Limit { message: format!("the action ran out of memory: {message}"), said },
+                (None, Some(message)) => Self::Panic { message, trace },
+                (None, None) => Self::Trap { reason: "it aborted (`unreachable`) without saying why".to_owned(), trace },
+            },
+            Some(trap) => Self::Trap { reason: trap.to_string(), trace },
+            None => Self::Trap { reason: error.root_cause().to_string(), trace },
+        }
+    }
+
+    /// Where in the guest it happened, the innermost frame first; empty where that is not known.
+    pub fn trace(&self) -> &[String] {
+        match self {
+            Self::Panic { trace, .. } | Self::Trap { trace, .. } => trace,
+            _ => &[],
+        }
+    }
+}
+
+/// The guest's functions at the trap, by their names in the name section.
+fn trace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let frame = |frame: &wasmtime::FrameInfo| {
+        frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), |name| format!("{:#}", rustc_demangle::demangle(name)))
+    };
+    backtrace.frames().iter().take(MAX_FRAMES).map(frame).collect()
+}
+
+/// What a guest said before it aborted, as the runtimes of Rust, Go, Python and C say it on standard error.
+fn panic_message(tail: &[String]) -> Option<String> {
+    let last = tail.iter().rposition(|line| {
+        line.contains("panicked at ")
+            || line.starts_with("panic: ")
+            || line.starts_with("memory allocation of ")
+            || line.starts_with("fatal error: ")
+    });
+    let Some(at) = last else { return tail.iter().rev().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned()) };
+    let line = tail.get(at)?;
+    // Rust: `thread '…' (…) panicked at src/lib.rs:3:5:` and the message on the lines that follow.
+    let Some((_, place)) = line.split_once("panicked at ") else { return Some(line.clone()) };
+    let rest = tail.get(at + 1..).unwrap_or_default().iter().map(String::as_str);
+    let message: Vec<_> = rest.take_while(|line| !line.starts_with("note: ") && !line.starts_with("stack backtrace:")).collect();
+    let place = place.trim_end_matches(':');
+    Some(if message.is_empty() { place.to_owned() } else { format!("{} ({place})", message.join("\n").trim()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_guests_own_message_is_found() {
+        let rust = "hello\n\nthread '<unnamed>' (1) panicked at src/lib.rs:3:5:\nindex 4 is out of range\nfor this picture\nnote: run with `RUST_BACKTRACE=1`";
+        assert_eq!(panic_message(&lines(rust)).unwrap(), "index 4 is out of range\nfor this picture (src/lib.rs:3:5)");
+        assert_eq!(panic_message(&lines("panic: oh no\ngoroutine 1")).unwrap(), "panic: oh no");
+        assert_eq!(panic_message(&lines("Traceback\nValueError: bad\n\n")).unwrap(), "ValueError: bad");
+        assert_eq!(panic_message(&[]), None);
+    }
+
+    #[test]
+    fn a_time_out_says_who_spent_the_time() {
+        let limit = Duration::from_secs(2);
+        let computing = Failure::Time { limit, waiting: None }.to_string();
+        assert!(computing.contains("2000 ms (it was computing)"), "{computing}");
+        let waiting = Failure::Time { limit, waiting: Some(("triton-predict.predict", Duration::from_millis(1500))) }.to_string();
+        assert!(waiting.contains("1500 ms it waited for triton-predict.predict"), "{waiting}");
+    }
+}

@@ -1,0 +1,306 @@
+//! Standard output and error of one activation: bytes from the guest in, whole lines out.
+//!
+//! Lines are handed on as they end, at most 64 KiB at a time. Past the limit output is dropped with one notice and the activation goes
+//! on. Nothing a guest writes can be taken for the platform's end-of-activation mark or for a receipt.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use super::receipt;
+
+/// What an OpenWhisk invoker looks for in a container's output: an activation's logs end where it appears.
+pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
+
+/// A zero-width space: it keeps a line readable and makes a text another.
+const BREAK: &str = "\u{200B}";
+
+/// A longer line is broken here.
+const MAX_LINE: usize = 64 << 10;
+
+/// The last lines of standard error are kept for the report of a panic.
+const TAIL_LINES: usize = 12;
+const TAIL_LINE: usize = 1024;
+
+/// One of a guest's two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Where an activation's lines go.
+pub trait LogSink: Send + Sync {
+    /// Takes one line, without its newline. It may be any bytes.
+    fn line(&self, stream: Stream, line: &[u8]);
+}
+
+/// The logs of one activation. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Logs(Arc<Mutex<Assembler>>);
+
+struct Assembler {
+    sink: Arc<dyn LogSink>,
+    limit: u64,
+    written: u64,
+    cut: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    tail: VecDeque<String>,
+}
+
+impl Logs {
+    pub(super) fn new(sink: Arc<dyn LogSink>, limit: u64) -> Self {
+        let (stdout, stderr, tail) = (Vec::new(), Vec::new(), VecDeque::new());
+        Self(Arc::new(Mutex::new(Assembler { sink, limit, written: 0, cut: false, stdout, stderr, tail })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Assembler> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The guest's handle on `stream`.
+    pub(super) fn stream(&self, stream: Stream) -> GuestStream {
+        GuestStream { logs: self.clone(), stream }
+    }
+
+    /// Hands on what has no newline yet.
+    pub(super) fn flush(&self) {
+        let mut logs = self.lock();
+        logs.end_line(Stream::Stdout);
+        logs.end_line(Stream::Stderr);
+    }
+
+    /// Bytes the guest wrote, and whether some were dropped.
+    pub(super) fn written(&self) -> (u64, bool) {
+        let logs = self.lock();
+        (logs.written, logs.cut)
+    }
+
+    /// The last lines of standard error.
+    pub(super) fn tail(&self) -> Vec<String> {
+        self.lock().tail.iter().cloned().collect()
+    }
+}
+
+impl Assembler {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        let room = self.limit.saturating_sub(self.written);
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        let kept = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+        for piece in bytes.get(..kept).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
+            match piece.strip_suffix(b"\n") {
+                Some(end) => {
+                    self.append(stream, end);
+                    self.emit(stream);
+                }
+                None => self.append(stream, piece),
+            }
+        }
+        // A panic after the limit still tells its reason.
+        if kept < bytes.len() && stream == Stream::Stderr {
+            let dropped = String::from_utf8_lossy(bytes.get(kept..).unwrap_or_default()).into_owned();
+            dropped.lines().for_each(|line| self.remember(line));
+        }
+        if kept < bytes.len() && !self.cut {
+            self.cut = true;
+            self.end_line(Stream::Stdout);
+            self.end_line(Stream::Stderr);
+            let notice = format!("keynet: the log limit of {} bytes is reached; what follows is dropped (raise KEYNET_LOGS)", self.limit);
+            self.sink.line(Stream::Stderr, notice.as_bytes());
+        }
+    }
+
+    fn partial(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    fn append(&mut self, stream: Stream, mut bytes: &[u8]) {
+        loop {
+            let partial = self.partial(stream);
+            let (now, later) = bytes.split_at((MAX_LINE - partial.len()).min(bytes.len()));
+            partial.extend_from_slice(now);
+            if later.is_empty() {
+                return;
+            }
+            self.emit(stream);
+            bytes = later;
+        }
+    }
+
+    /// Hands on a line that has something in it.
+    fn end_line(&mut self, stream: Stream) {
+        if !self.partial(stream).is_empty() {
+            self.emit(stream);
+        }
+    }
+
+    fn emit(&mut self, stream: Stream) {
+        let line = std::mem::take(self.partial(stream));
+        if stream == Stream::Stderr {
+            self.remember(&String::from_utf8_lossy(line.get(..TAIL_LINE).unwrap_or(&line)));
+        }
+        let mut line = disarm(line);
+        self.sink.line(stream, &line);
+        line.clear();
+        *self.partial(stream) = line; // its memory is used again
+    }
+
+    fn remember(&mut self, line: &str) {
+        if self.tail.len() == TAIL_LINES {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line.chars().take(TAIL_LINE).collect());
+    }
+}
+
+/// Breaks what the platform or a reader of receipts would take for its own.
+fn disarm(mut line: Vec<u8>) -> Vec<u8> {
+    if line.starts_with(receipt::PREFIX.as_bytes()) {
+        line.splice(0..0, BREAK.bytes());
+    }
+    let mut from = 0;
+    while let Some(at) = find(line.get(from..).unwrap_or_default(), SENTINEL.as_bytes()) {
+        let middle = from + at + SENTINEL.len() / 2;
+        line.splice(middle..middle, BREAK.bytes());
+        from = middle;
+    }
+    line
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    // Nearly no line has an X: look for its first byte before comparing.
+    let mut at = 0;
+    loop {
+        at += haystack.get(at..)?.iter().position(|byte| Some(byte) == needle.first())?;
+        if haystack.get(at..)?.starts_with(needle) {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
+/// A guest's output stream, for WASI.
+#[derive(Clone)]
+pub(super) struct GuestStream {
+    logs: Logs,
+    stream: Stream,
+}
+
+impl IsTerminal for GuestStream {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for GuestStream {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for one; the linker has 0.2 alone.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for GuestStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.logs.lock().write(self.stream, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_LINE)
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for GuestStream {
+    async fn ready(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<(Stream, String)>>);
+
+    impl LogSink for Lines {
+        fn line(&self, stream: Stream, line: &[u8]) {
+            self.0.lock().unwrap().push((stream, String::from_utf8_lossy(line).into_owned()));
+        }
+    }
+
+    fn logs(limit: u64) -> (Arc<Lines>, Logs) {
+        let lines = Arc::new(Lines::default());
+        (lines.clone(), Logs::new(lines, limit))
+    }
+
+    fn write(logs: &Logs, stream: Stream, text: &str) {
+        logs.stream(stream).write(Bytes::copy_from_slice(text.as_bytes())).unwrap();
+    }
+
+    #[test]
+    fn lines_are_whole_and_the_last_needs_no_newline() {
+        let (lines, logs) = logs(1000);
+        write(&logs, Stream::Stdout, "one\ntw");
+        write(&logs, Stream::Stderr, "error\n");
+        write(&logs, Stream::Stdout, "o\n\nthree");
+        logs.flush();
+        logs.flush();
+        let got: Vec<_> = lines.0.lock().unwrap().iter().map(|(_, line)| line.clone()).collect();
+        assert_eq!(got, ["one", "error", "two", "", "three"]);
+    }
+
+    #[test]
+    fn the_end_mark_and_receipts_cannot_be_forged() {
+        let (lines, logs) = logs(1 << 20);
+        write(&logs, Stream::Stdout, &format!("a {SENTINEL}{SENTINEL} b\n{}{{}}\n", receipt::PREFIX));
+        let half = SENTINEL.len() / 2;
+        write(&logs, Stream::Stdout, &SENTINEL[..half]);
+        write(&logs, Stream::Stdout, &format!("{}\n", &SENTINEL[half..]));
+        let got = lines.0.lock().unwrap();
+        assert_eq!(got.len(), 3);
+        assert!(got.iter().all(|(_, line)| !line.contains(SENTINEL) && !line.starts_with(receipt::PREFIX)), "{got:?}");
+        assert_eq!(got[0].1.replace(BREAK, ""), format!("a {SENTINEL}{SENTINEL} b"));
+    }
+
+    #[test]
+    fn a_line_without_end_is_broken() {
+        let (lines, logs) = logs(1 << 20);
+        write(&logs, Stream::Stdout, &"x".repeat(150 << 10));
+        logs.flush();
+        let lengths: Vec<_> = lines.0.lock().unwrap().iter().map(|(_, line)| line.len()).collect();
+        assert_eq!(lengths, [64 << 10, 64 << 10, 22 << 10]);
+    }
+
+    #[test]
+    fn output_past_the_limit_is_cut_with_one_notice() {
+        let (lines, logs) = logs(5);
+        for _ in 0..1000 {
+            write(&logs, Stream::Stdout, "123\n");
+        }
+        write(&logs, Stream::Stderr, "panicked at the end\n");
+        let got = lines.0.lock().unwrap();
+        assert_eq!(got[0], (Stream::Stdout, "123".into()));
+        assert_eq!(got[1], (Stream::Stdout, "1".into()));
+        assert!(got[2].1.contains("KEYNET_LOGS"), "{got:?}");
+        assert_eq!(got.len(), 3);
+        assert_eq!(logs.written(), (4020, true));
+        assert_eq!(logs.tail().last().map(String::as_str), Some("panicked at the end"));
+    }
+}

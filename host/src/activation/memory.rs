@@ -1,0 +1,108 @@
+//! The sandbox's part of the memory budget: linear memories and tables.
+
+use wasmtime::ResourceLimiter;
+
+use crate::budget::{MemoryBudget, Reservation};
+use crate::error::Result;
+
+/// The size of a table's element, in bytes.
+const ELEMENT: u64 = size_of::<usize>() as u64;
+
+/// Counts what linear memories and tables hold, all together. wasmtime's own `StoreLimits` has a limit for each.
+#[derive(Debug)]
+pub(super) struct WasmMemory {
+    held: Reservation,
+    grown: u64,
+    refused: Option<String>,
+}
+
+impl WasmMemory {
+    pub(super) fn new(budget: &MemoryBudget) -> Result<Self> {
+        Ok(Self { held: budget.reserve(0, "a linear memory")?, grown: 0, refused: None })
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> u64 {
+        self.held.bytes()
+    }
+
+    /// Why the last growth was refused, if one was.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    fn grow(&mut self, bytes: u64, what: &str) -> bool {
+        match self.held.resize(self.held.bytes().saturating_add(bytes), what) {
+            Ok(()) => {
+                self.grown = bytes;
+                true
+            }
+            Err(refused) => {
+                self.refused = Some(refused.message);
+                false
+            }
+        }
+    }
+
+    /// The growth that was allowed last did not happen.
+    fn undo(&mut self) {
+        let without = self.held.bytes().saturating_sub(std::mem::take(&mut self.grown));
+        // Giving back cannot fail.
+        let _ = self.held.resize(without, "");
+    }
+}
+
+impl ResourceLimiter for WasmMemory {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false); // the guest's own limit
+        }
+        Ok(self.grow(desired.saturating_sub(current) as u64, "a growth of a linear memory"))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        Ok(self.grow((desired.saturating_sub(current) as u64).saturating_mul(ELEMENT), "a growth of a table"))
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.undo();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_and_tables_share_one_limit() {
+        let budget = MemoryBudget::process(u64::MAX).activation(100);
+        let mut memory = WasmMemory::new(&budget).unwrap();
+        assert!(memory.memory_growing(0, 60, None).unwrap());
+        assert!(!memory.memory_growing(0, 60, None).unwrap());
+        assert!(memory.refused().unwrap().contains("KEYNET_MEMORY"));
+        assert!(memory.table_growing(0, 5, None).unwrap());
+        assert!(!memory.table_growing(5, 6, None).unwrap());
+        assert_eq!(memory.bytes(), 100);
+        drop(memory);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_growth_that_failed_is_given_back_once() {
+        let budget = MemoryBudget::process(u64::MAX).activation(100);
+        let mut memory = WasmMemory::new(&budget).unwrap();
+        assert!(memory.memory_growing(0, 60, None).unwrap());
+        memory.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        memory.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        assert_eq!(budget.used(), 0);
+    }
+}

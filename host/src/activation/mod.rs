@@ -1,0 +1,222 @@
+//! One run of an action: a fresh store, limits, a deadline, logs, and the receipt.
+//!
+//! Whatever the guest does, it costs this activation only. A store in which the guest trapped is never entered again: it is dropped with
+//! everything in it.
+
+mod failure;
+mod logs;
+mod memory;
+mod receipt;
+mod store;
+mod time;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use wasmtime::Store;
+
+pub use failure::Failure;
+pub use logs::{LogSink, SENTINEL, Stream};
+pub use receipt::{PREFIX as RECEIPT_PREFIX, Receipt};
+pub(crate) use store::{State, linker};
+
+use crate::capabilities::Meter;
+use crate::capabilities::bindings::{Action as Instance, ActionPre, exports::keynet::inference::function::FunctionInfo};
+use crate::capabilities::user_input::Parameters;
+use crate::host::Host;
+use crate::policy::{Grants, Limits};
+use failure::{Scene, TimeIsUp};
+use receipt::microseconds;
+use store::{Fresh, Purpose};
+
+/// One request to run an action.
+pub struct ActivationRequest {
+    /// What the caller sent.
+    pub parameters: Parameters,
+    /// The guest's environment: never the process's own.
+    pub environment: Vec<(String, String)>,
+    /// When the answer is due; the guest's own time ends a little earlier.
+    pub deadline: Instant,
+    /// Where standard output and error go.
+    pub logs: Arc<dyn LogSink>,
+}
+
+/// How an activation ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The result's JSON text, an object or an array, or why there is none.
+    pub result: Result<String, Failure>,
+    /// What it cost.
+    pub receipt: Receipt,
+}
+
+/// A place to run one guest: made, entered once, looked at, dropped.
+struct Run {
+    fresh: Fresh,
+    meter: Meter,
+    limits: Limits,
+    started: Instant,
+    deadline: Instant,
+}
+
+impl Run {
+    fn new(
+        host: &Host,
+        grants: Arc<Grants>,
+        limits: Limits,
+        meter: Meter,
+        request: ActivationRequest,
+        started: Instant,
+    ) -> Result<Self, Failure> {
+        let deadline = time::guest_deadline(started, request.deadline);
+        let fresh = State::fresh(
+            host,
+            Purpose {
+                parameters: request.parameters,
+                environment: &request.environment,
+                deadline,
+                grants,
+                limits: &limits,
+                meter: meter.clone(),
+                sink: request.logs,
+            },
+        )
+        .map_err(|refused| Failure::Limit { message: refused.message, said: None })?;
+        Ok(Self { fresh, meter, limits, started, deadline })
+    }
+
+    /// Enters the guest, at most until the deadline.
+    async fn enter<T>(&mut self, guest: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>) -> Result<T, Failure> {
+        let answer = tokio::time::timeout_at(self.deadline.into(), guest(&mut self.fresh.store)).await;
+        self.fresh.logs.flush();
+        let error = match answer {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            // Dropped in the middle of a host call, with everything it held.
+            Err(_) => TimeIsUp.into(),
+        };
+        let scene = Scene {
+            limit: self.deadline.saturating_duration_since(self.started),
+            refused: self.fresh.store.data().memory.refused().map(str::to_owned),
+            tail: self.fresh.logs.tail(),
+            handles: self.limits.handles,
+            call_bytes: self.limits.call_bytes,
+        };
+        let mut failure = Failure::of(&error, scene);
+        if let Failure::Time { waiting, .. } = &mut failure {
+            *waiting = self.meter.cut_off();
+        }
+        Err(failure)
+    }
+
+    fn receipt(&self, queued: Duration, instantiate: Duration) -> Receipt {
+        let spent = self.meter.spent();
+        let total = self.started.elapsed();
+        let (log_bytes, logs_cut) = self.fresh.logs.written();
+        Receipt {
+            total_us: microseconds(total + queued),
+            queued_us: microseconds(queued),
+            instantiate_us: microseconds(instantiate),
+            guest_us: microseconds(total.saturating_sub(instantiate).saturating_sub(spent.inference).saturating_sub(spent.storage)),
+            inference_us: microseconds(spent.inference),
+            inference_calls: spent.inference_calls,
+            storage_us: microseconds(spent.storage),
+            storage_calls: spent.storage_calls,
+            memory_peak: self.fresh.budget.peak(),
+            memory_wasm: self.fresh.store.data().memory.bytes(),
+            log_bytes,
+            logs_cut,
+        }
+    }
+}
+
+/// Runs an action once.
+pub(crate) async fn run(host: &Host, action: &ActionPre<State>, grants: Arc<Grants>, request: ActivationRequest) -> Outcome {
+    let asked = Instant::now();
+    let arguments = request.parameters.clone();
+    // The semaphore is never closed.
+    let _slot = host.slots().acquire().await;
+    let started = Instant::now();
+    let queued = started - asked;
+    let mut run = match Run::new(host, grants, host.policy().limits.clone(), Meter::default(), request, started) {
+        Ok(run) => run,
+        Err(failure) => {
+            return Outcome { result: Err(failure), receipt: Receipt { queued_us: microseconds(queued), ..Receipt::default() } };
+        }
+    };
+    let _ticking = host.engine().ticking();
+    let mut instantiated = None;
+    let answer = run
+        .enter(async |store| {
+            let instance = action.instantiate_async(&mut *store).await?;
+            instantiated = Some(started.elapsed());
+            call(&instance, store, arguments.text()).await
+        })
+        .await;
+    let result = match answer {
+        Ok(Ok(text)) => check_result(text),
+        Ok(Err(error)) => Err(Failure::Action(error)),
+        Err(failure) => Err(failure),
+    };
+    let receipt = run.receipt(queued, instantiated.unwrap_or_else(|| started.elapsed()));
+    Outcome { result, receipt }
+}
+
+async fn call(instance: &Instance, store: &mut Store<State>, arguments: &str) -> wasmtime::Result<Result<String, crate::Error>> {
+    let answer = instance.keynet_inference_function().call_run(store, arguments).await?;
+    Ok(answer.map_err(Into::into))
+}
+
+/// The text, if it is a JSON object or array.
+fn check_result(text: String) -> Result<String, Failure> {
+    let json: &RawValue = serde_json::from_str(&text).map_err(|error| Failure::Result(format!("it is not JSON: {error}")))?;
+    match json.get().as_bytes().first() {
+        Some(b'{' | b'[') => Ok(text),
+        _ => Err(Failure::Result(format!("it is `{}`", json.get().chars().take(80).collect::<String>()))),
+    }
+}
+
+/// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed, and may be hostile. Runtimes of some
+/// languages need more memory than others.
+fn describe_limits(component_bytes: usize) -> Limits {
+    const LANGUAGE_RUNTIME: usize = 8 << 20;
+    Limits {
+        memory: if component_bytes > LANGUAGE_RUNTIME { 128 << 20 } else { 64 << 20 },
+        time: Duration::from_secs(1),
+        logs: 64 << 10,
+        handles: 64,
+        call_bytes: 1 << 20,
+    }
+}
+
+/// Asks an action what it is, with calls of every import trapping.
+pub(crate) async fn describe(
+    host: &Host,
+    action: &ActionPre<State>,
+    grants: Arc<Grants>,
+    component_bytes: usize,
+) -> Result<FunctionInfo, Failure> {
+    struct Captured;
+    impl LogSink for Captured {
+        fn line(&self, _: Stream, line: &[u8]) {
+            tracing::debug!(line = %String::from_utf8_lossy(line), "while an action described itself");
+        }
+    }
+    let _slot = host.slots().acquire().await;
+    let limits = describe_limits(component_bytes);
+    let started = Instant::now();
+    let request = ActivationRequest {
+        parameters: Parameters::none(),
+        environment: Vec::new(),
+        deadline: started + limits.time,
+        logs: Arc::new(Captured),
+    };
+    let mut run = Run::new(host, grants, limits, Meter::describing(), request, started)?;
+    let _ticking = host.engine().ticking();
+    run.enter(async |store| {
+        let instance = action.instantiate_async(&mut *store).await?;
+        instance.keynet_inference_function().call_describe(store).await
+    })
+    .await
+}

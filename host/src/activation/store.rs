@@ -1,0 +1,111 @@
+//! A fresh store: everything that one activation, and nobody else, has.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use super::failure::TimeIsUp;
+use super::logs::{LogSink, Logs, Stream};
+use super::memory::WasmMemory;
+use crate::budget::{CallBudget, MemoryBudget};
+use crate::capabilities::storage::{self, StorageCtx, StorageView};
+use crate::capabilities::triton_predict::{self, TritonPredictCtx, TritonPredictView};
+use crate::capabilities::user_input::{self, Parameters, UserInputCtx, UserInputView};
+use crate::capabilities::{CallContext, Meter};
+use crate::host::Host;
+use crate::policy::{Grants, Limits};
+
+/// The most random bytes one call may ask for.
+const MAX_RANDOM: u64 = 1 << 20;
+
+/// What a store holds.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    user_input: UserInputCtx,
+    triton_predict: TritonPredictCtx,
+    storage: StorageCtx,
+    pub(super) memory: WasmMemory,
+    deadline: Instant,
+}
+
+/// What a store is made for.
+pub(super) struct Purpose<'a> {
+    pub(super) parameters: Parameters,
+    pub(super) environment: &'a [(String, String)],
+    pub(super) deadline: Instant,
+    pub(super) grants: Arc<Grants>,
+    pub(super) limits: &'a Limits,
+    pub(super) meter: Meter,
+    pub(super) sink: Arc<dyn LogSink>,
+}
+
+/// A store with what is looked at after the guest has ended.
+pub(super) struct Fresh {
+    pub(super) store: Store<State>,
+    pub(super) logs: Logs,
+    pub(super) budget: MemoryBudget,
+}
+
+impl State {
+    pub(super) fn fresh(host: &Host, purpose: Purpose<'_>) -> crate::error::Result<Fresh> {
+        let limits = purpose.limits;
+        let budget = host.process_memory().activation(limits.memory);
+        let logs = Logs::new(purpose.sink, limits.logs);
+        let calls = CallContext { budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline }, meter: purpose.meter };
+        let wasi = WasiCtxBuilder::new()
+            .envs(purpose.environment)
+            .stdout(logs.stream(Stream::Stdout))
+            .stderr(logs.stream(Stream::Stderr))
+            .max_random_size(MAX_RANDOM)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles as usize);
+        let state = Self {
+            wasi,
+            table,
+            user_input: UserInputCtx::new(purpose.parameters, calls.meter.clone()),
+            triton_predict: TritonPredictCtx::new(host.inference(), host.default_model(), purpose.grants.clone(), calls.clone()),
+            storage: StorageCtx::new(host.storage(), purpose.grants, calls),
+            memory: WasmMemory::new(&budget)?,
+            deadline: purpose.deadline,
+        };
+        let mut store = Store::new(host.engine().wasmtime(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
+        // The component's own handles: one for each entry of the table, and as many borrowed for a call.
+        store.set_max_component_handles(limits.handles as usize * 2);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            if Instant::now() >= context.data().deadline { Err(TimeIsUp.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+        });
+        Ok(Fresh { store, logs, budget })
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Everything an action can import.
+///
+/// # Errors
+/// Two interfaces have one name.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    user_input::add_to_linker(&mut linker, |state: &mut State| UserInputView { ctx: &mut state.user_input })?;
+    triton_predict::add_to_linker(&mut linker, |state: &mut State| TritonPredictView {
+        ctx: &mut state.triton_predict,
+        table: &mut state.table,
+    })?;
+    storage::add_to_linker(&mut linker, |state: &mut State| StorageView { ctx: &mut state.storage, table: &mut state.table })?;
+    Ok(linker)
+}

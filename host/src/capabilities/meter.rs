@@ -1,0 +1,86 @@
+//! The account of one activation's calls: how many, how long, and which one is being made now.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Shared by the capabilities of one activation. The activation reads it after the guest has ended, also when that was in the middle
+/// of a call.
+#[derive(Debug, Clone, Default)]
+pub struct Meter(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    describing: bool,
+    waiting: Option<(&'static str, Instant)>,
+    spent: Spent,
+}
+
+/// Calls made and time waited, by interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Calls of `triton-predict` that ask a server.
+    pub inference_calls: u64,
+    /// Time waited for them.
+    pub inference: Duration,
+    /// Calls of `storage`.
+    pub storage_calls: u64,
+    /// Time waited for them.
+    pub storage: Duration,
+}
+
+impl Meter {
+    /// One for an action that only describes itself: every call is a trap.
+    pub fn describing() -> Self {
+        Self(Arc::new(Mutex::new(State { describing: true, ..State::default() })))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses `call` (such as `storage.get`) while the action describes itself.
+    ///
+    /// # Errors
+    /// The trap, naming the call.
+    pub(crate) fn allow(&self, call: &'static str) -> wasmtime::Result<()> {
+        if self.state().describing {
+            return Err(wasmtime::Error::msg(format!(
+                "`describe` called {call}: it is asked when the action is loaded and may call nothing; move the call into `run`"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Waits for `answer`, the server's part of `call`. What is dropped before it is there counts as cut off.
+    ///
+    /// # Errors
+    /// As [`Meter::allow`].
+    pub(crate) async fn wait<T>(&self, call: &'static str, answer: impl Future<Output = T>) -> wasmtime::Result<T> {
+        self.allow(call)?;
+        let since = Instant::now();
+        self.state().waiting = Some((call, since));
+        let answer = answer.await;
+        let mut state = self.state();
+        state.waiting = None;
+        let spent = &mut state.spent;
+        let (calls, time) = if call.starts_with("storage.") {
+            (&mut spent.storage_calls, &mut spent.storage)
+        } else {
+            (&mut spent.inference_calls, &mut spent.inference)
+        };
+        *calls += 1;
+        *time += since.elapsed();
+        drop(state);
+        Ok(answer)
+    }
+
+    /// What was spent.
+    pub fn spent(&self) -> Spent {
+        self.state().spent
+    }
+
+    /// The call that was cut off, if one was, and how long it had waited.
+    pub fn cut_off(&self) -> Option<(&'static str, Duration)> {
+        self.state().waiting.map(|(call, since)| (call, since.elapsed()))
+    }
+}

@@ -1,0 +1,165 @@
+//! The imports of `keynet:inference`, one file an interface: each implements the generated `Host` traits on a borrowed view of its
+//! own context, and nothing else.
+//!
+//! A capability checks what comes from the guest (names, shapes, locations) and what its action is granted, reserves memory, and asks a
+//! backend. It knows nothing of HTTP, and backends know nothing of wasmtime.
+
+mod meter;
+pub mod storage;
+pub mod triton_predict;
+pub mod user_input;
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTableError;
+
+pub use meter::{Meter, Spent};
+
+use crate::budget::{CallBudget, MemoryBudget};
+use crate::error::{Error, ErrorKind};
+
+/// What wasmtime generates from `wit/`, in one private place.
+pub(crate) mod bindings {
+    #![allow(missing_docs, clippy::all, clippy::pedantic, unused_qualifications)]
+
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "action",
+        imports: {
+            "keynet:inference/triton-predict.predict": async | trappable,
+            "keynet:inference/triton-predict.predict-many": async | trappable,
+            "keynet:inference/triton-predict.predict-stream": async | trappable,
+            "keynet:inference/triton-predict.metadata": async | trappable,
+            "keynet:inference/triton-predict.[method]prediction-stream.next": async | trappable,
+            "keynet:inference/storage.[method]object.read": async | trappable,
+            "keynet:inference/storage.[method]object.to-tensor": async | trappable,
+            "keynet:inference/storage.[method]upload.write": async | trappable,
+            "keynet:inference/storage.[method]upload.finish": async | trappable,
+            "keynet:inference/storage.[method]upload.abort": async | trappable,
+            "keynet:inference/storage.get": async | trappable,
+            "keynet:inference/storage.open": async | trappable,
+            "keynet:inference/storage.head": async | trappable,
+            "keynet:inference/storage.put": async | trappable,
+            "keynet:inference/storage.put-tensor": async | trappable,
+            "keynet:inference/storage.create-upload": async | trappable,
+            "keynet:inference/storage.presign": async | trappable,
+            "keynet:inference/storage.presign-put": async | trappable,
+            "keynet:inference/storage.list": async | trappable,
+            "keynet:inference/storage.delete": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+        with: {
+            "keynet:inference/triton-predict.tensor": crate::inference::Tensor,
+            "keynet:inference/triton-predict.prediction-stream": super::triton_predict::PredictionStream,
+            "keynet:inference/storage.object": super::storage::OpenObject,
+            "keynet:inference/storage.upload": super::storage::Upload,
+        },
+        trappable_error_type: { "keynet:inference/types.error" => super::CallError },
+    });
+}
+
+use bindings::keynet::inference::types;
+
+/// Why a call of the guest did not succeed: an error it can match on, or a trap.
+#[derive(Debug)]
+pub enum CallError {
+    /// The guest gets it.
+    Answer(Error),
+    /// The guest ends.
+    Trap(wasmtime::Error),
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl From<wasmtime::Error> for CallError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Trap(error)
+    }
+}
+
+impl From<ResourceTableError> for CallError {
+    fn from(error: ResourceTableError) -> Self {
+        match error {
+            ResourceTableError::Full => Self::Answer(Error::too_large(
+                "as many tensors, objects, uploads and streams are open as this action may have: drop some, or raise KEYNET_HANDLES",
+            )),
+            other => Self::Trap(other.into()),
+        }
+    }
+}
+
+impl From<Error> for types::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            ErrorKind::Invalid => types::ErrorKind::Invalid,
+            ErrorKind::NotFound => types::ErrorKind::NotFound,
+            ErrorKind::Denied => types::ErrorKind::Denied,
+            ErrorKind::PreconditionFailed => types::ErrorKind::PreconditionFailed,
+            ErrorKind::TooLarge => types::ErrorKind::TooLarge,
+            ErrorKind::Timeout => types::ErrorKind::Timeout,
+            ErrorKind::Unavailable => types::ErrorKind::Unavailable,
+            ErrorKind::Internal => types::ErrorKind::Internal,
+        };
+        Self { kind, message: error.message }
+    }
+}
+
+impl From<types::Error> for Error {
+    fn from(error: types::Error) -> Self {
+        let kind = match error.kind {
+            types::ErrorKind::Invalid => ErrorKind::Invalid,
+            types::ErrorKind::NotFound => ErrorKind::NotFound,
+            types::ErrorKind::Denied => ErrorKind::Denied,
+            types::ErrorKind::PreconditionFailed => ErrorKind::PreconditionFailed,
+            types::ErrorKind::TooLarge => ErrorKind::TooLarge,
+            types::ErrorKind::Timeout => ErrorKind::Timeout,
+            types::ErrorKind::Unavailable => ErrorKind::Unavailable,
+            types::ErrorKind::Internal => ErrorKind::Internal,
+        };
+        Self { kind, message: error.message }
+    }
+}
+
+/// What a view answers the guest with, whichever capability it is; or the trap.
+fn to_guest(error: CallError) -> wasmtime::Result<types::Error> {
+    match error {
+        CallError::Answer(error) => Ok(error.into()),
+        CallError::Trap(trap) => Err(trap),
+    }
+}
+
+impl types::Host for storage::StorageView<'_> {
+    fn convert_error(&mut self, error: CallError) -> wasmtime::Result<types::Error> {
+        to_guest(error)
+    }
+}
+
+impl types::Host for triton_predict::TritonPredictView<'_> {
+    fn convert_error(&mut self, error: CallError) -> wasmtime::Result<types::Error> {
+        to_guest(error)
+    }
+}
+
+/// A backend, or why there is none: an action gets the reason when it calls.
+pub type Backend<T> = Result<Arc<T>, Error>;
+
+/// What every capability of an activation shares: its memory, its deadline, and the account of where its time went.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// What its calls may spend.
+    pub budget: CallBudget,
+    /// Where its time went.
+    pub meter: Meter,
+}
+
+impl CallContext {
+    /// The activation's memory.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.budget.memory
+    }
+}

@@ -1,0 +1,289 @@
+//! `storage`: objects, with the host's credentials.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+
+use super::bindings::keynet::inference::storage as wit;
+use super::{Backend, CallContext, CallError};
+use crate::budget::Reservation;
+use crate::error::Result;
+use crate::inference::{Shape, Tensor};
+use crate::object_storage::{self, ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions};
+use crate::policy::Grants;
+
+pub use crate::object_storage::Upload;
+
+/// An object opened for reading, with the memory it holds; a resource of the guest.
+pub struct OpenObject {
+    object: object_storage::OpenObject,
+    _held: Reservation,
+}
+
+/// What an open object or upload is counted as in the activation's memory, in bytes.
+const OPEN_OBJECT: u64 = 1024;
+
+/// `storage`'s part of a store.
+pub struct StorageCtx {
+    backend: Backend<ObjectStorage>,
+    grants: Arc<Grants>,
+    calls: CallContext,
+}
+
+impl StorageCtx {
+    /// Works on `backend`, within what `grants` names.
+    pub fn new(backend: Backend<ObjectStorage>, grants: Arc<Grants>, calls: CallContext) -> Self {
+        Self { backend, grants, calls }
+    }
+
+    fn backend(&self) -> Result<Arc<ObjectStorage>> {
+        self.backend.clone()
+    }
+
+    /// What a policy calls a location: `key` in the default bucket, else `s3://bucket/key`.
+    fn granted_name(storage: &ObjectStorage, location: &Location) -> Option<String> {
+        match location {
+            Location::Object { bucket: Some(bucket), key } if bucket != storage.default_bucket() => Some(format!("s3://{bucket}/{key}")),
+            Location::Object { key, .. } => Some(key.to_string()),
+            // Whoever has a presigned URL may read what it names; the store checks its signature.
+            Location::Url(_) => None,
+        }
+    }
+
+    fn readable(&self, text: &str) -> Result<(Arc<ObjectStorage>, Location)> {
+        let (storage, location) = (self.backend()?, Location::parse(text)?);
+        if let Some(name) = Self::granted_name(&storage, &location) {
+            self.grants.read.check("reading", &name)?;
+        }
+        Ok((storage, location))
+    }
+
+    async fn wait<T>(&self, call: &'static str, answer: impl Future<Output = Result<T>>) -> Result<T, CallError> {
+        Ok(self.calls.meter.wait(call, answer).await??)
+    }
+
+    async fn put(
+        &self,
+        call: &'static str,
+        bytes: Bytes,
+        location: Option<String>,
+        content_type: Option<String>,
+        conditions: PutConditions,
+    ) -> Result<wit::Stored, CallError> {
+        let (storage, location) = self.writable(location.as_deref())?;
+        let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
+        let stored = storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
+        Ok(self.wait(call, stored).await?.into())
+    }
+
+    /// The location an action may write: the one it names, or a new one.
+    fn writable(&self, text: Option<&str>) -> Result<(Arc<ObjectStorage>, Location)> {
+        let storage = self.backend()?;
+        let location = text.map_or_else(|| Ok(Location::of(ObjectKey::new_random())), Location::parse)?;
+        if let Some(name) = Self::granted_name(&storage, &location) {
+            self.grants.write.check("writing", &name)?;
+        }
+        Ok((storage, location))
+    }
+}
+
+/// What the generated traits are implemented on.
+pub struct StorageView<'a> {
+    /// The context.
+    pub ctx: &'a mut StorageCtx,
+    /// The activation's resources.
+    pub table: &'a mut ResourceTable,
+}
+
+/// Bytes for the guest. The vector is the store's own where nobody else holds it, so that most reads are copied only into the guest.
+fn to_guest(read: object_storage::ReadBytes) -> Vec<u8> {
+    read.bytes.into()
+}
+
+impl wit::Host for StorageView<'_> {
+    async fn get(&mut self, location: String, if_none_match: Option<String>) -> Result<Vec<u8>, CallError> {
+        let (storage, location) = self.ctx.readable(&location)?;
+        let read = storage.get(&location, if_none_match, &self.ctx.calls.budget);
+        Ok(to_guest(self.ctx.wait("storage.get", read).await?))
+    }
+
+    async fn open(&mut self, location: String) -> Result<Resource<OpenObject>, CallError> {
+        let (storage, location) = self.ctx.readable(&location)?;
+        let held = self.ctx.calls.memory().reserve(OPEN_OBJECT, "an open object")?;
+        let object = self.ctx.wait("storage.open", storage.open(&location, &self.ctx.calls.budget)).await?;
+        Ok(self.table.push(OpenObject { object, _held: held })?)
+    }
+
+    async fn head(&mut self, location: String) -> Result<wit::ObjectInfo, CallError> {
+        let (storage, location) = self.ctx.readable(&location)?;
+        Ok(self.ctx.wait("storage.head", storage.head(&location, &self.ctx.calls.budget)).await?.into())
+    }
+
+    async fn put(
+        &mut self,
+        data: Vec<u8>,
+        location: Option<String>,
+        content_type: Option<String>,
+        if_match: Option<String>,
+        if_none_match: Option<String>,
+    ) -> Result<wit::Stored, CallError> {
+        let _held = self.ctx.calls.memory().reserve(data.len() as u64, "an object to write")?;
+        let conditions = PutConditions { if_match, if_none_match };
+        self.ctx.put("storage.put", data.into(), location, content_type, conditions).await
+    }
+
+    async fn put_tensor(
+        &mut self,
+        tensor: Resource<Tensor>,
+        location: Option<String>,
+        content_type: Option<String>,
+    ) -> Result<wit::Stored, CallError> {
+        let bytes = self.table.get(&tensor)?.data().clone();
+        self.ctx.put("storage.put-tensor", bytes, location, content_type, PutConditions::default()).await
+    }
+
+    async fn create_upload(&mut self, location: Option<String>, content_type: Option<String>) -> Result<Resource<Upload>, CallError> {
+        let (storage, location) = self.ctx.writable(location.as_deref())?;
+        let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
+        let upload = storage.create_upload(Some(location), content_type, &self.ctx.calls.budget);
+        let upload = self.ctx.wait("storage.create-upload", upload).await?;
+        Ok(self.table.push(upload)?)
+    }
+
+    async fn presign(&mut self, location: String, ttl_seconds: Option<u32>) -> Result<String, CallError> {
+        let (storage, location) = self.ctx.readable(&location)?;
+        let ttl = ttl_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        let url = self.ctx.wait("storage.presign", storage.presign(&location, ttl, &self.ctx.calls.budget)).await?;
+        Ok(url.into())
+    }
+
+    async fn presign_put(
+        &mut self,
+        location: Option<String>,
+        content_type: Option<String>,
+        ttl_seconds: Option<u32>,
+    ) -> Result<wit::WriteGrant, CallError> {
+        let (storage, location) = self.ctx.writable(location.as_deref())?;
+        let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
+        let ttl = ttl_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        let grant = storage.presign_put(Some(location), content_type, ttl, &self.ctx.calls.budget);
+        let grant = self.ctx.wait("storage.presign-put", grant).await?;
+        Ok(wit::WriteGrant { location: grant.location.to_string(), url: grant.url.into() })
+    }
+
+    async fn list(&mut self, prefix: String, cursor: Option<String>) -> Result<wit::Page, CallError> {
+        let storage = self.ctx.backend()?;
+        let prefix = Prefix::parse(&prefix)?;
+        let name = match prefix.bucket() {
+            Some(bucket) if bucket != storage.default_bucket() => format!("s3://{bucket}/{}", prefix.start()),
+            _ => prefix.start().to_owned(),
+        };
+        self.ctx.grants.read.check("listing", &name)?;
+        let page = self.ctx.wait("storage.list", storage.list(&prefix, cursor.as_deref(), &self.ctx.calls.budget)).await?;
+        Ok(wit::Page { objects: page.objects.into_iter().map(Into::into).collect(), next: page.next })
+    }
+
+    async fn delete(&mut self, location: String) -> Result<(), CallError> {
+        let (storage, location) = self.ctx.writable(Some(&location))?;
+        self.ctx.wait("storage.delete", storage.delete(&location, &self.ctx.calls.budget)).await
+    }
+}
+
+impl wit::HostObject for StorageView<'_> {
+    fn size(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&object)?.object.size())
+    }
+
+    fn content_type(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<Option<String>> {
+        Ok(self.table.get(&object)?.object.content_type().map(str::to_owned))
+    }
+
+    fn etag(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<Option<String>> {
+        Ok(self.table.get(&object)?.object.etag().map(str::to_owned))
+    }
+
+    async fn read(&mut self, object: Resource<OpenObject>, offset: u64, length: u64) -> Result<Vec<u8>, CallError> {
+        let object = &self.table.get(&object)?.object;
+        let read = object.read(offset, length, &self.ctx.calls.budget);
+        Ok(to_guest(self.ctx.wait("storage.object.read", read).await?))
+    }
+
+    async fn to_tensor(
+        &mut self,
+        object: Resource<OpenObject>,
+        data_type: super::bindings::keynet::inference::triton_predict::DataType,
+        shape: Vec<i64>,
+    ) -> Result<Resource<Tensor>, CallError> {
+        let shape = Shape::new(shape)?;
+        let object = &self.table.get(&object)?.object;
+        let read = object.read(0, object.size(), &self.ctx.calls.budget);
+        let read = self.ctx.wait("storage.object.to-tensor", read).await?;
+        let tensor = Tensor::new(data_type.into(), shape, read.bytes, Some(read.reservation))?;
+        Ok(self.table.push(tensor)?)
+    }
+
+    fn drop(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<()> {
+        self.table.delete(object)?;
+        Ok(())
+    }
+}
+
+impl wit::HostUpload for StorageView<'_> {
+    async fn write(&mut self, upload: Resource<Upload>, data: Vec<u8>) -> Result<(), CallError> {
+        let calls = self.ctx.calls.clone();
+        let _held = calls.memory().reserve(data.len() as u64, "a part of an upload")?;
+        let upload = self.table.get_mut(&upload)?;
+        Ok(calls.meter.wait("storage.upload.write", upload.write(data.into(), &calls.budget)).await??)
+    }
+
+    async fn finish(&mut self, upload: Resource<Upload>) -> Result<wit::Stored, CallError> {
+        let calls = self.ctx.calls.clone();
+        let upload = self.table.get_mut(&upload)?;
+        Ok(calls.meter.wait("storage.upload.finish", upload.finish(&calls.budget)).await??.into())
+    }
+
+    async fn abort(&mut self, upload: Resource<Upload>) -> Result<(), CallError> {
+        let calls = self.ctx.calls.clone();
+        let upload = self.table.get_mut(&upload)?;
+        Ok(calls.meter.wait("storage.upload.abort", upload.abort(&calls.budget)).await??)
+    }
+
+    fn drop(&mut self, upload: Resource<Upload>) -> wasmtime::Result<()> {
+        self.table.delete(upload)?;
+        Ok(())
+    }
+}
+
+impl From<object_storage::ObjectInfo> for wit::ObjectInfo {
+    fn from(info: object_storage::ObjectInfo) -> Self {
+        Self {
+            location: info.location.to_string(),
+            size: info.size,
+            content_type: info.content_type,
+            etag: info.etag,
+            modified_ms: info.modified_ms,
+        }
+    }
+}
+
+impl From<object_storage::Stored> for wit::Stored {
+    fn from(stored: object_storage::Stored) -> Self {
+        Self { location: stored.location.to_string(), url: stored.url.into(), etag: stored.etag }
+    }
+}
+
+struct HasStorage;
+
+impl HasData for HasStorage {
+    type Data<'a> = StorageView<'a>;
+}
+
+/// Adds `storage` to `linker`.
+///
+/// # Errors
+/// It is there already.
+pub fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> StorageView<'_>) -> wasmtime::Result<()> {
+    wit::add_to_linker::<T, HasStorage>(linker, view)
+}

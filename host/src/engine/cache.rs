@@ -1,0 +1,128 @@
+//! Compiled code on disk, authenticated.
+//!
+//! Running compiled code means trusting whoever wrote it, so an entry carries a keyed BLAKE3 over (format, component digest, engine
+//! hash, code) by a key that lies in the state folder, never beside the entries. To use one, its code is copied into a memfd, the
+//! memfd is sealed, and only then is it verified and mapped: nothing can change between check and use. Whatever is wrong with an
+//! entry, it is a miss.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{EngineHash, memfd};
+use crate::digest::Digest;
+
+const FORMAT: &[u8; 16] = b"keynet-aot-v1\0\0\0";
+const TAG: usize = blake3::OUT_LEN;
+const TRAILER: u64 = (FORMAT.len() + TAG) as u64;
+
+/// More entries than this are not kept; those used longest ago go first.
+const MAX_ENTRIES: usize = 512;
+
+/// Compiled code by component digest and engine hash.
+#[derive(Debug)]
+pub struct AotCache {
+    folder: PathBuf,
+    key: [u8; 32],
+}
+
+impl AotCache {
+    /// The cache in `folder`, whose entries are authenticated with `key`.
+    pub fn new(folder: impl Into<PathBuf>, key: [u8; 32]) -> Self {
+        Self { folder: folder.into(), key }
+    }
+
+    /// Where the code of a component is kept.
+    pub fn path(&self, component: &Digest, engine: &EngineHash) -> PathBuf {
+        self.folder.join(hex::encode(engine.0)).join(component.hex())
+    }
+
+    /// The code of a component in a sealed memfd, if there is an entry that this host wrote.
+    pub(super) fn get(&self, component: &Digest, engine: &EngineHash) -> Option<File> {
+        let path = self.path(component, engine);
+        match self.read(&path, component, engine) {
+            Ok(Some(code)) => {
+                // The newest uses survive when the cache is thinned out.
+                let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+                Some(code)
+            }
+            Ok(None) => {
+                tracing::warn!(entry = %path.display(), "compiled code in the cache was not written by this host for this component; compiling again");
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(entry = %path.display(), %error, "cannot read compiled code from the cache; compiling again");
+                None
+            }
+        }
+    }
+
+    /// `None` where the entry is not authentic.
+    fn read(&self, path: &Path, component: &Digest, engine: &EngineHash) -> io::Result<Option<File>> {
+        let mut entry = File::open(path)?;
+        let Some(length) = entry.metadata()?.len().checked_sub(TRAILER) else { return Ok(None) };
+        let mut code = memfd::create()?;
+        if io::copy(&mut (&mut entry).take(length), &mut code)? != length {
+            return Ok(None);
+        }
+        memfd::seal(&code)?;
+        let mut format = [0; FORMAT.len()];
+        let mut tag = [0; TAG];
+        entry.read_exact(&mut format)?;
+        entry.read_exact(&mut tag)?;
+        // `Hash` compares in constant time.
+        let authentic = format == *FORMAT && self.tag(&mut code, component, engine)? == blake3::Hash::from_bytes(tag);
+        Ok(authentic.then_some(code))
+    }
+
+    /// Keeps `code`, a sealed memfd. A failure is logged: the cache is never needed.
+    pub(super) fn put(&self, component: &Digest, engine: &EngineHash, code: &mut File) {
+        let path = self.path(component, engine);
+        if let Err(error) = self.write(&path, component, engine, code) {
+            tracing::warn!(entry = %path.display(), %error, "cannot keep compiled code; it will be compiled again next time");
+        }
+    }
+
+    fn write(&self, path: &Path, component: &Digest, engine: &EngineHash, code: &mut File) -> io::Result<()> {
+        let tag = self.tag(code, component, engine)?;
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder)?;
+        let draft = tempfile::Builder::new().prefix(".draft-").tempfile_in(folder)?;
+        let mut file = draft.as_file();
+        code.seek(SeekFrom::Start(0))?;
+        io::copy(code, &mut file)?;
+        file.write_all(FORMAT)?;
+        file.write_all(tag.as_bytes())?;
+        draft.persist(path)?;
+        thin_out(folder)
+    }
+
+    fn tag(&self, code: &mut File, component: &Digest, engine: &EngineHash) -> io::Result<blake3::Hash> {
+        code.seek(SeekFrom::Start(0))?;
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        // Each part has a fixed length, so that no two entries have the same text.
+        hasher.update(FORMAT).update(component.bytes()).update(&engine.0).update_reader(code)?;
+        Ok(hasher.finalize())
+    }
+}
+
+/// Removes what was used longest ago, and drafts that a killed process left.
+fn thin_out(folder: &Path) -> io::Result<()> {
+    const ABANDONED: std::time::Duration = std::time::Duration::from_secs(3600);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let used = entry.metadata()?.modified()?;
+        let draft = entry.file_name().as_encoded_bytes().starts_with(b".draft-");
+        match used.elapsed() {
+            Ok(age) if draft && age > ABANDONED => fs::remove_file(entry.path())?,
+            _ if draft => {}
+            _ => entries.push((used, entry.path())),
+        }
+    }
+    entries.sort();
+    let surplus = entries.len().saturating_sub(MAX_ENTRIES);
+    entries.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
+}

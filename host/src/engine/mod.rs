@@ -1,0 +1,199 @@
+//! wasmtime: its configuration, compilation, the cache of compiled code, and the clock that lets guests share the processor.
+//!
+//! An [`Engine`] lives as long as the process. It turns a component's bytes into compiled code; what the component may import and do
+//! is not its business.
+
+mod cache;
+mod clock;
+mod compiler;
+mod memfd;
+mod settings;
+
+use std::fs::File;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::Component;
+
+pub use cache::AotCache;
+pub use clock::{EpochClock, Ticking};
+pub use compiler::{CompileLimits, Compiler, run_if_compiler};
+
+use crate::digest::Digest;
+
+/// Why a component could not be turned into code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A core WebAssembly module.
+    #[error(
+        "this is a core WebAssembly module, not a component: build it with `keynet-inference build` or `cargo build --target wasm32-wasip2`, or \
+         make a component of it with `wasm-tools component new --adapt wasi_snapshot_preview1.reactor.wasm`"
+    )]
+    CoreModule,
+    /// Not WebAssembly at all.
+    #[error("this is not WebAssembly: it does not start with `\\0asm`")]
+    NotWasm,
+    /// The component is invalid, uses a feature that is off, or needs more than a slot of the pool has.
+    #[error("the component cannot be compiled: {0}")]
+    Compile(String),
+    /// Compilation met its limit on memory, in bytes.
+    #[error("compiling the component needs more than {} MiB: raise KEYNET_COMPILE_MEMORY, or make the component smaller", .0 >> 20)]
+    CompileMemory(u64),
+    /// Compilation met its limit on time.
+    #[error("compiling the component takes longer than {} s: raise KEYNET_COMPILE_TIME, or make the component smaller", .0.as_secs())]
+    CompileTime(Duration),
+    /// The system refused something.
+    #[error("the component cannot be loaded: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// SHA-256 over everything that decides whether compiled code fits: wasmtime's version, target, processor features, settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineHash([u8; 32]);
+
+/// What an [`Engine`] is made from.
+#[derive(Debug)]
+pub struct EngineOptions {
+    /// How many activations may run at once; the system's limit on mappings may lower it.
+    pub activations: u32,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// Where compiled code is kept; none to compile every time.
+    pub cache: Option<AotCache>,
+}
+
+/// wasmtime's engine with its clock, its compiler and its cache.
+#[derive(Debug)]
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    hash: EngineHash,
+    clock: EpochClock,
+    activations: u32,
+    pooled: bool,
+    compiler: Compiler,
+    cache: Option<AotCache>,
+    /// One compilation at a time: each may take the machine's cores and much of its memory.
+    compiling: tokio::sync::Mutex<()>,
+}
+
+impl Engine {
+    /// Sets address space aside for `options.activations`, or, where the system refuses it, maps instances one by one.
+    ///
+    /// # Errors
+    /// wasmtime cannot work on this machine.
+    pub fn new(options: EngineOptions) -> wasmtime::Result<Self> {
+        let activations = settings::activations(options.activations);
+        if activations < options.activations {
+            tracing::warn!(
+                activations,
+                wanted = options.activations,
+                "vm.max_map_count leaves room for fewer activations at once; raise it"
+            );
+        }
+        let (wasmtime, pooled) = match wasmtime::Engine::new(&settings::pooling(activations)) {
+            Ok(engine) => (engine, true),
+            Err(error) => {
+                tracing::warn!(%error, activations, "the address space for a pool of instances is refused; starting activations will take longer");
+                (wasmtime::Engine::new(&settings::on_demand())?, false)
+            }
+        };
+        let clock = EpochClock::start(wasmtime.weak())?;
+        Ok(Self {
+            hash: hash(&wasmtime),
+            wasmtime,
+            clock,
+            activations,
+            pooled,
+            compiler: options.compiler,
+            cache: options.cache,
+            compiling: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// How many activations may run at once.
+    pub fn activations(&self) -> u32 {
+        self.activations
+    }
+
+    /// Whether instances live in a pool.
+    pub fn is_pooled(&self) -> bool {
+        self.pooled
+    }
+
+    /// What compiled code must have been made for.
+    pub fn hash(&self) -> EngineHash {
+        self.hash
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
+    pub(crate) fn ticking(&self) -> Ticking {
+        self.clock.ticking()
+    }
+
+    /// The compiled code of `component`, from the cache or compiled now.
+    ///
+    /// # Errors
+    /// It is not a component, cannot be compiled within the limits, or needs more than a slot of the pool has.
+    pub async fn load(&self, component: &[u8], digest: &Digest) -> Result<Component, LoadError> {
+        check_magic(component)?;
+        if let Some(loaded) = self.from_cache(digest) {
+            return Ok(loaded);
+        }
+        let _one_at_a_time = self.compiling.lock().await;
+        if let Some(loaded) = self.from_cache(digest) {
+            return Ok(loaded);
+        }
+        let mut code = self.compiler.compile(&self.wasmtime, component).await?;
+        if let Some(cache) = &self.cache {
+            cache.put(digest, &self.hash, &mut code);
+        }
+        map_code(&self.wasmtime, &code)
+    }
+
+    fn from_cache(&self, digest: &Digest) -> Option<Component> {
+        let code = self.cache.as_ref()?.get(digest, &self.hash)?;
+        map_code(&self.wasmtime, &code)
+            .inspect_err(|error| tracing::warn!(%error, "compiled code in the cache does not fit this engine; compiling again"))
+            .ok()
+    }
+}
+
+/// Maps compiled code from a sealed memfd.
+fn map_code(engine: &wasmtime::Engine, code: &File) -> Result<Component, LoadError> {
+    let path = format!("/proc/self/fd/{}", code.as_raw_fd());
+    // SAFETY: the bytes were made by our own compiler, in a child process of this binary or in this one, or carry a tag that only a
+    // holder of this host's key can make (`AotCache::read`); the memfd is sealed, so they are still the bytes that were checked.
+    #[expect(unsafe_code, reason = "wasmtime must trust compiled code")]
+    let component = unsafe { Component::deserialize_file(engine, path) };
+    component.map_err(|error| LoadError::Compile(format!("{error:#}")))
+}
+
+fn check_magic(bytes: &[u8]) -> Result<(), LoadError> {
+    match bytes.first_chunk::<8>() {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(()),
+        Some([0, b'a', b's', b'm', _, _, 0, 0]) => Err(LoadError::CoreModule),
+        _ => Err(LoadError::NotWasm),
+    }
+}
+
+fn hash(engine: &wasmtime::Engine) -> EngineHash {
+    struct Sha(Sha256);
+    impl Hasher for Sha {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0 // only the whole SHA-256 is used
+        }
+    }
+    let mut sha = Sha(Sha256::new_with_prefix(b"keynet-engine-v1\0"));
+    engine.precompile_compatibility_hash().hash(&mut sha);
+    EngineHash(sha.0.finalize().into())
+}

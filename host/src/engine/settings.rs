@@ -1,0 +1,79 @@
+//! How wasmtime is set up: what code may use, how it is compiled, and where instances live.
+//!
+//! Everything that shapes compiled code is in [`code`], so that the compiler's process and the host agree about it.
+
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
+
+/// Linear memories, tables and core instances that one activation may have. A Python component needs 14 core instances.
+pub(super) const MEMORIES: u32 = 3;
+const TABLES: u32 = 3;
+const TABLE_ELEMENTS: usize = 20_000;
+const CORE_INSTANCES: u32 = 16;
+const CORE_INSTANCE_BYTES: usize = 1 << 20;
+
+/// The stack a guest may use, and that of the fiber it runs on, which host functions share.
+const WASM_STACK: usize = 512 << 10;
+const FIBER_STACK: usize = 1 << 20;
+
+/// Mappings that the rest of the process may need, and those of one activation's slot.
+const OTHER_MAPPINGS: u32 = 5_000;
+const MAPPINGS_PER_ACTIVATION: u32 = 6;
+
+/// What shapes compiled code.
+fn code() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_init_cow(true)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable) // names come from the name section, not from DWARF
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(FIBER_STACK);
+    let off = WasmFeatures::THREADS
+        | WasmFeatures::SHARED_EVERYTHING_THREADS
+        | WasmFeatures::MEMORY64
+        | WasmFeatures::GC
+        | WasmFeatures::STACK_SWITCHING;
+    config.wasm_features(off, false);
+    config
+}
+
+/// For the compiler's process: no address space is set aside for instances.
+pub(super) fn for_compiling() -> Config {
+    let mut config = code();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config
+}
+
+/// Instances live in slots set aside for `activations` at once.
+pub(super) fn pooling(activations: u32) -> Config {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_stacks(activations)
+        .total_component_instances(activations)
+        .total_core_instances(activations.saturating_mul(CORE_INSTANCES))
+        .total_memories(activations.saturating_mul(MEMORIES))
+        .total_tables(activations.saturating_mul(TABLES))
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_memories_per_module(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
+        .table_elements(TABLE_ELEMENTS)
+        .max_core_instance_size(CORE_INSTANCE_BYTES);
+    let mut config = code();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// Instances are mapped one by one, where a pool's address space is refused.
+pub(super) fn on_demand() -> Config {
+    for_compiling()
+}
+
+/// How many activations the system's limit on mappings leaves room for, at most `wanted` and at least one.
+pub(super) fn activations(wanted: u32) -> u32 {
+    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|text| text.trim().parse().ok());
+    let room = limit.map_or(u32::MAX, |limit: u32| limit.saturating_sub(OTHER_MAPPINGS) / MAPPINGS_PER_ACTIVATION);
+    wanted.min(room).max(1)
+}

@@ -1,0 +1,169 @@
+//! Reads the graph of an ONNX file without its weights, and makes sure that the file is whole.
+//!
+//! rten reads the file again, weights and all, when the model is prepared. Its reader trusts what it reads: in version 0.27 a damaged
+//! number makes it loop without end (`read_varint` on ten bytes above 127), a damaged length makes it allocate that much, and a file
+//! that is cut short reads as a smaller graph. So every file goes through the reader here first, which checks numbers and lengths
+//! against the file's size; what it passes, rten reads the same way.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use rten_onnx::onnx::{GraphProto, ModelProto};
+use rten_onnx::protobuf::{DecodeMessage, ErrorKind, OwnedValues, ProtobufError, ReadValue};
+
+/// `ModelProto.graph`
+const GRAPH: u64 = 7;
+
+/// The graph in a file. Its tensors have their shapes, but no raw data.
+pub(super) fn read_graph(path: &Path) -> Result<GraphProto, ProtobufError> {
+    check_outline(&mut WeightlessReader::open(path)?)?;
+    let model = ModelProto::decode(WeightlessReader::open(path)?)?;
+    model.graph.ok_or_else(|| ProtobufError::new(ErrorKind::Eof))
+}
+
+/// The bytes of the files beside the graph that its weights lie in, by their names in the graph.
+pub(super) fn external_bytes(graph: &GraphProto, model: &Path) -> u64 {
+    let mut locations: Vec<&str> = graph
+        .initializer
+        .iter()
+        .flat_map(|tensor| &tensor.external_data)
+        .filter(|entry| entry.key.as_deref() == Some("location"))
+        .filter_map(|entry| entry.value.as_deref())
+        .collect();
+    locations.sort_unstable();
+    locations.dedup();
+    let bytes = |location: &str| std::fs::metadata(model.with_file_name(location)).map_or(0, |metadata| metadata.len());
+    locations.into_iter().map(bytes).sum()
+}
+
+/// Walks the outermost fields: they end where the file ends, and a graph is among them.
+fn check_outline(reader: &mut WeightlessReader) -> Result<(), ProtobufError> {
+    let mut graphs = 0;
+    while reader.remaining() > 0 {
+        let tag = reader.read_varint()?;
+        match tag & 7 {
+            0 => drop(reader.read_varint()?),
+            1 => drop(reader.read_i64()?),
+            2 => {
+                let length = reader.read_varint()?;
+                reader.skip(usize::try_from(length).unwrap_or(usize::MAX))?;
+                graphs += u32::from(tag >> 3 == GRAPH);
+            }
+            5 => drop(reader.read_i32()?),
+            _ => return Err(ProtobufError::new(ErrorKind::InvalidWireType)),
+        }
+    }
+    if graphs == 1 { Ok(()) } else { Err(ProtobufError::new(ErrorKind::Eof).with_context(Some("ModelProto"), Some(GRAPH))) }
+}
+
+/// Passes over the content of `bytes` fields, and reads nothing past the end of the file.
+struct WeightlessReader {
+    file: BufReader<File>,
+    position: u64,
+    end: u64,
+}
+
+impl WeightlessReader {
+    fn open(path: &Path) -> Result<Self, ProtobufError> {
+        let file = File::open(path)?;
+        let end = file.metadata()?.len();
+        Ok(Self { file: BufReader::new(file), position: 0, end })
+    }
+
+    fn remaining(&self) -> u64 {
+        self.end.saturating_sub(self.position)
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], ProtobufError> {
+        let mut bytes = [0; N];
+        self.check(N)?;
+        self.file.read_exact(&mut bytes)?;
+        self.position += N as u64;
+        Ok(bytes)
+    }
+
+    fn check(&self, length: usize) -> Result<(), ProtobufError> {
+        if length as u64 <= self.remaining() { Ok(()) } else { Err(ProtobufError::new(ErrorKind::LengthMismatch)) }
+    }
+}
+
+impl ReadValue for WeightlessReader {
+    type Types = OwnedValues;
+
+    fn read_i32(&mut self) -> Result<i32, ProtobufError> {
+        self.take().map(i32::from_le_bytes)
+    }
+
+    fn read_i64(&mut self) -> Result<i64, ProtobufError> {
+        self.take().map(i64::from_le_bytes)
+    }
+
+    fn read_varint(&mut self) -> Result<u64, ProtobufError> {
+        if self.remaining() == 0 {
+            return Err(ProtobufError::new(ErrorKind::Eof)); // how the end of the outermost message is told
+        }
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let [byte] = self.take()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return if shift == 63 && byte > 1 { Err(ProtobufError::new(ErrorKind::InvalidVarint)) } else { Ok(value) };
+            }
+        }
+        Err(ProtobufError::new(ErrorKind::InvalidVarint))
+    }
+
+    fn read_bytes(&mut self, length: usize) -> Result<Vec<u8>, ProtobufError> {
+        self.skip(length)?;
+        Ok(Vec::new())
+    }
+
+    fn read_string(&mut self, length: usize) -> Result<String, ProtobufError> {
+        self.check(length)?;
+        let mut bytes = vec![0; length];
+        self.file.read_exact(&mut bytes)?;
+        self.position += length as u64;
+        String::from_utf8(bytes).map_err(|_| ProtobufError::new(ErrorKind::InvalidUtf8))
+    }
+
+    fn skip(&mut self, length: usize) -> Result<(), ProtobufError> {
+        self.check(length)?;
+        self.file.seek_relative(i64::try_from(length).unwrap_or(i64::MAX))?;
+        self.position += length as u64;
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_cut_or_damaged_anywhere_is_an_error_or_a_graph() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/add_sub/1/model.onnx");
+        let whole = std::fs::read(&file).unwrap();
+        let graph = read_graph(&file).unwrap();
+        assert_eq!((graph.node.len(), graph.input.len(), graph.output.len()), (2, 2, 2));
+
+        let folder = tempfile::tempdir().unwrap();
+        let damaged = folder.path().join("model.onnx");
+        for length in 0..whole.len() {
+            std::fs::write(&damaged, &whole[..length]).unwrap();
+            let opset_is_last = length >= whole.len() - 6;
+            assert!(read_graph(&damaged).is_err() || opset_is_last, "cut at {length}");
+        }
+        for place in 0..whole.len() - 12 {
+            for byte in [0x00, 0x7f, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[place..place + 12].fill(byte);
+                std::fs::write(&damaged, bytes).unwrap();
+                let _either = read_graph(&damaged); // ends, and allocates no more than the file has
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Tensors as they travel: element type, shape, row-major little-endian bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::budget::Reservation;
+use crate::error::{Error, Result};
+
+macro_rules! data_types {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $size:expr;)*) => {
+        /// The type of one element. KServe v2's names, "Tensor Data Types", plus Triton's BF16.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)] // the names say it
+        pub enum DataType { $($(#[$doc])* $variant,)* }
+
+        impl DataType {
+            /// Every element type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in KServe v2 and Triton: `FP32`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The size of one element in bytes; none for `BYTES`, whose elements vary.
+            pub fn size(self) -> Option<u64> {
+                match self { $(Self::$variant => $size,)* }
+            }
+        }
+    };
+}
+
+data_types! {
+    Bool = "BOOL", Some(1);
+    Uint8 = "UINT8", Some(1);
+    Uint16 = "UINT16", Some(2);
+    Uint32 = "UINT32", Some(4);
+    Uint64 = "UINT64", Some(8);
+    Int8 = "INT8", Some(1);
+    Int16 = "INT16", Some(2);
+    Int32 = "INT32", Some(4);
+    Int64 = "INT64", Some(8);
+    Fp16 = "FP16", Some(2);
+    Bf16 = "BF16", Some(2);
+    Fp32 = "FP32", Some(4);
+    Fp64 = "FP64", Some(8);
+    Bytes = "BYTES", None;
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Dimensions, outermost first, none negative, whose product fits 64 bits. Empty for a scalar.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shape(Vec<i64>);
+
+impl Shape {
+    /// The most dimensions a tensor may have.
+    pub const MAX_DIMENSIONS: usize = 32;
+
+    /// Checks dimensions that came from outside.
+    ///
+    /// # Errors
+    /// `invalid`: a negative dimension, too many dimensions, or more elements than 64 bits can count.
+    pub fn new(dimensions: Vec<i64>) -> Result<Self> {
+        let shown = ShapeText(&dimensions).to_string();
+        if dimensions.len() > Self::MAX_DIMENSIONS {
+            return Err(Error::invalid(format!(
+                "a tensor has {} dimensions, more than the {} there can be",
+                dimensions.len(),
+                Self::MAX_DIMENSIONS
+            )));
+        }
+        if dimensions.iter().any(|d| *d < 0) {
+            return Err(Error::invalid(format!("shape {shown} has a negative dimension")));
+        }
+        let nonzero = dimensions.iter().filter(|d| **d != 0);
+        if nonzero.copied().try_fold(1_i64, i64::checked_mul).is_none() {
+            return Err(Error::invalid(format!("shape {shown} has more elements than can be counted")));
+        }
+        Ok(Self(dimensions))
+    }
+
+    /// Its dimensions.
+    pub fn dimensions(&self) -> &[i64] {
+        &self.0
+    }
+
+    /// The number of elements: the product of its dimensions, 1 for a scalar.
+    pub fn elements(&self) -> u64 {
+        self.0.iter().map(|d| d.unsigned_abs()).product()
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ShapeText(&self.0).fmt(f)
+    }
+}
+
+/// Dimensions for a message: `[1,3,640,640]`, with -1 for any size.
+pub(crate) struct ShapeText<'a>(pub &'a [i64]);
+
+impl fmt::Display for ShapeText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (i, dimension) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{dimension}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+/// An immutable array: cheap to clone, its bytes are shared. It holds its bytes' [`Reservation`] until the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Tensor {
+    data_type: DataType,
+    shape: Shape,
+    data: Bytes,
+    reservation: Option<Arc<Reservation>>,
+}
+
+impl Tensor {
+    /// A tensor of `data`: row-major, little-endian; `BYTES` elements are a 4-byte little-endian length and then that many bytes.
+    /// `reservation` is what was taken from the activation's budget for `data`.
+    ///
+    /// # Errors
+    /// `invalid`: `data` does not fill `shape` exactly.
+    pub fn new(data_type: DataType, shape: Shape, data: Bytes, reservation: Option<Reservation>) -> Result<Self> {
+        let elements = shape.elements();
+        match data_type.size() {
+            Some(size) => {
+                let expected = elements.checked_mul(size);
+                if expected != Some(data.len() as u64) {
+                    return Err(Error::invalid(format!(
+                        "{data_type} of shape {shape} is {} bytes, but the data has {}",
+                        expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string()),
+                        data.len()
+                    )));
+                }
+            }
+            None => {
+                let found = byte_elements(&data).try_fold(0_u64, |count, element| element.map(|_| count + 1))?;
+                if found != elements {
+                    return Err(Error::invalid(format!("BYTES of shape {shape} has {elements} elements, but the data has {found}")));
+                }
+            }
+        }
+        Ok(Self { data_type, shape, data, reservation: reservation.map(Arc::new) })
+    }
+
+    /// The type of its elements.
+    pub fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    /// Its dimensions.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// All its bytes.
+    pub fn data(&self) -> &Bytes {
+        &self.data
+    }
+
+    /// The bytes taken from a budget for it.
+    pub fn reserved(&self) -> u64 {
+        self.reservation.as_ref().map_or(0, |held| held.bytes())
+    }
+}
+
+/// The elements of a `BYTES` tensor's data.
+///
+/// # Errors
+/// Each item: `invalid` where a length points past the end.
+pub fn byte_elements(data: &Bytes) -> impl Iterator<Item = Result<Bytes>> {
+    let mut rest = data.clone();
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let cut = || Error::invalid("BYTES data ends in the middle of an element: each is a 4-byte little-endian length and its bytes");
+        let Some(prefix) = rest.first_chunk::<4>() else {
+            rest.clear();
+            return Some(Err(cut()));
+        };
+        let length = u32::from_le_bytes(*prefix) as usize;
+        if rest.len() - 4 < length {
+            rest.clear();
+            return Some(Err(cut()));
+        }
+        let _prefix = rest.split_to(4);
+        Some(Ok(rest.split_to(length)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(dimensions: &[i64]) -> Shape {
+        Shape::new(dimensions.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn data_fills_its_shape_exactly() {
+        assert!(Tensor::new(DataType::Fp32, shape(&[1, 2]), Bytes::from(vec![0; 8]), None).is_ok());
+        assert!(Tensor::new(DataType::Int64, shape(&[]), Bytes::from(vec![0; 8]), None).is_ok());
+        assert!(Tensor::new(DataType::Fp16, shape(&[3, 0]), Bytes::new(), None).is_ok());
+        let error = Tensor::new(DataType::Fp32, shape(&[1, 3]), Bytes::from(vec![0; 8]), None).unwrap_err();
+        assert_eq!(error.message, "FP32 of shape [1,3] is 12 bytes, but the data has 8");
+    }
+
+    #[test]
+    fn strings_of_any_bytes_are_counted() {
+        let two = Bytes::from_static(b"\x02\0\0\0\xff\0\0\0\0\0");
+        let tensor = Tensor::new(DataType::Bytes, shape(&[2]), two.clone(), None).unwrap();
+        let elements: Vec<_> = byte_elements(tensor.data()).map(|e| e.unwrap()).collect();
+        assert_eq!(elements, [Bytes::from_static(b"\xff\0"), Bytes::new()]);
+        assert!(Tensor::new(DataType::Bytes, shape(&[3]), two, None).is_err());
+        assert!(Tensor::new(DataType::Bytes, shape(&[1]), Bytes::from_static(b"\xff\xff\xff\xff"), None).is_err());
+    }
+
+    #[test]
+    fn absurd_shapes_are_refused() {
+        for absurd in [vec![-1], vec![i64::MAX, 2], vec![i64::MAX, 3, 0], vec![1; 33]] {
+            assert!(Shape::new(absurd).is_err());
+        }
+        assert_eq!(shape(&[i64::MAX, 0]).elements(), 0);
+    }
+}

@@ -1,0 +1,162 @@
+//! Reading: whole objects, objects opened to read parts of them, and what is known about an object.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::{Attribute, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore};
+
+use super::{Location, ObjectKey, ObjectStorage, SPENDER, StorageLimits, check_etag, failure};
+use crate::budget::{CallBudget, Reservation};
+use crate::error::Result;
+
+/// Bytes that were read, with the memory they hold.
+#[derive(Debug)]
+pub struct ReadBytes {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// What was reserved for them; keep it as long as the bytes.
+    pub reservation: Reservation,
+}
+
+/// What the store knows about an object without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Where it is.
+    pub location: Location,
+    /// In bytes.
+    pub size: u64,
+    /// The MIME type; none in a listing or when unknown.
+    pub content_type: Option<String>,
+    /// The store's tag for this content, where it has one.
+    pub etag: Option<String>,
+    /// Last change, in milliseconds since 1970-01-01 UTC; none before.
+    pub modified_ms: Option<u64>,
+}
+
+impl ObjectInfo {
+    pub(super) fn new(location: Location, meta: ObjectMeta, content_type: Option<String>) -> Self {
+        let modified_ms = u64::try_from(meta.last_modified.timestamp_millis()).ok();
+        Self { location, size: meta.size, content_type, etag: meta.e_tag, modified_ms }
+    }
+}
+
+/// An object opened for reading; its bytes stay in the store until asked for. Every read is of the content that was there when it was
+/// opened.
+#[derive(Debug, Clone)]
+pub struct OpenObject {
+    store: Arc<dyn ObjectStore>,
+    key: ObjectKey,
+    info: ObjectInfo,
+    limits: StorageLimits,
+}
+
+impl ObjectStorage {
+    /// Reads a whole object.
+    ///
+    /// # Errors
+    /// `not-found`; `precondition-failed`: its etag still is `if_none_match`; `too-large`: more than
+    /// [`StorageLimits::max_object_read`], or than the budget has memory for.
+    pub async fn get(&self, location: &Location, if_none_match: Option<String>, budget: &CallBudget) -> Result<ReadBytes> {
+        if let Some(etag) = &if_none_match {
+            check_etag(etag)?;
+        }
+        let label = location.label();
+        let options = GetOptions { if_none_match, ..GetOptions::default() };
+        budget
+            .within(SPENDER, async {
+                let found = self.answer(location, options).await?;
+                self.limits.check_read(found.meta.size, &label)?;
+                collect(found, &label, budget).await
+            })
+            .await
+    }
+
+    /// Opens an object to read parts of it.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn open(&self, location: &Location, budget: &CallBudget) -> Result<OpenObject> {
+        let key = self.bucket.key_of(location)?;
+        let info = self.head(location, budget).await?;
+        Ok(OpenObject { store: Arc::clone(self.bucket.store()), key, info, limits: self.limits.clone() })
+    }
+
+    /// Looks an object up.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub async fn head(&self, location: &Location, budget: &CallBudget) -> Result<ObjectInfo> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        let found = budget.within(SPENDER, self.answer(location, options)).await?;
+        let content_type = content_type_of(&found);
+        Ok(ObjectInfo::new(location.clone(), found.meta, content_type))
+    }
+
+    async fn answer(&self, location: &Location, options: GetOptions) -> Result<GetResult> {
+        let key = self.bucket.key_of(location)?;
+        let answer = self.bucket.store().get_opts(key.path(), options).await;
+        answer.map_err(|error| failure::explain("read", &location.label(), error))
+    }
+}
+
+impl OpenObject {
+    /// Where it is, and what is known about it.
+    pub fn info(&self) -> &ObjectInfo {
+        &self.info
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.info.size
+    }
+
+    /// Its MIME type, where the store knows it.
+    pub fn content_type(&self) -> Option<&str> {
+        self.info.content_type.as_deref()
+    }
+
+    /// The store's tag for its content, where it has one.
+    pub fn etag(&self) -> Option<&str> {
+        self.info.etag.as_deref()
+    }
+
+    /// Reads `length` bytes from byte `offset` on; fewer, or none, where the object ends.
+    ///
+    /// # Errors
+    /// `not-found`: deleted since it was opened. `precondition-failed`: replaced since. `too-large`: more than
+    /// [`StorageLimits::max_object_read`], or than the budget has memory for.
+    pub async fn read(&self, offset: u64, length: u64, budget: &CallBudget) -> Result<ReadBytes> {
+        let label = self.info.location.label();
+        let end = offset.saturating_add(length).min(self.size());
+        let length = end.saturating_sub(offset);
+        self.limits.check_read(length, &label)?;
+        if length == 0 {
+            return Ok(ReadBytes { bytes: Bytes::new(), reservation: budget.memory.reserve(0, "a part of an object")? });
+        }
+        let options = GetOptions { if_match: self.info.etag.clone(), range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
+        budget
+            .within(SPENDER, async {
+                let found = self.store.get_opts(self.key.path(), options).await;
+                let found = found.map_err(|error| failure::explain("read", &label, error))?;
+                collect(found, &label, budget).await
+            })
+            .await
+    }
+}
+
+/// The bytes of an answer, reserved before they are allocated.
+async fn collect(found: GetResult, label: &str, budget: &CallBudget) -> Result<ReadBytes> {
+    let reservation = budget.memory.reserve(found.range.end - found.range.start, &format!("the object `{label}`"))?;
+    let of_a_file = matches!(found.payload, GetResultPayload::File(..));
+    let reading = async move { found.bytes().await.map(|bytes| ReadBytes { bytes, reservation }) };
+    let read = match of_a_file {
+        // Its thread goes on when nobody waits any more: what it holds stays reserved until it ends.
+        true => tokio::spawn(reading).await.unwrap_or_else(|error| Err(error.into())),
+        false => reading.await,
+    };
+    read.map_err(|error| failure::explain("read", label, error))
+}
+
+fn content_type_of(found: &GetResult) -> Option<String> {
+    found.attributes.get(&Attribute::ContentType).map(|value| value.to_string())
+}

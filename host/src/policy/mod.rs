@@ -1,0 +1,294 @@
+//! Which models, objects and hosts, and how much of what, an action may use.
+//!
+//! The operator *grants*, in the file that `KEYNET_POLICY` names; an action *asks*, in the `keynet.toml` that its build put into the
+//! component. What an action may do is what it asks for and the policy grants. An action that asks for nothing in particular gets what
+//! the policy grants; nothing inside a component can grant.
+
+mod ask;
+mod pattern;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use ask::{Ask, AskError};
+pub use pattern::Patterns;
+
+use crate::config::{LimitOverrides, parse_bytes, parse_duration};
+
+/// What an operator grants to actions.
+///
+/// ```toml
+/// models = ["detector", "team-*"]         # names; a star at the end stands for any rest
+/// api-key = false                         # whether actions that ask for it see the caller's OpenWhisk key
+///
+/// [storage]
+/// read = ["*"]                            # keys of the default bucket, or s3://bucket/key
+/// write = ["results/*", "s3://shared/out/*"]
+///
+/// [http]
+/// hosts = ["images.example.com"]          # whose URLs may be read
+/// private-addresses = false               # whether these may be on a private network
+///
+/// [limits]
+/// memory = "256MiB"
+/// time = "60s"
+/// logs = "10MiB"
+/// handles = 4096
+/// call-bytes = "64MiB"
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Policy {
+    /// The models that may be asked.
+    pub models: Patterns,
+    /// Whether `__OW_API_KEY` may be seen.
+    pub api_key: bool,
+    /// The objects that may be read and written.
+    pub storage: StorageGrant,
+    /// The hosts whose URLs may be read.
+    pub http: HttpGrant,
+    /// What one activation may use up.
+    pub limits: Limits,
+}
+
+/// Objects that may be read and written; a write is also putting, deleting and presigning to put.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageGrant {
+    /// Locations that may be read and listed.
+    pub read: Patterns,
+    /// Locations that may be written and deleted.
+    pub write: Patterns,
+}
+
+/// Hosts whose http(s) URLs may be read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HttpGrant {
+    /// Host names.
+    pub hosts: Patterns,
+    /// Whether they may be at private addresses.
+    pub private_addresses: bool,
+}
+
+/// What one activation may use up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Limits {
+    /// Bytes: linear memories, tables, tensors, answers.
+    #[serde(deserialize_with = "bytes")]
+    pub memory: u64,
+    /// From its start to its result, where the caller sets no earlier deadline.
+    #[serde(deserialize_with = "duration")]
+    pub time: Duration,
+    /// Bytes of standard output and error; more is cut with a notice.
+    #[serde(deserialize_with = "bytes")]
+    pub logs: u64,
+    /// Tensors, objects, uploads and streams open at once.
+    pub handles: u32,
+    /// Bytes that one call may hand to the host.
+    #[serde(deserialize_with = "bytes")]
+    pub call_bytes: u64,
+}
+
+impl Default for Policy {
+    /// What a policy file leaves out: the models and objects the host is configured with, no private addresses.
+    fn default() -> Self {
+        Self {
+            models: Patterns::any(),
+            api_key: false,
+            storage: StorageGrant::default(),
+            http: HttpGrant::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for StorageGrant {
+    fn default() -> Self {
+        Self { read: Patterns::any(), write: Patterns::any() }
+    }
+}
+
+impl Default for HttpGrant {
+    fn default() -> Self {
+        Self { hosts: Patterns::any(), private_addresses: false }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 256 << 20, time: Duration::from_secs(60), logs: 10 << 20, handles: 4096, call_bytes: 64 << 20 }
+    }
+}
+
+/// A policy file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("policy {path}: {why}")]
+pub struct PolicyError {
+    path: String,
+    why: String,
+}
+
+impl Policy {
+    /// Reads an operator's file. What it leaves out is as in [`Policy::default`].
+    ///
+    /// # Errors
+    /// It cannot be read, or says something that is not known.
+    pub fn read(path: &Path) -> Result<Self, PolicyError> {
+        let wrong = |why: String| PolicyError { path: path.display().to_string(), why };
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// For a developer's own machine: as the default, and everything that is local.
+    pub fn local() -> Self {
+        Self { http: HttpGrant { private_addresses: true, ..HttpGrant::default() }, ..Self::default() }
+    }
+
+    /// With the limits that the host's environment sets.
+    #[must_use]
+    pub fn with_limits(mut self, overrides: &LimitOverrides) -> Self {
+        let limits = &mut self.limits;
+        limits.memory = overrides.memory.unwrap_or(limits.memory);
+        limits.time = overrides.time.unwrap_or(limits.time);
+        limits.logs = overrides.logs.unwrap_or(limits.logs);
+        limits.handles = overrides.handles.unwrap_or(limits.handles);
+        limits.call_bytes = overrides.call_bytes.unwrap_or(limits.call_bytes);
+        self
+    }
+
+    /// What an action that asks for `ask` may do.
+    pub fn grants(&self, ask: &Ask) -> Grants {
+        Grants {
+            models: Granted::new(&self.models, ask.models.as_ref()),
+            read: Granted::new(&self.storage.read, ask.storage.read.as_ref()),
+            write: Granted::new(&self.storage.write, ask.storage.write.as_ref()),
+            hosts: Granted::new(&self.http.hosts, ask.http.hosts.as_ref()),
+            private_addresses: self.http.private_addresses,
+            api_key: self.api_key && ask.api_key,
+        }
+    }
+}
+
+/// What one action may do, resolved when it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grants {
+    /// Models it may ask.
+    pub models: Granted,
+    /// Locations it may read and list.
+    pub read: Granted,
+    /// Locations it may write and delete.
+    pub write: Granted,
+    /// Hosts whose URLs it may read.
+    pub hosts: Granted,
+    /// Whether these may be at private addresses.
+    pub private_addresses: bool,
+    /// Whether it sees `__OW_API_KEY`.
+    pub api_key: bool,
+}
+
+/// Names that are both granted and, where the action asks for some, asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    granted: Patterns,
+    asked: Option<Patterns>,
+}
+
+impl Granted {
+    fn new(granted: &Patterns, asked: Option<&Patterns>) -> Self {
+        Self { granted: granted.clone(), asked: asked.cloned() }
+    }
+
+    /// Whether `name` may be used.
+    ///
+    /// # Errors
+    /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy does not grant.
+    pub fn check(&self, what: &str, name: &str) -> crate::error::Result<()> {
+        if !self.granted.matches(name) {
+            return Err(crate::Error::denied(format!(
+                "{what} {name:?} is not granted by this deployment's policy; it grants {}",
+                self.granted
+            )));
+        }
+        match &self.asked {
+            Some(asked) if !asked.matches(name) => Err(crate::Error::denied(format!(
+                "{what} {name:?} is not among what the action asks for in its keynet.toml ({asked}); add it there"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Granted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.asked {
+            None => write!(f, "{}", self.granted),
+            Some(asked) if self.granted.is_any() => write!(f, "{asked}"),
+            Some(asked) => write!(f, "{asked}, where it is also {}", self.granted),
+        }
+    }
+}
+
+fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Bytes {
+        Number(u64),
+        Text(String),
+    }
+    match Bytes::deserialize(deserializer)? {
+        Bytes::Number(number) => Ok(number),
+        Bytes::Text(text) => parse_bytes(&text).map_err(serde::de::Error::custom),
+    }
+}
+
+fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse_duration(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn the_documented_file_is_read() {
+        let text: String = include_str!("mod.rs")
+            .lines()
+            .skip_while(|line| *line != "/// ```toml")
+            .skip(1)
+            .take_while(|line| *line != "/// ```")
+            .map(|line| format!("{}\n", line.trim_start_matches("///")))
+            .collect();
+        let policy: Policy = toml::from_str(&text).unwrap();
+        assert_eq!(policy.limits, Limits::default());
+        assert!(policy.models.matches("team-a") && !policy.models.matches("other"));
+        assert!(!policy.http.private_addresses);
+    }
+
+    #[test]
+    fn a_misspelt_grant_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        std::fs::write(&path, "model = ['x']\n").unwrap();
+        let error = Policy::read(&path).unwrap_err().to_string();
+        assert!(error.contains("policy.toml") && error.contains("model"), "{error}");
+    }
+
+    #[test]
+    fn an_action_gets_what_it_asks_for_and_the_policy_grants() {
+        let policy = Policy { models: ["detector", "team-*"].into_iter().collect(), ..Policy::default() };
+        let ask: Ask = toml::from_str("models = ['detector', 'secret']").unwrap();
+        let grants = policy.grants(&ask);
+        assert!(grants.models.check("model", "detector").is_ok());
+        let not_granted = grants.models.check("model", "secret").unwrap_err();
+        assert_eq!(not_granted.kind, ErrorKind::Denied);
+        assert!(not_granted.message.contains("policy"), "{not_granted}");
+        let not_asked = grants.models.check("model", "team-a").unwrap_err();
+        assert!(not_asked.message.contains("keynet.toml"), "{not_asked}");
+        assert!(policy.grants(&Ask::default()).models.check("model", "team-a").is_ok());
+    }
+}
