@@ -41,7 +41,7 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
 
 fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
     match fs::read_dir(folder) {
-        Ok(mut entries) if entries.next().is_none() => Ok(()),
+        Ok(entries) if entries.take(1).count() == 0 => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::NotADirectory => Err(ExpectedError::io("look into", folder)(error)),
         _ => Err(ExpectedError::Occupied(folder.to_owned())),

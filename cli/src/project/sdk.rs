@@ -36,7 +36,7 @@ pub fn dependency(cache: &Path) -> Result<String, ExpectedError> {
                 let source = io::Error::new(io::ErrorKind::InvalidData, "a Cargo.toml holds UTF-8 only; set KEYNET_CACHE to another folder");
                 return Err(ExpectedError::Io { what: "depend on the SDK in", thing: path.display().to_string(), source });
             };
-            Value::Table(Table::from_iter([("path".to_owned(), text.to_owned())]))
+            Value::Table(Table::from_iter([("path".to_owned(), Value::String(text.to_owned()))]))
         }
     };
     Ok(value.to_string())

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 SIDE = 320  # pixels; what the network sees
 INPUT_SIDE = 640  # pixels; what the exported model takes
 STRIDES = (8, 16, 32)  # pixels of the 320x320 picture per cell
-CELLS = sum((SIDE // stride) ** 2 for stride in STRIDES)
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -54,7 +53,7 @@ class Network(nn.Module):
     """[N, 3, 320, 320] RGB in 0..1 -> class logits [N, 2100, classes] and distances [N, 2100, 4].
 
     The distances are from the cell's centre to the left, top, right and bottom of the box, in pixels of the 320x320
-    picture. Cells are ordered by stride (8, 16, 32), then row, then column.
+    picture. Cells are ordered by stride (8, 16, 32), then row, then column. Other sides that 32 divides work too.
     """
 
     def __init__(self, classes: int, neck: int = 48):
@@ -91,11 +90,11 @@ class Network(nn.Module):
         return torch.cat(logits, dim=2).transpose(1, 2), torch.cat(distances, dim=2).transpose(1, 2)
 
 
-def cell_centres() -> Tensor:
-    """[2100, 2] x and y of every cell's centre, in pixels of the 320x320 picture."""
+def cell_centres(side: int = SIDE) -> Tensor:
+    """[cells, 2] x and y of every cell's centre, in pixels of a square picture; 2100 cells at 320x320."""
     levels = []
     for stride in STRIDES:
-        ticks = (torch.arange(SIDE // stride) + 0.5) * stride
+        ticks = (torch.arange(side // stride) + 0.5) * stride
         y, x = torch.meshgrid(ticks, ticks, indexing="ij")
         levels.append(torch.stack([x, y], dim=-1).reshape(-1, 2))
     return torch.cat(levels)

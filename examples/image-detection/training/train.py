@@ -24,10 +24,11 @@ from loss import detection_loss
 from scenes import LABELS, TRAINING_SEED, UNSEEN_SEED, VALIDATION_SEED, render
 from scoring import report
 
-BATCH, FRESH = 32, 8  # pictures in a step; how many of them are new
+BATCH, FRESH = 16, 4  # pictures in a step; how many of them are new
 REMEMBERED = 6000  # pictures kept to be seen again
 MOST_THINGS = 6
-PEAK_RATE, WEIGHT_DECAY, WARM_UP = 2.5e-3, 0.03, 200  # the last in steps
+PEAK_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.03, 200  # the last in steps
+SIDES = [(0.0, 192), (0.4, 256), (0.75, 320)]  # from this share of the steps on, pictures have this side: cheap ones first
 BOX_WEIGHT = 2.5
 
 
@@ -69,28 +70,34 @@ class Memory:
         return self.pixels[chosen], self.boxes[chosen], self.labels[chosen]
 
 
-def vary(pixels: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Flips, zooms, shifts and recolours. pixels [B, 3, 320, 320] in 0..1; a box that leaves the picture is dropped."""
-    count, side = len(pixels), network.SIDE
+def vary(pixels: Tensor, boxes: Tensor, labels: Tensor, unchanged: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Flips, zooms, shifts and recolours all but the first `unchanged` pictures; brings all to `side`.
+
+    pixels [B, 3, 320, 320] uint8 -> [B, 3, side, side] in 0..1. The label of a box that leaves the picture becomes -1.
+    """
+    count = len(pixels)
     zoom = torch.empty(count, 1).uniform_(math.log(0.75), math.log(1.5)) + torch.empty(count, 2).uniform_(-0.08, 0.08)
     zoom = zoom.exp()  # [B, 2]: how much larger things become, in x and y
-    shift = torch.empty(count, 2).uniform_(-1, 1) * (1 - 1 / zoom).abs()
     mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
+    gain, offset = torch.empty(count, 3, 1, 1).uniform_(0.85, 1.15), torch.empty(count, 1, 1, 1).uniform_(-0.05, 0.05)
+    for values, neutral in ((zoom, 1.0), (mirror, 1.0), (gain, 1.0), (offset, 0.0)):
+        values[:unchanged] = neutral
+    shift = torch.empty(count, 2).uniform_(-1, 1) * (1 - 1 / zoom).abs()
+
     matrix = torch.zeros(count, 2, 3)
     matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, :, 2] = mirror / zoom[:, 0], 1 / zoom[:, 1], shift
-    grid = F.affine_grid(matrix, list(pixels.shape), align_corners=False)
-    varied = F.grid_sample(pixels, grid, align_corners=False)
-    varied = (varied * torch.empty(count, 3, 1, 1).uniform_(0.85, 1.15) + torch.empty(count, 1, 1, 1).uniform_(-0.05, 0.05)).clamp(0, 1)
+    grid = F.affine_grid(matrix, [count, 3, side, side], align_corners=False)
+    varied = F.grid_sample(pixels.float() / 255, grid, align_corners=False)
+    varied = (varied * gain + offset).clamp(0, 1)
 
     # An output point p shows the input point matrix * p, both in -1..1, so a box moves by the inverse.
-    scale = torch.stack([mirror * zoom[:, 0], zoom[:, 1]], dim=1).unsqueeze(1)
-    corners = (boxes.view(count, -1, 2, 2) * 2 / side - 1 - shift.view(count, 1, 1, 2)) * scale.unsqueeze(1)
+    scale = torch.stack([mirror * zoom[:, 0], zoom[:, 1]], dim=1).view(count, 1, 1, 2)
+    corners = (boxes.view(count, -1, 2, 2) * 2 / network.SIDE - 1 - shift.view(count, 1, 1, 2)) * scale
     corners = ((corners + 1) * side / 2).sort(dim=2).values
     whole = (corners[:, :, 1] - corners[:, :, 0]).prod(-1)
     corners = corners.clamp(0, side)
     left = (corners[:, :, 1] - corners[:, :, 0]).prod(-1)
-    labels = torch.where((left > 0.4 * whole) & (left > 36), labels, -1)
-    return varied, corners.reshape(count, -1, 4), labels
+    return varied, corners.reshape(count, -1, 4), torch.where(left > 0.4 * whole, labels, -1)
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -102,7 +109,7 @@ def learning_rate(step: int, steps: int) -> float:
 @torch.no_grad()
 def follow(average: network.Network, model: network.Network, step: int) -> None:
     """Moves the averaged weights a little towards the trained ones."""
-    share = max(0.001, 1 / (step + 10))
+    share = max(0.002, 1 / (step + 10))
     for slow, fast in zip(average.state_dict().values(), model.state_dict().values()):
         if slow.dtype.is_floating_point:
             slow.lerp_(fast, share)
@@ -115,7 +122,7 @@ def train(steps: int, bfloat16: bool, path: Path) -> network.Network:
     torch.manual_seed(TRAINING_SEED)
     model = network.Network(len(LABELS)).to(memory_format=torch.channels_last)
     average = copy.deepcopy(model)
-    centres = network.cell_centres()
+    centres = {side: network.cell_centres(side) for _, side in SIDES}
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}])
@@ -124,15 +131,15 @@ def train(steps: int, bfloat16: bool, path: Path) -> network.Network:
     started, sums = time.monotonic(), np.zeros(2)
     for step, fresh in enumerate(loader):
         memory.add(*fresh)
-        seen_pixels, seen_boxes, seen_labels = memory.sample(BATCH - FRESH)
-        seen = vary(seen_pixels.float() / 255, seen_boxes, seen_labels)
-        pixels, boxes, labels = (torch.cat(pair) for pair in zip((fresh[0].float() / 255, *fresh[1:]), seen))
+        side = max(side for share, side in SIDES if step >= share * steps)
+        batch = (torch.cat(pair) for pair in zip(fresh, memory.sample(BATCH - FRESH)))
+        pixels, boxes, labels = vary(*batch, unchanged=FRESH, side=side)
 
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, steps)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             logits, distances = model(pixels.contiguous(memory_format=torch.channels_last))
-        class_loss, box_loss = detection_loss(logits.float(), distances.float(), centres, boxes, labels.clamp(min=0), labels >= 0)
+        class_loss, box_loss = detection_loss(logits.float(), distances.float(), centres[side], boxes, labels.clamp(min=0), labels >= 0)
         optimiser.zero_grad()
         (class_loss + BOX_WEIGHT * box_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
@@ -144,7 +151,7 @@ def train(steps: int, bfloat16: bool, path: Path) -> network.Network:
             print(f"step {step + 1}/{steps}  class loss {sums[0] / 100:.3f}  box loss {sums[1] / 100:.3f}  "
                   f"{(time.monotonic() - started) / 60:.1f} min elapsed, {time.process_time() / 60:.1f} min CPU in this process", flush=True)
             sums[:] = 0
-        if (step + 1) % 500 == 0 and step + 1 < steps:
+        if (step + 1) % 1000 == 0 and step + 1 < steps:
             network.export(copy.deepcopy(average), str(path))
             print(f"validation mAP so far: {measure_onnx(path, VALIDATION_SEED, 60)['mAP@[.5:.95]']:.3f}", flush=True)
     return average.eval()
@@ -153,7 +160,7 @@ def train(steps: int, bfloat16: bool, path: Path) -> network.Network:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder of the model in a Triton repository")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--pictures", type=int, default=300, help="how many pictures to measure on")
     parser.add_argument("--float32", action="store_true", help="for a processor without bfloat16 instructions; slower")
     arguments = parser.parse_args()

@@ -1,4 +1,111 @@
-//! Write inference actions in Rust.
+//! Write inference actions in Rust: fetch an input, ask a model, store the result.
+//!
+//! An action is a library crate with one function:
+//!
+//! ```
+//! use keynet_inference_sdk::prelude::*;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Args {
+//!     /// Where the picture is: a URL or a key of the bucket.
+//!     image_url: String,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Output {
+//!     url: String,
+//!     bright_pixels: usize,
+//! }
+//!
+//! #[keynet_function(name = "bright-spots", description = "Marks what a model finds bright in a picture.")]
+//! fn main(args: Args) -> Result<Output> {
+//!     let storage = Storage::new()?;
+//!     let image = storage.get(&args.image_url)?;
+//!     ensure!(!image.is_empty(), invalid, "the picture `{}` is empty", args.image_url);
+//!
+//!     // The model wants FP32 of shape [1, pixels], 0 to 1.
+//!     let pixels: Vec<f32> = image.iter().map(|byte| f32::from(*byte) / 255.0).collect();
+//!     let input = Tensor::from_slice(&[1, pixels.len()], &pixels)?;
+//!     let outputs = Triton::new()?.predict([("input_0", &input)])?;
+//!
+//!     let threshold = threshold()?;
+//!     let marked: Vec<u8> =
+//!         outputs["output_0"].elements::<f32>()?.iter().map(|score| u8::from(*score > threshold)).collect();
+//!     println!("marked {} pixels", marked.len());
+//!
+//!     let stored = storage.put(&marked, "application/octet-stream")?;
+//!     Ok(Output { url: stored.url, bright_pixels: marked.iter().filter(|mark| **mark == 1).count() })
+//! }
+//!
+//! /// Parameters can be asked for anywhere.
+//! fn threshold() -> Result<f32> {
+//!     Ok(UserInput::get("threshold")?.unwrap_or(0.5))
+//! }
+//!
+//! // In a test: parameters, objects and models in memory.
+//! use keynet_inference_sdk::testing::Environment;
+//!
+//! let environment = Environment::new()
+//!     .param("image_url", "spots.raw")
+//!     .object("spots.raw", [0, 255, 204])
+//!     .model("identity", |inputs| {
+//!         let same = inputs["input_0"].to_vec::<f32>()?;
+//!         Ok([("output_0", Tensor::from_vec(&[1, same.len()], same)?)])
+//!     });
+//! assert_eq!(environment.call(main)?["bright_pixels"], 2);
+//! assert_eq!(environment.written()[0].data, [0, 1, 1]);
+//! # Ok::<(), keynet_inference_sdk::Error>(())
+//! ```
+//!
+//! Its `Cargo.toml` (`keynet-inference new --lang rust NAME` writes all of this):
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib"]
+//!
+//! [dependencies]
+//! keynet-inference-sdk = "0.1"
+//! serde = { version = "1", features = ["derive"] }
+//!
+//! # Small components that start fast. The name section stays: it gives the functions in a trap report their names.
+//! [profile.release]
+//! opt-level = "s"
+//! lto = true
+//! codegen-units = 1
+//! panic = "abort"
+//! strip = "debuginfo"
+//! ```
+//!
+//! `cargo build --release --target wasm32-wasip2` and `cargo component build --release` both make the component from it.
+//!
+//! # The four words
+//!
+//! - [`keynet_function`] marks the function. Its one argument is a `#[derive(Deserialize, JsonSchema)]` type, whose schema and doc
+//!   comments tell callers what to send, or [`serde_json::Value`] for anything, or there is none. Its result becomes a JSON object or array.
+//! - [`UserInput`] gives the caller's parameters, from anywhere.
+//! - [`Triton`] asks models. A [`Tensor`] stays in the host until its elements are asked for.
+//! - [`Storage`] reads and writes objects.
+//!
+//! # Errors
+//!
+//! Functions return [`Result`]; `?` takes any error. [`Error::invalid`] (or `bail!(invalid, …)`) blames the caller, everything else the
+//! action. What the host answers has a [kind](ErrorKind) to match on. A panic ends the activation with its message.
+//!
+//! # Logs
+//!
+//! What is printed to standard output and standard error is the activation's log. The macros of the crate `log` write there too, from
+//! `info` on or as the environment variable `RUST_LOG` says (one level for all: `debug`); those of `tracing` with the feature `tracing`.
+//!
+//! # Features
+//!
+//! - `ndarray`: [`Tensor`] from and to arrays of the crate `ndarray` 0.17.
+//! - `half`: `half::f16` and `half::bf16` as elements.
+//! - `tracing`: events of the crate `tracing` go to the logs.
+//!
+//! # Without a runtime
+//!
+//! Compiled for anything but wasm, all calls meet the [`testing::Environment`] of the thread, and are `Unavailable` outside one.
+
 #![warn(missing_docs)]
 
 mod data_type;
@@ -19,8 +126,7 @@ mod user_input;
 pub use data_type::{DataType, Element};
 pub use error::{Context, Error, ErrorKind, Result};
 pub use keynet_inference_sdk_macros::keynet_function;
-pub use schemars;
-pub use schemars::JsonSchema;
+pub use schemars::{self, JsonSchema};
 pub use serde_json;
 pub use storage::{List, Object, ObjectInfo, PutOptions, Storage, Stored, Upload, WriteGrant};
 pub use tensor::{Elements, Tensor};
@@ -28,6 +134,9 @@ pub use triton::{ModelMetadata, PredictionStream, Request, TensorInfo, Tensors, 
 pub use user_input::UserInput;
 
 /// What most actions need: `use keynet_inference_sdk::prelude::*;`
+///
+/// With it come serde's `Deserialize` and `Serialize` (the action depends on `serde` itself), `Value` and `json!`, and `schemars`, which
+/// the derive of `JsonSchema` refers to by that name.
 pub mod prelude {
     pub use crate::{
         Context, DataType, Error, ErrorKind, JsonSchema, Result, Storage, Tensor, Triton, UserInput, bail, ensure, keynet_function,

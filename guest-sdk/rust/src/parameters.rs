@@ -109,10 +109,19 @@ fn field_of<'t>(text: &'t str, start: &str) -> Option<&'t str> {
 
 /// Serde's `invalid type: string "high", expected f64` as `expected a number, came string "high"`.
 fn in_callers_words(serde: &str) -> String {
-    let body = serde.strip_prefix("invalid type: ").or_else(|| serde.strip_prefix("invalid value: "));
+    let starts = ["invalid type: ", "invalid value: ", "unknown variant "];
+    let body = starts.iter().find_map(|start| serde.strip_prefix(start));
     match body.and_then(|body| body.rsplit_once(", expected ")) {
-        Some((came, expected)) => format!("expected {}, came {came}", name_of(expected)),
+        Some((came, expected)) => format!("expected {}, came {}", name_of(expected), came_of(came)),
         None => serde.to_owned(),
+    }
+}
+
+fn came_of(serde: &str) -> &str {
+    match serde {
+        "map" => "an object",
+        "sequence" => "an array",
+        other => other,
     }
 }
 

@@ -62,13 +62,13 @@ fn a_mistake_is_told_in_the_callers_words() {
         (json!({ url: null }), "the parameter `image_url`: expected a string, came null"),
         (json!({ url: "", "threshold": "high" }), "the parameter `threshold`: expected a number, came string \"high\""),
         (json!({ url: "", "limit": -1 }), "the parameter `limit`: expected a whole number, 0 or more (u32), came integer `-1`"),
-        (json!({ url: "", "boxes": {} }), "the parameter `boxes`: expected an array, came map"),
+        (json!({ url: "", "boxes": {} }), "the parameter `boxes`: expected an array, came an object"),
         (json!({ url: "", "boxes": [{ "width": 1 }, {}] }), "the parameter `boxes[1].width` is missing"),
         (
             json!({ url: "", "boxes": [{ "width": 99_999 }] }),
             "the parameter `boxes[0].width`: expected a whole number, 0 or more (u16), came integer `99999`",
         ),
-        (json!({ url: "", "mode": "slow" }), "the parameter `mode`: expected one of `fast` or `exact`, came `slow`"),
+        (json!({ url: "", "mode": "slow" }), "the parameter `mode`: expected `fast` or `exact`, came `slow`"),
         (
             json!({ url: "", "treshold": 1 }),
             "there is no parameter `treshold`: expected one of `image_url`, `threshold`, `limit`, `boxes`, `mode`",

@@ -27,7 +27,7 @@ use crate::capabilities::user_input::Parameters;
 use crate::host::Host;
 use crate::policy::{Grants, Limits};
 use failure::{Scene, TimeIsUp};
-use receipt::microseconds;
+use receipt::nanoseconds;
 use store::{Fresh, Purpose};
 
 /// One request to run an action.
@@ -115,13 +115,13 @@ impl Run {
         let total = self.started.elapsed();
         let (log_bytes, logs_cut) = self.fresh.logs.written();
         Receipt {
-            total_us: microseconds(total + queued),
-            queued_us: microseconds(queued),
-            instantiate_us: microseconds(instantiate),
-            guest_us: microseconds(total.saturating_sub(instantiate).saturating_sub(spent.inference).saturating_sub(spent.storage)),
-            inference_us: microseconds(spent.inference),
+            total_ns: nanoseconds(total + queued),
+            queued_ns: nanoseconds(queued),
+            instantiate_ns: nanoseconds(instantiate),
+            guest_ns: nanoseconds(total.saturating_sub(instantiate).saturating_sub(spent.inference).saturating_sub(spent.storage)),
+            inference_ns: nanoseconds(spent.inference),
             inference_calls: spent.inference_calls,
-            storage_us: microseconds(spent.storage),
+            storage_ns: nanoseconds(spent.storage),
             storage_calls: spent.storage_calls,
             memory_peak: self.fresh.budget.peak(),
             memory_wasm: self.fresh.store.data().memory.bytes(),
@@ -142,7 +142,7 @@ pub(crate) async fn run(host: &Host, action: &ActionPre<State>, grants: Arc<Gran
     let mut run = match Run::new(host, grants, host.policy().limits.clone(), Meter::default(), request, started) {
         Ok(run) => run,
         Err(failure) => {
-            return Outcome { result: Err(failure), receipt: Receipt { queued_us: microseconds(queued), ..Receipt::default() } };
+            return Outcome { result: Err(failure), receipt: Receipt { queued_ns: nanoseconds(queued), ..Receipt::default() } };
         }
     };
     let _ticking = host.engine().ticking();

@@ -7,23 +7,23 @@ use serde::Serialize;
 /// A line that starts so is a receipt: no line of a guest does.
 pub const PREFIX: &str = "keynet-receipt: ";
 
-/// Where one activation's time and memory went. Times are in microseconds, sizes in bytes.
+/// Where one activation's time and memory went. Times are in nanoseconds, sizes in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Receipt {
     /// From the request to the result.
-    pub total_us: u64,
+    pub total_ns: u64,
     /// Waiting for a place among the activations that run.
-    pub queued_us: u64,
+    pub queued_ns: u64,
     /// Making the store and the instance.
-    pub instantiate_us: u64,
+    pub instantiate_ns: u64,
     /// The guest's own share of the rest: neither waiting for a model nor for the store.
-    pub guest_us: u64,
+    pub guest_ns: u64,
     /// Waiting for models.
-    pub inference_us: u64,
+    pub inference_ns: u64,
     /// Calls that asked a model.
     pub inference_calls: u64,
     /// Waiting for objects.
-    pub storage_us: u64,
+    pub storage_ns: u64,
     /// Calls that asked the store.
     pub storage_calls: u64,
     /// The most memory held at once, in the sandbox and in the host.
@@ -44,6 +44,6 @@ impl Receipt {
     }
 }
 
-pub(super) fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

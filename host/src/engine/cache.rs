@@ -126,3 +126,138 @@ fn thin_out(folder: &Path) -> io::Result<()> {
     let surplus = entries.len().saturating_sub(MAX_ENTRIES);
     entries.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    const ENGINE: EngineHash = EngineHash([1; 32]);
+
+    struct Cached {
+        cache: AotCache,
+        component: Digest,
+        path: PathBuf,
+        _folder: tempfile::TempDir,
+    }
+
+    /// A cache with one entry, `code` of component `a`.
+    fn cached(code: &[u8]) -> Cached {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = AotCache::new(folder.path(), [7; 32]);
+        let component = Digest::of(b"a");
+        cache.put(&component, &ENGINE, &mut sealed(code));
+        let path = cache.path(&component, &ENGINE);
+        assert_eq!(read(cache.get(&component, &ENGINE).unwrap()), code);
+        Cached { cache, component, path, _folder: folder }
+    }
+
+    fn sealed(code: &[u8]) -> File {
+        let mut file = memfd::create().unwrap();
+        file.write_all(code).unwrap();
+        memfd::seal(&file).unwrap();
+        file
+    }
+
+    fn read(mut code: File) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        code.seek(SeekFrom::Start(0)).unwrap();
+        code.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    impl Cached {
+        fn is_a_miss(&self) {
+            assert!(self.cache.get(&self.component, &ENGINE).is_none());
+        }
+    }
+
+    #[test]
+    fn a_damaged_entry_is_a_miss_wherever_the_damage_is() {
+        let cached = cached(b"compiled code");
+        let whole = fs::read(&cached.path).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&cached.path, damaged).unwrap();
+            cached.is_a_miss();
+        }
+    }
+
+    #[test]
+    fn a_truncated_or_extended_entry_is_a_miss() {
+        let cached = cached(b"compiled code");
+        let whole = fs::read(&cached.path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&cached.path, &whole[..length]).unwrap();
+            cached.is_a_miss();
+        }
+        fs::write(&cached.path, [&whole[..], b"x"].concat()).unwrap();
+        cached.is_a_miss();
+    }
+
+    #[test]
+    fn an_entry_made_with_another_key_is_a_miss() {
+        let cached = cached(b"compiled code");
+        AotCache { key: [8; 32], folder: cached.cache.folder.clone() }.put(&cached.component, &ENGINE, &mut sealed(b"evil code"));
+        cached.is_a_miss();
+    }
+
+    #[test]
+    fn an_entry_of_another_component_or_engine_is_a_miss() {
+        let cached = cached(b"compiled code");
+        let (other, engine) = (Digest::of(b"b"), EngineHash([2; 32]));
+        cached.cache.put(&other, &ENGINE, &mut sealed(b"code of b"));
+        fs::copy(cached.cache.path(&other, &ENGINE), &cached.path).unwrap();
+        cached.is_a_miss();
+        cached.cache.put(&cached.component, &engine, &mut sealed(b"code for another processor"));
+        fs::copy(cached.cache.path(&cached.component, &engine), &cached.path).unwrap();
+        cached.is_a_miss();
+    }
+
+    #[test]
+    fn an_entry_that_is_swapped_after_the_check_is_not_what_runs() {
+        let cached = cached(b"compiled code");
+        let code = cached.cache.get(&cached.component, &ENGINE).unwrap();
+        let entry = fs::OpenOptions::new().write(true).open(&cached.path).unwrap();
+        entry.write_all_at(b"evil code    ", 0).unwrap();
+        assert!(code.write_all_at(b"evil", 0).is_err(), "sealed");
+        assert!(code.set_len(1).is_err() && code.set_len(1000).is_err(), "sealed");
+        assert_eq!(read(code), b"compiled code");
+    }
+
+    #[test]
+    fn a_writer_that_was_killed_leaves_no_entry() {
+        let cached = cached(b"compiled code");
+        fs::remove_file(&cached.path).unwrap();
+        let draft = cached.path.with_file_name(".draft-killed");
+        fs::write(&draft, b"half of the co").unwrap();
+        cached.is_a_miss();
+        File::open(&draft).unwrap().set_modified(SystemTime::now() - std::time::Duration::from_secs(7200)).unwrap();
+        cached.cache.put(&cached.component, &ENGINE, &mut sealed(b"compiled code"));
+        assert!(!draft.exists(), "old drafts are cleared away");
+        assert!(cached.cache.get(&cached.component, &ENGINE).is_some());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_no_error() {
+        let cache = AotCache::new("/proc/no-such-folder", [7; 32]);
+        cache.put(&Digest::of(b"a"), &ENGINE, &mut sealed(b"code"));
+        assert!(cache.get(&Digest::of(b"a"), &ENGINE).is_none());
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        let cached = cached(b"compiled code");
+        for entry in 0..MAX_ENTRIES as u64 {
+            let path = cached.path.with_file_name(format!("{entry:064x}"));
+            fs::write(&path, b"x").unwrap();
+            File::open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(entry)).unwrap();
+        }
+        thin_out(cached.path.parent().unwrap()).unwrap();
+        assert!(!cached.path.with_file_name(format!("{:064x}", 0)).exists());
+        assert!(cached.path.with_file_name(format!("{:064x}", 1)).exists());
+        assert!(cached.cache.get(&cached.component, &ENGINE).is_some());
+    }
+}

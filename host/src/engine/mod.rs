@@ -197,3 +197,43 @@ fn hash(engine: &wasmtime::Engine) -> EngineHash {
     engine.precompile_compatibility_hash().hash(&mut sha);
     EngineHash(sha.0.finalize().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(cache: Option<AotCache>) -> Engine {
+        Engine::new(EngineOptions { activations: 2, compiler: Compiler::InProcess, cache }).unwrap()
+    }
+
+    #[test]
+    fn the_compilers_process_and_the_host_agree_about_the_code() {
+        let compiler = wasmtime::Engine::new(&settings::for_compiling()).unwrap();
+        assert_eq!(hash(&compiler), engine(None).hash());
+    }
+
+    #[tokio::test]
+    async fn code_is_compiled_once_and_a_damaged_entry_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(Some(AotCache::new(folder.path(), [7; 32])));
+        let component = b"\0asm\x0d\0\x01\0";
+        let digest = Digest::of(component);
+        engine.load(component, &digest).await.unwrap();
+        let entry = engine.cache.as_ref().unwrap().path(&digest, &engine.hash());
+        let written = std::fs::read(&entry).unwrap();
+        assert!(engine.from_cache(&digest).is_some());
+        std::fs::write(&entry, b"not compiled code").unwrap();
+        assert!(engine.from_cache(&digest).is_none());
+        engine.load(component, &digest).await.unwrap();
+        assert_eq!(std::fs::read(&entry).unwrap(), written);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_component_is_told_apart() {
+        let engine = engine(None);
+        let load = async |bytes: &[u8]| engine.load(bytes, &Digest::of(bytes)).await.unwrap_err();
+        assert!(matches!(load(b"\0asm\x01\0\0\0").await, LoadError::CoreModule));
+        assert!(matches!(load(b"PK\x03\x04").await, LoadError::NotWasm));
+        assert!(matches!(load(b"\0asm\x0d\0\x01\0 and more").await, LoadError::Compile(_)));
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Everything that shapes compiled code is in [`code`], so that the compiler's process and the host agree about it.
 
-use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
 
 /// Linear memories, tables and core instances that one activation may have. A Python component needs 14 core instances.
 pub(super) const MEMORIES: u32 = 3;
@@ -10,6 +10,9 @@ const TABLES: u32 = 3;
 const TABLE_ELEMENTS: usize = 20_000;
 const CORE_INSTANCES: u32 = 16;
 const CORE_INSTANCE_BYTES: usize = 1 << 20;
+
+/// Bytes of a memory or table that stay mapped from one activation to the next: zeroing them is cheaper than mapping them again.
+const KEEP_RESIDENT: usize = 256 << 10;
 
 /// The stack a guest may use, and that of the fiber it runs on, which host functions share.
 const WASM_STACK: usize = 512 << 10;
@@ -60,7 +63,10 @@ pub(super) fn pooling(activations: u32) -> Config {
         .max_tables_per_component(TABLES)
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
-        .max_core_instance_size(CORE_INSTANCE_BYTES);
+        .max_core_instance_size(CORE_INSTANCE_BYTES)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        .pagemap_scan(Enabled::Auto);
     let mut config = code();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config

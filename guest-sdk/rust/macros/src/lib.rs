@@ -8,7 +8,7 @@ use proc_macro::TokenStream;
 
 /// Makes a function the action's entry point.
 ///
-/// ```ignore
+/// ```text
 /// #[keynet_function(name = "image-detection", description = "Finds things in a picture.")]
 /// fn main(args: Args) -> Result<Output> { … }
 /// ```

@@ -8,7 +8,7 @@
 
 use rten::{Model, NodeId, Value, ValueOrView, ValueView};
 use rten_onnx::onnx;
-use rten_tensor::{AsView, Layout};
+use rten_tensor::Layout;
 
 use super::estimate::{MemoryModel, Sizes};
 

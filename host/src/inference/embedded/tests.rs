@@ -247,9 +247,9 @@ async fn values_that_ask_for_an_absurd_shape_are_refused_as_well() {
         assert_eq!(kind, ErrorKind::TooLarge, "{model}: {text}");
         assert!(text.contains("KEYNET_EMBEDDED_RUN_MEMORY"), "{text}");
     }
-    let (kind, text) = refusal("tile", &tile([8_000, 8_000])).await;
+    let (kind, text) = refusal("tile", &tile([6_000, 6_000])).await;
     assert_eq!(kind, ErrorKind::TooLarge);
-    assert!(text.starts_with("output y of model tile:1 of 1024000000 bytes does not fit into the memory of one activation"), "{text}");
+    assert!(text.starts_with("output y of model tile:1 of 576000000 bytes does not fit into the memory of one activation"), "{text}");
     let (kind, text) = refusal("tile", &tile([-1, 2])).await;
     assert_eq!(kind, ErrorKind::Invalid, "{text}");
 }
@@ -274,19 +274,19 @@ async fn at_the_deadline_the_caller_is_answered_and_the_run_keeps_its_place() {
     let backend = backend();
     let memory = MemoryBudget::process(1 << 30);
     let soon = |millis| CallBudget { memory: memory.clone(), deadline: Instant::now() + Duration::from_millis(millis) };
-    let slow = || request("slow", &[("x", zeros(&[1200, 1200]))]);
+    let slow = || request("slow", &[("x", zeros(&[700, 700]))]);
     let quick = || request("linear", &[("x", zeros(&[1, 3]))]);
     backend.predict(quick(), &budget()).await.unwrap();
     backend.metadata(&"slow".parse().unwrap(), &budget()).await.unwrap();
 
     let begun = Instant::now();
-    let error = backend.predict(slow(), &soon(60)).await.unwrap_err();
+    let error = backend.predict(slow(), &soon(20)).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
     assert_eq!(
         (error.kind, error.message.as_str()),
         (ErrorKind::Timeout, "model slow:1 did not answer in the time this activation has left")
     );
-    assert_eq!(memory.used(), 1200 * 1200 * 4, "the run still holds what was reserved for its answer");
+    assert_eq!(memory.used(), 700 * 700 * 4, "the run still holds what was reserved for its answer");
     let behind = backend.predict(quick(), &soon(20)).await.unwrap_err();
     assert_eq!(behind.kind, ErrorKind::Timeout);
     assert!(behind.message.contains("behind other runs"), "{behind}");

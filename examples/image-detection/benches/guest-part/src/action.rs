@@ -1,0 +1,32 @@
+//! Measures what image-detection does inside the sandbox: decode, resize, normalise, draw, encode; without storage and model.
+
+#[path = "../../../src/decode.rs"]
+mod decode;
+#[path = "../../../src/detection.rs"]
+mod detection;
+#[path = "../../../src/draw.rs"]
+mod draw;
+mod measure;
+#[path = "../../../src/picture.rs"]
+mod picture;
+
+pub use crate::measure::{Measured, measure};
+use keynet_inference_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Args {
+    /// The picture, PNG or JPEG.
+    image_url: String,
+    /// How often everything is done.
+    #[serde(default = "often")]
+    repeat: usize,
+}
+
+fn often() -> usize {
+    50
+}
+
+#[keynet_function(name = "image-detection-guest-part", description = "Measures what image-detection does inside the sandbox.")]
+fn main(args: Args) -> Result<Measured> {
+    measure(&Storage::new()?.get(&args.image_url)?, args.repeat)
+}
