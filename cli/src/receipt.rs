@@ -9,22 +9,22 @@ use crate::units::{bytes, time};
 
 /// A table of where time and memory went. `loaded` is what came before: starting the host and loading the action.
 pub fn table(receipt: &Receipt, loaded: Duration) -> String {
-    let us = |count: u64| time(Duration::from_micros(count));
+    let ns = |count: u64| time(Duration::from_nanos(count));
     let calls = |count: u64| format!("{count} {}", if count == 1 { "call" } else { "calls" });
     let mut rows = vec![
         ("load", time(loaded), "starting the host, the component from the cache or compiled".to_owned()),
-        ("run", us(receipt.total_us), "from the request to the result; of it".to_owned()),
+        ("run", ns(receipt.total_ns), "from the request to the result; of it".to_owned()),
     ];
-    if receipt.queued_us > 0 {
-        rows.push(("  queued", us(receipt.queued_us), "waiting for a place".to_owned()));
+    if receipt.queued_ns > 0 {
+        rows.push(("  queued", ns(receipt.queued_ns), "waiting for a place".to_owned()));
     }
-    rows.push(("  start", us(receipt.instantiate_us), "a fresh sandbox".to_owned()));
-    rows.push(("  action", us(receipt.guest_us), "its own code".to_owned()));
+    rows.push(("  start", ns(receipt.instantiate_ns), "a fresh sandbox".to_owned()));
+    rows.push(("  action", ns(receipt.guest_ns), "its own code".to_owned()));
     if receipt.inference_calls > 0 {
-        rows.push(("  models", us(receipt.inference_us), calls(receipt.inference_calls)));
+        rows.push(("  models", ns(receipt.inference_ns), calls(receipt.inference_calls)));
     }
     if receipt.storage_calls > 0 {
-        rows.push(("  storage", us(receipt.storage_us), calls(receipt.storage_calls)));
+        rows.push(("  storage", ns(receipt.storage_ns), calls(receipt.storage_calls)));
     }
     rows.push(("memory", bytes(receipt.memory_peak), format!("at most; {} in the sandbox at the end", bytes(receipt.memory_wasm))));
     if receipt.log_bytes > 0 {
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn what_did_not_happen_has_no_row() {
-        let receipt = Receipt { total_us: 1_500, instantiate_us: 20, guest_us: 400, inference_us: 1_080, inference_calls: 1, ..Receipt::default() };
+        let receipt = Receipt { total_ns: 1_500_000, instantiate_ns: 20_000, guest_ns: 400_000, inference_ns: 1_080_000, inference_calls: 1, ..Receipt::default() };
         let text = table(&receipt, Duration::from_millis(3));
         assert!(text.contains("load          3.00 ms"), "{text}");
         assert!(text.contains("  models      1.08 ms  1 call\n"), "{text}");

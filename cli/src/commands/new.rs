@@ -40,11 +40,12 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
 }
 
 fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
+    let occupied = || Err(ExpectedError::Occupied(folder.to_owned()));
     match fs::read_dir(folder) {
-        Ok(entries) if entries.take(1).count() == 0 => Ok(()),
+        Ok(mut entries) => entries.next().map_or(Ok(()), |_| occupied()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() != io::ErrorKind::NotADirectory => Err(ExpectedError::io("look into", folder)(error)),
-        _ => Err(ExpectedError::Occupied(folder.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => occupied(),
+        Err(error) => Err(ExpectedError::io("look into", folder)(error)),
     }
 }
 

@@ -179,9 +179,9 @@ mod tests {
 
     #[test]
     fn json_has_a_result_or_an_error() {
-        let receipt = Receipt { total_us: 7, ..Receipt::default() };
+        let receipt = Receipt { total_ns: 7, ..Receipt::default() };
         let json = as_json(&Ok("{ \"b\": 1.50,\n \"a\": 1 }".to_owned()), Some(&receipt));
-        assert!(json.starts_with("{\"result\":{\"b\":1.50,\"a\":1},\"receipt\":{\"total_us\":7,"), "{json}");
+        assert!(json.starts_with("{\"result\":{\"b\":1.50,\"a\":1},\"receipt\":{\"total_ns\":7,"), "{json}");
         let trap = Failure::Trap { reason: "it divided by zero".to_owned(), trace: vec!["f".to_owned()] };
         let json = as_json(&Err(ExpectedError::Failed(trap)), None);
         assert_eq!(json, "{\"error\":\"the action trapped: it divided by zero\",\"kind\":\"trap\",\"trace\":[\"f\"]}\n");

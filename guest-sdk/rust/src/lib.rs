@@ -3,6 +3,7 @@
 //! An action is a library crate with one function:
 //!
 //! ```
+//! # fn test() -> keynet_inference_sdk::Result<()> {
 //! use keynet_inference_sdk::prelude::*;
 //!
 //! #[derive(Deserialize, JsonSchema)]
@@ -54,7 +55,9 @@
 //!     });
 //! assert_eq!(environment.call(main)?["bright_pixels"], 2);
 //! assert_eq!(environment.written()[0].data, [0, 1, 1]);
-//! # Ok::<(), keynet_inference_sdk::Error>(())
+//! # Ok(())
+//! # }
+//! # test().unwrap();
 //! ```
 //!
 //! Its `Cargo.toml` (`keynet-inference new --lang rust NAME` writes all of this):

@@ -1,6 +1,7 @@
 //! Test an action where it is written, without a runtime: parameters, objects and models in memory. Not in components.
 //!
 //! ```
+//! # fn test() -> keynet_inference_sdk::Result<()> {
 //! use keynet_inference_sdk::{prelude::*, testing::Environment};
 //!
 //! #[derive(Deserialize, JsonSchema)]
@@ -34,7 +35,9 @@
 //! // … or in Rust.
 //! let output = environment.run(|| main(Args { image: "cat.png".into() }))?;
 //! assert_eq!(output.score, 0.5);
-//! # Ok::<(), keynet_inference_sdk::Error>(())
+//! # Ok(())
+//! # }
+//! # test().unwrap();
 //! ```
 
 use std::cell::RefCell;

@@ -4,7 +4,7 @@ use futures::TryStreamExt as _;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::{ObjectInfo, ObjectKey, ObjectStorage, Prefix, SPENDER, failure};
+use super::{ObjectInfo, ObjectKey, ObjectStorage, Prefix, failure, within};
 use crate::budget::{CallBudget, Reservation};
 use crate::error::{Error, Result};
 
@@ -31,7 +31,7 @@ impl ObjectStorage {
     pub async fn list(&self, prefix: &Prefix, cursor: Option<&str>, budget: &CallBudget) -> Result<Page> {
         self.bucket.check_name(prefix.bucket())?;
         let after = cursor.map(|cursor| decode_cursor(cursor, prefix)).transpose()?;
-        budget.within(SPENDER, self.page(prefix, after, budget)).await
+        within(budget, self.page(prefix, after, budget)).await
     }
 
     async fn page(&self, prefix: &Prefix, after: Option<Path>, budget: &CallBudget) -> Result<Page> {

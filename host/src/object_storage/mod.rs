@@ -200,19 +200,18 @@ impl ObjectStorage {
         self.limits.check_write(bytes.len() as u64, &label)?;
         let updates = conditions.if_match.is_some();
         let options = PutOptions { mode: conditions.mode()?, attributes: attributes(content_type), ..PutOptions::default() };
-        budget
-            .within(SPENDER, async {
-                // First: where no URL can be made (nothing to reach the store by), nothing shall be written either.
-                let url = self.bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
-                let written = self.bucket.store().put_opts(key.path(), PutPayload::from(bytes), options).await;
-                let etag = written.map_err(|error| match failure::explain("write", &label, error) {
-                    // An S3 store answers so when the object whose etag was asked for is gone.
-                    gone if updates && gone.kind == ErrorKind::NotFound => Error::precondition_failed(gone.message),
-                    other => other,
-                })?;
-                Ok(Stored { location, url, etag: etag.e_tag })
-            })
-            .await
+        within(budget, async {
+            // First: where no URL can be made (nothing to reach the store by), nothing shall be written either.
+            let url = self.bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
+            let written = self.bucket.store().put_opts(key.path(), PutPayload::from(bytes), options).await;
+            let etag = written.map_err(|error| match failure::explain("write", &label, error) {
+                // An S3 store answers so when the object whose etag was asked for is gone.
+                gone if updates && gone.kind == ErrorKind::NotFound => Error::precondition_failed(gone.message),
+                other => other,
+            })?;
+            Ok(Stored { location, url, etag: etag.e_tag })
+        })
+        .await
     }
 
     /// A URL with which anyone can read the object for `ttl`, none for [`StorageLimits::default_ttl`]. It need not be there.
@@ -225,7 +224,7 @@ impl ObjectStorage {
             return Err(Error::invalid("a URL is not signed again: presign the key or `s3://` location of the object"));
         }
         let key = self.bucket.key_of(location)?;
-        budget.within(SPENDER, self.bucket.signer().presign_get(&key, ttl)).await
+        within(budget, self.bucket.signer().presign_get(&key, ttl)).await
     }
 
     /// A URL with which anyone can write the object for `ttl`, by a PUT with this content type; the rest as for [`Self::put`].
@@ -242,7 +241,7 @@ impl ObjectStorage {
         let ttl = self.limits.ttl(ttl)?;
         let (location, key) = self.writable(location)?;
         let content_type = content_type.unwrap_or_else(ContentType::octet_stream);
-        let url = budget.within(SPENDER, self.bucket.signer().presign_put(&key, &content_type, ttl)).await?;
+        let url = within(budget, self.bucket.signer().presign_put(&key, &content_type, ttl)).await?;
         Ok(WriteGrant { location, url })
     }
 
@@ -252,14 +251,13 @@ impl ObjectStorage {
     /// `invalid`: a URL.
     pub async fn delete(&self, location: &Location, budget: &CallBudget) -> Result<()> {
         let (location, key) = self.writable(Some(location.clone()))?;
-        budget
-            .within(SPENDER, async {
-                match self.bucket.store().delete(key.path()).await {
-                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                    Err(error) => Err(failure::explain("delete", &location.label(), error)),
-                }
-            })
-            .await
+        within(budget, async {
+            match self.bucket.store().delete(key.path()).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(failure::explain("delete", &location.label(), error)),
+            }
+        })
+        .await
     }
 
     /// The location to write to, a new one if none is given, and its key.
@@ -274,6 +272,14 @@ impl ObjectStorage {
         let key = self.bucket.key_of(&location)?;
         Ok((location, key))
     }
+}
+
+/// What `call` answers by the deadline; after it, nothing is begun.
+async fn within<T>(budget: &CallBudget, call: impl Future<Output = Result<T>>) -> Result<T> {
+    if budget.remaining().is_zero() {
+        return budget.within(SPENDER, std::future::pending()).await;
+    }
+    budget.within(SPENDER, call).await
 }
 
 fn attributes(content_type: Option<ContentType>) -> Attributes {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::{Attribute, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore};
 
-use super::{Location, ObjectKey, ObjectStorage, SPENDER, StorageLimits, check_etag, failure};
+use super::{Location, ObjectKey, ObjectStorage, StorageLimits, check_etag, failure, within};
 use crate::budget::{CallBudget, Reservation};
 use crate::error::Result;
 
@@ -62,13 +62,12 @@ impl ObjectStorage {
         }
         let label = location.label();
         let options = GetOptions { if_none_match, ..GetOptions::default() };
-        budget
-            .within(SPENDER, async {
-                let found = self.answer(location, options).await?;
-                self.limits.check_read(found.meta.size, &label)?;
-                collect(found, &label, budget).await
-            })
-            .await
+        within(budget, async {
+            let found = self.answer(location, options).await?;
+            self.limits.check_read(found.meta.size, &label)?;
+            collect(found, &label, budget).await
+        })
+        .await
     }
 
     /// Opens an object to read parts of it.
@@ -87,7 +86,7 @@ impl ObjectStorage {
     /// `not-found`.
     pub async fn head(&self, location: &Location, budget: &CallBudget) -> Result<ObjectInfo> {
         let options = GetOptions { head: true, ..GetOptions::default() };
-        let found = budget.within(SPENDER, self.answer(location, options)).await?;
+        let found = within(budget, self.answer(location, options)).await?;
         let content_type = content_type_of(&found);
         Ok(ObjectInfo::new(location.clone(), found.meta, content_type))
     }
@@ -134,13 +133,12 @@ impl OpenObject {
             return Ok(ReadBytes { bytes: Bytes::new(), reservation: budget.memory.reserve(0, "a part of an object")? });
         }
         let options = GetOptions { if_match: self.info.etag.clone(), range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
-        budget
-            .within(SPENDER, async {
-                let found = self.store.get_opts(self.key.path(), options).await;
-                let found = found.map_err(|error| failure::explain("read", &label, error))?;
-                collect(found, &label, budget).await
-            })
-            .await
+        within(budget, async {
+            let found = self.store.get_opts(self.key.path(), options).await;
+            let found = found.map_err(|error| failure::explain("read", &label, error))?;
+            collect(found, &label, budget).await
+        })
+        .await
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use object_store::{MultipartUpload, PutMultipartOptions, PutPayload};
 
-use super::{ContentType, Location, ObjectKey, ObjectStorage, SPENDER, Stored, attributes, failure};
+use super::{ContentType, Location, ObjectKey, ObjectStorage, Stored, attributes, failure, within};
 use crate::budget::CallBudget;
 use crate::error::{Error, Result};
 
@@ -37,7 +37,7 @@ impl ObjectStorage {
             let begun = self.bucket.store().put_multipart_opts(key.path(), options).await;
             begun.map_err(|error| failure::explain("write", &location.label(), error))
         };
-        let parts = Parts(Some(budget.within(SPENDER, begun).await?));
+        let parts = Parts(Some(within(budget, begun).await?));
         Ok(Upload { storage: self.clone(), location, key, written: 0, parts: Some(parts) })
     }
 }
@@ -66,7 +66,7 @@ impl Upload {
                 let sent = parts.open()?.put_part(PutPayload::from(bytes)).await;
                 sent.map_err(|error| failure::explain("write", &self.location.label(), error))
             };
-            budget.within(SPENDER, sent).await?;
+            within(budget, sent).await?;
         }
         self.written = total;
         self.parts = Some(parts);
@@ -86,7 +86,7 @@ impl Upload {
             let finished = finished.map_err(|error| failure::explain("write", &self.location.label(), error))?;
             Ok(Stored { location: self.location.clone(), url, etag: finished.e_tag })
         };
-        let stored = budget.within(SPENDER, finished).await?;
+        let stored = within(budget, finished).await?;
         parts.0 = None;
         Ok(stored)
     }
@@ -98,7 +98,7 @@ impl Upload {
     pub async fn abort(&mut self, budget: &CallBudget) -> Result<()> {
         let Some(mut open) = self.parts.take().and_then(|mut parts| parts.0.take()) else { return Ok(()) };
         let aborted = async { open.abort().await.map_err(|error| failure::explain("abort the upload of", &self.location.label(), error)) };
-        budget.within(SPENDER, aborted).await
+        within(budget, aborted).await
     }
 
     fn take(&mut self) -> Result<Parts> {

@@ -19,6 +19,7 @@ enum Deed {
     Behave,
     LoopForEver,
     Sleep,
+    SayAndSleep,
     AllocateOneMemory,
     AllocateTensors,
     AllocateByPredictMany,
@@ -34,7 +35,7 @@ enum Deed {
     OpenHandles,
     OpenObjects,
     AbsurdShape,
-    NegativeShape,
+    UnfilledShape,
     Logs,
     ForgeTheEnd,
     NoNewline,
@@ -49,7 +50,10 @@ fn main(args: Args) -> Result<Value> {
         Deed::LoopForEver => loop {
             black_box(1);
         },
-        Deed::Sleep => {
+        Deed::SayAndSleep | Deed::Sleep => {
+            if matches!(args.r#do, Deed::SayAndSleep) {
+                println!("good night");
+            }
             std::thread::sleep(Duration::from_secs(3600));
             Ok(json!({}))
         }
@@ -114,11 +118,11 @@ fn main(args: Args) -> Result<Value> {
             Ok(json!({ "open": all.len() }))
         }
         Deed::AbsurdShape => {
-            let tensor = Tensor::from_bytes(DataType::Fp32, &[0, 1 << 40, 1 << 20], &[])?;
+            let tensor = Tensor::from_bytes(DataType::Fp32, &[0, 1 << 30, 1 << 30], &[])?;
             Triton::with_model("identity_fp32")?.predict([("INPUT0", &tensor)])?;
             Ok(json!({}))
         }
-        Deed::NegativeShape => {
+        Deed::UnfilledShape => {
             let tensor = Tensor::from_bytes(DataType::Fp32, &[usize::MAX], &[])?;
             Triton::with_model("identity_fp32")?.predict([("INPUT0", &tensor)])?;
             Ok(json!({}))
