@@ -81,16 +81,15 @@ fn inherited(manifest: &Value) -> Vec<&String> {
 }
 
 fn table(value: Option<&Value>) -> Result<&Table> {
-    value.and_then(Value::as_table).ok_or_else(|| "the workspace's Cargo.toml has no [workspace.package] or [workspace.dependencies]".into())
+    value
+        .and_then(Value::as_table)
+        .ok_or_else(|| "the workspace's Cargo.toml has no [workspace.package] or [workspace.dependencies]".into())
 }
 
 /// Every file below `path`, but for build products and what editors and systems hide.
 fn folder(path: &Path, prefix: &str) -> Result<Files> {
     println!("cargo::rerun-if-changed={}", path.display());
     let mut files = Files::new();
-    if path.ends_with("templates") && !path.exists() {
-        return Ok(files); // TODO
-    }
     for entry in fs::read_dir(path).map_err(|error| missing(path, &error))? {
         let entry = entry?.path();
         let name = entry.file_name().and_then(|name| name.to_str()).ok_or("a file name that is not UTF-8")?.to_owned();

@@ -2,7 +2,9 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{build::BuildArgs, completions::CompletionsArgs, inspect::InspectArgs, new::NewArgs, run::RunArgs, storage::StorageArgs};
+use crate::commands::{
+    build::BuildArgs, completions::CompletionsArgs, inspect::InspectArgs, new::NewArgs, run::RunArgs, storage::StorageArgs,
+};
 use crate::config::{parse_bytes, parse_duration};
 use crate::console::Color;
 use crate::errors::EXIT_CODES;
@@ -17,8 +19,8 @@ pub struct Cli {
     /// Say what the host does; twice to say how
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     pub verbose: u8,
-    /// When to colour messages
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", display_order = 101)]
+    /// When to colour messages: auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true, display_order = 101)]
     pub color: Color,
     #[command(subcommand)]
     pub command: Command,
@@ -80,8 +82,25 @@ mod tests {
     #[test]
     fn run_takes_what_the_readme_shows() {
         let args = run(&[
-            "action.wasm", "--param", "a=1", "--param", "b=x", "--params-file", "-", "--input", "image_url=cat.jpg", "--models", "m",
-            "--storage", "s", "--time", "--json", "--timeout", "5m", "--memory", "1GiB",
+            "action.wasm",
+            "--param",
+            "a=1",
+            "--param",
+            "b=x",
+            "--params-file",
+            "-",
+            "--input",
+            "image_url=cat.jpg",
+            "--models",
+            "m",
+            "--storage",
+            "s",
+            "--time",
+            "--json",
+            "--timeout",
+            "5m",
+            "--memory",
+            "1GiB",
         ]) // one command, as typed
         .unwrap();
         assert_eq!(args.params.len(), 2);

@@ -76,10 +76,10 @@ mod tests {
 
     #[test]
     fn keys_keep_the_name_and_part_the_contents() {
-        let key = |path: &str, bytes: &[u8]| super::key(Path::new(path), bytes).unwrap().as_str().to_owned();
-        assert_eq!(key("a/cat.jpg", b"x"), "inputs/2d711642b726/cat.jpg");
-        assert_ne!(key("cat.jpg", b"y"), key("cat.jpg", b"x"));
-        assert_eq!(key("a/b\n.jpg", b"x"), "inputs/2d711642b726/file");
-        assert_eq!(ContentType::guess(&key("a/cat.JPG", b"x")).unwrap().as_str(), "image/jpeg");
+        let text = |path: &str, bytes: &[u8]| key(Path::new(path), bytes).unwrap().as_str().to_owned();
+        assert_eq!(text("a/cat.jpg", b"x"), "inputs/2d711642b726/cat.jpg");
+        assert_ne!(text("cat.jpg", b"y"), text("cat.jpg", b"x"));
+        assert_eq!(text("a/b\n.jpg", b"x"), "inputs/2d711642b726/file");
+        assert_eq!(ContentType::guess(&text("a/cat.JPG", b"x")).unwrap().as_str(), "image/jpeg");
     }
 }

@@ -87,7 +87,10 @@ mod tests {
 
     #[test]
     fn a_line_for_each_thing() {
-        assert_eq!(pretty(r#"{"a":[],"b":{},"c":[1,{"d":"x"}]}"#), "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": \"x\"\n    }\n  ]\n}");
+        assert_eq!(
+            pretty(r#"{"a":[],"b":{},"c":[1,{"d":"x"}]}"#),
+            "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": \"x\"\n    }\n  ]\n}"
+        );
         assert_eq!(pretty("{}"), "{}");
     }
 }

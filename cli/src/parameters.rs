@@ -168,10 +168,7 @@ mod tests {
     fn a_value_is_json_where_it_can_be() {
         let params = params(&["n=1.50", "b=true", "list=[1, 2]", "name=Ada", "text=\"5\"", "empty=", "url=http://h/?a=b", "bad={"]);
         let all = Draft::read(None, &params).unwrap().finish().unwrap();
-        assert_eq!(
-            all.text(),
-            r#"{"b":true,"bad":"{","empty":"","list":[1, 2],"n":1.50,"name":"Ada","text":"5","url":"http://h/?a=b"}"#
-        );
+        assert_eq!(all.text(), r#"{"b":true,"bad":"{","empty":"","list":[1, 2],"n":1.50,"name":"Ada","text":"5","url":"http://h/?a=b"}"#);
     }
 
     #[test]

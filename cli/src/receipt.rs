@@ -15,7 +15,7 @@ pub fn table(receipt: &Receipt, loaded: Duration) -> String {
         ("load", time(loaded), "starting the host, the component from the cache or compiled".to_owned()),
         ("run", ns(receipt.total_ns), "from the request to the result; of it".to_owned()),
     ];
-    if receipt.queued_ns > 0 {
+    if receipt.queued_ns >= 1_000 {
         rows.push(("  queued", ns(receipt.queued_ns), "waiting for a place".to_owned()));
     }
     rows.push(("  start", ns(receipt.instantiate_ns), "a fresh sandbox".to_owned()));
@@ -44,7 +44,14 @@ mod tests {
 
     #[test]
     fn what_did_not_happen_has_no_row() {
-        let receipt = Receipt { total_ns: 1_500_000, instantiate_ns: 20_000, guest_ns: 400_000, inference_ns: 1_080_000, inference_calls: 1, ..Receipt::default() };
+        let receipt = Receipt {
+            total_ns: 1_500_000,
+            instantiate_ns: 20_000,
+            guest_ns: 400_000,
+            inference_ns: 1_080_000,
+            inference_calls: 1,
+            ..Receipt::default()
+        };
         let text = table(&receipt, Duration::from_millis(3));
         assert!(text.contains("load          3.00 ms"), "{text}");
         assert!(text.contains("  models      1.08 ms  1 call\n"), "{text}");

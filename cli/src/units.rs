@@ -24,7 +24,9 @@ pub fn bytes(count: u64) -> String {
 /// A time in the unit that leaves the fewest digits.
 pub fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
-    if seconds >= 1.0 {
+    if seconds >= 1.0 && duration.subsec_nanos() == 0 {
+        format!("{seconds} s")
+    } else if seconds >= 1.0 {
         format!("{seconds:.2} s")
     } else if seconds >= 0.001 {
         format!("{:.2} ms", seconds * 1e3)
@@ -39,8 +41,11 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_short() {
-        assert_eq!([bytes(0), bytes(1023), bytes(1024), bytes(206_112), bytes(1 << 30)], ["0 B", "1023 B", "1.0 KiB", "201.3 KiB", "1.0 GiB"]);
+        assert_eq!(
+            [bytes(0), bytes(1023), bytes(1024), bytes(206_112), bytes(1 << 30)],
+            ["0 B", "1023 B", "1.0 KiB", "201.3 KiB", "1.0 GiB"]
+        );
         let us = Duration::from_micros;
-        assert_eq!([time(us(7)), time(us(1_234)), time(us(2_500_000))], ["7 µs", "1.23 ms", "2.50 s"]);
+        assert_eq!([time(us(7)), time(us(1_234)), time(us(2_500_000)), time(us(60_000_000))], ["7 µs", "1.23 ms", "2.50 s", "60 s"]);
     }
 }

@@ -36,7 +36,7 @@ pub fn guest(name: &str) -> PathBuf {
     component
 }
 
-/// A command of the user's, in a folder and with state of its own. The cache is shared: compiling takes time.
+/// A command of the user's, in a folder of its own. The cache, and the key of what is in it, are shared: compiling takes time.
 pub struct Sandbox {
     folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
@@ -68,7 +68,7 @@ impl Sandbox {
         let folder = tempfile::tempdir().expect("a folder");
         let mut sandbox = Self { folder, environment: BTreeMap::new() };
         let models = root().join("host/tests/models");
-        sandbox.set("KEYNET_STATE_DIR", sandbox.path("state").display());
+        sandbox.set("KEYNET_STATE_DIR", binary().with_file_name("test-state").display());
         sandbox.set("KEYNET_STORAGE", sandbox.path("storage").display());
         sandbox.set("KEYNET_MODELS", models.display());
         sandbox.set("KEYNET_CACHE", binary().with_file_name("test-cache").display());

@@ -128,5 +128,5 @@ fn three_memories_together_meet_the_limit() {
 
 #[test]
 fn more_memories_than_a_slot_has_are_refused_with_the_number() {
-    refused(&greedy(4), &["4", "maximum", "3"]);
+    refused(&greedy(4), &["memories count of 4", "limit of 3"]);
 }

@@ -21,6 +21,9 @@ use crate::{config, units};
 /// What an action asks for, beside its manifest.
 const ASK: &str = "keynet.toml";
 
+/// What is built, in the project's folder.
+const DEFAULT_OUTPUT: &str = "action.wasm";
+
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
@@ -49,9 +52,9 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let build = Build { folder: &folder, profile: &args.profile, arguments: &args.arguments };
     let built = build.run(Toolchain::find(&folder)?, console)?;
     let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;
-    let component = with_ask(component, &args.path.join(ASK))?;
+    let component = with_ask(component, &below(&args.path, ASK))?;
     let name = name_of(&component, &config)?;
-    let output = args.output.clone().unwrap_or_else(|| args.path.join("action.wasm"));
+    let output = args.output.clone().unwrap_or_else(|| below(&args.path, DEFAULT_OUTPUT));
     write_whole(&component, &output).map_err(ExpectedError::io("write", &output))?;
     console.print(&format!("{name}: {}, {}\n", output.display(), units::bytes(component.len() as u64)))
 }
@@ -60,6 +63,12 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
 fn project(path: &Path) -> Result<PathBuf, ExpectedError> {
     let folder = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
     if folder.join("Cargo.toml").is_file() { Ok(folder) } else { Err(ExpectedError::NoProject(path.to_owned())) }
+}
+
+/// A file of the project, without the dot that stands for this folder.
+fn below(folder: &Path, file: &str) -> PathBuf {
+    let path = folder.join(file);
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
 }
 
 /// The component with what the file, if there is one, asks for.

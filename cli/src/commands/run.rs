@@ -94,7 +94,9 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let component = Component::read(&args.action)?;
     let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
     for name in draft.reserved() {
-        console.note(format_args!("the parameter {name} is left out: it is configuration, which actions do not see; set it in the environment"));
+        console.note(format_args!(
+            "the parameter {name} is left out: it is configuration, which actions do not see; set it in the environment"
+        ));
     }
     let inputs = Inputs::read(args.inputs)?;
 
@@ -135,7 +137,8 @@ pub fn say_where_things_are(action: &Action, config: &Config, console: Console) 
     }
     if action.imports().has("storage") && config.s3.is_none() {
         let storage = config.embedded_storage.folder.display();
-        let read = storage::public_address(config).map_or(String::new(), |_| "; `keynet-inference storage serve` opens their URLs".to_owned());
+        let read =
+            storage::public_address(config).map_or(String::new(), |_| "; `keynet-inference storage serve` opens their URLs".to_owned());
         console.note(format_args!("objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"));
     }
 }

@@ -80,7 +80,9 @@ impl Build<'_> {
                 "cargo built no component from {folder}: its Cargo.toml needs `[lib]` with `crate-type = [\"cdylib\"]`; in a workspace, name the \
                  action's own folder with --path"
             ))),
-            Err(several) => Err(ExpectedError::Artifact(format!("cargo built {} components from {folder}: one is expected", several.len()))),
+            Err(several) => {
+                Err(ExpectedError::Artifact(format!("cargo built {} components from {folder}: one is expected", several.len())))
+            }
         }
     }
 }

@@ -33,7 +33,8 @@ pub fn dependency(cache: &Path) -> Result<String, ExpectedError> {
         None => {
             let path = unpacked(cache)?;
             let Some(text) = path.to_str() else {
-                let source = io::Error::new(io::ErrorKind::InvalidData, "a Cargo.toml holds UTF-8 only; set KEYNET_CACHE to another folder");
+                let source =
+                    io::Error::new(io::ErrorKind::InvalidData, "a Cargo.toml holds UTF-8 only; set KEYNET_CACHE to another folder");
                 return Err(ExpectedError::Io { what: "depend on the SDK in", thing: path.display().to_string(), source });
             };
             Value::Table(Table::from_iter([("path".to_owned(), Value::String(text.to_owned()))]))
@@ -121,7 +122,8 @@ mod tests {
     #[test]
     fn the_sdk_is_carried_whole() {
         let paths: Vec<_> = SDK.iter().map(|file| file.path).collect();
-        for path in ["Cargo.toml", "LICENSE", "guest-sdk/rust/Cargo.toml", "guest-sdk/rust/src/lib.rs", "guest-sdk/rust/macros/src/lib.rs"] {
+        for path in ["Cargo.toml", "LICENSE", "guest-sdk/rust/Cargo.toml", "guest-sdk/rust/src/lib.rs", "guest-sdk/rust/macros/src/lib.rs"]
+        {
             assert!(paths.contains(&path), "{path}");
         }
         assert!(paths.contains(&"guest-sdk/rust/wit/world.wit"));

@@ -71,7 +71,10 @@ mod tests {
     #[test]
     fn names_lose_what_hides_them_from_tools() {
         assert_eq!(target("Cargo.toml.template"), "Cargo.toml");
-        assert_eq!([target("gitignore"), target("a/gitignore.template"), target("src/lib.rs")], [".gitignore", "a/.gitignore", "src/lib.rs"]);
+        assert_eq!(
+            [target("gitignore"), target("a/gitignore.template"), target("src/lib.rs")],
+            [".gitignore", "a/.gitignore", "src/lib.rs"]
+        );
     }
 
     #[test]

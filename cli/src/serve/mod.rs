@@ -76,13 +76,8 @@ impl Server<'_> {
         if action.imports().has("storage") {
             serve_objects(&self.config, self.console, ended(stopping.clone())).await;
         }
-        let served = Served {
-            time: host.policy().limits.time,
-            tell_receipts: self.time,
-            console: self.console,
-            count: AtomicU64::new(0),
-            action,
-        };
+        let served =
+            Served { time: host.policy().limits.time, tell_receipts: self.time, console: self.console, count: AtomicU64::new(0), action };
         self.console.say(&format!("listening on http://{bound}\n"));
         let server = axum::serve(listener, router(served)).with_graceful_shutdown(ended(stopping.clone()));
         let patience = async {

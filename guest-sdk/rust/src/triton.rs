@@ -239,6 +239,7 @@ impl Tensors {
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn new(tensors: Vec<(String, Tensor)>) -> Self {
         Self(tensors)
     }

@@ -146,7 +146,14 @@ fn trace(error: &wasmtime::Error) -> Vec<String> {
     let frame = |frame: &wasmtime::FrameInfo| {
         frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), |name| format!("{:#}", rustc_demangle::demangle(name)))
     };
-    backtrace.frames().iter().take(MAX_FRAMES).map(frame).collect()
+    let frames = backtrace.frames().iter().map(frame);
+    frames.skip_while(|name| is_runtime(name)).take(MAX_FRAMES).collect()
+}
+
+/// Whether a function is the language's machinery of panicking and aborting, which tells nobody anything.
+fn is_runtime(function: &str) -> bool {
+    const PATHS: &[&str] = &["abort", "std::", "core::panicking", "core::option::expect_failed", "core::result::unwrap_failed", "alloc::alloc", "__rust", "rust_"];
+    PATHS.iter().any(|path| function.trim_start_matches('<').starts_with(path))
 }
 
 /// What a guest said before it aborted, as the runtimes of Rust, Go, Python and C say it on standard error.
@@ -159,12 +166,16 @@ fn panic_message(tail: &[String]) -> Option<String> {
     });
     let Some(at) = last else { return tail.iter().rev().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned()) };
     let line = tail.get(at)?;
-    // Rust: `thread '…' (…) panicked at src/lib.rs:3:5:` and the message on the lines that follow.
-    let Some((_, place)) = line.split_once("panicked at ") else { return Some(line.clone()) };
+    // Rust: `thread '…' (…) panicked at src/lib.rs:3:5:` and the message on the lines that follow; our SDK has both on one line.
+    let Some((_, told)) = line.split_once("panicked at ") else { return Some(line.clone()) };
+    let (place, first) = told.split_once(": ").unwrap_or((told.trim_end_matches(':'), ""));
     let rest = tail.get(at + 1..).unwrap_or_default().iter().map(String::as_str);
-    let message: Vec<_> = rest.take_while(|line| !line.starts_with("note: ") && !line.starts_with("stack backtrace:")).collect();
-    let place = place.trim_end_matches(':');
-    Some(if message.is_empty() { place.to_owned() } else { format!("{} ({place})", message.join("\n").trim()) })
+    let rest = rest.take_while(|line| !line.starts_with("note: ") && !line.starts_with("stack backtrace:"));
+    let message = std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n");
+    Some(match message.trim() {
+        "" => place.to_owned(),
+        message => format!("{message} ({place})"),
+    })
 }
 
 #[cfg(test)]
@@ -179,6 +190,9 @@ mod tests {
     fn the_guests_own_message_is_found() {
         let rust = "hello\n\nthread '<unnamed>' (1) panicked at src/lib.rs:3:5:\nindex 4 is out of range\nfor this picture\nnote: run with `RUST_BACKTRACE=1`";
         assert_eq!(panic_message(&lines(rust)).unwrap(), "index 4 is out of range\nfor this picture (src/lib.rs:3:5)");
+        let sdk = "panicked at src/lib.rs:98:24: the picture: it has no pixels";
+        assert_eq!(panic_message(&lines(sdk)).unwrap(), "the picture: it has no pixels (src/lib.rs:98:24)");
+        assert_eq!(panic_message(&lines("panicked at src/lib.rs:98:24:")).unwrap(), "src/lib.rs:98:24");
         assert_eq!(panic_message(&lines("panic: oh no\ngoroutine 1")).unwrap(), "panic: oh no");
         assert_eq!(panic_message(&lines("Traceback\nValueError: bad\n\n")).unwrap(), "ValueError: bad");
         assert_eq!(panic_message(&[]), None);

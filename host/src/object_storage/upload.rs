@@ -96,9 +96,14 @@ impl Upload {
     /// # Errors
     /// What the store answers. What it could not throw away is not visible either.
     pub async fn abort(&mut self, budget: &CallBudget) -> Result<()> {
-        let Some(mut open) = self.parts.take().and_then(|mut parts| parts.0.take()) else { return Ok(()) };
-        let aborted = async { open.abort().await.map_err(|error| failure::explain("abort the upload of", &self.location.label(), error)) };
-        within(budget, aborted).await
+        let Some(mut parts) = self.parts.take() else { return Ok(()) };
+        let aborted = async {
+            let aborted = parts.open()?.abort().await;
+            aborted.map_err(|error| failure::explain("abort the upload of", &self.location.label(), error))
+        };
+        within(budget, aborted).await?;
+        parts.0 = None;
+        Ok(())
     }
 
     fn take(&mut self) -> Result<Parts> {

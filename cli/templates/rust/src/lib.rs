@@ -17,9 +17,15 @@ struct Output {
 
 #[keynet_function(name = "{{name}}", description = "Greets a person by name.")]
 fn main(args: Args) -> Result<Output> {
-    ensure!(!args.name.is_empty(), invalid, "the parameter `name` is empty");
+    ensure!(
+        !args.name.is_empty(),
+        invalid,
+        "the parameter `name` is empty"
+    );
     println!("greeting {}", args.name);
-    Ok(Output { greeting: greet(&args.name)? })
+    Ok(Output {
+        greeting: greet(&args.name)?,
+    })
 }
 
 /// Parameters can also be asked for by name, anywhere.
@@ -36,8 +42,13 @@ mod tests {
 
     #[test]
     fn greets_as_the_caller_likes() -> Result<()> {
-        let environment = Environment::new().param("name", "Ada").param("word", "Good morning");
-        assert_eq!(environment.call(main)?, json!({ "greeting": "Good morning, Ada!" }));
+        let environment = Environment::new()
+            .param("name", "Ada")
+            .param("word", "Good morning");
+        assert_eq!(
+            environment.call(main)?,
+            json!({ "greeting": "Good morning, Ada!" })
+        );
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A model is loaded when it is first asked, and again when its files have changed. A load that fails is forgotten: the next caller
 //! tries again. At most so many are kept; the one that was not asked for longest goes first, and its memory is given back when the
-//! last run on it ends. Loads happen one after the other, on a thread that may block, and go on when the caller who began one leaves.
+//! last run on it ends. Loads happen one after the other, off the async threads, and go on when the caller who began one leaves.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::EmbeddedLimits;
 use super::model::LoadedModel;
 use super::repository::{LocatedModel, Repository, Stamp};
+use super::thread::on_own_thread;
 use crate::error::{Error, Result};
 
 /// How often a model whose files change while they are read is read again.
@@ -86,15 +87,15 @@ impl Models {
     async fn load(self: &Arc<Self>, located: &LocatedModel) -> Result<Arc<LoadedModel>> {
         let _one_at_a_time = self.loading.acquire().await.map_err(|_| Error::internal("the embedded models are closed"))?;
         let (this, located) = (Arc::clone(self), located.clone());
-        let load = tokio::task::spawn_blocking(move || {
+        on_own_thread((), move || {
             let loaded = LoadedModel::load(&located, &this.limits)?;
             if located.is_current(&this.repository) {
                 Ok(Arc::new(loaded))
             } else {
                 Err(Error::unavailable(format!("model {}: {} was written while it was read; ask again", located.label(), located.shown)))
             }
-        });
-        load.await.unwrap_or_else(|error| Err(broken_task(&error)))
+        })
+        .await
     }
 
     /// The place of a model as its files are now; what is there for other files is dropped.
@@ -134,6 +135,6 @@ impl Models {
 }
 
 /// A task that panicked or was stopped with the process.
-pub(super) fn broken_task(error: &tokio::task::JoinError) -> Error {
+fn broken_task(error: &tokio::task::JoinError) -> Error {
     Error::internal(format!("a task of the embedded models ended early: {error}"))
 }

@@ -150,16 +150,16 @@ impl MemoryModel {
 
     /// The values that go into a value, directly or not; weights and inputs excluded.
     pub fn ancestors(&self, value: usize) -> Vec<usize> {
-        let mut found = vec![value];
+        let mut found = vec![false; self.values.len()];
+        let mark = |index: usize, found: &mut Vec<bool>| found.get_mut(index).into_iter().for_each(|found| *found = true);
+        mark(value, &mut found);
         for node in self.nodes.iter().rev() {
-            if node.outputs.iter().any(|output| found.contains(output)) {
-                found.extend(node.outputs.iter().chain(&node.inputs));
+            if node.outputs.iter().any(|output| found.get(*output) == Some(&true)) {
+                node.outputs.iter().chain(&node.inputs).for_each(|index| mark(*index, &mut found));
             }
         }
-        found.retain(|index| self.values.get(*index).is_some_and(|value| !value.given));
-        found.sort_unstable();
-        found.dedup();
-        found
+        let computed = found.iter().zip(&self.values).enumerate().filter(|(_, (found, value))| **found && !value.given);
+        computed.map(|(index, _)| index).collect()
     }
 
     /// The sizes for inputs of these names and shapes.
@@ -222,5 +222,30 @@ fn names_used<'a>(node: &'a onnx::NodeProto, names: &mut Vec<&'a str>) {
     for graph in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
         graph.node.iter().for_each(|inner| names_used(inner, names));
         names.extend(graph.output.iter().filter_map(|output| output.name.as_deref()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::onnx_file::read_graph;
+    use super::*;
+
+    fn bytes(model: &str, inputs: &[(&str, &[i64])]) -> u64 {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(model).join("1/model.onnx");
+        let memory = MemoryModel::new(&read_graph(&file).unwrap(), &Model::load_file(&file).unwrap());
+        let sizes = memory.sizes(inputs.iter().copied());
+        memory.most(&memory.bytes(&sizes))
+    }
+
+    #[test]
+    fn what_is_alive_at_once_counts_and_half_again() {
+        // x^32: the result of one product while the next is made
+        assert_eq!(bytes("slow", &[("x", &[100, 100])]), 2 * 40_000 * 3 / 2);
+        // column, row and their product
+        assert_eq!(bytes("outer", &[("x", &[100])]), (400 + 400 + 40_000) * 3 / 2);
+        assert_eq!(bytes("outer", &[("x", &[60_000])]), (2 * 240_000 + 14_400_000_000) * 3 / 2);
+        assert_eq!(bytes("linear", &[("x", &[i64::MAX / 2, 3])]), u64::MAX);
     }
 }

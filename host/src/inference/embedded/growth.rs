@@ -133,7 +133,9 @@ impl Growth {
     pub fn refine(&self, model: &Model, memory: &MemoryModel, inputs: &[(NodeId, ValueOrView<'_>)], sizes: &mut Sizes) {
         for node in &self.nodes {
             let bytes = memory.bytes(sizes);
-            let cost = |operand: &Operand| operand.ancestors.iter().filter_map(|index| bytes.get(*index)).fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
+            let cost = |operand: &Operand| {
+                operand.ancestors.iter().filter_map(|index| bytes.get(*index)).fold(0_u64, |sum, bytes| sum.saturating_add(*bytes))
+            };
             if node.operands.iter().any(|operand| cost(operand) > CHEAP) {
                 continue;
             }

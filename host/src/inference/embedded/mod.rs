@@ -36,6 +36,7 @@ mod size_expression;
 #[cfg(test)]
 mod tests;
 mod text_format;
+mod thread;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,8 +49,9 @@ use tokio::sync::Semaphore;
 use super::{InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor};
 use crate::budget::CallBudget;
 use crate::error::{Error, ErrorKind, Result};
-use cache::{Models, broken_task};
+use cache::Models;
 use repository::Repository;
+use thread::on_own_thread;
 
 /// How much embedded models may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,16 +122,8 @@ impl InferenceBackend for EmbeddedInference {
         let place = budget.within(&format!("model {label}, behind other runs in this process,"), turn).await?;
         let run = loaded.prepare(&request, &self.limits, &budget.memory)?;
         drop(request);
-        let job = {
-            let loaded = Arc::clone(&loaded);
-            tokio::task::spawn_blocking(move || {
-                let answer = loaded.run(run);
-                drop(place);
-                answer
-            })
-        };
-        let answer = async { job.await.unwrap_or_else(|error| Err(broken_task(&error))) };
-        let answer = budget.within(&format!("model {label}"), answer).await;
+        let running = Arc::clone(&loaded);
+        let answer = budget.within(&format!("model {label}"), on_own_thread(place, move || running.run(run))).await;
         if answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Internal) {
             // A panic may have left the model unusable.
             self.models.forget(&located, &loaded);

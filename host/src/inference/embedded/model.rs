@@ -1,6 +1,7 @@
 //! One version of a model in memory: loading it, checking a request against it, running it.
 //!
-//! Everything here blocks: it is called on a thread that may (`spawn_blocking`). A panic inside rten is an error here.
+//! [`LoadedModel::load`] and [`LoadedModel::run`] block for long: they are called on a thread of their own. A panic inside rten is an
+//! error here.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
