@@ -190,6 +190,7 @@ impl ExpectedError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Failed(Failure::Time { .. }) => Some("--timeout gives it more, such as --timeout 5m".to_owned()),
             Self::NoToolchain => Some(
                 "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, `guest-sdk/setup-wasm-toolchain` in a clone of \
                  keynet-inference builds a toolchain called keynet-wasm"
@@ -235,8 +236,9 @@ impl ExpectedError {
             cause = error.source();
         }
         if let Self::Failed(failure) = self {
-            for frame in failure.trace() {
-                let _ = writeln!(text, "  at {}", printable(frame));
+            for frames in failure.trace().chunk_by(|one, next| one == next) {
+                let times = if frames.len() > 1 { format!(", {} times", frames.len()) } else { String::new() };
+                let _ = writeln!(text, "  at {}{times}", printable(frames.first().map_or("", String::as_str)));
             }
             if let Failure::Limit { said: Some(said), .. } = failure {
                 let _ = writeln!(text, "  it said last: {}", indented(said));
@@ -282,8 +284,11 @@ mod tests {
 
     #[test]
     fn a_trap_says_where() {
-        let error = ExpectedError::Failed(Failure::Trap { reason: "it divided by zero".into(), trace: vec!["hello::main".into()] });
-        assert_eq!(error.report(Console::plain()), "error: the action trapped: it divided by zero\n  at hello::main\n");
+        let error = ExpectedError::Failed(Failure::Trap {
+            reason: "it divided by zero".into(),
+            trace: ["f", "f", "main"].map(str::to_owned).into(),
+        });
+        assert_eq!(error.report(Console::plain()), "error: the action trapped: it divided by zero\n  at f, 2 times\n  at main\n");
         assert_eq!(error.kind(), "trap");
     }
 }

@@ -19,6 +19,7 @@ mod parameters;
 mod project;
 mod receipt;
 mod runtime;
+mod schema;
 mod serve;
 mod storage;
 mod units;

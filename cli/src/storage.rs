@@ -16,7 +16,7 @@ use crate::errors::ExpectedError;
 pub fn open(config: &Config) -> Result<EmbeddedStore, ExpectedError> {
     EmbeddedStore::open(EmbeddedSettings {
         folder: config.embedded_storage.folder.clone(),
-        state_dir: config.state_dir.clone(),
+        state: keynet_host::state::StateDir::new(&config.state_dir),
         bucket: DEFAULT_BUCKET.to_owned(),
         public_url: Some(config.embedded_storage.public_url.clone()),
         internal_url: None,

@@ -143,14 +143,16 @@ impl CallBudget {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Waits for `call`, at most until the deadline.
+    /// Waits for `call`, at most until the deadline. After it, nothing is begun.
     ///
     /// # Errors
     /// What `call` answers, or `timeout` naming `what` spent the time.
     pub async fn within<T>(&self, what: &str, call: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout_at(self.deadline.into(), call)
-            .await
-            .unwrap_or_else(|_| Err(Error::timeout(format!("{what} did not answer in the time this activation has left"))))
+        let late = || Error::timeout(format!("{what} did not answer in the time this activation has left"));
+        if self.remaining().is_zero() {
+            return Err(late());
+        }
+        tokio::time::timeout_at(self.deadline.into(), call).await.unwrap_or_else(|_| Err(late()))
     }
 }
 

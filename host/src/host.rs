@@ -30,7 +30,7 @@ pub enum HostError {
     Engine(wasmtime::Error),
     /// The state folder.
     #[error(transparent)]
-    State(#[from] std::io::Error),
+    State(#[from] Error),
 }
 
 /// Runs actions. One for a process.
@@ -51,16 +51,28 @@ impl Host {
     /// # Errors
     /// The policy file, the state folder or the machine.
     pub fn new(config: &Config) -> Result<Self, HostError> {
+        Self::as_configured(config, inference(config), storage(config, &StateDir::new(&config.state_dir)))
+    }
+
+    /// A host that loads actions and lets them describe themselves, without models and objects: it makes no folder for them.
+    ///
+    /// # Errors
+    /// As [`Host::new`].
+    pub fn describing(config: &Config) -> Result<Self, HostError> {
+        let none = || Error::unavailable("the action is only described");
+        Self::as_configured(&Config { concurrency: 1, ..config.clone() }, Err(none()), Err(none()))
+    }
+
+    fn as_configured(config: &Config, inference: Backend<dyn InferenceBackend>, storage: Backend<ObjectStorage>) -> Result<Self, HostError> {
         let policy = config.policy.as_deref().map_or_else(|| Ok(Policy::local()), Policy::read)?;
-        let state = StateDir::new(&config.state_dir);
-        let limits = CompileLimits { memory: config.compile_memory, time: config.compile_time };
+        let key = StateDir::new(&config.state_dir).key("compiled-code.key")?;
         let engine = Engine::new(EngineOptions {
             activations: config.concurrency,
-            compiler: Compiler::Child(limits),
-            cache: Some(AotCache::new(config.cache_dir.join("compiled"), state.key("compiled-code.key")?)),
+            compiler: Compiler::Child(CompileLimits { memory: config.compile_memory, time: config.compile_time }),
+            cache: Some(AotCache::new(config.cache_dir.join("compiled"), key)),
         })
         .map_err(HostError::Engine)?;
-        Self::with(engine, inference(config), storage(config, &state), policy.with_limits(&config.limits), config)
+        Self::with(engine, inference, storage, policy.with_limits(&config.limits), config)
     }
 
     /// A host of the given parts.
@@ -149,7 +161,7 @@ fn storage(config: &Config, state: &StateDir) -> Backend<ObjectStorage> {
         StorageLimits { max_object_read: config.storage_max_read, max_object_write: config.storage_max_write, ..StorageLimits::default() };
     let store = EmbeddedStore::open(EmbeddedSettings {
         folder: config.embedded_storage.folder.clone(),
-        state_dir: state.path().to_path_buf(),
+        state: state.clone(),
         bucket: DEFAULT_BUCKET.to_owned(),
         public_url: Some(config.embedded_storage.public_url.clone()),
         internal_url: None,

@@ -1,11 +1,15 @@
 //! The host's own folder: keys that only this host knows, kept away from everything an action or a cache can touch.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// `KEYNET_STATE_DIR`: a folder of mode 0700 with one file a key.
+use crate::error::{Error, Result};
+
+const BYTES: usize = 32;
+
+/// `KEYNET_STATE_DIR`: a folder with one file a key.
 #[derive(Debug, Clone)]
 pub struct StateDir(PathBuf);
 
@@ -15,82 +19,165 @@ impl StateDir {
         Self(path.into())
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The 32-byte key called `name`, made from the system's randomness the first time it is asked for. Processes that ask at the
-    /// same moment get the same key.
+    /// The 32-byte key called `name`, made from the system's randomness the first time it is asked for. Two processes that make it at
+    /// once get the same. Blocks.
     ///
     /// # Errors
-    /// The folder cannot be written, or the key file is damaged or readable by other users.
-    pub fn key(&self, name: &str) -> io::Result<[u8; 32]> {
-        let path = self.0.join(name);
-        let explain = |error: io::Error| {
-            io::Error::new(error.kind(), format!("key {}: {error}; KEYNET_STATE_DIR says where keys are kept", path.display()))
-        };
-        match read_key(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_key(&path).map_err(explain),
-            found => found.map_err(explain),
-        }
+    /// For the operator, naming the path. `denied`: the file can be read by others or belongs to another user. `invalid`: it is no key.
+    /// `unavailable`: it cannot be read or written.
+    pub fn key(&self, name: &str) -> Result<[u8; BYTES]> {
+        self.key_outside(name, None)
     }
 
-    fn make_key(&self, path: &Path) -> io::Result<[u8; 32]> {
-        fs::create_dir_all(&self.0)?;
-        fs::set_permissions(&self.0, fs::Permissions::from_mode(0o700))?;
-        let mut key = [0; 32];
-        File::open("/dev/urandom")?.read_exact(&mut key)?;
-        // Written beside and linked into place, so that nobody ever reads half a key and the first of two writers wins.
-        let draft = tempfile::Builder::new().prefix(".key-").tempfile_in(&self.0)?;
-        draft.as_file().write_all(&key)?;
-        draft.as_file().sync_all()?;
-        match draft.persist_noclobber(path) {
-            Ok(_) => Ok(key),
-            Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => read_key(path),
-            Err(failed) => Err(failed.error),
-        }
+    /// As [`StateDir::key`], for a key that must not lie in `folder`, where actions could read it as an object: that is `denied`.
+    ///
+    /// # Errors
+    /// As [`StateDir::key`].
+    pub fn key_outside(&self, name: &str, folder: Option<&Path>) -> Result<[u8; BYTES]> {
+        let failed = |doing: &str, path: &Path, error: &io::Error| {
+            Error::unavailable(format!("cannot {doing} {}: {error}; KEYNET_STATE_DIR says where keys are kept", path.display()))
+        };
+        std::fs::create_dir_all(&self.0).map_err(|error| failed("make the state folder", &self.0, &error))?;
+        let path = self.0.canonicalize().map_err(|error| failed("open the state folder", &self.0, &error))?.join(name);
+        refuse_inside(&path, folder)?;
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                create(&path).map_err(|error| failed("make the key", &path, &error))?;
+                File::open(&path)
+            }
+            opened => opened,
+        };
+        let file = file.map_err(|error| failed("read the key", &path, &error))?;
+        // The file itself may be a link, as mounted secrets are.
+        refuse_inside(&path.canonicalize().map_err(|error| failed("read the key", &path, &error))?, folder)?;
+        read(file, &path)
     }
 }
 
-fn read_key(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
-    let about = file.metadata()?;
-    if about.mode() & 0o077 != 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "other users can read it; chmod 600 it, or delete it to make a new one",
-        ));
+fn refuse_inside(path: &Path, folder: Option<&Path>) -> Result<()> {
+    match folder {
+        Some(folder) if path.starts_with(folder) => Err(Error::denied(format!(
+            "the key {} lies in the storage folder {}, where actions could read it: put KEYNET_STATE_DIR elsewhere",
+            path.display(),
+            folder.display()
+        ))),
+        _ => Ok(()),
     }
-    let mut key = [0; 32];
-    if about.len() != 32 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not 32 bytes long; delete it to make a new one"));
+}
+
+fn read(file: File, path: &Path) -> Result<[u8; BYTES]> {
+    let metadata = file.metadata().map_err(|error| Error::unavailable(format!("cannot read the key {}: {error}", path.display())))?;
+    if metadata.mode() & 0o077 != 0 {
+        return Err(Error::denied(format!(
+            "the key {} can be read by others (mode {:04o}): run `chmod 600` on it, or delete it to get a new one",
+            path.display(),
+            metadata.mode() & 0o7777
+        )));
     }
-    file.read_exact(&mut key)?;
+    let me = rustix::process::geteuid().as_raw();
+    if metadata.uid() != me && metadata.uid() != 0 {
+        return Err(Error::denied(format!("the key {} belongs to another user ({}, not {me})", path.display(), metadata.uid())));
+    }
+    let mut key = Vec::with_capacity(BYTES + 1);
+    file.take(BYTES as u64 + 1)
+        .read_to_end(&mut key)
+        .map_err(|error| Error::unavailable(format!("cannot read the key {}: {error}", path.display())))?;
+    <[u8; BYTES]>::try_from(key)
+        .map_err(|_| Error::invalid(format!("the key {} does not have {BYTES} bytes: delete it to get a new one", path.display())))
+}
+
+/// Written beside and linked into place: whoever comes second finds the whole key of the first.
+fn create(path: &Path) -> io::Result<()> {
+    let unfinished = Unfinished(path.with_extension(format!("{}.new", uuid::Uuid::new_v4().simple())));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished.0)?;
+    file.write_all(&random()?)?;
+    file.sync_all()?;
+    match std::fs::hard_link(&unfinished.0, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn random() -> io::Result<[u8; BYTES]> {
+    let mut key = [0; BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
     Ok(key)
+}
+
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
-    #[test]
-    fn a_key_is_made_once_and_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = StateDir::new(folder.path().join("state"));
-        let key = state.key("aot").unwrap();
-        assert_eq!(state.key("aot").unwrap(), key);
-        assert_ne!(state.key("storage").unwrap(), key);
-        assert_eq!(fs::metadata(state.path().join("aot")).unwrap().mode() & 0o777, 0o600);
+    use super::*;
+    use crate::error::ErrorKind as Kind;
+
+    const FILE: &str = "storage.key";
+
+    fn load_or_create(state: &Path, folder: &Path) -> Result<[u8; BYTES]> {
+        StateDir::new(state).key_outside(FILE, Some(folder))
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused() {
+    fn the_key_is_made_once_and_for_its_owner_only() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Path::new("/nowhere");
+        let key = load_or_create(&state.path().join("deep"), folder).unwrap();
+        assert_ne!(key, [0; BYTES]);
+        assert_eq!(load_or_create(&state.path().join("deep"), folder).unwrap(), key);
+        assert_ne!(StateDir::new(state.path()).key("another.key").unwrap(), key);
+        let names: Vec<_> = std::fs::read_dir(state.path().join("deep")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, [FILE]);
+        assert_eq!(std::fs::metadata(state.path().join("deep").join(FILE)).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn many_who_make_it_at_once_get_the_same() {
+        let state = tempfile::tempdir().unwrap();
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| load_or_create(state.path(), Path::new("/nowhere")).unwrap())).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_or_that_is_none_is_refused() {
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join(FILE);
+        load_or_create(state.path(), Path::new("/nowhere")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let error = load_or_create(state.path(), Path::new("/nowhere")).unwrap_err();
+        assert_eq!(error.kind, Kind::Denied);
+        assert!(error.message.contains("0640") && error.message.contains("chmod 600"), "{error}");
+
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for wrong in [&[1; 31][..], &[1; 33], &[]] {
+            std::fs::write(&file, wrong).unwrap();
+            assert_eq!(load_or_create(state.path(), Path::new("/nowhere")).unwrap_err().kind, Kind::Invalid);
+        }
+    }
+
+    #[test]
+    fn a_key_among_the_objects_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let state = StateDir::new(folder.path());
-        state.key("aot").unwrap();
-        fs::set_permissions(folder.path().join("aot"), fs::Permissions::from_mode(0o644)).unwrap();
-        let error = state.key("aot").unwrap_err();
-        assert!(error.to_string().contains("chmod 600"), "{error}");
+        let root = folder.path().canonicalize().unwrap();
+        let error = load_or_create(&root.join("state"), &root).unwrap_err();
+        assert_eq!(error.kind, Kind::Denied);
+        assert!(error.message.contains("KEYNET_STATE_DIR"), "{error}");
+        assert!(!root.join("state").join(FILE).exists());
+
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(root.join("k"), [1; BYTES]).unwrap();
+        std::fs::set_permissions(root.join("k"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(root.join("k"), state.path().join(FILE)).unwrap();
+        assert_eq!(load_or_create(state.path(), &root).unwrap_err().kind, Kind::Denied);
     }
 }

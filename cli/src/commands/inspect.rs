@@ -14,7 +14,7 @@ use crate::component::Component;
 use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::runtime::{self, Work};
-use crate::{config, json_text, units};
+use crate::{config, json_text, schema, units};
 
 /// What to look at.
 #[derive(Debug, Args)]
@@ -87,29 +87,15 @@ fn as_text(action: &Action, size: usize, console: Console) -> String {
     text
 }
 
-/// The properties of a schema, a line each; the schema itself where it is of another kind.
 fn parameters(schema: &Value) -> String {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+    let Some(lines) = schema::lines(schema) else {
         return format!("  parameters\n{}\n", printable(&json_text::pretty(&schema.to_string())));
     };
-    let required = schema.get("required").and_then(Value::as_array);
     let mut text = String::new();
-    for (at, (name, property)) in properties.iter().enumerate() {
-        let needed = required.is_some_and(|names| names.iter().any(|required| required == name));
-        let default = property.get("default").map(|value| format!(", default {value}")).unwrap_or_default();
-        let described = property.get("description").and_then(Value::as_str).map(|about| format!(": {about}")).unwrap_or_default();
-        let line = format!("{name} ({}{}{default}){described}", kind(property), if needed { ", required" } else { "" });
-        let _ = writeln!(text, "  {:<10} {}", if at == 0 { "parameters" } else { "" }, printable(&line.replace('\n', " ")));
+    for (at, line) in lines.iter().enumerate() {
+        let _ = writeln!(text, "  {:<10} {}", if at == 0 { "parameters" } else { "" }, printable(line));
     }
-    if properties.is_empty() { "  parameters none\n".to_owned() } else { text }
-}
-
-fn kind(property: &Value) -> String {
-    match property.get("type") {
-        Some(Value::String(kind)) => kind.clone(),
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
-        _ => "any".to_owned(),
-    }
+    text
 }
 
 fn as_json(action: &Action, size: usize) -> String {
@@ -127,27 +113,4 @@ fn as_json(action: &Action, size: usize) -> String {
         "limits": { "memory": limits.memory, "time_ms": limits.time.as_secs_f64() * 1e3, "logs": limits.logs },
     });
     format!("{all}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_schema_is_told_line_by_line() {
-        let schema = json!({
-            "type": "object",
-            "required": ["image_url"],
-            "properties": {
-                "image_url": { "type": "string", "description": "Where the picture is.\nA URL." },
-                "threshold": { "type": ["number", "null"], "default": 0.5 },
-            },
-        });
-        assert_eq!(
-            parameters(&schema),
-            "  parameters image_url (string, required): Where the picture is. A URL.\n             threshold (number or null, default 0.5)\n"
-        );
-        assert_eq!(parameters(&json!({ "properties": {} })), "  parameters none\n");
-        assert!(parameters(&json!({ "type": "array" })).contains("\"array\""));
-    }
 }

@@ -138,7 +138,7 @@ pub fn say_where_things_are(action: &Action, config: &Config, console: Console) 
     if action.imports().has("storage") && config.s3.is_none() {
         let storage = config.embedded_storage.folder.display();
         let read =
-            storage::public_address(config).map_or(String::new(), |_| "; `keynet-inference storage serve` opens their URLs".to_owned());
+            storage::public_address(config).map_or(String::new(), |_| "; `keynet-inference storage serve` answers their URLs".to_owned());
         console.note(format_args!("objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"));
     }
 }

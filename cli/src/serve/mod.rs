@@ -139,8 +139,10 @@ async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRe
             Err(error) => Err(keynet_host::Error::invalid(format!("the parameters are not JSON: {error}"))),
         },
         Err(rejected) => {
-            let status = rejected.status().as_u16();
-            return answer::error(status, if status == 413 { "too-large" } else { "invalid" }, &rejected.body_text());
+            return match rejected.status().as_u16() {
+                413 => answer::error(413, "too-large", &format!("the body of the request is larger than {} MiB", MAX_BODY >> 20)),
+                status => answer::error(status, "invalid", &rejected.body_text()),
+            };
         }
     };
     let parameters = match parameters {

@@ -103,6 +103,7 @@ impl Picture {
         let mut encoder = png::Encoder::new(&mut file, self.width, self.height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_compression(png::Compression::Fast);
+        encoder.set_filter(png::Filter::Paeth); // of photographs as small as trying all filters on each row, in two thirds of the time
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.rgb).context("cannot encode the picture")?;
         writer.finish()?;

@@ -49,6 +49,24 @@ class Context(nn.Module):
         return self.merge(torch.cat([x, near, self.pool(near)], dim=1))
 
 
+class Head(nn.Module):
+    """The same convolutions on the features of every stride, side by side: [N, width, cells] -> [N, outputs, cells].
+
+    Normalising all strides together keeps their statistics the same in training and afterwards.
+    """
+
+    def __init__(self, width: int, outputs: int, bias: float):
+        super().__init__()
+        self.convolution = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.normalise = nn.BatchNorm1d(width, eps=1e-3, momentum=0.03)
+        self.predict = nn.Conv1d(width, outputs, 1)
+        nn.init.constant_(self.predict.bias, bias)
+
+    def forward(self, levels: tuple[Tensor, ...]) -> Tensor:
+        cells = torch.cat([self.convolution(level).flatten(2) for level in levels], dim=2)
+        return self.predict(self.normalise(cells).relu())
+
+
 class Network(nn.Module):
     """[N, 3, 320, 320] RGB in 0..1 -> class logits [N, 2100, classes] and distances [N, 2100, 4].
 
@@ -68,13 +86,8 @@ class Network(nn.Module):
         self.smooth8 = convolution(neck, neck)
         self.smooth16 = convolution(neck, neck)
         self.up = nn.Upsample(scale_factor=2, mode="nearest")
-        self.class_tower = convolution(neck, neck)
-        self.box_tower = convolution(neck, neck)
-        self.class_logits = nn.Conv2d(neck, classes, 1)
-        self.box_distances = nn.Conv2d(neck, 4, 1)
-        self.level_scale = nn.Parameter(torch.ones(len(STRIDES)))
-        nn.init.constant_(self.class_logits.bias, -4.6)  # a cell starts at a score of 0.01
-        nn.init.constant_(self.box_distances.bias, 1.0)
+        self.class_head = Head(neck, classes, bias=-4.6)  # a cell starts at a score of 0.01
+        self.box_head = Head(neck, 4, bias=1.0)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         c8 = self.stage8(self.stem(pictures))
@@ -82,12 +95,9 @@ class Network(nn.Module):
         p32 = self.lateral32(self.stage32(c16))
         p16 = self.smooth16(self.lateral16(c16) + self.up(p32))
         p8 = self.smooth8(self.lateral8(c8) + self.up(p16))
-        logits, distances = [], []
-        for level, (features, stride) in enumerate(zip((p8, p16, p32), STRIDES)):
-            logits.append(self.class_logits(self.class_tower(features)).flatten(2))
-            raw = self.box_distances(self.box_tower(features)) * self.level_scale[level]
-            distances.append(raw.clamp(-6.0, 4.0).exp().flatten(2) * stride)
-        return torch.cat(logits, dim=2).transpose(1, 2), torch.cat(distances, dim=2).transpose(1, 2)
+        strides = torch.cat([torch.full_like(level[:1, :1], stride).flatten(2) for level, stride in zip((p8, p16, p32), STRIDES)], dim=2)
+        distances = self.box_head((p8, p16, p32)).clamp(-6.0, 4.0).exp() * strides
+        return self.class_head((p8, p16, p32)).transpose(1, 2), distances.transpose(1, 2)
 
 
 def cell_centres(side: int = SIDE) -> Tensor:

@@ -109,7 +109,7 @@ def learning_rate(step: int, steps: int) -> float:
 @torch.no_grad()
 def follow(average: network.Network, model: network.Network, step: int) -> None:
     """Moves the averaged weights a little towards the trained ones."""
-    share = max(0.002, 1 / (step + 10))
+    share = max(0.002, 10 / (step + 10))
     for slow, fast in zip(average.state_dict().values(), model.state_dict().values()):
         if slow.dtype.is_floating_point:
             slow.lerp_(fast, share)

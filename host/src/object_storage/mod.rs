@@ -274,11 +274,8 @@ impl ObjectStorage {
     }
 }
 
-/// What `call` answers by the deadline; after it, nothing is begun.
+/// What `call` answers by the deadline.
 async fn within<T>(budget: &CallBudget, call: impl Future<Output = Result<T>>) -> Result<T> {
-    if budget.remaining().is_zero() {
-        return budget.within(SPENDER, std::future::pending()).await;
-    }
     budget.within(SPENDER, call).await
 }
 

@@ -26,7 +26,7 @@ impl Fixture {
         let place = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedSettings {
             folder: place.path().join("objects"),
-            state_dir: place.path().join("state"),
+            state: crate::state::StateDir::new(place.path().join("state")),
             bucket: DEFAULT_BUCKET.to_owned(),
             public_url: public_url.map(|url| Url::parse(url).unwrap()),
             internal_url: None,

@@ -1,6 +1,8 @@
 //! From the attribute and its function to the component's exports.
 
-use proc_macro2::TokenStream;
+use std::path::Path;
+
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Item, ItemFn, Result};
@@ -10,12 +12,38 @@ use crate::options::Options;
 
 /// The function as it was, and beside it the exports or the errors: the function stays usable either way, so that the compiler
 /// does not add "cannot find function" to our message.
-pub fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
-    let beside = exports(options, item.clone()).unwrap_or_else(Error::into_compile_error);
-    quote! { #item #beside }
+pub fn expand(options: TokenStream, item: TokenStream, file: &str) -> TokenStream {
+    if let Err(error) = in_a_library(file) {
+        let error = error.into_compile_error();
+        return quote! { #error fn main() {} };
+    }
+    match exports(options, item.clone()) {
+        // Trap reports are to name the user's function.
+        Ok((function, exports)) if !is_inlined_by_hand(&function) => quote! { #[inline(never)] #item #exports },
+        Ok((_, exports)) => quote! { #item #exports },
+        Err(error) => {
+            let error = error.into_compile_error();
+            quote! { #item #error }
+        }
+    }
 }
 
-fn exports(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
+/// In a program's `main.rs` rustc would complain about `fn main`, and nothing could call the exports.
+fn in_a_library(file: &str) -> Result<()> {
+    if Path::new(file).file_name().is_some_and(|name| name == "main.rs") {
+        return Err(Error::new(
+            Span::call_site(),
+            "an action is a library, not a program: rename src/main.rs to src/lib.rs, and write in Cargo.toml\n[lib]\ncrate-type = [\"cdylib\"]",
+        ));
+    }
+    Ok(())
+}
+
+fn is_inlined_by_hand(function: &ItemFn) -> bool {
+    function.attrs.iter().any(|attribute| attribute.path().is_ident("inline"))
+}
+
+fn exports(options: TokenStream, item: TokenStream) -> Result<(ItemFn, TokenStream)> {
     let options = Options::parse(options)?;
     let function = entry_point(item)?;
     let parameters = function::parameters(&function)?;
@@ -23,21 +51,21 @@ fn exports(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let Options { name, description } = options;
     let ident = &function.sig.ident;
     let sdk = quote!(::keynet_inference_sdk::__private);
-    // Where a type does not suit, the error points at it, or else at the function's name.
-    let located = quote_spanned!(ident.span()=> ::keynet_inference_sdk::__private);
+    // Where a type does not suit, the error points at the parameters' type or at the function's name.
+    let at = ident.span();
     let (describe, run, call) = match parameters {
         Some(parameters) => (
             quote! { #sdk::describe::<#parameters>(#name, #description) },
             quote! { #sdk::run::<#parameters, _, _>(#ident, &args) },
-            quote! { #located::call::<#parameters, _, _>(#ident, args) },
+            quote_spanned! {at=> |args| ::keynet_inference_sdk::__private::call::<#parameters, _, _>(#ident, args) },
         ),
         None => (
             quote! { #sdk::describe_without_parameters(#name, #description) },
             quote! { #sdk::run_without_parameters(#ident, &args) },
-            quote! { { let _ = args; #located::call_without_parameters(#ident) } },
+            quote_spanned! {at=> |_args| ::keynet_inference_sdk::__private::call_without_parameters(#ident) },
         ),
     };
-    Ok(quote! {
+    let exports = quote! {
         #[cfg(target_family = "wasm")]
         #[allow(unsafe_code)]
         const _: () = {
@@ -58,8 +86,9 @@ fn exports(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
 
         // The same checks where tests run.
         #[cfg(not(target_family = "wasm"))]
-        const _: fn(&str) -> ::keynet_inference_sdk::Result<::std::string::String> = |args| #call;
-    })
+        const _: fn(&str) -> ::keynet_inference_sdk::Result<::std::string::String> = #call;
+    };
+    Ok((function, exports))
 }
 
 fn entry_point(item: TokenStream) -> Result<ItemFn> {

@@ -4,7 +4,7 @@ mod expand;
 mod function;
 mod options;
 
-use proc_macro::TokenStream;
+use proc_macro::{Span, TokenStream};
 
 /// Makes a function the action's entry point.
 ///
@@ -23,5 +23,5 @@ use proc_macro::TokenStream;
 /// Compiled for wasm, the crate then exports `describe` and `run` of `keynet:inference/function`. There is one such function in a crate.
 #[proc_macro_attribute]
 pub fn keynet_function(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(options.into(), item.into()).into()
+    expand::expand(options.into(), item.into(), &Span::call_site().file()).into()
 }

@@ -4,7 +4,6 @@
 //! atomic but not synchronised to the disk.
 
 mod folder;
-mod key;
 mod multipart;
 mod range;
 mod serve;
@@ -29,6 +28,7 @@ pub use signing::{Grant, Method, UrlSigner};
 
 use super::{Bucket, Location};
 use crate::error::Result;
+use crate::state::StateDir;
 
 /// Where URLs of the embedded store point on a developer's machine, and where `keynet-inference storage serve` listens.
 pub const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:9797/";
@@ -36,13 +36,16 @@ pub const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:9797/";
 /// What its bucket is called where `AWS_BUCKET_NAME` does not say.
 pub const DEFAULT_BUCKET: &str = "default";
 
+/// The name of the key that signs its URLs.
+const KEY: &str = "storage.key";
+
 /// Where an embedded store is and how it is reached.
 #[derive(Debug, Clone)]
 pub struct EmbeddedSettings {
     /// Holds the objects; made if it is missing.
     pub folder: PathBuf,
     /// Holds the key that signs URLs, outside `folder`; made if it is missing.
-    pub state_dir: PathBuf,
+    pub state: StateDir,
     /// What `s3://` locations call the folder: `AWS_BUCKET_NAME`, or [`DEFAULT_BUCKET`].
     pub bucket: String,
     /// What presigned URLs begin with (`KEYNET_STORAGE_PUBLIC_URL`); without it none are made and nothing is written.
@@ -67,7 +70,7 @@ impl EmbeddedStore {
     /// URL is not a base. `unavailable`: the folder or the key cannot be read and written.
     pub fn open(settings: EmbeddedSettings) -> Result<Self> {
         let folder = FolderStore::open(&settings.folder)?;
-        let key = key::load_or_create(&settings.state_dir, folder.path())?;
+        let key = settings.state.key_outside(KEY, Some(folder.path()))?;
         let signer = UrlSigner::new(key, settings.public_url, settings.internal_url)?;
         Ok(Self { folder, signer, bucket: settings.bucket })
     }
