@@ -44,15 +44,20 @@ fn kind_of_alternative(alternative: &Value, schema: &Value) -> String {
     choices(alternative).unwrap_or_else(|| alternative.get("type").and_then(Value::as_str).unwrap_or("any").to_owned())
 }
 
-/// The values of an `enum`, or of a `oneOf` of constants.
+/// The values of an `enum`, a `const`, or a `oneOf` of such.
 fn choices(property: &Value) -> Option<String> {
-    let choices: Vec<_> = match property.get("enum").and_then(Value::as_array) {
-        Some(values) => values.iter().map(Value::to_string).collect(),
-        None => alternatives(property, "oneOf")?.map(|one| one.get("const").map(Value::to_string)).collect::<Option<_>>()?,
+    let choices: Vec<_> = match alternatives(property, "oneOf") {
+        Some(all) => all.map(constants).collect::<Option<Vec<_>>>()?.concat(),
+        None => constants(property)?,
     };
     let more = choices.len().saturating_sub(MAX_CHOICES);
     let shown = join(choices.into_iter().take(MAX_CHOICES));
     Some(if more > 0 { format!("{shown} or {more} more") } else { shown })
+}
+
+fn constants(property: &Value) -> Option<Vec<String>> {
+    let one = property.get("const").map(|value| vec![value.to_string()]);
+    one.or_else(|| Some(property.get("enum")?.as_array()?.iter().map(Value::to_string).collect()))
 }
 
 fn alternatives<'a>(property: &'a Value, keyword: &str) -> Option<std::slice::Iter<'a, Value>> {
@@ -98,7 +103,7 @@ mod tests {
             "$defs": { "Size": { "enum": ["small", "large"] }, "Self": { "anyOf": [{ "$ref": "#/$defs/Self" }] } },
             "properties": {
                 "a": { "$ref": "#/$defs/Size" },
-                "b": { "oneOf": [{ "const": "x", "description": "X" }, { "const": "y" }] },
+                "b": { "oneOf": [{ "enum": ["x"] }, { "const": "y", "description": "Y" }] },
                 "c": { "anyOf": [{ "$ref": "#/$defs/Size" }, { "type": "null" }], "default": null },
                 "d": { "$ref": "#/$defs/Self" },
                 "e": true,

@@ -55,7 +55,6 @@ use thread::on_own_thread;
 
 /// How much embedded models may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct EmbeddedLimits {
     /// Runs at the same time. One by default, because one run uses all cores; others wait their turn.
     pub concurrent_runs: usize,
@@ -118,10 +117,10 @@ impl InferenceBackend for EmbeddedInference {
         let load = self.models.get(name, version);
         let (located, loaded) = budget.within(&format!("loading model {}", request.model), load).await?;
         let label = located.label();
-        let turn = async { Arc::clone(&self.runs).acquire_owned().await.map_err(|_| Error::internal("the embedded models are closed")) };
-        let place = budget.within(&format!("model {label}, behind other runs in this process,"), turn).await?;
         let run = loaded.prepare(&request, &self.limits, &budget.memory)?;
         drop(request);
+        let turn = async { Arc::clone(&self.runs).acquire_owned().await.map_err(|_| Error::internal("the embedded models are closed")) };
+        let place = budget.within(&format!("model {label}, behind other runs in this process,"), turn).await?;
         let running = Arc::clone(&loaded);
         let answer = budget.within(&format!("model {label}"), on_own_thread(place, move || running.run(run))).await;
         if answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Internal) {
