@@ -2,10 +2,6 @@
 
 use keynet_host::Config;
 pub use keynet_host::config::{parse_bytes, parse_duration};
-use keynet_host::engine::{AotCache, CompileLimits, Compiler, Engine, EngineOptions};
-use keynet_host::policy::Policy;
-use keynet_host::state::StateDir;
-use keynet_host::{Error, Host, HostError};
 
 use crate::args::HostArgs;
 use crate::errors::ExpectedError;
@@ -28,23 +24,6 @@ pub fn read(args: &HostArgs) -> Result<Config, ExpectedError> {
     config.limits.time = args.timeout.or(config.limits.time);
     config.limits.memory = args.memory.or(config.limits.memory);
     Ok(config)
-}
-
-/// A host that loads actions and lets them describe themselves, without models and objects: it makes no folder for them.
-///
-/// # Errors
-/// As [`Host::new`].
-pub fn describing_host(config: &Config) -> Result<Host, HostError> {
-    let policy = config.policy.as_deref().map_or_else(|| Ok(Policy::local()), Policy::read)?.with_limits(&config.limits);
-    let key = StateDir::new(&config.state_dir).key("compiled-code.key")?;
-    let engine = Engine::new(EngineOptions {
-        activations: 1,
-        compiler: Compiler::Child(CompileLimits { memory: config.compile_memory, time: config.compile_time }),
-        cache: Some(AotCache::new(config.cache_dir.join("compiled"), key)),
-    })
-    .map_err(HostError::Engine)?;
-    let none = || Error::unavailable("the action is only described");
-    Host::with(engine, Err(none()), Err(none()), policy, config)
 }
 
 #[cfg(test)]

@@ -42,8 +42,7 @@ impl Inputs {
     ///
     /// # Errors
     /// The store does not take one.
-    pub async fn store(self, storage: &ObjectStorage, draft: &mut Draft) -> Result<Vec<Location>, ExpectedError> {
-        let mut locations = Vec::new();
+    pub async fn store(self, storage: &ObjectStorage, draft: &mut Draft) -> Result<(), ExpectedError> {
         for (input, bytes) in self.0 {
             let key = key(&input.path, &bytes).map_err(ExpectedError::Storage)?;
             let content_type = ContentType::guess(key.as_str());
@@ -51,9 +50,8 @@ impl Inputs {
             let put = storage.put(bytes.into(), Some(Location::of(key)), content_type, PutConditions::default(), &budget);
             let stored = put.await.map_err(ExpectedError::Storage)?;
             draft.set(&input.key, json_string(stored.url.as_str())?, "--input")?;
-            locations.push(stored.location);
         }
-        Ok(locations)
+        Ok(())
     }
 }
 

@@ -23,7 +23,6 @@ mod schema;
 mod serve;
 mod storage;
 mod units;
-mod written;
 
 use std::process::ExitCode;
 

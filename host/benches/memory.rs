@@ -63,7 +63,11 @@ fn main() {
         component.extend([0, 3, 1, b'n', copy]);
         loaded.push(runtime.block_on(Action::load(host.clone(), &component)).expect("hello"));
     }
-    println!("{:>8.1} KiB private for each of {} loaded actions (hello)", (private() - before) as f64 / 1024.0 / loaded.len() as f64, loaded.len());
+    println!(
+        "{:>8.1} KiB private for each of {} loaded actions (hello)",
+        (private() - before) as f64 / 1024.0 / loaded.len() as f64,
+        loaded.len()
+    );
 
     let action = Arc::new(runtime.block_on(Action::load(host, &sleeper)).expect("hostile"));
     let started = Arc::new(Started::default());
@@ -81,6 +85,9 @@ fn main() {
     while started.0.load(Ordering::Relaxed) < ACTIVATIONS as usize {
         std::thread::sleep(Duration::from_millis(10));
     }
-    println!("{:>8.1} KiB private for each of {ACTIVATIONS} activations parked in a host call", (private() - before) as f64 / 1024.0 / f64::from(ACTIVATIONS));
+    println!(
+        "{:>8.1} KiB private for each of {ACTIVATIONS} activations parked in a host call",
+        (private() - before) as f64 / 1024.0 / f64::from(ACTIVATIONS)
+    );
     runtime.shutdown_background();
 }

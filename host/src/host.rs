@@ -1,6 +1,6 @@
 //! What lives as long as the process: the engine, the linker, the backends, the policy, the memory of all activations.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
@@ -33,12 +33,15 @@ pub enum HostError {
     State(#[from] Error),
 }
 
+/// Opened when the first action that imports `storage` is loaded: nobody else needs a folder.
+type LazyStorage = LazyLock<Backend<ObjectStorage>, Box<dyn FnOnce() -> Backend<ObjectStorage> + Send + Sync>>;
+
 /// Runs actions. One for a process.
 pub struct Host {
     engine: Engine,
     linker: Linker<State>,
     inference: Backend<dyn InferenceBackend>,
-    storage: Backend<ObjectStorage>,
+    storage: LazyStorage,
     default_model: Option<Arc<str>>,
     policy: Policy,
     process_memory: MemoryBudget,
@@ -51,7 +54,8 @@ impl Host {
     /// # Errors
     /// The policy file, the state folder or the machine.
     pub fn new(config: &Config) -> Result<Self, HostError> {
-        Self::as_configured(config, inference(config), storage(config, &StateDir::new(&config.state_dir)))
+        let (place, state) = (config.clone(), StateDir::new(&config.state_dir));
+        Self::as_configured(config, inference(config), LazyLock::new(Box::new(move || storage(&place, &state))))
     }
 
     /// A host that loads actions and lets them describe themselves, without models and objects: it makes no folder for them.
@@ -60,10 +64,10 @@ impl Host {
     /// As [`Host::new`].
     pub fn describing(config: &Config) -> Result<Self, HostError> {
         let none = || Error::unavailable("the action is only described");
-        Self::as_configured(&Config { concurrency: 1, ..config.clone() }, Err(none()), Err(none()))
+        Self::as_configured(&Config { concurrency: 1, ..config.clone() }, Err(none()), opened(Err(none())))
     }
 
-    fn as_configured(config: &Config, inference: Backend<dyn InferenceBackend>, storage: Backend<ObjectStorage>) -> Result<Self, HostError> {
+    fn as_configured(config: &Config, inference: Backend<dyn InferenceBackend>, storage: LazyStorage) -> Result<Self, HostError> {
         let policy = config.policy.as_deref().map_or_else(|| Ok(Policy::local()), Policy::read)?;
         let key = StateDir::new(&config.state_dir).key("compiled-code.key")?;
         let engine = Engine::new(EngineOptions {
@@ -72,7 +76,7 @@ impl Host {
             cache: Some(AotCache::new(config.cache_dir.join("compiled"), key)),
         })
         .map_err(HostError::Engine)?;
-        Self::with(engine, inference, storage, policy.with_limits(&config.limits), config)
+        Self::assemble(engine, inference, storage, policy.with_limits(&config.limits), config)
     }
 
     /// A host of the given parts.
@@ -83,6 +87,16 @@ impl Host {
         engine: Engine,
         inference: Backend<dyn InferenceBackend>,
         storage: Backend<ObjectStorage>,
+        policy: Policy,
+        config: &Config,
+    ) -> Result<Self, HostError> {
+        Self::assemble(engine, inference, opened(storage), policy, config)
+    }
+
+    fn assemble(
+        engine: Engine,
+        inference: Backend<dyn InferenceBackend>,
+        storage: LazyStorage,
         policy: Policy,
         config: &Config,
     ) -> Result<Self, HostError> {
@@ -133,6 +147,10 @@ impl Host {
     pub(crate) fn slots(&self) -> &Semaphore {
         &self.slots
     }
+}
+
+fn opened(storage: Backend<ObjectStorage>) -> LazyStorage {
+    LazyLock::new(Box::new(|| storage))
 }
 
 fn inference(config: &Config) -> Backend<dyn InferenceBackend> {

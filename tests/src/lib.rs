@@ -30,7 +30,8 @@ pub fn binary() -> PathBuf {
 
 /// A component that `tests/build-guests` made.
 pub fn guest(name: &str) -> PathBuf {
-    let folder = std::env::var_os("KEYNET_GUESTS").map_or_else(|| binary().ancestors().nth(2).expect("target").join("guests"), PathBuf::from);
+    let folder =
+        std::env::var_os("KEYNET_GUESTS").map_or_else(|| binary().ancestors().nth(2).expect("target").join("guests"), PathBuf::from);
     let component = folder.join(name).with_extension("wasm");
     assert!(component.exists(), "{} is missing: run `make test`, or `tests/build-guests`", component.display());
     component

@@ -63,7 +63,8 @@ fn a_component_that_wants_http() {
 fn compile_bomb() -> Vec<u8> {
     let mut body = String::new();
     for local in 0..4_000 {
-        write!(body, "(local.set {local} (i64.mul (local.get {}) (local.get {})))", (local * 7 + 1) % 4_000, (local * 13 + 5) % 4_000).unwrap();
+        write!(body, "(local.set {local} (i64.mul (local.get {}) (local.get {})))", (local * 7 + 1) % 4_000, (local * 13 + 5) % 4_000)
+            .unwrap();
     }
     let locals = "(local ".to_owned() + &"i64 ".repeat(4_000) + ")";
     let nested = format!("{}{body}{}", "(loop ".repeat(60), "(br_if 0 (i64.eqz (local.get 9))))".repeat(60));

@@ -54,8 +54,12 @@ fn licences_are_permissive() {
 
 #[test]
 fn everything_comes_from_the_registry_of_crates() {
-    let elsewhere: Vec<_> =
-        metadata().packages.into_iter().filter(|package| package.source.as_ref().is_some_and(|source| !source.is_crates_io())).map(|p| p.id).collect();
+    let elsewhere: Vec<_> = metadata()
+        .packages
+        .into_iter()
+        .filter(|package| package.source.as_ref().is_some_and(|source| !source.is_crates_io()))
+        .map(|p| p.id)
+        .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
 }
 
@@ -69,7 +73,8 @@ fn nothing_banned_is_used() {
 
 #[test]
 fn there_is_one_wasmtime() {
-    let versions: Vec<_> = metadata().packages.iter().filter(|package| package.name.as_str() == "wasmtime").map(|p| p.version.to_string()).collect();
+    let versions: Vec<_> =
+        metadata().packages.iter().filter(|package| package.name.as_str() == "wasmtime").map(|p| p.version.to_string()).collect();
     assert!(matches!(versions.as_slice(), [one] if one.starts_with("48.0.")), "{versions:?}");
 }
 

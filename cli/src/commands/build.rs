@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use keynet_host::policy::Ask;
-use keynet_host::{Action, Config};
+use keynet_host::{Action, Config, Host};
 
 use crate::args::HostArgs;
 use crate::console::Console;
@@ -82,7 +82,7 @@ fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
 
 /// What the action says it is called. It is compiled for that, which the first run then finds done.
 fn name_of(component: &[u8], config: &Config) -> Result<String, ExpectedError> {
-    let host = Arc::new(config::describing_host(config)?);
+    let host = Arc::new(Host::describing(config)?);
     let load = Action::load(host, component);
     let action = runtime::start(Work::One)?.block_on(load).map_err(ExpectedError::NotAnAction)?;
     Ok(action.description().name.clone())

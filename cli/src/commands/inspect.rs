@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::Action;
-use keynet_host::policy::Limits;
+use keynet_host::policy::{Granted, Limits};
+use keynet_host::{Action, Host};
 use serde_json::{Value, json};
 
 use crate::args::HostArgs;
@@ -35,27 +35,21 @@ pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     let component = Component::read(&args.action)?;
     runtime::start(Work::One)?.block_on(async {
-        let host = Arc::new(config::describing_host(&config)?);
+        let host = Arc::new(Host::describing(&config)?);
         let action = component.load(host).await?;
         console.print(&if args.json { as_json(&action, component.bytes.len()) } else { as_text(&action, component.bytes.len(), console) })
     })
 }
 
-/// What an action may use, as rows of a name and a text, for the interfaces it imports.
-fn grants(action: &Action) -> Vec<(&'static str, String)> {
+/// What an action may use, by name, of the interfaces it imports.
+fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
     let (grants, imports) = (action.grants(), action.imports());
     let mut rows = Vec::new();
     if imports.has("triton-predict") {
-        rows.push(("models", grants.models.to_string()));
+        rows.push(("models", &grants.models));
     }
     if imports.has("storage") {
-        rows.push(("read", grants.read.to_string()));
-        rows.push(("write", grants.write.to_string()));
-        let private = if grants.private_addresses { ", also at private addresses" } else { "" };
-        rows.push(("urls", format!("{}{private}", grants.hosts)));
-    }
-    if grants.api_key {
-        rows.push(("api-key", "the caller's OpenWhisk key".to_owned()));
+        rows.extend([("read", &grants.read), ("write", &grants.write), ("urls", &grants.hosts)]);
     }
     rows
 }
@@ -76,7 +70,10 @@ fn as_text(action: &Action, size: usize, console: Console) -> String {
         text.push_str("  may use    no models, objects or URLs\n");
     }
     for (at, (name, what)) in rows.iter().enumerate() {
-        let _ = writeln!(text, "  {:<10} {name}: {}", if at == 0 { "may use" } else { "" }, printable(what));
+        let _ = writeln!(text, "  {:<10} {name}: {}", if at == 0 { "may use" } else { "" }, printable(&what.to_string()));
+    }
+    if action.grants().api_key {
+        text.push_str("             the caller's OpenWhisk key\n");
     }
     let Limits { memory, time, logs, .. } = &action.host().policy().limits;
     let _ = writeln!(text, "  limits     {}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs));
@@ -101,7 +98,7 @@ fn parameters(schema: &Value) -> String {
 fn as_json(action: &Action, size: usize) -> String {
     let description = action.description();
     let limits = &action.host().policy().limits;
-    let grants: serde_json::Map<_, _> = grants(action).into_iter().map(|(name, what)| (name.to_owned(), what.into())).collect();
+    let granted: serde_json::Map<_, _> = grants(action).into_iter().map(|(name, what)| (name.to_owned(), json!(what))).collect();
     let all = json!({
         "name": description.name,
         "description": description.description,
@@ -109,7 +106,8 @@ fn as_json(action: &Action, size: usize) -> String {
         "digest": action.digest().to_string(),
         "size": size,
         "imports": action.imports().names(),
-        "may_use": grants,
+        "may_use": granted,
+        "api_key": action.grants().api_key,
         "limits": { "memory": limits.memory, "time_ms": limits.time.as_secs_f64() * 1e3, "logs": limits.logs },
     });
     format!("{all}\n")

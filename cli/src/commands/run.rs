@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Receipt};
@@ -18,7 +18,7 @@ use crate::errors::ExpectedError;
 use crate::inputs::Inputs;
 use crate::parameters::{Draft, Input, Param};
 use crate::runtime::{self, Work};
-use crate::{config, json_text, receipt, serve, storage, written};
+use crate::{config, json_text, receipt, serve, storage};
 
 /// What to run, with what, how.
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
 }
 
 fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
-    let (started, wall_clock) = (Instant::now(), SystemTime::now());
+    let started = Instant::now();
     let mut config = config::read(&args.host)?;
     config.concurrency = 1;
     let component = Component::read(&args.action)?;
@@ -104,22 +104,16 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         let host = Arc::new(Host::new(&config)?);
         let action = component.load(Arc::clone(&host)).await?;
         say_where_things_are(&action, &config, console);
-        let inputs = if inputs.is_empty() {
-            Vec::new()
-        } else {
-            inputs.store(&*host.storage().map_err(ExpectedError::Storage)?, &mut draft).await?
-        };
+        if !inputs.is_empty() {
+            inputs.store(&*host.storage().map_err(ExpectedError::Storage)?, &mut draft).await?;
+        }
         let parameters = draft.finish()?;
         let loaded = started.elapsed();
         let deadline = Instant::now() + host.policy().limits.time;
         let logs = Arc::new(Logs::new(console));
         let outcome = action.run(ActivationRequest { parameters, environment: Vec::new(), deadline, logs }).await;
-        if config.s3.is_none() && (outcome.receipt.storage_calls > 0 || !inputs.is_empty()) {
-            let folder = &config.embedded_storage.folder;
-            let inputs: Vec<_> = inputs.iter().map(|input| folder.join(input.to_string())).collect();
-            for path in written::since(wall_clock, folder).iter().filter(|path| !inputs.contains(path)) {
-                console.note(format_args!("wrote {}", path.display()));
-            }
+        for location in &outcome.written {
+            console.note(format_args!("wrote {}", config.embedded_storage.folder.join(location.to_string()).display()));
         }
         Ok(Ended { outcome, loaded })
     })

@@ -152,7 +152,8 @@ async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRe
     let number = served.count.fetch_add(1, Ordering::Relaxed) + 1;
     let logs = Arc::new(Logs::numbered(served.console, number));
     // Where the client goes away this future is dropped, and the activation with it.
-    let Outcome { result, receipt } = served.action.run(ActivationRequest { parameters, environment: Vec::new(), deadline, logs }).await;
+    let Outcome { result, receipt, .. } =
+        served.action.run(ActivationRequest { parameters, environment: Vec::new(), deadline, logs }).await;
     if served.tell_receipts {
         served.console.say(&format!("[{number}] {}\n", receipt.line()));
     }

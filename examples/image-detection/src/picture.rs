@@ -1,7 +1,8 @@
 //! A picture in memory: the model's input is made from it, and a file.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use keynet_inference_sdk::{Context, Result, ensure};
 use std::fmt;
 use std::ops::Range;
@@ -82,17 +83,17 @@ impl Picture {
     ///
     /// The filter is Pillow's `BILINEAR`: a triangle as wide as the shrinking needs, so that no pixel is passed over.
     pub fn to_planes(&self) -> Result<Vec<f32>> {
-        let source = ImageRef::new(self.width, self.height, &self.rgb, PixelType::U8x3)?;
-        let mut resized = Image::new(INPUT_SIDE, INPUT_SIDE, PixelType::U8x3);
+        let source = TypedImageRef::<U8x3>::from_buffer(self.width, self.height, &self.rgb)?;
+        let mut resized = TypedImage::new(INPUT_SIDE, INPUT_SIDE);
         let bilinear = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        Resizer::new().resize(&source, &mut resized, &bilinear)?;
+        Resizer::new().resize_typed(&source, &mut resized, &bilinear)?;
 
         let plane = (INPUT_SIDE * INPUT_SIDE) as usize;
         let mut planes = vec![0.0; 3 * plane];
         let (red, rest) = planes.split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);
-        for (((pixel, r), g), b) in resized.buffer().as_chunks::<3>().0.iter().zip(red).zip(green).zip(blue) {
-            [*r, *g, *b] = pixel.map(|value| f32::from(value) / 255.0);
+        for (((pixel, r), g), b) in resized.pixels().iter().zip(red).zip(green).zip(blue) {
+            [*r, *g, *b] = pixel.0.map(|value| f32::from(value) / 255.0);
         }
         Ok(planes)
     }

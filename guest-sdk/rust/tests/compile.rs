@@ -3,6 +3,6 @@
 #[test]
 fn compile() {
     let cases = trybuild::TestCases::new();
-    cases.pass("tests/compiles/*.rs");
-    cases.compile_fail("tests/compile-errors/*.rs");
+    cases.pass("tests/compile-cases/passes/*.rs");
+    cases.compile_fail("tests/compile-cases/errors/*.rs");
 }

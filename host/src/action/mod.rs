@@ -9,10 +9,14 @@ pub use description::{Description, DescriptionError};
 pub use imports::{ImportError, Imports};
 
 use crate::activation::{self, ActivationRequest, Failure, Outcome, State};
+use crate::capabilities::Backend;
 use crate::capabilities::bindings::ActionPre;
 use crate::digest::Digest;
 use crate::engine::LoadError;
+use crate::error::Error;
 use crate::host::Host;
+use crate::inference::InferenceBackend;
+use crate::object_storage::ObjectStorage;
 use crate::policy::{Ask, AskError, Grants};
 
 /// Why a component cannot be used as an action.
@@ -36,6 +40,20 @@ pub enum ActionError {
     Description(#[from] DescriptionError),
 }
 
+/// What an action works with, resolved when it is loaded: what it may do, and the backends that it imports.
+pub(crate) struct Means {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) inference: Backend<dyn InferenceBackend>,
+    pub(crate) storage: Backend<ObjectStorage>,
+}
+
+impl Means {
+    fn new(host: &Host, grants: Grants, imports: &Imports) -> Self {
+        let storage = if imports.has("storage") { host.storage() } else { Err(Error::internal("the action does not import storage")) };
+        Self { grants: Arc::new(grants), inference: host.inference(), storage }
+    }
+}
+
 /// A component that was loaded: it can be activated any number of times, also at once.
 pub struct Action {
     host: Arc<Host>,
@@ -43,7 +61,7 @@ pub struct Action {
     digest: Digest,
     description: Description,
     imports: Imports,
-    grants: Arc<Grants>,
+    means: Means,
 }
 
 impl Action {
@@ -58,15 +76,15 @@ impl Action {
         let imports = Imports::check(&code, host.engine().wasmtime())?;
         let linked = host.linker().instantiate_pre(&code).and_then(ActionPre::new);
         let pre = linked.map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
-        let grants = Arc::new(host.policy().grants(&ask?));
-        let described = activation::describe(&host, &pre, grants.clone(), component.len()).await.map_err(ActionError::Describe)?;
+        let means = Means::new(&host, host.policy().grants(&ask?), &imports);
+        let described = activation::describe(&host, &pre, &means, component.len()).await.map_err(ActionError::Describe)?;
         let description = Description::check(described.name, described.description, described.input_schema)?;
-        Ok(Self { component: pre, digest, description, imports, grants, host })
+        Ok(Self { component: pre, digest, description, imports, means, host })
     }
 
     /// Runs it once. Waits while as many activations run as the host has room for.
     pub async fn run(&self, request: ActivationRequest) -> Outcome {
-        activation::run(&self.host, &self.component, self.grants.clone(), request).await
+        activation::run(&self.host, &self.component, &self.means, request).await
     }
 
     /// What it says about itself.
@@ -81,7 +99,7 @@ impl Action {
 
     /// What it may do here.
     pub fn grants(&self) -> &Grants {
-        &self.grants
+        &self.means.grants
     }
 
     /// The digest of its component.

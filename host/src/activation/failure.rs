@@ -67,7 +67,7 @@ pub enum Failure {
 fn spent(waiting: Option<&(&'static str, Duration)>) -> String {
     match waiting {
         Some((call, time)) => format!(" (the last {} ms it waited for {call})", time.as_millis()),
-        None => " (it was computing)".to_owned(),
+        None => " (it was computing or sleeping)".to_owned(),
     }
 }
 
@@ -127,6 +127,11 @@ impl Failure {
                 (None, None) => Self::Trap { reason: "it aborted (`unreachable`) without saying why".to_owned(), trace },
             },
             Some(trap) => Self::Trap { reason: trap.to_string(), trace },
+            // Its memory is larger than the limit from the beginning.
+            None if scene.refused.is_some() => {
+                let message = scene.refused.unwrap_or_default();
+                Self::Limit { message: format!("the action cannot start: {message}"), said }
+            }
             None => Self::Trap { reason: error.root_cause().to_string(), trace },
         }
     }
@@ -152,7 +157,16 @@ fn trace(error: &wasmtime::Error) -> Vec<String> {
 
 /// Whether a function is the language's machinery of panicking and aborting, which tells nobody anything.
 fn is_runtime(function: &str) -> bool {
-    const PATHS: &[&str] = &["abort", "std::", "core::panicking", "core::option::expect_failed", "core::result::unwrap_failed", "alloc::alloc", "__rust", "rust_"];
+    const PATHS: &[&str] = &[
+        "abort",
+        "std::",
+        "core::panicking",
+        "core::option::expect_failed",
+        "core::result::unwrap_failed",
+        "alloc::alloc",
+        "__rust",
+        "rust_",
+    ];
     PATHS.iter().any(|path| function.trim_start_matches('<').starts_with(path))
 }
 
@@ -202,7 +216,7 @@ mod tests {
     fn a_time_out_says_who_spent_the_time() {
         let limit = Duration::from_secs(2);
         let computing = Failure::Time { limit, waiting: None }.to_string();
-        assert!(computing.contains("2000 ms (it was computing)"), "{computing}");
+        assert!(computing.contains("2000 ms (it was computing or sleeping)"), "{computing}");
         let waiting = Failure::Time { limit, waiting: Some(("triton-predict.predict", Duration::from_millis(1500))) }.to_string();
         assert!(waiting.contains("1500 ms it waited for triton-predict.predict"), "{waiting}");
     }

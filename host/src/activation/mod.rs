@@ -21,11 +21,13 @@ pub use logs::{LogSink, SENTINEL, Stream};
 pub use receipt::{PREFIX as RECEIPT_PREFIX, Receipt};
 pub(crate) use store::{State, linker};
 
+use crate::action::Means;
 use crate::capabilities::Meter;
 use crate::capabilities::bindings::{Action as Instance, ActionPre, exports::keynet::inference::function::FunctionInfo};
 use crate::capabilities::user_input::Parameters;
 use crate::host::Host;
-use crate::policy::{Grants, Limits};
+use crate::object_storage::Location;
+use crate::policy::Limits;
 use failure::{Scene, TimeIsUp};
 use receipt::nanoseconds;
 use store::{Fresh, Purpose};
@@ -36,7 +38,7 @@ pub struct ActivationRequest {
     pub parameters: Parameters,
     /// The guest's environment: never the process's own.
     pub environment: Vec<(String, String)>,
-    /// When the answer is due; the guest's own time ends a little earlier.
+    /// When the answer is due at the latest; the policy's limit may be earlier, and the guest's own time ends a little before.
     pub deadline: Instant,
     /// Where standard output and error go.
     pub logs: Arc<dyn LogSink>,
@@ -49,6 +51,8 @@ pub struct Outcome {
     pub result: Result<String, Failure>,
     /// What it cost.
     pub receipt: Receipt,
+    /// Objects it wrote, in order; at most a thousand are told.
+    pub written: Vec<Location>,
 }
 
 /// A place to run one guest: made, entered once, looked at, dropped.
@@ -63,20 +67,20 @@ struct Run {
 impl Run {
     fn new(
         host: &Host,
-        grants: Arc<Grants>,
+        means: &Means,
         limits: Limits,
         meter: Meter,
         request: ActivationRequest,
         started: Instant,
     ) -> Result<Self, Failure> {
-        let deadline = time::guest_deadline(started, request.deadline);
+        let deadline = time::guest_deadline(started, request.deadline.min(started + limits.time));
         let fresh = State::fresh(
             host,
             Purpose {
                 parameters: request.parameters,
                 environment: &request.environment,
                 deadline,
-                grants,
+                means,
                 limits: &limits,
                 meter: meter.clone(),
                 sink: request.logs,
@@ -132,17 +136,21 @@ impl Run {
 }
 
 /// Runs an action once.
-pub(crate) async fn run(host: &Host, action: &ActionPre<State>, grants: Arc<Grants>, request: ActivationRequest) -> Outcome {
+pub(crate) async fn run(host: &Host, action: &ActionPre<State>, means: &Means, request: ActivationRequest) -> Outcome {
     let asked = Instant::now();
     let arguments = request.parameters.clone();
     // The semaphore is never closed.
     let _slot = host.slots().acquire().await;
     let started = Instant::now();
     let queued = started - asked;
-    let mut run = match Run::new(host, grants, host.policy().limits.clone(), Meter::default(), request, started) {
+    let mut run = match Run::new(host, means, host.policy().limits.clone(), Meter::default(), request, started) {
         Ok(run) => run,
         Err(failure) => {
-            return Outcome { result: Err(failure), receipt: Receipt { queued_ns: nanoseconds(queued), ..Receipt::default() } };
+            return Outcome {
+                result: Err(failure),
+                receipt: Receipt { queued_ns: nanoseconds(queued), ..Receipt::default() },
+                written: Vec::new(),
+            };
         }
     };
     let _ticking = host.engine().ticking();
@@ -160,7 +168,7 @@ pub(crate) async fn run(host: &Host, action: &ActionPre<State>, grants: Arc<Gran
         Err(failure) => Err(failure),
     };
     let receipt = run.receipt(queued, instantiated.unwrap_or_else(|| started.elapsed()));
-    Outcome { result, receipt }
+    Outcome { result, receipt, written: run.meter.written() }
 }
 
 async fn call(instance: &Instance, store: &mut Store<State>, arguments: &str) -> wasmtime::Result<Result<String, crate::Error>> {
@@ -194,7 +202,7 @@ fn describe_limits(component_bytes: usize) -> Limits {
 pub(crate) async fn describe(
     host: &Host,
     action: &ActionPre<State>,
-    grants: Arc<Grants>,
+    means: &Means,
     component_bytes: usize,
 ) -> Result<FunctionInfo, Failure> {
     struct Captured;
@@ -212,7 +220,7 @@ pub(crate) async fn describe(
         deadline: started + limits.time,
         logs: Arc::new(Captured),
     };
-    let mut run = Run::new(host, grants, limits, Meter::describing(), request, started)?;
+    let mut run = Run::new(host, means, limits, Meter::describing(), request, started)?;
     let _ticking = host.engine().ticking();
     run.enter(async |store| {
         let instance = action.instantiate_async(&mut *store).await?;

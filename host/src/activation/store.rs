@@ -10,13 +10,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use super::failure::TimeIsUp;
 use super::logs::{LogSink, Logs, Stream};
 use super::memory::WasmMemory;
+use crate::action::Means;
 use crate::budget::{CallBudget, MemoryBudget};
 use crate::capabilities::storage::{self, StorageCtx, StorageView};
 use crate::capabilities::triton_predict::{self, TritonPredictCtx, TritonPredictView};
 use crate::capabilities::user_input::{self, Parameters, UserInputCtx, UserInputView};
 use crate::capabilities::{CallContext, Meter};
 use crate::host::Host;
-use crate::policy::{Grants, Limits};
+use crate::policy::Limits;
 
 /// The most random bytes one call may ask for.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -37,7 +38,7 @@ pub(super) struct Purpose<'a> {
     pub(super) parameters: Parameters,
     pub(super) environment: &'a [(String, String)],
     pub(super) deadline: Instant,
-    pub(super) grants: Arc<Grants>,
+    pub(super) means: &'a Means,
     pub(super) limits: &'a Limits,
     pub(super) meter: Meter,
     pub(super) sink: Arc<dyn LogSink>,
@@ -52,7 +53,7 @@ pub(super) struct Fresh {
 
 impl State {
     pub(super) fn fresh(host: &Host, purpose: Purpose<'_>) -> crate::error::Result<Fresh> {
-        let limits = purpose.limits;
+        let (limits, means) = (purpose.limits, purpose.means);
         let budget = host.process_memory().activation(limits.memory);
         let logs = Logs::new(purpose.sink, limits.logs);
         let calls = CallContext { budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline }, meter: purpose.meter };
@@ -70,8 +71,8 @@ impl State {
             wasi,
             table,
             user_input: UserInputCtx::new(purpose.parameters, calls.meter.clone()),
-            triton_predict: TritonPredictCtx::new(host.inference(), host.default_model(), purpose.grants.clone(), calls.clone()),
-            storage: StorageCtx::new(host.storage(), purpose.grants, calls),
+            triton_predict: TritonPredictCtx::new(means.inference.clone(), host.default_model(), means.grants.clone(), calls.clone()),
+            storage: StorageCtx::new(means.storage.clone(), means.grants.clone(), calls),
             memory: WasmMemory::new(&budget)?,
             deadline: purpose.deadline,
         };

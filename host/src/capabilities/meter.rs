@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::object_storage::Location;
+
 /// Shared by the capabilities of one activation. The activation reads it after the guest has ended, also when that was in the middle
 /// of a call.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +15,11 @@ struct State {
     describing: bool,
     waiting: Option<(&'static str, Instant)>,
     spent: Spent,
+    written: Vec<Location>,
 }
+
+/// Locations of more objects than this are not kept.
+const MAX_WRITTEN: usize = 1000;
 
 /// Calls made and time waited, by interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,6 +83,19 @@ impl Meter {
     /// What was spent.
     pub fn spent(&self) -> Spent {
         self.state().spent
+    }
+
+    /// An object was written.
+    pub(crate) fn wrote(&self, location: &Location) {
+        let mut state = self.state();
+        if state.written.len() < MAX_WRITTEN {
+            state.written.push(location.clone());
+        }
+    }
+
+    /// The objects that were written.
+    pub fn written(&self) -> Vec<Location> {
+        self.state().written.clone()
     }
 
     /// The call that was cut off, if one was, and how long it had waited.

@@ -75,7 +75,9 @@ impl StorageCtx {
         let (storage, location) = self.writable(location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
         let stored = storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
-        Ok(self.wait(call, stored).await?.into())
+        let stored = self.wait(call, stored).await?;
+        self.calls.meter.wrote(&stored.location);
+        Ok(stored.into())
     }
 
     /// The location an action may write: the one it names, or a new one.
@@ -241,7 +243,9 @@ impl wit::HostUpload for StorageView<'_> {
     async fn finish(&mut self, upload: Resource<Upload>) -> Result<wit::Stored, CallError> {
         let calls = self.ctx.calls.clone();
         let upload = self.table.get_mut(&upload)?;
-        Ok(calls.meter.wait("storage.upload.finish", upload.finish(&calls.budget)).await??.into())
+        let stored = calls.meter.wait("storage.upload.finish", upload.finish(&calls.budget)).await??;
+        calls.meter.wrote(&stored.location);
+        Ok(stored.into())
     }
 
     async fn abort(&mut self, upload: Resource<Upload>) -> Result<(), CallError> {

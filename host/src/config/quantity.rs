@@ -37,7 +37,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
+    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+    number.checked_mul(milliseconds).map(Duration::from_millis).filter(|time| *time <= LONGEST).ok_or_else(wrong)
 }
 
 /// Reads a positive whole number.
@@ -65,7 +66,7 @@ mod tests {
         for (text, ms) in [("60", 60_000), ("60s", 60_000), ("250 ms", 250), ("5m", 300_000), ("1h", 3_600_000)] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "s", "-1s", "1.5s", "1d"] {
+        for text in ["", "s", "-1s", "1.5s", "1d", "9999h"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -10,7 +10,7 @@ mod pattern;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use ask::{Ask, AskError};
 pub use pattern::Patterns;
@@ -191,7 +191,7 @@ pub struct Grants {
 }
 
 /// Names that are both granted and, where the action asks for some, asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Granted {
     granted: Patterns,
     asked: Option<Patterns>,

@@ -342,7 +342,7 @@ async fn another_store_with_the_same_state_reads_its_urls() {
     let stored = it.put("a", "x").await;
     let other = EmbeddedStore::open(EmbeddedSettings {
         folder: it.file(""),
-        state: crate::state::StateDir::new(it.place.path().join("state")),
+        state: StateDir::new(it.place.path().join("state")),
         bucket: "other".to_owned(),
         public_url: Some(Url::parse(DEFAULT_PUBLIC_URL).unwrap()),
         internal_url: None,

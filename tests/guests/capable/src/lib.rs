@@ -1,0 +1,128 @@
+//! Makes every call of the contract and answers with what came of it: `do` names the part.
+//!
+//! What differs from run to run (etags, new keys, URLs) is compared here, and answered as what it was compared with.
+
+mod contract;
+mod models;
+mod objects;
+
+use std::time::Duration;
+
+use keynet_inference_sdk::prelude::*;
+
+#[derive(Deserialize, JsonSchema)]
+struct Args {
+    /// The part.
+    r#do: Part,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Part {
+    /// Answers with an error: `kind`, `message`.
+    Fail,
+    /// Sleeps for `ms`.
+    Sleep,
+    /// The parameters, by every way to them.
+    Parameters,
+    /// Tensors of every element type, and what is refused.
+    Tensors,
+    /// Asks models in every way.
+    Predict,
+    PredictMany,
+    PredictStream,
+    Metadata,
+    /// Asks `model`, or the deployment's.
+    Ask,
+    /// Objects, in every way.
+    Objects,
+    Conditions,
+    Parts,
+    Uploads,
+    Listing,
+    Presigned,
+    /// One call with what the parameters say: `location`, `content`, `ttl`, `prefix`.
+    Get,
+    Put,
+    Delete,
+    List,
+    Presign,
+    PresignPut,
+    /// What the SDK does not let its users do.
+    Contract,
+}
+
+#[keynet_function(name = "capable", description = "Makes every call of the contract.")]
+fn main(args: Args) -> Result<Value> {
+    match args.r#do {
+        Part::Fail => Err(failure(&UserInput::require::<String>("kind")?, &UserInput::require::<String>("message")?)),
+        Part::Sleep => {
+            let ms = UserInput::require("ms")?;
+            println!("sleeping {ms} ms");
+            std::thread::sleep(Duration::from_millis(ms));
+            Ok(json!({ "slept": ms }))
+        }
+        Part::Parameters => parameters(),
+        Part::Tensors => models::tensors(),
+        Part::Predict => models::predict(),
+        Part::PredictMany => models::predict_many(),
+        Part::PredictStream => models::predict_stream(),
+        Part::Metadata => models::metadata(),
+        Part::Ask => models::ask(&UserInput::get::<String>("model")?.unwrap_or_default()),
+        Part::Objects => objects::objects(),
+        Part::Conditions => objects::conditions(),
+        Part::Parts => objects::parts(),
+        Part::Uploads => objects::uploads(),
+        Part::Listing => objects::listing(),
+        Part::Presigned => objects::presigned(),
+        Part::Get => objects::get(),
+        Part::Put => objects::put(),
+        Part::Delete => objects::delete(),
+        Part::List => objects::list(),
+        Part::Presign => objects::presign(),
+        Part::PresignPut => objects::presign_put(),
+        Part::Contract => contract::contract(),
+    }
+}
+
+fn failure(kind: &str, message: &str) -> Error {
+    match kind {
+        "invalid" => Error::invalid(message),
+        "not-found" => Error::not_found(message),
+        "denied" => Error::denied(message),
+        "precondition-failed" => Error::precondition_failed(message),
+        "too-large" => Error::too_large(message),
+        "timeout" => Error::timeout(message),
+        "unavailable" => Error::unavailable(message),
+        _ => Error::internal(message),
+    }
+}
+
+fn parameters() -> Result<Value> {
+    Ok(json!({
+        "names": UserInput::names()?,
+        "all": UserInput::all()?,
+        "text": UserInput::get::<String>("text")?,
+        "number": UserInput::get::<f64>("number")?,
+        "null is none": UserInput::get::<String>("null")?.is_none(),
+        "missing is none": UserInput::get::<String>("missing")?.is_none(),
+        "configuration is none": UserInput::get::<String>("TRITON_URL")?.is_none(),
+        "of another type": refusal(UserInput::get::<f64>("text")),
+    }))
+}
+
+/// The kind and the words of an error that had to come.
+fn refusal<T>(result: Result<T>) -> String {
+    match result {
+        Ok(_) => "it was not refused".to_owned(),
+        Err(error) => format!("{}: {}", error.kind(), error.message()),
+    }
+}
+
+/// The kind alone, where the words are others each time.
+fn kind<T>(result: Result<T>) -> String {
+    match result {
+        Ok(_) => "it was not refused".to_owned(),
+        Err(error) => error.kind().to_string(),
+    }
+}
