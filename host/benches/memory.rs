@@ -2,14 +2,17 @@
 //!
 //! Prints what `/proc/self/smaps_rollup` counts as private before and after: not a timing, so not criterion.
 
-use std::path::PathBuf;
+#![allow(clippy::expect_used)] // a benchmark that cannot go on panics
+
+mod support;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
-use keynet_host::policy::Policy;
-use keynet_host::{Action, ActivationRequest, Config, Error, Host, LogSink, Parameters, Stream};
+use keynet_host::engine::AotCache;
+use keynet_host::{Action, LogSink, Stream};
+use support::{guest, host, request};
 
 const ACTIVATIONS: u32 = 1000;
 
@@ -23,12 +26,6 @@ impl LogSink for Started {
     }
 }
 
-fn guest(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("KEYNET_GUESTS").map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
-    let path = folder.join(name).with_extension("wasm");
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()))
-}
-
 /// Bytes that no other process shares.
 fn private() -> u64 {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("smaps_rollup");
@@ -39,22 +36,16 @@ fn private() -> u64 {
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let host = || {
-        let config = Config::from_origins(vec![]).expect("the defaults");
-        let cache = Some(AotCache::new(folder.path(), [7; 32]));
-        let engine = Engine::new(EngineOptions { activations: ACTIVATIONS, compiler: Compiler::InProcess, cache }).expect("an engine");
-        let none = || Error::unavailable("the benchmark has none");
-        Arc::new(Host::with(engine, Err(none()), Err(none()), Policy::local(), &config).expect("a host"))
-    };
+    let cached = || host(ACTIVATIONS, Some(AotCache::new(folder.path(), [7; 32])));
     let (hello, sleeper) = (guest("hello"), guest("hostile"));
     // Compiled once, by a host that is gone before anything is measured.
     runtime.block_on(async {
-        let compiling = host();
+        let compiling = cached();
         Action::load(compiling.clone(), &hello).await.expect("hello");
         Action::load(compiling, &sleeper).await.expect("hostile");
     });
 
-    let host = host();
+    let host = cached();
     let before = private();
     let mut loaded = Vec::new();
     for copy in 0..20_u8 {
@@ -73,12 +64,7 @@ fn main() {
     let started = Arc::new(Started::default());
     let before = private();
     for _ in 0..ACTIVATIONS {
-        let request = ActivationRequest {
-            parameters: Parameters::parse(r#"{"do": "say-and-sleep"}"#).expect("parameters"),
-            environment: Vec::new(),
-            deadline: Instant::now() + Duration::from_secs(600),
-            logs: started.clone(),
-        };
+        let request = request(r#"{"do": "say-and-sleep"}"#, started.clone());
         let action = action.clone();
         runtime.spawn(async move { action.run(request).await });
     }

@@ -163,6 +163,7 @@ fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
     let limits = EmbeddedLimits {
         max_dimension: config.embedded_models.max_dimension,
         max_run_bytes: config.embedded_models.run_memory,
+        max_model_bytes: config.embedded_models.model_bytes,
         ..EmbeddedLimits::default()
     };
     Ok(Arc::new(EmbeddedInference::open(&config.embedded_models.folder, limits)?))

@@ -5,10 +5,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)] // a test that cannot go on panics
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,6 +78,14 @@ impl Sandbox {
         sandbox
     }
 
+    /// An empty folder with a cache and keys of its own: nothing is compiled yet.
+    pub fn without_cache() -> Self {
+        let mut sandbox = Self::new();
+        sandbox.set("KEYNET_STATE_DIR", sandbox.path("state").display());
+        sandbox.set("KEYNET_CACHE", sandbox.path("cache").display());
+        sandbox
+    }
+
     /// A path in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -87,8 +97,13 @@ impl Sandbox {
     }
 
     /// `keynet-inference ARGUMENTS`.
-    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(binary());
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        self.program(binary(), arguments)
+    }
+
+    /// Another program, where and with what `keynet-inference` would run.
+    pub fn program<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(program);
         let inherited = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "KEYNET_WASM_TOOLCHAIN"];
         let kept = inherited.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         command.current_dir(self.folder.path()).env_clear().envs(kept).envs(&self.environment).args(arguments).stdin(Stdio::null());
@@ -96,7 +111,7 @@ impl Sandbox {
     }
 
     /// Runs it to its end, which must come within two minutes.
-    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
         end(self.command(arguments))
     }
 
@@ -104,17 +119,14 @@ impl Sandbox {
     pub fn serve(&self, guest: &Path) -> Server {
         let address = free_address();
         let arguments = [Path::new("run").as_os_str(), guest.as_os_str(), "--serve".as_ref(), address.as_ref()];
-        let child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("keynet-inference");
-        let mut server = Server { child, address };
-        let stderr = server.child.stderr.take().expect("a pipe");
-        thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
-        let started = Instant::now();
-        while TcpStream::connect(&server.address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "nothing listens on {}", server.address);
-            assert!(server.child.try_wait().expect("its state").is_none(), "it ended before it listened");
-            thread::sleep(Duration::from_millis(10));
-        }
-        server
+        Server::start(self.command(arguments), address)
+    }
+
+    /// `keynet-inference storage serve` where presigned URLs point from now on, when it listens.
+    pub fn serve_objects(&mut self) -> Server {
+        let address = free_address();
+        self.set("KEYNET_STORAGE_PUBLIC_URL", format!("http://{address}/"));
+        Server::start(self.command(["storage", "serve"]), address)
     }
 }
 
@@ -124,8 +136,21 @@ impl Default for Sandbox {
     }
 }
 
-/// Runs a command to its end and watches its memory.
-pub fn end(mut command: Command) -> Ended {
+/// Runs a command to its end, which must come within two minutes, and watches its memory.
+pub fn end(command: Command) -> Ended {
+    end_within(command, Duration::from_secs(120))
+}
+
+/// As [`end`], with standard input.
+pub fn end_with_input(mut command: Command, input: &str) -> Ended {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(input.as_bytes()).and_then(|()| file.rewind()).expect("a file");
+    command.stdin(file);
+    end(command)
+}
+
+/// As [`end`], for what takes longer.
+pub fn end_within(mut command: Command, time: Duration) -> Ended {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command");
     let read = |mut pipe: Box<dyn Read + Send>| {
         thread::spawn(move || {
@@ -143,9 +168,9 @@ pub fn end(mut command: Command) -> Ended {
         if let Some(status) = child.try_wait().expect("its state") {
             break status;
         }
-        if started.elapsed() > Duration::from_secs(120) {
+        if started.elapsed() > time {
             let _ = child.kill();
-            panic!("it did not end within two minutes; it said: {}", stderr.join().unwrap_or_default());
+            panic!("it did not end within {time:?}; it said: {}", stderr.join().unwrap_or_default());
         }
         thread::sleep(Duration::from_millis(2));
     };
@@ -159,36 +184,163 @@ pub fn peak_of(process: u32) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-fn free_address() -> String {
+/// An address of this machine that nobody listens on.
+pub fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address").to_string()
 }
 
-/// An action that is served; stopped when dropped.
+/// What a server answers.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// The status line and the headers.
+    pub head: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+        let head = String::from_utf8(bytes[..end].to_vec()).expect("text");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        Self { status, head, body: bytes[end + 4..].to_vec() }
+    }
+}
+
+/// One request of HTTP/1.1 on a connection of its own.
+pub fn http(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    answer(send(address, method, target, headers, body))
+}
+
+/// A request whose answer nobody has read yet.
+pub fn send(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n");
+    // A server may answer before it has read everything.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    stream
+}
+
+/// The answer to what was sent.
+pub fn answer(mut stream: TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    Answer::parse(&bytes)
+}
+
+/// The answer to GET, at a URL of the form `http://ADDRESS/TARGET`.
+pub fn fetch(url: &str) -> Answer {
+    let (address, target) = split_url(url);
+    http(address, "GET", &target, &[], &[])
+}
+
+/// The address and the target of a URL.
+pub fn split_url(url: &str) -> (&str, String) {
+    let (address, target) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("http://ADDRESS/TARGET");
+    (address, format!("/{target}"))
+}
+
+/// A server; stopped when dropped.
 pub struct Server {
     child: Child,
     address: String,
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
+    /// Starts it, and waits until it listens on `address`.
+    pub fn start(mut command: Command, address: String) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("keynet-inference");
+        let stderr = child.stderr.take().expect("a pipe");
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let mut server = Self { child, address, said: Arc::clone(&said) };
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                said.lock().expect("the lines").push(line);
+            }
+        });
+        let started = Instant::now();
+        while TcpStream::connect(&server.address).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(60), "nothing listens on {}", server.address);
+            assert!(server.child.try_wait().expect("its state").is_none(), "it ended before it listened");
+            thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends parameters: the status and the answer.
     pub fn post(&self, parameters: &Value) -> (u16, Value) {
-        let body = parameters.to_string();
-        let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
-        let head = format!("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", self.address, body.len());
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        let answer = http(&self.address, "POST", "/", &[], parameters.to_string().as_bytes());
+        (answer.status, answer.json())
+    }
+
+    /// Waits for a line on standard error that contains `text`, and answers with it.
+    pub fn says(&self, text: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let said = self.said.lock().expect("the lines").iter().find(|line| line.contains(text)).cloned();
+            match said {
+                Some(line) => return line,
+                None if started.elapsed() > Duration::from_secs(20) => panic!("it did not say {text:?}: {:#?}", self.said.lock()),
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    /// Waits for its end, which must come within `time`.
+    pub fn ends_within(&mut self, time: Duration) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            match self.child.try_wait().expect("its state") {
+                Some(status) => return status,
+                None => assert!(started.elapsed() < time, "it has not ended within {time:?}"),
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The most memory it has held so far, in MiB.
     pub fn peak_mib(&self) -> u64 {
         peak_of(self.child.id())
     }
+}
+
+/// Sends a process a signal, such as `TERM`.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("kill");
+    assert!(sent.success(), "there is no process {process}");
 }
 
 impl Drop for Server {

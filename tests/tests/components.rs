@@ -1,6 +1,6 @@
 //! Files that are no action, or one that no host should load: each is refused with the reason, cheaply.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! What the product is built from: licences that MIT allows, one registry, nothing that is banned. Works without a network.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
 use cargo_metadata::{CargoOpt, Metadata, MetadataCommand};
 

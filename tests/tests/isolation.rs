@@ -1,6 +1,6 @@
 //! What one activation does costs only that activation: others of the same process go on beside it and after it.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
 use std::thread;
 use std::time::{Duration, Instant};

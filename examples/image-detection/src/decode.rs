@@ -151,8 +151,8 @@ mod tests {
             let turned = decode(&jpeg_file(&gradient(40, 30), exif)).unwrap();
             assert_eq!((turned.width(), turned.height()), (30, 40));
             // A quarter turn clockwise: red, which grew to the right, grows downwards.
-            let red = |x: usize, y: usize| turned.rgb()[(y * 30 + x) * 3];
-            assert!(red(15, 2) < 40 && red(15, 37) > 215, "{} {}", red(15, 2), red(15, 37));
+            let ([top, ..], [bottom, ..]) = (turned.at(15, 2), turned.at(15, 37));
+            assert!(top < 40 && bottom > 215, "{top} {bottom}");
         }
         for nonsense in [b"".as_slice(), b"II*\0\xff\xff\xff\xff", &little[..12], &[0; 40]] {
             assert_eq!(decode(&jpeg_file(&gradient(40, 30), nonsense)).unwrap().width(), 40);
@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn what_is_no_picture_is_the_callers_fault() {
         let cut = &gradient(40, 30).encode().unwrap()[..100];
-        let cases = [(b"GIF89a\0\0".as_slice(), "neither"), (b"", "neither"), (cut, "cannot decode"), (b"\xff\xd8\xff\xe0", "cannot decode")];
+        let cases =
+            [(b"GIF89a\0\0".as_slice(), "neither"), (b"", "neither"), (cut, "cannot decode"), (b"\xff\xd8\xff\xe0", "cannot decode")];
         for (file, text) in cases {
             let error = decode(file).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);

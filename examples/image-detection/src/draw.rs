@@ -128,28 +128,24 @@ mod tests {
         picture
     }
 
-    fn at(picture: &Picture, x: u32, y: u32) -> Colour {
-        picture.clone().pixels_mut(y, x..x + 1)[0]
-    }
-
     #[test]
     fn a_box_has_a_frame_and_a_label_and_its_inside_stays() {
         let picture = drawn(400, 400, &[mug([100.0, 150.0, 300.0, 350.0])]);
         for (x, y) in [(100, 200), (101, 200), (299, 200), (200, 349), (250, 150)] {
-            assert_eq!(at(&picture, x, y), COLOURS[5], "{x} {y}");
+            assert_eq!(picture.at(x, y), COLOURS[5], "{x} {y}");
         }
         for (x, y) in [(98, 200), (301, 200), (200, 351), (200, 250), (105, 200)] {
-            assert_eq!(at(&picture, x, y), GREY, "{x} {y}");
+            assert_eq!(picture.at(x, y), GREY, "{x} {y}");
         }
         let ink = (100..180).flat_map(|x| (134..150).map(move |y| (x, y)));
-        assert!(ink.filter(|&(x, y)| at(&picture, x, y) == BLACK).count() > 30, "the label is written");
+        assert!(ink.filter(|&(x, y)| picture.at(x, y) == BLACK).count() > 30, "the label is written");
     }
 
     #[test]
     fn lines_and_letters_grow_with_the_picture() {
         let line = |side: u32| {
             let picture = drawn(side, side, &[mug([0.0, 0.0, f64::from(side), f64::from(side)])]);
-            (0..side).take_while(|x| at(&picture, *x, side / 2) == COLOURS[5]).count()
+            (0..side).take_while(|x| picture.at(*x, side / 2) == COLOURS[5]).count()
         };
         assert_eq!((line(64), line(640), line(2000)), (2, 3, 10));
     }

@@ -37,11 +37,6 @@ impl Picture {
         self.height
     }
 
-    /// Its bytes.
-    pub fn rgb(&self) -> &[u8] {
-        &self.rgb
-    }
-
     /// Some pixels of one row, for drawing; none where the picture has none.
     pub fn pixels_mut(&mut self, row: u32, columns: Range<u32>) -> &mut [[u8; 3]] {
         if row >= self.height {
@@ -122,6 +117,16 @@ impl fmt::Debug for Picture {
 pub mod tests {
     use super::*;
     use crate::decode::decode;
+
+    impl Picture {
+        pub fn rgb(&self) -> &[u8] {
+            &self.rgb
+        }
+
+        pub fn at(&self, x: u32, y: u32) -> [u8; 3] {
+            self.rgb.as_chunks().0[(y * self.width + x) as usize]
+        }
+    }
 
     /// Red grows to the right, green downwards.
     pub fn gradient(width: u32, height: u32) -> Picture {

@@ -141,6 +141,8 @@ pub struct EmbeddedModelsConfig {
     pub max_dimension: u64,
     /// `KEYNET_EMBEDDED_RUN_MEMORY`: bytes that one run of a model may take.
     pub run_memory: u64,
+    /// `KEYNET_EMBEDDED_MODEL_BYTES`: the largest model, its weights included.
+    pub model_bytes: u64,
 }
 
 /// Objects in a folder.
@@ -198,6 +200,7 @@ impl Config {
                 folder: host.path("KEYNET_MODELS").unwrap_or_else(|| "models".into()),
                 max_dimension: host.parse("KEYNET_EMBEDDED_MAX_DIMENSION", quantity::parse_count)?.map_or(1 << 16, u64::from),
                 run_memory: host.parse("KEYNET_EMBEDDED_RUN_MEMORY", parse_bytes)?.unwrap_or(1 << 30),
+                model_bytes: host.parse("KEYNET_EMBEDDED_MODEL_BYTES", parse_bytes)?.unwrap_or(1 << 30),
             },
             embedded_storage: EmbeddedStorageConfig {
                 folder: host.path("KEYNET_STORAGE").unwrap_or_else(|| "storage".into()),

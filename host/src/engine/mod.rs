@@ -143,11 +143,11 @@ impl Engine {
     /// It is not a component, cannot be compiled within the limits, or needs more than a slot of the pool has.
     pub async fn load(&self, component: &[u8], digest: &Digest) -> Result<Component, LoadError> {
         check_magic(component)?;
-        if let Some(loaded) = self.from_cache(digest) {
+        if let Some(loaded) = self.cached(digest) {
             return Ok(loaded);
         }
         let _one_at_a_time = self.compiling.lock().await;
-        if let Some(loaded) = self.from_cache(digest) {
+        if let Some(loaded) = self.cached(digest) {
             return Ok(loaded);
         }
         let mut code = self.compiler.compile(&self.wasmtime, component).await?;
@@ -157,7 +157,7 @@ impl Engine {
         map_code(&self.wasmtime, &code)
     }
 
-    fn from_cache(&self, digest: &Digest) -> Option<Component> {
+    fn cached(&self, digest: &Digest) -> Option<Component> {
         let code = self.cache.as_ref()?.get(digest, &self.hash)?;
         map_code(&self.wasmtime, &code)
             .inspect_err(|error| tracing::warn!(%error, "compiled code in the cache does not fit this engine; compiling again"))
@@ -221,9 +221,9 @@ mod tests {
         engine.load(component, &digest).await.unwrap();
         let entry = engine.cache.as_ref().unwrap().path(&digest, &engine.hash());
         let written = std::fs::read(&entry).unwrap();
-        assert!(engine.from_cache(&digest).is_some());
+        assert!(engine.cached(&digest).is_some());
         std::fs::write(&entry, b"not compiled code").unwrap();
-        assert!(engine.from_cache(&digest).is_none());
+        assert!(engine.cached(&digest).is_none());
         engine.load(component, &digest).await.unwrap();
         assert_eq!(std::fs::read(&entry).unwrap(), written);
     }

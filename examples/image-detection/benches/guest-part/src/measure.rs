@@ -37,7 +37,13 @@ pub fn measure(file: &[u8], repeat: usize) -> Result<Measured> {
     let size = decode(file)?;
     let rows: Vec<f32> = (0..8_u8).flat_map(row).collect();
     let runs = (0..repeat).map(|_| once(file, &rows)).collect::<Result<Vec<_>>>()?;
-    Ok(Measured { width: size.width(), height: size.height(), repeat, first: stages(|stage| runs[0][stage]), median: stages(|stage| median(&runs, stage)) })
+    Ok(Measured {
+        width: size.width(),
+        height: size.height(),
+        repeat,
+        first: stages(|stage| runs[0][stage]),
+        median: stages(|stage| median(&runs, stage)),
+    })
 }
 
 /// A thing of each class, down the diagonal; what a model would have answered.

@@ -1,0 +1,34 @@
+//! What the benchmarks share: the guests of `tests/build-guests` and a host without models and objects.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
+use keynet_host::policy::Policy;
+use keynet_host::{ActivationRequest, Config, Error, Host, LogSink, Parameters};
+
+/// A component.
+pub fn guest(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("KEYNET_GUESTS").map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
+    let path = folder.join(name).with_extension("wasm");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()))
+}
+
+/// A host that compiles in this process.
+pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
+    let config = Config::from_origins(vec![]).expect("the defaults");
+    let engine = Engine::new(EngineOptions { activations, compiler: Compiler::InProcess, cache }).expect("an engine");
+    let none = || Error::unavailable("the benchmark has none");
+    Arc::new(Host::with(engine, Err(none()), Err(none()), Policy::local(), &config).expect("a host"))
+}
+
+/// A run with these parameters.
+pub fn request(parameters: &str, logs: Arc<dyn LogSink>) -> ActivationRequest {
+    ActivationRequest {
+        parameters: Parameters::parse(parameters).expect("parameters"),
+        environment: Vec::new(),
+        deadline: Instant::now() + Duration::from_secs(600),
+        logs,
+    }
+}
