@@ -36,7 +36,7 @@ use store::{Fresh, Purpose};
 pub struct ActivationRequest {
     /// What the caller sent.
     pub parameters: Parameters,
-    /// The guest's environment: never the process's own.
+    /// The guest's environment, never the process's own. Configuration is left out, and `__OW_API_KEY` unless it is granted.
     pub environment: Vec<(String, String)>,
     /// When the answer is due at the latest; the policy's limit may be earlier, and the guest's own time ends a little before.
     pub deadline: Instant,
@@ -227,4 +227,19 @@ pub(crate) async fn describe(
         instance.keynet_inference_function().call_describe(store).await
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_an_object_or_an_array() {
+        for text in ["{}", " [1, 2] ", r#"{"error": "x"}"#] {
+            assert_eq!(check_result(text.to_owned()).unwrap(), text);
+        }
+        for text in ["", "1", "\"x\"", "null", "{", "{} {}", "{\"a\": 1,}"] {
+            assert!(matches!(check_result(text.to_owned()), Err(Failure::Result(_))), "{text}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::capabilities::storage::{self, StorageCtx, StorageView};
 use crate::capabilities::triton_predict::{self, TritonPredictCtx, TritonPredictView};
 use crate::capabilities::user_input::{self, Parameters, UserInputCtx, UserInputView};
 use crate::capabilities::{CallContext, Meter};
+use crate::config::is_reserved;
 use crate::host::Host;
 use crate::policy::Limits;
 
@@ -57,8 +58,13 @@ impl State {
         let budget = host.process_memory().activation(limits.memory);
         let logs = Logs::new(purpose.sink, limits.logs);
         let calls = CallContext { budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline }, meter: purpose.meter };
-        let wasi = WasiCtxBuilder::new()
-            .envs(purpose.environment)
+        let api_key = means.grants.api_key;
+        let mut wasi = WasiCtxBuilder::new();
+        let may_see = |name: &str| !is_reserved(name) && (name != "__OW_API_KEY" || api_key);
+        for (name, value) in purpose.environment.iter().filter(|(name, _)| may_see(name)) {
+            wasi.env(name, value);
+        }
+        let wasi = wasi
             .stdout(logs.stream(Stream::Stdout))
             .stderr(logs.stream(Stream::Stderr))
             .max_random_size(MAX_RANDOM)
