@@ -1,8 +1,18 @@
 //! What compiles, and what a mistake is answered with. A new case is a new file; `TRYBUILD=overwrite` writes its expected errors.
 
+use std::process::Command;
+
+/// Around our own messages stand rustc's, which change from version to version: they are compared with this one's alone.
+const COMPILER: &str = "rustc 1.95.";
+
 #[test]
 fn compile() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/compile-cases/passes/*.rs");
-    cases.compile_fail("tests/compile-cases/errors/*.rs");
+    let version = Command::new("rustc").arg("--version").output().expect("rustc").stdout;
+    if String::from_utf8_lossy(&version).starts_with(COMPILER) {
+        cases.compile_fail("tests/compile-cases/errors/*.rs");
+    } else {
+        eprintln!("the errors are not compared: they were written down for {COMPILER}");
+    }
 }

@@ -33,7 +33,9 @@ pub enum ActionError {
     #[error(transparent)]
     Ask(#[from] AskError),
     /// It cannot say what it is.
-    #[error("the action cannot describe itself, for which it has 1 s and 64 MiB (128 with a language's runtime) whatever the other limits are: {0}")]
+    #[error(
+        "the action cannot describe itself, for which it has 1 s and 64 MiB (128 with a language's runtime) whatever the other limits are: {0}"
+    )]
     Describe(#[source] Failure),
     /// What it says about itself is not allowed.
     #[error(transparent)]
