@@ -31,7 +31,7 @@ const WHITE: Colour = [255; 3];
 pub fn draw(picture: &mut Picture, detections: &[Detection]) -> Result<()> {
     let font = FontRef::try_from_slice(FONT)?;
     let short_side = picture.width().min(picture.height());
-    let line = (short_side / 200).max(2);
+    let line = (short_side / 160).max(2);
     let text_size = (short_side as f32 / 25.0).clamp(16.0, 160.0);
 
     for detection in detections.iter().rev() {
@@ -147,7 +147,7 @@ mod tests {
             let picture = drawn(side, side, &[mug([0.0, 0.0, f64::from(side), f64::from(side)])]);
             (0..side).take_while(|x| picture.at(*x, side / 2) == COLOURS[5]).count()
         };
-        assert_eq!((line(64), line(640), line(2000)), (2, 3, 10));
+        assert_eq!((line(64), line(640), line(2000)), (2, 4, 12));
     }
 
     #[test]

@@ -8,8 +8,23 @@ import math
 import numpy as np
 import skia
 
-from pen import (WHITE, Pen, arc, box, chance, circle, curve, darker, fade, hsv, lighter, mix, oval, pick, polygon,
-                 regular)
+from pen import (
+    WHITE,
+    Pen,
+    arc,
+    box,
+    chance,
+    circle,
+    curve,
+    darker,
+    fade,
+    hsv,
+    lighter,
+    mix,
+    oval,
+    pick,
+    regular,
+)
 
 Random = np.random.Generator
 
@@ -26,7 +41,9 @@ def background(pen: Pen, rng: Random, width: float, height: float) -> None:
     if chance(rng, 0.5):
         pen.down(whole, [base, other], outline=False)
     else:
-        pen.round(whole, rng.uniform(0, width), rng.uniform(0, height), max(width, height), [base, other], outline=False)
+        pen.round(
+            whole, rng.uniform(0, width), rng.uniform(0, height), max(width, height), [base, other], outline=False
+        )
     pick(rng, [plain, stripes, dots, tiles, hills, table, waves])(pen, rng, width, height, base)
     if chance(rng, 0.35):
         grain(pen, rng, width, height)
@@ -73,8 +90,11 @@ def hills(pen: Pen, rng: Random, width: float, height: float, base: int) -> None
         y = horizon + (height - horizon) * layer / layers
         colour = hsv(hue + 0.03 * layer, rng.uniform(0.25, 0.6), 0.85 - 0.12 * layer)
         swell = rng.uniform(-0.15, 0.15) * height
-        pen.down(curve((0, y), (width * 0.33, y - swell, width * 0.66, y + swell, width, y), (width, height), (0, height)),
-                 [lighter(colour, 0.2), colour], outline=False)
+        pen.down(
+            curve((0, y), (width * 0.33, y - swell, width * 0.66, y + swell, width, y), (width, height), (0, height)),
+            [lighter(colour, 0.2), colour],
+            outline=False,
+        )
     for _ in range(int(rng.integers(0, 4))):
         cloud(pen, rng, rng.uniform(0, width), rng.uniform(0, horizon), rng.uniform(0.05, 0.12) * width)
 
@@ -101,7 +121,9 @@ def waves(pen: Pen, rng: Random, width: float, height: float, base: int) -> None
 def grain(pen: Pen, rng: Random, width: float, height: float) -> None:
     """Cloudy noise at a random scale over the whole picture."""
     frequency = 1.0 / (rng.uniform(0.01, 0.3) * width)
-    paint = skia.Paint(Shader=skia.PerlinNoiseShader.MakeFractalNoise(frequency, frequency, 2, int(rng.integers(1, 9999))))
+    paint = skia.Paint(
+        Shader=skia.PerlinNoiseShader.MakeFractalNoise(frequency, frequency, 2, int(rng.integers(1, 9999)))
+    )
     paint.setAlphaf(rng.uniform(0.1, 0.4))
     pen.canvas.drawRect(skia.Rect.MakeWH(width, height), paint)
 
@@ -117,7 +139,13 @@ def cloud(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
 def disc(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
     colour = any_colour(rng)
     if chance(rng, 0.5):
-        pen.round(oval(x, y, size, size * rng.uniform(0.5, 1)), x - size / 3, y - size / 3, size * 1.5, [lighter(colour, 0.4), darker(colour, 0.4)])
+        pen.round(
+            oval(x, y, size, size * rng.uniform(0.5, 1)),
+            x - size / 3,
+            y - size / 3,
+            size * 1.5,
+            [lighter(colour, 0.4), darker(colour, 0.4)],
+        )
     else:
         pen.fill(circle(x, y, size), colour)
 
@@ -134,11 +162,21 @@ def half_disc(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
 
 def slab(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
     colour, tall = any_colour(rng), size * rng.uniform(0.3, 1.0)
-    pen.across(box(x - size, y - tall, x + size, y + tall, tall * rng.uniform(0, 0.6)), [lighter(colour, 0.2), darker(colour, 0.2)])
+    pen.across(
+        box(x - size, y - tall, x + size, y + tall, tall * rng.uniform(0, 0.6)),
+        [lighter(colour, 0.2), darker(colour, 0.2)],
+    )
     if chance(rng, 0.4):
         for i in range(1, int(rng.integers(2, 6))):
             edge = y - tall + 2 * tall * i / 6
-            pen.line(x - size * 0.8, edge, x + size * rng.uniform(-0.4, 0.8), edge, fade(darker(colour, 0.7), 0.7), tall * 0.1)
+            pen.line(
+                x - size * 0.8,
+                edge,
+                x + size * rng.uniform(-0.4, 0.8),
+                edge,
+                fade(darker(colour, 0.7), 0.7),
+                tall * 0.1,
+            )
 
 
 def corners(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
@@ -149,7 +187,10 @@ def corners(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
 def leaf(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
     green = hsv(rng.uniform(0.1, 0.42), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.85))
     wide = size * rng.uniform(0.3, 0.6)
-    pen.across(curve((x - size, y), (x, y - wide * 1.6, x + size, y), (x, y + wide * 1.6, x - size, y)), [lighter(green, 0.2), darker(green, 0.2)])
+    pen.across(
+        curve((x - size, y), (x, y - wide * 1.6, x + size, y), (x, y + wide * 1.6, x - size, y)),
+        [lighter(green, 0.2), darker(green, 0.2)],
+    )
     pen.line(x - size, y, x + size * 0.8, y, darker(green, 0.4), size * 0.05)
 
 
@@ -157,14 +198,30 @@ def crate(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
     wood = any_colour(rng)
     pen.fill(box(x - size, y - size, x + size, y + size), wood)
     for i in range(4):
-        pen.line(x - size, y - size + size * i / 1.5, x + size, y - size + size * i / 1.5, darker(wood, 0.4), size * 0.08, flat=True)
+        pen.line(
+            x - size,
+            y - size + size * i / 1.5,
+            x + size,
+            y - size + size * i / 1.5,
+            darker(wood, 0.4),
+            size * 0.08,
+            flat=True,
+        )
 
 
 def bottle(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
     glass, wide = any_colour(rng), size * rng.uniform(0.25, 0.4)
-    pen.across(curve((x - wide, y + size), (x - wide, y - size * 0.2), (x - wide, y - size * 0.5, x - wide * 0.4, y - size * 0.5, x - wide * 0.4, y - size),
-                     (x + wide * 0.4, y - size), (x + wide * 0.4, y - size * 0.5, x + wide, y - size * 0.5, x + wide, y - size * 0.2), (x + wide, y + size)),
-               [darker(glass, 0.3), lighter(glass, 0.4), darker(glass, 0.3)])
+    pen.across(
+        curve(
+            (x - wide, y + size),
+            (x - wide, y - size * 0.2),
+            (x - wide, y - size * 0.5, x - wide * 0.4, y - size * 0.5, x - wide * 0.4, y - size),
+            (x + wide * 0.4, y - size),
+            (x + wide * 0.4, y - size * 0.5, x + wide, y - size * 0.5, x + wide, y - size * 0.2),
+            (x + wide, y + size),
+        ),
+        [darker(glass, 0.3), lighter(glass, 0.4), darker(glass, 0.3)],
+    )
     pen.fill(box(x - wide, y, x + wide, y + size * 0.5), any_colour(rng), outline=False)
 
 
@@ -189,7 +246,11 @@ def writing(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
                 pen.stroke(oval(left + wide / 2, base, wide / 2, tall / 2), ink, tall * 0.15)
             elif kind < 0.8:
                 pen.line(left, base - tall * pick(rng, [0.5, 0.9]), left, base + tall * 0.5, ink, tall * 0.15)
-                pen.stroke(curve((left, base), (left + wide, base - tall * 0.5, left + wide, base + tall * 0.5), closed=False), ink, tall * 0.15)
+                pen.stroke(
+                    curve((left, base), (left + wide, base - tall * 0.5, left + wide, base + tall * 0.5), closed=False),
+                    ink,
+                    tall * 0.15,
+                )
             else:
                 left += wide
             left += wide * 1.4
@@ -201,8 +262,16 @@ def squiggle(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
 
 
 def cane(pen: Pen, rng: Random, x: float, y: float, size: float) -> None:
-    pen.stroke(curve((x, y - size), (x, y + size * 0.5), (x, y + size, x + size * 0.5, y + size, x + size * 0.5, y + size * 0.5), closed=False),
-               any_colour(rng), size * rng.uniform(0.06, 0.15))
+    pen.stroke(
+        curve(
+            (x, y - size),
+            (x, y + size * 0.5),
+            (x, y + size, x + size * 0.5, y + size, x + size * 0.5, y + size * 0.5),
+            closed=False,
+        ),
+        any_colour(rng),
+        size * rng.uniform(0.06, 0.15),
+    )
 
 
 SHAPES = [disc, ring, half_disc, slab, corners, leaf, crate, bottle, flower, writing, squiggle, cane, cloud]

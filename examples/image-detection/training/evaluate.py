@@ -100,7 +100,17 @@ def found_in(answer: dict) -> Found:
 def served(command: str, action: Path, port: int, models: Path, storage: Path, patience: float) -> Iterator[str]:
     """Runs the host until the block ends; yields the address of the action."""
     with tempfile.TemporaryFile() as log:
-        arguments = [command, "run", str(action), "--serve", f"127.0.0.1:{port}", "--models", str(models), "--storage", str(storage)]
+        arguments = [
+            command,
+            "run",
+            str(action),
+            "--serve",
+            f"127.0.0.1:{port}",
+            "--models",
+            str(models),
+            "--storage",
+            str(storage),
+        ]
         try:
             host = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         except OSError as error:
@@ -164,7 +174,14 @@ def main() -> None:
             raise SystemExit(f"{arguments.action}: no such file; build the action first")
         with tempfile.TemporaryDirectory(prefix="pictures-") as folder:
             storage = Path(folder)
-            with served(arguments.cli, arguments.action, arguments.port or free_port(), arguments.models, storage, arguments.patience) as url:
+            with served(
+                arguments.cli,
+                arguments.action,
+                arguments.port or free_port(),
+                arguments.models,
+                storage,
+                arguments.patience,
+            ) as url:
                 figures = measure_action(url, storage, arguments.seed, arguments.pictures)
     print(f"{arguments.pictures} pictures of seed {arguments.seed}, {time.monotonic() - started:.0f} s")
     print(report(figures))

@@ -23,7 +23,11 @@ def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
 
 def generalised_iou(first: Tensor, second: Tensor) -> Tensor:
     """Boxes [..., 4] and [..., 4] -> GIoU [...], in -1..1."""
-    shared = (torch.minimum(first[..., 2:], second[..., 2:]) - torch.maximum(first[..., :2], second[..., :2])).clamp(min=0).prod(-1)
+    shared = (
+        (torch.minimum(first[..., 2:], second[..., 2:]) - torch.maximum(first[..., :2], second[..., :2]))
+        .clamp(min=0)
+        .prod(-1)
+    )
     union = (first[..., 2:] - first[..., :2]).prod(-1) + (second[..., 2:] - second[..., :2]).prod(-1) - shared
     hull = (torch.maximum(first[..., 2:], second[..., 2:]) - torch.minimum(first[..., :2], second[..., :2])).prod(-1)
     return shared / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
@@ -51,7 +55,9 @@ def assign(scores: Tensor, boxes: Tensor, centres: Tensor, truth: Tensor, labels
     return best.indices, target.amax(dim=1)
 
 
-def detection_loss(logits: Tensor, distances: Tensor, centres: Tensor, truth: Tensor, labels: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+def detection_loss(
+    logits: Tensor, distances: Tensor, centres: Tensor, truth: Tensor, labels: Tensor, real: Tensor
+) -> tuple[Tensor, Tensor]:
     """Class loss and box loss, each a scalar; shapes as in `assign`."""
     boxes = boxes_from(centres, distances)
     thing, target = assign(logits.detach().sigmoid(), boxes.detach(), centres, truth, labels, real)

@@ -95,7 +95,9 @@ class Network(nn.Module):
         p32 = self.lateral32(self.stage32(c16))
         p16 = self.smooth16(self.lateral16(c16) + self.up(p32))
         p8 = self.smooth8(self.lateral8(c8) + self.up(p16))
-        strides = torch.cat([torch.full_like(level[:1, :1], stride).flatten(2) for level, stride in zip((p8, p16, p32), STRIDES)], dim=2)
+        strides = torch.cat(
+            [torch.full_like(level[:1, :1], stride).flatten(2) for level, stride in zip((p8, p16, p32), STRIDES)], dim=2
+        )
         distances = self.box_head((p8, p16, p32)).clamp(-6.0, 4.0).exp() * strides
         return self.class_head((p8, p16, p32)).transpose(1, 2), distances.transpose(1, 2)
 

@@ -72,7 +72,9 @@ def arc(x: float, y: float, rx: float, ry: float, start: float, sweep: float) ->
     return path
 
 
-def regular(x: float, y: float, radius: float, corners: int, turn: float = 0.0, inner: float | None = None) -> skia.Path:
+def regular(
+    x: float, y: float, radius: float, corners: int, turn: float = 0.0, inner: float | None = None
+) -> skia.Path:
     """A regular polygon, or a star when `inner` gives the radius of every second corner."""
     count = corners if inner is None else corners * 2
     points = []
@@ -120,7 +122,9 @@ class Pen:
         paint.setStrokeJoin(skia.Paint.kRound_Join)
         self.canvas.drawPath(path, paint)
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, colour: Colour, width: float, flat: bool = False) -> None:
+    def line(
+        self, x1: float, y1: float, x2: float, y2: float, colour: Colour, width: float, flat: bool = False
+    ) -> None:
         self.stroke(polygon((x1, y1), (x2, y2), closed=False), colour, width, flat)
 
     def glow(self, path: skia.Path, colour: Colour, blur: float) -> None:

@@ -46,14 +46,27 @@ class Placed:
 
     def overlap(self, other: "Placed") -> float:
         """The shared part of the two nominal boxes, as a share of the smaller one."""
-        across = min(self.x + self.half_width, other.x + other.half_width) - max(self.x - self.half_width, other.x - other.half_width)
-        down = min(self.y + self.half_height, other.y + other.half_height) - max(self.y - self.half_height, other.y - other.half_height)
+        across = min(self.x + self.half_width, other.x + other.half_width) - max(
+            self.x - self.half_width, other.x - other.half_width
+        )
+        down = min(self.y + self.half_height, other.y + other.half_height) - max(
+            self.y - self.half_height, other.y - other.half_height
+        )
         smaller = min(self.half_width * self.half_height, other.half_width * other.half_height)
         return max(across, 0.0) * max(down, 0.0) / (4.0 * smaller)
 
 
 # Height over width of the drawings, so that a drawing's box has about the area it was placed with.
-ASPECTS = {"apple": 1.0, "car": 0.57, "clock": 1.0, "fish": 0.6, "house": 1.2, "mug": 1.05, "sailboat": 1.0, "umbrella": 1.0}
+ASPECTS = {
+    "apple": 1.0,
+    "car": 0.57,
+    "clock": 1.0,
+    "fish": 0.6,
+    "house": 1.2,
+    "mug": 1.05,
+    "sailboat": 1.0,
+    "umbrella": 1.0,
+}
 
 
 def place(rng: np.random.Generator, width: int, height: int) -> list[Placed]:
@@ -181,7 +194,9 @@ def render(seed: int, index: int, side: int | None = None) -> Picture:
             angle, size = rng.uniform(0, 2 * math.pi), reach * rng.uniform(0.15, 0.6)
             layer = canvas.layer()
             pen = Pen(layer, shapes_pen.ink, shapes_pen.ink_width)
-            shape(pen, rng, COVERS, thing.x + reach * math.cos(angle) * 0.8, thing.y + reach * math.sin(angle) * 0.8, size)
+            shape(
+                pen, rng, COVERS, thing.x + reach * math.cos(angle) * 0.8, thing.y + reach * math.sin(angle) * 0.8, size
+            )
             canvas.put(-1)
 
     found = [(canvas.visible_box(number), thing.label) for number, thing in enumerate(placed)]

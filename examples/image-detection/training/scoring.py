@@ -46,11 +46,28 @@ def score(truths: list[Truth], founds: list[Found]) -> dict[str, float]:
     annotations, detections = [], []
     for image, (truth, found) in enumerate(zip(truths, founds, strict=True), start=1):
         for bbox, label in zip(_coco_boxes(truth.boxes, truth), truth.labels.tolist()):
-            annotations.append({"id": len(annotations) + 1, "image_id": image, "category_id": label, "bbox": bbox,
-                                "area": bbox[2] * bbox[3], "iscrowd": 0})
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image,
+                    "category_id": label,
+                    "bbox": bbox,
+                    "area": bbox[2] * bbox[3],
+                    "iscrowd": 0,
+                }
+            )
         for bbox, label, value in zip(_coco_boxes(found.boxes, truth), found.labels.tolist(), found.scores.tolist()):
-            detections.append({"id": len(detections) + 1, "image_id": image, "category_id": label, "bbox": bbox,
-                               "area": bbox[2] * bbox[3], "score": value, "iscrowd": 0})
+            detections.append(
+                {
+                    "id": len(detections) + 1,
+                    "image_id": image,
+                    "category_id": label,
+                    "bbox": bbox,
+                    "area": bbox[2] * bbox[3],
+                    "score": value,
+                    "iscrowd": 0,
+                }
+            )
     images = [{"id": image} for image in range(1, len(truths) + 1)]
     categories = [{"id": number, "name": label} for number, label in enumerate(LABELS)]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -65,8 +82,11 @@ def score(truths: list[Truth], founds: list[Found]) -> dict[str, float]:
         evaluation.evaluate()
         evaluation.accumulate()
     precision = evaluation.eval["precision"]  # [IoU thresholds, recalls, labels, sizes, maximum detections]
-    figures = {"mAP@[.5:.95]": _mean(precision[:, :, :, 0, -1]), "AP50": _mean(precision[0, :, :, 0, -1]),
-               "AP75": _mean(precision[5, :, :, 0, -1])}
+    figures = {
+        "mAP@[.5:.95]": _mean(precision[:, :, :, 0, -1]),
+        "AP50": _mean(precision[0, :, :, 0, -1]),
+        "AP75": _mean(precision[5, :, :, 0, -1]),
+    }
     figures |= {size: _mean(precision[:, :, :, number, -1]) for number, size in enumerate(SIZES, start=1)}
     figures |= {label: _mean(precision[:, :, number, 0, -1]) for number, label in enumerate(LABELS)}
     return figures

@@ -28,7 +28,11 @@ BATCH, FRESH = 16, 4  # pictures in a step; how many of them are new
 REMEMBERED = 6000  # pictures kept to be seen again
 MOST_THINGS = 6
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.03, 200  # the last in steps
-SIDES = [(0.0, 192), (0.4, 256), (0.75, 320)]  # from this share of the steps on, pictures have this side: cheap ones first
+SIDES = [
+    (0.0, 192),
+    (0.4, 256),
+    (0.75, 320),
+]  # from this share of the steps on, pictures have this side: cheap ones first
 BOX_WEIGHT = 2.5
 
 
@@ -125,7 +129,9 @@ def train(steps: int, bfloat16: bool, path: Path) -> network.Network:
     centres = {side: network.cell_centres(side) for _, side in SIDES}
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}])
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}]
+    )
     memory = Memory(REMEMBERED)
     loader = DataLoader(Pictures(steps * FRESH), batch_size=FRESH, num_workers=1, prefetch_factor=16)
     started, sums = time.monotonic(), np.zeros(2)
@@ -139,7 +145,9 @@ def train(steps: int, bfloat16: bool, path: Path) -> network.Network:
             group["lr"] = learning_rate(step, steps)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             logits, distances = model(pixels.contiguous(memory_format=torch.channels_last))
-        class_loss, box_loss = detection_loss(logits.float(), distances.float(), centres[side], boxes, labels.clamp(min=0), labels >= 0)
+        class_loss, box_loss = detection_loss(
+            logits.float(), distances.float(), centres[side], boxes, labels.clamp(min=0), labels >= 0
+        )
         optimiser.zero_grad()
         (class_loss + BOX_WEIGHT * box_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
@@ -148,8 +156,11 @@ def train(steps: int, bfloat16: bool, path: Path) -> network.Network:
 
         sums += class_loss.item(), box_loss.item()
         if (step + 1) % 100 == 0:
-            print(f"step {step + 1}/{steps}  class loss {sums[0] / 100:.3f}  box loss {sums[1] / 100:.3f}  "
-                  f"{(time.monotonic() - started) / 60:.1f} min elapsed, {time.process_time() / 60:.1f} min CPU in this process", flush=True)
+            print(
+                f"step {step + 1}/{steps}  class loss {sums[0] / 100:.3f}  box loss {sums[1] / 100:.3f}  "
+                f"{(time.monotonic() - started) / 60:.1f} min elapsed, {time.process_time() / 60:.1f} min CPU in this process",
+                flush=True,
+            )
             sums[:] = 0
         if (step + 1) % 1000 == 0 and step + 1 < steps:
             network.export(copy.deepcopy(average), str(path))

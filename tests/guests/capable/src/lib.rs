@@ -101,7 +101,7 @@ fn failure(kind: &str, message: &str) -> Error {
 fn parameters() -> Result<Value> {
     Ok(json!({
         "names": UserInput::names()?,
-        "all": UserInput::all()?,
+        "all": Value::Object(UserInput::all()?).to_string(),
         "text": UserInput::get::<String>("text")?,
         "number": UserInput::get::<f64>("number")?,
         "null is none": UserInput::get::<String>("null")?.is_none(),

@@ -2,7 +2,7 @@
 
 use keynet_inference_sdk::{Request, prelude::*};
 
-use crate::refusal;
+use crate::{kind, refusal};
 
 const TYPES: [(DataType, usize); 13] = [
     (DataType::Bool, 1),
@@ -72,7 +72,7 @@ pub fn predict() -> Result<Value> {
         "newest version": version("versions")?,
         "version 1": version("versions:1")?,
         "version that is not served": refusal(version("versions:10")),
-        "no such model": refusal(triton.request([("x", &one)]).model("nobody").predict()),
+        "no such model": kind(triton.request([("x", &one)]).model("nobody").predict()),
         "wrong shape": refusal(triton.predict([("INPUT0", &short), ("INPUT1", &two)])),
         "wrong type": refusal(triton.predict([("INPUT0", &whole), ("INPUT1", &two)])),
         "wrong name": refusal(triton.predict([("INPUT2", &one), ("INPUT1", &two)])),
@@ -81,7 +81,7 @@ pub fn predict() -> Result<Value> {
         "a parameter that is a list": refusal(triton.request([("INPUT0", &one), ("INPUT1", &two)]).parameter("p", json!([1])).predict()),
         "of a registry": refusal(triton.request([("x", &one)]).model("models:/add_sub@best").predict()),
         "not a name": refusal(triton.request([("x", &one)]).model("../secret").predict()),
-        "no time": triton.request([("INPUT0", &one), ("INPUT1", &two)]).timeout(std::time::Duration::ZERO).predict().map_err(|error| error.kind().to_string()).err(),
+        "no time": kind(triton.request([("INPUT0", &one), ("INPUT1", &two)]).timeout(std::time::Duration::ZERO).predict()),
     }))
 }
 
@@ -134,7 +134,7 @@ pub fn metadata() -> Result<Value> {
         "classify": about("classify")?,
         "add_sub": about("add_sub")?,
         "versions": about("versions")?["versions"],
-        "nobody": refusal(about("nobody")),
+        "nobody": kind(about("nobody")),
     }))
 }
 
