@@ -157,6 +157,8 @@ impl ExpectedError {
     /// Its exit code.
     pub fn exit(&self) -> Exit {
         match self {
+            // The machine is at fault, whoever noticed it.
+            Self::Failed(Failure::Start(_)) | Self::Action { source: ActionError::Describe(Failure::Start(_)), .. } => Exit::Configuration,
             Self::Failed(_) => Exit::Failed,
             Self::Parameters { .. } => Exit::Usage,
             Self::Action { .. } => Exit::Component,

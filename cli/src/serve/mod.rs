@@ -8,7 +8,7 @@ mod answer;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -50,8 +50,6 @@ pub struct Server<'a> {
 /// What every request needs.
 struct Served {
     action: Action,
-    /// What an action is given from request to result.
-    time: Duration,
     tell_receipts: bool,
     console: Console,
     count: AtomicU64,
@@ -76,8 +74,7 @@ impl Server<'_> {
         if action.imports().has("storage") {
             serve_objects(&self.config, self.console, ended(stopping.clone())).await;
         }
-        let served =
-            Served { time: host.policy().limits.time, tell_receipts: self.time, console: self.console, count: AtomicU64::new(0), action };
+        let served = Served { tell_receipts: self.time, console: self.console, count: AtomicU64::new(0), action };
         self.console.say(&format!("listening on http://{bound}\n"));
         let server = axum::serve(listener, router(served)).with_graceful_shutdown(ended(stopping.clone()));
         let patience = async {
@@ -131,7 +128,6 @@ async fn describe(State(served): State<Arc<Served>>) -> Response {
 }
 
 async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRejection>) -> Response {
-    let deadline = Instant::now() + served.time;
     let parameters = match body {
         Ok(body) if body.trim_ascii().is_empty() => Ok(Parameters::none()),
         Ok(body) => match std::str::from_utf8(&body) {
@@ -153,7 +149,7 @@ async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRe
     let logs = Arc::new(Logs::numbered(served.console, number));
     // Where the client goes away this future is dropped, and the activation with it.
     let Outcome { result, receipt, .. } =
-        served.action.run(ActivationRequest { parameters, environment: Vec::new(), deadline, logs }).await;
+        served.action.run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs }).await;
     if served.tell_receipts {
         served.console.say(&format!("[{number}] {}\n", receipt.line()));
     }

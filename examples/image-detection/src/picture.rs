@@ -83,7 +83,8 @@ impl Picture {
         let bilinear = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         Resizer::new().resize_typed(&source, &mut resized, &bilinear)?;
 
-        let plane = (INPUT_SIDE * INPUT_SIDE) as usize;
+        // All three in one loop: the runtime's check for interruption comes at the end of each round.
+        let plane = resized.pixels().len();
         let mut planes = vec![0.0; 3 * plane];
         let (red, rest) = planes.split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
 use keynet_host::policy::Policy;
@@ -19,16 +19,13 @@ pub fn guest(name: &str) -> Vec<u8> {
 pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let config = Config::from_origins(vec![]).expect("the defaults");
     let engine = Engine::new(EngineOptions { activations, compiler: Compiler::InProcess, cache }).expect("an engine");
+    let mut policy = Policy::local();
+    policy.limits.time = Duration::from_secs(600);
     let none = || Error::unavailable("the benchmark has none");
-    Arc::new(Host::with(engine, Err(none()), Err(none()), Policy::local(), &config).expect("a host"))
+    Arc::new(Host::with(engine, Err(none()), Err(none()), policy, &config).expect("a host"))
 }
 
 /// A run with these parameters.
 pub fn request(parameters: &str, logs: Arc<dyn LogSink>) -> ActivationRequest {
-    ActivationRequest {
-        parameters: Parameters::parse(parameters).expect("parameters"),
-        environment: Vec::new(),
-        deadline: Instant::now() + Duration::from_secs(600),
-        logs,
-    }
+    ActivationRequest { parameters: Parameters::parse(parameters).expect("parameters"), environment: Vec::new(), deadline: None, logs }
 }

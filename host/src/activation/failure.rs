@@ -132,6 +132,10 @@ impl Failure {
                 let message = scene.refused.unwrap_or_default();
                 Self::Limit { message: format!("the action cannot start: {message}"), said }
             }
+            None if is_the_systems(error) => Self::Start(format!(
+                "the system refuses memory or address space (see `ulimit -v` and vm.max_map_count): {:#}",
+                error.root_cause()
+            )),
             None => Self::Trap { reason: error.root_cause().to_string(), trace },
         }
     }
@@ -143,6 +147,11 @@ impl Failure {
             _ => &[],
         }
     }
+}
+
+/// Whether the operating system, not the guest, is at fault: an address space that is too small, no more mappings.
+fn is_the_systems(error: &wasmtime::Error) -> bool {
+    error.is::<std::io::Error>() || error.is::<rustix::io::Errno>()
 }
 
 /// The guest's functions at the trap, by their names in the name section.

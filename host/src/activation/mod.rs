@@ -38,8 +38,8 @@ pub struct ActivationRequest {
     pub parameters: Parameters,
     /// The guest's environment, never the process's own. Configuration is left out, and `__OW_API_KEY` unless it is granted.
     pub environment: Vec<(String, String)>,
-    /// When the answer is due at the latest; the policy's limit may be earlier, and the guest's own time ends a little before.
-    pub deadline: Instant,
+    /// When the caller needs the answer; none for the policy's limit alone. The guest's own time ends a little before the earlier of both.
+    pub deadline: Option<Instant>,
     /// Where standard output and error go.
     pub logs: Arc<dyn LogSink>,
 }
@@ -61,6 +61,8 @@ struct Run {
     meter: Meter,
     limits: Limits,
     started: Instant,
+    /// When the answer is due, and when the guest must have ended for that.
+    due: Instant,
     deadline: Instant,
 }
 
@@ -73,7 +75,8 @@ impl Run {
         request: ActivationRequest,
         started: Instant,
     ) -> Result<Self, Failure> {
-        let deadline = time::guest_deadline(started, request.deadline.min(started + limits.time));
+        let due = request.deadline.map_or(started + limits.time, |deadline| deadline.min(started + limits.time));
+        let deadline = time::guest_deadline(started, due);
         let fresh = State::fresh(
             host,
             Purpose {
@@ -87,7 +90,7 @@ impl Run {
             },
         )
         .map_err(|refused| Failure::Limit { message: refused.message, said: None })?;
-        Ok(Self { fresh, meter, limits, started, deadline })
+        Ok(Self { fresh, meter, limits, started, due, deadline })
     }
 
     /// Enters the guest, at most until the deadline.
@@ -101,7 +104,7 @@ impl Run {
             Err(_) => TimeIsUp.into(),
         };
         let scene = Scene {
-            limit: self.deadline.saturating_duration_since(self.started),
+            limit: self.due.saturating_duration_since(self.started),
             refused: self.fresh.store.data().memory.refused().map(str::to_owned),
             tail: self.fresh.logs.tail(),
             handles: self.limits.handles,
@@ -214,12 +217,7 @@ pub(crate) async fn describe(
     let _slot = host.slots().acquire().await;
     let limits = describe_limits(component_bytes);
     let started = Instant::now();
-    let request = ActivationRequest {
-        parameters: Parameters::none(),
-        environment: Vec::new(),
-        deadline: started + limits.time,
-        logs: Arc::new(Captured),
-    };
+    let request = ActivationRequest { parameters: Parameters::none(), environment: Vec::new(), deadline: None, logs: Arc::new(Captured) };
     let mut run = Run::new(host, means, limits, Meter::describing(), request, started)?;
     let _ticking = host.engine().ticking();
     run.enter(async |store| {
