@@ -32,7 +32,7 @@ fn behaves(server: &Server) {
 #[test]
 fn a_fault_costs_only_its_own_activation() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("KEYNET_TIME", "2s");
+    sandbox.set("KEYNET_TIME", "4s");
     sandbox.set("KEYNET_MEMORY", "64MiB");
     let server = sandbox.serve(&guest("hostile"));
     behaves(&server);

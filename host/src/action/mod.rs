@@ -36,7 +36,7 @@ pub enum ActionError {
     #[error(
         "the action cannot describe itself, for which it has 1 s and 64 MiB (128 with a language's runtime) whatever the other limits are: {0}"
     )]
-    Describe(#[source] Failure),
+    Describe(Failure),
     /// What it says about itself is not allowed.
     #[error(transparent)]
     Description(#[from] DescriptionError),

@@ -146,10 +146,17 @@ impl Engine {
         if let Some(loaded) = self.cached(digest) {
             return Ok(loaded);
         }
-        let _one_at_a_time = self.compiling.lock().await;
-        if let Some(loaded) = self.cached(digest) {
-            return Ok(loaded);
-        }
+        let _one_at_a_time = match self.compiling.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let turn = self.compiling.lock().await;
+                // It may be what the others compiled.
+                if let Some(loaded) = self.cached(digest) {
+                    return Ok(loaded);
+                }
+                turn
+            }
+        };
         let mut code = self.compiler.compile(&self.wasmtime, component).await?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &self.hash, &mut code);

@@ -133,7 +133,7 @@ impl Tensor {
     /// `reservation` is what was taken from the activation's budget for `data`.
     ///
     /// # Errors
-    /// `invalid`: `data` does not fill `shape` exactly.
+    /// `invalid`: `data` does not fill `shape` exactly, or a BOOL is neither 0 nor 1.
     pub fn new(data_type: DataType, shape: Shape, data: Bytes, reservation: Option<Reservation>) -> Result<Self> {
         let elements = shape.elements();
         match data_type.size() {
@@ -153,6 +153,11 @@ impl Tensor {
                     return Err(Error::invalid(format!("BYTES of shape {shape} has {elements} elements, but the data has {found}")));
                 }
             }
+        }
+        if data_type == DataType::Bool
+            && let Some(wrong) = data.iter().find(|byte| **byte > 1)
+        {
+            return Err(Error::invalid(format!("an element of a BOOL tensor is {wrong}: it must be 0 or 1")));
         }
         Ok(Self { data_type, shape, data, reservation: reservation.map(Arc::new) })
     }
@@ -218,6 +223,13 @@ mod tests {
         assert!(Tensor::new(DataType::Fp16, shape(&[3, 0]), Bytes::new(), None).is_ok());
         let error = Tensor::new(DataType::Fp32, shape(&[1, 3]), Bytes::from(vec![0; 8]), None).unwrap_err();
         assert_eq!(error.message, "FP32 of shape [1,3] is 12 bytes, but the data has 8");
+    }
+
+    #[test]
+    fn a_bool_is_0_or_1() {
+        assert!(Tensor::new(DataType::Bool, shape(&[2]), Bytes::from_static(&[0, 1]), None).is_ok());
+        let error = Tensor::new(DataType::Bool, shape(&[2]), Bytes::from_static(&[0, 2]), None).unwrap_err();
+        assert!(error.message.contains("is 2"), "{error}");
     }
 
     #[test]
