@@ -10,9 +10,9 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-/// What a decoded picture may take: 16 megapixels without transparency. The whole action has 256 MiB by default, and the picture is
-/// there twice while it is encoded.
-const MAX_BYTES: usize = 48 << 20;
+/// What a decoded picture may take: 12 megapixels without transparency. The whole action has 256 MiB by default, and a picture that
+/// cannot be compressed is there four times while it is encoded.
+const MAX_BYTES: usize = 36 << 20;
 
 /// Decode a picture, turned as its EXIF orientation says; transparency is dropped.
 pub fn decode(file: &[u8]) -> Result<Picture> {
