@@ -1,0 +1,108 @@
+//! Starts the real servers that tests talk to: an OCI registry, Triton, S3 and MLflow, by the scripts beside this crate.
+//!
+//! Each server gets free ports of 127.0.0.1 and a folder of its own, and ends with its [`RealServer`], or with the process of the test
+//! when that is killed.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a test that cannot go on panics
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A server that runs; ended when dropped.
+#[derive(Debug)]
+pub struct RealServer {
+    script: &'static str,
+    mode: String,
+    environment: BTreeMap<String, String>,
+    endpoints: BTreeMap<String, String>,
+    folder: tempfile::TempDir,
+}
+
+impl RealServer {
+    /// An OCI registry. `mode` is `none`, `basic`, `tls` or `token`. Says `REGISTRY`, and where they apply `REGISTRY_USER`,
+    /// `REGISTRY_PASSWORD`, `REGISTRY_CA`, `REGISTRY_TOKEN_REALM`.
+    pub fn registry(mode: &str) -> Self {
+        Self::start("registry.sh", mode, &[("REGISTRY_PORT", &[0, 1, 2, 3, 4])], &[])
+    }
+
+    /// Triton with the models of `triton/models`, or of the folder in the variable `TRITON_MODELS`. `settings` are the script's
+    /// variables (`TRITON_TLS`, `TRITON_TOKEN`, `TRITON_ARGS`). Says `TRITON_GRPC`, `TRITON_HTTP`, `TRITON_METRICS`.
+    pub fn triton(settings: &[(&str, &str)]) -> Self {
+        Self::start("triton.sh", "", &[("GRPC_PORT", &[0]), ("HTTP_PORT", &[0]), ("METRICS_PORT", &[0])], settings)
+    }
+
+    /// An S3 store with the buckets of `S3_BUCKETS` (`test`). Says `S3_ENDPOINT`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+    /// `AWS_REGION`.
+    pub fn s3(settings: &[(&str, &str)]) -> Self {
+        Self::start("s3.sh", "", &[("S3_PORT", &[0, 1, 2, 3, 4, 6, 10_000, 10_001, 10_002, 10_003, 10_004])], settings)
+    }
+
+    /// MLflow. `mode` is `none`, `basic` or `bearer`. Says `MLFLOW_TRACKING_URI` and, where they apply, `MLFLOW_TRACKING_USERNAME`,
+    /// `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_TOKEN`.
+    pub fn mlflow(mode: &str) -> Self {
+        Self::start("mlflow.sh", mode, &[("MLFLOW_PORT", &[0, 1, 2])], &[])
+    }
+
+    fn start(script: &'static str, mode: &str, ports: &[(&str, &[u16])], settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut environment: BTreeMap<_, _> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        environment.insert("SERVERS_DATA".to_owned(), folder.path().display().to_string());
+        environment.insert("SERVERS_OWNER".to_owned(), std::process::id().to_string());
+        for (name, offsets) in ports {
+            environment.insert((*name).to_owned(), free_port(offsets).to_string());
+        }
+        let mut server = Self { script, mode: mode.to_owned(), environment, endpoints: BTreeMap::new(), folder };
+        server.resume();
+        server
+    }
+
+    /// Starts it again where it was, with the data it had.
+    pub fn resume(&mut self) {
+        let said = self.run("start");
+        self.endpoints = said.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect();
+    }
+
+    /// Stops it; its data stays.
+    pub fn stop(&self) {
+        self.run("stop");
+    }
+
+    /// One of the endpoints that it says.
+    pub fn get(&self, name: &str) -> &str {
+        self.endpoints.get(name).unwrap_or_else(|| panic!("{} says no {name}: {:?}", self.script, self.endpoints))
+    }
+
+    /// Where its data, logs and certificates are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&self, command: &str) -> String {
+        let mut script = Command::new(scripts().join(self.script));
+        script.arg(command).args(Some(&self.mode).filter(|mode| !mode.is_empty())).envs(&self.environment);
+        let ended = script.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("bash");
+        assert!(ended.status.success(), "{} {command} {} failed", self.script, self.mode);
+        String::from_utf8(ended.stdout).expect("text")
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// A port with which all of `offsets` above it are free. Below the range that the system hands out itself, and different from one
+/// test process to the next.
+fn free_port(offsets: &[u16]) -> u16 {
+    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let start = u16::try_from(std::process::id() % 900).expect("a small number") * 12;
+    let mut candidates = (0..900).map(|step| 10_100 + (start + step * 12) % 10_800);
+    candidates.find(|port| offsets.iter().all(|offset| free(port + offset))).expect("a free port")
+}

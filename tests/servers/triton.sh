@@ -1,0 +1,62 @@
+#!/bin/bash
+# A real NVIDIA Triton Inference Server (2.51.0, CPU, python backend) for tests.
+#
+#   triton.sh install   the server into $SERVERS_HOME/venv-triton (PyPI package nvidia-pytriton)
+#   triton.sh start     prints the endpoints once every model is ready
+#   triton.sh stop
+#
+# GRPC_PORT, HTTP_PORT, METRICS_PORT (8001, 8000, 8002); TRITON_MODELS: the model repository (triton/models);
+# TRITON_TLS=1: gRPC with TLS, CA in $SERVERS_DATA/triton-tls/ca.crt; TRITON_TOKEN=T: every gRPC call but
+# health and metadata must bring the header triton-grpc-protocol-x-token: T; TRITON_ARGS: more arguments.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+GRPC_PORT=${GRPC_PORT:-8001} HTTP_PORT=${HTTP_PORT:-8000} METRICS_PORT=${METRICS_PORT:-8002}
+MODELS=${TRITON_MODELS:-$here/triton/models}
+V=$SERVERS_HOME/venv-triton
+pid=$SERVERS_DATA/triton-$GRPC_PORT.pid log=$SERVERS_DATA/triton-$GRPC_PORT.log
+
+# The python backend's stub loads libpython3.11. It must be the library of the very Python that the virtual
+# environment is made from: with another 3.11.x's standard library it starts and later fails in odd ways.
+PYTHON=${PYTHON:-/usr/bin/python3.11}
+
+install() {
+  [ -x "$PYTHON" ] || need python3.11 python3.11 python3.11-venv
+  [ -e /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0 ] || need no-such-command libpython3.11
+  PIP_ARGS=--no-deps venv "$V" nvidia-pytriton==0.7.0 numpy==1.26.4
+  local t; t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
+  # the stub must lie beside the backend; its library path is relative and holds there too
+  cp -n "$t/python_backend_stubs/3.11/triton_python_backend_stub" "$t/backends/python/" 2>/dev/null || true
+}
+
+start() {
+  alive "$pid" && { say "already running"; endpoints; return; }
+  [ -s "$V/.done" ] || install
+  local t args=(); t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
+  if [ -n "${TRITON_TLS-}" ]; then
+    make_certs "$SERVERS_DATA/triton-tls"
+    args+=(--grpc-use-ssl=true "--grpc-server-cert=$SERVERS_DATA/triton-tls/server.crt"
+           "--grpc-server-key=$SERVERS_DATA/triton-tls/server.key")
+  fi
+  [ -z "${TRITON_TOKEN-}" ] || args+=("--grpc-restricted-protocol=inference,shared-memory,model-config,model-repository,statistics,trace,logging:x-token=$TRITON_TOKEN")
+  # its own prefix for shared memory, so that stop can clear what a killed server leaves in /dev/shm
+  LD_LIBRARY_PATH=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))') \
+  PATH=$V/bin:$PATH PYTHONDONTWRITEBYTECODE=1 \
+  launch "$pid" "$log" "$t/bin/tritonserver" \
+    "--model-repository=$MODELS" "--backend-directory=$t/backends" "--cache-directory=$t/caches" \
+    --http-address=127.0.0.1 "--http-port=$HTTP_PORT" --grpc-address=127.0.0.1 "--grpc-port=$GRPC_PORT" \
+    --metrics-address=127.0.0.1 "--metrics-port=$METRICS_PORT" \
+    --model-control-mode=explicit '--load-model=*' --disable-auto-complete-config --exit-timeout-secs=5 \
+    "--backend-config=python,shm-region-prefix-name=tshm_${GRPC_PORT}_" \
+    "${args[@]}" ${TRITON_ARGS-}
+  wait_for "$pid" "$log" 180 curl -sf "http://127.0.0.1:$HTTP_PORT/v2/health/ready"
+  endpoints
+}
+
+endpoints() { echo "TRITON_GRPC=127.0.0.1:$GRPC_PORT TRITON_HTTP=http://127.0.0.1:$HTTP_PORT TRITON_METRICS=http://127.0.0.1:$METRICS_PORT/metrics"; }
+
+stop() { halt "$pid" 15; rm -f "/dev/shm/tshm_${GRPC_PORT}_"*; }
+
+case ${1-} in
+  install|start|stop) "$1" ;;
+  *) die "usage: $0 install|start|stop" ;;
+esac
