@@ -1,8 +1,9 @@
 //! Standard output and error of one activation: bytes from the guest in, whole lines out.
 //!
-//! Lines are handed on as they end, at most 64 KiB at a time. Past the limit output is dropped with one notice and the activation goes
-//! on. Nothing a guest writes can be taken for the platform's end-of-activation mark or for a receipt.
+//! Lines are handed on as they end, at most 64 KiB at a time, without their secrets. Past the limit output is dropped with one notice and
+//! the activation goes on. Nothing a guest writes can be taken for the platform's end-of-activation mark or for a receipt.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::receipt;
+use crate::redaction::{self, Redactor};
 
 /// What an OpenWhisk invoker looks for in a container's output: an activation's logs end where it appears.
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
@@ -49,14 +51,21 @@ struct Assembler {
     limit: u64,
     written: u64,
     cut: bool,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    stdout: Partial,
+    stderr: Partial,
     tail: VecDeque<String>,
+}
+
+/// What a stream has written since its last line.
+#[derive(Default)]
+struct Partial {
+    line: Vec<u8>,
+    redactor: Redactor,
 }
 
 impl Logs {
     pub(super) fn new(sink: Arc<dyn LogSink>, limit: u64) -> Self {
-        let (stdout, stderr, tail) = (Vec::new(), Vec::new(), VecDeque::new());
+        let (stdout, stderr, tail) = (Partial::default(), Partial::default(), VecDeque::new());
         Self(Arc::new(Mutex::new(Assembler { sink, limit, written: 0, cut: false, stdout, stderr, tail })))
     }
 
@@ -97,7 +106,7 @@ impl Assembler {
             match piece.strip_suffix(b"\n") {
                 Some(end) => {
                     self.append(stream, end);
-                    self.emit(stream);
+                    self.emit(stream, true);
                 }
                 None => self.append(stream, piece),
             }
@@ -105,7 +114,7 @@ impl Assembler {
         // A panic after the limit still tells its reason.
         if kept < bytes.len() && stream == Stream::Stderr {
             let dropped = String::from_utf8_lossy(bytes.get(kept..).unwrap_or_default()).into_owned();
-            dropped.lines().for_each(|line| self.remember(line));
+            redaction::redact(&dropped).lines().for_each(|line| self.remember(line));
         }
         if kept < bytes.len() && !self.cut {
             self.cut = true;
@@ -116,7 +125,7 @@ impl Assembler {
         }
     }
 
-    fn partial(&mut self, stream: Stream) -> &mut Vec<u8> {
+    fn partial(&mut self, stream: Stream) -> &mut Partial {
         match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
@@ -125,33 +134,42 @@ impl Assembler {
 
     fn append(&mut self, stream: Stream, mut bytes: &[u8]) {
         loop {
-            let partial = self.partial(stream);
-            let (now, later) = bytes.split_at((MAX_LINE - partial.len()).min(bytes.len()));
-            partial.extend_from_slice(now);
+            let line = &mut self.partial(stream).line;
+            let (now, later) = bytes.split_at((MAX_LINE - line.len()).min(bytes.len()));
+            line.extend_from_slice(now);
             if later.is_empty() {
                 return;
             }
-            self.emit(stream);
+            self.emit(stream, false);
             bytes = later;
         }
     }
 
     /// Hands on a line that has something in it.
     fn end_line(&mut self, stream: Stream) {
-        if !self.partial(stream).is_empty() {
-            self.emit(stream);
+        if !self.partial(stream).line.is_empty() {
+            self.emit(stream, true);
         }
     }
 
-    fn emit(&mut self, stream: Stream) {
-        let line = std::mem::take(self.partial(stream));
+    /// Hands on the line, or the first part of one that is too long.
+    fn emit(&mut self, stream: Stream, whole: bool) {
+        let partial = self.partial(stream);
+        let mut line = std::mem::take(&mut partial.line);
+        let rest = if whole { Vec::new() } else { line.split_off(redaction::cut(&line)) };
+        let redacted = match partial.redactor.piece(&line, whole) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(redacted) => Some(redacted),
+        };
+        let line = redacted.unwrap_or(line);
         if stream == Stream::Stderr {
             self.remember(&String::from_utf8_lossy(line.get(..TAIL_LINE).unwrap_or(&line)));
         }
         let mut line = disarm(line);
         self.sink.line(stream, &line);
-        line.clear();
-        *self.partial(stream) = line; // its memory is used again
+        line.clear(); // its memory is used again
+        line.extend_from_slice(&rest);
+        self.partial(stream).line = line;
     }
 
     fn remember(&mut self, line: &str) {
@@ -162,8 +180,16 @@ impl Assembler {
     }
 }
 
+/// An activation that is dropped in the middle has said what it said.
+impl Drop for Assembler {
+    fn drop(&mut self) {
+        self.end_line(Stream::Stdout);
+        self.end_line(Stream::Stderr);
+    }
+}
+
 /// Breaks what the platform or a reader of receipts would take for its own.
-fn disarm(mut line: Vec<u8>) -> Vec<u8> {
+pub(crate) fn disarm(mut line: Vec<u8>) -> Vec<u8> {
     if line.starts_with(receipt::PREFIX.as_bytes()) {
         line.splice(0..0, BREAK.bytes());
     }
@@ -286,6 +312,21 @@ mod tests {
         logs.flush();
         let lengths: Vec<_> = lines.0.lock().unwrap().iter().map(|(_, line)| line.len()).collect();
         assert_eq!(lengths, [64 << 10, 64 << 10, 22 << 10]);
+    }
+
+    #[test]
+    fn secrets_are_hidden_also_where_a_long_line_is_broken() {
+        let (lines, logs) = logs(1 << 20);
+        let filler = "x ".repeat((MAX_LINE - 10) / 2);
+        write(&logs, Stream::Stderr, &format!("{filler}password = hunter2 {filler}token={}\nplain\n", "t".repeat(MAX_LINE)));
+        write(&logs, Stream::Stdout, "-----BEGIN PRIVATE KEY-----\nMHcCAQEEIAK0\n");
+        write(&logs, Stream::Stderr, "MHcCAQEEIAK0\n");
+        let got = lines.0.lock().unwrap();
+        assert!(got.iter().all(|(_, line)| !line.contains("hunter") && !line.contains("ttt")), "{got:?}");
+        assert!(got.iter().any(|(_, line)| line.contains("password = ***PASSWORD_f52f***")));
+        assert!(got.iter().all(|(stream, line)| *stream == Stream::Stderr || line.starts_with("***PRIVATE_KEY_")), "{got:?}");
+        assert_eq!(got.last().unwrap().1, "MHcCAQEEIAK0");
+        assert!(logs.tail().iter().all(|line| !line.contains("hunter")));
     }
 
     #[test]
