@@ -1,0 +1,85 @@
+//! How registries are talked to: whom to trust, who one is, and how patient to be.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::credential::{CredentialSource, FirstOf};
+use super::docker::DockerConfig;
+use super::progress::{Progress, Quiet};
+
+/// How registries are talked to. [`RegistryOptions::default`] is the command line's: TLS with the system's certificates, plain HTTP to
+/// loopback only, Docker's credentials, some patience, nothing shown.
+#[derive(Clone)]
+pub struct RegistryOptions {
+    /// Whether plain HTTP is allowed to hosts other than loopback: it is tried where TLS is not spoken.
+    pub insecure: bool,
+    /// PEM files of certificate authorities that are trusted besides the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Who one is.
+    pub credentials: Arc<dyn CredentialSource>,
+    /// Hosts of token servers (`host` or `host:port`) that may see a registry's credentials though they are of another domain.
+    pub token_realms: Vec<String>,
+    /// The hosts that may be contacted, redirects and token servers included.
+    pub reach: Reach,
+    /// How patient to be.
+    pub retry: Retry,
+    /// Bytes that are sent in one request; what is larger is sent in several, and a broken upload goes on with the first that is missing.
+    pub chunk: u64,
+    /// The folder where unfinished uploads are remembered, so that they go on after a kill; none to start again each time.
+    pub uploads: Option<PathBuf>,
+    /// The most bytes a component may have when it is pulled.
+    pub max_component: u64,
+    /// Who is told what happens.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            insecure: false,
+            ca_files: Vec::new(),
+            credentials: Arc::new(FirstOf(vec![Arc::new(DockerConfig::default())])),
+            token_realms: Vec::new(),
+            reach: Reach::Anywhere,
+            retry: Retry::default(),
+            chunk: 16 << 20,
+            uploads: None,
+            max_component: 1 << 30,
+            progress: Arc::new(Quiet),
+        }
+    }
+}
+
+/// The hosts that may be contacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Any: a developer's own machine.
+    Anywhere,
+    /// Those that are listed (`host` or `host:port`), wherever they are; others only at global unicast addresses, which is checked on
+    /// the address that is really connected.
+    Public {
+        /// Hosts that may be at any address.
+        listed: Vec<String>,
+    },
+    /// Those that are listed and no others.
+    Listed(Vec<String>),
+}
+
+/// How often, and after which wait, a request is tried again that met 408, 429, 500, 502, 503, 504 or a broken connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// How often in a row without progress; 0 to never try again.
+    pub times: u32,
+    /// The first wait; it doubles each time, and up to a half of it is left out at random.
+    pub first: Duration,
+    /// The longest wait; a registry that asks for more (`Retry-After`) is not waited for.
+    pub longest: Duration,
+}
+
+impl Default for Retry {
+    /// Five times within half a minute; a server may ask for a minute each time.
+    fn default() -> Self {
+        Self { times: 5, first: Duration::from_millis(500), longest: Duration::from_secs(60) }
+    }
+}
