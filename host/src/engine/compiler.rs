@@ -12,7 +12,15 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::{LoadError, memfd, settings};
+use super::input::Input;
+use super::{Cpu, Identity, LoadError, cgroup, identity, memfd, settings};
+
+/// Bytes that compiling leaves to the host where the container's memory is limited.
+const KEPT_FREE: u64 = 16 << 20;
+
+/// With less memory than this the compiler's threads share one arena of the allocator: each one of its own would take 64 MiB of the
+/// address space, used or not.
+const FOR_ARENAS: u64 = 512 << 20;
 
 /// The first argument that makes a binary the compiler, see [`run_if_compiler`].
 const ROLE: &str = "keynet-compile-component";
@@ -29,7 +37,8 @@ pub enum Compiler {
 /// What compiling one component may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct CompileLimits {
-    /// Bytes of address space beyond what the binary itself maps (`KEYNET_COMPILE_MEMORY`).
+    /// Bytes of address space beyond what the binary itself maps (`KEYNET_COMPILE_MEMORY`). Where the container's own limit leaves less,
+    /// that counts.
     pub memory: u64,
     /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`).
     pub time: Duration,
@@ -42,12 +51,20 @@ impl Default for CompileLimits {
 }
 
 impl Compiler {
-    /// Compiles `component` and returns the code in a sealed memfd.
-    pub(super) async fn compile(&self, engine: &wasmtime::Engine, component: &[u8]) -> Result<File, LoadError> {
+    /// The same with another limit on memory, where there is one.
+    pub(super) fn within(&self, memory: u64) -> Self {
         match self {
-            Self::Child(limits) => compile_in_child(component, *limits).await,
+            Self::Child(limits) => Self::Child(CompileLimits { memory, ..*limits }),
+            Self::InProcess => Self::InProcess,
+        }
+    }
+
+    /// Compiles `component` for `cpu`, which is what `engine` was made for, and returns the code in a sealed memfd.
+    pub(super) async fn compile(&self, engine: &wasmtime::Engine, cpu: Cpu, component: Input<'_>) -> Result<File, LoadError> {
+        match self {
+            Self::Child(limits) => compile_in_child(component, cpu, *limits).await,
             Self::InProcess => {
-                let code = engine.precompile_component(component).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+                let code = engine.precompile_component(&component.bytes()?).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
                 let mut file = memfd::create()?;
                 file.write_all(&code)?;
                 memfd::seal(&file)?;
@@ -57,16 +74,20 @@ impl Compiler {
     }
 }
 
-async fn compile_in_child(component: &[u8], limits: CompileLimits) -> Result<File, LoadError> {
+async fn compile_in_child(component: Input<'_>, cpu: Cpu, limits: CompileLimits) -> Result<File, LoadError> {
     let mut input = memfd::create()?;
-    input.write_all(component)?;
+    component.copy_to(&mut input)?;
     input.seek(SeekFrom::Start(0))?;
     let output = memfd::create()?;
+    let left = cgroup::memory_left().map(|left| left.saturating_sub(KEPT_FREE)).filter(|left| *left < limits.memory);
+    let limits = CompileLimits { memory: left.unwrap_or(limits.memory), ..limits };
     let child = tokio::process::Command::new("/proc/self/exe")
         .arg(ROLE)
         .arg(limits.memory.to_string())
         .arg(limits.time.as_secs().max(1).to_string())
+        .arg(cpu.to_string())
         .env_clear()
+        .envs((limits.memory < FOR_ARENAS).then_some(("MALLOC_ARENA_MAX", "1")))
         .stdin(Stdio::from(input))
         .stdout(Stdio::from(output.try_clone()?))
         .stderr(Stdio::piped())
@@ -75,7 +96,10 @@ async fn compile_in_child(component: &[u8], limits: CompileLimits) -> Result<Fil
     let ended = tokio::time::timeout(limits.time, child.wait_with_output()).await;
     let ended = ended.map_err(|_| LoadError::CompileTime(limits.time))??;
     if !ended.status.success() {
-        return Err(why_it_failed(ended.status, &ended.stderr, limits));
+        return Err(match why_it_failed(ended.status, &ended.stderr, limits) {
+            LoadError::CompileMemory(limit) if left.is_some() => LoadError::ContainerMemory(limit),
+            other => other,
+        });
     }
     memfd::seal(&output)?;
     Ok(output)
@@ -84,7 +108,9 @@ async fn compile_in_child(component: &[u8], limits: CompileLimits) -> Result<Fil
 fn why_it_failed(status: ExitStatus, stderr: &[u8], limits: CompileLimits) -> LoadError {
     let said = String::from_utf8_lossy(stderr).trim().to_owned();
     let signal = status.signal().and_then(Signal::from_named_raw);
-    if status.code() == Some(REFUSED) {
+    if status.code() == Some(REFUSED) && said.contains("out of memory") {
+        LoadError::CompileMemory(limits.memory)
+    } else if status.code() == Some(REFUSED) {
         LoadError::Compile(said)
     } else if signal == Some(Signal::XCPU) {
         LoadError::CompileTime(limits.time)
@@ -101,18 +127,20 @@ fn why_it_failed(status: ExitStatus, stderr: &[u8], limits: CompileLimits) -> Lo
 /// The child's exit code when the component is at fault and standard error says why.
 const REFUSED: i32 = 65; // EX_DATAERR
 
-/// Compiles a component and exits, if this process was started to do that. Call it first in `main`, before any thread starts.
+/// Compiles a component, or says which code it would make, and exits, if this process was started to do that. Call it first in `main`,
+/// before any thread starts.
 pub fn run_if_compiler() {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() != Some(ROLE) {
-        return;
-    }
-    let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok());
-    let (Some(memory), Some(seconds)) = (number(), number()) else {
-        eprintln!("{ROLE} is started by the host itself");
-        std::process::exit(64);
+    let arguments: Vec<String> = std::env::args().skip(1).take(4).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [ROLE, memory, seconds, cpu] => match (memory.parse(), seconds.parse(), cpu.parse()) {
+            (Ok(memory), Ok(seconds), Ok(cpu)) => compile_here(memory, seconds, cpu),
+            _ => misused(),
+        },
+        [identity::ROLE, cpu] => cpu.parse().map_or_else(|_| misused(), Identity::tell),
+        [ROLE | identity::ROLE, ..] => misused(),
+        _ => return,
     };
-    match compile_here(memory, seconds) {
+    match done {
         Ok(()) => std::process::exit(0),
         Err(error) => {
             eprintln!("{error:#}");
@@ -121,13 +149,18 @@ pub fn run_if_compiler() {
     }
 }
 
-fn compile_here(memory: u64, seconds: u64) -> wasmtime::Result<()> {
+fn misused() -> ! {
+    eprintln!("this is started by the host itself");
+    std::process::exit(64) // EX_USAGE
+}
+
+fn compile_here(memory: u64, seconds: u64, cpu: Cpu) -> wasmtime::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let limit = |resource, value| {
         rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).map_err(std::io::Error::from)
     };
     // Started first: its threads' stacks and arenas are part of the binary, not of the component.
-    let engine = wasmtime::Engine::new(&settings::for_compiling())?;
+    let engine = wasmtime::Engine::new(&settings::for_compiling(cpu)?)?;
     limit(Resource::As, mapped_bytes().saturating_add(memory))?;
     limit(Resource::Cpu, seconds.saturating_mul(cores).saturating_mul(3) / 2 + 1)?;
     limit(Resource::Core, 0)?;

@@ -3,26 +3,40 @@
 //! An [`Engine`] lives as long as the process. It turns a component's bytes into compiled code; what the component may import and do
 //! is not its business.
 
+mod baked;
 mod cache;
+mod cgroup;
 mod clock;
 mod compiler;
+mod cpu;
+mod identity;
+mod input;
 mod memfd;
+mod precompiler;
 mod settings;
 
+use std::fmt;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
+pub use baked::BakedCode;
 pub use cache::AotCache;
+pub(crate) use cgroup::memory_left;
 pub use clock::{EpochClock, Ticking};
 pub use compiler::{CompileLimits, Compiler, run_if_compiler};
+pub use cpu::Cpu;
+pub use identity::{Identity, IdentityError};
+pub use precompiler::Precompiler;
 
 use crate::digest::Digest;
+use input::Input;
 
 /// Why a component could not be turned into code.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +57,9 @@ pub enum LoadError {
     /// Compilation met its limit on memory, in bytes.
     #[error("compiling the component needs more than {} MiB: raise KEYNET_COMPILE_MEMORY, or make the component smaller", .0 >> 20)]
     CompileMemory(u64),
+    /// Compilation met the memory limit of the container, in bytes that were left.
+    #[error("compiling the component needs more than the {} MiB that the container's memory limit leaves: give the container more", .0 >> 20)]
+    ContainerMemory(u64),
     /// Compilation met its limit on time.
     #[error("compiling the component takes longer than {} s: raise KEYNET_COMPILE_TIME, or make the component smaller", .0.as_secs())]
     CompileTime(Duration),
@@ -55,11 +72,19 @@ pub enum LoadError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineHash([u8; 32]);
 
+impl fmt::Display for EngineHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 /// What an [`Engine`] is made from.
 #[derive(Debug)]
 pub struct EngineOptions {
     /// How many activations may run at once; the system's limit on mappings may lower it.
     pub activations: u32,
+    /// What processors components are compiled for; the one of this machine where that would not run here.
+    pub cpu: Cpu,
     /// Where components are compiled.
     pub compiler: Compiler,
     /// Where compiled code is kept; none to compile every time.
@@ -74,7 +99,9 @@ pub struct Engine {
     clock: EpochClock,
     activations: u32,
     pooled: bool,
+    cpu: Cpu,
     compiler: Compiler,
+    baked: Option<BakedCode>,
     cache: Option<AotCache>,
     /// One compilation at a time: each may take the machine's cores and much of its memory.
     compiling: tokio::sync::Mutex<()>,
@@ -94,11 +121,12 @@ impl Engine {
                 "vm.max_map_count leaves room for fewer activations at once; raise it"
             );
         }
-        let (wasmtime, pooled) = match wasmtime::Engine::new(&settings::pooling(activations)) {
+        let cpu = options.cpu.or_native();
+        let (wasmtime, pooled) = match wasmtime::Engine::new(&settings::pooling(activations, cpu)?) {
             Ok(engine) => (engine, true),
             Err(error) => {
                 tracing::warn!(%error, activations, "the address space for a pool of instances is refused; starting activations will take longer");
-                (wasmtime::Engine::new(&settings::on_demand())?, false)
+                (wasmtime::Engine::new(&settings::on_demand(cpu)?)?, false)
             }
         };
         let clock = EpochClock::start(wasmtime.weak())?;
@@ -108,10 +136,19 @@ impl Engine {
             clock,
             activations,
             pooled,
+            cpu,
             compiler: options.compiler,
+            baked: None,
             cache: options.cache,
             compiling: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// With compiled code that is looked for in an image before the cache.
+    #[must_use]
+    pub fn with_baked(mut self, code: BakedCode) -> Self {
+        self.baked = Some(code);
+        self
     }
 
     /// How many activations may run at once.
@@ -122,6 +159,11 @@ impl Engine {
     /// Whether instances live in a pool.
     pub fn is_pooled(&self) -> bool {
         self.pooled
+    }
+
+    /// What processors its code is for.
+    pub fn cpu(&self) -> Cpu {
+        self.cpu
     }
 
     /// What compiled code must have been made for.
@@ -137,13 +179,25 @@ impl Engine {
         self.clock.ticking()
     }
 
-    /// The compiled code of `component`, from the cache or compiled now.
+    /// The compiled code of `component`: from the image, from the cache, or compiled now.
     ///
     /// # Errors
     /// It is not a component, cannot be compiled within the limits, or needs more than a slot of the pool has.
     pub async fn load(&self, component: &[u8], digest: &Digest) -> Result<Component, LoadError> {
-        check_magic(component)?;
-        if let Some(loaded) = self.cached(digest) {
+        self.load_input(Input::Bytes(component), digest).await
+    }
+
+    /// As [`Engine::load`], for the component in the file at `path`, whose digest is `digest`. It is not held whole in this process.
+    ///
+    /// # Errors
+    /// As [`Engine::load`], and that the file has another digest.
+    pub async fn load_file(&self, path: &Path, digest: &Digest) -> Result<Component, LoadError> {
+        self.load_input(Input::File(path, digest), digest).await
+    }
+
+    async fn load_input(&self, component: Input<'_>, digest: &Digest) -> Result<Component, LoadError> {
+        check_magic(&component.head()?)?;
+        if let Some(loaded) = self.baked(digest).or_else(|| self.cached(digest)) {
             return Ok(loaded);
         }
         let _one_at_a_time = match self.compiling.try_lock() {
@@ -157,11 +211,32 @@ impl Engine {
                 turn
             }
         };
-        let mut code = self.compiler.compile(&self.wasmtime, component).await?;
+        let mut code = self.compiler.compile(&self.wasmtime, self.cpu, component).await?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &self.hash, &mut code);
         }
         map_code(&self.wasmtime, &code)
+    }
+
+    /// Whether `component` can be compiled within `memory` bytes of address space, as [`CompileLimits::memory`] counts them: the bytes of
+    /// its code if it can. Nothing is kept.
+    ///
+    /// # Errors
+    /// It cannot be compiled in any memory, or in no time that is allowed.
+    pub async fn compiles_within(&self, component: &[u8], memory: u64) -> Result<Option<u64>, LoadError> {
+        let _one_at_a_time = self.compiling.lock().await;
+        match self.compiler.within(memory).compile(&self.wasmtime, self.cpu, Input::Bytes(component)).await {
+            Ok(code) => Ok(Some(code.metadata()?.len())),
+            Err(LoadError::CompileMemory(_) | LoadError::ContainerMemory(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn baked(&self, digest: &Digest) -> Option<Component> {
+        let code = self.baked.as_ref()?.get(digest, &self.hash)?;
+        map_code(&self.wasmtime, &code)
+            .inspect_err(|error| tracing::warn!(%error, "compiled code in the image does not fit this engine; compiling again"))
+            .ok()
     }
 
     fn cached(&self, digest: &Digest) -> Option<Component> {
@@ -172,11 +247,13 @@ impl Engine {
     }
 }
 
-/// Maps compiled code from a sealed memfd.
+/// Maps compiled code from a sealed memfd, or from a file that only root could have written.
 fn map_code(engine: &wasmtime::Engine, code: &File) -> Result<Component, LoadError> {
     let path = format!("/proc/self/fd/{}", code.as_raw_fd());
     // SAFETY: the bytes were made by our own compiler, in a child process of this binary or in this one, or carry a tag that only a
-    // holder of this host's key can make (`AotCache::read`); the memfd is sealed, so they are still the bytes that were checked.
+    // holder of this host's key can make (`AotCache::read`); the memfd is sealed, so they are still the bytes that were checked. Or they
+    // lie in the container's image: the file belongs to root and this process cannot write it (`BakedCode::get`), so they are from whoever
+    // made the image, as this binary is.
     #[expect(unsafe_code, reason = "wasmtime must trust compiled code")]
     let component = unsafe { Component::deserialize_file(engine, path) };
     component.map_err(|error| LoadError::Compile(format!("{error:#}")))
@@ -210,13 +287,14 @@ mod tests {
     use super::*;
 
     fn engine(cache: Option<AotCache>) -> Engine {
-        Engine::new(EngineOptions { activations: 2, compiler: Compiler::InProcess, cache }).unwrap()
+        Engine::new(EngineOptions { activations: 2, cpu: Cpu::default(), compiler: Compiler::InProcess, cache }).unwrap()
     }
 
     #[test]
     fn the_compilers_process_and_the_host_agree_about_the_code() {
-        let compiler = wasmtime::Engine::new(&settings::for_compiling()).unwrap();
-        assert_eq!(hash(&compiler), engine(None).hash());
+        let engine = engine(None);
+        let compiler = wasmtime::Engine::new(&settings::for_compiling(engine.cpu()).unwrap()).unwrap();
+        assert_eq!(hash(&compiler), engine.hash());
     }
 
     #[tokio::test]

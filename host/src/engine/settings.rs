@@ -4,6 +4,8 @@
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
 
+use super::Cpu;
+
 /// Linear memories, tables and core instances that one activation may have. A Python component needs 14 core instances.
 pub(super) const MEMORIES: u32 = 3;
 const TABLES: u32 = 3;
@@ -22,9 +24,23 @@ const FIBER_STACK: usize = 1 << 20;
 const OTHER_MAPPINGS: u32 = 5_000;
 const MAPPINGS_PER_ACTIVATION: u32 = 6;
 
+/// What code is compiled for where a baseline is named: the kind of system this binary was itself compiled for.
+const TARGET: &str = if cfg!(target_env = "musl") { "x86_64-unknown-linux-musl" } else { "x86_64-unknown-linux-gnu" };
+
 /// What shapes compiled code.
-fn code() -> Config {
+fn code(cpu: Cpu) -> wasmtime::Result<Config> {
     let mut config = Config::new();
+    if let Some(flags) = cpu.flags() {
+        config.target(TARGET)?; // from here on no feature is taken from the processor
+        for flag in flags {
+            // SAFETY: the flags say which instructions may be used and nothing else; wasmtime maps no code whose flags this processor
+            // does not have.
+            #[expect(unsafe_code, reason = "wasmtime has no other way to name a processor's features")]
+            unsafe {
+                config.cranelift_flag_enable(flag)
+            };
+        }
+    }
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
@@ -39,18 +55,18 @@ fn code() -> Config {
         | WasmFeatures::GC
         | WasmFeatures::STACK_SWITCHING;
     config.wasm_features(off, false);
-    config
+    Ok(config)
 }
 
 /// For the compiler's process: no address space is set aside for instances.
-pub(super) fn for_compiling() -> Config {
-    let mut config = code();
+pub(super) fn for_compiling(cpu: Cpu) -> wasmtime::Result<Config> {
+    let mut config = code(cpu)?;
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-    config
+    Ok(config)
 }
 
 /// Instances live in slots set aside for `activations` at once.
-pub(super) fn pooling(activations: u32) -> Config {
+pub(super) fn pooling(activations: u32, cpu: Cpu) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_stacks(activations)
         .total_component_instances(activations)
@@ -67,14 +83,14 @@ pub(super) fn pooling(activations: u32) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
-    let mut config = code();
+    let mut config = code(cpu)?;
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    config
+    Ok(config)
 }
 
 /// Instances are mapped one by one, where a pool's address space is refused.
-pub(super) fn on_demand() -> Config {
-    for_compiling()
+pub(super) fn on_demand(cpu: Cpu) -> wasmtime::Result<Config> {
+    for_compiling(cpu)
 }
 
 /// How many activations the system's limit on mappings leaves room for, at most `wanted` and at least one.

@@ -1,0 +1,88 @@
+//! A component that is to be compiled: bytes at hand, or a file that is not held whole.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use crate::digest::{Digest, Hasher};
+
+/// Where it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Input<'a> {
+    /// In memory.
+    Bytes(&'a [u8]),
+    /// In a file, which had this digest when it was read last.
+    File(&'a Path, &'a Digest),
+}
+
+impl<'a> Input<'a> {
+    /// Its first bytes.
+    pub(super) fn head(&self) -> io::Result<Cow<'a, [u8]>> {
+        match self {
+            Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::File(path, _) => {
+                let mut head = Vec::new();
+                File::open(path)?.take(8).read_to_end(&mut head)?;
+                Ok(Cow::Owned(head))
+            }
+        }
+    }
+
+    /// All of it.
+    pub(super) fn bytes(&self) -> io::Result<Cow<'a, [u8]>> {
+        match self {
+            Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::File(path, digest) => {
+                let bytes = std::fs::read(path)?;
+                if Digest::of(&bytes) == **digest { Ok(Cow::Owned(bytes)) } else { Err(changed()) }
+            }
+        }
+    }
+
+    /// Writes it to `to`.
+    pub(super) fn copy_to(&self, to: &mut File) -> io::Result<()> {
+        let (path, digest) = match self {
+            Self::Bytes(bytes) => return to.write_all(bytes),
+            Self::File(path, digest) => (path, digest),
+        };
+        let (mut file, mut hasher, mut buffer) = (File::open(path)?, Hasher::default(), vec![0; 256 << 10]);
+        loop {
+            let read = file.read(&mut buffer)?;
+            let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+            hasher.update(piece);
+            to.write_all(piece)?;
+        }
+        if hasher.finish() == **digest { Ok(()) } else { Err(changed()) }
+    }
+}
+
+fn changed() -> io::Error {
+    io::Error::other("its file was changed meanwhile")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Seek as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_taken_as_it_was_named_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        let bytes = vec![7; 600 << 10];
+        std::fs::write(&path, &bytes).unwrap();
+        let digest = Digest::of(&bytes);
+        let input = Input::File(&path, &digest);
+        let mut copy = tempfile::tempfile().unwrap();
+        input.copy_to(&mut copy).unwrap();
+        copy.rewind().unwrap();
+        let mut copied = Vec::new();
+        copy.read_to_end(&mut copied).unwrap();
+        assert!(copied == bytes && *input.bytes().unwrap() == bytes[..]);
+        assert_eq!(input.head().unwrap().len(), 8);
+        std::fs::write(&path, b"another").unwrap();
+        assert!(input.copy_to(&mut copy).is_err() && input.bytes().is_err());
+    }
+}
