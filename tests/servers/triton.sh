@@ -5,14 +5,17 @@
 #   triton.sh start     prints the endpoints once every model is ready
 #   triton.sh stop
 #
-# GRPC_PORT, HTTP_PORT, METRICS_PORT (8001, 8000, 8002); TRITON_MODELS: the model repository (triton/models);
+# HTTP_PORT (8000), GRPC_PORT and METRICS_PORT (the next two); TRITON_MODELS: the model repository (triton/models);
 # TRITON_TLS=1: gRPC with TLS, CA in $SERVERS_DATA/triton-tls/ca.crt; TRITON_TOKEN=T: every gRPC call but
-# health and metadata must bring the header triton-grpc-protocol-x-token: T; TRITON_ARGS: more arguments.
+# health and metadata must bring the header triton-grpc-protocol-x-token: T; TRITON_LOAD: the models to load
+# (all); TRITON_OWN_SHM=1: with a /dev/shm of its own, as in another container; TRITON_ARGS: more arguments. A model that is served by triton/onnx_model.py finds ONNX Runtime.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-GRPC_PORT=${GRPC_PORT:-8001} HTTP_PORT=${HTTP_PORT:-8000} METRICS_PORT=${METRICS_PORT:-8002}
+HTTP_PORT=${HTTP_PORT:-8000}
+GRPC_PORT=${GRPC_PORT:-$((HTTP_PORT + 1))} METRICS_PORT=${METRICS_PORT:-$((HTTP_PORT + 2))}
 MODELS=${TRITON_MODELS:-$here/triton/models}
 V=$SERVERS_HOME/venv-triton
+ONNX=$SERVERS_HOME/triton-onnxruntime-1.20.1
 pid=$SERVERS_DATA/triton-$GRPC_PORT.pid log=$SERVERS_DATA/triton-$GRPC_PORT.log
 
 # The python backend's stub loads libpython3.11. It must be the library of the very Python that the virtual
@@ -26,26 +29,43 @@ install() {
   local t; t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
   # the stub must lie beside the backend; its library path is relative and holds there too
   cp -n "$t/python_backend_stubs/3.11/triton_python_backend_stub" "$t/backends/python/" 2>/dev/null || true
+  onnxruntime
+}
+
+# In a folder of its own, since only one model needs it. The backend passes over PYTHONPATH: the model adds the folder itself.
+onnxruntime() {
+  [ -d "$ONNX" ] && return
+  (
+    flock 9
+    [ -d "$ONNX" ] && exit
+    rm -rf "$ONNX.new"
+    "$V/bin/python" -m pip install -q --disable-pip-version-check --no-deps --target "$ONNX.new" onnxruntime==1.20.1 >&2
+    mv "$ONNX.new" "$ONNX"
+  ) 9> "$ONNX.lock"
 }
 
 start() {
   alive "$pid" && { say "already running"; endpoints; return; }
-  [ -s "$V/.done" ] || install
-  local t args=(); t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
+  { [ -s "$V/.done" ] && [ -d "$ONNX" ]; } || install
+  local t load args=() within=(); t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
   if [ -n "${TRITON_TLS-}" ]; then
     make_certs "$SERVERS_DATA/triton-tls"
     args+=(--grpc-use-ssl=true "--grpc-server-cert=$SERVERS_DATA/triton-tls/server.crt"
            "--grpc-server-key=$SERVERS_DATA/triton-tls/server.key")
   fi
   [ -z "${TRITON_TOKEN-}" ] || args+=("--grpc-restricted-protocol=inference,shared-memory,model-config,model-repository,statistics,trace,logging:x-token=$TRITON_TOKEN")
+  read -ra load <<< "${TRITON_LOAD-*}"
+  args+=("${load[@]/#/--load-model=}")
+  # shellcheck disable=SC2016
+  [ -z "${TRITON_OWN_SHM-}" ] || within=(unshare --mount sh -c 'mount -t tmpfs shm /dev/shm && exec "$@"' _)
   # its own prefix for shared memory, so that stop can clear what a killed server leaves in /dev/shm
   LD_LIBRARY_PATH=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))') \
-  PATH=$V/bin:$PATH PYTHONDONTWRITEBYTECODE=1 \
-  launch "$pid" "$log" "$t/bin/tritonserver" \
+  PATH=$V/bin:$PATH TRITON_ONNXRUNTIME=$ONNX PYTHONDONTWRITEBYTECODE=1 \
+  launch "$pid" "$log" "${within[@]}" "$t/bin/tritonserver" \
     "--model-repository=$MODELS" "--backend-directory=$t/backends" "--cache-directory=$t/caches" \
     --http-address=127.0.0.1 "--http-port=$HTTP_PORT" --grpc-address=127.0.0.1 "--grpc-port=$GRPC_PORT" \
     --metrics-address=127.0.0.1 "--metrics-port=$METRICS_PORT" \
-    --model-control-mode=explicit '--load-model=*' --disable-auto-complete-config --exit-timeout-secs=5 \
+    --model-control-mode=explicit --disable-auto-complete-config --exit-timeout-secs=5 \
     "--backend-config=python,shm-region-prefix-name=tshm_${GRPC_PORT}_" \
     "${args[@]}" ${TRITON_ARGS-}
   wait_for "$pid" "$log" 180 curl -sf "http://127.0.0.1:$HTTP_PORT/v2/health/ready"

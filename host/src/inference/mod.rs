@@ -1,16 +1,20 @@
 //! Asking models: the types every backend shares, and the trait it implements.
 //!
 //! A backend answers one request at a time; asking many at once is asking it concurrently. It knows nothing of wasmtime.
-//! [`embedded`] runs ONNX models in process. What a model may be asked by whom is not decided here but in `policy`.
+//! [`triton`] asks a Triton server, [`embedded`] runs ONNX models in process. What a model may be asked by whom is not decided here but in `policy`.
 
 pub mod embedded;
 mod model_ref;
+mod registered;
+mod signature;
 mod tensor;
+pub mod triton;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 pub use model_ref::ModelRef;
+pub use registered::Registered;
 pub use tensor::{DataType, Shape, Tensor};
 
 use crate::budget::CallBudget;
@@ -88,4 +92,7 @@ pub trait InferenceBackend: Send + Sync {
     /// # Errors
     /// As for [`InferenceBackend::predict`].
     async fn metadata(&self, model: &ModelRef, budget: &CallBudget) -> Result<ModelMetadata>;
+
+    /// Gives back what a server holds for this backend, before the process ends. It can be asked afterwards all the same.
+    async fn close(&self) {}
 }

@@ -40,6 +40,31 @@ impl ModelRef {
     }
 }
 
+impl ModelRef {
+    /// The number of a version that is named by it; none for an alias, a stage or no version.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Served { version, .. } => *version,
+            Self::RegistryVersion { version, .. } => version.parse().ok().filter(|number| *number > 0),
+            Self::RegistryAlias { .. } => None,
+        }
+    }
+
+    /// The name and version that the model server knows it by.
+    ///
+    /// # Errors
+    /// `unavailable`: it is one of a registry, and was not looked up there because none is configured.
+    pub fn served(&self) -> Result<(&str, Option<u64>)> {
+        match self {
+            Self::Served { name, version } => Ok((name, *version)),
+            Self::RegistryVersion { name, .. } | Self::RegistryAlias { name, .. } => Err(Error::unavailable(format!(
+                "model {self} is one of a model registry, and none is configured: set MLFLOW_TRACKING_URI, or ask the model server itself, \
+                 as `{name}` or `{name}:1`"
+            ))),
+        }
+    }
+}
+
 impl FromStr for ModelRef {
     type Err = Error;
 
@@ -96,6 +121,15 @@ mod tests {
             let model: ModelRef = text.parse().unwrap();
             assert_eq!(model.to_string(), text);
             assert_eq!(model.name(), "detector");
+        }
+    }
+
+    #[test]
+    fn only_a_number_is_a_versions_number() {
+        let number = |text: &str| text.parse::<ModelRef>().unwrap().number();
+        assert_eq!((number("a:3"), number("models:/a/3")), (Some(3), Some(3)));
+        for text in ["a", "models:/a/Production", "models:/a@3", "models:/a/0"] {
+            assert_eq!(number(text), None, "{text}");
         }
     }
 

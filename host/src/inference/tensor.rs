@@ -24,6 +24,11 @@ macro_rules! data_types {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// The type of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+
             /// The size of one element in bytes; none for `BYTES`, whose elements vary.
             pub fn size(self) -> Option<u64> {
                 match self { $(Self::$variant => $size,)* }
@@ -135,6 +140,14 @@ impl Tensor {
     /// # Errors
     /// `invalid`: `data` does not fill `shape` exactly, or a BOOL is neither 0 nor 1.
     pub fn new(data_type: DataType, shape: Shape, data: Bytes, reservation: Option<Reservation>) -> Result<Self> {
+        Self::sharing(data_type, shape, data, reservation.map(Arc::new))
+    }
+
+    /// As [`Tensor::new`], for data that is a part of what `reservation` was taken for: all of it stays until the last part is gone.
+    ///
+    /// # Errors
+    /// As [`Tensor::new`].
+    pub(super) fn sharing(data_type: DataType, shape: Shape, data: Bytes, reservation: Option<Arc<Reservation>>) -> Result<Self> {
         let elements = shape.elements();
         match data_type.size() {
             Some(size) => {
@@ -159,7 +172,7 @@ impl Tensor {
         {
             return Err(Error::invalid(format!("an element of a BOOL tensor is {wrong}: it must be 0 or 1")));
         }
-        Ok(Self { data_type, shape, data, reservation: reservation.map(Arc::new) })
+        Ok(Self { data_type, shape, data, reservation })
     }
 
     /// The type of its elements.

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rten::{Model, ModelOptions, NodeId, RunErrorKind, Value};
 
+use super::super::signature::{Bound, Port, Signature};
 use super::super::{InferenceRequest, NamedTensor};
 use super::EmbeddedLimits;
 use super::convert;
@@ -15,7 +16,7 @@ use super::estimate::{MemoryModel, Sizes};
 use super::growth::Growth;
 use super::onnx_file;
 use super::repository::LocatedModel;
-use super::signature::{Bound, Port, Signature};
+use super::signature;
 use crate::budget::{MemoryBudget, Reservation};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -66,7 +67,7 @@ impl LoadedModel {
             if total > limits.max_model_bytes {
                 return Err(too_large(total));
             }
-            let signature = Signature::read(&graph, located)?;
+            let signature = signature::read(&graph, located)?;
             let model = ModelOptions::with_all_ops()
                 .load_file(&located.file)
                 .map_err(|error| broken(&format!("cannot be prepared to run in process: {error}")))?;

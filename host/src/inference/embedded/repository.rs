@@ -11,13 +11,12 @@ use std::io::{ErrorKind as IoErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::super::signature::listed;
 use super::config_pbtxt::{ModelConfig, VersionPolicy};
 use crate::error::{Error, Result};
 
 /// The most bytes a `config.pbtxt` may have.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
-/// How many names an error lists.
-const LISTED: usize = 10;
 
 /// The folder.
 #[derive(Debug)]
@@ -213,15 +212,6 @@ fn file_stamp(path: &Path) -> std::io::Result<FileStamp> {
 
 fn unreadable(what: &str, error: &std::io::Error) -> Error {
     Error::unavailable(format!("{what} cannot be read: {error}"))
-}
-
-/// The first ten, and how many there are more.
-pub(super) fn listed<T: ToString>(items: &[T]) -> String {
-    let shown: Vec<_> = items.iter().take(LISTED).map(ToString::to_string).collect();
-    match items.len().saturating_sub(LISTED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 #[cfg(test)]

@@ -1,174 +1,47 @@
-//! What a model takes and returns, and whether a request suits it.
+//! What the files of a model say that it takes and returns.
 //!
 //! The ONNX file says it (inputs that have no initializer; a symbolic dimension is -1), and `config.pbtxt` may say it more narrowly:
-//! a size where the graph has a symbol. Where they disagree the model is not loaded, as Triton does it. Requests are checked here
-//! completely, before anything is converted or allocated, so that an action reads what was expected and what came.
+//! a size where the graph has a symbol. Where they disagree the model is not loaded, as Triton does it.
 
 use rten_onnx::onnx;
 
+use super::super::DataType;
+use super::super::signature::{Port, Signature, listed, suits};
 use super::super::tensor::ShapeText;
-use super::super::{DataType, InferenceRequest, TensorInfo};
 use super::config_pbtxt::ConfiguredTensor;
-use super::repository::{LocatedModel, listed};
+use super::repository::LocatedModel;
 use crate::error::{Error, Result};
 
 /// The element types that rten computes with, or that convert to one of those ([`super::convert`]).
 const SUPPORTED: [DataType; 8] =
     [DataType::Bool, DataType::Uint8, DataType::Int8, DataType::Int32, DataType::Int64, DataType::Fp16, DataType::Fp32, DataType::Fp64];
 
-/// An input or output.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Port {
-    pub name: String,
-    pub data_type: DataType,
-    /// -1 for any size; none if the file does not even say how many dimensions there are.
-    pub shape: Option<Vec<i64>>,
-}
-
-/// The inputs and outputs of one version of a model.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Signature {
-    /// `name:version`, for messages.
-    pub label: String,
-    pub inputs: Vec<Port>,
-    pub outputs: Vec<Port>,
-    /// 0: dimension 0 is a dimension like the others.
-    max_batch_size: u32,
-}
-
-/// A request that suits the signature.
-#[derive(Debug, PartialEq)]
-pub(super) struct Bound {
-    /// For each input of the signature, its index in the request.
-    pub inputs: Vec<usize>,
-    /// For each output to return, its index in the signature.
-    pub outputs: Vec<usize>,
-}
-
-impl Port {
-    pub fn info(&self) -> TensorInfo {
-        TensorInfo { name: self.name.clone(), data_type: self.data_type, shape: self.shape.clone().unwrap_or_default() }
-    }
-
-    /// `FP32 [-1,3,640,640]`
-    fn text(&self) -> String {
-        match &self.shape {
-            Some(shape) => format!("{} {}", self.data_type, ShapeText(shape)),
-            None => format!("{} of any shape", self.data_type),
+/// Reads a model's signature from the graph, and makes it as narrow as the model's configuration says.
+///
+/// # Errors
+/// `unavailable`: the two disagree, naming both; `invalid`: an element type that the embedded backend does not have.
+pub(super) fn read(graph: &onnx::GraphProto, located: &LocatedModel) -> Result<Signature> {
+    let initialized = |name: &str| graph.initializer.iter().any(|tensor| tensor.name.as_deref() == Some(name));
+    let inputs = graph.input.iter().filter(|info| !initialized(info.name.as_deref().unwrap_or_default()));
+    let config = &located.config;
+    let reader = Reader { located, batched: config.max_batch_size > 0 };
+    let mut inputs = inputs.map(|info| reader.port("input", info)).collect::<Result<Vec<_>>>()?;
+    let mut outputs = graph.output.iter().map(|info| reader.port("output", info)).collect::<Result<Vec<_>>>()?;
+    if !config.inputs.is_empty() {
+        reader.reconcile("input", &config.inputs, &mut inputs)?;
+        if let Some(port) = inputs.iter().find(|port| config.inputs.iter().all(|given| given.name != port.name)) {
+            return Err(reader.disagree(format!("has the input {}, which is not in config.pbtxt", port.name)));
         }
     }
-}
-
-impl Signature {
-    /// Reads it from the graph, and makes it as narrow as the model's configuration says.
-    ///
-    /// # Errors
-    /// `unavailable`: the two disagree, naming both; `invalid`: an element type that the embedded backend does not have.
-    pub fn read(graph: &onnx::GraphProto, located: &LocatedModel) -> Result<Self> {
-        let initialized = |name: &str| graph.initializer.iter().any(|tensor| tensor.name.as_deref() == Some(name));
-        let inputs = graph.input.iter().filter(|info| !initialized(info.name.as_deref().unwrap_or_default()));
-        let config = &located.config;
-        let reader = Reader { located, batched: config.max_batch_size > 0 };
-        let mut inputs = inputs.map(|info| reader.port("input", info)).collect::<Result<Vec<_>>>()?;
-        let mut outputs = graph.output.iter().map(|info| reader.port("output", info)).collect::<Result<Vec<_>>>()?;
-        if !config.inputs.is_empty() {
-            reader.reconcile("input", &config.inputs, &mut inputs)?;
-            if let Some(port) = inputs.iter().find(|port| config.inputs.iter().all(|given| given.name != port.name)) {
-                return Err(reader.disagree(format!("has the input {}, which is not in config.pbtxt", port.name)));
-            }
-        }
-        if !config.outputs.is_empty() {
-            reader.reconcile("output", &config.outputs, &mut outputs)?;
-            outputs.retain(|port| config.outputs.iter().any(|given| given.name == port.name));
-        }
-        if reader.batched {
-            reader.check_batch("input", &inputs)?;
-            reader.check_batch("output", &outputs)?;
-        }
-        Ok(Self { label: located.label(), inputs, outputs, max_batch_size: config.max_batch_size })
+    if !config.outputs.is_empty() {
+        reader.reconcile("output", &config.outputs, &mut outputs)?;
+        outputs.retain(|port| config.outputs.iter().any(|given| given.name == port.name));
     }
-
-    /// Checks a request against it.
-    ///
-    /// # Errors
-    /// `invalid`, saying what was expected and what came.
-    pub fn bind(&self, request: &InferenceRequest) -> Result<Bound> {
-        let label = &self.label;
-        for (index, given) in request.inputs.iter().enumerate() {
-            if !self.inputs.iter().any(|port| port.name == given.name) {
-                return Err(Error::invalid(format!("model {label} has no input {:?}; it has {}", given.name, texts(&self.inputs))));
-            }
-            if request.inputs.iter().take(index).any(|earlier| earlier.name == given.name) {
-                return Err(Error::invalid(format!("model {label}: input {} was given twice", given.name)));
-            }
-        }
-        let mut inputs = Vec::with_capacity(self.inputs.len());
-        for port in &self.inputs {
-            let Some(index) = request.inputs.iter().position(|given| given.name == port.name) else {
-                return Err(Error::invalid(format!("model {label}: input {} is missing; expected {}", port.name, port.text())));
-            };
-            inputs.push(index);
-        }
-        let mut batch: Option<(&str, i64)> = None;
-        for (port, given) in self.inputs.iter().zip(inputs.iter().filter_map(|index| request.inputs.get(*index))) {
-            let shape = given.tensor.shape();
-            if given.tensor.data_type() != port.data_type || !suits(port.shape.as_deref(), shape.dimensions()) {
-                return Err(Error::invalid(format!(
-                    "model {label}, input {}: expected {}, got {} {shape}",
-                    port.name,
-                    port.text(),
-                    given.tensor.data_type()
-                )));
-            }
-            if self.max_batch_size > 0 {
-                let size = shape.dimensions().first().copied().unwrap_or_default();
-                if size > i64::from(self.max_batch_size) || size == 0 {
-                    return Err(Error::invalid(format!(
-                        "model {label}, input {}: the batch, dimension 0, is 1 to {} (max_batch_size in its config.pbtxt), got {size}",
-                        port.name, self.max_batch_size
-                    )));
-                }
-                match batch {
-                    Some((other, expected)) if expected != size => {
-                        return Err(Error::invalid(format!(
-                            "model {label}, input {}: a batch of {size}, but input {other} has a batch of {expected}",
-                            port.name
-                        )));
-                    }
-                    _ => batch = Some((&port.name, size)),
-                }
-            }
-        }
-        Ok(Bound { inputs, outputs: self.bind_outputs(&request.outputs)? })
+    if reader.batched {
+        reader.check_batch("input", &inputs)?;
+        reader.check_batch("output", &outputs)?;
     }
-
-    fn bind_outputs(&self, wanted: &[String]) -> Result<Vec<usize>> {
-        if wanted.is_empty() {
-            return Ok((0..self.outputs.len()).collect());
-        }
-        let mut found = Vec::with_capacity(wanted.len());
-        for name in wanted {
-            let Some(index) = self.outputs.iter().position(|port| port.name == *name) else {
-                return Err(Error::invalid(format!("model {} has no output {name:?}; it has {}", self.label, texts(&self.outputs))));
-            };
-            if found.contains(&index) {
-                return Err(Error::invalid(format!("model {}: output {name} was asked for twice", self.label)));
-            }
-            found.push(index);
-        }
-        Ok(found)
-    }
-}
-
-/// Whether a shape is one that a declared shape stands for.
-fn suits(declared: Option<&[i64]>, given: &[i64]) -> bool {
-    declared.is_none_or(|declared| {
-        declared.len() == given.len() && declared.iter().zip(given).all(|(expected, size)| *expected == -1 || expected == size)
-    })
-}
-
-fn texts(ports: &[Port]) -> String {
-    listed(&ports.iter().map(|port| format!("{} {}", port.name, port.text())).collect::<Vec<_>>())
+    Ok(Signature { label: located.label(), inputs, outputs, max_batch_size: config.max_batch_size })
 }
 
 struct Reader<'a> {
@@ -198,7 +71,7 @@ impl Reader<'_> {
         })?;
         let shape =
             tensor.shape.as_ref().map(|shape| shape.dim.iter().map(|dim| dim.dim_value.filter(|size| *size >= 0).unwrap_or(-1)).collect());
-        Ok(Port { name, data_type, shape })
+        Ok(Port::new(name, data_type, shape))
     }
 
     /// Narrows `ports` to what the configuration says of them.

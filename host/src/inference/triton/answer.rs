@@ -1,0 +1,172 @@
+//! An answer's tensors: parts of the message that came, not copies of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::call::Answer;
+use super::proto::{ModelInferResponse, ModelStreamInferResponse, model_infer_response::InferOutputTensor};
+use crate::budget::Reservation;
+use crate::error::{Error, Result};
+use crate::inference::{DataType, NamedTensor, Shape, Tensor};
+
+/// What an output takes its bytes from: the message, or shared memory.
+pub(super) type Shared = BTreeMap<String, (Bytes, Arc<Reservation>)>;
+
+/// The answer of `ModelInfer`, before its tensors are made.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    response: ModelInferResponse,
+    reserved: Arc<Reservation>,
+}
+
+/// One answer of `ModelStreamInfer`.
+pub(super) enum Streamed {
+    Outputs(Outputs),
+    /// What the server says went wrong; it does not say of which kind.
+    Failed(String),
+    /// That there is nothing more.
+    Nothing,
+}
+
+impl Outputs {
+    /// Reads the answer of `ModelInfer`.
+    ///
+    /// # Errors
+    /// `internal`: it is none.
+    pub fn read(subject: &str, answer: Answer) -> Result<Self> {
+        let response = ModelInferResponse::decode(answer.message).map_err(|error| unreadable(subject, &error))?;
+        Ok(Self { response, reserved: answer.reserved })
+    }
+
+    /// The type and shape of an output whose bytes are not in the message. That they are in shared memory Triton does not say: it
+    /// leaves their place empty.
+    pub fn elsewhere(&self, name: &str) -> Option<&InferOutputTensor> {
+        let outputs = &self.response.outputs;
+        let index = outputs.iter().position(|output| output.name == name)?;
+        let raw = &self.response.raw_output_contents;
+        let inline = raw.len() == outputs.len() && raw.get(index).is_some_and(|raw| !raw.is_empty());
+        outputs.get(index).filter(|_| !inline)
+    }
+
+    /// Its tensors: those of `wanted` in that order, or all. Those of `shared` are taken from there.
+    ///
+    /// # Errors
+    /// `internal`: the server's answer does not say what it must.
+    pub fn tensors(self, subject: &str, wanted: &[String], mut shared: Shared) -> Result<Vec<NamedTensor>> {
+        let wrong = |why: String| Error::internal(format!("{subject}: the server's answer {why}"));
+        let Self { response, reserved } = self;
+        let (described, raw) = (response.outputs, response.raw_output_contents);
+        let each = described.len() == raw.len();
+        let mut raw = raw.into_iter();
+        let mut tensors = Vec::with_capacity(described.len());
+        for output in described {
+            let (data, reserved) = match shared.remove(&output.name) {
+                Some(found) => {
+                    if each {
+                        raw.next();
+                    }
+                    found
+                }
+                None => match raw.next() {
+                    Some(data) => (data, Arc::clone(&reserved)),
+                    None => return Err(wrong(format!("has no bytes for output {}", output.name))),
+                },
+            };
+            let tensor = tensor(&output, data, reserved).map_err(|error| wrong(format!("has output {}: {error}", output.name)))?;
+            tensors.push(NamedTensor { name: output.name, tensor });
+        }
+        if wanted.is_empty() {
+            return Ok(tensors);
+        }
+        let take = |name: &String| {
+            let found = tensors.iter().position(|there| there.name == *name).map(|index| tensors.swap_remove(index));
+            found.ok_or_else(|| wrong(format!("lacks output {name}: the model made none for these inputs")))
+        };
+        wanted.iter().map(take).collect()
+    }
+}
+
+impl Streamed {
+    /// Reads one answer of `ModelStreamInfer`.
+    ///
+    /// # Errors
+    /// `internal`: it is none.
+    pub fn read(subject: &str, answer: Answer) -> Result<Self> {
+        let streamed = ModelStreamInferResponse::decode(answer.message).map_err(|error| unreadable(subject, &error))?;
+        Ok(match streamed.infer_response {
+            _ if !streamed.error_message.is_empty() => Self::Failed(streamed.error_message),
+            Some(response) if !response.outputs.is_empty() => Self::Outputs(Outputs { response, reserved: answer.reserved }),
+            _ => Self::Nothing,
+        })
+    }
+}
+
+fn unreadable(subject: &str, error: &prost::DecodeError) -> Error {
+    Error::internal(format!("{subject}: the server's answer cannot be read: {error}"))
+}
+
+fn tensor(output: &InferOutputTensor, data: Bytes, reserved: Arc<Reservation>) -> Result<Tensor> {
+    let data_type = DataType::named(&output.datatype);
+    let data_type =
+        data_type.ok_or_else(|| Error::internal(format!("elements of {:?}, which this version does not know", output.datatype)))?;
+    Tensor::sharing(data_type, Shape::new(output.shape.clone())?, data, Some(reserved))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::MemoryBudget;
+
+    fn output(name: &str, datatype: &str, shape: &[i64]) -> InferOutputTensor {
+        InferOutputTensor { name: name.to_owned(), datatype: datatype.to_owned(), shape: shape.to_vec(), ..InferOutputTensor::default() }
+    }
+
+    fn answered(outputs: Vec<InferOutputTensor>, raw: &[&'static [u8]]) -> Outputs {
+        let raw_output_contents = raw.iter().map(|raw| Bytes::from_static(raw)).collect();
+        let response = ModelInferResponse { outputs, raw_output_contents, ..ModelInferResponse::default() };
+        let message = Bytes::from(response.encode_to_vec());
+        let reserved = MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap();
+        Outputs::read("model m", Answer { message, reserved: Arc::new(reserved) }).unwrap()
+    }
+
+    fn two() -> Vec<InferOutputTensor> {
+        vec![output("a", "UINT8", &[2]), output("b", "BYTES", &[1])]
+    }
+
+    #[test]
+    fn outputs_come_in_the_order_asked_for_and_share_the_message() {
+        let tensors =
+            answered(two(), &[b"\x01\x02", b"\x01\0\0\0\xff"]).tensors("model m", &["b".to_owned(), "a".to_owned()], Shared::new());
+        let tensors = tensors.unwrap();
+        assert_eq!(tensors.iter().map(|output| output.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(tensors[1].tensor.data().as_ref(), [1, 2]);
+        assert_eq!(tensors[0].tensor.reserved(), tensors[1].tensor.reserved());
+    }
+
+    #[test]
+    fn outputs_of_shared_memory_may_or_may_not_have_an_empty_place() {
+        for raw in [&[b"".as_slice(), b"\0\0\0\0"][..], &[b"\0\0\0\0"]] {
+            let held = Arc::new(MemoryBudget::process(2).reserve(2, "an output").unwrap());
+            let shared = Shared::from([("a".to_owned(), (Bytes::from_static(&[7, 8]), held))]);
+            let tensors = answered(two(), raw).tensors("model m", &[], shared).unwrap();
+            assert_eq!((tensors[0].tensor.data().as_ref(), tensors[1].tensor.data().len()), ([7, 8].as_slice(), 4));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_whole_is_the_servers_fault() {
+        for (outputs, raw, wanted, text) in [
+            (two(), &[b"\x01\x02".as_slice()][..], &[][..], "no bytes for output b"),
+            (vec![output("a", "UINT8", &[3])], &[b"\x01\x02"], &[], "UINT8 of shape [3] is 3 bytes, but the data has 2"),
+            (vec![output("a", "FP8", &[1])], &[b"\x01"], &[], "\"FP8\""),
+            (vec![output("a", "UINT8", &[-1])], &[b"\x01"], &[], "negative dimension"),
+            (two(), &[b"\x01\x02", b"\0\0\0\0"], &["c".to_owned()], "lacks output c"),
+        ] {
+            let error = answered(outputs, raw).tensors("model m", wanted, Shared::new()).unwrap_err();
+            assert!(error.message.contains(text) && error.kind == crate::ErrorKind::Internal, "{error}");
+        }
+    }
+}
