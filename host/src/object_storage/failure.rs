@@ -3,16 +3,27 @@
 use std::error::Error as StdError;
 use std::io;
 
-use crate::error::Error;
+use object_store::client::{HttpError, HttpErrorKind};
+
+use crate::error::{Error, ErrorKind};
+use crate::outbound::source_of;
 
 /// What a store answered while `doing` ("read", "write", ...) the object called `label`, in our words.
 ///
-/// An [`Error`] of ours anywhere among the sources is passed on as it is: that is how the embedded store says more than `object_store` can.
+/// An [`Error`] of ours anywhere among the sources is passed on as it is, and an [`Answer`] with what was being done: that is how a store
+/// says more than `object_store` can.
 pub(crate) fn explain(doing: &str, label: &str, error: object_store::Error) -> Error {
     use object_store::Error as Store;
 
     if let Some(ours) = source_of::<Error>(&error) {
         return ours.clone();
+    }
+    if let Some(Answer { kind, text }) = source_of(&error) {
+        let did_not = match kind {
+            ErrorKind::Denied => "does not allow to",
+            _ => "failed to",
+        };
+        return Error { kind: *kind, message: format!("the object store {did_not} {doing} `{label}`: {text}") };
     }
     match &error {
         Store::NotFound { .. } => Error::not_found(format!("there is no object `{label}`")),
@@ -27,6 +38,11 @@ pub(crate) fn explain(doing: &str, label: &str, error: object_store::Error) -> E
         Store::InvalidPath { .. } => Error::invalid(format!("the object store cannot hold a key such as `{label}`")),
         _ => {
             tracing::warn!(%label, error = &error as &dyn StdError, "the object store failed to {doing}");
+            if let Some(HttpErrorKind::Interrupted | HttpErrorKind::Request | HttpErrorKind::Connect | HttpErrorKind::Decode) =
+                source_of::<HttpError>(&error).map(HttpError::kind)
+            {
+                return Error::unavailable(format!("the object store failed to {doing} `{label}`: its answer broke off"));
+            }
             match source_of::<io::Error>(&error) {
                 Some(io) => explain_io(doing, label, io.kind()),
                 None => Error::internal(format!("the object store failed to {doing} `{label}`")),
@@ -50,21 +66,23 @@ pub(crate) fn carry(error: Error) -> object_store::Error {
     object_store::Error::Generic { store: "FolderStore", source: Box::new(error) }
 }
 
-fn source_of<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
+/// What a server answered instead of doing what it was asked, for [`explain`] to find: a text that names no object and holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Answer {
+    pub(super) kind: ErrorKind,
+    pub(super) text: String,
+}
+
+impl Answer {
+    pub(super) fn new(kind: ErrorKind, text: String) -> Self {
+        Self { kind, text }
     }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     fn generic(source: impl StdError + Send + Sync + 'static) -> object_store::Error {
         object_store::Error::Generic { store: "S3", source: Box::new(source) }
@@ -86,5 +104,8 @@ mod tests {
         assert!(told.message.ends_with("no storage space"), "{told}");
         let ours = Error::denied("a symbolic link");
         assert_eq!(explain("read", "k", carry(ours.clone())), ours);
+        let said = Answer::new(ErrorKind::Denied, "AccessDenied: no".to_owned());
+        let told = explain("read", "k", generic(HttpError::new(HttpErrorKind::Unknown, said)));
+        assert_eq!(told, Error::denied("the object store does not allow to read `k`: AccessDenied: no"));
     }
 }

@@ -1,10 +1,11 @@
 //! Listing in pages, in the order of the keys.
 
+use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
-use super::{ObjectInfo, ObjectKey, ObjectStorage, Prefix, failure, within};
+use super::{Bucket, Location, ObjectInfo, ObjectKey, ObjectStorage, Prefix, failure, within};
 use crate::budget::{CallBudget, Reservation};
 use crate::error::{Error, Result};
 
@@ -21,6 +22,25 @@ pub struct Page {
     pub reservation: Reservation,
 }
 
+/// A store that can itself look for keys by how they begin.
+#[async_trait]
+pub trait KeyPages: std::fmt::Debug + Send + Sync {
+    /// At most 1,000 objects whose keys begin with `start`, those after the key `after`, in the store's order.
+    ///
+    /// # Errors
+    /// Of [`object_store`].
+    async fn page(&self, start: &str, after: Option<&str>) -> object_store::Result<KeyPage>;
+}
+
+/// A part of a store's listing.
+#[derive(Debug)]
+pub struct KeyPage {
+    /// The objects.
+    pub objects: Vec<ObjectMeta>,
+    /// What the next part comes after; none at the end. It need not be a key of ours.
+    pub next: Option<String>,
+}
+
 impl ObjectStorage {
     /// The objects whose location begins with `prefix`, from `cursor` (a page's `next`) or from the beginning.
     ///
@@ -29,18 +49,38 @@ impl ObjectStorage {
     /// # Errors
     /// `invalid`: a cursor that is not of a page of this listing. `too-large`: the budget has no memory for a page.
     pub async fn list(&self, prefix: &Prefix, cursor: Option<&str>, budget: &CallBudget) -> Result<Page> {
-        self.bucket.check_name(prefix.bucket())?;
+        let bucket = self.bucket_called(prefix.bucket())?;
         let after = cursor.map(|cursor| decode_cursor(cursor, prefix)).transpose()?;
-        within(budget, self.page(prefix, after, budget)).await
+        match bucket.pages() {
+            Some(pages) => within(budget, Self::page_of_keys(pages, prefix, after, budget)).await,
+            None => {
+                let after =
+                    after.map(|after| ObjectKey::parse(&after).map(|key| key.path().clone()).map_err(|_| not_a_cursor())).transpose()?;
+                within(budget, Self::page_of_folders(&bucket, prefix, after, budget)).await
+            }
+        }
     }
 
-    async fn page(&self, prefix: &Prefix, after: Option<Path>, budget: &CallBudget) -> Result<Page> {
+    async fn page_of_keys(pages: &dyn KeyPages, prefix: &Prefix, after: Option<String>, budget: &CallBudget) -> Result<Page> {
+        let found = pages.page(prefix.start(), after.as_deref()).await;
+        let found = found.map_err(|error| failure::explain("list", &prefix.to_string(), error))?;
+        let next = found.next.map(|last| hex::encode(last.as_bytes()));
+        let mut page = Page { objects: Vec::new(), next, reservation: budget.memory.reserve(0, "a listing")? };
+        for meta in found.objects {
+            if let Some(key) = ObjectKey::of_path(&meta.location) {
+                page.add(prefix.location(key), meta)?;
+            }
+        }
+        Ok(page)
+    }
+
+    async fn page_of_folders(bucket: &Bucket, prefix: &Prefix, after: Option<Path>, budget: &CallBudget) -> Result<Page> {
         let start = prefix.start();
         let folder = start.rsplit_once('/').and_then(|(folder, _)| Path::parse(folder).ok());
         let after = after.or_else(|| just_before(start));
         let mut found = match &after {
-            Some(after) => self.bucket.store().list_with_offset(folder.as_ref(), after),
-            None => self.bucket.store().list(folder.as_ref()),
+            Some(after) => bucket.store().list_with_offset(folder.as_ref(), after),
+            None => bucket.store().list(folder.as_ref()),
         };
 
         let mut page = Page { objects: Vec::new(), next: None, reservation: budget.memory.reserve(0, "a listing")? };
@@ -53,16 +93,23 @@ impl ObjectStorage {
                 continue;
             };
             if page.objects.len() == PAGE_OBJECTS {
-                page.next = Some(encode_cursor(&last));
+                page.next = Some(hex::encode(last.as_ref()));
                 break;
             }
             last = meta.location.clone();
-            let info = ObjectInfo::new(prefix.location(key), meta, None);
-            let held = size_of::<ObjectInfo>() + info.location.to_string().len() + info.etag.as_ref().map_or(0, String::len);
-            page.reservation.resize(page.reservation.bytes() + held as u64, "a listing")?;
-            page.objects.push(info);
+            page.add(prefix.location(key), meta)?;
         }
         Ok(page)
+    }
+}
+
+impl Page {
+    fn add(&mut self, location: Location, meta: ObjectMeta) -> Result<()> {
+        let info = ObjectInfo::new(location, meta, None);
+        let held = size_of::<ObjectInfo>() + info.location.to_string().len() + info.etag.as_ref().map_or(0, String::len);
+        self.reservation.resize(self.reservation.bytes() + held as u64, "a listing")?;
+        self.objects.push(info);
+        Ok(())
     }
 }
 
@@ -85,16 +132,14 @@ fn just_before(start: &str) -> Option<Path> {
     candidates.filter_map(|text| Path::parse(&text).ok().filter(|path| !path.as_ref().is_empty() && path.as_ref() == text)).next()
 }
 
-/// Opaque to actions: the last key of a page, in hexadecimal digits.
-fn encode_cursor(last: &Path) -> String {
-    hex::encode(last.as_ref())
+/// What a page's `next` says: the last key before the next page. Opaque to actions: hexadecimal digits.
+fn decode_cursor(cursor: &str, prefix: &Prefix) -> Result<String> {
+    let key = hex::decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    key.filter(|key| !key.is_empty() && key.starts_with(prefix.start())).ok_or_else(not_a_cursor)
 }
 
-fn decode_cursor(cursor: &str, prefix: &Prefix) -> Result<Path> {
-    let key = hex::decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| ObjectKey::parse(&text).ok());
-    key.filter(|key| key.as_str().starts_with(prefix.start()))
-        .map(|key| key.path().clone())
-        .ok_or_else(|| Error::invalid("the cursor is not the `next` of a page of this listing"))
+fn not_a_cursor() -> Error {
+    Error::invalid("the cursor is not the `next` of a page of this listing")
 }
 
 #[cfg(test)]

@@ -1,42 +1,51 @@
 //! Objects: the location grammar, one facade over `object_store`, presigned URLs, and an embedded store in a folder.
 //!
 //! A capability parses a [`Location`] at the edge and calls [`ObjectStorage`]; behind it are an [`object_store::ObjectStore`] and a
-//! [`Presign`]er, together a [`Bucket`]. The folder store of [`embedded`] is one such pair; S3 is another (`AmazonS3` and its signer).
+//! [`Presign`]er, together a [`Bucket`]. The folder store of [`embedded`] is one such pair, [`s3`] another. A URL that no bucket can
+//! verify is read by [`fetch`], from whatever server it names, within what the policy grants.
 //!
-//! What a store must do for the facade: list in the order of the keys' bytes, make every write visible as a whole, and answer
-//! conditional requests. What this room does not do: it has no HTTP client (URLs of other servers are `unavailable`), it does not
-//! decide who may use which bucket (that is `policy`), and it knows nothing of wasmtime.
+//! What a store must do for the facade: list in the order of the keys' bytes (or by [`KeyPages`]), make every write visible as a whole, and answer
+//! conditional requests. What this room does not do: it does not decide who may use which bucket or host (that is `policy`), and it
+//! knows nothing of wasmtime.
 //!
-//! **Copies.** What is written is not copied: [`ObjectStorage::put`] and [`Upload::write`] hand the caller's `Bytes` to the store, and the
-//! folder store writes them to the file from there. What is read from the folder is copied once, from the page cache into the `Bytes` of
-//! the answer, which were reserved before. A streaming store (S3) adds one copy, from the network's chunks.
+//! **Copies.** What is put is not copied: [`ObjectStorage::put`] hands the caller's `Bytes` to the store. What is written to an
+//! [`Upload`] is handed to the folder store as it is, and copied once into parts for S3. What is read is copied once, from the page
+//! cache or from the network's chunks, into the `Bytes` of the answer, which were reserved before.
 //!
 //! **Time.** Every call ends at its [`CallBudget`]'s deadline with `timeout`. A write that timed out before the store began to make it
 //! visible is thrown away; after that it may still appear, as a whole.
 
 mod bucket;
 mod content_type;
+mod deadline;
 pub mod embedded;
 mod failure;
+pub mod fetch;
 mod listing;
 mod location;
+mod parts;
 mod prefix;
 mod presign;
 mod read;
+pub mod s3;
 #[cfg(test)]
 mod tests;
 mod upload;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::{Attribute, Attributes, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion};
 use url::Url;
 
-pub use bucket::Bucket;
+pub use bucket::{Bucket, OtherBuckets};
 pub use content_type::ContentType;
-pub use listing::Page;
+use fetch::Fetcher;
+pub use fetch::{OwnServer, OwnUrls, UrlRules};
+pub use listing::{KeyPage, KeyPages, Page};
 pub use location::{Location, ObjectKey};
+pub use parts::PartSizes;
 pub use prefix::Prefix;
 pub use presign::Presign;
 pub use read::{ObjectInfo, OpenObject, ReadBytes};
@@ -162,13 +171,27 @@ pub struct WriteGrant {
 #[derive(Debug, Clone)]
 pub struct ObjectStorage {
     bucket: Bucket,
+    others: Option<Arc<dyn OtherBuckets>>,
+    fetcher: Fetcher,
+    urls: UrlRules,
     limits: StorageLimits,
 }
 
 impl ObjectStorage {
-    /// Storage on one bucket, which is the default one.
+    /// Storage on one bucket, which is the default one. URLs that it cannot verify are read at public addresses only.
     pub fn new(bucket: Bucket, limits: StorageLimits) -> Self {
-        Self { bucket, limits }
+        Self { bucket, others: None, fetcher: Fetcher::default(), urls: UrlRules::default(), limits }
+    }
+
+    /// Storage on an S3 store: its bucket is the default one, its other buckets are there too, and its own URLs are read wherever it is.
+    pub fn of_s3(store: &s3::S3Store, limits: StorageLimits) -> Self {
+        Self { others: Some(Arc::new(store.clone())), fetcher: Fetcher::beside(store.own_server()), ..Self::new(store.bucket(), limits) }
+    }
+
+    /// The same, for somebody who may read the URLs that `rules` allow.
+    #[must_use]
+    pub fn with_url_rules(&self, rules: UrlRules) -> Self {
+        Self { urls: rules, ..self.clone() }
     }
 
     /// Its limits.
@@ -195,15 +218,18 @@ impl ObjectStorage {
         conditions: PutConditions,
         budget: &CallBudget,
     ) -> Result<Stored> {
-        let (location, key) = self.writable(location)?;
+        let (location, bucket, key) = self.writable(location)?;
         let label = location.label();
         self.limits.check_write(bytes.len() as u64, &label)?;
         let updates = conditions.if_match.is_some();
         let options = PutOptions { mode: conditions.mode()?, attributes: attributes(content_type), ..PutOptions::default() };
         within(budget, async {
             // First: where no URL can be made (nothing to reach the store by), nothing shall be written either.
-            let url = self.bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
-            let written = self.bucket.store().put_opts(key.path(), PutPayload::from(bytes), options).await;
+            let url = bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
+            let written = match bucket.parts() {
+                Some(sizes) if sizes.apply_to(&bytes, &options) => parts::put(&bucket, &key, bytes, options.attributes, sizes).await,
+                _ => bucket.store().put_opts(key.path(), PutPayload::from(bytes), options).await,
+            };
             let etag = written.map_err(|error| match failure::explain("write", &label, error) {
                 // An S3 store answers so when the object whose etag was asked for is gone.
                 gone if updates && gone.kind == ErrorKind::NotFound => Error::precondition_failed(gone.message),
@@ -223,8 +249,8 @@ impl ObjectStorage {
         if matches!(location, Location::Url(_)) {
             return Err(Error::invalid("a URL is not signed again: presign the key or `s3://` location of the object"));
         }
-        let key = self.bucket.key_of(location)?;
-        within(budget, self.bucket.signer().presign_get(&key, ttl)).await
+        let (bucket, key) = self.object(location)?;
+        within(budget, bucket.signer().presign_get(&key, ttl)).await
     }
 
     /// A URL with which anyone can write the object for `ttl`, by a PUT with this content type; the rest as for [`Self::put`].
@@ -239,9 +265,9 @@ impl ObjectStorage {
         budget: &CallBudget,
     ) -> Result<WriteGrant> {
         let ttl = self.limits.ttl(ttl)?;
-        let (location, key) = self.writable(location)?;
+        let (location, bucket, key) = self.writable(location)?;
         let content_type = content_type.unwrap_or_else(ContentType::octet_stream);
-        let url = within(budget, self.bucket.signer().presign_put(&key, &content_type, ttl)).await?;
+        let url = within(budget, bucket.signer().presign_put(&key, &content_type, ttl)).await?;
         Ok(WriteGrant { location, url })
     }
 
@@ -250,9 +276,9 @@ impl ObjectStorage {
     /// # Errors
     /// `invalid`: a URL.
     pub async fn delete(&self, location: &Location, budget: &CallBudget) -> Result<()> {
-        let (location, key) = self.writable(Some(location.clone()))?;
+        let (location, bucket, key) = self.writable(Some(location.clone()))?;
         within(budget, async {
-            match self.bucket.store().delete(key.path()).await {
+            match bucket.store().delete(key.path()).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(failure::explain("delete", &location.label(), error)),
             }
@@ -260,8 +286,8 @@ impl ObjectStorage {
         .await
     }
 
-    /// The location to write to, a new one if none is given, and its key.
-    fn writable(&self, location: Option<Location>) -> Result<(Location, ObjectKey)> {
+    /// The location to write to, a new one if none is given, its bucket and its key.
+    fn writable(&self, location: Option<Location>) -> Result<(Location, Bucket, ObjectKey)> {
         let location = location.unwrap_or_else(|| Location::of(ObjectKey::new_random()));
         if let Location::Url(_) = location {
             return Err(Error::invalid(format!(
@@ -269,14 +295,38 @@ impl ObjectStorage {
                 location.label()
             )));
         }
-        let key = self.bucket.key_of(&location)?;
-        Ok((location, key))
+        let (bucket, key) = self.object(&location)?;
+        Ok((location, bucket, key))
+    }
+
+    /// The bucket and the key of a location that is no URL.
+    fn object(&self, location: &Location) -> Result<(Bucket, ObjectKey)> {
+        match location {
+            Location::Object { bucket, key } => Ok((self.bucket_called(bucket.as_deref())?, key.clone())),
+            Location::Url(_) => Err(Error::internal("a URL was taken for an object")),
+        }
+    }
+
+    /// The bucket of this name, the default one for none.
+    ///
+    /// # Errors
+    /// `denied`: there is only one here.
+    fn bucket_called(&self, name: Option<&str>) -> Result<Bucket> {
+        match (name, &self.others) {
+            (None, _) => Ok(self.bucket.clone()),
+            (Some(name), _) if name == self.bucket.name() => Ok(self.bucket.clone()),
+            (Some(name), Some(others)) => others.open(name),
+            (Some(name), None) => Err(Error::denied(format!(
+                "the bucket `{name}` is not configured here: the only one is `{}` (AWS_BUCKET_NAME)",
+                self.bucket.name()
+            ))),
+        }
     }
 }
 
 /// What `call` answers by the deadline.
 async fn within<T>(budget: &CallBudget, call: impl Future<Output = Result<T>>) -> Result<T> {
-    budget.within(SPENDER, call).await
+    budget.within(SPENDER, deadline::by(budget.deadline, call)).await
 }
 
 fn attributes(content_type: Option<ContentType>) -> Attributes {

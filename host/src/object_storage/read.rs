@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::{Attribute, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore};
 
-use super::{Location, ObjectKey, ObjectStorage, StorageLimits, check_etag, failure, within};
+use super::fetch::OpenUrl;
+use super::{Bucket, Location, ObjectKey, ObjectStorage, StorageLimits, check_etag, failure, within};
 use crate::budget::{CallBudget, Reservation};
 use crate::error::Result;
 
@@ -44,10 +45,22 @@ impl ObjectInfo {
 /// opened.
 #[derive(Debug, Clone)]
 pub struct OpenObject {
-    store: Arc<dyn ObjectStore>,
-    key: ObjectKey,
+    source: Source,
     info: ObjectInfo,
     limits: StorageLimits,
+}
+
+/// Where the bytes of an open object are.
+#[derive(Debug, Clone)]
+enum Source {
+    Store(Arc<dyn ObjectStore>, ObjectKey),
+    Url(OpenUrl),
+}
+
+/// What a location leads to.
+enum Place<'a> {
+    Object(Bucket, ObjectKey),
+    Url(&'a url::Url),
 }
 
 impl ObjectStorage {
@@ -61,11 +74,16 @@ impl ObjectStorage {
             check_etag(etag)?;
         }
         let label = location.label();
-        let options = GetOptions { if_none_match, ..GetOptions::default() };
         within(budget, async {
-            let found = self.answer(location, options).await?;
-            self.limits.check_read(found.meta.size, &label)?;
-            collect(found, &label, budget).await
+            match self.place(location)? {
+                Place::Object(bucket, key) => {
+                    let options = GetOptions { if_none_match, ..GetOptions::default() };
+                    let found = ask(&bucket, &key, &label, options).await?;
+                    self.limits.check_read(found.meta.size, &label)?;
+                    collect(found, &label, budget).await
+                }
+                Place::Url(url) => self.fetcher.get(url, if_none_match.as_deref(), &self.urls, &self.limits, budget).await,
+            }
         })
         .await
     }
@@ -75,9 +93,17 @@ impl ObjectStorage {
     /// # Errors
     /// `not-found`.
     pub async fn open(&self, location: &Location, budget: &CallBudget) -> Result<OpenObject> {
-        let key = self.bucket.key_of(location)?;
-        let info = self.head(location, budget).await?;
-        Ok(OpenObject { store: Arc::clone(self.bucket.store()), key, info, limits: self.limits.clone() })
+        let (source, info) = match self.place(location)? {
+            Place::Object(bucket, key) => {
+                let info = self.head(location, budget).await?;
+                (Source::Store(Arc::clone(bucket.store()), key), info)
+            }
+            Place::Url(url) => {
+                let (open, info) = within(budget, self.fetcher.open(url, &self.urls, budget)).await?;
+                (Source::Url(open), info)
+            }
+        };
+        Ok(OpenObject { source, info, limits: self.limits.clone() })
     }
 
     /// Looks an object up.
@@ -85,17 +111,29 @@ impl ObjectStorage {
     /// # Errors
     /// `not-found`.
     pub async fn head(&self, location: &Location, budget: &CallBudget) -> Result<ObjectInfo> {
-        let options = GetOptions { head: true, ..GetOptions::default() };
-        let found = within(budget, self.answer(location, options)).await?;
-        let content_type = content_type_of(&found);
-        Ok(ObjectInfo::new(location.clone(), found.meta, content_type))
+        match self.place(location)? {
+            Place::Object(bucket, key) => {
+                let options = GetOptions { head: true, ..GetOptions::default() };
+                let found = within(budget, ask(&bucket, &key, &location.label(), options)).await?;
+                let content_type = content_type_of(&found);
+                Ok(ObjectInfo::new(location.clone(), found.meta, content_type))
+            }
+            Place::Url(url) => Ok(within(budget, self.fetcher.open(url, &self.urls, budget)).await?.1),
+        }
     }
 
-    async fn answer(&self, location: &Location, options: GetOptions) -> Result<GetResult> {
-        let key = self.bucket.key_of(location)?;
-        let answer = self.bucket.store().get_opts(key.path(), options).await;
-        answer.map_err(|error| failure::explain("read", &location.label(), error))
+    fn place<'a>(&self, location: &'a Location) -> Result<Place<'a>> {
+        if let Location::Url(url) = location {
+            let own = self.bucket.key_of_url(url)?;
+            return Ok(own.map_or(Place::Url(url), |key| Place::Object(self.bucket.clone(), key)));
+        }
+        let (bucket, key) = self.object(location)?;
+        Ok(Place::Object(bucket, key))
     }
+}
+
+async fn ask(bucket: &Bucket, key: &ObjectKey, label: &str, options: GetOptions) -> Result<GetResult> {
+    bucket.store().get_opts(key.path(), options).await.map_err(|error| failure::explain("read", label, error))
 }
 
 impl OpenObject {
@@ -132,9 +170,14 @@ impl OpenObject {
         if length == 0 {
             return Ok(ReadBytes { bytes: Bytes::new(), reservation: budget.memory.reserve(0, "a part of an object")? });
         }
-        let options = GetOptions { if_match: self.info.etag.clone(), range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
         within(budget, async {
-            let found = self.store.get_opts(self.key.path(), options).await;
+            let (store, key) = match &self.source {
+                Source::Store(store, key) => (store, key),
+                Source::Url(open) => return open.read(offset..end, &self.info, budget).await,
+            };
+            let range = Some(GetRange::Bounded(offset..end));
+            let options = GetOptions { if_match: self.info.etag.clone(), range, ..GetOptions::default() };
+            let found = store.get_opts(key.path(), options).await;
             let found = found.map_err(|error| failure::explain("read", &label, error))?;
             collect(found, &label, budget).await
         })

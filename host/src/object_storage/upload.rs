@@ -1,9 +1,10 @@
 //! Writing in parts what does not fit in memory.
 
 use bytes::Bytes;
-use object_store::{MultipartUpload, PutMultipartOptions, PutPayload};
+use object_store::{PutMultipartOptions, PutResult};
 
-use super::{ContentType, Location, ObjectKey, ObjectStorage, Stored, attributes, failure, within};
+use super::parts::{Begun, Gathered, NotSent};
+use super::{Bucket, ContentType, Location, ObjectKey, ObjectStorage, Stored, attributes, failure, within};
 use crate::budget::CallBudget;
 use crate::error::{Error, Result};
 
@@ -11,11 +12,21 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Upload {
     storage: ObjectStorage,
+    bucket: Bucket,
     location: Location,
     key: ObjectKey,
     written: u64,
     /// None once it was finished or aborted, or a write failed.
-    parts: Option<Parts>,
+    way: Option<Way>,
+}
+
+/// How it goes to the store.
+#[derive(Debug)]
+enum Way {
+    /// As it comes: what is written is a part.
+    Direct(Begun),
+    /// Gathered into parts of the store's size.
+    Gathered(Box<Gathered>),
 }
 
 impl ObjectStorage {
@@ -29,16 +40,21 @@ impl ObjectStorage {
         content_type: Option<ContentType>,
         budget: &CallBudget,
     ) -> Result<Upload> {
-        let (location, key) = self.writable(location)?;
-        let options = PutMultipartOptions { attributes: attributes(content_type), ..PutMultipartOptions::default() };
+        let (location, bucket, key) = self.writable(location)?;
+        let attributes = attributes(content_type);
         let begun = async {
             // What `finish` will need; better known before anything is sent.
-            self.bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
-            let begun = self.bucket.store().put_multipart_opts(key.path(), options).await;
-            begun.map_err(|error| failure::explain("write", &location.label(), error))
+            bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
+            if let Some(sizes) = bucket.parts() {
+                let sizes = sizes.for_at_most(self.limits.max_object_write);
+                return Ok(Way::Gathered(Box::new(Gathered::new(bucket.clone(), key.clone(), attributes, sizes, budget)?)));
+            }
+            let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+            let begun = bucket.store().put_multipart_opts(key.path(), options).await;
+            Ok(Way::Direct(Begun::new(begun.map_err(|error| failure::explain("write", &location.label(), error))?)))
         };
-        let parts = Parts(Some(within(budget, begun).await?));
-        Ok(Upload { storage: self.clone(), location, key, written: 0, parts: Some(parts) })
+        let way = within(budget, begun).await?;
+        Ok(Upload { storage: self.clone(), bucket, location, key, written: 0, way: Some(way) })
     }
 }
 
@@ -53,23 +69,28 @@ impl Upload {
         self.written
     }
 
-    /// Appends `bytes`, which are not copied. A write that fails, or is dropped before it ended, aborts the upload.
+    /// Appends `bytes`. A write that fails, or is dropped before it ended, aborts the upload; where parts are gathered, the failure of one
+    /// may be told by a later write, or by [`Self::finish`].
     ///
     /// # Errors
-    /// `invalid`: finished or aborted before. `too-large`: more than [`super::StorageLimits::max_object_write`] in all.
+    /// `invalid`: finished or aborted before. `too-large`: more than [`super::StorageLimits::max_object_write`] in all, or than the budget
+    /// has memory for.
     pub async fn write(&mut self, bytes: Bytes, budget: &CallBudget) -> Result<()> {
-        let mut parts = self.take()?;
+        let mut way = self.take()?;
         let total = self.written.saturating_add(bytes.len() as u64);
         self.storage.limits.check_write(total, &self.location.label())?;
-        if !bytes.is_empty() {
-            let sent = async {
-                let sent = parts.open()?.put_part(PutPayload::from(bytes)).await;
-                sent.map_err(|error| failure::explain("write", &self.location.label(), error))
+        let location = &self.location;
+        let sent = async move {
+            let sent = match &mut way {
+                _ if bytes.is_empty() => Ok(()),
+                Way::Direct(begun) => begun.part(bytes).await.map_err(NotSent::Store),
+                Way::Gathered(gathered) => gathered.write(bytes, budget.deadline).await,
             };
-            within(budget, sent).await?;
-        }
+            sent.map_err(|error| explain(location, error)).map(|()| way)
+        };
+        let way = within(budget, sent).await?;
         self.written = total;
-        self.parts = Some(parts);
+        self.way = Some(way);
         Ok(())
     }
 
@@ -78,17 +99,18 @@ impl Upload {
     /// # Errors
     /// `invalid`: finished or aborted before.
     pub async fn finish(&mut self, budget: &CallBudget) -> Result<Stored> {
-        let mut parts = self.take()?;
+        let way = self.take()?;
+        let (bucket, key, location, ttl) = (&self.bucket, &self.key, &self.location, self.storage.limits.ttl(None));
         let finished = async {
-            let ttl = self.storage.limits.ttl(None)?;
-            let url = self.storage.bucket.signer().presign_get(&self.key, ttl).await?;
-            let finished = parts.open()?.complete().await;
-            let finished = finished.map_err(|error| failure::explain("write", &self.location.label(), error))?;
-            Ok(Stored { location: self.location.clone(), url, etag: finished.e_tag })
+            let url = bucket.signer().presign_get(key, ttl?).await?;
+            let finished: Result<PutResult, NotSent> = match way {
+                Way::Direct(begun) => begun.complete().await.map_err(NotSent::Store),
+                Way::Gathered(mut gathered) => gathered.finish(budget.deadline).await,
+            };
+            let finished = finished.map_err(|error| explain(location, error))?;
+            Ok(Stored { location: location.clone(), url, etag: finished.e_tag })
         };
-        let stored = within(budget, finished).await?;
-        parts.0 = None;
-        Ok(stored)
+        within(budget, finished).await
     }
 
     /// Throws away what was written; doing so twice, or after [`Self::finish`], changes nothing.
@@ -96,41 +118,28 @@ impl Upload {
     /// # Errors
     /// What the store answers. What it could not throw away is not visible either.
     pub async fn abort(&mut self, budget: &CallBudget) -> Result<()> {
-        let Some(mut parts) = self.parts.take() else { return Ok(()) };
+        let Some(way) = self.way.take() else { return Ok(()) };
+        let location = &self.location;
         let aborted = async {
-            let aborted = parts.open()?.abort().await;
-            aborted.map_err(|error| failure::explain("abort the upload of", &self.location.label(), error))
+            let aborted = match way {
+                Way::Direct(begun) => begun.abort().await,
+                Way::Gathered(mut gathered) => gathered.abort().await,
+            };
+            aborted.map_err(|error| failure::explain("abort the upload of", &location.label(), error))
         };
-        within(budget, aborted).await?;
-        parts.0 = None;
-        Ok(())
+        within(budget, aborted).await
     }
 
-    fn take(&mut self) -> Result<Parts> {
-        self.parts.take().ok_or_else(|| {
+    fn take(&mut self) -> Result<Way> {
+        self.way.take().ok_or_else(|| {
             Error::invalid(format!("the upload of `{}` was finished or aborted before, or a write of it failed", self.location.label()))
         })
     }
 }
 
-/// The store's side of an upload, aborted when dropped: not every store does that by itself.
-#[derive(Debug)]
-struct Parts(Option<Box<dyn MultipartUpload>>);
-
-impl Parts {
-    fn open(&mut self) -> Result<&mut Box<dyn MultipartUpload>> {
-        self.0.as_mut().ok_or_else(|| Error::internal("an upload went on after its end"))
-    }
-}
-
-impl Drop for Parts {
-    fn drop(&mut self) {
-        if let (Some(mut open), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
-                if let Err(error) = open.abort().await {
-                    tracing::debug!(%error, "an abandoned upload could not be aborted");
-                }
-            });
-        }
+fn explain(location: &Location, error: NotSent) -> Error {
+    match error {
+        NotSent::Ours(error) => error,
+        NotSent::Store(error) => failure::explain("write", &location.label(), error),
     }
 }
