@@ -9,11 +9,14 @@ use crate::activation::{self, State};
 use crate::budget::MemoryBudget;
 use crate::capabilities::Backend;
 use crate::config::Config;
-use crate::engine::{AotCache, CompileLimits, Compiler, Engine, EngineOptions};
+use crate::engine::{AotCache, CompileLimits, Compiler, Cpu, Engine, EngineOptions, Precompiler};
 use crate::error::Error;
-use crate::inference::InferenceBackend;
 use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
+use crate::inference::triton::TritonInference;
+use crate::inference::{InferenceBackend, Registered};
+use crate::model_registry::ModelRegistry;
 use crate::object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore};
+use crate::object_storage::s3::S3Store;
 use crate::object_storage::{ObjectStorage, StorageLimits};
 use crate::policy::{Policy, PolicyError};
 use crate::state::StateDir;
@@ -36,26 +39,56 @@ pub enum HostError {
 /// Opened when the first action that imports `storage` is loaded: nobody else needs a folder.
 type LazyStorage = LazyLock<Backend<ObjectStorage>, Box<dyn FnOnce() -> Backend<ObjectStorage> + Send + Sync>>;
 
-/// Runs actions. One for a process.
-pub struct Host {
-    engine: Engine,
-    linker: Linker<State>,
+/// Where models are asked and objects are kept, as one configuration says.
+pub struct Backends {
     inference: Backend<dyn InferenceBackend>,
     storage: LazyStorage,
     default_model: Option<Arc<str>>,
+}
+
+impl Backends {
+    /// Those that `config` names.
+    pub fn of(config: &Config) -> Self {
+        let (place, state) = (config.clone(), StateDir::new(&config.state_dir));
+        Self::new(config, registered(config, inference(config)), LazyLock::new(Box::new(move || storage(&place, &state))))
+    }
+
+    fn new(config: &Config, inference: Backend<dyn InferenceBackend>, storage: LazyStorage) -> Self {
+        Self { inference, storage, default_model: config.model_name.as_deref().map(Arc::from) }
+    }
+
+    /// Where models are asked, or why none can be.
+    pub fn inference(&self) -> Backend<dyn InferenceBackend> {
+        self.inference.clone()
+    }
+
+    /// Where objects are, or why there are none.
+    pub fn storage(&self) -> Backend<ObjectStorage> {
+        self.storage.clone()
+    }
+
+    pub(crate) fn default_model(&self) -> Option<Arc<str>> {
+        self.default_model.clone()
+    }
+}
+
+/// Runs actions. One for a process.
+pub struct Host {
+    engine: Arc<Engine>,
+    linker: Linker<State>,
+    backends: Backends,
     policy: Policy,
     process_memory: MemoryBudget,
     slots: Semaphore,
 }
 
 impl Host {
-    /// A host as `config` says, for the command line and the container.
+    /// A host as `config` says, for the command line.
     ///
     /// # Errors
     /// The policy file, the state folder or the machine.
     pub fn new(config: &Config) -> Result<Self, HostError> {
-        let (place, state) = (config.clone(), StateDir::new(&config.state_dir));
-        Self::as_configured(config, inference(config), LazyLock::new(Box::new(move || storage(&place, &state))))
+        Self::as_configured(config, Backends::of(config))
     }
 
     /// A host that loads actions and lets them describe themselves, without models and objects: it makes no folder for them.
@@ -64,19 +97,31 @@ impl Host {
     /// As [`Host::new`].
     pub fn describing(config: &Config) -> Result<Self, HostError> {
         let none = || Error::unavailable("the action is only described");
-        Self::as_configured(&Config { concurrency: 1, ..config.clone() }, Err(none()), opened(Err(none())))
+        let backends = Backends::new(config, Err(none()), opened(Err(none())));
+        Self::as_configured(&Config { concurrency: 1, ..config.clone() }, backends)
     }
 
-    fn as_configured(config: &Config, inference: Backend<dyn InferenceBackend>, storage: LazyStorage) -> Result<Self, HostError> {
-        let policy = config.policy.as_deref().map_or_else(|| Ok(Policy::local()), Policy::read)?;
-        let key = StateDir::new(&config.state_dir).key("compiled-code.key")?;
-        let engine = Engine::new(EngineOptions {
-            activations: config.concurrency,
-            compiler: Compiler::Child(CompileLimits { memory: config.compile_memory, time: config.compile_time }),
-            cache: Some(AotCache::new(config.cache_dir.join("compiled"), key)),
-        })
-        .map_err(HostError::Engine)?;
-        Self::assemble(engine, inference, storage, policy.with_limits(&config.limits), config)
+    /// A host on an engine that was made before its action's configuration was known, for the container. Without a policy file it
+    /// grants what [`Policy::container`] does.
+    ///
+    /// # Errors
+    /// The policy file or the machine.
+    pub fn on(engine: Arc<Engine>, config: &Config) -> Result<Self, HostError> {
+        Self::assemble(engine, Backends::of(config), policy(config, Policy::container)?, config)
+    }
+
+    fn as_configured(config: &Config, backends: Backends) -> Result<Self, HostError> {
+        let policy = policy(config, Policy::local)?;
+        let engine = configured_engine(config, cache(config)?)?;
+        Self::assemble(Arc::new(engine), backends, policy, config)
+    }
+
+    /// Compiles for `cpu` with the limits and the cache of `config`.
+    ///
+    /// # Errors
+    /// The state folder, or a processor that this binary cannot compile for.
+    pub fn precompiler(config: &Config, cpu: Cpu) -> Result<Precompiler, HostError> {
+        Precompiler::new(cpu, compiler(config), cache(config)?).map_err(HostError::Engine)
     }
 
     /// A host of the given parts.
@@ -90,24 +135,16 @@ impl Host {
         policy: Policy,
         config: &Config,
     ) -> Result<Self, HostError> {
-        Self::assemble(engine, inference, opened(storage), policy, config)
+        Self::assemble(Arc::new(engine), Backends::new(config, inference, opened(storage)), policy, config)
     }
 
-    fn assemble(
-        engine: Engine,
-        inference: Backend<dyn InferenceBackend>,
-        storage: LazyStorage,
-        policy: Policy,
-        config: &Config,
-    ) -> Result<Self, HostError> {
+    fn assemble(engine: Arc<Engine>, backends: Backends, policy: Policy, config: &Config) -> Result<Self, HostError> {
         Ok(Self {
             linker: activation::linker(engine.wasmtime()).map_err(HostError::Engine)?,
             slots: Semaphore::new(engine.activations() as usize),
             process_memory: MemoryBudget::process(config.process_memory),
-            default_model: config.model_name.as_deref().map(Arc::from),
             engine,
-            inference,
-            storage,
+            backends,
             policy,
         })
     }
@@ -122,22 +159,25 @@ impl Host {
         &self.policy
     }
 
-    /// Where models are asked, or why none can be.
-    pub fn inference(&self) -> Backend<dyn InferenceBackend> {
-        self.inference.clone()
+    /// Where models are asked and objects are kept, for actions that are told of no others.
+    pub fn backends(&self) -> &Backends {
+        &self.backends
     }
 
     /// Where objects are, or why there are none.
     pub fn storage(&self) -> Backend<ObjectStorage> {
-        self.storage.clone()
+        self.backends.storage()
+    }
+
+    /// Gives back what servers hold for this host, before the process ends.
+    pub async fn close(&self) {
+        if let Ok(inference) = self.backends.inference() {
+            inference.close().await;
+        }
     }
 
     pub(crate) fn linker(&self) -> &Linker<State> {
         &self.linker
-    }
-
-    pub(crate) fn default_model(&self) -> Option<Arc<str>> {
-        self.default_model.clone()
     }
 
     pub(crate) fn process_memory(&self) -> &MemoryBudget {
@@ -149,16 +189,48 @@ impl Host {
     }
 }
 
+/// The engine that `config` describes: the part of a host that can be made before anything is known of its action.
+///
+/// # Errors
+/// The machine.
+pub(crate) fn configured_engine(config: &Config, cache: Option<AotCache>) -> Result<Engine, HostError> {
+    Engine::new(EngineOptions { activations: config.concurrency, cpu: config.cpu, compiler: compiler(config), cache })
+        .map_err(HostError::Engine)
+}
+
+fn compiler(config: &Config) -> Compiler {
+    Compiler::Child(CompileLimits { memory: config.compile_memory, time: config.compile_time })
+}
+
+/// The cache of compiled code that `config` describes; none where nothing can be written at all, as in a container whose file system is
+/// read-only.
+///
+/// # Errors
+/// Its key cannot be read or made.
+pub(crate) fn cache(config: &Config) -> Result<Option<AotCache>, HostError> {
+    const KEY: &str = "compiled-code.key";
+    let state = StateDir::new(&config.state_dir);
+    if state.cannot_have(KEY) {
+        tracing::info!(
+            folder = %config.state_dir.display(),
+            "the file system is read-only: compiled code is not kept; KEYNET_STATE_DIR and KEYNET_CACHE name folders that can be written"
+        );
+        return Ok(None);
+    }
+    Ok(Some(AotCache::new(config.cache_dir.join("compiled"), state.key(KEY)?)))
+}
+
+fn policy(config: &Config, unless_given: fn() -> Policy) -> Result<Policy, PolicyError> {
+    Ok(config.policy.as_deref().map_or_else(|| Ok(unless_given()), Policy::read)?.with_limits(&config.limits))
+}
+
 fn opened(storage: Backend<ObjectStorage>) -> LazyStorage {
     LazyLock::new(Box::new(|| storage))
 }
 
 fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
     if let Some(triton) = &config.triton {
-        return Err(Error::unavailable(format!(
-            "TRITON_URL is set in {}, but this version cannot ask a Triton server yet: unset it to run the models of KEYNET_MODELS in process",
-            triton.origin
-        )));
+        return Ok(Arc::new(TritonInference::open(triton)?));
     }
     let limits = EmbeddedLimits {
         max_dimension: config.embedded_models.max_dimension,
@@ -169,20 +241,25 @@ fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
     Ok(Arc::new(EmbeddedInference::open(&config.embedded_models.folder, limits)?))
 }
 
-fn storage(config: &Config, state: &StateDir) -> Backend<ObjectStorage> {
-    if let Some(s3) = &config.s3 {
-        return Err(Error::unavailable(format!(
-            "AWS_BUCKET_NAME is set in {}, but this version cannot use an S3 store yet: unset it to keep objects in the folder KEYNET_STORAGE",
-            s3.origin
-        )));
+/// `backend`, with the names of MLflow in front of it where one is configured.
+fn registered(config: &Config, backend: Backend<dyn InferenceBackend>) -> Backend<dyn InferenceBackend> {
+    match &config.mlflow {
+        Some(mlflow) => Ok(Arc::new(Registered::new(backend?, ModelRegistry::open(mlflow)?))),
+        None => backend,
     }
+}
+
+fn storage(config: &Config, state: &StateDir) -> Backend<ObjectStorage> {
     let limits =
         StorageLimits { max_object_read: config.storage_max_read, max_object_write: config.storage_max_write, ..StorageLimits::default() };
+    if let Some(s3) = &config.s3 {
+        return Ok(Arc::new(ObjectStorage::of_s3(&S3Store::open(s3)?, limits)));
+    }
     let store = EmbeddedStore::open(EmbeddedSettings {
         folder: config.embedded_storage.folder.clone(),
         state: state.clone(),
         bucket: DEFAULT_BUCKET.to_owned(),
-        public_url: Some(config.embedded_storage.public_url.clone()),
+        public_url: config.embedded_storage.public_url.clone(),
         internal_url: None,
     })?;
     Ok(Arc::new(ObjectStorage::new(store.bucket(), limits)))

@@ -20,6 +20,8 @@
 
 pub mod action;
 pub mod activation;
+mod address;
+pub mod artifact;
 pub mod budget;
 pub mod capabilities;
 pub mod config;
@@ -28,14 +30,19 @@ pub mod engine;
 pub mod error;
 mod host;
 pub mod inference;
+pub mod model_registry;
 pub mod object_storage;
+pub mod openwhisk;
+pub mod outbound;
 pub mod policy;
+pub mod redaction;
 pub mod state;
+pub mod tls;
 
-pub use action::{Action, ActionError};
+pub use action::{Action, ActionError, LoadOptions};
 pub use activation::{ActivationRequest, Failure, LogSink, Outcome, Receipt, Stream};
 pub use capabilities::user_input::Parameters;
 pub use config::Config;
-pub use digest::Digest;
+pub use digest::{Digest, DigestError};
 pub use error::{Error, ErrorKind};
-pub use host::{Host, HostError};
+pub use host::{Backends, Host, HostError};

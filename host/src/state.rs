@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::StatVfsMountFlags;
+
 use crate::error::{Error, Result};
 
 const BYTES: usize = 32;
@@ -17,6 +19,12 @@ impl StateDir {
     /// The folder at `path`; it is made when the first key is.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// Whether the key called `name` is not there and cannot be made, since it would lie on a file system that nobody can write.
+    pub fn cannot_have(&self, name: &str) -> bool {
+        let read_only = |path: &Path| rustix::fs::statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY));
+        !self.0.join(name).exists() && self.0.ancestors().find(|path| path.is_dir()).is_some_and(read_only)
     }
 
     /// The 32-byte key called `name`, made from the system's randomness the first time it is asked for. Two processes that make it at

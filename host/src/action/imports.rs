@@ -51,10 +51,18 @@ impl Imports {
     /// Checks names and versions; types are checked when the component is linked.
     pub(super) fn check(component: &Component, engine: &wasmtime::Engine) -> Result<Self, ImportError> {
         let ty = component.component_type();
-        let mut names: Vec<_> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        Self::check_names(imports, ty.exports(engine).map(|(name, _)| name))
+    }
+
+    /// Checks what a component is said to import and export, before anything of it is at hand.
+    ///
+    /// # Errors
+    /// What does not fit the world.
+    pub fn check_names<'a>(mut names: Vec<String>, exports: impl Iterator<Item = &'a str>) -> Result<Self, ImportError> {
         names.sort();
         names.iter().try_for_each(|name| check_import(name))?;
-        let exports: Vec<_> = ty.exports(engine).filter_map(|(name, _)| Interface::parse(name)).collect();
+        let exports: Vec<_> = exports.filter_map(Interface::parse).collect();
         let function = exports.iter().find(|export| export.package == CONTRACT && export.name == "function");
         function.ok_or(ImportError::NoFunction)?.check_version()?;
         Ok(Self(names))

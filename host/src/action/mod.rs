@@ -3,20 +3,25 @@
 mod description;
 mod imports;
 
+use std::fs::File;
+use std::io::Seek as _;
+use std::path::Path;
 use std::sync::Arc;
+
+use wasmtime::component::Component;
 
 pub use description::{Description, DescriptionError};
 pub use imports::{ImportError, Imports};
 
-use crate::activation::{self, ActivationRequest, Failure, Outcome, State};
+use crate::activation::{self, ActivationRequest, Failure, LogSink, Outcome, State};
 use crate::capabilities::Backend;
 use crate::capabilities::bindings::ActionPre;
 use crate::digest::Digest;
 use crate::engine::LoadError;
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{Backends, Host};
 use crate::inference::InferenceBackend;
-use crate::object_storage::ObjectStorage;
+use crate::object_storage::{ObjectStorage, UrlRules};
 use crate::policy::{Ask, AskError, Grants};
 
 /// Why a component cannot be used as an action.
@@ -47,12 +52,41 @@ pub(crate) struct Means {
     pub(crate) grants: Arc<Grants>,
     pub(crate) inference: Backend<dyn InferenceBackend>,
     pub(crate) storage: Backend<ObjectStorage>,
+    pub(crate) default_model: Option<Arc<str>>,
 }
 
 impl Means {
-    fn new(host: &Host, grants: Grants, imports: &Imports) -> Self {
-        let storage = if imports.has("storage") { host.storage() } else { Err(Error::internal("the action does not import storage")) };
-        Self { grants: Arc::new(grants), inference: host.inference(), storage }
+    fn new(backends: &Backends, grants: Arc<Grants>, imports: &Imports) -> Self {
+        let storage = if imports.has("storage") { backends.storage() } else { Err(Error::internal("the action does not import storage")) };
+        let urls = UrlRules { hosts: Some(grants.hosts.clone()), private_addresses: grants.private_addresses };
+        let storage = storage.map(|storage| Arc::new(storage.with_url_rules(urls)));
+        Self { grants, inference: backends.inference(), storage, default_model: backends.default_model() }
+    }
+}
+
+/// What is said beside a component when it is loaded.
+#[derive(Default)]
+pub struct LoadOptions {
+    /// What the action asks for, in place of what its component says.
+    pub ask: Option<Ask>,
+    /// Where what it says while it describes itself goes; none to drop it.
+    pub logs: Option<Arc<dyn LogSink>>,
+}
+
+/// What is known of a component before its code is.
+struct Read {
+    digest: Digest,
+    size: usize,
+    ask: Result<Ask, AskError>,
+}
+
+impl Read {
+    /// Of one in a file. Blocks.
+    fn file(path: &Path) -> std::io::Result<Self> {
+        let mut file = File::open(path)?;
+        let (digest, size) = Digest::of_reader(&file)?;
+        file.rewind()?;
+        Ok(Self { digest, size: usize::try_from(size).unwrap_or(usize::MAX), ask: Ask::of_file(std::io::BufReader::new(file)) })
     }
 }
 
@@ -72,14 +106,39 @@ impl Action {
     /// # Errors
     /// Whatever is wrong with it, in the words of whoever made it.
     pub async fn load(host: Arc<Host>, component: &[u8]) -> Result<Self, ActionError> {
+        Self::load_with(host, component, LoadOptions::default()).await
+    }
+
+    /// As [`Action::load`], with more said.
+    ///
+    /// # Errors
+    /// As [`Action::load`].
+    pub async fn load_with(host: Arc<Host>, component: &[u8], options: LoadOptions) -> Result<Self, ActionError> {
         let digest = Digest::of(component);
-        let ask = Ask::of(component);
+        let ask = options.ask.map_or_else(|| Ask::of(component), Ok);
         let code = host.engine().load(component, &digest).await?;
-        let imports = Imports::check(&code, host.engine().wasmtime())?;
-        let linked = host.linker().instantiate_pre(&code).and_then(ActionPre::new);
+        Self::of_code(host, &code, Read { digest, size: component.len(), ask }, options.logs).await
+    }
+
+    /// As [`Action::load`], for the component in the file at `path`. It is not held whole in this process.
+    ///
+    /// # Errors
+    /// As [`Action::load`], and that the file cannot be read.
+    pub async fn load_file(host: Arc<Host>, path: &Path) -> Result<Self, ActionError> {
+        let file = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || Read::file(&file)).await;
+        let read = read.map_err(|error| LoadError::Io(std::io::Error::other(error)))?.map_err(LoadError::Io)?;
+        let code = host.engine().load_file(path, &read.digest).await?;
+        Self::of_code(host, &code, read, None).await
+    }
+
+    async fn of_code(host: Arc<Host>, code: &Component, read: Read, logs: Option<Arc<dyn LogSink>>) -> Result<Self, ActionError> {
+        let Read { digest, size, ask } = read;
+        let imports = Imports::check(code, host.engine().wasmtime())?;
+        let linked = host.linker().instantiate_pre(code).and_then(ActionPre::new);
         let pre = linked.map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
-        let means = Means::new(&host, host.policy().grants(&ask?), &imports);
-        let described = activation::describe(&host, &pre, &means, component.len()).await.map_err(ActionError::Describe)?;
+        let means = Means::new(host.backends(), Arc::new(host.policy().grants(&ask?)), &imports);
+        let described = activation::describe(&host, &pre, &means, size, logs).await.map_err(ActionError::Describe)?;
         let description = Description::check(described.name, described.description, described.input_schema)?;
         Ok(Self { component: pre, digest, description, imports, means, host })
     }
@@ -87,6 +146,16 @@ impl Action {
     /// Runs it once. Waits while as many activations run as the host has room for.
     pub async fn run(&self, request: ActivationRequest) -> Outcome {
         activation::run(&self.host, &self.component, &self.means, request).await
+    }
+
+    /// What it works with where its caller brings `backends` of his own.
+    pub(crate) fn means_with(&self, backends: &Backends) -> Means {
+        Means::new(backends, Arc::clone(&self.means.grants), &self.imports)
+    }
+
+    /// As [`Action::run`], with other means.
+    pub(crate) async fn run_with(&self, means: &Means, request: ActivationRequest) -> Outcome {
+        activation::run(&self.host, &self.component, means, request).await
     }
 
     /// What it says about itself.

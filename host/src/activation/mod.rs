@@ -14,12 +14,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
+use tokio::sync::SemaphorePermit;
 use wasmtime::Store;
 
 pub use failure::Failure;
+pub(crate) use logs::disarm;
 pub use logs::{LogSink, SENTINEL, Stream};
 pub use receipt::{PREFIX as RECEIPT_PREFIX, Receipt};
 pub(crate) use store::{State, linker};
+pub(crate) use time::guest_deadline;
 
 use crate::action::Means;
 use crate::capabilities::Meter;
@@ -76,7 +79,7 @@ impl Run {
         started: Instant,
     ) -> Result<Self, Failure> {
         let due = request.deadline.map_or(started + limits.time, |deadline| deadline.min(started + limits.time));
-        let deadline = time::guest_deadline(started, due);
+        let deadline = guest_deadline(started, due);
         let fresh = State::fresh(
             host,
             Purpose {
@@ -142,8 +145,7 @@ impl Run {
 pub(crate) async fn run(host: &Host, action: &ActionPre<State>, means: &Means, request: ActivationRequest) -> Outcome {
     let asked = Instant::now();
     let arguments = request.parameters.clone();
-    // The semaphore is never closed.
-    let _slot = host.slots().acquire().await;
+    let Some(_slot) = place(host, asked, request.deadline).await else { return Outcome::without_a_place(asked) };
     let started = Instant::now();
     let queued = started - asked;
     let mut run = match Run::new(host, means, host.policy().limits.clone(), Meter::default(), request, started) {
@@ -172,6 +174,28 @@ pub(crate) async fn run(host: &Host, action: &ActionPre<State>, means: &Means, r
     };
     let receipt = run.receipt(queued, instantiated.unwrap_or_else(|| started.elapsed()));
     Outcome { result, receipt, written: run.meter.written() }
+}
+
+/// A place among the activations that run, unless the time to answer comes first.
+async fn place(host: &Host, asked: Instant, deadline: Option<Instant>) -> Option<SemaphorePermit<'_>> {
+    // The semaphore is never closed.
+    match (host.slots().try_acquire(), deadline) {
+        (Ok(place), _) => Some(place),
+        (Err(_), None) => host.slots().acquire().await.ok(),
+        (Err(_), Some(deadline)) => {
+            let waiting = tokio::time::timeout_at(guest_deadline(asked, deadline).into(), host.slots().acquire());
+            waiting.await.ok().and_then(Result::ok)
+        }
+    }
+}
+
+impl Outcome {
+    fn without_a_place(asked: Instant) -> Self {
+        let queued = asked.elapsed();
+        let waiting = Some(("a place among the activations that run", queued));
+        let receipt = Receipt { total_ns: nanoseconds(queued), queued_ns: nanoseconds(queued), ..Receipt::default() };
+        Self { result: Err(Failure::Time { limit: queued, waiting }), receipt, written: Vec::new() }
+    }
 }
 
 async fn call(instance: &Instance, store: &mut Store<State>, arguments: &str) -> wasmtime::Result<Result<String, crate::Error>> {
@@ -207,6 +231,7 @@ pub(crate) async fn describe(
     action: &ActionPre<State>,
     means: &Means,
     component_bytes: usize,
+    logs: Option<Arc<dyn LogSink>>,
 ) -> Result<FunctionInfo, Failure> {
     struct Captured;
     impl LogSink for Captured {
@@ -217,7 +242,8 @@ pub(crate) async fn describe(
     let _slot = host.slots().acquire().await;
     let limits = describe_limits(component_bytes);
     let started = Instant::now();
-    let request = ActivationRequest { parameters: Parameters::none(), environment: Vec::new(), deadline: None, logs: Arc::new(Captured) };
+    let logs = logs.unwrap_or_else(|| Arc::new(Captured));
+    let request = ActivationRequest { parameters: Parameters::none(), environment: Vec::new(), deadline: None, logs };
     let mut run = Run::new(host, means, limits, Meter::describing(), request, started)?;
     let _ticking = host.engine().ticking();
     run.enter(async |store| {

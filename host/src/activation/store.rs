@@ -77,7 +77,12 @@ impl State {
             wasi,
             table,
             user_input: UserInputCtx::new(purpose.parameters, calls.meter.clone()),
-            triton_predict: TritonPredictCtx::new(means.inference.clone(), host.default_model(), means.grants.clone(), calls.clone()),
+            triton_predict: TritonPredictCtx::new(
+                means.inference.clone(),
+                means.default_model.clone(),
+                means.grants.clone(),
+                calls.clone(),
+            ),
             storage: StorageCtx::new(means.storage.clone(), means.grants.clone(), calls),
             memory: WasmMemory::new(&budget)?,
             deadline: purpose.deadline,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// The moment the guest must have ended, for an answer that is due at `deadline`: enough is left to report the error, flush the logs and
 /// send the answer before the platform hangs up.
-pub(super) fn guest_deadline(now: Instant, deadline: Instant) -> Instant {
+pub(crate) fn guest_deadline(now: Instant, deadline: Instant) -> Instant {
     let remaining = deadline.saturating_duration_since(now);
     let reserve = Duration::from_millis(50).max((remaining / 50).min(Duration::from_millis(500)));
     now + remaining.saturating_sub(reserve)

@@ -7,19 +7,27 @@
 
 mod backends;
 mod quantity;
+mod registry;
+mod runtime;
 mod settings;
+mod triton;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use backends::{MlflowConfig, S3Config, TritonConfig};
+pub use backends::{MlflowConfig, S3Config, S3Credentials, Secret};
 pub use quantity::{parse_bytes, parse_duration};
+pub use registry::RegistryConfig;
+pub use runtime::RuntimeConfig;
 use settings::Settings;
+pub use triton::{TritonConfig, TritonLink};
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
+
+use crate::engine::Cpu;
 
 /// Where a value was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +97,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// `KEYNET_POLICY`: the operator's policy file.
     pub policy: Option<PathBuf>,
+    /// `KEYNET_CPU`: the processors that components are compiled for.
+    pub cpu: Cpu,
     /// `KEYNET_CONCURRENCY`: how many activations may run at once.
     pub concurrency: u32,
     /// `KEYNET_PROCESS_MEMORY`: bytes that all activations together may hold.
@@ -111,6 +121,10 @@ pub struct Config {
     pub embedded_models: EmbeddedModelsConfig,
     /// Objects in a folder.
     pub embedded_storage: EmbeddedStorageConfig,
+    /// `KEYNET_ARTIFACTS`: the local layout of artifacts that are published nowhere else.
+    pub artifacts: PathBuf,
+    /// How registries are reached.
+    pub registry: RegistryConfig,
     /// `KEYNET_STORAGE_MAX_READ`: bytes that one call may read.
     pub storage_max_read: u64,
     /// `KEYNET_STORAGE_MAX_WRITE`: bytes that one object may be made of.
@@ -150,8 +164,15 @@ pub struct EmbeddedModelsConfig {
 pub struct EmbeddedStorageConfig {
     /// `KEYNET_STORAGE`: the folder.
     pub folder: PathBuf,
-    /// `KEYNET_STORAGE_PUBLIC_URL`: where `keynet-inference storage serve` can be reached.
-    pub public_url: Url,
+    /// `KEYNET_STORAGE_PUBLIC_URL`: where `keynet-inference storage serve` can be reached. Without it nothing is written.
+    pub public_url: Option<Url>,
+}
+
+impl EmbeddedStorageConfig {
+    /// The public URL; on a developer's machine, unless he says another, where `keynet-inference storage serve` listens.
+    pub fn local_url(&self) -> Url {
+        self.public_url.clone().unwrap_or_else(default_public_url)
+    }
 }
 
 impl Config {
@@ -181,6 +202,7 @@ impl Config {
             state_dir: host.path("KEYNET_STATE_DIR").or_else(|| home("XDG_STATE_HOME", ".local/state")).unwrap_or_else(temporary),
             cache_dir: host.path("KEYNET_CACHE").or_else(|| home("XDG_CACHE_HOME", ".cache")).unwrap_or_else(temporary),
             policy: host.path("KEYNET_POLICY"),
+            cpu: host.parse("KEYNET_CPU", str::parse)?.unwrap_or_default(),
             concurrency: host.parse("KEYNET_CONCURRENCY", quantity::parse_count)?.unwrap_or(128),
             process_memory: host.parse("KEYNET_PROCESS_MEMORY", parse_bytes)?.unwrap_or(4 << 30),
             compile_memory: host.parse("KEYNET_COMPILE_MEMORY", parse_bytes)?.unwrap_or(2 << 30),
@@ -204,11 +226,10 @@ impl Config {
             },
             embedded_storage: EmbeddedStorageConfig {
                 folder: host.path("KEYNET_STORAGE").unwrap_or_else(|| "storage".into()),
-                public_url: match host.parse("KEYNET_STORAGE_PUBLIC_URL", backends::parse_url)? {
-                    Some(url) => url,
-                    None => default_public_url(),
-                },
+                public_url: host.parse("KEYNET_STORAGE_PUBLIC_URL", backends::parse_url)?,
             },
+            artifacts: host.path("KEYNET_ARTIFACTS").unwrap_or_else(|| "artifacts".into()),
+            registry: RegistryConfig::read(host)?,
             storage_max_read: host.parse("KEYNET_STORAGE_MAX_READ", parse_bytes)?.unwrap_or(256 << 20),
             storage_max_write: host.parse("KEYNET_STORAGE_MAX_WRITE", parse_bytes)?.unwrap_or(1 << 30),
         })
@@ -240,7 +261,8 @@ mod tests {
         let config = container(&[("HOME", "/home/ada")]).unwrap();
         assert!(config.triton.is_none() && config.s3.is_none() && config.mlflow.is_none());
         assert_eq!(config.state_dir, PathBuf::from("/home/ada/.local/state/keynet-inference"));
-        assert_eq!(config.embedded_storage.public_url.as_str(), "http://127.0.0.1:9797/");
+        assert_eq!(config.embedded_storage.public_url, None);
+        assert_eq!(config.embedded_storage.local_url().as_str(), "http://127.0.0.1:9797/");
     }
 
     #[test]
@@ -268,6 +290,25 @@ mod tests {
         .unwrap();
         assert_eq!(config.limits, LimitOverrides::default());
         assert_eq!(config.embedded_storage.folder, PathBuf::from("storage"));
+    }
+
+    #[test]
+    fn credentials_of_the_machine_are_used_only_where_the_operator_says_so() {
+        let store = [("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", "true")];
+        assert_eq!(container(&store).unwrap().s3.unwrap().credentials, S3Credentials::Instance);
+        for other in ["false", ""] {
+            let error = container(&[("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", other)]).unwrap_err();
+            assert_eq!(error.name, "AWS_ACCESS_KEY_ID");
+        }
+        assert!(container(&[("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", "yes")]).is_err());
+        // Neither half a key nor another's store gets them.
+        let error = container(&[store[0], store[1], ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")]).unwrap_err();
+        assert_eq!(error.name, "AWS_SECRET_ACCESS_KEY");
+        for theirs in [Origin::Init, Origin::Parameters] {
+            let host = origin(&[("KEYNET_AWS_INSTANCE_CREDENTIALS", "true")]);
+            let error = Config::from_origins(vec![(Origin::Container, host), (theirs, origin(&store))]).unwrap_err();
+            assert_eq!((error.name, error.origin), ("AWS_ACCESS_KEY_ID", theirs));
+        }
     }
 
     #[test]

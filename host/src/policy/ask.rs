@@ -1,11 +1,19 @@
 //! What an action asks for.
 
+use std::io::{self, Read, Seek, SeekFrom};
+
 use serde::Deserialize;
 
 use super::Patterns;
 
-/// The name of the component's custom section that holds `keynet.toml`.
-const SECTION: &str = "keynet-ask";
+const SECTION: &str = Ask::SECTION;
+
+/// What a component begins with, and the kind of a custom section: component model binary format.
+const HEADER: u64 = 8;
+const CUSTOM: u8 = 0;
+
+/// A custom section is read no further than this.
+const MAX_SECTION: u64 = 1 << 20;
 
 /// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants it, but for `api-key`.
 ///
@@ -57,6 +65,9 @@ pub struct HttpAsk {
 pub struct AskError(String);
 
 impl Ask {
+    /// The name of the component's custom section that holds `keynet.toml`.
+    pub(crate) const SECTION: &str = "keynet-ask";
+
     /// Reads the text of a `keynet.toml`.
     ///
     /// # Errors
@@ -86,6 +97,32 @@ impl Ask {
         Ok(ask)
     }
 
+    /// As [`Ask::of`], for a component that is read piece by piece and not held whole. Blocks.
+    ///
+    /// # Errors
+    /// As [`Ask::of`].
+    pub fn of_file(mut component: impl Read + Seek) -> Result<Self, AskError> {
+        let damaged = |error: &dyn std::fmt::Display| AskError(format!("the component's section {SECTION} is damaged: {error}"));
+        let mut ask = Self::default();
+        component.seek(SeekFrom::Start(HEADER)).map_err(|error| damaged(&error))?;
+        while let Some((id, length)) = section(&mut component).map_err(|error| damaged(&error))? {
+            let mut data = Vec::new();
+            if id == CUSTOM {
+                let read = (&mut component).take(length.min(MAX_SECTION)).read_to_end(&mut data);
+                read.map_err(|error| damaged(&error))?;
+            }
+            let rest = i64::try_from(length - data.len() as u64).unwrap_or(i64::MAX);
+            component.seek_relative(rest).map_err(|error| damaged(&error))?;
+            let section = wasmparser::CustomSectionReader::new(wasmparser::BinaryReader::new(&data, 0));
+            let Some(section) = section.ok().filter(|section| id == CUSTOM && section.name() == SECTION) else { continue };
+            if rest > 0 {
+                return Err(damaged(&"it is too large"));
+            }
+            ask = Self::parse(std::str::from_utf8(section.data()).map_err(|error| damaged(&error))?)?;
+        }
+        Ok(ask)
+    }
+
     /// `component` with a section that asks for what `text`, a `keynet.toml`, says.
     ///
     /// # Errors
@@ -100,6 +137,24 @@ impl Ask {
         component.extend(section);
         Ok(component)
     }
+}
+
+/// The kind and the length of the section that begins here; none at the end.
+fn section(component: &mut impl Read) -> io::Result<Option<(u8, u64)>> {
+    let mut id = [0];
+    if component.read(&mut id)? == 0 {
+        return Ok(None);
+    }
+    let mut length = 0;
+    for shift in [0, 7, 14, 21, 28] {
+        let mut byte = [0];
+        component.read_exact(&mut byte)?;
+        length |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            return Ok(Some((id[0], length)));
+        }
+    }
+    Err(io::Error::other("the length of a section cannot be read"))
 }
 
 /// An unsigned number as WebAssembly writes it: seven bits a byte, the lowest first.
@@ -136,6 +191,25 @@ mod tests {
         let once = Ask::put_into("models = ['a']", EMPTY.to_vec()).unwrap();
         let twice = Ask::put_into("models = ['b']", once).unwrap();
         assert!(!Ask::of(&twice).unwrap().models.unwrap().matches("a"));
+    }
+
+    #[test]
+    fn a_file_asks_for_what_its_bytes_ask_for() {
+        let padded = |mut component: Vec<u8>| {
+            component.push(CUSTOM);
+            component.extend(leb128(3 << 20));
+            component.extend(vec![1; 3 << 20]);
+            component
+        };
+        let component = Ask::put_into("models = ['a']", padded(EMPTY.to_vec())).unwrap();
+        let component = padded(Ask::put_into("models = ['b']", component).unwrap());
+        let ask = Ask::of_file(io::Cursor::new(&component)).unwrap();
+        assert!(ask.models.unwrap().matches("b"));
+        assert_eq!(Ask::of_file(io::Cursor::new(EMPTY)).unwrap(), Ask::default());
+        let mut damaged = EMPTY.to_vec();
+        damaged.extend([0, 12, 10]);
+        damaged.extend(b"keynet-ask!");
+        assert!(Ask::of_file(io::Cursor::new(&damaged)).is_err() && Ask::of(&damaged).is_err());
     }
 
     #[test]

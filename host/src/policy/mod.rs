@@ -24,7 +24,7 @@ use crate::config::{LimitOverrides, parse_bytes, parse_duration};
 /// api-key = false                         # whether actions that ask for it see the caller's OpenWhisk key
 ///
 /// [storage]
-/// read = ["*"]                            # keys of the default bucket, or s3://bucket/key
+/// read = ["*"]                            # keys of the default bucket; other buckets as s3://bucket/key
 /// write = ["results/*", "s3://shared/out/*"]
 ///
 /// [http]
@@ -148,6 +148,11 @@ impl Policy {
         Self { http: HttpGrant { private_addresses: true, ..HttpGrant::default() }, ..Self::default() }
     }
 
+    /// For a container: as the default, and the longest time that the platform allows, since each request brings its own deadline.
+    pub fn container() -> Self {
+        Self { limits: Limits { time: Duration::from_secs(300), ..Limits::default() }, ..Self::default() }
+    }
+
     /// With the limits that the host's environment sets.
     #[must_use]
     pub fn with_limits(mut self, overrides: &LimitOverrides) -> Self {
@@ -208,8 +213,12 @@ impl Granted {
     /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy does not grant.
     pub fn check(&self, what: &str, name: &str) -> crate::error::Result<()> {
         if !self.granted.matches(name) {
+            let elsewhere = match name.starts_with(pattern::ELSEWHERE) {
+                true => " of the default bucket, and others by their names, as `s3://bucket/*`",
+                false => "",
+            };
             return Err(crate::Error::denied(format!(
-                "{what} {name:?} is not granted by this deployment's policy; it grants {}",
+                "{what} {name:?} is not granted by this deployment's policy; it grants {}{elsewhere}",
                 self.granted
             )));
         }

@@ -4,7 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Names, each exact or ending in `*` for any rest; `*` alone is any name.
+/// How objects of a bucket that is not the default one are named.
+pub(super) const ELSEWHERE: &str = "s3://";
+
+/// Names, each exact or ending in `*` for any rest; `*` alone is any name. No star stands for another bucket: `s3://…` is matched only
+/// by what begins so itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Patterns(Vec<String>);
@@ -22,7 +26,8 @@ impl Patterns {
 
     /// Whether `name` is one of them.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.iter().any(|pattern| match pattern.strip_suffix('*') {
+        let elsewhere = name.starts_with(ELSEWHERE);
+        self.0.iter().filter(|pattern| !elsewhere || pattern.starts_with(ELSEWHERE)).any(|pattern| match pattern.strip_suffix('*') {
             Some(start) => name.starts_with(start),
             None => pattern == name,
         })
@@ -53,6 +58,9 @@ mod tests {
         let patterns: Patterns = ["exact", "results/*"].into_iter().collect();
         assert!(patterns.matches("exact") && patterns.matches("results/a/b"));
         assert!(!patterns.matches("exactly") && !patterns.matches("other/results/a"));
+        let buckets: Patterns = ["s*", "s3://shared/out/*"].into_iter().collect();
+        assert!(buckets.matches("s3://shared/out/a") && !buckets.matches("s3://shared/in/a") && !buckets.matches("s3://other/a"));
+        assert!(!Patterns::any().matches("s3://other/a"));
         assert!(Patterns::any().matches("") && Patterns::any().is_any());
         assert_eq!(Patterns(vec![]).to_string(), "none");
     }

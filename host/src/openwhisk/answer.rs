@@ -1,0 +1,60 @@
+//! What is answered: JSON with a length, since the platform takes an answer without one for no answer.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+/// An answer whose body is whole.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// `/init` had no code, and the image has none.
+pub(super) const NO_CODE: &str = "Missing main/no code to execute.";
+
+/// `/init` came a second time.
+pub(super) const SECOND_INIT: &str = "Cannot initialize the action more than once.";
+
+/// `/run` came before `/init` was done.
+pub(super) const NOT_INITIALIZED: &str = "no action defined yet";
+
+/// The action's result is no object and no array.
+pub(super) const NOT_JSON: &str = "The action did not return a dictionary or array.";
+
+/// The argument of `/run` is no object and no array.
+pub(super) const NO_ARGUMENT: &str = "The action did not receive a dictionary or array as an argument.";
+
+/// The container was asked to stop; the platform sends the request to another.
+pub(super) const SHUTTING_DOWN: &str = "the container is shutting down";
+
+/// An action's result as it is, or `{"ok":true}`.
+pub(super) fn ok(json: impl Into<Bytes>) -> Answer {
+    with_status(StatusCode::OK, json.into())
+}
+
+/// `{"error": message}` and nothing else: the platform shows the message to the user.
+pub(super) fn error(status: StatusCode, message: &str) -> Answer {
+    with_status(status, json!({ "error": message }).to_string().into())
+}
+
+fn with_status(status: StatusCode, json: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(json));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::body::Body as _;
+
+    use super::*;
+
+    #[test]
+    fn every_answer_has_a_known_length() {
+        let answer = error(StatusCode::BAD_GATEWAY, "the \"reason\"");
+        assert_eq!(answer.status(), 502);
+        assert_eq!(answer.body().size_hint().exact(), Some(r#"{"error":"the \"reason\""}"#.len() as u64));
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+    }
+}

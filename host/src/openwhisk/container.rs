@@ -1,0 +1,129 @@
+//! The container: one action, from before it is known until the process ends.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{Mutex, OnceCell, Semaphore};
+
+use super::environment::BaseEnvironment;
+use super::output::Output;
+use super::own_servers::OwnServers;
+use super::window::{GATHERED, Window};
+use crate::action::Action;
+use crate::config::{Config, ConfigError, Origin, RuntimeConfig};
+use crate::engine::{BakedCode, Engine, memory_left};
+use crate::host::{self, HostError};
+
+/// Bytes of the container's memory that activations leave to the host.
+const KEPT_FREE: u64 = 16 << 20;
+
+/// What the requests of a container share.
+pub(super) struct Container {
+    /// The process's environment.
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) config: RuntimeConfig,
+    /// The operator's part of the host's configuration, or what is wrong with it.
+    host: Result<Config, ConfigError>,
+    engine: OnceCell<Arc<Engine>>,
+    output: Arc<Output>,
+    loaded: OnceLock<Loaded>,
+    /// Held by the `/init` that is under way.
+    pub(super) initializing: Mutex<()>,
+    /// Held by the activation that runs, where they do not overlap.
+    turn: Semaphore,
+}
+
+/// An action that can be run.
+pub(super) struct Loaded {
+    pub(super) action: Action,
+    pub(super) environment: BaseEnvironment,
+    pub(super) own_servers: OwnServers,
+}
+
+/// The engine cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(super) enum EngineError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("the thread that makes the engine failed: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl Container {
+    /// A container without an action. What is wrong with its configuration is told to whoever initializes it: nobody sees it earlier.
+    pub(super) fn new(environment: BTreeMap<String, String>) -> Self {
+        let read = RuntimeConfig::read(&environment);
+        let host = match &read {
+            Ok(config) => Config::from_origins(vec![(Origin::Container, environment.clone())]).map(|host| fitting(host, config)),
+            Err(error) => Err(error.clone()),
+        };
+        Self {
+            environment,
+            config: read.unwrap_or_default(),
+            host,
+            engine: OnceCell::new(),
+            output: Arc::new(Output::of_the_process()),
+            loaded: OnceLock::new(),
+            initializing: Mutex::new(()),
+            turn: Semaphore::new(1),
+        }
+    }
+
+    /// The engine, made by whoever asks first: it takes a moment, and needs nothing that `/init` brings.
+    pub(super) async fn engine(&self) -> Result<Arc<Engine>, EngineError> {
+        let make = async || {
+            let (config, action) = (self.host.clone()?, self.config.action.clone());
+            let engine = tokio::task::spawn_blocking(move || make_engine(&config, &action)).await??;
+            Ok(Arc::new(engine))
+        };
+        self.engine.get_or_try_init(make).await.cloned()
+    }
+
+    /// The host's configuration with what the action's owner set in `/init`.
+    pub(super) fn host_config(&self, init: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
+        self.host.as_ref().map_err(Clone::clone)?;
+        let origins = vec![(Origin::Container, self.environment.clone()), (Origin::Init, init.clone())];
+        let mut config = fitting(Config::from_origins(origins)?, &self.config);
+        // Rather a limit that says its name than a container that is killed.
+        if let Some(left) = memory_left().filter(|_| !self.environment.contains_key("KEYNET_PROCESS_MEMORY")) {
+            config.process_memory = config.process_memory.min(left.saturating_sub(KEPT_FREE));
+        }
+        Ok(config)
+    }
+
+    /// The action, if there is one.
+    pub(super) fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.get()
+    }
+
+    /// From now on this is the action. Only whoever holds `initializing` says so.
+    pub(super) fn set_loaded(&self, loaded: Loaded) {
+        let _ = self.loaded.set(loaded);
+    }
+
+    /// The turn to run, where activations do not overlap.
+    pub(super) fn turn(&self) -> Option<&Semaphore> {
+        (!self.config.concurrent).then_some(&self.turn)
+    }
+
+    /// Opens an activation's share of the output.
+    pub(super) fn window(&self) -> Arc<Window> {
+        Window::open(Arc::clone(&self.output), if self.config.concurrent { GATHERED } else { 0 })
+    }
+}
+
+/// Where activations do not overlap, one place is enough.
+fn fitting(host: Config, config: &RuntimeConfig) -> Config {
+    Config { concurrency: if config.concurrent { host.concurrency } else { 1 }, ..host }
+}
+
+fn make_engine(config: &Config, action: &std::path::Path) -> Result<Engine, HostError> {
+    let cache = host::cache(config).unwrap_or_else(|error| {
+        tracing::warn!(%error, "compiled code is not kept");
+        None
+    });
+    Ok(host::configured_engine(config, cache)?.with_baked(BakedCode::beside(action)))
+}

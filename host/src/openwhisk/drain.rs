@@ -1,0 +1,86 @@
+//! The end: what is new goes elsewhere, what is under way may end.
+//!
+//! Kubernetes sends SIGTERM and, some time later, SIGKILL. In between, new requests are answered 503, which makes the platform send them
+//! to another container; activations under way have `KEYNET_GRACE` to end and are answered even where that is not enough.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+/// Whether the container is at its end.
+#[derive(Debug)]
+pub(super) struct Drain {
+    begun: AtomicBool,
+    cut_off: watch::Sender<bool>,
+}
+
+impl Drain {
+    pub(super) fn new() -> Self {
+        Self { begun: AtomicBool::new(false), cut_off: watch::Sender::new(false) }
+    }
+
+    /// From now on nothing new is begun.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing new is begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Ends what is still under way.
+    pub(super) fn cut_off(&self) {
+        self.cut_off.send_replace(true);
+    }
+
+    /// What `work` answers, or none if it is cut off first.
+    pub(super) async fn or_cut_off<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut cut_off = self.cut_off.subscribe();
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            _ = cut_off.wait_for(|cut_off| *cut_off) => None,
+        }
+    }
+}
+
+/// The signals that ask the container to stop. As the first process of a container it would not be ended by them otherwise.
+pub(super) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// From now on they are caught.
+    ///
+    /// # Errors
+    /// The system refuses it.
+    pub(super) fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_does_not_end_is_cut_off() {
+        let drain = Drain::new();
+        assert_eq!(drain.or_cut_off(async { 1 }).await, Some(1));
+        let (ended, ()) = tokio::join!(drain.or_cut_off(std::future::pending::<()>()), async { drain.cut_off() });
+        assert_eq!(ended, None);
+        assert_eq!(drain.or_cut_off(std::future::pending::<()>()).await, None, "also what begins later");
+    }
+}

@@ -1,0 +1,192 @@
+//! HTTP/1.1: the port, the connections, the two routes.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::answer::{self, Answer};
+use super::container::Container;
+use super::drain::{Drain, StopSignals};
+use super::{init, run};
+use crate::redaction::redact_bytes;
+use http_body_util::BodyExt as _;
+
+/// The largest body: the platform's 48 MB of code as text, and what stands around it.
+const MAX_BODY: u64 = 50 << 20;
+
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 1024;
+
+/// Threads that block: reading code, embedded storage. The platform allows a container 1024 processes in all.
+const MAX_BLOCKING: usize = 64;
+
+/// What is given to those who were cut off, to be answered.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Serves on `port` until the process is asked to stop.
+///
+/// # Errors
+/// The port or the file of diagnostics cannot be had.
+pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(MAX_BLOCKING).build()?;
+    let ended = runtime.block_on(async {
+        let mut stop = StopSignals::catch()?;
+        let listener = listen(port)?;
+        let container = Arc::new(Container::new(environment));
+        write_diagnostics(container.config.diagnostics.as_deref())?;
+        // The port is open; whoever initializes first waits for the rest.
+        let engine = Arc::clone(&container);
+        tokio::spawn(async move {
+            if let Err(error) = engine.engine().await {
+                tracing::error!(%error, "the engine cannot be made");
+            }
+        });
+        serve(listener, Arc::clone(&container), &mut stop).await;
+        if let Some(loaded) = container.loaded() {
+            let _ = tokio::time::timeout(LAST_WORDS, loaded.action.host().close()).await;
+        }
+        Ok(())
+    });
+    // What is left was cut off, or was told to go elsewhere.
+    runtime.shutdown_background();
+    ended
+}
+
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
+    socket.listen(BACKLOG)
+}
+
+/// A file of the host's messages, without secrets. Each message comes in one piece.
+struct Redacted(File);
+
+impl Write for Redacted {
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        self.0.write_all(&redact_bytes(message))?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The host's own messages never go to the streams that the platform reads.
+fn write_diagnostics(file: Option<&Path>) -> io::Result<()> {
+    let Some(path) = file else { return Ok(()) };
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("KEYNET_DIAGNOSTICS names {}: {error}", path.display()));
+    let file = OpenOptions::new().append(true).create(true).open(path).map_err(named)?;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::sync::Mutex::new(Redacted(file)));
+    subscriber.try_init().map_err(io::Error::other)
+}
+
+async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut StopSignals) {
+    let grace = container.config.grace;
+    let drain = Arc::new(Drain::new());
+    let connections = GracefulShutdown::new();
+    let answering = |stream: TcpStream| {
+        // Small answers must not wait for one another.
+        let _ = stream.set_nodelay(true);
+        let (container, drain) = (Arc::clone(&container), Arc::clone(&drain));
+        let service = service_fn(move |request| {
+            let (container, drain) = (Arc::clone(&container), Arc::clone(&drain));
+            async move { Ok::<_, Infallible>(route(&container, &drain, request).await) }
+        });
+        http1::Builder::new().serve_connection(TokioIo::new(stream), service)
+    };
+    take_until(&listener, stop.next(), |stream| drop(tokio::spawn(connections.watch(answering(stream))))).await;
+
+    tracing::info!(seconds = grace.as_secs_f64(), "asked to stop; what is under way may end");
+    drain.begin();
+    let patience = async {
+        let mut ended = pin!(connections.shutdown());
+        tokio::select! {
+            () = &mut ended => return,
+            () = tokio::time::sleep(grace) => {}
+            () = stop.next() => {} // somebody is in a hurry
+        }
+        tracing::warn!("activations that took too long to end were cut off");
+        drain.cut_off();
+        let _ = tokio::time::timeout(LAST_WORDS, ended).await;
+    };
+    take_until(&listener, patience, |stream| drop(tokio::spawn(answering(stream)))).await;
+}
+
+/// Hands on every connection until `end`.
+async fn take_until(listener: &TcpListener, end: impl Future<Output = ()>, take: impl Fn(TcpStream)) {
+    let mut end = pin!(end);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut end => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => take(stream),
+                Err(error) => {
+                    // Out of descriptors, most likely: those in use come back.
+                    tracing::warn!(%error, "cannot take a connection");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+        }
+    }
+}
+
+async fn route(container: &Container, drain: &Drain, request: Request<Incoming>) -> Answer {
+    let is_run = match (request.method(), request.uri().path()) {
+        (&Method::POST, "/run") => true,
+        (&Method::POST, "/init") => false,
+        (_, "/run" | "/init") => return answer::error(StatusCode::METHOD_NOT_ALLOWED, "there is only POST"),
+        _ => return answer::error(StatusCode::NOT_FOUND, "there are only /init and /run"),
+    };
+    let body = match read(request.into_body()).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    if drain.has_begun() {
+        return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN);
+    }
+    if is_run { run::run(container, drain, &body).await } else { init::init(container, body).await }
+}
+
+/// The whole body. One that came in one piece, as nearly all do, is not copied.
+async fn read(mut body: Incoming) -> Result<Bytes, Answer> {
+    let too_large = || answer::error(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {} MiB", MAX_BODY >> 20));
+    let broken = |error: hyper::Error| answer::error(StatusCode::BAD_REQUEST, &format!("the body did not arrive: {error}"));
+    let announced = body.size_hint().lower();
+    if announced > MAX_BODY {
+        return Err(too_large());
+    }
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        if whole.is_empty() {
+            if body.is_end_stream() {
+                return Ok(data);
+            }
+            whole.reserve_exact(usize::try_from(announced).unwrap_or(0));
+        }
+        if (whole.len() + data.len()) as u64 > MAX_BODY {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.into())
+}
