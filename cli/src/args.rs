@@ -3,13 +3,15 @@
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    build::BuildArgs, completions::CompletionsArgs, inspect::InspectArgs, new::NewArgs, run::RunArgs, storage::StorageArgs,
+    build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, image::ImageArgs, inspect::InspectArgs, invoke::InvokeArgs,
+    keygen::KeygenArgs, list::ListArgs, login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, new::NewArgs, pull::PullArgs, push::PushArgs,
+    run::RunArgs, storage::StorageArgs, tag::TagArgs, undeploy::UndeployArgs, verify::VerifyArgs, whoami::WhoamiArgs,
 };
 use crate::config::{parse_bytes, parse_duration};
 use crate::console::Color;
 use crate::errors::EXIT_CODES;
 
-/// Make, build, run and inspect inference actions.
+/// Make, build, run, inspect and publish inference actions.
 ///
 /// An action is a WebAssembly component that is given parameters, asks models, reads and writes objects, and answers with JSON. It runs in
 /// a sandbox: on this machine with models and objects in folders, or in an OpenWhisk container.
@@ -37,6 +39,34 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Show what a component is and what it may do here
     Inspect(InspectArgs),
+    /// Publish a component: on the Keynet platform, in a registry, or in a folder of this machine
+    Push(Box<PushArgs>),
+    /// Fetch a component that was published
+    Pull(PullArgs),
+    /// Give a published component another tag
+    Tag(TagArgs),
+    /// Check who signed a published component
+    Verify(VerifyArgs),
+    /// Make a pair of keys to sign with
+    Keygen(KeygenArgs),
+    /// Sign in to the Keynet platform, or to a registry
+    Login(LoginArgs),
+    /// Forget a login
+    Logout(LogoutArgs),
+    /// Show who is signed in where
+    Whoami(WhoamiArgs),
+    /// Make container images, without a container engine
+    Image(Box<ImageArgs>),
+    /// Make or change an OpenWhisk action that runs a component
+    Deploy(Box<DeployArgs>),
+    /// Run an OpenWhisk action
+    Invoke(Box<InvokeArgs>),
+    /// Show what activations of OpenWhisk actions logged
+    Logs(LogsArgs),
+    /// List the OpenWhisk actions of a namespace
+    List(ListArgs),
+    /// Remove an OpenWhisk action
+    Undeploy(UndeployArgs),
     /// Work with the objects of embedded storage
     Storage(StorageArgs),
     /// Write a shell's completions to standard output
@@ -58,6 +88,28 @@ pub struct HostArgs {
     /// How much memory a run may hold, such as 512MiB [default: the policy's, 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub memory: Option<u64>,
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RegistryArgs {
+    /// Speak plain HTTP with the registry; without it only on this machine [also: KEYNET_REGISTRY_INSECURE, a list of hosts]
+    #[arg(long)]
+    pub insecure: bool,
+    /// Trust the certificate authorities in this PEM file [also: KEYNET_REGISTRY_CA]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<std::path::PathBuf>,
+}
+
+/// How a command that takes a while answers.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct AnswerArgs {
+    /// Answer with one JSON object: the result or the error
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing of the progress
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 #[cfg(test)]

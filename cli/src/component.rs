@@ -1,19 +1,36 @@
-//! Reading and loading the component that a command names.
+//! Finding and loading the component that a command names: a file, or one that was published.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keynet_host::{Action, Host};
+use keynet_host::action::Imports;
+use keynet_host::artifact::store::Blob;
+use keynet_host::artifact::{self, ArtifactRef, Look, RegistryOptions};
+use keynet_host::{Action, ActionError, Config, Digest, Host};
 
+use crate::args::RegistryArgs;
+use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::progress::{Transfer, Way};
+use crate::reference::Source;
+use crate::registry;
 
 /// A component's bytes and where they came from.
 #[derive(Debug)]
 pub struct Component {
-    /// Its file.
+    /// Its file, or its reference.
     pub path: PathBuf,
-    /// The file's content.
+    /// Its content.
     pub bytes: Vec<u8>,
+}
+
+/// A published component, found but not fetched.
+pub struct Found {
+    /// What it says about itself.
+    pub look: Look,
+    /// How its registry is talked to.
+    pub options: RegistryOptions,
 }
 
 impl Component {
@@ -26,11 +43,92 @@ impl Component {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
+    /// Reads a file, or fetches what was published.
+    ///
+    /// # Errors
+    /// It cannot be read or fetched, or it is known without that that it does not fit this host.
+    pub async fn of(source: &Source, args: &RegistryArgs, config: &Config, console: Console) -> Result<Self, ExpectedError> {
+        match source {
+            Source::File(path) => Self::read(path),
+            Source::Published(reference) => find(reference, args, config, console).await?.fetch(config).await,
+        }
+    }
+
     /// Loads it.
     ///
     /// # Errors
     /// It is not an action.
     pub async fn load(&self, host: Arc<Host>) -> Result<Action, ExpectedError> {
         Action::load(host, &self.bytes).await.map_err(|source| ExpectedError::Action { path: self.path.clone(), source })
+    }
+}
+
+/// Looks at what was published, and checks what it says it imports: what does not fit is not fetched.
+///
+/// # Errors
+/// There is none, it is none of an action, or it does not fit this host.
+pub async fn find(reference: &ArtifactRef, args: &RegistryArgs, config: &Config, console: Console) -> Result<Found, ExpectedError> {
+    let transfer = Arc::new(Transfer::new(Way::Pull, !console.watcher, console));
+    let options = registry::options(reference, args, config, transfer, console)?;
+    let look = artifact::look(reference, &options).await?;
+    // Older tools leave it out: then the component is asked.
+    if let Some(interfaces) = &look.config.component {
+        let exports = interfaces.exports.iter().map(String::as_str);
+        Imports::check_names(interfaces.imports.clone(), exports)
+            .map_err(|error| ExpectedError::Action { path: reference.to_string().into(), source: ActionError::Imports(error) })?;
+    }
+    Ok(Found { look, options })
+}
+
+impl Found {
+    /// Its component, from the cache if it was fetched before.
+    ///
+    /// # Errors
+    /// It does not arrive whole.
+    pub async fn fetch(&self, config: &Config) -> Result<Component, ExpectedError> {
+        let Self { look, options } = self;
+        let cached = config.cache_dir.join("components").join(format!("{}.wasm", look.component.digest.hex()));
+        let bytes = match kept(&cached, &look.component) {
+            Some(bytes) => bytes,
+            None => {
+                let pulled = artifact::pull(&look.reference, options).await?;
+                // A cache that cannot be written costs the next command some time.
+                let _ = keep(&cached, &pulled.bytes);
+                pulled.bytes
+            }
+        };
+        Ok(Component { path: look.reference.to_string().into(), bytes })
+    }
+}
+
+/// What the cache has, if it is what is wanted.
+fn kept(path: &Path, wanted: &Blob) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(path).ok()?;
+    (Digest::of(&bytes) == wanted.digest).then_some(bytes)
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)?;
+    let mut draft = tempfile::Builder::new().prefix(".component-").tempfile_in(folder)?;
+    draft.write_all(bytes)?;
+    draft.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_file_of_the_cache_is_fetched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("components/x.wasm");
+        let wanted = Blob::of(b"component");
+        assert_eq!(kept(&path, &wanted), None);
+        keep(&path, b"component").unwrap();
+        assert_eq!(kept(&path, &wanted).as_deref(), Some(&b"component"[..]));
+        keep(&path, b"c0mponent").unwrap();
+        assert_eq!(kept(&path, &wanted), None);
     }
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use keynet_host::{LogSink, Stream};
 
 use crate::errors::ExpectedError;
+use crate::secrecy;
 
 /// When text is coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -86,7 +87,7 @@ impl Console {
 
     /// Says something about what happens, on standard error.
     pub fn note(self, text: impl fmt::Display) {
-        self.say(&format!("{} {}\n", styled(self.colors.1, "2", "note:"), printable(&text.to_string())));
+        self.say(&format!("{} {}\n", styled(self.colors.1, "2", "note:"), printable(&secrecy::hide(&text.to_string()))));
     }
 
     /// Writes whole lines to standard error, whether or not anybody reads it.

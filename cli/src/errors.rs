@@ -8,12 +8,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use keynet_host::artifact::ArtifactError;
 use keynet_host::config::ConfigError;
 use keynet_host::policy::AskError;
 use keynet_host::{ActionError, Failure, HostError};
 
+use crate::account::AccountError;
 use crate::console::{Console, printable};
-use crate::failure;
+use crate::image::ImageError;
+use crate::openwhisk::error::OpenWhiskError;
+use crate::platform::{PlatformError, StepFailed};
+use crate::{failure, secrecy};
 
 /// The exit codes, for `--help`. `docs/cli.md` has the same table.
 pub const EXIT_CODES: &str = "\
@@ -21,10 +26,15 @@ Exit codes:
   0  it worked
   1  the action answered with an error, failed or met a limit
   2  the command line, or a file of parameters, cannot be understood
-  3  the component is not an action that this version can load
+  3  the component is not an action that this version can load, or publish
   4  the configuration or the policy cannot be used, or this machine cannot run WebAssembly
   5  the project cannot be made or built
-  6  a file, a folder or an address cannot be read, written or used";
+  6  a file, a folder or an address cannot be read, written or used
+  7  nobody is signed in, the login has expired, or a server refused the credentials
+  8  a server refused the request
+  9  a server failed, or its answer cannot be understood
+ 10  a server cannot be reached, or did not answer in time
+ 11  the artifact is not there, is damaged or is none of an action, or its signature does not fit";
 
 /// What a process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +52,16 @@ pub enum Exit {
     Project = 5,
     /// Files, folders, addresses.
     Io = 6,
+    /// Who one is.
+    Login = 7,
+    /// What a server was asked for.
+    Refused = 8,
+    /// A server.
+    Server = 9,
+    /// The way to a server.
+    Connection = 10,
+    /// What was published, and its signature.
+    Artifact = 11,
 }
 
 impl From<Exit> for ExitCode {
@@ -69,7 +89,7 @@ pub enum ExpectedError {
     /// A component that is not an action.
     #[error("{} cannot be loaded", path.display())]
     Action {
-        /// Its file.
+        /// Its file, or its reference.
         path: PathBuf,
         /// What is wrong with it.
         source: ActionError,
@@ -142,9 +162,105 @@ pub enum ExpectedError {
         /// Why not.
         source: io::Error,
     },
+    /// A container image.
+    #[error("the image cannot be made")]
+    Image(#[source] ImageError),
     /// The embedded store.
     #[error("the object store cannot be used")]
     Storage(#[source] keynet_host::Error),
+    /// OpenWhisk.
+    #[error(transparent)]
+    OpenWhisk(#[from] OpenWhiskError),
+    /// A published component, its registry or its signature.
+    #[error(transparent)]
+    Published(#[from] ArtifactError),
+    /// The file was replaced while it was published.
+    #[error("{} was changed while it was being published", .0.display())]
+    Changed(PathBuf),
+    /// Something was not said, and nobody was there to be asked.
+    #[error("the {what} is missing: say it with {flag}")]
+    Missing {
+        /// What.
+        what: String,
+        /// What says it.
+        flag: &'static str,
+    },
+    /// An argument that clap could not judge.
+    #[error("{argument}: {why}")]
+    Argument {
+        /// What was written; no secret.
+        argument: String,
+        /// What to write instead.
+        why: String,
+    },
+    /// Certificate authorities.
+    #[error("the certificate authorities in {} cannot be used: {why}", path.display())]
+    Authorities {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The files of logins.
+    #[error("the login cannot be used")]
+    Account(#[from] AccountError),
+    /// Nobody is signed in on the platform. In the words of the package that we replace.
+    #[error("Not logged in. Run: keynet-inference login <server-url>")]
+    NotLoggedIn,
+    /// Whoever was is not any more.
+    #[error("the login at {server} has expired ({at}). Run: keynet-inference login {server}")]
+    LoginExpired {
+        /// When.
+        at: String,
+        /// Where.
+        server: String,
+    },
+    /// The platform names a registry that its login is not for.
+    #[error(
+        "the platform wants the upload at {host}, and its login {}",
+        harbor.as_ref().map_or_else(|| "is for no registry".to_owned(), |harbor| format!("is for {harbor}: nothing is shown to another"))
+    )]
+    NoHarbor {
+        /// The registry that it names.
+        host: String,
+        /// The one that the login is for.
+        harbor: Option<String>,
+    },
+    /// A registry that was shown a login.
+    #[error("{registry} does not accept this login: {said}")]
+    NotAccepted {
+        /// The registry.
+        registry: String,
+        /// Its own words.
+        said: String,
+    },
+    /// The platform's server cannot be sent a password safely.
+    #[error("what is sent to {0} can be read on the way")]
+    ReadableOnTheWay(String),
+    /// The platform.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// A step of publishing on the platform.
+    #[error(transparent)]
+    Step(StepFailed),
+    /// A function that nobody would know what it is for.
+    #[error("the function {name:?} has no {what}, which is shown to whoever looks for it")]
+    Undescribed {
+        /// `name` or `description`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl From<ImageError> for ExpectedError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Artifact(error) => Self::Published(error),
+            ImageError::Host(error) => Self::Host(error),
+            other => Self::Image(other),
+        }
+    }
 }
 
 impl ExpectedError {
@@ -173,7 +289,18 @@ impl ExpectedError {
             | Self::Artifact(_)
             | Self::Ask { .. }
             | Self::NotAnAction(_) => Exit::Project,
-            Self::Io { .. } | Self::Storage(_) => Exit::Io,
+            Self::Image(ImageError::Compile { .. }) => Exit::Component,
+            Self::Image(ImageError::Time(_)) => Exit::Configuration,
+            Self::Image(_) => Exit::Io,
+            Self::Io { .. } | Self::Storage(_) | Self::Account(_) | Self::Changed(_) => Exit::Io,
+            Self::Authorities { .. } => Exit::Configuration,
+            Self::Undescribed { .. } => Exit::Component,
+            Self::Missing { .. } | Self::Argument { .. } | Self::ReadableOnTheWay(_) => Exit::Usage,
+            Self::NotLoggedIn | Self::LoginExpired { .. } | Self::NoHarbor { .. } | Self::NotAccepted { .. } => Exit::Login,
+            Self::Published(error) => of_artifact(error),
+            Self::Platform(error) => of_platform(error),
+            Self::Step(step) => step.source.exit(),
+            Self::OpenWhisk(error) => error.exit(),
         }
     }
 
@@ -181,17 +308,25 @@ impl ExpectedError {
     pub fn kind(&self) -> &'static str {
         match (self, self.exit()) {
             (Self::Failed(failure), _) => failure::kind(failure),
+            (Self::OpenWhisk(error), _) => error.kind(),
             (_, Exit::Failed) => "failed",
             (_, Exit::Usage) => "usage",
             (_, Exit::Component) => "component",
             (_, Exit::Configuration) => "configuration",
             (_, Exit::Project) => "project",
             (_, Exit::Io) => "io",
+            (_, Exit::Login) => "login",
+            (_, Exit::Refused) => "refused",
+            (_, Exit::Server) => "server",
+            (_, Exit::Connection) => "connection",
+            (_, Exit::Artifact) => "artifact",
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
         match self {
+            Self::OpenWhisk(error) => error.hint(),
             Self::Failed(Failure::Time { .. }) => Some("--timeout gives it more, such as --timeout 5m".to_owned()),
             Self::NoToolchain => Some(
                 "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, `guest-sdk/setup-wasm-toolchain` in a clone of \
@@ -207,6 +342,13 @@ impl ExpectedError {
             Self::Io { source, what: "read", .. } if source.kind() == io::ErrorKind::IsADirectory => {
                 Some("name the component's file; `keynet-inference build` makes it from a project's folder".to_owned())
             }
+            Self::Step(step) => Some(step.hint()),
+            Self::ReadableOnTheWay(_) => Some("write https:// if the server speaks it, or accept it with --insecure".to_owned()),
+            Self::Platform(PlatformError::Connection { .. }) => Some("check the server's URL and the network".to_owned()),
+            Self::Io { source, what: "make", .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some("what is there is not replaced: choose another name".to_owned())
+            }
+            Self::Undescribed { name, .. } => Some(how_to_describe(name)),
             Self::Io { source, what: "listen on", .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 Some("another process listens there: stop it, or choose another address".to_owned())
             }
@@ -226,7 +368,7 @@ impl ExpectedError {
             let _ = write!(text, ": {error}");
             cause = error.source();
         }
-        text
+        secrecy::hide(&text).into_owned()
     }
 
     /// The message, its causes, where it happened and what to do next, for a person.
@@ -246,11 +388,48 @@ impl ExpectedError {
                 let _ = writeln!(text, "  it said last: {}", indented(said));
             }
         }
+        if let Self::Step(step) = self {
+            let _ = writeln!(text, "  so far: {}", indented(&step.done));
+        }
         if let Some(hint) = self.hint() {
             let _ = writeln!(text, "  {} {hint}", console.hint_label());
         }
-        text
+        secrecy::hide(&text).into_owned()
     }
+}
+
+fn of_artifact(error: &ArtifactError) -> Exit {
+    use ArtifactError as Of;
+    match error {
+        Of::Reference { .. } => Exit::Usage,
+        Of::NotAComponent { .. } => Exit::Component,
+        Of::Host { .. } => Exit::Configuration,
+        Of::Key { .. } | Of::Io { .. } => Exit::Io,
+        Of::Unauthorized { .. } | Of::Denied { .. } | Of::Realm { .. } | Of::Credentials { .. } => Exit::Login,
+        Of::TooManyRequests { .. } | Of::Server { .. } | Of::Protocol { .. } => Exit::Server,
+        Of::Tls { .. } | Of::Unreachable { .. } => Exit::Connection,
+        // What is not there, damaged, something else, too large, or signed by somebody else.
+        _ => Exit::Artifact,
+    }
+}
+
+fn of_platform(error: &PlatformError) -> Exit {
+    match error {
+        PlatformError::Authentication { .. } => Exit::Login,
+        PlatformError::Validation { .. } | PlatformError::Other { .. } => Exit::Refused,
+        PlatformError::Server { .. } | PlatformError::Answer { .. } => Exit::Server,
+        PlatformError::Connection { .. } => Exit::Connection,
+    }
+}
+
+fn how_to_describe(name: &str) -> String {
+    let name = if name.is_empty() { "my-function" } else { name };
+    format!(
+        "say it where the function is written, and build it again:\n    \
+         Rust       #[keynet_function(name = \"{name}\", description = \"What it does, for a person.\")]\n    \
+         Python     @keynet_function(name=\"{name}\", description=\"What it does, for a person.\")\n    \
+         otherwise  `name` and `description` in what the exported `describe` answers"
+    )
 }
 
 /// Further lines of a message under its first one.
@@ -277,10 +456,35 @@ mod tests {
     #[test]
     fn every_exit_code_is_documented() {
         let documented = include_str!("../../docs/cli.md");
-        for exit in [Exit::Failed, Exit::Usage, Exit::Component, Exit::Configuration, Exit::Project, Exit::Io] {
+        let all = [
+            [Exit::Failed, Exit::Usage, Exit::Component, Exit::Configuration, Exit::Project, Exit::Io].as_slice(),
+            &[Exit::Login, Exit::Refused, Exit::Server, Exit::Connection, Exit::Artifact],
+        ];
+        for exit in all.concat() {
             let code = exit as u8;
-            assert!(EXIT_CODES.contains(&format!("\n  {code}  ")), "{exit:?}");
+            assert!(EXIT_CODES.contains(&format!("\n{code:>3}  ")), "{exit:?}");
             assert!(documented.contains(&format!("\n| {code} | ")), "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn every_class_of_the_platforms_errors_has_its_own_code() {
+        let said = || "said".to_owned();
+        let errors = [
+            PlatformError::Authentication { server: said(), status: 401, said: said() },
+            PlatformError::Validation { server: said(), status: 400, said: said() },
+            PlatformError::Server { server: said(), status: 500, said: said() },
+            PlatformError::Connection { server: said(), why: said() },
+        ];
+        let codes = errors.map(|error| ExpectedError::from(error).exit());
+        assert_eq!(codes, [Exit::Login, Exit::Refused, Exit::Server, Exit::Connection]);
+    }
+
+    #[test]
+    fn a_report_shows_no_secret() {
+        let error = ExpectedError::Artifact("the token=abcdef of https://ada:hunter2@host".to_owned());
+        for text in [error.report(Console::plain()), error.one_line()] {
+            assert!(!text.contains("abcdef") && !text.contains("hunter2"), "{text}");
         }
     }
 

@@ -1,25 +1,36 @@
-//! `keynet-inference`: makes, builds, runs and inspects inference actions.
+//! `keynet-inference`: makes, builds, runs, inspects and publishes inference actions.
 //!
 //! A command is a file in [`commands`]; what it needs from the project's folder is in [`project`], what it needs from the host comes from
-//! the crate `keynet-host`. Results go to standard output and everything else to standard error; every failure that is not a bug is an
-//! [`errors::ExpectedError`] with an exit code.
+//! the crate `keynet-host`; who one is comes from [`account`], and [`platform`] publishes on the Keynet platform. Results go to standard
+//! output and everything else to standard error; every failure that is not a bug is an [`errors::ExpectedError`] with an exit code.
 
+mod account;
 mod address;
+mod answer;
 mod args;
 mod commands;
 mod component;
 mod config;
 mod console;
+mod deploy;
 mod embedded;
 mod errors;
 mod failure;
+mod image;
 mod inputs;
 mod json_text;
+mod openwhisk;
 mod parameters;
+mod platform;
+mod progress;
 mod project;
+mod prompt;
 mod receipt;
+mod reference;
+mod registry;
 mod runtime;
 mod schema;
+mod secrecy;
 mod serve;
 mod storage;
 mod units;
@@ -30,6 +41,7 @@ use clap::Parser as _;
 
 use args::Cli;
 use console::Console;
+use secrecy::Hidden;
 
 fn main() -> ExitCode {
     keynet_host::engine::run_if_compiler();
@@ -54,7 +66,8 @@ fn start_tracing(verbose: u8, console: Console) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(console.colored());
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Hidden(std::io::stderr())).with_ansi(console.colored());
     if verbose == 0 {
         subscriber.without_time().with_target(false).init();
     } else {

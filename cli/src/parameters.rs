@@ -28,6 +28,18 @@ impl FromStr for Param {
     }
 }
 
+impl Param {
+    /// Its name.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its value, as it was written.
+    pub fn value(&self) -> &RawValue {
+        &self.value
+    }
+}
+
 /// `KEY=FILE`: a file whose URL is to be a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
@@ -118,6 +130,27 @@ impl Draft {
         match &self.0 {
             Values::Object(values) => values.keys().map(String::as_str).filter(|name| is_reserved(name)).collect(),
             Values::Array(_) => Vec::new(),
+        }
+    }
+
+    /// Their text, with the names that are configuration: for another host, which decides itself.
+    pub fn into_text(self) -> String {
+        match self.0 {
+            Values::Object(values) => serde_json::to_string(&values).unwrap_or_default(),
+            Values::Array(text) => text.get().to_owned(),
+        }
+    }
+
+    /// Each by its name.
+    ///
+    /// # Errors
+    /// The file is an array.
+    pub fn into_object(self) -> Result<BTreeMap<String, Box<RawValue>>, ExpectedError> {
+        match self.0 {
+            Values::Object(values) => Ok(values),
+            Values::Array(_) => {
+                Err(ExpectedError::Parameters { origin: "the file".to_owned(), source: "they are a JSON array, which has no names".into() })
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use keynet_host::Config;
 use keynet_host::config::DEFAULT_STORAGE_ADDRESS;
+use keynet_host::object_storage::Location;
 use keynet_host::object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits};
 
 use crate::address::ListenAddress;
@@ -18,10 +19,19 @@ pub fn open(config: &Config) -> Result<EmbeddedStore, ExpectedError> {
         folder: config.embedded_storage.folder.clone(),
         state: keynet_host::state::StateDir::new(&config.state_dir),
         bucket: DEFAULT_BUCKET.to_owned(),
-        public_url: Some(config.embedded_storage.public_url.clone()),
+        public_url: Some(config.embedded_storage.local_url()),
         internal_url: None,
     })
     .map_err(ExpectedError::Storage)
+}
+
+/// Where a person finds an object: the file, or its bucket and key.
+pub fn place_of(location: &Location, config: &Config) -> String {
+    match (&config.s3, location) {
+        (Some(s3), Location::Object { bucket: None, key }) => format!("s3://{}/{key}", s3.bucket),
+        (None, Location::Object { key, .. }) => config.embedded_storage.folder.join(key.as_str()).display().to_string(),
+        _ => location.to_string(),
+    }
 }
 
 /// What its server does for others.
@@ -31,7 +41,7 @@ pub fn limits(config: &Config) -> ServeLimits {
 
 /// Where presigned URLs point, if that is this machine alone.
 pub fn public_address(config: &Config) -> Option<ListenAddress> {
-    let url = &config.embedded_storage.public_url;
+    let url = config.embedded_storage.local_url();
     let host = url.host_str().filter(|_| url.scheme() == "http")?;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let local = host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());

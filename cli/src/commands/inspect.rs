@@ -1,27 +1,30 @@
 //! `inspect`: what a component is and what it may do here. Nothing of it runs but its description of itself, in a small budget.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use keynet_host::artifact::{ArtifactError, Look, Store, Target};
 use keynet_host::policy::{Granted, Limits};
 use keynet_host::{Action, Host};
 use serde_json::{Value, json};
 
-use crate::args::HostArgs;
-use crate::component::Component;
+use crate::args::{HostArgs, RegistryArgs};
+use crate::component::{self, Component, Found};
 use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
+use crate::reference::Source;
 use crate::runtime::{self, Work};
 use crate::{config, json_text, schema, units};
 
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component
-    #[arg(value_name = "ACTION.wasm")]
-    action: PathBuf,
+    /// The component: a file, or the reference of a published one
+    #[arg(value_name = "ACTION.wasm|REF")]
+    action: String,
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// Answer with one JSON object
     #[arg(long)]
     json: bool,
@@ -33,12 +36,47 @@ pub struct InspectArgs {
 /// It is not an action, or cannot be read.
 pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
     let config = config::read(&HostArgs::default())?;
-    let component = Component::read(&args.action)?;
+    let source = Source::parse(&args.action)?;
     runtime::start(Work::One)?.block_on(async {
+        let (component, published) = match &source {
+            Source::File(path) => (Component::read(path)?, None),
+            Source::Published(reference) => {
+                let found = component::find(reference, &args.registry, &config, console).await?;
+                (found.fetch(&config).await?, Some(Published::of(found).await?))
+            }
+        };
         let host = Arc::new(Host::describing(&config)?);
         let action = component.load(host).await?;
-        console.print(&if args.json { as_json(&action, component.bytes.len()) } else { as_text(&action, component.bytes.len(), console) })
+        let shown = Shown { action: &action, size: component.bytes.len(), published: published.as_ref() };
+        console.print(&if args.json { shown.as_json() } else { shown.as_text(console) })
     })
+}
+
+/// What is known of a component because it was published.
+struct Published {
+    look: Look,
+    signed: bool,
+}
+
+impl Published {
+    async fn of(found: Found) -> Result<Self, ExpectedError> {
+        let Found { look, options } = found;
+        // Where cosign puts it.
+        let tag = Target::Tag(format!("sha256-{}.sig", look.digest.hex()));
+        let signed = match Store::open(&look.reference, &options)?.manifest(&tag).await {
+            Ok(_) => true,
+            Err(ArtifactError::NotFound { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { look, signed })
+    }
+}
+
+/// What is shown.
+struct Shown<'a> {
+    action: &'a Action,
+    size: usize,
+    published: Option<&'a Published>,
 }
 
 /// What an action may use, by name, of the interfaces it imports.
@@ -54,34 +92,72 @@ fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
     rows
 }
 
-fn as_text(action: &Action, size: usize, console: Console) -> String {
-    let description = action.description();
-    let mut text = format!("{}\n", console.heading(&description.name));
-    if !description.description.is_empty() {
-        let _ = writeln!(text, "{}", printable(description.description.trim_end()));
+impl Shown<'_> {
+    fn as_text(&self, console: Console) -> String {
+        let Self { action, size, published } = *self;
+        let description = action.description();
+        let mut text = format!("{}\n", console.heading(&description.name));
+        if !description.description.is_empty() {
+            let _ = writeln!(text, "{}", printable(description.description.trim_end()));
+        }
+        let _ = writeln!(text, "\n  size       {}", units::bytes(size as u64));
+        let _ = writeln!(text, "  digest     {}", action.digest());
+        if let Some(Published { look, signed }) = published {
+            let _ = writeln!(text, "  artifact   {}", look.reference);
+            let _ = writeln!(text, "  signature  {}", if *signed { "there is one; `verify` checks it" } else { "none" });
+            for (at, (name, value)) in look.annotations.iter().enumerate() {
+                let _ = writeln!(text, "  {:<10} {}", if at == 0 { "says" } else { "" }, printable(&format!("{name}: {value}")));
+            }
+        }
+        for (at, import) in action.imports().names().iter().enumerate() {
+            let _ = writeln!(text, "  {:<10} {import}", if at == 0 { "imports" } else { "" });
+        }
+        let rows = grants(action);
+        if rows.is_empty() {
+            text.push_str("  may use    no models, objects or URLs\n");
+        }
+        for (at, (name, what)) in rows.iter().enumerate() {
+            let _ = writeln!(text, "  {:<10} {name}: {}", if at == 0 { "may use" } else { "" }, printable(&what.to_string()));
+        }
+        if action.grants().api_key {
+            text.push_str("             the caller's OpenWhisk key\n");
+        }
+        let Limits { memory, time, logs, .. } = &action.host().policy().limits;
+        let _ = writeln!(text, "  limits     {}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs));
+        match &description.input_schema {
+            None => text.push_str("  parameters not described\n"),
+            Some(schema) => text.push_str(&parameters(schema)),
+        }
+        text
     }
-    let _ = writeln!(text, "\n  size       {}", units::bytes(size as u64));
-    let _ = writeln!(text, "  digest     {}", action.digest());
-    for (at, import) in action.imports().names().iter().enumerate() {
-        let _ = writeln!(text, "  {:<10} {import}", if at == 0 { "imports" } else { "" });
+
+    fn as_json(&self) -> String {
+        let Self { action, size, published } = *self;
+        let description = action.description();
+        let limits = &action.host().policy().limits;
+        let granted: serde_json::Map<_, _> = grants(action).into_iter().map(|(name, what)| (name.to_owned(), json!(what))).collect();
+        let mut all = json!({
+            "name": description.name,
+            "description": description.description,
+            "input_schema": description.input_schema,
+            "digest": action.digest().to_string(),
+            "size": size,
+            "imports": action.imports().names(),
+            "may_use": granted,
+            "api_key": action.grants().api_key,
+            "limits": { "memory": limits.memory, "time_ms": limits.time.as_secs_f64() * 1e3, "logs": limits.logs },
+        });
+        if let (Some(Published { look, signed }), Some(all)) = (published, all.as_object_mut()) {
+            let artifact = json!({
+                "reference": look.reference.to_string(),
+                "digest": look.digest.to_string(),
+                "signed": signed,
+                "annotations": look.annotations,
+            });
+            all.insert("artifact".to_owned(), artifact);
+        }
+        format!("{all}\n")
     }
-    let rows = grants(action);
-    if rows.is_empty() {
-        text.push_str("  may use    no models, objects or URLs\n");
-    }
-    for (at, (name, what)) in rows.iter().enumerate() {
-        let _ = writeln!(text, "  {:<10} {name}: {}", if at == 0 { "may use" } else { "" }, printable(&what.to_string()));
-    }
-    if action.grants().api_key {
-        text.push_str("             the caller's OpenWhisk key\n");
-    }
-    let Limits { memory, time, logs, .. } = &action.host().policy().limits;
-    let _ = writeln!(text, "  limits     {}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs));
-    match &description.input_schema {
-        None => text.push_str("  parameters not described\n"),
-        Some(schema) => text.push_str(&parameters(schema)),
-    }
-    text
 }
 
 fn parameters(schema: &Value) -> String {
@@ -93,22 +169,4 @@ fn parameters(schema: &Value) -> String {
         let _ = writeln!(text, "  {:<10} {}", if at == 0 { "parameters" } else { "" }, printable(line));
     }
     text
-}
-
-fn as_json(action: &Action, size: usize) -> String {
-    let description = action.description();
-    let limits = &action.host().policy().limits;
-    let granted: serde_json::Map<_, _> = grants(action).into_iter().map(|(name, what)| (name.to_owned(), json!(what))).collect();
-    let all = json!({
-        "name": description.name,
-        "description": description.description,
-        "input_schema": description.input_schema,
-        "digest": action.digest().to_string(),
-        "size": size,
-        "imports": action.imports().names(),
-        "may_use": granted,
-        "api_key": action.grants().api_key,
-        "limits": { "memory": limits.memory, "time_ms": limits.time.as_secs_f64() * 1e3, "logs": limits.logs },
-    });
-    format!("{all}\n")
 }

@@ -11,21 +11,22 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::address::ListenAddress;
-use crate::args::HostArgs;
+use crate::args::{HostArgs, RegistryArgs};
 use crate::component::Component;
 use crate::console::{Console, Logs};
 use crate::errors::ExpectedError;
 use crate::inputs::Inputs;
 use crate::parameters::{Draft, Input, Param};
+use crate::reference::Source;
 use crate::runtime::{self, Work};
 use crate::{config, json_text, receipt, serve, storage};
 
 /// What to run, with what, how.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The component
-    #[arg(value_name = "ACTION.wasm")]
-    action: PathBuf,
+    /// The component: a file, or the reference of a published one
+    #[arg(value_name = "ACTION.wasm|REF")]
+    action: String,
     /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above --params-file
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     pub params: Vec<Param>,
@@ -37,6 +38,8 @@ pub struct RunArgs {
     inputs: Vec<Input>,
     #[command(flatten)]
     pub host: HostArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// Tell on standard error where time and memory went
     #[arg(long)]
     pub time: bool,
@@ -63,9 +66,12 @@ struct Ended {
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if let Some(address) = &args.serve {
         let config = config::read(&args.host)?;
-        let component = Component::read(&args.action)?;
-        let server = serve::Server { address, config, component, time: args.time, console };
-        return runtime::start(Work::Many)?.block_on(server.run()).map(|()| ExitCode::SUCCESS);
+        let source = Source::parse(&args.action)?;
+        let serving = async {
+            let component = Component::of(&source, &args.registry, &config, console).await?;
+            serve::Server { address, config, component, time: args.time, console }.run().await
+        };
+        return runtime::start(Work::Many)?.block_on(serving).map(|()| ExitCode::SUCCESS);
     }
     let (json, time) = (args.json, args.time);
     let (result, receipt) = match once(args, console) {
@@ -91,7 +97,7 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let started = Instant::now();
     let mut config = config::read(&args.host)?;
     config.concurrency = 1;
-    let component = Component::read(&args.action)?;
+    let source = Source::parse(&args.action)?;
     let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
     for name in draft.reserved() {
         console.note(format_args!(
@@ -101,6 +107,7 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let inputs = Inputs::read(args.inputs)?;
 
     runtime::start(Work::One)?.block_on(async {
+        let component = Component::of(&source, &args.registry, &config, console).await?;
         let host = Arc::new(Host::new(&config)?);
         let action = component.load(Arc::clone(&host)).await?;
         say_where_things_are(&action, &config, console);
@@ -111,8 +118,9 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         let loaded = started.elapsed();
         let logs = Arc::new(Logs::new(console));
         let outcome = action.run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs }).await;
+        host.close().await;
         for location in &outcome.written {
-            console.note(format_args!("wrote {}", config.embedded_storage.folder.join(location.to_string()).display()));
+            console.note(format_args!("wrote {}", storage::place_of(location, &config)));
         }
         Ok(Ended { outcome, loaded })
     })

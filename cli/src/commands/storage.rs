@@ -48,7 +48,7 @@ async fn serve(config: &Config, listen: Option<ListenAddress>, console: Console)
     let store = storage::open(config)?;
     let address = listen.unwrap_or_else(|| storage::default_address(config));
     let (listener, bound) = address.bind().await?;
-    let public = &config.embedded_storage.public_url;
+    let public = config.embedded_storage.local_url();
     console.say(&format!("listening on http://{bound}, objects in {}\n", config.embedded_storage.folder.display()));
     if storage::public_address(config).is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address) {
         console.note(format_args!("presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL says where"));

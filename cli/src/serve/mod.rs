@@ -81,13 +81,15 @@ impl Server<'_> {
             ended(stopping).await;
             tokio::time::sleep(GRACE).await;
         };
-        tokio::select! {
+        let ended = tokio::select! {
             served = server => served.map_err(|source| ExpectedError::Io { what: "serve on", thing: bound.to_string(), source }),
             () = patience => {
                 self.console.note("requests that took too long to end were cut off");
                 Ok(())
             }
-        }
+        };
+        host.close().await;
+        ended
     }
 }
 

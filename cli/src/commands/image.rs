@@ -1,0 +1,259 @@
+//! `image`: container images of the runtime and of actions, made and pushed without a container engine.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use keynet_host::artifact::{ArtifactRef, RegistryOptions};
+use keynet_host::{Config, Digest, Host};
+use serde::Serialize;
+
+use crate::answer::{self, Answer};
+use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
+use crate::component::Component;
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::image::{self, Action, Appended, BaseOptions, Image};
+use crate::progress::{Transfer, Way};
+use crate::runtime::{self, Work};
+use crate::{config, registry, units};
+
+/// Make container images, without a container engine.
+///
+/// A base holds the runtime; an action is put on it as one more layer, with its compiled code. The same inputs make the same image.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    #[command(subcommand)]
+    command: ImageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImageCommand {
+    /// Make a base: the runtime, its libraries and certificate authorities
+    Base(BaseArgs),
+    /// Write a base's files and a Containerfile into a folder, for a container engine
+    Root(RootArgs),
+    /// Put an action on a base
+    Build(BuildArgs),
+    /// Put an action on a base, straight into a registry
+    Push(PushArgs),
+}
+
+/// What a base is made of.
+#[derive(Debug, Default, Args)]
+struct RuntimeArgs {
+    /// The keynet-runtime to put into it [default: the one beside this program]
+    #[arg(long, value_name = "FILE")]
+    runtime: Option<PathBuf>,
+    /// The certificate authorities to trust, in one PEM file [default: this system's]
+    #[arg(long, value_name = "FILE")]
+    ca_certificates: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct BaseArgs {
+    /// Where to put it: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
+    #[arg(value_name = "REF", required_unless_present = "output")]
+    to: Option<ArtifactRef>,
+    /// The same
+    #[arg(short, long, value_name = "REF", conflicts_with = "to")]
+    output: Option<ArtifactRef>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+#[derive(Debug, Args)]
+struct RootArgs {
+    /// The folder: it gets root/ and Containerfile
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct BuildArgs {
+    /// The component
+    #[arg(value_name = "ACTION.wasm")]
+    action: PathBuf,
+    /// Where to put the image: `oci-layout:PATH[:tag]` or registry/namespace/name:tag
+    #[arg(short, long, value_name = "REF")]
+    output: ArtifactRef,
+    #[command(flatten)]
+    on: OnArgs,
+}
+
+#[derive(Debug, Args)]
+struct PushArgs {
+    /// The component
+    #[arg(value_name = "ACTION.wasm")]
+    action: PathBuf,
+    /// Where to put the image: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
+    #[arg(value_name = "REF")]
+    to: ArtifactRef,
+    #[command(flatten)]
+    on: OnArgs,
+}
+
+/// What an action is put on.
+#[derive(Debug, Args)]
+pub struct OnArgs {
+    /// The base, which `image base` makes: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: one is made]
+    #[arg(long, value_name = "REF")]
+    base: Option<ArtifactRef>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+impl RuntimeArgs {
+    fn options(&self, config: &Config) -> BaseOptions {
+        BaseOptions { runtime: self.runtime.clone(), certificates: self.ca_certificates.clone(), cpu: config.cpu }
+    }
+}
+
+/// What was made.
+#[derive(Debug, Serialize)]
+pub struct Made {
+    /// Its reference, with its digest.
+    reference: String,
+    digest: String,
+    /// The bytes of its layers, as they are pulled.
+    size: u64,
+    /// The processors that its action is compiled for; none where it holds no compiled code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compiled_for: Option<String>,
+}
+
+impl Made {
+    fn new(to: &ArtifactRef, digest: Digest, image: &Image) -> Self {
+        Self { reference: to.pinned_to(digest).to_string(), digest: digest.to_string(), size: image.size(), compiled_for: None }
+    }
+}
+
+impl Answer for Made {
+    fn line(&self) -> String {
+        self.reference.clone()
+    }
+}
+
+/// The folder that a root was written to.
+#[derive(Debug, Serialize)]
+struct Written {
+    folder: PathBuf,
+    size: u64,
+}
+
+impl Answer for Written {
+    fn line(&self) -> String {
+        format!("{}: {}", self.folder.display(), units::bytes(self.size))
+    }
+}
+
+/// Makes it.
+///
+/// # Errors
+/// The runtime, the base or the action cannot be used, or the registry does not take the image. With `--json` they are told as JSON and
+/// are no errors here.
+pub fn run(args: ImageArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    match args.command {
+        ImageCommand::Base(args) => answer::tell(base(&args, console), args.answer.json, console),
+        ImageCommand::Root(args) => answer::tell(root(&args), args.json, console),
+        ImageCommand::Build(BuildArgs { action, output, on }) => answer::tell(on.put(&action, &output, console), on.answer.json, console),
+        ImageCommand::Push(PushArgs { action, to, on }) => answer::tell(on.put(&action, &to, console), on.answer.json, console),
+    }
+}
+
+fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
+    let config = config::read(&HostArgs::default())?;
+    // clap sees to it that there is one.
+    let Some(to) = args.to.as_ref().or(args.output.as_ref()) else {
+        return Err(ExpectedError::Missing { what: "reference of the base".to_owned(), flag: "--output" });
+    };
+    let root = args.runtime.options(&config).root()?;
+    let image = image::base(&root)?;
+    let options = options(to, Way::Push, (&args.registry, args.answer), &config, console)?;
+    let digest = runtime::start(Work::One)?.block_on(image.write(to, &options))?;
+    if !args.answer.quiet {
+        let (unpacked, packed) = (units::bytes(root.tree.size()), units::bytes(image.size()));
+        console.note(format_args!("keynet-runtime {} for {}: {packed} to pull, {unpacked} unpacked", root.identity.version, root.cpu));
+    }
+    Ok(Made::new(to, digest, &image))
+}
+
+fn root(args: &RootArgs) -> Result<Written, ExpectedError> {
+    let config = config::read(&HostArgs::default())?;
+    let root = args.runtime.options(&config).root()?;
+    image::write_root(&root, &args.output)?;
+    Ok(Written { folder: args.output.clone(), size: root.tree.size() })
+}
+
+fn options(
+    reference: &ArtifactRef,
+    way: Way,
+    (registry, answer): (&RegistryArgs, AnswerArgs),
+    config: &Config,
+    console: Console,
+) -> Result<RegistryOptions, ExpectedError> {
+    registry::options(reference, registry, config, Arc::new(Transfer::new(way, answer.quiet, console)), console)
+}
+
+impl OnArgs {
+    /// On the base that `push --base-image` names.
+    pub fn base(base: ArtifactRef, registry: RegistryArgs, answer: AnswerArgs) -> Self {
+        Self { base: Some(base), runtime: RuntimeArgs::default(), registry, answer }
+    }
+
+    /// Puts the action on the base, and the image where `to` says. A note says whether it has compiled code.
+    ///
+    /// # Errors
+    /// It is not an action, cannot be compiled, the base cannot be used, or the registry does not take the image.
+    pub fn put(&self, action: &Path, to: &ArtifactRef, console: Console) -> Result<Made, ExpectedError> {
+        let config = config::read(&HostArgs::default())?;
+        let component = Component::read(action)?;
+        runtime::start(Work::One)?.block_on(async {
+            let loaded = component.load(Arc::new(Host::describing(&config)?)).await?;
+            let description = loaded.description();
+            let action = Action { component: &component.bytes, name: &description.name, description: &description.description };
+            let mut image = self.start(&config, console).await?;
+            let appended = image::append(&mut image, action, &config).await?;
+            let options = options(to, Way::Push, (&self.registry, self.answer), &config, console)?;
+            let digest = image.write(to, &options).await?;
+            self.tell(&description.name, &appended, console);
+            let compiled_for = match appended {
+                Appended::Compiled(cpu) => Some(cpu.to_string()),
+                Appended::ComponentOnly(_) => None,
+            };
+            Ok(Made { compiled_for, ..Made::new(to, digest, &image) })
+        })
+    }
+
+    /// The base, from where it is or made now.
+    async fn start(&self, config: &Config, console: Console) -> Result<Image, ExpectedError> {
+        match &self.base {
+            Some(base) => Ok(Image::load(base, &options(base, Way::Pull, (&self.registry, self.answer), config, console)?).await?),
+            None => Ok(image::base(&self.runtime.options(config).root()?)?),
+        }
+    }
+
+    fn tell(&self, name: &str, appended: &Appended, console: Console) {
+        match appended {
+            Appended::Compiled(_) if self.answer.quiet => {}
+            Appended::Compiled(cpu) => console.note(format_args!("{name} with its code, compiled for {cpu}")),
+            Appended::ComponentOnly(why) => {
+                console.note(format_args!("{name} without compiled code, which each container will make when it starts: {why}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! `invoke`: runs an OpenWhisk action and prints its result.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::config::parse_duration;
+use crate::console::{Console, printable};
+use crate::errors::ExpectedError;
+use crate::json_text;
+use crate::openwhisk::activation::Activation;
+use crate::openwhisk::annotations;
+use crate::openwhisk::client::{Api, Invocation};
+use crate::openwhisk::error::{ApiError, OpenWhiskError};
+use crate::openwhisk::name::ActionName;
+use crate::openwhisk::settings::{ApiArgs, ApiSettings};
+use crate::parameters::{Draft, Param};
+use crate::runtime::{self, Work};
+
+/// Between two looks at an activation that goes on.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// What to run, with what.
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    /// The action: name, package/name or /namespace/package/name
+    #[arg(value_name = "NAME")]
+    name: ActionName,
+    /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above --params-file
+    #[arg(short, long = "param", value_name = "KEY=VALUE")]
+    params: Vec<Param>,
+    /// Take the parameters from a file with a JSON object; - is standard input
+    #[arg(short = 'P', long, visible_alias = "param-file", value_name = "FILE")]
+    params_file: Option<PathBuf>,
+    /// Print the result alone, which is what happens anyway
+    #[arg(short, long)]
+    result: bool,
+    /// Print the whole record of the activation, as `wsk` does
+    #[arg(short, long, conflicts_with = "result")]
+    blocking: bool,
+    /// Do not wait for the end: print the activation's id
+    #[arg(long, conflicts_with_all = ["result", "blocking", "logs"])]
+    no_wait: bool,
+    /// Also print what it logged, on standard error
+    #[arg(long)]
+    logs: bool,
+    /// How long to wait for its end
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "6m")]
+    wait: Duration,
+    /// Print the URL of the web action; nothing is run
+    #[arg(long, conflicts_with_all = ["params", "params_file", "result", "blocking", "no_wait", "logs"])]
+    url: bool,
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Answer with one JSON object: the result or the error, and the activation
+    #[arg(long)]
+    json: bool,
+}
+
+/// What an activation has come to.
+struct Ended {
+    id: Option<String>,
+    /// None where OpenWhisk answered with an array alone.
+    record: Option<Activation>,
+    result: Result<String, ExpectedError>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// It was not run, or ended with an error. With `--json` it is told as JSON and is no error here.
+pub fn run(args: InvokeArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let json = args.json;
+    match invoke(args, console) {
+        Ok(Some(ended)) if json => {
+            let code = ended.result.as_ref().err().map_or(ExitCode::SUCCESS, |error| error.exit().into());
+            console.print(&as_json(&ended))?;
+            Ok(code)
+        }
+        Ok(Some(ended)) => {
+            let layout = if console.reader { json_text::pretty } else { json_text::compact };
+            console.print(&format!("{}\n", layout(&ended.result?)))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(None) => Ok(ExitCode::SUCCESS),
+        Err(error) if json => {
+            let code = error.exit().into();
+            console.print(&as_json(&Ended { id: None, record: None, result: Err(error) }))?;
+            Ok(code)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// None where there is nothing more to be told.
+fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedError> {
+    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let parameters = Draft::read(args.params_file.as_deref(), &args.params)?.into_text();
+    let runtime = runtime::start(Work::One)?;
+    if args.url {
+        return runtime.block_on(print_url(&api, &args, console)).map(|()| None);
+    }
+    let began = Instant::now();
+    let invoked = runtime.block_on(api.invoke(&args.name, &parameters, !args.no_wait)).map_err(OpenWhiskError::Api)?;
+    let mut record = match invoked {
+        Invocation::Array { id, result } => return Ok(Some(Ended { id, record: None, result: Ok(result) })),
+        Invocation::Ended(record) => *record,
+        Invocation::Goes(id) if args.no_wait => {
+            console.print(&if args.json { format!("{}\n", serde_json::json!({ "activation": id })) } else { format!("{id}\n") })?;
+            return Ok(None);
+        }
+        Invocation::Goes(id) => {
+            console.note(format_args!("the activation {id} goes on; its record is waited for"));
+            runtime.block_on(end_of(&api, &id, began, args.wait))?
+        }
+    };
+    if args.logs {
+        if record.logs.is_empty() {
+            // A blocking invocation is answered before the logs are collected.
+            record.logs = runtime.block_on(logs_of(&api, &record.activation_id)).unwrap_or_default();
+        }
+        record.logs.iter().for_each(|line| console.say(&format!("{}\n", printable(line))));
+    }
+    let id = record.activation_id.clone();
+    let result = result_of(&record, args.blocking);
+    Ok(Some(Ended { id: Some(id), record: Some(record), result }))
+}
+
+async fn print_url(api: &Api, args: &InvokeArgs, console: Console) -> Result<(), ExpectedError> {
+    let action = api.action(&args.name).await.map_err(OpenWhiskError::Api)?;
+    if !annotations::is_web(&action) {
+        return Err(
+            OpenWhiskError::Deploy(format!("{} is no web action: `keynet-inference deploy … --web true` makes it one", args.name)).into()
+        );
+    }
+    let url = api.web_url(&action).to_string();
+    console.print(&if args.json { format!("{}\n", serde_json::json!({ "url": url })) } else { format!("{url}\n") })
+}
+
+/// Waits for the record of an activation: it is stored when the activation has ended.
+async fn end_of(api: &Api, id: &str, began: Instant, time: Duration) -> Result<Activation, ExpectedError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match api.activation(id).await {
+            Ok(record) => return Ok(record),
+            Err(error) if !matches!(error, ApiError::NotFound(_)) && !error.passes() => return Err(OpenWhiskError::Api(error).into()),
+            Err(_) if began.elapsed() >= time => return Err(OpenWhiskError::Unfinished { id: id.to_owned(), time }.into()),
+            Err(_) => tokio::time::sleep(pause.min(time.saturating_sub(began.elapsed()))).await,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// The logs of an activation that has ended, which come a moment later.
+async fn logs_of(api: &Api, id: &str) -> Option<Vec<String>> {
+    for _ in 0..8 {
+        match api.activation(id).await {
+            Ok(record) => return Some(record.logs),
+            Err(_) => tokio::time::sleep(FIRST_PAUSE).await,
+        }
+    }
+    None
+}
+
+fn result_of(record: &Activation, whole: bool) -> Result<String, ExpectedError> {
+    let Some(response) = &record.response else { return Ok("{}".to_owned()) };
+    if !response.success {
+        let failed =
+            OpenWhiskError::Activation { id: record.activation_id.clone(), status: response.status.clone(), message: response.error() };
+        return Err(failed.into());
+    }
+    if whole {
+        return Ok(serde_json::to_string(record).unwrap_or_default());
+    }
+    Ok(response.result.as_ref().map_or_else(|| "{}".to_owned(), |result| result.get().to_owned()))
+}
+
+fn as_json(ended: &Ended) -> String {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<Box<RawValue>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        activation: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        init_ms: Option<u64>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        logs: &'a [String],
+    }
+    let record = ended.record.as_ref();
+    let number = |name: &str| {
+        let annotation = record?.annotations.iter().find(|annotation| annotation.key == name)?;
+        serde_json::from_str(annotation.value.get()).ok()
+    };
+    let error = ended.result.as_ref().err();
+    let report = Report {
+        result: ended.result.as_ref().ok().and_then(|text| RawValue::from_string(json_text::compact(text)).ok()),
+        error: error.map(ExpectedError::one_line),
+        kind: error.map(ExpectedError::kind),
+        activation: ended.id.as_deref(),
+        status: record.and_then(|record| record.response.as_ref()).map(|response| response.status.as_str()),
+        duration_ms: record.and_then(|record| record.duration),
+        wait_ms: number("waitTime"),
+        init_ms: number("initTime"),
+        logs: record.map_or(&[], |record| &record.logs),
+    };
+    // Text and numbers cannot fail to be JSON.
+    format!("{}\n", serde_json::to_string(&report).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(response: &str) -> Activation {
+        let json = format!(
+            r#"{{"activationId":"0123456789abcdef0123456789abcdef","name":"a","namespace":"guest","version":"0.0.1","start":1,"end":8,"duration":7,
+                 "response":{response},"logs":["l"],"annotations":[{{"key":"waitTime","value":3}},{{"key":"initTime","value":2}}]}}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn ended(response: &str) -> Ended {
+        let record = record(response);
+        let result = result_of(&record, false);
+        Ended { id: Some(record.activation_id.clone()), record: Some(record), result }
+    }
+
+    #[test]
+    fn a_result_keeps_its_digits() {
+        let json = as_json(&ended(r#"{"status":"success","success":true,"result":{"n": 1.50}}"#));
+        assert_eq!(
+            json,
+            "{\"result\":{\"n\":1.50},\"activation\":\"0123456789abcdef0123456789abcdef\",\"status\":\"success\",\"duration_ms\":7,\"wait_ms\":3,\"init_ms\":2,\"logs\":[\"l\"]}\n"
+        );
+        let whole = result_of(&record(r#"{"status":"success","success":true,"result":{"n":1.50}}"#), true).unwrap();
+        assert!(whole.contains(r#""response":{"status":"success","success":true,"result":{"n":1.50}}"#), "{whole}");
+    }
+
+    #[test]
+    fn errors_of_the_action_and_of_the_runtime_are_told_apart() {
+        let error = ended(r#"{"status":"application error","success":false,"result":{"error":"no name"}}"#).result.unwrap_err();
+        assert_eq!((error.one_line().as_str(), error.kind()), ("the action answered with an error: no name", "application-error"));
+        let error = ended(r#"{"status":"action developer error","success":false,"result":{"error":"out of memory"}}"#).result.unwrap_err();
+        assert_eq!((error.one_line().as_str(), error.kind()), ("the action failed: out of memory", "developer-error"));
+    }
+}

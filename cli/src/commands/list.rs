@@ -1,0 +1,144 @@
+//! `list`: the OpenWhisk actions of a namespace.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::deploy::limits;
+use crate::answer::{self, Answer};
+use crate::args::AnswerArgs;
+use crate::console::{Console, printable};
+use crate::errors::ExpectedError;
+use crate::openwhisk::annotations::{self, DIGEST, REFERENCE};
+use crate::openwhisk::body::{Limits, StoredAction};
+use crate::openwhisk::client::Api;
+use crate::openwhisk::error::OpenWhiskError;
+use crate::openwhisk::settings::{ApiArgs, ApiSettings};
+use crate::openwhisk::time::{ago, rfc3339};
+use crate::runtime::{self, Work};
+
+/// Whose actions.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The namespace [default: that of --namespace, or the key's own]
+    #[arg(value_name = "NAMESPACE")]
+    whose: Option<String>,
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+/// The actions, those that were changed last first.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Listed(Vec<Row>);
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    version: String,
+    kind: Option<String>,
+    reference: Option<String>,
+    digest: Option<String>,
+    limits: Limits,
+    updated: Option<String>,
+    url: Option<String>,
+    #[serde(skip)]
+    age: String,
+}
+
+/// Lists them.
+///
+/// # Errors
+/// The key may not see them. With `--json` it is told as JSON and is no error here.
+pub fn run(args: &ListArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let listed = list(args);
+    if !args.answer.json && listed.as_ref().is_ok_and(|listed| listed.0.is_empty()) {
+        console.note("there are no actions");
+    }
+    answer::tell(listed, args.answer.json, console)
+}
+
+fn list(args: &ListArgs) -> Result<Listed, ExpectedError> {
+    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let namespace = args.whose.as_deref().map_or(api.namespace(), |name| name.trim_matches('/'));
+    let mut actions = runtime::start(Work::One)?.block_on(api.actions(namespace)).map_err(OpenWhiskError::Api)?;
+    actions.sort_by_key(|action| std::cmp::Reverse(action.updated));
+    let url = |action: &StoredAction| annotations::is_web(action).then(|| api.web_url(action).to_string());
+    Ok(Listed(actions.iter().map(|action| Row::of(action, url(action))).collect()))
+}
+
+impl Row {
+    fn of(action: &StoredAction, url: Option<String>) -> Self {
+        Self {
+            name: action.path(),
+            version: action.version.clone(),
+            kind: action.kind(),
+            reference: action.annotation(REFERENCE),
+            digest: action.annotation(DIGEST),
+            limits: action.limits,
+            updated: action.updated.map(rfc3339),
+            url,
+            age: action.updated.map(ago).unwrap_or_default(),
+        }
+    }
+
+    /// Name, kind, limits, age, and what runs or where it answers.
+    fn cells(&self) -> [String; 5] {
+        let what = self.reference.as_deref().or(self.digest.as_deref()).map(short);
+        let what = what.into_iter().chain(self.url.clone()).collect::<Vec<_>>().join("  ");
+        [self.name.clone(), self.kind.clone().unwrap_or_default(), limits(self.limits), self.age.clone(), what]
+    }
+}
+
+impl Answer for Listed {
+    fn line(&self) -> String {
+        let lines: Vec<[String; 5]> = self.0.iter().map(Row::cells).collect();
+        let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let [a, b, c, d] = [0, 1, 2, 3].map(width);
+        let line = |[name, kind, limits, age, what]: &[String; 5]| {
+            let line = format!("{name:<a$}  {kind:<b$}  {limits:<c$}  {age:<d$}  {what}");
+            printable(line.trim_end()).into_owned()
+        };
+        lines.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A reference or digest whose digest is cut to 12 digits.
+fn short(text: &str) -> String {
+    match text.split_once("sha256:") {
+        Some((before, digest)) => format!("{before}sha256:{}", digest.get(..12).unwrap_or(digest)),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn row(json: &Value) -> Row {
+        Row::of(&serde_json::from_str(&json.to_string()).unwrap(), None)
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let limits = json!({ "timeout": 60000, "memory": 256, "logs": 10, "concurrency": 1 });
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let annotations = json!([{ "key": "exec", "value": "blackbox" }, { "key": "keynet-digest", "value": digest }]);
+        let other = json!([{ "key": "exec", "value": "nodejs:20" }]);
+        let listed = Listed(vec![
+            row(&json!({ "namespace": "guest", "name": "a", "annotations": annotations, "limits": limits })),
+            row(&json!({ "namespace": "guest/pkg", "name": "long-name", "annotations": other, "limits": limits })),
+        ]);
+        assert_eq!(
+            listed.line(),
+            "/guest/a              blackbox   256 MB, 60 s, 10 MB of logs    sha256:aaaaaaaaaaaa\n\
+             /guest/pkg/long-name  nodejs:20  256 MB, 60 s, 10 MB of logs"
+        );
+        assert_eq!(serde_json::to_value(&listed).unwrap()[0]["digest"], digest);
+    }
+}

@@ -1,0 +1,62 @@
+//! `logout`: forgets a login.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::account::{Accounts, RegistryPrefix};
+use crate::answer::{self, Answer};
+use crate::console::Console;
+use crate::errors::ExpectedError;
+
+/// Which.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The login of this registry [default: the platform's]
+    #[arg(long = "registry", value_name = "HOST[/PREFIX]")]
+    host: Option<RegistryPrefix>,
+    /// Answer with one JSON object: the result or the error
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was forgotten.
+#[derive(Debug, Serialize)]
+struct LoggedOut {
+    /// Whether there was a login.
+    removed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<String>,
+    file: String,
+}
+
+impl Answer for LoggedOut {
+    fn line(&self) -> String {
+        match self {
+            Self { removed: true, registry: None, file } => format!("signed out: removed {file}"),
+            Self { removed: true, registry: Some(registry), file } => format!("signed out of {registry}: removed its login from {file}"),
+            Self { removed: false, registry: None, .. } => "nobody is signed in: there is nothing to remove".to_owned(),
+            Self { removed: false, registry: Some(registry), .. } => {
+                format!("nobody is signed in at {registry}: there is nothing to remove")
+            }
+        }
+    }
+}
+
+/// Forgets it. That there is none is no error.
+///
+/// # Errors
+/// The file cannot be changed. With `--json` they are told as JSON and are no errors here.
+pub fn run(args: &LogoutArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    answer::tell(forget(args), args.json, console)
+}
+
+fn forget(args: &LogoutArgs) -> Result<LoggedOut, ExpectedError> {
+    let accounts = Accounts::from_environment()?;
+    let (removed, path) = match &args.host {
+        None => (accounts.platform().remove()?, accounts.platform().path().to_owned()),
+        Some(prefix) => (accounts.registries().remove(prefix)?, accounts.registries().path().to_owned()),
+    };
+    Ok(LoggedOut { removed, registry: args.host.as_ref().map(ToString::to_string), file: path.display().to_string() })
+}

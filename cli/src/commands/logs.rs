@@ -1,0 +1,148 @@
+//! `logs`: what activations of OpenWhisk actions logged.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::answer::{self, Answer};
+use crate::console::{Console, printable};
+use crate::errors::ExpectedError;
+use crate::openwhisk::activation::{self, Activation};
+use crate::openwhisk::client::Api;
+use crate::openwhisk::error::{ApiError, OpenWhiskError};
+use crate::openwhisk::name::ActionName;
+use crate::openwhisk::settings::{ApiArgs, ApiSettings};
+use crate::openwhisk::time;
+use crate::runtime::{self, Work};
+
+/// Between two looks with `--follow`.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Records are stored a moment after their activations end: `--follow` looks back this far each time.
+const LOOK_BACK_MS: u64 = 60_000;
+
+/// Whose logs.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// An activation's id, or an action's name for its last activation
+    #[arg(value_name = "ACTIVATION|NAME", required_unless_present_any = ["last", "follow"])]
+    what: Option<String>,
+    /// The last activation of the namespace
+    #[arg(long, conflicts_with = "what")]
+    last: bool,
+    /// Go on with the activations to come, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Leave out the time and the stream before each line
+    #[arg(long)]
+    strip: bool,
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Answer with one JSON object; with --follow one for each activation
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was asked for.
+enum What {
+    Activation(String),
+    Action(ActionName),
+    Anything,
+}
+
+/// Prints them.
+///
+/// # Errors
+/// There is no such activation. With `--json` it is told as JSON and is no error here.
+pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let found = (|| {
+        let what = match args.what.as_deref() {
+            None => What::Anything,
+            Some(id) if activation::is_id(id) => What::Activation(id.to_owned()),
+            Some(name) => What::Action(name.parse().map_err(OpenWhiskError::Usage)?),
+        };
+        if args.follow && matches!(what, What::Activation(_)) {
+            return Err(OpenWhiskError::Usage("an activation has one end: --follow goes with an action's name, or alone".to_owned()).into());
+        }
+        let api = Api::new(ApiSettings::read(&args.api)?)?;
+        let runtime = runtime::start(Work::One)?;
+        if args.follow {
+            return runtime.block_on(follow(&api, &what, args, console)).map(|()| None);
+        }
+        runtime.block_on(find(&api, &what)).map(Some)
+    })();
+    match found {
+        Ok(None) => Ok(ExitCode::SUCCESS),
+        Ok(Some(record)) => answer::tell(Ok(Logged::of(record, args.strip)), args.json, console),
+        Err(error) => answer::tell::<Logged>(Err(error), args.json, console),
+    }
+}
+
+/// What an activation logged.
+#[derive(Debug, Serialize)]
+struct Logged {
+    activation: String,
+    name: String,
+    status: Option<String>,
+    start: String,
+    duration_ms: Option<u64>,
+    logs: Vec<String>,
+}
+
+impl Logged {
+    fn of(record: Activation, strip: bool) -> Self {
+        let line = |line: String| if strip { activation::strip(&line).to_owned() } else { line };
+        Self {
+            activation: record.activation_id,
+            name: record.name,
+            status: record.response.map(|response| response.status),
+            start: time::rfc3339(record.start),
+            duration_ms: record.duration,
+            logs: record.logs.into_iter().map(line).collect(),
+        }
+    }
+}
+
+impl Answer for Logged {
+    fn line(&self) -> String {
+        self.logs.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn find(api: &Api, what: &What) -> Result<Activation, ExpectedError> {
+    let action = match what {
+        What::Activation(id) => return Ok(api.activation(id).await.map_err(OpenWhiskError::Api)?),
+        What::Action(name) => Some(name),
+        What::Anything => None,
+    };
+    let latest = api.activations(action, None, 1).await.map_err(OpenWhiskError::Api)?;
+    let whose = action.map_or_else(|| "activation".to_owned(), |name| format!("activation of {name}"));
+    Ok(latest.into_iter().next().ok_or_else(|| OpenWhiskError::Api(ApiError::NotFound(whose)))?)
+}
+
+async fn follow(api: &Api, what: &What, args: &LogsArgs, console: Console) -> Result<(), ExpectedError> {
+    let action = if let What::Action(name) = what { Some(name) } else { None };
+    let began = time::now();
+    let mut seen = BTreeSet::new();
+    let stopped = runtime::asked_to_stop();
+    tokio::pin!(stopped);
+    loop {
+        let since = began.max(time::now().saturating_sub(LOOK_BACK_MS));
+        match api.activations(action, Some(since), 200).await {
+            Ok(mut records) => {
+                records.reverse();
+                for record in records.into_iter().filter(|record| seen.insert(record.activation_id.clone())) {
+                    answer::tell(Ok(Logged::of(record, args.strip)), args.json, console)?;
+                }
+            }
+            Err(error) if error.passes() => console.note(format_args!("{error}; it is tried again")),
+            Err(error) => return Err(OpenWhiskError::Api(error).into()),
+        }
+        tokio::select! {
+            () = &mut stopped => return Ok(()),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}

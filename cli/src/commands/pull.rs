@@ -1,0 +1,130 @@
+//! `pull`: a published component into a file.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use keynet_host::Config;
+use keynet_host::artifact::{self, ArtifactRef, Look};
+use serde::Serialize;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::answer::{self, Answer};
+use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::progress::{Transfer, Way};
+use crate::runtime::{self, Work};
+use crate::{config, reference, registry};
+
+/// What to fetch.
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or `oci-layout:PATH[:tag]`
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// Where to put the component; - is standard output [default: NAME.wasm]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+/// What was fetched.
+#[derive(Debug, Serialize)]
+struct Pulled {
+    reference: String,
+    digest: String,
+    layer: String,
+    size: u64,
+    file: String,
+}
+
+impl Answer for Pulled {
+    fn line(&self) -> String {
+        format!("pulled {} {}", self.reference, self.file)
+    }
+}
+
+/// Fetches it.
+///
+/// # Errors
+/// There is none, it is none of an action, or it does not arrive whole. With `--json` they are told as JSON and are no errors here.
+pub fn run(args: &PullArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    if args.output.as_deref() == Some(Path::new("-")) {
+        return to_stdout(args, console).map(|()| ExitCode::SUCCESS);
+    }
+    answer::tell(pull(args, console), args.answer.json, console)
+}
+
+fn pull(args: &PullArgs, console: Console) -> Result<Pulled, ExpectedError> {
+    let config = config::read(&HostArgs::default())?;
+    let reference = reference::parse(&args.reference)?;
+    let path = args.output.clone().unwrap_or_else(|| file_name(&reference, &config).into());
+    let options = options(args, &reference, &config, console)?;
+    let fetched = artifact::pull_to_file(&reference, &path, &options);
+    let look = runtime::start(Work::One)?.block_on(fetched)?;
+    Ok(pulled(&look, &path.display().to_string()))
+}
+
+/// Only the component goes to standard output, so that it can be piped on.
+fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
+    let config = config::read(&HostArgs::default())?;
+    let reference = reference::parse(&args.reference)?;
+    if args.answer.json {
+        return Err(ExpectedError::Argument {
+            argument: "--json".to_owned(),
+            why: "the component goes to standard output; leave --json out, or name a file with -o".to_owned(),
+        });
+    }
+    let options = options(args, &reference, &config, console)?;
+    runtime::start(Work::One)?.block_on(async {
+        let pulled = artifact::pull(&reference, &options).await?;
+        let mut stdout = tokio::io::stdout();
+        let written = async {
+            stdout.write_all(&pulled.bytes).await?;
+            stdout.flush().await
+        };
+        match written.await {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(ExpectedError::Io { what: "write", thing: "the component to standard output".to_owned(), source: error })
+            }
+            _ => Ok(()),
+        }
+    })
+}
+
+fn options(
+    args: &PullArgs,
+    reference: &ArtifactRef,
+    config: &Config,
+    console: Console,
+) -> Result<artifact::RegistryOptions, ExpectedError> {
+    let transfer = Arc::new(Transfer::new(Way::Pull, args.answer.quiet, console));
+    registry::options(reference, &args.registry, config, transfer, console)
+}
+
+fn pulled(look: &Look, file: &str) -> Pulled {
+    Pulled {
+        reference: look.reference.to_string(),
+        digest: look.digest.to_string(),
+        layer: look.component.digest.to_string(),
+        size: look.component.size,
+        file: file.to_owned(),
+    }
+}
+
+/// The last part of the repository; of a layout the tag, which is the function's name there if it is ours.
+fn file_name(reference: &ArtifactRef, config: &Config) -> String {
+    let name = match reference {
+        ArtifactRef::Registry(registry) => registry.repository.rsplit('/').next().map(str::to_owned),
+        ArtifactRef::Layout(layout) if layout.path == config.artifacts || layout.target.tag() != Some("latest") => {
+            layout.target.tag().map(str::to_owned)
+        }
+        ArtifactRef::Layout(layout) => layout.path.file_name().map(|name| name.to_string_lossy().into_owned()),
+    };
+    format!("{}.wasm", name.as_deref().unwrap_or("action"))
+}

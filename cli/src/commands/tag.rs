@@ -1,0 +1,63 @@
+//! `tag`: another name for a published component; nothing is uploaded but its manifest.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use keynet_host::artifact::{self, Target};
+use serde::Serialize;
+
+use crate::answer::{self, Answer};
+use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::progress::{Transfer, Way};
+use crate::runtime::{self, Work};
+use crate::{config, reference, registry};
+
+/// What gets which tag.
+#[derive(Debug, Args)]
+pub struct TagArgs {
+    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or `oci-layout:PATH[:tag]`
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// Its new tag
+    #[arg(value_name = "NEWTAG")]
+    tag: String,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+/// What has the tag now.
+#[derive(Debug, Serialize)]
+struct Tagged {
+    reference: String,
+    digest: String,
+}
+
+impl Answer for Tagged {
+    fn line(&self) -> String {
+        format!("tagged {}", self.reference)
+    }
+}
+
+/// Gives it the tag.
+///
+/// # Errors
+/// It is not there, or the registry does not allow it. With `--json` they are told as JSON and are no errors here.
+pub fn run(args: &TagArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    answer::tell(tag(args, console), args.answer.json, console)
+}
+
+fn tag(args: &TagArgs, console: Console) -> Result<Tagged, ExpectedError> {
+    let config = config::read(&HostArgs::default())?;
+    let reference = reference::parse(&args.reference)?;
+    let tag = artifact::reference::parse_tag(&args.tag)?;
+    let transfer = Arc::new(Transfer::new(Way::Push, args.answer.quiet, console));
+    let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
+    let digest = runtime::start(Work::One)?.block_on(artifact::tag(&reference, &tag, &options))?;
+    let tagged = reference.with_target(Target::Digest { digest, tag: Some(tag) });
+    Ok(Tagged { reference: tagged.to_string(), digest: digest.to_string() })
+}

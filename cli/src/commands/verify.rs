@@ -1,0 +1,66 @@
+//! `verify`: whether a published component was signed with a key.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use keynet_host::artifact::{self, PublicKey};
+use serde::Serialize;
+
+use crate::answer::{self, Answer};
+use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::progress::{Transfer, Way};
+use crate::runtime::{self, Work};
+use crate::{config, reference, registry};
+
+/// What to check with which key.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or `oci-layout:PATH[:tag]`
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// The public key: a PEM file, of `keygen` or cosign
+    #[arg(long, value_name = "PUB")]
+    key: PathBuf,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+/// What was signed.
+#[derive(Debug, Serialize)]
+struct Verified {
+    reference: String,
+    digest: String,
+    key: String,
+}
+
+impl Answer for Verified {
+    fn line(&self) -> String {
+        format!("verified {}", self.reference)
+    }
+}
+
+/// Checks it.
+///
+/// # Errors
+/// It is not there, or was not signed with that key. With `--json` they are told as JSON and are no errors here.
+pub fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    answer::tell(verify(args, console), args.answer.json, console)
+}
+
+fn verify(args: &VerifyArgs, console: Console) -> Result<Verified, ExpectedError> {
+    let config = config::read(&HostArgs::default())?;
+    let reference = reference::parse(&args.reference)?;
+    let key = PublicKey::read(&args.key)?;
+    // What is read for this is small: its progress is no news.
+    let transfer = Arc::new(Transfer::new(Way::Pull, true, console));
+    let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
+    let digest = runtime::start(Work::One)?.block_on(artifact::verify(&reference, &key, &options))?;
+    let reference = reference.pinned_to(digest);
+    Ok(Verified { reference: reference.to_string(), digest: digest.to_string(), key: args.key.display().to_string() })
+}

@@ -1,0 +1,241 @@
+//! The action that OpenWhisk is to have: what runs, its limits, parameters and annotations, beside what it has already.
+
+use super::memory::Compiling;
+use super::source::{Parts, Source};
+use crate::commands::deploy::DeployArgs;
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::openwhisk::annotations::{self, Changes, Web};
+use crate::openwhisk::body::{ActionPut, Exec, KeyValue, Limits, StoredAction};
+use crate::openwhisk::client::Api;
+use crate::openwhisk::error::{ApiError, OpenWhiskError};
+use crate::openwhisk::name::ActionName;
+use crate::openwhisk::platform::{KIND, Platform};
+use crate::parameters::Draft;
+
+/// OpenWhisk's own default, in MB.
+const DEFAULT_MEMORY: u64 = 256;
+
+/// Where an image is named for all deployments.
+const IMAGE_VARIABLE: &str = "KEYNET_RUNTIME_IMAGE";
+
+/// What is about to be done.
+pub struct Plan {
+    name: ActionName,
+    body: ActionPut,
+    existing: Option<StoredAction>,
+    reference: Option<String>,
+    digest: Option<String>,
+}
+
+/// What was done.
+pub struct Deployed {
+    /// The action as OpenWhisk has it now.
+    pub action: StoredAction,
+    /// Whether it was made; otherwise it was changed.
+    pub created: bool,
+    /// The image of a blackbox.
+    pub image: Option<String>,
+    /// Where its component is.
+    pub reference: Option<String>,
+    /// The digest of its component.
+    pub digest: Option<String>,
+    /// Where it answers, if it is a web action.
+    pub url: Option<String>,
+}
+
+impl Plan {
+    /// What has to be sent to make or change the action.
+    ///
+    /// # Errors
+    /// The platform cannot run it, or what was asked for does not fit together.
+    pub async fn make(args: &DeployArgs, source: Source, api: &Api, console: Console) -> Result<Self, ExpectedError> {
+        let name = name(args, &source)?;
+        let platform = api.platform().await.map_err(OpenWhiskError::Api)?;
+        let existing = match api.action(&name).await {
+            Ok(action) => Some(action),
+            Err(ApiError::NotFound(_)) => None,
+            Err(error) => return Err(OpenWhiskError::Api(error).into()),
+        };
+        let mut limits = args.limits();
+        let mut changes = Changes::default();
+        let (exec, reference, digest) = match source {
+            Source::Image => (exec(args, None, &platform, console)?, None, None),
+            Source::Component(parts) => {
+                let Parts { code, reference, action, asks_for_key, compiling } = *parts;
+                let exec = exec(args, Some(code), &platform, console)?;
+                if let Some(compiling) = compiling {
+                    limits.memory = memory(&compiling, limits, existing.as_ref(), &platform, console).await?;
+                }
+                changes.describe(&action.description().description, action.description().input_schema.as_ref());
+                if asks_for_key && !args.provide_api_key {
+                    console.note("the action asks for the caller's key: --provide-api-key gives it to the container");
+                }
+                (exec, reference, Some(action.digest().to_string()))
+            }
+        };
+        annotate(args, &mut changes, existing.as_ref(), reference.as_deref(), digest.as_deref())?;
+        let body = ActionPut {
+            exec: Some(exec),
+            parameters: parameters(args, console)?,
+            limits,
+            annotations: changes.set,
+            del_annotations: changes.remove,
+        };
+        Ok(Self { name, body, existing, reference, digest })
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    /// What OpenWhisk has against it.
+    pub async fn carry_out(self, api: &Api) -> Result<Deployed, ExpectedError> {
+        let action = api.put_action(&self.name, &self.body).await.map_err(OpenWhiskError::Api)?;
+        let url = annotations::is_web(&action).then(|| api.web_url(&action).to_string());
+        let image = self.body.exec.and_then(|exec| exec.image);
+        Ok(Deployed { created: self.existing.is_none(), image, reference: self.reference, digest: self.digest, url, action })
+    }
+}
+
+fn name(args: &DeployArgs, source: &Source) -> Result<ActionName, ExpectedError> {
+    match (&args.name, source) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, Source::Component(parts)) => {
+            Ok(ActionName { namespace: None, package: None, name: parts.action.description().name.clone() })
+        }
+        (None, Source::Image) => {
+            Err(OpenWhiskError::Usage("--image alone does not say what the action is called: give it a --name".into()).into())
+        }
+    }
+}
+
+/// A kind of the manifest where it has one, otherwise an image.
+fn exec(args: &DeployArgs, code: Option<String>, platform: &Platform, console: Console) -> Result<Exec, ExpectedError> {
+    if let Some(kind) = &args.kind {
+        let known = platform.kinds();
+        if !known.is_empty() && !platform.has(kind) {
+            return Err(OpenWhiskError::Deploy(format!("this OpenWhisk has no kind {kind}; it has {}", known.join(", "))).into());
+        }
+        return Ok(Exec { kind: kind.clone(), image: None, code });
+    }
+    let image = args.image.clone().or_else(|| std::env::var(IMAGE_VARIABLE).ok().filter(|image| !image.is_empty()));
+    match image {
+        Some(image) => {
+            check_image(&image, console)?;
+            Ok(Exec { kind: "blackbox".to_owned(), image: Some(image), code })
+        }
+        None if platform.has(KIND) => Ok(Exec { kind: KIND.to_owned(), image: None, code }),
+        None => Err(OpenWhiskError::Deploy(format!(
+            "this OpenWhisk has no kind {KIND}: name the runtime's image with --image or {IMAGE_VARIABLE}, or ask its operator to install the kind"
+        ))
+        .into()),
+    }
+}
+
+/// OpenWhisk reads an image's digest and forgets it (`ImageName.fromString` in ExecManifest.scala): what would run is `:latest`.
+fn check_image(image: &str, console: Console) -> Result<(), ExpectedError> {
+    if let Some((name, _)) = image.split_once('@') {
+        return Err(OpenWhiskError::Deploy(format!(
+            "OpenWhisk drops the digest of an image and would run {name} with the tag latest: name the image by a tag of its own, which nobody moves"
+        ))
+        .into());
+    }
+    let tag = image.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
+    if matches!(tag, None | Some("latest")) {
+        console.note(format_args!("{image} is whatever its tag latest is when a container starts: a tag of its own stays what it is"));
+    }
+    Ok(())
+}
+
+/// Raises the action's memory to what compiling needs, unless somebody decided on it.
+async fn memory(
+    compiling: &Compiling,
+    asked: Limits,
+    existing: Option<&StoredAction>,
+    platform: &Platform,
+    console: Console,
+) -> Result<Option<u64>, ExpectedError> {
+    let now = asked.memory.or_else(|| existing?.limits.memory).unwrap_or(DEFAULT_MEMORY);
+    if compiling.fits(now).await? {
+        return Ok(asked.memory);
+    }
+    let most = platform.max_memory();
+    let ahead = "or compile it ahead into an image of its own with `keynet-inference image build`";
+    match compiling.enough(now, most).await? {
+        None => Err(OpenWhiskError::Deploy(format!(
+            "compiling the component takes more memory than the {most} MB that this OpenWhisk gives an action at most: make it smaller, {ahead}"
+        ))
+        .into()),
+        Some(enough) if asked.memory.is_some() => Err(OpenWhiskError::Deploy(format!(
+            "--memory {now} is too little to compile the component in: give it {enough}, {ahead}"
+        ))
+        .into()),
+        Some(enough) => {
+            console.note(format_args!("the action gets {enough} MB of memory instead of {now}, in which its component cannot be compiled"));
+            Ok(Some(enough))
+        }
+    }
+}
+
+fn annotate(
+    args: &DeployArgs,
+    changes: &mut Changes,
+    existing: Option<&StoredAction>,
+    reference: Option<&str>,
+    digest: Option<&str>,
+) -> Result<(), ExpectedError> {
+    if args.provide_api_key {
+        changes.set(annotations::PROVIDE_API_KEY, &true);
+    } else if existing.is_none_or(|action| !action.has_annotation(annotations::PROVIDE_API_KEY)) {
+        // Without it OpenWhisk gives the key, for actions that are older than the annotation.
+        changes.set(annotations::PROVIDE_API_KEY, &false);
+    }
+    for (name, value) in [(annotations::DIGEST, digest), (annotations::REFERENCE, reference)] {
+        match value {
+            Some(value) => changes.set(name, &value),
+            None if existing.is_some_and(|action| action.has_annotation(name)) => changes.remove.push(name.to_owned()),
+            None => {}
+        }
+    }
+    if let Some(web) = args.web {
+        changes.web(web);
+    }
+    if let Some(secure) = &args.web_secure {
+        let is_web = args.web.map_or_else(|| existing.is_some_and(annotations::is_web), |web| web != Web::No);
+        if !is_web {
+            return Err(OpenWhiskError::Usage("--web-secure is for web actions: add --web true or --web raw".to_owned()).into());
+        }
+        changes.web_secure(secure, existing).map_err(|source| ExpectedError::Io {
+            what: "read",
+            thing: "random numbers".to_owned(),
+            source,
+        })?;
+    }
+    for annotation in &args.annotations {
+        changes.set(annotation.key(), &annotation.value());
+    }
+    Ok(())
+}
+
+/// All default parameters, if any are named.
+fn parameters(args: &DeployArgs, console: Console) -> Result<Option<Vec<KeyValue>>, ExpectedError> {
+    if args.params.is_empty() && args.params_file.is_none() && args.env.is_empty() && args.env_file.is_none() {
+        return Ok(None);
+    }
+    let env = Draft::read(args.env_file.as_deref(), &args.env)?.into_object()?;
+    let draft = Draft::read(args.params_file.as_deref(), &args.params)?;
+    for name in draft.reserved() {
+        console.note(format_args!(
+            "{name} is configuration: as a parameter the runtime takes it away; --env {name}=… gives it to the container"
+        ));
+    }
+    let given = draft.into_object()?;
+    if let Some(name) = given.keys().find(|name| env.contains_key(*name)) {
+        return Err(OpenWhiskError::Usage(format!(
+            "{name} is both a parameter and a variable of the container, which OpenWhisk keeps as one"
+        ))
+        .into());
+    }
+    let value = |init| move |(key, value)| KeyValue { key, value, init };
+    Ok(Some(given.into_iter().map(value(false)).chain(env.into_iter().map(value(true))).collect()))
+}

@@ -1,0 +1,118 @@
+//! What is deployed, and how the container gets it.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keynet_host::artifact::{ArtifactRef, Target};
+use keynet_host::{Action, Host};
+
+use super::memory::Compiling;
+use crate::args::{HostArgs, RegistryArgs};
+use crate::commands::deploy::DeployArgs;
+use crate::component::{self, Component};
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::openwhisk::error::OpenWhiskError;
+use crate::{config, reference};
+
+/// The largest code that OpenWhisk stores: of the text, so of base64.
+const MAX_CODE: usize = 48 << 20;
+
+/// What is deployed.
+pub enum Source {
+    /// A component that the container is given, or told where it is.
+    Component(Box<Parts>),
+    /// An image that holds the action, compiled ahead if it was made by `image build`.
+    Image,
+}
+
+/// A component, looked at.
+pub struct Parts {
+    /// `code` of the action: base64 of the component, or `oci://…@sha256:…`.
+    pub code: String,
+    /// Where it is, with the tag that was named, where it is not a file.
+    pub reference: Option<String>,
+    /// What it is.
+    pub action: Action,
+    /// Whether it asks for the caller's key.
+    pub asks_for_key: bool,
+    /// What compiling it takes; none where nobody wants to know.
+    pub compiling: Option<Compiling>,
+}
+
+impl Source {
+    /// Reads or pulls what `args` name, and lets it say what it is.
+    ///
+    /// # Errors
+    /// It is not there, is no action, or is too large to be sent.
+    pub async fn find(args: &DeployArgs, console: Console) -> Result<Self, ExpectedError> {
+        let Some(name) = &args.action else { return Ok(Self::Image) };
+        let config = config::read(&HostArgs::default())?;
+        let registry = RegistryArgs { insecure: args.registry_insecure, ca: args.registry_ca.clone() };
+        let (component, code, reference) = match reference::Source::parse(name)? {
+            reference::Source::File(path) => {
+                let component = Component::read(&path)?;
+                let code = encode(&component.bytes, name)?;
+                (component, code, None)
+            }
+            reference::Source::Published(named) => {
+                let found = component::find(&named, &registry, &config, console).await?;
+                let component = found.fetch(&config).await?;
+                let pinned = named.pinned_to(found.look.digest);
+                let code = match &pinned {
+                    ArtifactRef::Registry(_) => format!("oci://{}", without_tag(&pinned)),
+                    // A folder of this machine: the container cannot see it.
+                    ArtifactRef::Layout(_) => encode(&component.bytes, name)?,
+                };
+                (component, code, Some(pinned.to_string()))
+            }
+        };
+        let host = Arc::new(Host::describing(&config)?);
+        let asks_for_key = keynet_host::policy::Ask::of(&component.bytes).is_ok_and(|ask| ask.api_key);
+        let action = component.load(Arc::clone(&host)).await?;
+        let compiling = (!args.skip_memory_check).then(|| Compiling::new(host, component));
+        Ok(Self::Component(Box::new(Parts { code, reference, action, asks_for_key, compiling })))
+    }
+}
+
+fn without_tag(pinned: &ArtifactRef) -> ArtifactRef {
+    match pinned.target().pinned() {
+        Some(digest) => pinned.with_target(Target::digest(*digest)),
+        None => pinned.clone(),
+    }
+}
+
+fn encode(component: &[u8], name: &str) -> Result<String, ExpectedError> {
+    let length = component.len().div_ceil(3) * 4;
+    if length > MAX_CODE {
+        let (mb, most) = (component.len() >> 20, (MAX_CODE / 4 * 3) >> 20);
+        return Err(OpenWhiskError::Deploy(format!(
+            "{name} has {mb} MB; OpenWhisk stores at most 48 MB of base64, which is {most} MB: publish it with `keynet-inference push {name} REF` and \
+             deploy REF"
+        ))
+        .into());
+    }
+    Ok(STANDARD.encode(component))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_component_is_advised_to_be_pushed() {
+        let largest = MAX_CODE / 4 * 3;
+        assert_eq!(encode(&vec![0; largest], "a.wasm").unwrap().len(), MAX_CODE);
+        let error = encode(&vec![0; largest + 1], "a.wasm").unwrap_err().one_line();
+        assert!(error.contains("36 MB") && error.contains("push a.wasm"), "{error}");
+    }
+
+    #[test]
+    fn the_container_is_told_the_digest_alone() {
+        let named: ArtifactRef = "127.0.0.1:5000/team/hello:1".parse().unwrap();
+        let pinned = named.pinned_to(keynet_host::Digest::of(b""));
+        let code = without_tag(&pinned).to_string();
+        assert_eq!(code, "127.0.0.1:5000/team/hello@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}

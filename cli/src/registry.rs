@@ -1,0 +1,102 @@
+//! How this command talks to registries: its flags over the environment's settings, and the logins of whoever runs it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use keynet_host::Config;
+use keynet_host::artifact::{ArtifactRef, Progress, RegistryOptions};
+use reqwest::Certificate;
+
+use crate::account::{Accounts, credentials};
+use crate::args::RegistryArgs;
+use crate::console::Console;
+use crate::errors::ExpectedError;
+
+/// The options for the registry that `reference` lies in.
+///
+/// # Errors
+/// A file of logins cannot be read.
+pub fn options(
+    reference: &ArtifactRef,
+    args: &RegistryArgs,
+    config: &Config,
+    progress: Arc<dyn Progress>,
+    console: Console,
+) -> Result<RegistryOptions, ExpectedError> {
+    let host = match reference {
+        ArtifactRef::Registry(registry) => &registry.host,
+        // Needs no login.
+        ArtifactRef::Layout(_) => return Ok(RegistryOptions { progress, ..RegistryOptions::default() }),
+    };
+    let accounts = Accounts::from_environment()?;
+    warn_of_open_files(&accounts, console);
+    Ok(RegistryOptions { credentials: credentials(&accounts)?, ..for_host(host, args, config, progress)? })
+}
+
+/// The options for a registry, without anybody's login.
+///
+/// # Errors
+/// A file of certificate authorities cannot be used.
+pub fn for_host(host: &str, args: &RegistryArgs, config: &Config, progress: Arc<dyn Progress>) -> Result<RegistryOptions, ExpectedError> {
+    Ok(RegistryOptions {
+        insecure: args.insecure || config.registry.is_insecure(host),
+        ca_files: authorities(args, config)?,
+        token_realms: config.registry.token_realms.clone(),
+        uploads: Some(config.state_dir.join("uploads")),
+        progress,
+        ..RegistryOptions::default()
+    })
+}
+
+/// The files of certificate authorities that are trusted besides the system's. Looked at before anything is asked of anybody: a file that
+/// cannot be used is no reason to trust less, or others.
+///
+/// # Errors
+/// One cannot be used.
+pub fn authorities(args: &RegistryArgs, config: &Config) -> Result<Vec<PathBuf>, ExpectedError> {
+    let files = args.ca.iter().chain(&config.registry.ca);
+    let checked = files.map(|path| match readable(path) {
+        Ok(()) => Ok(path.clone()),
+        Err(why) => Err(ExpectedError::Authorities { path: path.clone(), why }),
+    });
+    checked.collect()
+}
+
+fn readable(path: &Path) -> Result<(), String> {
+    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if certificates.is_empty() => Err("there is no certificate in PEM in it".to_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Says which files of logins others can read.
+pub fn warn_of_open_files(accounts: &Accounts, console: Console) {
+    let (platform, registries) = (accounts.platform(), accounts.registries());
+    for (path, open) in [(platform.path(), platform.is_open_to_others()), (registries.path(), registries.is_open_to_others())] {
+        if open {
+            console.note(format_args!("others can read your login: run `chmod 600 {}`", path.display()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_told_before_anything_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("empty.pem");
+        std::fs::write(&path, "nothing").unwrap();
+        let config = Config::from_origins(Vec::new()).unwrap();
+        assert!(authorities(&RegistryArgs::default(), &config).unwrap().is_empty());
+        for file in [path, folder.path().join("missing.pem")] {
+            let args = RegistryArgs { ca: Some(file.clone()), ..RegistryArgs::default() };
+            let error = authorities(&args, &config).unwrap_err();
+            assert!(error.to_string().contains(&file.display().to_string()), "{error}");
+            assert_eq!(error.exit(), crate::errors::Exit::Configuration);
+        }
+    }
+}
