@@ -11,8 +11,9 @@ mkdir -p "$SERVERS_HOME" "$SERVERS_DATA"
 say() { printf '%s\n' "$*" >&2; }
 die() { say "${0##*/}: $*"; exit 1; }
 
-# A pid file holds "PID START", START being the process's start time, so that a recycled pid is no match.
-start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# A pid file holds "PID START", START being the process's start time, so that a recycled pid is no match; nor is one
+# that has ended and was not waited for.
+start_of() { sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 alive() {
   local pid start
   [ -s "$1" ] && read -r pid start < "$1" && [ -n "$start" ] && [ "$(start_of "$pid")" = "$start" ]

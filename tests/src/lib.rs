@@ -4,6 +4,9 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)] // a test that cannot go on panics
 
+pub mod openwhisk_api;
+pub mod runtime;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -15,6 +18,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+pub mod made;
+pub mod oci;
+pub mod platform;
+pub mod proxy;
+pub mod registry;
+pub mod terminal;
+pub mod wire;
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -75,6 +86,8 @@ impl Sandbox {
         sandbox.set("KEYNET_STORAGE", sandbox.path("storage").display());
         sandbox.set("KEYNET_MODELS", models.display());
         sandbox.set("KEYNET_CACHE", binary().with_file_name("test-cache").display());
+        sandbox.set("XDG_CONFIG_HOME", sandbox.path("config").display());
+        sandbox.set("DOCKER_CONFIG", sandbox.path("docker").display());
         sandbox
     }
 
@@ -94,6 +107,11 @@ impl Sandbox {
     /// Sets a variable.
     pub fn set(&mut self, name: &str, value: impl ToString) {
         self.environment.insert(name.to_owned(), value.to_string());
+    }
+
+    /// The variables that were set.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
     }
 
     /// `keynet-inference ARGUMENTS`.

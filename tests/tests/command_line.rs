@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use keynet_tests::{Ended, Sandbox, binary, end, end_with_input, fetch, guest, http, root, split_url};
+use keynet_tests::proxy::{Fault, Proxy};
+use keynet_tests::{Ended, Sandbox, binary, end, end_with_input, fetch, free_address, guest, http, root, split_url};
 use serde_json::{Value, json};
 
 /// `run GUEST ARGUMENTS`.
@@ -69,6 +70,20 @@ fn every_documented_exit_code_is_met() {
     meet(sandbox.run(["run", "missing.wasm"]), 6, "missing.wasm");
     meet(run(&sandbox, "hello", &["--params-file", "missing.json"]), 6, "missing.json");
     meet(run(&sandbox, "hello", &["--models", "missing"]), 6, "missing");
+    let server = Proxy::before(&free_address());
+    for (at, status) in [401, 422, 500].into_iter().enumerate() {
+        server.on("POST", "", at..at + 1, Fault::status(status));
+    }
+    let login = |address: &str| {
+        let url = format!("http://{address}");
+        end_with_input(sandbox.command(["login", &url, "--username", "ada@example.com", "--password-stdin"]), "password")
+    };
+    for (code, status) in [(7, "401"), (8, "422"), (9, "500")] {
+        meet(login(server.address()), code, status);
+    }
+    let nobody = free_address();
+    meet(login(&nobody), 10, &nobody);
+    meet(sandbox.run(["pull", "oci-layout:nowhere:1"]), 11, "nowhere");
     sandbox.set("KEYNET_MEMORY", "lots");
     meet(run(&sandbox, "hello", &["--param", "name=Ada"]), 4, "KEYNET_MEMORY");
 
@@ -82,7 +97,8 @@ fn every_documented_exit_code_is_met() {
 fn help_has_every_command_and_the_exit_codes() {
     let ended = Sandbox::new().run(["--help"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for text in ["new", "build", "run", "inspect", "storage", "completions", "Exit codes"] {
+    let commands = ["new", "build", "run", "inspect", "push", "pull", "tag", "verify", "keygen", "login", "logout", "whoami", "storage"];
+    for text in commands.into_iter().chain(["completions", "Exit codes"]) {
         assert!(ended.stdout.contains(text), "lacks {text:?}: {}", ended.stdout);
     }
 }
@@ -376,7 +392,7 @@ fn a_port_that_is_taken_is_told() {
 fn storage_serve_says_where_urls_point_if_that_is_elsewhere() {
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_STORAGE_PUBLIC_URL", "https://objects.example.com/");
-    let address = keynet_tests::free_address();
+    let address = free_address();
     let server = keynet_tests::Server::start(sandbox.command(["storage", "serve", "--listen", &address]), address.clone());
     server.says(&format!("listening on http://{address}, objects in "));
     server.says("presigned URLs point to https://objects.example.com/");
@@ -520,10 +536,11 @@ fn the_deployments_model_is_asked_when_none_is_named() {
 fn a_triton_server_in_the_environment_is_not_passed_over() {
     let mut sandbox = Sandbox::new();
     sandbox.set("TRITON_URL", "http://127.0.0.1:1");
+    sandbox.set("KEYNET_TRITON_RETRY", "0");
     let report = capable(&sandbox, json!({ "do": "ask", "model": "identity_fp32" }));
     assert_eq!(report["kind"], "unavailable");
     let error = report["error"].as_str().unwrap();
-    assert!(error.contains("TRITON_URL") && error.contains("unset it") && error.contains("KEYNET_MODELS"), "{error}");
+    assert!(error.contains("cannot be reached") && error.contains("is TRITON_URL its gRPC port?"), "{error}");
     let ended = run(&sandbox, "capable", &["--param", "do=ask", "--param", "model=identity_fp32"]);
     assert!(!ended.stderr.contains("run in process, from"), "{}", ended.stderr);
     // What asks no model is not concerned, and --models stands above it.
@@ -539,17 +556,18 @@ fn a_triton_server_in_the_environment_is_not_passed_over() {
 fn an_s3_store_in_the_environment_is_not_passed_over() {
     let mut sandbox = Sandbox::new();
     sandbox.set("AWS_BUCKET_NAME", "pictures");
+    sandbox.set("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:1");
     says(&run(&sandbox, "hello", &["--param", "name=Ada"]), 4, &["AWS_ACCESS_KEY_ID"]);
     sandbox.set("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE");
     sandbox.set("AWS_SECRET_ACCESS_KEY", "hunter2hunter2");
     let report = capable(&sandbox, json!({ "do": "put", "location": "a", "content": "a" }));
     assert_eq!(report["kind"], "unavailable");
     let error = report["error"].as_str().unwrap();
-    assert!(error.contains("AWS_BUCKET_NAME") && error.contains("unset it") && error.contains("KEYNET_STORAGE"), "{error}");
+    assert!(error.contains("cannot be reached") && error.contains("is MLFLOW_S3_ENDPOINT_URL its address?"), "{error}");
     assert!(!sandbox.path("storage").exists(), "nothing is written to the folder instead");
     std::fs::write(sandbox.path("note.txt"), "x").unwrap();
     let ended = run(&sandbox, "capable", &["-vv", "--param", "do=get", "--input", "location=note.txt"]);
-    says(&ended, 6, &["AWS_BUCKET_NAME"]);
+    says(&ended, 6, &["MLFLOW_S3_ENDPOINT_URL"]);
     assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     assert_eq!(run(&sandbox, "hello", &["--param", "name=Ada"]).code, Some(0));
     let ended = run(&sandbox, "capable", &["--storage", "objects", "--param", "do=put", "--param", "location=a", "--param", "content=b"]);

@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use keynet_tests::made::answers;
 use keynet_tests::{Sandbox, Server, answer, fetch, free_address, guest, http, root, send};
 use serde_json::{Value, json};
 
@@ -21,31 +22,6 @@ fn sandbox() -> Sandbox {
 
 fn slept(server: &Server, ms: u64) {
     assert_eq!(server.post(&json!({ "do": "sleep", "ms": ms })), (200, json!({ "slept": ms })));
-}
-
-/// An action whose result is `text`, which no SDK would let through.
-fn answers(text: &str) -> Vec<u8> {
-    let length = text.len();
-    let escaped: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
-    let module = format!(
-        r#"(module
-          (memory (export "memory") 1)
-          (data (i32.const 16) "answer") (data (i32.const 2048) "{escaped}")
-          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
-          (func (export "keynet:inference/function@0.1.0#describe") (result i32)
-            (i32.store (i32.const 64) (i32.const 16)) (i32.store (i32.const 68) (i32.const 6))
-            (i32.store (i32.const 72) (i32.const 16)) (i32.store (i32.const 76) (i32.const 6))
-            (i32.const 64))
-          (func (export "keynet:inference/function@0.1.0#run") (param i32 i32) (result i32)
-            (i32.store (i32.const 132) (i32.const 2048)) (i32.store (i32.const 136) (i32.const {length}))
-            (i32.const 128)))"#
-    );
-    let mut module = wat::parse_str(module).unwrap();
-    let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
-    let world = resolve.select_world(&[package], Some("action")).unwrap();
-    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();
-    wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
 fn serve_answer(sandbox: &Sandbox, text: &str) -> Server {

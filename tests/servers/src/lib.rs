@@ -5,10 +5,14 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a test that cannot go on panics
 
+mod faults;
+
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+pub use faults::{Fault, FaultyProxy};
 
 /// A server that runs; ended when dropped.
 #[derive(Debug)]
@@ -24,13 +28,18 @@ impl RealServer {
     /// An OCI registry. `mode` is `none`, `basic`, `tls` or `token`. Says `REGISTRY`, and where they apply `REGISTRY_USER`,
     /// `REGISTRY_PASSWORD`, `REGISTRY_CA`, `REGISTRY_TOKEN_REALM`.
     pub fn registry(mode: &str) -> Self {
-        Self::start("registry.sh", mode, &[("REGISTRY_PORT", &[0, 1, 2, 3, 4])], &[])
+        Self::registry_with(mode, &[])
+    }
+
+    /// The same with the script's variables (`TOKEN_TTL`).
+    pub fn registry_with(mode: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start("registry.sh", mode, &[("REGISTRY_PORT", &[0, 1, 2, 3, 4])], settings)
     }
 
     /// Triton with the models of `triton/models`, or of the folder in the variable `TRITON_MODELS`. `settings` are the script's
     /// variables (`TRITON_TLS`, `TRITON_TOKEN`, `TRITON_ARGS`). Says `TRITON_GRPC`, `TRITON_HTTP`, `TRITON_METRICS`.
     pub fn triton(settings: &[(&str, &str)]) -> Self {
-        Self::start("triton.sh", "", &[("GRPC_PORT", &[0]), ("HTTP_PORT", &[0]), ("METRICS_PORT", &[0])], settings)
+        Self::start("triton.sh", "", &[("HTTP_PORT", &[0, 1, 2])], settings)
     }
 
     /// An S3 store with the buckets of `S3_BUCKETS` (`test`). Says `S3_ENDPOINT`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
@@ -67,6 +76,11 @@ impl RealServer {
     /// Stops it; its data stays.
     pub fn stop(&self) {
         self.run("stop");
+    }
+
+    /// What the script's command `seed` says: MLflow's registers the model `detector`, versions 1 and 2, with the alias `champion` for 2.
+    pub fn seed(&self) -> String {
+        self.run("seed")
     }
 
     /// One of the endpoints that it says.

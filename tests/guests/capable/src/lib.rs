@@ -5,6 +5,7 @@
 mod contract;
 mod models;
 mod objects;
+mod triton;
 
 use std::time::Duration;
 
@@ -34,6 +35,11 @@ enum Part {
     Metadata,
     /// Asks `model`, or the deployment's.
     Ask,
+    /// Models of a real Triton: those of `tests/servers/triton/models`.
+    Triton,
+    /// One small question to `add_sub`, and one large one to `detector`: what benchmarks ask.
+    AddSub,
+    Detect,
     /// Objects, in every way.
     Objects,
     Conditions,
@@ -69,6 +75,9 @@ fn main(args: Args) -> Result<Value> {
         Part::PredictStream => models::predict_stream(),
         Part::Metadata => models::metadata(),
         Part::Ask => models::ask(&UserInput::get::<String>("model")?.unwrap_or_default()),
+        Part::Triton => triton::triton(),
+        Part::AddSub => triton::add_sub(),
+        Part::Detect => triton::detect(),
         Part::Objects => objects::objects(),
         Part::Conditions => objects::conditions(),
         Part::Parts => objects::parts(),

@@ -1,0 +1,117 @@
+//! A proxy in front of a real server, for what a real server cannot be made to do: fail, stall or break off when a test wants it to.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// What happens to one connection.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// Nothing: it goes through.
+    None,
+    /// Its first request is answered with this status and body, and it is closed.
+    Answer(u16, &'static str),
+    /// Its first request is never answered.
+    Silence,
+    /// It is closed after so many bytes of the answer.
+    Cut(usize),
+    /// It is closed as soon as it is made.
+    Close,
+}
+
+/// A proxy on a free port of 127.0.0.1. Connections meet the planned faults in turn, and none when the plan is over.
+#[derive(Debug)]
+pub struct FaultyProxy {
+    address: SocketAddr,
+    plan: Arc<Mutex<(VecDeque<Fault>, Option<Fault>)>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl FaultyProxy {
+    /// In front of `server`, such as `127.0.0.1:8333` or `http://127.0.0.1:8333`.
+    pub fn before(server: &str) -> Self {
+        let server: SocketAddr = server.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let proxy = Self { address: listener.local_addr().expect("its address"), plan: Arc::default(), connections: Arc::default() };
+        let (plan, connections) = (Arc::clone(&proxy.plan), Arc::clone(&proxy.connections));
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let fault = {
+                    let (plan, always) = &mut *plan.lock().expect("the plan");
+                    plan.pop_front().or_else(|| always.clone()).unwrap_or(Fault::None)
+                };
+                thread::spawn(move || serve(client, server, &fault));
+            }
+        });
+        proxy
+    }
+
+    /// Where it listens, as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The next connections meet these, then none.
+    pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
+        *self.plan.lock().expect("the plan") = (faults.into_iter().collect(), None);
+    }
+
+    /// All connections meet this from now on.
+    pub fn always(&self, fault: Fault) {
+        *self.plan.lock().expect("the plan") = (VecDeque::new(), Some(fault));
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(mut client: TcpStream, server: SocketAddr, fault: &Fault) {
+    match fault {
+        Fault::None => pass(client, server, usize::MAX),
+        Fault::Cut(bytes) => pass(client, server, *bytes),
+        Fault::Close => {}
+        Fault::Silence => drain(&mut client),
+        Fault::Answer(status, body) => {
+            read_head(&mut client);
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status} Planned\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+            let _ = client.write_all(answer.as_bytes());
+            let _ = client.shutdown(Shutdown::Write);
+            drain(&mut client); // what is still coming, so that the answer is not lost
+        }
+    }
+}
+
+/// Passes everything on, and at most `most` bytes of the answers.
+fn pass(mut client: TcpStream, server: SocketAddr, most: usize) {
+    let Ok(mut upstream) = TcpStream::connect(server) else { return };
+    let (mut from, mut to) = (client.try_clone().expect("a handle"), upstream.try_clone().expect("a handle"));
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    let mut limited = Read::by_ref(&mut upstream).take(most as u64);
+    let _ = std::io::copy(&mut limited, &mut client);
+    let _ = (client.shutdown(Shutdown::Both), upstream.shutdown(Shutdown::Both));
+}
+
+fn read_head(client: &mut TcpStream) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|read| read == 1) {
+        head.extend_from_slice(&byte);
+    }
+}
+
+fn drain(client: &mut TcpStream) {
+    let _ = client.set_read_timeout(Some(Duration::from_secs(60)));
+    let _ = std::io::copy(client, &mut std::io::sink());
+}

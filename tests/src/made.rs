@@ -1,0 +1,38 @@
+//! Actions that no SDK would make.
+
+use crate::root;
+
+/// An action whose result is `text`, which no SDK would let through.
+pub fn answers(text: &str) -> Vec<u8> {
+    action("answer", "answer", text)
+}
+
+/// An action that says it has this name and description, and whose result is `text`, whatever that is.
+pub fn action(name: &str, description: &str, text: &str) -> Vec<u8> {
+    let escaped = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
+    let module = format!(
+        r#"(module
+          (memory (export "memory") 1)
+          (data (i32.const 256) "{}") (data (i32.const 512) "{}") (data (i32.const 2048) "{}")
+          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+          (func (export "keynet:inference/function@0.1.0#describe") (result i32)
+            (i32.store (i32.const 64) (i32.const 256)) (i32.store (i32.const 68) (i32.const {}))
+            (i32.store (i32.const 72) (i32.const 512)) (i32.store (i32.const 76) (i32.const {}))
+            (i32.const 64))
+          (func (export "keynet:inference/function@0.1.0#run") (param i32 i32) (result i32)
+            (i32.store (i32.const 132) (i32.const 2048)) (i32.store (i32.const 136) (i32.const {}))
+            (i32.const 128)))"#,
+        escaped(name),
+        escaped(description),
+        escaped(text),
+        name.len(),
+        description.len(),
+        text.len(),
+    );
+    let mut module = wat::parse_str(module).expect("a module");
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit")).expect("the contract");
+    let world = resolve.select_world(&[package], Some("action")).expect("its world");
+    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).expect("its metadata");
+    wit_component::ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode()).expect("a component")
+}

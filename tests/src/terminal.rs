@@ -1,0 +1,83 @@
+//! A terminal, as far as a program can tell: what it shows can be waited for, and typed at.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{Sandbox, binary};
+
+/// A program that runs in a terminal of its own; killed when dropped.
+pub struct Terminal {
+    child: Child,
+    shown: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    /// `keynet-inference ARGUMENTS` there, by way of `script`, which comes with every Debian.
+    pub fn keynet(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|word| format!(" '{word}'")).collect::<String>();
+        let line = format!("'{}'{arguments}", binary().display());
+        let mut command = sandbox.program("script", ["-qefc", &line, "/dev/null"]);
+        let mut child = command
+            .env("TERM", "xterm")
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("script");
+        let mut output = child.stdout.take().expect("a pipe");
+        let shown = Arc::new(Mutex::new(String::new()));
+        let keep = Arc::clone(&shown);
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                keep.lock().expect("the text").push_str(&String::from_utf8_lossy(&buffer[..length]));
+            }
+        });
+        Self { child, shown }
+    }
+
+    /// Waits until it shows `text`.
+    pub fn wait_for(&self, text: &str) {
+        let started = Instant::now();
+        while !self.shown().contains(text) {
+            assert!(started.elapsed() < Duration::from_secs(60), "it does not show {text:?}: {:?}", self.shown());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Types a line.
+    pub fn type_line(&mut self, text: &str) {
+        let keyboard = self.child.stdin.as_mut().expect("a keyboard");
+        keyboard.write_all(format!("{text}\r").as_bytes()).and_then(|()| keyboard.flush()).expect("a key");
+    }
+
+    /// Everything it has shown so far.
+    pub fn shown(&self) -> String {
+        self.shown.lock().expect("the text").clone()
+    }
+
+    /// Its end: the exit code, and all it has shown.
+    pub fn end(mut self) -> (Option<i32>, String) {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                break status;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "it does not end: {:?}", self.shown());
+            thread::sleep(Duration::from_millis(10));
+        };
+        thread::sleep(Duration::from_millis(50)); // the reader is as far as the pipe
+        (status.code(), self.shown())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
