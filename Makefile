@@ -4,7 +4,7 @@
 help:
 	@echo 'make demo      set up, build, find things in a picture, say where the result is'
 	@echo 'make test      set up and run every check and test'
-	@echo 'make install   install the keynet-inference command'
+	@echo 'make install   install the keynet-inference command, and the keynet-runtime that images are made of'
 	@echo 'make bench     repeat the figures of docs/benchmarks.md'
 	@echo 'make accuracy  measure the detector on pictures it has never seen'
 
@@ -16,6 +16,7 @@ test:
 
 install:
 	cargo install --path cli --locked
+	cargo install --path host --locked
 
 bench:
 	@tests/bench

@@ -1,10 +1,12 @@
 //! What the benchmarks share: the guests of `tests/build-guests` and a host without models and objects.
 
+#![allow(dead_code)] // each benchmark uses a part of it
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
+use keynet_host::engine::{AotCache, Compiler, Cpu, Engine, EngineOptions};
 use keynet_host::policy::Policy;
 use keynet_host::{ActivationRequest, Config, Error, Host, LogSink, Parameters};
 
@@ -16,9 +18,10 @@ pub fn guest(name: &str) -> Vec<u8> {
 }
 
 /// A host that compiles in this process.
+#[allow(dead_code)] // not every benchmark is content with it
 pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let config = Config::from_origins(vec![]).expect("the defaults");
-    let engine = Engine::new(EngineOptions { activations, compiler: Compiler::InProcess, cache }).expect("an engine");
+    let engine = Engine::new(EngineOptions { activations, cpu: Cpu::default(), compiler: Compiler::InProcess, cache }).expect("an engine");
     let mut policy = Policy::local();
     policy.limits.time = Duration::from_secs(600);
     let none = || Error::unavailable("the benchmark has none");

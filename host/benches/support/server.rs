@@ -1,0 +1,119 @@
+//! A server as a process of its own, whose streams are read as the platform reads them.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Which server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The container's process.
+    Runtime,
+    /// This process in its other role.
+    Echo,
+}
+
+/// Folders of compiled code and keys.
+pub struct Caches {
+    folder: tempfile::TempDir,
+    /// One that fills.
+    pub warm: PathBuf,
+}
+
+impl Caches {
+    /// Empty ones.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { warm: folder.path().join("warm"), folder }
+    }
+
+    /// One that nobody has used.
+    pub fn cold(&self) -> PathBuf {
+        tempfile::tempdir_in(self.folder.path()).expect("a folder").keep()
+    }
+}
+
+/// Runs until it is dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    started: Instant,
+    opened: Duration,
+}
+
+impl Server {
+    /// Starts one, and waits until its port is open.
+    pub fn start(kind: Kind, cache: &std::path::Path, concurrent: bool) -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let mut command = match kind {
+            Kind::Runtime => Command::new(env!("CARGO_BIN_EXE_keynet-runtime")),
+            Kind::Echo => Command::new(std::env::current_exe().expect("this program")),
+        };
+        match kind {
+            Kind::Runtime => command.arg("--port"),
+            Kind::Echo => command.arg(super::echo::ROLE),
+        };
+        command.arg(port.to_string()).env_clear().env("KEYNET_CACHE", cache.join("cache")).env("KEYNET_STATE_DIR", cache.join("state"));
+        command.env("__OW_ALLOW_CONCURRENT", concurrent.to_string()).current_dir(std::env::temp_dir());
+        let started = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a server");
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(20), "no port was opened");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        let opened = started.elapsed();
+        read(child.stdout.take().expect("a pipe"));
+        read(child.stderr.take().expect("a pipe"));
+        Self { child, port, started, opened }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// When it was started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// How long it took to listen.
+    pub fn opened_after(&self) -> Duration {
+        self.opened
+    }
+
+    /// Memory that it shares with nobody.
+    pub fn private_mib(&self) -> f64 {
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).expect("smaps_rollup");
+        let kib = |line: &str| line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0);
+        rollup.lines().filter(|line| line.starts_with("Private_")).map(kib).sum::<f64>() / 1024.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(mut pipe: impl Read + Send + 'static) {
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while pipe.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    });
+}
+
+/// `POST path` on a connection of its own, as the platform does by default: the status and the body.
+pub fn post(port: u16, path: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+    stream.set_nodelay(true).expect("a socket");
+    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+}
