@@ -82,16 +82,18 @@ venv() {
   ) 9> "$dir.lock"
 }
 
-# make_certs DIR: a test CA (ca.crt) and a server certificate for localhost and 127.0.0.1 (server.crt, .key).
+# make_certs DIR: a test CA (ca.crt), a server certificate for localhost and 127.0.0.1 (server.crt, .key) and a client's (client.crt, .key).
 make_certs() {
-  [ -s "$1/server.crt" ] && openssl x509 -checkend 86400 -noout -in "$1/server.crt" > /dev/null && return
+  [ -s "$1/client.crt" ] && openssl x509 -checkend 86400 -noout -in "$1/client.crt" > /dev/null && return
   mkdir -p "$1"
   ( cd "$1"
     openssl req -x509 -newkey rsa:2048 -nodes -days 365 -keyout ca.key -out ca.crt -subj "/CN=test CA" \
       -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
-    openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj "/CN=localhost"
     printf '%s\n' 'subjectAltName=DNS:localhost,IP:127.0.0.1' 'basicConstraints=CA:FALSE' \
       'extendedKeyUsage=serverAuth' > server.ext
-    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -out server.crt \
-      -extfile server.ext ) > "$1/openssl.log" 2>&1 || die "openssl: $(tail -1 "$1/openssl.log")"
+    printf '%s\n' 'basicConstraints=CA:FALSE' 'extendedKeyUsage=clientAuth' > client.ext
+    for who in server client; do
+      openssl req -newkey rsa:2048 -nodes -keyout $who.key -out $who.csr -subj "/CN=${who/server/localhost}"
+      openssl x509 -req -in $who.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -out $who.crt -extfile $who.ext
+    done ) > "$1/openssl.log" 2>&1 || die "openssl: $(tail -1 "$1/openssl.log")"
 }

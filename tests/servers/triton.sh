@@ -6,9 +6,12 @@
 #   triton.sh stop
 #
 # HTTP_PORT (8000), GRPC_PORT and METRICS_PORT (the next two); TRITON_MODELS: the model repository (triton/models);
-# TRITON_TLS=1: gRPC with TLS, CA in $SERVERS_DATA/triton-tls/ca.crt; TRITON_TOKEN=T: every gRPC call but
+# TRITON_TLS=1: gRPC with TLS, CA in $SERVERS_DATA/triton-tls/ca.crt; TRITON_TLS=mutual: and only for clients with a certificate of that
+# CA, such as client.crt and client.key beside it; TRITON_TOKEN=T: every gRPC call but
 # health and metadata must bring the header triton-grpc-protocol-x-token: T; TRITON_LOAD: the models to load
-# (all); TRITON_OWN_SHM=1: with a /dev/shm of its own, as in another container; TRITON_ARGS: more arguments. A model that is served by triton/onnx_model.py finds ONNX Runtime.
+# (all); TRITON_OWN_SHM=1: with a /dev/shm of its own, as in another container; TRITON_ARGS: more arguments. TRITON_MODELS may be
+# s3://http://host:port/bucket/prefix, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION.
+# ONNX models are served by a backend `onnxruntime` of our own in Python (triton/onnx_backend.py), since this Triton has only Python's.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 HTTP_PORT=${HTTP_PORT:-8000}
@@ -32,7 +35,7 @@ install() {
   onnxruntime
 }
 
-# In a folder of its own, since only one model needs it. The backend passes over PYTHONPATH: the model adds the folder itself.
+# In a folder of its own, since only ONNX models need it. The backend passes over PYTHONPATH: onnx_backend.py adds the folder itself.
 onnxruntime() {
   [ -d "$ONNX" ] && return
   (
@@ -47,11 +50,16 @@ onnxruntime() {
 start() {
   alive "$pid" && { say "already running"; endpoints; return; }
   { [ -s "$V/.done" ] && [ -d "$ONNX" ]; } || install
-  local t load args=() within=(); t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
+  local t load args=() within=() backends=$SERVERS_DATA/triton-$GRPC_PORT-backends
+  t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
+  mkdir -p "$backends/onnxruntime"
+  ln -sfn "$t/backends/python" "$backends/python"
+  ln -sf "$here/triton/onnx_backend.py" "$backends/onnxruntime/model.py"
   if [ -n "${TRITON_TLS-}" ]; then
     make_certs "$SERVERS_DATA/triton-tls"
     args+=(--grpc-use-ssl=true "--grpc-server-cert=$SERVERS_DATA/triton-tls/server.crt"
            "--grpc-server-key=$SERVERS_DATA/triton-tls/server.key")
+    [ "$TRITON_TLS" != mutual ] || args+=(--grpc-use-ssl-mutual=true "--grpc-root-cert=$SERVERS_DATA/triton-tls/ca.crt")
   fi
   [ -z "${TRITON_TOKEN-}" ] || args+=("--grpc-restricted-protocol=inference,shared-memory,model-config,model-repository,statistics,trace,logging:x-token=$TRITON_TOKEN")
   read -ra load <<< "${TRITON_LOAD-*}"
@@ -62,7 +70,7 @@ start() {
   LD_LIBRARY_PATH=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))') \
   PATH=$V/bin:$PATH TRITON_ONNXRUNTIME=$ONNX PYTHONDONTWRITEBYTECODE=1 \
   launch "$pid" "$log" "${within[@]}" "$t/bin/tritonserver" \
-    "--model-repository=$MODELS" "--backend-directory=$t/backends" "--cache-directory=$t/caches" \
+    "--model-repository=$MODELS" "--backend-directory=$backends" "--cache-directory=$t/caches" \
     --http-address=127.0.0.1 "--http-port=$HTTP_PORT" --grpc-address=127.0.0.1 "--grpc-port=$GRPC_PORT" \
     --metrics-address=127.0.0.1 "--metrics-port=$METRICS_PORT" \
     --model-control-mode=explicit --disable-auto-complete-config --exit-timeout-secs=5 \

@@ -17,6 +17,8 @@ pub enum Fault {
     Answer(u16, &'static str),
     /// Its first request is never answered.
     Silence,
+    /// It goes through, after so long.
+    Late(Duration),
     /// It is closed after so many bytes of the answer.
     Cut(usize),
     /// It is closed as soon as it is made.
@@ -29,6 +31,7 @@ pub struct FaultyProxy {
     address: SocketAddr,
     plan: Arc<Mutex<(VecDeque<Fault>, Option<Fault>)>>,
     connections: Arc<AtomicUsize>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl FaultyProxy {
@@ -36,16 +39,22 @@ impl FaultyProxy {
     pub fn before(server: &str) -> Self {
         let server: SocketAddr = server.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let proxy = Self { address: listener.local_addr().expect("its address"), plan: Arc::default(), connections: Arc::default() };
-        let (plan, connections) = (Arc::clone(&proxy.plan), Arc::clone(&proxy.connections));
+        let address = listener.local_addr().expect("its address");
+        let proxy = Self { address, plan: Arc::default(), connections: Arc::default(), open: Arc::default() };
+        let (plan, connections, open) = (Arc::clone(&proxy.plan), Arc::clone(&proxy.connections), Arc::clone(&proxy.open));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 connections.fetch_add(1, Ordering::SeqCst);
+                let (kept, end) = (client.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
+                open.lock().expect("the connections").push(kept);
                 let fault = {
                     let (plan, always) = &mut *plan.lock().expect("the plan");
                     plan.pop_front().or_else(|| always.clone()).unwrap_or(Fault::None)
                 };
-                thread::spawn(move || serve(client, server, &fault));
+                thread::spawn(move || {
+                    serve(client, server, &fault);
+                    let _ = end.shutdown(Shutdown::Both);
+                });
             }
         });
         proxy
@@ -66,6 +75,11 @@ impl FaultyProxy {
         *self.plan.lock().expect("the plan") = (VecDeque::new(), Some(fault));
     }
 
+    /// Hangs up: what is kept open for later is closed, so that whoever comes next meets the plan.
+    pub fn hang_up(&self) {
+        self.open.lock().expect("the connections").drain(..).for_each(|client| drop(client.shutdown(Shutdown::Both)));
+    }
+
     /// How many connections were made.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
@@ -76,6 +90,10 @@ fn serve(mut client: TcpStream, server: SocketAddr, fault: &Fault) {
     match fault {
         Fault::None => pass(client, server, usize::MAX),
         Fault::Cut(bytes) => pass(client, server, *bytes),
+        Fault::Late(time) => {
+            thread::sleep(*time);
+            pass(client, server, usize::MAX);
+        }
         Fault::Close => {}
         Fault::Silence => drain(&mut client),
         Fault::Answer(status, body) => {

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 pub use faults::{Fault, FaultyProxy};
 
@@ -54,6 +55,11 @@ impl RealServer {
         Self::start("mlflow.sh", mode, &[("MLFLOW_PORT", &[0, 1, 2])], &[])
     }
 
+    /// A gateway that speaks gRPC, before `server` (`127.0.0.1:8001`): it lets through who brings the bearer token `token`. Says `GATEWAY`.
+    pub fn gateway(server: &str, token: &str) -> Self {
+        Self::start("gateway.sh", "", &[("GATEWAY_PORT", &[0])], &[("GATEWAY_SERVER", server), ("GATEWAY_TOKEN", token)])
+    }
+
     fn start(script: &'static str, mode: &str, ports: &[(&str, &[u16])], settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut environment: BTreeMap<_, _> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -76,6 +82,22 @@ impl RealServer {
     /// Stops it; its data stays.
     pub fn stop(&self) {
         self.run("stop");
+    }
+
+    /// Kills it and what it has started, as the system does when memory is short: no answer is finished.
+    pub fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    /// Sends a signal, such as `STOP`, to it and to what it has started.
+    pub fn signal(&self, name: &str) {
+        let files = std::fs::read_dir(self.folder()).expect("its folder").flatten().map(|entry| entry.path());
+        for file in files.filter(|path| path.extension().is_some_and(|extension| extension == "pid")) {
+            let known = std::fs::read_to_string(file).expect("its process");
+            let process = known.split(' ').next().expect("PID START");
+            let sent = Command::new("bash").arg("-c").arg(format!("kill -{name} -- -{process}")).status().expect("bash");
+            assert!(sent.success(), "{} has no process {process}", self.script);
+        }
     }
 
     /// What the script's command `seed` says: MLflow's registers the model `detector`, versions 1 and 2, with the alias `champion` for 2.
@@ -113,10 +135,11 @@ fn scripts() -> PathBuf {
 }
 
 /// A port with which all of `offsets` above it are free. Below the range that the system hands out itself, and different from one
-/// test process to the next.
+/// test process to the next and from one server of it to the next, which may be starting at the same time.
 fn free_port(offsets: &[u16]) -> u16 {
+    static SERVERS: AtomicU16 = AtomicU16::new(0);
     let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let start = u16::try_from(std::process::id() % 900).expect("a small number") * 12;
-    let mut candidates = (0..900).map(|step| 10_100 + (start + step * 12) % 10_800);
+    let start = u16::try_from(std::process::id() % 900).expect("a small number") + SERVERS.fetch_add(1, Ordering::Relaxed) % 9 * 101;
+    let mut candidates = (0..900).map(|step| 10_100 + (start + step) % 900 * 12);
     candidates.find(|port| offsets.iter().all(|offset| free(port + offset))).expect("a free port")
 }
