@@ -2,11 +2,13 @@
 //!
 //! `name`, `platform`, `backend`, `max_batch_size`, `input` and `output` (`name`, `data_type`, `dims`), `default_model_filename` and
 //! `version_policy`. Every other field is read over: it tunes Triton (instances, GPUs, batching, warm-up), or is used by clients
-//! (`label_filename`). A field that would change what a request means is refused instead: `reshape`.
+//! (`label_filename`). A field that would change what a request means is refused instead:
+//! `reshape`, but for the one that Triton needs for a model's scalar, which has no dimensions here.
 //! The fields: <https://github.com/triton-inference-server/common/blob/main/protobuf/model_config.proto>.
 
 use super::super::DataType;
-use super::text_format::{self, Field, Message, Position, SyntaxError, Value};
+use super::super::model_files::element_type;
+use super::super::model_files::text_format::{self, Field, Message, Position, SyntaxError, Value};
 
 /// A model's configuration; the default is what holds without a file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -101,18 +103,18 @@ fn tensor(field: &Field) -> Result<ConfiguredTensor, SyntaxError> {
     let Value::Message(message) = &field.value else {
         return wrong(field.at, format!("`{}` is a message in braces", field.name));
     };
-    if let Some(reshape) = message.last("reshape") {
-        return wrong(reshape.at, "`reshape` is not something the embedded backend does: give the shape the model has");
-    }
     let Some(name) = string(message, "name")? else {
         return wrong(field.at, format!("an `{}` without a name", field.name));
     };
-    let dims = message.all("dims").map(dimension).collect::<Result<Vec<_>, _>>()?;
-    Ok(ConfiguredTensor {
-        name,
-        data_type: message.last("data_type").map(data_type).transpose()?,
-        dims: Some(dims).filter(|dims| !dims.is_empty()),
-    })
+    let mut dims = Some(message.all("dims").map(dimension).collect::<Result<Vec<_>, _>>()?).filter(|dims| !dims.is_empty());
+    if let Some(reshape) = message.last("reshape") {
+        let scalar = matches!(&reshape.value, Value::Message(shape) if shape.last("shape").is_none());
+        if !scalar || dims.as_deref() != Some(&[1]) {
+            return wrong(reshape.at, "of `reshape` the embedded backend does only `dims: [ 1 ] reshape: { shape: [ ] }`, a scalar");
+        }
+        dims = Some(Vec::new());
+    }
+    Ok(ConfiguredTensor { name, data_type: message.last("data_type").map(data_type).transpose()?, dims })
 }
 
 fn dimension(field: &Field) -> Result<i64, SyntaxError> {
@@ -122,32 +124,14 @@ fn dimension(field: &Field) -> Result<i64, SyntaxError> {
     }
 }
 
-/// `TYPE_FP32`; in the order of their numbers.
-const TYPES: [(&str, DataType); 14] = [
-    ("TYPE_BOOL", DataType::Bool),
-    ("TYPE_UINT8", DataType::Uint8),
-    ("TYPE_UINT16", DataType::Uint16),
-    ("TYPE_UINT32", DataType::Uint32),
-    ("TYPE_UINT64", DataType::Uint64),
-    ("TYPE_INT8", DataType::Int8),
-    ("TYPE_INT16", DataType::Int16),
-    ("TYPE_INT32", DataType::Int32),
-    ("TYPE_INT64", DataType::Int64),
-    ("TYPE_FP16", DataType::Fp16),
-    ("TYPE_FP32", DataType::Fp32),
-    ("TYPE_FP64", DataType::Fp64),
-    ("TYPE_STRING", DataType::Bytes),
-    ("TYPE_BF16", DataType::Bf16),
-];
-
 fn data_type(field: &Field) -> Result<DataType, SyntaxError> {
     let found = match &field.value {
-        Value::Word(word) => TYPES.iter().find(|(name, _)| name == word),
-        Value::Integer(number) => number.checked_sub(1).and_then(|index| TYPES.get(usize::try_from(index).ok()?)),
+        Value::Word(word) => element_type::of_triton(word),
+        Value::Integer(number) => element_type::of_triton_number(*number),
         _ => None,
     };
     match found {
-        Some((_, data_type)) => Ok(*data_type),
+        Some(data_type) => Ok(data_type),
         None => wrong(field.at, "`data_type` is one of Triton's types, such as TYPE_FP32"),
     }
 }
@@ -220,7 +204,15 @@ mod tests {
         ] {
             assert_eq!(ModelConfig::parse(text).unwrap_err().to_string(), expected, "{text}");
         }
-        let reshape = ModelConfig::parse("input { name: \"x\" dims: [1] reshape { shape: [] } }").unwrap_err();
-        assert!(reshape.what.contains("reshape"), "{reshape}");
+        for other in ["dims: [1] reshape { shape: [1, 1] }", "dims: [2] reshape { shape: [] }", "reshape { shape: [] }"] {
+            let reshape = ModelConfig::parse(&format!("input {{ name: \"x\" {other} }}")).unwrap_err();
+            assert!(reshape.what.contains("a scalar"), "{reshape}");
+        }
+    }
+
+    #[test]
+    fn a_scalar_is_what_triton_shows_with_one_dimension() {
+        let config = ModelConfig::parse("output { name: \"x\" dims: [1] reshape { shape: [] } }").unwrap();
+        assert_eq!(config.outputs[0].dims.as_deref(), Some([].as_slice()));
     }
 }

@@ -32,7 +32,6 @@ pub(super) fn to_rten(tensor: &Tensor) -> Result<ValueOrView<'_>> {
         DataType::Bool => owned(&shape, bytes.iter().map(|byte| i32::from(*byte != 0)).collect()),
         DataType::Int64 => owned(&shape, narrowed(bytes)?),
         DataType::Fp16 => owned(&shape, elements(bytes, |two| f16::from_le_bytes(two).to_f32())),
-        #[allow(clippy::cast_possible_truncation)] // documented above
         DataType::Fp64 => owned(&shape, elements(bytes, |eight| f64::from_le_bytes(eight) as f32)),
         other => Err(Error::invalid(format!("{other} is not a type that models run in process can take"))),
     }

@@ -229,8 +229,8 @@ fn names_used<'a>(node: &'a onnx::NodeProto, names: &mut Vec<&'a str>) {
 mod tests {
     use std::path::Path;
 
-    use super::super::onnx_file::read_graph;
     use super::*;
+    use crate::inference::model_files::onnx_file::read_graph;
 
     fn bytes(model: &str, inputs: &[(&str, &[i64])]) -> u64 {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(model).join("1/model.onnx");

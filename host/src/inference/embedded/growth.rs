@@ -71,9 +71,7 @@ impl Kind {
     fn elements(self, shape: Option<&[u64]>, data: u64, operands: &[Vec<f64>]) -> u64 {
         let product = |values: &[f64]| values.iter().map(|value| value.max(0.0)).product::<f64>();
         let first = operands.first().map_or(&[][..], Vec::as_slice);
-        #[allow(clippy::cast_precision_loss)] // an estimate
-        let data = data as f64;
-        #[allow(clippy::cast_precision_loss)]
+        let data = data as f64; // an estimate
         let sizes = || shape.unwrap_or_default().iter().map(|size| *size as f64);
         let elements = match self {
             Self::Tile | Self::OneHot | Self::Scale => data * product(first),
@@ -100,9 +98,7 @@ impl Kind {
                 sizes().map(|size| size + 2.0 * most).product::<f64>().max(data)
             }
         };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates; NaN is 0
-        let elements = elements as u64;
-        elements
+        elements as u64 // saturates; NaN is 0
     }
 }
 

@@ -11,8 +11,8 @@
 //!   again, and one that is added is found. Symbolic links are followed. Weights beside the graph (ONNX external data) are read, but a
 //!   change of theirs alone is not noticed.
 //! * **Of `config.pbtxt`** these are used: `name`, `platform`, `backend`, `max_batch_size`, `input` and `output` (`name`, `data_type`,
-//!   `dims`), `default_model_filename`, `version_policy`. A platform that is not ONNX is reported and not obeyed. `reshape` is refused;
-//!   every other field is read over.
+//!   `dims`), `default_model_filename`, `version_policy`. A platform that is not ONNX is reported and not obeyed. `reshape` is refused,
+//!   but for a scalar's; every other field is read over.
 //! * **Requests** are checked against the model before anything is allocated. Their parameters (`priority`, `timeout`, …) mean nothing
 //!   here and are ignored. Any size of the batch dimension works, up to `max_batch_size` if there is one.
 //! * **Copies**: FP32, INT32, INT8 and UINT8 go in without a copy when their bytes are aligned (otherwise one) and come out without one;
@@ -29,13 +29,11 @@ mod convert;
 mod estimate;
 mod growth;
 mod model;
-mod onnx_file;
 mod repository;
 mod signature;
 mod size_expression;
 #[cfg(test)]
 mod tests;
-mod text_format;
 mod thread;
 
 use std::path::Path;
@@ -46,8 +44,9 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::sync::Semaphore;
 
-use super::{InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor};
+use super::{IndexedModel, InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor};
 use crate::budget::CallBudget;
+use crate::config::EmbeddedModelsConfig;
 use crate::error::{Error, ErrorKind, Result};
 use cache::Models;
 use repository::Repository;
@@ -74,6 +73,18 @@ impl Default for EmbeddedLimits {
     }
 }
 
+impl EmbeddedLimits {
+    /// Those that a configuration says.
+    pub fn of(config: &EmbeddedModelsConfig) -> Self {
+        Self {
+            max_dimension: config.max_dimension,
+            max_run_bytes: config.run_memory,
+            max_model_bytes: config.model_bytes,
+            ..Self::default()
+        }
+    }
+}
+
 /// Runs the models of a folder in process. See the [module](self).
 #[derive(Debug)]
 pub struct EmbeddedInference {
@@ -91,6 +102,25 @@ impl EmbeddedInference {
         let models = Arc::new(Models::new(Repository::open(models)?, limits));
         let runs = limits.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self { models, runs: Arc::new(Semaphore::new(runs)), limits })
+    }
+
+    /// The models of the folder with the versions that can be asked, as their files and configurations say; none of them is loaded.
+    ///
+    /// # Errors
+    /// `unavailable`: the folder cannot be read.
+    pub fn index(&self) -> Result<Vec<IndexedModel>> {
+        let repository = &self.models.repository;
+        let entry = |name: &str, version, state: &str, reason| IndexedModel {
+            name: name.to_owned(),
+            version,
+            state: Some(state.to_owned()),
+            reason,
+        };
+        let models = repository.names()?.into_iter().flat_map(|name| match repository.locate(&name, None) {
+            Ok(model) => model.served.iter().map(|version| entry(&name, Some(*version), "READY", String::new())).collect(),
+            Err(error) => vec![entry(&name, None, "UNAVAILABLE", error.message)],
+        });
+        Ok(models.collect())
     }
 }
 

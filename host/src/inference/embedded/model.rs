@@ -8,13 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rten::{Model, ModelOptions, NodeId, RunErrorKind, Value};
 
+use super::super::model_files::onnx_file;
 use super::super::signature::{Bound, Port, Signature};
 use super::super::{InferenceRequest, NamedTensor};
 use super::EmbeddedLimits;
 use super::convert;
 use super::estimate::{MemoryModel, Sizes};
 use super::growth::Growth;
-use super::onnx_file;
 use super::repository::LocatedModel;
 use super::signature;
 use crate::budget::{MemoryBudget, Reservation};

@@ -11,12 +11,10 @@ use std::io::{ErrorKind as IoErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::super::model_files::MAX_CONFIG_BYTES;
 use super::super::signature::listed;
 use super::config_pbtxt::{ModelConfig, VersionPolicy};
 use crate::error::{Error, Result};
-
-/// The most bytes a `config.pbtxt` may have.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// The folder.
 #[derive(Debug)]
@@ -160,7 +158,7 @@ impl Repository {
     fn no_such_model(&self, name: &str) -> Error {
         let names = match self.names() {
             Ok(names) => names,
-            Err(error) => return unreadable(&self.root.display().to_string(), &error),
+            Err(error) => return error,
         };
         let root = self.root.display();
         Error::not_found(if names.is_empty() {
@@ -171,8 +169,12 @@ impl Repository {
     }
 
     /// The models' names, sorted.
-    fn names(&self) -> std::io::Result<Vec<String>> {
-        let mut names: Vec<String> = fs::read_dir(&self.root)?
+    ///
+    /// # Errors
+    /// `unavailable`: the folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let entries = fs::read_dir(&self.root).map_err(|error| unreadable(&self.root.display().to_string(), &error))?;
+        let mut names: Vec<String> = entries
             .filter_map(|entry| entry.ok())
             .filter(|entry| entry.path().is_dir())
             .filter_map(|entry| entry.file_name().into_string().ok())

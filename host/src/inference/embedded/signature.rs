@@ -6,6 +6,7 @@
 use rten_onnx::onnx;
 
 use super::super::DataType;
+use super::super::model_files::element_type;
 use super::super::signature::{Port, Signature, listed, suits};
 use super::super::tensor::ShapeText;
 use super::config_pbtxt::ConfiguredTensor;
@@ -61,7 +62,7 @@ impl Reader<'_> {
             return Err(Error::invalid(format!("model {label}: its {kind} {name} is not a tensor")));
         };
         let element = tensor.elem_type;
-        let data_type = element.and_then(data_type).filter(|found| SUPPORTED.contains(found)).ok_or_else(|| {
+        let data_type = element.and_then(element_type::of_onnx).filter(|found| SUPPORTED.contains(found)).ok_or_else(|| {
             let element = element.as_ref().and_then(|element| element.name()).unwrap_or("no type");
             let supported = SUPPORTED.map(DataType::name).join(", ");
             Error::invalid(format!(
@@ -114,24 +115,4 @@ impl Reader<'_> {
             ))),
         }
     }
-}
-
-fn data_type(element: onnx::DataType) -> Option<DataType> {
-    Some(match element {
-        onnx::DataType::FLOAT => DataType::Fp32,
-        onnx::DataType::UINT8 => DataType::Uint8,
-        onnx::DataType::INT8 => DataType::Int8,
-        onnx::DataType::UINT16 => DataType::Uint16,
-        onnx::DataType::INT16 => DataType::Int16,
-        onnx::DataType::INT32 => DataType::Int32,
-        onnx::DataType::INT64 => DataType::Int64,
-        onnx::DataType::STRING => DataType::Bytes,
-        onnx::DataType::BOOL => DataType::Bool,
-        onnx::DataType::FLOAT16 => DataType::Fp16,
-        onnx::DataType::DOUBLE => DataType::Fp64,
-        onnx::DataType::UINT32 => DataType::Uint32,
-        onnx::DataType::UINT64 => DataType::Uint64,
-        onnx::DataType::BFLOAT16 => DataType::Bf16,
-        _ => return None,
-    })
 }

@@ -2,7 +2,7 @@
 //!
 //! It is what Triton's `config.pbtxt` is written in. Readers that know a message's schema refuse fields they don't know, and we read
 //! files written for any version of Triton; so this one keeps every field and leaves its meaning to the caller
-//! ([`super::config_pbtxt`]). The grammar: <https://protobuf.dev/reference/protobuf/textformat-spec/>. A list `name: [a, b]` is the
+//! (such as the embedded models' `config_pbtxt`). The grammar: <https://protobuf.dev/reference/protobuf/textformat-spec/>. A list `name: [a, b]` is the
 //! same as `name: a name: b`, and is read as that. It does not read extension or `Any` values: their names are kept as written.
 
 use std::fmt;
@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 64;
 
 /// A place in the text; both count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     pub line: u32,
     pub column: u32,
 }
@@ -26,20 +26,20 @@ impl fmt::Display for Position {
 /// What is wrong with a text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {what}")]
-pub(super) struct SyntaxError {
+pub(crate) struct SyntaxError {
     pub at: Position,
     pub what: String,
 }
 
 /// The fields of a message, in the order they are written.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub fields: Vec<Field>,
 }
 
 /// One value of a field; a repeated field has many of the same name.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Field {
+pub(crate) struct Field {
     pub name: String,
     pub value: Value,
     pub at: Position,
@@ -47,7 +47,7 @@ pub(super) struct Field {
 
 /// A value as it is written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Message(Message),
     String(String),
     Integer(i64),
@@ -70,7 +70,7 @@ impl Message {
 }
 
 /// Reads a whole text.
-pub(super) fn parse(text: &str) -> Result<Message, SyntaxError> {
+pub(crate) fn parse(text: &str) -> Result<Message, SyntaxError> {
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), at: Position { line: 1, column: 1 } };
     reader.skip_space();
     reader.fields(None, 0)

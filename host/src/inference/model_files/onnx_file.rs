@@ -5,6 +5,7 @@
 //! that is cut short reads as a smaller graph. So every file goes through the reader here first, which checks numbers and lengths
 //! against the file's size; what it passes, rten reads the same way.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -16,25 +17,22 @@ use rten_onnx::protobuf::{DecodeMessage, ErrorKind, OwnedValues, ProtobufError, 
 const GRAPH: u64 = 7;
 
 /// The graph in a file. Its tensors have their shapes, but no raw data.
-pub(super) fn read_graph(path: &Path) -> Result<GraphProto, ProtobufError> {
+pub(crate) fn read_graph(path: &Path) -> Result<GraphProto, ProtobufError> {
     check_outline(&mut WeightlessReader::open(path)?)?;
     let model = ModelProto::decode(WeightlessReader::open(path)?)?;
     model.graph.ok_or_else(|| ProtobufError::new(ErrorKind::Eof))
 }
 
-/// The bytes of the files beside the graph that its weights lie in, by their names in the graph.
-pub(super) fn external_bytes(graph: &GraphProto, model: &Path) -> u64 {
-    let mut locations: Vec<&str> = graph
-        .initializer
-        .iter()
-        .flat_map(|tensor| &tensor.external_data)
-        .filter(|entry| entry.key.as_deref() == Some("location"))
-        .filter_map(|entry| entry.value.as_deref())
-        .collect();
-    locations.sort_unstable();
-    locations.dedup();
+/// The files beside the graph that its weights lie in, by their names in the graph.
+pub(crate) fn external_files(graph: &GraphProto) -> BTreeSet<&str> {
+    let entries = graph.initializer.iter().flat_map(|tensor| &tensor.external_data);
+    entries.filter(|entry| entry.key.as_deref() == Some("location")).filter_map(|entry| entry.value.as_deref()).collect()
+}
+
+/// The bytes of those files.
+pub(crate) fn external_bytes(graph: &GraphProto, model: &Path) -> u64 {
     let bytes = |location: &str| std::fs::metadata(model.with_file_name(location)).map_or(0, |metadata| metadata.len());
-    locations.into_iter().map(bytes).sum()
+    external_files(graph).into_iter().map(bytes).sum()
 }
 
 /// Walks the outermost fields: they end where the file ends, and a graph is among them.
