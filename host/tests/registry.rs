@@ -1,6 +1,6 @@
 //! Artifacts against a real registry in each of its modes, and against `skopeo` and `openssl`, which read what is made here.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

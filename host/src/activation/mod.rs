@@ -115,7 +115,7 @@ impl Run {
         };
         let mut failure = Failure::of(&error, scene);
         if let Failure::Time { waiting, .. } = &mut failure {
-            *waiting = self.meter.cut_off();
+            *waiting = self.meter.cut_off(self.deadline);
         }
         Err(failure)
     }
@@ -218,7 +218,7 @@ fn describe_limits(component_bytes: usize) -> Limits {
     const LANGUAGE_RUNTIME: usize = 8 << 20;
     Limits {
         memory: if component_bytes > LANGUAGE_RUNTIME { 128 << 20 } else { 64 << 20 },
-        time: Duration::from_secs(1),
+        time: Duration::from_secs(3),
         logs: 64 << 10,
         handles: 64,
         call_bytes: 1 << 20,

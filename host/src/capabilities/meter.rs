@@ -14,6 +14,8 @@ pub struct Meter(Arc<Mutex<State>>);
 struct State {
     describing: bool,
     waiting: Option<(&'static str, Instant)>,
+    /// The last call that was answered: since when it had waited, and until when.
+    last: Option<(&'static str, Instant, Instant)>,
     spent: Spent,
     written: Vec<Location>,
 }
@@ -68,6 +70,7 @@ impl Meter {
         let answer = answer.await;
         let mut state = self.state();
         state.waiting = None;
+        state.last = Some((call, since, Instant::now()));
         let spent = &mut state.spent;
         let (calls, time) = if call.starts_with("storage.") {
             (&mut spent.storage_calls, &mut spent.storage)
@@ -98,8 +101,31 @@ impl Meter {
         self.state().written.clone()
     }
 
-    /// The call that was cut off, if one was, and how long it had waited.
-    pub fn cut_off(&self) -> Option<(&'static str, Duration)> {
-        self.state().waiting.map(|(call, since)| (call, since.elapsed()))
+    /// The call that took what was left of the time until `deadline`, if one did, and how long it had waited: one that was cut off, or
+    /// one that was told by then that there was no answer.
+    pub fn cut_off(&self, deadline: Instant) -> Option<(&'static str, Duration)> {
+        let state = self.state();
+        let cut_off = state.waiting.map(|(call, since)| (call, since.elapsed()));
+        let late = state.last.filter(|(_, _, until)| *until >= deadline);
+        cut_off.or_else(|| late.map(|(call, since, until)| (call, until - since)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_waits_until_the_end_spent_the_time() {
+        let meter = Meter::default();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        meter.wait("storage.get", async {}).await.unwrap();
+        assert_eq!(meter.cut_off(deadline), None);
+        meter.wait("triton-predict.predict", tokio::time::sleep_until(deadline.into())).await.unwrap();
+        assert!(
+            meter.cut_off(deadline).is_some_and(|(call, waited)| call == "triton-predict.predict" && waited >= Duration::from_millis(10))
+        );
+        let _ = tokio::time::timeout(Duration::from_millis(1), meter.wait("storage.put", std::future::pending::<()>())).await;
+        assert_eq!(meter.cut_off(deadline).map(|(call, _)| call), Some("storage.put"));
     }
 }

@@ -40,7 +40,7 @@ pub struct TritonConfig {
 /// How a Triton server is talked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TritonLink {
-    /// `KEYNET_TRITON_CONNECTIONS`: HTTP/2 connections that calls are spread over.
+    /// `KEYNET_TRITON_CONNECTIONS`: the most HTTP/2 connections.
     pub connections: u32,
     /// `KEYNET_TRITON_MESSAGE_BYTES`: the largest request and the largest answer.
     pub message_bytes: u64,
@@ -94,7 +94,9 @@ impl TritonConfig {
                 unit.error("KEYNET_TRITON_HEADERS", "it has `authorization`, which KEYNET_TRITON_TOKEN makes: leave one of them out")
             );
         }
-        let (ca, link) = (file("KEYNET_TRITON_CA")?, TritonLink::read(settings.host())?);
+        let (ca, mut link) = (file("KEYNET_TRITON_CA")?, TritonLink::read(settings.host())?);
+        // The server of a caller is at a public address, and is not to know of files here.
+        link.shared_memory &= unit.origin != Origin::Parameters;
         Ok(Some(Self { url, token, headers, ca, identity, link, origin: unit.origin }))
     }
 }
@@ -243,5 +245,16 @@ mod tests {
         assert!(error.contains("in its own environment alone") && !error.contains("passwd"), "{error}");
         let config = read(Origin::Init, &[url, ("KEYNET_TRITON_SHM", "auto"), ("KEYNET_TRITON_TOKEN", "theirs")]).unwrap().unwrap();
         assert!(!config.link.shared_memory && config.token.is_some());
+    }
+
+    #[test]
+    fn memory_is_not_shared_with_a_callers_server() {
+        let of = |origin: Origin| {
+            let values = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            let container = (Origin::Container, values("KEYNET_TRITON_SHM", "auto"));
+            let settings = Settings::new(vec![container, (origin, values("TRITON_URL", "http://triton.example:8001"))]);
+            TritonConfig::read(&settings).unwrap().unwrap().link.shared_memory
+        };
+        assert!(of(Origin::Init) && !of(Origin::Parameters));
     }
 }

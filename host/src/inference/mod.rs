@@ -4,6 +4,7 @@
 //! [`triton`] asks a Triton server, [`embedded`] runs ONNX models in process. What a model may be asked by whom is not decided here but in `policy`.
 
 pub mod embedded;
+pub(crate) mod model_files;
 mod model_ref;
 mod registered;
 mod signature;
@@ -66,6 +67,26 @@ pub struct ModelMetadata {
     pub inputs: Vec<TensorInfo>,
     /// What it returns.
     pub outputs: Vec<TensorInfo>,
+}
+
+/// A model of a server's repository, or one version of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexedModel {
+    /// The model's name.
+    pub name: String,
+    /// The version; none where the model was never loaded.
+    pub version: Option<u64>,
+    /// `READY`, `LOADING`, `UNLOADING` or `UNAVAILABLE`; none where the model was never loaded.
+    pub state: Option<String>,
+    /// Why it is in that state, in the server's words.
+    pub reason: String,
+}
+
+impl IndexedModel {
+    /// Whether it can be asked.
+    pub fn is_ready(&self) -> bool {
+        self.state.as_deref() == Some("READY")
+    }
 }
 
 /// Something that runs models.

@@ -73,7 +73,7 @@ impl Shape {
     /// # Errors
     /// `invalid`: a negative dimension, too many dimensions, or more elements than 64 bits can count.
     pub fn new(dimensions: Vec<i64>) -> Result<Self> {
-        let shown = ShapeText(&dimensions).to_string();
+        let shown = ShapeText(&dimensions);
         if dimensions.len() > Self::MAX_DIMENSIONS {
             return Err(Error::invalid(format!(
                 "a tensor has {} dimensions, more than the {} there can be",

@@ -58,7 +58,7 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         });
         serve(listener, Arc::clone(&container), &mut stop).await;
         if let Some(loaded) = container.loaded() {
-            let _ = tokio::time::timeout(LAST_WORDS, loaded.action.host().close()).await;
+            loaded.action.host().close().await;
         }
         Ok(())
     });

@@ -70,13 +70,21 @@ async fn a_server_that_dies_in_the_middle_costs_that_call_and_no_other() {
         };
         tokio::time::sleep(Duration::from_millis(300)).await;
         let killed = Instant::now();
-        kill(&server);
+        server.kill();
         let (kind_of_it, told) = kind(asked.await.unwrap());
         assert!(kind_of_it == ErrorKind::Unavailable && told.contains("the connection to Triton"), "{told}");
         assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
-        // Now it cannot be reached at all, and that is told at once.
-        let (kind_of_it, told) = kind(once.predict(slow(0), &enough()).await);
-        assert!(kind_of_it == ErrorKind::Unavailable && told.contains("cannot be reached"), "{told}");
+        // Now it cannot be reached at all, and that is told at once; each connection may still have to be found broken.
+        let mut told = String::new();
+        for _ in 0..5 {
+            let (kind_of_it, why) = kind(once.predict(slow(0), &enough()).await);
+            assert_eq!(kind_of_it, ErrorKind::Unavailable, "{why}");
+            told = why;
+            if told.contains("cannot be reached") {
+                break;
+            }
+        }
+        assert!(told.contains("cannot be reached") && killed.elapsed() < Duration::from_secs(5), "{told}");
         // One that may be asked again finds it when it is back; one of a sequence is asked again too, while nobody has seen it.
         let waiting = {
             let backend = patient.clone();

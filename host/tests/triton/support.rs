@@ -123,15 +123,6 @@ pub async fn until(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// Kills a server as the system does when memory is short: no answer is finished.
-pub fn kill(server: &RealServer) {
-    let port = server.get("TRITON_GRPC").rsplit(':').next().unwrap().to_owned();
-    let file = server.folder().join(format!("triton-{port}.pid"));
-    let process = std::fs::read_to_string(file).unwrap().split(' ').next().unwrap().to_owned();
-    let killed = std::process::Command::new("bash").arg("-c").arg(format!("kill -KILL -- -{process}")).status().unwrap();
-    assert!(killed.success());
-}
-
 /// JSON that a model answered with as a string.
 pub fn json_of(tensor: &Tensor) -> Value {
     serde_json::from_slice(&tensor.data()[4..]).unwrap_or(json!(null))

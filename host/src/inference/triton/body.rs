@@ -46,7 +46,8 @@ impl RequestBody {
             )));
         };
         let mut pieces = VecDeque::new();
-        let mut piece = BytesMut::with_capacity(PREFIX + head.encoded_len() + tensors.len() * 16);
+        let copied: usize = tensors.iter().map(Bytes::len).filter(|length| *length <= SMALL).sum();
+        let mut piece = BytesMut::with_capacity(PREFIX + head.encoded_len() + tensors.len() * 16 + copied);
         piece.put_u8(0); // not compressed
         piece.put_u32(framed);
         head.encode(&mut piece).map_err(|error| Error::internal(format!("a request cannot be encoded: {error}")))?;
@@ -64,6 +65,11 @@ impl RequestBody {
             pieces.push_back(piece.freeze());
         }
         Ok(Self { pieces })
+    }
+
+    /// Its size, with the framing.
+    pub fn bytes(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
     }
 }
 

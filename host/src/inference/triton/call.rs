@@ -12,7 +12,6 @@ use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use tonic::body::Body;
-use tonic::client::GrpcService;
 use tonic::{Code, Status};
 
 use super::body::RequestBody;
@@ -41,7 +40,7 @@ pub(super) struct Answers {
     /// The rest of the last piece that came.
     rest: Bytes,
     status: Option<Status>,
-    _lease: Lease,
+    lease: Lease,
 }
 
 /// One message, and what was taken from the budget for it.
@@ -51,21 +50,21 @@ pub(super) struct Answer {
     pub reserved: Arc<Reservation>,
 }
 
-/// Sends a request. It is on its way when this future has been polled once.
+/// Sends a request, as [`Lease::send`] says.
 ///
 /// # Errors
 /// What kept it from being answered.
 pub(super) async fn send(mut lease: Lease, path: &'static str, body: RequestBody, terms: Terms) -> Result<Answers, Failure> {
     let request = request(path, body, &terms)?;
     let broken = |error: &tonic::transport::Error| Failure::of_transport(&terms.subject, error);
-    std::future::poll_fn(|context| lease.channel.poll_ready(context)).await.map_err(|error| broken(&error))?;
-    let response = lease.channel.call(request).await.map_err(|error| broken(&error))?;
+    let sent = lease.send(request).await;
+    let response = sent.ok_or_else(|| Error::internal("a request was not sent"))?.map_err(|error| broken(&error))?;
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
         return Err(Failure::of_http(&terms.subject, head.status));
     }
     let status = Status::from_header_map(&head.headers);
-    Ok(Answers { terms, body, rest: Bytes::new(), status, _lease: lease })
+    Ok(Answers { terms, body, rest: Bytes::new(), status, lease })
 }
 
 fn request(path: &'static str, body: RequestBody, terms: &Terms) -> Result<Request<Body>> {
@@ -120,6 +119,7 @@ impl Answers {
             .into());
         }
         let reserved = self.terms.budget.memory.reserve(length.into(), "an answer of Triton")?;
+        self.lease.answered(length as usize);
         let mut message = BytesMut::with_capacity(length as usize);
         while message.len() < length as usize {
             if self.rest.is_empty() && !self.more().await? {

@@ -8,11 +8,17 @@ use std::error::Error as _;
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
 use super::connections::chain;
+use super::grpc_only::NotGrpc;
 use super::public::NotPublic;
 use crate::error::{Error, ErrorKind};
 
 /// How much of a server's text is passed on.
 const MAX_TEXT: usize = 1024;
+/// Where what a server is shown comes from.
+const CREDENTIALS: &str = "; KEYNET_TRITON_TOKEN and KEYNET_TRITON_HEADERS are what the server is shown";
+const CERTIFICATE: &str = "KEYNET_TRITON_CERT and KEYNET_TRITON_KEY are what it is shown";
+/// Why a connection breaks. A server that does not trust us need not say so.
+const BROKE: &str = "it has ended, TRITON_URL is not its gRPC port, or it is https and wants a certificate";
 
 /// Whether the same call may be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +60,16 @@ impl Failure {
         let mut cause = Some(error);
         let mut unconnected = false;
         while let Some(error) = cause {
-            if let Some(refused) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
-                && refused.is::<NotPublic>()
-            {
-                return Error::denied(format!("{subject}: {refused}")).into();
+            if let Some(refused) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+                if refused.is::<NotPublic>() {
+                    return Error::denied(format!("{subject}: {refused}")).into();
+                }
+                if let Some(failure) = Self::of_tls(subject, refused) {
+                    return failure;
+                }
+            }
+            if let Some(NotGrpc(status)) = error.downcast_ref() {
+                return Self::of_http(subject, *status);
             }
             if error.is::<TimeoutExpired>() {
                 return Error::timeout(format!("{subject} did not answer in the time this activation has left")).into();
@@ -74,8 +86,29 @@ impl Failure {
             let text = format!("{subject}: Triton cannot be reached: {told}; is it running, and is TRITON_URL its gRPC port?");
             return Self { error: Error::unavailable(text), again: Again::Unseen };
         }
-        let text = format!("{subject}: the connection to Triton broke: {told}; it has ended, or TRITON_URL is not its gRPC port");
+        Self::broken(subject, &told)
+    }
+
+    fn broken(subject: &str, told: &str) -> Self {
+        let text = format!("{subject}: the connection to Triton broke: {told}; {BROKE}: {CERTIFICATE}");
         Self { error: Error::unavailable(text), again: Again::Unknown }
+    }
+
+    /// The two ends do not trust each other, which asking again does not help. A server that just hangs up may have ended.
+    fn of_tls(subject: &str, error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        Some(match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                let text =
+                    format!("{subject}: Triton is not trusted: {error}; KEYNET_TRITON_CA names whom to trust instead of the system's");
+                Error::unavailable(text).into()
+            }
+            Some(rustls::Error::AlertReceived(_)) => {
+                let text = format!("{subject}: Triton refused the connection: {error}; where it wants a certificate, {CERTIFICATE}");
+                Error::denied(text).into()
+            }
+            None if error.to_string().contains("close_notify") => Self::broken(subject, "it hung up"),
+            _ => return None,
+        })
     }
 
     /// The connection ended before the answer did.
@@ -93,8 +126,8 @@ impl Failure {
             429 | 502..=504 => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         };
-        let message =
-            format!("{subject}: HTTP status {} instead of a gRPC answer: is TRITON_URL the gRPC port of Triton?", status.as_u16());
+        let advice = if kind == ErrorKind::Denied { CREDENTIALS } else { ": is TRITON_URL the gRPC port of Triton?" };
+        let message = format!("{subject}: HTTP status {} instead of a gRPC answer{advice}", status.as_u16());
         Self { error: Error { kind, message }, again: if kind == ErrorKind::Unavailable { Again::Unseen } else { Again::No } }
     }
 
@@ -105,10 +138,7 @@ impl Failure {
             text if text.is_empty() => code.description().to_owned(),
             text => text,
         };
-        let advice = match kind {
-            ErrorKind::Denied => "; KEYNET_TRITON_TOKEN and KEYNET_TRITON_HEADERS are what the server is shown",
-            _ => "",
-        };
+        let advice = if kind == ErrorKind::Denied { CREDENTIALS } else { "" };
         Self { error: Error { kind, message: format!("{subject}: {text}{advice}") }, again }
     }
 }
@@ -164,6 +194,21 @@ mod tests {
             assert!(failure.error.message.starts_with("model m: ") && failure.error.message.contains(text), "{failure:?}");
             assert!(failure.error.message.len() > "model m: ".len(), "{failure:?}");
         }
+    }
+
+    #[test]
+    fn ends_that_do_not_trust_each_other_are_told_what_to_set() {
+        let told = |error: rustls::Error| {
+            let io = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+            let failure = Failure::of_transport("model m", &io);
+            (failure.error.kind, failure.again, failure.error.message)
+        };
+        let (kind, again, text) = told(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer));
+        assert!(kind == ErrorKind::Unavailable && again == Again::No && text.contains("KEYNET_TRITON_CA"), "{text}");
+        let (kind, again, text) = told(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired));
+        assert!(kind == ErrorKind::Denied && again == Again::No && text.contains("KEYNET_TRITON_CERT"), "{text}");
+        let refused = Failure::of_http("model m", http::StatusCode::UNAUTHORIZED).error;
+        assert!(refused.kind == ErrorKind::Denied && refused.message.contains("KEYNET_TRITON_TOKEN"), "{refused}");
     }
 
     #[test]

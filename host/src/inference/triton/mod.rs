@@ -9,7 +9,8 @@
 //! * **Unavailable.** A server that cannot be reached, whose queue is full or that is loading the model is asked again with growing
 //!   pauses, for `KEYNET_TRITON_RETRY` and no more than half of the time the call has. So is a connection that broke, unless the request
 //!   is one of a sequence (`sequence_id`), which its model would count twice.
-//! * **Many at once** are spread over `KEYNET_TRITON_CONNECTIONS` connections, and reach the server's batcher together.
+//! * **Many at once** share a connection, and reach the server's batcher together; large messages have others, at most
+//!   `KEYNET_TRITON_CONNECTIONS` in all.
 //! * **Copies.** An input is handed to the system from the tensor's own bytes: none is made in this process (TLS makes one, to encrypt).
 //!   An output is copied once, from the pieces in which it came to the memory that its tensor then shares, which is reserved before.
 //!   In between are the system's copies out of and into its sockets' buffers. Through `shared_memory` there is one copy each way, and
@@ -21,9 +22,12 @@ mod body;
 mod call;
 mod connections;
 mod failure;
+mod grpc_only;
 mod models;
+mod outbox;
 mod proto;
 mod public;
+mod repository;
 mod request;
 mod retry;
 mod server;
@@ -146,7 +150,7 @@ impl TritonInference {
         let terms = self.server.terms(asked.subject.to_owned(), asked.budget);
         let (head, tensors) = request::encode(asked.served, asked.request, placed)?;
         let body = RequestBody::new(&head, &tensors, terms.limit)?;
-        let answer = call::send(self.server.calls.lease()?, MODEL_INFER, body, terms).await?.only().await?;
+        let answer = call::send(self.server.calls.lease(body.bytes())?, MODEL_INFER, body, terms).await?.only().await?;
         Ok(Outputs::read(asked.subject, answer)?)
     }
 }
@@ -174,7 +178,8 @@ impl InferenceBackend for TritonInference {
     async fn predict(&self, request: InferenceRequest, budget: &CallBudget) -> Result<Vec<NamedTensor>> {
         let served = served(&request.model)?;
         let subject = served.subject();
-        budget.within(&subject, self.infer(&served, &subject, &request, budget)).await
+        let call = std::pin::pin!(self.infer(&served, &subject, &request, budget)); // large: not moved about
+        budget.within(&subject, call).await
     }
 
     async fn predict_stream(&self, request: InferenceRequest, budget: &CallBudget) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::call::Terms;
 use super::connections::{self, Connections, Lease};
 use super::failure::Failure;
+use super::grpc_only::GrpcOnly;
 use super::proto::grpc_inference_service_client::GrpcInferenceServiceClient as Client;
 use crate::budget::CallBudget;
 use crate::config::{TritonConfig, TritonLink};
@@ -41,15 +41,15 @@ impl Server {
         Terms { subject, headers: self.headers.clone().into_headers(), limit: self.link.message_bytes, budget: budget.clone() }
     }
 
-    /// Makes a small call about `subject` on the least busy connection.
+    /// Makes a small call about `subject`.
     ///
     /// # Errors
     /// What the server says, or what kept it from answering.
-    pub async fn ask<Q, A, F>(&self, subject: &str, message: Q, call: impl FnOnce(Client<Channel>, Request<Q>) -> F) -> Result<A, Failure>
+    pub async fn ask<Q, A, F>(&self, subject: &str, message: Q, call: impl FnOnce(Client<GrpcOnly>, Request<Q>) -> F) -> Result<A, Failure>
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        self.ask_on(&self.calls.lease()?, subject, message, call).await
+        self.ask_on(&self.calls.lease(0)?, subject, message, call).await
     }
 
     /// As [`Server::ask`], on a given connection.
@@ -61,14 +61,14 @@ impl Server {
         lease: &Lease,
         subject: &str,
         message: Q,
-        call: impl FnOnce(Client<Channel>, Request<Q>) -> F,
+        call: impl FnOnce(Client<GrpcOnly>, Request<Q>) -> F,
     ) -> Result<A, Failure>
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let mut request = Request::new(message);
         *request.metadata_mut() = self.headers.clone();
-        let client = Client::new(lease.channel.clone()).max_decoding_message_size(SMALL_ANSWER);
+        let client = Client::new(GrpcOnly(lease.channel.clone())).max_decoding_message_size(SMALL_ANSWER);
         call(client, request).await.map(Response::into_inner).map_err(|status| Failure::of_status(subject, &status))
     }
 

@@ -72,7 +72,7 @@ pub(super) async fn open(server: Arc<Server>, question: Question) -> Result<BoxS
 async fn start(server: Arc<Server>, body: RequestBody, terms: Terms, repeatable: bool) -> Result<Answers> {
     let mut attempts = Attempts::new(server.retry(), terms.budget.deadline, repeatable);
     loop {
-        let sent = match server.streams.lease() {
+        let sent = match server.streams.lease_for_long() {
             Ok(lease) => call::send(lease, MODEL_STREAM_INFER, body.clone(), terms.clone()).await,
             Err(error) => Err(error.into()),
         };

@@ -155,7 +155,7 @@ impl SharedMemory {
         None
     }
 
-    /// Unregisters and removes every region that no call uses.
+    /// Unregisters and removes every region, within a few seconds.
     pub async fn close(&self, server: &Server) {
         self.pool.close(server).await;
     }

@@ -14,6 +14,10 @@ const QUARANTINE: Duration = Duration::from_secs(60);
 const SMALLEST: u64 = 256 << 10;
 /// A region may be so many times larger than what it is used for.
 const SLACK: u64 = 4;
+/// How long the end of a process waits for the server: for its answers, and until it is done with the calls that were cut off.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How often a region that the server still uses is asked back.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Regions of one server.
 #[derive(Debug)]
@@ -56,6 +60,7 @@ impl Pool {
     pub async fn take(self: &Arc<Self>, server: &Arc<Server>, bytes: u64) -> Result<Lent> {
         let size = bytes.checked_next_power_of_two().ok_or_else(|| Error::unavailable(format!("{SUBJECT}: {bytes} bytes")))?.max(SMALLEST);
         let (pool, server) = (Arc::clone(self), Arc::clone(server));
+        self.release(&server);
         if let Some(region) = self.free(size) {
             return Ok(Lent { region: Some(region), pool, free: true });
         }
@@ -86,17 +91,28 @@ impl Pool {
         Some(idle.free.remove(index))
     }
 
-    /// Ends regions whose quarantine is over, and as many free ones as it takes for one of `size` bytes to fit.
-    async fn make_room(&self, server: &Server, size: u64) {
-        let over: Vec<Region> = {
-            let mut idle = self.idle();
-            let (over, still) = std::mem::take(&mut idle.quarantine).into_iter().partition(|(_, since)| since.elapsed() > QUARANTINE);
-            idle.quarantine = still;
-            over.into_iter().map(|(region, _)| region).collect()
-        };
-        for region in over {
-            self.end(server, region).await;
+    /// Ends regions whose quarantine is over. The call that comes next does not wait for it.
+    fn release(self: &Arc<Self>, server: &Arc<Server>) {
+        let over = self.over(Instant::now());
+        if over.is_empty() {
+            return;
         }
+        let (pool, server) = (Arc::clone(self), Arc::clone(server));
+        tokio::spawn(async move {
+            for region in over {
+                pool.end(&server, region).await;
+            }
+        });
+    }
+
+    /// Takes the regions whose quarantine is over.
+    fn over(&self, now: Instant) -> Vec<Region> {
+        let is_over = |quarantined: &mut (Region, Instant)| now.duration_since(quarantined.1) > QUARANTINE;
+        self.idle().quarantine.extract_if(.., is_over).map(|(region, _)| region).collect()
+    }
+
+    /// Ends as many free regions as it takes for one of `size` bytes to fit.
+    async fn make_room(&self, server: &Server, size: u64) {
         while self.held.load(Ordering::Relaxed).saturating_add(size) > self.limit {
             let Some(oldest) = self.oldest() else { return };
             self.end(server, oldest).await;
@@ -132,12 +148,23 @@ impl Pool {
         self.gone(free.iter().chain(&quarantine).map(Region::bytes).sum());
     }
 
-    /// Unregisters and removes every region that no call uses, as far as the server is done with it.
+    /// Unregisters and removes every region: at once those that are free, the others as soon as their calls are over. What the server
+    /// does not give back in [`CLOSING`] is removed all the same; the next process that starts has the server forget it.
     pub async fn close(&self, server: &Server) {
-        let (free, quarantine) = self.take_all();
-        for region in free.into_iter().chain(quarantine) {
-            self.end(server, region).await;
-        }
+        let given_back = async {
+            loop {
+                let (free, quarantine) = self.take_all();
+                for region in free.into_iter().chain(quarantine) {
+                    self.end(server, region).await;
+                }
+                if self.held.load(Ordering::Relaxed) == 0 {
+                    return;
+                }
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSING, given_back).await;
+        self.forget();
     }
 }
 
@@ -168,5 +195,22 @@ impl Drop for Lent {
         } else {
             idle.quarantine.push((region, Instant::now()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarantine_is_over_after_a_minute_though_other_regions_are_free() {
+        let (pool, now) = (Pool::new(1 << 20), Instant::now());
+        let region = || Region::make(4096).unwrap();
+        pool.idle().free.push(region());
+        pool.idle().quarantine.extend([(region(), now), (region(), now + QUARANTINE)]);
+        assert_eq!(pool.over(now + QUARANTINE).len(), 0);
+        assert_eq!(pool.over(now + QUARANTINE + Duration::from_millis(1)).len(), 1);
+        let idle = pool.idle();
+        assert_eq!((idle.free.len(), idle.quarantine.len()), (1, 1));
     }
 }

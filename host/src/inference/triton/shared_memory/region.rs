@@ -61,7 +61,7 @@ fn failed(doing: &str) -> impl Fn(io::Error) -> Error {
 
 impl Region {
     /// A file of `bytes` bytes, all of them there, locked before its name can be seen.
-    fn make(bytes: u64) -> Result<Self> {
+    pub(super) fn make(bytes: u64) -> Result<Self> {
         let unfinished = path(&format!("{UNFINISHED}{}", Uuid::new_v4().simple()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&unfinished);
         let file = file.map_err(failed("make a file"))?;
