@@ -1,7 +1,8 @@
 //! Actions that ask a real Triton, beside a bare tonic client of the same protocol: `tests/bench-triton`.
 //!
-//! Every client asks the same server, in turns of a few requests each, so that what else the machine does meets them all. The bare
-//! client is what tonic generates, with its defaults and a raised limit of a message.
+//! Every client asks the same server, in turns of a few requests each, so that what else the machine does meets them all. Every call
+//! makes its tensors and reads its answer, as the action does. The bare client is what tonic generates, with its defaults and a raised
+//! limit of a message.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
 
@@ -13,6 +14,7 @@ mod proto {
     include!(concat!(env!("OUT_DIR"), "/inference.rs"));
 }
 
+use std::hint::black_box;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,40 +49,49 @@ struct Question {
     model: &'static str,
     /// What the guest `capable` is asked to do.
     part: &'static str,
-    inputs: Vec<NamedTensor>,
+    inputs: &'static [&'static str],
+    shape: Shape,
 }
 
 impl Question {
-    fn new(model: &'static str, part: &'static str, names: &[&str], shape: &[i64]) -> Self {
-        let shape = Shape::new(shape.to_vec()).expect("a shape");
-        let data = Bytes::from(1_f32.to_le_bytes().repeat(usize::try_from(shape.elements()).expect("a size")));
-        let tensor = Tensor::new(DataType::Fp32, shape, data, None).expect("a tensor");
-        Self { model, part, inputs: names.iter().map(|name| NamedTensor { name: (*name).to_owned(), tensor: tensor.clone() }).collect() }
+    fn new(model: &'static str, part: &'static str, inputs: &'static [&'static str], shape: &[i64]) -> Self {
+        Self { model, part, inputs, shape: Shape::new(shape.to_vec()).expect("a shape") }
+    }
+
+    /// The bytes of an input.
+    fn data(&self) -> Bytes {
+        Bytes::from(1_f32.to_le_bytes().repeat(usize::try_from(self.shape.elements()).expect("a size")))
     }
 
     fn bare(&self) -> ModelInferRequest {
-        let input = |input: &NamedTensor| InferInputTensor {
-            name: input.name.clone(),
+        let input = |name: &&str| InferInputTensor {
+            name: (*name).to_owned(),
             datatype: "FP32".to_owned(),
-            shape: input.tensor.shape().dimensions().to_vec(),
+            shape: self.shape.dimensions().to_vec(),
             ..InferInputTensor::default()
         };
         ModelInferRequest {
             model_name: self.model.to_owned(),
             inputs: self.inputs.iter().map(input).collect(),
-            raw_input_contents: self.inputs.iter().map(|input| input.tensor.data().clone()).collect(),
+            raw_input_contents: self.inputs.iter().map(|_| self.data()).collect(),
             ..ModelInferRequest::default()
         }
     }
 
     fn ours(&self) -> InferenceRequest {
+        let tensor = || Tensor::new(DataType::Fp32, self.shape.clone(), self.data(), None).expect("a tensor");
         InferenceRequest {
             model: self.model.parse().expect("a model"),
-            inputs: self.inputs.clone(),
+            inputs: self.inputs.iter().map(|name| NamedTensor { name: (*name).to_owned(), tensor: tensor() }).collect(),
             outputs: Vec::new(),
             parameters: serde_json::Map::new(),
         }
     }
+}
+
+/// The first element of an output.
+fn first(data: &[u8]) -> f32 {
+    f32::from_le_bytes(*data.first_chunk().expect("an element"))
 }
 
 fn bare(channel: Channel) -> Client<Channel> {
@@ -95,7 +106,8 @@ fn backend(url: &str, shared_memory: &str) -> Arc<TritonInference> {
 
 async fn action(backend: Arc<TritonInference>) -> Action {
     let config = Config::from_origins(vec![]).expect("the defaults");
-    let options = EngineOptions { activations: 128, cpu: Cpu::default(), compiler: Compiler::InProcess, cache: None };
+    let (activations, memory) = (config.concurrency, config.process_memory);
+    let options = EngineOptions { activations, memory, cpu: Cpu::default(), compiler: Compiler::InProcess, cache: None };
     let none = Error::unavailable("the benchmark has none");
     let host = Host::with(Engine::new(options).expect("an engine"), Ok(backend), Err(none), Policy::local(), &config).expect("a host");
     Action::load(Arc::new(host), &guest("capable")).await.expect("the guest `capable`")
@@ -116,8 +128,14 @@ enum Way {
 impl Way {
     async fn ask(&self, question: &Question) {
         match self {
-            Self::Bare(client) => drop(client.clone().model_infer(question.bare()).await.expect("an answer")),
-            Self::Host(backend) => drop(backend.predict(question.ours(), &budget()).await.expect("an answer")),
+            Self::Bare(client) => {
+                let answer = client.clone().model_infer(question.bare()).await.expect("an answer").into_inner();
+                black_box((&answer.outputs[0].shape, first(&answer.raw_output_contents[0])));
+            }
+            Self::Host(backend) => {
+                let outputs = backend.predict(question.ours(), &budget()).await.expect("an answer");
+                black_box((outputs[0].tensor.shape(), first(outputs[0].tensor.data())));
+            }
             Self::Action(action) => {
                 let outcome = action.run(request(&format!("{{\"do\": \"{}\"}}", question.part), Arc::new(Nowhere))).await;
                 outcome.result.expect("a result");
@@ -173,7 +191,7 @@ async fn one_caller(url: &str, question: &Question, turns: u32, calls: u32) {
             way.turn(question, calls, times).await;
         }
     }
-    let bytes: usize = question.inputs.iter().map(|input| input.tensor.data().len()).sum();
+    let bytes = question.inputs.len() * question.data().len();
     report(&format!("{}, {bytes} bytes of inputs", question.model), &mut rows);
     auto.close().await;
 }

@@ -11,7 +11,7 @@ use crate::draw::draw;
 use crate::picture::INPUT_SIDE;
 use keynet_inference_sdk::prelude::*;
 
-/// In `models/`; its classes are `detection::LABELS`.
+/// The model that is asked unless the caller names another version of it. In `models/`; its classes are `detection::LABELS`.
 const MODEL: &str = "detector";
 
 #[derive(Deserialize, JsonSchema)]
@@ -22,10 +22,17 @@ struct Args {
     #[serde(default = "one_half")]
     #[schemars(range(min = 0.0, max = 1.0))]
     threshold: f64,
+    /// The model: `detector`, or one version of it as `detector:3`, `models:/detector/3` or `models:/detector@champion`.
+    #[serde(default = "detector")]
+    model: String,
 }
 
 fn one_half() -> f64 {
     0.5
+}
+
+fn detector() -> String {
+    MODEL.to_owned()
 }
 
 #[derive(Serialize)]
@@ -38,10 +45,10 @@ struct Output {
 
 #[keynet_function(name = "image-detection", description = "Finds things in a picture and draws a box around each.")]
 fn main(args: Args) -> Result<Output> {
-    let Args { image_url, threshold } = args;
+    let Args { image_url, threshold, model } = args;
     ensure!((0.0..=1.0).contains(&threshold), invalid, "`threshold` is {threshold}, but it must be from 0 to 1");
     let storage = Storage::new()?;
-    let triton = Triton::with_model(MODEL)?;
+    let triton = Triton::with_model(model)?;
 
     let mut picture = decode(&storage.get(&image_url)?)?;
     let side = INPUT_SIDE as usize;
@@ -92,7 +99,7 @@ mod tests {
     #[test]
     fn the_threshold_decides() -> Result<()> {
         for (threshold, labels) in [(0.0, vec!["mug", "fish"]), (0.3, vec!["mug", "fish"]), (0.31, vec!["mug"]), (1.0, vec![])] {
-            let output = environment().run(|| main(Args { image_url: "cups.png".into(), threshold }))?;
+            let output = environment().run(|| main(Args { image_url: "cups.png".into(), threshold, model: detector() }))?;
             let found: Vec<_> = output.detections.iter().map(|detection| detection.label).collect();
             assert_eq!(found, labels, "{threshold}");
         }
@@ -112,7 +119,9 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
             assert!(error.message().contains(text), "{error}");
         }
-        let error = environment().param("image_url", "gone.png").call(main).map(|_| ()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
+        for missing in [json!({ "image_url": "gone.png" }), json!({ "image_url": "cups.png", "model": "nobody" })] {
+            let error = environment().params(missing).call(main).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+        }
     }
 }

@@ -79,6 +79,9 @@
 //! strip = "debuginfo"
 //! ```
 //!
+//! Its `build.rs` prints `cargo::rustc-link-arg-cdylib=--initial-heap=1048576` where the target is wasm32: a small run then grows no memory,
+//! which would cost as much as the rest of it.
+//!
 //! `cargo build --release --target wasm32-wasip2` and `cargo component build --release` both make the component from it.
 //!
 //! # The four words

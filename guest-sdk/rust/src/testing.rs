@@ -79,7 +79,6 @@ impl Environment {
     /// # Panics
     /// When the value cannot be JSON.
     #[must_use]
-    #[allow(clippy::panic)]
     pub fn param(self, name: impl Into<String>, value: impl Serialize) -> Self {
         let name = name.into();
         match serde_json::to_value(value) {
@@ -94,7 +93,6 @@ impl Environment {
     /// # Panics
     /// When it is not an object.
     #[must_use]
-    #[allow(clippy::panic)]
     pub fn params(self, all: Value) -> Self {
         match all {
             Value::Object(all) => self.state.borrow_mut().parameters.extend(all),

@@ -252,7 +252,6 @@ impl Tensors {
 impl Index<&str> for Tensors {
     type Output = Tensor;
 
-    #[allow(clippy::panic)]
     fn index(&self, name: &str) -> &Tensor {
         match self.find(name) {
             Some(tensor) => tensor,
@@ -264,7 +263,6 @@ impl Index<&str> for Tensors {
 impl Index<usize> for Tensors {
     type Output = Tensor;
 
-    #[allow(clippy::panic)]
     fn index(&self, index: usize) -> &Tensor {
         match self.0.get(index) {
             Some((_, tensor)) => tensor,

@@ -21,7 +21,9 @@ pub fn guest(name: &str) -> Vec<u8> {
 #[allow(dead_code)] // not every benchmark is content with it
 pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let config = Config::from_origins(vec![]).expect("the defaults");
-    let engine = Engine::new(EngineOptions { activations, cpu: Cpu::default(), compiler: Compiler::InProcess, cache }).expect("an engine");
+    let memory = config.process_memory;
+    let options = EngineOptions { activations, memory, cpu: Cpu::default(), compiler: Compiler::InProcess, cache };
+    let engine = Engine::new(options).expect("an engine");
     let mut policy = Policy::local();
     policy.limits.time = Duration::from_secs(600);
     let none = || Error::unavailable("the benchmark has none");

@@ -83,6 +83,8 @@ impl fmt::Display for EngineHash {
 pub struct EngineOptions {
     /// How many activations may run at once; the system's limit on mappings may lower it.
     pub activations: u32,
+    /// Bytes that all of them together may hold, which says how much of it stays with their places from one to the next.
+    pub memory: u64,
     /// What processors components are compiled for; the one of this machine where that would not run here.
     pub cpu: Cpu,
     /// Where components are compiled.
@@ -122,7 +124,7 @@ impl Engine {
             );
         }
         let cpu = options.cpu.or_native();
-        let (wasmtime, pooled) = match wasmtime::Engine::new(&settings::pooling(activations, cpu)?) {
+        let (wasmtime, pooled) = match wasmtime::Engine::new(&settings::pooling(activations, options.memory, cpu)?) {
             Ok(engine) => (engine, true),
             Err(error) => {
                 tracing::warn!(%error, activations, "the address space for a pool of instances is refused; starting activations will take longer");
@@ -287,7 +289,7 @@ mod tests {
     use super::*;
 
     fn engine(cache: Option<AotCache>) -> Engine {
-        Engine::new(EngineOptions { activations: 2, cpu: Cpu::default(), compiler: Compiler::InProcess, cache }).unwrap()
+        Engine::new(EngineOptions { activations: 2, memory: 1 << 30, cpu: Cpu::default(), compiler: Compiler::InProcess, cache }).unwrap()
     }
 
     #[test]

@@ -16,6 +16,11 @@ const CORE_INSTANCE_BYTES: usize = 1 << 20;
 /// Bytes of a memory or table that stay mapped from one activation to the next: zeroing them is cheaper than mapping them again.
 const KEEP_RESIDENT: usize = 256 << 10;
 
+/// As much of a memory stays at most, where the kernel says which of its pages were written (Linux 6.7 and later): a picture as a tensor.
+/// All slots together keep no more than a part of the memory that activations may hold.
+const KEEP_RESIDENT_MOST: usize = 8 << 20;
+const PART_KEPT: u64 = 4;
+
 /// The stack a guest may use, and that of the fiber it runs on, which host functions share.
 const WASM_STACK: usize = 512 << 10;
 const FIBER_STACK: usize = 1 << 20;
@@ -65,8 +70,17 @@ pub(super) fn for_compiling(cpu: Cpu) -> wasmtime::Result<Config> {
     Ok(config)
 }
 
-/// Instances live in slots set aside for `activations` at once.
-pub(super) fn pooling(activations: u32, cpu: Cpu) -> wasmtime::Result<Config> {
+/// Bytes of a memory that stay with its slot, where `activations` at once may hold `memory` bytes.
+fn kept(activations: u32, memory: u64) -> usize {
+    if !PoolingAllocationConfig::is_pagemap_scan_available() {
+        return KEEP_RESIDENT; // all of it would be zeroed each time, whether it was written or not
+    }
+    let share = memory / PART_KEPT / u64::from(activations.max(1));
+    usize::try_from(share).unwrap_or(usize::MAX).clamp(KEEP_RESIDENT, KEEP_RESIDENT_MOST)
+}
+
+/// Instances live in slots set aside for `activations` at once, which together may hold `memory` bytes.
+pub(super) fn pooling(activations: u32, memory: u64, cpu: Cpu) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_stacks(activations)
         .total_component_instances(activations)
@@ -80,7 +94,7 @@ pub(super) fn pooling(activations: u32, cpu: Cpu) -> wasmtime::Result<Config> {
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
         .max_core_instance_size(CORE_INSTANCE_BYTES)
-        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .linear_memory_keep_resident(kept(activations, memory))
         .table_keep_resident(KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
     let mut config = code(cpu)?;
@@ -98,4 +112,20 @@ pub(super) fn activations(wanted: u32) -> u32 {
     let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|text| text.trim().parse().ok());
     let room = limit.map_or(u32::MAX, |limit: u32| limit.saturating_sub(OTHER_MAPPINGS) / MAPPINGS_PER_ACTIVATION);
     wanted.min(room).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_mapped_is_a_part_of_what_activations_may_hold() {
+        let most = if PoolingAllocationConfig::is_pagemap_scan_available() { KEEP_RESIDENT_MOST } else { KEEP_RESIDENT };
+        assert_eq!(kept(1, 4 << 30), most);
+        assert_eq!(kept(128, 4 << 30), most);
+        assert_eq!(kept(128, 64 << 20), KEEP_RESIDENT);
+        for (activations, memory) in [(1, 128 << 20), (16, 256 << 20), (128, 1 << 30), (1000, 4 << 30)] {
+            assert!(u64::from(activations) * kept(activations, memory) as u64 <= memory / 4, "{activations} of {memory}");
+        }
+    }
 }

@@ -40,6 +40,10 @@ enum Part {
     /// One small question to `add_sub`, and one large one to `detector`: what benchmarks ask.
     AddSub,
     Detect,
+    /// Asks `add_sub` by the name `model`: which version it was that answered.
+    Version,
+    /// Has a picture mirrored by the model `mirror`, which takes `ms` for it.
+    Mirror,
     /// Objects, in every way.
     Objects,
     Conditions,
@@ -78,6 +82,8 @@ fn main(args: Args) -> Result<Value> {
         Part::Triton => triton::triton(),
         Part::AddSub => triton::add_sub(),
         Part::Detect => triton::detect(),
+        Part::Version => triton::version(&UserInput::require::<String>("model")?),
+        Part::Mirror => triton::mirror(UserInput::get("ms")?.unwrap_or(0)),
         Part::Objects => objects::objects(),
         Part::Conditions => objects::conditions(),
         Part::Parts => objects::parts(),

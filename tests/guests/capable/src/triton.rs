@@ -131,3 +131,19 @@ pub fn detect() -> Result<Value> {
     let outputs = Triton::with_model("detector")?.predict([("images", &picture)])?;
     Ok(json!({ "rows": outputs["detections"].shape()[1] }))
 }
+
+/// The versions of `add_sub` differ in the sign of their difference.
+pub fn version(model: &str) -> Result<Value> {
+    let (one, two) = (Tensor::from_slice(&[1, 1], &[1_f32])?, Tensor::from_slice(&[1, 1], &[2_f32])?);
+    let difference: f32 = Triton::with_model(model)?.predict([("INPUT0", &one), ("INPUT1", &two)])?["OUTPUT1"].item()?;
+    Ok(json!({ "version": if difference < 0.0 { 1 } else { 2 } }))
+}
+
+/// A large input and a large output, and time for something to happen in between.
+pub fn mirror(ms: u32) -> Result<Value> {
+    let picture = Tensor::from_vec(&[1, 3, 640, 640], (0..3 * 640 * 640).map(|index| (index % 1000) as f32).collect::<Vec<_>>())?;
+    println!("mirroring for {ms} ms");
+    let outputs = Triton::with_model("mirror")?.request([("IN", &picture)]).parameter("delay_ms", ms).predict()?;
+    let mirrored: Vec<f32> = outputs["OUT"].to_vec()?;
+    Ok(json!({ "right": mirrored.iter().enumerate().all(|(index, value)| *value == -((index % 1000) as f32)) }))
+}
