@@ -1,18 +1,17 @@
 //! Finding and loading the component that a command names: a file, or one that was published.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keynet_host::action::Imports;
-use keynet_host::artifact::store::Blob;
 use keynet_host::artifact::{self, ArtifactRef, Look, RegistryOptions};
-use keynet_host::{Action, ActionError, Config, Digest, Host};
+use keynet_host::{Action, ActionError, Config, Host};
 
 use crate::args::RegistryArgs;
 use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::progress::{Transfer, Way};
+use crate::pulled::PulledComponents;
 use crate::reference::Source;
 use crate::registry;
 
@@ -87,48 +86,15 @@ impl Found {
     /// It does not arrive whole.
     pub async fn fetch(&self, config: &Config) -> Result<Component, ExpectedError> {
         let Self { look, options } = self;
-        let cached = config.cache_dir.join("components").join(format!("{}.wasm", look.component.digest.hex()));
-        let bytes = match kept(&cached, &look.component) {
+        let cache = PulledComponents::new(config);
+        let bytes = match cache.get(&look.component) {
             Some(bytes) => bytes,
             None => {
                 let pulled = artifact::pull(&look.reference, options).await?;
-                // A cache that cannot be written costs the next command some time.
-                let _ = keep(&cached, &pulled.bytes);
+                cache.put(&look.component, &pulled.bytes);
                 pulled.bytes
             }
         };
         Ok(Component { path: look.reference.to_string().into(), bytes })
-    }
-}
-
-/// What the cache has, if it is what is wanted.
-fn kept(path: &Path, wanted: &Blob) -> Option<Vec<u8>> {
-    let bytes = std::fs::read(path).ok()?;
-    (Digest::of(&bytes) == wanted.digest).then_some(bytes)
-}
-
-fn keep(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    std::fs::create_dir_all(folder)?;
-    let mut draft = tempfile::Builder::new().prefix(".component-").tempfile_in(folder)?;
-    draft.write_all(bytes)?;
-    draft.persist(path)?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_changed_file_of_the_cache_is_fetched_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("components/x.wasm");
-        let wanted = Blob::of(b"component");
-        assert_eq!(kept(&path, &wanted), None);
-        keep(&path, b"component").unwrap();
-        assert_eq!(kept(&path, &wanted).as_deref(), Some(&b"component"[..]));
-        keep(&path, b"c0mponent").unwrap();
-        assert_eq!(kept(&path, &wanted), None);
     }
 }

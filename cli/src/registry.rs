@@ -10,7 +10,38 @@ use reqwest::Certificate;
 use crate::account::{Accounts, credentials};
 use crate::args::RegistryArgs;
 use crate::console::Console;
-use crate::errors::ExpectedError;
+use crate::errors::{Diagnostic, Exit, ExpectedError};
+
+/// Why a registry cannot be asked, or lets nobody in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// Certificate authorities.
+    #[error("the certificate authorities in {} cannot be used: {why}", path.display())]
+    Authorities {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It was shown a login.
+    #[error("{registry} does not accept this login: {said}")]
+    NotAccepted {
+        /// The registry.
+        registry: String,
+        /// Its own words.
+        said: String,
+    },
+}
+
+impl Diagnostic for RegistryError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Authorities { .. } => Exit::Configuration,
+            Self::NotAccepted { .. } => Exit::Login,
+        }
+    }
+}
 
 /// The options for the registry that `reference` lies in.
 ///
@@ -53,11 +84,11 @@ pub fn for_host(host: &str, args: &RegistryArgs, config: &Config, progress: Arc<
 ///
 /// # Errors
 /// One cannot be used.
-pub fn authorities(args: &RegistryArgs, config: &Config) -> Result<Vec<PathBuf>, ExpectedError> {
+pub fn authorities(args: &RegistryArgs, config: &Config) -> Result<Vec<PathBuf>, RegistryError> {
     let files = args.ca.iter().chain(&config.registry.ca);
     let checked = files.map(|path| match readable(path) {
         Ok(()) => Ok(path.clone()),
-        Err(why) => Err(ExpectedError::Authorities { path: path.clone(), why }),
+        Err(why) => Err(RegistryError::Authorities { path: path.clone(), why }),
     });
     checked.collect()
 }
@@ -96,7 +127,7 @@ mod tests {
             let args = RegistryArgs { ca: Some(file.clone()), ..RegistryArgs::default() };
             let error = authorities(&args, &config).unwrap_err();
             assert!(error.to_string().contains(&file.display().to_string()), "{error}");
-            assert_eq!(error.exit(), crate::errors::Exit::Configuration);
+            assert_eq!(error.exit(), Exit::Configuration);
         }
     }
 }

@@ -5,8 +5,11 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use keynet_host::NewFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::errors::{Diagnostic, Exit};
 
 /// Why a login cannot be read or kept. The message holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,12 @@ pub enum AccountError {
         /// What is wrong with its text.
         why: String,
     },
+}
+
+impl Diagnostic for AccountError {
+    fn exit(&self) -> Exit {
+        Exit::Io
+    }
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AccountError {
@@ -110,12 +119,9 @@ impl PrivateFile {
         text.push('\n');
         let kept = failed("keep the login in", &self.path);
         let write = || {
-            // Made with 0600.
-            let mut draft = tempfile::Builder::new().prefix(".login-").tempfile_in(&self.folder)?;
-            draft.write_all(text.as_bytes())?;
-            draft.as_file().sync_all()?;
-            draft.persist(&self.path)?;
-            Ok(())
+            let new = NewFile::beside(&self.path, NewFile::PRIVATE)?;
+            new.file().write_all(text.as_bytes())?;
+            new.put_for_good(&self.path)
         };
         write().map_err(kept)
     }

@@ -205,11 +205,7 @@ fn annotate(
         if !is_web {
             return Err(OpenWhiskError::Usage("--web-secure is for web actions: add --web true or --web raw".to_owned()).into());
         }
-        changes.web_secure(secure, existing).map_err(|source| ExpectedError::Io {
-            what: "read",
-            thing: "random numbers".to_owned(),
-            source,
-        })?;
+        changes.web_secure(secure, existing).map_err(ExpectedError::io_on("read", "random numbers"))?;
     }
     for annotation in &args.annotations {
         changes.set(annotation.key(), &annotation.value());

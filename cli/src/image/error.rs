@@ -7,6 +7,8 @@ use keynet_host::HostError;
 use keynet_host::artifact::ArtifactError;
 use keynet_host::engine::{IdentityError, LoadError};
 
+use crate::errors::{Diagnostic, Exit, ExpectedError};
+
 /// What is wrong with which part of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -80,5 +82,26 @@ impl ImageError {
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
+    }
+}
+
+impl Diagnostic for ImageError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Compile { .. } => Exit::Component,
+            Self::Time(_) => Exit::Configuration,
+            _ => Exit::Io,
+        }
+    }
+}
+
+/// What is not the image's own is told as elsewhere.
+impl From<ImageError> for ExpectedError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Artifact(error) => Self::Published(error),
+            ImageError::Host(error) => Self::Host(error),
+            other => Self::Image(other),
+        }
     }
 }

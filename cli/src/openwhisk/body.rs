@@ -49,7 +49,6 @@ pub struct KeyValue {
     pub init: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -349,6 +349,7 @@ mod tests {
 
     use super::super::settings::ApiArgs;
     use super::*;
+    use crate::errors::Diagnostic as _;
 
     fn api(host: &str) -> Api {
         let args =

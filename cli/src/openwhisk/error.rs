@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::errors::Exit;
+use crate::errors::{Diagnostic, Exit};
 use crate::units;
 
 /// Why a command that works with OpenWhisk could not do what it was asked to.
@@ -80,9 +80,8 @@ fn activation_failed(status: &str, message: &str) -> String {
     }
 }
 
-impl OpenWhiskError {
-    /// The exit code.
-    pub fn exit(&self) -> Exit {
+impl Diagnostic for OpenWhiskError {
+    fn exit(&self) -> Exit {
         match self {
             Self::NotConfigured { .. } | Self::BadHost { .. } | Self::BadKey { .. } | Self::Pem { .. } => Exit::Configuration,
             Self::Api(error) => error.exit(),
@@ -92,10 +91,8 @@ impl OpenWhiskError {
         }
     }
 
-    /// Its name in `--json`.
-    pub fn kind(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         match self {
-            Self::NotConfigured { .. } | Self::BadHost { .. } | Self::BadKey { .. } | Self::Pem { .. } => "configuration",
             Self::Api(error) => error.kind(),
             Self::Activation { status, .. } => match status.as_str() {
                 "application error" => "application-error",
@@ -103,20 +100,18 @@ impl OpenWhiskError {
                 _ => "whisk-error",
             },
             Self::Unfinished { .. } => "unfinished",
-            Self::Deploy(_) => "component",
-            Self::Usage(_) => "usage",
+            other => other.exit().kind(),
         }
     }
 
-    /// What to do next.
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NotConfigured { what, props } => {
                 let (flag, name) = if *what == "key" { ("--auth", "AUTH") } else { ("--apihost", "APIHOST") };
                 let file = props.as_ref().map_or_else(|| "~/.wskprops".to_owned(), |path| path.display().to_string());
                 Some(format!("set {name} in {file} (`wsk property set` does), WSK_{name}, or {flag}"))
             }
-            Self::Api(error) => error.hint().map(str::to_owned),
+            Self::Api(error) => error.hint(),
             Self::Activation { id, .. } => Some(format!("`keynet-inference logs {id}` shows what it said")),
             Self::Unfinished { id, .. } => Some(format!("`keynet-inference logs {id}` shows what it said once it has ended")),
             _ => None,
@@ -197,8 +192,14 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The exit code.
-    pub fn exit(&self) -> Exit {
+    /// Whether it can be another way a moment later.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Failed { .. } | Self::Late { .. } | Self::Unreachable { .. })
+    }
+}
+
+impl Diagnostic for ApiError {
+    fn exit(&self) -> Exit {
         match self {
             Self::Key { .. } | Self::Denied(_) => Exit::Login,
             Self::NotFound(_) | Self::Conflict(_) | Self::TooLarge(_) | Self::Throttled(_) | Self::Refused(_) => Exit::Refused,
@@ -207,8 +208,7 @@ impl ApiError {
         }
     }
 
-    /// Its name in `--json`.
-    pub fn kind(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         match self {
             Self::Key { .. } => "unauthorized",
             Self::Denied(_) => "denied",
@@ -225,24 +225,19 @@ impl ApiError {
         }
     }
 
-    /// Whether it can be another way a moment later.
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Failed { .. } | Self::Late { .. } | Self::Unreachable { .. })
-    }
-
-    /// What to do next.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Key { .. } => Some("`wsk property get --auth` shows the key that wsk uses; AUTH in ~/.wskprops is uuid:key"),
-            Self::Denied(_) => Some("names in another namespace begin with /NAMESPACE/; the key must be one of that namespace"),
-            Self::Throttled(_) => Some("wait for a minute, or ask the operator for a higher limit"),
-            Self::Unexpected { .. } => Some("APIHOST is the address of OpenWhisk's API, without /api/v1"),
-            Self::Certificate { .. } => Some("--ca names the file of its certificate authority; --insecure does not check"),
-            Self::TooLarge(_) => Some(
-                "code may have 48 MB as base64, which is 36 MB of component: `push` it, and deploy the reference; parameters may have 1 MB",
-            ),
-            _ => None,
-        }
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Key { .. } => "`wsk property get --auth` shows the key that wsk uses; AUTH in ~/.wskprops is uuid:key",
+            Self::Denied(_) => "names in another namespace begin with /NAMESPACE/; the key must be one of that namespace",
+            Self::Throttled(_) => "wait for a minute, or ask the operator for a higher limit",
+            Self::Unexpected { .. } => "APIHOST is the address of OpenWhisk's API, without /api/v1",
+            Self::Certificate { .. } => "--ca names the file of its certificate authority; --insecure does not check",
+            Self::TooLarge(_) => {
+                "code may have 48 MB as base64, which is 36 MB of component: `push` it, and deploy the reference; parameters may have 1 MB"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -35,7 +35,6 @@ pub struct ApiArgs {
 }
 
 /// Anything is a secret, so that no error has to show one.
-#[expect(clippy::unnecessary_wraps, reason = "clap wants it so")]
 fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }

@@ -1,4 +1,8 @@
-//! How the platform says no: told apart, each with its own way out.
+//! How the platform says no, and what keeps a function from being published before it is asked: told apart, each with its own way out.
+
+use std::path::PathBuf;
+
+use crate::errors::{Diagnostic, Exit};
 
 /// What a request to the platform came to. `said` is the server's own message, without secrets, on one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +64,95 @@ pub enum PlatformError {
         /// What is wrong with it.
         why: String,
     },
+    /// It cannot be sent a password safely.
+    #[error("what is sent to {0} can be read on the way")]
+    ReadableOnTheWay(String),
+}
+
+impl Diagnostic for PlatformError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Authentication { .. } => Exit::Login,
+            Self::Validation { .. } | Self::Other { .. } => Exit::Refused,
+            Self::Server { .. } | Self::Answer { .. } => Exit::Server,
+            Self::Connection { .. } => Exit::Connection,
+            Self::ReadableOnTheWay(_) => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connection { .. } => Some("check the server's URL and the network".to_owned()),
+            Self::ReadableOnTheWay(_) => Some("write https:// if the server speaks it, or accept it with --insecure".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Why a function is not published, whatever the platform would say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Nobody is signed in. In the words of the package that we replace.
+    #[error("Not logged in. Run: keynet-inference login <server-url>")]
+    NotLoggedIn,
+    /// Whoever was is not any more.
+    #[error("the login at {server} has expired ({at}). Run: keynet-inference login {server}")]
+    LoginExpired {
+        /// When.
+        at: String,
+        /// Where.
+        server: String,
+    },
+    /// The platform names a registry that its login is not for.
+    #[error(
+        "the platform wants the upload at {host}, and its login {}",
+        harbor.as_ref().map_or_else(|| "is for no registry".to_owned(), |harbor| format!("is for {harbor}: nothing is shown to another"))
+    )]
+    NoHarbor {
+        /// The registry that it names.
+        host: String,
+        /// The one that the login is for.
+        harbor: Option<String>,
+    },
+    /// A function that nobody would know what it is for.
+    #[error("the function {name:?} has no {what}, which is shown to whoever looks for it")]
+    Undescribed {
+        /// `name` or `description`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The file was replaced while it was published.
+    #[error("{} was changed while it was being published", .0.display())]
+    Changed(PathBuf),
+}
+
+impl Diagnostic for PublishError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotLoggedIn | Self::LoginExpired { .. } | Self::NoHarbor { .. } => Exit::Login,
+            Self::Undescribed { .. } => Exit::Component,
+            Self::Changed(_) => Exit::Io,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Undescribed { name, .. } => Some(how_to_describe(name)),
+            _ => None,
+        }
+    }
+}
+
+fn how_to_describe(name: &str) -> String {
+    let name = if name.is_empty() { "my-function" } else { name };
+    format!(
+        "say it where the function is written, and build it again:\n    \
+         Rust       #[keynet_function(name = \"{name}\", description = \"What it does, for a person.\")]\n    \
+         Python     @keynet_function(name=\"{name}\", description=\"What it does, for a person.\")\n    \
+         otherwise  `name` and `description` in what the exported `describe` answers"
+    )
 }
 
 impl PlatformError {
@@ -78,6 +171,13 @@ impl PlatformError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_class_of_errors_has_its_own_code() {
+        let codes = [401, 400, 500].map(|status| PlatformError::of_status("https://x", status, "said".to_owned()).exit());
+        assert_eq!(codes, [Exit::Login, Exit::Refused, Exit::Server]);
+        assert_eq!(PlatformError::Connection { server: "https://x".to_owned(), why: "said".to_owned() }.exit(), Exit::Connection);
+    }
 
     #[test]
     fn statuses_are_told_apart() {

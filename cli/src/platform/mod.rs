@@ -11,7 +11,7 @@ mod sign_in;
 mod steps;
 mod upload;
 
-pub use error::PlatformError;
+pub use error::{PlatformError, PublishError};
 pub use publish::{Function, Publication, publish};
 pub use server::ServerUrl;
 pub use sign_in::sign_in;

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use keynet_host::Digest;
 use keynet_host::artifact::{self, ArtifactRef, RegistryOptions, RegistryRef};
 
-use super::PlatformError;
 use super::client::{Client, Runtime};
 use super::steps::Steps;
 use super::upload::{Upload, Uploaded};
+use super::{PlatformError, PublishError};
 use crate::account::PlatformLogin;
 use crate::console::Console;
 use crate::errors::ExpectedError;
@@ -37,8 +37,8 @@ impl Function {
     ///
     /// # Errors
     /// What is missing, and how to say it.
-    pub fn check(&self) -> Result<(), ExpectedError> {
-        let missing = |what| Err(ExpectedError::Undescribed { what, name: self.name.clone() });
+    pub fn check(&self) -> Result<(), PublishError> {
+        let missing = |what| Err(PublishError::Undescribed { what, name: self.name.clone() });
         if self.name.is_empty() {
             return missing("name");
         }
@@ -149,10 +149,10 @@ where
 /// What there is when an upload key was given and nothing was sent to the registry.
 const KEY_ONLY: &str = "the platform gave an upload key; nothing was uploaded";
 
-fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, ExpectedError> {
-    let login = login.ok_or(ExpectedError::NotLoggedIn)?;
+fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, PublishError> {
+    let login = login.ok_or(PublishError::NotLoggedIn)?;
     match &login.expires {
-        Some(expires) if expires.is_over() => Err(ExpectedError::LoginExpired { at: expires.text.clone(), server: login.server.clone() }),
+        Some(expires) if expires.is_over() => Err(PublishError::LoginExpired { at: expires.text.clone(), server: login.server.clone() }),
         _ => Ok(login),
     }
 }
@@ -161,7 +161,7 @@ fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, ExpectedError> {
 fn check_unchanged(path: &Path, uploaded: &Uploaded) -> Result<(), ExpectedError> {
     let file = File::open(path).and_then(Digest::of_reader);
     let (digest, _) = file.map_err(ExpectedError::io("read", path))?;
-    if digest == uploaded.layer.digest { Ok(()) } else { Err(ExpectedError::Changed(path.to_owned())) }
+    if digest == uploaded.layer.digest { Ok(()) } else { Err(PublishError::Changed(path.to_owned()).into()) }
 }
 
 /// Where the platform wants the upload, and who one is there.
@@ -172,10 +172,10 @@ fn place(runtime: &Runtime, login: &PlatformLogin) -> Result<(RegistryRef, Strin
     let ArtifactRef::Registry(registry) = reference else {
         return Err(wrong(format!("command.push names {reference}, which is in no registry")).into());
     };
-    let harbor = login.harbor.as_ref().ok_or_else(|| ExpectedError::NoHarbor { host: registry.host.clone(), harbor: None })?;
+    let harbor = login.harbor.as_ref().ok_or_else(|| PublishError::NoHarbor { host: registry.host.clone(), harbor: None })?;
     match harbor.host() {
         Some(host) if host.eq_ignore_ascii_case(&registry.host) => Ok((registry, harbor.username.clone())),
-        harbor => Err(ExpectedError::NoHarbor { host: registry.host, harbor }),
+        harbor => Err(PublishError::NoHarbor { host: registry.host, harbor }.into()),
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
     use crate::account::{Expiry, Harbor};
-    use crate::errors::Exit;
+    use crate::errors::{Diagnostic as _, Exit};
 
     fn login(expires: &str, harbor: Option<&str>) -> PlatformLogin {
         let harbor = harbor.map(|url| Harbor { url: url.to_owned(), username: "robot".to_owned(), password: Secret::new("h") });
@@ -230,7 +230,10 @@ mod tests {
             assert_eq!(place(&runtime(push), &there).unwrap_err().exit(), Exit::Server, "{push}");
         }
         let without = login("", None);
-        assert!(matches!(place(&runtime("docker push harbor.example.com/p/d:1"), &without), Err(ExpectedError::NoHarbor { .. })));
+        assert!(matches!(
+            place(&runtime("docker push harbor.example.com/p/d:1"), &without),
+            Err(ExpectedError::Publish(PublishError::NoHarbor { .. }))
+        ));
     }
 
     #[test]
@@ -238,7 +241,7 @@ mod tests {
         let check =
             |name: &str, description: &str| Function { name: name.to_owned(), description: description.to_owned(), size: 1 }.check();
         assert!(check("a", "b").is_ok());
-        let report = check("a", " ").unwrap_err().report(Console::plain());
+        let report = ExpectedError::from(check("a", " ").unwrap_err()).report(Console::plain());
         for way in ["Rust", "#[keynet_function(name = \"a\", description = \"", "Python", "@keynet_function("] {
             assert!(report.contains(way), "{report}");
         }

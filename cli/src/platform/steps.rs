@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::console::{Console, printable};
-use crate::errors::ExpectedError;
-use crate::platform::PlatformError;
+use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::platform::{PlatformError, PublishError};
 use crate::secrecy;
 
 /// How many there are.
@@ -32,19 +32,23 @@ pub struct StepFailed {
     pub source: Box<ExpectedError>,
 }
 
-impl StepFailed {
-    /// What to do next.
-    pub fn hint(&self) -> String {
-        match (&*self.source, self.source.hint()) {
+impl Diagnostic for StepFailed {
+    fn exit(&self) -> Exit {
+        self.source.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match (&*self.source, self.source.hint()) {
             (ExpectedError::Platform(PlatformError::Authentication { .. }), _) => {
                 format!("run: keynet-inference login <server-url>; then {}", self.next)
             }
             (ExpectedError::Platform(PlatformError::Validation { .. }), _) => format!("correct what it refuses; then {}", self.next),
             // It says all there is to do, on several lines.
-            (ExpectedError::Undescribed { .. }, Some(hint)) => hint,
+            (ExpectedError::Publish(PublishError::Undescribed { .. }), Some(hint)) => hint,
             (_, Some(hint)) => format!("{hint}; then {}", self.next),
             (_, None) => self.next.to_owned(),
-        }
+        };
+        Some(hint)
     }
 }
 
@@ -81,7 +85,6 @@ impl Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::errors::Exit;
 
     #[test]
     fn a_failed_step_says_what_is_done_and_how_to_go_on() {

@@ -6,9 +6,9 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 
+use super::ProjectError;
 use super::toolchain::{TARGET, Toolchain};
 use crate::console::Console;
-use crate::errors::ExpectedError;
 
 /// How to build.
 #[derive(Debug)]
@@ -44,22 +44,21 @@ impl Build<'_> {
     ///
     /// # Errors
     /// cargo fails, or makes no component or several.
-    pub fn run(&self, toolchain: Toolchain, console: Console) -> Result<PathBuf, ExpectedError> {
-        let failed = |source| ExpectedError::Program { program: "cargo", source };
+    pub fn run(&self, toolchain: Toolchain, console: Console) -> Result<PathBuf, ProjectError> {
         let mut cargo = toolchain.cargo(self.folder);
         cargo.args(["build", "--target", TARGET, "--profile", self.profile, "--message-format=json-render-diagnostics"]);
-        let mut cargo = cargo.args(self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
+        let mut cargo = cargo.args(self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(ProjectError::NoCargo)?;
         let mut components = Vec::new();
         for line in cargo.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
-            let line = line.map_err(failed)?;
+            let line = line.map_err(ProjectError::NoCargo)?;
             match serde_json::from_str::<Message>(&line) {
                 Ok(message) => components.extend(self.component(message)),
                 Err(_) => console.say(&format!("{line}\n")),
             }
         }
-        let status = cargo.wait().map_err(failed)?;
+        let status = cargo.wait().map_err(ProjectError::NoCargo)?;
         if !status.success() {
-            return Err(ExpectedError::CargoFailed(status));
+            return Err(ProjectError::CargoFailed(status));
         }
         self.only(components)
     }
@@ -72,17 +71,15 @@ impl Build<'_> {
         message.filenames.into_iter().find(|path| ours && path.extension().is_some_and(|extension| extension == "wasm"))
     }
 
-    fn only(&self, components: Vec<PathBuf>) -> Result<PathBuf, ExpectedError> {
+    fn only(&self, components: Vec<PathBuf>) -> Result<PathBuf, ProjectError> {
         let folder = self.folder.display();
         match <[PathBuf; 1]>::try_from(components) {
             Ok([component]) => Ok(component),
-            Err(none) if none.is_empty() => Err(ExpectedError::Artifact(format!(
+            Err(none) if none.is_empty() => Err(ProjectError::Artifact(format!(
                 "cargo built no component from {folder}: its Cargo.toml needs `[lib]` with `crate-type = [\"cdylib\"]`; in a workspace, name the \
                  action's own folder with --path"
             ))),
-            Err(several) => {
-                Err(ExpectedError::Artifact(format!("cargo built {} components from {folder}: one is expected", several.len())))
-            }
+            Err(several) => Err(ProjectError::Artifact(format!("cargo built {} components from {folder}: one is expected", several.len()))),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! A project's folder: making it from a template, and building it into a component. A language is a variant of [`Language`].
 
 pub mod cargo;
+mod error;
 pub mod name;
 pub mod sdk;
 pub mod template;
 pub mod toolchain;
 
 use clap::ValueEnum;
+
+pub use error::ProjectError;
 
 /// What an action can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

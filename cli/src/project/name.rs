@@ -1,7 +1,6 @@
 //! The name of an action, which its project's folder and package have too.
 
-use super::Language;
-use crate::errors::ExpectedError;
+use super::{Language, ProjectError};
 
 const MAX: usize = 63;
 
@@ -69,8 +68,8 @@ const RUST_WORDS: &[&str] = &[
 ///
 /// # Errors
 /// Says what a name looks like.
-pub fn check(name: &str, language: Language) -> Result<(), ExpectedError> {
-    let wrong = |why| Err(ExpectedError::Name { name: name.chars().take(80).collect(), language: language.title(), why });
+pub fn check(name: &str, language: Language) -> Result<(), ProjectError> {
+    let wrong = |why| Err(ProjectError::Name { name: name.chars().take(80).collect(), language: language.title(), why });
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > MAX || name.starts_with('-') || !name.chars().all(allowed) {
         return wrong("a name is 1 to 63 of a-z, 0-9 and `-`, and does not begin with `-`");

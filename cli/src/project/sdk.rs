@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use keynet_host::Digest;
 use toml::{Table, Value};
 
+use super::ProjectError;
 use crate::embedded::{File, SDK};
 use crate::errors::ExpectedError;
 
@@ -35,7 +36,7 @@ pub fn dependency(cache: &Path) -> Result<String, ExpectedError> {
             let Some(text) = path.to_str() else {
                 let source =
                     io::Error::new(io::ErrorKind::InvalidData, "a Cargo.toml holds UTF-8 only; set KEYNET_CACHE to another folder");
-                return Err(ExpectedError::Io { what: "depend on the SDK in", thing: path.display().to_string(), source });
+                return Err(ExpectedError::io("depend on the SDK in", &path)(source));
             };
             Value::Table(Table::from_iter([("path".to_owned(), Value::String(text.to_owned()))]))
         }
@@ -53,7 +54,7 @@ pub fn restore(project: &Path, cache: &Path) -> Result<(), ExpectedError> {
         return Ok(());
     }
     let instead = unpacked(cache)?;
-    if instead == path { Ok(()) } else { Err(ExpectedError::SdkGone { path, instead }) }
+    if instead == path { Ok(()) } else { Err(ProjectError::SdkGone { path, instead }.into()) }
 }
 
 /// The path of a manifest's dependency on the SDK. What is wrong with a manifest is for cargo to say.

@@ -4,7 +4,7 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::errors::ExpectedError;
+use super::ProjectError;
 
 /// What components are built for.
 pub const TARGET: &str = "wasm32-wasip2";
@@ -26,7 +26,7 @@ impl Toolchain {
     ///
     /// # Errors
     /// There is no Rust, or none with the target.
-    pub fn find(folder: &Path) -> Result<Self, ExpectedError> {
+    pub fn find(folder: &Path) -> Result<Self, ProjectError> {
         let has_target = output(clean("rustc", folder).args(["--print", "target-libdir", "--target", TARGET]));
         if has_target.is_ok_and(|path| Path::new(path.trim()).is_dir()) {
             return Ok(Self::Active);
@@ -35,8 +35,8 @@ impl Toolchain {
         if linked.is_ok_and(|list| list.lines().any(|line| line.split_whitespace().next() == Some(LINKED))) {
             return Ok(Self::Linked(LINKED));
         }
-        output(clean("cargo", folder).arg("--version")).map_err(|source| ExpectedError::Program { program: "cargo", source })?;
-        Err(ExpectedError::NoToolchain)
+        output(clean("cargo", folder).arg("--version")).map_err(ProjectError::NoCargo)?;
+        Err(ProjectError::NoToolchain)
     }
 
     /// Its cargo, to be run in `folder`.

@@ -82,7 +82,7 @@ impl Server<'_> {
             tokio::time::sleep(GRACE).await;
         };
         let ended = tokio::select! {
-            served = server => served.map_err(|source| ExpectedError::Io { what: "serve on", thing: bound.to_string(), source }),
+            served = server => served.map_err(ExpectedError::io_on("serve on", bound.to_string())),
             () = patience => {
                 self.console.note("requests that took too long to end were cut off");
                 Ok(())

@@ -14,7 +14,6 @@ pub mod format;
 mod key;
 mod layout;
 mod login;
-mod new_file;
 pub mod options;
 pub mod progress;
 mod pull;

@@ -10,11 +10,11 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use super::component::check_header;
 use super::error::{ArtifactError, Result};
 use super::format::{ARCHITECTURE, CONFIG_TYPE, LAYER_TYPE, OS, WasmConfig};
-use super::new_file::NewFile;
 use super::options::RegistryOptions;
 use super::reference::ArtifactRef;
 use super::store::{Blob, RawManifest, Store};
 use crate::digest::Digest;
+use crate::new_file::NewFile;
 
 const CONFIG_LIMIT: u64 = 1 << 20;
 
@@ -75,14 +75,14 @@ pub async fn pull_to_file(reference: &ArtifactRef, path: &Path, options: &Regist
     if size > limit {
         return Err(ArtifactError::TooLarge { what: format!("the component of {}", look.reference), size, limit });
     }
-    let new = NewFile::beside(path)?;
+    let new = NewFile::beside(path, NewFile::READABLE).map_err(ArtifactError::io("write", path))?;
     let mut file = tokio::fs::File::from_std(new.file().try_clone().map_err(ArtifactError::io("write", path))?);
     store.get_blob(&look.component, &mut file).await?;
     let mut header = Vec::new();
     file.rewind().await.map_err(ArtifactError::io("read", path))?;
     file.take(8).read_to_end(&mut header).await.map_err(ArtifactError::io("read", path))?;
     check_header(&header).map_err(|why| not_an_action(&look.reference, format!("has a layer that {why}")))?;
-    new.put(path)?;
+    new.put_for_good(path).map_err(ArtifactError::io("write", path))?;
     Ok(look)
 }
 
