@@ -33,7 +33,7 @@ impl ListenAddress {
             let address = listener.local_addr()?;
             Ok((listener, address))
         };
-        bound.await.map_err(|source| ExpectedError::Io { what: "listen on", thing: self.0.clone(), source })
+        bound.await.map_err(ExpectedError::io_on("listen on", &self.0))
     }
 }
 

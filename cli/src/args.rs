@@ -4,8 +4,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
     build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, image::ImageArgs, inspect::InspectArgs, invoke::InvokeArgs,
-    keygen::KeygenArgs, list::ListArgs, login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, new::NewArgs, pull::PullArgs, push::PushArgs,
-    run::RunArgs, storage::StorageArgs, tag::TagArgs, undeploy::UndeployArgs, verify::VerifyArgs, whoami::WhoamiArgs,
+    keygen::KeygenArgs, list::ListArgs, login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs,
+    pull::PullArgs, push::PushArgs, run::RunArgs, storage::StorageArgs, tag::TagArgs, undeploy::UndeployArgs, verify::VerifyArgs,
+    whoami::WhoamiArgs,
 };
 use crate::config::{parse_bytes, parse_duration};
 use crate::console::Color;
@@ -67,6 +68,8 @@ pub enum Command {
     List(ListArgs),
     /// Remove an OpenWhisk action
     Undeploy(UndeployArgs),
+    /// Deploy models to the server that actions ask
+    Model(Box<ModelArgs>),
     /// Work with the objects of embedded storage
     Storage(StorageArgs),
     /// Write a shell's completions to standard output

@@ -79,7 +79,7 @@ impl Console {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(ExpectedError::Io { what: "write", thing: "the result to standard output".to_owned(), source: error })
+                Err(ExpectedError::io_on("write", "the result to standard output")(error))
             }
             _ => Ok(()),
         }

@@ -8,7 +8,7 @@ use keynet_host::object_storage::{ContentType, Location, ObjectKey, ObjectStorag
 use keynet_host::{Digest, Error};
 use serde_json::value::RawValue;
 
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, UsageError};
 use crate::parameters::{Draft, Input};
 
 const TIME: Duration = Duration::from_secs(60);
@@ -63,9 +63,8 @@ fn key(path: &Path, bytes: &[u8]) -> Result<ObjectKey, Error> {
     ObjectKey::parse(&format!("{folder}/{name}")).or_else(|_| ObjectKey::parse(&format!("{folder}/file")))
 }
 
-fn json_string(text: &str) -> Result<Box<RawValue>, ExpectedError> {
-    serde_json::value::to_raw_value(text)
-        .map_err(|error| ExpectedError::Parameters { origin: "--input".to_owned(), source: Box::new(error) })
+fn json_string(text: &str) -> Result<Box<RawValue>, UsageError> {
+    serde_json::value::to_raw_value(text).map_err(|error| UsageError::parameters("--input", error))
 }
 
 #[cfg(test)]

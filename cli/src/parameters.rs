@@ -9,7 +9,7 @@ use keynet_host::Parameters;
 use keynet_host::config::is_reserved;
 use serde_json::value::RawValue;
 
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, UsageError};
 
 /// `KEY=VALUE`: the value is JSON where it can be read as JSON, otherwise text.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Draft {
             None => Self(Values::Object(BTreeMap::new())),
             Some(path) => {
                 let (origin, text) = text(path)?;
-                Self::parse(&text).map_err(|source| ExpectedError::Parameters { origin, source })?
+                Self::parse(&text).map_err(|source| UsageError::parameters(origin, source))?
             }
         };
         for param in params {
@@ -112,16 +112,15 @@ impl Draft {
     ///
     /// # Errors
     /// The file is an array.
-    pub fn set(&mut self, key: &str, value: Box<RawValue>, flag: &str) -> Result<(), ExpectedError> {
+    pub fn set(&mut self, key: &str, value: Box<RawValue>, flag: &str) -> Result<(), UsageError> {
         match &mut self.0 {
             Values::Object(values) => {
                 values.insert(key.to_owned(), value);
                 Ok(())
             }
-            Values::Array(_) => Err(ExpectedError::Parameters {
-                origin: format!("{flag} {key}"),
-                source: "the parameters' file is a JSON array, which has no names to set".into(),
-            }),
+            Values::Array(_) => {
+                Err(UsageError::parameters(format!("{flag} {key}"), "the parameters' file is a JSON array, which has no names to set"))
+            }
         }
     }
 
@@ -145,12 +144,10 @@ impl Draft {
     ///
     /// # Errors
     /// The file is an array.
-    pub fn into_object(self) -> Result<BTreeMap<String, Box<RawValue>>, ExpectedError> {
+    pub fn into_object(self) -> Result<BTreeMap<String, Box<RawValue>>, UsageError> {
         match self.0 {
             Values::Object(values) => Ok(values),
-            Values::Array(_) => {
-                Err(ExpectedError::Parameters { origin: "the file".to_owned(), source: "they are a JSON array, which has no names".into() })
-            }
+            Values::Array(_) => Err(UsageError::parameters("the file", "they are a JSON array, which has no names")),
         }
     }
 
@@ -158,13 +155,12 @@ impl Draft {
     ///
     /// # Errors
     /// The host does not take them.
-    pub fn finish(self) -> Result<Parameters, ExpectedError> {
+    pub fn finish(self) -> Result<Parameters, UsageError> {
         let text = match &self.0 {
             Values::Object(values) => serde_json::to_string(values).unwrap_or_default(),
             Values::Array(text) => text.get().to_owned(),
         };
-        Parameters::parse(&text)
-            .map_err(|error| ExpectedError::Parameters { origin: "the command line".to_owned(), source: Box::new(error) })
+        Parameters::parse(&text).map_err(|error| UsageError::parameters("the command line", error))
     }
 }
 
@@ -176,10 +172,10 @@ fn text(path: &Path) -> Result<(String, String), ExpectedError> {
     } else {
         (path.display().to_string(), std::fs::read(path))
     };
-    let bytes = bytes.map_err(|source| ExpectedError::Io { what: "read", thing: format!("the parameters in {name}"), source })?;
+    let bytes = bytes.map_err(ExpectedError::io_on("read", format!("the parameters in {name}")))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((name, text)),
-        Err(error) => Err(ExpectedError::Parameters { origin: name, source: Box::new(error.utf8_error()) }),
+        Err(error) => Err(UsageError::parameters(name, error.utf8_error()).into()),
     }
 }
 

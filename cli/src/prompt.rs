@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use keynet_host::config::Secret;
 
 use crate::console::Console;
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, UsageError};
 use crate::secrecy;
 
 /// A password is no longer than this.
@@ -16,15 +16,15 @@ const MAX_PASSWORD: u64 = 64 << 10;
 /// # Errors
 /// Nobody is there to be asked, or says nothing.
 pub fn line(question: &str, default: Option<&str>, what: &str, flag: &'static str, console: Console) -> Result<String, ExpectedError> {
-    let missing = || ExpectedError::Missing { what: what.to_owned(), flag };
+    let missing = || UsageError::Missing { what: what.to_owned(), flag };
     if !io::stdin().is_terminal() {
-        return Err(missing());
+        return Err(missing().into());
     }
     console.say(&default.map_or_else(|| format!("{question}: "), |default| format!("{question} [{default}]: ")));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     let answer = Some(answer.trim()).filter(|answer| !answer.is_empty()).or(default);
-    answer.map(str::to_owned).ok_or_else(missing)
+    Ok(answer.map(str::to_owned).ok_or_else(missing)?)
 }
 
 /// The password: the first line of standard input if that is wanted, else asked for without echo. It is remembered as a secret.
@@ -32,7 +32,7 @@ pub fn line(question: &str, default: Option<&str>, what: &str, flag: &'static st
 /// # Errors
 /// Nobody is there to be asked, or says nothing.
 pub fn password(from_stdin: bool) -> Result<Secret, ExpectedError> {
-    let missing = || ExpectedError::Missing { what: "password".to_owned(), flag: "--password-stdin" };
+    let missing = || UsageError::Missing { what: "password".to_owned(), flag: "--password-stdin" };
     let password = if from_stdin {
         let mut text = String::new();
         io::stdin().lock().take(MAX_PASSWORD).read_to_string(&mut text).map_err(failed)?;
@@ -41,15 +41,15 @@ pub fn password(from_stdin: bool) -> Result<Secret, ExpectedError> {
     } else if io::stdin().is_terminal() {
         rpassword::prompt_password("Password: ").map_err(failed)?
     } else {
-        return Err(missing());
+        return Err(missing().into());
     };
     if password.is_empty() {
-        return Err(missing());
+        return Err(missing().into());
     }
     secrecy::remember(&password, "PASSWORD");
     Ok(Secret::new(password))
 }
 
 fn failed(source: io::Error) -> ExpectedError {
-    ExpectedError::Io { what: "read", thing: "the answer".to_owned(), source }
+    ExpectedError::io_on("read", "the answer")(source)
 }

@@ -22,8 +22,7 @@ pub fn start(work: Work) -> Result<Runtime, ExpectedError> {
     if matches!(work, Work::One) {
         builder.worker_threads(2);
     }
-    let io = |source| ExpectedError::Io { what: "start", thing: "the threads of the host".to_owned(), source };
-    builder.enable_all().build().map_err(io)
+    builder.enable_all().build().map_err(ExpectedError::io_on("start", "the threads of the host"))
 }
 
 /// Ends when the process is asked to: Ctrl-C, or SIGTERM. A second time ends the process at once.

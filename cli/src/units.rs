@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 /// Bytes in the unit that leaves the fewest digits.
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if count < 1024 {

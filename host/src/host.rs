@@ -8,8 +8,8 @@ use wasmtime::component::Linker;
 use crate::activation::{self, State};
 use crate::budget::MemoryBudget;
 use crate::capabilities::Backend;
-use crate::config::Config;
-use crate::engine::{AotCache, CompileLimits, Compiler, Cpu, Engine, EngineOptions, Precompiler};
+use crate::config::{Config, EmbeddedModelsConfig};
+use crate::engine::{AotCache, CompileLimits, Compiler, Cpu, Engine, EngineOptions, Precompiler, memory_left};
 use crate::error::Error;
 use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
 use crate::inference::triton::TritonInference;
@@ -169,7 +169,8 @@ impl Host {
         self.backends.storage()
     }
 
-    /// Gives back what servers hold for this host, before the process ends.
+    /// Gives back what servers hold for this host, before the process ends. It takes a few seconds at most, also where a server does not
+    /// answer.
     pub async fn close(&self) {
         if let Ok(inference) = self.backends.inference() {
             inference.close().await;
@@ -194,8 +195,8 @@ impl Host {
 /// # Errors
 /// The machine.
 pub(crate) fn configured_engine(config: &Config, cache: Option<AotCache>) -> Result<Engine, HostError> {
-    Engine::new(EngineOptions { activations: config.concurrency, cpu: config.cpu, compiler: compiler(config), cache })
-        .map_err(HostError::Engine)
+    let (activations, memory) = (config.concurrency, config.process_memory.min(memory_left().unwrap_or(u64::MAX)));
+    Engine::new(EngineOptions { activations, memory, cpu: config.cpu, compiler: compiler(config), cache }).map_err(HostError::Engine)
 }
 
 fn compiler(config: &Config) -> Compiler {
@@ -232,13 +233,8 @@ fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
     if let Some(triton) = &config.triton {
         return Ok(Arc::new(TritonInference::open(triton)?));
     }
-    let limits = EmbeddedLimits {
-        max_dimension: config.embedded_models.max_dimension,
-        max_run_bytes: config.embedded_models.run_memory,
-        max_model_bytes: config.embedded_models.model_bytes,
-        ..EmbeddedLimits::default()
-    };
-    Ok(Arc::new(EmbeddedInference::open(&config.embedded_models.folder, limits)?))
+    let EmbeddedModelsConfig { folder, .. } = &config.embedded_models;
+    Ok(Arc::new(EmbeddedInference::open(folder, EmbeddedLimits::of(&config.embedded_models))?))
 }
 
 /// `backend`, with the names of MLflow in front of it where one is configured.

@@ -1,17 +1,17 @@
 //! `build`: a project into one file, `action.wasm`, that is known to be an action.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use keynet_host::policy::Ask;
-use keynet_host::{Action, Config, Host};
+use keynet_host::{Action, Config, Host, NewFile};
 
 use crate::args::HostArgs;
 use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::project::ProjectError;
 use crate::project::cargo::Build;
 use crate::project::sdk;
 use crate::project::toolchain::Toolchain;
@@ -55,14 +55,14 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let component = with_ask(component, &below(&args.path, ASK))?;
     let name = name_of(&component, &config)?;
     let output = args.output.clone().unwrap_or_else(|| below(&args.path, DEFAULT_OUTPUT));
-    write_whole(&component, &output).map_err(ExpectedError::io("write", &output))?;
+    NewFile::write(&output, NewFile::PLAIN, &component).map_err(ExpectedError::io("write", &output))?;
     console.print(&format!("{name}: {}, {}\n", output.display(), units::bytes(component.len() as u64)))
 }
 
 /// The real path of a project's folder.
 fn project(path: &Path) -> Result<PathBuf, ExpectedError> {
     let folder = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
-    if folder.join("Cargo.toml").is_file() { Ok(folder) } else { Err(ExpectedError::NoProject(path.to_owned())) }
+    if folder.join("Cargo.toml").is_file() { Ok(folder) } else { Err(ProjectError::NoProject(path.to_owned()).into()) }
 }
 
 /// A file of the project, without the dot that stands for this folder.
@@ -74,7 +74,7 @@ fn below(folder: &Path, file: &str) -> PathBuf {
 /// The component with what the file, if there is one, asks for.
 fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
     match fs::read_to_string(path) {
-        Ok(text) => Ask::put_into(&text, component).map_err(|source| ExpectedError::Ask { path: path.to_owned(), source }),
+        Ok(text) => Ok(Ask::put_into(&text, component).map_err(|source| ProjectError::Ask { path: path.to_owned(), source })?),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(component),
         Err(error) => Err(ExpectedError::io("read", path)(error)),
     }
@@ -84,19 +84,8 @@ fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
 fn name_of(component: &[u8], config: &Config) -> Result<String, ExpectedError> {
     let host = Arc::new(Host::describing(config)?);
     let load = Action::load(host, component);
-    let action = runtime::start(Work::One)?.block_on(load).map_err(ExpectedError::NotAnAction)?;
+    let action = runtime::start(Work::One)?.block_on(load).map_err(ProjectError::NotAnAction)?;
     Ok(action.description().name.clone())
-}
-
-/// Writes `bytes` to `path` all at once: whoever reads it sees the old or the new file.
-fn write_whole(bytes: &[u8], path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let readable = fs::Permissions::from_mode(0o666); // less what the umask takes
-    let mut draft = tempfile::Builder::new().prefix(".action-").permissions(readable).tempfile_in(folder)?;
-    draft.write_all(bytes)?;
-    draft.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -104,20 +93,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("action.wasm");
-        write_whole(b"one", &path).unwrap();
-        write_whole(b"two", &path).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(write_whole(b"x", folder.path()).is_err());
-    }
-
-    #[test]
     fn a_folder_without_manifest_is_no_project() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(project(folder.path()), Err(ExpectedError::NoProject(_))));
+        assert!(matches!(project(folder.path()), Err(ExpectedError::Project(ProjectError::NoProject(_)))));
         let error = project(&folder.path().join("missing")).unwrap_err();
         assert_eq!(error.exit(), crate::errors::Exit::Io);
     }

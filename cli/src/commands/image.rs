@@ -13,7 +13,7 @@ use crate::answer::{self, Answer};
 use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::component::Component;
 use crate::console::Console;
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, UsageError};
 use crate::image::{self, Action, Appended, BaseOptions, Image};
 use crate::progress::{Transfer, Way};
 use crate::runtime::{self, Work};
@@ -179,7 +179,7 @@ fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     // clap sees to it that there is one.
     let Some(to) = args.to.as_ref().or(args.output.as_ref()) else {
-        return Err(ExpectedError::Missing { what: "reference of the base".to_owned(), flag: "--output" });
+        return Err(UsageError::Missing { what: "reference of the base".to_owned(), flag: "--output" }.into());
     };
     let root = args.runtime.options(&config).root()?;
     let image = image::base(&root)?;

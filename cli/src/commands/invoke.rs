@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
+use crate::answer;
 use crate::config::parse_duration;
 use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::json_text;
 use crate::openwhisk::activation::Activation;
 use crate::openwhisk::annotations;
 use crate::openwhisk::client::{Api, Invocation};
@@ -70,31 +69,35 @@ struct Ended {
     result: Result<String, ExpectedError>,
 }
 
+/// What `--json` has besides the result.
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init_ms: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    logs: &'a [String],
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// It was not run, or ended with an error. With `--json` it is told as JSON and is no error here.
 pub fn run(args: InvokeArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let json = args.json;
-    match invoke(args, console) {
-        Ok(Some(ended)) if json => {
-            let code = ended.result.as_ref().err().map_or(ExitCode::SUCCESS, |error| error.exit().into());
-            console.print(&as_json(&ended))?;
-            Ok(code)
-        }
-        Ok(Some(ended)) => {
-            let layout = if console.reader { json_text::pretty } else { json_text::compact };
-            console.print(&format!("{}\n", layout(&ended.result?)))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Ok(None) => Ok(ExitCode::SUCCESS),
-        Err(error) if json => {
-            let code = error.exit().into();
-            console.print(&as_json(&Ended { id: None, record: None, result: Err(error) }))?;
-            Ok(code)
-        }
-        Err(error) => Err(error),
-    }
+    let Ended { id, record, result } = match invoke(args, console) {
+        Ok(Some(ended)) => ended,
+        Ok(None) => return Ok(ExitCode::SUCCESS),
+        Err(error) => Ended { id: None, record: None, result: Err(error) },
+    };
+    answer::tell_result(result, Members::new(id.as_deref(), record.as_ref()), json, console)
 }
 
 /// None where there is nothing more to be told.
@@ -180,47 +183,21 @@ fn result_of(record: &Activation, whole: bool) -> Result<String, ExpectedError> 
     Ok(response.result.as_ref().map_or_else(|| "{}".to_owned(), |result| result.get().to_owned()))
 }
 
-fn as_json(ended: &Ended) -> String {
-    #[derive(Serialize)]
-    struct Report<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        result: Option<Box<RawValue>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        kind: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        activation: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        status: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        duration_ms: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        wait_ms: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        init_ms: Option<u64>,
-        #[serde(skip_serializing_if = "<[String]>::is_empty")]
-        logs: &'a [String],
+impl<'a> Members<'a> {
+    fn new(id: Option<&'a str>, record: Option<&'a Activation>) -> Self {
+        let number = |name: &str| {
+            let annotation = record?.annotations.iter().find(|annotation| annotation.key == name)?;
+            serde_json::from_str(annotation.value.get()).ok()
+        };
+        Self {
+            activation: id,
+            status: record.and_then(|record| record.response.as_ref()).map(|response| response.status.as_str()),
+            duration_ms: record.and_then(|record| record.duration),
+            wait_ms: number("waitTime"),
+            init_ms: number("initTime"),
+            logs: record.map_or(&[], |record| &record.logs),
+        }
     }
-    let record = ended.record.as_ref();
-    let number = |name: &str| {
-        let annotation = record?.annotations.iter().find(|annotation| annotation.key == name)?;
-        serde_json::from_str(annotation.value.get()).ok()
-    };
-    let error = ended.result.as_ref().err();
-    let report = Report {
-        result: ended.result.as_ref().ok().and_then(|text| RawValue::from_string(json_text::compact(text)).ok()),
-        error: error.map(ExpectedError::one_line),
-        kind: error.map(ExpectedError::kind),
-        activation: ended.id.as_deref(),
-        status: record.and_then(|record| record.response.as_ref()).map(|response| response.status.as_str()),
-        duration_ms: record.and_then(|record| record.duration),
-        wait_ms: number("waitTime"),
-        init_ms: number("initTime"),
-        logs: record.map_or(&[], |record| &record.logs),
-    };
-    // Text and numbers cannot fail to be JSON.
-    format!("{}\n", serde_json::to_string(&report).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -243,10 +220,11 @@ mod tests {
 
     #[test]
     fn a_result_keeps_its_digits() {
-        let json = as_json(&ended(r#"{"status":"success","success":true,"result":{"n": 1.50}}"#));
+        let ended = ended(r#"{"status":"success","success":true,"result":{"n": 1.50}}"#);
+        assert_eq!(ended.result.unwrap(), r#"{"n": 1.50}"#);
         assert_eq!(
-            json,
-            "{\"result\":{\"n\":1.50},\"activation\":\"0123456789abcdef0123456789abcdef\",\"status\":\"success\",\"duration_ms\":7,\"wait_ms\":3,\"init_ms\":2,\"logs\":[\"l\"]}\n"
+            serde_json::to_string(&Members::new(ended.id.as_deref(), ended.record.as_ref())).unwrap(),
+            r#"{"activation":"0123456789abcdef0123456789abcdef","status":"success","duration_ms":7,"wait_ms":3,"init_ms":2,"logs":["l"]}"#
         );
         let whole = result_of(&record(r#"{"status":"success","success":true,"result":{"n":1.50}}"#), true).unwrap();
         assert!(whole.contains(r#""response":{"status":"success","success":true,"result":{"n":1.50}}"#), "{whole}");

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::deploy::limits;
 use crate::answer::{self, Answer};
 use crate::args::AnswerArgs;
-use crate::console::{Console, printable};
+use crate::columns::aligned;
+use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::openwhisk::annotations::{self, DIGEST, REFERENCE};
 use crate::openwhisk::body::{Limits, StoredAction};
@@ -95,14 +96,7 @@ impl Row {
 
 impl Answer for Listed {
     fn line(&self) -> String {
-        let lines: Vec<[String; 5]> = self.0.iter().map(Row::cells).collect();
-        let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-        let [a, b, c, d] = [0, 1, 2, 3].map(width);
-        let line = |[name, kind, limits, age, what]: &[String; 5]| {
-            let line = format!("{name:<a$}  {kind:<b$}  {limits:<c$}  {age:<d$}  {what}");
-            printable(line.trim_end()).into_owned()
-        };
-        lines.iter().map(line).collect::<Vec<_>>().join("\n")
+        aligned(&self.0.iter().map(Row::cells).collect::<Vec<_>>())
     }
 }
 

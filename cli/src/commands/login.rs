@@ -12,8 +12,9 @@ use crate::account::{Accounts, RegistryPrefix};
 use crate::answer::{self, Answer};
 use crate::args::{HostArgs, RegistryArgs};
 use crate::console::Console;
-use crate::errors::ExpectedError;
-use crate::platform::{self, ServerUrl};
+use crate::errors::{ExpectedError, UsageError};
+use crate::platform::{self, PlatformError, ServerUrl};
+use crate::registry::RegistryError;
 use crate::runtime::{self, Work};
 use crate::{config, prompt, registry};
 
@@ -77,9 +78,9 @@ fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedE
         Some(url) => url.clone(),
         None => prompt::line("Server URL", file.server()?.as_deref(), "server's URL", "keynet-inference login <server-url>", console)?,
     };
-    let server = ServerUrl::parse(&url).map_err(|why| ExpectedError::Argument { argument: "the server's URL".to_owned(), why })?;
+    let server = ServerUrl::parse(&url).map_err(|why| UsageError::Argument { argument: "the server's URL".to_owned(), why })?;
     if server.is_readable_on_the_way() && !args.registry.insecure {
-        return Err(ExpectedError::ReadableOnTheWay(server.to_string()));
+        return Err(PlatformError::ReadableOnTheWay(server.to_string()).into());
     }
     let username = username(args, "Email", console)?;
     let password = prompt::password(args.password_stdin)?;
@@ -106,7 +107,7 @@ async fn check(prefix: &RegistryPrefix, credential: Credential, args: &RegistryA
     let options = RegistryOptions { credentials: Arc::new(given), ..registry::for_host(prefix.host(), args, config, Arc::new(Quiet))? };
     artifact::check_login(prefix.host(), prefix.path(), &options).await.map_err(|error| match error {
         ArtifactError::Unauthorized { said, .. } | ArtifactError::Denied { said, .. } => {
-            ExpectedError::NotAccepted { registry: prefix.to_string(), said }
+            RegistryError::NotAccepted { registry: prefix.to_string(), said }.into()
         }
         other => other.into(),
     })
@@ -117,7 +118,7 @@ fn username(args: &LoginArgs, question: &str, console: Console) -> Result<String
     match &args.username {
         Some(username) if !username.is_empty() => Ok(username.clone()),
         // Standard input is the password's then.
-        _ if args.password_stdin => Err(ExpectedError::Missing { what: "user".to_owned(), flag: FLAG }),
+        _ if args.password_stdin => Err(UsageError::Missing { what: "user".to_owned(), flag: FLAG }.into()),
         _ => prompt::line(question, None, "user", FLAG, console),
     }
 }

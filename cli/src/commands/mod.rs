@@ -11,6 +11,7 @@ pub mod list;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod model;
 pub mod new;
 pub mod pull;
 pub mod push;
@@ -52,6 +53,7 @@ pub fn run(command: Command, console: Console) -> Result<ExitCode, ExpectedError
         Command::Logs(args) => return logs::run(&args, console),
         Command::List(args) => return list::run(&args, console),
         Command::Undeploy(args) => return undeploy::run(&args, console),
+        Command::Model(args) => return model::run(&args, console),
         Command::Storage(args) => storage::run(args, console),
         Command::Completions(args) => completions::run(args, console),
     }

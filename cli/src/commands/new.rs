@@ -10,7 +10,7 @@ use keynet_host::Config;
 use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, name, sdk};
+use crate::project::{Language, ProjectError, name, sdk};
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
 }
 
 fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
-    let occupied = || Err(ExpectedError::Occupied(folder.to_owned()));
+    let occupied = || Err(ProjectError::Occupied(folder.to_owned()).into());
     match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().map_or(Ok(()), |_| occupied()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -70,7 +70,7 @@ mod tests {
         assert!(refuse_occupied(folder.path()).is_ok());
         assert!(refuse_occupied(&folder.path().join("missing")).is_ok());
         fs::write(folder.path().join("file"), "").unwrap();
-        assert!(matches!(refuse_occupied(folder.path()), Err(ExpectedError::Occupied(_))));
-        assert!(matches!(refuse_occupied(&folder.path().join("file")), Err(ExpectedError::Occupied(_))));
+        assert!(matches!(refuse_occupied(folder.path()), Err(ExpectedError::Project(ProjectError::Occupied(_)))));
+        assert!(matches!(refuse_occupied(&folder.path().join("file")), Err(ExpectedError::Project(ProjectError::Occupied(_)))));
     }
 }

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::answer::{self, Answer};
 use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::console::Console;
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, UsageError};
 use crate::progress::{Transfer, Way};
 use crate::runtime::{self, Work};
 use crate::{config, reference, registry};
@@ -75,10 +75,8 @@ fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     if args.answer.json {
-        return Err(ExpectedError::Argument {
-            argument: "--json".to_owned(),
-            why: "the component goes to standard output; leave --json out, or name a file with -o".to_owned(),
-        });
+        let why = "the component goes to standard output; leave --json out, or name a file with -o".to_owned();
+        return Err(UsageError::Argument { argument: "--json".to_owned(), why }.into());
     }
     let options = options(args, &reference, &config, console)?;
     runtime::start(Work::One)?.block_on(async {
@@ -90,7 +88,7 @@ fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
         };
         match written.await {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(ExpectedError::Io { what: "write", thing: "the component to standard output".to_owned(), source: error })
+                Err(ExpectedError::io_on("write", "the component to standard output")(error))
             }
             _ => Ok(()),
         }

@@ -17,7 +17,7 @@ use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::commands::image;
 use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::platform::{self, Function, Publication, Upload, Uploaded};
+use crate::platform::{self, Function, Publication, PublishError, Upload, Uploaded};
 use crate::progress::{Transfer, Way};
 use crate::runtime::{self, Work};
 use crate::{config, reference, registry};
@@ -215,7 +215,7 @@ fn unnamed(error: ExpectedError) -> ExpectedError {
     use keynet_host::action::DescriptionError;
     match error {
         ExpectedError::Action { source: keynet_host::ActionError::Description(DescriptionError::Name(name)), .. } if name.is_empty() => {
-            ExpectedError::Undescribed { what: "name", name }
+            PublishError::Undescribed { what: "name", name }.into()
         }
         other => other,
     }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Receipt};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::address::ListenAddress;
 use crate::args::{HostArgs, RegistryArgs};
@@ -19,7 +18,7 @@ use crate::inputs::Inputs;
 use crate::parameters::{Draft, Input, Param};
 use crate::reference::Source;
 use crate::runtime::{self, Work};
-use crate::{config, json_text, receipt, serve, storage};
+use crate::{answer, config, receipt, serve, storage};
 
 /// What to run, with what, how.
 #[derive(Debug, Args)]
@@ -59,6 +58,13 @@ struct Ended {
     loaded: Duration,
 }
 
+/// What `--json` has besides the result.
+#[derive(Serialize)]
+struct Cost {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
+}
+
 /// Runs or serves it.
 ///
 /// # Errors
@@ -83,14 +89,7 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
         }
         Err(error) => (Err(error), None),
     };
-    if json {
-        let code = result.as_ref().err().map_or(ExitCode::SUCCESS, |error| error.exit().into());
-        console.print(&as_json(&result, receipt.as_ref()))?;
-        return Ok(code);
-    }
-    let layout = if console.reader { json_text::pretty } else { json_text::compact };
-    console.print(&format!("{}\n", layout(&result?)))?;
-    Ok(ExitCode::SUCCESS)
+    answer::tell_result(result, Cost { receipt }, json, console)
 }
 
 fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
@@ -141,55 +140,5 @@ pub fn say_where_things_are(action: &Action, config: &Config, console: Console) 
         let read =
             storage::public_address(config).map_or(String::new(), |_| "; `keynet-inference storage serve` answers their URLs".to_owned());
         console.note(format_args!("objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"));
-    }
-}
-
-/// The one object of `--json`.
-#[derive(Serialize)]
-struct Report<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    trace: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<&'a Receipt>,
-}
-
-fn as_json(result: &Result<String, ExpectedError>, receipt: Option<&Receipt>) -> String {
-    let error = result.as_ref().err();
-    let report = Report {
-        result: result.as_ref().ok().and_then(|text| RawValue::from_string(json_text::compact(text)).ok()),
-        error: error.map(ExpectedError::one_line),
-        kind: error.map(ExpectedError::kind),
-        trace: match error {
-            Some(ExpectedError::Failed(failure)) => failure.trace(),
-            _ => &[],
-        },
-        receipt,
-    };
-    // Text and numbers cannot fail to be JSON.
-    format!("{}\n", serde_json::to_string(&report).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use keynet_host::Failure;
-
-    use super::*;
-
-    #[test]
-    fn json_has_a_result_or_an_error() {
-        let receipt = Receipt { total_ns: 7, ..Receipt::default() };
-        let json = as_json(&Ok("{ \"b\": 1.50,\n \"a\": 1 }".to_owned()), Some(&receipt));
-        assert!(json.starts_with("{\"result\":{\"b\":1.50,\"a\":1},\"receipt\":{\"total_ns\":7,"), "{json}");
-        let trap = Failure::Trap { reason: "it divided by zero".to_owned(), trace: vec!["f".to_owned()] };
-        let json = as_json(&Err(ExpectedError::Failed(trap)), None);
-        assert_eq!(json, "{\"error\":\"the action trapped: it divided by zero\",\"kind\":\"trap\",\"trace\":[\"f\"]}\n");
-        let error = ExpectedError::io("read", std::path::Path::new("a.wasm"))(std::io::Error::from(std::io::ErrorKind::NotFound));
-        assert_eq!(as_json(&Err(error), None), "{\"error\":\"cannot read a.wasm: entity not found\",\"kind\":\"io\"}\n");
     }
 }

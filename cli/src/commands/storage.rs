@@ -53,9 +53,7 @@ async fn serve(config: &Config, listen: Option<ListenAddress>, console: Console)
     if storage::public_address(config).is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address) {
         console.note(format_args!("presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL says where"));
     }
-    embedded::serve(listener, store, storage::limits(config), runtime::asked_to_stop()).await.map_err(|source| ExpectedError::Io {
-        what: "serve on",
-        thing: bound.to_string(),
-        source,
-    })
+    embedded::serve(listener, store, storage::limits(config), runtime::asked_to_stop())
+        .await
+        .map_err(ExpectedError::io_on("serve on", bound.to_string()))
 }

@@ -87,23 +87,30 @@ impl S3Config {
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, ConfigError> {
         // A region or an endpoint alone is no store: many machines have one set for other programs.
         let Some(unit) = settings.unit(&["AWS_BUCKET_NAME", "MLFLOW_S3_ENDPOINT_URL"]) else { return Ok(None) };
-        let endpoint = match unit.parse("MLFLOW_S3_ENDPOINT_URL", parse_url)? {
-            None => unit.parse("AWS_ENDPOINT_URL", parse_url)?,
-            found => found,
-        };
         Ok(Some(Self {
-            endpoint,
-            region: unit.owned("AWS_REGION").or_else(|| unit.owned("AWS_DEFAULT_REGION")),
+            endpoint: Self::endpoint(unit)?,
+            region: Self::region(unit),
             bucket: required(unit, "AWS_BUCKET_NAME", text)?,
             credentials: S3Credentials::read(unit)?,
             ca: settings.host().path("KEYNET_S3_CA"),
             origin: unit.origin,
         }))
     }
+
+    pub(super) fn endpoint(unit: &Variables) -> Result<Option<Url>, ConfigError> {
+        match unit.parse("MLFLOW_S3_ENDPOINT_URL", parse_url)? {
+            None => unit.parse("AWS_ENDPOINT_URL", parse_url),
+            found => Ok(found),
+        }
+    }
+
+    pub(super) fn region(unit: &Variables) -> Option<String> {
+        unit.owned("AWS_REGION").or_else(|| unit.owned("AWS_DEFAULT_REGION"))
+    }
 }
 
 impl S3Credentials {
-    fn read(unit: &Variables) -> Result<Self, ConfigError> {
+    pub(super) fn read(unit: &Variables) -> Result<Self, ConfigError> {
         // Those of the machine are the operator's: nobody else's endpoint gets them.
         let instance = unit.origin == Origin::Container && unit.parse("KEYNET_AWS_INSTANCE_CREDENTIALS", parse_switch)?.unwrap_or(false);
         if instance && unit.text("AWS_ACCESS_KEY_ID").is_none() && unit.text("AWS_SECRET_ACCESS_KEY").is_none() {

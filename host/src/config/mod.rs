@@ -6,6 +6,7 @@
 //! own to another's credentials.
 
 mod backends;
+mod model_repository;
 mod quantity;
 mod registry;
 mod runtime;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use backends::{MlflowConfig, S3Config, S3Credentials, Secret};
+pub use model_repository::ModelRepositoryConfig;
 pub use quantity::{parse_bytes, parse_duration};
 pub use registry::RegistryConfig;
 pub use runtime::RuntimeConfig;
@@ -181,9 +183,7 @@ impl Config {
     /// # Errors
     /// The first value that cannot be used.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        // A variable that is not UTF-8 cannot be one of ours.
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::from_origins(vec![(Origin::Container, environment.collect())])
+        Self::from_origins(vec![(Origin::Container, environment())])
     }
 
     /// Reads the configuration of `origins`, the first of which wins.
@@ -234,6 +234,11 @@ impl Config {
             storage_max_write: host.parse("KEYNET_STORAGE_MAX_WRITE", parse_bytes)?.unwrap_or(1 << 30),
         })
     }
+}
+
+/// The variables of this process. One that is not UTF-8 cannot be one of ours.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
 /// The address `keynet-inference storage serve` listens on unless it is told another.

@@ -140,6 +140,18 @@ impl ModelRegistry {
     }
 }
 
+/// Copies a folder of this machine, or one file, into the folder `into`, as a model of the registry is brought: all of it, or no folder.
+///
+/// # Errors
+/// `not-found`: it is not there. `denied`: a symbolic link in it. As [`ModelRegistry::download`].
+pub(crate) async fn copy_files(from: &Path, into: &Path, limits: DownloadLimits) -> Result<Downloaded> {
+    let mut tree = Tree::beside(into, limits)?;
+    copy_folder(from, &mut tree).await?;
+    let downloaded = tree.downloaded();
+    tree.become_the_folder(into)?;
+    Ok(downloaded)
+}
+
 async fn of_objects(sources: Sources<'_>, bucket: &str, prefix: &str, tree: &mut Tree, budget: &CallBudget) -> Result<()> {
     let objects = sources.objects.ok_or_else(|| {
         Error::unavailable(format!(

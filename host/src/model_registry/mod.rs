@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
+pub(crate) use artifact::copy_files;
 pub use artifact::{DownloadLimits, Downloaded, Sources};
 
 use crate::budget::CallBudget;

@@ -1,0 +1,138 @@
+//! `model deploy`, `update`, `delete`, `load`, `unload`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use keynet_host::deployment::{Flavor, Order, Source};
+use serde::Serialize;
+
+use super::NamedArgs;
+use super::show::Shown;
+use crate::answer::{self, Answer};
+use crate::console::{Console, printable};
+use crate::errors::ExpectedError;
+use crate::model::{ServerArgs, with};
+
+/// What to deploy.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What to deploy in the place of what there is.
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+    /// Go on to serve the versions that are there, beside this one
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+struct WhatArgs {
+    /// The model: models:/name/3, models:/name@champion or models:/name/Production of MLflow, an ONNX file, or a folder with a model in it
+    #[arg(value_name = "MODEL")]
+    source: Source,
+    /// What the server calls it; actions find models:/… under the registry's name alone [default: the registry's or the file's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What it is made of: onnx (an ONNX file) or triton (a folder of a Triton repository) [default: told by its files]
+    #[arg(long, value_name = "FLAVOR")]
+    flavor: Option<Flavor>,
+    /// Its version, for files of this machine; MLflow's versions keep their number [default: 1, or the next]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    version: Option<u64>,
+}
+
+impl WhatArgs {
+    fn order(&self, keep: bool) -> Order {
+        let Self { source, name, flavor, version } = self;
+        Order { source: source.clone(), name: name.clone(), flavor: *flavor, version: *version, keep }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+struct Done {
+    #[serde(skip)]
+    what: &'static str,
+    #[serde(flatten)]
+    model: Shown,
+}
+
+impl Answer for Done {
+    fn line(&self) -> String {
+        let source = self.model.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
+        printable(&format!("{} {}{source}", self.what, self.model.label())).into_owned()
+    }
+}
+
+/// What was taken away.
+#[derive(Debug, Serialize)]
+struct Gone {
+    #[serde(skip)]
+    what: &'static str,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+impl Answer for Gone {
+    fn line(&self) -> String {
+        printable(&format!("{} {}", self.what, self.name)).into_owned()
+    }
+}
+
+/// Deploys a new model.
+///
+/// # Errors
+/// It could not be deployed; then nothing of it is left.
+pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let order = args.what.order(false);
+    let done = with(&args.server, console, async |models, terms| models.deploy(&order, terms).await);
+    answer::tell(done.map(|model| Done { what: "deployed", model: model.into() }), args.server.answer.json, console)
+}
+
+/// Deploys another version.
+///
+/// # Errors
+/// It could not be deployed; then what was there is served.
+pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let order = args.what.order(args.keep);
+    let done = with(&args.server, console, async |models, terms| models.update(&order, terms).await);
+    answer::tell(done.map(|model| Done { what: "updated", model: model.into() }), args.server.answer.json, console)
+}
+
+/// Removes a deployed model.
+///
+/// # Errors
+/// It is not there, was not deployed, or is not let go of.
+pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let done = with(&args.server, console, async |models, terms| models.delete(&args.name, terms).await);
+    let gone = done.map(|record| Gone { what: "deleted", name: record.name, source: Some(record.mlflow_model_uri) });
+    answer::tell(gone, args.server.answer.json, console)
+}
+
+/// Loads a model.
+///
+/// # Errors
+/// It cannot be loaded.
+pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let done = with(&args.server, console, async |models, terms| models.load(&args.name, terms).await);
+    answer::tell(done.map(|model| Done { what: "loaded", model: model.into() }), args.server.answer.json, console)
+}
+
+/// Unloads a model.
+///
+/// # Errors
+/// It is not there, or is not let go of.
+pub fn unload(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let done = with(&args.server, console, async |models, terms| models.unload(&args.name, terms).await);
+    answer::tell(done.map(|()| Gone { what: "unloaded", name: args.name.clone(), source: None }), args.server.answer.json, console)
+}

@@ -1,0 +1,80 @@
+//! `model`: the models that a server runs: deployed from a registry, loaded, looked at.
+
+mod change;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::console::Console;
+use crate::errors::ExpectedError;
+use crate::model::ServerArgs;
+use change::{DeployArgs, UpdateArgs};
+
+/// Deploy models to the server that actions ask, load them, look at them.
+///
+/// The server is Triton at TRITON_URL, which reads its models from TRITON_MODEL_REPO: a folder, s3://bucket/prefix or
+/// s3://http://host:port/bucket/prefix. Without TRITON_URL models run in process, from a folder of this machine.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    #[command(subcommand)]
+    command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// Put a model into the model repository and load it
+    Deploy(DeployArgs),
+    /// Deploy another version of a model
+    Update(UpdateArgs),
+    /// Unload a deployed model and remove its files
+    Delete(NamedArgs),
+    /// List the deployed models that can be asked
+    List(ServerArgs),
+    /// Show a model: its versions, where it came from, what it takes and returns
+    Get(NamedArgs),
+    /// Load a model of the model repository
+    Load(NamedArgs),
+    /// Unload a model; its files stay
+    Unload(NamedArgs),
+    /// Show the states of all models, or of one, and what the server counted about them
+    Status(StatusArgs),
+}
+
+/// Which model.
+#[derive(Debug, Args)]
+struct NamedArgs {
+    /// The model's name on the server
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Which models.
+#[derive(Debug, Args)]
+struct StatusArgs {
+    /// One model [default: all of them]
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Does what is asked with the models.
+///
+/// # Errors
+/// What could not be done. With `--json` it is told as JSON and is no error here.
+pub fn run(args: &ModelArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    match &args.command {
+        ModelCommand::Deploy(args) => change::deploy(args, console),
+        ModelCommand::Update(args) => change::update(args, console),
+        ModelCommand::Delete(args) => change::delete(args, console),
+        ModelCommand::Load(args) => change::load(args, console),
+        ModelCommand::Unload(args) => change::unload(args, console),
+        ModelCommand::List(args) => show::list(args, console),
+        ModelCommand::Get(args) => show::get(args, console),
+        ModelCommand::Status(args) => show::status(args, console),
+    }
+}

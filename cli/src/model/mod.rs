@@ -1,0 +1,90 @@
+//! Models of a server: what the commands of `model` share.
+
+mod steps;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use keynet_host::config::ModelRepositoryConfig;
+use keynet_host::deployment::{Deployments, Terms};
+use keynet_host::{Error, ErrorKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{AnswerArgs, HostArgs};
+use crate::config::{self, parse_duration};
+use crate::console::Console;
+use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::runtime::{self, Work};
+use steps::Steps;
+
+/// What could not be done with a model, in the words of the host.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ModelError(#[from] pub Error);
+
+impl Diagnostic for ModelError {
+    fn exit(&self) -> Exit {
+        match self.0.kind {
+            ErrorKind::Invalid => Exit::Usage,
+            ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::PreconditionFailed | ErrorKind::TooLarge => Exit::Refused,
+            ErrorKind::Timeout | ErrorKind::Unavailable => Exit::Connection,
+            ErrorKind::Internal => Exit::Server,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        self.0.kind.as_str()
+    }
+
+    fn hint(&self) -> Option<String> {
+        (self.0.kind == ErrorKind::Timeout).then(|| "--timeout gives it more, such as --timeout 30m".to_owned())
+    }
+}
+
+/// Which server's models, and how long that may take.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// Take the models that run in process, in this folder, whatever TRITON_URL says [default without it: ./models]
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// Wait until the server answers and is done
+    #[arg(long)]
+    pub wait: bool,
+    /// How long it may take, such as 90s or 30m
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    #[command(flatten)]
+    pub answer: AnswerArgs,
+}
+
+/// Does `work` with the models of the server. It is broken off in order by Ctrl-C, or SIGTERM.
+///
+/// # Errors
+/// The configuration; a server that cannot be used; those of `work`.
+pub fn with<T>(
+    args: &ServerArgs,
+    console: Console,
+    work: impl AsyncFnOnce(&Deployments, &Terms<'_>) -> Result<T, Error>,
+) -> Result<T, ExpectedError> {
+    let mut config = config::read(&HostArgs::default())?;
+    let repository = match &args.models {
+        Some(folder) => {
+            config.embedded_models.folder.clone_from(folder);
+            config.triton = None;
+            None
+        }
+        None => ModelRepositoryConfig::from_environment()?,
+    };
+    let steps = Steps::new(args.answer.quiet, console);
+    let stop = CancellationToken::new();
+    let terms = Terms { deadline: Instant::now() + args.timeout, wait: args.wait, stop: stop.clone(), progress: &steps };
+    runtime::start(Work::One)?.block_on(async {
+        tokio::spawn(async move {
+            runtime::asked_to_stop().await;
+            stop.cancel();
+        });
+        let done = async { work(&Deployments::open(&config, repository.as_ref())?, &terms).await };
+        done.await.map_err(|error| ModelError(error).into())
+    })
+}
