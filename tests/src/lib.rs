@@ -4,28 +4,33 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)] // a test that cannot go on panics
 
+pub mod golden;
+pub mod made;
+pub mod oci;
 pub mod openwhisk_api;
+pub mod platform;
+pub mod process;
+pub mod proxy;
+pub mod registry;
 pub mod runtime;
+pub mod shared_memory;
+pub mod terminal;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub mod made;
-pub mod oci;
-pub mod platform;
-pub mod proxy;
-pub mod registry;
-pub mod terminal;
-pub mod wire;
+use process::Process;
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -154,6 +159,15 @@ impl Default for Sandbox {
     }
 }
 
+/// Checks how a command ended: its exit code, and words of its messages.
+pub fn says(ended: &Ended, code: i32, texts: &[&str]) {
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    for text in texts {
+        assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);
+}
+
 /// Runs a command to its end, which must come within two minutes, and watches its memory.
 pub fn end(command: Command) -> Ended {
     end_within(command, Duration::from_secs(120))
@@ -169,7 +183,7 @@ pub fn end_with_input(mut command: Command, input: &str) -> Ended {
 
 /// As [`end`], for what takes longer.
 pub fn end_within(mut command: Command, time: Duration) -> Ended {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command");
+    let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let read = |mut pipe: Box<dyn Read + Send>| {
         thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -177,29 +191,22 @@ pub fn end_within(mut command: Command, time: Duration) -> Ended {
             String::from_utf8_lossy(&bytes).into_owned()
         })
     };
-    let stdout = read(Box::new(child.stdout.take().expect("a pipe")));
-    let stderr = read(Box::new(child.stderr.take().expect("a pipe")));
+    let stdout = read(Box::new(process.pipes().stdout.take().expect("a pipe")));
+    let stderr = read(Box::new(process.pipes().stderr.take().expect("a pipe")));
     let started = Instant::now();
     let mut peak_mib = 0;
     let status = loop {
-        peak_mib = peak_mib.max(peak_of(child.id()));
-        if let Some(status) = child.try_wait().expect("its state") {
+        peak_mib = peak_mib.max(process.peak_mib());
+        if let Some(status) = process.ended() {
             break status;
         }
         if started.elapsed() > time {
-            let _ = child.kill();
+            drop(process);
             panic!("it did not end within {time:?}; it said: {}", stderr.join().unwrap_or_default());
         }
         thread::sleep(Duration::from_millis(2));
     };
     Ended { code: status.code(), stdout: stdout.join().expect("output"), stderr: stderr.join().expect("output"), peak_mib }
-}
-
-/// The most memory a process has held so far, in MiB; 0 when it is gone.
-pub fn peak_of(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 /// An address of this machine that nobody listens on.
@@ -274,9 +281,9 @@ pub fn split_url(url: &str) -> (&str, String) {
     (address, format!("/{target}"))
 }
 
-/// A server; stopped when dropped.
+/// A server: a process with an address.
 pub struct Server {
-    child: Child,
+    process: Process,
     address: String,
     said: Arc<Mutex<Vec<String>>>,
 }
@@ -284,33 +291,23 @@ pub struct Server {
 impl Server {
     /// Starts it, and waits until it listens on `address`.
     pub fn start(mut command: Command, address: String) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("keynet-inference");
-        let stderr = child.stderr.take().expect("a pipe");
+        let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+        let stderr = process.pipes().stderr.take().expect("a pipe");
         let said = Arc::new(Mutex::new(Vec::new()));
-        let mut server = Self { child, address, said: Arc::clone(&said) };
+        let saying = Arc::clone(&said);
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 eprintln!("{line}");
-                said.lock().expect("the lines").push(line);
+                saying.lock().expect("the lines").push(line);
             }
         });
-        let started = Instant::now();
-        while TcpStream::connect(&server.address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(60), "nothing listens on {}", server.address);
-            assert!(server.child.try_wait().expect("its state").is_none(), "it ended before it listened");
-            thread::sleep(Duration::from_millis(10));
-        }
-        server
+        process.listens_within(&address, Duration::from_secs(60)).unwrap_or_else(|why| panic!("{why}"));
+        Self { process, address, said }
     }
 
     /// Where it listens.
     pub fn address(&self) -> &str {
         &self.address
-    }
-
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Sends parameters: the status and the answer.
@@ -331,39 +328,18 @@ impl Server {
             }
         }
     }
+}
 
-    /// Sends it a signal, such as `TERM`.
-    pub fn signal(&self, name: &str) {
-        signal(self.child.id(), name);
-    }
+impl Deref for Server {
+    type Target = Process;
 
-    /// Waits for its end, which must come within `time`.
-    pub fn ends_within(&mut self, time: Duration) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            match self.child.try_wait().expect("its state") {
-                Some(status) => return status,
-                None => assert!(started.elapsed() < time, "it has not ended within {time:?}"),
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// The most memory it has held so far, in MiB.
-    pub fn peak_mib(&self) -> u64 {
-        peak_of(self.child.id())
+    fn deref(&self) -> &Process {
+        &self.process
     }
 }
 
-/// Sends a process a signal, such as `TERM`.
-pub fn signal(process: u32, name: &str) {
-    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("kill");
-    assert!(sent.success(), "there is no process {process}");
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 }

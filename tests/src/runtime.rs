@@ -3,18 +3,23 @@
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Sandbox, binary, free_address, http, signal};
+use crate::process::Process;
+use crate::{Answer, Sandbox, binary, free_address, http, send};
 
 /// What ends an activation's logs.
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
+
+/// What the platform gives an action unless it asks for more.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How long logs may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,9 +34,9 @@ pub fn runtime_binary() -> PathBuf {
     binary
 }
 
-/// A `keynet-runtime` that listens; stopped when dropped.
+/// A `keynet-runtime` that listens.
 pub struct Runtime {
-    child: Child,
+    process: Process,
     address: String,
     stdout: Lines,
     stderr: Lines,
@@ -99,17 +104,11 @@ impl Runtime {
 
     /// Starts `command`, and waits until `address` answers.
     pub fn with(mut command: Command, address: String) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keynet-runtime");
-        let (stdout, stderr) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        let mut runtime = Self { child, address, stdout: Lines::of(stdout), stderr: Lines::of(stderr) };
-        let started = Instant::now();
-        while TcpStream::connect(&runtime.address).is_err() {
-            assert!(started.elapsed() < PATIENCE, "nothing listens on {}", runtime.address);
-            let ended = runtime.child.try_wait().expect("its state");
-            assert!(ended.is_none(), "it ended before it listened: {:?}", runtime.stderr.now());
-            thread::sleep(Duration::from_millis(5));
-        }
-        runtime
+        let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let (stdout, stderr) = (process.pipes().stdout.take().expect("a pipe"), process.pipes().stderr.take().expect("a pipe"));
+        let (stdout, stderr) = (Lines::of(stdout), Lines::of(stderr));
+        process.listens_within(&address, PATIENCE).unwrap_or_else(|why| panic!("{why}: {:?}", stderr.now()));
+        Self { process, address, stdout, stderr }
     }
 
     /// With the component at `path` loaded.
@@ -123,11 +122,6 @@ impl Runtime {
     /// Where it listens.
     pub fn address(&self) -> &str {
         &self.address
-    }
-
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// `POST path` with a body. Its answer has a length, which the platform asks of all.
@@ -146,13 +140,22 @@ impl Runtime {
 
     /// As [`Runtime::init`], with variables.
     pub fn init_with(&self, code: &str, env: &Value) -> Answer {
-        let value = json!({ "name": "test", "main": "main", "binary": true, "code": code, "env": env });
-        self.post("/init", json!({ "value": value }).to_string().as_bytes())
+        self.post("/init", initialization(code, "main", env).to_string().as_bytes())
     }
 
     /// `POST /run` with `value`, as the platform does it, with a minute's time.
     pub fn run(&self, value: &Value) -> Answer {
-        self.post("/run", activation(value, Duration::from_secs(60)).to_string().as_bytes())
+        self.run_within(value, MINUTE)
+    }
+
+    /// As [`Runtime::run`], with other time.
+    pub fn run_within(&self, value: &Value, time: Duration) -> Answer {
+        self.post("/run", activation(value, time).to_string().as_bytes())
+    }
+
+    /// As [`Runtime::run`], but the answer is not waited for.
+    pub fn begin(&self, value: &Value) -> TcpStream {
+        send(&self.address, "POST", "/run", &[], activation(value, MINUTE).to_string().as_bytes())
     }
 
     /// Waits for the next end on both streams, and takes what stands before them.
@@ -180,30 +183,25 @@ impl Runtime {
             thread::sleep(Duration::from_millis(5));
         }
     }
+}
 
-    /// Sends it a signal, such as `TERM`.
-    pub fn signal(&self, name: &str) {
-        signal(self.child.id(), name);
-    }
+impl Deref for Runtime {
+    type Target = Process;
 
-    /// Waits for its end, which must come within `time`.
-    pub fn ends_within(&mut self, time: Duration) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            match self.child.try_wait().expect("its state") {
-                Some(status) => return status,
-                None => assert!(started.elapsed() < time, "it has not ended within {time:?}"),
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+    fn deref(&self) -> &Process {
+        &self.process
     }
 }
 
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl DerefMut for Runtime {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
+}
+
+/// The body of `/init`.
+pub fn initialization(code: &str, main: &str, env: &Value) -> Value {
+    json!({ "value": { "name": "test", "main": main, "binary": true, "code": code, "env": env } })
 }
 
 /// The body of `/run`, due in `time`.

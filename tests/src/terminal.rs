@@ -1,16 +1,17 @@
 //! A terminal, as far as a program can tell: what it shows can be waited for, and typed at.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process::Process;
 use crate::{Sandbox, binary};
 
-/// A program that runs in a terminal of its own; killed when dropped.
+/// A program that runs in a terminal of its own.
 pub struct Terminal {
-    child: Child,
+    process: Process,
     shown: Arc<Mutex<String>>,
 }
 
@@ -20,15 +21,9 @@ impl Terminal {
         let arguments = arguments.iter().map(|word| format!(" '{word}'")).collect::<String>();
         let line = format!("'{}'{arguments}", binary().display());
         let mut command = sandbox.program("script", ["-qefc", &line, "/dev/null"]);
-        let mut child = command
-            .env("TERM", "xterm")
-            .env("SHELL", "/bin/sh")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("script");
-        let mut output = child.stdout.take().expect("a pipe");
+        command.env("TERM", "xterm").env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Process::start(&mut command);
+        let mut output = process.pipes().stdout.take().expect("a pipe");
         let shown = Arc::new(Mutex::new(String::new()));
         let keep = Arc::clone(&shown);
         thread::spawn(move || {
@@ -37,7 +32,7 @@ impl Terminal {
                 keep.lock().expect("the text").push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
-        Self { child, shown }
+        Self { process, shown }
     }
 
     /// Waits until it shows `text`.
@@ -51,7 +46,7 @@ impl Terminal {
 
     /// Types a line.
     pub fn type_line(&mut self, text: &str) {
-        let keyboard = self.child.stdin.as_mut().expect("a keyboard");
+        let keyboard = self.process.pipes().stdin.as_mut().expect("a keyboard");
         keyboard.write_all(format!("{text}\r").as_bytes()).and_then(|()| keyboard.flush()).expect("a key");
     }
 
@@ -62,22 +57,8 @@ impl Terminal {
 
     /// Its end: the exit code, and all it has shown.
     pub fn end(mut self) -> (Option<i32>, String) {
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("its state") {
-                break status;
-            }
-            assert!(started.elapsed() < Duration::from_secs(60), "it does not end: {:?}", self.shown());
-            thread::sleep(Duration::from_millis(10));
-        };
+        let status = self.process.ends_within(Duration::from_secs(60));
         thread::sleep(Duration::from_millis(50)); // the reader is as far as the pipe
         (status.code(), self.shown())
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

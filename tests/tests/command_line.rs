@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use keynet_tests::proxy::{Fault, Proxy};
-use keynet_tests::{Ended, Sandbox, binary, end, end_with_input, fetch, free_address, guest, http, root, split_url};
+use keynet_tests::{Ended, Sandbox, binary, end, end_with_input, fetch, free_address, guest, http, root, says, split_url};
 use serde_json::{Value, json};
 
 /// `run GUEST ARGUMENTS`.
@@ -33,14 +33,6 @@ fn run_json(sandbox: &Sandbox, component: &str, parameters: &Value) -> Value {
 
 fn capable(sandbox: &Sandbox, parameters: Value) -> Value {
     run_json(sandbox, "capable", &parameters)
-}
-
-fn says(ended: &Ended, code: i32, texts: &[&str]) {
-    assert_eq!(ended.code, Some(code), "{ended:?}");
-    for text in texts {
-        assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
-    }
-    assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);
 }
 
 fn keys(value: &Value) -> Vec<&str> {

@@ -8,7 +8,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keynet_tests::{Ended, Sandbox, guest, signal};
+use keynet_tests::process::signal;
+use keynet_tests::{Ended, Sandbox, guest};
 use serde_json::json;
 
 fn greets(sandbox: &Sandbox) -> Ended {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use keynet_tests::{Ended, Sandbox, guest};
+use keynet_tests::{Ended, Sandbox, guest, says};
 
 fn run(sandbox: &Sandbox, bytes: &[u8]) -> Ended {
     let path = sandbox.path("component.wasm");
@@ -15,10 +15,7 @@ fn run(sandbox: &Sandbox, bytes: &[u8]) -> Ended {
 
 fn refused(text: &[u8], why: &[&str]) {
     let ended = run(&Sandbox::new(), text);
-    assert_eq!(ended.code, Some(3), "{ended:?}");
-    for text in why {
-        assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
-    }
+    says(&ended, 3, why);
     assert!(ended.peak_mib < 200, "{ended:?}");
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use keynet_test_servers::RealServer;
 use keynet_tests::openwhisk_api::{IMAGE, KEY, OpenWhisk, Setup, certificate};
-use keynet_tests::{Ended, Sandbox, end_with_input, fetch, free_address, guest, http, signal};
+use keynet_tests::process::Process;
+use keynet_tests::{Ended, Sandbox, end_with_input, fetch, free_address, guest, http};
 use serde_json::{Value, json};
 
 /// A sandbox whose home is empty: nobody's own `.wskprops` and logins play a part.
@@ -222,15 +223,16 @@ fn logs_are_followed_from_activation_to_activation() {
     let (sandbox, _openwhisk) = running(Setup::default());
     done(&sandbox, &["deploy", &path("hello"), "--image", IMAGE]);
     fails(&sandbox, &["logs", "--last"], 8, "OpenWhisk has no activation");
-    let mut follow = sandbox.command(["logs", "hello", "--follow", "--strip"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines().map_while(Result::ok).filter(|line| line.starts_with("greeting"));
+    let mut follow = Process::start(sandbox.command(["logs", "hello", "--follow", "--strip"]).stdout(Stdio::piped()));
+    let mut lines =
+        BufReader::new(follow.pipes().stdout.take().unwrap()).lines().map_while(Result::ok).filter(|line| line.starts_with("greeting"));
     std::thread::sleep(Duration::from_millis(500));
     for name in ["Ada", "Bea"] {
         done(&sandbox, &["invoke", "hello", "--param", &format!("name={name}")]);
         assert_eq!(lines.next(), Some(format!("greeting {name}")));
     }
-    signal(follow.id(), "TERM");
-    assert!(follow.wait().unwrap().success());
+    follow.signal("TERM");
+    assert!(follow.ends_within(Duration::from_secs(20)).success());
     assert!(done(&sandbox, &["logs", "--last"]).stdout.contains(" stdout: greeting Bea\n"));
 }
 

@@ -122,6 +122,14 @@ fn has_mapped_code(process: u32) -> bool {
     fs::read_to_string(format!("/proc/{process}/maps")).unwrap().contains("/action/action.cwasm")
 }
 
+/// Whether what an image of the layout greets with is code that it has mapped.
+fn greets_by_mapped_code(sandbox: &Sandbox, image: &str) -> bool {
+    let rootfs = unpack(sandbox, image, "bundle");
+    let server = start(sandbox, &rootfs, &config(sandbox, &format!("oci:{image}")));
+    init_and_greet(server.address());
+    has_mapped_code(server.id())
+}
+
 #[test]
 fn others_tools_read_the_image_and_its_entry_point_answers() {
     let sandbox = with_app();
@@ -260,10 +268,7 @@ fn code_is_compiled_for_the_processors_of_the_base() {
     sandbox.set("KEYNET_CPU", "native");
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:base:1"));
     assert!(ended.stderr.contains("compiled for x86-64-v2"), "{}", ended.stderr);
-    let rootfs = unpack(&sandbox, "app:1", "bundle");
-    let server = start(&sandbox, &rootfs, &config(&sandbox, "oci:app:1"));
-    init_and_greet(server.address());
-    assert!(has_mapped_code(server.id()));
+    assert!(greets_by_mapped_code(&sandbox, "app:1"));
 }
 
 /// A user of the container could have put it there.
@@ -477,8 +482,5 @@ fn a_container_engine_makes_the_same_base_of_the_containerfile() {
     // Actions are put on it as on ours.
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:built:1"));
     assert!(ended.stderr.contains("compiled for"), "{}", ended.stderr);
-    let rootfs = unpack(&sandbox, "app:1", "bundle");
-    let server = start(&sandbox, &rootfs, &config(&sandbox, "oci:app:1"));
-    init_and_greet(server.address());
-    assert!(has_mapped_code(server.id()));
+    assert!(greets_by_mapped_code(&sandbox, "app:1"));
 }

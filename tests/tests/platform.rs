@@ -10,19 +10,12 @@ use std::process::Stdio;
 
 use keynet_tests::oci::{files_in, padded, read_json, sha256};
 use keynet_tests::platform::{APP, Act, EMAIL, Harbor, KEY, PASSWORD, Platform, Step, TOKEN};
+use keynet_tests::process::Process;
 use keynet_tests::proxy::{ALL, Fault, Proxy};
 use keynet_tests::registry::{Desk, SECRETS, tells_no_secret};
 use keynet_tests::terminal::Terminal;
-use keynet_tests::{Ended, Sandbox, end, end_with_input, free_address, guest, made};
+use keynet_tests::{Ended, Sandbox, end, end_with_input, free_address, guest, made, says};
 use serde_json::{Value, json};
-
-fn says(ended: &Ended, code: i32, texts: &[&str]) {
-    assert_eq!(ended.code, Some(code), "{ended:?}");
-    for text in texts {
-        assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
-    }
-    assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);
-}
 
 /// A user of the platform, whose registry is behind a proxy.
 struct User {
@@ -473,14 +466,13 @@ fn a_client_that_is_killed_at_any_step_can_begin_again() {
     std::fs::write(user.sandbox().path("action.wasm"), &component).unwrap();
     let start = || {
         let mut command = user.sandbox().command(["push", "action.wasm"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
     };
     let killed = |wait: &dyn Fn()| {
         user.platform.forget();
-        let mut client = start();
+        let client = start();
         wait();
-        client.kill().unwrap();
-        client.wait().unwrap();
+        client.kill();
         let before = user.platform.functions().len();
         user.proxy.forget();
         user.push_succeeds();
@@ -503,9 +495,8 @@ fn a_client_that_is_killed_at_any_step_can_begin_again() {
     std::fs::write(user.sandbox().path("password"), PASSWORD).unwrap();
     let mut command = user.sandbox().command(["login", &url, "--username", EMAIL, "--password-stdin"]);
     command.stdin(std::fs::File::open(user.sandbox().path("password")).unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut client = command.spawn().unwrap();
+    let client = Process::start(&mut command);
     user.platform.wait_for(Step::SignIn);
-    client.kill().unwrap();
-    client.wait().unwrap();
+    client.kill();
     assert_eq!(std::fs::read(user.config()).unwrap(), before);
 }

@@ -79,6 +79,18 @@ impl Project {
             self.run(["run".as_ref(), component, "--param".as_ref(), "name=Ada".as_ref(), "--param".as_ref(), "word=Good day".as_ref()]);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"greeting\":\"Good day, Ada!\"}\n"), "{ended:?}");
         assert!(ended.stderr.lines().any(|line| line == "greeting Ada"), "{}", ended.stderr);
+        self.grows_no_memory(component);
+    }
+
+    /// However it was built, its heap is there from the start: the stack, the data and a MiB.
+    fn grows_no_memory(&self, component: &OsStr) {
+        let held = |name: &str| {
+            let parameter = format!("name={name}");
+            let ended = self.run(["run".as_ref(), component, "--json".as_ref(), "--param".as_ref(), parameter.as_ref()]);
+            ended.json()["receipt"]["memory_wasm"].as_u64().expect("bytes")
+        };
+        let (little, more) = (held("Ada"), held(&"A".repeat(60_000)));
+        assert!(little >= 2 << 20 && little == more, "{little} bytes, or {more} for a longer name");
     }
 }
 

@@ -11,16 +11,8 @@ use keynet_tests::oci::{self, Layout, MANIFEST, WASM, WASM_CONFIG, check_layout,
 use keynet_tests::proxy::{ALL, Fault, Proxy};
 use keynet_tests::registry::{Desk, SECRETS, keynet, tells_no_secret};
 use keynet_tests::terminal::Terminal;
-use keynet_tests::{Ended, Sandbox, end, guest, root};
+use keynet_tests::{Ended, Sandbox, end, guest, root, says};
 use serde_json::{Value, json};
-
-fn says(ended: &Ended, code: i32, texts: &[&str]) {
-    assert_eq!(ended.code, Some(code), "{ended:?}");
-    for text in texts {
-        assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
-    }
-    assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);
-}
 
 fn greets(ended: &Ended) {
     says(ended, 0, &["greeting Ada"]);

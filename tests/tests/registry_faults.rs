@@ -5,22 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use keynet_tests::oci::{check_layout, files_in, padded, sha256};
+use keynet_tests::process::Process;
 use keynet_tests::proxy::{ALL, Fault, Proxy, Seen};
 use keynet_tests::registry::{Desk, SECRETS, keynet};
-use keynet_tests::{Ended, Sandbox, free_address, guest};
-
-fn says(ended: &Ended, code: i32, texts: &[&str]) {
-    assert_eq!(ended.code, Some(code), "{ended:?}");
-    for text in texts {
-        assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
-    }
-    assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);
-}
+use keynet_tests::{Ended, Sandbox, free_address, guest, says};
 
 /// A registry behind a proxy, and a component to publish there.
 struct Case {
@@ -394,17 +387,8 @@ fn a_registry_that_asks_for_a_token_instead_is_not_given_the_password() {
 // Killed
 
 /// A command that is waited for by its requests, and killed.
-struct Running(Child);
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
+fn begin(mut command: Command) -> Process {
+    Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
 }
 
 #[test]
@@ -412,7 +396,7 @@ fn a_push_that_is_killed_between_two_parts_goes_on_where_it_was() {
     let case = Case::new("basic", 34 << 20);
     let size = case.component.len() as u64;
     case.proxy.on("PATCH", "/blobs/uploads/", 1..2, Fault::HoldUpload(0));
-    let push = Running::start(case.desk.sandbox.command(["push", "big.wasm", &case.at("big:1")]));
+    let push = begin(case.desk.sandbox.command(["push", "big.wasm", &case.at("big:1")]));
     let held = |seen: &[Seen]| seen.iter().filter(|seen| seen.is("PATCH", "")).count() == 2;
     case.proxy.wait_until(held);
     push.kill();
@@ -428,7 +412,7 @@ fn a_push_that_is_killed_between_two_parts_goes_on_where_it_was() {
 fn a_push_that_is_killed_in_the_middle_of_a_part_can_be_made_again() {
     let case = Case::new("none", 34 << 20);
     case.proxy.on("PATCH", "/blobs/uploads/", 1..2, Fault::HoldUpload(PART / 2));
-    let push = Running::start(case.desk.sandbox.command(["push", "big.wasm", &case.at("big:1")]));
+    let push = begin(case.desk.sandbox.command(["push", "big.wasm", &case.at("big:1")]));
     case.proxy.wait_for(|seen| seen.is("PATCH", "") && seen.received == PART / 2);
     push.kill();
     let missing = case.desk.keynet(["pull", &case.desk.reference("big:1"), "-o", "check.wasm"]);
@@ -441,7 +425,7 @@ fn a_push_that_is_killed_in_the_middle_of_a_part_can_be_made_again() {
 fn a_push_that_is_killed_before_its_manifest_uploads_nothing_twice() {
     let case = Case::new("none", 1 << 20);
     case.proxy.on("PUT", "/manifests/", 0..1, Fault::HoldUpload(0));
-    let push = Running::start(case.desk.sandbox.command(["push", "big.wasm", &case.at("big:1")]));
+    let push = begin(case.desk.sandbox.command(["push", "big.wasm", &case.at("big:1")]));
     case.proxy.wait_for(|seen| seen.is("PUT", "/manifests/"));
     push.kill();
     case.proxy.forget();
@@ -455,7 +439,7 @@ fn a_pull_that_is_killed_leaves_no_file() {
     let layer = case.layer();
     case.proxy.on("GET", &layer, 0..1, Fault::HoldDownload(case.half()));
     let folder = case.out();
-    let pull = Running::start(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
+    let pull = begin(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
     case.proxy.wait_for(|seen| seen.is("GET", &layer) && seen.sent == case.half());
     pull.kill();
     assert_eq!(files_in(&folder), BTreeSet::new());
@@ -464,7 +448,7 @@ fn a_pull_that_is_killed_leaves_no_file() {
     // A file that was there before is the old one or the new one.
     std::fs::write(folder.join("pulled.wasm"), "old").unwrap();
     case.proxy.on("GET", &layer, 0..1, Fault::HoldDownload(case.half()));
-    let pull = Running::start(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
+    let pull = begin(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
     case.proxy.wait_for(|seen| seen.is("GET", &layer) && seen.sent == case.half());
     pull.kill();
     assert_eq!(std::fs::read(folder.join("pulled.wasm")).unwrap(), b"old");
@@ -487,16 +471,14 @@ fn a_push_into_a_layout_can_be_killed_at_any_time() {
     let (whole, rounds) = (started.elapsed(), 8);
     let mut killed = 0;
     for at in 1..=rounds {
-        let mut command = push(at);
         let started = Instant::now();
-        let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut running = begin(push(at));
         // The second half of its time is when it writes.
         let moment = whole.mul_f64(0.4 + 0.6 * at as f64 / rounds as f64);
-        while started.elapsed() < moment && running.try_wait().unwrap().is_none() {
+        while started.elapsed() < moment && running.ended().is_none() {
             thread::sleep(Duration::from_millis(1));
         }
-        running.kill().unwrap();
-        killed += usize::from(!running.wait().unwrap().success());
+        killed += usize::from(!running.kill().success());
         let (tags, _) = check_layout(&sandbox.path("here"));
         assert!(tags.contains("first") && tags.contains("big-0"), "{tags:?}");
         let skopeo = keynet_tests::end(sandbox.program("skopeo", ["inspect", "--raw", "oci:here:first"]));
@@ -518,14 +500,17 @@ fn pushes_into_one_layout_at_the_same_time_lose_nothing() {
     let sandbox = Sandbox::new();
     let hello = std::fs::read(guest("hello")).unwrap();
     let names = ["a", "b", "c", "d", "e", "f"];
-    let running = names.map(|name| {
-        let file = format!("{name}.wasm");
-        std::fs::write(sandbox.path(&file), padded(&hello, 1000, u64::from(name.as_bytes()[0]))).unwrap();
-        Running::start(sandbox.command(["push".to_owned(), file, format!("oci-layout:here:{name}")]))
+    thread::scope(|scope| {
+        let running = names.map(|name| {
+            let file = format!("{name}.wasm");
+            std::fs::write(sandbox.path(&file), padded(&hello, 1000, u64::from(name.as_bytes()[0]))).unwrap();
+            let sandbox = &sandbox;
+            scope.spawn(move || sandbox.run(["push".to_owned(), file, format!("oci-layout:here:{name}")]))
+        });
+        for pushing in running {
+            says(&pushing.join().unwrap(), 0, &[]);
+        }
     });
-    for mut running in running {
-        assert!(running.0.wait().unwrap().success());
-    }
     let (tags, strangers) = check_layout(&sandbox.path("here"));
     assert_eq!((tags, strangers), (names.map(str::to_owned).into(), BTreeSet::new()));
 }

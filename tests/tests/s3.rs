@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use std::process::Command;
+
 use keynet_test_servers::RealServer;
 use keynet_tests::{Ended, Sandbox, fetch, guest, root};
 use serde_json::json;
@@ -115,4 +117,39 @@ fn keys_that_the_store_does_not_know_are_said_to_be_so() {
     sandbox.set("AWS_SECRET_ACCESS_KEY", "");
     let missing = run(&sandbox, r#"{"do": "get", "location": "a"}"#);
     assert!(missing.code != Some(0) && missing.stderr.contains("AWS_SECRET_ACCESS_KEY"), "{missing:?}");
+}
+
+/// What stands in an element of an answer in XML.
+fn element<'a>(answer: &'a str, name: &str) -> &'a str {
+    let rest = answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name}: {answer}")).1;
+    rest.split_once('<').unwrap().0
+}
+
+#[test]
+fn a_temporary_key_is_used_with_its_session_token() {
+    let s3 = OnS3::new();
+    let keys = format!("{}:{}", s3.server.get("AWS_ACCESS_KEY_ID"), s3.server.get("AWS_SECRET_ACCESS_KEY"));
+    let asked = "Action=AssumeRole&Version=2011-06-15&RoleSessionName=tester&DurationSeconds=900";
+    let mut curl = Command::new("curl");
+    curl.args(["-sf", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:sts", "-u", &keys, s3.server.get("S3_ENDPOINT"), "-d", asked]);
+    let answer = String::from_utf8(curl.output().unwrap().stdout).unwrap();
+    let token = element(&answer, "SessionToken");
+
+    let mut sandbox = s3.sandbox("default");
+    sandbox.set("AWS_ACCESS_KEY_ID", element(&answer, "AccessKeyId"));
+    sandbox.set("AWS_SECRET_ACCESS_KEY", element(&answer, "SecretAccessKey"));
+    let without = run(&sandbox, r#"{"do": "get", "location": "a"}"#);
+    assert!(without.code == Some(1) && without.stderr.contains("denied"), "{without:?}");
+    sandbox.set("AWS_SESSION_TOKEN", format!("{token}x"));
+    let wrong = run(&sandbox, r#"{"do": "get", "location": "a"}"#);
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("denied") && !wrong.stderr.contains(token), "{wrong:?}");
+
+    sandbox.set("AWS_SESSION_TOKEN", token);
+    let stored = run(&sandbox, r#"{"do": "put", "content": "for a while", "location": "a"}"#);
+    assert!(!stored.stderr.contains(token), "{}", stored.stderr);
+    let url = stored.json()["url"].as_str().unwrap().to_owned();
+    assert_eq!(fetch(&url).text(), "for a while");
+    assert_eq!(run(&sandbox, &json!({ "do": "get", "location": url }).to_string()).json(), json!({ "content": "for a while" }));
+    // In parts, too.
+    assert_eq!(run(&sandbox, r#"{"do": "uploads"}"#).json()["size"], 3 << 20);
 }

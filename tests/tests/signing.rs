@@ -9,18 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use keynet_tests::oci::{Layout, MANIFEST, blob_path, check_layout, files_in, padded, read_json};
 use keynet_tests::registry::{Desk, keynet};
-use keynet_tests::{Ended, Sandbox, end, guest};
+use keynet_tests::{Sandbox, end, guest, says};
 use serde_json::{Value, json};
 
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-
-fn says(ended: &Ended, code: i32, texts: &[&str]) {
-    assert_eq!(ended.code, Some(code), "{ended:?}");
-    for text in texts {
-        assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
-    }
-}
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))

@@ -2,10 +2,12 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use keynet_test_servers::RealServer;
-use keynet_tests::{Ended, Sandbox, end, guest, root};
+use keynet_tests::runtime::{Runtime, activation};
+use keynet_tests::{Ended, Sandbox, answer, golden, guest, send, shared_memory};
 use serde_json::{Value, json};
 
 fn asking(server: &RealServer) -> Sandbox {
@@ -18,12 +20,6 @@ fn capable(sandbox: &Sandbox, part: &str) -> Ended {
     let ended = sandbox.run(["run".as_ref(), guest("capable").as_os_str(), "--param".as_ref(), format!("do={part}").as_ref()]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended
-}
-
-/// Files of regions that some process of ours has made.
-fn regions() -> Vec<String> {
-    let names = std::fs::read_dir("/dev/shm").unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
-    names.filter(|name| name.starts_with("keynet-")).collect()
 }
 
 #[test]
@@ -71,60 +67,19 @@ fn an_action_asks_triton_in_every_way() {
     assert!(ended.stderr.contains("Triton cannot be reached") && ended.stderr.contains("TRITON_URL"), "{ended:?}");
 }
 
-/// The models folder of the golden example, with the same ONNX file, served by ONNX Runtime.
-fn detector_for_triton(folder: &Path) {
-    let example = root().join("examples/image-detection/models/detector");
-    let version = folder.join("detector/1");
-    std::fs::create_dir_all(&version).unwrap();
-    std::fs::copy(example.join("1/model.onnx"), version.join("model.onnx")).unwrap();
-    std::fs::copy(root().join("tests/servers/triton/onnx_model.py"), version.join("model.py")).unwrap();
-    let config = std::fs::read_to_string(example.join("config.pbtxt")).unwrap();
-    let config = config.replace("platform: \"onnxruntime_onnx\"", "backend: \"python\"").replace("label_filename: \"labels.txt\"", "");
-    assert!(config.contains("python") && !config.contains("label"));
-    std::fs::write(folder.join("detector/config.pbtxt"), config).unwrap();
-}
-
-fn detections(sandbox: &Sandbox, more: &[&str]) -> Value {
-    let picture = root().join("examples/image-detection/picture.png");
-    let mut command = sandbox.command(["run"]);
-    command.arg(guest("image-detection")).arg("--input").arg(format!("image_url={}", picture.display()));
-    let ended = end({
-        command.args(more);
-        command
-    });
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    ended.json()["detections"].clone()
-}
-
 #[test]
 fn the_golden_example_finds_the_same_on_triton_as_in_process() {
-    let models = tempfile::tempdir().unwrap();
-    detector_for_triton(models.path());
-    let server = RealServer::triton(&[("TRITON_MODELS", models.path().to_str().unwrap())]);
-    // Low, so that rows which are barely there are compared too.
-    let threshold = ["--param", "threshold=0.05"];
-    let embedded = root().join("examples/image-detection/models");
-    let in_process = detections(&Sandbox::new(), &[&["--models", embedded.to_str().unwrap()], threshold.as_slice()].concat());
+    let server = RealServer::triton(&[("TRITON_MODELS", golden::file("models").to_str().unwrap())]);
+    let in_process = golden::in_process();
     let mut sandbox = asking(&server);
-    let before = regions();
+    let before = shared_memory::left_behind();
     for shared_memory in ["off", "auto"] {
         sandbox.set("KEYNET_TRITON_SHM", shared_memory);
-        let found = detections(&sandbox, &threshold);
-        let (found, expected) = (found.as_array().unwrap(), in_process.as_array().unwrap());
-        assert_eq!(found.len(), expected.len(), "{found:?}\n{expected:?}");
-        assert!(found.len() >= 5, "{found:?}");
-        for (found, expected) in found.iter().zip(expected) {
-            assert_eq!(found["label"], expected["label"]);
-            let numbers = |detection: &Value| -> Vec<f64> {
-                let bounds = detection["box"].as_array().unwrap().iter().map(|side| side.as_f64().unwrap());
-                std::iter::once(detection["score"].as_f64().unwrap()).chain(bounds).collect()
-            };
-            for (found, expected) in numbers(found).into_iter().zip(numbers(expected)) {
-                assert!((found - expected).abs() <= 1e-3 + f64::EPSILON, "{found} is not {expected}");
-            }
-        }
+        let ended = golden::run(&sandbox, ["--input", &format!("image_url={}", golden::file("picture.png").display())]);
+        golden::assert_same(&ended.json()["detections"], &in_process.detections);
     }
-    assert_eq!(regions(), before);
+    assert!(shared_memory::left_behind().is_subset(&before));
+    assert_eq!(shared_memory::registered(&server), Vec::<String>::new());
 }
 
 #[test]
@@ -143,4 +98,120 @@ fn a_credential_for_triton_is_never_told() {
     let ended = sandbox.run(&arguments);
     assert_eq!(ended.code, Some(4), "{ended:?}");
     assert!(ended.stderr.contains("line 1") && !ended.stderr.contains("hunter2"), "{ended:?}");
+}
+
+/// `do=add-sub`, and the error if there is one.
+fn add_sub(sandbox: &Sandbox) -> Result<Value, String> {
+    let ended = sandbox.run(["run", guest("capable").to_str().unwrap(), "--param", "do=add-sub"]);
+    if ended.code == Some(0) { Ok(ended.json()) } else { Err(ended.stderr) }
+}
+
+#[test]
+fn a_triton_that_wants_to_see_a_certificate_is_shown_it() {
+    let server = RealServer::triton(&[("TRITON_LOAD", "add_sub"), ("TRITON_TLS", "mutual")]);
+    let file = |name: &str| server.folder().join("triton-tls").join(name).display().to_string();
+    let mut sandbox = Sandbox::new();
+    sandbox.set("TRITON_URL", format!("https://localhost:{}", server.get("TRITON_GRPC").rsplit(':').next().unwrap()));
+    sandbox.set("KEYNET_TRITON_RETRY", "0");
+    // Whom the machine trusts is said by its own store.
+    let untrusted = add_sub(&sandbox).unwrap_err();
+    assert!(untrusted.contains("UnknownIssuer") && untrusted.contains("KEYNET_TRITON_CA"), "{untrusted}");
+    sandbox.set("SSL_CERT_FILE", file("ca.crt"));
+    let unshown = add_sub(&sandbox).unwrap_err();
+    assert!(unshown.contains("wants a certificate") && unshown.contains("KEYNET_TRITON_CERT"), "{unshown}");
+    sandbox.set("KEYNET_TRITON_CERT", file("client.crt"));
+    sandbox.set("KEYNET_TRITON_KEY", file("client.key"));
+    assert_eq!(add_sub(&sandbox), Ok(json!({ "sum": [4.0] })));
+    // A server's certificate is none for clients, and a key belongs to its certificate.
+    sandbox.set("KEYNET_TRITON_CERT", file("server.crt"));
+    let mixed = add_sub(&sandbox).unwrap_err();
+    assert!(mixed.contains("KEYNET_TRITON_CERT and KEYNET_TRITON_KEY"), "{mixed}");
+    sandbox.set("KEYNET_TRITON_KEY", file("server.key"));
+    let refused = add_sub(&sandbox).unwrap_err();
+    assert!(refused.contains("KEYNET_TRITON_CERT"), "{refused}");
+}
+
+#[test]
+fn a_gateway_before_triton_is_shown_the_token() {
+    let server = RealServer::triton(&[("TRITON_LOAD", "add_sub")]);
+    let gateway = RealServer::gateway(server.get("TRITON_GRPC"), "hunter2");
+    let mut sandbox = Sandbox::new();
+    sandbox.set("TRITON_URL", format!("http://{}", gateway.get("GATEWAY")));
+    sandbox.set("KEYNET_TRITON_RETRY", "0");
+    for wrong in [None, Some("hunter3")] {
+        wrong.into_iter().for_each(|wrong| sandbox.set("KEYNET_TRITON_TOKEN", wrong));
+        let refused = add_sub(&sandbox).unwrap_err();
+        assert!(refused.contains("denied") && refused.contains("401") && refused.contains("KEYNET_TRITON_TOKEN"), "{refused}");
+        assert!(!refused.contains("hunter"), "{refused}");
+    }
+    sandbox.set("KEYNET_TRITON_TOKEN", "hunter2");
+    assert_eq!(add_sub(&sandbox), Ok(json!({ "sum": [4.0] })));
+    server.stop();
+    let gone = add_sub(&sandbox).unwrap_err();
+    assert!(gone.contains("unavailable") && gone.contains("502"), "{gone}");
+}
+
+// The end of a container that shares memory with Triton
+
+/// A container that shares memory with `server`, with what else is set.
+fn sharing(server: &RealServer, more: &[(&str, &str)]) -> Runtime {
+    let mut sandbox = asking(server);
+    sandbox.set("KEYNET_TRITON_SHM", "auto");
+    more.iter().for_each(|(name, value)| sandbox.set(name, value));
+    let runtime = Runtime::of(&sandbox, &guest("capable"));
+    assert_eq!(runtime.run(&json!({ "do": "mirror" })).json(), json!({ "right": true }));
+    assert_eq!((shared_memory::of(runtime.id()).len(), shared_memory::registered(server).len()), (1, 1));
+    runtime
+}
+
+/// Sends an activation that takes `ms`, and waits until Triton is at it.
+fn mirroring(runtime: &Runtime, ms: u64) -> std::net::TcpStream {
+    let body = activation(&json!({ "do": "mirror", "ms": ms }), Duration::from_secs(60)).to_string();
+    let sent = send(runtime.address(), "POST", "/run", &[], body.as_bytes());
+    runtime.says(&format!("mirroring for {ms} ms"));
+    thread::sleep(Duration::from_millis(500));
+    sent
+}
+
+#[test]
+fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
+    let server = RealServer::triton(&[("TRITON_LOAD", "mirror")]);
+    let nothing = (Vec::<String>::new(), Vec::<String>::new());
+    let held = |runtime: &Runtime| (shared_memory::of(runtime.id()), shared_memory::registered(&server));
+
+    let mut idle = sharing(&server, &[]);
+    idle.signal("TERM");
+    assert_eq!(idle.ends_within(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(held(&idle), nothing);
+
+    // What is under way ends first.
+    let mut busy = sharing(&server, &[]);
+    let sent = mirroring(&busy, 2000);
+    busy.signal("TERM");
+    assert_eq!(answer(sent).json(), json!({ "right": true }));
+    assert_eq!(busy.ends_within(Duration::from_secs(5)).code(), Some(0));
+    assert_eq!(held(&busy), nothing);
+
+    // What takes too long is cut off, and Triton gives its region back as soon as it is done with it.
+    let mut late = sharing(&server, &[("KEYNET_GRACE", "300ms")]);
+    let sent = mirroring(&late, 50_000);
+    late.signal("TERM");
+    let started = Instant::now();
+    assert!(answer(sent).text().contains("stopped before the activation had ended"));
+    assert_eq!(late.ends_within(Duration::from_secs(5)).code(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert_eq!(held(&late), nothing);
+
+    // A Triton that does not answer is not waited for; the next process has it forget what it was not told.
+    let mut alone = sharing(&server, &[]);
+    server.signal("STOP");
+    alone.signal("TERM");
+    let ended = alone.ends_within(Duration::from_secs(5));
+    server.signal("CONT");
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(shared_memory::of(alone.id()).len(), 0);
+    let mut next = sharing(&server, &[]);
+    next.signal("TERM");
+    next.ends_within(Duration::from_secs(5));
+    assert_eq!(held(&next), nothing);
 }

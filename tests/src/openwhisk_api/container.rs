@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::process::{ChildStderr, ChildStdout, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::{Action, pairs};
 use super::{Api, IMAGE, KEY, now_ms};
+use crate::process::Process;
 
 const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 /// How long a container may be silent before the sentinels are given up.
@@ -40,16 +41,9 @@ impl Pool {
 /// A process that serves `/init` and `/run`.
 struct Container {
     of: String,
-    child: Child,
+    process: Process,
     address: SocketAddr,
     lines: Receiver<Line>,
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A line of a container's log.
@@ -172,9 +166,9 @@ impl Container {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let mut command = start(port);
         command.env("__OW_API_HOST", &api.host).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the container");
-        let lines = read(child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        Some(Self { of, child, address: ([127, 0, 0, 1], port).into(), lines })
+        let mut process = Process::start(&mut command);
+        let lines = read(process.pipes().stdout.take().expect("a pipe"), process.pipes().stderr.take().expect("a pipe"));
+        Some(Self { of, process, address: ([127, 0, 0, 1], port).into(), lines })
     }
 
     /// Tried again every 50 ms while nobody listens.
@@ -184,7 +178,7 @@ impl Container {
             if began.elapsed() > timeout {
                 return Answered::Late;
             }
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            if self.process.ended().is_some() {
                 return Answered::Nothing;
             }
             thread::sleep(Duration::from_millis(50));
