@@ -8,6 +8,7 @@ pub mod golden;
 pub mod made;
 pub mod oci;
 pub mod openwhisk_api;
+pub mod outsiders;
 pub mod platform;
 pub mod process;
 pub mod proxy;

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use keynet_test_servers::{Fault, FaultyProxy, RealServer};
+use keynet_tests::outsiders::{mlflow, s3, upload};
 use keynet_tests::process::signal;
 use keynet_tests::{Ended, Sandbox, end, http, root};
 use serde_json::{Value, json};
@@ -40,11 +41,7 @@ impl Registry {
     }
 
     fn post(&self, what: &str, body: &Value) -> Value {
-        let address = self.0.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
-        let target = format!("/api/2.0/mlflow/{what}");
-        let answer = http(address, "POST", &target, &[("Content-Type", "application/json")], body.to_string().as_bytes());
-        assert_eq!(answer.status, 200, "{what}: {}", answer.text());
-        answer.json()
+        mlflow(&self.0, what, body)
     }
 
     /// Registers files as the next version of a model.
@@ -91,24 +88,16 @@ impl Place {
         }
     }
 
-    fn curl(server: &RealServer, target: &str) -> Command {
-        let keys = format!("{}:{}", server.get("AWS_ACCESS_KEY_ID"), server.get("AWS_SECRET_ACCESS_KEY"));
-        let mut curl = Command::new("curl");
-        curl.args(["-sf", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", &keys]);
-        curl.arg(format!("{}/test{target}", server.get("S3_ENDPOINT")));
-        curl
-    }
-
     /// All that is in it.
     fn files(&self) -> BTreeMap<String, Vec<u8>> {
         match self {
             Self::Folder(folder) => files_below(folder.path()),
             Self::S3(server) => {
-                let listed = Self::curl(server, "?list-type=2&prefix=deep%2Fmodels%2F").output().unwrap();
+                let listed = s3(server, "?list-type=2&prefix=deep%2Fmodels%2F").output().unwrap();
                 let listed = String::from_utf8(listed.stdout).unwrap();
                 let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>")).map(|(key, _)| key);
                 keys.map(|key| {
-                    let read = Self::curl(server, &format!("/{key}")).output().unwrap();
+                    let read = s3(server, &format!("/{key}")).output().unwrap();
                     assert!(read.status.success(), "{key}");
                     (key.strip_prefix("deep/models/").unwrap().to_owned(), read.stdout)
                 })
@@ -128,7 +117,7 @@ impl Place {
             Self::S3(server) => {
                 let file = tempfile::NamedTempFile::new().unwrap();
                 fs::write(file.path(), bytes).unwrap();
-                assert!(Self::curl(server, &format!("/deep/models/{path}")).arg("-T").arg(file.path()).status().unwrap().success());
+                upload(server, file.path(), &format!("deep/models/{path}"));
             }
         }
     }

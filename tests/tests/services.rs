@@ -2,25 +2,15 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use keynet_test_servers::{Fault, FaultyProxy, RealServer};
+use keynet_tests::outsiders::{mlflow, upload};
 use keynet_tests::process::descriptors;
 use keynet_tests::runtime::{Runtime, activation};
-use keynet_tests::{Answer, Sandbox, answer, fetch, golden, guest, http, root, send, shared_memory};
+use keynet_tests::{Answer, Sandbox, answer, fetch, golden, guest, root, send, shared_memory};
 use serde_json::{Value, json};
-
-/// Puts a file into S3, as any other program would.
-fn upload(s3: &RealServer, file: &Path, key: &str) {
-    let keys = format!("{}:{}", s3.get("AWS_ACCESS_KEY_ID"), s3.get("AWS_SECRET_ACCESS_KEY"));
-    let url = format!("{}/test/{key}", s3.get("S3_ENDPOINT"));
-    let mut curl = Command::new("curl");
-    curl.args(["-sf", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", &keys, &url, "-T"]).arg(file);
-    assert!(curl.status().expect("curl").success(), "{key}");
-}
 
 /// A sandbox with the objects of a store at `endpoint`, and the models of `triton`.
 fn on(s3: &RealServer, endpoint: &str, triton: &RealServer) -> Sandbox {
@@ -89,10 +79,7 @@ impl Production {
 
     /// What an operator tells MLflow.
     fn tell_mlflow(&self, what: &str, body: &Value) {
-        let address = self.mlflow.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
-        let target = format!("/api/2.0/mlflow/{what}");
-        let answer = http(address, "POST", &target, &[("Content-Type", "application/json")], body.to_string().as_bytes());
-        assert_eq!(answer.status, 200, "{what}: {}", answer.text());
+        mlflow(&self.mlflow, what, body);
     }
 
     fn alias(&self, model: &str, version: &str) {

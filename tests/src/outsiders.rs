@@ -1,0 +1,33 @@
+//! What other programs do with the real servers: objects put into S3, models registered in MLflow.
+
+use std::path::Path;
+use std::process::Command;
+
+use keynet_test_servers::RealServer;
+use serde_json::Value;
+
+use crate::http;
+
+/// `curl` of `target`, such as `/key` or `?list-type=2`, in the bucket `test`.
+pub fn s3(server: &RealServer, target: &str) -> Command {
+    let keys = format!("{}:{}", server.get("AWS_ACCESS_KEY_ID"), server.get("AWS_SECRET_ACCESS_KEY"));
+    let mut curl = Command::new("curl");
+    curl.args(["-sf", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", &keys]);
+    curl.arg(format!("{}/test{target}", server.get("S3_ENDPOINT")));
+    curl
+}
+
+/// Puts a file into the bucket `test`.
+pub fn upload(server: &RealServer, file: &Path, key: &str) {
+    let mut curl = s3(server, &format!("/{key}"));
+    assert!(curl.arg("-T").arg(file).status().expect("curl").success(), "{key}");
+}
+
+/// Tells MLflow something by its REST API, and what it answers.
+pub fn mlflow(server: &RealServer, what: &str, body: &Value) -> Value {
+    let address = server.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
+    let target = format!("/api/2.0/mlflow/{what}");
+    let answer = http(address, "POST", &target, &[("Content-Type", "application/json")], body.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "{what}: {}", answer.text());
+    answer.json()
+}
