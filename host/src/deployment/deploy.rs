@@ -31,10 +31,9 @@ struct Change<'a> {
     workspace: Workspace,
 }
 
-/// What there was before.
+/// What there was before: nothing, of a new model.
+#[derive(Default)]
 struct Before {
-    /// Nothing.
-    is_new: bool,
     /// The model's files in the repository.
     files: BTreeMap<String, u64>,
     /// The versions that could be asked.
@@ -50,7 +49,7 @@ impl Deployments {
     pub async fn deploy(&self, order: &Order, terms: &Terms<'_>) -> Result<Deployment> {
         let change = self.change(order, terms).await?;
         terms.allow(change.refuse_taken()).await?;
-        let (package, record) = terms.allow(change.gather(order, &Before::nothing())).await?;
+        let (package, record) = terms.allow(change.gather(order, &Before::default())).await?;
         let mut changes = Changes::new(change.repository, change.workspace.path());
         let claimed = changes.claim(&change.name, &record, &change.budget).await;
         claimed.map_err(|error| if error.kind == ErrorKind::PreconditionFailed { change.taken() } else { error })?;
@@ -60,7 +59,7 @@ impl Deployments {
         });
         match done.await {
             Ok(()) => self.found(&change.name, &budget_of(SETTLING)).await,
-            Err(error) => Err(change.undo(changes, &Before::nothing(), error).await),
+            Err(error) => Err(change.undo(changes, &Before::default(), error).await),
         }
     }
 
@@ -129,10 +128,6 @@ impl Deployments {
 }
 
 impl Before {
-    fn nothing() -> Self {
-        Self { is_new: true, files: BTreeMap::new(), served: BTreeSet::new() }
-    }
-
     fn versions(&self) -> BTreeSet<u64> {
         self.files.keys().filter_map(|path| version_of(path)).collect()
     }
@@ -169,7 +164,7 @@ impl Change<'_> {
         let index = self.deployments.server.index(&self.budget).await?;
         let served = |entry: &IndexedModel| entry.version.filter(|_| entry.name == self.name && entry.is_ready());
         let files = self.repository.files(&self.name, &self.budget).await?;
-        Ok((Before { is_new: false, files, served: index.iter().filter_map(served).collect() }, lock))
+        Ok((Before { files, served: index.iter().filter_map(served).collect() }, lock))
     }
 
     /// Brings the model and makes its folder, with its record, in the workspace.
@@ -284,7 +279,7 @@ impl Change<'_> {
                 self.name
             ),
             (Ok(()), _, Err(other)) => format!("its files are as they were, but they could not be loaded again: {other}"),
-            (Ok(()), _, Ok(())) if before.is_new => "nothing of it was left".to_owned(),
+            (Ok(()), _, Ok(())) if before.files.is_empty() => "nothing of it was left".to_owned(),
             (Ok(()), _, Ok(())) if was_loaded => "what was there before is served as it was".to_owned(),
             (Ok(()), _, Ok(())) => "its files are as they were".to_owned(),
         };

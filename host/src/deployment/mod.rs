@@ -199,8 +199,8 @@ impl Deployments {
     pub async fn get(&self, name: &str, terms: &Terms<'_>) -> Result<Deployment> {
         check_name(name)?;
         let budget = terms.budget();
-        self.index(terms, &budget).await?;
-        terms.allow(self.found(name, &budget)).await
+        let index = self.index(terms, &budget).await?;
+        terms.allow(self.found_in(index, name, &budget)).await
     }
 
     /// Loads a model that is in the repository.
@@ -290,7 +290,11 @@ impl Deployments {
     }
 
     async fn found(&self, name: &str, budget: &CallBudget) -> Result<Deployment> {
-        let versions: Vec<_> = self.server.index(budget).await?.into_iter().filter(|entry| entry.name == name).collect();
+        self.found_in(self.server.index(budget).await?, name, budget).await
+    }
+
+    async fn found_in(&self, mut versions: Vec<IndexedModel>, name: &str, budget: &CallBudget) -> Result<Deployment> {
+        versions.retain(|entry| entry.name == name);
         let record = match &self.repository {
             Some(repository) => record_of(&**repository, name, budget).await?,
             None => None,

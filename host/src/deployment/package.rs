@@ -14,7 +14,7 @@ use super::configuration::{CONFIG, Configuration};
 use super::record::RECORD;
 use super::repository::{failed, files_below};
 use crate::error::{Error, Result};
-use crate::inference::model_files::onnx_file;
+use crate::inference::model_files::{onnx_file, version_number};
 
 /// What MLflow puts beside a model.
 const OF_MLFLOW: [&str; 6] =
@@ -105,9 +105,7 @@ impl Package {
 
 /// The number of the version that a file of a model is in.
 pub(super) fn version_of(path: &str) -> Option<u64> {
-    let (folder, _) = path.split_once('/')?;
-    let plain = !folder.starts_with('0') && folder.bytes().all(|byte| byte.is_ascii_digit());
-    folder.parse().ok().filter(|_| plain)
+    version_number(path.split_once('/')?.0)
 }
 
 /// The folder that is a model of a Triton repository, relative to the files: their own, or the only one in it that has versions.

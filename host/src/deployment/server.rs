@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::configuration::CONFIG;
 use crate::budget::CallBudget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
@@ -44,7 +43,7 @@ impl ModelServer {
                 Ok(models)
             }
             Self::InProcess { folder, .. } if !folder.exists() => Ok(Vec::new()),
-            Self::InProcess { .. } => self.in_process()?.index(),
+            Self::InProcess { folder, limits } => EmbeddedInference::open(folder, *limits)?.index(),
         }
     }
 
@@ -54,15 +53,7 @@ impl ModelServer {
     /// Why it cannot be asked.
     pub async fn load(&self, name: &str, budget: &CallBudget) -> Result<()> {
         match self {
-            Self::Triton(triton) => {
-                triton.load(name, budget).await.map_err(|error| match error.message.contains("failed to poll from model repository") {
-                    true => Error::denied(format!(
-                        "{}: it could not read the model's {CONFIG} or its folder; the server's log says why",
-                        error.message
-                    )),
-                    false => error,
-                })
-            }
+            Self::Triton(triton) => triton.load(name, budget).await,
             Self::InProcess { .. } => self.metadata(name, None, budget).await.map(drop),
         }
     }
@@ -159,15 +150,8 @@ impl ModelServer {
         let model = ModelRef::Served { name: name.to_owned(), version };
         match self {
             Self::Triton(triton) => triton.metadata(&model, budget).await,
-            Self::InProcess { .. } => self.in_process()?.metadata(&model, budget).await,
-        }
-    }
-
-    /// Opened for each question: nothing that an earlier one has loaded counts.
-    fn in_process(&self) -> Result<EmbeddedInference> {
-        match self {
-            Self::InProcess { folder, limits } => EmbeddedInference::open(folder, *limits),
-            Self::Triton(_) => Err(Error::internal("the models are a server's")),
+            // Opened for each question: nothing that an earlier one has loaded counts.
+            Self::InProcess { folder, limits } => EmbeddedInference::open(folder, *limits)?.metadata(&model, budget).await,
         }
     }
 }

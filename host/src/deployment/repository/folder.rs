@@ -1,6 +1,6 @@
 //! A model repository in a folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -123,9 +123,9 @@ impl Repository for Folder {
         progress.step(&Step::Writing { written: 0, total });
         for name in files.keys() {
             readable(&from.join(name), 0o644)?;
-            for folder in Path::new(name).ancestors().skip(1) {
-                readable(&from.join(folder), 0o755)?;
-            }
+        }
+        for folder in files.keys().flat_map(|name| Path::new(name).ancestors().skip(1)).collect::<BTreeSet<_>>() {
+            readable(&from.join(folder), 0o755)?;
         }
         // A rename onto an empty folder is one step, and not onto any other.
         let made = match fs::create_dir(&to) {

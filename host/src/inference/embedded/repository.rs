@@ -11,7 +11,7 @@ use std::io::{ErrorKind as IoErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::super::model_files::MAX_CONFIG_BYTES;
+use super::super::model_files::{MAX_CONFIG_BYTES, version_number};
 use super::super::signature::listed;
 use super::config_pbtxt::{ModelConfig, VersionPolicy};
 use crate::error::{Error, Result};
@@ -190,9 +190,8 @@ fn versions(folder: &Path) -> std::io::Result<Vec<u64>> {
     let mut versions: Vec<u64> = fs::read_dir(folder)?
         .filter_map(|entry| entry.ok())
         .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let plain = !name.starts_with('0') && name.bytes().all(|b| b.is_ascii_digit());
-            if plain && entry.path().is_dir() { name.parse().ok() } else { None }
+            let number = version_number(entry.file_name().to_str()?)?;
+            entry.path().is_dir().then_some(number)
         })
         .collect();
     versions.sort_unstable();

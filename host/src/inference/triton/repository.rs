@@ -49,12 +49,15 @@ impl TritonInference {
     }
 }
 
-/// What the server does not do. It calls a model that cannot be loaded an invalid argument; and one that decides itself what it loads
-/// takes no orders, by Triton's text.
+/// What the server does not do. It calls a model that cannot be loaded an invalid argument; by Triton's texts one that decides itself what
+/// it loads takes no orders, and files that it cannot make sense of are told in its log alone.
 fn told(failure: Failure) -> Error {
     match failure.error {
         error if error.message.contains("explicit model load / unload is not allowed") => {
             Error::denied(format!("{}; start Triton with --model-control-mode=explicit", error.message))
+        }
+        error if error.message.contains("failed to poll from model repository") => {
+            Error::denied(format!("{}: it could not read the model's config.pbtxt or its folder; the server's log says why", error.message))
         }
         error if error.kind == ErrorKind::Invalid => Error::denied(error.message),
         error => error,

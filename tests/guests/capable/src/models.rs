@@ -4,7 +4,8 @@ use keynet_inference_sdk::{Request, prelude::*};
 
 use crate::{kind, refusal};
 
-const TYPES: [(DataType, usize); 13] = [
+/// The element types, with the size of one; `BYTES` has none.
+pub const TYPES: [(DataType, usize); 13] = [
     (DataType::Bool, 1),
     (DataType::Uint8, 1),
     (DataType::Uint16, 2),

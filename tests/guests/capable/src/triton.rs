@@ -2,23 +2,8 @@
 
 use keynet_inference_sdk::{Request, prelude::*};
 
+use crate::models::TYPES;
 use crate::{kind, refusal};
-
-/// The element types of the model `identity`, with the size of one.
-const TYPES: [(DataType, usize); 12] = [
-    (DataType::Bool, 1),
-    (DataType::Uint8, 1),
-    (DataType::Uint16, 2),
-    (DataType::Uint32, 4),
-    (DataType::Uint64, 8),
-    (DataType::Int8, 1),
-    (DataType::Int16, 2),
-    (DataType::Int32, 4),
-    (DataType::Int64, 8),
-    (DataType::Fp16, 2),
-    (DataType::Fp32, 4),
-    (DataType::Fp64, 8),
-];
 
 pub fn triton() -> Result<Value> {
     Ok(
@@ -37,7 +22,8 @@ fn types() -> Result<Vec<String>> {
         }
         Ok(())
     };
-    for (data_type, size) in TYPES {
+    // BF16 has a model of its own.
+    for (data_type, size) in TYPES.into_iter().filter(|(data_type, _)| *data_type != DataType::Bf16) {
         let data: Vec<u8> =
             if data_type == DataType::Bool { vec![0, 1, 1] } else { (0..3 * size as u8).map(|byte| byte.wrapping_mul(37)).collect() };
         let name = data_type.to_string();
