@@ -37,6 +37,7 @@ pub mod object_storage;
 pub mod openwhisk;
 pub mod outbound;
 pub mod policy;
+pub mod quote;
 pub mod redaction;
 pub mod state;
 pub mod tls;

@@ -1,0 +1,90 @@
+//! Foreign text in messages: quoted, escaped and cut.
+//!
+//! Names, locations and other text that a guest, a caller or a server chose may be long, and may contain characters that steer a
+//! terminal or reorder what a person reads. Every message that repeats such text does it through [`quoted`] or [`shown`].
+
+use std::fmt::{self, Write as _};
+
+/// The characters of foreign text that a message repeats.
+pub const MAX_SHOWN: usize = 200;
+
+/// Returns `text` in double quotes, escaped as in Rust and cut after [`MAX_SHOWN`] characters. A cut text is followed by its length in
+/// bytes.
+pub fn quoted(text: &str) -> Quoted<'_> {
+    Quoted { text, quotes: true }
+}
+
+/// Returns `text` as [`quoted`] does, without the quotes.
+pub fn shown(text: &str) -> Quoted<'_> {
+    Quoted { text, quotes: false }
+}
+
+/// Whether a terminal or a reader could take `c` for something other than text: control characters, characters that change the
+/// direction of writing, and characters without a width.
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Foreign text as a message shows it. It is never held twice: formatting writes at most [`MAX_SHOWN`] characters of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Quoted<'a> {
+    text: &'a str,
+    quotes: bool,
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.text.chars();
+        if self.quotes {
+            f.write_char('"')?;
+        }
+        for c in characters.by_ref().take(MAX_SHOWN) {
+            match c {
+                '"' | '\\' if self.quotes => write!(f, "\\{c}")?,
+                c if steers(c) => write!(f, "{}", c.escape_default())?,
+                c => f.write_char(c)?,
+            }
+        }
+        let cut = !characters.as_str().is_empty();
+        if cut {
+            f.write_char('…')?;
+        }
+        if self.quotes {
+            f.write_char('"')?;
+        }
+        if cut { write!(f, " ({} bytes)", self.text.len()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_text_is_repeated_as_it_is() {
+        assert_eq!(quoted("20260131/cät.png").to_string(), r#""20260131/cät.png""#);
+        assert_eq!(quoted(r#"a "b" \c"#).to_string(), r#""a \"b\" \\c""#);
+        assert_eq!(shown(r#"a "b""#).to_string(), r#"a "b""#);
+    }
+
+    #[test]
+    fn sixty_mebibytes_in_a_name_are_cut_to_two_hundred_characters() {
+        let name = "é".repeat(30 << 20);
+        let text = quoted(&name).to_string();
+        assert_eq!(text, format!("\"{}…\" (62914560 bytes)", "é".repeat(MAX_SHOWN)));
+        assert_eq!(quoted(&"x".repeat(MAX_SHOWN)).to_string().len(), MAX_SHOWN + 2);
+    }
+
+    #[test]
+    fn characters_that_steer_a_terminal_are_escaped() {
+        for (text, expected) in [
+            ("\u{1b}[31mred", r#""\u{1b}[31mred""#),
+            ("line\nbreak", r#""line\nbreak""#),
+            ("abc\u{202e}txt.exe", r#""abc\u{202e}txt.exe""#),
+            ("\u{2066}\u{feff}\u{200b}", r#""\u{2066}\u{feff}\u{200b}""#),
+        ] {
+            assert_eq!(quoted(text).to_string(), expected);
+        }
+    }
+}
