@@ -236,3 +236,25 @@ async fn collect(found: GetResult, label: &str, budget: &CallBudget) -> Result<R
 fn content_type_of(found: &GetResult) -> Option<String> {
     found.attributes.get(&Attribute::ContentType).map(|value| value.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn an_object_whose_etag_is_sixty_thousand_bytes_is_not_opened() {
+        let location = Location::parse("a").unwrap();
+        let info = |bytes| ObjectInfo {
+            location: location.clone(),
+            size: 1,
+            content_type: None,
+            etag: Some("e".repeat(bytes)),
+            modified_ms: None,
+        };
+        let error = checked(info(60_000)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert_eq!(error.message, "the server of `a` sent an etag of 60000 bytes, more than the 1024 it can have");
+        assert_eq!(checked(info(limits::ETAG)).unwrap().text_bytes(), 1 + limits::ETAG as u64);
+    }
+}
