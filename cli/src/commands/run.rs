@@ -85,7 +85,7 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
             if time {
                 console.say(&receipt::table(&outcome.receipt, loaded));
             }
-            (outcome.result.map_err(ExpectedError::Failed), Some(outcome.receipt))
+            (outcome.result.map(String::from).map_err(ExpectedError::Failed), Some(outcome.receipt))
         }
         Err(error) => (Err(error), None),
     };

@@ -1,14 +1,15 @@
 //! What is answered, as JSON.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response, StatusCode};
+use keynet_host::ResultText;
 use keynet_host::action::Description;
 use serde_json::json;
 
 /// An action's result, as it is.
-pub fn result(json: String) -> Response<Body> {
-    with_status(StatusCode::OK, json)
+pub fn result(json: ResultText) -> Response<Body> {
+    with_status(StatusCode::OK, Bytes::from(json))
 }
 
 /// `{"error": message, "kind": name}`.
@@ -27,8 +28,8 @@ pub fn description(description: &Description) -> Response<Body> {
     with_status(StatusCode::OK, json.to_string())
 }
 
-fn with_status(status: StatusCode, json: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(json));
+fn with_status(status: StatusCode, json: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(json.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -132,10 +132,7 @@ async fn describe(State(served): State<Arc<Served>>) -> Response {
 async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRejection>) -> Response {
     let parameters = match body {
         Ok(body) if body.trim_ascii().is_empty() => Ok(Parameters::none()),
-        Ok(body) => match std::str::from_utf8(&body) {
-            Ok(text) => Parameters::parse(text),
-            Err(error) => Err(keynet_host::Error::invalid(format!("the parameters are not JSON: {error}"))),
-        },
+        Ok(body) => Parameters::read(body, None).await,
         Err(rejected) => {
             return match rejected.status().as_u16() {
                 413 => answer::error(413, "too-large", &format!("the body of the request is larger than {} MiB", MAX_BODY >> 20)),

@@ -7,13 +7,13 @@ mod failure;
 mod logs;
 mod memory;
 mod receipt;
+mod result;
 mod store;
 mod time;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
 use tokio::sync::SemaphorePermit;
 use wasmtime::Store;
 
@@ -21,6 +21,7 @@ pub use failure::Failure;
 pub(crate) use logs::disarm;
 pub use logs::{LogSink, SENTINEL, Stream};
 pub use receipt::{PREFIX as RECEIPT_PREFIX, Receipt};
+pub use result::ResultText;
 pub(crate) use store::{State, linker};
 pub(crate) use time::guest_deadline;
 
@@ -51,7 +52,7 @@ pub struct ActivationRequest {
 #[derive(Debug)]
 pub struct Outcome {
     /// The result's JSON text, an object or an array, or why there is none.
-    pub result: Result<String, Failure>,
+    pub result: Result<ResultText, Failure>,
     /// What it cost.
     pub receipt: Receipt,
     /// Objects it wrote, in order; at most a thousand are told.
@@ -100,6 +101,7 @@ impl Run {
     async fn enter<T>(&mut self, guest: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>) -> Result<T, Failure> {
         let answer = tokio::time::timeout_at(self.deadline.into(), guest(&mut self.fresh.store)).await;
         self.fresh.logs.flush();
+        self.meter.lowered();
         let error = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
@@ -118,6 +120,19 @@ impl Run {
             *waiting = self.meter.cut_off(self.deadline);
         }
         Err(failure)
+    }
+
+    /// Checks the guest's answer, for at most half of the time that was kept back to report it.
+    fn check(&self, text: String) -> impl Future<Output = Result<ResultText, Failure>> + use<> {
+        let (budget, started, due, deadline) = (self.fresh.budget.clone(), self.started, self.due, self.deadline);
+        async move {
+            let until = deadline + due.saturating_duration_since(deadline) / 2;
+            let checked = ResultText::check(text, &budget, until).await;
+            checked.unwrap_or_else(|| {
+                let waiting = Some(("the check of its result", deadline.elapsed()));
+                Err(Failure::Time { limit: due.saturating_duration_since(started), waiting })
+            })
+        }
     }
 
     fn receipt(&self, queued: Duration, instantiate: Duration) -> Receipt {
@@ -168,7 +183,7 @@ pub(crate) async fn run(host: &Host, action: &ActionPre<State>, means: &Means, r
         })
         .await;
     let result = match answer {
-        Ok(Ok(text)) => check_result(text),
+        Ok(Ok(text)) => run.check(text).await,
         Ok(Err(error)) => Err(Failure::Action(error)),
         Err(failure) => Err(failure),
     };
@@ -201,15 +216,6 @@ impl Outcome {
 async fn call(instance: &Instance, store: &mut Store<State>, arguments: &str) -> wasmtime::Result<Result<String, crate::Error>> {
     let answer = instance.keynet_inference_function().call_run(store, arguments).await?;
     Ok(answer.map_err(Into::into))
-}
-
-/// The text, if it is a JSON object or array.
-fn check_result(text: String) -> Result<String, Failure> {
-    let json: &RawValue = serde_json::from_str(&text).map_err(|error| Failure::Result(format!("it is not JSON: {error}")))?;
-    match json.get().as_bytes().first() {
-        Some(b'{' | b'[') => Ok(text),
-        _ => Err(Failure::Result(format!("it is `{}`", json.get().chars().take(80).collect::<String>()))),
-    }
 }
 
 /// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed, and may be hostile. Runtimes of some
@@ -251,19 +257,4 @@ pub(crate) async fn describe(
         instance.keynet_inference_function().call_describe(store).await
     })
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_result_is_an_object_or_an_array() {
-        for text in ["{}", " [1, 2] ", r#"{"error": "x"}"#] {
-            assert_eq!(check_result(text.to_owned()).unwrap(), text);
-        }
-        for text in ["", "1", "\"x\"", "null", "{", "{} {}", "{\"a\": 1,}"] {
-            assert!(matches!(check_result(text.to_owned()), Err(Failure::Result(_))), "{text}");
-        }
-    }
 }

@@ -76,7 +76,7 @@ impl State {
         let state = Self {
             wasi,
             table,
-            user_input: UserInputCtx::new(purpose.parameters, calls.meter.clone()),
+            user_input: UserInputCtx::new(purpose.parameters, calls.clone())?,
             triton_predict: TritonPredictCtx::new(
                 means.inference.clone(),
                 means.default_model.clone(),

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::budget::Reservation;
+use crate::limits;
 use crate::object_storage::Location;
 
 /// Shared by the capabilities of one activation. The activation reads it after the guest has ended, also when that was in the middle
@@ -18,10 +20,10 @@ struct State {
     last: Option<(&'static str, Instant, Instant)>,
     spent: Spent,
     written: Vec<Location>,
+    written_bytes: u64,
+    /// The memory of the copy that the last call lowers into the guest.
+    lent: Option<Reservation>,
 }
-
-/// Locations of more objects than this are not kept.
-const MAX_WRITTEN: usize = 1000;
 
 /// Calls made and time waited, by interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,12 +48,15 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses `call` (such as `storage.get`) while the action describes itself.
+    /// Begins `call` (such as `storage.get`): the copy that the call before it lowered into the guest is gone. Refuses it while the
+    /// action describes itself.
     ///
     /// # Errors
     /// The trap, naming the call.
     pub(crate) fn allow(&self, call: &'static str) -> wasmtime::Result<()> {
-        if self.state().describing {
+        let mut state = self.state();
+        state.lent = None;
+        if state.describing {
             return Err(wasmtime::Error::msg(format!(
                 "`describe` called {call}: it is asked when the action is loaded and may call nothing; move the call into `run`"
             )));
@@ -83,15 +88,27 @@ impl Meter {
         Ok(answer)
     }
 
+    /// Keeps the memory of a copy that is lowered into the guest when the call ends, until its next call or [`Self::lowered`].
+    pub(crate) fn lend(&self, copy: Reservation) {
+        self.state().lent = Some(copy);
+    }
+
+    /// Gives back the memory of the copy that was lent: the guest has it, or has ended.
+    pub(crate) fn lowered(&self) {
+        self.state().lent = None;
+    }
+
     /// What was spent.
     pub fn spent(&self) -> Spent {
         self.state().spent
     }
 
-    /// An object was written.
+    /// Notes an object that was written. Its location is kept where [`limits::WRITTEN`] and [`limits::WRITTEN_TEXT`] leave room.
     pub(crate) fn wrote(&self, location: &Location) {
         let mut state = self.state();
-        if state.written.len() < MAX_WRITTEN {
+        let bytes = state.written_bytes + location.text_bytes();
+        if state.written.len() < limits::WRITTEN && bytes <= limits::WRITTEN_TEXT as u64 {
+            state.written_bytes = bytes;
             state.written.push(location.clone());
         }
     }
@@ -114,6 +131,16 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn locations_that_were_written_are_kept_within_a_limit() {
+        let (long, short) = (Meter::default(), Meter::default());
+        for number in 0..1200 {
+            long.wrote(&Location::parse(&format!("{number:01024}")).unwrap());
+            short.wrote(&Location::parse(&number.to_string()).unwrap());
+        }
+        assert_eq!((long.written().len(), short.written().len()), (limits::WRITTEN_TEXT / 1024, limits::WRITTEN));
+    }
 
     #[tokio::test]
     async fn a_call_that_waits_until_the_end_spent_the_time() {

@@ -4,8 +4,13 @@
 //! A capability checks what comes from the guest (names, shapes, locations) and what its action is granted, reserves memory, and asks a
 //! backend. It knows nothing of HTTP, and backends know nothing of wasmtime.
 
+mod held;
 mod meter;
+mod parameters;
+mod request_parameters;
 pub mod storage;
+#[cfg(test)]
+mod tests;
 pub mod triton_predict;
 pub mod user_input;
 
@@ -13,10 +18,12 @@ use std::sync::Arc;
 
 use wasmtime::component::ResourceTableError;
 
+pub use held::Held;
 pub use meter::{Meter, Spent};
 
 use crate::budget::{CallBudget, MemoryBudget};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
 
 /// What wasmtime generates from `wit/`, in one private place.
 pub(crate) mod bindings {
@@ -26,6 +33,7 @@ pub(crate) mod bindings {
         path: "../wit",
         world: "action",
         imports: {
+            "keynet:inference/triton-predict.[static]tensor.create": async | trappable,
             "keynet:inference/triton-predict.predict": async | trappable,
             "keynet:inference/triton-predict.predict-many": async | trappable,
             "keynet:inference/triton-predict.predict-stream": async | trappable,
@@ -50,10 +58,10 @@ pub(crate) mod bindings {
         },
         exports: { default: async },
         with: {
-            "keynet:inference/triton-predict.tensor": crate::inference::Tensor,
-            "keynet:inference/triton-predict.prediction-stream": super::triton_predict::PredictionStream,
+            "keynet:inference/triton-predict.tensor": super::triton_predict::OpenTensor,
+            "keynet:inference/triton-predict.prediction-stream": super::triton_predict::OpenStream,
             "keynet:inference/storage.object": super::storage::OpenObject,
-            "keynet:inference/storage.upload": super::storage::Upload,
+            "keynet:inference/storage.upload": super::storage::OpenUpload,
         },
         trappable_error_type: { "keynet:inference/types.error" => super::CallError },
     });
@@ -105,7 +113,7 @@ impl From<Error> for types::Error {
             ErrorKind::Unavailable => types::ErrorKind::Unavailable,
             ErrorKind::Internal => types::ErrorKind::Internal,
         };
-        Self { kind, message: error.message }
+        Self { kind, message: limits::cut(error.message, limits::MESSAGE_TO_GUEST) }
     }
 }
 
@@ -121,7 +129,7 @@ impl From<types::Error> for Error {
             types::ErrorKind::Unavailable => ErrorKind::Unavailable,
             types::ErrorKind::Internal => ErrorKind::Internal,
         };
-        Self { kind, message: error.message }
+        Self { kind, message: limits::cut(error.message, limits::MESSAGE_OF_GUEST) }
     }
 }
 
@@ -161,5 +169,21 @@ impl CallContext {
     /// The activation's memory.
     pub fn memory(&self) -> &MemoryBudget {
         &self.budget.memory
+    }
+
+    /// Takes the memory of a copy of `bytes`, which the call that is being made lowers into the guest, until the guest's next call.
+    ///
+    /// # Errors
+    /// `too-large`.
+    pub(crate) fn lend(&self, bytes: usize, what: &str) -> Result<()> {
+        self.meter.lend(self.memory().reserve(bytes as u64, what)?);
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_memory(bytes: u64, meter: Meter) -> Self {
+        let memory = MemoryBudget::process(u64::MAX).activation(bytes);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        Self { budget: CallBudget { memory, deadline }, meter }
     }
 }

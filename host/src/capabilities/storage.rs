@@ -7,35 +7,49 @@ use bytes::Bytes;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::bindings::keynet::inference::storage as wit;
+use super::held::{Held, Place};
+use super::triton_predict::OpenTensor;
 use super::{Backend, CallContext, CallError};
-use crate::budget::Reservation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::inference::{Shape, Tensor};
+use crate::limits;
 use crate::object_storage::{self, ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions};
 use crate::policy::Grants;
 
-pub use crate::object_storage::Upload;
+/// An object opened for reading; a resource of the guest.
+pub type OpenObject = Held<object_storage::OpenObject>;
 
-/// An object opened for reading, with the memory it holds; a resource of the guest.
-pub struct OpenObject {
-    object: object_storage::OpenObject,
-    _held: Reservation,
+/// An object being written; a resource of the guest.
+pub type OpenUpload = Held<Upload>;
+
+/// An object being written, and its place among those of its activation.
+pub struct Upload {
+    upload: object_storage::Upload,
+    place: Option<Arc<()>>,
 }
 
-/// What an open object or upload is counted as in the activation's memory, in bytes.
-const OPEN_OBJECT: u64 = 1024;
+impl Upload {
+    /// Gives its place to another where it was finished or aborted: it needs no file and no connection any more.
+    fn settle(&mut self) {
+        if !self.upload.is_open() {
+            self.place = None;
+        }
+    }
+}
 
 /// `storage`'s part of a store.
 pub struct StorageCtx {
     backend: Backend<ObjectStorage>,
     grants: Arc<Grants>,
     calls: CallContext,
+    /// Each upload that is open has a clone.
+    uploads: Arc<()>,
 }
 
 impl StorageCtx {
     /// Works on `backend`, within what `grants` names.
     pub fn new(backend: Backend<ObjectStorage>, grants: Arc<Grants>, calls: CallContext) -> Self {
-        Self { backend, grants, calls }
+        Self { backend, grants, calls, uploads: Arc::default() }
     }
 
     fn backend(&self) -> Result<Arc<ObjectStorage>> {
@@ -58,6 +72,28 @@ impl StorageCtx {
             self.grants.read.check("reading", &name)?;
         }
         Ok((storage, location))
+    }
+
+    /// A place among the uploads that are open at once.
+    fn upload_place(&self) -> Result<Arc<()>> {
+        if Arc::strong_count(&self.uploads) > limits::UPLOADS {
+            return Err(Error::too_large(format!(
+                "{} uploads are open, and an action may have no more at once: finish or abort one before the next",
+                limits::UPLOADS
+            )));
+        }
+        Ok(Arc::clone(&self.uploads))
+    }
+
+    /// Bytes for the guest, and the memory that they hold until it has them. The vector is the store's own where nobody else holds it,
+    /// so that most reads are copied only into the guest.
+    fn lend(&self, read: object_storage::ReadBytes) -> Result<Vec<u8>> {
+        let object_storage::ReadBytes { bytes, mut reservation } = read;
+        if !bytes.is_unique() {
+            reservation.resize(reservation.bytes() + bytes.len() as u64, "a copy of an object")?;
+        }
+        self.calls.meter.lend(reservation);
+        Ok(bytes.into())
     }
 
     async fn wait<T>(&self, call: &'static str, answer: impl Future<Output = Result<T>>) -> Result<T, CallError> {
@@ -99,23 +135,21 @@ pub struct StorageView<'a> {
     pub table: &'a mut ResourceTable,
 }
 
-/// Bytes for the guest. The vector is the store's own where nobody else holds it, so that most reads are copied only into the guest.
-fn to_guest(read: object_storage::ReadBytes) -> Vec<u8> {
-    read.bytes.into()
-}
-
 impl wit::Host for StorageView<'_> {
     async fn get(&mut self, location: String, if_none_match: Option<String>) -> Result<Vec<u8>, CallError> {
         let (storage, location) = self.ctx.readable(&location)?;
         let read = storage.get(&location, if_none_match, &self.ctx.calls.budget);
-        Ok(to_guest(self.ctx.wait("storage.get", read).await?))
+        let read = self.ctx.wait("storage.get", read).await?;
+        Ok(self.ctx.lend(read)?)
     }
 
     async fn open(&mut self, location: String) -> Result<Resource<OpenObject>, CallError> {
         let (storage, location) = self.ctx.readable(&location)?;
-        let held = self.ctx.calls.memory().reserve(OPEN_OBJECT, "an open object")?;
+        self.ctx.calls.meter.allow("storage.open")?;
+        let mut place = Place::take(self.ctx.calls.memory(), "an open object")?;
         let object = self.ctx.wait("storage.open", storage.open(&location, &self.ctx.calls.budget)).await?;
-        Ok(self.table.push(OpenObject { object, _held: held })?)
+        place.grow(object.text_bytes(), "an open object")?;
+        Ok(self.table.push(place.holds(object))?)
     }
 
     async fn head(&mut self, location: String) -> Result<wit::ObjectInfo, CallError> {
@@ -131,6 +165,7 @@ impl wit::Host for StorageView<'_> {
         if_match: Option<String>,
         if_none_match: Option<String>,
     ) -> Result<wit::Stored, CallError> {
+        self.ctx.calls.meter.allow("storage.put")?;
         let _held = self.ctx.calls.memory().reserve(data.len() as u64, "an object to write")?;
         let conditions = PutConditions { if_match, if_none_match };
         self.ctx.put("storage.put", data.into(), location, content_type, conditions).await
@@ -138,7 +173,7 @@ impl wit::Host for StorageView<'_> {
 
     async fn put_tensor(
         &mut self,
-        tensor: Resource<Tensor>,
+        tensor: Resource<OpenTensor>,
         location: Option<String>,
         content_type: Option<String>,
     ) -> Result<wit::Stored, CallError> {
@@ -146,12 +181,16 @@ impl wit::Host for StorageView<'_> {
         self.ctx.put("storage.put-tensor", bytes, location, content_type, PutConditions::default()).await
     }
 
-    async fn create_upload(&mut self, location: Option<String>, content_type: Option<String>) -> Result<Resource<Upload>, CallError> {
+    async fn create_upload(&mut self, location: Option<String>, content_type: Option<String>) -> Result<Resource<OpenUpload>, CallError> {
         let (storage, location) = self.ctx.writable(location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
+        self.ctx.calls.meter.allow("storage.create-upload")?;
+        let open = self.ctx.upload_place()?;
+        let mut place = Place::take(self.ctx.calls.memory(), "an upload")?;
+        place.grow(location.text_bytes(), "an upload")?;
         let upload = storage.create_upload(Some(location), content_type, &self.ctx.calls.budget);
         let upload = self.ctx.wait("storage.create-upload", upload).await?;
-        Ok(self.table.push(upload)?)
+        Ok(self.table.push(place.holds(Upload { upload, place: Some(open) }))?)
     }
 
     async fn presign(&mut self, location: String, ttl_seconds: Option<u32>) -> Result<String, CallError> {
@@ -184,6 +223,10 @@ impl wit::Host for StorageView<'_> {
         };
         self.ctx.grants.read.check("listing", &name)?;
         let page = self.ctx.wait("storage.list", storage.list(&prefix, cursor.as_deref(), &self.ctx.calls.budget)).await?;
+        // The same once more, as the guest's types.
+        let mut lent = page.reservation;
+        lent.resize(lent.bytes().saturating_mul(2), "a listing")?;
+        self.ctx.calls.meter.lend(lent);
         Ok(wit::Page { objects: page.objects.into_iter().map(Into::into).collect(), next: page.next })
     }
 
@@ -195,21 +238,22 @@ impl wit::Host for StorageView<'_> {
 
 impl wit::HostObject for StorageView<'_> {
     fn size(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&object)?.object.size())
+        Ok(self.table.get(&object)?.size())
     }
 
     fn content_type(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<Option<String>> {
-        Ok(self.table.get(&object)?.object.content_type().map(str::to_owned))
+        Ok(self.table.get(&object)?.content_type().map(str::to_owned))
     }
 
     fn etag(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<Option<String>> {
-        Ok(self.table.get(&object)?.object.etag().map(str::to_owned))
+        Ok(self.table.get(&object)?.etag().map(str::to_owned))
     }
 
     async fn read(&mut self, object: Resource<OpenObject>, offset: u64, length: u64) -> Result<Vec<u8>, CallError> {
-        let object = &self.table.get(&object)?.object;
+        let object = self.table.get(&object)?;
         let read = object.read(offset, length, &self.ctx.calls.budget);
-        Ok(to_guest(self.ctx.wait("storage.object.read", read).await?))
+        let read = self.ctx.wait("storage.object.read", read).await?;
+        Ok(self.ctx.lend(read)?)
     }
 
     async fn to_tensor(
@@ -217,44 +261,56 @@ impl wit::HostObject for StorageView<'_> {
         object: Resource<OpenObject>,
         data_type: super::bindings::keynet::inference::triton_predict::DataType,
         shape: Vec<i64>,
-    ) -> Result<Resource<Tensor>, CallError> {
+    ) -> Result<Resource<OpenTensor>, CallError> {
         let shape = Shape::new(shape)?;
-        let object = &self.table.get(&object)?.object;
+        let object = self.table.get(&object)?;
+        self.ctx.calls.meter.allow("storage.object.to-tensor")?;
+        let place = Place::take(self.ctx.calls.memory(), "a tensor's handle")?;
         let read = object.read(0, object.size(), &self.ctx.calls.budget);
         let read = self.ctx.wait("storage.object.to-tensor", read).await?;
-        let tensor = Tensor::new(data_type.into(), shape, read.bytes, Some(read.reservation))?;
-        Ok(self.table.push(tensor)?)
+        let deadline = self.ctx.calls.budget.deadline;
+        let tensor = Tensor::check(data_type.into(), shape, read.bytes, read.reservation, deadline).await?;
+        Ok(self.table.push(place.holds(tensor))?)
     }
 
     fn drop(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<()> {
+        self.ctx.calls.meter.lowered();
         self.table.delete(object)?;
         Ok(())
     }
 }
 
 impl wit::HostUpload for StorageView<'_> {
-    async fn write(&mut self, upload: Resource<Upload>, data: Vec<u8>) -> Result<(), CallError> {
+    async fn write(&mut self, upload: Resource<OpenUpload>, data: Vec<u8>) -> Result<(), CallError> {
         let calls = self.ctx.calls.clone();
+        calls.meter.allow("storage.upload.write")?;
         let _held = calls.memory().reserve(data.len() as u64, "a part of an upload")?;
-        let upload = self.table.get_mut(&upload)?;
-        Ok(calls.meter.wait("storage.upload.write", upload.write(data.into(), &calls.budget)).await??)
+        let open = self.table.get_mut(&upload)?;
+        let written = calls.meter.wait("storage.upload.write", open.upload.write(data.into(), &calls.budget)).await?;
+        open.settle();
+        Ok(written?)
     }
 
-    async fn finish(&mut self, upload: Resource<Upload>) -> Result<wit::Stored, CallError> {
+    async fn finish(&mut self, upload: Resource<OpenUpload>) -> Result<wit::Stored, CallError> {
         let calls = self.ctx.calls.clone();
-        let upload = self.table.get_mut(&upload)?;
-        let stored = calls.meter.wait("storage.upload.finish", upload.finish(&calls.budget)).await??;
+        let open = self.table.get_mut(&upload)?;
+        let stored = calls.meter.wait("storage.upload.finish", open.upload.finish(&calls.budget)).await?;
+        open.settle();
+        let stored = stored?;
         calls.meter.wrote(&stored.location);
         Ok(stored.into())
     }
 
-    async fn abort(&mut self, upload: Resource<Upload>) -> Result<(), CallError> {
+    async fn abort(&mut self, upload: Resource<OpenUpload>) -> Result<(), CallError> {
         let calls = self.ctx.calls.clone();
-        let upload = self.table.get_mut(&upload)?;
-        Ok(calls.meter.wait("storage.upload.abort", upload.abort(&calls.budget)).await??)
+        let open = self.table.get_mut(&upload)?;
+        let aborted = calls.meter.wait("storage.upload.abort", open.upload.abort(&calls.budget)).await?;
+        open.settle();
+        Ok(aborted?)
     }
 
-    fn drop(&mut self, upload: Resource<Upload>) -> wasmtime::Result<()> {
+    fn drop(&mut self, upload: Resource<OpenUpload>) -> wasmtime::Result<()> {
+        self.ctx.calls.meter.lowered();
         self.table.delete(upload)?;
         Ok(())
     }

@@ -8,14 +8,25 @@ use futures::stream::BoxStream;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::bindings::keynet::inference::{triton_predict as wit, types};
-use super::{Backend, CallContext, CallError, to_guest};
+use super::held::{Held, Place};
+use super::{Backend, CallContext, CallError, request_parameters, to_guest};
 use crate::budget::CallBudget;
 use crate::error::Error;
-use crate::inference::{DataType, InferenceBackend, InferenceRequest, ModelRef, NamedTensor, Shape, Tensor, TensorInfo};
+use crate::inference::{DataType, InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor, Shape, Tensor, TensorInfo};
+use crate::limits;
 use crate::policy::Grants;
 
-/// The most requests in one `predict-many`.
-const MAX_REQUESTS: usize = 256;
+/// Bytes that a request is counted as besides its texts and tensors: its parameters, and what a backend needs to ask it.
+const REQUEST: u64 = 16 << 10;
+
+/// Bytes that an input or a named output of a request is counted as besides its name: here, and in a backend's own terms.
+const TENSOR_OF_A_REQUEST: u64 = 1024;
+
+/// A tensor; a resource of the guest.
+pub type OpenTensor = Held<Tensor>;
+
+/// The answers of a model that may answer many times; a resource of the guest.
+pub type OpenStream = Held<PredictionStream>;
 
 /// `triton-predict`'s part of a store.
 pub struct TritonPredictCtx {
@@ -49,7 +60,7 @@ impl TritonPredictCtx {
     }
 }
 
-/// The answers of a model that may answer many times; a resource of the guest.
+/// The answers of a model that may answer many times.
 pub struct PredictionStream {
     /// None after the last answer or an error.
     answers: Option<BoxStream<'static, Result<Vec<NamedTensor>, Error>>>,
@@ -65,9 +76,12 @@ pub struct TritonPredictView<'a> {
 
 impl TritonPredictView<'_> {
     fn request(&self, request: wit::Request) -> Result<(InferenceRequest, CallBudget), CallError> {
+        check(&request)?;
         let model = self.ctx.model(&request.model)?;
-        let inputs =
-            request.inputs.into_iter().map(|input| Ok(NamedTensor { name: input.name, tensor: self.table.get(&input.tensor)?.clone() }));
+        let inputs = request
+            .inputs
+            .into_iter()
+            .map(|input| Ok(NamedTensor { name: input.name, tensor: Tensor::clone(self.table.get(&input.tensor)?) }));
         let mut budget = self.ctx.calls.budget.clone();
         if let Some(milliseconds) = request.timeout_ms {
             let asked = std::time::Instant::now() + std::time::Duration::from_millis(milliseconds.into());
@@ -77,31 +91,76 @@ impl TritonPredictView<'_> {
             model,
             inputs: inputs.collect::<Result<_, CallError>>()?,
             outputs: request.outputs,
-            parameters: parameters(&request.parameters)?,
+            parameters: request_parameters::read(&request.parameters)?,
         };
         Ok((request, budget))
     }
 
+    /// Hands tensors to the guest: all of them, or none where there is no room for one.
     fn outputs(&mut self, outputs: Vec<NamedTensor>) -> Result<Vec<wit::Output>, CallError> {
-        let output = |NamedTensor { name, tensor }| Ok(wit::Output { name, tensor: self.table.push(tensor)? });
-        outputs.into_iter().map(output).collect()
+        let mut handed = Vec::with_capacity(outputs.len());
+        for NamedTensor { name, tensor } in outputs {
+            match self.tensor(tensor) {
+                Ok(tensor) => handed.push(wit::Output { name, tensor }),
+                Err(error) => {
+                    for wit::Output { tensor, .. } in handed {
+                        self.table.delete(tensor)?;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(handed)
+    }
+
+    fn tensor(&mut self, tensor: Tensor) -> Result<Resource<OpenTensor>, CallError> {
+        let place = Place::take(self.ctx.calls.memory(), "a tensor's handle")?;
+        Ok(self.table.push(place.holds(tensor))?)
+    }
+
+    /// A copy of `length` bytes from byte `offset` on of a tensor's data, for the guest.
+    fn copy(&self, tensor: &Resource<OpenTensor>, offset: u64, length: u64, what: &str) -> wasmtime::Result<Vec<u8>> {
+        let data = self.table.get(tensor)?.data();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(data.len());
+        self.ctx.calls.lend(end - start, what)?;
+        Ok(data.get(start..end).unwrap_or_default().to_vec())
     }
 }
 
-fn parameters(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, Error> {
-    if text.is_empty() {
-        return Ok(serde_json::Map::new());
-    }
-    let parameters: serde_json::Map<_, _> =
-        serde_json::from_str(text).map_err(|error| Error::invalid(format!("the request's parameters are not a JSON object: {error}")))?;
-    match parameters.iter().find(|(_, value)| value.is_null() || value.is_array() || value.is_object()) {
-        Some((name, _)) => Err(Error::invalid(format!("request parameter {name:?} is not a string, number or boolean"))),
-        None => Ok(parameters),
-    }
+/// Checks how much a request is, before any of it is unfolded.
+///
+/// # Errors
+/// `invalid`: a name that is too long. `too-large`: too many inputs or outputs, or too long parameters.
+fn check(request: &wit::Request) -> Result<(), Error> {
+    limits::check("the model", &request.model, limits::MODEL)?;
+    limits::check_count("inputs in one request", request.inputs.len(), limits::TENSORS_OF_A_REQUEST)?;
+    limits::check_count("outputs in one request", request.outputs.len(), limits::TENSORS_OF_A_REQUEST)?;
+    limits::check_count("bytes of request parameters", request.parameters.len(), limits::REQUEST_PARAMETERS_TEXT)?;
+    request.inputs.iter().try_for_each(|input| limits::check("the name of an input", &input.name, limits::TENSOR_NAME))?;
+    request.outputs.iter().try_for_each(|name| limits::check("the name of an output", name, limits::TENSOR_NAME))
+}
+
+/// Bytes that a request holds while it is asked.
+fn held(request: &wit::Request) -> u64 {
+    let names = request.inputs.iter().map(|input| &input.name).chain(&request.outputs);
+    let names: u64 = names.map(|name| TENSOR_OF_A_REQUEST + 2 * name.len() as u64).sum();
+    REQUEST + (request.model.len() + 2 * request.parameters.len()) as u64 + names
+}
+
+/// Bytes of what is known of a model.
+fn size_of_metadata(metadata: &ModelMetadata) -> usize {
+    let tensors = metadata.inputs.iter().chain(&metadata.outputs);
+    let tensors: usize = tensors.map(|info| size_of::<wit::TensorInfo>() + info.name.len() + size_of_val(info.shape.as_slice())).sum();
+    let versions: usize = metadata.versions.iter().map(|version| size_of::<String>() + version.len()).sum();
+    metadata.name.len() + metadata.platform.len() + versions + tensors
 }
 
 impl wit::Host for TritonPredictView<'_> {
     async fn predict(&mut self, request: wit::Request) -> Result<Vec<wit::Output>, CallError> {
+        self.ctx.calls.meter.allow("triton-predict.predict")?;
+        check(&request)?;
+        let _held = self.ctx.calls.memory().reserve(held(&request), "a request")?;
         let (request, budget) = self.request(request)?;
         let backend = self.ctx.backend()?;
         let answer = self.ctx.calls.meter.wait("triton-predict.predict", backend.predict(request, &budget)).await??;
@@ -110,10 +169,23 @@ impl wit::Host for TritonPredictView<'_> {
 
     async fn predict_many(&mut self, requests: Vec<wit::Request>) -> wasmtime::Result<Vec<Result<Vec<wit::Output>, types::Error>>> {
         let asked = requests.len();
-        if asked > MAX_REQUESTS {
-            let refused = Error::too_large(format!("{asked} requests in one predict-many: at most {MAX_REQUESTS} may go at once"));
-            return Ok((0..asked).map(|_| Err(refused.clone().into())).collect());
-        }
+        self.ctx.calls.meter.allow("triton-predict.predict-many")?;
+        let room = match asked <= limits::REQUESTS {
+            true => {
+                // Each of the others is refused by itself, before it is unfolded.
+                let asked = requests.iter().filter(|request| check(request).is_ok()).map(held).sum();
+                self.ctx.calls.memory().reserve(asked, "the requests of one predict-many")
+            }
+            false => Err(Error::too_large(format!("{asked} requests in one predict-many: at most {} may go at once", limits::REQUESTS))),
+        };
+        let _held = match room {
+            Ok(held) => held,
+            Err(refused) => {
+                let each = size_of::<Result<Vec<wit::Output>, types::Error>>() + refused.message.len();
+                self.ctx.calls.lend(asked.saturating_mul(each), "the answers of one predict-many")?;
+                return Ok((0..asked).map(|_| Err(refused.clone().into())).collect());
+            }
+        };
         let mut answers = Vec::with_capacity(asked);
         for request in requests {
             let prepared = self.request(request).and_then(|(request, budget)| Ok((self.ctx.backend()?, request, budget)));
@@ -130,11 +202,16 @@ impl wit::Host for TritonPredictView<'_> {
         answers.into_iter().map(to_guest).collect()
     }
 
-    async fn predict_stream(&mut self, request: wit::Request) -> Result<Resource<PredictionStream>, CallError> {
+    async fn predict_stream(&mut self, request: wit::Request) -> Result<Resource<OpenStream>, CallError> {
+        self.ctx.calls.meter.allow("triton-predict.predict-stream")?;
+        check(&request)?;
+        // The backend keeps the request as long as the stream is open.
+        let mut place = Place::take(self.ctx.calls.memory(), "a prediction stream")?;
+        place.grow(held(&request), "a prediction stream")?;
         let (request, budget) = self.request(request)?;
         let backend = self.ctx.backend()?;
         let answers = self.ctx.calls.meter.wait("triton-predict.predict-stream", backend.predict_stream(request, &budget)).await??;
-        Ok(self.table.push(PredictionStream { answers: Some(answers) })?)
+        Ok(self.table.push(place.holds(PredictionStream { answers: Some(answers) }))?)
     }
 
     async fn metadata(&mut self, model: String) -> Result<wit::ModelMetadata, CallError> {
@@ -142,6 +219,7 @@ impl wit::Host for TritonPredictView<'_> {
         let backend = self.ctx.backend()?;
         let calls = &self.ctx.calls;
         let metadata = calls.meter.wait("triton-predict.metadata", backend.metadata(&model, &calls.budget)).await??;
+        calls.lend(size_of_metadata(&metadata), "what is known of a model")?;
         Ok(wit::ModelMetadata {
             name: metadata.name,
             versions: metadata.versions,
@@ -153,48 +231,46 @@ impl wit::Host for TritonPredictView<'_> {
 }
 
 impl wit::HostTensor for TritonPredictView<'_> {
-    fn create(&mut self, data_type: wit::DataType, shape: Vec<i64>, data: Vec<u8>) -> Result<Resource<Tensor>, CallError> {
-        self.ctx.calls.meter.allow("triton-predict.tensor.create")?;
-        let reservation = self.ctx.calls.memory().reserve(data.len() as u64, "a tensor")?;
-        let tensor = Tensor::new(data_type.into(), Shape::new(shape)?, Bytes::from(data), Some(reservation))?;
-        Ok(self.table.push(tensor)?)
+    async fn create(&mut self, data_type: wit::DataType, shape: Vec<i64>, data: Vec<u8>) -> Result<Resource<OpenTensor>, CallError> {
+        let calls = &self.ctx.calls;
+        calls.meter.allow("triton-predict.tensor.create")?;
+        let reservation = calls.memory().reserve(data.len() as u64, "a tensor")?;
+        let shape = Shape::new(shape)?;
+        let tensor = Tensor::check(data_type.into(), shape, Bytes::from(data), reservation, calls.budget.deadline).await?;
+        self.tensor(tensor)
     }
 
-    fn data_type(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<wit::DataType> {
+    fn data_type(&mut self, tensor: Resource<OpenTensor>) -> wasmtime::Result<wit::DataType> {
         Ok(self.table.get(&tensor)?.data_type().into())
     }
 
-    fn shape(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<i64>> {
+    fn shape(&mut self, tensor: Resource<OpenTensor>) -> wasmtime::Result<Vec<i64>> {
         Ok(self.table.get(&tensor)?.shape().dimensions().to_vec())
     }
 
-    fn byte_length(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<u64> {
+    fn byte_length(&mut self, tensor: Resource<OpenTensor>) -> wasmtime::Result<u64> {
         Ok(self.table.get(&tensor)?.data().len() as u64)
     }
 
-    fn data(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<Vec<u8>> {
-        let data = self.table.get(&tensor)?.data();
-        // The copy that is lowered into the guest; it is gone when the guest goes on.
-        let _copy = self.ctx.calls.memory().reserve(data.len() as u64, "a copy of a tensor")?;
-        Ok(data.to_vec())
+    fn data(&mut self, tensor: Resource<OpenTensor>) -> wasmtime::Result<Vec<u8>> {
+        self.ctx.calls.meter.allow("triton-predict.tensor.data")?;
+        self.copy(&tensor, 0, u64::MAX, "a copy of a tensor")
     }
 
-    fn read(&mut self, tensor: Resource<Tensor>, offset: u64, length: u64) -> wasmtime::Result<Vec<u8>> {
-        let data = self.table.get(&tensor)?.data();
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
-        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(data.len());
-        let _copy = self.ctx.calls.memory().reserve((end - start) as u64, "a copy of a part of a tensor")?;
-        Ok(data.get(start..end).unwrap_or_default().to_vec())
+    fn read(&mut self, tensor: Resource<OpenTensor>, offset: u64, length: u64) -> wasmtime::Result<Vec<u8>> {
+        self.ctx.calls.meter.allow("triton-predict.tensor.read")?;
+        self.copy(&tensor, offset, length, "a copy of a part of a tensor")
     }
 
-    fn drop(&mut self, tensor: Resource<Tensor>) -> wasmtime::Result<()> {
+    fn drop(&mut self, tensor: Resource<OpenTensor>) -> wasmtime::Result<()> {
+        self.ctx.calls.meter.lowered();
         self.table.delete(tensor)?;
         Ok(())
     }
 }
 
 impl wit::HostPredictionStream for TritonPredictView<'_> {
-    async fn next(&mut self, stream: Resource<PredictionStream>) -> Result<Option<Vec<wit::Output>>, CallError> {
+    async fn next(&mut self, stream: Resource<OpenStream>) -> Result<Option<Vec<wit::Output>>, CallError> {
         let stream = self.table.get_mut(&stream)?;
         let next = match &mut stream.answers {
             Some(answers) => self.ctx.calls.meter.wait("triton-predict.prediction-stream.next", answers.next()).await?,
@@ -206,7 +282,8 @@ impl wit::HostPredictionStream for TritonPredictView<'_> {
         next.map(|answer| self.outputs(answer?)).transpose()
     }
 
-    fn drop(&mut self, stream: Resource<PredictionStream>) -> wasmtime::Result<()> {
+    fn drop(&mut self, stream: Resource<OpenStream>) -> wasmtime::Result<()> {
+        self.ctx.calls.meter.lowered();
         self.table.delete(stream)?;
         Ok(())
     }

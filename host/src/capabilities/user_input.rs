@@ -1,69 +1,30 @@
 //! `user-input`: the caller's parameters and nothing else.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use serde_json::value::RawValue;
 use wasmtime::component::{HasData, Linker};
 
+use super::CallContext;
 use super::bindings::keynet::inference::user_input;
-use super::meter::Meter;
-use crate::config::is_reserved;
-use crate::error::{Error, Result};
+use crate::budget::Reservation;
+use crate::error::Result;
 
-/// The parameters of one activation: the text that `run` gets, and each parameter's own text.
-#[derive(Debug, Clone)]
-pub struct Parameters {
-    text: Arc<str>,
-    /// In the order of their code points. Empty where the argument is an array.
-    by_name: Arc<BTreeMap<String, Box<RawValue>>>,
-}
-
-impl Parameters {
-    /// Reads JSON text: an object, or an array in a sequence. Configuration names are taken out of an object, wherever they come from.
-    ///
-    /// # Errors
-    /// `invalid`: not JSON, or neither object nor array.
-    pub fn parse(json: &str) -> Result<Self> {
-        let not_json = |error: serde_json::Error| Error::invalid(format!("the parameters are not JSON: {error}"));
-        match json.trim_ascii_start().as_bytes().first() {
-            Some(b'[') => {
-                let array: &RawValue = serde_json::from_str(json).map_err(not_json)?;
-                Ok(Self { text: array.get().into(), by_name: Arc::default() })
-            }
-            Some(b'{') => {
-                let mut by_name: BTreeMap<String, Box<RawValue>> = serde_json::from_str(json).map_err(not_json)?;
-                let sent = by_name.len();
-                by_name.retain(|name, _| !is_reserved(name));
-                let text = if by_name.len() == sent { json.into() } else { serde_json::to_string(&by_name).map_err(not_json)?.into() };
-                Ok(Self { text, by_name: Arc::new(by_name) })
-            }
-            _ => Err(Error::invalid("the parameters are neither a JSON object nor an array; an object is `{\"name\": value}`")),
-        }
-    }
-
-    /// No parameters: `{}`.
-    pub fn none() -> Self {
-        Self { text: "{}".into(), by_name: Arc::default() }
-    }
-
-    /// The JSON text that `run` gets.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-}
+pub use super::parameters::Parameters;
 
 /// `user-input`'s part of a store.
 #[derive(Debug)]
 pub struct UserInputCtx {
     parameters: Parameters,
-    meter: Meter,
+    calls: CallContext,
+    _held: Reservation,
 }
 
 impl UserInputCtx {
-    /// Hands out `parameters`.
-    pub fn new(parameters: Parameters, meter: Meter) -> Self {
-        Self { parameters, meter }
+    /// Hands out `parameters`, which are counted in the activation's memory.
+    ///
+    /// # Errors
+    /// `too-large`.
+    pub fn new(parameters: Parameters, calls: CallContext) -> Result<Self> {
+        let held = calls.memory().reserve(parameters.bytes(), "the parameters")?;
+        Ok(Self { parameters, calls, _held: held })
     }
 }
 
@@ -76,19 +37,26 @@ pub struct UserInputView<'a> {
 
 impl user_input::Host for UserInputView<'_> {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        self.ctx.meter.allow("user-input.get")?;
-        Ok(self.ctx.parameters.by_name.get(&name).map(|value| value.get().to_owned()))
+        let UserInputCtx { parameters, calls, .. } = self.ctx;
+        calls.meter.allow("user-input.get")?;
+        let Some(value) = parameters.get(&name) else { return Ok(None) };
+        calls.lend(value.len(), "a copy of a parameter")?;
+        Ok(Some(value.to_owned()))
     }
 
     fn names(&mut self) -> wasmtime::Result<Vec<String>> {
-        self.ctx.meter.allow("user-input.names")?;
-        Ok(self.ctx.parameters.by_name.keys().cloned().collect())
+        let UserInputCtx { parameters, calls, .. } = self.ctx;
+        calls.meter.allow("user-input.names")?;
+        calls.lend(parameters.names().map(|name| size_of::<String>() + name.len()).sum(), "the names of the parameters")?;
+        Ok(parameters.names().map(str::to_owned).collect())
     }
 
     fn all(&mut self) -> wasmtime::Result<String> {
-        self.ctx.meter.allow("user-input.all")?;
-        let parameters = &self.ctx.parameters;
-        Ok(if parameters.by_name.is_empty() { "{}".to_owned() } else { parameters.text.to_string() })
+        let UserInputCtx { parameters, calls, .. } = self.ctx;
+        calls.meter.allow("user-input.all")?;
+        let text = if parameters.names().len() == 0 { "{}" } else { parameters.text() };
+        calls.lend(text.len(), "a copy of the parameters")?;
+        Ok(text.to_owned())
     }
 }
 
@@ -108,11 +76,12 @@ pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> Use
 
 #[cfg(test)]
 mod tests {
+    use super::super::Meter;
     use super::*;
     use user_input::Host;
 
     fn input(json: &str) -> UserInputCtx {
-        UserInputCtx::new(Parameters::parse(json).unwrap(), Meter::default())
+        UserInputCtx::new(Parameters::parse(json).unwrap(), CallContext::with_memory(1 << 20, Meter::default())).unwrap()
     }
 
     #[test]
@@ -130,7 +99,7 @@ mod tests {
     fn configuration_never_reaches_an_action() {
         let parameters = Parameters::parse(r#"{"TRITON_URL": "http://x", "AWS_SECRET_ACCESS_KEY": "s", "KEYNET_X": 1, "a": 1}"#).unwrap();
         assert_eq!(parameters.text(), r#"{"a":1}"#);
-        let mut ctx = UserInputCtx::new(parameters, Meter::default());
+        let mut ctx = UserInputCtx::new(parameters, CallContext::with_memory(1 << 20, Meter::default())).unwrap();
         let mut view = UserInputView { ctx: &mut ctx };
         assert_eq!(view.get("AWS_SECRET_ACCESS_KEY".into()).unwrap(), None);
         assert_eq!(view.all().unwrap(), r#"{"a":1}"#);
@@ -154,8 +123,31 @@ mod tests {
 
     #[test]
     fn describing_may_not_read_parameters() {
-        let mut ctx = UserInputCtx::new(Parameters::parse("{}").unwrap(), Meter::describing());
+        let mut ctx = UserInputCtx::new(Parameters::none(), CallContext::with_memory(1 << 20, Meter::describing())).unwrap();
         let error = UserInputView { ctx: &mut ctx }.names().unwrap_err();
         assert!(error.to_string().contains("`describe` called user-input.names"), "{error}");
+    }
+
+    #[test]
+    fn parameters_and_the_copy_that_a_guest_asks_for_are_counted() {
+        let json = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+        let parameters = Parameters::parse(&json).unwrap();
+        assert!(UserInputCtx::new(parameters.clone(), CallContext::with_memory(100_000, Meter::default())).is_err());
+
+        let calls = CallContext::with_memory(250_000, Meter::default());
+        let (mut ctx, memory) = (UserInputCtx::new(parameters, calls.clone()).unwrap(), calls.memory().clone());
+        let own = memory.used();
+        let mut view = UserInputView { ctx: &mut ctx };
+        view.get("a".into()).unwrap();
+        assert_eq!(memory.used(), own + 100_002, "until the guest's next call");
+        view.all().unwrap();
+        assert_eq!(memory.used(), own + json.len() as u64);
+        view.names().unwrap();
+        assert!(memory.used() < own + 100);
+        let other = memory.reserve(100_000, "a tensor").unwrap();
+        let trap = view.get("a".into()).unwrap_err();
+        assert!(trap.downcast_ref::<crate::Error>().is_some_and(|error| error.kind == crate::ErrorKind::TooLarge), "{trap}");
+        drop(other);
+        assert_eq!(memory.used(), own);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::limits;
+use crate::quote::{quoted, steers};
 
 /// A model as an action names it: `name`, `name:version`, `models:/name/3`, `models:/name@champion`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,15 +72,19 @@ impl FromStr for ModelRef {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            Error::invalid(format!("model {text:?}: {why}; write `name`, `name:version`, `models:/name/3` or `models:/name@alias`"))
+            let forms = "`name`, `name:version`, `models:/name/3` or `models:/name@alias`";
+            Error::invalid(format!("model {}: {why}; write {forms}", quoted(text)))
         };
+        if text.len() > limits::MODEL {
+            return Err(wrong(&format!("that is longer than the {} bytes there can be", limits::MODEL)));
+        }
         let named = |name: &str| -> Result<String> {
             let legal = !name.is_empty()
                 && name.len() <= 255
                 && !matches!(name, "." | "..")
                 && !name.starts_with('.')
                 && !name.contains(['/', '\\', ':', '@', '\0'])
-                && !name.chars().any(char::is_control);
+                && !name.chars().any(steers);
             if legal { Ok(name.to_owned()) } else { Err(wrong("that is not a model's name")) }
         };
         if let Some(path) = text.strip_prefix("models:/") {
@@ -134,8 +140,18 @@ mod tests {
     }
 
     #[test]
+    fn a_model_of_sixty_mebibytes_is_refused_in_a_short_sentence() {
+        for text in ["m".repeat(60 << 20), "\u{1}".repeat(1024), format!("m:{}", "9".repeat(2000))] {
+            let error = text.parse::<ModelRef>().unwrap_err();
+            assert_eq!(error.kind, crate::ErrorKind::Invalid);
+            assert!(error.message.len() < 2000, "{} bytes", error.message.len());
+        }
+    }
+
+    #[test]
     fn what_could_leave_the_repository_is_no_name() {
-        for text in ["", "..", "a/b", "../x", "a:0", "a:x", "a:-1", "models:/a", "models:/../3", "models:/a@", "a\\b", ".hidden", "a\nb"] {
+        let outside = ["", "..", "a/b", "../x", "a\\b", ".hidden", "a\nb", "a\u{202e}b", "models:/a", "models:/../3", "models:/a@"];
+        for text in outside.into_iter().chain(["a:0", "a:x", "a:-1"]) {
             let error = text.parse::<ModelRef>().unwrap_err();
             assert!(error.message.contains("models:/name@alias"), "{text}: {error}");
         }

@@ -6,6 +6,7 @@
 use super::tensor::ShapeText;
 use super::{DataType, InferenceRequest, TensorInfo};
 use crate::error::{Error, Result};
+use crate::quote::{quoted, shown};
 
 /// How many names an error lists.
 const LISTED: usize = 10;
@@ -71,10 +72,10 @@ impl Signature {
         let label = &self.label;
         for (index, given) in request.inputs.iter().enumerate() {
             if !self.inputs.iter().any(|port| port.name == given.name) {
-                return Err(Error::invalid(format!("model {label} has no input {:?}; it has {}", given.name, texts(&self.inputs))));
+                return Err(Error::invalid(format!("model {label} has no input {}; it has {}", quoted(&given.name), texts(&self.inputs))));
             }
             if request.inputs.iter().take(index).any(|earlier| earlier.name == given.name) {
-                return Err(Error::invalid(format!("model {label}: input {} was given twice", given.name)));
+                return Err(Error::invalid(format!("model {label}: input {} was given twice", shown(&given.name))));
             }
         }
         let mut inputs = Vec::with_capacity(self.inputs.len());
@@ -126,10 +127,11 @@ impl Signature {
         let mut found = Vec::with_capacity(wanted.len());
         for name in wanted {
             let Some(index) = self.outputs.iter().position(|port| port.name == *name) else {
-                return Err(Error::invalid(format!("model {} has no output {name:?}; it has {}", self.label, texts(&self.outputs))));
+                let has = texts(&self.outputs);
+                return Err(Error::invalid(format!("model {} has no output {}; it has {has}", self.label, quoted(name))));
             };
             if found.contains(&index) {
-                return Err(Error::invalid(format!("model {}: output {name} was asked for twice", self.label)));
+                return Err(Error::invalid(format!("model {}: output {} was asked for twice", self.label, shown(name))));
             }
             found.push(index);
         }

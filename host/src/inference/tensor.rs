@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::budget::Reservation;
 use crate::error::{Error, Result};
+use crate::offload;
 
 macro_rules! data_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $size:expr;)*) => {
@@ -61,8 +63,9 @@ impl fmt::Display for DataType {
 }
 
 /// Dimensions, outermost first, none negative, whose product fits 64 bits. Empty for a scalar.
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Shape(Vec<i64>);
+pub struct Shape(Arc<[i64]>);
 
 impl Shape {
     /// The most dimensions a tensor may have.
@@ -88,7 +91,7 @@ impl Shape {
         if nonzero.copied().try_fold(1_i64, i64::checked_mul).is_none() {
             return Err(Error::invalid(format!("shape {shown} has more elements than can be counted")));
         }
-        Ok(Self(dimensions))
+        Ok(Self(dimensions.into()))
     }
 
     /// Its dimensions.
@@ -143,6 +146,16 @@ impl Tensor {
         Self::sharing(data_type, shape, data, reservation.map(Arc::new))
     }
 
+    /// As [`Tensor::new`], for an async worker: many bytes whose elements must be looked at one by one are checked on the blocking pool.
+    ///
+    /// # Errors
+    /// As [`Tensor::new`], and `timeout` at `deadline`.
+    pub async fn check(data_type: DataType, shape: Shape, data: Bytes, reservation: Reservation, deadline: Instant) -> Result<Self> {
+        let looked_at = if matches!(data_type, DataType::Bytes | DataType::Bool) { data.len() } else { 0 };
+        let checked = offload::run(looked_at, Some(deadline), move || Self::new(data_type, shape, data, Some(reservation))).await;
+        checked.unwrap_or_else(|| Err(Error::timeout("a tensor's elements were not checked in the time this activation has left")))
+    }
+
     /// As [`Tensor::new`], for data that is a part of what `reservation` was taken for: all of it stays until the last part is gone.
     ///
     /// # Errors
@@ -161,7 +174,7 @@ impl Tensor {
                 }
             }
             None => {
-                let found = byte_elements(&data).try_fold(0_u64, |count, element| element.map(|_| count + 1))?;
+                let found = count_byte_elements(&data)?;
                 if found != elements {
                     return Err(Error::invalid(format!("BYTES of shape {shape} has {elements} elements, but the data has {found}")));
                 }
@@ -196,29 +209,27 @@ impl Tensor {
     }
 }
 
-/// The elements of a `BYTES` tensor's data.
+/// The number of elements of a `BYTES` tensor's data.
 ///
 /// # Errors
-/// Each item: `invalid` where a length points past the end.
-pub fn byte_elements(data: &Bytes) -> impl Iterator<Item = Result<Bytes>> {
-    let mut rest = data.clone();
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let cut = || Error::invalid("BYTES data ends in the middle of an element: each is a 4-byte little-endian length and its bytes");
-        let Some(prefix) = rest.first_chunk::<4>() else {
-            rest.clear();
-            return Some(Err(cut()));
-        };
-        let length = u32::from_le_bytes(*prefix) as usize;
-        if rest.len() - 4 < length {
-            rest.clear();
-            return Some(Err(cut()));
-        }
-        let _prefix = rest.split_to(4);
-        Some(Ok(rest.split_to(length)))
-    })
+/// `invalid` where a length points past the end.
+fn count_byte_elements(data: &[u8]) -> Result<u64> {
+    let (mut rest, mut count) = (data, 0);
+    while !rest.is_empty() {
+        (_, rest) = first_byte_element(rest).ok_or_else(cut_element)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The first element of a `BYTES` tensor's data, and what follows it; none where the data ends before it does.
+fn first_byte_element(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (prefix, rest) = data.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_le_bytes(*prefix) as usize)
+}
+
+fn cut_element() -> Error {
+    Error::invalid("BYTES data ends in the middle of an element: each is a 4-byte little-endian length and its bytes")
 }
 
 #[cfg(test)]
@@ -249,10 +260,26 @@ mod tests {
     fn strings_of_any_bytes_are_counted() {
         let two = Bytes::from_static(b"\x02\0\0\0\xff\0\0\0\0\0");
         let tensor = Tensor::new(DataType::Bytes, shape(&[2]), two.clone(), None).unwrap();
-        let elements: Vec<_> = byte_elements(tensor.data()).map(|e| e.unwrap()).collect();
-        assert_eq!(elements, [Bytes::from_static(b"\xff\0"), Bytes::new()]);
+        let (first, rest) = first_byte_element(tensor.data()).unwrap();
+        assert_eq!((first, first_byte_element(rest)), (&b"\xff\0"[..], Some((&[][..], &[][..]))));
         assert!(Tensor::new(DataType::Bytes, shape(&[3]), two, None).is_err());
         assert!(Tensor::new(DataType::Bytes, shape(&[1]), Bytes::from_static(b"\xff\xff\xff\xff"), None).is_err());
+    }
+
+    #[tokio::test]
+    async fn sixty_mebibytes_of_strings_are_checked_by_the_deadline_and_stay_reserved_until_they_are() {
+        let budget = crate::budget::MemoryBudget::process(u64::MAX);
+        let data = Bytes::from(vec![0; 60 << 20]);
+        let check = async |elements: i64, deadline| {
+            let reservation = budget.reserve(60 << 20, "a tensor").unwrap();
+            Tensor::check(DataType::Bytes, shape(&[elements]), data.clone(), reservation, deadline).await
+        };
+        let soon = Instant::now() + std::time::Duration::from_secs(60);
+        let tensor = check(15 << 20, soon).await.unwrap();
+        assert_eq!((tensor.reserved(), budget.used()), (60 << 20, 60 << 20));
+        drop(tensor);
+        assert_eq!(check(1, soon).await.unwrap_err().kind, crate::ErrorKind::Invalid);
+        assert_eq!(check(15 << 20, Instant::now()).await.unwrap_err().kind, crate::ErrorKind::Timeout);
     }
 
     #[test]

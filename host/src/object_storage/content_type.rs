@@ -3,8 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-
-const MAX_BYTES: usize = 255;
+use crate::limits;
 
 /// A MIME type such as `image/png` or `text/plain; charset=utf-8`, safe to put into a header.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,13 +15,15 @@ impl ContentType {
     /// # Errors
     /// `invalid`, saying what one looks like.
     pub fn parse(text: &str) -> Result<Self> {
+        let fits = text.len() <= limits::CONTENT_TYPE;
         let token = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
-        let essence = text.split(';').next().unwrap_or_default().trim_end();
+        let essence = if fits { text.split(';').next().unwrap_or_default().trim_end() } else { "" };
         let named = essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
-        if named && text.len() <= MAX_BYTES && text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+        if named && text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
             Ok(Self(text.trim_end().to_owned()))
         } else {
-            Err(Error::invalid(format!("a content type is a MIME type such as `image/png`, at most {MAX_BYTES} bytes of ASCII")))
+            let most = limits::CONTENT_TYPE;
+            Err(Error::invalid(format!("a content type is a MIME type such as `image/png`, at most {most} bytes of ASCII")))
         }
     }
 

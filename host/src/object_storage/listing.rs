@@ -8,6 +8,7 @@ use object_store::path::Path;
 use super::{Bucket, Location, ObjectInfo, ObjectKey, ObjectStorage, Prefix, failure, within};
 use crate::budget::{CallBudget, Reservation};
 use crate::error::{Error, Result};
+use crate::limits;
 
 const PAGE_OBJECTS: usize = 1000;
 
@@ -63,7 +64,7 @@ impl ObjectStorage {
 
     async fn page_of_keys(pages: &dyn KeyPages, prefix: &Prefix, after: Option<String>, budget: &CallBudget) -> Result<Page> {
         let found = pages.page(prefix.start(), after.as_deref()).await;
-        let found = found.map_err(|error| failure::explain("list", &prefix.to_string(), error))?;
+        let found = found.map_err(|error| failure::explain("list", &prefix.label(), error))?;
         let next = found.next.map(|last| hex::encode(last.as_bytes()));
         let mut page = Page { objects: Vec::new(), next, reservation: budget.memory.reserve(0, "a listing")? };
         for meta in found.objects {
@@ -117,7 +118,7 @@ async fn next_of(
     found: &mut (impl futures::Stream<Item = object_store::Result<ObjectMeta>> + Unpin),
     prefix: &Prefix,
 ) -> Result<Option<ObjectMeta>> {
-    found.try_next().await.map_err(|error| failure::explain("list", &prefix.to_string(), error))
+    found.try_next().await.map_err(|error| failure::explain("list", &prefix.label(), error))
 }
 
 /// A path that sorts before everything that begins with `start`, and after nearly everything else that sorts before it: where a listing
@@ -134,6 +135,9 @@ fn just_before(start: &str) -> Option<Path> {
 
 /// What a page's `next` says: the last key before the next page. Opaque to actions: hexadecimal digits.
 fn decode_cursor(cursor: &str, prefix: &Prefix) -> Result<String> {
+    if cursor.len() > limits::CURSOR {
+        return Err(not_a_cursor());
+    }
     let key = hex::decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     key.filter(|key| !key.is_empty() && key.starts_with(prefix.start())).ok_or_else(not_a_cursor)
 }

@@ -13,14 +13,13 @@ use object_store::path::Path;
 use url::Url;
 
 use crate::error::{Error, Result};
+use crate::limits;
+use crate::quote::shown;
 
 /// The segment that is ours: the embedded store keeps content types and unfinished writes in a folder of this name.
 pub(crate) const RESERVED_SEGMENT: &str = ".keynet";
 
 const GRAMMAR: &str = "a location is a key such as `20260131/cat.png`, `s3://bucket/key` or, only to read, an http(s) URL";
-pub(super) const MAX_KEY_BYTES: usize = 1024;
-const MAX_URL_BYTES: usize = 16 * 1024;
-const SHOWN_CHARACTERS: usize = 200;
 
 /// Where an object is. It cannot be wrong, only point at nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,14 +67,23 @@ impl Location {
         }
     }
 
+    /// Bytes of its text.
+    pub fn text_bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Object { bucket, key } => bucket.as_ref().map_or(0, String::len) + key.as_str().len(),
+            Self::Url(url) => url.as_str().len(),
+        };
+        bytes as u64
+    }
+
     /// Its name for a message or a log: a URL without its query, which may hold a signature.
     pub fn label(&self) -> String {
         match self {
-            Self::Object { .. } => shown(&self.to_string()),
+            Self::Object { .. } => shown(&self.to_string()).to_string(),
             Self::Url(url) => {
                 let mut bare = url.clone();
                 bare.set_query(None);
-                shown(bare.as_str())
+                shown(bare.as_str()).to_string()
             }
         }
     }
@@ -119,8 +127,8 @@ impl ObjectKey {
         if key.is_empty() {
             return refuse("has no key");
         }
-        if key.len() > MAX_KEY_BYTES {
-            return refuse(&format!("has a key of {} bytes, more than the {MAX_KEY_BYTES} there can be", key.len()));
+        if key.len() > limits::KEY {
+            return refuse(&format!("has a key of {} bytes, more than the {} there can be", key.len(), limits::KEY));
         }
         if key.starts_with('/') {
             return refuse("begins with a slash");
@@ -193,8 +201,8 @@ pub(super) fn bucket_name(location: &str, bucket: &str) -> Result<String> {
 fn parse_url(text: &str) -> Result<Url> {
     // Nothing of the URL is shown: what cannot be parsed cannot be parted from its signature.
     let refuse = |what: &str| Error::invalid(format!("the URL {what}: {GRAMMAR}"));
-    if text.len() > MAX_URL_BYTES {
-        return Err(refuse(&format!("is longer than {MAX_URL_BYTES} bytes")));
+    if text.len() > limits::URL {
+        return Err(refuse(&format!("is longer than the {} bytes it can have", limits::URL)));
     }
     if text.chars().any(char::is_control) {
         return Err(refuse("has a control character"));
@@ -208,16 +216,6 @@ fn parse_url(text: &str) -> Result<Url> {
     }
     url.set_fragment(None);
     Ok(url)
-}
-
-/// Text of an action for a message: control characters escaped, and not too long.
-pub(super) fn shown(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-    let mut shown: String = text.chars().take(SHOWN_CHARACTERS).map(escaped).collect();
-    if text.chars().nth(SHOWN_CHARACTERS).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -240,7 +238,7 @@ mod tests {
 
     #[test]
     fn wrong_locations_are_refused_with_the_grammar() {
-        let long = "k".repeat(MAX_KEY_BYTES + 1);
+        let long = "k".repeat(limits::KEY + 1);
         for text in [
             "",
             "/",
@@ -315,6 +313,20 @@ mod tests {
         assert_eq!(folder, "20260131");
         assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 4);
         assert_eq!(ObjectKey::parse(first.as_str()).unwrap(), first);
+    }
+
+    #[test]
+    fn a_location_of_sixty_mebibytes_is_refused_in_a_short_sentence() {
+        let long = "k".repeat(60 << 20);
+        for text in [long.clone(), format!("s3://{long}"), format!("s3://b/{long}"), format!("http://h/{long}"), format!("{long}://x")] {
+            let error = Location::parse(&text).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Invalid);
+            assert!(error.message.len() < 2_000, "{} bytes", error.message.len());
+            let error = super::super::Prefix::parse(&text).unwrap_err();
+            assert!(error.message.len() < 2_000, "{} bytes", error.message.len());
+        }
+        let url = |bytes| format!("http://h/{}", "k".repeat(bytes - "http://h/".len()));
+        assert!(Location::parse(&url(limits::URL)).is_ok() && Location::parse(&url(limits::URL + 1)).is_err());
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub use upload::Upload;
 
 use crate::budget::CallBudget;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
 
 const SPENDER: &str = "the object store";
 
@@ -137,8 +138,11 @@ impl PutConditions {
 
 /// Etags travel in headers and are lists there: only one, and nothing that a header cannot hold.
 fn check_etag(etag: &str) -> Result<()> {
-    if etag.is_empty() || etag == "*" || etag.len() > 1024 || !etag.bytes().all(|b| b.is_ascii_graphic() && b != b',') {
-        return Err(Error::invalid("an etag is handed back as the store gave it: visible ASCII without commas, not `*`"));
+    if etag.is_empty() || etag == "*" || etag.len() > limits::ETAG || !etag.bytes().all(|b| b.is_ascii_graphic() && b != b',') {
+        return Err(Error::invalid(format!(
+            "an etag is handed back as the store gave it: visible ASCII without commas, at most {} bytes, not `*`",
+            limits::ETAG
+        )));
     }
     Ok(())
 }

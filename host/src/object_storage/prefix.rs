@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use super::location::{MAX_KEY_BYTES, bucket_name, shown, split_scheme, wrong_with_segment};
+use super::location::{bucket_name, split_scheme, wrong_with_segment};
 use super::{Location, ObjectKey};
 use crate::error::{Error, Result};
+use crate::limits;
+use crate::quote::shown;
 
 /// How the locations of a listing begin: the beginning of a key, which need not end at a slash, or `s3://bucket/` and one. May be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl Prefix {
             }
             Some(_) => return refuse("is a URL"),
         };
-        if start.len() > MAX_KEY_BYTES {
+        if start.len() > limits::KEY {
             return refuse("is longer than a key can be");
         }
         if start.starts_with('/') {
@@ -53,6 +55,11 @@ impl Prefix {
     /// How the keys begin.
     pub fn start(&self) -> &str {
         &self.start
+    }
+
+    /// Its text for a message.
+    pub(super) fn label(&self) -> String {
+        shown(&self.to_string()).to_string()
     }
 
     /// The location of a key that begins so.

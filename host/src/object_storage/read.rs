@@ -8,7 +8,8 @@ use object_store::{Attribute, GetOptions, GetRange, GetResult, GetResultPayload,
 use super::fetch::OpenUrl;
 use super::{Bucket, Location, ObjectKey, ObjectStorage, StorageLimits, check_etag, failure, within};
 use crate::budget::{CallBudget, Reservation};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::limits;
 
 /// Bytes that were read, with the memory they hold.
 #[derive(Debug)]
@@ -38,6 +39,30 @@ impl ObjectInfo {
     pub(super) fn new(location: Location, meta: ObjectMeta, content_type: Option<String>) -> Self {
         let modified_ms = u64::try_from(meta.last_modified.timestamp_millis()).ok();
         Self { location, size: meta.size, content_type, etag: meta.e_tag, modified_ms }
+    }
+}
+
+impl ObjectInfo {
+    /// Bytes of its texts.
+    pub fn text_bytes(&self) -> u64 {
+        let of = |text: &Option<String>| text.as_ref().map_or(0, |text| text.capacity() as u64);
+        self.location.text_bytes() + of(&self.content_type) + of(&self.etag)
+    }
+
+    /// Checks what the store said of it.
+    ///
+    /// # Errors
+    /// `unavailable`: an etag that is longer than one can be; without it nothing tells that the object was replaced.
+    fn check(&self) -> Result<()> {
+        match &self.etag {
+            Some(etag) if etag.len() > limits::ETAG => Err(Error::unavailable(format!(
+                "the server of `{}` sent an etag of {} bytes, more than the {} it can have",
+                self.location.label(),
+                etag.len(),
+                limits::ETAG
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -103,6 +128,7 @@ impl ObjectStorage {
                 (Source::Url(open), info)
             }
         };
+        info.check()?;
         Ok(OpenObject { source, info, limits: self.limits.clone() })
     }
 
@@ -116,9 +142,9 @@ impl ObjectStorage {
                 let options = GetOptions { head: true, ..GetOptions::default() };
                 let found = within(budget, ask(&bucket, &key, &location.label(), options)).await?;
                 let content_type = content_type_of(&found);
-                Ok(ObjectInfo::new(location.clone(), found.meta, content_type))
+                checked(ObjectInfo::new(location.clone(), found.meta, content_type))
             }
-            Place::Url(url) => Ok(within(budget, self.fetcher.open(url, &self.urls, budget)).await?.1),
+            Place::Url(url) => checked(within(budget, self.fetcher.open(url, &self.urls, budget)).await?.1),
         }
     }
 
@@ -132,11 +158,20 @@ impl ObjectStorage {
     }
 }
 
+fn checked(info: ObjectInfo) -> Result<ObjectInfo> {
+    info.check().map(|()| info)
+}
+
 async fn ask(bucket: &Bucket, key: &ObjectKey, label: &str, options: GetOptions) -> Result<GetResult> {
     bucket.store().get_opts(key.path(), options).await.map_err(|error| failure::explain("read", label, error))
 }
 
 impl OpenObject {
+    /// Bytes of the texts it holds: where it is, twice, since it also knows how to read it, its MIME type and its etag.
+    pub fn text_bytes(&self) -> u64 {
+        self.info.text_bytes() + self.info.location.text_bytes()
+    }
+
     /// Where it is, and what is known about it.
     pub fn info(&self) -> &ObjectInfo {
         &self.info
@@ -200,4 +235,26 @@ async fn collect(found: GetResult, label: &str, budget: &CallBudget) -> Result<R
 
 fn content_type_of(found: &GetResult) -> Option<String> {
     found.attributes.get(&Attribute::ContentType).map(|value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn an_object_whose_etag_is_sixty_thousand_bytes_is_not_opened() {
+        let location = Location::parse("a").unwrap();
+        let info = |bytes| ObjectInfo {
+            location: location.clone(),
+            size: 1,
+            content_type: None,
+            etag: Some("e".repeat(bytes)),
+            modified_ms: None,
+        };
+        let error = checked(info(60_000)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert_eq!(error.message, "the server of `a` sent an etag of 60000 bytes, more than the 1024 it can have");
+        assert_eq!(checked(info(limits::ETAG)).unwrap().text_bytes(), 1 + limits::ETAG as u64);
+    }
 }

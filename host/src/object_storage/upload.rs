@@ -69,6 +69,11 @@ impl Upload {
         self.written
     }
 
+    /// Whether it can be written to: it was neither finished nor aborted, and no write failed.
+    pub fn is_open(&self) -> bool {
+        self.way.is_some()
+    }
+
     /// Appends `bytes`. A write that fails, or is dropped before it ended, aborts the upload; where parts are gathered, the failure of one
     /// may be told by a later write, or by [`Self::finish`].
     ///

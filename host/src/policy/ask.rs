@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use serde::Deserialize;
 
 use super::Patterns;
+use crate::limits;
+use crate::quote::shown;
 
 const SECTION: &str = Ask::SECTION;
 
@@ -12,8 +14,11 @@ const SECTION: &str = Ask::SECTION;
 const HEADER: u64 = 8;
 const CUSTOM: u8 = 0;
 
-/// A custom section is read no further than this.
-const MAX_SECTION: u64 = 1 << 20;
+/// A custom section is read no further than this: its name, and a `keynet.toml`.
+const MAX_SECTION: u64 = limits::ASK as u64 + 64;
+
+/// Bytes of an error that shows the line it is in.
+const LONGEST_TOLD: usize = 1024;
 
 /// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants it, but for `api-key`.
 ///
@@ -71,30 +76,25 @@ impl Ask {
     /// Reads the text of a `keynet.toml`.
     ///
     /// # Errors
-    /// It is not TOML, or names something that is not known.
+    /// It is longer than [`limits::ASK`], is not TOML, or names something that is not known.
     pub fn parse(text: &str) -> Result<Self, AskError> {
-        toml::from_str(text).map_err(|error| AskError(error.to_string()))
+        if text.len() > limits::ASK {
+            return Err(AskError(format!("it has {} bytes, more than the {} it can have", text.len(), limits::ASK)));
+        }
+        toml::from_str(text).map_err(|error| {
+            // With the line it is in, unless that is no line for a person.
+            let told = error.to_string();
+            AskError(if told.len() <= LONGEST_TOLD { told } else { shown(error.message()).to_string() })
+        })
     }
 
-    /// What `component` asks for: its last section of this kind; everything, where it has none.
+    /// What `component` asks for: its last section of this kind; everything, where it has none. Other sections are skipped by their
+    /// lengths.
     ///
     /// # Errors
     /// The section is damaged.
     pub fn of(component: &[u8]) -> Result<Self, AskError> {
-        let damaged = |error: &dyn std::fmt::Display| AskError(format!("the component's section {SECTION} is damaged: {error}"));
-        let mut ask = Self::default();
-        let mut depth = 0_u32;
-        for part in wasmparser::Parser::new(0).parse_all(component) {
-            match part.map_err(|error| damaged(&error))? {
-                wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. } => depth += 1,
-                wasmparser::Payload::End(_) => depth = depth.saturating_sub(1),
-                wasmparser::Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
-                    ask = Self::parse(std::str::from_utf8(section.data()).map_err(|error| damaged(&error))?)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(ask)
+        Self::of_file(io::Cursor::new(component))
     }
 
     /// As [`Ask::of`], for a component that is read piece by piece and not held whole. Blocks.
@@ -105,7 +105,12 @@ impl Ask {
         let damaged = |error: &dyn std::fmt::Display| AskError(format!("the component's section {SECTION} is damaged: {error}"));
         let mut ask = Self::default();
         component.seek(SeekFrom::Start(HEADER)).map_err(|error| damaged(&error))?;
+        let mut sections = 0;
         while let Some((id, length)) = section(&mut component).map_err(|error| damaged(&error))? {
+            sections += 1;
+            if sections > limits::SECTIONS {
+                return Err(AskError(format!("the component has more than {} sections", limits::SECTIONS)));
+            }
             let mut data = Vec::new();
             if id == CUSTOM {
                 let read = (&mut component).take(length.min(MAX_SECTION)).read_to_end(&mut data);
@@ -210,6 +215,27 @@ mod tests {
         damaged.extend([0, 12, 10]);
         damaged.extend(b"keynet-ask!");
         assert!(Ask::of_file(io::Cursor::new(&damaged)).is_err() && Ask::of(&damaged).is_err());
+    }
+
+    #[test]
+    fn a_hostile_wish_is_refused_in_a_short_sentence() {
+        let long_line = format!("models = ['a'] x{}", "y".repeat(50_000));
+        let nested = format!("models = {}", "[".repeat(60_000));
+        let keys = format!("{} = 1", ["a"; 30_000].join("."));
+        for text in [format!("# {}", "x".repeat(limits::ASK)), long_line, nested, keys] {
+            let error = Ask::parse(&text).unwrap_err().to_string();
+            assert!(error.len() < 2 * LONGEST_TOLD, "{} bytes", error.len());
+            let mut component = EMPTY.to_vec();
+            component.push(CUSTOM);
+            component.extend(leb128(1 + SECTION.len() + text.len()));
+            component.extend(leb128(SECTION.len()));
+            component.extend(SECTION.as_bytes());
+            component.extend(text.as_bytes());
+            assert!(Ask::of(&component).is_err());
+        }
+        let mut sections = EMPTY.to_vec();
+        sections.extend([CUSTOM, 1, 0].repeat(limits::SECTIONS + 1));
+        assert!(Ask::of(&sections).unwrap_err().to_string().contains("sections"));
     }
 
     #[test]

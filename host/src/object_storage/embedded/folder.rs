@@ -24,6 +24,7 @@ use super::staging::{FolderLock, Staged, Staging};
 use super::tree::{Fault, Tree, Version};
 use super::walk::objects_after;
 use crate::error::Error;
+use crate::quote::shown;
 
 const STORE: &str = "FolderStore";
 const LIST_CHUNK: usize = 1000;
@@ -343,10 +344,13 @@ fn reading(key: &str, fault: Fault) -> object_store::Error {
 }
 
 pub(super) fn writing(key: &str, fault: Fault) -> object_store::Error {
+    let named = shown(key);
     carry(match fault {
-        Fault::NotAFolder => Error::invalid(format!("`{key}` cannot be written: one of its segments is an object, which holds no others")),
-        Fault::IsAFolder => Error::invalid(format!("`{key}` cannot be written: there are objects below `{key}/`")),
-        Fault::TooLong => Error::invalid(format!("`{key}` cannot be written: a segment of it is longer than the file system allows")),
+        Fault::NotAFolder => {
+            Error::invalid(format!("`{named}` cannot be written: one of its segments is an object, which holds no others"))
+        }
+        Fault::IsAFolder => Error::invalid(format!("`{named}` cannot be written: there are objects below `{named}/`")),
+        Fault::TooLong => Error::invalid(format!("`{named}` cannot be written: a segment of it is longer than the file system allows")),
         other => return unusual(key, other),
     })
 }
@@ -354,7 +358,7 @@ pub(super) fn writing(key: &str, fault: Fault) -> object_store::Error {
 fn unusual(key: &str, fault: Fault) -> object_store::Error {
     match fault {
         Fault::Link => {
-            carry(Error::denied(format!("`{key}` is, or is below, a symbolic link in the storage folder, which is not followed")))
+            carry(Error::denied(format!("`{}` is, or is below, a symbolic link in the storage folder, which is not followed", shown(key))))
         }
         Fault::Io(error) => object_store::Error::Generic { store: STORE, source: Box::new(error) },
         other => object_store::Error::Generic { store: STORE, source: format!("{other:?}").into() },

@@ -11,6 +11,7 @@ use super::super::failure::carry;
 use super::folder::{Inner, writing};
 use super::staging::Staged;
 use crate::error::Error;
+use crate::quote::shown;
 
 /// Aborted when dropped before it is complete.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ fn take(staged: &Mutex<Option<Staged>>) -> Option<Staged> {
 }
 
 fn ended(key: &str) -> object_store::Error {
-    carry(Error::invalid(format!("the upload of `{key}` was finished or aborted before")))
+    carry(Error::invalid(format!("the upload of `{}` was finished or aborted before", shown(key))))
 }
 
 #[async_trait]

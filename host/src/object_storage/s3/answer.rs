@@ -6,8 +6,8 @@
 use http::StatusCode;
 
 use super::super::failure::Answer;
-use super::super::location::shown;
 use crate::error::ErrorKind;
+use crate::quote::shown;
 
 /// An error answer, judged.
 ///
@@ -41,8 +41,8 @@ pub(super) fn judge(status: StatusCode, body: &str, region: &str, elsewhere: Opt
 pub(super) fn in_words(body: &str) -> Option<String> {
     let code = unescaped(element(body, "Code")?);
     Some(match element(body, "Message").filter(|message| !message.is_empty()) {
-        Some(message) => shown(&format!("{code}: {}", unescaped(message).trim_end_matches('.'))),
-        None => shown(&code),
+        Some(message) => shown(&format!("{code}: {}", unescaped(message).trim_end_matches('.'))).to_string(),
+        None => shown(&code).to_string(),
     })
 }
 
