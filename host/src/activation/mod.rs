@@ -4,6 +4,7 @@
 //! everything in it.
 
 mod failure;
+mod frames;
 mod logs;
 mod memory;
 mod receipt;
@@ -169,7 +170,7 @@ pub(crate) async fn run(host: &Host, action: &ActionPre<State>, means: &Means, r
         .await;
     let result = match answer {
         Ok(Ok(text)) => check_result(text),
-        Ok(Err(error)) => Err(Failure::Action(error)),
+        Ok(Err(error)) => Err(Failure::Action(cut(error))),
         Err(failure) => Err(failure),
     };
     let receipt = run.receipt(queued, instantiated.unwrap_or_else(|| started.elapsed()));
@@ -203,6 +204,20 @@ async fn call(instance: &Instance, store: &mut Store<State>, arguments: &str) ->
     Ok(answer.map_err(Into::into))
 }
 
+/// The bytes that are kept of the message of an action's own error: its caller gets it, and so do logs.
+const MAX_ERROR: usize = 64 << 10;
+
+/// Cuts the message of an action's own error after [`MAX_ERROR`] bytes.
+fn cut(mut error: crate::Error) -> crate::Error {
+    let bytes = error.message.len();
+    if bytes > MAX_ERROR {
+        error.message.truncate(error.message.floor_char_boundary(MAX_ERROR));
+        error.message.push_str(&format!("… ({bytes} bytes)"));
+        error.message.shrink_to_fit();
+    }
+    error
+}
+
 /// The text, if it is a JSON object or array.
 fn check_result(text: String) -> Result<String, Failure> {
     let json: &RawValue = serde_json::from_str(&text).map_err(|error| Failure::Result(format!("it is not JSON: {error}")))?;
@@ -212,13 +227,18 @@ fn check_result(text: String) -> Result<String, Failure> {
     }
 }
 
+/// The time and the bytes an action has to describe itself; more bytes where its component holds a language's runtime.
+pub(crate) const DESCRIBE_TIME: Duration = Duration::from_secs(3);
+pub(crate) const DESCRIBE_MEMORY: u64 = 64 << 20;
+pub(crate) const DESCRIBE_MEMORY_OF_RUNTIME: u64 = 128 << 20;
+
 /// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed, and may be hostile. Runtimes of some
 /// languages need more memory than others.
 fn describe_limits(component_bytes: usize) -> Limits {
     const LANGUAGE_RUNTIME: usize = 8 << 20;
     Limits {
-        memory: if component_bytes > LANGUAGE_RUNTIME { 128 << 20 } else { 64 << 20 },
-        time: Duration::from_secs(3),
+        memory: if component_bytes > LANGUAGE_RUNTIME { DESCRIBE_MEMORY_OF_RUNTIME } else { DESCRIBE_MEMORY },
+        time: DESCRIBE_TIME,
         logs: 64 << 10,
         handles: 64,
         call_bytes: 1 << 20,
@@ -256,6 +276,14 @@ pub(crate) async fn describe(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_actions_own_error_is_cut() {
+        assert_eq!(cut(crate::Error::invalid("no pixels")).message, "no pixels");
+        let long = cut(crate::Error::invalid("é".repeat(30 << 20))).message;
+        assert!(long.len() < MAX_ERROR + 40 && long.capacity() < 2 * MAX_ERROR, "{} bytes", long.len());
+        assert!(long.ends_with("é… (62914560 bytes)"));
+    }
 
     #[test]
     fn a_result_is_an_object_or_an_array() {
