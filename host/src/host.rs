@@ -139,10 +139,12 @@ impl Host {
     }
 
     fn assemble(engine: Arc<Engine>, backends: Backends, policy: Policy, config: &Config) -> Result<Self, HostError> {
+        // What the pool keeps was counted when its engine was made, perhaps for a higher limit.
+        let kept = engine.resident().min(config.process_memory / 8);
         Ok(Self {
             linker: activation::linker(engine.wasmtime()).map_err(HostError::Engine)?,
             slots: Semaphore::new(engine.activations() as usize),
-            process_memory: MemoryBudget::process(config.process_memory),
+            process_memory: MemoryBudget::process(config.process_memory - kept),
             engine,
             backends,
             policy,

@@ -29,6 +29,11 @@ pub fn action(name: &str, description: &str, text: &str) -> Vec<u8> {
         description.len(),
         text.len(),
     );
+    component(&module)
+}
+
+/// The component of a core module, in text, that exports what an action must.
+pub fn component(module: &str) -> Vec<u8> {
     let mut module = wat::parse_str(module).expect("a module");
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_dir(root().join("wit")).expect("the contract");

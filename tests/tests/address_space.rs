@@ -2,20 +2,30 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
+use std::path::Path;
 use std::thread;
 
-use keynet_tests::{Ended, Sandbox, Server, binary, end, free_address, guest};
+use keynet_tests::runtime::{Runtime, base64_of, runtime_binary};
+use keynet_tests::{Ended, Sandbox, Server, binary, end, free_address, guest, says};
 use serde_json::json;
 
-const GIB: u64 = 1 << 20; // in KiB
+const MIB: u64 = 1 << 10; // in KiB
+const GIB: u64 = 1 << 20;
+
+/// A command in `kib` KiB of address space.
+fn within(sandbox: &Sandbox, kib: u64, program: &Path, arguments: &[&str]) -> std::process::Command {
+    let script = format!(r#"ulimit -v {kib}; exec "$@""#);
+    sandbox.program("sh", ["-c", &script, "sh", program.to_str().unwrap()].iter().chain(arguments))
+}
+
+fn run(sandbox: &Sandbox, kib: u64, component: &Path, more: &[&str]) -> Ended {
+    let arguments = [&["run", component.to_str().unwrap(), "-v"], more].concat();
+    end(within(sandbox, kib, &binary(), &arguments))
+}
 
 /// `hello` in `kib` KiB of address space.
 fn hello(kib: u64) -> Ended {
-    let sandbox = Sandbox::new();
-    let script = format!(r#"ulimit -v {kib}; exec "$@""#);
-    let (binary, hello) = (binary(), guest("hello"));
-    let arguments = ["-c", &script, "sh", binary.to_str().unwrap(), "run", hello.to_str().unwrap(), "-v", "--param", "name=Ada"];
-    end(sandbox.program("sh", arguments))
+    run(&Sandbox::new(), kib, &guest("hello"), &["--param", "name=Ada"])
 }
 
 fn greets(ended: &Ended) {
@@ -23,34 +33,110 @@ fn greets(ended: &Ended) {
 }
 
 #[test]
-fn without_room_for_a_pool_instances_are_mapped_one_by_one() {
+fn with_less_room_memories_become_smaller_and_actions_run_on() {
     let roomy = hello(100 * GIB);
     greets(&roomy);
     assert!(!roomy.stderr.contains("address space"), "{}", roomy.stderr);
-    let tight = hello(8 * GIB);
-    greets(&tight);
-    assert!(tight.stderr.contains("the address space for a pool of instances is refused"), "{}", tight.stderr);
+    for kib in [8 * GIB, 4 * GIB, 2 * GIB, GIB] {
+        let tight = hello(kib);
+        greets(&tight);
+        assert!(tight.stderr.contains("the address space (`ulimit -v`) is small"), "{kib}: {}", tight.stderr);
+    }
 }
 
 #[test]
-fn it_serves_without_a_pool() {
-    let sandbox = Sandbox::new();
-    let (binary, hello, address) = (binary(), guest("hello"), free_address());
-    let script = format!(r#"ulimit -v {}; exec "$@""#, 64 * GIB);
-    let arguments = ["-c", &script, "sh", binary.to_str().unwrap(), "run", hello.to_str().unwrap(), "--serve", &address];
-    let server = Server::start(sandbox.program("sh", arguments), address.clone());
-    server.says("the address space for a pool of instances is refused");
+fn components_are_compiled_in_one_gibibyte() {
+    let mut sandbox = Sandbox::without_cache();
+    sandbox.set("KEYNET_COMPILE_MEMORY", "8GiB");
+    greets(&run(&sandbox, GIB, &guest("hello"), &["--param", "name=Ada"]));
+}
+
+#[test]
+fn it_serves_fewer_at_once() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("KEYNET_CONCURRENCY", "64");
+    let (hello, address) = (guest("hello"), free_address());
+    let arguments = ["run", hello.to_str().unwrap(), "--serve", &address];
+    let server = Server::start(within(&sandbox, 16 * GIB, &binary(), &arguments), address.clone());
+    server.says("the address space (`ulimit -v`) leaves room for fewer activations at once");
     thread::scope(|scope| {
-        for _ in 0..8 {
+        for _ in 0..16 {
             scope.spawn(|| assert_eq!(server.post(&json!({ "name": "Ada" })), (200, json!({ "greeting": "Hello, Ada!" }))));
         }
     });
 }
 
 #[test]
+fn a_container_runs_in_one_gibibyte() {
+    let sandbox = Sandbox::new();
+    let address = free_address();
+    let port = address.rsplit(':').next().unwrap();
+    let runtime = Runtime::with(within(&sandbox, GIB, &runtime_binary(), &["--port", port]), address.clone());
+    let answer = runtime.init(&base64_of(&guest("contract")));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let answer = runtime.run(&json!({ "name": "Ada" }));
+                assert_eq!((answer.status, answer.json()), (200, json!({ "name": "Ada" })), "{}", answer.text());
+            });
+        }
+    });
+}
+
+/// What one activation may have is the same in little address space: components beyond it are refused when they are loaded.
+#[test]
+fn limits_are_the_same_in_any_address_space() {
+    let many = |what: &str, number: usize| (0..number).map(|_| what).collect::<String>();
+    let instances = |module: &str, number: usize| {
+        wat::parse_str(format!("(component (core module $m {module}) {})", many("(core instance (instantiate $m))", number))).unwrap()
+    };
+    let globals = many("(global (mut i64) (i64.const 1))", 70_000);
+    let bombs = [
+        (instances("(memory 0)", 4), vec!["4 Wasm linear memories", "maximum of 3"]),
+        (instances("", 17), vec!["17 core module instances", "maximum of 16"]),
+        (instances("(table 1 funcref)", 4), vec!["4 tables", "maximum of 3"]),
+        (instances("(table 100000000 funcref)", 1), vec!["100000000", "limit of 20000"]),
+        (instances(&globals, 1), vec!["1048576 bytes"]),
+        (instances(&many("(global (mut i64) (i64.const 1))", 10_000), 16), vec!["1048576 bytes"]),
+    ];
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("component.wasm");
+    for (component, words) in bombs {
+        std::fs::write(&path, component).unwrap();
+        for kib in [100 * GIB, 4 * GIB, GIB] {
+            let ended = run(&sandbox, kib, &path, &[]);
+            says(&ended, 3, &words);
+            assert!(ended.peak_mib < 200, "{kib}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_memory_that_does_not_fit_is_named() {
+    let module = r#"(module
+      (memory (export "memory") 2)
+      (data (i32.const 64) "grow")
+      (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+      (func (export "keynet:inference/function@0.1.0#describe") (result i32)
+        (i32.store (i32.const 16) (i32.const 64)) (i32.store (i32.const 20) (i32.const 4))
+        (i32.store (i32.const 24) (i32.const 64)) (i32.store (i32.const 28) (i32.const 4))
+        (i32.const 16))
+      (func (export "keynet:inference/function@0.1.0#run") (param i32 i32) (result i32)
+        (loop $again (br_if $again (i32.ne (memory.grow (i32.const 1024)) (i32.const -1))))
+        unreachable))"#;
+    let mut sandbox = Sandbox::new();
+    sandbox.set("KEYNET_MEMORY", "1GiB");
+    let path = sandbox.path("component.wasm");
+    std::fs::write(&path, keynet_tests::made::component(module)).unwrap();
+    says(&run(&sandbox, 4 * GIB, &path, &[]), 1, &["the address space leaves 268435456 bytes for each", "ulimit -v"]);
+    says(&run(&sandbox, 100 * GIB, &path, &[]), 1, &["1073741824 bytes", "KEYNET_MEMORY"]);
+}
+
+#[test]
 fn without_room_for_anything_it_says_so() {
-    for mib in [3 * 1024, 1024, 512, 256] {
-        let ended = hello(mib * 1024);
+    for mib in [256, 128] {
+        let ended = hello(mib * MIB);
         assert_eq!(ended.code, Some(4), "{mib} MiB: it is the machine's fault, not the action's: {ended:?}");
         let error = ended.stderr.split_once("error: ").unwrap_or_else(|| panic!("{mib} MiB: {ended:?}")).1;
         assert!(error.contains("address space"), "{mib} MiB: what is too small? {error}");

@@ -2,6 +2,7 @@
 
 use keynet_host::artifact::ArtifactError;
 use keynet_host::config::ConfigError;
+use keynet_host::engine::LoadError;
 use keynet_host::{ActionError, Failure, HostError};
 
 use super::{Diagnostic, Exit};
@@ -28,7 +29,7 @@ impl Diagnostic for Failure {
 impl Diagnostic for ActionError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Describe(Failure::Start(_)) => Exit::Configuration,
+            Self::Describe(Failure::Start(_)) | Self::Load(LoadError::AddressSpace(_)) => Exit::Configuration,
             _ => Exit::Component,
         }
     }

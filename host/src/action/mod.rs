@@ -23,6 +23,10 @@ use crate::host::{Backends, Host};
 use crate::inference::InferenceBackend;
 use crate::object_storage::{ObjectStorage, UrlRules};
 use crate::policy::{Ask, AskError, Grants};
+use crate::quote::bounded;
+
+/// The characters that are repeated of why types do not fit: they name what the component imports and exports.
+const MAX_MISMATCH: usize = 1_000;
 
 /// Why a component cannot be used as an action.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +43,11 @@ pub enum ActionError {
     Ask(#[from] AskError),
     /// It cannot say what it is.
     #[error(
-        "the action cannot describe itself, for which it has 1 s and 64 MiB (128 with a language's runtime) whatever the other limits are: {0}"
+        "the action cannot describe itself, for which it has {} s and {} MiB ({} with a language's runtime) whatever the other limits are: {}",
+        activation::DESCRIBE_TIME.as_secs(),
+        activation::DESCRIBE_MEMORY >> 20,
+        activation::DESCRIBE_MEMORY_OF_RUNTIME >> 20,
+        .0
     )]
     Describe(Failure),
     /// What it says about itself is not allowed.
@@ -136,7 +144,7 @@ impl Action {
         let Read { digest, size, ask } = read;
         let imports = Imports::check(code, host.engine().wasmtime())?;
         let linked = host.linker().instantiate_pre(code).and_then(ActionPre::new);
-        let pre = linked.map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
+        let pre = linked.map_err(|error| ImportError::Mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
         let means = Means::new(host.backends(), Arc::new(host.policy().grants(&ask?)), &imports);
         let described = activation::describe(&host, &pre, &means, size, logs).await.map_err(ActionError::Describe)?;
         let description = Description::check(described.name, described.description, described.input_schema)?;

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
+use super::frames::trace;
 use crate::error::Error;
+use crate::quote::bounded;
 
-/// The frames of a trap that are told.
-const MAX_FRAMES: usize = 16;
+/// The characters of wasmtime's own words for a failure that are repeated.
+const MAX_REASON: usize = 1_000;
 
 /// Why an activation has no result. It costs that activation only.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -91,7 +94,8 @@ pub(super) struct Scene {
 }
 
 impl Failure {
-    /// Reads wasmtime's error.
+    /// Reads wasmtime's error, by the types in it and its root cause. Its other causes are never formatted: a backtrace among them would
+    /// write names that the guest chose.
     pub(super) fn of(error: &wasmtime::Error, scene: Scene) -> Self {
         if error.is::<TimeIsUp>() {
             return Self::Time { limit: scene.limit, waiting: None };
@@ -103,12 +107,13 @@ impl Failure {
         if let Some(refusal) = error.downcast_ref::<Error>() {
             return Self::Limit { message: refusal.message.clone(), said };
         }
-        let text = format!("{error:?}");
-        if text.contains("store handle limit exceeded") || text.contains("resource table has no free keys") {
+        let cause = bounded(error.root_cause(), MAX_REASON);
+        // wasmtime has no type for the first and keeps that of the hostcalls' fuel to itself.
+        if cause.contains("store handle limit exceeded") || is_full(error) {
             let message = format!("the action has more than {} handles open: drop some, or raise KEYNET_HANDLES", scene.handles);
             return Self::Limit { message, said };
         }
-        if text.contains("fuel allocated for hostcalls has been exhausted") {
+        if cause.contains("fuel allocated for hostcalls has been exhausted") {
             let message = format!(
                 "the action handed more than {} bytes to the host in one call: write in parts, or raise KEYNET_CALL_BYTES",
                 scene.call_bytes
@@ -132,11 +137,10 @@ impl Failure {
                 let message = scene.refused.unwrap_or_default();
                 Self::Limit { message: format!("the action cannot start: {message}"), said }
             }
-            None if is_the_systems(error) => Self::Start(format!(
-                "the system refuses memory or address space (see `ulimit -v` and vm.max_map_count): {:#}",
-                error.root_cause()
-            )),
-            None => Self::Trap { reason: error.root_cause().to_string(), trace },
+            None if is_the_systems(error) => {
+                Self::Start(format!("the system refuses memory or address space (see `ulimit -v` and vm.max_map_count): {cause}"))
+            }
+            None => Self::Trap { reason: cause, trace },
         }
     }
 
@@ -149,34 +153,14 @@ impl Failure {
     }
 }
 
+/// Whether the table of handles had no room for another.
+fn is_full(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ResourceTableError::Full)))
+}
+
 /// Whether the operating system, not the guest, is at fault: an address space that is too small, no more mappings.
 fn is_the_systems(error: &wasmtime::Error) -> bool {
     error.is::<std::io::Error>() || error.is::<rustix::io::Errno>()
-}
-
-/// The guest's functions at the trap, by their names in the name section.
-fn trace(error: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let frame = |frame: &wasmtime::FrameInfo| {
-        frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), |name| format!("{:#}", rustc_demangle::demangle(name)))
-    };
-    let frames = backtrace.frames().iter().map(frame);
-    frames.skip_while(|name| is_runtime(name)).take(MAX_FRAMES).collect()
-}
-
-/// Whether a function is the language's machinery of panicking and aborting, which tells nobody anything.
-fn is_runtime(function: &str) -> bool {
-    const PATHS: &[&str] = &[
-        "abort",
-        "std::",
-        "core::panicking",
-        "core::option::expect_failed",
-        "core::result::unwrap_failed",
-        "alloc::alloc",
-        "__rust",
-        "rust_",
-    ];
-    PATHS.iter().any(|path| function.trim_start_matches('<').starts_with(path))
 }
 
 /// What a guest said before it aborted, as the runtimes of Rust, Go, Python and C say it on standard error.

@@ -3,6 +3,7 @@
 use wasmtime::ResourceLimiter;
 
 use crate::budget::{MemoryBudget, Reservation};
+use crate::engine::{CORE_INSTANCES, MEMORIES, TABLES};
 use crate::error::Result;
 
 /// The size of a table's element, in bytes.
@@ -14,11 +15,14 @@ pub(super) struct WasmMemory {
     held: Reservation,
     grown: u64,
     refused: Option<String>,
+    /// The most bytes that one linear memory can have here.
+    largest: u64,
 }
 
 impl WasmMemory {
-    pub(super) fn new(budget: &MemoryBudget) -> Result<Self> {
-        Ok(Self { held: budget.reserve(0, "a linear memory")?, grown: 0, refused: None })
+    /// Counts within `budget`, for linear memories of at most `largest` bytes each.
+    pub(super) fn new(budget: &MemoryBudget, largest: u64) -> Result<Self> {
+        Ok(Self { held: budget.reserve(0, "a linear memory")?, grown: 0, refused: None, largest })
     }
 
     /// Bytes held.
@@ -54,8 +58,16 @@ impl WasmMemory {
 
 impl ResourceLimiter for WasmMemory {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false); // the guest's own limit
+        // `maximum` is the lower one of the guest's own limit and `largest`.
+        if maximum.is_some_and(|maximum| desired > maximum && (maximum as u64) < self.largest) {
+            return Ok(false);
+        }
+        if desired as u64 > self.largest {
+            self.refused = Some(format!(
+                "a linear memory of {desired} bytes does not fit: the address space leaves {} bytes for each (raise `ulimit -v`)",
+                self.largest
+            ));
+            return Ok(false);
         }
         Ok(self.grow(desired.saturating_sub(current) as u64, "a growth of a linear memory"))
     }
@@ -65,6 +77,18 @@ impl ResourceLimiter for WasmMemory {
             return Ok(false);
         }
         Ok(self.grow((desired.saturating_sub(current) as u64).saturating_mul(ELEMENT), "a growth of a table"))
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES as usize
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -85,7 +109,7 @@ mod tests {
     #[test]
     fn memories_and_tables_share_one_limit() {
         let budget = MemoryBudget::process(u64::MAX).activation(100);
-        let mut memory = WasmMemory::new(&budget).unwrap();
+        let mut memory = WasmMemory::new(&budget, 1000).unwrap();
         assert!(memory.memory_growing(0, 60, None).unwrap());
         assert!(!memory.memory_growing(0, 60, None).unwrap());
         assert!(memory.refused().unwrap().contains("KEYNET_MEMORY"));
@@ -97,9 +121,21 @@ mod tests {
     }
 
     #[test]
+    fn a_memory_that_the_address_space_cannot_hold_is_refused_with_the_number() {
+        let budget = MemoryBudget::process(u64::MAX).activation(10_000);
+        let mut memory = WasmMemory::new(&budget, 1000).unwrap();
+        assert!(!memory.memory_growing(0, 500, Some(400)).unwrap());
+        assert_eq!(memory.refused(), None, "the guest's own limit");
+        assert!(memory.memory_growing(0, 1000, Some(1000)).unwrap());
+        assert!(!memory.memory_growing(1000, 1001, Some(1000)).unwrap());
+        assert!(memory.refused().unwrap().contains("1000 bytes") && memory.refused().unwrap().contains("ulimit -v"));
+        assert_eq!(memory.bytes(), 1000);
+    }
+
+    #[test]
     fn a_growth_that_failed_is_given_back_once() {
         let budget = MemoryBudget::process(u64::MAX).activation(100);
-        let mut memory = WasmMemory::new(&budget).unwrap();
+        let mut memory = WasmMemory::new(&budget, 1000).unwrap();
         assert!(memory.memory_growing(0, 60, None).unwrap());
         memory.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
         memory.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();

@@ -4,6 +4,7 @@
 //! everything in it.
 
 mod failure;
+mod frames;
 mod logs;
 mod memory;
 mod receipt;
@@ -218,13 +219,18 @@ async fn call(instance: &Instance, store: &mut Store<State>, arguments: &str) ->
     Ok(answer.map_err(Into::into))
 }
 
+/// The time and the bytes an action has to describe itself; more bytes where its component holds a language's runtime.
+pub(crate) const DESCRIBE_TIME: Duration = Duration::from_secs(3);
+pub(crate) const DESCRIBE_MEMORY: u64 = 64 << 20;
+pub(crate) const DESCRIBE_MEMORY_OF_RUNTIME: u64 = 128 << 20;
+
 /// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed, and may be hostile. Runtimes of some
 /// languages need more memory than others.
 fn describe_limits(component_bytes: usize) -> Limits {
     const LANGUAGE_RUNTIME: usize = 8 << 20;
     Limits {
-        memory: if component_bytes > LANGUAGE_RUNTIME { 128 << 20 } else { 64 << 20 },
-        time: Duration::from_secs(3),
+        memory: if component_bytes > LANGUAGE_RUNTIME { DESCRIBE_MEMORY_OF_RUNTIME } else { DESCRIBE_MEMORY },
+        time: DESCRIBE_TIME,
         logs: 64 << 10,
         handles: 64,
         call_bytes: 1 << 20,

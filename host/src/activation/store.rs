@@ -84,7 +84,7 @@ impl State {
                 calls.clone(),
             ),
             storage: StorageCtx::new(means.storage.clone(), means.grants.clone(), calls),
-            memory: WasmMemory::new(&budget)?,
+            memory: WasmMemory::new(&budget, host.engine().linear_memory())?,
             deadline: purpose.deadline,
         };
         let mut store = Store::new(host.engine().wasmtime(), state);

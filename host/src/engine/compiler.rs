@@ -11,16 +11,22 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal};
+use tokio::io::AsyncReadExt as _;
 
 use super::input::Input;
-use super::{Cpu, Identity, LoadError, cgroup, identity, memfd, settings};
+use super::settings::Target;
+use super::{Identity, LoadError, MAX_REASON, address_space, cgroup, identity, memfd, settings};
+use crate::quote::{bounded, shown};
 
 /// Bytes that compiling leaves to the host where the container's memory is limited.
 const KEPT_FREE: u64 = 16 << 20;
 
-/// With less memory than this the compiler's threads share one arena of the allocator: each one of its own would take 64 MiB of the
+/// With less memory or address space than this the compiler's threads share one arena of the allocator: each one of its own would take 64 MiB of the
 /// address space, used or not.
 const FOR_ARENAS: u64 = 512 << 20;
+
+/// The bytes that are read of what a compiler says on standard error.
+const MAX_SAID: u64 = 16 << 10;
 
 /// The first argument that makes a binary the compiler, see [`run_if_compiler`].
 const ROLE: &str = "keynet-compile-component";
@@ -59,12 +65,13 @@ impl Compiler {
         }
     }
 
-    /// Compiles `component` for `cpu`, which is what `engine` was made for, and returns the code in a sealed memfd.
-    pub(super) async fn compile(&self, engine: &wasmtime::Engine, cpu: Cpu, component: Input<'_>) -> Result<File, LoadError> {
+    /// Compiles `component` for `target`, which is what `engine` was made for, and returns the code in a sealed memfd.
+    pub(super) async fn compile(&self, engine: &wasmtime::Engine, target: Target, component: Input<'_>) -> Result<File, LoadError> {
         match self {
-            Self::Child(limits) => compile_in_child(component, cpu, *limits).await,
+            Self::Child(limits) => compile_in_child(component, target, *limits).await,
             Self::InProcess => {
-                let code = engine.precompile_component(&component.bytes()?).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+                let code = engine.precompile_component(&component.bytes()?);
+                let code = code.map_err(|error| LoadError::Compile(bounded(format_args!("{error:#}"), MAX_REASON)))?;
                 let mut file = memfd::create()?;
                 file.write_all(&code)?;
                 memfd::seal(&file)?;
@@ -74,29 +81,39 @@ impl Compiler {
     }
 }
 
-async fn compile_in_child(component: Input<'_>, cpu: Cpu, limits: CompileLimits) -> Result<File, LoadError> {
+async fn compile_in_child(component: Input<'_>, target: Target, limits: CompileLimits) -> Result<File, LoadError> {
     let mut input = memfd::create()?;
     component.copy_to(&mut input)?;
     input.seek(SeekFrom::Start(0))?;
     let output = memfd::create()?;
     let left = cgroup::memory_left().map(|left| left.saturating_sub(KEPT_FREE)).filter(|left| *left < limits.memory);
     let limits = CompileLimits { memory: left.unwrap_or(limits.memory), ..limits };
-    let child = tokio::process::Command::new("/proc/self/exe")
+    let space = address_space::limit().unwrap_or(u64::MAX);
+    let mut child = tokio::process::Command::new("/proc/self/exe")
         .arg(ROLE)
         .arg(limits.memory.to_string())
         .arg(limits.time.as_secs().max(1).to_string())
-        .arg(cpu.to_string())
+        .arg(target.cpu.to_string())
+        .arg(target.memory.to_string())
         .env_clear()
-        .envs((limits.memory < FOR_ARENAS).then_some(("MALLOC_ARENA_MAX", "1")))
+        .envs((limits.memory.min(space) < FOR_ARENAS).then_some(("MALLOC_ARENA_MAX", "1")))
         .stdin(Stdio::from(input))
         .stdout(Stdio::from(output.try_clone()?))
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let ended = tokio::time::timeout(limits.time, child.wait_with_output()).await;
-    let ended = ended.map_err(|_| LoadError::CompileTime(limits.time))??;
-    if !ended.status.success() {
-        return Err(match why_it_failed(ended.status, &ended.stderr, limits) {
+    let said = child.stderr.take();
+    let ended = tokio::time::timeout(limits.time, async {
+        let mut text = Vec::new();
+        if let Some(said) = said {
+            said.take(MAX_SAID).read_to_end(&mut text).await?; // and is closed: what would say more fails
+        }
+        std::io::Result::Ok((child.wait().await?, text))
+    });
+    let (status, said) = ended.await.map_err(|_| LoadError::CompileTime(limits.time))??;
+    if !status.success() {
+        return Err(match why_it_failed(status, &said, limits) {
+            LoadError::CompileMemory(_) if space < limits.memory => LoadError::AddressSpace(space),
             LoadError::CompileMemory(limit) if left.is_some() => LoadError::ContainerMemory(limit),
             other => other,
         });
@@ -111,7 +128,7 @@ fn why_it_failed(status: ExitStatus, stderr: &[u8], limits: CompileLimits) -> Lo
     if status.code() == Some(REFUSED) && said.contains("out of memory") {
         LoadError::CompileMemory(limits.memory)
     } else if status.code() == Some(REFUSED) {
-        LoadError::Compile(said)
+        LoadError::Compile(bounded(said, MAX_REASON))
     } else if signal == Some(Signal::XCPU) {
         LoadError::CompileTime(limits.time)
     } else if said.contains("memory allocation of")
@@ -120,7 +137,7 @@ fn why_it_failed(status: ExitStatus, stderr: &[u8], limits: CompileLimits) -> Lo
     {
         LoadError::CompileMemory(limits.memory)
     } else {
-        LoadError::Compile(format!("the compiler ended with {status}: {}", said.lines().last().unwrap_or("it said nothing")))
+        LoadError::Compile(format!("the compiler ended with {status}: {}", shown(said.lines().last().unwrap_or("it said nothing"))))
     }
 }
 
@@ -130,10 +147,10 @@ const REFUSED: i32 = 65; // EX_DATAERR
 /// Compiles a component, or says which code it would make, and exits, if this process was started to do that. Call it first in `main`,
 /// before any thread starts.
 pub fn run_if_compiler() {
-    let arguments: Vec<String> = std::env::args().skip(1).take(4).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).take(5).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [ROLE, memory, seconds, cpu] => match (memory.parse(), seconds.parse(), cpu.parse()) {
-            (Ok(memory), Ok(seconds), Ok(cpu)) => compile_here(memory, seconds, cpu),
+        [ROLE, memory, seconds, cpu, space] => match (memory.parse(), seconds.parse(), cpu.parse(), space.parse()) {
+            (Ok(memory), Ok(seconds), Ok(cpu), Ok(space)) => compile_here(memory, seconds, Target { cpu, memory: space }),
             _ => misused(),
         },
         [identity::ROLE, cpu] => cpu.parse().map_or_else(|_| misused(), Identity::tell),
@@ -143,7 +160,7 @@ pub fn run_if_compiler() {
     match done {
         Ok(()) => std::process::exit(0),
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", bounded(format_args!("{error:#}"), MAX_REASON));
             std::process::exit(REFUSED);
         }
     }
@@ -154,14 +171,16 @@ fn misused() -> ! {
     std::process::exit(64) // EX_USAGE
 }
 
-fn compile_here(memory: u64, seconds: u64, cpu: Cpu) -> wasmtime::Result<()> {
+fn compile_here(memory: u64, seconds: u64, target: Target) -> wasmtime::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let limit = |resource, value| {
-        rustix::process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).map_err(std::io::Error::from)
+    let limit = |resource, value: u64| {
+        let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX); // of the process that asked
+        let value = Some(value.min(most));
+        rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value }).map_err(std::io::Error::from)
     };
     // Started first: its threads' stacks and arenas are part of the binary, not of the component.
-    let engine = wasmtime::Engine::new(&settings::for_compiling(cpu)?)?;
-    limit(Resource::As, mapped_bytes().saturating_add(memory))?;
+    let engine = wasmtime::Engine::new(&settings::for_compiling(target)?)?;
+    limit(Resource::As, address_space::mapped().saturating_add(memory))?;
     limit(Resource::Cpu, seconds.saturating_mul(cores).saturating_mul(3) / 2 + 1)?;
     limit(Resource::Core, 0)?;
     let mut component = Vec::new();
@@ -170,11 +189,4 @@ fn compile_here(memory: u64, seconds: u64, cpu: Cpu) -> wasmtime::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(&code)?;
     Ok(stdout.flush()?)
-}
-
-/// The address space this process has mapped, in bytes.
-fn mapped_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages.saturating_mul(rustix::param::page_size() as u64)
 }

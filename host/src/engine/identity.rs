@@ -51,7 +51,7 @@ impl Identity {
     /// # Errors
     /// wasmtime cannot compile for it.
     pub fn own(cpu: Cpu) -> wasmtime::Result<Self> {
-        let engine = wasmtime::Engine::new(&settings::for_compiling(cpu)?)?;
+        let engine = wasmtime::Engine::new(&settings::for_compiling(settings::Target::full(cpu))?)?;
         Ok(Self { version: env!("CARGO_PKG_VERSION").to_owned(), engine: hash(&engine).to_string() })
     }
 

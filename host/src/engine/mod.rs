@@ -3,6 +3,7 @@
 //! An [`Engine`] lives as long as the process. It turns a component's bytes into compiled code; what the component may import and do
 //! is not its business.
 
+mod address_space;
 mod baked;
 mod cache;
 mod cgroup;
@@ -11,6 +12,7 @@ mod compiler;
 mod cpu;
 mod identity;
 mod input;
+mod kept;
 mod memfd;
 mod precompiler;
 mod settings;
@@ -36,7 +38,15 @@ pub use identity::{Identity, IdentityError};
 pub use precompiler::Precompiler;
 
 use crate::digest::Digest;
+use crate::quote::bounded;
+use address_space::{MemorySpace, PoolSize};
 use input::Input;
+use kept::Kept;
+use settings::Target;
+pub(crate) use settings::{CORE_INSTANCES, MEMORIES, TABLES};
+
+/// The characters that are repeated of why a component cannot be compiled: wasmtime's words name what is in it.
+const MAX_REASON: usize = 2_000;
 
 /// Why a component could not be turned into code.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +70,9 @@ pub enum LoadError {
     /// Compilation met the memory limit of the container, in bytes that were left.
     #[error("compiling the component needs more than the {} MiB that the container's memory limit leaves: give the container more", .0 >> 20)]
     ContainerMemory(u64),
+    /// Compilation met the limit on the address space, in bytes.
+    #[error("compiling the component needs more than the {} MiB of address space that `ulimit -v` allows: raise it", .0 >> 20)]
+    AddressSpace(u64),
     /// Compilation met its limit on time.
     #[error("compiling the component takes longer than {} s: raise KEYNET_COMPILE_TIME, or make the component smaller", .0.as_secs())]
     CompileTime(Duration),
@@ -81,9 +94,9 @@ impl fmt::Display for EngineHash {
 /// What an [`Engine`] is made from.
 #[derive(Debug)]
 pub struct EngineOptions {
-    /// How many activations may run at once; the system's limit on mappings may lower it.
+    /// How many activations may run at once; the system's limits on mappings and on address space may lower it.
     pub activations: u32,
-    /// Bytes that all of them together may hold, which says how much of it stays with their places from one to the next.
+    /// Bytes that all of them together may hold. A part of it, [`Engine::resident`], stays with their places from one to the next.
     pub memory: u64,
     /// What processors components are compiled for; the one of this machine where that would not run here.
     pub cpu: Cpu,
@@ -99,8 +112,8 @@ pub struct Engine {
     wasmtime: wasmtime::Engine,
     hash: EngineHash,
     clock: EpochClock,
-    activations: u32,
-    pooled: bool,
+    pool: PoolSize,
+    kept: Kept,
     cpu: Cpu,
     compiler: Compiler,
     baked: Option<BakedCode>,
@@ -110,34 +123,41 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Sets address space aside for `options.activations`, or, where the system refuses it, maps instances one by one.
+    /// Sets address space aside for `options.activations`, or for as many as the system allows.
     ///
     /// # Errors
-    /// wasmtime cannot work on this machine.
+    /// wasmtime cannot work on this machine, or there is not enough address space for one activation.
     pub fn new(options: EngineOptions) -> wasmtime::Result<Self> {
-        let activations = settings::activations(options.activations);
-        if activations < options.activations {
+        let wanted = settings::activations(options.activations);
+        if wanted < options.activations {
             tracing::warn!(
-                activations,
+                activations = wanted,
                 wanted = options.activations,
                 "vm.max_map_count leaves room for fewer activations at once; raise it"
             );
         }
         let cpu = options.cpu.or_native();
-        let (wasmtime, pooled) = match wasmtime::Engine::new(&settings::pooling(activations, options.memory, cpu)?) {
-            Ok(engine) => (engine, true),
-            Err(error) => {
-                tracing::warn!(%error, activations, "the address space for a pool of instances is refused; starting activations will take longer");
-                (wasmtime::Engine::new(&settings::on_demand(cpu)?)?, false)
-            }
-        };
+        let (wasmtime, pool, kept) = pool(cpu, wanted, options.memory)?;
+        if pool.activations < wanted {
+            tracing::warn!(
+                activations = pool.activations,
+                wanted,
+                "the address space (`ulimit -v`) leaves room for fewer activations at once; raise it"
+            );
+        }
+        if pool.memory != MemorySpace::Full {
+            tracing::warn!(
+                mebibytes = pool.memory.reservation() >> 20,
+                "the address space (`ulimit -v`) is small: linear memories have a lower limit, and code runs slower; raise it"
+            );
+        }
         let clock = EpochClock::start(wasmtime.weak())?;
         Ok(Self {
             hash: hash(&wasmtime),
             wasmtime,
             clock,
-            activations,
-            pooled,
+            pool,
+            kept,
             cpu,
             compiler: options.compiler,
             baked: None,
@@ -155,12 +175,17 @@ impl Engine {
 
     /// How many activations may run at once.
     pub fn activations(&self) -> u32 {
-        self.activations
+        self.pool.activations
     }
 
-    /// Whether instances live in a pool.
-    pub fn is_pooled(&self) -> bool {
-        self.pooled
+    /// The bytes that stay resident between activations at most, whether any of them runs or not.
+    pub fn resident(&self) -> u64 {
+        self.kept.total(self.pool.activations)
+    }
+
+    /// The most bytes that one linear memory can have.
+    pub(crate) fn linear_memory(&self) -> u64 {
+        self.pool.memory.reservation()
     }
 
     /// What processors its code is for.
@@ -171,6 +196,10 @@ impl Engine {
     /// What compiled code must have been made for.
     pub fn hash(&self) -> EngineHash {
         self.hash
+    }
+
+    fn target(&self) -> Target {
+        Target { cpu: self.cpu, memory: self.pool.memory }
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -213,7 +242,7 @@ impl Engine {
                 turn
             }
         };
-        let mut code = self.compiler.compile(&self.wasmtime, self.cpu, component).await?;
+        let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &self.hash, &mut code);
         }
@@ -227,9 +256,9 @@ impl Engine {
     /// It cannot be compiled in any memory, or in no time that is allowed.
     pub async fn compiles_within(&self, component: &[u8], memory: u64) -> Result<Option<u64>, LoadError> {
         let _one_at_a_time = self.compiling.lock().await;
-        match self.compiler.within(memory).compile(&self.wasmtime, self.cpu, Input::Bytes(component)).await {
+        match self.compiler.within(memory).compile(&self.wasmtime, self.target(), Input::Bytes(component)).await {
             Ok(code) => Ok(Some(code.metadata()?.len())),
-            Err(LoadError::CompileMemory(_) | LoadError::ContainerMemory(_)) => Ok(None),
+            Err(LoadError::CompileMemory(_) | LoadError::ContainerMemory(_) | LoadError::AddressSpace(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -258,7 +287,24 @@ fn map_code(engine: &wasmtime::Engine, code: &File) -> Result<Component, LoadErr
     // made the image, as this binary is.
     #[expect(unsafe_code, reason = "wasmtime must trust compiled code")]
     let component = unsafe { Component::deserialize_file(engine, path) };
-    component.map_err(|error| LoadError::Compile(format!("{error:#}")))
+    component.map_err(|error| LoadError::Compile(bounded(format_args!("{error:#}"), MAX_REASON)))
+}
+
+/// The largest pool for `wanted` activations that the system allows.
+fn pool(cpu: Cpu, wanted: u32, memory: u64) -> wasmtime::Result<(wasmtime::Engine, PoolSize, Kept)> {
+    let mut first_refusal = None;
+    for size in PoolSize::candidates(wanted, address_space::left()) {
+        let kept = Kept::share(size.activations, memory);
+        match wasmtime::Engine::new(&settings::pooling(cpu, size, kept)?) {
+            Ok(engine) => return Ok((engine, size, kept)),
+            Err(error) => first_refusal = first_refusal.or(Some(error)),
+        }
+    }
+    let why = first_refusal.unwrap_or_else(|| wasmtime::Error::msg("there is no size to try"));
+    Err(why.context(match address_space::limit() {
+        Some(limit) => format!("the address space of {} MiB (`ulimit -v`) has no room for one activation: raise it", limit >> 20),
+        None => "the system gives no address space to a pool of instances".to_owned(),
+    }))
 }
 
 fn check_magic(bytes: &[u8]) -> Result<(), LoadError> {
@@ -295,7 +341,7 @@ mod tests {
     #[test]
     fn the_compilers_process_and_the_host_agree_about_the_code() {
         let engine = engine(None);
-        let compiler = wasmtime::Engine::new(&settings::for_compiling(engine.cpu()).unwrap()).unwrap();
+        let compiler = wasmtime::Engine::new(&settings::for_compiling(engine.target()).unwrap()).unwrap();
         assert_eq!(hash(&compiler), engine.hash());
     }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use super::input::Input;
+use super::settings::Target;
 use super::{AotCache, Compiler, Cpu, EngineHash, LoadError, check_magic, hash, settings};
 use crate::digest::Digest;
 
@@ -22,7 +23,7 @@ impl Precompiler {
     /// # Errors
     /// wasmtime cannot compile for it.
     pub fn new(cpu: Cpu, compiler: Compiler, cache: Option<AotCache>) -> wasmtime::Result<Self> {
-        let wasmtime = wasmtime::Engine::new(&settings::for_compiling(cpu)?)?;
+        let wasmtime = wasmtime::Engine::new(&settings::for_compiling(Target::full(cpu))?)?;
         Ok(Self { hash: hash(&wasmtime), wasmtime, cpu, compiler, cache })
     }
 
@@ -40,7 +41,7 @@ impl Precompiler {
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest, &self.hash)) {
             return Ok(code);
         }
-        let mut code = self.compiler.compile(&self.wasmtime, self.cpu, Input::Bytes(component)).await?;
+        let mut code = self.compiler.compile(&self.wasmtime, Target::full(self.cpu), Input::Bytes(component)).await?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &self.hash, &mut code);
         }

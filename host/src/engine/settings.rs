@@ -1,42 +1,57 @@
 //! How wasmtime is set up: what code may use, how it is compiled, and where instances live.
 //!
-//! Everything that shapes compiled code is in [`code`], so that the compiler's process and the host agree about it.
+//! Everything that shapes compiled code is in [`code`], so that the compiler's process and the host agree about it: they say for which
+//! [`Target`].
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
 
-use super::Cpu;
+use super::address_space::{MemorySpace, PoolSize};
+use super::{Cpu, Kept};
 
 /// Linear memories, tables and core instances that one activation may have. A Python component needs 14 core instances.
-pub(super) const MEMORIES: u32 = 3;
-const TABLES: u32 = 3;
+pub(crate) const MEMORIES: u32 = 3;
+pub(crate) const TABLES: u32 = 3;
+pub(crate) const CORE_INSTANCES: u32 = 16;
 const TABLE_ELEMENTS: usize = 20_000;
-const CORE_INSTANCES: u32 = 16;
-const CORE_INSTANCE_BYTES: usize = 1 << 20;
 
-/// Bytes of a memory or table that stay mapped from one activation to the next: zeroing them is cheaper than mapping them again.
-const KEEP_RESIDENT: usize = 256 << 10;
+/// Bytes that a table takes at most.
+pub(super) const TABLE_BYTES: u64 = (TABLE_ELEMENTS * size_of::<usize>()) as u64;
 
-/// As much of a memory stays at most, where the kernel says which of its pages were written (Linux 6.7 and later): a picture as a tensor.
-/// All slots together keep no more than a part of the memory that activations may hold.
-const KEEP_RESIDENT_MOST: usize = 8 << 20;
-const PART_KEPT: u64 = 4;
+/// Bytes that wasmtime itself holds for the instances of one activation, all together: nothing else charges them.
+const INSTANCE_BYTES: usize = 1 << 20;
 
 /// The stack a guest may use, and that of the fiber it runs on, which host functions share.
 const WASM_STACK: usize = 512 << 10;
-const FIBER_STACK: usize = 1 << 20;
+pub(super) const FIBER_STACK: usize = 1 << 20;
 
 /// Mappings that the rest of the process may need, and those of one activation's slot.
 const OTHER_MAPPINGS: u32 = 5_000;
 const MAPPINGS_PER_ACTIVATION: u32 = 6;
 
 /// What code is compiled for where a baseline is named: the kind of system this binary was itself compiled for.
-const TARGET: &str = if cfg!(target_env = "musl") { "x86_64-unknown-linux-musl" } else { "x86_64-unknown-linux-gnu" };
+const TRIPLE: &str = if cfg!(target_env = "musl") { "x86_64-unknown-linux-musl" } else { "x86_64-unknown-linux-gnu" };
+
+/// What code is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The instructions that may be used.
+    pub(super) cpu: Cpu,
+    /// The address space of each linear memory, which decides where accesses are checked.
+    pub(super) memory: MemorySpace,
+}
+
+impl Target {
+    /// Of `cpu`, with linear memories that have all the address space there is.
+    pub(super) fn full(cpu: Cpu) -> Self {
+        Self { cpu, memory: MemorySpace::Full }
+    }
+}
 
 /// What shapes compiled code.
-fn code(cpu: Cpu) -> wasmtime::Result<Config> {
+fn code(target: Target) -> wasmtime::Result<Config> {
     let mut config = Config::new();
-    if let Some(flags) = cpu.flags() {
-        config.target(TARGET)?; // from here on no feature is taken from the processor
+    if let Some(flags) = target.cpu.flags() {
+        config.target(TRIPLE)?; // from here on no feature is taken from the processor
         for flag in flags {
             // SAFETY: the flags say which instructions may be used and nothing else; wasmtime maps no code whose flags this processor
             // does not have.
@@ -51,12 +66,15 @@ fn code(cpu: Cpu) -> wasmtime::Result<Config> {
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .memory_init_cow(true)
+        .memory_reservation(target.memory.reservation())
+        .memory_guard_size(target.memory.guard())
         .wasm_backtrace_details(WasmBacktraceDetails::Disable) // names come from the name section, not from DWARF
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(FIBER_STACK);
     let off = WasmFeatures::THREADS
         | WasmFeatures::SHARED_EVERYTHING_THREADS
         | WasmFeatures::MEMORY64
+        | WasmFeatures::CUSTOM_PAGE_SIZES
         | WasmFeatures::GC
         | WasmFeatures::STACK_SWITCHING;
     config.wasm_features(off, false);
@@ -64,23 +82,15 @@ fn code(cpu: Cpu) -> wasmtime::Result<Config> {
 }
 
 /// For the compiler's process: no address space is set aside for instances.
-pub(super) fn for_compiling(cpu: Cpu) -> wasmtime::Result<Config> {
-    let mut config = code(cpu)?;
+pub(super) fn for_compiling(target: Target) -> wasmtime::Result<Config> {
+    let mut config = code(target)?;
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Ok(config)
 }
 
-/// Bytes of a memory that stay with its slot, where `activations` at once may hold `memory` bytes.
-fn kept(activations: u32, memory: u64) -> usize {
-    if !PoolingAllocationConfig::is_pagemap_scan_available() {
-        return KEEP_RESIDENT; // all of it would be zeroed each time, whether it was written or not
-    }
-    let share = memory / PART_KEPT / u64::from(activations.max(1));
-    usize::try_from(share).unwrap_or(usize::MAX).clamp(KEEP_RESIDENT, KEEP_RESIDENT_MOST)
-}
-
-/// Instances live in slots set aside for `activations` at once, which together may hold `memory` bytes.
-pub(super) fn pooling(activations: u32, memory: u64, cpu: Cpu) -> wasmtime::Result<Config> {
+/// For running: instances live in a pool of `size`, whose slots keep `kept` from one activation to the next.
+pub(super) fn pooling(cpu: Cpu, size: PoolSize, kept: Kept) -> wasmtime::Result<Config> {
+    let activations = size.activations;
     let mut pool = PoolingAllocationConfig::default();
     pool.total_stacks(activations)
         .total_component_instances(activations)
@@ -93,18 +103,15 @@ pub(super) fn pooling(activations: u32, memory: u64, cpu: Cpu) -> wasmtime::Resu
         .max_tables_per_component(TABLES)
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
-        .max_core_instance_size(CORE_INSTANCE_BYTES)
-        .linear_memory_keep_resident(kept(activations, memory))
-        .table_keep_resident(KEEP_RESIDENT)
+        .max_memory_size(usize::try_from(size.memory.reservation())?)
+        .max_core_instance_size(INSTANCE_BYTES)
+        .max_component_instance_size(INSTANCE_BYTES)
+        .linear_memory_keep_resident(kept.memory)
+        .table_keep_resident(kept.table)
         .pagemap_scan(Enabled::Auto);
-    let mut config = code(cpu)?;
+    let mut config = code(Target { cpu, memory: size.memory })?;
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Ok(config)
-}
-
-/// Instances are mapped one by one, where a pool's address space is refused.
-pub(super) fn on_demand(cpu: Cpu) -> wasmtime::Result<Config> {
-    for_compiling(cpu)
 }
 
 /// How many activations the system's limit on mappings leaves room for, at most `wanted` and at least one.
@@ -112,20 +119,4 @@ pub(super) fn activations(wanted: u32) -> u32 {
     let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|text| text.trim().parse().ok());
     let room = limit.map_or(u32::MAX, |limit: u32| limit.saturating_sub(OTHER_MAPPINGS) / MAPPINGS_PER_ACTIVATION);
     wanted.min(room).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stays_mapped_is_a_part_of_what_activations_may_hold() {
-        let most = if PoolingAllocationConfig::is_pagemap_scan_available() { KEEP_RESIDENT_MOST } else { KEEP_RESIDENT };
-        assert_eq!(kept(1, 4 << 30), most);
-        assert_eq!(kept(128, 4 << 30), most);
-        assert_eq!(kept(128, 64 << 20), KEEP_RESIDENT);
-        for (activations, memory) in [(1, 128 << 20), (16, 256 << 20), (128, 1 << 30), (1000, 4 << 30)] {
-            assert!(u64::from(activations) * kept(activations, memory) as u64 <= memory / 4, "{activations} of {memory}");
-        }
-    }
 }
