@@ -41,20 +41,38 @@ type LazyStorage = LazyLock<Backend<ObjectStorage>, Box<dyn FnOnce() -> Backend<
 
 /// Where models are asked and objects are kept, as one configuration says.
 pub struct Backends {
+    /// Where models are asked by their servers' names.
+    models: Backend<dyn InferenceBackend>,
+    /// The same, with the names of a registry in front of it.
     inference: Backend<dyn InferenceBackend>,
-    storage: LazyStorage,
+    storage: Arc<LazyStorage>,
     default_model: Option<Arc<str>>,
 }
 
 impl Backends {
     /// Those that `config` names.
     pub fn of(config: &Config) -> Self {
-        let (place, state) = (config.clone(), StateDir::new(&config.state_dir));
-        Self::new(config, registered(config, inference(config)), LazyLock::new(Box::new(move || storage(&place, &state))))
+        let models = inference(config);
+        Self { models: models.clone(), ..Self::new(config, registered(config, models), lazily(config)) }
+    }
+
+    /// Those that `config` names. Of the servers that `own` names too, which are these backends', none is opened again.
+    pub(crate) fn with_servers_of(&self, own: &Config, config: &Config) -> Self {
+        let same_models = config.triton == own.triton && config.embedded_models == own.embedded_models;
+        let models = if same_models { self.models.clone() } else { inference(config) };
+        let same_registry = same_models && config.mlflow == own.mlflow;
+        let same_storage = config.s3 == own.s3 && config.embedded_storage == own.embedded_storage;
+        Self {
+            inference: if same_registry { self.inference.clone() } else { registered(config, models.clone()) },
+            models,
+            storage: if same_storage { Arc::clone(&self.storage) } else { Arc::new(lazily(config)) },
+            default_model: config.model_name.as_deref().map(Arc::from),
+        }
     }
 
     fn new(config: &Config, inference: Backend<dyn InferenceBackend>, storage: LazyStorage) -> Self {
-        Self { inference, storage, default_model: config.model_name.as_deref().map(Arc::from) }
+        let default_model = config.model_name.as_deref().map(Arc::from);
+        Self { models: inference.clone(), inference, storage: Arc::new(storage), default_model }
     }
 
     /// Where models are asked, or why none can be.
@@ -64,7 +82,7 @@ impl Backends {
 
     /// Where objects are, or why there are none.
     pub fn storage(&self) -> Backend<ObjectStorage> {
-        self.storage.clone()
+        LazyLock::force(&self.storage).clone()
     }
 
     pub(crate) fn default_model(&self) -> Option<Arc<str>> {
@@ -225,6 +243,12 @@ pub(crate) fn cache(config: &Config) -> Result<Option<AotCache>, HostError> {
 
 fn policy(config: &Config, unless_given: fn() -> Policy) -> Result<Policy, PolicyError> {
     Ok(config.policy.as_deref().map_or_else(|| Ok(unless_given()), Policy::read)?.with_limits(&config.limits))
+}
+
+/// The storage of `config`, opened when it is first asked for.
+fn lazily(config: &Config) -> LazyStorage {
+    let (place, state) = (config.clone(), StateDir::new(&config.state_dir));
+    LazyLock::new(Box::new(move || storage(&place, &state)))
 }
 
 fn opened(storage: Backend<ObjectStorage>) -> LazyStorage {

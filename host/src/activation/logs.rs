@@ -1,6 +1,7 @@
 //! Standard output and error of one activation: bytes from the guest in, whole lines out.
 //!
-//! Lines are handed on as they end, at most 64 KiB at a time, without their secrets. Past the limit output is dropped with one notice and
+//! Lines are handed on as they end, at most 64 KiB at a time, without their secrets. A sink that has no room makes the guest wait
+//! ([`LogSink::room`]), within the activation's time. Past the limit output is dropped with one notice and
 //! the activation goes on. Nothing a guest writes can be taken for the platform's end-of-activation mark or for a receipt.
 
 use std::borrow::Cow;
@@ -8,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use futures::future::{self, BoxFuture};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
@@ -38,13 +40,29 @@ pub enum Stream {
 
 /// Where an activation's lines go.
 pub trait LogSink: Send + Sync {
-    /// Takes one line, without its newline. It may be any bytes.
+    /// Takes one line, without its newline. It may be any bytes. Must not block.
     fn line(&self, stream: Stream, line: &[u8]);
+
+    /// Is called when the guest has written something, after its lines: a sink that gathers them may hand them on.
+    fn flush(&self) {}
+
+    /// Whether the guest may write more without waiting for [`LogSink::room`].
+    fn has_room(&self, _: Stream) -> bool {
+        true
+    }
+
+    /// Waits until the guest may write more. Lines that come all the same are the sink's to keep or to drop.
+    fn room(&self, _: Stream) -> BoxFuture<'_, ()> {
+        Box::pin(future::ready(()))
+    }
 }
 
 /// The logs of one activation. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Logs(Arc<Mutex<Assembler>>);
+pub(super) struct Logs {
+    sink: Arc<dyn LogSink>,
+    assembler: Arc<Mutex<Assembler>>,
+}
 
 struct Assembler {
     sink: Arc<dyn LogSink>,
@@ -66,16 +84,17 @@ struct Partial {
 impl Logs {
     pub(super) fn new(sink: Arc<dyn LogSink>, limit: u64) -> Self {
         let (stdout, stderr, tail) = (Partial::default(), Partial::default(), VecDeque::new());
-        Self(Arc::new(Mutex::new(Assembler { sink, limit, written: 0, cut: false, stdout, stderr, tail })))
+        let assembler = Assembler { sink: Arc::clone(&sink), limit, written: 0, cut: false, stdout, stderr, tail };
+        Self { sink, assembler: Arc::new(Mutex::new(assembler)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Assembler> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.assembler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The guest's handle on `stream`.
     pub(super) fn stream(&self, stream: Stream) -> GuestStream {
-        GuestStream { logs: self.clone(), stream }
+        GuestStream { logs: self.clone(), stream, granted: false }
     }
 
     /// Hands on what has no newline yet.
@@ -83,6 +102,7 @@ impl Logs {
         let mut logs = self.lock();
         logs.end_line(Stream::Stdout);
         logs.end_line(Stream::Stderr);
+        self.sink.flush();
     }
 
     /// Bytes the guest wrote, and whether some were dropped.
@@ -114,7 +134,9 @@ impl Assembler {
         // A panic after the limit still tells its reason.
         if kept < bytes.len() && stream == Stream::Stderr {
             let dropped = String::from_utf8_lossy(bytes.get(kept..).unwrap_or_default()).into_owned();
-            redaction::redact(&dropped).lines().for_each(|line| self.remember(line));
+            let redacted = redaction::redact(&dropped);
+            let last: Vec<_> = redacted.lines().rev().take(TAIL_LINES).collect();
+            last.into_iter().rev().for_each(|line| self.remember(line));
         }
         if kept < bytes.len() && !self.cut {
             self.cut = true;
@@ -123,6 +145,7 @@ impl Assembler {
             let notice = format!("keynet: the log limit of {} bytes is reached; what follows is dropped (raise KEYNET_LOGS)", self.limit);
             self.sink.line(Stream::Stderr, notice.as_bytes());
         }
+        self.sink.flush();
     }
 
     fn partial(&mut self, stream: Stream) -> &mut Partial {
@@ -185,21 +208,29 @@ impl Drop for Assembler {
     fn drop(&mut self) {
         self.end_line(Stream::Stdout);
         self.end_line(Stream::Stderr);
+        self.sink.flush();
     }
 }
 
 /// Breaks what the platform or a reader of receipts would take for its own.
-pub(crate) fn disarm(mut line: Vec<u8>) -> Vec<u8> {
-    if line.starts_with(receipt::PREFIX.as_bytes()) {
-        line.splice(0..0, BREAK.bytes());
+pub(crate) fn disarm(line: Vec<u8>) -> Vec<u8> {
+    let forged = line.starts_with(receipt::PREFIX.as_bytes());
+    let Some(first) = find(&line, SENTINEL.as_bytes()) else {
+        return if forged { [BREAK.as_bytes(), &line].concat() } else { line };
+    };
+    // Copied once: a line may be nothing but marks.
+    let mut whole = Vec::with_capacity(line.len() + line.len() / 8);
+    whole.extend_from_slice(if forged { BREAK.as_bytes() } else { b"" });
+    let mut rest = line.as_slice();
+    let mut next = Some(first);
+    while let Some((before, after)) = next.and_then(|at| rest.split_at_checked(at + SENTINEL.len() / 2)) {
+        whole.extend_from_slice(before);
+        whole.extend_from_slice(BREAK.as_bytes());
+        rest = after;
+        next = find(rest, SENTINEL.as_bytes());
     }
-    let mut from = 0;
-    while let Some(at) = find(line.get(from..).unwrap_or_default(), SENTINEL.as_bytes()) {
-        let middle = from + at + SENTINEL.len() / 2;
-        line.splice(middle..middle, BREAK.bytes());
-        from = middle;
-    }
-    line
+    whole.extend_from_slice(rest);
+    whole
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -219,6 +250,8 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 pub(super) struct GuestStream {
     logs: Logs,
     stream: Stream,
+    /// The guest has waited for room, and may write once.
+    granted: bool,
 }
 
 impl IsTerminal for GuestStream {
@@ -249,13 +282,20 @@ impl OutputStream for GuestStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MAX_LINE)
+        let granted = std::mem::take(&mut self.granted);
+        Ok(if granted || self.logs.sink.has_room(self.stream) { MAX_LINE } else { 0 })
     }
 }
 
 #[async_trait::async_trait]
 impl Pollable for GuestStream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        if !self.granted && !self.logs.sink.has_room(self.stream) {
+            self.logs.sink.room(self.stream).await;
+            // Whatever other activations write meanwhile, this one has waited: WASI traps a guest that is made to wait too often.
+            self.granted = true;
+        }
+    }
 }
 
 #[cfg(test)]

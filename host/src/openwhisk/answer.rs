@@ -32,9 +32,21 @@ pub(super) fn ok(json: impl Into<Bytes>) -> Answer {
     with_status(StatusCode::OK, json.into())
 }
 
-/// `{"error": message}` and nothing else: the platform shows the message to the user.
+/// Bytes that the message of an error may have. Some messages are the action's own words.
+const MAX_MESSAGE: usize = 64 << 10;
+
+/// `{"error": message}` and nothing else: the platform shows the message to the user. A long message is cut.
 pub(super) fn error(status: StatusCode, message: &str) -> Answer {
-    with_status(status, json!({ "error": message }).to_string().into())
+    let json = match shortened(message) {
+        None => json!({ "error": message }),
+        Some(beginning) => json!({ "error": format!("{beginning}… (cut; the message has {} bytes)", message.len()) }),
+    };
+    with_status(status, json.to_string().into())
+}
+
+/// Returns the beginning of a message that is too long to be repeated whole; None if it is not.
+pub(super) fn shortened(message: &str) -> Option<&str> {
+    (message.len() > MAX_MESSAGE).then(|| message.get(..message.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default())
 }
 
 fn with_status(status: StatusCode, json: Bytes) -> Answer {
@@ -49,6 +61,13 @@ mod tests {
     use hyper::body::Body as _;
 
     use super::*;
+
+    #[test]
+    fn a_message_of_many_megabytes_is_cut() {
+        let answer = error(StatusCode::BAD_GATEWAY, &"é".repeat(30 << 20));
+        let length = answer.body().size_hint().exact().unwrap();
+        assert!((64 << 10..65 << 10).contains(&length), "{length}");
+    }
 
     #[test]
     fn every_answer_has_a_known_length() {

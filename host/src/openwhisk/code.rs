@@ -7,9 +7,13 @@ use hyper::StatusCode;
 
 use super::archive::{self, ArchiveError, Unpacked};
 use crate::policy::{Ask, AskError};
+use crate::quote::quoted;
 
 /// How a reference to a registry begins.
 const REFERENCE: &str = "oci://";
+
+/// Digits of base64 that are decoded at once where there is white space among them.
+const PART: usize = 4 << 10;
 
 /// The code, as far as it came with the request.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +38,8 @@ pub(super) enum CodeError {
     Mangled,
     /// Not base64.
     #[error(
-        "the code is neither base64 of a component, a zip or a tar.gz nor a reference `oci://registry/namespace/name@sha256:…`; it begins with {0:?}"
+        "the code is neither base64 of a component, a zip or a tar.gz nor a reference `oci://registry/namespace/name@sha256:…`; it begins with {}",
+        quoted(.0)
     )]
     NotBase64(String),
     /// Base64 of something else.
@@ -77,16 +82,26 @@ pub(super) fn read(code: &str) -> Result<Arrived, CodeError> {
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, CodeError> {
-    // A file that `base64` wrapped; with its newlines it is not what the platform calls binary.
-    let wrapped = text.bytes().any(|byte| byte.is_ascii_whitespace());
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoder = GeneralPurpose::new(&STANDARD, config);
-    let bytes = if wrapped {
-        decoder.decode(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>())
-    } else {
-        decoder.decode(text)
-    };
-    bytes.map_err(|_| CodeError::NotBase64(text.chars().take(40).collect()))
+    let wrong = |_| CodeError::NotBase64(text.chars().take(40).collect());
+    // A file that `base64` wrapped; with its newlines it is not what the platform calls binary.
+    if !text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        return decoder.decode(text).map_err(wrong);
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let mut digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    loop {
+        // Whole groups of four; only the last may be padded.
+        let part: Vec<u8> = digits.by_ref().take(PART).collect();
+        decoder.decode_vec(&part, &mut bytes).map_err(wrong)?;
+        if part.len() < PART {
+            return Ok(bytes);
+        }
+        if part.ends_with(b"=") && digits.next().is_some() {
+            return Err(CodeError::NotBase64(text.chars().take(40).collect()));
+        }
+    }
 }
 
 fn open(bytes: Vec<u8>) -> Result<Arrived, CodeError> {
@@ -126,6 +141,17 @@ mod tests {
         let wrapped: String = text.as_bytes().chunks(76).map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap())).collect();
         for code in [text.clone(), format!("{text}\n"), wrapped, format!(" {text} "), text.trim_end_matches('=').to_owned()] {
             assert_eq!(component(&code), COMPONENT, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_long_file_that_was_wrapped_is_decoded_in_parts() {
+        for length in [3 * PART / 4 - 1, 3 * PART / 4, 3 * PART / 4 + 1, 3 * PART] {
+            let long: Vec<u8> = COMPONENT.iter().copied().cycle().take(length).collect();
+            let text = BASE64_STANDARD.encode(&long);
+            let (first, last) = text.split_at(77);
+            assert_eq!(component(&format!("{first}\n{last}\n")), long, "{length}");
+            assert!(read(&format!("{first}\n{last}=\n{text}")).is_err(), "{length}");
         }
     }
 

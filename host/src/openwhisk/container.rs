@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 use super::environment::BaseEnvironment;
 use super::output::Output;
 use super::own_servers::OwnServers;
-use super::window::{GATHERED, Window};
+use super::window::Window;
 use crate::action::Action;
 use crate::config::{Config, ConfigError, Origin, RuntimeConfig};
 use crate::engine::{BakedCode, Engine, memory_left};
@@ -25,7 +25,7 @@ pub(super) struct Container {
     /// The operator's part of the host's configuration, or what is wrong with it.
     host: Result<Config, ConfigError>,
     engine: OnceCell<Arc<Engine>>,
-    output: Arc<Output>,
+    pub(super) output: Arc<Output>,
     loaded: OnceLock<Loaded>,
     /// Held by the `/init` that is under way.
     pub(super) initializing: Mutex<()>,
@@ -111,7 +111,7 @@ impl Container {
 
     /// Opens an activation's share of the output.
     pub(super) fn window(&self) -> Arc<Window> {
-        Window::open(Arc::clone(&self.output), if self.config.concurrent { GATHERED } else { 0 })
+        Window::open(Arc::clone(&self.output), self.config.concurrent)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The environment that an activation sees: `/init`'s `env`, this run's `__OW_*`, and the platform's address. Never the process's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
@@ -23,32 +23,52 @@ impl BaseEnvironment {
 
     /// With a run's own, which stand above `/init`'s.
     pub(super) fn with(&self, run: Vec<(String, String)>) -> Vec<(String, String)> {
-        let from_init = self.0.iter().filter(|(name, _)| !run.iter().any(|(of_run, _)| of_run == name));
+        const FEW: usize = 16;
+        let many: Option<HashSet<&str>> = (run.len() > FEW).then(|| run.iter().map(|(name, _)| name.as_str()).collect());
+        let is_of_run = |name: &str| match &many {
+            Some(names) => names.contains(name),
+            None => run.iter().any(|(of_run, _)| of_run == name),
+        };
+        let from_init = self.0.iter().filter(|(name, _)| !is_of_run(name));
         let mut all: Vec<_> = from_init.cloned().collect();
         all.extend(run);
         all
     }
 }
 
-/// The variable that a field of `/run` becomes.
-pub(super) fn variable(field: &str, value: &Value) -> Option<(String, String)> {
+/// The variable that a field of `/run` becomes; `value` is JSON text.
+pub(super) fn variable(field: &str, value: &str) -> Option<(String, String)> {
     let name = format!("__OW_{}", field.to_uppercase());
     let text = text(value)?;
     (is_name(&name) && !text.contains('\0')).then_some((name, text))
 }
 
-/// A value as the platform puts it into a variable: scalars as they are written, objects and arrays as compact JSON; nothing of null.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+/// Returns the text that the platform puts into a variable for a value, which is JSON text: scalars as they are written, objects and
+/// arrays as compact JSON; None for null. Nothing is held of a value but its text.
+pub(super) fn text(value: &str) -> Option<String> {
+    match value.as_bytes().first()? {
+        b'n' => None,
+        b'"' => match value.get(1..value.len() - 1) {
+            Some(plain) if !plain.contains('\\') => Some(plain.to_owned()),
+            _ => serde_json::from_str(value).ok(),
+        },
+        b'{' | b'[' => Some(compact(value)),
+        _ => serde_json::from_str::<Value>(value).ok().map(|scalar| scalar.to_string()),
     }
 }
 
-/// The variables of `/init`'s `env`: as [`text`], and null is empty.
-pub(super) fn init_variables(env: serde_json::Map<String, Value>) -> BTreeMap<String, String> {
-    env.into_iter().map(|(name, value)| (name, text(&value).unwrap_or_default())).collect()
+/// JSON text without the white space between its tokens.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let keep = |c: &char| {
+        let keep = in_string || !c.is_ascii_whitespace();
+        if *c == '"' && !escaped {
+            in_string = !in_string;
+        }
+        escaped = *c == '\\' && !escaped;
+        keep
+    };
+    json.chars().filter(keep).collect()
 }
 
 fn is_name(name: &str) -> bool {
@@ -57,8 +77,6 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -67,15 +85,22 @@ mod tests {
 
     #[test]
     fn values_become_text_as_the_platform_writes_them() {
-        let Value::Object(env) = json!({ "s": "x", "n": 3, "f": 1.5, "b": true, "a": ["a", 1], "o": {"a": "A"}, "z": null }) else {
-            unreachable!()
-        };
-        let expected = map(&[("s", "x"), ("n", "3"), ("f", "1.5"), ("b", "true"), ("a", "[\"a\",1]"), ("o", "{\"a\":\"A\"}"), ("z", "")]);
-        assert_eq!(init_variables(env), expected);
-        assert_eq!(variable("deadline", &json!(7)), Some(("__OW_DEADLINE".into(), "7".into())));
-        assert_eq!(variable("transaction_id", &json!("t")), Some(("__OW_TRANSACTION_ID".into(), "t".into())));
-        assert_eq!(variable("x", &Value::Null), None);
-        assert_eq!(variable("a=b", &json!("x")), None);
+        for (json, expected) in [
+            (r#""x""#, Some("x")),
+            (r#""a\"\u0041\n""#, Some("a\"A\n")),
+            ("3", Some("3")),
+            ("1.5", Some("1.5")),
+            ("true", Some("true")),
+            ("null", None),
+            (r#"["a", 1]"#, Some(r#"["a",1]"#)),
+            (r#"{ "a" : "A b\\", "c": "\" d" }"#, Some(r#"{"a":"A b\\","c":"\" d"}"#)),
+        ] {
+            assert_eq!(text(json).as_deref(), expected, "{json}");
+        }
+        assert_eq!(variable("deadline", "7"), Some(("__OW_DEADLINE".into(), "7".into())));
+        assert_eq!(variable("transaction_id", r#""t""#), Some(("__OW_TRANSACTION_ID".into(), "t".into())));
+        assert_eq!(variable("x", "null"), None);
+        assert_eq!(variable("a=b", r#""x""#), None);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::StatusCode;
-use hyper::body::Bytes;
 
 use super::answer::{self, Answer};
 use super::code::{self, Arrived, CodeError};
@@ -15,6 +14,7 @@ use super::container::{Container, EngineError, Loaded};
 use super::deadline::Due;
 use super::environment::BaseEnvironment;
 use super::init_request::InitRequest;
+use super::intake::RequestBody;
 use super::own_servers::OwnServers;
 use super::pulling::{self, PullError};
 use super::window::Window;
@@ -24,6 +24,7 @@ use crate::config::{Config, ConfigError};
 use crate::engine::LoadError;
 use crate::host::{Host, HostError};
 use crate::policy::Ask;
+use crate::quote::shown;
 use crate::redaction::redact;
 
 /// Why there is no action now. The text is what the platform shows to the user.
@@ -48,7 +49,7 @@ enum InitError {
     Host(#[from] HostError),
     #[error("{0}{advice}", advice = advice(.0))]
     Action(#[from] ActionError),
-    #[error("the action's function is `{is}`, and `{asked}` was asked for: leave `main` out, or say `{is}`")]
+    #[error("the action's function is `{is}`, and `{}` was asked for: leave `main` out, or say `{is}`", shown(.asked))]
     Main { asked: String, is: String },
     #[error("the action was not ready within {} ms, its timeout, while {doing}{advice}", .limit.as_millis())]
     Time { limit: Duration, doing: &'static str, advice: &'static str },
@@ -93,7 +94,7 @@ impl Stage {
 }
 
 /// Initializes `container` with `body`.
-pub(super) async fn init(container: &Container, body: Bytes) -> Answer {
+pub(super) async fn init(container: &Container, body: RequestBody) -> Answer {
     let window = container.window();
     let Ok(_initializing) = container.initializing.try_lock() else { return second(&window) };
     if container.loaded().is_some() {
@@ -107,7 +108,8 @@ pub(super) async fn init(container: &Container, body: Bytes) -> Answer {
             answer::ok(r#"{"ok":true}"#)
         }
         Err(error) => {
-            let message = redact(&error.to_string()).into_owned();
+            let message = error.to_string();
+            let message = redact(answer::shortened(&message).unwrap_or(&message)).into_owned();
             window.note(&message);
             window.close(None);
             answer::error(error.status(), &message)
@@ -128,10 +130,10 @@ struct Request {
     env: BTreeMap<String, String>,
 }
 
-async fn load(container: &Container, body: Bytes, window: &Arc<Window>) -> Result<Loaded, InitError> {
+async fn load(container: &Container, body: RequestBody, window: &Arc<Window>) -> Result<Loaded, InitError> {
     let (now, clock) = (Instant::now(), SystemTime::now());
     // Megabytes are decoded and unpacked where nobody waits for it, and the text is gone before the component is compiled.
-    let request = tokio::task::spawn_blocking(move || read(&body)).await??;
+    let request = tokio::task::spawn_blocking(move || read(body.bytes())).await??;
     let stage = Stage(Mutex::new(("reading its code", "")));
     let loading = load_request(container, request.main, request.code, &request.env, window, &stage);
     match Due::read(request.env.get("__OW_DEADLINE").map(String::as_str), now, clock) {
@@ -171,7 +173,7 @@ async fn load_request(
     let action = Action::load_with(host, &component, options).await?;
     check_main(main, &action.description().name)?;
     let own_servers = if container.config.config_from_parameters {
-        OwnServers::allowed(container.environment.clone(), env.clone())
+        OwnServers::allowed(container.environment.clone(), env.clone(), config)
     } else {
         OwnServers::refused()
     };

@@ -2,12 +2,20 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-use super::environment::init_variables;
+use super::environment::text;
+use super::request_json::{Limits, Name, object, string};
+
+/// Init parameters may be as many as the platform's parameters, of which 1 MiB is allowed unless its operator allows more.
+const VARIABLES: Limits = Limits { what: "variables in `env`", count: 4096, text: 4 << 20 };
+
+/// Bytes of `main`: no function has so long a name.
+const MAX_MAIN: usize = 1 << 10;
 
 /// What the platform sends about an action. `name` and `binary` say nothing that counts here, and unknown fields nothing at all.
 #[derive(Debug, Default)]
@@ -23,40 +31,67 @@ pub(super) struct InitRequest<'a> {
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
-    value: Option<Action<'a>>,
+    value: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Action<'a> {
-    main: Option<String>,
+    #[serde(borrow)]
+    main: Option<&'a RawValue>,
     #[serde(borrow)]
     code: Option<&'a RawValue>,
-    env: Option<Map<String, Value>>,
+    #[serde(borrow)]
+    env: Option<&'a RawValue>,
 }
 
 impl<'a> InitRequest<'a> {
     /// Reads a body; an empty one is as `{}`.
     ///
     /// # Errors
-    /// Not JSON, or fields of other types.
+    /// Not JSON, fields of other types, or more variables than are allowed.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
-        if body.trim_ascii().is_empty() {
-            return Ok(Self::default());
+        match body.trim_ascii_start().first() {
+            None => return Ok(Self::default()),
+            Some(b'{') => {}
+            Some(_) => return Err(serde_json::Error::custom("it is not an object")),
         }
-        let Body { value: Some(action) } = serde_json::from_slice(body)? else { return Ok(Self::default()) };
+        let Body { value } = serde_json::from_slice(body)?;
+        let Some(action) = value.map(|value| object(value, "`value`")).transpose()?.flatten() else { return Ok(Self::default()) };
+        let Action { main, code, env } = serde_json::from_str(action)?;
+        let main = main.map(|main| string(main, "`main`")).transpose()?.flatten();
+        if main.as_ref().is_some_and(|main| main.len() > MAX_MAIN) {
+            return Err(serde_json::Error::custom(format_args!("`main` has more than {MAX_MAIN} bytes")));
+        }
         Ok(Self {
-            main: action.main,
-            code: action.code.map(|raw| text(raw.get())).transpose()?,
-            env: init_variables(action.env.unwrap_or_default()),
+            main: main.map(Cow::into_owned),
+            code: code.map(|code| string(code, "`code`")).transpose()?.flatten(),
+            env: match env.map(|env| object(env, "`env`")).transpose()?.flatten() {
+                Some(env) => serde_json::Deserializer::from_str(env).deserialize_map(Environment)?,
+                None => BTreeMap::new(),
+            },
         })
     }
 }
 
-/// The text that a JSON string stands for.
-fn text(json: &str) -> Result<Cow<'_, str>, serde_json::Error> {
-    match json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
-        _ => serde_json::from_str(json).map(Cow::Owned),
+struct Environment;
+
+impl<'de> Visitor<'de> for Environment {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of variables")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<BTreeMap<String, String>, A::Error> {
+        let mut variables = BTreeMap::new();
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(Name(name)) = fields.next_key()? {
+            let value: &RawValue = fields.next_value()?;
+            VARIABLES.admit(count, &mut bytes, &name, value.get())?;
+            count += 1;
+            variables.insert(name.into_owned(), text(value.get()).unwrap_or_default());
+        }
+        Ok(variables)
     }
 }
 
@@ -79,6 +114,30 @@ mod tests {
         for body in ["", " \n", "{}", r#"{"value": null}"#, r#"{"value": {}}"#, r#"{"value": {"code": null, "env": null, "main": null}}"#] {
             let request = InitRequest::parse(body.as_bytes()).unwrap();
             assert!(request.code.is_none() && request.env.is_empty() && request.main.is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn variables_are_counted_and_the_limit_is_named() {
+        let pairs: Vec<_> = (0..4097).map(|index| format!("\"v{index}\":[{index}, null]")).collect();
+        let body = |pairs: &[String]| format!("{{\"value\":{{\"env\":{{{}}}}}}}", pairs.join(","));
+        let error = InitRequest::parse(body(&pairs).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("more than 4096 variables in `env`"), "{error}");
+        let env = InitRequest::parse(body(&pairs[..4096]).as_bytes()).unwrap().env;
+        assert_eq!((env.len(), env["v7"].as_str()), (4096, "[7,null]"));
+        let large = format!("\"v\":\"{}\"", "x".repeat(4 << 20));
+        let error = InitRequest::parse(body(&[large]).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("more than 4194304 bytes"), "{error}");
+    }
+
+    #[test]
+    fn an_error_repeats_nothing_of_a_large_body() {
+        let text = "x".repeat(1 << 20);
+        for value in
+            [format!("\"{text}\""), format!("{{\"env\":\"{text}\"}}"), format!("{{\"main\":\"{text}\"}}"), format!("{{\"{text}\"}}")]
+        {
+            let error = InitRequest::parse(format!("{{\"value\":{value}}}").as_bytes()).unwrap_err().to_string();
+            assert!(error.len() < 200, "{error}");
         }
     }
 

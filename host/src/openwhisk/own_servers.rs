@@ -1,84 +1,252 @@
-//! Callers who bring servers of their own in the parameters of `/run`, where the operator allows it.
+//! Callers that bring servers of their own in the parameters of `/run`, if the operator allows it.
 //!
 //! Each server is one unit: a caller's store is asked with a caller's credentials, never with the host's. The clients see to it that a
-//! caller's servers are at public addresses.
+//! caller's servers are at public addresses. What a caller does not bring is the action's own, and is not opened again. What a caller
+//! brings is opened on a thread that may block, few at once, and kept for the next call; how many are kept and used at once is limited.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use serde_json::Value;
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use tokio::sync::{OnceCell, Semaphore};
 
+use super::request_json::{Name, string};
 use crate::action::{Action, Means};
 use crate::config::{Config, ConfigError, Origin, is_reserved};
 use crate::host::Backends;
 
-/// Connections are kept for so many callers' servers; those used longest ago go first.
+/// Connections are kept for so many callers' servers that no activation uses; those used longest ago go first.
 const KEPT: usize = 8;
 
+/// So many callers' servers are used at once.
+const USED: usize = 64;
+
+/// So many are opened at once: it reads certificates and may take a while.
+const OPENED_AT_ONCE: usize = 2;
+
+/// Bytes of one of a caller's values, and how many there may be.
+const MAX_VALUE: usize = 8 << 10;
+const MAX_VALUES: usize = 64;
+
+/// Why a caller's servers cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(super) enum OwnServersError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("{USED} callers use servers of their own at this moment, and the container takes no more: try again")]
+    Busy,
+    #[error("the servers in the parameters could not be opened in the time this activation has: try again")]
+    Late,
+    #[error("a thread of the host failed: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
 /// The names and values that a caller sent.
-type Sent = BTreeMap<String, String>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sent(BTreeMap<String, String>);
 
 /// What callers bring to one action.
-pub(super) struct OwnServers {
-    /// The container's and `/init`'s variables, which come first; none where callers may bring nothing.
-    before: Option<[(Origin, BTreeMap<String, String>); 2]>,
-    known: Mutex<Vec<(Sent, Arc<Means>)>>,
+pub(super) struct OwnServers(Option<Allowed>);
+
+struct Allowed {
+    /// The container's and `/init`'s variables, which come first.
+    before: [(Origin, BTreeMap<String, String>); 2],
+    /// What they say.
+    config: Config,
+    known: Mutex<Vec<Known>>,
+    opening: Arc<Semaphore>,
+}
+
+/// One caller's servers.
+struct Known {
+    sent: Sent,
+    means: Arc<OnceCell<Arc<Means>>>,
+}
+
+impl Known {
+    /// Whether an activation opens or uses them.
+    fn is_used(&self) -> bool {
+        Arc::strong_count(&self.means) > 1 || self.means.get().is_some_and(|means| Arc::strong_count(means) > 1)
+    }
 }
 
 impl OwnServers {
-    /// Nobody may.
+    /// No caller may bring any.
     pub(super) fn refused() -> Self {
-        Self { before: None, known: Mutex::default() }
+        Self(None)
     }
 
-    /// For what the container and `/init` leave open.
-    pub(super) fn allowed(container: BTreeMap<String, String>, init: BTreeMap<String, String>) -> Self {
-        Self { before: Some([(Origin::Container, container), (Origin::Init, init)]), known: Mutex::default() }
+    /// For what the container and `/init` leave open; together they say `config`.
+    pub(super) fn allowed(container: BTreeMap<String, String>, init: BTreeMap<String, String>, config: Config) -> Self {
+        Self(Some(Allowed {
+            before: [(Origin::Container, container), (Origin::Init, init)],
+            config,
+            known: Mutex::default(),
+            opening: Arc::new(Semaphore::new(OPENED_AT_ONCE)),
+        }))
     }
 
-    /// What `action` works with for a caller with the argument `value`; none for the action's own.
+    /// Whether a caller may bring any.
+    pub(super) fn are_allowed(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Returns what `action` works with for a caller that sent `sent`; None for the action's own.
     ///
     /// # Errors
-    /// What the caller sent cannot be used.
-    pub(super) fn means(&self, action: &Action, value: &str) -> Result<Option<Arc<Means>>, ConfigError> {
-        let Some(before) = &self.before else { return Ok(None) };
-        let sent = sent(value);
-        if sent.is_empty() {
-            return Ok(None);
+    /// What the caller sent cannot be used, or not now.
+    pub(super) async fn means(&self, action: &Action, sent: Sent, due: Option<Instant>) -> Result<Option<Arc<Means>>, OwnServersError> {
+        match self.0.as_ref().filter(|_| !sent.0.is_empty()) {
+            None => Ok(None),
+            // Boxed, so that activations without any do not carry its state around.
+            Some(allowed) => Box::pin(allowed.means(action, sent, due)).await.map(Some),
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = known.iter().position(|(other, _)| *other == sent) {
-            let used = known.remove(at);
-            let means = Arc::clone(&used.1);
-            known.push(used);
-            return Ok(Some(means));
-        }
-        let mut origins = before.to_vec();
-        origins.push((Origin::Parameters, sent.clone()));
-        let means = Arc::new(action.means_with(&Backends::of(&Config::from_origins(origins)?)));
-        if known.len() == KEPT {
-            known.remove(0);
-        }
-        known.push((sent, Arc::clone(&means)));
-        Ok(Some(means))
     }
 }
 
-/// The configuration in an argument: what [`Config`] reads of a caller, which is never about the host itself.
-fn sent(value: &str) -> Sent {
-    let Ok(Value::Object(fields)) = serde_json::from_str(value) else { return Sent::new() };
-    let of_servers = fields.into_iter().filter(|(name, _)| is_reserved(name) && !name.starts_with("KEYNET_"));
-    of_servers.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
+impl Allowed {
+    async fn means(&self, action: &Action, sent: Sent, due: Option<Instant>) -> Result<Arc<Means>, OwnServersError> {
+        let means = self.known(&sent)?;
+        let opened = means.get_or_try_init(|| self.open(action, sent));
+        let opened = match due {
+            Some(due) => tokio::time::timeout_at(due.into(), opened).await.map_err(|_| OwnServersError::Late)?,
+            None => opened.await,
+        };
+        opened.map(Arc::clone)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The place of a caller's servers, which may not be opened yet.
+    fn known(&self, sent: &Sent) -> Result<Arc<OnceCell<Arc<Means>>>, OwnServersError> {
+        let mut known = self.lock();
+        let found = match known.iter().position(|other| other.sent == *sent) {
+            Some(at) => known.remove(at),
+            None => {
+                while known.iter().filter(|other| !other.is_used()).count() >= KEPT {
+                    let Some(at) = known.iter().position(|other| !other.is_used()) else { break };
+                    known.remove(at);
+                }
+                if known.iter().filter(|other| other.is_used()).count() >= USED {
+                    return Err(OwnServersError::Busy);
+                }
+                Known { sent: sent.clone(), means: Arc::default() }
+            }
+        };
+        let means = Arc::clone(&found.means);
+        known.push(found);
+        Ok(means)
+    }
+
+    async fn open(&self, action: &Action, sent: Sent) -> Result<Arc<Means>, OwnServersError> {
+        // The semaphore is never closed. The place is held as long as the thread works, also if nobody waits for it any more.
+        let place = Arc::clone(&self.opening).acquire_owned().await.ok();
+        let mut origins = self.before.to_vec();
+        origins.push((Origin::Parameters, sent.0));
+        let (host, own, with_storage) = (Arc::clone(action.host()), self.config.clone(), action.imports().has("storage"));
+        let opening = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let backends = host.backends().with_servers_of(&own, &Config::from_origins(origins)?);
+            if with_storage {
+                // Opened here; what is wrong with it is the activation's to say.
+                let _ = backends.storage();
+            }
+            Ok::<_, ConfigError>(backends)
+        });
+        let backends: Backends = opening.await??;
+        Ok(Arc::new(action.means_with(&backends)))
+    }
+}
+
+impl Sent {
+    /// Reads the configuration in an argument: what [`Config`] reads of a caller, which is never about the host itself. Nothing else of
+    /// the argument is held.
+    ///
+    /// # Errors
+    /// There is more of it than any server needs.
+    pub(super) fn read(value: &str) -> Result<Self, String> {
+        if !value.starts_with('{') {
+            return Ok(Self::default());
+        }
+        serde_json::Deserializer::from_str(value).deserialize_map(Reserved).map_err(|error| error.to_string())
+    }
+}
+
+struct Reserved;
+
+impl<'de> Visitor<'de> for Reserved {
+    type Value = Sent;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Sent, A::Error> {
+        let mut sent = BTreeMap::new();
+        while let Some(Name(name)) = fields.next_key()? {
+            if !is_reserved(&name) || name.starts_with("KEYNET_") {
+                fields.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value: &RawValue = fields.next_value()?;
+            if !value.get().starts_with('"') {
+                continue;
+            }
+            let text = string(value, "the value").map_err(A::Error::custom)?.unwrap_or_default();
+            if text.len() > MAX_VALUE || sent.len() == MAX_VALUES {
+                return Err(A::Error::custom(format_args!(
+                    "the parameters configure servers with more than {MAX_VALUES} names, or with more than {MAX_VALUE} bytes for one name"
+                )));
+            }
+            sent.insert(name.into_owned(), text.into_owned());
+        }
+        Ok(Sent(sent))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sent(value: &str) -> Sent {
+        Sent::read(value).unwrap()
+    }
+
     #[test]
     fn a_caller_sends_servers_and_nothing_that_runs_the_host() {
-        let sent = sent(r#"{"TRITON_URL": "http://t:8001", "KEYNET_MEMORY": "1TiB", "name": "Ada", "MODEL_NAME": 3}"#);
-        assert_eq!(sent, Sent::from([("TRITON_URL".to_owned(), "http://t:8001".to_owned())]));
-        assert!(super::sent("[1]").is_empty() && super::sent("{").is_empty());
+        let found = sent(r#"{"TRITON_URL": "http://t:8001", "KEYNET_MEMORY": "1TiB", "name": "Ada", "MODEL_NAME": 3}"#);
+        assert_eq!(found.0, BTreeMap::from([("TRITON_URL".to_owned(), "http://t:8001".to_owned())]));
+        assert!(sent("[1]").0.is_empty() && sent("{}").0.is_empty());
+    }
+
+    #[test]
+    fn what_no_server_needs_is_refused() {
+        let long = format!(r#"{{"TRITON_URL":"{}"}}"#, "x".repeat(MAX_VALUE + 1));
+        let error = Sent::read(&long).unwrap_err();
+        assert!(error.contains("8192 bytes") && error.len() < 300, "{error}");
+    }
+
+    #[test]
+    fn servers_that_are_not_used_go_and_those_in_use_are_limited() {
+        let config = Config::from_origins(vec![(Origin::Container, BTreeMap::new())]).unwrap();
+        let own = OwnServers::allowed(BTreeMap::new(), BTreeMap::new(), config);
+        let allowed = own.0.as_ref().unwrap();
+        let caller = |number: usize| sent(&format!(r#"{{"TRITON_URL": "http://t{number}:8001"}}"#));
+        for number in 0..1000 {
+            allowed.known(&caller(number)).unwrap();
+            assert!(allowed.lock().len() <= KEPT);
+        }
+        let mut used: Vec<_> = (0..USED).map(|number| allowed.known(&caller(number)).unwrap()).collect();
+        assert!(matches!(allowed.known(&caller(USED)), Err(OwnServersError::Busy)));
+        // A caller whose servers are open is not refused.
+        assert!(Arc::ptr_eq(&allowed.known(&caller(7)).unwrap(), &used[7]));
+        used.pop();
+        assert!(allowed.known(&caller(USED)).is_ok());
     }
 }

@@ -4,68 +4,113 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::StatusCode;
-use hyper::body::Bytes;
 use tokio::sync::SemaphorePermit;
 
 use super::answer::{self, Answer};
 use super::container::{Container, Loaded};
 use super::deadline::Due;
 use super::drain::Drain;
+use super::intake::RequestBody;
+use super::own_servers::{OwnServersError, Sent};
 use super::run_request::RunRequest;
 use super::window::Window;
 use crate::activation::{ActivationRequest, Failure, Outcome, guest_deadline};
 use crate::capabilities::user_input::Parameters;
+use crate::quote::shown;
 use crate::redaction::redact;
 
+/// A larger body is read on a thread that may block.
+const INLINE: usize = 256 << 10;
+
+/// A request that was read. Its body is gone.
+struct Asked {
+    parameters: Parameters,
+    /// The caller's own servers.
+    sent: Sent,
+    deadline: Option<String>,
+    variables: Vec<(String, String)>,
+}
+
+/// A request that is answered without being run.
+struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, message: impl ToString) -> Self {
+        Self { status, message: message.to_string() }
+    }
+}
+
 /// Runs the action with `body`.
-pub(super) async fn run(container: &Container, drain: &Drain, body: &Bytes) -> Answer {
+pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody) -> Answer {
     let (now, clock) = (Instant::now(), SystemTime::now());
     let Some(loaded) = container.loaded() else {
         return answer::error(StatusCode::INTERNAL_SERVER_ERROR, answer::NOT_INITIALIZED);
     };
-    let request = match RunRequest::parse(body) {
-        Ok(request) => request,
-        Err(error) => return refused(container, StatusCode::BAD_REQUEST, &format!("the body of /run is not a JSON object: {error}")),
+    let asked = match read(body, loaded.own_servers.are_allowed()).await {
+        Ok(asked) => asked,
+        Err(refusal) => return refused(container, &refusal),
     };
-    let value = request.value.unwrap_or("{}");
-    let Ok(parameters) = Parameters::parse(value) else {
-        return refused(container, StatusCode::NOT_FOUND, answer::NO_ARGUMENT);
-    };
-    let due = match Due::read(request.deadline.as_deref(), now, clock) {
+    let due = match Due::read(asked.deadline.as_deref(), now, clock) {
         Due::Never => None,
         Due::At(due) => Some(due),
-        Due::Past(late) => return failed(container, &too_late(late)),
+        Due::Past(late) => return refused(container, &Refusal::new(StatusCode::OK, too_late(late))),
     };
-    let means = match loaded.own_servers.means(&loaded.action, value) {
-        Ok(means) => means,
-        Err(error) => return failed(container, &error.to_string()),
-    };
-    // Whoever waits in vain has no window: another activation's is open.
+    // A request that times out in the queue writes no log markers: another activation's log window is still open.
     let _turn = match drain.or_cut_off(turn(container, now, due)).await {
         Some(Some(turn)) => turn,
         Some(None) => return application_error("the activation's time was over before the one that runs here had ended: nothing was run"),
         None => return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN),
     };
     let window = container.window();
-    let activation = ActivationRequest {
-        parameters,
-        environment: loaded.environment.with(request.variables),
-        deadline: due,
-        logs: Arc::clone(&window) as _,
-    };
     let running = async {
-        match &means {
+        let means = loaded.own_servers.means(&loaded.action, asked.sent, due.map(|due| guest_deadline(now, due))).await?;
+        let activation = ActivationRequest {
+            parameters: asked.parameters,
+            environment: loaded.environment.with(asked.variables),
+            deadline: due,
+            logs: Arc::clone(&window) as _,
+        };
+        Ok::<_, OwnServersError>(match &means {
             Some(means) => loaded.action.run_with(means, activation).await,
             None => loaded.action.run(activation).await,
-        }
+        })
     };
     match drain.or_cut_off(running).await {
-        Some(outcome) => ended(container, loaded, &window, outcome),
-        None => {
-            window.note("keynet: the container was stopped before the activation had ended");
-            window.close(None);
-            application_error("the container was stopped before the activation had ended")
+        Some(Ok(outcome)) => ended(container, loaded, &window, outcome),
+        Some(Err(error)) => failed(&window, &Refusal::new(StatusCode::OK, redact(&error.to_string()))),
+        None => failed(&window, &Refusal::new(StatusCode::OK, "the container was stopped before the activation had ended")),
+    }
+}
+
+/// Reads a body, a large one on a thread that may block.
+async fn read(body: RequestBody, with_servers: bool) -> Result<Asked, Refusal> {
+    if body.bytes().len() <= INLINE {
+        return Asked::read(body.bytes(), with_servers);
+    }
+    let reading = tokio::task::spawn_blocking(move || Asked::read(body.bytes(), with_servers));
+    let failed = |error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format_args!("a thread of the host failed: {error}"));
+    reading.await.map_err(failed)?
+}
+
+impl Asked {
+    fn read(body: &[u8], with_servers: bool) -> Result<Self, Refusal> {
+        let request = RunRequest::parse(body)
+            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format_args!("the body of /run cannot be used: {error}")))?;
+        let value = request.value.unwrap_or("{}");
+        if !value.starts_with(['{', '[']) {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, answer::NO_ARGUMENT));
         }
+        // JSON it is: what is wrong with it is the caller's fault and no reason to destroy the container.
+        let wrong = |error: crate::Error| Refusal::new(StatusCode::OK, error.message);
+        Ok(Self {
+            parameters: Parameters::parse(value).map_err(wrong)?,
+            sent: if with_servers { Sent::read(value).map_err(|error| Refusal::new(StatusCode::OK, error))? } else { Sent::default() },
+            deadline: request.deadline,
+            variables: request.variables,
+        })
     }
 }
 
@@ -110,7 +155,7 @@ fn explain(window: &Window, failure: &Failure) {
     }
     window.note(&redact(&format!("keynet: {failure}")));
     for function in failure.trace() {
-        window.note(&format!("keynet:   in {}", function.chars().take(200).collect::<String>()));
+        window.note(&format!("keynet:   in {}", shown(function)));
     }
 }
 
@@ -119,16 +164,21 @@ fn application_error(message: &str) -> Answer {
     answer::error(StatusCode::OK, message)
 }
 
-/// An activation that failed before it began, with its window.
-fn failed(container: &Container, message: &str) -> Answer {
-    refused(container, StatusCode::OK, message)
+/// An activation that did not end by itself, with the end of its window.
+fn failed(window: &Window, refusal: &Refusal) -> Answer {
+    window.note(&format!("keynet: {}", refusal.message));
+    window.close(None);
+    answer::error(refusal.status, &refusal.message)
 }
 
-fn refused(container: &Container, status: StatusCode, message: &str) -> Answer {
-    let window = container.window();
-    window.note(&format!("keynet: {message}"));
-    window.close(None);
-    answer::error(status, message)
+/// A request that is not run. It has log markers only if no activation's log window is open: the platform would take them for the end
+/// of that one.
+fn refused(container: &Container, refusal: &Refusal) -> Answer {
+    let turn = container.turn().map(|turn| turn.try_acquire());
+    match turn {
+        Some(Err(_)) => answer::error(refusal.status, &refusal.message),
+        Some(Ok(_)) | None => failed(&container.window(), refusal),
+    }
 }
 
 fn too_late(late: Duration) -> String {

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::environment::variable;
+use super::request_json::{Limits, Name};
+
+/// OpenWhisk sends six or seven fields beside the argument, of a few dozen bytes each.
+const FIELDS: Limits = Limits { what: "fields beside `value`", count: 256, text: 1 << 20 };
 
 /// One activation as the platform asks for it. Read in one pass: the argument stays text.
 #[derive(Debug, Default)]
@@ -15,7 +18,7 @@ pub(super) struct RunRequest<'a> {
     pub(super) value: Option<&'a str>,
     /// When the answer is due.
     pub(super) deadline: Option<String>,
-    /// Every field but the argument, as a variable.
+    /// Every field but the argument, as a variable, in order.
     pub(super) variables: Vec<(String, String)>,
 }
 
@@ -23,42 +26,47 @@ impl<'a> RunRequest<'a> {
     /// Reads a body.
     ///
     /// # Errors
-    /// Not a JSON object.
+    /// Not a JSON object, or more fields than are allowed.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(body)
+        if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(serde_json::Error::custom("it is another kind of value, or none"));
+        }
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let request = json.deserialize_map(Fields)?;
+        json.end()?;
+        Ok(request)
     }
 }
 
-impl<'de> Deserialize<'de> for RunRequest<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = RunRequest<'de>;
+struct Fields;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with the field `value`")
-            }
+impl<'de> Visitor<'de> for Fields {
+    type Value = RunRequest<'de>;
 
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<RunRequest<'de>, A::Error> {
-                let mut request = RunRequest { variables: Vec::with_capacity(8), ..RunRequest::default() };
-                while let Some(name) = fields.next_key::<String>()? {
-                    if name == "value" {
-                        let value: &RawValue = fields.next_value()?;
-                        request.value = Some(value.get()).filter(|text| *text != "null");
-                        continue;
-                    }
-                    let Some((variable, text)) = variable(&name, &fields.next_value::<Value>()?) else { continue };
-                    if name == "deadline" {
-                        request.deadline = Some(text.clone());
-                    }
-                    // Of two fields of one name the last counts.
-                    request.variables.retain(|(other, _)| *other != variable);
-                    request.variables.push((variable, text));
-                }
-                Ok(request)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the field `value`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<RunRequest<'de>, A::Error> {
+        let mut request = RunRequest { variables: Vec::with_capacity(8), ..RunRequest::default() };
+        let (mut count, mut text) = (0, 0);
+        while let Some(Name(name)) = fields.next_key()? {
+            let value: &RawValue = fields.next_value()?;
+            if name == "value" {
+                request.value = Some(value.get()).filter(|text| *text != "null");
+                continue;
             }
+            FIELDS.admit(count, &mut text, &name, value.get())?;
+            count += 1;
+            let Some((variable, text)) = variable(&name, value.get()) else { continue };
+            if name == "deadline" {
+                request.deadline = Some(text.clone());
+            }
+            // Of two fields of one name the last counts. They are too few for a map.
+            request.variables.retain(|(other, _)| *other != variable);
+            request.variables.push((variable, text));
         }
-        deserializer.deserialize_map(Fields)
+        Ok(request)
     }
 }
 
@@ -84,6 +92,29 @@ mod tests {
         }
         for body in ["", "[]", "{", "3", r#"{"value": {}}}"#] {
             assert!(RunRequest::parse(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn eighty_thousand_fields_are_refused_at_once_and_the_limit_is_named() {
+        let fields: Vec<_> = (0..80_000).map(|index| format!("\"f{index}\":{index}")).collect();
+        let error = RunRequest::parse(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("more than 256 fields beside `value`"), "{error}");
+        let most = format!("{{{},\"value\":[]}}", fields[..256].join(","));
+        assert_eq!(RunRequest::parse(most.as_bytes()).unwrap().variables.len(), 256);
+        let same = format!("{{{}}}", vec!["\"f\":1"; 257].join(","));
+        assert!(RunRequest::parse(same.as_bytes()).unwrap_err().to_string().contains("256"), "names that come again count too");
+        let long = RunRequest::parse(format!("{{\"{}\":1}}", "n".repeat(1025)).as_bytes()).unwrap_err().to_string();
+        assert!(long.contains("a name of 1025 bytes"), "{long}");
+        let large = RunRequest::parse(format!("{{\"f\":\"{}\"}}", "x".repeat(1 << 20)).as_bytes()).unwrap_err().to_string();
+        assert!(large.contains("more than 1048576 bytes"), "{large}");
+    }
+
+    #[test]
+    fn an_error_repeats_nothing_of_a_large_body() {
+        let text = "x".repeat(1 << 20);
+        for body in [format!("\"{text}\""), format!("[\"{text}\"]"), format!("{{\"value\":\"{text}\" 3}}"), format!("{{\"{text}\"}}")] {
+            assert!(RunRequest::parse(body.as_bytes()).unwrap_err().to_string().len() < 200);
         }
     }
 

@@ -11,29 +11,35 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{self, Answer};
+use super::connection::{Connection, Places, Progress};
 use super::container::Container;
 use super::drain::{Drain, StopSignals};
+use super::intake::Intake;
 use super::{init, run};
+use crate::engine::memory_left;
 use crate::redaction::redact_bytes;
-use http_body_util::BodyExt as _;
 
-/// The largest body: the platform's 48 MB of code as text, and what stands around it.
-const MAX_BODY: u64 = 50 << 20;
+/// Bytes that are read ahead of a connection: its headers must fit.
+const MAX_HEADERS: usize = 64 << 10;
 
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 1024;
 
 /// Threads that block: reading code, embedded storage. The platform allows a container 1024 processes in all.
 const MAX_BLOCKING: usize = 64;
+
+/// How long the logs' reader may take for the last lines of the process.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What is given to those who were cut off, to be answered.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -60,6 +66,7 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         if let Some(loaded) = container.loaded() {
             loaded.action.host().close().await;
         }
+        container.output.drained(LAST_LINES).await;
         Ok(())
     });
     // What is left was cut off, or was told to go elsewhere.
@@ -102,17 +109,26 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
     let grace = container.config.grace;
     let drain = Arc::new(Drain::new());
     let connections = GracefulShutdown::new();
-    let answering = |stream: TcpStream| {
+    let places = Arc::new(Places::of_the_process());
+    let intake = Arc::new(Intake::of(memory_left().unwrap_or(u64::MAX)));
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MAX_HEADERS);
+    let answering = |(stream, place): (TcpStream, _)| {
         // Small answers must not wait for one another.
         let _ = stream.set_nodelay(true);
-        let (container, drain) = (Arc::clone(&container), Arc::clone(&drain));
+        let (container, drain, intake, progress) = (Arc::clone(&container), Arc::clone(&drain), Arc::clone(&intake), Arc::default());
+        let connection = Connection::new(stream, Arc::clone(&places), place, Arc::clone(&progress));
         let service = service_fn(move |request| {
             let (container, drain) = (Arc::clone(&container), Arc::clone(&drain));
-            async move { Ok::<_, Infallible>(route(&container, &drain, request).await) }
+            let (intake, progress) = (Arc::clone(&intake), Arc::<Progress>::clone(&progress));
+            async move {
+                let _under_way = progress.begin();
+                Ok::<_, Infallible>(route(&container, &drain, &intake, request).await)
+            }
         });
-        http1::Builder::new().serve_connection(TokioIo::new(stream), service)
+        http.serve_connection(TokioIo::new(connection), service)
     };
-    take_until(&listener, stop.next(), |stream| drop(tokio::spawn(connections.watch(answering(stream))))).await;
+    take_until(&listener, &places, stop.next(), |taken| drop(tokio::spawn(connections.watch(answering(taken))))).await;
 
     tracing::info!(seconds = grace.as_secs_f64(), "asked to stop; what is under way may end");
     drain.begin();
@@ -127,18 +143,24 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
         drain.cut_off();
         let _ = tokio::time::timeout(LAST_WORDS, ended).await;
     };
-    take_until(&listener, patience, |stream| drop(tokio::spawn(answering(stream)))).await;
+    take_until(&listener, &places, patience, |taken| drop(tokio::spawn(answering(taken)))).await;
 }
 
-/// Hands on every connection until `end`.
-async fn take_until(listener: &TcpListener, end: impl Future<Output = ()>, take: impl Fn(TcpStream)) {
+/// A connection with its place.
+type Taken = (TcpStream, Option<OwnedSemaphorePermit>);
+
+/// Hands on every connection until `end`. Those that there is no place for wait in the system's queue.
+async fn take_until(listener: &TcpListener, places: &Places, end: impl Future<Output = ()>, take: impl Fn(Taken)) {
     let mut end = pin!(end);
     loop {
         tokio::select! {
             biased;
             () = &mut end => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => take(stream),
+            (accepted, place) = async {
+                let place = places.place().await;
+                (listener.accept().await, place)
+            } => match accepted {
+                Ok((stream, _)) => take((stream, place)),
                 Err(error) => {
                     // Out of descriptors, most likely: those in use come back.
                     tracing::warn!(%error, "cannot take a connection");
@@ -149,44 +171,19 @@ async fn take_until(listener: &TcpListener, end: impl Future<Output = ()>, take:
     }
 }
 
-async fn route(container: &Container, drain: &Drain, request: Request<Incoming>) -> Answer {
+async fn route(container: &Container, drain: &Drain, intake: &Intake, request: Request<Incoming>) -> Answer {
     let is_run = match (request.method(), request.uri().path()) {
         (&Method::POST, "/run") => true,
         (&Method::POST, "/init") => false,
         (_, "/run" | "/init") => return answer::error(StatusCode::METHOD_NOT_ALLOWED, "there is only POST"),
         _ => return answer::error(StatusCode::NOT_FOUND, "there are only /init and /run"),
     };
-    let body = match read(request.into_body()).await {
+    let body = match intake.read(request.into_body()).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
     if drain.has_begun() {
         return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN);
     }
-    if is_run { run::run(container, drain, &body).await } else { init::init(container, body).await }
-}
-
-/// The whole body. One that came in one piece, as nearly all do, is not copied.
-async fn read(mut body: Incoming) -> Result<Bytes, Answer> {
-    let too_large = || answer::error(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {} MiB", MAX_BODY >> 20));
-    let broken = |error: hyper::Error| answer::error(StatusCode::BAD_REQUEST, &format!("the body did not arrive: {error}"));
-    let announced = body.size_hint().lower();
-    if announced > MAX_BODY {
-        return Err(too_large());
-    }
-    let mut whole = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        if whole.is_empty() {
-            if body.is_end_stream() {
-                return Ok(data);
-            }
-            whole.reserve_exact(usize::try_from(announced).unwrap_or(0));
-        }
-        if (whole.len() + data.len()) as u64 > MAX_BODY {
-            return Err(too_large());
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.into())
+    if is_run { run::run(container, drain, body).await } else { init::init(container, body).await }
 }

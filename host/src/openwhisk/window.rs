@@ -6,22 +6,28 @@
 //!
 //! Where activations overlap, each one's lines are held back and written together with the mark, so that they stand beside one another;
 //! only an activation that says more than [`GATHERED`] is written in parts of that size. Where they do not, lines are written as they
-//! come. Either way a line is written whole.
+//! come, those that the action writes at once together. Either way a line is written whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::BoxFuture;
+
+use super::answer;
 use super::output::Output;
 use crate::activation::{LogSink, SENTINEL, Stream, disarm};
 
 /// Bytes of an activation's output that are held back on a stream where activations overlap.
 pub(super) const GATHERED: usize = 64 << 10;
 
+/// Bytes that are held back of what an action writes at once, where activations do not overlap.
+const AT_ONCE: usize = 16 << 10;
+
 /// One activation's share of the output.
 #[derive(Debug)]
 pub(super) struct Window {
     output: Arc<Output>,
-    /// More than this many bytes are not held back.
-    gather: usize,
+    /// Whether lines are held back until the end.
+    gather: bool,
     held: Mutex<Held>,
 }
 
@@ -42,8 +48,8 @@ impl Held {
 }
 
 impl Window {
-    /// Opens one that holds back up to `gather` bytes a stream.
-    pub(super) fn open(output: Arc<Output>, gather: usize) -> Arc<Self> {
+    /// Opens one; with `gather` it holds its lines back.
+    pub(super) fn open(output: Arc<Output>, gather: bool) -> Arc<Self> {
         Arc::new(Self { output, gather, held: Mutex::default() })
     }
 
@@ -53,9 +59,10 @@ impl Window {
 
     /// Says something about this activation on standard error, for whoever wrote the action. The words may be the action's own.
     pub(super) fn note(&self, text: &str) {
-        for line in text.lines() {
+        for line in answer::shortened(text).unwrap_or(text).lines() {
             self.line(Stream::Stderr, &disarm(line.as_bytes().to_vec()));
         }
+        self.flush();
     }
 
     /// Writes what is held back and the marks; before the one on standard error `last`, a line of the host's. Only the first time.
@@ -77,15 +84,20 @@ impl Window {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let bytes = held.of(stream);
             push_line(bytes, SENTINEL.as_bytes(), marks);
-            self.output.write(stream, bytes);
+            self.write(stream, bytes, marks);
             *bytes = Vec::new();
+        }
+    }
+
+    fn write(&self, stream: Stream, lines: &[u8], ends: bool) {
+        if !lines.is_empty() {
+            self.output.write(stream, lines, ends);
         }
     }
 }
 
 fn push_line(bytes: &mut Vec<u8>, line: &[u8], wanted: bool) {
     if wanted {
-        bytes.reserve_exact(line.len() + 1);
         bytes.extend_from_slice(line);
         bytes.push(b'\n');
     }
@@ -99,10 +111,30 @@ impl LogSink for Window {
         }
         let bytes = held.of(stream);
         push_line(bytes, line, true);
-        if bytes.len() > self.gather {
-            self.output.write(stream, bytes);
+        if bytes.len() > if self.gather { GATHERED } else { AT_ONCE } {
+            self.write(stream, bytes, false);
             bytes.clear();
         }
+    }
+
+    fn flush(&self) {
+        if self.gather {
+            return;
+        }
+        let mut held = self.lock();
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let bytes = held.of(stream);
+            self.write(stream, bytes, false);
+            bytes.clear();
+        }
+    }
+
+    fn has_room(&self, stream: Stream) -> bool {
+        self.output.has_room(stream)
+    }
+
+    fn room(&self, stream: Stream) -> BoxFuture<'_, ()> {
+        Box::pin(self.output.room(stream))
     }
 }
 

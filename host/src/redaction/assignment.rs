@@ -21,6 +21,11 @@ const MAX_NAME: usize = 128;
 /// A shorter value is none.
 const MIN_VALUE: usize = 3;
 
+/// How this module's own marks begin, and how far a value that begins so is read. A value that was replaced before is left as it is, so
+/// every byte of it may be read again for the next `=`: without a bound, a line of marks would cost the square of its length.
+const MARK: &[u8] = b"***";
+const MAX_MARKED: usize = 256;
+
 /// The value that is assigned by the `=` or `:` at `at`, to a name that begins at or after `floor`.
 pub(super) fn at(line: &[u8], floor: usize, at: usize) -> Option<Hit> {
     if at == floor || !may_end_name(*line.get(at - 1)?) {
@@ -157,24 +162,38 @@ fn leading(text: &[u8]) -> usize {
 /// Where the value is that `text` begins with.
 fn value(text: &[u8], in_json: bool) -> Option<std::ops::Range<usize>> {
     let mut start = leading(text);
+    let text = bounded(text, start);
     let mut length = unquoted(text.get(start..)?, in_json);
     // `Authorization: Bearer …`
     let scheme = text.get(start..start + length)?;
     if [&b"bearer"[..], b"basic"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         let next = start + length + leading(text.get(start + length..)?);
+        let text = bounded(text, next);
         let following = unquoted(text.get(next..)?, in_json);
         if following > 0 {
             (start, length) = (next, following);
         }
     }
+    let text = bounded(text, start);
     let rest = text.get(start..)?;
     let value = match quoted(rest, length) {
         Some(inside) => start + inside.start..start + inside.end,
         None => start..start + length,
     };
     let secret = text.get(value.clone())?;
-    let known = secret.starts_with(b"***") || [&b"true"[..], b"false", b"null", b"None", b"none"].contains(&secret);
+    let known = secret.starts_with(MARK) || [&b"true"[..], b"false", b"null", b"None", b"none"].contains(&secret);
     (secret.len() >= MIN_VALUE && !known).then_some(value)
+}
+
+/// Returns `text`, cut [`MAX_MARKED`] bytes after `start` if a mark stands there, alone or in quotation marks.
+fn bounded(text: &[u8], start: usize) -> &[u8] {
+    let value = text.get(start..).unwrap_or_default();
+    let inside = value.iter().position(|byte| !matches!(byte, b'\\' | b'"' | b'\'' | b'`')).unwrap_or(value.len());
+    if value.get(inside..).is_some_and(|inside| inside.starts_with(MARK)) {
+        text.get(..start + inside + MAX_MARKED).unwrap_or(text)
+    } else {
+        text
+    }
 }
 
 /// How long a value is that stands between no quotation marks.

@@ -170,3 +170,74 @@ fn hostile_text_takes_no_longer_than_its_length() {
     // 256 KiB; what grew with the square of the length would take minutes.
     assert!(times.iter().all(|(_, seconds)| *seconds < 5.0), "{times:?}");
 }
+
+/// Lines that make a scanner look at the same bytes again: what is found but left as it is, and what begins and never ends.
+fn adversarial_lines(length: usize) -> Vec<(String, Vec<u8>)> {
+    let repeated = |unit: &str| (format!("{unit:?} repeated"), unit.as_bytes().repeat(length / unit.len()));
+    let mut lines: Vec<_> = [
+        "key=***",
+        "key=\"***",
+        "key='***`***",
+        "key=(***",
+        "key=Bearer ***",
+        "key=bearer\x1b[1m***",
+        "key:***KEY_9f86***",
+        "token=\\\\***",
+        "a=a=",
+        "key=a,key=",
+        "key=b\"",
+        "key=Some(\"",
+        "password=\"",
+        "password='",
+        "password=`",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY----------END ",
+        "-----END PRIVATE KEY-----",
+        "://",
+        "a://",
+        "a://u:p/",
+        "a://user:password",
+        "user:password@",
+        "a://:@",
+        "\"key\":{",
+        "{\"token\":[",
+        "{\"a\":{\"key\":\"***",
+        "'key':}",
+        "AWS_A_",
+        "AWS_A=",
+        "KEYNET_",
+        "KEYNET_a-",
+        "AKIA",
+        "\x1b[1m",
+        "key\x1b[1m=",
+        "key \t",
+        "key=\\",
+    ]
+    .into_iter()
+    .map(repeated)
+    .collect();
+    // One beginning, and a long run of each delimiter behind it, before it and between two.
+    for delimiter in ["=", ":", " ", "\"", "'", "`", "\\", "-", "*", ",", ";", "(", "[", "@", "/", "_", "\x1b", "m", "}", "X"] {
+        let run = delimiter.repeat(length - 16);
+        for (before, after) in [("", ""), ("key=", ""), ("", "key=abc"), ("key=", "=key"), ("key=\"", ""), ("a://", "@b")] {
+            lines.push((format!("{before:?}, many {delimiter:?}, {after:?}"), format!("{before}{run}{after}").into_bytes()));
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_line_of_marks_is_redacted_within_20_ms() {
+    const LENGTH: usize = 64 << 10;
+    const LIMIT: std::time::Duration = std::time::Duration::from_millis(20);
+    for (name, line) in adversarial_lines(LENGTH) {
+        // The best of many runs: another process may have the processor during any of them.
+        let fastest = (0..40).find_map(|_| {
+            let started = Instant::now();
+            std::hint::black_box(redact_bytes(&line));
+            Some(started.elapsed()).filter(|took| *took < LIMIT)
+        });
+        assert!(fastest.is_some(), "{name}");
+    }
+}

@@ -1,22 +1,33 @@
 //! A component in a zip or a tar.gz, perhaps with a `keynet.toml`.
 //!
 //! Nothing is unpacked to the disk: of each file the first bytes are looked at, and only a component and a `keynet.toml` are read on.
-//! Archives come from strangers, so what they may unfold to is bounded.
+//! Archives come from strangers, so what they may unfold to is bounded: their content, the number of their entries, and their names.
 
-use std::io::{self, Cursor, Read};
+mod targz;
+mod zipped;
 
-use flate2::read::MultiGzDecoder;
-use zip::ZipArchive;
+use std::io::{self, Read};
+
+pub(super) use targz::ungzip;
+pub(super) use zipped::unzip;
+
+use crate::quote::{quoted, shown};
 
 /// The largest component that is unpacked, and the most that a tar may unfold to.
 const MAX_COMPONENT: u64 = 128 << 20;
-const MAX_TAR: u64 = 2 * MAX_COMPONENT;
+const MAX_EXPANDED: u64 = 2 * MAX_COMPONENT;
 
 /// The largest `keynet.toml`.
 const MAX_ASK: u64 = 64 << 10;
 
-/// More files have no business beside a component.
-const MAX_FILES: usize = 1000;
+/// Files and folders of an archive. More have no business beside a component.
+const MAX_ENTRIES: usize = 1000;
+
+/// Bytes of an entry's name.
+const MAX_NAME: usize = 1 << 10;
+
+/// Names that an error repeats.
+const SHOWN: usize = 5;
 
 const MAGIC: &[u8] = b"\0asm";
 
@@ -42,13 +53,16 @@ pub(super) enum ArchiveError {
     #[error("the archive has several components in it ({0}): put one action into one archive")]
     Several(String),
     /// A name that leads out of the archive.
-    #[error("the archive has a file {0:?}: names must not begin with / or contain ..")]
+    #[error("the archive has a file {}: names must not begin with / or contain ..", quoted(.0))]
     Name(String),
+    /// Names or other headers that are too long.
+    #[error("the archive has a file whose name or headers are too long: a name may have {MAX_NAME} bytes")]
+    LongName,
     /// A link, a device.
-    #[error("the archive's entry {0:?} is a link or a special file: put the file itself into it")]
+    #[error("the archive's entry {} is a link or a special file: put the file itself into it", quoted(.0))]
     Special(String),
     /// It unfolds to more than is allowed.
-    #[error("the archive's {what} is larger than {} MiB unpacked", .limit >> 20)]
+    #[error("the archive's {} is larger than {} KiB unpacked", shown(.what), .limit >> 10)]
     TooLarge {
         /// Which part.
         what: String,
@@ -56,120 +70,74 @@ pub(super) enum ArchiveError {
         limit: u64,
     },
     /// It has too many files.
-    #[error("the archive has more than {MAX_FILES} files: put only the component and its keynet.toml into it")]
+    #[error("the archive has more than {MAX_ENTRIES} files and folders: put only the component and its keynet.toml into it")]
     TooMany,
     /// Its `keynet.toml` is not text.
     #[error("the archive's keynet.toml is not UTF-8 text")]
     AskText,
 }
 
-/// The component in a zip.
-pub(super) fn unzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
-    let damaged = |error: zip::result::ZipError| ArchiveError::Damaged("zip", error.into());
-    let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
-    let mut found = Found::new("zip");
-    for index in 0..zip.len() {
-        let mut file = zip.by_index(index).map_err(damaged)?;
-        let name = file.name().map_err(damaged)?.into_owned();
-        if file.is_symlink() {
-            return Err(ArchiveError::Special(name));
-        }
-        if file.is_dir() {
-            found.check_name(&name)?;
-        } else {
-            found.file(&name, &mut file)?;
-        }
-    }
-    found.finish()
-}
-
-/// The component in a tar.gz, or one that was only compressed.
-pub(super) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
-    const KIND: &str = "tar.gz";
-    let damaged = |error: io::Error| match error.kind() {
-        io::ErrorKind::FileTooLarge => ArchiveError::TooLarge { what: "content".to_owned(), limit: MAX_TAR },
-        _ => ArchiveError::Damaged(KIND, error),
-    };
-    let mut found = Found::new(KIND);
-    let mut start = [0; MAGIC.len()];
-    if MultiGzDecoder::new(bytes).read_exact(&mut start).is_ok() && start == *MAGIC {
-        found.file("action.wasm", &mut MultiGzDecoder::new(bytes))?;
-        return found.finish();
-    }
-    let mut tar = tar::Archive::new(Bounded { inner: MultiGzDecoder::new(bytes), left: MAX_TAR });
-    for entry in tar.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let kind = entry.header().entry_type();
-        if kind.is_dir() {
-            found.check_name(&name)?;
-        } else if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
-            found.file(&name, &mut entry)?;
-        } else if !kind.is_pax_global_extensions() {
-            return Err(ArchiveError::Special(name));
-        }
-    }
-    found.finish()
-}
-
-/// Reads to an error, not to an end, after so many bytes.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(count as u64).ok_or(io::ErrorKind::FileTooLarge)?;
-        Ok(count)
-    }
-}
-
 /// What was seen so far.
 struct Found {
     kind: &'static str,
+    entries: usize,
+    /// The first names of files, as errors show them.
     names: Vec<String>,
-    components: Vec<(String, Vec<u8>)>,
+    components: Vec<Vec<u8>>,
+    /// The first names of components, as errors show them.
+    component_names: Vec<String>,
     modules: Vec<Vec<u8>>,
     ask: Option<String>,
 }
 
 impl Found {
     fn new(kind: &'static str) -> Self {
-        Self { kind, names: Vec::new(), components: Vec::new(), modules: Vec::new(), ask: None }
+        Self { kind, entries: 0, names: Vec::new(), components: Vec::new(), component_names: Vec::new(), modules: Vec::new(), ask: None }
     }
 
-    fn check_name(&self, name: &str) -> Result<(), ArchiveError> {
+    fn count(&mut self) -> Result<(), ArchiveError> {
+        self.entries += 1;
+        if self.entries > MAX_ENTRIES { Err(ArchiveError::TooMany) } else { Ok(()) }
+    }
+
+    /// Counts an entry and checks its name.
+    fn entry(&mut self, name: &str) -> Result<(), ArchiveError> {
+        self.count()?;
         if name.starts_with(['/', '\\']) || name.split(['/', '\\']).any(|part| part == "..") {
-            return Err(ArchiveError::Name(name.chars().take(200).collect()));
+            return Err(ArchiveError::Name(name.to_owned()));
         }
-        if self.names.len() >= MAX_FILES { Err(ArchiveError::TooMany) } else { Ok(()) }
+        Ok(())
     }
 
     fn file(&mut self, name: &str, content: &mut impl Read) -> Result<(), ArchiveError> {
-        self.check_name(name)?;
-        self.names.push(name.to_owned());
+        self.entry(name)?;
+        remember(&mut self.names, name);
         let mut start = Vec::new();
-        self.read(name, content, &mut start, 8)?;
+        self.read(content, &mut start, 8)?;
         if start.starts_with(MAGIC) {
             let is_component = start.get(6) == Some(&1);
             let mut bytes = start;
-            // A second component is an error whatever is in it.
-            if !is_component || self.components.is_empty() {
-                self.read(name, content, &mut bytes, MAX_COMPONENT + 1)?;
+            if is_component {
+                self.modules = Vec::new();
+            }
+            // A second component is an error whatever is in it, and of core modules the first counts where there is no component.
+            if self.components.is_empty() && (is_component || self.modules.is_empty()) {
+                self.read(content, &mut bytes, MAX_COMPONENT + 1)?;
             }
             if bytes.len() as u64 > MAX_COMPONENT {
                 return Err(ArchiveError::TooLarge { what: name.to_owned(), limit: MAX_COMPONENT });
             }
             match is_component {
-                true => self.components.push((name.to_owned(), bytes)),
-                false if self.modules.is_empty() => self.modules.push(bytes),
+                true => {
+                    remember(&mut self.component_names, name);
+                    self.components.push(bytes);
+                }
+                false if self.components.is_empty() && self.modules.is_empty() => self.modules.push(bytes),
                 false => {}
             }
         } else if name.rsplit('/').next() == Some("keynet.toml") && self.ask.is_none() {
             let mut bytes = start;
-            self.read(name, content, &mut bytes, MAX_ASK + 1)?;
+            self.read(content, &mut bytes, MAX_ASK + 1)?;
             if bytes.len() as u64 > MAX_ASK {
                 return Err(ArchiveError::TooLarge { what: name.to_owned(), limit: MAX_ASK });
             }
@@ -178,36 +146,34 @@ impl Found {
         Ok(())
     }
 
-    fn read(&self, name: &str, content: &mut impl Read, into: &mut Vec<u8>, limit: u64) -> Result<(), ArchiveError> {
-        match content.take(limit).read_to_end(into) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Err(ArchiveError::TooLarge { what: name.to_owned(), limit: MAX_TAR })
-            }
-            Err(error) => Err(ArchiveError::Damaged(self.kind, error)),
-        }
+    fn read(&self, content: &mut impl Read, into: &mut Vec<u8>, limit: u64) -> Result<(), ArchiveError> {
+        let read = content.take(limit).read_to_end(into);
+        read.map(drop).map_err(|error| ArchiveError::Damaged(self.kind, error))
     }
 
     fn finish(mut self) -> Result<Unpacked, ArchiveError> {
         let component = match self.components.len() {
             0 => self.modules.pop(), // the engine says how to make a component of it
-            1 => self.components.pop().map(|(_, bytes)| bytes),
-            _ => {
-                let names: Vec<_> = self.components.into_iter().map(|(name, _)| name).take(5).collect();
-                return Err(ArchiveError::Several(names.join(", ")));
-            }
+            1 => self.components.pop(),
+            _ => return Err(ArchiveError::Several(self.component_names.join(", "))),
         };
         let Some(component) = component else {
-            let names = self.names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let names = self.names.join(", ");
             return Err(ArchiveError::Nothing(if names.is_empty() { "nothing".to_owned() } else { names }));
         };
         Ok(Unpacked { component, ask: self.ask })
     }
 }
 
+fn remember(names: &mut Vec<String>, name: &str) {
+    if names.len() < SHOWN {
+        names.push(shown(name).to_string());
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Cursor, Write as _};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -273,7 +239,7 @@ mod tests {
         assert!(both(&[("main.py", b"print()")]).unwrap_err().contains("only main.py"));
         assert!(both(&[]).unwrap_err().contains("only nothing"));
         assert!(both(&[("a.wasm", COMPONENT), ("b.wasm", COMPONENT)]).unwrap_err().contains("a.wasm, b.wasm"));
-        let many: Vec<_> = (0..=MAX_FILES).map(|index| index.to_string()).collect();
+        let many: Vec<_> = (0..=MAX_ENTRIES).map(|index| index.to_string()).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
         assert!(both(&many).unwrap_err().contains("more than 1000"));
     }
@@ -307,16 +273,104 @@ mod tests {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         let mut header = tar::Header::new_ustar();
         header.set_path("padding").unwrap();
-        header.set_size(MAX_TAR + 512);
+        header.set_size(MAX_EXPANDED + 512);
         header.set_cksum();
         packed.write_all(header.as_bytes()).unwrap();
-        for _ in 0..=MAX_TAR >> 20 {
+        for _ in 0..=MAX_EXPANDED >> 20 {
             packed.write_all(&vec![1; 1 << 20]).unwrap();
         }
         let error = ungzip(&packed.finish().unwrap()).unwrap_err();
-        assert!(matches!(error, ArchiveError::TooLarge { limit: MAX_TAR, .. }), "{error:?}");
+        assert!(matches!(error, ArchiveError::TooLarge { limit: MAX_EXPANDED, .. }), "{error:?}");
         let wishes = vec![b'#'; 65_537];
         assert!(both(&[("action.wasm", COMPONENT), ("keynet.toml", &wishes)]).unwrap_err().contains("keynet.toml"));
+    }
+
+    /// A tar with `headers`, each with its data, before a component.
+    fn tar_with(headers: &[(tar::EntryType, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (kind, data) in headers {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_size(data.len() as u64);
+            header.set_path("././@LongLink").unwrap();
+            header.set_cksum();
+            tar.append(&header, *data).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(COMPONENT.len() as u64);
+        header.set_path("action.wasm").unwrap();
+        header.set_cksum();
+        tar.append(&header, COMPONENT).unwrap();
+        gzip_of(&tar.into_inner().unwrap())
+    }
+
+    #[test]
+    fn long_names_are_refused_before_they_are_read() {
+        use tar::EntryType;
+        let long = vec![b'a'; 1 << 20];
+        let record = [b"1048590 path=".as_slice(), &long, b"\n"].concat();
+        for kind in [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader] {
+            let data = if kind == EntryType::XHeader { &record } else { &long };
+            let error = ungzip(&tar_with(&[(kind, data)])).unwrap_err();
+            assert!(matches!(error, ArchiveError::LongName), "{kind:?}: {error}");
+        }
+        let error = ungzip(&tar_with(&[(EntryType::GNULongName, &long[..MAX_NAME + 1])])).unwrap_err();
+        assert!(matches!(error, ArchiveError::LongName), "{error}");
+        for headers in [&[(EntryType::GNULongName, &long[..300])][..], &[(EntryType::XGlobalHeader, b"20 comment=whatever\n")]] {
+            assert_eq!(ungzip(&tar_with(headers)).unwrap().component, COMPONENT);
+        }
+        let name = "a".repeat(60_000);
+        let error = unzip(&zip_of(&[(&name, COMPONENT)])).unwrap_err();
+        assert!(matches!(error, ArchiveError::LongName) && error.to_string().len() < 200, "{error}");
+        let names: Vec<_> = (0..100).map(|index| format!("{index}{name}")).collect();
+        let error = unzip(&zip_of(&names.iter().map(|name| (name.as_str(), COMPONENT)).collect::<Vec<_>>())).unwrap_err();
+        assert!(matches!(error, ArchiveError::LongName), "{error}");
+    }
+
+    #[test]
+    fn folders_are_counted_too() {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let mut tar = tar::Builder::new(Vec::new());
+        for index in 0..=MAX_ENTRIES {
+            let name = format!("{index}/");
+            zip.add_directory(&name, zip::write::SimpleFileOptions::default()).unwrap();
+            let mut header = tar::Header::new_ustar();
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            tar.append_data(&mut header, &name, io::empty()).unwrap();
+        }
+        let of_zip = unzip(&zip.finish().unwrap().into_inner()).unwrap_err();
+        let of_tar = ungzip(&gzip_of(&tar.into_inner().unwrap())).unwrap_err();
+        assert!(matches!((&of_zip, &of_tar), (ArchiveError::TooMany, ArchiveError::TooMany)), "{of_zip}, {of_tar}");
+        // A directory that would be held several times over is refused before it is read.
+        let header = [b"PK\x01\x02".as_slice(), &[0; 42]].concat();
+        let many = header.repeat(2 * MAX_ENTRIES + 1);
+        assert!(matches!(unzip(&many), Err(ArchiveError::TooMany)));
+    }
+
+    #[test]
+    fn names_in_errors_are_cut_and_escaped() {
+        let name = format!("../\u{1b}[31m{}", "a".repeat(90));
+        let error = both(&[(&name, COMPONENT)]).unwrap_err();
+        assert!(error.contains(r"\u{1b}[31m") && !error.contains('\u{1b}'), "{error}");
+        let names: Vec<_> = (0..500).map(|index| format!("{index}{}", "n".repeat(MAX_NAME - 10))).collect();
+        let error = unzip(&zip_of(&names.iter().map(|name| (name.as_str(), &b"text"[..])).collect::<Vec<_>>())).unwrap_err();
+        assert!(error.to_string().len() < 2000, "{error}");
+    }
+
+    #[test]
+    fn the_holes_of_a_sparse_file_count() {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_path("holes").unwrap();
+        header.set_size(0);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.set_real_size(1 << 40);
+        gnu.sparse[0].set_offset(1 << 40);
+        gnu.sparse[0].set_length(0);
+        header.set_cksum();
+        let error = ungzip(&gzip_of(&[header.as_bytes().as_slice(), &[0; 1024]].concat())).unwrap_err();
+        assert!(matches!(error, ArchiveError::TooLarge { limit: MAX_EXPANDED, .. }), "{error}");
     }
 
     #[test]
