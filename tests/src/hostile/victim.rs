@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,9 @@ const SAMPLING: Duration = Duration::from_secs(10);
 
 /// A delay that is measured again does not count the first times: other processes share the machine.
 const ATTEMPTS: usize = 3;
+
+/// Delays are compared one at a time.
+static COMPARING: Mutex<()> = Mutex::new(());
 
 /// The time in which an activation after an attack must be answered.
 const WELL: Duration = Duration::from_secs(5);
@@ -150,7 +153,7 @@ impl Victim {
     }
 
     fn on<T>(&self, look: impl FnOnce(&mut Runtime) -> T) -> T {
-        look(self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut().expect("a process"))
+        look(self.runtime.lock().unwrap_or_else(PoisonError::into_inner).as_mut().expect("a process"))
     }
 
     /// Makes one attack, and waits for how it ends.
@@ -212,7 +215,7 @@ impl Victim {
 
     /// Takes another process in its place, as after an attack that cost it.
     pub fn renew(&self) {
-        let mut runtime = self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         *runtime = None;
         *runtime = Some(Runtime::of(&self.sandbox, &guest("evil")));
     }
@@ -273,6 +276,7 @@ impl Victim {
     /// # Errors
     /// The same.
     pub fn delays_no_more_than_a_guest_that_computes_while(&self, attack: &(dyn Fn() + Sync)) -> Result<String, String> {
+        let _alone = COMPARING.lock().unwrap_or_else(PoisonError::into_inner);
         // One more than there are threads: none is left over.
         let attackers = thread::available_parallelism().map_or(2, usize::from) + 1;
         let mut told = String::new();

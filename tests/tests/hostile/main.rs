@@ -1,5 +1,5 @@
 //! The hostile suite: guests, components, callers and servers that take more than their share, each with the error that it gets, the most
-//! memory that the process may hold meanwhile, and what others notice of it.
+//! memory that the process may hold meanwhile, and what others notice of it; the delays are in `hostile_delays`.
 //!
 //! What each limit counts, and which file shows it:
 //!
@@ -10,8 +10,8 @@
 //! | `KEYNET_CALL_BYTES` | what one call hands to the host, as the host holds it | `charges` |
 //! | `KEYNET_HANDLES` | tensors, objects, uploads and streams that are open; of uploads there are fewer | `charges`, `port` |
 //! | caps without a setting | names, locations, URLs, etags, content types, cursors: 1 to 4 KiB; parameters of a request: 256, and 64 KiB of text | `charges` |
-//! | the time of an activation | everything until its answer, also a reader of the logs that is slow | `workers`, `port` |
-//! | 256 KiB on a worker | parsing and checking of more happens where nobody else waits | `workers` |
+//! | the time of an activation | everything until its answer, also a reader of the logs that is slow | `port` |
+//! | 256 KiB on a worker | parsing and checking of more happens where nobody else waits | `hostile_delays` |
 //! | answers of servers | what is read of a body, before it is decoded | `servers` |
 //! | 64 MiB and a few seconds of `describe` | what a component costs when it is loaded, with and without a pool of instances | `traps`, `allocator` |
 //! | the text of an error | 200 characters of each part that is foreign | `traps`, `charges`, `servers` |
@@ -29,4 +29,3 @@ mod port;
 mod servers;
 mod small;
 mod traps;
-mod workers;

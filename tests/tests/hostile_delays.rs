@@ -1,4 +1,7 @@
-//! Nothing synchronous holds a worker: a small activation beside an attack takes as long as beside a guest that computes.
+//! The part of the hostile suite that measures time: nothing synchronous holds a worker, so that a small activation beside an attack takes
+//! as long as beside guests that compute. It is a program of its own, so that the attacks of `hostile` do not run beside it.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use std::time::{Duration, Instant};
 
