@@ -178,6 +178,7 @@ fn triton_answers_with_what_was_asked_for() {
             "an output with 20,000,000 dimensions",
             infer(field(5, &[field(1, b"o"), field(2, b"FP32"), field(3, &vec![1; 20 * MIB])].concat())),
             "predict",
+            CONTAINED,
         ),
         ("a model's name of 40 MiB in an answer", infer(field(1, &vec![b'm'; 40 * MIB])), "predict", CONTAINED),
         ("7,000,000 empty inputs of a model", metadata(empty(4, METADATA)), "metadata", CONTAINED),
