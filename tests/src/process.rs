@@ -91,9 +91,24 @@ pub fn descriptors(process: u32) -> usize {
     std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process").count()
 }
 
+/// Begins to measure the most memory that a process holds anew, from what it holds now (proc(5), `clear_refs`).
+pub fn reset_peak(process: u32) {
+    std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("the process");
+}
+
+/// The memory that a process holds now, in MiB; 0 when it is gone.
+pub fn resident(process: u32) -> u64 {
+    mib_of(process, "VmRSS:")
+}
+
 /// The most memory a process has held so far, in MiB; 0 when it is gone.
 pub fn peak_of(process: u32) -> u64 {
+    mib_of(process, "VmHWM:")
+}
+
+/// A size in `/proc/PID/status`, in MiB.
+fn mib_of(process: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
 }
