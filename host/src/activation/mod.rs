@@ -4,6 +4,8 @@
 //! everything in it.
 
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod logs;
 mod memory;
 mod receipt;

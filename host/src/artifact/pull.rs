@@ -103,7 +103,7 @@ async fn look_in(store: &Store) -> Result<Look> {
 }
 
 /// The manifest, if it can be that of an action.
-fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
+pub(super) fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
     #[derive(Deserialize)]
     struct Shape {
         manifests: Option<serde_json::Value>,
@@ -123,7 +123,7 @@ fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
 }
 
 /// The one layer.
-fn component_of(manifest: &OciImageManifest) -> Result<Blob, String> {
+pub(super) fn component_of(manifest: &OciImageManifest) -> Result<Blob, String> {
     let [layer] = &manifest.layers[..] else {
         return Err(format!("has {} layers: an action has exactly one, its component", manifest.layers.len()));
     };
@@ -139,7 +139,7 @@ fn blob_of(descriptor: &OciDescriptor) -> Result<Blob, String> {
     Ok(Blob { digest, size })
 }
 
-fn check_config(config: &WasmConfig, component: &Blob) -> Result<(), String> {
+pub(super) fn check_config(config: &WasmConfig, component: &Blob) -> Result<(), String> {
     if config.architecture != ARCHITECTURE {
         return Err(format!("is for the architecture {:?}, not {ARCHITECTURE:?}", config.architecture));
     }

@@ -5,6 +5,8 @@
 //! the policy grants; nothing inside a component can grant.
 
 mod ask;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod pattern;
 
 use std::path::Path;

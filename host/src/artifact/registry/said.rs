@@ -29,7 +29,7 @@ impl Said {
         Self::parse(status, &body, secrets)
     }
 
-    fn parse(status: StatusCode, body: &[u8], secrets: &[String]) -> Self {
+    pub(super) fn parse(status: StatusCode, body: &[u8], secrets: &[String]) -> Self {
         let envelope: Option<OciEnvelope> = serde_json::from_slice(body).ok();
         let errors = envelope.map(|envelope| envelope.errors).unwrap_or_default();
         let codes: Vec<_> = errors.iter().map(|error| name(&error.code)).collect();
