@@ -19,6 +19,36 @@ pub fn shown(text: &str) -> Quoted<'_> {
     Quoted { text, quotes: false }
 }
 
+/// Returns the text of `value`, cut after `most` characters: formatting ends there, so that what `value` would still write costs
+/// nothing. It is escaped as by [`shown`], except that line breaks stay.
+pub fn bounded(value: impl fmt::Display, most: usize) -> String {
+    let mut bounded = Bounded { text: String::new(), left: most };
+    if write!(bounded, "{value}").is_err() {
+        bounded.text.push('…');
+    }
+    bounded.text
+}
+
+/// A text that takes no more than a number of characters.
+struct Bounded {
+    text: String,
+    left: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
+            match c {
+                '\n' => self.text.push(c),
+                c if steers(c) => self.text.extend(c.escape_default()),
+                c => self.text.push(c),
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Whether a terminal or a reader could take `c` for something other than text: control characters, characters that change the
 /// direction of writing, and characters without a width.
 pub fn steers(c: char) -> bool {
@@ -74,6 +104,20 @@ mod tests {
         let text = quoted(&name).to_string();
         assert_eq!(text, format!("\"{}…\" (62914560 bytes)", "é".repeat(MAX_SHOWN)));
         assert_eq!(quoted(&"x".repeat(MAX_SHOWN)).to_string().len(), MAX_SHOWN + 2);
+    }
+
+    #[test]
+    fn a_text_that_never_ends_is_formatted_to_its_limit() {
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("a\n\u{1b}")?;
+                }
+            }
+        }
+        assert_eq!(bounded(Endless, 7), "a\n\\u{1b}a\n\\u{1b}a…");
+        assert_eq!(bounded("short", 5), "short");
     }
 
     #[test]

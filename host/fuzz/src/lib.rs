@@ -1,6 +1,8 @@
 //! What the fuzz targets share: [`target!`], and a limit on the memory that one input may take.
 
 use std::alloc::System;
+#[cfg(not(feature = "libfuzzer-sys"))]
+use std::sync::Once;
 
 use cap::Cap;
 #[cfg(feature = "libfuzzer-sys")]
@@ -27,6 +29,15 @@ pub fn within_memory(target: fn(&[u8]), factor: usize, data: &[u8]) {
 /// `data` points to `size` bytes.
 #[cfg(not(feature = "libfuzzer-sys"))]
 pub unsafe fn one_input(target: fn(&[u8]), factor: usize, data: *const u8, size: usize) {
+    // A panic ends the process at once: to unwind it would take seconds.
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            print(panic);
+            std::process::abort();
+        }));
+    });
     // SAFETY: the caller's promise; libFuzzer gives null for an empty input.
     let data = if size == 0 { &[] } else { unsafe { std::slice::from_raw_parts(data, size) } };
     within_memory(target, factor, data);
@@ -43,7 +54,6 @@ macro_rules! target {
         #[cfg(feature = "libfuzzer-sys")]
         $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::within_memory(keynet_host::fuzzing::$name, $factor, data));
 
-        // A panic that arrives here ends the process, which libFuzzer takes for a finding.
         #[cfg(not(feature = "libfuzzer-sys"))]
         #[unsafe(no_mangle)]
         extern "C" fn LLVMFuzzerTestOneInput(data: *const u8, size: usize) -> i32 {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use wasmtime::component::Component;
 
+use crate::quote::shown;
+
 /// The package and version of the contract this host has.
 pub const CONTRACT: &str = "keynet:inference";
 /// Its version.
@@ -20,7 +22,8 @@ const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"
 pub enum ImportError {
     /// It was built against another minor version of the contract.
     #[error(
-        "the component was built against {CONTRACT}@{built}, this host has {CONTRACT}@{VERSION}: {}",
+        "the component was built against {CONTRACT}@{}, this host has {CONTRACT}@{VERSION}: {}",
+        shown(.built),
         if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the component with a newer SDK" }
     )]
     Version {
@@ -29,8 +32,9 @@ pub enum ImportError {
     },
     /// It imports what an action cannot have.
     #[error(
-        "the component imports `{0}`, which an action does not have: it may import {CONTRACT}'s user-input, triton-predict and storage, and WASI 0.2 \
-         without HTTP; remove the library or the generator's option that needs it"
+        "the component imports `{}`, which an action does not have: it may import {CONTRACT}'s user-input, triton-predict and storage, and WASI 0.2 \
+         without HTTP; remove the library or the generator's option that needs it",
+        shown(.0)
     )]
     Unknown(String),
     /// It has no function.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::quote::{quoted, steers};
 
 /// A model as an action names it: `name`, `name:version`, `models:/name/3`, `models:/name@champion`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,7 +71,8 @@ impl FromStr for ModelRef {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            Error::invalid(format!("model {text:?}: {why}; write `name`, `name:version`, `models:/name/3` or `models:/name@alias`"))
+            let forms = "`name`, `name:version`, `models:/name/3` or `models:/name@alias`";
+            Error::invalid(format!("model {}: {why}; write {forms}", quoted(text)))
         };
         let named = |name: &str| -> Result<String> {
             let legal = !name.is_empty()
@@ -78,7 +80,7 @@ impl FromStr for ModelRef {
                 && !matches!(name, "." | "..")
                 && !name.starts_with('.')
                 && !name.contains(['/', '\\', ':', '@', '\0'])
-                && !name.chars().any(char::is_control);
+                && !name.chars().any(steers);
             if legal { Ok(name.to_owned()) } else { Err(wrong("that is not a model's name")) }
         };
         if let Some(path) = text.strip_prefix("models:/") {

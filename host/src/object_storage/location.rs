@@ -20,7 +20,6 @@ pub(crate) const RESERVED_SEGMENT: &str = ".keynet";
 const GRAMMAR: &str = "a location is a key such as `20260131/cat.png`, `s3://bucket/key` or, only to read, an http(s) URL";
 pub(super) const MAX_KEY_BYTES: usize = 1024;
 const MAX_URL_BYTES: usize = 16 * 1024;
-const SHOWN_CHARACTERS: usize = 200;
 
 /// Where an object is. It cannot be wrong, only point at nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,12 +211,7 @@ fn parse_url(text: &str) -> Result<Url> {
 
 /// Text of an action for a message: control characters escaped, and not too long.
 pub(super) fn shown(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
-    let mut shown: String = text.chars().take(SHOWN_CHARACTERS).map(escaped).collect();
-    if text.chars().nth(SHOWN_CHARACTERS).is_some() {
-        shown.push('…');
-    }
-    shown
+    crate::quote::shown(text).to_string()
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::io::{self, Cursor, Read};
 use flate2::read::MultiGzDecoder;
 use zip::ZipArchive;
 
+use crate::quote::{bounded, quoted, shown};
+
 /// The largest component that is unpacked, and the most that a tar may unfold to.
 const MAX_COMPONENT: u64 = 128 << 20;
 const MAX_TAR: u64 = 2 * MAX_COMPONENT;
@@ -33,22 +35,22 @@ pub(super) struct Unpacked {
 #[non_exhaustive]
 pub(super) enum ArchiveError {
     /// It cannot be read.
-    #[error("the {0} cannot be read: {1}")]
+    #[error("the {0} cannot be read: {}", bounded(.1, 512))]
     Damaged(&'static str, io::Error),
     /// It has none.
-    #[error("the archive has no component in it, only {0}: put the .wasm file that `keynet-inference build` makes into it")]
+    #[error("the archive has no component in it, only {}: put the .wasm file that `keynet-inference build` makes into it", bounded(.0, 512))]
     Nothing(String),
     /// It has more than one.
-    #[error("the archive has several components in it ({0}): put one action into one archive")]
+    #[error("the archive has several components in it ({}): put one action into one archive", bounded(.0, 512))]
     Several(String),
     /// A name that leads out of the archive.
-    #[error("the archive has a file {0:?}: names must not begin with / or contain ..")]
+    #[error("the archive has a file {}: names must not begin with / or contain ..", quoted(.0))]
     Name(String),
     /// A link, a device.
-    #[error("the archive's entry {0:?} is a link or a special file: put the file itself into it")]
+    #[error("the archive's entry {} is a link or a special file: put the file itself into it", quoted(.0))]
     Special(String),
     /// It unfolds to more than is allowed.
-    #[error("the archive's {what} is larger than {} MiB unpacked", .limit >> 20)]
+    #[error("the archive's {} is larger than {} MiB unpacked", shown(.what), .limit >> 20)]
     TooLarge {
         /// Which part.
         what: String,

@@ -12,6 +12,7 @@ use super::run_request::RunRequest;
 use crate::capabilities::user_input::Parameters;
 use crate::config::is_reserved;
 use crate::fuzzing::{checked, text};
+use crate::quote::bounded;
 
 /// A zip, or a tar.gz.
 pub fn archive(data: &[u8]) {
@@ -23,7 +24,7 @@ pub fn archive(data: &[u8]) {
 
 /// A body of `/init`. No variable configures the host, and each can be one of a process.
 pub fn init_body(data: &[u8]) {
-    let Some(request) = checked(InitRequest::parse(data)) else { return };
+    let Some(request) = checked(InitRequest::parse(data).map_err(|error| bounded(error, 512))) else { return };
     if let Some(Arrived::Reference(reference)) = request.code.and_then(|code| checked(code::read(&code))) {
         assert!(reference.starts_with("oci://"));
     }
@@ -34,7 +35,7 @@ pub fn init_body(data: &[u8]) {
 
 /// A body of `/run`. Its argument is JSON, and its variables have names of their own.
 pub fn run_body(data: &[u8]) {
-    let Some(request) = checked(RunRequest::parse(data)) else { return };
+    let Some(request) = checked(RunRequest::parse(data).map_err(|error| bounded(error, 512))) else { return };
     assert!(request.value.is_none_or(|value| serde_json::from_str::<&RawValue>(value).is_ok()));
     let names: BTreeMap<_, _> = request.variables.iter().map(|(name, value)| (name, value)).collect();
     assert_eq!(names.len(), request.variables.len(), "a variable is there twice");

@@ -15,6 +15,7 @@ use super::run_request::RunRequest;
 use super::window::Window;
 use crate::activation::{ActivationRequest, Failure, Outcome, guest_deadline};
 use crate::capabilities::user_input::Parameters;
+use crate::quote::bounded;
 use crate::redaction::redact;
 
 /// Runs the action with `body`.
@@ -25,7 +26,9 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: &Bytes) -> A
     };
     let request = match RunRequest::parse(body) {
         Ok(request) => request,
-        Err(error) => return refused(container, StatusCode::BAD_REQUEST, &format!("the body of /run is not a JSON object: {error}")),
+        Err(error) => {
+            return refused(container, StatusCode::BAD_REQUEST, &format!("the body of /run is not a JSON object: {}", bounded(error, 512)));
+        }
     };
     let value = request.value.unwrap_or("{}");
     let Ok(parameters) = Parameters::parse(value) else {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use serde::Deserialize;
 
 use super::Patterns;
+use crate::quote::bounded;
 
 const SECTION: &str = Ask::SECTION;
 
@@ -14,6 +15,9 @@ const CUSTOM: u8 = 0;
 
 /// A custom section is read no further than this.
 const MAX_SECTION: u64 = 1 << 20;
+
+/// Characters of an error that shows the line it is in.
+pub(super) const LONGEST_TOLD: usize = 1024;
 
 /// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants it, but for `api-key`.
 ///
@@ -73,7 +77,8 @@ impl Ask {
     /// # Errors
     /// It is not TOML, or names something that is not known.
     pub fn parse(text: &str) -> Result<Self, AskError> {
-        toml::from_str(text).map_err(|error| AskError(error.to_string()))
+        // The error shows the line that it is in.
+        toml::from_str(text).map_err(|error| AskError(bounded(error, LONGEST_TOLD)))
     }
 
     /// What `component` asks for: its last section of this kind; everything, where it has none.

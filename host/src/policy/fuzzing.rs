@@ -28,7 +28,7 @@ pub fn ask(data: &[u8]) {
 
 /// An operator's policy.
 pub fn policy(data: &[u8]) {
-    let Some(policy) = text(data).and_then(|text| checked(toml::from_str::<Policy>(text))) else { return };
+    let Some(policy) = text(data).and_then(|text| checked(Policy::parse(text))) else { return };
     let grants = policy.grants(&Ask::default());
     for granted in [&grants.models, &grants.read, &grants.write, &grants.hosts] {
         for name in ["", "detector", "results/a", "s3://shared/out/a"] {
