@@ -35,7 +35,7 @@ pub(super) struct Unpacked {
 #[non_exhaustive]
 pub(super) enum ArchiveError {
     /// It cannot be read.
-    #[error("the {0} cannot be read: {}", bounded(.1, 512))]
+    #[error("the {0} cannot be read: {why}", why = bounded(.1, 512))]
     Damaged(&'static str, io::Error),
     /// It has none.
     #[error("the archive has no component in it, only {}: put the .wasm file that `keynet-inference build` makes into it", bounded(.0, 512))]

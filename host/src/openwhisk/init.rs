@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigError};
 use crate::engine::LoadError;
 use crate::host::{Host, HostError};
 use crate::policy::Ask;
-use crate::quote::bounded;
+use crate::quote::{bounded, shown};
 use crate::redaction::redact;
 
 /// Why there is no action now. The text is what the platform shows to the user.
@@ -49,7 +49,7 @@ enum InitError {
     Host(#[from] HostError),
     #[error("{0}{advice}", advice = advice(.0))]
     Action(#[from] ActionError),
-    #[error("the action's function is `{is}`, and `{asked}` was asked for: leave `main` out, or say `{is}`")]
+    #[error("the action's function is `{is}`, and `{}` was asked for: leave `main` out, or say `{is}`", shown(.asked))]
     Main { asked: String, is: String },
     #[error("the action was not ready within {} ms, its timeout, while {doing}{advice}", .limit.as_millis())]
     Time { limit: Duration, doing: &'static str, advice: &'static str },

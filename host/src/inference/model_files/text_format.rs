@@ -28,7 +28,7 @@ impl fmt::Display for Position {
 
 /// What is wrong with a text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{at}: {}", shown(what))]
+#[error("{at}: {}", shown(.what))]
 pub(crate) struct SyntaxError {
     pub at: Position,
     pub what: String,
