@@ -36,7 +36,7 @@ pub fn redaction(data: &[u8]) {
     }
     let [form, place, around @ ..] = data else { return };
     let Some((before, after)) = FORMS.get(usize::from(*form) % FORMS.len()) else { return };
-    if contains(around, &SECRET[..4]) {
+    if contains(around, SECRET.get(..4).unwrap_or_default()) {
         return;
     }
     let (left, right) = around.split_at(around.len() * usize::from(*place) / 255);
