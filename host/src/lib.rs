@@ -29,6 +29,9 @@ pub mod deployment;
 mod digest;
 pub mod engine;
 pub mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 pub mod inference;
 pub mod limits;

@@ -1,6 +1,8 @@
 //! A loaded action: its component compiled, its imports checked, its description known, ready to make activations.
 
 mod description;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod imports;
 
 use std::fs::File;

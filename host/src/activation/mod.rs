@@ -5,6 +5,8 @@
 
 mod failure;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod logs;
 mod memory;
 mod receipt;

@@ -11,6 +11,8 @@ pub mod credential;
 pub mod docker;
 pub mod error;
 pub mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod key;
 mod layout;
 mod login;

@@ -15,6 +15,7 @@ use super::reference::ArtifactRef;
 use super::store::{Blob, RawManifest, Store};
 use crate::digest::Digest;
 use crate::new_file::NewFile;
+use crate::quote::{bounded, quoted};
 
 const CONFIG_LIMIT: u64 = 1 << 20;
 
@@ -96,19 +97,19 @@ async fn look_in(store: &Store) -> Result<Look> {
     let blob = blob_of(&manifest.config).map_err(refused)?;
     let config = store.blob_bytes(&blob, CONFIG_LIMIT).await?;
     let config: WasmConfig =
-        serde_json::from_slice(&config).map_err(|error| refused(format!("has a config that cannot be read: {error}")))?;
+        serde_json::from_slice(&config).map_err(|error| refused(format!("has a config that cannot be read: {}", bounded(error, 512))))?;
     check_config(&config, &component).map_err(refused)?;
     let annotations = manifest.annotations.unwrap_or_default();
     Ok(Look { reference: reference.pinned_to(digest), digest, manifest: raw, component, config, annotations })
 }
 
 /// The manifest, if it can be that of an action.
-fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
+pub(super) fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
     #[derive(Deserialize)]
     struct Shape {
         manifests: Option<serde_json::Value>,
     }
-    let damaged = |error: serde_json::Error| format!("has a manifest that cannot be read: {error}");
+    let damaged = |error: serde_json::Error| format!("has a manifest that cannot be read: {}", bounded(error, 512));
     let shape: Shape = serde_json::from_slice(&raw.bytes).map_err(damaged)?;
     let kind = raw.media_type.as_str();
     if shape.manifests.is_some() || kind.contains("index") || kind.contains("manifest.list") {
@@ -118,17 +119,17 @@ fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
     match manifest.config.media_type.as_str() {
         CONFIG_TYPE => Ok(manifest),
         kind if kind.contains("image.config") || kind.contains("container.image") => Err("is a container image, not an action".to_owned()),
-        kind => Err(format!("is an artifact of another kind: its config is {kind:?}, that of an action {CONFIG_TYPE:?}")),
+        kind => Err(format!("is an artifact of another kind: its config is {}, that of an action {CONFIG_TYPE:?}", quoted(kind))),
     }
 }
 
 /// The one layer.
-fn component_of(manifest: &OciImageManifest) -> Result<Blob, String> {
+pub(super) fn component_of(manifest: &OciImageManifest) -> Result<Blob, String> {
     let [layer] = &manifest.layers[..] else {
         return Err(format!("has {} layers: an action has exactly one, its component", manifest.layers.len()));
     };
     if layer.media_type != LAYER_TYPE {
-        return Err(format!("has a layer of the type {:?}: that of an action is {LAYER_TYPE:?}", layer.media_type));
+        return Err(format!("has a layer of the type {}: that of an action is {LAYER_TYPE:?}", quoted(&layer.media_type)));
     }
     blob_of(layer)
 }
@@ -139,14 +140,14 @@ fn blob_of(descriptor: &OciDescriptor) -> Result<Blob, String> {
     Ok(Blob { digest, size })
 }
 
-fn check_config(config: &WasmConfig, component: &Blob) -> Result<(), String> {
+pub(super) fn check_config(config: &WasmConfig, component: &Blob) -> Result<(), String> {
     if config.architecture != ARCHITECTURE {
-        return Err(format!("is for the architecture {:?}, not {ARCHITECTURE:?}", config.architecture));
+        return Err(format!("is for the architecture {}, not {ARCHITECTURE:?}", quoted(&config.architecture)));
     }
     match config.os.as_str() {
         OS => {}
         "wasip1" => return Err("is a core module (wasip1), not a component: build it for wasip2".to_owned()),
-        os => return Err(format!("is for {os:?}, not {OS:?}")),
+        os => return Err(format!("is for {}, not {OS:?}", quoted(os))),
     }
     match &config.layer_digests[..] {
         [] => Ok(()),

@@ -8,9 +8,13 @@ use oci_distribution::Reference;
 
 use super::error::ArtifactError;
 use crate::digest::Digest;
+use crate::quote::bounded;
 
 const LAYOUT: &str = "oci-layout:";
 const DEFAULT_TAG: &str = "latest";
+
+/// Characters of what is wrong with a reference, which repeats parts of it.
+const LONGEST_REASON: usize = 512;
 
 /// What a user names an artifact by:
 ///
@@ -111,7 +115,7 @@ impl FromStr for ArtifactRef {
     type Err = ArtifactError;
 
     fn from_str(text: &str) -> Result<Self, ArtifactError> {
-        let wrong = |why: String| ArtifactError::Reference { text: shown(text), why };
+        let wrong = |why: String| ArtifactError::Reference { text: shown(text), why: bounded(why, LONGEST_REASON) };
         match text.strip_prefix(LAYOUT) {
             Some(rest) => layout(rest).map(Self::Layout).map_err(wrong),
             None => registry(text).map(Self::Registry).map_err(wrong),
@@ -220,7 +224,8 @@ fn target(tag: Option<String>, digest: Option<Digest>) -> Target {
 /// # Errors
 /// [`ArtifactError::Reference`].
 pub fn parse_tag(tag: &str) -> Result<String, ArtifactError> {
-    check_tag(tag).map_err(|why| ArtifactError::Reference { text: tag.chars().take(200).collect(), why })
+    let wrong = |why: String| ArtifactError::Reference { text: tag.chars().take(200).collect(), why: bounded(why, LONGEST_REASON) };
+    check_tag(tag).map_err(wrong)
 }
 
 impl fmt::Display for Target {

@@ -104,20 +104,22 @@ pub async fn verify(reference: &ArtifactRef, key: &PublicKey, options: &Registry
         if !key.verifies(&payload, &signature) {
             continue;
         }
-        match serde_json::from_slice::<Payload>(&payload) {
-            Ok(Payload { critical, .. }) if critical.kind == KIND => {
-                if critical.image.docker_manifest_digest == digest.to_string() {
-                    return Ok(digest);
-                }
-                moved = Some(critical.image.docker_manifest_digest);
-            }
-            _ => moved = Some("something that is no signature of an image".to_owned()),
+        match signed_image(&payload) {
+            Some(signed) if signed == digest.to_string() => return Ok(digest),
+            Some(signed) => moved = Some(signed),
+            None => moved = Some("something that is no signature of an image".to_owned()),
         }
     }
     Err(match moved {
         Some(signed) => ArtifactError::OtherArtifact { reference: name(), signed: signed.chars().take(80).collect() },
         None => ArtifactError::OtherKey { reference: name(), signatures: layers.len() },
     })
+}
+
+/// Returns the digest that a payload names, or none if it is not that of an image's signature.
+pub(super) fn signed_image(payload: &[u8]) -> Option<String> {
+    let Payload { critical, .. } = serde_json::from_slice(payload).ok()?;
+    Some(critical.image.docker_manifest_digest).filter(|_| critical.kind == KIND)
 }
 
 /// The tag that the signatures of a manifest are kept under.

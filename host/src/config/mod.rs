@@ -6,6 +6,8 @@
 //! own to another's credentials.
 
 mod backends;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod model_repository;
 mod quantity;
 mod registry;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::quote::quoted;
+
 /// Reads a number of bytes: `268435456`, `256MiB`, `1GiB`, `64k` (binary units; `B` and `iB` may be left out).
 ///
 /// # Errors
 /// A text for a person that says how to write it.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a number of bytes; write 256MiB, 1GiB or 1048576");
+    let wrong = || format!("{} is not a number of bytes; write 256MiB, 1GiB or 1048576", quoted(text));
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     let unit = text.strip_prefix(digits).unwrap_or_default().trim().to_ascii_lowercase();
@@ -27,7 +29,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 /// # Errors
 /// A text for a person that says how to write it.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a duration; write 500ms, 60s or 5m");
+    let wrong = || format!("{} is not a duration; write 500ms, 60s or 5m", quoted(text));
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     let milliseconds = match text.strip_prefix(digits).unwrap_or_default().trim() {
@@ -43,7 +45,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// Reads a positive whole number.
 pub(super) fn parse_count(text: &str) -> Result<u32, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{text:?} is not a positive whole number"))
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("{} is not a positive whole number", quoted(text)))
 }
 
 /// Reads a yes or no.
@@ -51,7 +53,7 @@ pub(super) fn parse_flag(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),
         "false" | "no" | "0" => Ok(false),
-        _ => Err(format!("{text:?} is neither true nor false")),
+        _ => Err(format!("{} is neither true nor false", quoted(text))),
     }
 }
 

@@ -13,6 +13,7 @@ use super::repository::failed;
 use crate::error::{Error, Result};
 use crate::inference::model_files::text_format::{self, Message, Value};
 use crate::inference::model_files::{MAX_CONFIG_BYTES, element_type};
+use crate::quote::shown;
 
 /// The name of its file.
 pub(super) const CONFIG: &str = "config.pbtxt";
@@ -139,8 +140,9 @@ fn plain(name: &str) -> Result<&str> {
 /// One `input` or `output`.
 fn port(kind: &str, info: &ValueInfoProto, labels: Option<&str>) -> Result<String> {
     let name = info.name.as_deref().unwrap_or_default();
-    let without =
-        |what: &str| Error::invalid(format!("the graph does not say {what} of its {kind} {name}: put a {CONFIG} beside the ONNX file"));
+    let without = |what: &str| {
+        Error::invalid(format!("the graph does not say {what} of its {kind} {}: put a {CONFIG} beside the ONNX file", shown(name)))
+    };
     let tensor = info.r#type.as_ref().and_then(|declared| declared.tensor_type.as_ref()).ok_or_else(|| without("the tensor type"))?;
     let data_type = tensor.elem_type.and_then(element_type::of_onnx).ok_or_else(|| without("an element type that Triton has"))?;
     let shape = tensor.shape.as_ref().ok_or_else(|| without("the number of dimensions"))?;

@@ -15,6 +15,8 @@
 mod changes;
 mod configuration;
 mod deploy;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod package;
 mod progress;
 mod record;

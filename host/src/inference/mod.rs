@@ -4,6 +4,8 @@
 //! [`triton`] asks a Triton server, [`embedded`] runs ONNX models in process. What a model may be asked by whom is not decided here but in `policy`.
 
 pub mod embedded;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod model_files;
 mod model_ref;
 mod registered;

@@ -1,5 +1,7 @@
 //! The files of a registered model, brought into a folder: all of them, or no folder.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod place;
 mod tree;
 

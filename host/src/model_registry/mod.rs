@@ -11,6 +11,10 @@
 mod artifact;
 mod cache;
 mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    pub use super::artifact::fuzzing::mlflow;
+}
 mod wire;
 
 use std::collections::BTreeMap;

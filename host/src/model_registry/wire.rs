@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::ModelVersion;
 use crate::error::{Error, Result};
+use crate::quote::{quoted, shown};
 
 /// `model-versions/get`, `registered-models/alias`.
 #[derive(Debug, Deserialize)]
@@ -78,8 +79,9 @@ impl TryFrom<Version> for ModelVersion {
 
     fn try_from(version: Version) -> Result<Self> {
         let number = version.version.parse().ok().filter(|number| *number > 0);
-        let number =
-            number.ok_or_else(|| Error::internal(format!("MLflow calls a version of model {} {:?}", version.name, version.version)))?;
+        let number = number.ok_or_else(|| {
+            Error::internal(format!("MLflow calls a version of model {} {}", shown(&version.name), quoted(&version.version)))
+        })?;
         Ok(Self {
             name: version.name,
             version: number,

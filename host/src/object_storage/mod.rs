@@ -21,6 +21,8 @@ mod deadline;
 pub mod embedded;
 mod failure;
 pub mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod listing;
 mod location;
 mod parts;

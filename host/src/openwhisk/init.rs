@@ -24,14 +24,14 @@ use crate::config::{Config, ConfigError};
 use crate::engine::LoadError;
 use crate::host::{Host, HostError};
 use crate::policy::Ask;
-use crate::quote::shown;
+use crate::quote::{bounded, shown};
 use crate::redaction::redact;
 
 /// Why there is no action now. The text is what the platform shows to the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 enum InitError {
-    #[error("the body of /init is not what it should be: {0}")]
+    #[error("the body of /init is not what it should be: {}", bounded(.0, 512))]
     Body(serde_json::Error),
     #[error("{}", answer::NO_CODE)]
     NoCode,

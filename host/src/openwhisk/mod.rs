@@ -21,6 +21,8 @@ mod container;
 mod deadline;
 mod drain;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod init;
 mod init_request;
 mod intake;

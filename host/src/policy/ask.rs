@@ -17,8 +17,8 @@ const CUSTOM: u8 = 0;
 /// A custom section is read no further than this: its name, and a `keynet.toml`.
 const MAX_SECTION: u64 = limits::ASK as u64 + 64;
 
-/// Bytes of an error that shows the line it is in.
-const LONGEST_TOLD: usize = 1024;
+/// Characters of an error that shows the line it is in.
+pub(super) const LONGEST_TOLD: usize = 1024;
 
 /// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants it, but for `api-key`.
 ///

@@ -5,6 +5,8 @@
 //! the policy grants; nothing inside a component can grant.
 
 mod ask;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod pattern;
 
 use std::path::Path;
@@ -16,6 +18,7 @@ pub use ask::{Ask, AskError};
 pub use pattern::Patterns;
 
 use crate::config::{LimitOverrides, parse_bytes, parse_duration};
+use crate::quote::bounded;
 
 /// What an operator grants to actions.
 ///
@@ -140,7 +143,12 @@ impl Policy {
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let wrong = |why: String| PolicyError { path: path.display().to_string(), why };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| wrong(error.to_string()))
+        Self::parse(&text).map_err(wrong)
+    }
+
+    /// Reads the text of an operator's file. The error shows the line that it is in.
+    fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| bounded(error, ask::LONGEST_TOLD))
     }
 
     /// For a developer's own machine: as the default, and everything that is local.

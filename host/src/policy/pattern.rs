@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quote::shown;
+
 /// How objects of a bucket that is not the default one are named.
 pub(super) const ELSEWHERE: &str = "s3://";
 
@@ -45,7 +47,7 @@ impl fmt::Display for Patterns {
         if self.is_any() {
             return f.write_str("any");
         }
-        if self.0.is_empty() { f.write_str("none") } else { f.write_str(&self.0.join(", ")) }
+        if self.0.is_empty() { f.write_str("none") } else { shown(&self.0.join(", ")).fmt(f) }
     }
 }
 

@@ -46,6 +46,9 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize) -> Option<Hit> {
     if separator == b':' && name.in_sentence && is_word(line.get(from..)?, &value) {
         return None;
     }
+    if names_another(line.get(from..)?, &value) {
+        return None;
+    }
     Some(Hit::new(from + value.start, from + value.end, label))
 }
 
@@ -62,6 +65,21 @@ fn is_word(text: &[u8], value: &std::ops::Range<usize>) -> bool {
     let spaced = value.start > 0 && text.get(..value.start).is_some_and(|before| before.iter().all(|byte| *byte == b' '));
     let lower = text.get(value.clone()).is_some_and(|word| word.len() <= LONGEST && word.iter().all(u8::is_ascii_lowercase));
     spaced && lower && text.get(value.end).is_none_or(|after| matches!(after, b' ' | b',' | b';' | b'\n'))
+}
+
+/// Whether a value is itself the name of a secret that follows: `PASSWORD= TOKEN='abc'`, `password: token = abc`. The first has no value
+/// then; the second is found by its own separator, and only as long as its name is not hidden.
+fn names_another(text: &[u8], value: &std::ops::Range<usize>) -> bool {
+    const NEAR: usize = 64;
+    let separates = |byte: &u8| matches!(byte, b'=' | b':');
+    let quotes = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b'\\');
+    let (Some(value), Some(after)) = (text.get(value.clone()), text.get(value.end..)) else { return false };
+    let length = value.len() - value.iter().rev().take_while(|byte| separates(byte)).count();
+    let Some(word) = value.get(..length).filter(|word| word.len() <= MAX_NAME) else { return false };
+    let following = after.iter().take(NEAR).find(|byte| !quotes(byte) && !byte.is_ascii_whitespace());
+    let assigned = if length < value.len() { after.first().is_some_and(quotes) } else { following.is_some_and(separates) };
+    let named = word.iter().all(|byte| scan::in_word(*byte) || matches!(byte, b'-' | b'.'));
+    assigned && named && Name { text: word, quoted: false, in_sentence: false }.label(b'=').is_some()
 }
 
 struct Name<'a> {

@@ -9,6 +9,8 @@
 //! form and name is text like any other.
 
 mod assignment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod pem;
 mod scan;
 

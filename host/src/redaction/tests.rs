@@ -56,6 +56,19 @@ fn each_kind_of_secret_is_replaced() {
 }
 
 #[test]
+fn a_name_without_a_value_does_not_leave_the_next_secret_in_sight() {
+    for (text, expected) in [
+        ("RABBIT_PASSWORD= AWS_SECRET_ACCESS_KEY='abc'", "RABBIT_PASSWORD= AWS_SECRET_ACCESS_KEY='<ENV_VAR>'"),
+        ("password:  password = hunter2", "password:  password = <PASSWORD>"),
+        ("DB_PASSWORD=x1y2z3 apiToken= DB_PASSWORD = hunter2", "DB_PASSWORD=<PASSWORD> apiToken= DB_PASSWORD = <PASSWORD>"),
+        (r#"key:= "secret": "abc""#, r#"key:= "secret": "<SECRET>""#),
+        ("password: key, token: abcd", "password: <PASSWORD>, token: <TOKEN>"),
+    ] {
+        assert_eq!(shape(text), expected);
+    }
+}
+
+#[test]
 fn ordinary_lines_are_left_as_they_are() {
     for text in [
         "",

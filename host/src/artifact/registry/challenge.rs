@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(super) struct Challenge {
     /// In lower case: `basic`, `bearer`.
     pub(super) scheme: String,
-    parameters: BTreeMap<String, String>,
+    pub(super) parameters: BTreeMap<String, String>,
 }
 
 impl Challenge {

@@ -8,6 +8,8 @@ mod body;
 mod challenge;
 mod clients;
 mod download;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod http;
 mod plain;
 mod reach;

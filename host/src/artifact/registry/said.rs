@@ -5,6 +5,7 @@ use std::time::Duration;
 use oci_distribution::errors::{OciEnvelope, OciErrorCode};
 use reqwest::{Response, StatusCode};
 
+use crate::quote::steers;
 use crate::redaction::redact;
 
 /// More is not read of an answer that is no good.
@@ -29,7 +30,7 @@ impl Said {
         Self::parse(status, &body, secrets)
     }
 
-    fn parse(status: StatusCode, body: &[u8], secrets: &[String]) -> Self {
+    pub(super) fn parse(status: StatusCode, body: &[u8], secrets: &[String]) -> Self {
         let envelope: Option<OciEnvelope> = serde_json::from_slice(body).ok();
         let errors = envelope.map(|envelope| envelope.errors).unwrap_or_default();
         let codes: Vec<_> = errors.iter().map(|error| name(&error.code)).collect();
@@ -70,9 +71,7 @@ pub(super) fn fit(text: &str, secrets: &[String]) -> String {
         text = text.replace(secret.as_str(), "…");
     }
     let text = redact(&text);
-    let hidden =
-        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    let line = text.chars().map(|c| if hidden(c) { ' ' } else { c }).collect::<String>();
+    let line = text.chars().map(|c| if steers(c) { ' ' } else { c }).collect::<String>();
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= SHOWN { line } else { line.chars().take(SHOWN).chain(['…']).collect() }
 }

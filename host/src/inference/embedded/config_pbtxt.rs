@@ -144,12 +144,12 @@ fn version_policy(field: &Field) -> Result<VersionPolicy, SyntaxError> {
         );
     };
     match policy.fields.last() {
-        Some(Field { name, value: Value::Message(latest), .. }) if name == "latest" => {
+        Some(Field { name, value: Value::Message(latest), .. }) if &**name == "latest" => {
             let number = latest.last("num_versions").map(integer).transpose()?.unwrap_or(1);
             Ok(VersionPolicy::Latest(usize::try_from(number).unwrap_or(0).max(1)))
         }
-        Some(Field { name, value: Value::Message(_), .. }) if name == "all" => Ok(VersionPolicy::All),
-        Some(Field { name, value: Value::Message(specific), .. }) if name == "specific" => {
+        Some(Field { name, value: Value::Message(_), .. }) if &**name == "all" => Ok(VersionPolicy::All),
+        Some(Field { name, value: Value::Message(specific), .. }) if &**name == "specific" => {
             let versions = specific.all("versions").map(|version| match integer(version)? {
                 number if number > 0 => Ok(number.unsigned_abs()),
                 _ => wrong(version.at, "a version is a positive number"),

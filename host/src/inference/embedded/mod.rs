@@ -27,6 +27,8 @@ mod cache;
 mod config_pbtxt;
 mod convert;
 mod estimate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod growth;
 mod model;
 mod repository;

@@ -32,11 +32,17 @@ const INFIX: [(&str, Operation); 4] =
 const FUNCTIONS: [(&str, Operation); 4] =
     [("ceil_div(", Operation::DivideUp), ("max(", Operation::Max), ("min(", Operation::Min), ("broadcast(", Operation::Max)];
 
+/// The most spaces, opening parentheses and minus signs in an expression: they say how deep it is nested, and a name in a model may be
+/// nothing else.
+const MOST_PARTS: usize = 1024;
+
 impl Size {
-    /// Reads rten's text. A text that is no arithmetic is a symbol's name.
+    /// Reads rten's text. A text that is no arithmetic, or that is longer than any that rten writes, is a symbol's name.
     pub fn parse(text: &str) -> Self {
         let mut rest = text;
-        match infix(&mut rest, INFIX.as_slice()) {
+        let parts = text.bytes().filter(|byte| matches!(byte, b' ' | b'(' | b'-')).count();
+        let read = if parts <= MOST_PARTS { infix(&mut rest, INFIX.as_slice()) } else { None };
+        match read {
             Some(size) if rest.is_empty() => size,
             _ => Self::Symbol(text.to_owned()),
         }
@@ -112,6 +118,13 @@ fn atom(rest: &mut &str) -> Option<Size> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_a_dimension_that_is_nothing_but_parentheses_is_a_name() {
+        for text in ["(".repeat(30_000), "-".repeat(30_000), "max(".repeat(8_000), format!("n{}", " + n".repeat(30_000))] {
+            assert_eq!(Size::parse(&text), Size::Symbol(text));
+        }
+    }
 
     #[test]
     fn what_rten_writes_is_read() {

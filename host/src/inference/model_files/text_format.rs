@@ -6,6 +6,9 @@
 //! same as `name: a name: b`, and is read as that. It does not read extension or `Any` values: their names are kept as written.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::quote::shown;
 
 /// How deep messages may lie in one another.
 const MAX_DEPTH: usize = 64;
@@ -25,7 +28,7 @@ impl fmt::Display for Position {
 
 /// What is wrong with a text, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{at}: {what}")]
+#[error("{at}: {}", shown(.what))]
 pub(crate) struct SyntaxError {
     pub at: Position,
     pub what: String,
@@ -40,7 +43,8 @@ pub(crate) struct Message {
 /// One value of a field; a repeated field has many of the same name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Field {
-    pub name: String,
+    /// Shared by the values of a list, which may be many.
+    pub name: Arc<str>,
     pub value: Value,
     pub at: Position,
 }
@@ -60,12 +64,12 @@ pub(crate) enum Value {
 impl Message {
     /// Every value of the field `name`.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
-        self.fields.iter().filter(move |field| field.name == name)
+        self.fields.iter().filter(move |field| &*field.name == name)
     }
 
     /// The last value of the field `name`: the one that counts when a single field is written twice.
     pub fn last(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().rev().find(|field| field.name == name)
+        self.fields.iter().rev().find(|field| &*field.name == name)
     }
 }
 
@@ -103,7 +107,7 @@ impl<'a> Reader<'a> {
 
     fn field(&mut self, message: &mut Message, depth: usize) -> Result<(), SyntaxError> {
         let at = self.at;
-        let name = self.field_name()?;
+        let name: Arc<str> = self.field_name()?.into();
         let colon = self.take(':');
         match self.peek() {
             Some('[') => {
@@ -111,7 +115,7 @@ impl<'a> Reader<'a> {
                 if !self.take(']') {
                     loop {
                         let at = self.at;
-                        message.fields.push(Field { name: name.clone(), value: self.value(depth)?, at });
+                        message.fields.push(Field { name: Arc::clone(&name), value: self.value(depth)?, at });
                         if self.take(']') {
                             break;
                         }

@@ -11,6 +11,7 @@ use super::proto::{ModelInferResponse, ModelStreamInferResponse, model_infer_res
 use crate::budget::Reservation;
 use crate::error::{Error, Result};
 use crate::inference::{DataType, NamedTensor, Shape, Tensor};
+use crate::quote::{quoted, shown};
 
 /// What an output takes its bytes from: the message, or shared memory.
 pub(super) type Shared = BTreeMap<String, (Bytes, Arc<Reservation>)>;
@@ -72,10 +73,10 @@ impl Outputs {
                 }
                 None => match raw.next() {
                     Some(data) => (data, Arc::clone(&reserved)),
-                    None => return Err(wrong(format!("has no bytes for output {}", output.name))),
+                    None => return Err(wrong(format!("has no bytes for output {}", shown(&output.name)))),
                 },
             };
-            let tensor = tensor(&output, data, reserved).map_err(|error| wrong(format!("has output {}: {error}", output.name)))?;
+            let tensor = tensor(&output, data, reserved).map_err(|error| wrong(format!("has output {}: {error}", shown(&output.name))))?;
             tensors.push(NamedTensor { name: output.name, tensor });
         }
         if wanted.is_empty() {
@@ -111,7 +112,7 @@ fn unreadable(subject: &str, error: &prost::DecodeError) -> Error {
 fn tensor(output: &InferOutputTensor, data: Bytes, reserved: Arc<Reservation>) -> Result<Tensor> {
     let data_type = DataType::named(&output.datatype);
     let data_type =
-        data_type.ok_or_else(|| Error::internal(format!("elements of {:?}, which this version does not know", output.datatype)))?;
+        data_type.ok_or_else(|| Error::internal(format!("elements of {}, which this version does not know", quoted(&output.datatype))))?;
     Tensor::sharing(data_type, Shape::new(output.shape.clone())?, data, Some(reserved))
 }
 

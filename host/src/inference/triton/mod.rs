@@ -22,6 +22,8 @@ mod body;
 mod call;
 mod connections;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod grpc_only;
 mod models;
 mod outbox;

@@ -39,7 +39,9 @@ impl Place {
             }
             ("http" | "https", _) if url.origin() == tracking.origin() => {
                 let below = format!("{}{}", tracking.path().trim_matches('/'), ARTIFACTS);
-                path.strip_prefix(below.trim_start_matches('/')).map(|path| Self::Mlflow(path.to_owned())).ok_or_else(unusable)
+                path.strip_prefix(below.trim_start_matches('/'))
+                    .map(|path| Self::Mlflow(path.trim_start_matches('/').to_owned()))
+                    .ok_or_else(unusable)
             }
             ("mlflow-artifacts" | "http" | "https", _) => Err(elsewhere()),
             ("s3", Some(bucket)) if !bucket.is_empty() => Ok(Self::Objects { bucket: bucket.to_owned(), prefix: path }),
@@ -61,6 +63,7 @@ mod tests {
             ("mlflow-artifacts:/1/abc/artifacts/model", mlflow("1/abc/artifacts/model")),
             ("mlflow-artifacts://127.0.0.1:5000/1/abc", mlflow("1/abc")),
             ("http://127.0.0.1:5000/mlflow/api/2.0/mlflow-artifacts/artifacts/1/a%20b", mlflow("1/a b")),
+            ("http://127.0.0.1:5000/mlflow/api/2.0/mlflow-artifacts/artifacts///a", mlflow("a")),
             ("s3://models/a/b/", Ok(Place::Objects { bucket: "models".to_owned(), prefix: "a/b".to_owned() })),
             ("/srv/models/a", Ok(Place::Files("/srv/models/a".into()))),
             ("file:///srv/a%20b", Ok(Place::Files("/srv/a b".into()))),

@@ -4,6 +4,8 @@
 //! atomic but not synchronised to the disk.
 
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod multipart;
 mod range;
 mod serve;

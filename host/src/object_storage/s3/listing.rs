@@ -53,7 +53,7 @@ impl KeyPages for S3Pages {
     }
 }
 
-fn read(body: &str) -> KeyPage {
+pub(super) fn read(body: &str) -> KeyPage {
     let encoded = element(body, "EncodingType").is_some_and(|encoding| encoding == "url");
     let mut page = KeyPage { objects: Vec::new(), next: None };
     let mut last = None;

@@ -9,6 +9,8 @@
 //! [`PartSizes::threshold`]. One HTTP client with as many connections as there are calls serves all of it.
 
 mod answer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod listing;
 mod service;
 mod signer;

@@ -11,7 +11,7 @@ use std::io::{self, Read};
 pub(super) use targz::ungzip;
 pub(super) use zipped::unzip;
 
-use crate::quote::{quoted, shown};
+use crate::quote::{bounded, quoted, shown};
 
 /// The largest component that is unpacked, and the most that a tar may unfold to.
 const MAX_COMPONENT: u64 = 128 << 20;
@@ -44,13 +44,13 @@ pub(super) struct Unpacked {
 #[non_exhaustive]
 pub(super) enum ArchiveError {
     /// It cannot be read.
-    #[error("the {0} cannot be read: {1}")]
+    #[error("the {0} cannot be read: {why}", why = bounded(.1, 512))]
     Damaged(&'static str, io::Error),
     /// It has none.
-    #[error("the archive has no component in it, only {0}: put the .wasm file that `keynet-inference build` makes into it")]
+    #[error("the archive has no component in it, only {}: put the .wasm file that `keynet-inference build` makes into it", bounded(.0, 512))]
     Nothing(String),
     /// It has more than one.
-    #[error("the archive has several components in it ({0}): put one action into one archive")]
+    #[error("the archive has several components in it ({}): put one action into one archive", bounded(.0, 512))]
     Several(String),
     /// A name that leads out of the archive.
     #[error("the archive has a file {}: names must not begin with / or contain ..", quoted(.0))]

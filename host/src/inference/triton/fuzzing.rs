@@ -1,0 +1,39 @@
+//! Fuzzing of what a Triton server answers; see [`crate::fuzzing`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tonic::{Code, Status};
+
+use super::answer::{Outputs, Shared, Streamed};
+use super::call::Answer;
+use super::failure::Failure;
+use crate::budget::MemoryBudget;
+use crate::fuzzing::{check_message, checked};
+
+const SUBJECT: &str = "model m";
+
+fn answer(message: &[u8]) -> Option<Answer> {
+    let reserved = MemoryBudget::process(1 << 30).reserve(message.len() as u64, "an answer").ok()?;
+    Some(Answer { message: Bytes::copy_from_slice(message), reserved: Arc::new(reserved) })
+}
+
+/// The message of `ModelInfer`, that of `ModelStreamInfer`, and the text of a failure. Tensors hold no more than the message does.
+pub fn triton_answer(data: &[u8]) {
+    let Some((infer, stream)) = answer(data).zip(answer(data)) else { return };
+    let streamed = match checked(Streamed::read(SUBJECT, stream)) {
+        Some(Streamed::Outputs(outputs)) => Some(outputs),
+        Some(Streamed::Failed(text)) => return check_message(&Failure::answered(SUBJECT, Code::Internal, &text).error),
+        _ => None,
+    };
+    for outputs in checked(Outputs::read(SUBJECT, infer)).into_iter().chain(streamed) {
+        for name in ["a", "output_0"] {
+            outputs.elsewhere(name);
+        }
+        let Some(tensors) = checked(outputs.tensors(SUBJECT, &[], Shared::new())) else { continue };
+        let bytes: usize = tensors.iter().map(|output| output.tensor.data().len()).sum();
+        assert!(bytes <= data.len(), "tensors of {bytes} bytes from a message of {}", data.len());
+    }
+    let status = Status::new(Code::from(i32::from(data.first().copied().unwrap_or_default())), String::from_utf8_lossy(data));
+    check_message(&Failure::of_status(SUBJECT, &status).error);
+}

@@ -1,0 +1,54 @@
+//! Fuzzing of the bodies of `/init` and `/run`, and of archives; see [`crate::fuzzing`].
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::archive::{ungzip, unzip};
+use super::code::{self, Arrived};
+use super::environment::BaseEnvironment;
+use super::init_request::InitRequest;
+use super::run_request::RunRequest;
+use crate::capabilities::user_input::Parameters;
+use crate::config::is_reserved;
+use crate::fuzzing::{checked, text};
+use crate::quote::bounded;
+
+/// A zip, or a tar.gz.
+pub fn archive(data: &[u8]) {
+    let unpacked = if data.starts_with(b"PK") { unzip(data) } else { ungzip(data) };
+    let Some(unpacked) = checked(unpacked) else { return };
+    assert!(unpacked.component.starts_with(b"\0asm") && unpacked.component.len() <= 128 << 20);
+    assert!(unpacked.ask.is_none_or(|ask| ask.len() <= 64 << 10));
+}
+
+/// A body of `/init`. No variable configures the host, and each can be one of a process.
+pub fn init_body(data: &[u8]) {
+    let Some(request) = checked(InitRequest::parse(data).map_err(|error| bounded(error, 512))) else { return };
+    if let Some(Arrived::Reference(reference)) = request.code.and_then(|code| checked(code::read(&code))) {
+        assert!(reference.starts_with("oci://"));
+    }
+    for (name, value) in BaseEnvironment::new(&BTreeMap::new(), &request.env).with(Vec::new()) {
+        assert!(!is_reserved(&name) && !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'), "{name:?}");
+    }
+}
+
+/// A body of `/run`. Its argument is JSON, and its variables have names of their own.
+pub fn run_body(data: &[u8]) {
+    let Some(request) = checked(RunRequest::parse(data).map_err(|error| bounded(error, 512))) else { return };
+    assert!(request.value.is_none_or(|value| serde_json::from_str::<&RawValue>(value).is_ok()));
+    let names: BTreeMap<_, _> = request.variables.iter().map(|(name, value)| (name, value)).collect();
+    assert_eq!(names.len(), request.variables.len(), "a variable is there twice");
+    assert!(names.iter().all(|(name, value)| name.starts_with("__OW_") && !name.contains(['=', '\0']) && !value.contains('\0')));
+}
+
+/// The parameters of an activation. None of them configures the host, and reading them again changes nothing.
+pub fn parameters(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let Some(parameters) = checked(Parameters::parse(text)) else { return };
+    let again = Parameters::parse(parameters.text());
+    assert!(again.is_ok_and(|again| again.text() == parameters.text()), "{}", parameters.text());
+    if let Ok(fields) = serde_json::from_str::<BTreeMap<String, &RawValue>>(parameters.text()) {
+        assert!(!fields.keys().any(|name| is_reserved(name)), "{}", parameters.text());
+    }
+}

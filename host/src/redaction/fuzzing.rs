@@ -1,0 +1,65 @@
+//! Fuzzing of redaction; see [`crate::fuzzing`].
+
+use std::time::{Duration, Instant};
+
+use super::{Redactor, cut, redact, redact_bytes};
+use crate::fuzzing::text;
+
+const SECRET: &str = "q7Zk2LwPx9Vd";
+
+/// Ways in which a secret stands in a line, before and after it.
+const FORMS: [(&str, &str); 10] = [
+    ("password=", ""),
+    ("DB_PASSWORD = ", ""),
+    ("api_token: \"", "\""),
+    ("\"secret\": \"", "\","),
+    ("AWS_SECRET_ACCESS_KEY='", "'"),
+    ("Authorization: Bearer ", ""),
+    ("https://user:", "@host/path"),
+    ("{\\\"accessToken\\\":\\\"", "\\\"}"),
+    ("token: Some(\"", "\")"),
+    ("KEYNET_", ""),
+];
+
+fn contains(text: &[u8], part: &str) -> bool {
+    text.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// A byte for the form of a secret, one for its place, and the text around it. The secret is hidden whatever stands around it, whole
+/// or where a long line was cut; lines stay lines, and text stays text.
+pub fn redaction(data: &[u8]) {
+    let redacted = redact_bytes(data);
+    let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(lines(&redacted), lines(data));
+    if let Some(text) = text(data) {
+        assert_eq!(redact(text).as_bytes(), &*redacted, "text that is no text any more");
+    }
+    let [form, place, around @ ..] = data else { return };
+    let Some((before, after)) = FORMS.get(usize::from(*form) % FORMS.len()) else { return };
+    if contains(around, SECRET.get(..4).unwrap_or_default()) {
+        return;
+    }
+    let (left, right) = around.split_at(around.len() * usize::from(*place) / 255);
+    let planted = [left, b" ", before.as_bytes(), SECRET.as_bytes(), after.as_bytes(), b" ", right].concat();
+    let redacted = redact_bytes(&planted);
+    assert!(!contains(&redacted, SECRET), "{}", String::from_utf8_lossy(&redacted));
+    let mut redactor = Redactor::default();
+    for line in planted.split(|byte| *byte == b'\n') {
+        // A line that has come only in part is cut at a good place.
+        let so_far = line.get(..line.len() * usize::from(*form) / 255).unwrap_or(line);
+        let (first, second) = line.split_at(if so_far.is_empty() { 0 } else { cut(so_far) });
+        let redacted = [redactor.piece(first, false), redactor.piece(second, true)].concat();
+        assert!(!contains(&redacted, SECRET), "{} | {}", String::from_utf8_lossy(first), String::from_utf8_lossy(second));
+    }
+}
+
+/// A text again and again, up to 128 KiB: work that grows with the square of a line's length would take minutes.
+pub fn redaction_work(data: &[u8]) {
+    const LENGTH: usize = 128 << 10;
+    let unit = data.get(..64).unwrap_or(data);
+    let text = unit.repeat(LENGTH / unit.len().max(1));
+    let started = Instant::now();
+    redact_bytes(&text);
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?} for {} bytes", text.len());
+}
