@@ -8,6 +8,7 @@ use http::StatusCode;
 use super::super::failure::Answer;
 use super::super::location::shown;
 use crate::error::ErrorKind;
+use crate::quote;
 
 /// An error answer, judged.
 ///
@@ -18,7 +19,10 @@ pub(super) fn judge(status: StatusCode, body: &str, region: &str, elsewhere: Opt
     if let (Some(elsewhere), true) = (elsewhere, status.is_redirection() || status == StatusCode::BAD_REQUEST)
         && elsewhere != region
     {
-        return Answer::new(ErrorKind::Unavailable, format!("{text}; it is in {elsewhere}, not in {region}: set AWS_REGION"));
+        return Answer::new(
+            ErrorKind::Unavailable,
+            format!("{text}; it is in {}, not in {region}: set AWS_REGION", quote::shown(elsewhere)),
+        );
     }
     let kind = match (code, status.as_u16()) {
         ("NoSuchBucket" | "NoSuchUpload" | "NoSuchKey", _) | (_, 404) => ErrorKind::NotFound,
