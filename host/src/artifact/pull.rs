@@ -15,6 +15,7 @@ use super::reference::ArtifactRef;
 use super::store::{Blob, RawManifest, Store};
 use crate::digest::Digest;
 use crate::new_file::NewFile;
+use crate::quote::shown;
 
 const CONFIG_LIMIT: u64 = 1 << 20;
 
@@ -95,8 +96,8 @@ async fn look_in(store: &Store) -> Result<Look> {
     let component = component_of(&manifest).map_err(refused)?;
     let blob = blob_of(&manifest.config).map_err(refused)?;
     let config = store.blob_bytes(&blob, CONFIG_LIMIT).await?;
-    let config: WasmConfig =
-        serde_json::from_slice(&config).map_err(|error| refused(format!("has a config that cannot be read: {error}")))?;
+    let config: WasmConfig = serde_json::from_slice(&config)
+        .map_err(|error| refused(format!("has a config that cannot be read: {}", shown(&error.to_string()))))?;
     check_config(&config, &component).map_err(refused)?;
     let annotations = manifest.annotations.unwrap_or_default();
     Ok(Look { reference: reference.pinned_to(digest), digest, manifest: raw, component, config, annotations })
@@ -108,7 +109,7 @@ fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
     struct Shape {
         manifests: Option<serde_json::Value>,
     }
-    let damaged = |error: serde_json::Error| format!("has a manifest that cannot be read: {error}");
+    let damaged = |error: serde_json::Error| format!("has a manifest that cannot be read: {}", shown(&error.to_string()));
     let shape: Shape = serde_json::from_slice(&raw.bytes).map_err(damaged)?;
     let kind = raw.media_type.as_str();
     if shape.manifests.is_some() || kind.contains("index") || kind.contains("manifest.list") {
