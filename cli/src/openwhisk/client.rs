@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use keynet_host::outbound::{BodyError, check_headers, read_whole};
+use keynet_host::quote::shown;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Certificate, Identity, Method, RequestBuilder, redirect};
 use serde::Deserialize;
@@ -22,10 +24,20 @@ const TIME: Duration = Duration::from_secs(90);
 /// How long an action may take to arrive: 48 MB over a slow line.
 const UPLOAD_TIME: Duration = Duration::from_secs(600);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// The largest answer: 200 records of activations, each with a result of 1 MB, hardly reach it.
-const MAX_ANSWER: usize = 256 << 20;
+/// Bytes of what the platform says of itself.
+const MAX_ABOUT: usize = 1 << 20;
+/// Bytes of one record: an activation with its result of 1 MB and logs of 10 MB, an action without its code.
+const MAX_RECORD: usize = 32 << 20;
+/// Bytes of an action that is made: its code, up to 48 MB in base64, comes back with it.
+const MAX_ACTION: usize = 128 << 20;
+/// Bytes of a list: 200 records of activations, each with a result of 1 MB, hardly reach it.
+const MAX_LIST: usize = 256 << 20;
 /// The most entries of one list.
 const PAGE: usize = 200;
+/// The most actions of a namespace that are listed.
+const MAX_ACTIONS: usize = 10_000;
+/// Characters of the platform's words that are shown.
+const MAX_SAID: usize = 1000;
 
 /// A client of one OpenWhisk, with one key.
 #[derive(Debug)]
@@ -121,7 +133,7 @@ impl Api {
     /// It cannot be reached.
     pub async fn platform(&self) -> Result<Platform, ApiError> {
         // Asked of the root, which needs no key.
-        let answer = self.send(self.http.get(self.settings.root.clone()), TIME).await?;
+        let answer = self.send(self.http.get(self.settings.root.clone()), TIME, MAX_ABOUT).await?;
         Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 
@@ -132,7 +144,7 @@ impl Api {
     pub async fn action(&self, name: &ActionName) -> Result<StoredAction, ApiError> {
         let mut url = self.action_url(name);
         url.set_query(Some("code=false"));
-        let answer = self.send(self.authorized(Method::GET, url), TIME).await?;
+        let answer = self.send(self.authorized(Method::GET, url), TIME, MAX_RECORD).await?;
         self.read(answer, &format!("action {name}"))
     }
 
@@ -144,7 +156,7 @@ impl Api {
         let mut url = self.action_url(name);
         url.set_query(Some("overwrite=true"));
         let request = self.authorized(Method::PUT, url).json(body);
-        let answer = self.send(request, UPLOAD_TIME).await?;
+        let answer = self.send(request, UPLOAD_TIME, MAX_ACTION).await?;
         if answer.status == 200 && answer.body.is_empty() {
             return self.action(name).await; // as the operator may have it
         }
@@ -157,7 +169,7 @@ impl Api {
     /// # Errors
     /// [`ApiError::NotFound`] and others.
     pub async fn delete_action(&self, name: &ActionName) -> Result<(), ApiError> {
-        let answer = self.send(self.authorized(Method::DELETE, self.action_url(name)), TIME).await?;
+        let answer = self.send(self.authorized(Method::DELETE, self.action_url(name)), TIME, MAX_RECORD).await?;
         match answer.status {
             200 | 204 => Ok(()),
             _ => Err(self.refusal(answer, &format!("action {name}"))),
@@ -173,12 +185,15 @@ impl Api {
         loop {
             let mut url = self.url(&["namespaces", namespace, "actions"]);
             url.set_query(Some(&format!("limit={PAGE}&skip={}", all.len())));
-            let answer = self.send(self.authorized(Method::GET, url), TIME).await?;
+            let answer = self.send(self.authorized(Method::GET, url), TIME, MAX_LIST).await?;
             let page: Vec<StoredAction> = self.read(answer, &format!("namespace {namespace}"))?;
             let last = page.len() < PAGE;
             all.extend(page);
             if last {
                 return Ok(all);
+            }
+            if all.len() >= MAX_ACTIONS {
+                return Err(self.unexpected(200, format!("it lists more than {MAX_ACTIONS} actions in namespace {namespace}")));
             }
         }
     }
@@ -191,7 +206,7 @@ impl Api {
         let mut url = self.action_url(name);
         url.set_query(Some(&format!("blocking={blocking}&result=false")));
         let request = self.authorized(Method::POST, url).header(CONTENT_TYPE, "application/json").body(parameters.to_owned());
-        let answer = self.send(request, TIME).await?;
+        let answer = self.send(request, TIME, MAX_RECORD).await?;
         match (answer.status, answer.body.trim_ascii_start().first()) {
             (202, _) => Ok(Invocation::Goes(self.read::<Accepted>(answer, "answer")?.activation_id)),
             (200, Some(b'[')) => match String::from_utf8(answer.body) {
@@ -212,7 +227,7 @@ impl Api {
     /// [`ApiError::NotFound`] while it runs, and others.
     pub async fn activation(&self, id: &str) -> Result<Activation, ApiError> {
         let url = self.url(&["namespaces", self.namespace(), "activations", id]);
-        let answer = self.send(self.authorized(Method::GET, url), TIME).await?;
+        let answer = self.send(self.authorized(Method::GET, url), TIME, MAX_RECORD).await?;
         self.read(answer, &format!("activation {id}"))
     }
 
@@ -232,7 +247,7 @@ impl Api {
                 query.append_pair("since", &since.to_string());
             }
         }
-        let answer = self.send(self.authorized(Method::GET, url), TIME).await?;
+        let answer = self.send(self.authorized(Method::GET, url), TIME, MAX_LIST).await?;
         self.read(answer, &format!("namespace {}", self.namespace()))
     }
 
@@ -256,19 +271,19 @@ impl Api {
         self.http.request(method, url).basic_auth(self.settings.key.user(), Some(self.settings.key.password()))
     }
 
-    async fn send(&self, request: RequestBuilder, time: Duration) -> Result<Answer, ApiError> {
+    /// Sends a request whose answer has at most `limit` bytes.
+    async fn send(&self, request: RequestBuilder, time: Duration, limit: usize) -> Result<Answer, ApiError> {
         let failed = |error: reqwest::Error| self.no_answer(&error, time);
-        let mut response = request.timeout(time).send().await.map_err(failed)?;
+        let response = request.timeout(time).send().await.map_err(failed)?;
         let activation = response.headers().get("x-openwhisk-activation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER {
-                return Err(self.unexpected(status, "the answer is too large"));
-            }
-        }
-        tracing::debug!(status, bytes = body.len(), url = %response.url(), "OpenWhisk answered");
+        check_headers(response.headers()).map_err(|large| self.unexpected(status, large))?;
+        let url = response.url().clone();
+        let body = read_whole(reqwest::Body::from(response), limit).await.map_err(|error| match error {
+            BodyError::Broken(error) => failed(error),
+            error => self.unexpected(status, error),
+        })?;
+        tracing::debug!(status, bytes = body.len(), %url, "OpenWhisk answered");
         Ok(Answer { status, activation, body })
     }
 
@@ -302,7 +317,7 @@ impl Api {
             serde_json::Value::Number(number) => Some(number.to_string()),
             _ => None,
         };
-        let said = Said { message, transaction };
+        let said = Said { message: message.chars().take(MAX_SAID).collect(), transaction };
         match status {
             403 => ApiError::Denied(said),
             404 => ApiError::NotFound(what.to_owned()),
@@ -316,7 +331,7 @@ impl Api {
     }
 
     fn unexpected(&self, status: u16, why: impl std::fmt::Display) -> ApiError {
-        ApiError::Unexpected { host: self.settings.host().to_owned(), status, why: why.to_string() }
+        ApiError::Unexpected { host: self.settings.host().to_owned(), status, why: shown(&why.to_string()).to_string() }
     }
 
     fn no_answer(&self, error: &reqwest::Error, time: Duration) -> ApiError {
@@ -347,6 +362,8 @@ fn causes(error: &reqwest::Error) -> String {
 mod tests {
     use std::net::TcpListener;
 
+    use keynet_test_servers::{Hostile, HostileServer};
+
     use super::super::settings::ApiArgs;
     use super::*;
     use crate::errors::Diagnostic as _;
@@ -363,8 +380,34 @@ mod tests {
         let api = api(&format!("http://{}", silent.local_addr().unwrap()));
         let time = Duration::from_millis(50);
         let request = api.authorized(Method::GET, api.url(&["namespaces"]));
-        let error = api.send(request, time).await.map(|answer| answer.status).unwrap_err();
+        let error = api.send(request, time, MAX_RECORD).await.map(|answer| answer.status).unwrap_err();
         assert!(matches!(error, ApiError::Late { time: waited, .. } if waited == time), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_read_up_to_its_limit() {
+        let server = HostileServer::start(|_| Hostile::endless("HTTP/1.1 200 OK", "{", " "));
+        let error = api(&server.url()).platform().await.unwrap_err().to_string();
+        assert!(error.contains("longer than the 1048576 bytes"), "{error}");
+        assert!(server.sent() <= 32 << 20, "{} bytes were sent", server.sent());
+    }
+
+    #[tokio::test]
+    async fn a_namespace_without_an_end_is_not_listed() {
+        let server = HostileServer::start(|_| {
+            let page = [r#"{"namespace":"n","name":"a"}"#; PAGE].join(",");
+            Hostile::answer("HTTP/1.1 200 OK", format!("[{page}]"))
+        });
+        let error = api(&server.url()).actions("n").await.unwrap_err().to_string();
+        assert!(error.contains("more than 10000 actions in namespace n"), "{error}");
+        assert_eq!(server.requests(), (MAX_ACTIONS / PAGE) as u64);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_understood_is_quoted_in_part() {
+        let server = HostileServer::start(|_| Hostile::answer("HTTP/1.1 200 OK", format!("\"{}\"", "x".repeat(1 << 20))));
+        let error = api(&server.url()).activation("0").await.unwrap_err().to_string();
+        assert!(error.contains("xxx") && error.len() < 1000, "{} bytes", error.len());
     }
 
     #[test]

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keynet_host::config::Secret;
+use keynet_host::outbound::{BodyError, check_headers, read_beginning, read_whole};
+use keynet_host::quote::shown;
 use reqwest::redirect::Policy;
-use reqwest::{Body, Certificate, RequestBuilder, Response, multipart};
+use reqwest::{Body, Certificate, RequestBuilder, multipart};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -26,9 +28,11 @@ const SECOND_OF_UPLOAD: u64 = 256 << 10;
 /// A file is sent in pieces of this size, and never held whole.
 const PIECE: usize = 64 << 10;
 
-/// An error's text is read no further than this, an answer's than that: the code comes back in it.
+/// An error's text is read no further than this.
 const MAX_ERROR: usize = 64 << 10;
-const MAX_ANSWER: usize = 256 << 20;
+
+/// Bytes of an answer. That to an upload holds the code, too, in text: as much more as [`answer_to`] says.
+const MAX_ANSWER: usize = 1 << 20;
 
 /// The most of a server's message that is shown.
 const MAX_SAID: usize = 500;
@@ -134,7 +138,8 @@ impl Client {
         let part = multipart::Part::stream_with_length(body, size).file_name(name).mime_str("application/wasm");
         let part = part.map_err(|error| self.unreachable(&error))?;
         let form = multipart::Form::new().part("code", part);
-        Ok(self.send(self.http.post(self.url("/v1/actions/code")).multipart(form).timeout(time)).await?)
+        let request = self.http.post(self.url("/v1/actions/code")).multipart(form).timeout(time);
+        Ok(self.send(request, answer_to(size)).await?)
     }
 
     /// `POST /v1/actions/cli`: the function, of what was uploaded.
@@ -155,43 +160,41 @@ impl Client {
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, PlatformError> {
-        self.send(self.http.post(self.url(path)).json(body).timeout(TIME)).await
+        self.send(self.http.post(self.url(path)).json(body).timeout(TIME), MAX_ANSWER).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, PlatformError> {
+    /// Sends a request whose answer has at most `limit` bytes.
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder, limit: usize) -> Result<T, PlatformError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
         };
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
+        let wrong = |why: String| PlatformError::Answer { server: self.server.clone(), why };
+        check_headers(response.headers()).map_err(|large| wrong(large.to_string()))?;
+        let body = Body::from(response);
         if !status.is_success() {
-            let body = self.read(response, MAX_ERROR).await.unwrap_or_default();
+            let body = read_beginning(body, MAX_ERROR).await;
             return Err(PlatformError::of_status(&self.server, status.as_u16(), said(&body)));
         }
-        let body = self.read(response, MAX_ANSWER).await?;
+        let body = read_whole(body, limit).await.map_err(|error| match error {
+            BodyError::Broken(error) => self.unreachable(&error),
+            error => wrong(error.to_string()),
+        })?;
         // serde's own message may quote the answer, and a token in it.
-        serde_json::from_slice(&body)
-            .map_err(|error| PlatformError::Answer { server: self.server.clone(), why: secrecy::hide(&error.to_string()).into_owned() })
-    }
-
-    /// The body, at most `limit` bytes of it.
-    async fn read(&self, mut response: Response, limit: usize) -> Result<Vec<u8>, PlatformError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
-            let room = limit.saturating_sub(body.len());
-            body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-            if body.len() >= limit {
-                break;
-            }
-        }
-        Ok(body)
+        serde_json::from_slice(&body).map_err(|error| wrong(shown(&secrecy::hide(&error.to_string())).to_string()))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> PlatformError {
         let why = if error.is_timeout() { "it did not answer in time".to_owned() } else { chain(error) };
         PlatformError::Connection { server: self.server.clone(), why }
     }
+}
+
+/// Bytes of the answer to an upload of `size` bytes: it may hold them as JSON text or in base64.
+fn answer_to(size: u64) -> usize {
+    usize::try_from(size.saturating_mul(2)).unwrap_or(usize::MAX).saturating_add(MAX_ANSWER)
 }
 
 /// An error's causes without its first sentence, which repeats the URL.
@@ -226,7 +229,23 @@ fn said(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use keynet_test_servers::{Hostile, HostileServer};
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_read_up_to_its_limit() {
+        let server = HostileServer::start(|asked| match asked.contains("sign-in") {
+            true => Hostile::endless("HTTP/1.1 200 OK", r#"{"accessToken": ""#, "t"),
+            false => Hostile::endless("HTTP/1.1 500 No", "upstream is down ", "for ever "),
+        });
+        let client = Client::with(&server.url(), None, &[]).unwrap();
+        let error = client.sign_in("ada@example.com", &Secret::new("hunter2hunter2")).await.map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("longer than the 1048576 bytes"), "{error}");
+        let error = client.runtime("hello").await.map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("upstream is down for ever") && error.len() < 1000, "{error}");
+        assert!(server.sent() <= 64 << 20, "{} bytes were sent", server.sent());
+    }
 
     #[test]
     fn the_servers_message_is_found_and_shows_no_secret() {

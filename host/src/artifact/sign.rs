@@ -18,6 +18,7 @@ use super::options::RegistryOptions;
 use super::reference::{ArtifactRef, Target};
 use super::store::{Blob, Content, RawManifest, Store};
 use crate::digest::Digest;
+use crate::quote::shown;
 
 const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
@@ -181,5 +182,8 @@ async fn put(store: &Store, digest: &Digest, layers: Vec<OciDescriptor>) -> Resu
 }
 
 fn unreadable(reference: &ArtifactRef, error: &serde_json::Error) -> ArtifactError {
-    ArtifactError::NotAnAction { reference: reference.to_string(), why: format!("has signatures that cannot be read: {error}") }
+    ArtifactError::NotAnAction {
+        reference: reference.to_string(),
+        why: format!("has signatures that cannot be read: {}", shown(&error.to_string())),
+    }
 }

@@ -9,11 +9,13 @@ use std::path::Path;
 
 use http::Method;
 
+use super::client::MAX_LISTING;
 use super::wire::{Artifacts, DownloadUri};
 use super::{ModelRegistry, ModelVersion};
 use crate::budget::CallBudget;
 use crate::error::{Error, Result};
 use crate::object_storage::{Location, ObjectStorage, Prefix};
+use crate::quote::{quoted, shown};
 use place::Place;
 use tree::{Tree, copy_folder};
 
@@ -76,8 +78,9 @@ impl ModelRegistry {
         let (name, version) = (&model.name, model.version.to_string());
         let asked = [("name", name.as_str()), ("version", version.as_str())];
         let uri: DownloadUri = self.client.get("model-versions/get-download-uri", &asked, budget.deadline).await?;
-        let place = Place::parse(&uri.artifact_uri, self.url())
-            .map_err(|why| Error::invalid(format!("version {version} of model {name} is registered with {:?}: {why}", uri.artifact_uri)))?;
+        let place = Place::parse(&uri.artifact_uri, self.url()).map_err(|why| {
+            Error::invalid(format!("version {version} of model {name} is registered with {}: {why}", quoted(&uri.artifact_uri)))
+        })?;
         let mut tree = Tree::beside(into, limits)?;
         let gathered = async {
             match place {
@@ -92,7 +95,7 @@ impl ModelRegistry {
         budget.within("bringing a model's files", gathered).await?;
         let downloaded = tree.downloaded();
         if downloaded.files == 0 {
-            return Err(Error::not_found(format!("version {version} of model {name} has no files in {}", uri.artifact_uri)));
+            return Err(Error::not_found(format!("version {version} of model {name} has no files in {}", shown(&uri.artifact_uri))));
         }
         tree.become_the_folder(into)?;
         Ok(downloaded)
@@ -101,13 +104,16 @@ impl ModelRegistry {
     /// Files that MLflow serves itself. One folder after the other.
     async fn of_mlflow(&self, root: &str, tree: &mut Tree, budget: &CallBudget) -> Result<()> {
         let mut folders = vec![(String::new(), 0)];
+        let mut listed = 0;
         while let Some((folder, depth)) = folders.pop() {
             if depth > MAX_DEPTH {
                 return Err(Error::too_large(format!("the model's folders lie more than {MAX_DEPTH} deep in each other")));
             }
             let path = join(root, &folder);
-            let found: Artifacts =
-                self.client.json(Method::GET, "api/2.0/mlflow-artifacts/artifacts", &[("path", &path)], None, budget.deadline).await?;
+            let url = "api/2.0/mlflow-artifacts/artifacts";
+            let found: Artifacts = self.client.json(Method::GET, url, &[("path", &path)], None, MAX_LISTING, budget.deadline).await?;
+            listed += found.files.len() as u64;
+            tree.check_entries(listed)?;
             // A file has nothing below it: it was registered itself.
             if found.files.is_empty() && folder.is_empty() {
                 let name = root.rsplit('/').next().unwrap_or(root);
@@ -134,7 +140,7 @@ impl ModelRegistry {
         let mut response = self.client.send(Method::GET, &path, &[], None, budget.deadline).await?;
         let mut file = tree.file(name).await?;
         while let Some(chunk) =
-            response.chunk().await.map_err(|_| Error::unavailable(format!("MLflow broke off in the middle of the file {name}")))?
+            response.chunk().await.map_err(|_| Error::unavailable(format!("MLflow broke off in the middle of the file {}", shown(name))))?
         {
             file.write(&chunk).await?;
         }

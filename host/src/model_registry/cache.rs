@@ -11,8 +11,8 @@ use crate::budget::CallBudget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::ModelRef;
 
-/// Names come from actions: more than this are not kept.
-const MAX_ENTRIES: usize = 1024;
+/// Names come from actions: more than this are not kept. With the size of one version, 64 MiB at most.
+const MAX_ENTRIES: usize = 256;
 
 /// How long an error counts: neither is a server that is down asked by every activation, nor is one that came back overlooked for long.
 const ERROR: Duration = Duration::from_secs(2);

@@ -15,10 +15,16 @@ use super::wire::{LatestVersions, OneVersion, Refusal};
 use crate::config::{MlflowConfig, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::ModelRef;
-use crate::outbound::{self, Backoff, Reach, unanswered};
+use crate::outbound::{self, Backoff, BodyError, Reach, check_headers, read_beginning, read_whole, unanswered};
 
-/// The largest answer that is read; one version with its tags is some kilobytes.
-const MAX_ANSWER: usize = 4 << 20;
+/// Bytes of an answer. One version with its tags is some kilobytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// Bytes of a listing of artifacts.
+pub(super) const MAX_LISTING: usize = 4 << 20;
+
+/// More of an error than this is not read.
+const MAX_ERROR: usize = 64 << 10;
 
 /// Characters of an error that are passed on.
 const SHOWN: usize = 300;
@@ -81,7 +87,7 @@ impl Client {
             stage => json!({ "name": name, "stages": [stage] }),
         };
         let found: LatestVersions = self
-            .json(Method::POST, "api/2.0/mlflow/registered-models/get-latest-versions", &[], Some(body), by)
+            .json(Method::POST, "api/2.0/mlflow/registered-models/get-latest-versions", &[], Some(body), MAX_ANSWER, by)
             .await
             .map_err(|error| Error { message: format!("model {model}: {}", error.message), ..error })?;
         let versions: Vec<ModelVersion> = found.model_versions.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
@@ -91,21 +97,25 @@ impl Client {
 
     /// `GET api/2.0/mlflow/{what}`.
     pub(super) async fn get<T: DeserializeOwned>(&self, what: &str, query: &[(&str, &str)], by: Instant) -> Result<T> {
-        self.json(Method::GET, &format!("api/2.0/mlflow/{what}"), query, None, by).await
+        self.json(Method::GET, &format!("api/2.0/mlflow/{what}"), query, None, MAX_ANSWER, by).await
     }
 
-    /// What a request is answered with, as JSON.
+    /// What a request is answered with, as JSON of at most `limit` bytes.
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         query: &[(&str, &str)],
         body: Option<Value>,
+        limit: usize,
         by: Instant,
     ) -> Result<T> {
         let answer = tokio::time::timeout_at(by.into(), async {
             let response = self.send(method, path, query, body, by).await?;
-            let bytes = read(response).await?;
+            let bytes = read_whole(reqwest::Body::from(response), limit).await.map_err(|error| match error {
+                BodyError::TooLong(_) => Error::too_large(format!("MLflow at {} cannot be used: {error}", self.url)),
+                _ => Error::unavailable(format!("MLflow at {} failed: {error}", self.url)),
+            })?;
             serde_json::from_slice(&bytes).map_err(|_| self.no_mlflow("it answered something else than JSON"))
         });
         answer.await.unwrap_or_else(|_| Err(self.silent()))
@@ -138,6 +148,10 @@ impl Client {
             if again && backoff.again().await {
                 continue;
             }
+            if let Ok(response) = &answer {
+                check_headers(response.headers())
+                    .map_err(|large| Error::too_large(format!("MLflow at {} cannot be used: {large}", self.url)))?;
+            }
             return match answer {
                 Ok(response) if response.status().is_success() => Ok(response),
                 Ok(response) => Err(self.refused(response).await),
@@ -152,7 +166,7 @@ impl Client {
     async fn refused(&self, response: Response) -> Error {
         let status = response.status();
         let html = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-        let body = read(response).await.unwrap_or_default();
+        let body = read_beginning(reqwest::Body::from(response), MAX_ERROR).await;
         let text = String::from_utf8_lossy(&body);
         let refusal = serde_json::from_str::<Refusal>(&text).ok();
         let plain = || if html || text.trim().is_empty() { status.to_string() } else { shown(&text) };
@@ -200,18 +214,6 @@ fn credential(config: &MlflowConfig) -> Result<Option<HeaderValue>> {
         .map_err(|_| Error::invalid(format!("MLFLOW_TRACKING_TOKEN in {} has characters that a header cannot hold", config.origin)))?;
     value.set_sensitive(true);
     Ok(Some(value))
-}
-
-async fn read(mut response: Response) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes.len() + chunk.len() <= MAX_ANSWER => bytes.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err(Error::internal(format!("MLflow's answer is larger than {MAX_ANSWER} bytes"))),
-            Ok(None) => return Ok(bytes),
-            Err(_) => return Err(Error::unavailable("MLflow broke off in the middle of its answer")),
-        }
-    }
 }
 
 fn shown(text: &str) -> String {

@@ -6,7 +6,7 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::{Bucket, Location, ObjectInfo, ObjectKey, ObjectStorage, Prefix, failure, within};
-use crate::budget::{CallBudget, Reservation};
+use crate::budget::{CallBudget, MemoryBudget, Reservation};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -28,9 +28,11 @@ pub struct Page {
 pub trait KeyPages: std::fmt::Debug + Send + Sync {
     /// At most 1,000 objects whose keys begin with `start`, those after the key `after`, in the store's order.
     ///
+    /// The answer's bytes are reserved from `memory` before they are allocated.
+    ///
     /// # Errors
     /// Of [`object_store`].
-    async fn page(&self, start: &str, after: Option<&str>) -> object_store::Result<KeyPage>;
+    async fn page(&self, start: &str, after: Option<&str>, memory: &MemoryBudget) -> object_store::Result<KeyPage>;
 }
 
 /// A part of a store's listing.
@@ -40,6 +42,8 @@ pub struct KeyPage {
     pub objects: Vec<ObjectMeta>,
     /// What the next part comes after; none at the end. It need not be a key of ours.
     pub next: Option<String>,
+    /// The memory of the answer that the objects were read from.
+    pub reservation: Reservation,
 }
 
 impl ObjectStorage {
@@ -63,8 +67,11 @@ impl ObjectStorage {
     }
 
     async fn page_of_keys(pages: &dyn KeyPages, prefix: &Prefix, after: Option<String>, budget: &CallBudget) -> Result<Page> {
-        let found = pages.page(prefix.start(), after.as_deref()).await;
+        let found = pages.page(prefix.start(), after.as_deref(), &budget.memory).await;
         let found = found.map_err(|error| failure::explain("list", &prefix.label(), error))?;
+        if found.next.is_some() && found.next == after {
+            return Err(Error::unavailable(format!("the object store lists `{}` without an end: a page ended where it began", prefix.label())));
+        }
         let next = found.next.map(|last| hex::encode(last.as_bytes()));
         let mut page = Page { objects: Vec::new(), next, reservation: budget.memory.reserve(0, "a listing")? };
         for meta in found.objects {

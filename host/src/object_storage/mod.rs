@@ -16,6 +16,7 @@
 //! visible is thrown away; after that it may still appear, as a whole.
 
 mod bucket;
+mod collect;
 mod content_type;
 mod deadline;
 pub mod embedded;
@@ -86,13 +87,16 @@ impl Default for StorageLimits {
 
 impl StorageLimits {
     fn check_read(&self, bytes: u64, label: &str) -> Result<()> {
-        let limit = self.max_object_read;
-        if bytes <= limit {
+        if bytes <= self.max_object_read {
             return Ok(());
         }
-        Err(Error::too_large(format!(
-            "{bytes} bytes of `{label}` are more than the {limit} an action may read at once: read it in parts, or raise KEYNET_STORAGE_MAX_READ"
-        )))
+        Err(Error::too_large(format!("{bytes} bytes of `{label}` are more than {}", self.read_advice())))
+    }
+
+    /// The limit of a read, and how to do with it.
+    fn read_advice(&self) -> String {
+        let limit = self.max_object_read;
+        format!("the {limit} bytes an action may read at once: read it in parts, or raise KEYNET_STORAGE_MAX_READ")
     }
 
     fn check_write(&self, bytes: u64, label: &str) -> Result<()> {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::{Attribute, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore};
+use object_store::{Attribute, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 
+use super::collect::{collect, read_by_caller};
 use super::fetch::OpenUrl;
 use super::{Bucket, Location, ObjectKey, ObjectStorage, StorageLimits, check_etag, failure, within};
 use crate::budget::{CallBudget, Reservation};
@@ -102,7 +103,7 @@ impl ObjectStorage {
         within(budget, async {
             match self.place(location)? {
                 Place::Object(bucket, key) => {
-                    let options = GetOptions { if_none_match, ..GetOptions::default() };
+                    let options = GetOptions { if_none_match, ..read_by_caller() };
                     let found = ask(&bucket, &key, &label, options).await?;
                     self.limits.check_read(found.meta.size, &label)?;
                     collect(found, &label, budget).await
@@ -211,26 +212,13 @@ impl OpenObject {
                 Source::Url(open) => return open.read(offset..end, &self.info, budget).await,
             };
             let range = Some(GetRange::Bounded(offset..end));
-            let options = GetOptions { if_match: self.info.etag.clone(), range, ..GetOptions::default() };
+            let options = GetOptions { if_match: self.info.etag.clone(), range, ..read_by_caller() };
             let found = store.get_opts(key.path(), options).await;
             let found = found.map_err(|error| failure::explain("read", &label, error))?;
             collect(found, &label, budget).await
         })
         .await
     }
-}
-
-/// The bytes of an answer, reserved before they are allocated.
-async fn collect(found: GetResult, label: &str, budget: &CallBudget) -> Result<ReadBytes> {
-    let reservation = budget.memory.reserve(found.range.end - found.range.start, &format!("the object `{label}`"))?;
-    let of_a_file = matches!(found.payload, GetResultPayload::File(..));
-    let reading = async move { found.bytes().await.map(|bytes| ReadBytes { bytes, reservation }) };
-    let read = match of_a_file {
-        // Its thread goes on when nobody waits any more: what it holds stays reserved until it ends.
-        true => tokio::spawn(reading).await.unwrap_or_else(|error| Err(error.into())),
-        false => reading.await,
-    };
-    read.map_err(|error| failure::explain("read", label, error))
 }
 
 fn content_type_of(found: &GetResult) -> Option<String> {

@@ -7,6 +7,8 @@
 //! What this room does not do: it knows no protocol above HTTP, and it does not decide who may be asked.
 
 mod backoff;
+mod body;
+mod headers;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,8 @@ use reqwest::tls::Certificate;
 use url::{Host, Url};
 
 pub(crate) use backoff::Backoff;
+pub use body::{BodyError, read_beginning, read_reserved, read_whole};
+pub use headers::{LargeHeaders, check_headers};
 use resolver::{GlobalResolver, NotAllowed, SystemResolver};
 
 use crate::address::is_global;

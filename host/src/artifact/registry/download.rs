@@ -1,5 +1,7 @@
 //! Getting a blob, going on where a broken connection ended.
 
+use std::time::{Duration, Instant};
+
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, StatusCode};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -12,12 +14,43 @@ use crate::artifact::progress::BlobEvent;
 use crate::artifact::store::{Blob, Found};
 use crate::digest::Hasher;
 
+/// The window in which [`PACE_BYTES`] must arrive.
+const PACE_WINDOW: Duration = Duration::from_secs(60);
+const PACE_BYTES: usize = 64 << 10;
+
 /// How far one got.
 struct Download<'a> {
     blob: &'a Blob,
     into: &'a mut (dyn AsyncWrite + Send + Unpin),
     hasher: Hasher,
     have: u64,
+}
+
+/// The least that must arrive in a window of time: a server that sends a byte a minute would hold a pull for ever.
+struct Pace {
+    since: Instant,
+    moved: usize,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), moved: 0 }
+    }
+
+    /// Counts what arrived.
+    fn moved(&mut self, bytes: usize, host: &str) -> Result<(), Trouble> {
+        self.moved += bytes;
+        let window = self.since.elapsed();
+        if window < PACE_WINDOW {
+            return Ok(());
+        }
+        if self.moved < PACE_BYTES {
+            let why = format!("it sent {} bytes of a blob in {} s, and {PACE_BYTES} are expected", self.moved, window.as_secs());
+            return Err(Trouble::for_good(ArtifactError::Unreachable { host: host.to_owned(), why }));
+        }
+        *self = Self::new();
+        Ok(())
+    }
 }
 
 impl Registry {
@@ -68,7 +101,9 @@ impl Registry {
         if download.have > 0 {
             progress.blob(&blob, BlobEvent::Resumed(download.have));
         }
+        let mut pace = Pace::new();
         while let Some(mut piece) = self.0.next_piece(&mut response).await? {
+            pace.moved(piece.len(), &self.0.host)?;
             let seen = skip.min(piece.len() as u64);
             skip -= seen;
             let _ = piece.split_to(usize::try_from(seen).unwrap_or(piece.len()));
@@ -98,4 +133,21 @@ impl Registry {
 fn first_byte(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.trim().strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_that_comes_byte_by_byte_is_given_up() {
+        let mut pace = Pace::new();
+        pace.moved(1, "h").unwrap();
+        let earlier = |pace: Pace| Pace { since: pace.since.checked_sub(PACE_WINDOW).unwrap(), ..pace };
+        pace = earlier(pace);
+        pace.moved(PACE_BYTES, "h").unwrap();
+        assert_eq!(pace.moved, 0, "the next window begins");
+        let error = earlier(pace).moved(1, "h").unwrap_err();
+        assert!(!error.again && error.error.to_string().contains("it sent 1 bytes of a blob in 60 s"), "{}", error.error);
+    }
 }

@@ -21,10 +21,22 @@ use super::token::{Server, Tokens};
 use crate::artifact::credential::Credential;
 use crate::artifact::error::{ArtifactError, Result};
 use crate::artifact::options::RegistryOptions;
+use crate::outbound::{BodyError, check_headers, read_whole};
+use crate::quote::shown;
 
 /// How long nothing may move on a connection.
 const STALL: Duration = Duration::from_secs(60);
 const REDIRECTS: usize = 5;
+
+/// How long an answer that is read whole may take: a manifest, a list of tags, a token.
+pub(super) const WHOLE: Duration = Duration::from_secs(120);
+
+/// Why a small answer was not read.
+pub(super) enum SmallAnswerError {
+    /// It is longer than its limit.
+    TooLong,
+    Other(Trouble),
+}
 
 /// One request.
 #[derive(Clone)]
@@ -271,6 +283,10 @@ impl Http {
             match tokio::time::timeout(ask.patience, &mut sending).await {
                 Ok(Ok(response)) => {
                     self.answered.store(true, Ordering::Relaxed);
+                    check_headers(response.headers()).map_err(|large| {
+                        let (action, said) = (ask.action.clone(), large.to_string());
+                        Trouble::for_good(ArtifactError::Protocol { host: to, action, said })
+                    })?;
                     return Ok(response);
                 }
                 Ok(Err(error)) => return Err(Trouble::of_connection(error, &to, self.answered.load(Ordering::Relaxed))),
@@ -313,7 +329,20 @@ impl Http {
     }
 
     pub(super) fn protocol(&self, action: &str, said: &str) -> ArtifactError {
-        ArtifactError::Protocol { host: self.host.clone(), action: action.to_owned(), said: said.to_owned() }
+        ArtifactError::Protocol { host: self.host.clone(), action: action.to_owned(), said: shown(said).to_string() }
+    }
+}
+
+/// Reads a small answer of `host` whole: at most `limit` bytes, within `time`.
+pub(super) async fn read_small(response: Response, host: &str, limit: usize, time: Duration) -> Result<Vec<u8>, SmallAnswerError> {
+    match tokio::time::timeout(time, read_whole(reqwest::Body::from(response), limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(BodyError::Broken(error))) => Err(SmallAnswerError::Other(Trouble::of_connection(error, host, true))),
+        Ok(Err(_)) => Err(SmallAnswerError::TooLong),
+        Err(_) => {
+            let why = format!("its answer was not complete after {} s", time.as_secs());
+            Err(SmallAnswerError::Other(Trouble::for_now(ArtifactError::Unreachable { host: host.to_owned(), why }, None)))
+        }
     }
 }
 
@@ -338,4 +367,23 @@ fn secret_header(text: &str, host: &str) -> Result<HeaderValue, Trouble> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use keynet_test_servers::{Hostile, HostileServer};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_comes_byte_by_byte_is_given_up() {
+        crate::tls::install();
+        let every = Duration::from_millis(20);
+        let server = HostileServer::start(move |_| Hostile::Drip { head: "HTTP/1.1 200 OK".to_owned(), every });
+        let response = reqwest::Client::builder().no_proxy().build().unwrap().get(server.url()).send().await.unwrap();
+        let answer = read_small(response, "h", 1 << 20, Duration::from_millis(300)).await;
+        let Err(SmallAnswerError::Other(trouble)) = answer else { panic!() };
+        assert!(trouble.error.to_string().contains("not complete"), "{}", trouble.error);
+        assert!(server.sent() > 0);
+    }
 }

@@ -22,8 +22,8 @@ mod upload;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use http::{Ask, Body, Http};
+use bytes::Bytes;
+use http::{Ask, Body, Http, SmallAnswerError, WHOLE, read_small};
 use oci_distribution::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
 };
@@ -42,6 +42,10 @@ const TAGS: usize = 10_000;
 /// Some registries refuse to say more at once.
 const TAGS_AT_ONCE: usize = 1000;
 const TAGS_LIMIT: u64 = 4 << 20;
+/// Some registries list a hundred at once, whatever they are asked for.
+const TAG_PAGES: usize = TAGS / 100;
+/// The longest tag, by the specification.
+const TAG_BYTES: usize = 128;
 
 /// A repository. Clones share connections and tokens.
 #[derive(Clone)]
@@ -145,14 +149,16 @@ impl Registry {
     pub(super) async fn tags(&self) -> Result<Vec<String>> {
         let mut tags = Vec::new();
         let mut next = Some(self.0.url(&format!("tags/list?n={TAGS_AT_ONCE}")).await?);
-        while let Some(url) = next.take().filter(|_| tags.len() < TAGS) {
+        for _ in 0..TAG_PAGES {
+            let Some(url) = next.take().filter(|_| tags.len() < TAGS) else { break };
             let ask = Ask::new(Method::GET, url.clone(), self.action("pull"), self.scope("pull"));
             let (headers, bytes) = self.read(&ask, TAGS_LIMIT, || "tag".to_owned()).await?;
             let list: TagList = serde_json::from_slice(&bytes).map_err(|error| self.0.protocol(&ask.action, &error.to_string()))?;
             let found = list.tags.unwrap_or_default();
             next =
                 following(&headers).and_then(|path| url.join(&path).ok()).filter(|next| !found.is_empty() && next.origin() == url.origin());
-            tags.extend(found);
+            // No registry takes what is longer, so that nothing can be pulled by it.
+            tags.extend(found.into_iter().filter(|tag| tag.len() <= TAG_BYTES).take(TAGS));
         }
         tags.sort();
         tags.dedup();
@@ -172,21 +178,24 @@ impl Registry {
     }
 
     async fn read_once(&self, ask: &Ask, limit: u64, what: impl Fn() -> String) -> Result<(HeaderMap, Bytes), Trouble> {
-        let mut response = self.0.ask_once(ask).await?;
+        let response = self.0.ask_once(ask).await?;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Err(Trouble::for_good(self.missing(what()))),
             _ => return Err(self.0.refusal(ask, response).await),
         }
-        let mut bytes = BytesMut::new();
-        while let Some(piece) = self.0.next_piece(&mut response).await? {
-            bytes.extend_from_slice(&piece);
-            let size = bytes.len() as u64;
-            if size > limit {
-                return Err(Trouble::for_good(ArtifactError::TooLarge { what: format!("{} of {}", what(), self.place()), size, limit }));
+        let headers = response.headers().clone();
+        let announced = response.content_length();
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let bytes = read_small(response, &self.0.host, most, WHOLE).await.map_err(|error| match error {
+            SmallAnswerError::TooLong => {
+                // Where the registry does not say how much comes, it is one byte more at least.
+                let size = announced.unwrap_or(limit + 1);
+                Trouble::for_good(ArtifactError::TooLarge { what: format!("{} of {}", what(), self.place()), size, limit })
             }
-        }
-        Ok((response.headers().clone(), bytes.freeze()))
+            SmallAnswerError::Other(trouble) => trouble,
+        })?;
+        Ok((headers, bytes.into()))
     }
 
     fn missing(&self, what: String) -> ArtifactError {

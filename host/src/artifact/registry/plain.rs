@@ -35,6 +35,8 @@ async fn speaks_plain(http: &Http, plain: &Url, secure: &Url) -> Result<bool> {
         }
         Ok(_) => Ok(true),
         Err(trouble) if trouble.refused => Err(trouble.error),
+        // It answered plainly, if not as it should.
+        Err(Trouble { error: ArtifactError::Protocol { .. }, .. }) => Ok(true),
         Err(_) => Ok(matches!(probe(http, secure).await, Err(Trouble { error, .. }) if !is_of_tls(&error))),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use oci_distribution::errors::{OciEnvelope, OciErrorCode};
 use reqwest::{Response, StatusCode};
 
+use crate::outbound::read_beginning;
 use crate::quote::steers;
 use crate::redaction::redact;
 
@@ -26,7 +27,7 @@ impl Said {
     /// Reads the answer.
     pub(super) async fn read(response: Response, secrets: &[String]) -> Self {
         let status = response.status();
-        let body = tokio::time::timeout(PATIENCE, beginning(response)).await.unwrap_or_default();
+        let body = tokio::time::timeout(PATIENCE, read_beginning(reqwest::Body::from(response), LIMIT)).await.unwrap_or_default();
         Self::parse(status, &body, secrets)
     }
 
@@ -50,18 +51,6 @@ impl Said {
 
 fn name(code: &OciErrorCode) -> String {
     serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-async fn beginning(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Some(piece)) = response.chunk().await {
-        body.extend_from_slice(&piece);
-        if body.len() >= LIMIT {
-            body.truncate(LIMIT);
-            break;
-        }
-    }
-    body
 }
 
 /// Text of somebody else's, as it may be shown.

@@ -12,12 +12,13 @@ use serde::Deserialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::http::{Ask, Body, Http, basic};
+use super::http::{Ask, Body, Http, SmallAnswerError, basic, read_small};
 use super::retry::Trouble;
 use super::said::Said;
 use super::{reach, realm};
 use crate::artifact::credential::Credential;
 use crate::artifact::error::ArtifactError;
+use crate::quote;
 
 /// A token is not used when it ends within this time.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -104,7 +105,7 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
     if response.status() != StatusCode::OK {
         return Err(http.refuse(&ask, Said::read(response, &http.secrets()).await, None));
     }
-    let answer = read(http, response).await?;
+    let answer = read(http, server, response).await?;
     let Some(text) = answer.access_token.or(answer.token).filter(|text| !text.is_empty()) else {
         return Err(Trouble::for_good(http.protocol(&ask.action, "the token server answered without a token")));
     };
@@ -120,17 +121,20 @@ async fn check(http: &Http, server: &Server) -> Result<(), ArtifactError> {
         let mut shown = server.realm.clone();
         shown.set_query(None);
         let _ = (shown.set_username(""), shown.set_password(None));
-        ArtifactError::Realm { host: http.host.clone(), realm: shown.to_string(), realm_host: reach::host_of(&server.realm), why }
+        ArtifactError::Realm {
+            host: http.host.clone(),
+            realm: quote::shown(shown.as_str()).to_string(),
+            realm_host: reach::host_of(&server.realm),
+            why,
+        }
     })
 }
 
-async fn read(http: &Http, mut response: reqwest::Response) -> Result<Answer, Trouble> {
-    let mut body = Vec::new();
-    while let Some(piece) = http.next_piece(&mut response).await? {
-        body.extend_from_slice(&piece);
-        if body.len() > LIMIT {
-            break;
-        }
-    }
-    serde_json::from_slice(&body).map_err(|_| Trouble::for_good(http.protocol("get a token", "the token server's answer is no JSON")))
+async fn read(http: &Http, server: &Server, response: reqwest::Response) -> Result<Answer, Trouble> {
+    let wrong = |why: &str| Trouble::for_good(http.protocol("get a token", why));
+    let body = read_small(response, &reach::host_of(&server.realm), LIMIT, PATIENCE).await.map_err(|error| match error {
+        SmallAnswerError::TooLong => wrong(&format!("the token server's answer is longer than the {LIMIT} bytes that are accepted")),
+        SmallAnswerError::Other(trouble) => trouble,
+    })?;
+    serde_json::from_slice(&body).map_err(|_| wrong("the token server's answer is no JSON"))
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message;
 
 use super::call::Answer;
-use super::proto::{ModelInferResponse, ModelStreamInferResponse, model_infer_response::InferOutputTensor};
+use super::wire::{InferAnswer, OutputTensor, StreamAnswer};
 use crate::budget::Reservation;
 use crate::error::{Error, Result};
 use crate::inference::{DataType, NamedTensor, Shape, Tensor};
@@ -19,8 +18,20 @@ pub(super) type Shared = BTreeMap<String, (Bytes, Arc<Reservation>)>;
 /// The answer of `ModelInfer`, before its tensors are made.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    response: ModelInferResponse,
+    response: InferAnswer,
     reserved: Arc<Reservation>,
+}
+
+/// Outputs of an answer of a model that does not say how many it has.
+const MAX_OUTPUTS: usize = 1024;
+
+/// Returns the number of outputs that an answer may have: as many as were asked for or the model has. Servers other than Triton return
+/// all of them whatever was asked for.
+pub(super) fn most_outputs(wanted: &[String], declared: usize) -> usize {
+    match wanted.len().max(declared) {
+        0 => MAX_OUTPUTS,
+        most => most.min(MAX_OUTPUTS),
+    }
 }
 
 /// One answer of `ModelStreamInfer`.
@@ -33,21 +44,21 @@ pub(super) enum Streamed {
 }
 
 impl Outputs {
-    /// Reads the answer of `ModelInfer`.
+    /// Reads the answer of `ModelInfer`, of at most `most` outputs.
     ///
     /// # Errors
-    /// `internal`: it is none.
-    pub fn read(subject: &str, answer: Answer) -> Result<Self> {
-        let response = ModelInferResponse::decode(answer.message).map_err(|error| unreadable(subject, &error))?;
+    /// `internal`: it is none, or has more.
+    pub fn read(subject: &str, answer: Answer, most: usize) -> Result<Self> {
+        let response = InferAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
         Ok(Self { response, reserved: answer.reserved })
     }
 
     /// The type and shape of an output whose bytes are not in the message. That they are in shared memory Triton does not say: it
     /// leaves their place empty.
-    pub fn elsewhere(&self, name: &str) -> Option<&InferOutputTensor> {
+    pub fn elsewhere(&self, name: &str) -> Option<&OutputTensor> {
         let outputs = &self.response.outputs;
         let index = outputs.iter().position(|output| output.name == name)?;
-        let raw = &self.response.raw_output_contents;
+        let raw = &self.response.raw;
         let inline = raw.len() == outputs.len() && raw.get(index).is_some_and(|raw| !raw.is_empty());
         outputs.get(index).filter(|_| !inline)
     }
@@ -59,7 +70,7 @@ impl Outputs {
     pub fn tensors(self, subject: &str, wanted: &[String], mut shared: Shared) -> Result<Vec<NamedTensor>> {
         let wrong = |why: String| Error::internal(format!("{subject}: the server's answer {why}"));
         let Self { response, reserved } = self;
-        let (described, raw) = (response.outputs, response.raw_output_contents);
+        let InferAnswer { outputs: described, raw } = response;
         let each = described.len() == raw.len();
         let mut raw = raw.into_iter();
         let mut tensors = Vec::with_capacity(described.len());
@@ -91,25 +102,25 @@ impl Outputs {
 }
 
 impl Streamed {
-    /// Reads one answer of `ModelStreamInfer`.
+    /// Reads one answer of `ModelStreamInfer`, of at most `most` outputs.
     ///
     /// # Errors
-    /// `internal`: it is none.
-    pub fn read(subject: &str, answer: Answer) -> Result<Self> {
-        let streamed = ModelStreamInferResponse::decode(answer.message).map_err(|error| unreadable(subject, &error))?;
-        Ok(match streamed.infer_response {
-            _ if !streamed.error_message.is_empty() => Self::Failed(streamed.error_message),
-            Some(response) if !response.outputs.is_empty() => Self::Outputs(Outputs { response, reserved: answer.reserved }),
+    /// `internal`: it is none, or has more.
+    pub fn read(subject: &str, answer: Answer, most: usize) -> Result<Self> {
+        let streamed = StreamAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
+        Ok(match streamed.infer {
+            _ if !streamed.error.is_empty() => Self::Failed(streamed.error),
+            response if !response.outputs.is_empty() => Self::Outputs(Outputs { response, reserved: answer.reserved }),
             _ => Self::Nothing,
         })
     }
 }
 
-fn unreadable(subject: &str, error: &prost::DecodeError) -> Error {
-    Error::internal(format!("{subject}: the server's answer cannot be read: {error}"))
+fn unreadable(subject: &str, why: &str) -> Error {
+    Error::internal(format!("{subject}: the server's answer {why}"))
 }
 
-fn tensor(output: &InferOutputTensor, data: Bytes, reserved: Arc<Reservation>) -> Result<Tensor> {
+fn tensor(output: &OutputTensor, data: Bytes, reserved: Arc<Reservation>) -> Result<Tensor> {
     let data_type = DataType::named(&output.datatype);
     let data_type =
         data_type.ok_or_else(|| Error::internal(format!("elements of {}, which this version does not know", quoted(&output.datatype))))?;
@@ -118,6 +129,9 @@ fn tensor(output: &InferOutputTensor, data: Bytes, reserved: Arc<Reservation>) -
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
+    use super::super::proto::{ModelInferResponse, model_infer_response::InferOutputTensor};
     use super::*;
     use crate::budget::MemoryBudget;
 
@@ -130,7 +144,7 @@ mod tests {
         let response = ModelInferResponse { outputs, raw_output_contents, ..ModelInferResponse::default() };
         let message = Bytes::from(response.encode_to_vec());
         let reserved = MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap();
-        Outputs::read("model m", Answer { message, reserved: Arc::new(reserved) }).unwrap()
+        Outputs::read("model m", Answer { message, reserved: Arc::new(reserved) }, MAX_OUTPUTS).unwrap()
     }
 
     fn two() -> Vec<InferOutputTensor> {

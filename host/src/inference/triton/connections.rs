@@ -39,6 +39,8 @@ pub(super) const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = i32::MAX as u32;
 /// How large the frames of answers may be.
 const FRAME: u32 = 1 << 20;
+/// Bytes of the headers or trailers of one answer, the server's words for an error among them.
+const HEADERS: u32 = 16 << 10;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// A connection with so many small calls is full. Servers commonly allow a hundred at once.
@@ -186,7 +188,8 @@ fn endpoint(config: &TritonConfig) -> Result<Endpoint> {
         .keep_alive_while_idle(false)
         .initial_stream_window_size(CALL_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(FRAME);
+        .max_frame_size(FRAME)
+        .http2_max_header_list_size(HEADERS);
     if config.url.scheme() != "https" {
         return Ok(endpoint);
     }

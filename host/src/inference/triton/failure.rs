@@ -149,6 +149,8 @@ fn meaning(code: Code, text: &str) -> (ErrorKind, Again) {
         Code::Unavailable if text.contains("protocol is restricted") => (ErrorKind::Denied, Again::No),
         Code::Unavailable if text.contains("timeout expired") => (ErrorKind::Timeout, Again::No),
         Code::Unavailable => (ErrorKind::Unavailable, Again::Unseen),
+        // tonic's own, for an answer that is larger than is accepted.
+        Code::OutOfRange if text.contains("message length too large") => (ErrorKind::TooLarge, Again::No),
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented => (ErrorKind::Invalid, Again::No),
         Code::NotFound => (ErrorKind::NotFound, Again::No),
         Code::PermissionDenied | Code::Unauthenticated => (ErrorKind::Denied, Again::No),
@@ -178,6 +180,7 @@ mod tests {
         for (code, text, kind, again) in [
             (Code::NotFound, "Request for unknown model: 'nobody' is not found", ErrorKind::NotFound, Again::No),
             (Code::InvalidArgument, "unexpected shape", ErrorKind::Invalid, Again::No),
+            (Code::OutOfRange, "Error, decoded message length too large: found 2 bytes", ErrorKind::TooLarge, Again::No),
             (Code::Unavailable, "Exceeds maximum queue size", ErrorKind::Unavailable, Again::Unseen),
             (Code::Unavailable, "Request timeout expired", ErrorKind::Timeout, Again::No),
             (Code::Unavailable, "This protocol is restricted, expecting header 'x'", ErrorKind::Denied, Again::No),

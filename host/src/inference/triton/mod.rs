@@ -20,6 +20,7 @@
 mod answer;
 mod body;
 mod call;
+mod codec;
 mod connections;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -36,6 +37,7 @@ mod server;
 mod shared_memory;
 mod statistics;
 mod stream;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +51,7 @@ use super::{InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTe
 use crate::budget::CallBudget;
 use crate::config::TritonConfig;
 use crate::error::{Error, ErrorKind, Result};
-use answer::{Outputs, Shared};
+use answer::{Outputs, Shared, most_outputs};
 use body::RequestBody;
 use failure::Failure;
 use models::{Models, Served};
@@ -74,6 +76,8 @@ struct Asked<'a> {
     subject: &'a str,
     request: &'a InferenceRequest,
     budget: &'a CallBudget,
+    /// Outputs that an answer may have.
+    most: usize,
 }
 
 impl TritonInference {
@@ -92,7 +96,7 @@ impl TritonInference {
     /// # Errors
     /// What keeps it from saying so.
     pub async fn server_ready(&self, budget: &CallBudget) -> Result<bool> {
-        let call = self.server.ask("the server", ServerReadyRequest {}, async |mut client, request| client.server_ready(request).await);
+        let call = self.server.ask("the server", ServerReadyRequest {});
         budget.within("Triton", async { Ok(call.await.map_err(|failure| failure.error)?.ready) }).await
     }
 
@@ -104,7 +108,7 @@ impl TritonInference {
         let served = served(model)?;
         let message = ModelReadyRequest { name: served.name.clone(), version: served.version_text() };
         let subject = served.subject();
-        let call = self.server.ask(&subject, message, async |mut client, request| client.model_ready(request).await);
+        let call = self.server.ask(&subject, message);
         budget.within(&subject, async { Ok(call.await.map_err(|failure| failure.error)?.ready) }).await
     }
 
@@ -122,7 +126,8 @@ impl TritonInference {
         if model.decoupled {
             return Err(Error::invalid(format!("{subject} answers any number of times: ask it with predict-stream")));
         }
-        let asked = Asked { served, subject, request, budget };
+        let most = most_outputs(&request.outputs, model.signature.outputs.len());
+        let asked = Asked { served, subject, request, budget, most };
         let mut placed = match &self.shared_memory {
             Some(memory) => memory.place(&self.server, &model, &bound, request).await,
             None => None,
@@ -153,7 +158,11 @@ impl TritonInference {
         let (head, tensors) = request::encode(asked.served, asked.request, placed)?;
         let body = RequestBody::new(&head, &tensors, terms.limit)?;
         let answer = call::send(self.server.calls.lease(body.bytes())?, MODEL_INFER, body, terms).await?.only().await?;
-        Ok(Outputs::read(asked.subject, answer)?)
+        let outputs = Outputs::read(asked.subject, answer, asked.most);
+        if outputs.is_err() {
+            self.models.forget(asked.served); // it may have other outputs than it had
+        }
+        Ok(outputs?)
     }
 }
 
@@ -187,12 +196,13 @@ impl InferenceBackend for TritonInference {
     async fn predict_stream(&self, request: InferenceRequest, budget: &CallBudget) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {
         let served = served(&request.model)?;
         let subject = served.subject();
-        budget.within(&subject, self.models.bind(&self.server, &served, &request, budget)).await?;
+        let (model, _) = budget.within(&subject, self.models.bind(&self.server, &served, &request, budget)).await?;
+        let most = most_outputs(&request.outputs, model.signature.outputs.len());
         let terms = self.server.terms(subject, budget);
         let (head, tensors) = request::encode(&served, &request, None)?;
         let body = RequestBody::new(&head, &tensors, terms.limit)?;
         let repeatable = request::is_repeatable(&request);
-        stream::open(Arc::clone(&self.server), Question { body, terms, wanted: request.outputs, repeatable }).await
+        stream::open(Arc::clone(&self.server), Question { body, terms, wanted: request.outputs, most, repeatable }).await
     }
 
     async fn metadata(&self, model: &ModelRef, budget: &CallBudget) -> Result<ModelMetadata> {

@@ -14,13 +14,20 @@ use super::failure::Failure;
 use super::proto::{ModelConfig, ModelConfigRequest, ModelMetadataRequest, ModelMetadataResponse, model_metadata_response::TensorMetadata};
 use super::retry::Attempts;
 use super::server::Server;
-use crate::budget::CallBudget;
+use crate::budget::{CallBudget, MemoryBudget, Reservation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::signature::{Bound, Port, Signature};
-use crate::inference::{DataType, InferenceRequest, ModelMetadata};
+use crate::inference::{DataType, InferenceRequest, ModelMetadata, Shape};
+use crate::quote::{quoted, shown};
 
 /// Models that are remembered; more than a server has.
 const MAX_REMEMBERED: usize = 1024;
+/// Bytes of all descriptions that are remembered.
+const MAX_REMEMBERED_BYTES: u64 = 32 << 20;
+/// Inputs of a model, and outputs.
+const MAX_PORTS: usize = 1024;
+/// Bytes of the name of one.
+const MAX_NAME: usize = 1 << 10;
 /// What a request does not suit is asked anew unless it is as young as this.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -40,11 +47,21 @@ pub(super) struct Model {
     pub decoupled: bool,
 }
 
-type Cell = Arc<Turn<Option<(Arc<Model>, Instant)>>>;
+type Cell = Arc<Turn<Option<(Arc<Model>, Instant, Reservation)>>>;
 
 /// What is known about the models that were asked.
-#[derive(Debug, Default)]
-pub(super) struct Models(Mutex<BTreeMap<Served, Cell>>);
+#[derive(Debug)]
+pub(super) struct Models {
+    cells: Mutex<BTreeMap<Served, Cell>>,
+    /// What the descriptions in the cells hold.
+    memory: MemoryBudget,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { cells: Mutex::default(), memory: MemoryBudget::process(MAX_REMEMBERED_BYTES) }
+    }
+}
 
 impl Served {
     /// As the protocol writes it: empty for the server's choice.
@@ -63,6 +80,17 @@ impl Served {
     }
 }
 
+impl Model {
+    /// Bytes that its description holds, about.
+    fn size(&self) -> u64 {
+        let text: usize = self.metadata.versions.iter().map(|version| size_of::<String>() + version.len()).sum();
+        let ports = self.metadata.inputs.iter().chain(&self.metadata.outputs);
+        // Each is in the signature too.
+        let ports: usize = ports.map(|port| 2 * (size_of::<Port>() + port.name.len() + size_of_val(port.shape.as_slice()))).sum();
+        (size_of::<Self>() + self.metadata.name.len() + self.metadata.platform.len() + text + ports) as u64
+    }
+}
+
 impl Models {
     /// What is known about a model, no older than `age`.
     ///
@@ -71,7 +99,7 @@ impl Models {
     pub async fn get(&self, server: &Server, served: &Served, age: Duration, budget: &CallBudget) -> Result<Arc<Model>> {
         let cell = self.cell(served);
         let mut known = cell.lock().await;
-        if let Some((model, asked)) = known.as_ref()
+        if let Some((model, asked, _)) = known.as_ref()
             && asked.elapsed() < age
         {
             return Ok(Arc::clone(model));
@@ -86,7 +114,8 @@ impl Models {
                 Err(failure) => attempts.again(failure).await?,
             }
         };
-        *known = Some((Arc::clone(&model), asked));
+        // What is not remembered is asked anew by the next call.
+        *known = self.room(&model).map(|room| (Arc::clone(&model), asked, room));
         Ok(model)
     }
 
@@ -112,11 +141,20 @@ impl Models {
 
     /// Forgets a model: the server says something that does not go with what is known.
     pub fn forget(&self, served: &Served) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(served);
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner).remove(served);
+    }
+
+    /// Takes the room to remember a model, if need be by forgetting the others. None if it alone is too large.
+    fn room(&self, model: &Model) -> Option<Reservation> {
+        let (bytes, what) = (model.size(), "the description of a model");
+        self.memory.reserve(bytes, what).ok().or_else(|| {
+            self.cells.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, cell| Arc::strong_count(cell) > 1);
+            self.memory.reserve(bytes, what).ok()
+        })
     }
 
     fn cell(&self, served: &Served) -> Cell {
-        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         if cells.len() >= MAX_REMEMBERED && !cells.contains_key(served) {
             // Names of models that do not exist, mostly. Those that are asked now keep their cell.
             cells.retain(|_, cell| Arc::strong_count(cell) > 1);
@@ -128,9 +166,9 @@ impl Models {
 async fn describe(server: &Server, served: &Served) -> Result<Model, Failure> {
     let (name, version, subject) = (served.name.clone(), served.version_text(), served.subject());
     let metadata = ModelMetadataRequest { name: name.clone(), version: version.clone() };
-    let metadata = server.ask(&subject, metadata, async |mut client, request| client.model_metadata(request).await);
+    let metadata = server.ask(&subject, metadata);
     let config = ModelConfigRequest { name, version };
-    let config = server.ask(&subject, config, async |mut client, request| client.model_config(request).await);
+    let config = server.ask(&subject, config);
     let (metadata, config) = futures::join!(metadata, config);
     let config = match config {
         Ok(answer) => answer.config.unwrap_or_default(),
@@ -141,16 +179,37 @@ async fn describe(server: &Server, served: &Served) -> Result<Model, Failure> {
     Ok(model(served, metadata?, config)?)
 }
 
+/// Checks that a description is one of a model that can be asked.
+fn check(served: &Served, metadata: &ModelMetadataResponse) -> Result<()> {
+    let refuse = |what: String| Err(Error::too_large(format!("{}: the server describes it with {what}", served.subject())));
+    for (what, tensors) in [("inputs", &metadata.inputs), ("outputs", &metadata.outputs)] {
+        if tensors.len() > MAX_PORTS {
+            return refuse(format!("{} {what}, more than the {MAX_PORTS} that are accepted", tensors.len()));
+        }
+        for tensor in tensors {
+            if tensor.name.len() > MAX_NAME || tensor.shape.len() > Shape::MAX_DIMENSIONS {
+                let (bytes, dimensions) = (tensor.name.len(), tensor.shape.len());
+                let most = Shape::MAX_DIMENSIONS;
+                return refuse(format!(
+                    "{what} whose name has {bytes} bytes and whose shape {dimensions} dimensions: {MAX_NAME} and {most} are accepted"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn model(served: &Served, metadata: ModelMetadataResponse, config: ModelConfig) -> Result<Model> {
     let port = |kind: &str, tensor: TensorMetadata| match DataType::named(&tensor.datatype) {
         Some(data_type) => Ok(Port::new(tensor.name, data_type, Some(tensor.shape))),
         None => Err(Error::internal(format!(
-            "{}: its {kind} {} has elements of {:?}, which this version does not know",
+            "{}: its {kind} {} has elements of {}, which this version does not know",
             served.subject(),
-            tensor.name,
-            tensor.datatype
+            shown(&tensor.name),
+            quoted(&tensor.datatype)
         ))),
     };
+    check(served, &metadata)?;
     let mut inputs = metadata.inputs.into_iter().map(|tensor| port("input", tensor)).collect::<Result<Vec<_>>>()?;
     let outputs = metadata.outputs.into_iter().map(|tensor| port("output", tensor)).collect::<Result<Vec<_>>>()?;
     let infos = |ports: &[Port]| ports.iter().map(Port::info).collect::<Vec<_>>();
@@ -180,7 +239,7 @@ fn model(served: &Served, metadata: ModelMetadataResponse, config: ModelConfig) 
 mod tests {
     use super::super::proto::{ModelInput, ModelTransactionPolicy};
     use super::*;
-    use crate::inference::{ModelRef, NamedTensor, Shape, Tensor};
+    use crate::inference::{ModelRef, NamedTensor, Tensor};
 
     fn tensor(name: &str, datatype: &str, shape: &[i64]) -> TensorMetadata {
         TensorMetadata { name: name.to_owned(), datatype: datatype.to_owned(), shape: shape.to_vec() }
@@ -250,6 +309,20 @@ mod tests {
         // Without a configuration dimension 0 is a dimension like the others.
         let any = request(&[("image", DataType::Fp32, &[99, 3]), ("hint", DataType::Int64, &[1, 1])]);
         assert!(described(ModelConfig::default()).signature.bind(&any).is_ok());
+    }
+
+    #[test]
+    fn descriptions_are_forgotten_rather_than_kept_without_an_end() {
+        let model = Arc::new(described(ModelConfig::default()));
+        let remembering = |bytes: u64| Models { cells: Mutex::default(), memory: MemoryBudget::process(bytes) };
+        let models = remembering(2 * model.size());
+        for version in 0..9 {
+            let cell = models.cell(&Served { name: "m".to_owned(), version: Some(version) });
+            let room = models.room(&model).unwrap();
+            *cell.try_lock().unwrap() = Some((Arc::clone(&model), Instant::now(), room));
+        }
+        assert!(models.cells.lock().unwrap().len() <= 2);
+        assert!(remembering(model.size() - 1).room(&model).is_none());
     }
 
     #[test]

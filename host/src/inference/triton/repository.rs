@@ -18,7 +18,7 @@ impl TritonInference {
     /// What keeps it from saying so.
     pub async fn index(&self, budget: &CallBudget) -> Result<Vec<IndexedModel>> {
         let message = RepositoryIndexRequest::default();
-        let call = self.server.ask("the models of the server", message, async |mut client, request| client.repository_index(request).await);
+        let call = self.server.ask("the models of the server", message);
         let answer = budget.within("Triton", async { call.await.map_err(|failure| failure.error) }).await?;
         let mut models: Vec<_> = answer.models.into_iter().map(IndexedModel::from).collect();
         models.sort_by(|one, other| (&one.name, one.version).cmp(&(&other.name, other.version)));
@@ -33,7 +33,7 @@ impl TritonInference {
     pub async fn load(&self, name: &str, budget: &CallBudget) -> Result<()> {
         let message = RepositoryModelLoadRequest { model_name: name.to_owned(), ..RepositoryModelLoadRequest::default() };
         let subject = format!("loading model {name}");
-        let call = self.server.ask(&subject, message, async |mut client, request| client.repository_model_load(request).await);
+        let call = self.server.ask(&subject, message);
         budget.within(&subject, async { call.await.map(|_| ()).map_err(told) }).await
     }
 
@@ -44,7 +44,7 @@ impl TritonInference {
     pub async fn unload(&self, name: &str, budget: &CallBudget) -> Result<()> {
         let message = RepositoryModelUnloadRequest { model_name: name.to_owned(), ..RepositoryModelUnloadRequest::default() };
         let subject = format!("unloading model {name}");
-        let call = self.server.ask(&subject, message, async |mut client, request| client.repository_model_unload(request).await);
+        let call = self.server.ask(&subject, message);
         budget.within(&subject, async { call.await.map(|_| ()).map_err(told) }).await
     }
 }

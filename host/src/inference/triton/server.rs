@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
+use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 
 use super::call::Terms;
+use super::codec::{BoundedCodec, SmallCall};
 use super::connections::{self, Connections, Lease};
 use super::failure::Failure;
 use super::grpc_only::GrpcOnly;
-use super::proto::grpc_inference_service_client::GrpcInferenceServiceClient as Client;
 use crate::budget::CallBudget;
 use crate::config::{TritonConfig, TritonLink};
 use crate::error::Result;
-
-/// What a small call may answer: descriptions and statistics of models.
-const SMALL_ANSWER: usize = 16 << 20;
 
 /// One server.
 #[derive(Debug)]
@@ -44,32 +43,22 @@ impl Server {
     /// Makes a small call about `subject`.
     ///
     /// # Errors
-    /// What the server says, or what kept it from answering.
-    pub async fn ask<Q, A, F>(&self, subject: &str, message: Q, call: impl FnOnce(Client<GrpcOnly>, Request<Q>) -> F) -> Result<A, Failure>
-    where
-        F: Future<Output = Result<Response<A>, Status>>,
-    {
-        self.ask_on(&self.calls.lease(0)?, subject, message, call).await
+    /// What the server says, or what kept it from answering. `too-large`: the answer has more bytes or fields than are accepted.
+    pub async fn ask<Q: SmallCall>(&self, subject: &str, message: Q) -> Result<Q::Answer, Failure> {
+        self.ask_on(&self.calls.lease(0)?, subject, message).await
     }
 
     /// As [`Server::ask`], on a given connection.
     ///
     /// # Errors
     /// As [`Server::ask`].
-    pub async fn ask_on<Q, A, F>(
-        &self,
-        lease: &Lease,
-        subject: &str,
-        message: Q,
-        call: impl FnOnce(Client<GrpcOnly>, Request<Q>) -> F,
-    ) -> Result<A, Failure>
-    where
-        F: Future<Output = Result<Response<A>, Status>>,
-    {
+    pub async fn ask_on<Q: SmallCall>(&self, lease: &Lease, subject: &str, message: Q) -> Result<Q::Answer, Failure> {
         let mut request = Request::new(message);
         *request.metadata_mut() = self.headers.clone();
-        let client = Client::new(GrpcOnly(lease.channel.clone())).max_decoding_message_size(SMALL_ANSWER);
-        call(client, request).await.map(Response::into_inner).map_err(|status| Failure::of_status(subject, &status))
+        let mut client = Grpc::new(GrpcOnly(lease.channel.clone())).max_decoding_message_size(Q::LIMIT);
+        client.ready().await.map_err(|error| Failure::of_transport(subject, &*error))?;
+        let answer = client.unary(request, PathAndQuery::from_static(Q::PATH), BoundedCodec::<Q>::default()).await;
+        answer.map(Response::into_inner).map_err(|status| Failure::of_status(subject, &status))
     }
 
     /// How long it is asked again while it is unavailable.

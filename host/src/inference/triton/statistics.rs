@@ -54,7 +54,7 @@ pub struct BatchStatistics {
 /// What the server says, or what kept it from answering.
 pub(super) async fn ask(server: &Server, served: &Served) -> Result<Vec<ModelStatistics>> {
     let message = ModelStatisticsRequest { name: served.name.clone(), version: served.version_text() };
-    let answer = server.ask(&served.subject(), message, async |mut client, request| client.model_statistics(request).await).await;
+    let answer = server.ask(&served.subject(), message).await;
     Ok(answer.map_err(|failure| failure.error)?.model_stats.into_iter().map(Into::into).collect())
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Question {
     pub terms: Terms,
     /// The outputs to return; empty for all.
     pub wanted: Vec<String>,
+    /// Outputs that one answer may have.
+    pub most: usize,
     pub repeatable: bool,
 }
 
@@ -43,6 +45,7 @@ struct Stream {
     state: State,
     terms: Terms,
     wanted: Vec<String>,
+    most: usize,
     _window: Reservation,
 }
 
@@ -51,7 +54,7 @@ struct Stream {
 /// # Errors
 /// What can be told at once.
 pub(super) async fn open(server: Arc<Server>, question: Question) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {
-    let Question { body, terms, wanted, repeatable } = question;
+    let Question { body, terms, wanted, most, repeatable } = question;
     let window = terms.budget.memory.reserve(STREAM_WINDOW.into(), "what a prediction stream has not read yet,")?;
     let mut starting = start(server, body, terms.clone(), repeatable).boxed();
     // Polled once, it is on its way.
@@ -59,7 +62,7 @@ pub(super) async fn open(server: Arc<Server>, question: Question) -> Result<BoxS
         std::task::Poll::Ready(answers) => State::Open(Box::new(answers?)),
         std::task::Poll::Pending => State::Starting(starting),
     };
-    let stream = Stream { state, terms, wanted, _window: window };
+    let stream = Stream { state, terms, wanted, most, _window: window };
     Ok(stream::try_unfold(stream, |mut stream| async move {
         let subject = stream.terms.subject.clone();
         let budget = stream.terms.budget.clone();
@@ -93,7 +96,7 @@ impl Stream {
         let subject = &self.terms.subject;
         loop {
             let Some(answer) = answers.next().await.map_err(|failure| failure.error)? else { return Ok(None) };
-            match Streamed::read(subject, answer)? {
+            match Streamed::read(subject, answer, self.most)? {
                 Streamed::Outputs(outputs) => return outputs.tensors(subject, &self.wanted, Shared::new()).map(Some),
                 Streamed::Failed(text) => return Err(failed(subject, &text)),
                 Streamed::Nothing => {}

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{DownloadLimits, Downloaded};
 use crate::error::{Error, Result};
+use crate::quote::{quoted, shown};
 
 /// How much of a file is copied at once.
 const CHUNK: usize = 1 << 20;
@@ -35,6 +36,18 @@ impl Tree {
         self.downloaded
     }
 
+    /// Checks the number of files and folders that a server has listed: a folder may have as many folders as files.
+    ///
+    /// # Errors
+    /// `too-large`: they are more than there may be.
+    pub(super) fn check_entries(&self, listed: u64) -> Result<()> {
+        let most = self.limits.files.saturating_mul(2);
+        if listed <= most {
+            return Ok(());
+        }
+        Err(Error::too_large(format!("the server lists {listed} files and folders of the model, more than the {most} it may have")))
+    }
+
     /// A new file of this name, which is relative and has slashes between its folders.
     pub(super) async fn file(&mut self, name: &str) -> Result<File<'_>> {
         self.downloaded.files += 1;
@@ -43,7 +56,7 @@ impl Tree {
         }
         let within = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
         if name.is_empty() || !within || name.contains(['\\', '\0']) {
-            return Err(Error::invalid(format!("a file of the model is called {name:?}, which is not a name below its folder")));
+            return Err(Error::invalid(format!("a file of the model is called {}, which is not a name below its folder", quoted(name))));
         }
         let path = self.folder.path().join(name);
         let parent = path.parent().unwrap_or(self.folder.path());
@@ -132,7 +145,7 @@ async fn copy_file(path: &Path, name: &str, tree: &mut Tree) -> Result<()> {
 }
 
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
-    let message = format!("cannot {what} {}: {error}", path.display());
+    let message = format!("cannot {what} {}: {error}", shown(&path.to_string_lossy()));
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => Error::denied(message),
         std::io::ErrorKind::AlreadyExists => Error::invalid(message),

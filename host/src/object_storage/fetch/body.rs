@@ -2,43 +2,35 @@
 
 use std::ops::Range;
 
-use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
+use http::{HeaderMap, StatusCode};
 use reqwest::Response;
 
 use super::super::{ReadBytes, StorageLimits};
 use crate::budget::CallBudget;
 use crate::error::{Error, Result};
+use crate::outbound::{BodyError, read_reserved};
 
-/// Where a server does not say how much comes, this is reserved first, and then twice as much each time.
-const FIRST_RESERVED: u64 = 64 << 10;
-
-/// All of it. A server that does not say how much it sends is believed when it is done.
-pub(super) async fn whole(mut response: Response, label: &str, limits: &StorageLimits, budget: &CallBudget) -> Result<ReadBytes> {
-    let length = length_of(&response);
-    limits.check_read(length.unwrap_or_default(), label)?;
+/// Reads all of it. A server that does not announce a length is believed when it ends its answer.
+pub(super) async fn whole(response: Response, label: &str, limits: &StorageLimits, budget: &CallBudget) -> Result<ReadBytes> {
+    limits.check_read(length_of(&response).unwrap_or_default(), label)?;
+    let limit = usize::try_from(limits.max_object_read).unwrap_or(usize::MAX);
     let what = format!("the object `{label}`");
-    let mut reservation = budget.memory.reserve(length.unwrap_or_default(), &what)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(length.unwrap_or_default()).unwrap_or_default());
-    while let Some(chunk) = next(&mut response, label).await? {
-        let needed = (bytes.len() + chunk.len()) as u64;
-        limits.check_read(needed, label)?;
-        if needed > reservation.bytes() {
-            let room = needed.max(reservation.bytes() * 2).max(FIRST_RESERVED).min(limits.max_object_read);
-            reservation.resize(room, &what)?;
-            bytes.reserve_exact(usize::try_from(room).unwrap_or_default() - bytes.len());
-        }
-        bytes.extend_from_slice(&chunk);
+    match read_reserved(reqwest::Body::from(response), limit, &budget.memory, &what).await {
+        Ok((bytes, reservation)) => Ok(ReadBytes { bytes: bytes.into(), reservation }),
+        Err(BodyError::TooLong(_)) => Err(Error::too_large(format!("{what} is larger than {}", limits.read_advice()))),
+        Err(BodyError::Broken(_)) => Err(broken(label)),
+        Err(BodyError::Refused(refused)) => Err(refused),
     }
-    Ok(ReadBytes { bytes: bytes.into(), reservation })
 }
 
-/// `length` bytes of it, after `skipped` that are thrown away.
+/// Reads `length` bytes of it, after `skipped` that are thrown away. An answer that is only that part ends with it.
 pub(super) async fn part(mut response: Response, skipped: u64, length: u64, label: &str, budget: &CallBudget) -> Result<ReadBytes> {
     let reservation = budget.memory.reserve(length, &format!("a part of `{label}`"))?;
     let length = usize::try_from(length).map_err(|_| Error::too_large(format!("{length} bytes of `{label}` are more than memory")))?;
     let mut bytes = Vec::with_capacity(length);
     let mut before = skipped;
+    let mut surplus = false;
     while bytes.len() < length {
         let Some(chunk) = next(&mut response, label).await? else {
             return Err(Error::unavailable(format!("the server of `{label}` sent less than it said")));
@@ -46,14 +38,22 @@ pub(super) async fn part(mut response: Response, skipped: u64, length: u64, labe
         let from = usize::try_from(before).unwrap_or(usize::MAX).min(chunk.len());
         before -= from as u64;
         let wanted = chunk.get(from..).unwrap_or_default();
+        surplus = wanted.len() > length - bytes.len();
         bytes.extend_from_slice(wanted.get(..length - bytes.len()).unwrap_or(wanted));
+    }
+    if response.status() == StatusCode::PARTIAL_CONTENT && (surplus || next(&mut response, label).await?.is_some()) {
+        return Err(Error::unavailable(format!("the server of `{label}` sent more than the {length} bytes it announced")));
     }
     Ok(ReadBytes { bytes: bytes.into(), reservation })
 }
 
 async fn next(response: &mut Response, label: &str) -> Result<Option<bytes::Bytes>> {
     let chunk = response.chunk().await;
-    chunk.map_err(|_| Error::unavailable(format!("the server of `{label}` broke off in the middle of its answer")))
+    chunk.map_err(|_| broken(label))
+}
+
+fn broken(label: &str) -> Error {
+    Error::unavailable(format!("the server of `{label}` broke off in the middle of its answer"))
 }
 
 /// How many bytes the whole answer has.

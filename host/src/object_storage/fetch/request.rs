@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Fetcher, OwnServer, UrlRules, label};
 use crate::error::{Error, ErrorKind, Result};
-use crate::outbound::{Backoff, unanswered};
+use crate::outbound::{Backoff, check_headers, read_beginning, unanswered};
 
 /// As many as browsers take, more or less.
 const MAX_REDIRECTS: u32 = 10;
@@ -32,7 +32,10 @@ impl Found<'_> {
     pub(super) async fn refused(self, label: &str) -> Error {
         let status = self.status();
         let words = match self.own {
-            Some(own) => own.store.refused(&beginning(self.response).await),
+            Some(own) => {
+                let body = read_beginning(reqwest::Body::from(self.response), MAX_ERROR_BYTES).await;
+                own.store.refused(&String::from_utf8_lossy(&body))
+            }
             None => None,
         };
         let said = words.unwrap_or_else(|| status.to_string());
@@ -45,18 +48,6 @@ impl Found<'_> {
         };
         Error { kind, message: format!("`{label}` cannot be read: its server answered {said}") }
     }
-}
-
-async fn beginning(mut response: Response) -> String {
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        let room = MAX_ERROR_BYTES - bytes.len();
-        bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if bytes.len() >= MAX_ERROR_BYTES {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Asks for `url`, and for what it leads to.
@@ -72,6 +63,7 @@ pub(super) async fn follow<'a>(
     for _ in 0..=MAX_REDIRECTS {
         let (client, own) = fetcher.client(&at, rules)?;
         let response = ask(&client, &at, &headers, deadline).await?;
+        check_headers(response.headers()).map_err(|large| Error::too_large(format!("`{}` cannot be read: {large}", label(&at))))?;
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(Found { response, own });
         }

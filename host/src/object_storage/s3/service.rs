@@ -5,18 +5,21 @@ use std::time::Instant;
 use async_trait::async_trait;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{Method, StatusCode};
-use http_body_util::BodyExt as _;
 use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService};
 
+use super::super::collect::ReadByCaller;
 use super::super::deadline;
 use super::super::failure::Answer;
 use super::answer::judge;
 use crate::config::{S3Config, S3Credentials};
 use crate::error::ErrorKind;
-use crate::outbound::{Backoff, unanswered};
+use crate::outbound::{Backoff, check_headers, read_beginning, read_whole, unanswered};
 
 /// More of an error than this is not read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// Bytes of an answer that is neither an object nor a listing: how an upload was begun or completed, or credentials of the machine.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Sends requests with one HTTP client.
 #[derive(Debug)]
@@ -44,15 +47,16 @@ impl HttpService for Service {
         let deadline = deadline::current();
         let mut backoff = Backoff::until(deadline);
         let repeatable = is_repeatable(&request);
+        let read_by_caller = request.extensions().get::<ReadByCaller>().is_some();
         loop {
             match self.once(request.clone(), deadline).await {
                 Ok(response) if may_change(response.status(), repeatable) => {
                     if backoff.again().await {
                         continue;
                     }
-                    return self.judged(response).await;
+                    return self.judged(response, read_by_caller, deadline).await;
                 }
-                Ok(response) => return self.judged(response).await,
+                Ok(response) => return self.judged(response, read_by_caller, deadline).await,
                 Err(error) => {
                     let again = match error.kind() {
                         HttpErrorKind::Connect => crate::outbound::source_of::<Answer>(&error).is_none(),
@@ -72,19 +76,28 @@ impl HttpService for Service {
 impl Service {
     async fn once(&self, request: HttpRequest, deadline: Instant) -> Result<HttpResponse, HttpError> {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.call(request)).await;
-        answer.unwrap_or_else(|_| Err(refused(Answer::new(ErrorKind::Timeout, "it did not answer in time".to_owned()))))
+        let response = answer.unwrap_or_else(|_| Err(refused(late())))?;
+        check_headers(response.headers()).map_err(|large| refused(Answer::new(ErrorKind::TooLarge, large.to_string())))?;
+        Ok(response)
     }
 
-    /// What `object_store` can make use of goes on to it; other errors become ours.
-    async fn judged(&self, response: HttpResponse) -> Result<HttpResponse, HttpError> {
+    /// What `object_store` can make use of goes on to it; other errors become ours. Only a successful answer that the caller reads
+    /// itself goes on unread.
+    async fn judged(&self, response: HttpResponse, read_by_caller: bool, deadline: Instant) -> Result<HttpResponse, HttpError> {
         let status = response.status();
-        if status.is_success() || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT) {
+        let success = status.is_success();
+        if success && read_by_caller {
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
-        let elsewhere = parts.headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok()).map(str::to_owned);
-        let text = beginning(body).await;
-        let answer = judge(status, &text, &self.region, elsewhere.as_deref());
+        let read = tokio::time::timeout_at(deadline.into(), read(body, success)).await;
+        let body = read.unwrap_or_else(|_| Err(late())).map_err(refused)?;
+        if success || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT) {
+            return Ok(HttpResponse::from_parts(parts, body.into()));
+        }
+        let elsewhere = parts.headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let answer = judge(status, &text, &self.region, elsewhere);
         // A bucket that is missing is not an object that is missing.
         if status == StatusCode::NOT_FOUND && !text.contains("NoSuchBucket") && !text.contains("NoSuchUpload") {
             return Ok(HttpResponse::from_parts(parts, text.into()));
@@ -128,18 +141,16 @@ fn may_change(status: StatusCode, repeatable: bool) -> bool {
     }
 }
 
-async fn beginning(mut body: HttpResponseBody) -> String {
-    let mut bytes = Vec::new();
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Ok(data) = frame.into_data() {
-            let room = MAX_ERROR_BYTES - bytes.len();
-            bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
-        }
-        if bytes.len() >= MAX_ERROR_BYTES {
-            break;
-        }
+/// Reads a successful answer whole, the beginning of any other.
+async fn read(body: HttpResponseBody, success: bool) -> Result<Vec<u8>, Answer> {
+    if !success {
+        return Ok(read_beginning(body, MAX_ERROR_BYTES).await);
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    read_whole(body, MAX_ANSWER_BYTES).await.map_err(|error| Answer::new(ErrorKind::Unavailable, error.to_string()))
+}
+
+fn late() -> Answer {
+    Answer::new(ErrorKind::Timeout, "it did not answer in time".to_owned())
 }
 
 /// What must not be in a text, whoever wrote it there.

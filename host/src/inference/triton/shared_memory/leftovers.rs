@@ -18,7 +18,7 @@ pub(super) async fn remove(server: &Server) {
         }
     }
     let everything = SystemSharedMemoryStatusRequest::default();
-    let known = server.ask(SUBJECT, everything, async |mut client, request| client.system_shared_memory_status(request).await).await;
+    let known = server.ask(SUBJECT, everything).await;
     let Ok(known) = known else { return };
     for name in known.regions.into_keys().filter(|name| name.starts_with(PREFIX)) {
         // A region's file is there before the server knows it, and goes after the server has forgotten it.

@@ -137,7 +137,7 @@ impl Drop for Region {
 
 async fn register(server: &Server, name: &str, byte_size: u64) -> Result<(), Failure> {
     let message = SystemSharedMemoryRegisterRequest { name: name.to_owned(), key: format!("/{name}"), offset: 0, byte_size };
-    let call = server.ask(SUBJECT, message, async |mut client, request| client.system_shared_memory_register(request).await);
+    let call = server.ask(SUBJECT, message);
     soon(call).await.map(|_| ())
 }
 
@@ -151,7 +151,7 @@ async fn soon<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
 /// told by [`super::leftovers`].
 pub(super) async fn unregister(server: &Server, name: &str) -> bool {
     let message = SystemSharedMemoryUnregisterRequest { name: name.to_owned() };
-    let call = server.ask(SUBJECT, message, async |mut client, request| client.system_shared_memory_unregister(request).await);
+    let call = server.ask(SUBJECT, message);
     match soon(call).await {
         Ok(_) => true,
         Err(failure) => {
@@ -181,7 +181,7 @@ pub(super) async fn prove(server: &Server) -> Result<()> {
 async fn known_everywhere(server: &Server, region: &Region) -> Result<()> {
     for lease in server.calls.each() {
         let message = SystemSharedMemoryStatusRequest { name: region.name.clone() };
-        let status = server.ask_on(&lease, SUBJECT, message, async |mut client, request| client.system_shared_memory_status(request).await);
+        let status = server.ask_on(&lease, SUBJECT, message);
         let regions = soon(status).await.map_err(|failure| failure.error)?.regions;
         let same = |there: &super::super::proto::system_shared_memory_status_response::RegionStatus| {
             there.key == format!("/{}", region.name) && there.byte_size == region.bytes
