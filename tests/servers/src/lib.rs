@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a test that cannot go on panics
 
 mod faults;
+mod own_process;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -14,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 pub use faults::{Fault, FaultyProxy};
+pub use own_process::in_own_process;
 
 /// A server that runs; ended when dropped.
 #[derive(Debug)]
