@@ -23,6 +23,11 @@ impl ListenAddress {
         Self(address.to_owned())
     }
 
+    /// The host.
+    pub fn host(&self) -> &str {
+        self.0.rsplit_once(':').map_or(&self.0, |(host, _)| host)
+    }
+
     /// A listener there, and the address it got.
     ///
     /// # Errors

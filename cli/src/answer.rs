@@ -2,12 +2,13 @@
 //!
 //! A command that runs an action answers what the action did, which is JSON in either case.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::console::Console;
+use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::json_text;
 
@@ -24,7 +25,8 @@ pub trait Answer: Serialize {
 pub fn tell<A: Answer>(result: Result<A, ExpectedError>, as_json: bool, console: Console) -> Result<ExitCode, ExpectedError> {
     if !as_json {
         let line = result?.line();
-        console.print(&if line.is_empty() { line } else { format!("{line}\n") })?;
+        let line = if line.is_empty() { line } else { format!("{line}\n") };
+        console.print(&if console.reader { printable(&line) } else { Cow::Borrowed(line.as_str()) })?;
         return Ok(ExitCode::SUCCESS);
     }
     let (text, code) = match &result {
@@ -33,7 +35,7 @@ pub fn tell<A: Answer>(result: Result<A, ExpectedError>, as_json: bool, console:
         Err(error) => (object(Err(error), ()), error.exit().into()),
     };
     let layout = if console.reader { json_text::pretty } else { json_text::compact };
-    console.print(&format!("{}\n", layout(&text)))?;
+    console.print_json(&format!("{}\n", layout(&text)))?;
     Ok(code)
 }
 
@@ -49,11 +51,11 @@ pub fn tell_result(
     console: Console,
 ) -> Result<ExitCode, ExpectedError> {
     if as_json {
-        console.print(&format!("{}\n", object(result.as_deref(), more)))?;
+        console.print_json(&format!("{}\n", object(result.as_deref(), more)))?;
         return Ok(result.err().map_or(ExitCode::SUCCESS, |error| error.exit().into()));
     }
     let layout = if console.reader { json_text::pretty } else { json_text::compact };
-    console.print(&format!("{}\n", layout(&result?)))?;
+    console.print_json(&format!("{}\n", layout(&result?)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,11 @@
 //! The command line.
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use std::net::SocketAddr;
 
+use clap::{ArgAction, Args, Parser, Subcommand};
+use keynet_host::AllowedHosts;
+
+use crate::address::ListenAddress;
 use crate::commands::{
     build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, image::ImageArgs, inspect::InspectArgs, invoke::InvokeArgs,
     keygen::KeygenArgs, list::ListArgs, login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs,
@@ -91,6 +95,21 @@ pub struct HostArgs {
     /// How much memory a run may hold, such as 512MiB [default: the policy's, 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub memory: Option<u64>,
+}
+
+/// The hosts that a server on this machine answers for.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HostNameArgs {
+    /// Also answer for this host name, and requests of its pages, besides localhost and the address listened on; may be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub allowed: Vec<String>,
+}
+
+impl HostNameArgs {
+    /// What a server answers for that was to listen at `address` and is `bound` there.
+    pub fn allowed(&self, address: &ListenAddress, bound: SocketAddr) -> AllowedHosts {
+        AllowedHosts::listening_at(bound).called(address.host()).trusting(self.allowed.iter().map(String::as_str))
+    }
 }
 
 /// How registries are reached.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use keynet_host::action::Imports;
 use keynet_host::artifact::{self, ArtifactRef, Look, RegistryOptions};
+use keynet_host::policy::Policy;
 use keynet_host::{Action, ActionError, Config, Host};
 
 use crate::args::RegistryArgs;
@@ -22,6 +23,8 @@ pub struct Component {
     pub path: PathBuf,
     /// Its content.
     pub bytes: Vec<u8>,
+    /// Whether it was published, in a registry or a layout: somebody else may have made it. What lies in a file is the developer's own.
+    pub published: bool,
 }
 
 /// A published component, found but not fetched.
@@ -39,7 +42,7 @@ impl Component {
     /// It cannot be read.
     pub fn read(path: &Path) -> Result<Self, ExpectedError> {
         let bytes = std::fs::read(path).map_err(ExpectedError::io("read", path))?;
-        Ok(Self { path: path.to_owned(), bytes })
+        Ok(Self { path: path.to_owned(), bytes, published: false })
     }
 
     /// Reads a file, or fetches what was published.
@@ -51,6 +54,11 @@ impl Component {
             Source::File(path) => Self::read(path),
             Source::Published(reference) => find(reference, args, config, console).await?.fetch(config).await,
         }
+    }
+
+    /// The policy that it runs under where the environment names none: as the developer's own only if it is, or is `trusted` like it.
+    pub fn policy(&self, trusted: bool) -> fn() -> Policy {
+        if self.published && !trusted { Policy::published } else { Policy::local }
     }
 
     /// Loads it.
@@ -95,6 +103,6 @@ impl Found {
                 pulled.bytes
             }
         };
-        Ok(Component { path: look.reference.to_string().into(), bytes })
+        Ok(Component { path: look.reference.to_string().into(), bytes, published: true })
     }
 }

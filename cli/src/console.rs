@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
-use keynet_host::{LogSink, Stream};
+use keynet_host::{LogSink, Stream, quote};
 
 use crate::errors::ExpectedError;
 use crate::secrecy;
@@ -71,6 +71,14 @@ impl Console {
         styled(self.colors.0, "1", text)
     }
 
+    /// Writes JSON to standard output: as it is for a program, [`printable_json`] for a person.
+    ///
+    /// # Errors
+    /// As [`Console::print`].
+    pub fn print_json(self, json: &str) -> Result<(), ExpectedError> {
+        if self.reader { self.print(&printable_json(json)) } else { self.print(json) }
+    }
+
     /// Writes `text` to standard output. That its reader went away is no error: he has what he wanted.
     ///
     /// # Errors
@@ -133,13 +141,32 @@ impl LogSink for Logs {
     }
 }
 
-/// `text` without what could steer a terminal: an action's words are a stranger's.
+/// Returns `text` with everything escaped that could steer a terminal, or its reader: an action's words are a stranger's, and so are a
+/// server's. Lines stay lines.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.chars().any(steers) {
+    escaped(text, steers)
+}
+
+/// Returns `json` as [`printable`] does; it is the same JSON.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let escape = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    escaped_as(json, steers, escape)
+}
+
+/// Returns `text` with the characters escaped that are `unwanted`.
+pub fn escaped(text: &str, unwanted: impl Fn(char) -> bool) -> Cow<'_, str> {
+    escaped_as(text, unwanted, |c| c.escape_default().to_string())
+}
+
+fn steers(c: char) -> bool {
+    quote::steers(c) && c != '\n' && c != '\t'
+}
+
+fn escaped_as(text: &str, unwanted: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+    if !text.chars().any(&unwanted) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect())
+    Cow::Owned(text.chars().map(|c| if unwanted(c) { escape(c) } else { c.to_string() }).collect())
 }
 
 #[cfg(test)]
@@ -150,6 +177,16 @@ mod tests {
     fn an_action_cannot_steer_the_terminal() {
         assert_eq!(printable("a\tb\nc 안녕"), "a\tb\nc 안녕");
         assert_eq!(printable("\x1b[2Jgone\r\u{9b}1m"), "\\u{1b}[2Jgone\\r\\u{9b}1m");
+    }
+
+    #[test]
+    fn an_action_cannot_turn_around_what_is_read() {
+        assert_eq!(printable("file_\u{202e}gpj.exe\u{200b}"), "file_\\u{202e}gpj.exe\\u{200b}");
+        let json = "{\"a\":\"\u{202e}x\u{7f}\u{e0001}\"}\n";
+        let shown = printable_json(json);
+        assert_eq!(shown, "{\"a\":\"\\u202ex\\u007f\\udb40\\udc01\"}\n");
+        let values: [serde_json::Value; 2] = [json, &shown].map(|text| serde_json::from_str(text).unwrap());
+        assert_eq!(values[0], values[1]);
     }
 
     #[test]

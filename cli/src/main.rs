@@ -23,6 +23,7 @@ mod json_text;
 mod model;
 mod openwhisk;
 mod parameters;
+mod permissions;
 mod platform;
 mod progress;
 mod project;
@@ -69,8 +70,10 @@ fn start_tracing(verbose: u8, console: Console) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Hidden(std::io::stderr())).with_ansi(console.colored());
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || Hidden::new(std::io::stderr(), console.watcher))
+        .with_ansi(console.colored());
     if verbose == 0 {
         subscriber.without_time().with_target(false).init();
     } else {

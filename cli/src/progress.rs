@@ -9,7 +9,7 @@ use keynet_host::Digest;
 use keynet_host::artifact::store::Blob;
 use keynet_host::artifact::{BlobEvent, Progress};
 
-use crate::console::Console;
+use crate::console::{Console, printable};
 use crate::secrecy;
 use crate::units;
 
@@ -61,7 +61,7 @@ impl Transfer {
     }
 
     fn say(&self, text: &str) {
-        let text = secrecy::hide(text);
+        let text = printable(&secrecy::hide(text)).into_owned();
         match &self.bars {
             _ if self.quiet => {}
             Some(bars) => drop(bars.println(&text)),

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use keynet_host::Config;
 use keynet_host::config::DEFAULT_STORAGE_ADDRESS;
 use keynet_host::object_storage::Location;
 use keynet_host::object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits};
+use keynet_host::{AllowedHosts, Config};
 
 use crate::address::ListenAddress;
 use crate::errors::ExpectedError;
@@ -34,9 +34,11 @@ pub fn place_of(location: &Location, config: &Config) -> String {
     }
 }
 
-/// What its server does for others.
-pub fn limits(config: &Config) -> ServeLimits {
-    ServeLimits { max_object_write: config.storage_max_write, ..ServeLimits::default() }
+/// What its server, which answers for `hosts` and where presigned URLs point, does for others.
+pub fn limits(config: &Config, hosts: AllowedHosts) -> ServeLimits {
+    let public = config.embedded_storage.local_url();
+    let hosts = public.host_str().map_or(hosts.clone(), |host| hosts.called(host));
+    ServeLimits { max_object_write: config.storage_max_write, hosts: Some(hosts), ..ServeLimits::default() }
 }
 
 /// Where presigned URLs point, if that is this machine alone.

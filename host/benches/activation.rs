@@ -49,7 +49,7 @@ fn activation(criterion: &mut Criterion) {
 fn load(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let host = host(128, Some(AotCache::new(folder.path(), [7; 32])));
+    let host = host(128, Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
     let component = guest("hello");
     criterion.bench_function("hello/load", |bencher| {
         bencher.to_async(&runtime).iter(|| async { Action::load(host.clone(), &component).await.expect("hello") });

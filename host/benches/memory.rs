@@ -36,7 +36,7 @@ fn private() -> u64 {
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let cached = || host(ACTIVATIONS, Some(AotCache::new(folder.path(), [7; 32])));
+    let cached = || host(ACTIVATIONS, Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
     let (hello, sleeper) = (guest("hello"), guest("hostile"));
     // Compiled once, by a host that is gone before anything is measured.
     runtime.block_on(async {

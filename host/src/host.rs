@@ -101,12 +101,20 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host as `config` says, for the command line.
+    /// A host as `config` says, for a developer's own actions: without a policy file it grants what [`Policy::local`] does.
     ///
     /// # Errors
     /// The policy file, the state folder or the machine.
     pub fn new(config: &Config) -> Result<Self, HostError> {
-        Self::as_configured(config, Backends::of(config))
+        Self::under(config, Policy::local)
+    }
+
+    /// A host as `config` says, that grants what `unless_given` does where there is no policy file.
+    ///
+    /// # Errors
+    /// As [`Host::new`].
+    pub fn under(config: &Config, unless_given: fn() -> Policy) -> Result<Self, HostError> {
+        Self::as_configured(config, Backends::of(config), unless_given)
     }
 
     /// A host that loads actions and lets them describe themselves, without models and objects: it makes no folder for them.
@@ -114,9 +122,17 @@ impl Host {
     /// # Errors
     /// As [`Host::new`].
     pub fn describing(config: &Config) -> Result<Self, HostError> {
+        Self::describing_under(config, Policy::local)
+    }
+
+    /// As [`Host::describing`], granting what [`Host::under`] does.
+    ///
+    /// # Errors
+    /// As [`Host::new`].
+    pub fn describing_under(config: &Config, unless_given: fn() -> Policy) -> Result<Self, HostError> {
         let none = || Error::unavailable("the action is only described");
         let backends = Backends::new(config, Err(none()), opened(Err(none())));
-        Self::as_configured(&Config { concurrency: 1, ..config.clone() }, backends)
+        Self::as_configured(&Config { concurrency: 1, ..config.clone() }, backends, unless_given)
     }
 
     /// A host on an engine that was made before its action's configuration was known, for the container. Without a policy file it
@@ -128,8 +144,8 @@ impl Host {
         Self::assemble(engine, Backends::of(config), policy(config, Policy::container)?, config)
     }
 
-    fn as_configured(config: &Config, backends: Backends) -> Result<Self, HostError> {
-        let policy = policy(config, Policy::local)?;
+    fn as_configured(config: &Config, backends: Backends, unless_given: fn() -> Policy) -> Result<Self, HostError> {
+        let policy = policy(config, unless_given)?;
         let engine = configured_engine(config, cache(config)?)?;
         Self::assemble(Arc::new(engine), backends, policy, config)
     }
@@ -238,7 +254,7 @@ pub(crate) fn cache(config: &Config) -> Result<Option<AotCache>, HostError> {
         );
         return Ok(None);
     }
-    Ok(Some(AotCache::new(config.cache_dir.join("compiled"), state.key(KEY)?)))
+    Ok(Some(AotCache::new(config.cache_dir.join("compiled"), state.key(KEY)?, config.cache_size)))
 }
 
 fn policy(config: &Config, unless_given: fn() -> Policy) -> Result<Policy, PolicyError> {

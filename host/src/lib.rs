@@ -21,6 +21,7 @@
 pub mod action;
 pub mod activation;
 mod address;
+mod allowed_hosts;
 pub mod artifact;
 pub mod budget;
 pub mod capabilities;
@@ -29,6 +30,7 @@ pub mod deployment;
 mod digest;
 pub mod engine;
 pub mod error;
+mod file_cache;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -49,9 +51,11 @@ pub mod tls;
 
 pub use action::{Action, ActionError, LoadOptions};
 pub use activation::{ActivationRequest, Failure, LogSink, Outcome, Receipt, ResultText, Stream};
+pub use allowed_hosts::AllowedHosts;
 pub use capabilities::user_input::Parameters;
 pub use config::Config;
 pub use digest::{Digest, DigestError};
 pub use error::{Error, ErrorKind};
+pub use file_cache::FileCache;
 pub use host::{Backends, Host, HostError};
 pub use new_file::NewFile;

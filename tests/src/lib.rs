@@ -22,10 +22,11 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,6 +75,8 @@ pub struct Ended {
     pub stderr: String,
     /// The most memory it held at once, in MiB.
     pub peak_mib: u64,
+    /// The id that its process had.
+    pub process: u32,
 }
 
 impl Ended {
@@ -196,7 +199,7 @@ pub fn end_within(mut command: Command, time: Duration) -> Ended {
     let stdout = read(Box::new(process.pipes().stdout.take().expect("a pipe")));
     let stderr = read(Box::new(process.pipes().stderr.take().expect("a pipe")));
     let started = Instant::now();
-    let mut peak_mib = 0;
+    let (mut peak_mib, id) = (0, process.id());
     let status = loop {
         peak_mib = peak_mib.max(process.peak_mib());
         if let Some(status) = process.ended() {
@@ -208,13 +211,22 @@ pub fn end_within(mut command: Command, time: Duration) -> Ended {
         }
         thread::sleep(Duration::from_millis(2));
     };
-    Ended { code: status.code(), stdout: stdout.join().expect("output"), stderr: stderr.join().expect("output"), peak_mib }
+    Ended { code: status.code(), stdout: stdout.join().expect("output"), stderr: stderr.join().expect("output"), peak_mib, process: id }
 }
 
-/// An address of this machine that nobody listens on.
+/// An address of this machine that nobody listens on. Its port lies below the range from which the system chooses ports of connections,
+/// and is different from one test process to the next and from one call to the next, since nobody listens there before the test does.
 pub fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").to_string()
+    const FIRST: u16 = 31_000;
+    const PORTS: u32 = 1_700;
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(97);
+    let free = |address: &String| TcpListener::bind(address).is_ok();
+    let mut candidates = (0..PORTS).map(|_| {
+        let port = start.wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        format!("127.0.0.1:{}", FIRST + u16::try_from(port).expect("less than 1,700"))
+    });
+    candidates.find(free).expect("a free port")
 }
 
 /// What a server answers.

@@ -1,8 +1,5 @@
 //! Tensors that go to Triton through shared memory: the files of it, and what Triton knows of them.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
 use keynet_test_servers::RealServer;
 
 use crate::http;
@@ -19,11 +16,6 @@ fn owner(region: &str) -> &str {
 /// Files of regions of a process.
 pub fn of(process: u32) -> Vec<String> {
     regions().filter(|region| owner(region) == process.to_string()).collect()
-}
-
-/// Files of regions whose process has ended.
-pub fn left_behind() -> BTreeSet<String> {
-    regions().filter(|region| !Path::new("/proc").join(owner(region)).exists()).collect()
 }
 
 /// Regions of ours that a Triton knows.

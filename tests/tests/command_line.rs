@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use keynet_tests::proxy::{Fault, Proxy};
-use keynet_tests::{Ended, Sandbox, binary, end, end_with_input, fetch, free_address, guest, http, root, says, split_url};
+use keynet_tests::terminal::Terminal;
+use keynet_tests::{Ended, Sandbox, binary, end, end_with_input, fetch, free_address, guest, http, made, root, says, split_url};
 use serde_json::{Value, json};
 
 /// `run GUEST ARGUMENTS`.
@@ -492,6 +493,31 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn a_name_that_may_be_read_does_not_list_what_begins_with_it() {
+    let sandbox = under_policy("[storage]\nread = [\"report\", \"results/*\"]");
+    for location in ["report", "report-private", "results/1", "results/2", "secret"] {
+        let stored = capable(&sandbox, json!({ "do": "put", "location": location, "content": "x" }));
+        let readable = location == "report" || location.starts_with("results/");
+        assert_eq!(stored["result"]["url"] != "", readable, "a URL that reads what may not be read: {stored}");
+    }
+    let stored = capable(&sandbox, json!({ "do": "put", "content": "x" }));
+    assert_eq!(stored["result"]["url"], "", "{stored}");
+    let list = |prefix: &str| capable(&sandbox, json!({ "do": "list", "prefix": prefix }));
+    for (prefix, found) in [
+        ("", vec!["report", "results/1", "results/2"]),
+        ("report", vec!["report"]),
+        ("results/2", vec!["results/2"]),
+        ("res", vec!["results/1", "results/2"]),
+    ] {
+        assert_eq!(list(prefix)["result"], json!({ "found": found }), "{prefix}");
+    }
+    for prefix in ["report-", "secret", "s3://default/sec"] {
+        let refused = list(prefix);
+        assert_eq!(refused["kind"], "denied", "{prefix}: {refused}");
+    }
+}
+
+#[test]
 fn a_policy_that_cannot_be_understood_is_no_policy_to_run_by() {
     for (policy, named) in [
         ("model = [\"x\"]", "model"),
@@ -509,6 +535,28 @@ fn a_policy_that_cannot_be_understood_is_no_policy_to_run_by() {
 }
 
 // Settings
+
+#[test]
+fn without_a_home_a_folder_that_others_can_write_is_not_taken_over() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let sandbox = Sandbox::new();
+    let user = std::fs::metadata(sandbox.path("")).unwrap().uid();
+    let folder = sandbox.path(&format!("keynet-inference-{user}"));
+    let hello = guest("hello");
+    let run = || {
+        let mut command = sandbox.command(["run".as_ref(), hello.as_os_str(), "--param".as_ref(), "name=Ada".as_ref()]);
+        ["HOME", "KEYNET_STATE_DIR", "KEYNET_CACHE"].iter().for_each(|name| drop(command.env_remove(name)));
+        command.env("TMPDIR", sandbox.path(""));
+        end(command)
+    };
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    says(&run(), 4, &["KEYNET_STATE_DIR", "HOME", folder.to_str().unwrap(), "can be written by others", "a folder of your own"]);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing was put there");
+    std::fs::remove_dir(&folder).unwrap();
+    says(&run(), 0, &[]);
+    assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+}
 
 #[test]
 fn the_deployments_model_is_asked_when_none_is_named() {
@@ -589,6 +637,25 @@ fn limits_of_the_command_line() {
     let ended = run(&sandbox, "hostile", &["--memory", "32MiB", "--param", "do=allocate-one-memory"]);
     says(&ended, 1, &["33554432 bytes"]);
     says(&run(&sandbox, "hello", &["--memory", "much"]), 2, &["much", "256MiB"]);
+}
+
+#[test]
+fn a_result_cannot_steer_the_terminal_and_is_piped_as_it_is() {
+    let sandbox = Sandbox::new();
+    let result = "{\"file\":\"photo_\u{202e}gpj.exe\u{9b}2J\"}";
+    std::fs::write(sandbox.path("answer.wasm"), made::action("answer", "tells\u{202e}lies", result)).unwrap();
+    let piped = sandbox.run(["run", "answer.wasm"]);
+    assert_eq!((piped.code, piped.stdout), (Some(0), format!("{result}\n")));
+    for (arguments, shown) in [
+        (["run", "answer.wasm"].as_slice(), "\"photo_\\u202egpj.exe\\u009b2J\""),
+        (&["run", "answer.wasm", "--json"], "\"photo_\\u202egpj.exe\\u009b2J\""),
+        (&["inspect", "answer.wasm"], "tells\\u{202e}lies"),
+        (&["inspect", "answer.wasm", "--json"], "tells\\u202elies"),
+    ] {
+        let (code, all) = Terminal::keynet(&sandbox, arguments).end();
+        assert_eq!(code, Some(0), "{all}");
+        assert!(all.contains(shown) && !all.contains(['\u{202e}', '\u{9b}']), "{arguments:?}: {all:?}");
+    }
 }
 
 #[test]

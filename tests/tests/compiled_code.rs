@@ -52,6 +52,34 @@ fn an_entry_that_is_not_what_this_host_wrote_is_compiled_again() {
 }
 
 #[test]
+fn code_that_is_not_used_any_more_makes_room() {
+    let mut sandbox = Sandbox::without_cache();
+    greets(&sandbox);
+    let [hello] = entries(&sandbox).try_into().unwrap();
+    // Room for the code of two components, and not for that of the engine before.
+    let room = fs::metadata(&hello).unwrap().len() * 2 + (100 << 10);
+    let before = sandbox.path("cache/compiled/the-engine-before/code");
+    fs::create_dir_all(before.parent().unwrap()).unwrap();
+    fs::write(&before, vec![0; room as usize]).unwrap();
+    fs::File::open(&before).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    sandbox.set("KEYNET_CACHE_SIZE", room);
+    fs::write(sandbox.path("answer.wasm"), keynet_tests::made::answers("{}")).unwrap();
+    sandbox.run(["inspect", "answer.wasm"]);
+    assert!(!before.exists() && hello.exists(), "{:?}", entries(&sandbox));
+    assert_eq!(entries(&sandbox).len(), 2);
+    // The newest stays, however small the room.
+    sandbox.set("KEYNET_CACHE_SIZE", 1);
+    sandbox.run(["inspect".as_ref(), guest("hostile").as_os_str()]);
+    assert!(entries(&sandbox).len() == 1 && !hello.exists(), "{:?}", entries(&sandbox));
+    assert!(!greets(&sandbox).stderr.contains("cannot keep"));
+    let [again] = entries(&sandbox).try_into().unwrap();
+    assert_eq!(again, hello);
+    sandbox.set("KEYNET_CACHE_SIZE", "much");
+    let ended = sandbox.run(["inspect".as_ref(), guest("hello").as_os_str()]);
+    assert!(ended.code == Some(4) && ended.stderr.contains("KEYNET_CACHE_SIZE"), "{ended:?}");
+}
+
+#[test]
 fn an_entry_that_another_key_signed_is_compiled_again() {
     let (sandbox, stranger) = (Sandbox::without_cache(), Sandbox::without_cache());
     greets(&sandbox);

@@ -509,6 +509,62 @@ fn a_certificate_of_nobody_is_not_trusted() {
     assert!([4, 6].contains(&ended.code.unwrap()) && ended.stderr.contains("empty.pem"), "{ended:?}");
 }
 
+// What a published action may use
+
+#[test]
+fn what_was_pulled_reaches_nothing_on_the_private_network_unless_it_is_trusted() {
+    let desk = Desk::at("none");
+    let sandbox = Sandbox::without_cache();
+    let capable = guest("capable");
+    let file = capable.to_str().unwrap();
+    let (reference, layout) = (desk.reference("capable:1"), "oci-layout:copied:1");
+    desk.push(&capable, &reference);
+    assert_eq!(keynet(&sandbox, ["push", file, layout]).code, Some(0));
+    let private = format!("location=http://{}/v2/", desk.host());
+    let get =
+        |what: &str, more: &[&str]| keynet(&sandbox, [&["run", what, "--param", "do=get", "--param", private.as_str()], more].concat());
+    let reaches = |ended: &Ended| assert_eq!(ended.json(), json!({ "content": "{}" }), "{ended:?}");
+
+    reaches(&get(file, &[]));
+    for what in [&reference, layout] {
+        says(&get(what, &[]), 1, &["denied", "private-addresses"]);
+        reaches(&get(what, &["--trust"]));
+        assert_eq!(keynet(&sandbox, ["inspect", what, "--json"]).json()["private_addresses"], false);
+    }
+    assert_eq!(keynet(&sandbox, ["inspect", file, "--json"]).json()["private_addresses"], true);
+
+    // Served, it is no other.
+    let address = keynet_tests::free_address();
+    let server = keynet_tests::Server::start(sandbox.command(["run", &reference, "--serve", &address]), address);
+    let (status, refused) = server.post(&json!({ "do": "get", "location": format!("http://{}/v2/", desk.host()) }));
+    assert_eq!((status, &refused["kind"]), (403, &json!("denied")), "{refused}");
+}
+
+#[test]
+fn run_says_what_a_pulled_action_may_use_before_its_first_run() {
+    let desk = Desk::at("none");
+    let mut sandbox = Sandbox::without_cache();
+    let capable = guest("capable");
+    let reference = desk.reference("capable:1");
+    desk.push(&capable, &reference);
+    let run = |sandbox: &Sandbox, what: &str| sandbox.run(["run", what, "--param", "do=list", "--param", "prefix="]);
+    let told = |ended: &Ended| ended.stderr.contains("It may use");
+
+    let first = run(&sandbox, &reference);
+    says(
+        &first,
+        0,
+        &[&reference, "models: any", "read: any", "write: any", "urls: any, at public addresses only", "limits: 256.0 MiB, 60 s"],
+    );
+    assert!(told(&first) && !told(&run(&sandbox, &reference)), "it is said once");
+    assert!(!told(&run(&sandbox, capable.to_str().unwrap())), "one's own build is no news");
+    // Another policy is.
+    std::fs::write(sandbox.path("policy.toml"), "models = []\n[storage]\nwrite = []\n").unwrap();
+    sandbox.set("KEYNET_POLICY", "policy.toml");
+    says(&run(&sandbox, &reference), 0, &["models: none", "read: any", "write: none"]);
+    assert!(!told(&run(&sandbox, &reference)));
+}
+
 // Without a registry
 
 #[test]

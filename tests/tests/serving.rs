@@ -138,7 +138,7 @@ fn connections_are_kept_and_bodies_may_come_in_chunks() {
     for name in ["Ada", "Grace"] {
         let text = format!(r#"{{"name": "{name}"}}"#);
         let (first, second) = text.split_at(5);
-        write!(stream, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n", first.len()).unwrap();
+        write!(stream, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n", first.len()).unwrap();
         thread::sleep(Duration::from_millis(50));
         write!(stream, "{:x}\r\n{second}\r\n0\r\n\r\n", second.len()).unwrap();
         let expected = format!(r#"{{"greeting":"Hello, {name}!"}}"#);
@@ -150,6 +150,70 @@ fn connections_are_kept_and_bodies_may_come_in_chunks() {
             got.push_str(&String::from_utf8_lossy(&buffer[..length]));
         }
     }
+}
+
+// Whom it answers
+
+/// What a browser is answered that sends parameters to `server` as `host`, for a page of `origin`.
+fn browser(server: &Server, host: &str, origin: Option<&str>) -> keynet_tests::Answer {
+    let body = r#"{"name": "Ada"}"#;
+    let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
+    let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\n{origin}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all((head + body).as_bytes()).unwrap();
+    answer(stream)
+}
+
+#[test]
+fn a_page_of_another_site_cannot_run_the_action() {
+    let sandbox = sandbox();
+    let server = sandbox.serve(&guest("hello"));
+    let (_, port) = server.address().rsplit_once(':').unwrap();
+    for host in ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}")) {
+        assert_eq!(browser(&server, &host, None).status, 200, "{host}");
+        assert_eq!(browser(&server, &host, Some(&format!("http://{host}"))).status, 200, "{host}");
+    }
+    let own = format!("localhost:{port}");
+    for (host, origin) in [
+        // A name that was made to resolve to this machine.
+        (format!("attacker.example:{port}"), Some(format!("http://attacker.example:{port}"))),
+        (format!("attacker.example:{port}"), None),
+        ("".to_owned(), None),
+        (own.clone(), Some("https://attacker.example".to_owned())),
+        (own.clone(), Some("http://localhost:1".to_owned())),
+        (own, Some("null".to_owned())),
+    ] {
+        let refused = browser(&server, &host, origin.as_deref());
+        assert_eq!((refused.status, &refused.json()["kind"]), (403, &json!("denied")), "{host} {origin:?}");
+        assert!(refused.text().contains("--allow-host"), "{}", refused.text());
+    }
+
+    let address = free_address();
+    let hello = guest("hello");
+    let arguments =
+        ["run".as_ref(), hello.as_os_str(), "--allow-host".as_ref(), "app.example".as_ref(), "--serve".as_ref(), address.as_ref()];
+    let server = Server::start(sandbox.command(arguments), address);
+    assert_eq!(browser(&server, "app.example", Some("https://app.example")).status, 200);
+    assert_eq!(browser(&server, server.address(), Some("https://app.example")).status, 200);
+    assert_eq!(browser(&server, "other.example", None).status, 403);
+}
+
+#[test]
+fn a_name_that_resolves_to_this_machine_gets_no_object() {
+    let mut sandbox = sandbox();
+    let server = sandbox.serve_objects();
+    let (_, stored) = sandbox.serve(&guest("capable")).post(&json!({ "do": "put", "content": "mine" }));
+    let (address, target) = keynet_tests::split_url(stored["url"].as_str().unwrap());
+    let get = |host: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        answer(stream)
+    };
+    assert_eq!(address, server.address());
+    assert_eq!((get(address).status, get("localhost").status), (200, 200));
+    let refused = get("attacker.example");
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("\"attacker.example\"") && refused.text().contains("--allow-host"), "{}", refused.text());
 }
 
 // At the same time
@@ -189,7 +253,7 @@ fn who_hangs_up_makes_room() {
     assert!(started.elapsed() < Duration::from_secs(5), "it waited {:?} for one who is gone", started.elapsed());
     // So does one who hangs up before he has sent everything.
     let mut half = TcpStream::connect(server.address()).unwrap();
-    half.write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n{").unwrap();
+    half.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{").unwrap();
     drop(half);
     slept(&server, 1);
 }

@@ -72,13 +72,12 @@ fn the_golden_example_finds_the_same_on_triton_as_in_process() {
     let server = RealServer::triton(&[("TRITON_MODELS", golden::file("models").to_str().unwrap())]);
     let in_process = golden::in_process();
     let mut sandbox = asking(&server);
-    let before = shared_memory::left_behind();
     for shared_memory in ["off", "auto"] {
         sandbox.set("KEYNET_TRITON_SHM", shared_memory);
         let ended = golden::run(&sandbox, ["--input", &format!("image_url={}", golden::file("picture.png").display())]);
         golden::assert_same(&ended.json()["detections"], &in_process.detections);
+        assert_eq!(shared_memory::of(ended.process), Vec::<String>::new());
     }
-    assert!(shared_memory::left_behind().is_subset(&before));
     assert_eq!(shared_memory::registered(&server), Vec::<String>::new());
 }
 

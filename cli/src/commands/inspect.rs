@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use keynet_host::artifact::{ArtifactError, Look, Store, Target};
-use keynet_host::policy::{Granted, Limits};
 use keynet_host::{Action, Host};
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::reference::Source;
 use crate::runtime::{self, Work};
-use crate::{config, json_text, schema, units};
+use crate::{config, json_text, permissions, schema, units};
 
 /// What to look at.
 #[derive(Debug, Args)]
@@ -45,10 +44,10 @@ pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
                 (found.fetch(&config).await?, Some(Published::of(found).await?))
             }
         };
-        let host = Arc::new(Host::describing(&config)?);
+        let host = Arc::new(Host::describing_under(&config, component.policy(false))?);
         let action = component.load(host).await?;
         let shown = Shown { action: &action, size: component.bytes.len(), published: published.as_ref() };
-        console.print(&if args.json { shown.as_json() } else { shown.as_text(console) })
+        if args.json { console.print_json(&shown.as_json()) } else { console.print(&shown.as_text(console)) }
     })
 }
 
@@ -79,19 +78,6 @@ struct Shown<'a> {
     published: Option<&'a Published>,
 }
 
-/// What an action may use, by name, of the interfaces it imports.
-fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
-    let (grants, imports) = (action.grants(), action.imports());
-    let mut rows = Vec::new();
-    if imports.has("triton-predict") {
-        rows.push(("models", &grants.models));
-    }
-    if imports.has("storage") {
-        rows.extend([("read", &grants.read), ("write", &grants.write), ("urls", &grants.hosts)]);
-    }
-    rows
-}
-
 impl Shown<'_> {
     fn as_text(&self, console: Console) -> String {
         let Self { action, size, published } = *self;
@@ -110,20 +96,19 @@ impl Shown<'_> {
             }
         }
         for (at, import) in action.imports().names().iter().enumerate() {
-            let _ = writeln!(text, "  {:<10} {import}", if at == 0 { "imports" } else { "" });
+            let _ = writeln!(text, "  {:<10} {}", if at == 0 { "imports" } else { "" }, printable(import));
         }
-        let rows = grants(action);
-        if rows.is_empty() {
+        let lines = permissions::lines(action);
+        if lines.is_empty() {
             text.push_str("  may use    no models, objects or URLs\n");
         }
-        for (at, (name, what)) in rows.iter().enumerate() {
-            let _ = writeln!(text, "  {:<10} {name}: {}", if at == 0 { "may use" } else { "" }, printable(&what.to_string()));
+        for (at, line) in lines.iter().enumerate() {
+            let _ = writeln!(text, "  {:<10} {}", if at == 0 { "may use" } else { "" }, printable(line));
         }
         if action.grants().api_key {
             text.push_str("             the caller's OpenWhisk key\n");
         }
-        let Limits { memory, time, logs, .. } = &action.host().policy().limits;
-        let _ = writeln!(text, "  limits     {}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs));
+        let _ = writeln!(text, "  limits     {}", permissions::limits(&action.host().policy().limits));
         match &description.input_schema {
             None => text.push_str("  parameters not described\n"),
             Some(schema) => text.push_str(&parameters(schema)),
@@ -135,7 +120,8 @@ impl Shown<'_> {
         let Self { action, size, published } = *self;
         let description = action.description();
         let limits = &action.host().policy().limits;
-        let granted: serde_json::Map<_, _> = grants(action).into_iter().map(|(name, what)| (name.to_owned(), json!(what))).collect();
+        let granted: serde_json::Map<_, _> =
+            permissions::grants(action).into_iter().map(|(name, what)| (name.to_owned(), json!(what))).collect();
         let mut all = json!({
             "name": description.name,
             "description": description.description,
@@ -144,6 +130,7 @@ impl Shown<'_> {
             "size": size,
             "imports": action.imports().names(),
             "may_use": granted,
+            "private_addresses": action.grants().private_addresses,
             "api_key": action.grants().api_key,
             "limits": { "memory": limits.memory, "time_ms": limits.time.as_secs_f64() * 1e3, "logs": limits.logs },
         });

@@ -114,7 +114,8 @@ fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedE
         Invocation::Array { id, result } => return Ok(Some(Ended { id, record: None, result: Ok(result) })),
         Invocation::Ended(record) => *record,
         Invocation::Goes(id) if args.no_wait => {
-            console.print(&if args.json { format!("{}\n", serde_json::json!({ "activation": id })) } else { format!("{id}\n") })?;
+            let line = if args.json { serde_json::json!({ "activation": id }).to_string() } else { printable(&id).into_owned() };
+            console.print_json(&format!("{line}\n"))?;
             return Ok(None);
         }
         Invocation::Goes(id) => {

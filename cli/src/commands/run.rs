@@ -10,7 +10,7 @@ use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Receipt};
 use serde::Serialize;
 
 use crate::address::ListenAddress;
-use crate::args::{HostArgs, RegistryArgs};
+use crate::args::{HostArgs, HostNameArgs, RegistryArgs};
 use crate::component::Component;
 use crate::console::{Console, Logs};
 use crate::errors::ExpectedError;
@@ -18,7 +18,7 @@ use crate::inputs::Inputs;
 use crate::parameters::{Draft, Input, Param};
 use crate::reference::Source;
 use crate::runtime::{self, Work};
-use crate::{answer, config, receipt, serve, storage};
+use crate::{answer, config, permissions, receipt, serve, storage};
 
 /// What to run, with what, how.
 #[derive(Debug, Args)]
@@ -39,6 +39,9 @@ pub struct RunArgs {
     pub host: HostArgs,
     #[command(flatten)]
     registry: RegistryArgs,
+    /// Give what was published the policy of your own builds: it may read URLs of your private network
+    #[arg(long)]
+    trust: bool,
     /// Tell on standard error where time and memory went
     #[arg(long)]
     pub time: bool,
@@ -49,6 +52,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8080",
           conflicts_with_all = ["params", "params_file", "inputs", "json"])]
     pub serve: Option<ListenAddress>,
+    #[command(flatten)]
+    hosts: HostNameArgs,
 }
 
 /// How a run that began has ended.
@@ -75,7 +80,8 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
         let source = Source::parse(&args.action)?;
         let serving = async {
             let component = Component::of(&source, &args.registry, &config, console).await?;
-            serve::Server { address, config, component, time: args.time, console }.run().await
+            let policy = component.policy(args.trust);
+            serve::Server { address, hosts: &args.hosts, config, component, policy, time: args.time, console }.run().await
         };
         return runtime::start(Work::Many)?.block_on(serving).map(|()| ExitCode::SUCCESS);
     }
@@ -107,8 +113,11 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
 
     runtime::start(Work::One)?.block_on(async {
         let component = Component::of(&source, &args.registry, &config, console).await?;
-        let host = Arc::new(Host::new(&config)?);
+        let host = Arc::new(Host::under(&config, component.policy(args.trust))?);
         let action = component.load(Arc::clone(&host)).await?;
+        if component.published {
+            permissions::show_once(&action, &args.action, &config, console);
+        }
         say_where_things_are(&action, &config, console);
         if !inputs.is_empty() {
             inputs.store(&*host.storage().map_err(ExpectedError::Storage)?, &mut draft).await?;

@@ -5,7 +5,7 @@ use keynet_host::Config;
 use keynet_host::object_storage::embedded;
 
 use crate::address::ListenAddress;
-use crate::args::HostArgs;
+use crate::args::{HostArgs, HostNameArgs};
 use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::runtime::{self, Work};
@@ -32,6 +32,8 @@ struct ServeArgs {
     /// Where to listen [default: where presigned URLs point, 127.0.0.1:9797]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<ListenAddress>,
+    #[command(flatten)]
+    hosts: HostNameArgs,
 }
 
 /// Does what is asked with the objects.
@@ -41,10 +43,10 @@ struct ServeArgs {
 pub fn run(args: StorageArgs, console: Console) -> Result<(), ExpectedError> {
     let StorageCommand::Serve(args) = args.command;
     let config = config::read(&HostArgs { storage: args.storage, ..HostArgs::default() })?;
-    runtime::start(Work::Many)?.block_on(serve(&config, args.listen, console))
+    runtime::start(Work::Many)?.block_on(serve(&config, args.listen, &args.hosts, console))
 }
 
-async fn serve(config: &Config, listen: Option<ListenAddress>, console: Console) -> Result<(), ExpectedError> {
+async fn serve(config: &Config, listen: Option<ListenAddress>, hosts: &HostNameArgs, console: Console) -> Result<(), ExpectedError> {
     let store = storage::open(config)?;
     let address = listen.unwrap_or_else(|| storage::default_address(config));
     let (listener, bound) = address.bind().await?;
@@ -53,7 +55,6 @@ async fn serve(config: &Config, listen: Option<ListenAddress>, console: Console)
     if storage::public_address(config).is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address) {
         console.note(format_args!("presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL says where"));
     }
-    embedded::serve(listener, store, storage::limits(config), runtime::asked_to_stop())
-        .await
-        .map_err(ExpectedError::io_on("serve on", bound.to_string()))
+    let limits = storage::limits(config, hosts.allowed(&address, bound));
+    embedded::serve(listener, store, limits, runtime::asked_to_stop()).await.map_err(ExpectedError::io_on("serve on", bound.to_string()))
 }

@@ -43,7 +43,7 @@ impl ExpectedError {
             let _ = writeln!(text, "  so far: {}", indented(&step.done));
         }
         if let Some(hint) = self.hint() {
-            let _ = writeln!(text, "  {} {hint}", console.hint_label());
+            let _ = writeln!(text, "  {} {}", console.hint_label(), printable(&hint));
         }
         secrecy::hide(&text).into_owned()
     }

@@ -1,7 +1,7 @@
 //! `run --serve`: one loaded action behind HTTP, for trying it out.
 //!
 //! `POST /` runs it with the JSON object of the body, any number at a time; `GET /` says what it is. `docs/cli.md` has the protocol.
-//! It is no OpenWhisk runtime and has no protection from slow clients.
+//! It is no OpenWhisk runtime and has no protection from slow clients. Requests that another site's page sends are refused.
 
 mod answer;
 
@@ -13,19 +13,22 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use keynet_host::object_storage::embedded;
-use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Parameters};
+use keynet_host::policy::Policy;
+use keynet_host::{Action, ActivationRequest, AllowedHosts, Config, Host, Outcome, Parameters};
 use tokio::sync::watch;
 
 use crate::address::ListenAddress;
+use crate::args::HostNameArgs;
 use crate::commands::run::say_where_things_are;
 use crate::component::Component;
 use crate::console::{Console, Logs};
 use crate::errors::ExpectedError;
-use crate::{failure, runtime, storage};
+use crate::{failure, permissions, runtime, storage};
 
 /// The largest body of a request. OpenWhisk's limit.
 const MAX_BODY: usize = 48 << 20;
@@ -41,6 +44,10 @@ pub struct Server<'a> {
     pub config: Config,
     /// The action's component.
     pub component: Component,
+    /// What it may use where the configuration names no policy.
+    pub policy: fn() -> Policy,
+    /// Also answered for.
+    pub hosts: &'a HostNameArgs,
     /// Whether each run's receipt is told.
     pub time: bool,
     /// Where logs and notes go.
@@ -61,8 +68,11 @@ impl Server<'_> {
     /// # Errors
     /// The host cannot start, the component is not an action, or the address is not free.
     pub async fn run(self) -> Result<(), ExpectedError> {
-        let host = Arc::new(Host::new(&self.config)?);
+        let host = Arc::new(Host::under(&self.config, self.policy)?);
         let action = self.component.load(Arc::clone(&host)).await?;
+        if self.component.published {
+            permissions::show_once(&action, &self.component.path.display().to_string(), &self.config, self.console);
+        }
         say_where_things_are(&action, &self.config, self.console);
         let (listener, bound) = self.address.bind().await?;
 
@@ -72,11 +82,12 @@ impl Server<'_> {
             stop.send_replace(true);
         });
         if action.imports().has("storage") {
-            serve_objects(&self.config, self.console, ended(stopping.clone())).await;
+            serve_objects(&self.config, self.hosts, self.console, ended(stopping.clone())).await;
         }
         let served = Served { tell_receipts: self.time, console: self.console, count: AtomicU64::new(0), action };
         self.console.say(&format!("listening on http://{bound}\n"));
-        let server = axum::serve(listener, router(served)).with_graceful_shutdown(ended(stopping.clone()));
+        let server =
+            axum::serve(listener, router(served, self.hosts.allowed(self.address, bound))).with_graceful_shutdown(ended(stopping.clone()));
         let patience = async {
             ended(stopping).await;
             tokio::time::sleep(GRACE).await;
@@ -98,10 +109,10 @@ async fn ended(mut stopping: watch::Receiver<bool>) {
 }
 
 /// Also answers presigned URLs, so that results can be opened: where they point to this machine and nobody does so yet.
-async fn serve_objects(config: &Config, console: Console, stopped: impl Future<Output = ()> + Send + 'static) {
+async fn serve_objects(config: &Config, hosts: &HostNameArgs, console: Console, stopped: impl Future<Output = ()> + Send + 'static) {
     let (Some(address), None) = (storage::public_address(config), &config.s3) else { return };
-    let listener = match address.bind().await {
-        Ok((listener, _)) => listener,
+    let (listener, bound) = match address.bind().await {
+        Ok(bound) => bound,
         Err(error) => {
             console.note(format_args!("the URLs of objects are not answered here: {}", error.one_line()));
             return;
@@ -110,19 +121,30 @@ async fn serve_objects(config: &Config, console: Console, stopped: impl Future<O
     match storage::open(config) {
         Ok(store) => {
             console.note(format_args!("the URLs of objects are answered on http://{address}"));
-            tokio::spawn(embedded::serve(listener, store, storage::limits(config), stopped));
+            let limits = storage::limits(config, hosts.allowed(&address, bound));
+            tokio::spawn(embedded::serve(listener, store, limits, stopped));
         }
         Err(error) => console.note(error.one_line()),
     }
 }
 
-fn router(served: Served) -> Router {
+fn router(served: Served, hosts: AllowedHosts) -> Router {
     Router::new()
         .route("/", get(describe).post(activate))
         .fallback(async || answer::error(404, "not-found", "there is only `/`: POST to it to run the action, GET it to see what it is"))
         .method_not_allowed_fallback(async || answer::error(405, "invalid", "POST to run the action, GET to see what it is"))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), only_for))
         .with_state(Arc::new(served))
+}
+
+/// Answers requests that are for this machine, and no page's of another site.
+async fn only_for(State(hosts): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match hosts.check(&head) {
+        Ok(()) => next.run(Request::from_parts(head, body)).await,
+        Err(refused) => answer::error(403, "denied", &refused),
+    }
 }
 
 async fn describe(State(served): State<Arc<Served>>) -> Response {

@@ -244,7 +244,7 @@ impl PutOptions {
 pub struct Stored {
     /// The location it was given, or the new one.
     pub location: String,
-    /// A presigned URL that reads it, valid for the deployment's default time.
+    /// A presigned URL that reads it, valid for the deployment's default time; empty where the action may not read the location.
     pub url: String,
     /// The store's tag for the new content, where it has one.
     pub etag: Option<String>,

@@ -4,6 +4,7 @@
 //! A capability checks what comes from the guest (names, shapes, locations) and what its action is granted, reserves memory, and asks a
 //! backend. It knows nothing of HTTP, and backends know nothing of wasmtime.
 
+mod granted_listing;
 mod held;
 mod meter;
 mod parameters;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::bindings::keynet::inference::storage as wit;
+use super::granted_listing::{self, policy_name};
 use super::held::{Held, Place};
 use super::triton_predict::OpenTensor;
 use super::{Backend, CallContext, CallError};
@@ -58,12 +59,15 @@ impl StorageCtx {
 
     /// What a policy calls a location: `key` in the default bucket, else `s3://bucket/key`.
     fn granted_name(storage: &ObjectStorage, location: &Location) -> Option<String> {
-        match location {
-            Location::Object { bucket: Some(bucket), key } if bucket != storage.default_bucket() => Some(format!("s3://{bucket}/{key}")),
-            Location::Object { key, .. } => Some(key.to_string()),
-            // Whoever has a presigned URL may read what it names; the store checks its signature.
-            Location::Url(_) => None,
-        }
+        // Whoever has a presigned URL may read what it names; the store checks its signature.
+        location.key().map(|key| policy_name(storage, location.bucket(), key.as_str()))
+    }
+
+    /// What the guest is told of an object that it wrote: a URL that reads it only where it may read.
+    fn stored(&self, storage: &ObjectStorage, stored: object_storage::Stored) -> wit::Stored {
+        let readable = Self::granted_name(storage, &stored.location).is_some_and(|name| self.grants.read.allows(&name));
+        let url = if readable { stored.url.into() } else { String::new() };
+        wit::Stored { location: stored.location.to_string(), url, etag: stored.etag }
     }
 
     fn readable(&self, text: &str) -> Result<(Arc<ObjectStorage>, Location)> {
@@ -113,7 +117,7 @@ impl StorageCtx {
         let stored = storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
         let stored = self.wait(call, stored).await?;
         self.calls.meter.wrote(&stored.location);
-        Ok(stored.into())
+        Ok(self.stored(&storage, stored))
     }
 
     /// The location an action may write: the one it names, or a new one.
@@ -217,12 +221,8 @@ impl wit::Host for StorageView<'_> {
     async fn list(&mut self, prefix: String, cursor: Option<String>) -> Result<wit::Page, CallError> {
         let storage = self.ctx.backend()?;
         let prefix = Prefix::parse(&prefix)?;
-        let name = match prefix.bucket() {
-            Some(bucket) if bucket != storage.default_bucket() => format!("s3://{bucket}/{}", prefix.start()),
-            _ => prefix.start().to_owned(),
-        };
-        self.ctx.grants.read.check("listing", &name)?;
-        let page = self.ctx.wait("storage.list", storage.list(&prefix, cursor.as_deref(), &self.ctx.calls.budget)).await?;
+        let listed = granted_listing::list(&storage, &self.ctx.grants.read, &prefix, cursor.as_deref(), &self.ctx.calls.budget);
+        let page = self.ctx.wait("storage.list", listed).await?;
         // The same once more, as the guest's types.
         let mut lent = page.reservation;
         lent.resize(lent.bytes().saturating_mul(2), "a listing")?;
@@ -292,13 +292,13 @@ impl wit::HostUpload for StorageView<'_> {
     }
 
     async fn finish(&mut self, upload: Resource<OpenUpload>) -> Result<wit::Stored, CallError> {
-        let calls = self.ctx.calls.clone();
+        let (calls, storage) = (self.ctx.calls.clone(), self.ctx.backend()?);
         let open = self.table.get_mut(&upload)?;
         let stored = calls.meter.wait("storage.upload.finish", open.upload.finish(&calls.budget)).await?;
         open.settle();
         let stored = stored?;
         calls.meter.wrote(&stored.location);
-        Ok(stored.into())
+        Ok(self.ctx.stored(&storage, stored))
     }
 
     async fn abort(&mut self, upload: Resource<OpenUpload>) -> Result<(), CallError> {
@@ -325,12 +325,6 @@ impl From<object_storage::ObjectInfo> for wit::ObjectInfo {
             etag: info.etag,
             modified_ms: info.modified_ms,
         }
-    }
-}
-
-impl From<object_storage::Stored> for wit::Stored {
-    fn from(stored: object_storage::Stored) -> Self {
-        Self { location: stored.location.to_string(), url: stored.url.into(), etag: stored.etag }
     }
 }
 

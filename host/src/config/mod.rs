@@ -9,6 +9,7 @@ mod backends;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod model_repository;
+mod private_folder;
 mod quantity;
 mod registry;
 mod runtime;
@@ -99,6 +100,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// `KEYNET_CACHE`: where compiled code and unpacked SDKs are kept.
     pub cache_dir: PathBuf,
+    /// `KEYNET_CACHE_SIZE`: bytes of compiled code that are kept. Pulled components may have a quarter as many.
+    pub cache_size: u64,
     /// `KEYNET_POLICY`: the operator's policy file.
     pub policy: Option<PathBuf>,
     /// `KEYNET_CPU`: the processors that components are compiled for.
@@ -199,10 +202,18 @@ impl Config {
             let base = host.text(variable).map(PathBuf::from).filter(|path| path.is_absolute());
             base.or_else(|| Some(PathBuf::from(host.text("HOME")?).join(below))).map(|base| base.join("keynet-inference"))
         };
-        let temporary = || std::env::temp_dir().join(format!("keynet-inference-{}", rustix::process::getuid().as_raw()));
+        let temporary = |name: &'static str| {
+            let path = private_folder::path();
+            let why = |why| format!("it is not set, nor is HOME, and {why}: set it to a folder of your own");
+            private_folder::claim(&path).map_err(|error| host.error(name, why(error))).map(|()| path)
+        };
+        let folder = |name: &'static str, base: &'static str, below: &str| {
+            host.path(name).or_else(|| home(base, below)).map_or_else(|| temporary(name), Ok)
+        };
         Ok(Self {
-            state_dir: host.path("KEYNET_STATE_DIR").or_else(|| home("XDG_STATE_HOME", ".local/state")).unwrap_or_else(temporary),
-            cache_dir: host.path("KEYNET_CACHE").or_else(|| home("XDG_CACHE_HOME", ".cache")).unwrap_or_else(temporary),
+            state_dir: folder("KEYNET_STATE_DIR", "XDG_STATE_HOME", ".local/state")?,
+            cache_dir: folder("KEYNET_CACHE", "XDG_CACHE_HOME", ".cache")?,
+            cache_size: host.parse("KEYNET_CACHE_SIZE", parse_bytes)?.unwrap_or(4 << 30),
             policy: host.path("KEYNET_POLICY"),
             cpu: host.parse("KEYNET_CPU", str::parse)?.unwrap_or_default(),
             concurrency: host.parse("KEYNET_CONCURRENCY", quantity::parse_count)?.unwrap_or(128),

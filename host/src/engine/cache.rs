@@ -5,37 +5,34 @@
 //! memfd is sealed, and only then is it verified and mapped: nothing can change between check and use. Whatever is wrong with an
 //! entry, it is a miss.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::{EngineHash, memfd};
 use crate::digest::Digest;
+use crate::file_cache::FileCache;
 
 const FORMAT: &[u8; 16] = b"keynet-aot-v1\0\0\0";
 const TAG: usize = blake3::OUT_LEN;
 const TRAILER: u64 = (FORMAT.len() + TAG) as u64;
 
-/// More entries than this are not kept; those used longest ago go first.
-const MAX_ENTRIES: usize = 512;
-
 /// Compiled code by component digest and engine hash.
 #[derive(Debug)]
 pub struct AotCache {
-    folder: PathBuf,
+    files: FileCache,
     key: [u8; 32],
 }
 
 impl AotCache {
-    /// The cache in `folder`, whose entries are authenticated with `key`.
-    pub fn new(folder: impl Into<PathBuf>, key: [u8; 32]) -> Self {
-        Self { folder: folder.into(), key }
+    /// The cache of at most `limit` bytes in `folder`, whose entries, of all engines, are authenticated with `key`.
+    pub fn new(folder: impl Into<PathBuf>, key: [u8; 32], limit: u64) -> Self {
+        Self { files: FileCache::new(folder, limit), key }
     }
 
     /// Where the code of a component is kept.
     pub fn path(&self, component: &Digest, engine: &EngineHash) -> PathBuf {
-        self.folder.join(hex::encode(engine.0)).join(component.hex())
+        self.files.path(Path::new(&hex::encode(engine.0)).join(component.hex()))
     }
 
     /// The code of a component in a sealed memfd, if there is an entry that this host wrote.
@@ -43,8 +40,7 @@ impl AotCache {
         let path = self.path(component, engine);
         match self.read(&path, component, engine) {
             Ok(Some(code)) => {
-                // The newest uses survive when the cache is thinned out.
-                let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+                self.files.used(&path);
                 Some(code)
             }
             Ok(None) => {
@@ -87,16 +83,12 @@ impl AotCache {
 
     fn write(&self, path: &Path, component: &Digest, engine: &EngineHash, code: &mut File) -> io::Result<()> {
         let tag = self.tag(code, component, engine)?;
-        let folder = path.parent().unwrap_or(&self.folder);
-        fs::create_dir_all(folder)?;
-        let draft = tempfile::Builder::new().prefix(".draft-").tempfile_in(folder)?;
-        let mut file = draft.as_file();
-        code.seek(SeekFrom::Start(0))?;
-        io::copy(code, &mut file)?;
-        file.write_all(FORMAT)?;
-        file.write_all(tag.as_bytes())?;
-        draft.persist(path)?;
-        thin_out(folder)
+        self.files.keep(path, |mut file| {
+            code.seek(SeekFrom::Start(0))?;
+            io::copy(code, &mut file)?;
+            file.write_all(FORMAT)?;
+            file.write_all(tag.as_bytes())
+        })
     }
 
     fn tag(&self, code: &mut File, component: &Digest, engine: &EngineHash) -> io::Result<blake3::Hash> {
@@ -108,30 +100,14 @@ impl AotCache {
     }
 }
 
-/// Removes what was used longest ago, and drafts that a killed process left.
-fn thin_out(folder: &Path) -> io::Result<()> {
-    const ABANDONED: std::time::Duration = std::time::Duration::from_secs(3600);
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let used = entry.metadata()?.modified()?;
-        let draft = entry.file_name().as_encoded_bytes().starts_with(b".draft-");
-        match used.elapsed() {
-            Ok(age) if draft && age > ABANDONED => fs::remove_file(entry.path())?,
-            _ if draft => {}
-            _ => entries.push((used, entry.path())),
-        }
-    }
-    entries.sort();
-    let surplus = entries.len().saturating_sub(MAX_ENTRIES);
-    entries.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::FileExt;
 
     use super::*;
+
+    const LIMIT: u64 = 1 << 20;
 
     const ENGINE: EngineHash = EngineHash([1; 32]);
 
@@ -145,7 +121,7 @@ mod tests {
     /// A cache with one entry, `code` of component `a`.
     fn cached(code: &[u8]) -> Cached {
         let folder = tempfile::tempdir().unwrap();
-        let cache = AotCache::new(folder.path(), [7; 32]);
+        let cache = AotCache::new(folder.path(), [7; 32], LIMIT);
         let component = Digest::of(b"a");
         cache.put(&component, &ENGINE, &mut sealed(code));
         let path = cache.path(&component, &ENGINE);
@@ -200,7 +176,7 @@ mod tests {
     #[test]
     fn an_entry_made_with_another_key_is_a_miss() {
         let cached = cached(b"compiled code");
-        AotCache { key: [8; 32], folder: cached.cache.folder.clone() }.put(&cached.component, &ENGINE, &mut sealed(b"evil code"));
+        AotCache { key: [8; 32], files: cached.cache.files.clone() }.put(&cached.component, &ENGINE, &mut sealed(b"evil code"));
         cached.is_a_miss();
     }
 
@@ -231,33 +207,30 @@ mod tests {
     fn a_writer_that_was_killed_leaves_no_entry() {
         let cached = cached(b"compiled code");
         fs::remove_file(&cached.path).unwrap();
-        let draft = cached.path.with_file_name(".draft-killed");
-        fs::write(&draft, b"half of the co").unwrap();
+        fs::write(cached.path.with_file_name(".keynet-killed"), b"half of the co").unwrap();
         cached.is_a_miss();
-        File::open(&draft).unwrap().set_modified(SystemTime::now() - std::time::Duration::from_secs(7200)).unwrap();
         cached.cache.put(&cached.component, &ENGINE, &mut sealed(b"compiled code"));
-        assert!(!draft.exists(), "old drafts are cleared away");
         assert!(cached.cache.get(&cached.component, &ENGINE).is_some());
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_is_no_error() {
-        let cache = AotCache::new("/proc/no-such-folder", [7; 32]);
+        let cache = AotCache::new("/proc/no-such-folder", [7; 32], LIMIT);
         cache.put(&Digest::of(b"a"), &ENGINE, &mut sealed(b"code"));
         assert!(cache.get(&Digest::of(b"a"), &ENGINE).is_none());
     }
 
     #[test]
-    fn what_was_used_longest_ago_goes_first() {
-        let cached = cached(b"compiled code");
-        for entry in 0..MAX_ENTRIES as u64 {
-            let path = cached.path.with_file_name(format!("{entry:064x}"));
-            fs::write(&path, b"x").unwrap();
-            File::open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(entry)).unwrap();
+    fn the_code_of_an_engine_that_is_used_no_more_makes_room() {
+        let cached = cached(b"of the engine before");
+        let old = File::open(&cached.path).unwrap();
+        old.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let narrow = AotCache::new(cached.cache.files.path(""), [7; 32], 200);
+        let engine = EngineHash([2; 32]);
+        for component in [b"b", b"c"] {
+            narrow.put(&Digest::of(component), &engine, &mut sealed(b"code of the engine now"));
         }
-        thin_out(cached.path.parent().unwrap()).unwrap();
-        assert!(!cached.path.with_file_name(format!("{:064x}", 0)).exists());
-        assert!(cached.path.with_file_name(format!("{:064x}", 1)).exists());
-        assert!(cached.cache.get(&cached.component, &ENGINE).is_some());
+        cached.is_a_miss();
+        assert!(narrow.get(&Digest::of(b"b"), &engine).is_some() && narrow.get(&Digest::of(b"c"), &engine).is_some());
     }
 }

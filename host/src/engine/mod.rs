@@ -348,7 +348,7 @@ mod tests {
     #[tokio::test]
     async fn code_is_compiled_once_and_a_damaged_entry_again() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = engine(Some(AotCache::new(folder.path(), [7; 32])));
+        let engine = engine(Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
         let component = b"\0asm\x0d\0\x01\0";
         let digest = Digest::of(component);
         engine.load(component, &digest).await.unwrap();

@@ -1,5 +1,7 @@
 //! Listing in pages, in the order of the keys.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use object_store::ObjectMeta;
@@ -10,7 +12,8 @@ use crate::budget::{CallBudget, MemoryBudget, Reservation};
 use crate::error::{Error, Result};
 use crate::limits;
 
-const PAGE_OBJECTS: usize = 1000;
+/// The most objects in a page.
+pub(crate) const PAGE_OBJECTS: usize = 1000;
 
 /// A part of a listing.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct Page {
 
 /// A store that can itself look for keys by how they begin.
 #[async_trait]
-pub trait KeyPages: std::fmt::Debug + Send + Sync {
+pub trait KeyPages: fmt::Debug + Send + Sync {
     /// At most 1,000 objects whose keys begin with `start`, those after the key `after`, in the store's order.
     ///
     /// The answer's bytes are reserved from `memory` before they are allocated.
@@ -113,7 +116,11 @@ impl ObjectStorage {
 
 impl Page {
     fn add(&mut self, location: Location, meta: ObjectMeta) -> Result<()> {
-        let info = ObjectInfo::new(location, meta, None);
+        self.push(ObjectInfo::new(location, meta, None))
+    }
+
+    /// Adds an object, whose key comes after those that are there.
+    pub(crate) fn push(&mut self, info: ObjectInfo) -> Result<()> {
         let held = size_of::<ObjectInfo>() + info.location.to_string().len() + info.etag.as_ref().map_or(0, String::len);
         self.reservation.resize(self.reservation.bytes() + held as u64, "a listing")?;
         self.objects.push(info);
@@ -138,6 +145,36 @@ fn just_before(start: &str) -> Option<Path> {
     // A path, unlike a key's beginning, has no empty segments and ends with no slash.
     let candidates = closest.into_iter().chain([shorter.trim_end_matches('/').to_owned()]);
     candidates.filter_map(|text| Path::parse(&text).ok().filter(|path| !path.as_ref().is_empty() && path.as_ref() == text)).next()
+}
+
+/// A page's `next`: where the next page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cursor(String);
+
+impl Cursor {
+    /// After `key`.
+    pub(crate) fn after(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+
+    /// Reads the `next` of a page of the listing of `prefix`.
+    ///
+    /// # Errors
+    /// `invalid`: it is of another listing, or of none.
+    pub(crate) fn parse(text: &str, prefix: &Prefix) -> Result<Self> {
+        decode_cursor(text, prefix).map(Self)
+    }
+
+    /// The key that the next page comes after.
+    pub(crate) fn key(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
 }
 
 /// What a page's `next` says: the last key before the next page. Opaque to actions: hexadecimal digits.

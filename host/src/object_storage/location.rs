@@ -76,6 +76,14 @@ impl Location {
         bytes as u64
     }
 
+    /// The key it names; none for URLs.
+    pub(crate) fn key(&self) -> Option<&ObjectKey> {
+        match self {
+            Self::Object { key, .. } => Some(key),
+            Self::Url(_) => None,
+        }
+    }
+
     /// Its name for a message or a log: a URL without its query, which may hold a signature.
     pub fn label(&self) -> String {
         match self {

@@ -46,6 +46,7 @@ pub use bucket::{Bucket, OtherBuckets};
 pub use content_type::ContentType;
 use fetch::Fetcher;
 pub use fetch::{OwnServer, OwnUrls, UrlRules};
+pub(crate) use listing::{Cursor, PAGE_OBJECTS};
 pub use listing::{KeyPage, KeyPages, Page};
 pub use location::{Location, ObjectKey};
 pub use parts::PartSizes;
@@ -193,9 +194,11 @@ impl ObjectStorage {
         Self { bucket, others: None, fetcher: Fetcher::default(), urls: UrlRules::default(), limits }
     }
 
-    /// Storage on an S3 store: its bucket is the default one, its other buckets are there too, and its own URLs are read wherever it is.
+    /// Storage on an S3 store: its bucket is the default one, its other buckets are there too, and its own URLs are read wherever it is,
+    /// unless a caller brought it: then they are URLs as any other.
     pub fn of_s3(store: &s3::S3Store, limits: StorageLimits) -> Self {
-        Self { others: Some(Arc::new(store.clone())), fetcher: Fetcher::beside(store.own_server()), ..Self::new(store.bucket(), limits) }
+        let fetcher = store.own_server().map_or_else(Fetcher::default, Fetcher::beside);
+        Self { others: Some(Arc::new(store.clone())), fetcher, ..Self::new(store.bucket(), limits) }
     }
 
     /// The same, for somebody who may read the URLs that `rules` allow.

@@ -62,6 +62,12 @@ impl Prefix {
         shown(&self.to_string()).to_string()
     }
 
+    /// The same bucket's keys that begin with `start`; none if no key does.
+    pub(crate) fn with_start(&self, start: &str) -> Option<Self> {
+        let text = Self { bucket: self.bucket.clone(), start: start.to_owned() }.to_string();
+        Self::parse(&text).ok().filter(|prefix| prefix.bucket == self.bucket)
+    }
+
     /// The location of a key that begins so.
     pub(crate) fn location(&self, key: ObjectKey) -> Location {
         Location::Object { bucket: self.bucket.clone(), key }

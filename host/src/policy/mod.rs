@@ -60,7 +60,7 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageGrant {
-    /// Locations that may be read and listed.
+    /// Locations that may be read. A listing has only these.
     pub read: Patterns,
     /// Locations that may be written and deleted.
     pub write: Patterns,
@@ -156,6 +156,12 @@ impl Policy {
         Self { http: HttpGrant { private_addresses: true, ..HttpGrant::default() }, ..Self::default() }
     }
 
+    /// For what was published, on a developer's own machine: as in a container, where nothing at a private address is reached, within the
+    /// default limits.
+    pub fn published() -> Self {
+        Self::default()
+    }
+
     /// For a container: as the default, and the longest time that the platform allows, since each request brings its own deadline.
     pub fn container() -> Self {
         Self { limits: Limits { time: Duration::from_secs(300), ..Limits::default() }, ..Self::default() }
@@ -221,22 +227,49 @@ impl Granted {
     /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy does not grant.
     pub fn check(&self, what: &str, name: &str) -> crate::error::Result<()> {
         if !self.granted.matches(name) {
-            let elsewhere = match name.starts_with(pattern::ELSEWHERE) {
-                true => " of the default bucket, and others by their names, as `s3://bucket/*`",
-                false => "",
-            };
-            return Err(crate::Error::denied(format!(
-                "{what} {name:?} is not granted by this deployment's policy; it grants {}{elsewhere}",
-                self.granted
-            )));
+            return Err(self.not_granted(what, name));
         }
         match &self.asked {
-            Some(asked) if !asked.matches(name) => Err(crate::Error::denied(format!(
-                "{what} {name:?} is not among what the action asks for in its keynet.toml ({asked}); add it there"
-            ))),
+            Some(asked) if !asked.matches(name) => Err(not_asked(what, name, asked)),
             _ => Ok(()),
         }
     }
+
+    /// Whether `name` may be used.
+    pub fn allows(&self, name: &str) -> bool {
+        self.granted.matches(name) && self.asked.as_ref().is_none_or(|asked| asked.matches(name))
+    }
+
+    /// Returns the names that begin with `prefix` and may be used: at least one pattern, in the order of the names, none of which covers
+    /// another.
+    ///
+    /// # Errors
+    /// `denied`, as [`Granted::check`]: there is no such name.
+    pub(crate) fn beginning_with(&self, what: &str, prefix: &str) -> crate::error::Result<Patterns> {
+        let granted = self.granted.intersection(&Patterns::beginning_with(prefix));
+        if granted.iter().next().is_none() {
+            return Err(self.not_granted(what, prefix));
+        }
+        let Some(asked) = &self.asked else { return Ok(granted) };
+        let both = granted.intersection(asked);
+        if both.iter().next().is_none() {
+            return Err(not_asked(what, prefix, asked));
+        }
+        Ok(both)
+    }
+
+    fn not_granted(&self, what: &str, name: &str) -> crate::Error {
+        let elsewhere = match name.starts_with(pattern::ELSEWHERE) {
+            true => " of the default bucket, and others by their names, as `s3://bucket/*`",
+            false => "",
+        };
+        let granted = &self.granted;
+        crate::Error::denied(format!("{what} {name:?} is not granted by this deployment's policy; it grants {granted}{elsewhere}"))
+    }
+}
+
+fn not_asked(what: &str, name: &str, asked: &Patterns) -> crate::Error {
+    crate::Error::denied(format!("{what} {name:?} is not among what the action asks for in its keynet.toml ({asked}); add it there"))
 }
 
 impl std::fmt::Display for Granted {
@@ -307,5 +340,34 @@ mod tests {
         let not_asked = grants.models.check("model", "team-a").unwrap_err();
         assert!(not_asked.message.contains("keynet.toml"), "{not_asked}");
         assert!(policy.grants(&Ask::default()).models.check("model", "team-a").is_ok());
+    }
+
+    #[test]
+    fn a_listing_has_what_is_granted_and_asked_for() {
+        let grant = StorageGrant { read: ["report", "results/*", "s3://shared/out/*"].into_iter().collect(), ..StorageGrant::default() };
+        let policy = Policy { storage: grant, ..Policy::default() };
+        let below = |ask: &str, prefix: &str| {
+            let listed = policy.grants(&toml::from_str(ask).unwrap()).read.beginning_with("listing", prefix);
+            listed.map(|patterns| patterns.iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        for (prefix, listed) in [
+            ("", ["report", "results/*"].as_slice()),
+            ("re", &["report", "results/*"]),
+            ("report", &["report"]),
+            ("results/2026", &["results/2026*"]),
+            ("s3://shared/", &["s3://shared/out/*"]),
+        ] {
+            assert_eq!(below("", prefix).unwrap(), listed, "{prefix}");
+        }
+        assert_eq!(below("storage.read = ['results/a/*']", "").unwrap(), ["results/a/*"]);
+        for (ask, prefix, blamed) in [
+            ("", "report-", "policy"),
+            ("", "s3://shared/in/", "policy"),
+            ("", "s3://other/", "s3://bucket/*"),
+            ("storage.read = ['results/a/*']", "report", "keynet.toml"),
+        ] {
+            let error = below(ask, prefix).unwrap_err();
+            assert!(error.kind == ErrorKind::Denied && error.message.contains(blamed), "{error}");
+        }
     }
 }

@@ -53,51 +53,53 @@ async fn a_full_queue_is_asked_again() {
     assert!(kind_of_it == ErrorKind::Timeout && told.contains("timeout expired"), "{kind_of_it}: {told}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_dies_in_the_middle_costs_that_call_and_no_other() {
-    let mut server = triton("slow add_sub accumulate", &[]);
-    let once = backend(&server, &[("KEYNET_TRITON_RETRY", "0")]);
-    let patient = backend(&server, &[("KEYNET_TRITON_RETRY", "100s")]);
-    for backend in [&once, &patient] {
-        backend.predict(slow(0), &enough()).await.unwrap();
-        backend.predict(add_sub("add_sub", &[1.0], &[1.0]), &enough()).await.unwrap();
-    }
-    let before = descriptors();
-    for round in 0..2 {
-        let asked = {
-            let backend = once.clone();
-            tokio::spawn(async move { backend.predict(slow(30_000), &enough()).await })
-        };
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let killed = Instant::now();
-        server.kill();
-        let (kind_of_it, told) = kind(asked.await.unwrap());
-        assert!(kind_of_it == ErrorKind::Unavailable && told.contains("the connection to Triton"), "{told}");
-        assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
-        // Now it cannot be reached at all, and that is told at once; each connection may still have to be found broken.
-        let mut told = String::new();
-        for _ in 0..5 {
-            let (kind_of_it, why) = kind(once.predict(slow(0), &enough()).await);
-            assert_eq!(kind_of_it, ErrorKind::Unavailable, "{why}");
-            told = why;
-            if told.contains("cannot be reached") {
-                break;
-            }
+#[test]
+fn a_server_that_dies_in_the_middle_costs_that_call_and_no_other() {
+    alone("faults::a_server_that_dies_in_the_middle_costs_that_call_and_no_other", async {
+        let mut server = triton("slow add_sub accumulate", &[]);
+        let once = backend(&server, &[("KEYNET_TRITON_RETRY", "0")]);
+        let patient = backend(&server, &[("KEYNET_TRITON_RETRY", "100s")]);
+        for backend in [&once, &patient] {
+            backend.predict(slow(0), &enough()).await.unwrap();
+            backend.predict(add_sub("add_sub", &[1.0], &[1.0]), &enough()).await.unwrap();
         }
-        assert!(told.contains("cannot be reached") && killed.elapsed() < Duration::from_secs(5), "{told}");
-        // One that may be asked again finds it when it is back; one of a sequence is asked again too, while nobody has seen it.
-        let waiting = {
-            let backend = patient.clone();
-            tokio::spawn(async move {
-                backend.predict(add_sub("add_sub", &[1.0], &[f32::from(round as u8)]), &within(Duration::from_secs(200))).await
-            })
-        };
-        tokio::task::block_in_place(|| server.resume());
-        let answer = waiting.await.unwrap().unwrap();
-        assert_eq!(f32s(&answer[0].tensor), [1.0 + f32::from(round as u8)]);
-        once.predict(slow(0), &enough()).await.unwrap();
-    }
-    until("connections stay open", || descriptors() <= before).await;
+        let before = descriptors();
+        for round in 0..2 {
+            let asked = {
+                let backend = once.clone();
+                tokio::spawn(async move { backend.predict(slow(30_000), &enough()).await })
+            };
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let killed = Instant::now();
+            server.kill();
+            let (kind_of_it, told) = kind(asked.await.unwrap());
+            assert!(kind_of_it == ErrorKind::Unavailable && told.contains("the connection to Triton"), "{told}");
+            assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
+            // Now it cannot be reached at all, and that is told at once; each connection may still have to be found broken.
+            let mut told = String::new();
+            for _ in 0..5 {
+                let (kind_of_it, why) = kind(once.predict(slow(0), &enough()).await);
+                assert_eq!(kind_of_it, ErrorKind::Unavailable, "{why}");
+                told = why;
+                if told.contains("cannot be reached") {
+                    break;
+                }
+            }
+            assert!(told.contains("cannot be reached") && killed.elapsed() < Duration::from_secs(5), "{told}");
+            // One that may be asked again finds it when it is back; one of a sequence is asked again too, while nobody has seen it.
+            let waiting = {
+                let backend = patient.clone();
+                tokio::spawn(async move {
+                    backend.predict(add_sub("add_sub", &[1.0], &[f32::from(round as u8)]), &within(Duration::from_secs(200))).await
+                })
+            };
+            tokio::task::block_in_place(|| server.resume());
+            let answer = waiting.await.unwrap().unwrap();
+            assert_eq!(f32s(&answer[0].tensor), [1.0 + f32::from(round as u8)]);
+            once.predict(slow(0), &enough()).await.unwrap();
+        }
+        until("connections stay open", || descriptors() <= before).await;
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use keynet_host::config::{Config, Origin};
 use keynet_host::inference::triton::TritonInference;
 use keynet_host::inference::{DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor};
 use keynet_host::{Error, ErrorKind};
-use keynet_test_servers::RealServer;
+use keynet_test_servers::{RealServer, in_own_process};
 use serde_json::{Value, json};
 
 /// A Triton with these models of `tests/servers/triton/models`.
@@ -109,7 +109,12 @@ pub async fn one(backend: &TritonInference, request: InferenceRequest) -> Tensor
     outputs.remove(0).tensor
 }
 
-/// File descriptors of this process.
+/// Runs a test that looks at its whole process in one of its own; `name` is the test's, as `cargo test` prints it.
+pub fn alone(name: &str, test: impl Future<Output = ()>) {
+    in_own_process(name, || tokio::runtime::Runtime::new().unwrap().block_on(test));
+}
+
+/// File descriptors of this process. Only for a test that runs [`alone`].
 pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }

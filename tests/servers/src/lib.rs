@@ -7,6 +7,7 @@
 
 mod faults;
 mod hostile;
+mod own_process;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 pub use faults::{Fault, FaultyProxy};
 pub use hostile::{Hostile, HostileServer};
+pub use own_process::in_own_process;
 
 /// A server that runs; ended when dropped.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! ActivationResult.scala, DockerContainer.scala).
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{ChildStderr, ChildStdout, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
@@ -163,12 +163,13 @@ impl Container {
     fn start(api: &Api, action: &Action, of: String) -> Option<Self> {
         let ours = action.exec.kind == "wasm:component" || action.exec.image.as_deref() == Some(IMAGE);
         let start = api.setup.container.as_ref().filter(|_| ours)?;
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let address: SocketAddr = crate::free_address().parse().expect("an address");
+        let port = address.port();
         let mut command = start(port);
         command.env("__OW_API_HOST", &api.host).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::start(&mut command);
         let lines = read(process.pipes().stdout.take().expect("a pipe"), process.pipes().stderr.take().expect("a pipe"));
-        Some(Self { of, process, address: ([127, 0, 0, 1], port).into(), lines })
+        Some(Self { of, process, address, lines })
     }
 
     /// Tried again every 50 ms while nobody listens.

@@ -29,6 +29,7 @@ use super::super::failure;
 use super::folder::OpenFile;
 use super::range::{Wanted, wanted};
 use super::{EmbeddedStore, Grant, Method};
+use crate::allowed_hosts::AllowedHosts;
 use crate::error::{Error, ErrorKind};
 
 const READ_CHUNK: u64 = 256 << 10;
@@ -44,12 +45,14 @@ pub struct ServeLimits {
     pub max_requests: usize,
     /// How long a writer may send nothing.
     pub idle: Duration,
+    /// The hosts that are answered for; none for every host.
+    pub hosts: Option<AllowedHosts>,
 }
 
 impl Default for ServeLimits {
-    /// 1 GiB, 256 requests, 60 s.
+    /// 1 GiB, 256 requests, 60 s, every host.
     fn default() -> Self {
-        Self { max_object_write: 1 << 30, max_requests: 256, idle: Duration::from_secs(60) }
+        Self { max_object_write: 1 << 30, max_requests: 256, idle: Duration::from_secs(60), hosts: None }
     }
 }
 
@@ -94,10 +97,12 @@ pub fn router(store: EmbeddedStore, limits: ServeLimits) -> Router {
 
 async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let answered = match head.method {
-        HttpMethod::GET | HttpMethod::HEAD => server.read(&head).await,
-        HttpMethod::PUT => server.write(&head, body).await,
-        _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and PUT").with(header::ALLOW, "GET, HEAD, PUT")),
+    let allowed = server.limits.hosts.as_ref().map_or(Ok(()), |hosts| hosts.check(&head));
+    let answered = match (allowed, &head.method) {
+        (Err(refused), _) => Err(Refusal::new(StatusCode::FORBIDDEN, &refused)),
+        (Ok(()), &HttpMethod::GET | &HttpMethod::HEAD) => server.read(&head).await,
+        (Ok(()), &HttpMethod::PUT) => server.write(&head, body).await,
+        (Ok(()), _) => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and PUT").with(header::ALLOW, "GET, HEAD, PUT")),
     };
     let mut response = answered.unwrap_or_else(Refusal::into_response);
     for (name, value) in [

@@ -88,9 +88,11 @@ impl S3Store {
         format!("the bucket `{}` of {place}", self.0.config.bucket)
     }
 
-    /// The store as a server whose URLs are read anonymously, wherever it is.
-    pub fn own_server(&self) -> OwnServer {
-        OwnServer { store: Arc::new(self.clone()), client: self.0.client.clone() }
+    /// The store as a server whose URLs are read anonymously, wherever it is. None for a store that a caller brought: the policy's hosts
+    /// and addresses are the operator's to choose, not the caller's.
+    pub fn own_server(&self) -> Option<OwnServer> {
+        let ours = self.0.config.origin != Origin::Parameters;
+        ours.then(|| OwnServer { store: Arc::new(self.clone()), client: self.0.client.clone() })
     }
 
     /// Whether `url` is one of this store's.
@@ -193,11 +195,16 @@ impl HttpConnector for Connector {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use object_store::signer::{Method, Signer as _};
 
+    use super::super::{Location, ObjectStorage, StorageLimits, UrlRules};
     use super::*;
+    use crate::budget::{CallBudget, MemoryBudget};
     use crate::config::Secret;
     use crate::error::ErrorKind;
+    use crate::policy::{Ask, HttpGrant, Policy};
 
     fn config(endpoint: Option<&str>, bucket: &str) -> S3Config {
         S3Config {
@@ -244,6 +251,23 @@ mod tests {
         assert_eq!(S3Store::open(&private).unwrap_err().kind, ErrorKind::Denied);
         let init = S3Config { origin: Origin::Init, ..private };
         assert!(S3Store::open(&init).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_callers_store_does_not_lift_the_hosts_of_the_policy() {
+        let theirs = S3Config { origin: Origin::Parameters, ..config(Some("https://s3.attacker.example"), "b") };
+        let policy =
+            Policy { http: HttpGrant { hosts: ["images.example.com"].into_iter().collect(), ..HttpGrant::default() }, ..Policy::default() };
+        let rules = UrlRules { hosts: Some(policy.grants(&Ask::default()).hosts), private_addresses: false };
+        let storage = ObjectStorage::of_s3(&S3Store::open(&theirs).unwrap(), StorageLimits::default()).with_url_rules(rules);
+        let budget = CallBudget { memory: MemoryBudget::process(1 << 20), deadline: Instant::now() + Duration::from_secs(20) };
+        let signed = storage.presign(&Location::parse("key").unwrap(), None, &budget).await.unwrap();
+        for url in [signed.as_str(), "https://s3.attacker.example/anything"] {
+            let location = Location::parse(url).unwrap();
+            let error = storage.get(&location, None, &budget).await.unwrap_err();
+            assert!(error.kind == ErrorKind::Denied && error.message.contains("reading from the host"), "{error}");
+            assert_eq!(storage.open(&location, &budget).await.unwrap_err().kind, ErrorKind::Denied);
+        }
     }
 
     #[test]
