@@ -27,8 +27,11 @@ use crate::quote::{MAX_SHOWN, steers};
 /// The most bytes of any message.
 const MAX_MESSAGE: usize = 16 << 10;
 
+/// The entry function of a parser: it panics if a property does not hold.
+pub type Target = fn(&[u8]);
+
 /// Every target and its name, which is that of its file and of its folders of inputs.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("archive", archive),
     ("ask", ask),
     ("component", component),

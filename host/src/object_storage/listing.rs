@@ -73,7 +73,10 @@ impl ObjectStorage {
         let found = pages.page(prefix.start(), after.as_deref(), &budget.memory).await;
         let found = found.map_err(|error| failure::explain("list", &prefix.label(), error))?;
         if found.next.is_some() && found.next == after {
-            return Err(Error::unavailable(format!("the object store lists `{}` without an end: a page ended where it began", prefix.label())));
+            return Err(Error::unavailable(format!(
+                "the object store lists `{}` without an end: a page ended where it began",
+                prefix.label()
+            )));
         }
         let next = found.next.map(|last| hex::encode(last.as_bytes()));
         let mut page = Page { objects: Vec::new(), next, reservation: budget.memory.reserve(0, "a listing")? };

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Patterns;
 use crate::limits;
-use crate::quote::shown;
+use crate::quote::bounded;
 
 const SECTION: &str = Ask::SECTION;
 
@@ -81,11 +81,8 @@ impl Ask {
         if text.len() > limits::ASK {
             return Err(AskError(format!("it has {} bytes, more than the {} it can have", text.len(), limits::ASK)));
         }
-        toml::from_str(text).map_err(|error| {
-            // With the line it is in, unless that is no line for a person.
-            let told = error.to_string();
-            AskError(if told.len() <= LONGEST_TOLD { told } else { shown(error.message()).to_string() })
-        })
+        // The error shows the line that it is in.
+        toml::from_str(text).map_err(|error| AskError(bounded(error, LONGEST_TOLD)))
     }
 
     /// What `component` asks for: its last section of this kind; everything, where it has none. Other sections are skipped by their

@@ -13,6 +13,9 @@ use crate::fuzzing::{check_message, checked};
 
 const SUBJECT: &str = "model m";
 
+/// The most outputs of an answer.
+const MOST: usize = 64;
+
 fn answer(message: &[u8]) -> Option<Answer> {
     let reserved = MemoryBudget::process(1 << 30).reserve(message.len() as u64, "an answer").ok()?;
     Some(Answer { message: Bytes::copy_from_slice(message), reserved: Arc::new(reserved) })
@@ -21,12 +24,12 @@ fn answer(message: &[u8]) -> Option<Answer> {
 /// The message of `ModelInfer`, that of `ModelStreamInfer`, and the text of a failure. Tensors hold no more than the message does.
 pub fn triton_answer(data: &[u8]) {
     let Some((infer, stream)) = answer(data).zip(answer(data)) else { return };
-    let streamed = match checked(Streamed::read(SUBJECT, stream)) {
+    let streamed = match checked(Streamed::read(SUBJECT, stream, MOST)) {
         Some(Streamed::Outputs(outputs)) => Some(outputs),
         Some(Streamed::Failed(text)) => return check_message(&Failure::answered(SUBJECT, Code::Internal, &text).error),
         _ => None,
     };
-    for outputs in checked(Outputs::read(SUBJECT, infer)).into_iter().chain(streamed) {
+    for outputs in checked(Outputs::read(SUBJECT, infer, MOST)).into_iter().chain(streamed) {
         for name in ["a", "output_0"] {
             outputs.elsewhere(name);
         }

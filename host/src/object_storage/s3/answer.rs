@@ -18,10 +18,7 @@ pub(super) fn judge(status: StatusCode, body: &str, region: &str, elsewhere: Opt
     if let (Some(elsewhere), true) = (elsewhere, status.is_redirection() || status == StatusCode::BAD_REQUEST)
         && elsewhere != region
     {
-        return Answer::new(
-            ErrorKind::Unavailable,
-            format!("{text}; it is in {}, not in {region}: set AWS_REGION", shown(elsewhere)),
-        );
+        return Answer::new(ErrorKind::Unavailable, format!("{text}; it is in {}, not in {region}: set AWS_REGION", shown(elsewhere)));
     }
     let kind = match (code, status.as_u16()) {
         ("NoSuchBucket" | "NoSuchUpload" | "NoSuchKey", _) | (_, 404) => ErrorKind::NotFound,

@@ -4,14 +4,16 @@ use http::StatusCode;
 
 use super::answer::{in_words, judge};
 use super::listing::read;
+use crate::budget::MemoryBudget;
 use crate::fuzzing::{check_message, text};
 use crate::object_storage::ObjectKey;
 
 /// A listing or an error. What is listed is a key; what is shown is short.
 pub fn s3_answer(data: &[u8]) {
     let Some(body) = text(data) else { return };
-    let page = read(body);
-    for object in &page.objects {
+    let reserved = MemoryBudget::process(1 << 30).reserve(body.len() as u64, "a listing");
+    let page = reserved.ok().and_then(|reserved| read(body, reserved).ok());
+    for object in page.iter().flat_map(|page| &page.objects) {
         assert!(ObjectKey::parse(object.location.as_ref()).is_ok(), "{}", object.location);
     }
     for status in [StatusCode::BAD_REQUEST, StatusCode::MOVED_PERMANENTLY, StatusCode::SERVICE_UNAVAILABLE] {
