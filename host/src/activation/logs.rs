@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures::future::{self, BoxFuture};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::receipt;
 use crate::redaction::{self, Redactor};
@@ -273,6 +273,10 @@ impl StdoutStream for GuestStream {
 
 impl OutputStream for GuestStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > MAX_LINE {
+            // WASI 0.2, wasi:io/streams: a write needs a permit of check-write for its length.
+            return Err(StreamError::trap(&format!("it wrote {} bytes of logs at once, and check-write permits {MAX_LINE}", bytes.len())));
+        }
         self.logs.lock().write(self.stream, &bytes);
         Ok(())
     }
@@ -317,7 +321,17 @@ mod tests {
     }
 
     fn write(logs: &Logs, stream: Stream, text: &str) {
-        logs.stream(stream).write(Bytes::copy_from_slice(text.as_bytes())).unwrap();
+        for permitted in text.as_bytes().chunks(MAX_LINE) {
+            logs.stream(stream).write(Bytes::copy_from_slice(permitted)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_write_of_megabytes_without_a_permit_is_a_trap() {
+        let (lines, logs) = logs(1 << 30);
+        let refused = logs.stream(Stream::Stdout).write(Bytes::from(vec![b'x'; MAX_LINE + 1])).unwrap_err();
+        assert!(refused.to_string().contains("check-write permits 65536"), "{refused}");
+        assert!(lines.0.lock().unwrap().is_empty());
     }
 
     #[test]

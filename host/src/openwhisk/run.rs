@@ -16,7 +16,7 @@ use super::run_request::RunRequest;
 use super::window::Window;
 use crate::activation::{ActivationRequest, Failure, Outcome, guest_deadline};
 use crate::capabilities::user_input::Parameters;
-use crate::quote::shown;
+use crate::quote::{bounded, shown};
 use crate::redaction::redact;
 
 /// A larger body is read on a thread that may block.
@@ -97,8 +97,9 @@ async fn read(body: RequestBody, with_servers: bool) -> Result<Asked, Refusal> {
 
 impl Asked {
     fn read(body: &[u8], with_servers: bool) -> Result<Self, Refusal> {
-        let request = RunRequest::parse(body)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format_args!("the body of /run cannot be used: {error}")))?;
+        let request = RunRequest::parse(body).map_err(|error| {
+            Refusal::new(StatusCode::BAD_REQUEST, format_args!("the body of /run cannot be used: {}", bounded(error, 512)))
+        })?;
         let value = request.value.unwrap_or("{}");
         if !value.starts_with(['{', '[']) {
             return Err(Refusal::new(StatusCode::NOT_FOUND, answer::NO_ARGUMENT));
