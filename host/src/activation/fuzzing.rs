@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use wasmtime_wasi::cli::StdoutStream as _;
 
-use super::logs::Logs;
+use super::logs::{Logs, MAX_LINE};
 use super::{LogSink, RECEIPT_PREFIX, SENTINEL, Stream};
 
 const SECRET: &str = "q7Zk2LwPx9Vd";
@@ -31,7 +31,7 @@ fn lines(output: &[u8], limit: u64, piece: usize) -> (Vec<Vec<u8>>, Vec<String>)
     let sink = Arc::new(Lines::default());
     let logs = Logs::new(Arc::clone(&sink) as Arc<dyn LogSink>, limit);
     let mut stream = logs.stream(Stream::Stderr).p2_stream();
-    for piece in output.chunks(piece) {
+    for piece in output.chunks(piece.min(MAX_LINE)) {
         assert!(stream.write(Bytes::copy_from_slice(piece)).is_ok());
     }
     logs.flush();

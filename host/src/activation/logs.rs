@@ -23,7 +23,7 @@ pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 const BREAK: &str = "\u{200B}";
 
 /// A longer line is broken here.
-const MAX_LINE: usize = 64 << 10;
+pub(super) const MAX_LINE: usize = 64 << 10;
 
 /// The last lines of standard error are kept for the report of a panic.
 const TAIL_LINES: usize = 12;

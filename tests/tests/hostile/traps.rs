@@ -70,7 +70,7 @@ fn by_command(sandbox: &Sandbox, arguments: &[&str]) -> Result<Met, String> {
     let asked = Instant::now();
     let command = sandbox.command(arguments);
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| end_within(command, TIME * 2)));
-    let Ended { code, stdout, stderr, peak_mib } = ended.map_err(|_| format!("it did not end within {:?}", TIME * 2))?;
+    let Ended { code, stdout, stderr, peak_mib, .. } = ended.map_err(|_| format!("it did not end within {:?}", TIME * 2))?;
     match code {
         Some(0..=20) if !stderr.contains("panicked at") => {
             Ok(Met { stopped: code != Some(0), message: stderr, peak_mib, took: asked.elapsed() })

@@ -75,7 +75,7 @@ impl Failure {
                 return Error::timeout(format!("{subject} did not answer in the time this activation has left")).into();
             }
             if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-                let text = format!("{subject}: the connection to Triton had ended: {}", bounded(&chain(error)));
+                let text = format!("{subject}: the connection to Triton had ended: {}; {BROKE}: {CERTIFICATE}", bounded(&chain(error)));
                 return Self { error: Error::unavailable(text), again: Again::Unsent };
             }
             unconnected |= error.is::<ConnectError>();
