@@ -465,6 +465,10 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
     }
     std::fs::create_dir_all(sandbox.path("storage/private")).unwrap();
     std::fs::write(sandbox.path("storage/private/a"), "secret").unwrap();
+    for prefix in ["", "p"] {
+        let listed = capable(&sandbox, json!({ "do": "list", "prefix": prefix }));
+        assert_eq!(listed["result"], json!({ "found": ["public/a"] }), "a listing has what may be read, and nothing else");
+    }
     for (parameters, named) in [
         (json!({ "do": "ask", "model": "identity_fp16" }), "model \"identity_fp16\""),
         (json!({ "do": "ask", "model": "identity_fp32x" }), "model \"identity_fp32x\""),
@@ -472,8 +476,8 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
         (json!({ "do": "get", "location": "private/a" }), "reading \"private/a\""),
         (json!({ "do": "get", "location": "s3://default/private/a" }), "reading \"private/a\""),
         (json!({ "do": "get", "location": "results/b" }), "reading \"results/b\""),
-        (json!({ "do": "list", "prefix": "" }), "listing \"\""),
-        (json!({ "do": "list", "prefix": "p" }), "listing \"p\""),
+        (json!({ "do": "list", "prefix": "private/" }), "listing \"private/\""),
+        (json!({ "do": "list", "prefix": "results/" }), "listing \"results/\""),
         (json!({ "do": "presign", "location": "private/a" }), "\"private/a\""),
         (json!({ "do": "put", "location": "private/b", "content": "b" }), "writing \"private/b\""),
         (json!({ "do": "put", "content": "at a new key" }), "writing \"20"),

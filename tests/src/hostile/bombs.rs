@@ -69,6 +69,7 @@ fn encode(module: &str) -> Vec<u8> {
 
 /// An action that traps in `function`, one of whose callers, and itself, have the name `name`; `depth` of them stand in the backtrace.
 pub fn call_at(function: &str, name: &str, depth: usize) -> Vec<u8> {
+    let name = in_wat(name);
     let mut fields = format!("(func $f0 (@name \"{name}\") unreachable)\n");
     for level in 1..depth {
         fields.push_str(&format!("(func $f{level} (@name \"{name}\") (call $f{}))\n", level - 1));
@@ -79,6 +80,11 @@ pub fn call_at(function: &str, name: &str, depth: usize) -> Vec<u8> {
         _ => Bomb { fields, run: call, ..Bomb::default() },
     }
     .component()
+}
+
+/// Returns `text` as a string of the text format has it: characters that would turn the text around are written by their numbers.
+fn in_wat(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() { c.to_string() } else { format!("\\u{{{:x}}}", u32::from(c)) }).collect()
 }
 
 /// A mangled C++ name (Itanium ABI) in which each of `levels` types has `fan` arguments that are the type before it: demangled it is

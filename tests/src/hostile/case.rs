@@ -37,6 +37,9 @@ pub enum Expected {
 /// A message that repeats what it refuses is no longer than this, in bytes: every part that is quoted is cut at 200 characters.
 const MESSAGE: u64 = 4096;
 
+/// The message of an error that an action returns itself is kept up to 64 KiB; the notice of the cut follows it.
+const OWN_MESSAGE: u64 = (64 << 10) + 64;
+
 impl Expected {
     /// # Errors
     /// What came instead.
@@ -54,7 +57,7 @@ impl Expected {
             (Self::Refused(kinds, text), Ended::Refused { kind, message, bytes }) => {
                 kinds.contains(&kind.as_str()) && message.contains(text) && *bytes <= MESSAGE
             }
-            (Self::Failed(text), Ended::Failed(message)) => message.contains(text) && message.len() as u64 <= MESSAGE,
+            (Self::Failed(text), Ended::Failed(message)) => message.contains(text) && message.len() as u64 <= OWN_MESSAGE,
             (Self::Limit(settings), _) => limit(settings),
             (Self::Contained(settings), _) => matches!(ended, Ended::Allowed(_) | Ended::Returned(_)) || limit(settings),
             (Self::Allowed, Ended::Allowed(_) | Ended::Returned(_)) => true,
