@@ -8,6 +8,7 @@ import traceback
 import numpy as np
 
 import broken_pictures
+import late_imports  # noqa: F401
 import figures
 import limits
 import numpy_operations

@@ -5,7 +5,7 @@ import tempfile
 import threading
 
 import numpy as np
-from PIL import Image, ImageGrab, ImageShow
+from PIL import Image, ImageGrab
 
 
 def message(function):
@@ -39,6 +39,5 @@ def messages(_):
         "pointer": lambda: np.zeros(3).ctypes.data_as(None),
         "font by name": lambda: __import__("PIL.ImageFont").ImageFont.truetype("DejaVuSans.ttf"),
         "screenshot": lambda: ImageGrab.grab(),
-        "show": lambda: Image.new("RGB", (1, 1)).show(),
         "home": lambda: os.listdir("/"),
     }.items()}
