@@ -8,7 +8,7 @@ WORK, ZIG = os.environ["WORK"], os.environ["ZIG"]
 LIB = os.path.join(os.path.dirname(ZIG), "lib")
 HERE = os.path.dirname(os.path.abspath(__file__))
 SETJMP = f"{LIB}/libc/wasi/libc-top-half/musl/src/setjmp/wasm32/rt.c"
-LIBCXX = "functional hash verbose_abort stdexcept exception new_helpers new_handler".split()
+LIBCXX = "functional hash memory string verbose_abort stdexcept exception new_helpers new_handler".split()
 LIBCXXABI = """cxa_exception cxa_exception_storage cxa_handlers cxa_default_handlers cxa_personality cxa_virtual cxa_vector cxa_aux_runtime
     cxa_guard fallback_malloc private_typeinfo abort_message stdlib_exception stdlib_new_delete stdlib_stdexcept stdlib_typeinfo""".split()
 CXX_FLAGS = ["-std=c++23", "-D_LIBCPP_BUILDING_LIBRARY", "-D_LIBCXXABI_BUILDING_LIBRARY", "-DLIBCXX_BUILDING_LIBCXXABI",

@@ -7,9 +7,17 @@ import os
 import zipfile
 
 OUT = os.environ["OUT"]
+ZIG = os.path.dirname(os.environ["ZIG"])
 TAG = "cp314-cp314-wasi_0_0_0_wasm32"
 EXTENSION = ".cpython-314-wasm32-wasi.so"
 DATE = (2026, 1, 1, 0, 0, 0)
+# What runtime.py puts into every shared library.
+RUNTIME_LICENSES = {
+    "zig": f"{ZIG}/LICENSE",
+    "libcxx": f"{ZIG}/lib/libcxx/LICENSE.TXT",
+    "wasi-libc": f"{ZIG}/lib/libc/wasi/LICENSE",
+    "wasi-libc.musl": f"{ZIG}/lib/libc/wasi/libc-top-half/musl/COPYRIGHT",
+}
 
 
 def files_of(folder):
@@ -36,7 +44,7 @@ def write(files, metadata, licenses, name=None):
     files = dict(files)
     files[f"{info}/METADATA"] = without_license_files(text).encode()
     files[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: keynet-inference\nRoot-Is-Purelib: false\nTag: {TAG}\n".encode()
-    for title, path in licenses.items():
+    for title, path in {**licenses, **RUNTIME_LICENSES}.items():
         with open(path, "rb") as file:
             files[f"{info}/licenses/{title}.txt"] = file.read()
     record = [f"{path},sha256={digest(data)},{len(data)}\n" for path, data in sorted(files.items())]
