@@ -73,7 +73,7 @@ def main(files):
         tools = ["pytest==8.4.2", "hypothesis==6.140.3", "typing_extensions==4.15.0"]  # all in Python, with what they need
         pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", site, "--no-compile"]
         subprocess.run([*pip, *tools], check=True)
-        subprocess.run([sys.executable, "-c", "import sdk; sdk.take_libraries()"], check=True, env={**os.environ, "WORK": folder, "PYTHONPATH": f"{HERE}/../steps"})
+        subprocess.run([sys.executable, "-c", "import sdk; sdk.take_libraries()"], check=True, env={**os.environ, "WORK": folder, "ZIG": "", "PYTHONPATH": f"{HERE}/../steps"})
         component = f"{folder}/suite.wasm"
         sandbox.build("suite", [f"{HERE}/suite", site], component)
         sandbox.Sandbox(component)  # compiled once for all files

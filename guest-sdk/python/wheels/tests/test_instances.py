@@ -17,7 +17,7 @@ def test_what_a_sandbox_lacks_is_an_exception_that_says_so(shared):
         "file to read": "FileNotFoundError",
         "file to write": "FileNotFoundError",
         "array from a file": "FileNotFoundError",
-        "ctypes": "ModuleNotFoundError: No module named '_ctypes'",
+        "ctypes": "ModuleNotFoundError: No module named 'ctypes'",
     }
     assert found.keys() == limits.messages(None).keys()
     assert [f"{name}: {text}" for name, text in found.items() if text.startswith("no error")] == []
