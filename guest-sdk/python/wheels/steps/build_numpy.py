@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import signatures
 import wheel
 
 WORK = os.environ["WORK"]
@@ -44,6 +45,7 @@ def build():
     with open(f"{WORK}/cross.ini", "w") as file:
         file.write(CROSS_FILE)
     install_target_python()
+    signatures.correct(SOURCE, signatures.NUMPY)
     shutil.rmtree(BUILD, ignore_errors=True)
     shutil.rmtree(f"{WORK}/numpy-installed", ignore_errors=True)
     meson = [sys.executable, f"{SOURCE}/vendored-meson/meson/meson.py"]

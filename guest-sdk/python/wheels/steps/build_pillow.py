@@ -7,6 +7,7 @@ import re
 import shutil
 
 import c_libraries
+import signatures
 import wheel
 from objects import WORK, compile_files, link
 
@@ -22,6 +23,7 @@ def listed(setup, name):
 
 
 def build():
+    signatures.correct(SOURCE, signatures.PILLOW)
     with open(f"{SOURCE}/setup.py") as file:
         setup = file.read()
     with open(f"{SOURCE}/src/PIL/_version.py") as file:

@@ -14,8 +14,8 @@ import sandbox
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORE = """numeric multiarray umath indexing ufunc scalarmath dtype einsum shape_base item_selection numerictypes records regression nditer half getlimits
-    function_base casting_unittests array_coercion overrides print arrayprint simd scalar_methods stringdtype strings defchararray datetime conversion_utils
-    indexerrors nep50_promotions umath_complex unicode longdouble memmap""".split()
+    function_base casting_unittests array_coercion overrides print arrayprint scalar_methods stringdtype strings defchararray datetime conversion_utils
+    indexerrors nep50_promotions umath_complex unicode longdouble""".split()
 OTHERS = """lib/tests/test_function_base lib/tests/test_arraypad lib/tests/test_arraysetops lib/tests/test_index_tricks lib/tests/test_io lib/tests/test_nanfunctions
     lib/tests/test_shape_base lib/tests/test_stride_tricks lib/tests/test_twodim_base lib/tests/test_type_check lib/tests/test_ufunclike lib/tests/test_histograms lib/tests/test_format
     linalg/tests/test_linalg linalg/tests/test_regression fft/tests/test_pocketfft fft/tests/test_helper random/tests/test_generator_mt19937 random/tests/test_random random/tests/test_randomstate

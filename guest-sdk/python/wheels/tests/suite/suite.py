@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import types
 
 import hypothesis  # noqa: F401
 import numpy
@@ -19,6 +20,12 @@ import numpy.polynomial
 import numpy.random
 import numpy.testing
 import pytest
+
+
+def stand_in_for_what_pytest_and_test_modules_import():
+    """Lets test modules import ctypes, which a sandbox lacks: only their tests that use it fail."""
+    os.getuid = lambda: 0
+    sys.modules.setdefault("ctypes", types.ModuleType("ctypes"))
 
 
 class Recorder:
@@ -42,5 +49,6 @@ class WitWorld:
         os.environ["HOME"] = os.environ["TMPDIR"] = "/tmp"
         os.chdir("/tmp")
         sys.argv = ["pytest"]
+        stand_in_for_what_pytest_and_test_modules_import()
         sys.stdout.flush()
         return json.dumps(int(pytest.main(json.loads(input), plugins=[Recorder()])))
