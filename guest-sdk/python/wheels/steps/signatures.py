@@ -9,6 +9,12 @@ NUMPY = {
         ("array_converter_get_scalar_input(PyArrayArrayConverterObject *self)", "array_converter_get_scalar_input(PyArrayArrayConverterObject *self, void *NPY_UNUSED(ignored))")],
     "numpy/_core/src/multiarray/array_method.c": [
         ("boundarraymethod__supports_unaligned(PyBoundArrayMethodObject *self)", "boundarraymethod__supports_unaligned(PyBoundArrayMethodObject *self, void *NPY_UNUSED(ignored))")],
+    "numpy/_core/src/multiarray/convert_datatype.c": [
+        ("_get_castingimpl(PyObject *NPY_UNUSED(module), PyObject *args)", "_get_castingimpl(PyObject *NPY_UNUSED(module), PyObject *args, PyObject *NPY_UNUSED(kwds))")],
+    "numpy/_core/src/multiarray/convert_datatype.h": [
+        ("_get_castingimpl(PyObject *NPY_UNUSED(module), PyObject *args)", "_get_castingimpl(PyObject *NPY_UNUSED(module), PyObject *args, PyObject *NPY_UNUSED(kwds))")],
+    "numpy/_core/src/multiarray/_multiarray_tests.c.src": [
+        ("printf_float_g(PyObject *NPY_UNUSED(dummy), PyObject *args, PyObject *kwds)", "printf_float_g(PyObject *NPY_UNUSED(dummy), PyObject *args)")],
     "numpy/_core/src/umath/_scaled_float_dtype.c": [
         ("sfloat___reduce__(PyArray_SFloatDescr *self)", "sfloat___reduce__(PyArray_SFloatDescr *self, PyObject *NPY_UNUSED(ignored))")],
 }

@@ -31,7 +31,7 @@ def numbers(_):
     return [random.random(), np.random.random(), np.random.default_rng().random(), np.random.RandomState().rand(), int(np.random.SeedSequence().entropy % 2**52)]
 
 
-CHECKS = {"numbers": numbers, "broken": broken_pictures.outcomes, "figures": figures.measure, "limits": limits.messages}
+CHECKS = {"numbers": numbers, "broken": broken_pictures.outcomes, "figures": figures.measure, "tensor": figures.tensor, "limits": limits.messages}
 
 
 class WitWorld:

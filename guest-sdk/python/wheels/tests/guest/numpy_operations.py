@@ -1,6 +1,8 @@
 """Operations of numpy that code around models uses: each function's result must be that of CPython with the published wheel."""
 
+import copy
 import io
+import pickle
 
 import numpy as np
 import numpy.lib.recfunctions
@@ -275,6 +277,12 @@ def dates():
 def structured():
     people = np.array([("ann", 30, 1.5), ("bob", 25, 2.5)], dtype=[("name", "U5"), ("age", "i4"), ("score", "f4")])
     return [people["age"], np.sort(people, order="age")["name"], people[people["score"] > 2]["name"], people.view(np.recarray).age, np.lib.recfunctions.structured_to_unstructured(people[["age", "score"]])]
+
+
+@operation()
+def copying():
+    scalars = [np.float64(1.5), np.float32(2), np.int64(3), np.bool_(True), np.str_("a"), np.datetime64("2024-01-01")]
+    return [str(f(s)) for s in scalars for f in (copy.copy, copy.deepcopy)] + [pickle.loads(pickle.dumps(ramp(3))), copy.deepcopy({"a": ramp(2)})["a"]]
 
 
 @operation()

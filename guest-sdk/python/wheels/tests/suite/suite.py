@@ -23,9 +23,11 @@ import pytest
 
 
 def stand_in_for_what_pytest_and_test_modules_import():
-    """Lets test modules import ctypes, which a sandbox lacks: only their tests that use it fail."""
+    """Lets test modules import what is not there: only their tests that use it fail."""
     os.getuid = lambda: 0
-    sys.modules.setdefault("ctypes", types.ModuleType("ctypes"))
+    for name in ("ctypes", "mmap", "numpy.f2py"):
+        sys.modules.setdefault(name, types.ModuleType(name))
+    numpy.f2py = sys.modules["numpy.f2py"]
 
 
 class Recorder:
