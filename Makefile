@@ -1,10 +1,11 @@
 # Two commands: `make demo` shows the main job, `make test` passes every test. Both set up what they need.
-.PHONY: demo test install bench fuzz accuracy help
+.PHONY: demo test install wheels bench fuzz accuracy help
 
 help:
 	@echo 'make demo      set up, build, find things in a picture, say where the result is'
 	@echo 'make test      set up and run every check and test'
 	@echo 'make install   install the keynet-inference command, and the keynet-runtime that images are made of'
+	@echo 'make wheels    build numpy and Pillow for functions in Python'
 	@echo 'make bench     repeat the figures of docs/benchmarks.md'
 	@echo 'make fuzz      look for inputs that break a parser: SECONDS=60 for each, TARGET=name for one'
 	@echo 'make accuracy  measure the detector on pictures it has never seen'
@@ -18,6 +19,9 @@ test:
 install:
 	cargo install --path cli --locked
 	cargo install --path host --locked
+
+wheels:
+	@guest-sdk/python/wheels/build
 
 bench:
 	@tests/bench
