@@ -43,13 +43,16 @@ class Function:
     """The exported interface ``function``; :meth:`of` makes the class that componentize-py looks for."""
 
     declaration: Declaration
+    #: The folder of the project's modules, as it was called when the component was built.
+    root: str
 
     @classmethod
     def of(cls, module: ModuleType) -> type[Function]:
         """Returns the exports for the decorated function of a user's module: ``main``, or the only one."""
         _host.set_component(_Component())
-        keep_source(module)
-        return type("Function", (cls,), {"declaration": find(module)})
+        root = os.path.dirname(module.__file__ or "")
+        keep_source(root)
+        return type("Function", (cls,), {"declaration": find(module), "root": root})
 
     def describe(self) -> FunctionInfo:
         declaration = self.declaration
@@ -61,7 +64,7 @@ class Function:
         try:
             return to_json(self.declaration.call(json.loads(args)))
         except Exception as error:
-            raise Err(_told(error)) from None
+            raise Err(_told(error, self.root)) from None
         finally:
             logging.shutdown()
             sys.stdout.flush()
@@ -82,9 +85,8 @@ def find(module: ModuleType) -> Declaration:
     raise SystemExit(f'{name} has no function with @keynet_function: put @keynet_function("my-action") before `def main(args):`')
 
 
-def keep_source(module: ModuleType) -> None:
-    """Keeps the lines of the project's modules, so that a traceback shows them: a component has no files."""
-    root = os.path.dirname(module.__file__ or "")
+def keep_source(root: str) -> None:
+    """Keeps the lines of the modules below ``root``, so that a traceback shows them: a component has no files."""
     for each in list(sys.modules.values()):
         path = getattr(each, "__file__", None)
         if path and path.startswith(root) and not path.startswith(_HERE):
@@ -104,14 +106,14 @@ def _start() -> None:
         logging.basicConfig(stream=sys.stderr, level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(levelname)s %(name)s: %(message)s")
 
 
-def _told(error: Exception) -> types.Error:
+def _told(error: Exception, root: str) -> types.Error:
     """Returns an uncaught exception as the contract's error, after its traceback went to the logs."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_HERE)]
     if isinstance(error, InvalidError) and not frames:
         return types.Error(_KINDS["invalid"], error.message)  # of the parameters: the caller's to mend
     if frames:
         lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames), *traceback.format_exception_only(error)]
-        sys.stderr.write("".join(lines))
+        sys.stderr.write("".join(lines).replace(f'File "{root}/', 'File "'))
     if isinstance(error, KeynetError):
         return types.Error(_KINDS[error.kind], error.message)
     message = "".join(traceback.format_exception_only(error)).strip()
