@@ -1,0 +1,280 @@
+"""The component's side: the exports of the world ``action``, and its imports as the SDK calls them.
+
+Imported only where componentize-py builds a component, by the module that ``keynet-inference build`` writes.
+"""
+
+from __future__ import annotations
+
+import json
+import linecache
+import logging
+import os
+import random
+import sys
+import traceback
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, TypeVar
+
+from componentize_py_types import Err
+from wit_world.exports.function import FunctionInfo
+from wit_world.imports import storage, triton_predict, types
+
+from . import _host
+from .data_type import DataType
+from .errors import InternalError, InvalidError, KeynetError, of_kind
+from .function import Declaration, declaration_of
+from .model_config import InputOutput, ModelConfig
+from .result import to_json
+
+T = TypeVar("T")
+
+_HERE = os.path.dirname(__file__)
+_KINDS = {kind.name.lower().replace("_", "-"): kind for kind in types.ErrorKind}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+_TO_HOST = {each: triton_predict.DataType[each.value] for each in DataType}
+_FROM_HOST = {theirs: ours for ours, theirs in _TO_HOST.items()}
+
+
+# ---- Exports
+
+
+class Function:
+    """The exported interface ``function``; :meth:`of` makes the class that componentize-py looks for."""
+
+    declaration: Declaration
+    #: The folder of the project's modules, as it was called when the component was built.
+    root: str
+
+    @classmethod
+    def of(cls, module: ModuleType) -> type[Function]:
+        """Returns the exports for the decorated function of a user's module: ``main``, or the only one."""
+        _host.set_component(_Component())
+        root = os.path.dirname(module.__file__ or "")
+        keep_source(root)
+        return type("Function", (cls,), {"declaration": find(module), "root": root})
+
+    def describe(self) -> FunctionInfo:
+        declaration = self.declaration
+        schema = declaration.input_schema
+        return FunctionInfo(declaration.name, declaration.description, None if schema is None else json.dumps(schema))
+
+    def run(self, args: str) -> str:
+        _start()
+        try:
+            return to_json(self.declaration.call(json.loads(args)))
+        except Exception as error:
+            raise Err(_told(error, self.root)) from None
+        finally:
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+def find(module: ModuleType) -> Declaration:
+    """Returns the declaration of a module's entry point. Raises ``SystemExit`` with what is missing."""
+    main = declaration_of(getattr(module, "main", None))
+    if main is not None:
+        return main
+    found = {id(each): each for each in map(declaration_of, vars(module).values()) if each is not None}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    name = os.path.basename(module.__file__ or module.__name__)
+    if found:
+        raise SystemExit(f"{name} has {len(found)} functions with @keynet_function: call the one to run `main`")
+    raise SystemExit(f'{name} has no function with @keynet_function: put @keynet_function("my-action") before `def main(args):`')
+
+
+def keep_source(root: str) -> None:
+    """Keeps the lines of the modules below ``root``, so that a traceback shows them: a component has no files."""
+    for each in list(sys.modules.values()):
+        path = getattr(each, "__file__", None)
+        if path and path.startswith(root) and not path.startswith(_HERE):
+            lines = linecache.getlines(path)
+            # Without a time of change the entry is never looked up again.
+            linecache.cache[path] = (sum(map(len, lines)), None, lines, path)
+
+
+def _start() -> None:
+    """Makes fresh what the build's snapshot holds: random generators and the time that logs count from."""
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(stream=sys.stderr, level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(levelname)s %(name)s: %(message)s")
+
+
+def _told(error: Exception, root: str) -> types.Error:
+    """Returns an uncaught exception as the contract's error, after its traceback went to the logs."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_HERE)]
+    if isinstance(error, InvalidError) and not frames:
+        return types.Error(_KINDS["invalid"], error.message)  # of the parameters: the caller's to mend
+    if frames:
+        lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames), *traceback.format_exception_only(error)]
+        sys.stderr.write("".join(lines).replace(f'File "{root}/', 'File "'))
+    if isinstance(error, KeynetError):
+        return types.Error(_KINDS[error.kind], error.message)
+    message = "".join(traceback.format_exception_only(error)).strip()
+    where = f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
+    return types.Error(_KINDS["internal"], message + where)
+
+
+# ---- Imports
+
+
+def _call(function: Callable[..., T], *arguments: Any) -> T:
+    """Calls the host; its error becomes one of the SDK's, which has no traceback of the bindings."""
+    try:
+        return function(*arguments)
+    except Err as refused:
+        error = refused.value
+    if isinstance(error, types.Error):
+        raise of_kind(_NAMES[error.kind], error.message)
+    raise InternalError(f"the host answered with {error!r}")
+
+
+class _Handle:
+    """A resource of the host, given back once."""
+
+    def __init__(self, resource: Any) -> None:
+        self.resource = resource
+
+    def drop(self) -> None:
+        resource, self.resource = self.resource, None
+        if resource is not None:
+            resource.__exit__(None, None, None)
+
+
+class _Tensor(_Handle):
+    def data_type(self) -> DataType:
+        return _FROM_HOST[self.resource.data_type()]
+
+    def shape(self) -> list[int]:
+        return self.resource.shape()
+
+    def byte_length(self) -> int:
+        return self.resource.byte_length()
+
+    def data(self) -> bytes:
+        return self.resource.data()
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self.resource.read(offset, length)
+
+
+class _Stream(_Handle):
+    def next(self) -> _host.Outputs | None:
+        answer = _call(self.resource.next)
+        return None if answer is None else _outputs(answer)
+
+
+class _Object(_Handle):
+    def size(self) -> int:
+        return self.resource.size()
+
+    def content_type(self) -> str | None:
+        return self.resource.content_type()
+
+    def etag(self) -> str | None:
+        return self.resource.etag()
+
+    def read(self, offset: int, length: int) -> bytes:
+        return _call(self.resource.read, offset, length)
+
+    def to_tensor(self, data_type: DataType, shape: list[int]) -> _Tensor:
+        return _Tensor(_call(self.resource.to_tensor, _TO_HOST[data_type], shape))
+
+
+class _Upload(_Handle):
+    def write(self, data: bytes) -> None:
+        _call(self.resource.write, data)
+
+    def finish(self) -> _host.Stored:
+        return _stored(_call(self.resource.finish))
+
+    def abort(self) -> None:
+        _call(self.resource.abort)
+
+
+class _Component:
+    """The imports of the world, as :class:`_host.Host`."""
+
+    def tensor(self, data_type: DataType, shape: list[int], data: bytes) -> _Tensor:
+        return _Tensor(_call(triton_predict.Tensor.create, _TO_HOST[data_type], shape, data))
+
+    def predict(self, request: _host.Request) -> _host.Outputs:
+        return _outputs(_call(triton_predict.predict, _request(request)))
+
+    def predict_many(self, requests: list[_host.Request]) -> list[_host.Outputs | KeynetError]:
+        answers: list[_host.Outputs | KeynetError] = []
+        for answer in triton_predict.predict_many([_request(request) for request in requests]):
+            if isinstance(answer, Err):
+                answers.append(of_kind(_NAMES[answer.value.kind], answer.value.message))
+            else:
+                answers.append(_outputs(answer.value))
+        return answers
+
+    def predict_stream(self, request: _host.Request) -> _Stream:
+        return _Stream(_call(triton_predict.predict_stream, _request(request)))
+
+    def metadata(self, model: str) -> ModelConfig:
+        told = _call(triton_predict.metadata, model)
+        infos = [[InputOutput(each.name, _FROM_HOST[each.data_type].value, each.shape) for each in side] for side in (told.inputs, told.outputs)]
+        return ModelConfig(told.name, told.versions, told.platform, bool(told.versions), *infos)
+
+    def get(self, location: str, if_none_match: str | None) -> bytes:
+        return _call(storage.get, location, if_none_match)
+
+    def open(self, location: str) -> _Object:
+        return _Object(_call(storage.open, location))
+
+    def head(self, location: str) -> _host.Info:
+        return _info(_call(storage.head, location))
+
+    def put(
+        self, data: bytes, location: str | None, content_type: str | None, if_match: str | None, if_none_match: str | None
+    ) -> _host.Stored:
+        return _stored(_call(storage.put, data, location, content_type, if_match, if_none_match))
+
+    def put_tensor(self, tensor: _Tensor, location: str | None, content_type: str | None) -> _host.Stored:
+        return _stored(_call(storage.put_tensor, tensor.resource, location, content_type))
+
+    def create_upload(self, location: str | None, content_type: str | None) -> _Upload:
+        return _Upload(_call(storage.create_upload, location, content_type))
+
+    def presign(self, location: str, ttl_seconds: int | None) -> str:
+        return _call(storage.presign, location, _ttl(ttl_seconds))
+
+    def presign_put(self, location: str | None, content_type: str | None, ttl_seconds: int | None) -> tuple[str, str]:
+        grant = _call(storage.presign_put, location, content_type, _ttl(ttl_seconds))
+        return grant.location, grant.url
+
+    def list(self, prefix: str, cursor: str | None) -> tuple[list[_host.Info], str | None]:
+        page = _call(storage.list, prefix, cursor)
+        return [_info(each) for each in page.objects], page.next
+
+    def delete(self, location: str) -> None:
+        _call(storage.delete, location)
+
+
+def _request(request: _host.Request) -> triton_predict.Request:
+    inputs = [triton_predict.Input(name, tensor.resource) for name, tensor in request.inputs]
+    return triton_predict.Request(request.model, inputs, request.outputs, request.timeout_ms, request.parameters)
+
+
+def _outputs(answer: list[triton_predict.Output]) -> _host.Outputs:
+    return [(each.name, _Tensor(each.tensor)) for each in answer]
+
+
+def _ttl(seconds: int | None) -> int | None:
+    return None if seconds is None else max(0, min(int(seconds), 2**31 - 1))
+
+
+def _stored(stored: storage.Stored) -> _host.Stored:
+    return _host.Stored(stored.location, stored.url, stored.etag)
+
+
+def _info(info: storage.ObjectInfo) -> _host.Info:
+    return _host.Info(info.location, info.size, info.content_type, info.etag, info.modified_ms)
