@@ -549,7 +549,9 @@ fn without_a_home_a_folder_that_others_can_write_is_not_taken_over() {
     let hello = guest("hello");
     let run = || {
         let mut command = sandbox.command(["run".as_ref(), hello.as_os_str(), "--param".as_ref(), "name=Ada".as_ref()]);
-        ["HOME", "KEYNET_STATE_DIR", "KEYNET_CACHE"].iter().for_each(|name| drop(command.env_remove(name)));
+        for name in ["HOME", "KEYNET_STATE_DIR", "KEYNET_CACHE"] {
+            command.env_remove(name);
+        }
         command.env("TMPDIR", sandbox.path(""));
         end(command)
     };
