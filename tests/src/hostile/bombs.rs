@@ -1,6 +1,6 @@
 //! Components that are small and unfold to much: made here, as text.
 
-use crate::root;
+use crate::made::component;
 
 /// What a component begins with: component model binary format.
 const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -32,7 +32,7 @@ impl Bomb {
     /// The component.
     pub fn component(&self) -> Vec<u8> {
         let Self { fields, describe, run, pages, description, result } = self;
-        encode(&format!(
+        component(&format!(
             r#"(module
               (memory (export "memory") {pages})
               (data (i32.const 256) "bomb")
@@ -55,16 +55,6 @@ impl Bomb {
               {fields})"#
         ))
     }
-}
-
-/// Makes a module that exports the contract's functions into a component of the world `action`.
-fn encode(module: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(module).expect("a module");
-    let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(root().join("wit")).expect("the contract");
-    let world = resolve.select_world(&[package], Some("action")).expect("its world");
-    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).expect("its metadata");
-    wit_component::ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode()).expect("a component")
 }
 
 /// An action that traps in `function`, one of whose callers, and itself, have the name `name`; `depth` of them stand in the backtrace.
