@@ -169,13 +169,15 @@ fn registry(text: &str) -> Result<RegistryRef, String> {
         return Err(format!("a repository is written in lower case: {host}/{}", path.to_ascii_lowercase()));
     }
     let grammar = "a repository is made of a-z, 0-9 and single `.`, `_`, `-` between them, with `/` between its parts";
-    let parsed = Reference::try_from(rest).map_err(|_| grammar.to_owned())?;
+    // Hosts are names of the domain system, whose case means nothing; the library knows Docker Hub only in lower case.
+    let host = host.to_ascii_lowercase();
+    let parsed = Reference::try_from(format!("{host}/{path}")).map_err(|_| grammar.to_owned())?;
     // Docker Hub's own images are in `library/`.
     let official = parsed.repository() == format!("library/{repository}");
     if parsed.registry() != host || !(official || parsed.repository() == repository) {
         return Err(grammar.to_owned());
     }
-    Ok(RegistryRef { host: host.to_ascii_lowercase(), repository: parsed.repository().to_owned(), target: target(tag, digest) })
+    Ok(RegistryRef { host, repository: parsed.repository().to_owned(), target: target(tag, digest) })
 }
 
 fn no_host(text: &str) -> String {
@@ -271,7 +273,9 @@ mod tests {
         }
         assert_eq!("localhost:5000/name".parse::<ArtifactRef>().unwrap().to_string(), "localhost:5000/name:latest");
         assert_eq!("Registry.Example.com/name".parse::<ArtifactRef>().unwrap().to_string(), "registry.example.com/name:latest");
-        assert_eq!("docker.io/name".parse::<ArtifactRef>().unwrap().to_string(), "docker.io/library/name:latest");
+        for hub in ["docker.io/name", "Docker.IO/name"] {
+            assert_eq!(hub.parse::<ArtifactRef>().unwrap().to_string(), "docker.io/library/name:latest");
+        }
         let ArtifactRef::Layout(layout) = "oci-layout:/a:b/c".parse().unwrap() else { panic!() };
         assert_eq!((layout.path.to_str().unwrap(), layout.target), ("/a:b/c", Target::Tag("latest".to_owned())));
     }

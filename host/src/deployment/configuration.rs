@@ -140,6 +140,9 @@ fn plain(name: &str) -> Result<&str> {
 /// One `input` or `output`.
 fn port(kind: &str, info: &ValueInfoProto, labels: Option<&str>) -> Result<String> {
     let name = info.name.as_deref().unwrap_or_default();
+    if name.is_empty() {
+        return Err(Error::invalid(format!("the graph has an {kind} without a name, which no request could name: export the model again")));
+    }
     let without = |what: &str| {
         Error::invalid(format!("the graph does not say {what} of its {kind} {}: put a {CONFIG} beside the ONNX file", shown(name)))
     };

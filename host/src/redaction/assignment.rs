@@ -18,6 +18,17 @@ const WORDS: [(&[u8], &str); 6] = [
 /// Names are looked at no further back than this.
 const MAX_NAME: usize = 128;
 
+/// Schemes of HTTP's authentication, which stand before the value.
+const SCHEMES: [&[u8]; 2] = [b"bearer", b"basic"];
+
+/// Whether `text` ends in the name of a scheme, behind which the secret stands.
+pub(super) fn ends_in_scheme(text: &[u8]) -> bool {
+    SCHEMES.iter().any(|known| {
+        let end = text.len().checked_sub(known.len()).and_then(|start| text.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(known))
+    })
+}
+
 /// A shorter value is none.
 const MIN_VALUE: usize = 3;
 
@@ -184,7 +195,7 @@ fn value(text: &[u8], in_json: bool) -> Option<std::ops::Range<usize>> {
     let mut length = unquoted(text.get(start..)?, in_json);
     // `Authorization: Bearer …`
     let scheme = text.get(start..start + length)?;
-    if [&b"bearer"[..], b"basic"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         let next = start + length + leading(text.get(start + length..)?);
         let text = bounded(text, next);
         let following = unquoted(text.get(next..)?, in_json);

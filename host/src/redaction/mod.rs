@@ -156,7 +156,8 @@ pub fn cut(line: &[u8]) -> usize {
             continue;
         }
         let before = line.get(at - 1).filter(|byte| !byte.is_ascii_whitespace());
-        if before.is_some_and(|byte| !separates(byte)) && after.is_some_and(|byte| !separates(byte)) {
+        let scheme = || line.get(..at).is_some_and(assignment::ends_in_scheme);
+        if before.is_some_and(|byte| !separates(byte)) && after.is_some_and(|byte| !separates(byte)) && !scheme() {
             return at;
         }
     }

@@ -135,6 +135,8 @@ fn a_long_line_is_cut_where_no_secret_is_parted() {
     assert_eq!(cut(b"one two thr"), 7);
     assert_eq!(cut(b"one password = abc"), 3);
     assert_eq!(cut(b"one password: abc"), 3);
+    assert_eq!(cut(b"one Authorization: Bearer abc"), 3);
+    assert_eq!(cut(b"one authorization: Bearer ey.J.x Authorization: Bearer "), 32);
     assert_eq!(cut(b"nospace"), 7);
     assert_eq!(cut(b" x"), 2);
     assert_eq!(cut(&[b"a b".as_slice(), &[b'c'; 5000]].concat()), 5003);
