@@ -135,7 +135,8 @@ fn a_memory_that_does_not_fit_is_named() {
 
 #[test]
 fn without_room_for_anything_it_says_so() {
-    for mib in [256, 128] {
+    // At 256 MiB it depends on what the allocator has mapped before.
+    for mib in [128, 96] {
         let ended = hello(mib * MIB);
         assert_eq!(ended.code, Some(4), "{mib} MiB: it is the machine's fault, not the action's: {ended:?}");
         let error = ended.stderr.split_once("error: ").unwrap_or_else(|| panic!("{mib} MiB: {ended:?}")).1;
