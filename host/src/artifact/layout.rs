@@ -341,7 +341,10 @@ impl Drop for Incoming {
 fn remove_abandoned(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+        if let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            // Still locked: a writer that has just made it waits for the lock, and then sees that it is gone.
             let _ = std::fs::remove_file(&path);
         }
     }
