@@ -58,7 +58,7 @@ impl ObjectStorage {
     /// `invalid`: a cursor that is not of a page of this listing. `too-large`: the budget has no memory for a page.
     pub async fn list(&self, prefix: &Prefix, cursor: Option<&str>, budget: &CallBudget) -> Result<Page> {
         let bucket = self.bucket_called(prefix.bucket())?;
-        let after = cursor.map(|cursor| decode_cursor(cursor, prefix)).transpose()?;
+        let after = cursor.map(|cursor| Cursor::parse(cursor, prefix)).transpose()?.map(|Cursor(key)| key);
         match bucket.pages() {
             Some(pages) => within(budget, Self::page_of_keys(pages, prefix, after, budget)).await,
             None => {
@@ -78,7 +78,7 @@ impl ObjectStorage {
                 prefix.label()
             )));
         }
-        let next = found.next.map(|last| hex::encode(last.as_bytes()));
+        let next = found.next.map(|last| Cursor(last).to_string());
         let mut page = Page { objects: Vec::new(), next, reservation: budget.memory.reserve(0, "a listing")? };
         for meta in found.objects {
             if let Some(key) = ObjectKey::of_path(&meta.location) {
@@ -107,7 +107,7 @@ impl ObjectStorage {
                 continue;
             };
             if page.objects.len() == PAGE_OBJECTS {
-                page.next = Some(hex::encode(last.as_ref()));
+                page.next = Some(Cursor::after(last.as_ref()).to_string());
                 break;
             }
             last = meta.location.clone();
@@ -150,7 +150,7 @@ fn just_before(start: &str) -> Option<Path> {
     candidates.filter_map(|text| Path::parse(&text).ok().filter(|path| !path.as_ref().is_empty() && path.as_ref() == text)).next()
 }
 
-/// A page's `next`: where the next page begins.
+/// A page's `next`: the last key before the next page. Opaque to actions: hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor(String);
 
@@ -165,7 +165,11 @@ impl Cursor {
     /// # Errors
     /// `invalid`: it is of another listing, or of none.
     pub(crate) fn parse(text: &str, prefix: &Prefix) -> Result<Self> {
-        decode_cursor(text, prefix).map(Self)
+        if text.len() > limits::CURSOR {
+            return Err(not_a_cursor());
+        }
+        let key = hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        key.filter(|key| !key.is_empty() && key.starts_with(prefix.start())).map(Self).ok_or_else(not_a_cursor)
     }
 
     /// The key that the next page comes after.
@@ -178,15 +182,6 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(&self.0))
     }
-}
-
-/// What a page's `next` says: the last key before the next page. Opaque to actions: hexadecimal digits.
-fn decode_cursor(cursor: &str, prefix: &Prefix) -> Result<String> {
-    if cursor.len() > limits::CURSOR {
-        return Err(not_a_cursor());
-    }
-    let key = hex::decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    key.filter(|key| !key.is_empty() && key.starts_with(prefix.start())).ok_or_else(not_a_cursor)
 }
 
 fn not_a_cursor() -> Error {

@@ -16,11 +16,9 @@ use super::run_request::RunRequest;
 use super::window::Window;
 use crate::activation::{ActivationRequest, Failure, Outcome, guest_deadline};
 use crate::capabilities::user_input::Parameters;
+use crate::offload;
 use crate::quote::{bounded, shown};
 use crate::redaction::redact;
-
-/// A larger body is read on a thread that may block.
-const INLINE: usize = 256 << 10;
 
 /// A request that was read. Its body is gone.
 struct Asked {
@@ -85,14 +83,10 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
     }
 }
 
-/// Reads a body, a large one on a thread that may block.
+/// Reads a body, a large one off the worker. Its deadline is in it, so nothing bounds the reading but the body's size.
 async fn read(body: RequestBody, with_servers: bool) -> Result<Asked, Refusal> {
-    if body.bytes().len() <= INLINE {
-        return Asked::read(body.bytes(), with_servers);
-    }
-    let reading = tokio::task::spawn_blocking(move || Asked::read(body.bytes(), with_servers));
-    let failed = |error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format_args!("a thread of the host failed: {error}"));
-    reading.await.map_err(failed)?
+    let asked = offload::run(body.bytes().len(), None, move || Asked::read(body.bytes(), with_servers)).await;
+    asked.unwrap_or_else(|| Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the host is shutting down")))
 }
 
 impl Asked {
