@@ -92,17 +92,22 @@ pub fn name_bomb(fan: usize, levels: usize) -> String {
 
 /// `S_`, `S0_`, … `SZ_`, `S10_`: substitution number `index` of the Itanium ABI.
 fn substitution(index: usize) -> String {
-    let Some(mut number) = index.checked_sub(1) else { return "S_".to_owned() };
-    let mut digits = Vec::new();
+    format!("S{}", sequence(index, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+}
+
+/// `_`, `0_`, `1_`, …: how both manglings count from 0, in these digits.
+fn sequence(number: usize, digits: &[u8]) -> String {
+    let Some(mut left) = number.checked_sub(1) else { return "_".to_owned() };
+    let mut text = vec![b'_'];
     loop {
-        digits.push(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number % 36]);
-        number /= 36;
-        if number == 0 {
+        text.push(digits[left % digits.len()]);
+        left /= digits.len();
+        if left == 0 {
             break;
         }
     }
-    digits.reverse();
-    format!("S{}_", String::from_utf8(digits).expect("digits"))
+    text.reverse();
+    String::from_utf8(text).expect("digits")
 }
 
 /// A mangled Rust name (v0) in which each of `levels` tuples has `fan` members that are references back to the tuple before it.
@@ -120,17 +125,7 @@ pub fn rust_name_bomb(fan: usize, levels: usize) -> String {
 
 /// A number of the v0 mangling: `_` is 0, `0_` is 1.
 fn base62(number: usize) -> String {
-    let Some(mut number) = number.checked_sub(1) else { return "_".to_owned() };
-    let mut digits = Vec::new();
-    loop {
-        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[number % 62]);
-        number /= 62;
-        if number == 0 {
-            break;
-        }
-    }
-    digits.reverse();
-    format!("{}_", String::from_utf8(digits).expect("digits"))
+    sequence(number, b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
 /// A component that does what `action` does, and that has another component, `inner`, in it: an instance of it is made with each of its
