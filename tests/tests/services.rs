@@ -329,10 +329,11 @@ fn faults_of_triton_and_s3_cost_the_activation_that_meets_them_and_no_other() {
 fn triton_dies_and_comes_back(it: &Faulty, triton: &mut RealServer) {
     for end in [RealServer::kill, RealServer::stop] {
         let sent = it.mirroring(Duration::from_secs(30));
-        let ended = Instant::now();
+        // How long Triton takes to end is its own affair: up to 15 s, then the script kills it.
         end(triton);
+        let ended = Instant::now();
         let error = error_of(&answer(sent));
-        assert!(error.contains("Triton") && ended.elapsed() < Duration::from_secs(15), "{:?}: {error}", ended.elapsed());
+        assert!(error.contains("Triton") && ended.elapsed() < Duration::from_secs(10), "{:?}: {error}", ended.elapsed());
         let error = it.error_within(Faulty::TIME, &json!({ "do": "mirror" }));
         assert!(error.contains("Triton cannot be reached") && error.contains("TRITON_URL"), "{error}");
         // Who asks no model does not notice.
