@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::thread;
 
+use keynet_tests::hostile::Bomb;
 use keynet_tests::runtime::{Runtime, base64_of, runtime_binary};
 use keynet_tests::{Ended, Sandbox, Server, binary, end, free_address, guest, says};
 use serde_json::json;
@@ -114,21 +115,11 @@ fn limits_are_the_same_in_any_address_space() {
 
 #[test]
 fn a_memory_that_does_not_fit_is_named() {
-    let module = r#"(module
-      (memory (export "memory") 2)
-      (data (i32.const 64) "grow")
-      (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
-      (func (export "keynet:inference/function@0.1.0#describe") (result i32)
-        (i32.store (i32.const 16) (i32.const 64)) (i32.store (i32.const 20) (i32.const 4))
-        (i32.store (i32.const 24) (i32.const 64)) (i32.store (i32.const 28) (i32.const 4))
-        (i32.const 16))
-      (func (export "keynet:inference/function@0.1.0#run") (param i32 i32) (result i32)
-        (loop $again (br_if $again (i32.ne (memory.grow (i32.const 1024)) (i32.const -1))))
-        unreachable))"#;
+    let grows = "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1024)) (i32.const -1)))) unreachable";
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_MEMORY", "1GiB");
     let path = sandbox.path("component.wasm");
-    std::fs::write(&path, keynet_tests::made::component(module)).unwrap();
+    std::fs::write(&path, Bomb { run: grows.to_owned(), ..Bomb::default() }.component()).unwrap();
     says(&run(&sandbox, 4 * GIB, &path, &[]), 1, &["the address space leaves 268435456 bytes for each", "ulimit -v"]);
     says(&run(&sandbox, 100 * GIB, &path, &[]), 1, &["1073741824 bytes", "KEYNET_MEMORY"]);
 }

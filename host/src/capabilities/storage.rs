@@ -53,8 +53,10 @@ impl StorageCtx {
         Self { backend, grants, calls, uploads: Arc::default() }
     }
 
-    fn backend(&self) -> Result<Arc<ObjectStorage>> {
-        self.backend.clone()
+    /// Begins `call`, which needs the store: see [`Meter::allow`](super::meter::Meter::allow).
+    fn backend(&self, call: &'static str) -> Result<Arc<ObjectStorage>, CallError> {
+        self.calls.meter.allow(call)?;
+        Ok(self.backend.clone()?)
     }
 
     /// What a policy calls a location: `key` in the default bucket, else `s3://bucket/key`.
@@ -70,8 +72,9 @@ impl StorageCtx {
         wit::Stored { location: stored.location.to_string(), url, etag: stored.etag }
     }
 
-    fn readable(&self, text: &str) -> Result<(Arc<ObjectStorage>, Location)> {
-        let (storage, location) = (self.backend()?, Location::parse(text)?);
+    /// The location that `call` reads.
+    fn readable(&self, call: &'static str, text: &str) -> Result<(Arc<ObjectStorage>, Location), CallError> {
+        let (storage, location) = (self.backend(call)?, Location::parse(text)?);
         if let Some(name) = Self::granted_name(&storage, &location) {
             self.grants.read.check("reading", &name)?;
         }
@@ -112,7 +115,7 @@ impl StorageCtx {
         content_type: Option<String>,
         conditions: PutConditions,
     ) -> Result<wit::Stored, CallError> {
-        let (storage, location) = self.writable(location.as_deref())?;
+        let (storage, location) = self.writable(call, location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
         let stored = storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
         let stored = self.wait(call, stored).await?;
@@ -120,9 +123,9 @@ impl StorageCtx {
         Ok(self.stored(&storage, stored))
     }
 
-    /// The location an action may write: the one it names, or a new one.
-    fn writable(&self, text: Option<&str>) -> Result<(Arc<ObjectStorage>, Location)> {
-        let storage = self.backend()?;
+    /// The location that `call` writes: the one it names, or a new one.
+    fn writable(&self, call: &'static str, text: Option<&str>) -> Result<(Arc<ObjectStorage>, Location), CallError> {
+        let storage = self.backend(call)?;
         let location = text.map_or_else(|| Ok(Location::of(ObjectKey::new_random())), Location::parse)?;
         if let Some(name) = Self::granted_name(&storage, &location) {
             self.grants.write.check("writing", &name)?;
@@ -141,15 +144,14 @@ pub struct StorageView<'a> {
 
 impl wit::Host for StorageView<'_> {
     async fn get(&mut self, location: String, if_none_match: Option<String>) -> Result<Vec<u8>, CallError> {
-        let (storage, location) = self.ctx.readable(&location)?;
+        let (storage, location) = self.ctx.readable("storage.get", &location)?;
         let read = storage.get(&location, if_none_match, &self.ctx.calls.budget);
         let read = self.ctx.wait("storage.get", read).await?;
         Ok(self.ctx.lend(read)?)
     }
 
     async fn open(&mut self, location: String) -> Result<Resource<OpenObject>, CallError> {
-        let (storage, location) = self.ctx.readable(&location)?;
-        self.ctx.calls.meter.allow("storage.open")?;
+        let (storage, location) = self.ctx.readable("storage.open", &location)?;
         let mut place = Place::take(self.ctx.calls.memory(), "an open object")?;
         let object = self.ctx.wait("storage.open", storage.open(&location, &self.ctx.calls.budget)).await?;
         place.grow(object.text_bytes(), "an open object")?;
@@ -157,7 +159,7 @@ impl wit::Host for StorageView<'_> {
     }
 
     async fn head(&mut self, location: String) -> Result<wit::ObjectInfo, CallError> {
-        let (storage, location) = self.ctx.readable(&location)?;
+        let (storage, location) = self.ctx.readable("storage.head", &location)?;
         Ok(self.ctx.wait("storage.head", storage.head(&location, &self.ctx.calls.budget)).await?.into())
     }
 
@@ -186,9 +188,8 @@ impl wit::Host for StorageView<'_> {
     }
 
     async fn create_upload(&mut self, location: Option<String>, content_type: Option<String>) -> Result<Resource<OpenUpload>, CallError> {
-        let (storage, location) = self.ctx.writable(location.as_deref())?;
+        let (storage, location) = self.ctx.writable("storage.create-upload", location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
-        self.ctx.calls.meter.allow("storage.create-upload")?;
         let open = self.ctx.upload_place()?;
         let mut place = Place::take(self.ctx.calls.memory(), "an upload")?;
         place.grow(location.text_bytes(), "an upload")?;
@@ -198,7 +199,7 @@ impl wit::Host for StorageView<'_> {
     }
 
     async fn presign(&mut self, location: String, ttl_seconds: Option<u32>) -> Result<String, CallError> {
-        let (storage, location) = self.ctx.readable(&location)?;
+        let (storage, location) = self.ctx.readable("storage.presign", &location)?;
         let ttl = ttl_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let url = self.ctx.wait("storage.presign", storage.presign(&location, ttl, &self.ctx.calls.budget)).await?;
         Ok(url.into())
@@ -210,7 +211,7 @@ impl wit::Host for StorageView<'_> {
         content_type: Option<String>,
         ttl_seconds: Option<u32>,
     ) -> Result<wit::WriteGrant, CallError> {
-        let (storage, location) = self.ctx.writable(location.as_deref())?;
+        let (storage, location) = self.ctx.writable("storage.presign-put", location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
         let ttl = ttl_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let grant = storage.presign_put(Some(location), content_type, ttl, &self.ctx.calls.budget);
@@ -219,7 +220,7 @@ impl wit::Host for StorageView<'_> {
     }
 
     async fn list(&mut self, prefix: String, cursor: Option<String>) -> Result<wit::Page, CallError> {
-        let storage = self.ctx.backend()?;
+        let storage = self.ctx.backend("storage.list")?;
         let prefix = Prefix::parse(&prefix)?;
         let listed = granted_listing::list(&storage, &self.ctx.grants.read, &prefix, cursor.as_deref(), &self.ctx.calls.budget);
         let page = self.ctx.wait("storage.list", listed).await?;
@@ -231,7 +232,7 @@ impl wit::Host for StorageView<'_> {
     }
 
     async fn delete(&mut self, location: String) -> Result<(), CallError> {
-        let (storage, location) = self.ctx.writable(Some(&location))?;
+        let (storage, location) = self.ctx.writable("storage.delete", Some(&location))?;
         self.ctx.wait("storage.delete", storage.delete(&location, &self.ctx.calls.budget)).await
     }
 }
@@ -262,9 +263,9 @@ impl wit::HostObject for StorageView<'_> {
         data_type: super::bindings::keynet::inference::triton_predict::DataType,
         shape: Vec<i64>,
     ) -> Result<Resource<OpenTensor>, CallError> {
+        self.ctx.calls.meter.allow("storage.object.to-tensor")?;
         let shape = Shape::new(shape)?;
         let object = self.table.get(&object)?;
-        self.ctx.calls.meter.allow("storage.object.to-tensor")?;
         let place = Place::take(self.ctx.calls.memory(), "a tensor's handle")?;
         let read = object.read(0, object.size(), &self.ctx.calls.budget);
         let read = self.ctx.wait("storage.object.to-tensor", read).await?;
@@ -292,7 +293,7 @@ impl wit::HostUpload for StorageView<'_> {
     }
 
     async fn finish(&mut self, upload: Resource<OpenUpload>) -> Result<wit::Stored, CallError> {
-        let (calls, storage) = (self.ctx.calls.clone(), self.ctx.backend()?);
+        let (calls, storage) = (self.ctx.calls.clone(), self.ctx.backend("storage.upload.finish")?);
         let open = self.table.get_mut(&upload)?;
         let stored = calls.meter.wait("storage.upload.finish", open.upload.finish(&calls.budget)).await?;
         open.settle();

@@ -215,6 +215,7 @@ impl wit::Host for TritonPredictView<'_> {
     }
 
     async fn metadata(&mut self, model: String) -> Result<wit::ModelMetadata, CallError> {
+        self.ctx.calls.meter.allow("triton-predict.metadata")?;
         let model = self.ctx.model(&model)?;
         let backend = self.ctx.backend()?;
         let calls = &self.ctx.calls;

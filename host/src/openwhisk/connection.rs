@@ -179,8 +179,13 @@ impl AsyncRead for Connection {
         }
         let late = || Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         if read.is_ready() {
-            let since = *this.headers_since.get_or_insert_with(Instant::now);
-            return if since.elapsed() > this.places.times.headers { late() } else { read };
+            return match this.headers_since {
+                Some(since) if since.elapsed() > this.places.times.headers => late(),
+                since => {
+                    this.headers_since = since.or_else(|| Some(Instant::now()));
+                    read
+                }
+            };
         }
         if let Some(since) = this.headers_since {
             ready!(this.reading.poll(since + this.places.times.headers, context));

@@ -24,13 +24,16 @@ impl BaseEnvironment {
     /// With a run's own, which stand above `/init`'s.
     pub(super) fn with(&self, run: Vec<(String, String)>) -> Vec<(String, String)> {
         const FEW: usize = 16;
+        if self.0.is_empty() {
+            return run;
+        }
         let many: Option<HashSet<&str>> = (run.len() > FEW).then(|| run.iter().map(|(name, _)| name.as_str()).collect());
         let is_of_run = |name: &str| match &many {
             Some(names) => names.contains(name),
             None => run.iter().any(|(of_run, _)| of_run == name),
         };
-        let from_init = self.0.iter().filter(|(name, _)| !is_of_run(name));
-        let mut all: Vec<_> = from_init.cloned().collect();
+        let mut all = Vec::with_capacity(self.0.len() + run.len());
+        all.extend(self.0.iter().filter(|(name, _)| !is_of_run(name)).cloned());
         all.extend(run);
         all
     }

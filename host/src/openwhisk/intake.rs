@@ -1,8 +1,10 @@
 //! Bodies of requests on their way in: their sizes, their memory together, and their time.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures::poll;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::{Body as _, Bytes, Frame, Incoming};
@@ -97,7 +99,13 @@ impl Intake {
 }
 
 async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes>>, Answer> {
-    match timeout(time, body.frame()).await {
+    let mut next = body.frame();
+    // A frame that has arrived with the headers, as nearly all do, needs no timer.
+    let arrived = match poll!(&mut next) {
+        Poll::Ready(frame) => Ok(frame),
+        Poll::Pending => timeout(time, next).await,
+    };
+    match arrived {
         Ok(None) => Ok(None),
         Ok(Some(Ok(frame))) => Ok(Some(frame)),
         Ok(Some(Err(error))) => Err(answer::error(StatusCode::BAD_REQUEST, &format!("the body did not arrive: {error}"))),

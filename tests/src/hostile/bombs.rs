@@ -8,12 +8,20 @@ const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 /// An action whose core module is written by hand.
 #[derive(Debug, Clone)]
 pub struct Bomb {
+    /// The module's imports.
+    pub imports: String,
     /// More of the module's fields.
     pub fields: String,
     /// Instructions before `describe` returns.
     pub describe: String,
+    /// Instructions after the host has read what `describe` returned.
+    pub after_describe: String,
     /// Instructions before `run` returns.
     pub run: String,
+    /// Instructions after the host has read what `run` returned.
+    pub after_run: String,
+    /// Instructions before memory is allocated for the host.
+    pub realloc: String,
     /// Pages of 64 KiB that its memory has from the beginning.
     pub pages: u32,
     /// The length of its description in bytes; it begins at page 1.
@@ -24,22 +32,36 @@ pub struct Bomb {
 
 impl Default for Bomb {
     fn default() -> Self {
-        Self { fields: String::new(), describe: String::new(), run: String::new(), pages: 2, description: 4, result: 2 }
+        let nothing = String::new;
+        Self {
+            imports: nothing(),
+            fields: nothing(),
+            describe: nothing(),
+            after_describe: nothing(),
+            run: nothing(),
+            after_run: nothing(),
+            realloc: nothing(),
+            pages: 2,
+            description: 4,
+            result: 2,
+        }
     }
 }
 
 impl Bomb {
     /// The component.
     pub fn component(&self) -> Vec<u8> {
-        let Self { fields, describe, run, pages, description, result } = self;
+        let Self { imports, fields, describe, after_describe, run, after_run, realloc, pages, description, result } = self;
         component(&format!(
             r#"(module
+              {imports}
               (memory (export "memory") {pages})
               (data (i32.const 256) "bomb")
               (data (i32.const 65536) "{{}}")
               (global $free (mut i32) (i32.const 4096))
               (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                 (local $at i32)
+                {realloc}
                 (local.set $at (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
                 (global.set $free (i32.add (local.get $at) (local.get 3)))
                 (local.get $at))
@@ -48,10 +70,12 @@ impl Bomb {
                 (i32.store (i32.const 64) (i32.const 256)) (i32.store (i32.const 68) (i32.const 4))
                 (i32.store (i32.const 72) (i32.const 65536)) (i32.store (i32.const 76) (i32.const {description}))
                 (i32.const 64))
+              (func (export "cabi_post_keynet:inference/function@0.1.0#describe") (param i32) {after_describe})
               (func (export "keynet:inference/function@0.1.0#run") (param i32 i32) (result i32)
                 {run}
                 (i32.store (i32.const 132) (i32.const 65536)) (i32.store (i32.const 136) (i32.const {result}))
                 (i32.const 128))
+              (func (export "cabi_post_keynet:inference/function@0.1.0#run") (param i32) {after_run})
               {fields})"#
         ))
     }

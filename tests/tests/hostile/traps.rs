@@ -133,6 +133,8 @@ fn names() -> Vec<(&'static str, String)> {
         ("a C++ name that unfolds to 6 GB", name_bomb(60, 5)),
         ("a C++ name that never ends", name_bomb(60, 20)),
         ("a Rust name that never ends", rust_name_bomb(60, 20)),
+        ("a Rust name of 700 modules", format!("_R{}", "NvC1a".repeat(700))),
+        ("an old Rust name of 15,000 modules", format!("_ZN{}17h0123456789abcdefE", "4core".repeat(15_000))),
         ("a name of 4 MiB", "x".repeat(4 << 20)),
         ("a name of 4 MiB in two directions", "\u{202e}x".repeat(1 << 20)),
     ]
@@ -158,6 +160,46 @@ fn a_function_s_name_costs_nothing_in_a_trap_of_run() {
         check(name, &[Way::Run, Way::InitAndRun], &call_at("run", &mangled, 16), &["trapped"], &mut failures);
     }
     failures.none();
+}
+
+#[test]
+fn a_function_s_name_costs_nothing_wherever_it_traps() {
+    let fields = |body: &str| format!(r#"(func $boom (@name "{}") {body})"#, name_bomb(60, 20));
+    let (boom, trapping) = ("(call $boom)".to_owned(), fields("unreachable"));
+    let recursing = Bomb { fields: fields("(call $boom)"), ..Bomb::default() };
+    let trapping = Bomb { fields: trapping, ..Bomb::default() };
+    let start = Bomb { fields: format!("{} (start $boom)", trapping.fields), ..Bomb::default() };
+    let loading = [Way::Inspect, Way::Run, Way::Init];
+    let running = [Way::Run, Way::InitAndRun];
+    let mut failures = Failures::default();
+    for (place, ways, bomb, any) in [
+        ("the start of the module", &loading[..], start, "unreachable"),
+        ("the end of describe", &loading, Bomb { after_describe: boom.clone(), ..trapping.clone() }, "unreachable"),
+        ("the allocation of arguments", &running, Bomb { realloc: boom.clone(), ..trapping.clone() }, "unreachable"),
+        ("the end of run", &running, Bomb { after_run: boom.clone(), ..trapping }, "unreachable"),
+        ("a recursion of describe", &loading, Bomb { describe: boom.clone(), ..recursing.clone() }, "recursed deeper"),
+        ("a recursion of run", &running, Bomb { run: boom, ..recursing }, "recursed deeper"),
+    ] {
+        check(place, ways, &bomb.component(), &[any], &mut failures);
+    }
+    failures.none();
+}
+
+/// `run` that fails with 50,000,000 characters of its own, by the command line and in a container.
+#[test]
+fn an_action_s_own_error_of_many_megabytes_is_cut() {
+    let run = "(memory.fill (i32.const 65536) (i32.const 120) (i32.const 50000000))
+        (i32.store8 (i32.const 128) (i32.const 1))
+        (i32.store (i32.const 136) (i32.const 65536)) (i32.store (i32.const 140) (i32.const 50000000))
+        (return (i32.const 128))";
+    let component = Bomb { run: run.to_owned(), pages: 800, ..Bomb::default() }.component();
+    let mut sandbox = Sandbox::new();
+    sandbox.set("KEYNET_MEMORY", "128MiB");
+    let path = sandbox.path("bomb.wasm");
+    std::fs::write(&path, component).unwrap();
+    let met = by_command(&sandbox, &["run", path.to_str().unwrap()]).unwrap();
+    assert!(met.message.contains("xxx… (50000000 bytes)"), "{}", met.figures());
+    assert!(met.message.len() < 200_000 && met.peak_mib <= 128 + AT_REST, "{}", met.figures());
 }
 
 #[test]
@@ -192,6 +234,15 @@ fn a_description_that_takes_too_much_is_stopped() {
         Bomb { fields: "(func $s (loop $l (br $l))) (start $s)".to_owned(), ..Bomb::default() },
         &["did not finish"],
     );
+    // Who describes an action has no parameters, no objects and no models for it.
+    for (import, function, call) in [
+        ("user-input", r#""all" (func $f (param i32))"#, "(call $f (i32.const 512))"),
+        ("storage", r#""head" (func $f (param i32 i32 i32))"#, "(call $f (i32.const 256) (i32.const 4) (i32.const 512))"),
+        ("triton-predict", r#""metadata" (func $f (param i32 i32 i32))"#, "(call $f (i32.const 256) (i32.const 4) (i32.const 512))"),
+    ] {
+        let imports = format!(r#"(import "keynet:inference/{import}@0.1.0" {function})"#);
+        stopped(&format!("describe that calls {import}"), Bomb { imports, ..describe(call) }, &[import]);
+    }
     failures.none();
 }
 
