@@ -45,6 +45,15 @@ fn parameters_names_and_numbers_of_a_request_are_charged_before_they_are_unfolde
     run(&VictimSetup::new([("KEYNET_MEMORY", "256MiB")]).start(), &cases);
 }
 
+/// The host holds the parameters beside the guest's own copies: here 24 MiB, and 48 MiB in the guest.
+#[test]
+fn parameters_count_as_long_as_the_activation_runs() {
+    let attack = json!({ "do": "hello", "pad": "x".repeat(24 << 20) });
+    let expected = Expected::Limit(&["KEYNET_MEMORY"]);
+    let case = Case { name: "a parameter of 24 MiB", callers: 1, attack, expected, peak_mib: 64 + AT_REST + 2 * 24 };
+    run(&VictimSetup::new([("KEYNET_MEMORY", "64MiB")]).start(), &[case]);
+}
+
 #[test]
 fn locations_and_headers_of_any_length_are_refused_and_not_repeated() {
     let large = |attack: &str| json!({ "do": attack, "mib": 60 });
