@@ -85,6 +85,15 @@ fn results_errors_and_panics_are_charged() {
     run(&VictimSetup::new([("KEYNET_MEMORY", "256MiB")]).start(), &cases);
 }
 
+/// The host holds the result beside the guest's own copies: here 20 MiB, and 40 MiB in the guest.
+#[test]
+fn a_result_counts_beside_the_guest_s_memory() {
+    let attack = json!({ "do": "result", "mib": 20 });
+    let expected = Expected::Limit(&["KEYNET_MEMORY"]);
+    let case = Case { name: "a result of 20 MiB", callers: 1, attack, expected, peak_mib: 52 + AT_REST };
+    run(&VictimSetup::new([("KEYNET_MEMORY", "52MiB")]).start(), &[case]);
+}
+
 /// What the host reads for a guest is held twice while it is copied: both are the guest's.
 #[test]
 fn what_is_read_is_charged_until_the_guest_has_it() {
