@@ -190,7 +190,7 @@ def _read_object(hint: Any, value: Any, path: str) -> Any:
     is_web = "__ow_method" in value
     for name, field in fields.items():
         if name in value:
-            given = from_text(value[name], field.type) if is_web else value[name]
+            given = _from_query(value[name], field.type) if is_web else value[name]
             read_fields[name] = _read(field.type, given, _join(path, name))
         elif field.required:
             expected = f": expected {_expected(field.type)}" + (f', "{field.description}"' if field.description else "")
@@ -198,6 +198,16 @@ def _read_object(hint: Any, value: Any, path: str) -> Any:
     if typing.is_typeddict(hint):
         return {**value, **read_fields}
     return hint(**read_fields)
+
+
+def _from_query(value: Any, hint: Any) -> Any:
+    """Returns the number or boolean that a parameter declared so has as text; ``value`` itself where text is allowed or is none."""
+    hint = _strip(hint)
+    wanted = get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+    if str in wanted:
+        return value
+    readings = (from_text(value, each) for each in wanted)
+    return next((reading for reading in readings if not isinstance(reading, str)), value)
 
 
 def _read_plain(hint: type, value: Any, path: str) -> Any:
