@@ -63,12 +63,15 @@ class Function:
         _start()
         try:
             return to_json(self.declaration.call(json.loads(args)))
+        except MemoryError as error:
+            traceback.clear_frames(error.__traceback__)  # what they hold is needed to tell it
+            _told(error, self.root)
+            _flush()
+            os.abort()  # the host then tells which limit the action met, and how to raise it
         except Exception as error:
             raise Err(_told(error, self.root)) from None
         finally:
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
 
 
 def find(module: ModuleType) -> Declaration:
@@ -104,6 +107,12 @@ def _start() -> None:
     root = logging.getLogger()
     if not root.handlers:
         logging.basicConfig(stream=sys.stderr, level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(levelname)s %(name)s: %(message)s")
+
+
+def _flush() -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _told(error: Exception, root: str) -> types.Error:
