@@ -98,7 +98,8 @@ fn run(table: &Path) -> datatest_stable::Result<()> {
 /// The folders `guests/parity-*`.
 fn projects() -> Vec<PathBuf> {
     let folders = fs::read_dir(root().join("tests/guests")).expect("guests").map(|entry| entry.expect("a guest").path());
-    let mut found: Vec<_> = folders.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("parity-"))).collect();
+    let mut found: Vec<_> =
+        folders.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("parity-"))).collect();
     found.sort();
     assert!(found.len() >= 2, "{found:?}");
     found
@@ -127,7 +128,8 @@ impl Guest {
         let mut sandbox = Sandbox::new();
         case.environment.iter().for_each(|(name, value)| sandbox.set(name, value));
         fs::write(sandbox.path("parameters.json"), &case.parameters).expect("a file");
-        let arguments = ["run".as_ref(), self.component.as_os_str(), "--json".as_ref(), "--params-file".as_ref(), "parameters.json".as_ref()];
+        let arguments =
+            ["run".as_ref(), self.component.as_os_str(), "--json".as_ref(), "--params-file".as_ref(), "parameters.json".as_ref()];
         let ended = sandbox.run(arguments);
         let answer: Value = serde_json::from_str(&ended.stdout).map_err(|error| format!("{error}: {ended:?}"))?;
         let lines: Vec<String> = ended.stderr.lines().map(str::to_owned).collect();
