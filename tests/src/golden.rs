@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::{Ended, Sandbox, end, guest, root};
+use crate::{Ended, Sandbox, compiled_guest, end, root};
 
 /// Low, so that detections that are barely there are compared too.
 const THRESHOLD: f64 = 0.05;
@@ -40,7 +40,7 @@ pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item
 /// As [`run`], of one of [`GUESTS`].
 pub fn run_guest<S: AsRef<OsStr>>(name: &str, sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {
     let mut command = sandbox.command(["run"]);
-    command.arg(guest(name)).arg("--param").arg(format!("threshold={THRESHOLD}")).args(arguments);
+    command.arg(compiled_guest(name)).arg("--param").arg(format!("threshold={THRESHOLD}")).args(arguments);
     let ended = end(command);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended

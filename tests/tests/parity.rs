@@ -4,12 +4,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use keynet_tests::runtime::{Runtime, Window, base64_of};
-use keynet_tests::{Sandbox, binary, guest, root};
+use keynet_tests::runtime::{Runtime, Window};
+use keynet_tests::{Sandbox, compiled_guest, root};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -113,15 +113,9 @@ struct Guest {
 }
 
 impl Guest {
-    /// Compiled when this returns: by one process, whoever else waits for it.
     fn of(project: &Path) -> Self {
         let name = project.file_name().expect("a name").to_string_lossy().into_owned();
-        let component = guest(&name);
-        let turn = File::create(binary().with_file_name(format!("{name}.compiling"))).expect("a lock");
-        turn.lock().expect("a lock");
-        let inspected = Sandbox::new().run(["inspect".as_ref(), component.as_os_str()]);
-        assert_eq!(inspected.code, Some(0), "{inspected:?}");
-        Self { name, project: project.to_owned(), component }
+        Self { component: compiled_guest(&name), project: project.to_owned(), name }
     }
 
     fn by_command(&self, case: &Case) -> Result<Ended, String> {
@@ -145,8 +139,9 @@ impl Guest {
         let mut sandbox = Sandbox::new();
         sandbox.set("KEYNET_STORAGE_PUBLIC_URL", "http://127.0.0.1:1/");
         environment.iter().for_each(|(name, value)| sandbox.set(name, value));
+        sandbox.set("KEYNET_ACTION", self.component.display());
         let runtime = Runtime::start(&sandbox);
-        let answer = runtime.init_with(&base64_of(&self.component), &json!(init));
+        let answer = runtime.init_with("", &json!(init));
         assert_eq!((answer.status, answer.text()), (200, "{\"ok\":true}"), "{}", self.name);
         Container { runtime, _sandbox: sandbox }
     }

@@ -3,12 +3,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use keynet_tests::runtime::Runtime;
-use keynet_tests::{Sandbox, golden, guest, says};
+use keynet_tests::{Sandbox, compiled_guest, golden, says};
 use serde_json::json;
 
 #[test]
 fn hello_in_python_greets() {
-    let (sandbox, hello) = (Sandbox::new(), guest("hello-python"));
+    let (sandbox, hello) = (Sandbox::new(), compiled_guest("hello-python"));
     let ended = sandbox.run(["run", hello.to_str().unwrap(), "--param", "name=안녕"]);
     assert_eq!((ended.code, ended.stdout.trim()), (Some(0), r#"{"greeting":"Hello, 안녕!"}"#), "{ended:?}");
     says(&sandbox.run(["run", hello.to_str().unwrap()]), 1, &["the parameter `name` is missing: expected a string", "Who is greeted."]);
@@ -38,7 +38,7 @@ fn the_golden_example_in_python_runs_in_a_container_with_models_and_objects_in_f
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::copy(golden::file("picture.png"), folder.join("street.png")).unwrap();
 
-    let runtime = Runtime::of(&sandbox, &guest("image-detection-python"));
+    let runtime = Runtime::of_image(&mut sandbox, &compiled_guest("image-detection-python"));
     for _ in 0..2 {
         let result = runtime.run(&golden::parameters("street.png")).json();
         let url = result["url"].as_str().unwrap_or_else(|| panic!("no picture: {result}"));

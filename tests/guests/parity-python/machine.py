@@ -55,6 +55,7 @@ def compute():
 
 
 def sleep():
+    print("sleeping")
     time.sleep(600)
 
 

@@ -40,6 +40,7 @@ pub fn compute() -> Value {
 }
 
 pub fn sleep() -> Value {
+    println!("sleeping");
     thread::sleep(Duration::from_secs(600));
     json!({})
 }
