@@ -43,7 +43,7 @@ struct Case {
     /// Words that no line of the logs has.
     #[serde(default)]
     not_logged: Vec<String>,
-    /// A comment in the guest's source: the logs or the error name its file and line.
+    /// A comment in the guest's source: the logs and the error name its file and line.
     names_line_of: Option<String>,
     /// Every value of the result's `different` is another in the next activation, and `seconds` is the time.
     #[serde(default)]
@@ -209,8 +209,8 @@ impl Case {
         if let Some(comment) = &self.names_line_of {
             let (file, line) = language.line_of(comment);
             let names = |text: &str| text.split_once(&file).is_some_and(|(_, rest)| numbers(rest).next() == Some(line));
-            if !ended.stderr.iter().map(String::as_str).chain(ended.result.as_ref().err().map(String::as_str)).any(names) {
-                return Err(format!("nothing names line {line} of {file}: {}", told()));
+            if !ended.stderr.iter().any(|line| names(line)) || !ended.result.as_ref().err().is_some_and(|error| names(error)) {
+                return Err(format!("the logs and the error must name line {line} of {file}: {}", told()));
             }
         }
         Ok(())
