@@ -32,7 +32,16 @@ impl LogSink for Lines {
     }
 }
 
+/// The first argument that makes this process the one that compiles the guest named by the second.
+const COMPILES: &str = "compiles";
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, role, name] = arguments.as_slice()
+        && role == COMPILES
+    {
+        return compile(name);
+    }
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let cached = || host(128, Some(AotCache::new(folder.path(), [7; 32], 4 << 30)));
@@ -42,11 +51,8 @@ fn main() {
         row("component", component.len() as f64 / 1e6, "MB");
         let load = |host: Arc<Host>| runtime.block_on(Action::load(host, &component)).expect("an action");
 
-        std::fs::write("/proc/self/clear_refs", "5").expect("the peak");
-        let (before, began) = (status("VmRSS:"), Instant::now());
+        compiling(name);
         drop(load(cached()));
-        row("load, compiled now", began.elapsed().as_secs_f64(), "s");
-        row("its peak in memory", mib(status("VmHWM:").saturating_sub(before)), "MiB");
 
         let own = cached();
         let loads = (0..LOADS).map(|_| timed(|| load(own.clone())));
@@ -67,7 +73,9 @@ fn main() {
                     outcome.result.expect("a greeting")
                 })
             });
-            row("warm activation", median(runs.collect()), "ms");
+            let runs: Vec<f64> = runs.collect();
+            row("warm activation, the fastest", runs.iter().copied().fold(f64::INFINITY, f64::min), "ms");
+            row("warm activation", median(runs), "ms");
             row("of it a fresh instance", median(starts), "ms");
         }
     }
@@ -88,6 +96,34 @@ fn main() {
     runtime.shutdown_background();
 }
 
+/// Compiles a guest in a process of its own, and prints what that took.
+fn compiling(name: &str) {
+    let process = std::env::current_exe().expect("this process");
+    let output = std::process::Command::new(process).args([COMPILES, name]).output().expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    assert_eq!(numbers.len(), 3, "{output:?}");
+    row("compiling", numbers[0], "s");
+    row("of it processor time", numbers[1], "s");
+    row("its peak in memory", numbers[2], "MiB");
+}
+
+/// Prints seconds, seconds of processor time, and the peak in MiB.
+fn compile(name: &str) {
+    let component = guest(name);
+    let began = Instant::now();
+    let runtime = Runtime::new().expect("a runtime");
+    drop(runtime.block_on(Action::load(host(1, None), &component)).expect("an action"));
+    println!("{} {} {}", began.elapsed().as_secs_f64(), processor_seconds(), mib(sum("/proc/self/status", "VmHWM:")));
+}
+
+/// What this process has used of the processors: user and system ticks, of which there are 100 in a second.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("a file of the kernel");
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 fn row(what: &str, value: f64, unit: &str) {
     println!("  {what:<40} {value:>9.2} {unit}");
 }
@@ -106,11 +142,6 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
-}
-
-/// A size in `/proc/self/status`, in bytes.
-fn status(name: &str) -> u64 {
-    sum("/proc/self/status", name)
 }
 
 /// Bytes that no other process shares.

@@ -213,13 +213,8 @@ mod tests {
     #[test]
     fn native_code_that_goes_on_without_its_memory_ran_out_of_it() {
         let of = |refused: Option<&str>| {
-            let scene = Scene {
-                limit: Duration::from_secs(1),
-                refused: refused.map(str::to_owned),
-                tail: Vec::new(),
-                handles: 1,
-                call_bytes: 1,
-            };
+            let scene =
+                Scene { limit: Duration::from_secs(1), refused: refused.map(str::to_owned), tail: Vec::new(), handles: 1, call_bytes: 1 };
             Failure::of(&wasmtime::Error::from(Trap::MemoryOutOfBounds), scene)
         };
         let told = of(Some("raise KEYNET_MEMORY"));

@@ -130,7 +130,7 @@ def tiles_of_a_large_picture():
 def boxes_drawn_with_labels():
     image = photograph(240, 160)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=14)
-    for at, (label, box) in enumerate([("cat 97%", (20, 30, 110, 120)), ("Hündin 81%", (100, 50, 220, 150))]):
+    for at, (label, box) in enumerate([("cat 97%", (20, 30, 110, 120)), ("Hund 81%", (100, 50, 220, 150))]):
         colour = [(255, 77, 77), (26, 163, 255)][at]
         draw.rectangle(box, outline=colour, width=3)
         left, top, right, bottom = draw.textbbox(box[:2], label, font=font, anchor="lb")
