@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,9 @@ def _is_dataclass(annotation: Any) -> bool:
     return isinstance(annotation, type) and dataclasses.is_dataclass(annotation)
 
 
+@functools.cache
 def _fields(annotation: Any) -> dict[str, _Field]:
+    """Returns the parameters that a dataclass or ``TypedDict`` declares; a component has them from its build."""
     hints = typing.get_type_hints(annotation, include_extras=True)
     if typing.is_typeddict(annotation):
         return {
