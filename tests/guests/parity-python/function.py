@@ -81,6 +81,7 @@ PARTS = {
     "catch": lambda _: errors.catch(UserInput.get("call")),
     "tensor": lambda _: tensors.through(),
     "big-tensor": lambda _: tensors.big(),
+    "of-another-type": lambda _: tensors.of_another_type(),  # not in the table: only Python has arrays that know their type
     "log": log,
     "environment": lambda _: {name: os.environ.get(name) for name in UserInput.get("names")},
     "fresh": lambda _: machine.fresh(),

@@ -25,7 +25,11 @@ pub fn through() -> Result<Value> {
         other => bail!(invalid, "there is no type `{other}`"),
     }?;
     let tensor = match UserInput::get::<String>("model")? {
-        Some(model) => Triton::with_model(model)?.predict([("in", &tensor)])?.take("out")?,
+        Some(model) => {
+            let (input, output) = (UserInput::get::<String>("input")?, UserInput::get::<String>("output")?);
+            let (input, output) = (input.as_deref().unwrap_or("in"), output.as_deref().unwrap_or("out"));
+            Triton::with_model(model)?.predict([(input, &tensor)])?.take(output)?
+        }
         None => tensor,
     };
     let values = match tensor.data_type() {
