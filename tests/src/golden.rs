@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::{Ended, Sandbox, end, guest, root};
+use crate::{Ended, Sandbox, compiled_guest, end, root};
 
 /// Low, so that detections that are barely there are compared too.
 const THRESHOLD: f64 = 0.05;
@@ -29,10 +29,18 @@ pub fn parameters(image_url: &str) -> Value {
     json!({ "image_url": image_url, "threshold": THRESHOLD })
 }
 
+/// The guests that have it, in each language; the first is what the others are compared with.
+pub const GUESTS: [&str; 2] = ["image-detection", "image-detection-python"];
+
 /// `keynet-inference run` of it, with more arguments.
 pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {
+    run_guest(GUESTS[0], sandbox, arguments)
+}
+
+/// As [`run`], of one of [`GUESTS`].
+pub fn run_guest<S: AsRef<OsStr>>(name: &str, sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {
     let mut command = sandbox.command(["run"]);
-    command.arg(guest("image-detection")).arg("--param").arg(format!("threshold={THRESHOLD}")).args(arguments);
+    command.arg(compiled_guest(name)).arg("--param").arg(format!("threshold={THRESHOLD}")).args(arguments);
     let ended = end(command);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended
@@ -40,8 +48,13 @@ pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item
 
 /// What the embedded defaults find and draw: no servers.
 pub fn in_process() -> Found {
+    in_process_by(GUESTS[0])
+}
+
+/// As [`in_process`], by one of [`GUESTS`].
+pub fn in_process_by(name: &str) -> Found {
     let (sandbox, models, picture) = (Sandbox::new(), file("models"), format!("image_url={}", file("picture.png").display()));
-    let ended = run(&sandbox, ["--models".as_ref(), models.as_os_str(), "--input".as_ref(), picture.as_ref()]);
+    let ended = run_guest(name, &sandbox, ["--models".as_ref(), models.as_os_str(), "--input".as_ref(), picture.as_ref()]);
     let detections = ended.json()["detections"].clone();
     assert!(detections.as_array().is_some_and(|detections| detections.len() >= 5), "{detections}");
     let written = ended.stderr.lines().find_map(|line| line.strip_prefix("note: wrote "));
@@ -51,12 +64,43 @@ pub fn in_process() -> Found {
 
 /// Fails unless `found` are the detections that were `expected`, with numbers within 1e-3 of theirs.
 pub fn assert_same(found: &Value, expected: &Value) {
+    assert_near(found, expected, 1e-3);
+}
+
+/// Fails unless another language found and drew what was `expected`: scores within 1e-3, and sides of boxes within 1e-3 of the picture's
+/// (its resizing rounds some pixels to the next value). Letters are drawn by another library, so that pixels along them differ.
+pub fn assert_alike(found: &Found, expected: &Found) {
+    let (width, height, drawn) = pixels(&expected.picture);
+    assert_near(&found.detections, &expected.detections, 1e-3 * f64::from(width.max(height)));
+    for (some, other) in found.detections.as_array().into_iter().flatten().zip(expected.detections.as_array().into_iter().flatten()) {
+        let (some, other) = (some["score"].as_f64().expect("a score"), other["score"].as_f64().expect("a score"));
+        assert!((some - other).abs() <= 1e-3 + f64::EPSILON, "{some} is not {other}");
+    }
+    let (found_width, found_height, found_drawn) = pixels(&found.picture);
+    assert_eq!((found_width, found_height, found_drawn.len()), (width, height, drawn.len()));
+    let differences: Vec<u8> = found_drawn.iter().zip(&drawn).map(|(some, other)| some.abs_diff(*other)).collect();
+    let clearly = differences.iter().filter(|difference| **difference > 32).count() as f64 / differences.len() as f64;
+    let mean = differences.iter().map(|difference| f64::from(*difference)).sum::<f64>() / differences.len() as f64;
+    assert!(clearly <= 0.02 && mean <= 2.0, "{clearly} of the values differ clearly, by {mean} on average");
+}
+
+/// The width, the height and the RGB values of a PNG.
+fn pixels(file: &[u8]) -> (u32, u32, Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().expect("a PNG");
+    let mut values = vec![0; reader.output_buffer_size().expect("a size")];
+    let frame = reader.next_frame(&mut values).expect("a PNG");
+    assert_eq!((frame.color_type, frame.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+    values.truncate(frame.buffer_size());
+    (frame.width, frame.height, values)
+}
+
+fn assert_near(found: &Value, expected: &Value, tolerance: f64) {
     let (some, others) = (found.as_array().expect("detections"), expected.as_array().expect("detections"));
     assert_eq!(some.len(), others.len(), "{found}\n{expected}");
     for (some, other) in some.iter().zip(others) {
         assert_eq!(some["label"], other["label"], "{found}\n{expected}");
         for (number, other) in numbers(some).into_iter().zip(numbers(other)) {
-            assert!((number - other).abs() <= 1e-3 + f64::EPSILON, "{number} is not {other}: {found}\n{expected}");
+            assert!((number - other).abs() <= tolerance + f64::EPSILON, "{number} is not {other}: {found}\n{expected}");
         }
     }
 }

@@ -58,6 +58,19 @@ pub fn guest(name: &str) -> PathBuf {
     component
 }
 
+/// As [`guest`], compiled when this returns: by one process, which other tests that need it wait for. A component with a language's runtime
+/// takes half a minute of processor time, more than a command of a test may take on a busy machine.
+pub fn compiled_guest(name: &str) -> PathBuf {
+    let component = guest(name);
+    let turn = std::fs::File::create(binary().with_file_name(format!("test-compiles-{name}"))).expect("a lock");
+    turn.lock().expect("a lock");
+    let mut sandbox = Sandbox::new();
+    sandbox.set("KEYNET_COMPILE_TIME", "10m");
+    let ended = end_within(sandbox.command(["inspect".as_ref(), component.as_os_str()]), Duration::from_secs(600));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    component
+}
+
 /// A command of the user's, in a folder of its own. The cache, and the key of what is in it, are shared: compiling takes time.
 pub struct Sandbox {
     folder: tempfile::TempDir,

@@ -119,6 +119,15 @@ impl Runtime {
         runtime
     }
 
+    /// With the component at `path` loaded as that of its image: one with numpy and Pillow is larger than `/init` takes as text.
+    pub fn of_image(sandbox: &mut Sandbox, path: &Path) -> Self {
+        sandbox.set("KEYNET_ACTION", path.display());
+        let runtime = Self::start(sandbox);
+        let answer = runtime.init("");
+        assert_eq!((answer.status, answer.text()), (200, "{\"ok\":true}"), "{:?}", runtime.stderr.now());
+        runtime
+    }
+
     /// Where it listens.
     pub fn address(&self) -> &str {
         &self.address

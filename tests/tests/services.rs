@@ -9,7 +9,7 @@ use keynet_test_servers::{Fault, FaultyProxy, RealServer};
 use keynet_tests::outsiders::{mlflow, upload};
 use keynet_tests::process::descriptors;
 use keynet_tests::runtime::{Runtime, activation};
-use keynet_tests::{Answer, Sandbox, answer, fetch, golden, guest, root, send, shared_memory};
+use keynet_tests::{Answer, Sandbox, answer, compiled_guest, fetch, golden, guest, root, send, shared_memory};
 use serde_json::{Value, json};
 
 /// A sandbox with the objects of a store at `endpoint`, and the models of `triton`.
@@ -132,12 +132,32 @@ fn the_golden_example_finds_what_it_finds_in_process(production: &Production) {
     for picture in pictures {
         is_the_same(&by_name(picture, "models:/detector@champion"));
     }
+    the_golden_example_in_python_finds_it_too(production, &pictures, &expected);
     // It is MLflow's version that Triton is asked for: it has no other than 2, and another model is none that the action asks for.
     is_the_same(&by_name(pictures[0], "models:/detector/2"));
     let first = by_name(pictures[0], "models:/detector/1");
     assert!(first["error"].as_str().is_some_and(|error| error.contains("model detector:1: ")), "{first}");
     let other = by_name(pictures[0], "models:/add_sub@champion");
     assert!(other["error"].as_str().is_some_and(|error| error.contains("keynet.toml")), "{other}");
+}
+
+fn the_golden_example_in_python_finds_it_too(production: &Production, pictures: &[&str], expected: &golden::Found) {
+    let (s3, mut sandbox) = (production.s3.get("S3_ENDPOINT"), production.sandbox());
+    let is_alike = |result: &Value| {
+        let url = result["url"].as_str().unwrap_or_else(|| panic!("no picture: {result}"));
+        assert!(url.starts_with(&format!("{s3}/test/")) && url.contains("X-Amz-Signature="), "{url}");
+        let found = golden::Found { detections: result["detections"].clone(), picture: fetch(url).body };
+        golden::assert_alike(&found, expected);
+    };
+    let name = "image-detection-python";
+    let runtime = Runtime::of_image(&mut sandbox, &compiled_guest(name));
+    for picture in pictures {
+        let arguments = ["--param", &format!("image_url={picture}"), "--param", "model=models:/detector@champion"];
+        is_alike(&golden::run_guest(name, &sandbox, arguments).json());
+        let mut parameters = golden::parameters(picture);
+        parameters["model"] = json!("models:/detector@champion");
+        is_alike(&runtime.run(&parameters).json());
+    }
 }
 
 /// A container that asks `add_sub` by the names of MLflow: the version that answers, or the error.

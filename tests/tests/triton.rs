@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use keynet_test_servers::RealServer;
 use keynet_tests::runtime::{Runtime, activation};
-use keynet_tests::{Ended, Sandbox, answer, golden, guest, send, shared_memory};
+use keynet_tests::{Ended, Sandbox, answer, compiled_guest, golden, guest, send, shared_memory};
 use serde_json::{Value, json};
 
 fn asking(server: &RealServer) -> Sandbox {
@@ -213,4 +213,71 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     next.signal("TERM");
     next.ends_within(Duration::from_secs(5));
     assert_eq!(held(&next), nothing);
+}
+
+/// `keynet-inference run` of a guest of the parity table: its result, or its error.
+fn parity(sandbox: &Sandbox, name: &str, parameters: &Value) -> Value {
+    std::fs::write(sandbox.path("parameters.json"), parameters.to_string()).unwrap();
+    let component = compiled_guest(name);
+    let ended =
+        sandbox.run(["run".as_ref(), component.as_os_str(), "--json".as_ref(), "--params-file".as_ref(), "parameters.json".as_ref()]);
+    let answer = ended.json();
+    answer.get("result").or(answer.get("error")).unwrap_or_else(|| panic!("{ended:?}")).clone()
+}
+
+#[test]
+fn every_language_sends_and_gets_every_element_type() {
+    let server = RealServer::triton(&[("TRITON_LOAD", "identity identity_bf16")]);
+    let sandbox = asking(&server);
+    let ends = [
+        ("BOOL", json!([true, false])),
+        ("UINT8", json!([0, 255])),
+        ("UINT16", json!([0, 65_535])),
+        ("UINT32", json!([0, u32::MAX])),
+        ("UINT64", json!([0, u64::MAX])),
+        ("INT8", json!([-128, 127])),
+        ("INT16", json!([-32_768, 32_767])),
+        ("INT32", json!([i32::MIN, i32::MAX])),
+        ("INT64", json!([i64::MIN, i64::MAX])),
+        ("FP16", json!([-1.5, 65_504.0])),
+        ("FP32", json!([0.5, -16_777_216.0])),
+        ("FP64", json!([5e-324, f64::MAX])),
+        ("BYTES", json!(["", "안녕 \u{0} \u{1f600}"])),
+        ("BF16", json!([-2.5, 3.140_625])),
+    ];
+    for name in ["parity-rust", "parity-python"] {
+        for (data_type, values) in &ends {
+            let (model, input, output) = match *data_type {
+                "BF16" => ("identity_bf16", "IN".to_owned(), "OUT".to_owned()),
+                other => ("identity", format!("IN_{other}"), format!("OUT_{other}")),
+            };
+            let sent = json!({ "do": "tensor", "type": data_type, "shape": [2], "values": values, "model": model, "input": input, "output": output });
+            let came = parity(&sandbox, name, &sent);
+            assert_eq!((&came["type"], &came["values"]), (&json!(data_type), values), "{name}: {came}");
+        }
+    }
+}
+
+#[test]
+fn an_array_of_python_becomes_the_type_that_the_model_declares() {
+    let server = RealServer::triton(&[("TRITON_LOAD", "identity")]);
+    let (triton, in_process) = (asking(&server), Sandbox::new());
+    let places = [(&triton, "identity", "IN_", "OUT_", json!([2, 3])), (&in_process, "identity_", "in", "out", json!([[2, 3]]))];
+    for (sandbox, model, input, output, values) in places {
+        let of = |data_type: &str, values: &Value, dtype: &str| {
+            let name = |start: &str| if start.ends_with('_') { format!("{start}{data_type}") } else { start.to_owned() };
+            let model = if model.ends_with('_') { format!("{model}{}", data_type.to_lowercase()) } else { model.to_owned() };
+            let (input, output) = (name(input), name(output));
+            let sent =
+                json!({ "do": "of-another-type", "dtype": dtype, "values": values, "model": model, "input": input, "output": output });
+            parity(sandbox, "parity-python", &sent)
+        };
+        for (data_type, dtype, comes_as) in
+            [("INT64", "int32", "int64"), ("INT32", "int64", "int32"), ("FP32", "float64", "float32"), ("FP32", "int32", "float32")]
+        {
+            assert_eq!(of(data_type, &values, dtype)["dtype"], comes_as, "{model}: {dtype} to {data_type}");
+        }
+        let refused = of("FP32", &json!(0.1), "float64").to_string();
+        assert!(refused.contains("float64") && refused.contains("takes FP32") && refused.contains("astype(numpy.float32)"), "{refused}");
+    }
 }

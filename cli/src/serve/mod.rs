@@ -67,9 +67,10 @@ impl Server<'_> {
     ///
     /// # Errors
     /// The host cannot start, the component is not an action, or the address is not free.
-    pub async fn run(self) -> Result<(), ExpectedError> {
+    pub async fn run(mut self) -> Result<(), ExpectedError> {
         let host = Arc::new(Host::under(&self.config, self.policy)?);
         let action = self.component.load(Arc::clone(&host)).await?;
+        self.component.bytes = Vec::new(); // 42 MB of one with numpy and Pillow, of which only the compiled code is used from here on
         if self.component.published {
             permissions::show_once(&action, &self.component.path.display().to_string(), &self.config, self.console);
         }

@@ -82,6 +82,9 @@ def test_numbers_of_a_web_action_come_as_text():
     assert plain({"threshold": "high", "__ow_method": "get"})["helper"] == "high"
     assert plain({"threshold": "0.3"})["helper"] == "0.3"
     assert Environment().call(detect, {"image_url": "x", "threshold": "0.25", "__ow_method": "get"})["threshold"] == 0.25
+    assert Environment().call(detect, {"image_url": "7", "limit": "12", "__ow_method": "get"})["limit"] == 12
+    with pytest.raises(InvalidError, match="`limit`.*whole number"):
+        Environment().call(detect, {"image_url": "7", "limit": "many", "__ow_method": "get"})
 
 
 def test_the_docstrings_first_line_describes():

@@ -176,6 +176,71 @@ def test_what_operators_do_names_the_command():
             call()
 
 
+# ---- Types of arrays
+
+
+@pytest.fixture
+def typed(keynet: Environment) -> Environment:
+    inputs = [InputOutput(name, name.upper(), [-1]) for name in ("fp32", "fp64", "fp16", "int64", "int32", "uint8", "bf16", "bytes")]
+    return keynet.model("typed", dict, inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    "name, array, wanted",
+    [
+        ("int64", numpy.array([1, -(2**31)], numpy.int32), "int64"),
+        ("int32", numpy.array([1, 2**31 - 1], numpy.int64), "int32"),
+        ("uint8", numpy.array([0, 255], numpy.int64), "uint8"),
+        ("fp32", numpy.array([0.5, numpy.nan, -numpy.inf]), "float32"),
+        ("fp32", numpy.array([2**24, -3], numpy.int32), "float32"),
+        ("fp64", numpy.array([0.1], numpy.float32), "float64"),
+        ("fp64", numpy.float32(0.5), "float64"),
+        ("fp16", numpy.array([2.0, 65504.0], numpy.float32), "float16"),
+        ("int32", numpy.array([], numpy.int64), "int32"),
+    ],
+)
+def test_arrays_become_the_type_that_the_model_declares(typed: Environment, name, array, wanted):
+    with typed:
+        plugin = TritonPlugin(model_name="typed")
+        [many] = plugin.predict_many([{name: array}])
+        for found in (plugin.predict({name: array})[name], many[name]):
+            assert found.dtype == wanted
+            numpy.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize(
+    "name, array, told",
+    [
+        ("fp32", numpy.array([0.1]), "'fp32' is float64, but the model typed takes FP32, which.* values: .*astype.numpy.float32"),
+        ("fp32", numpy.array([2**24 + 1], numpy.int32), "'fp32' is int32"),
+        ("fp64", numpy.array([2**63 - 1], numpy.int64), "'fp64' is int64"),
+        ("int32", numpy.array([2**31], numpy.int64), "'int32' is int64, but the model typed takes INT32"),
+        ("uint8", numpy.array([-1], numpy.int32), "'uint8' is int32"),
+        ("int64", numpy.array([1.0]), "'int64' is float64"),
+        ("int64", numpy.array([True]), "'int64' is bool, but the model typed takes INT64: convert"),
+        ("bf16", numpy.array([1.0], numpy.float32), "Tensor.from_numpy.array, .BF16"),
+        ("bytes", numpy.array([1.0], numpy.float32), "takes BYTES"),
+    ],
+)
+def test_an_array_that_would_change_is_refused_by_name(typed: Environment, name, array, told):
+    with typed:
+        plugin = TritonPlugin(model_name="typed")
+        with pytest.raises(InvalidError, match=told):
+            plugin.predict({name: array})
+        fine = {"int64": numpy.array([1], numpy.int64)}
+        refused, answer = plugin.predict_many([{name: array}, fine], return_exceptions=True)
+        assert isinstance(refused, InvalidError) and answer["int64"] == 1
+
+
+def test_what_is_wrong_for_another_reason_is_told_as_it_was(keynet: Environment):
+    def refuse(_):
+        raise InvalidError("the picture is upside down")
+
+    keynet.model("refuses", refuse, inputs=[InputOutput("x", "FP32", [-1])])
+    with pytest.raises(InvalidError, match="upside down"):
+        TritonPlugin(model_name="refuses").predict({"x": numpy.array([1], numpy.float32)})
+
+
 # ---- Objects
 
 

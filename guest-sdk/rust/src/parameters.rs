@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::web_text;
 
 /// What a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or `serde_json::Value` for anything.
 #[diagnostic::on_unimplemented(
@@ -29,16 +30,30 @@ pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
     // The way again, slowly, to learn where it went wrong.
     quick.or_else(|error| {
         let value: Value = serde_json::from_str(text).map_err(|_| Error::invalid(format_args!("the parameters are not JSON: {error}")))?;
+        let value = if is_of_web_action(&value) { web_text::read(value, &schema_of::<A>()) } else { value };
         serde_path_to_error::deserialize(&value).map_err(|wrong| explain::<A>(&value, wrong))
     })
 }
 
-/// One parameter, from its JSON text.
-pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+/// Whether OpenWhisk called the action as a web action: a query string and a form have text only.
+fn is_of_web_action(parameters: &Value) -> bool {
+    parameters.get(WEB_METHOD).is_some()
+}
+
+/// The parameter that a web action gets beside those of its caller.
+pub(crate) const WEB_METHOD: &str = "__ow_method";
+
+/// One parameter, from its JSON text. That of a web action may be a number or boolean written as text.
+pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str, is_of_web_action: impl FnOnce() -> bool) -> Result<T> {
     let quick = serde_json::from_str(text);
     quick.or_else(|error| {
         let value: Value =
             serde_json::from_str(text).map_err(|_| Error::internal(format_args!("the parameter `{name}` is not JSON: {error}")))?;
+        if let Some(read) = web_text::readings(&value).into_iter().find_map(|reading| T::deserialize(reading).ok())
+            && is_of_web_action()
+        {
+            return Ok(read);
+        }
         serde_path_to_error::deserialize(&value).map_err(|wrong| {
             let path = match inner_path(&wrong) {
                 Some(path) if path.starts_with('[') => format!("{name}{path}"),

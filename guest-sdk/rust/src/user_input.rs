@@ -22,6 +22,8 @@ use crate::{host, parameters};
 /// # Ok::<(), keynet_inference_sdk::Error>(())
 /// ```
 ///
+/// The query string of a web action sends text: a number or boolean that is asked for is read from it.
+///
 /// In a native test outside a [`testing::Environment`](crate::testing::Environment) every call is `Unavailable`. When an action's
 /// parameters are an array (in a sequence), there are none here.
 #[derive(Debug)]
@@ -35,7 +37,10 @@ impl UserInput {
     /// `Invalid`: it is not a `T`; the message names the parameter, what was expected and what came.
     pub fn get<T: DeserializeOwned>(name: &str) -> Result<Option<T>> {
         match host::user_input::get(name)? {
-            Some(text) if text.trim() != "null" => parameters::parse_one(name, &text).map(Some),
+            Some(text) if text.trim() != "null" => {
+                let is_of_web_action = || matches!(host::user_input::get(parameters::WEB_METHOD), Ok(Some(_)));
+                parameters::parse_one(name, &text, is_of_web_action).map(Some)
+            }
             _ => Ok(None),
         }
     }

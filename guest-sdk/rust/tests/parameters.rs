@@ -120,3 +120,46 @@ fn the_schema_is_that_of_the_parameters() {
     assert_eq!(schema.get("title"), None);
     assert_eq!(input_schema::<Value>(), None);
 }
+
+#[keynet_function(name = "asks", description = "Asks for its parameters one by one.")]
+fn asks() -> Result<Value> {
+    Ok(json!({
+        "number": UserInput::get::<f64>("number")?,
+        "flag": UserInput::get::<bool>("flag")?,
+        "text": UserInput::get::<String>("text")?,
+    }))
+}
+
+#[test]
+fn a_web_actions_query_sends_numbers_as_text() -> Result<()> {
+    #[derive(Debug, Deserialize, Serialize, JsonSchema)]
+    struct Query {
+        whole: u32,
+        fraction: Option<f64>,
+        flag: bool,
+        text: String,
+    }
+    #[keynet_function(name = "query", description = "Returns its parameters.")]
+    fn query(args: Query) -> Result<Query> {
+        Ok(args)
+    }
+    let sent = json!({ "whole": "12", "fraction": " 0.5", "flag": "TRUE", "text": "7" });
+    let of_web_action = |mut sent: Value| {
+        sent["__ow_method"] = json!("get");
+        sent
+    };
+    let read = json!({ "whole": 12, "fraction": 0.5, "flag": true, "text": "7" });
+    assert_eq!(Environment::new().params(of_web_action(sent.clone())).call(query)?, read);
+    let error = Environment::new().params(sent).call(query).unwrap_err();
+    assert_eq!(error.message(), "the parameter `whole`: expected a whole number, 0 or more (u32), came string \"12\"");
+    // The one that is no number is named, not the first.
+    let wrong = json!({ "whole": "12", "fraction": "half", "flag": "1", "text": "7" });
+    let error = Environment::new().params(of_web_action(wrong)).call(query).unwrap_err();
+    assert_eq!(error.message(), "the parameter `fraction`: expected a number, came string \"half\"");
+
+    let sent = json!({ "number": "0.5", "flag": "0", "text": "7" });
+    let read = json!({ "number": 0.5, "flag": false, "text": "7" });
+    assert_eq!(Environment::new().params(of_web_action(sent.clone())).call(asks)?, read);
+    assert!(Environment::new().params(sent).call(asks).is_err());
+    Ok(())
+}

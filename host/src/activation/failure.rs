@@ -131,6 +131,11 @@ impl Failure {
                 (None, Some(message)) => Self::Panic { message, trace },
                 (None, None) => Self::Trap { reason: "it aborted (`unreachable`) without saying why".to_owned(), trace },
             },
+            // Code that does not look whether it was given memory uses an address that is none.
+            Some(Trap::MemoryOutOfBounds) if scene.refused.is_some() => {
+                let message = scene.refused.unwrap_or_default();
+                Self::Limit { message: format!("the action ran out of memory, and trapped: {message}"), said }
+            }
             Some(trap) => Self::Trap { reason: trap.to_string(), trace },
             // Its memory is larger than the limit from the beginning.
             None if scene.refused.is_some() => {
@@ -203,6 +208,18 @@ mod tests {
         assert_eq!(panic_message(&lines("panic: oh no\ngoroutine 1")).unwrap(), "panic: oh no");
         assert_eq!(panic_message(&lines("Traceback\nValueError: bad\n\n")).unwrap(), "ValueError: bad");
         assert_eq!(panic_message(&[]), None);
+    }
+
+    #[test]
+    fn native_code_that_goes_on_without_its_memory_ran_out_of_it() {
+        let of = |refused: Option<&str>| {
+            let scene =
+                Scene { limit: Duration::from_secs(1), refused: refused.map(str::to_owned), tail: Vec::new(), handles: 1, call_bytes: 1 };
+            Failure::of(&wasmtime::Error::from(Trap::MemoryOutOfBounds), scene)
+        };
+        let told = of(Some("raise KEYNET_MEMORY"));
+        assert!(matches!(&told, Failure::Limit { message, .. } if message.ends_with("trapped: raise KEYNET_MEMORY")), "{told}");
+        assert!(matches!(of(None), Failure::Trap { .. }));
     }
 
     #[test]

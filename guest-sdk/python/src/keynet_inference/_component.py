@@ -5,6 +5,7 @@ Imported only where componentize-py builds a component, by the module that ``key
 
 from __future__ import annotations
 
+import gc
 import json
 import linecache
 import logging
@@ -45,6 +46,8 @@ class Function:
     declaration: Declaration
     #: The folder of the project's modules, as it was called when the component was built.
     root: str
+    #: Whether the SDK configured ``logging``, since the user's modules did not.
+    logs: bool
 
     @classmethod
     def of(cls, module: ModuleType) -> type[Function]:
@@ -52,7 +55,13 @@ class Function:
         _host.set_component(_Component())
         root = os.path.dirname(module.__file__ or "")
         keep_source(root)
-        return type("Function", (cls,), {"declaration": find(module), "root": root})
+        exports = type("Function", (cls,), {"declaration": find(module), "root": root})
+        exports.declaration.prepare()
+        exports.logs = _log_to_stderr()
+        # What is there from the build lives as long as the instance: a collector that looked through it would write to each of its pages.
+        gc.collect()
+        gc.freeze()
+        return exports
 
     def describe(self) -> FunctionInfo:
         declaration = self.declaration
@@ -60,15 +69,18 @@ class Function:
         return FunctionInfo(declaration.name, declaration.description, None if schema is None else json.dumps(schema))
 
     def run(self, args: str) -> str:
-        _start()
+        _start(self.logs)
         try:
             return to_json(self.declaration.call(json.loads(args)))
+        except MemoryError as error:
+            traceback.clear_frames(error.__traceback__)  # what they hold is needed to tell it
+            _told(error, self.root)
+            _flush()
+            os.abort()  # the host then tells which limit the action met, and how to raise it
         except Exception as error:
             raise Err(_told(error, self.root)) from None
         finally:
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
 
 
 def find(module: ModuleType) -> Declaration:
@@ -95,15 +107,29 @@ def keep_source(root: str) -> None:
             linecache.cache[path] = (sum(map(len, lines)), None, lines, path)
 
 
-def _start() -> None:
-    """Makes fresh what the build's snapshot holds: random generators and the time that logs count from."""
+def _log_to_stderr() -> bool:
+    """Makes ``logging`` write to the activation's logs, while the component is built; whether it did."""
+    if logging.getLogger().handlers:
+        return False
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    return True
+
+
+def _start(logs: bool) -> None:
+    """Makes fresh what the build's snapshot holds: random generators, and the level of logs."""
     random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
-    root = logging.getLogger()
-    if not root.handlers:
-        logging.basicConfig(stream=sys.stderr, level=os.environ.get("LOG_LEVEL", "INFO").upper(), format="%(levelname)s %(name)s: %(message)s")
+    level = os.environ.get("LOG_LEVEL", "").upper()
+    if logs and level in logging.getLevelNamesMapping():
+        logging.getLogger().setLevel(level)
+
+
+def _flush() -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _told(error: Exception, root: str) -> types.Error:

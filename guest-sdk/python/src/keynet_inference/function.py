@@ -63,6 +63,10 @@ class Declaration:
         """The JSON Schema of its parameters; ``None`` if they are not described."""
         return parameters.schema(self.annotation)
 
+    def prepare(self) -> None:
+        """Does now what is the same for every call: reading the annotation of the parameters."""
+        parameters.schema(self.annotation)
+
     def call(self, args: Any) -> Any:
         """Runs the function with the caller's parameters; code that it calls meets them in :class:`UserInput`.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,9 @@ def _is_dataclass(annotation: Any) -> bool:
     return isinstance(annotation, type) and dataclasses.is_dataclass(annotation)
 
 
+@functools.cache
 def _fields(annotation: Any) -> dict[str, _Field]:
+    """Returns the parameters that a dataclass or ``TypedDict`` declares; a component has them from its build."""
     hints = typing.get_type_hints(annotation, include_extras=True)
     if typing.is_typeddict(annotation):
         return {
@@ -190,7 +193,7 @@ def _read_object(hint: Any, value: Any, path: str) -> Any:
     is_web = "__ow_method" in value
     for name, field in fields.items():
         if name in value:
-            given = from_text(value[name], field.type) if is_web else value[name]
+            given = _from_query(value[name], field.type) if is_web else value[name]
             read_fields[name] = _read(field.type, given, _join(path, name))
         elif field.required:
             expected = f": expected {_expected(field.type)}" + (f', "{field.description}"' if field.description else "")
@@ -198,6 +201,16 @@ def _read_object(hint: Any, value: Any, path: str) -> Any:
     if typing.is_typeddict(hint):
         return {**value, **read_fields}
     return hint(**read_fields)
+
+
+def _from_query(value: Any, hint: Any) -> Any:
+    """Returns the number or boolean that a parameter declared so has as text; ``value`` itself where text is allowed or is none."""
+    hint = _strip(hint)
+    wanted = get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+    if str in wanted:
+        return value
+    readings = (from_text(value, each) for each in wanted)
+    return next((reading for reading in readings if not isinstance(reading, str)), value)
 
 
 def _read_plain(hint: type, value: Any, path: str) -> Any:

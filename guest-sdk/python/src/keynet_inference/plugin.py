@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _host
+from ._casts import to_declared
 from .errors import InvalidError, KeynetError
 from .model_config import ModelConfig
 from .tensor import Tensor, to_tensor
@@ -21,7 +22,8 @@ class TritonPlugin:
     ``"name:version"``, ``"models:/name/3"`` or ``"models:/name@alias"``.
 
     Inputs are numpy arrays or :class:`~keynet_inference.Tensor` objects by name. Outputs are numpy arrays by name; with
-    ``tensors=True``, or in an action without numpy, they are tensors that stay in the host's memory.
+    ``tensors=True``, or in an action without numpy, they are tensors that stay in the host's memory. An array of numbers in
+    another type than the model declares is converted where no value changes, and refused by name where one would.
     """
 
     def __init__(self, uri: str | None = None, *, model_name: str | None = None) -> None:
@@ -47,11 +49,19 @@ class TritonPlugin:
         Raises :class:`InvalidError`: an input does not suit the model. :class:`NotFoundError`, :class:`DeniedError`: the
         model. :class:`TimedOutError`, :class:`UnavailableError`: the server. :class:`TooLargeError`: the request or its answer.
         """
-        request, held = self._request(df, model_name, outputs, timeout, parameters)
+
+        def ask(inputs: Mapping[str, Any]) -> _host.Outputs:
+            request, held = self._request(inputs, model_name, outputs, timeout, parameters)
+            try:
+                return _host.current().predict(request)
+            finally:
+                _close(held)
+
         try:
-            return _outputs(_host.current().predict(request), tensors)
-        finally:
-            _close(held)
+            answer = ask(df)
+        except InvalidError as error:
+            answer = ask(self._as_declared(df, model_name, error))
+        return _outputs(answer, tensors)
 
     def predict_many(
         self,
@@ -69,12 +79,26 @@ class TritonPlugin:
         At most 256 may go at once. Raises as :meth:`predict` the first error; with ``return_exceptions`` an error stands in
         the place of its answer.
         """
-        prepared = [self._request(df, model_name, outputs, timeout, parameters) for df in requests]
-        try:
-            answers = _host.current().predict_many([request for request, _ in prepared])
-        finally:
-            for _, held in prepared:
-                _close(held)
+
+        def ask(many: list[Mapping[str, Any]]) -> list[_host.Outputs | KeynetError]:
+            prepared = [self._request(df, model_name, outputs, timeout, parameters) for df in many]
+            try:
+                return _host.current().predict_many([request for request, _ in prepared])
+            finally:
+                for _, held in prepared:
+                    _close(held)
+
+        dfs = list(requests)
+        answers = ask(dfs)
+        again = {}
+        for at, answer in enumerate(answers):
+            if isinstance(answer, InvalidError):
+                try:
+                    again[at] = self._as_declared(dfs[at], model_name, answer)
+                except InvalidError as refused:
+                    answers[at] = refused
+        for at, answer in zip(again, ask(list(again.values())) if again else ()):
+            answers[at] = answer
         results: list[Any] = []
         for answer in answers:
             results.append(answer if isinstance(answer, KeynetError) else _outputs(answer, tensors))
@@ -107,6 +131,22 @@ class TritonPlugin:
     def get_config(self, model_name: str | None = None) -> ModelConfig:
         """Returns a model as its server describes it. Raises as :meth:`predict`."""
         return _host.current().metadata(model_name or self.model_name or "")
+
+    def _as_declared(self, df: Mapping[str, Any], model_name: str | None, refused: InvalidError) -> Mapping[str, Any]:
+        """Returns inputs that were refused with their arrays in the types that the model declares.
+
+        Raises ``refused`` if they had them, and :class:`InvalidError` for an array that cannot become the declared type as it is.
+        """
+        if not isinstance(df, Mapping):
+            raise refused from None
+        try:
+            model = self.get_config(model_name)
+        except KeynetError:
+            raise refused from None
+        converted = to_declared(df, model)
+        if converted is None:
+            raise refused from None
+        return converted
 
     def _request(
         self,

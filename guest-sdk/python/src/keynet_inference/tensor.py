@@ -79,11 +79,11 @@ class Tensor:
         wanted = None if data_type is None else DataType.of(data_type)
         if wanted is DataType.BF16:
             return cls.from_bytes(wanted, array.shape, _bf16_of(array))
-        if wanted is DataType.BYTES or (wanted is None and array.dtype.kind in "OSU"):
+        if wanted is DataType.BYTES or (wanted is None and data_type_of(array) is DataType.BYTES):
             return cls.from_list(DataType.BYTES, array.shape, array.reshape(-1).tolist())
         if wanted is not None:
             array = array.astype(_TO_NUMPY[wanted])
-        found = _OF_NUMPY.get(f"{array.dtype.kind}{array.dtype.itemsize}")
+        found = data_type_of(array)
         if found is None:
             raise InvalidError(f"numpy's {array.dtype} is no element type of Triton: convert it first, as .astype(numpy.float32)")
         little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
@@ -185,6 +185,18 @@ def to_tensor(name: str, value: Any) -> Tensor:
         f"the input {name!r} is a {type(value).__name__}: pass a numpy array, "
         'or a Tensor, such as Tensor.from_list("FP32", [1, 3], [0.1, 0.2, 0.3])'
     )
+
+
+def data_type_of(array: numpy.ndarray) -> DataType | None:
+    """Returns the element type that an array has as it is; ``None`` if Triton has none such."""
+    if array.dtype.kind in "OSU":
+        return DataType.BYTES
+    return _OF_NUMPY.get(f"{array.dtype.kind}{array.dtype.itemsize}")
+
+
+def numpy_code_of(data_type: DataType) -> str | None:
+    """Returns numpy's kind and item size of an element type; ``None`` for ``BF16`` and ``BYTES``."""
+    return _TO_NUMPY.get(data_type)
 
 
 def _pack(data_type: DataType, values: list[Any]) -> bytes:

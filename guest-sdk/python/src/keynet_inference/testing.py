@@ -94,7 +94,8 @@ class Environment:
         """Adds a model. The first is the one asked when no name is given.
 
         ``model`` gets its inputs by name, numpy arrays where numpy was imported, and returns its outputs by name; an iterable
-        of them answers a stream. It may raise an error of this package. ``inputs`` and ``outputs`` are what ``get_config`` tells.
+        of them answers a stream. It may raise an error of this package. ``inputs`` and ``outputs`` are what ``get_config`` tells; an
+        input of another type than is declared is refused, as a server refuses it.
         """
         config = ModelConfig(name, list(versions), platform, True, list(inputs), list(outputs))
         self._host.models[name] = _Model(model, config)
@@ -180,6 +181,10 @@ class _Memory:
 
     def _answers(self, request: _host.Request) -> Any:
         model = self._model(request.model)
+        declared = {each.name: each.datatype for each in model.config.inputs}
+        for name, tensor in request.inputs:
+            if tensor.data_type().value != declared.get(name, tensor.data_type().value):
+                raise InvalidError(f"model {model.config.name}, input {name}: expected {declared[name]}, got {tensor.data_type()}")
         return model.answer({name: _to_model(Tensor(tensor)) for name, tensor in request.inputs})
 
     def _model(self, name: str) -> _Model:

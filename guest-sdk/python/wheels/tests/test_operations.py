@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+import model_code
 import numpy_operations
 import pillow_operations
 import values
 
-OPERATIONS = {**numpy_operations.OPERATIONS, **pillow_operations.OPERATIONS}
+OPERATIONS = {**numpy_operations.OPERATIONS, **pillow_operations.OPERATIONS, **model_code.OPERATIONS}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -11,11 +11,12 @@ import broken_pictures
 import late_imports  # noqa: F401
 import figures
 import limits
+import model_code
 import numpy_operations
 import pillow_operations
 import values
 
-OPERATIONS = {**numpy_operations.OPERATIONS, **pillow_operations.OPERATIONS}
+OPERATIONS = {**numpy_operations.OPERATIONS, **pillow_operations.OPERATIONS, **model_code.OPERATIONS}
 AT_BUILD = [random.random(), np.random.random()]
 
 
