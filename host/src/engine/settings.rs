@@ -11,7 +11,7 @@ use super::{Cpu, Kept};
 /// Linear memories, tables and core instances that one activation may have. A Python component needs 14 core instances.
 pub(crate) const MEMORIES: u32 = 3;
 pub(crate) const TABLES: u32 = 3;
-pub(crate) const CORE_INSTANCES: u32 = 16;
+pub(crate) const CORE_INSTANCES: u32 = 40;
 const TABLE_ELEMENTS: usize = 20_000;
 
 /// Bytes that a table takes at most.
