@@ -26,7 +26,7 @@ impl ProjectSource {
         if folder.is_file() {
             return Ok(Self::Python(Function::at(path)?));
         }
-        let functions = python::functions_in(&folder).map_err(ExpectedError::io("look into", path))?;
+        let functions = python::functions_in(path).map_err(ExpectedError::io("look into", path))?;
         match (folder.join("Cargo.toml").is_file(), functions.first()) {
             (true, Some(function)) => Err(ProjectError::TwoLanguages { folder: path.to_owned(), function: function.clone() }.into()),
             (true, None) => Ok(Self::Rust(folder)),

@@ -37,10 +37,13 @@ def scan(folder: Path) -> dict[str, object]:
 
 def late_names(tree: ast.AST, package: str) -> Iterator[str]:
     """Returns the modules that the functions of a module in ``package`` import, with what may be modules of theirs."""
-    for function in ast.walk(tree):
-        if isinstance(function, FUNCTIONS):
-            for node in ast.walk(function):
-                yield from _imported(node, package)
+    nodes = [(tree, False)]
+    while nodes:
+        node, late = nodes.pop()
+        if late:
+            yield from _imported(node, package)
+        late = late or isinstance(node, FUNCTIONS)
+        nodes.extend((child, late) for child in ast.iter_child_nodes(node))
 
 
 def _imported(node: ast.AST, package: str) -> Iterator[str]:

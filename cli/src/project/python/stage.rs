@@ -22,7 +22,7 @@ const MAX_FILES: usize = 10_000;
 const TOOLS: [&str; 6] = ["__pycache__", "node_modules", "venv", "env", "site-packages", "target"];
 
 /// Kinds of files that hold keys, or that builds make.
-const KINDS: [&str; 7] = ["pem", "key", "p12", "pfx", "jks", "pyc", "wasm"];
+const KINDS: [&str; 8] = ["pem", "key", "p12", "pfx", "jks", "pyc", "wasm", "whl"];
 
 /// The files of a project that a build sees, by name.
 #[derive(Debug)]
