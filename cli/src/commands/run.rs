@@ -50,7 +50,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub json: bool,
     /// Keep the action loaded and answer POST / with its results until Ctrl-C
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8080",
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ListenAddress::DEFAULT,
           conflicts_with_all = ["params", "params_file", "inputs", "json"])]
     pub serve: Option<ListenAddress>,
     #[command(flatten)]

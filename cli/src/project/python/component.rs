@@ -51,7 +51,7 @@ struct Report {
 /// There is no Python or no network where they are needed, a package cannot be part of a component, or the function's module cannot be
 /// imported.
 pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
-    let environment = Environment::prepare(config, steps)?;
+    let environment = Environment::new(config)?;
     let packages = packages::prepare(&Requirements::read(function.folder())?, &environment, steps)?;
     let stage = Stage::list(function.folder(), &[&config.embedded_storage.folder, &config.artifacts])?;
     let cache = FileCache::new(environment.cache().join("components"), config.cache_size / 4);
@@ -60,6 +60,7 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
         cache.used(&path);
         return Ok(Built { path, bytes });
     }
+    environment.prepare(steps)?;
     let work = tempfile::tempdir().map_err(ExpectedError::io_on("make", "a temporary folder"))?;
     stage.copy(&work.path().join("project"))?;
     let bytes = {

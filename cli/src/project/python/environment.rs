@@ -24,21 +24,27 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Finds it, or makes it, which the user's Python and a package index are needed for.
+    /// The environment in the cache, which [`Environment::prepare`] makes where something is to be built.
     ///
     /// # Errors
-    /// There is no Python that can make one, no network, or the cache cannot be written.
-    pub fn prepare(config: &Config, steps: Steps) -> Result<Self, ExpectedError> {
+    /// The SDK cannot be unpacked.
+    pub fn new(config: &Config) -> Result<Self, ExpectedError> {
         let cache = std::path::absolute(config.cache_dir.join("python")).map_err(ExpectedError::io("find", &config.cache_dir))?;
         let sdk = unpacking::unpacked(PYTHON_SDK, &cache.join("sdk"))?;
         let lock = PYTHON_SDK.iter().filter(|file| file.path == LOCK);
-        let environment = Self { folder: cache.join("environments").join(unpacking::content_hash(lock)), sdk, cache };
-        if environment.folder.is_dir() && !environment.works() {
+        Ok(Self { folder: cache.join("environments").join(unpacking::content_hash(lock)), sdk, cache })
+    }
+
+    /// Makes it, unless it is there; the user's Python and a package index are needed for that.
+    ///
+    /// # Errors
+    /// There is no Python that can make one, no network, or the cache cannot be written.
+    pub fn prepare(&self, steps: Steps) -> Result<(), ExpectedError> {
+        if self.folder.is_dir() && !self.works() {
             // The Python that it was made with has gone, or has become another version.
-            fs::remove_dir_all(&environment.folder).map_err(ExpectedError::io("remove", &environment.folder))?;
+            fs::remove_dir_all(&self.folder).map_err(ExpectedError::io("remove", &self.folder))?;
         }
-        kept::folder(&environment.folder, |draft| environment.make(draft, steps))?;
-        Ok(environment)
+        kept::folder(&self.folder, |draft| self.make(draft, steps))
     }
 
     /// The folder of what is kept of builds in Python.

@@ -57,6 +57,7 @@ pub fn prepare(requirements: &Requirements, environment: &Environment, steps: St
     let key = Digest::of(key.as_bytes()).hex();
     let folder = environment.cache().join("packages").join(key.get(..16).unwrap_or(&key));
     kept::folder(&folder, |draft| {
+        environment.prepare(steps)?;
         let list = draft.join("requirements.txt");
         fs::write(&list, requirements.text()).map_err(ExpectedError::io("write", &list))?;
         if NATIVE.iter().any(|name| requirements.name(name)) {
