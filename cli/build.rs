@@ -1,4 +1,4 @@
-//! Puts the Rust SDK with the contract, and the templates of new projects, into the binary.
+//! Puts the SDKs with the contract, and the templates of new projects, into the binary.
 //!
 //! `OUT_DIR/embedded.rs` lists the files by name, so that the same sources make the same binary.
 
@@ -23,16 +23,18 @@ fn main() -> Result<()> {
     let repository = crate_folder.join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let list = format!(
-        "/// The Rust SDK as a workspace of its own.\npub static SDK: &[File] = &[{}];\n\
+        "/// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
+         /// The Python SDK, the contract, and what builds components and the packages with native code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: &[File] = &[{}];\n",
-        copy(&sdk(&repository)?, &out.join("sdk"))?,
+        copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
+        copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
     );
     fs::write(out.join("embedded.rs"), list)?;
     Ok(())
 }
 
-fn sdk(repository: &Path) -> Result<Files> {
+fn rust_sdk(repository: &Path) -> Result<Files> {
     let mut files = Files::new();
     for package in PACKAGES {
         let root = repository.join(package);
@@ -45,6 +47,20 @@ fn sdk(repository: &Path) -> Result<Files> {
     files.extend(folder(&repository.join("wit"), "guest-sdk/rust/wit/")?);
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     files.insert("Cargo.toml".to_owned(), workspace(repository, &files)?.into_bytes());
+    Ok(files)
+}
+
+fn python_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/python");
+    let mut files = Files::new();
+    for part in ["src", "toolchain", "wheels/sources", "wheels/steps"] {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    for file in ["pyproject.toml", "README.md", "wheels/build"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
+    }
+    files.extend(folder(&repository.join("wit"), "wit/")?);
+    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     Ok(files)
 }
 
@@ -93,7 +109,7 @@ fn folder(path: &Path, prefix: &str) -> Result<Files> {
     for entry in fs::read_dir(path).map_err(|error| missing(path, &error))? {
         let entry = entry?.path();
         let name = entry.file_name().and_then(|name| name.to_str()).ok_or("a file name that is not UTF-8")?.to_owned();
-        if name == "target" || (name.starts_with('.') && name != ".gitignore") || name.ends_with('~') {
+        if matches!(name.as_str(), "target" | "__pycache__") || (name.starts_with('.') && name != ".gitignore") || name.ends_with('~') {
             continue;
         }
         if entry.is_dir() {
@@ -112,7 +128,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
-        "{}: {error}. keynet-inference carries the sources of the Rust SDK (guest-sdk/rust), the contract (wit) and its templates \
+        "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, guest-sdk/python), the contract (wit) and its templates \
          (cli/templates): build it inside a clone of its repository",
         path.display()
     )

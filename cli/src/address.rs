@@ -13,6 +13,9 @@ use crate::errors::ExpectedError;
 pub struct ListenAddress(String);
 
 impl ListenAddress {
+    /// Where `run --serve` listens unless it is told.
+    pub const DEFAULT: &str = "127.0.0.1:8080";
+
     /// The host and port.
     pub fn new(host: &str, port: u16) -> Self {
         Self(format!("{host}:{port}"))

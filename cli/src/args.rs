@@ -1,6 +1,8 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use keynet_host::AllowedHosts;
@@ -78,6 +80,18 @@ pub enum Command {
     Storage(StorageArgs),
     /// Write a shell's completions to standard output
     Completions(CompletionsArgs),
+}
+
+/// Returns the command line with the default address after a `--serve` that is followed by a file: `run --serve function.py`, where the
+/// file would be taken for the address.
+pub fn with_default_address(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.collect();
+    let is_file = |argument: &OsString| Path::new(argument).extension().is_some_and(|ending| ending == "py" || ending == "wasm");
+    let serve = arguments.windows(2).position(|pair| matches!(pair, [option, file] if option == "--serve" && is_file(file)));
+    if let Some(option) = serve.and_then(|at| arguments.get_mut(at)) {
+        *option = format!("--serve={}", ListenAddress::DEFAULT).into();
+    }
+    arguments
 }
 
 /// Settings that stand above the environment's.
@@ -191,6 +205,13 @@ mod tests {
         assert_eq!(address(&["a.wasm", "--serve", "9000"]).unwrap().as_deref(), Some("127.0.0.1:9000"));
         assert!(address(&["--serve", "a.wasm"]).is_err());
         assert!(address(&["a.wasm", "--serve", "--param", "a=1"]).is_err());
+        for (arguments, expected) in [
+            (vec!["run", "--serve", "function.py"], vec!["run", "--serve=127.0.0.1:8080", "function.py"]),
+            (vec!["run", "--serve", "9000", "a.wasm"], vec!["run", "--serve", "9000", "a.wasm"]),
+            (vec!["run", "a.wasm", "--serve"], vec!["run", "a.wasm", "--serve"]),
+        ] {
+            assert_eq!(with_default_address(arguments.into_iter().map(OsString::from)), expected);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the binary carries: the Rust SDK and the templates of new projects. `build.rs` collects them.
+//! What the binary carries: the SDKs and the templates of new projects. `build.rs` collects them.
 
 /// One file.
 #[derive(Debug, Clone, Copy)]

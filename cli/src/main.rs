@@ -49,7 +49,7 @@ use secrecy::Hidden;
 
 fn main() -> ExitCode {
     keynet_host::engine::run_if_compiler();
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(args::with_default_address(std::env::args_os()));
     let console = Console::new(cli.color);
     start_tracing(cli.verbose, console);
     match commands::run(cli.command, console) {

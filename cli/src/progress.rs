@@ -16,6 +16,57 @@ use crate::units;
 /// Without a terminal a long transfer says this often that it goes on.
 const REMINDER: Duration = Duration::from_secs(10);
 
+/// Shows the long steps of a build: a line while it lasts on a terminal, a note when it begins otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps {
+    console: Console,
+    quiet: bool,
+}
+
+/// A step under way: dropped when it ends.
+#[derive(Debug)]
+pub struct Step(Option<ProgressBar>);
+
+impl Steps {
+    /// Shows what happens unless it is to be `quiet`.
+    pub fn new(quiet: bool, console: Console) -> Self {
+        Self { console, quiet }
+    }
+
+    /// Begins the step `what`.
+    pub fn begin(self, what: &str) -> Step {
+        if self.quiet {
+            return Step(None);
+        }
+        if !self.console.watcher {
+            self.note(what);
+            return Step(None);
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        bar.set_message(printable(&secrecy::hide(what)).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Step(Some(bar))
+    }
+
+    /// Says something about what happens.
+    pub fn note(self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            self.console.note(text);
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Which way bytes move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {

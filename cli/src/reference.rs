@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use keynet_host::Config;
 use keynet_host::artifact::ArtifactRef;
 
 use crate::errors::ExpectedError;
+use crate::progress::Steps;
+use crate::project::python;
 
 /// Where a component is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,25 @@ impl Source {
             Err(_) => Ok(Self::File(path.to_owned())),
         }
     }
+
+    /// Builds a function in Python that is named by its file, unless nothing has changed since, and names its component instead.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub fn built(self, config: &Config, steps: Steps) -> Result<Self, ExpectedError> {
+        match self {
+            Self::File(path) => Ok(Self::File(component_file(&path, config, steps)?)),
+            published @ Self::Published(_) => Ok(published),
+        }
+    }
+}
+
+/// Returns the file of a component: `path`, or that of the component which is built of the function in Python at `path`.
+///
+/// # Errors
+/// The function cannot be built.
+pub fn component_file(path: &Path, config: &Config, steps: Steps) -> Result<PathBuf, ExpectedError> {
+    if python::is_python(path) { Ok(python::build(&python::Function::at(path)?, config, steps)?.path) } else { Ok(path.to_owned()) }
 }
 
 /// Reads a reference that may be nothing else.
@@ -45,7 +67,7 @@ pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
 }
 
 fn is_file_name(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
+    python::is_python(path) || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
 }
 
 #[cfg(test)]
@@ -65,7 +87,15 @@ mod tests {
         for text in ["registry.example.com/team/detector:1.0", "localhost:5000/detector", "oci-layout:artifacts:detector"] {
             assert!(matches!(Source::parse(text).unwrap(), Source::Published(_)), "{text}");
         }
-        for text in ["missing.wasm", "./missing.wasm", "a@b.wasm", "examples.d/action.wasm", "detector", "team/detector:1"] {
+        for text in [
+            "missing.wasm",
+            "./missing.wasm",
+            "example.com/missing.py",
+            "a@b.wasm",
+            "examples.d/action.wasm",
+            "detector",
+            "team/detector:1",
+        ] {
             assert_eq!(Source::parse(text).unwrap(), Source::File(text.into()), "{text}");
         }
         for text in ["oci-layout:", "oci://localhost:5000/a", "localhost:5000/a@sha256:12"] {

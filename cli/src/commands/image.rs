@@ -15,9 +15,9 @@ use crate::component::Component;
 use crate::console::Console;
 use crate::errors::{ExpectedError, UsageError};
 use crate::image::{self, Action, Appended, BaseOptions, Image};
-use crate::progress::{Transfer, Way};
+use crate::progress::{Steps, Transfer, Way};
 use crate::runtime::{self, Work};
-use crate::{config, registry, units};
+use crate::{config, reference, registry, units};
 
 /// Make container images, without a container engine.
 ///
@@ -81,8 +81,8 @@ struct RootArgs {
 
 #[derive(Debug, Args)]
 struct BuildArgs {
-    /// The component
-    #[arg(value_name = "ACTION.wasm")]
+    /// The component, or the file of a function in Python, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
     action: PathBuf,
     /// Where to put the image: `oci-layout:PATH[:tag]` or registry/namespace/name:tag
     #[arg(short, long, value_name = "REF")]
@@ -93,8 +93,8 @@ struct BuildArgs {
 
 #[derive(Debug, Args)]
 struct PushArgs {
-    /// The component
-    #[arg(value_name = "ACTION.wasm")]
+    /// The component, or the file of a function in Python, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
     action: PathBuf,
     /// Where to put the image: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
@@ -221,7 +221,7 @@ impl OnArgs {
     /// It is not an action, cannot be compiled, the base cannot be used, or the registry does not take the image.
     pub fn put(&self, action: &Path, to: &ArtifactRef, console: Console) -> Result<Made, ExpectedError> {
         let config = config::read(&HostArgs::default())?;
-        let component = Component::read(action)?;
+        let component = Component::read(&reference::component_file(action, &config, Steps::new(self.answer.quiet, console))?)?;
         runtime::start(Work::One)?.block_on(async {
             let loaded = component.load(Arc::new(Host::describing(&config)?)).await?;
             let description = loaded.description();

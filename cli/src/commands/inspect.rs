@@ -12,6 +12,7 @@ use crate::args::{HostArgs, RegistryArgs};
 use crate::component::{self, Component, Found};
 use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
+use crate::progress::Steps;
 use crate::reference::Source;
 use crate::runtime::{self, Work};
 use crate::{config, json_text, permissions, schema, units};
@@ -19,8 +20,8 @@ use crate::{config, json_text, permissions, schema, units};
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, or the reference of a published one
-    #[arg(value_name = "ACTION.wasm|REF")]
+    /// The component: a file, the file of a function in Python, which is built, or the reference of a published one
+    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
     action: String,
     #[command(flatten)]
     registry: RegistryArgs,
@@ -35,7 +36,7 @@ pub struct InspectArgs {
 /// It is not an action, or cannot be read.
 pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
     let config = config::read(&HostArgs::default())?;
-    let source = Source::parse(&args.action)?;
+    let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
     runtime::start(Work::One)?.block_on(async {
         let (component, published) = match &source {
             Source::File(path) => (Component::read(path)?, None),

@@ -10,7 +10,7 @@ use keynet_host::Config;
 use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, name, sdk};
+use crate::project::{Language, ProjectError, name, python, sdk};
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -31,12 +31,14 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name::check(name, args.lang)?;
     refuse_occupied(folder)?;
+    let config = Config::from_environment()?;
     let sdk = match args.lang {
-        Language::Rust => sdk::dependency(&Config::from_environment()?.cache_dir)?,
+        Language::Rust => sdk::dependency(&config.cache_dir)?,
+        Language::Python => python::dependency(&config)?,
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
     template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
-    console.print(&next_steps(name, folder))
+    console.print(&next_steps(name, folder, args.lang))
 }
 
 fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
@@ -49,15 +51,13 @@ fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
     }
 }
 
-fn next_steps(name: &str, folder: &Path) -> String {
+fn next_steps(name: &str, folder: &Path, language: Language) -> String {
     let folder = folder.display();
-    format!(
-        "made the action {name} in {folder}\n\n\
-         next:\n  \
-           cd {folder}\n  \
-           keynet-inference build\n  \
-           keynet-inference run action.wasm --param name=Ada\n"
-    )
+    let steps = match language {
+        Language::Rust => "keynet-inference build\n  keynet-inference run action.wasm --param name=Ada",
+        Language::Python => "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py",
+    };
+    format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")
 }
 
 #[cfg(test)]

@@ -16,23 +16,23 @@ use crate::answer::{self, Answer};
 use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::commands::image;
 use crate::console::Console;
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, UsageError};
 use crate::platform::{self, Function, Publication, PublishError, Upload, Uploaded};
-use crate::progress::{Transfer, Way};
+use crate::progress::{Steps, Transfer, Way};
 use crate::runtime::{self, Work};
 use crate::{config, reference, registry};
 
 /// What to publish, where.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The component
-    #[arg(value_name = "ACTION.wasm")]
+    /// The component, or the file of a function in Python, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
     action: PathBuf,
     /// Where to: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: the Keynet platform when signed in, else ./artifacts]
     #[arg(value_name = "REF")]
     reference: Option<String>,
     /// Push a container image: the component on this base, which `image base` makes; as `image push --base` does
-    #[arg(long, value_name = "REF", requires = "reference", conflicts_with = "sign")]
+    #[arg(long, value_name = "REF", conflicts_with = "sign")]
     base_image: Option<String>,
     /// Sign it with this private key, which `keygen` makes
     #[arg(long, value_name = "KEY")]
@@ -91,7 +91,18 @@ pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> 
     let answer = args.answer;
     match (&args.base_image, &args.reference) {
         (Some(base), Some(to)) => answer::tell(push_image(&args, base, to, console), answer.json, console),
+        (Some(base), None) => answer::tell::<Pushed>(Err(no_image(base).into()), answer.json, console),
         _ => answer::tell(push(&args, console), answer.json, console),
+    }
+}
+
+/// The Python package put a function on any image and chose where to push it.
+fn no_image(base: &str) -> UsageError {
+    UsageError::Argument {
+        argument: format!("--base-image {base}"),
+        why: "a container image is pushed to a REF that you name, and its base is made by `keynet-inference image base`; \
+              a function is a WebAssembly component, which needs no image: leave --base-image out"
+            .to_owned(),
     }
 }
 
@@ -104,8 +115,9 @@ fn push(args: &PushArgs, console: Console) -> Result<Pushed, ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     let key = args.sign.as_deref().map(PrivateKey::read).transpose()?;
     let destination = destination(args, &config)?;
+    let component = reference::component_file(&args.action, &config, Steps::new(args.answer.quiet, console))?;
     let transfer = Arc::new(Transfer::new(Way::Push, args.answer.quiet, console));
-    let push = Push { args, config: &config, transfer, console };
+    let push = Push { args, component: &component, config: &config, transfer, console };
     runtime::start(Work::One)?.block_on(async {
         match destination {
             Destination::Given(reference) => push.to(&reference, key).await,
@@ -126,6 +138,8 @@ fn destination(args: &PushArgs, config: &Config) -> Result<Destination, Expected
 /// What every way of publishing needs.
 struct Push<'a> {
     args: &'a PushArgs,
+    /// The component's file.
+    component: &'a Path,
     config: &'a Config,
     transfer: Arc<Transfer>,
     console: Console,
@@ -133,15 +147,15 @@ struct Push<'a> {
 
 impl Push<'_> {
     async fn to(&self, reference: &ArtifactRef, key: Option<PrivateKey>) -> Result<Pushed, ExpectedError> {
-        let (function, upload) = self.load(&self.args.action, key).await?;
+        let (function, upload) = self.load(self.component, key).await?;
         function.check()?;
         self.put(reference, &function.name, &upload).await
     }
 
     async fn to_layout(&self, path: PathBuf, key: Option<PrivateKey>) -> Result<Pushed, ExpectedError> {
-        let (function, upload) = self.load(&self.args.action, key).await?;
+        let (function, upload) = self.load(self.component, key).await?;
         function.check()?;
-        let version = artifact::version(&Content::File(self.args.action.clone())).await?;
+        let version = artifact::version(&Content::File(self.component.to_owned())).await?;
         let target = Target::Tag(local_tag(&function.name, version.as_deref()));
         let reference = ArtifactRef::Layout(LayoutRef { path, target });
         let pushed = self.put(&reference, &function.name, &upload).await?;
@@ -165,7 +179,7 @@ impl Push<'_> {
         let authorities = registry::authorities(&self.args.registry, self.config)?;
         let publication = Publication {
             login: Some(login),
-            path: &self.args.action,
+            path: self.component,
             load: async |path: &Path| self.load(path, key).await,
             options: |reference: &ArtifactRef| {
                 registry::options(reference, &self.args.registry, self.config, self.transfer.clone(), self.console)

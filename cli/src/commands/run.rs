@@ -16,6 +16,7 @@ use crate::console::{Console, Logs};
 use crate::errors::ExpectedError;
 use crate::inputs::Inputs;
 use crate::parameters::{Draft, Input, Param};
+use crate::progress::Steps;
 use crate::reference::Source;
 use crate::runtime::{self, Work};
 use crate::{answer, config, permissions, receipt, serve, storage};
@@ -23,8 +24,8 @@ use crate::{answer, config, permissions, receipt, serve, storage};
 /// What to run, with what, how.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The component: a file, or the reference of a published one
-    #[arg(value_name = "ACTION.wasm|REF")]
+    /// The component: a file, the file of a function in Python, which is built, or the reference of a published one
+    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
     action: String,
     /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above --params-file
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
@@ -49,7 +50,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub json: bool,
     /// Keep the action loaded and answer POST / with its results until Ctrl-C
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8080",
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ListenAddress::DEFAULT,
           conflicts_with_all = ["params", "params_file", "inputs", "json"])]
     pub serve: Option<ListenAddress>,
     #[command(flatten)]
@@ -77,7 +78,7 @@ struct Cost {
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if let Some(address) = &args.serve {
         let config = config::read(&args.host)?;
-        let source = Source::parse(&args.action)?;
+        let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
         let serving = async {
             let component = Component::of(&source, &args.registry, &config, console).await?;
             let policy = component.policy(args.trust);
@@ -99,7 +100,6 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
 }
 
 fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
-    let started = Instant::now();
     let mut config = config::read(&args.host)?;
     config.concurrency = 1;
     let source = Source::parse(&args.action)?;
@@ -110,7 +110,9 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         ));
     }
     let inputs = Inputs::read(args.inputs)?;
+    let source = source.built(&config, Steps::new(false, console))?;
 
+    let started = Instant::now();
     runtime::start(Work::One)?.block_on(async {
         let component = Component::of(&source, &args.registry, &config, console).await?;
         let host = Arc::new(Host::under(&config, component.policy(args.trust))?);

@@ -14,6 +14,7 @@ use crate::component::{self, Component};
 use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::openwhisk::error::OpenWhiskError;
+use crate::progress::Steps;
 use crate::{config, reference};
 
 /// The largest code that OpenWhisk stores: of the text, so of base64.
@@ -50,7 +51,7 @@ impl Source {
         let Some(name) = &args.action else { return Ok(Self::Image) };
         let config = config::read(&HostArgs::default())?;
         let registry = RegistryArgs { insecure: args.registry_insecure, ca: args.registry_ca.clone() };
-        let (component, code, reference) = match reference::Source::parse(name)? {
+        let (component, code, reference) = match reference::Source::parse(name)?.built(&config, Steps::new(false, console))? {
             reference::Source::File(path) => {
                 let component = Component::read(&path)?;
                 let code = encode(&component.bytes, name)?;

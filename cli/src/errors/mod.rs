@@ -95,6 +95,12 @@ pub enum ExpectedError {
     Step(StepFailed),
 }
 
+impl From<crate::project::python::PythonError> for ExpectedError {
+    fn from(error: crate::project::python::PythonError) -> Self {
+        Self::Project(ProjectError::Python(Box::new(error)))
+    }
+}
+
 impl ExpectedError {
     /// For `map_err`: what was tried with which path.
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {

@@ -150,7 +150,7 @@ fn how_to_describe(name: &str) -> String {
     format!(
         "say it where the function is written, and build it again:\n    \
          Rust       #[keynet_function(name = \"{name}\", description = \"What it does, for a person.\")]\n    \
-         Python     @keynet_function(name=\"{name}\", description=\"What it does, for a person.\")\n    \
+         Python     @keynet_function(\"{name}\", description=\"What it does, for a person.\"), or a docstring in the function\n    \
          otherwise  `name` and `description` in what the exported `describe` answers"
     )
 }

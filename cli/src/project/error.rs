@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use keynet_host::ActionError;
 use keynet_host::policy::AskError;
 
+use super::python::PythonError;
 use crate::errors::{Diagnostic, Exit};
 
 /// What is wrong with the project, or with what builds it.
@@ -27,8 +28,22 @@ pub enum ProjectError {
     #[error("{} is there already and is not an empty folder", .0.display())]
     Occupied(PathBuf),
     /// Nothing to build.
-    #[error("{} is not a project: it has no Cargo.toml", .0.display())]
+    #[error("{} is not a project: it has no Cargo.toml and no Python file with @keynet_function", .0.display())]
     NoProject(PathBuf),
+    /// A folder that could be a project of either language.
+    #[error("{} has a Cargo.toml, and {} has a function in Python", folder.display(), function.display())]
+    TwoLanguages {
+        /// The folder.
+        folder: PathBuf,
+        /// The function's file.
+        function: PathBuf,
+    },
+    /// Arguments for cargo where it is not run.
+    #[error("arguments for cargo were given, and {} is built without it", .0.display())]
+    NotCargo(PathBuf),
+    /// A function in Python.
+    #[error(transparent)]
+    Python(#[from] Box<PythonError>),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -70,7 +85,14 @@ impl Diagnostic for ProjectError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
-            Self::NoProject(_) => "make one with `keynet-inference new NAME`, or name its folder with --path",
+            Self::NoProject(_) => {
+                "make one with `keynet-inference new NAME`, or with `--lang python`; name its folder with --path, or the file of a function in Python"
+            }
+            Self::TwoLanguages { function, .. } => {
+                return Some(format!("to build the function in Python: keynet-inference build {}", function.display()));
+            }
+            Self::NotCargo(_) => "leave out --profile and what follows --",
+            Self::Python(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!("this version's SDK is at {}: write that path into the project's Cargo.toml", instead.display()));
             }

@@ -2,20 +2,27 @@
 
 pub mod cargo;
 mod error;
+pub mod finish;
 pub mod name;
+pub mod python;
 pub mod sdk;
+mod source;
 pub mod template;
 pub mod toolchain;
+pub mod unpacking;
 
 use clap::ValueEnum;
 
 pub use error::ProjectError;
+pub use source::ProjectSource;
 
 /// What an action can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
     /// Rust, built by cargo.
     Rust,
+    /// Python, built by componentize-py.
+    Python,
 }
 
 impl Language {
@@ -23,6 +30,7 @@ impl Language {
     pub fn template(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::Python => "python",
         }
     }
 
@@ -30,6 +38,7 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
+            Self::Python => "Python",
         }
     }
 }

@@ -77,7 +77,7 @@ pub fn check(name: &str, language: Language) -> Result<(), ProjectError> {
     match language {
         Language::Rust if name.starts_with(|c: char| c.is_ascii_digit()) => wrong("a Rust package's name does not begin with a digit"),
         Language::Rust if RUST_WORDS.contains(&name) => wrong("it is a word of Rust"),
-        Language::Rust => Ok(()),
+        Language::Rust | Language::Python => Ok(()),
     }
 }
 

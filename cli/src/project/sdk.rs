@@ -1,18 +1,13 @@
 //! The Rust SDK that new projects depend on: a published version, or the one this binary carries, unpacked into the user's cache.
-//!
-//! It is unpacked by version and content, so that a project keeps the SDK it was made with, and as a whole: a folder that is there under
-//! its name is complete, whoever else unpacks it at the same moment and wherever that is interrupted.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keynet_host::Digest;
 use toml::{Table, Value};
 
-use super::ProjectError;
-use crate::embedded::{File, SDK};
+use super::{ProjectError, unpacking};
+use crate::embedded::RUST_SDK;
 use crate::errors::ExpectedError;
 
 /// The version of the SDK on crates.io that fits, once there is one.
@@ -66,54 +61,7 @@ fn depended_on(manifest: &Path) -> Option<PathBuf> {
 
 /// The folder of the package, unpacked below `cache`.
 fn unpacked(cache: &Path) -> Result<PathBuf, ExpectedError> {
-    let all = std::path::absolute(cache).map_err(ExpectedError::io("find", cache))?.join("sdk");
-    let folder = all.join(format!("{}-{}", env!("CARGO_PKG_VERSION"), content_hash(SDK)));
-    unpack(SDK, &folder).map_err(ExpectedError::io("unpack the SDK into", &folder))?;
-    Ok(folder.join(PACKAGE_FOLDER))
-}
-
-/// A short name for what `files` are and hold.
-fn content_hash(files: &[File]) -> String {
-    let mut all = Vec::new();
-    for file in files {
-        for part in [file.path.as_bytes(), file.bytes] {
-            all.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            all.extend_from_slice(part);
-        }
-    }
-    let digest = Digest::of(&all).hex();
-    digest.get(..12).unwrap_or(&digest).to_owned()
-}
-
-/// Makes `folder` hold `files`, all at once. A damaged folder is replaced.
-fn unpack(files: &[File], folder: &Path) -> io::Result<()> {
-    let parent = folder.parent().unwrap_or(folder);
-    let mut tries = 0;
-    while !is_intact(files, folder) {
-        fs::create_dir_all(parent)?;
-        // Removed when it is dropped, unless it has another name by then.
-        let draft = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent)?;
-        for file in files {
-            let path = draft.path().join(file.path);
-            fs::create_dir_all(path.parent().unwrap_or(draft.path()))?;
-            fs::write(path, file.bytes)?;
-        }
-        match fs::rename(draft.path(), folder) {
-            // Somebody else was first, or the folder is damaged: then it makes room, and is removed with the draft.
-            Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) && tries < 10 => {
-                if !is_intact(files, folder) {
-                    let _ = fs::rename(folder, draft.path().join(folder.file_name().unwrap_or(OsStr::new("damaged"))));
-                }
-                tries += 1;
-            }
-            renamed => return renamed,
-        }
-    }
-    Ok(())
-}
-
-fn is_intact(files: &[File], folder: &Path) -> bool {
-    files.iter().all(|file| fs::read(folder.join(file.path)).is_ok_and(|bytes| bytes == file.bytes))
+    Ok(unpacking::unpacked(RUST_SDK, &cache.join("sdk"))?.join(PACKAGE_FOLDER))
 }
 
 #[cfg(test)]
@@ -122,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_sdk_is_carried_whole() {
-        let paths: Vec<_> = SDK.iter().map(|file| file.path).collect();
+        let paths: Vec<_> = RUST_SDK.iter().map(|file| file.path).collect();
         for path in ["Cargo.toml", "LICENSE", "guest-sdk/rust/Cargo.toml", "guest-sdk/rust/src/lib.rs", "guest-sdk/rust/macros/src/lib.rs"]
         {
             assert!(paths.contains(&path), "{path}");
@@ -133,7 +81,7 @@ mod tests {
 
     #[test]
     fn its_workspace_has_what_it_inherits() {
-        let manifest = SDK.iter().find(|file| file.path == "Cargo.toml").unwrap();
+        let manifest = RUST_SDK.iter().find(|file| file.path == "Cargo.toml").unwrap();
         let manifest: Table = std::str::from_utf8(manifest.bytes).unwrap().parse().unwrap();
         let workspace = &manifest["workspace"];
         assert_eq!(workspace["package"]["version"].as_str(), Some(env!("CARGO_PKG_VERSION")));
@@ -163,13 +111,6 @@ mod tests {
         assert!(folder.join("src/lib.rs").exists());
         assert_ne!(fs::read(folder.join("Cargo.toml")).unwrap(), b"half");
         assert_eq!(fs::read_dir(cache.path().join("sdk")).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn other_content_has_another_hash() {
-        let file = |path, bytes| [File { path, bytes }];
-        assert_eq!(content_hash(&file("a", b"b")), content_hash(&file("a", b"b")));
-        assert_ne!(content_hash(&file("a", b"b")), content_hash(&file("ab", b"")));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Filling a template: `{{name}}` is the action's name, `{{sdk}}` what its manifest depends on.
+//! Filling a template: `{{name}}` is the action's name, `{{sdk}}` what its manifest or requirements name.
 //!
 //! A name in a template that a tool would stumble over has an ending of its own: `Cargo.toml.template`, `gitignore.template` and so on
 //! lose `.template`, and `gitignore` gets its dot.

@@ -22,9 +22,10 @@ from wit_world.exports.function import FunctionInfo
 from wit_world.imports import storage, triton_predict, types
 
 from . import _host
+from ._build import find, user_frames
 from .data_type import DataType
 from .errors import InternalError, InvalidError, KeynetError, of_kind
-from .function import Declaration, declaration_of
+from .function import Declaration
 from .model_config import InputOutput, ModelConfig
 from .result import to_json
 
@@ -54,14 +55,17 @@ class Function:
         """Returns the exports for the decorated function of a user's module: ``main``, or the only one."""
         _host.set_component(_Component())
         root = os.path.dirname(module.__file__ or "")
-        keep_source(root)
-        exports = type("Function", (cls,), {"declaration": find(module), "root": root})
-        exports.declaration.prepare()
-        exports.logs = _log_to_stderr()
+        return type("Function", (cls,), {"declaration": find(module), "root": root})
+
+    @classmethod
+    def settle(cls) -> None:
+        """Does once what every activation would do again; all modules must have been imported."""
+        keep_source(cls.root)
+        cls.declaration.prepare()
+        cls.logs = _log_to_stderr()
         # What is there from the build lives as long as the instance: a collector that looked through it would write to each of its pages.
         gc.collect()
         gc.freeze()
-        return exports
 
     def describe(self) -> FunctionInfo:
         declaration = self.declaration
@@ -83,25 +87,11 @@ class Function:
             _flush()
 
 
-def find(module: ModuleType) -> Declaration:
-    """Returns the declaration of a module's entry point. Raises ``SystemExit`` with what is missing."""
-    main = declaration_of(getattr(module, "main", None))
-    if main is not None:
-        return main
-    found = {id(each): each for each in map(declaration_of, vars(module).values()) if each is not None}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    name = os.path.basename(module.__file__ or module.__name__)
-    if found:
-        raise SystemExit(f"{name} has {len(found)} functions with @keynet_function: call the one to run `main`")
-    raise SystemExit(f'{name} has no function with @keynet_function: put @keynet_function("my-action") before `def main(args):`')
-
-
 def keep_source(root: str) -> None:
     """Keeps the lines of the modules below ``root``, so that a traceback shows them: a component has no files."""
     for each in list(sys.modules.values()):
         path = getattr(each, "__file__", None)
-        if path and path.startswith(root) and not path.startswith(_HERE):
+        if path and path.startswith(f"{root}/") and not path.startswith(_HERE):
             lines = linecache.getlines(path)
             # Without a time of change the entry is never looked up again.
             linecache.cache[path] = (sum(map(len, lines)), None, lines, path)
@@ -134,7 +124,7 @@ def _flush() -> None:
 
 def _told(error: Exception, root: str) -> types.Error:
     """Returns an uncaught exception as the contract's error, after its traceback went to the logs."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_HERE)]
+    frames = user_frames(error.__traceback__)
     if isinstance(error, InvalidError) and not frames:
         return types.Error(_KINDS["invalid"], error.message)  # of the parameters: the caller's to mend
     if frames:
@@ -142,9 +132,22 @@ def _told(error: Exception, root: str) -> types.Error:
         sys.stderr.write("".join(lines).replace(f'File "{root}/', 'File "'))
     if isinstance(error, KeynetError):
         return types.Error(_KINDS[error.kind], error.message)
-    message = "".join(traceback.format_exception_only(error)).strip()
+    message = "".join(traceback.format_exception_only(error)).strip() + _advice(error)
     where = f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
     return types.Error(_KINDS["internal"], message + where)
+
+
+def _advice(error: Exception) -> str:
+    """Returns what to do about errors that CPython on a server would not have raised."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        if error.name.partition(".")[0] in sys.stdlib_module_names:
+            return f"; Python in the sandbox has no `{error.name}`, or it was not imported while the component was built: import it at the top of the file"
+        return f"; only modules that were imported while the component was built exist: import `{error.name}` at the top of the file, and add its package to requirements.txt"
+    if isinstance(error, LookupError) and str(error).startswith("unknown encoding"):
+        return "; only encodings that were used while the component was built exist: call `codecs.lookup` with it at the top of the file"
+    if isinstance(error, FileNotFoundError):
+        return "; an action has no files: read them while the module is imported, at the top of the file"
+    return ""
 
 
 # ---- Imports

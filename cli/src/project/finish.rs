@@ -1,0 +1,54 @@
+//! The last steps of a build in any language: what the action asks for goes into its component, which must be an action.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use keynet_host::policy::Ask;
+use keynet_host::{Action, Config, Host};
+
+use super::ProjectError;
+use crate::errors::ExpectedError;
+use crate::runtime::{self, Work};
+
+/// What an action asks for, beside its manifest.
+pub const ASK: &str = "keynet.toml";
+
+/// Returns the component with what the file at `path`, if there is one, asks for.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Ask::put_into(&text, component).map_err(|source| ProjectError::Ask { path: path.to_owned(), source })?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(component),
+        Err(error) => Err(ExpectedError::io("read", path)(error)),
+    }
+}
+
+/// Returns the name that the action gives itself. It is compiled for that, which the first run then finds done.
+///
+/// # Errors
+/// The component is not an action.
+pub fn name_of(component: &[u8], config: &Config) -> Result<String, ExpectedError> {
+    let host = Arc::new(Host::describing(config)?);
+    let load = Action::load(host, component);
+    let action = runtime::start(Work::One)?.block_on(load).map_err(ProjectError::NotAnAction)?;
+    Ok(action.description().name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_ask_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(ASK);
+        assert_eq!(with_ask(vec![1], &path).unwrap(), [1]);
+        fs::write(&path, "modles = []").unwrap();
+        let error = with_ask(Vec::new(), &path).unwrap_err().one_line();
+        assert!(error.contains("keynet.toml") && error.contains("modles"), "{error}");
+    }
+}

@@ -1,0 +1,101 @@
+//! The packages of a project, installed for the Python of components.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use keynet_host::Digest;
+
+use super::environment::Environment;
+use super::requirements::Requirements;
+use super::{PythonError, kept, late_imports, pip, wheels};
+use crate::errors::ExpectedError;
+use crate::progress::Steps;
+
+/// What a wheel may be for: the CPython inside componentize-py on WASI, or any Python.
+const TARGET: [&str; 10] = [
+    "--only-binary=:all:",
+    "--implementation=cp",
+    "--python-version=3.14",
+    "--abi=cp314",
+    "--abi=none",
+    "--platform=wasi_0_0_0_wasm32",
+    "--no-compile",
+    "--no-warn-script-location",
+    "--progress-bar=off",
+    "--ignore-installed",
+];
+
+/// Packages that have native code, and are built by this project.
+const NATIVE: [&str; 2] = ["numpy", "pillow"];
+
+/// The installed packages of a set of requirements.
+#[derive(Debug)]
+pub struct Packages(PathBuf);
+
+impl Packages {
+    /// The folder that they are imported from.
+    pub fn folder(&self) -> PathBuf {
+        self.0.join("site-packages")
+    }
+
+    /// The file with what their functions import when they are called.
+    pub fn late_imports(&self) -> PathBuf {
+        self.0.join("late-imports.json")
+    }
+}
+
+/// Installs what `requirements` name and what that needs; `None` if they are empty. They are resolved once: what is installed changes when
+/// the requirements do.
+///
+/// # Errors
+/// A package has native code that there is not, packages exclude each other, or the index cannot be reached.
+pub fn prepare(requirements: &Requirements, environment: &Environment, steps: Steps) -> Result<Option<Packages>, ExpectedError> {
+    if requirements.is_empty() {
+        return Ok(None);
+    }
+    let key = [requirements.text(), Environment::hash_of("toolchain/"), Environment::hash_of("wheels/")].join("\n");
+    let key = Digest::of(key.as_bytes()).hex();
+    let folder = environment.cache().join("packages").join(key.get(..16).unwrap_or(&key));
+    kept::folder(&folder, |draft| {
+        environment.prepare(steps)?;
+        let list = draft.join("requirements.txt");
+        fs::write(&list, requirements.text()).map_err(ExpectedError::io("write", &list))?;
+        if NATIVE.iter().any(|name| requirements.name(name)) {
+            return install(&list, draft, Some(&wheels::build(environment, steps)?), environment, steps, &requirements.names());
+        }
+        match install(&list, draft, None, environment, steps, &requirements.names()) {
+            // A package needs one that is built here.
+            Err(error) if lacks_native(&error) => {
+                install(&list, draft, Some(&wheels::build(environment, steps)?), environment, steps, &requirements.names())
+            }
+            installed => installed,
+        }
+    })?;
+    Ok(Some(Packages(folder)))
+}
+
+fn lacks_native(error: &ExpectedError) -> bool {
+    use crate::project::ProjectError;
+    let ExpectedError::Project(ProjectError::Python(error)) = error else { return false };
+    matches!(error.as_ref(), PythonError::Package { requirement, .. } if super::error::is_ours(requirement))
+}
+
+fn install(
+    list: &Path,
+    draft: &Path,
+    wheels: Option<&Path>,
+    environment: &Environment,
+    steps: Steps,
+    names: &str,
+) -> Result<(), ExpectedError> {
+    let _step = steps.begin(&format!("installing {names} and what they need, once for these requirements"));
+    let mut python = environment.python();
+    let mut install = pip::command(python.arg(environment.sdk().join("toolchain/install.py")));
+    install.arg("install").args(TARGET).arg("--target").arg(draft.join("site-packages")).arg("--requirement").arg(list);
+    if let Some(wheels) = wheels {
+        install.arg("--find-links").arg(wheels);
+    }
+    pip::run(&mut install, names)?;
+    let packages = Packages(draft.to_owned());
+    late_imports::write(&packages.folder(), &packages.late_imports(), environment)
+}
