@@ -52,12 +52,8 @@ class Function:
         """Returns the exports for the decorated function of a user's module: ``main``, or the only one."""
         _host.set_component(_Component())
         root = os.path.dirname(module.__file__ or "")
+        keep_source(root)
         return type("Function", (cls,), {"declaration": find(module), "root": root})
-
-    @classmethod
-    def keep_sources(cls) -> None:
-        """Keeps the lines of the project's modules, all of which must have been imported."""
-        keep_source(cls.root)
 
     def describe(self) -> FunctionInfo:
         declaration = self.declaration
