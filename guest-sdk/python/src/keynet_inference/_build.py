@@ -40,12 +40,11 @@ def function_of(name: str, project: str, late_imports: dict[str, str]) -> type[F
         if not os.path.isfile(os.path.join(project, f"{name}.py")):
             raise BuildError(f"{name}.py is not in the project's folder")
         module = importlib.import_module(name)
+        find(module)
+        _late_imports.load(late_imports)
         from ._component import Function
 
-        function = Function.of(module)
-        _late_imports.load(late_imports)
-        function.settle()
-        return function
+        return Function.of(module)
     except BaseException as error:
         print(f"\n{MARK}{json.dumps(report(error, project))}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

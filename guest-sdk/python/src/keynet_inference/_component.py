@@ -52,20 +52,17 @@ class Function:
 
     @classmethod
     def of(cls, module: ModuleType) -> type[Function]:
-        """Returns the exports for the decorated function of a user's module: ``main``, or the only one."""
+        """Returns the exports for the decorated function of a user's module, ``main`` or the only one; all modules must have been imported."""
         _host.set_component(_Component())
         root = os.path.dirname(module.__file__ or "")
-        return type("Function", (cls,), {"declaration": find(module), "root": root})
-
-    @classmethod
-    def settle(cls) -> None:
-        """Does once what every activation would do again; all modules must have been imported."""
-        keep_source(cls.root)
-        cls.declaration.prepare()
-        cls.logs = _log_to_stderr()
+        keep_source(root)
+        exports = type("Function", (cls,), {"declaration": find(module), "root": root})
+        exports.declaration.prepare()
+        exports.logs = _log_to_stderr()
         # What is there from the build lives as long as the instance: a collector that looked through it would write to each of its pages.
         gc.collect()
         gc.freeze()
+        return exports
 
     def describe(self) -> FunctionInfo:
         declaration = self.declaration
