@@ -11,6 +11,7 @@ use rten_onnx::onnx::{GraphProto, ValueInfoProto};
 
 use super::repository::failed;
 use crate::error::{Error, Result};
+use crate::inference::embedded::check_config;
 use crate::inference::model_files::text_format::{self, Message, Value};
 use crate::inference::model_files::{MAX_CONFIG_BYTES, element_type};
 use crate::quote::shown;
@@ -46,7 +47,9 @@ impl Configuration {
     }
 
     fn parse(text: String) -> Result<Self> {
-        let message = text_format::parse(&text).map_err(|error| Error::invalid(format!("the model's {CONFIG}, {error}")))?;
+        let wrong = |error: text_format::SyntaxError| Error::invalid(format!("the model's {CONFIG}, {error}"));
+        let message = text_format::parse(&text).map_err(wrong)?;
+        check_config(&message).map_err(wrong)?;
         Ok(Self { text, message })
     }
 
@@ -81,6 +84,32 @@ impl Configuration {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// Makes sure that Triton, if it is to load the model, has what the configuration says: it has no tensors without dimensions, unless
+    /// the model batches.
+    ///
+    /// # Errors
+    /// `invalid`: the name of an input or output without dimensions.
+    pub fn check_scalars(&self, for_triton: bool) -> Result<()> {
+        let batched = matches!(self.message.last("max_batch_size").map(|field| &field.value), Some(Value::Integer(1..)));
+        if !for_triton || batched {
+            return Ok(());
+        }
+        for kind in ["input", "output"] {
+            for field in self.message.all(kind) {
+                let Value::Message(tensor) = &field.value else { continue };
+                let Some(Value::Message(reshape)) = tensor.last("reshape").map(|field| &field.value) else { continue };
+                if reshape.last("shape").is_none() {
+                    return Err(Error::invalid(format!(
+                        "the model's {kind} {} is a scalar, without dimensions, which Triton has for no model that does not batch: export \
+                         the model with the shape [1] in its place, or run it in process (unset TRITON_URL)",
+                        shown(string(tensor, "name").unwrap_or_default())
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `default_model_filename`.
@@ -218,6 +247,19 @@ mod tests {
         }
         assert!(given("default_model_filename: 'x/y'").model_file().is_err());
         assert!(Configuration::parse("name:".to_owned()).unwrap_err().message.contains("line 1"));
+    }
+
+    #[test]
+    fn a_scalar_is_refused_for_a_triton_that_would_not_load_it() {
+        let scalar = "name: \"sr\" dims: [ 1 ] reshape: { shape: [ ] }";
+        for kind in ["input", "output"] {
+            let config = given(&format!("{kind} [ {{ {scalar} }} ]"));
+            let error = config.check_scalars(true).unwrap_err();
+            assert!(error.message.starts_with(&format!("the model's {kind} sr is a scalar")), "{error}");
+            assert!(config.check_scalars(false).is_ok());
+            assert!(given(&format!("max_batch_size: 8 {kind} [ {{ {scalar} }} ]")).check_scalars(true).is_ok());
+        }
+        assert!(given("input { name: \"x\" dims: [ 1 ] reshape { shape: [ 1, 1 ] } }").check_scalars(true).is_ok());
     }
 
     #[test]
