@@ -25,8 +25,16 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
             let elu = maker.add("Elu", &[&scaled], vec![float_attribute("alpha", 1.0)]);
             maker.add_as("Mul", &[&elu, &alpha], Vec::new(), output);
         }
+        "Softplus" => {
+            let softplus = softplus(x, fact(0), maker);
+            maker.add_as("Identity", &[&softplus], Vec::new(), output);
+        }
+        "Relu" if fact(0).is_some_and(Fact::is_integer) => {
+            let zero = maker.integer(0);
+            maker.add_as("Max", &[x, &zero], Vec::new(), output);
+        }
         "Mish" => {
-            let plus = maker.add("Softplus", &[x], Vec::new());
+            let plus = softplus(x, fact(0), maker);
             let tanh = maker.add("Tanh", &[&plus], Vec::new());
             maker.add_as("Mul", &[x, &tanh], Vec::new(), output);
         }
@@ -76,6 +84,10 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
             maker.nodes.push(node);
         }
         operator if is_small(fact(0)) && IN_WIDER.contains(&operator) => in_wider(node, inputs, DataType::INT32, maker),
+        // The elements of a nearest one are copies.
+        "Resize" if is_small(fact(0)) && matches!(node.text("mode"), None | Some("nearest")) => {
+            in_wider(node, inputs, DataType::FLOAT, maker)
+        }
         "MaxPool" if is_small(fact(0)) => in_wider(node, inputs, DataType::FLOAT, maker),
         "Pow" if fact(0).is_some_and(Fact::is_float) && fact(1).is_some_and(|power| !power.is_float()) => {
             let Some(power) = node.input.get(1) else { return false };
@@ -102,9 +114,41 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
     true
 }
 
+/// `log(1 + exp(x))`, for large elements too: `max(x, 0) + log(1 + exp(-|x|))`.
+fn softplus(x: &str, like: Option<&Fact>, maker: &mut Maker) -> String {
+    let (zero, one) = (maker.float_like(0.0, like), maker.float_like(1.0, like));
+    let size = maker.add("Abs", &[x], Vec::new());
+    let below = maker.add("Neg", &[&size], Vec::new());
+    let small = maker.add("Exp", &[&below], Vec::new());
+    let sum = maker.add("Add", &[&small, &one], Vec::new());
+    let logarithm = maker.add("Log", &[&sum], Vec::new());
+    let positive = maker.add("Max", &[x, &zero], Vec::new());
+    maker.add("Add", &[&positive, &logarithm], Vec::new())
+}
+
 /// Operators that rten has for 32 bits, and whose results there, cut to 8 bits, are those of 8 bits.
-const IN_WIDER: [&str; 15] =
-    ["Add", "Sub", "Mul", "Div", "Mod", "Max", "Min", "Clip", "Neg", "Abs", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"];
+const IN_WIDER: [&str; 20] = [
+    "Concat",
+    "NonZero",
+    "ReduceMax",
+    "ReduceMin",
+    "Sign",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Mod",
+    "Max",
+    "Min",
+    "Clip",
+    "Neg",
+    "Abs",
+    "Less",
+    "LessOrEqual",
+    "Greater",
+    "GreaterOrEqual",
+    "Equal",
+];
 
 fn is_small(fact: Option<&Fact>) -> bool {
     matches!(fact.and_then(|fact| fact.element), Some(DataType::INT8 | DataType::UINT8))
@@ -119,7 +163,7 @@ fn in_wider(node: &NodeProto, inputs: &[Option<&Fact>], wider: DataType, maker: 
             *input = maker.cast(input, wider);
         }
     }
-    let compares = matches!(node.operator(), "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Equal");
+    let compares = matches!(node.operator(), "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Equal" | "NonZero");
     let (Some(output), Some(element), false) = (node.output.first().cloned(), element, compares) else {
         maker.nodes.push(node);
         return;
@@ -162,7 +206,7 @@ fn quantize_by(
     if node.integer("block_size").unwrap_or(0) != 0 {
         return false;
     }
-    let mut placed = |name: &str, maker: &mut Maker| match shape {
+    let placed = |name: &str, maker: &mut Maker| match shape {
         None => name.to_owned(),
         Some(shape) => {
             let shape = maker.integers(shape);
@@ -194,7 +238,7 @@ fn divide(x: &str, y: &str, maker: &mut Maker) -> String {
 /// As ONNX defines it; the scale of a tensor of zeros is 1, as ONNX Runtime has it.
 fn dynamic_quantize(node: &NodeProto, maker: &mut Maker) {
     let Some(x) = node.input.first() else { return };
-    let mut output = |index: usize, maker: &mut Maker| match node.output.get(index).filter(|name| !name.is_empty()) {
+    let output = |index: usize, maker: &mut Maker| match node.output.get(index).filter(|name| !name.is_empty()) {
         Some(name) => name.clone(),
         None => maker.name(),
     };
@@ -227,9 +271,10 @@ fn float_attribute(name: &str, value: f32) -> AttributeProto {
 }
 
 /// Writes a node of an old opset, or with a default that rten takes for another, as rten reads it.
-pub(super) fn modernize(node: &mut NodeProto, inputs: &[Option<&Fact>]) {
+pub(super) fn modernize(node: &mut NodeProto, inputs: &[Option<&Fact>], opset: i64) {
     let remove = |node: &mut NodeProto, name: &str| node.attribute.retain(|attribute| attribute.name.as_deref() != Some(name));
     match node.operator() {
+        "Resize" if opset < 11 => node.op_type = Some("Upsample".to_owned()),
         "BatchNormalization" | "Dropout" if node.integer("is_test").is_some_and(|test| test != 0) => remove(node, "is_test"),
         "Gemm" => remove(node, "broadcast"),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" if node.attribute("broadcast").is_some() => {

@@ -95,6 +95,7 @@ fn range(node: &NodeProto, inputs: &Inputs<'_>, most_elements: i64) -> Option<Ra
         "Trilu" => Some(known(0)?.hull(Range::new(0, 0))),
         "EyeLike" => Some(Range::BOOL),
         "Cast" | "CastLike" => known(0),
+        "ScatterElements" | "ScatterND" if matches!(node.text("reduction"), Some("add" | "mul")) => None,
         operator => {
             let passed = passed_on(operator)?;
             let ranges = inputs.iter().enumerate().filter(|(index, _)| passed.contains(index));
@@ -199,6 +200,7 @@ fn may_be_float(fact: &Fact) -> bool {
 /// The integers that an operator with no rule here makes: those that may leave the 32 bits, or not.
 fn unbounded(node: &NodeProto) -> Range {
     match node.operator() {
+        "ScatterElements" | "ScatterND" => Range::new(-LARGEST * LARGEST, LARGEST * LARGEST),
         "Pow" | "ReduceSum" | "ReduceProd" | "ReduceSumSquare" | "ReduceL1" | "ReduceL2" | "ReduceLogSum" | "CumSum" | "MatMul"
         | "Gemm" | "Einsum" | "Cast" | "CastLike" | "Mean" => Range::new(-LARGEST * LARGEST, LARGEST * LARGEST),
         _ => Range::ALL,

@@ -145,7 +145,7 @@ impl Walk {
         for (output, fact) in outputs.iter_mut().zip(inner) {
             *output = fact;
         }
-        compose::modernize(&mut node, &inputs);
+        compose::modernize(&mut node, &inputs, self.opset);
         refuse::check(&node, &inputs, &outputs, self.opset)?;
         let kernel = Kernel::of(&node).map_err(|error| format!("{error}: {WAY_OUT}"))?;
         let (guarded, names) = (node.clone(), node.output.clone());

@@ -91,10 +91,29 @@ fn attributes(node: &NodeProto, inputs: &[Option<&Fact>], opset: i64) -> Result<
         }
         "DFT" | "STFT" => "needs more than FP32's precision",
         "RandomUniform" | "RandomUniformLike" | "Multinomial" => "draws random numbers",
+        "AveragePool" if node.integer("count_include_pad") == Some(1) && node.integer("ceil_mode") == Some(1) => {
+            "has count_include_pad and ceil_mode"
+        }
+        operator
+            if OF_FLOATS.contains(&operator) && fact(0).and_then(|fact| fact.element).is_some() && !fact(0).is_some_and(Fact::is_float) =>
+        {
+            "has an input of integers"
+        }
+        "Resize" if fact(0).is_some_and(|fact| fact.element.is_some() && !fact.is_float()) && !is_small_and_nearest(node, fact(0)) => {
+            "has an input of integers"
+        }
         "Resize" if far_from_aligned(node, inputs) => "has coordinate_transformation_mode align_corners with scales that are not whole",
         _ => return Ok(()),
     };
     Err(format!("{refused}, which is not computed in process"))
+}
+
+/// Operators that ONNX has for integers too, and rten for floats only.
+const OF_FLOATS: [&str; 8] = ["MatMul", "Gemm", "Einsum", "ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "PRelu"];
+
+fn is_small_and_nearest(node: &NodeProto, input: Option<&Fact>) -> bool {
+    let is_small = matches!(input.and_then(|fact| fact.element), Some(DataType::UINT8 | DataType::INT8));
+    is_small && matches!(node.text("mode"), None | Some("nearest"))
 }
 
 /// Whether the corners of a size that is no whole number would be aligned: rten, as ONNX Runtime, takes the size that was cut.

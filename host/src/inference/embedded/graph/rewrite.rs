@@ -39,7 +39,14 @@ pub(super) fn rewrite(mut node: NodeProto, inputs: &[Option<&Fact>], opset: i64,
         }
         "Cast" => return cast(node, maker),
         "Sign" if first.is_none_or(|fact| !fact.is_integer()) => sign(node, first, maker)?,
-        "ArgMax" | "ArgMin" => first_of_equals(node, maker),
+        "ArgMax" | "ArgMin" => {
+            if first.is_some_and(|fact| matches!(fact.element, Some(DataType::INT8 | DataType::UINT8)))
+                && let Some(input) = node.input.first_mut()
+            {
+                *input = maker.cast(input, DataType::INT32);
+            }
+            first_of_equals(node, maker);
+        }
         "Softmax" | "LogSoftmax" if opset < 13 => of_all_axes(node, first, maker),
         _ => maker.nodes.push(node),
     }

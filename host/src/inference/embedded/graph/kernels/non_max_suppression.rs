@@ -151,7 +151,7 @@ mod tests {
         let mut inputs: Vec<_> = values.iter().map(|value| Some(value.as_view())).collect();
         inputs.push(least.as_ref().map(Value::as_view));
         let Value::Int32Tensor(rows) = NonMaxSuppression { centers }.run(&inputs).unwrap() else { panic!() };
-        rows.data().unwrap().as_chunks().0.to_vec()
+        rows.into_data().as_chunks().0.to_vec()
     }
 
     const BOXES: [f32; 12] = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.02, 1.02, 0.0, 10.0, 1.0, 11.0];
