@@ -22,6 +22,8 @@
 //! * **Time**: at the deadline the caller is answered; the run goes on, since rten cannot be interrupted, and keeps its place and its
 //!   memory until it ends. Callers behind it wait until their own deadline.
 
+#[cfg(test)]
+mod answers;
 mod cache;
 mod config_pbtxt;
 mod convert;

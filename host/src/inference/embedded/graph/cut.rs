@@ -102,7 +102,7 @@ fn levels(graph: &GraphProto, kernels: &HashMap<String, Kernel>) -> HashMap<Stri
 }
 
 /// A value of a type and shape; -1 for a dimension of any size.
-pub(super) fn info(name: &str, element: Option<DataType>, shape: &[i64]) -> ValueInfoProto {
+pub(in super::super) fn info(name: &str, element: Option<DataType>, shape: &[i64]) -> ValueInfoProto {
     let dim = shape.iter().map(|size| rten_onnx::onnx::Dimension { dim_value: Some(*size).filter(|size| *size >= 0), dim_param: None });
     let shape = element.map(|_| TensorShapeProto { dim: dim.collect() });
     let tensor = element.map(|_| TypeProtoTensor { elem_type: element, shape });

@@ -35,6 +35,13 @@ use node::{Maker, NodeExt};
 use weights::Weights;
 pub(super) use weights::is_single;
 
+/// What tests make graphs with.
+#[cfg(test)]
+pub(super) mod for_tests {
+    pub(in super::super) use super::cut::info as value_info;
+    pub(in super::super) use super::node::{Maker, integer};
+}
+
 /// Where a model runs that cannot be run in process.
 pub(super) const WAY_OUT: &str = "ask a Triton server for it (TRITON_URL), or export the model without it";
 

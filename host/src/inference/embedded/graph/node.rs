@@ -61,7 +61,7 @@ pub(in super::super) fn names_used<'a>(node: &'a NodeProto, names: &mut Vec<&'a 
 
 /// Makes nodes whose values have names that no value of a file has.
 #[derive(Debug, Default)]
-pub(super) struct Maker {
+pub(in super::super) struct Maker {
     made: usize,
     pub nodes: Vec<NodeProto>,
 }
@@ -97,7 +97,7 @@ impl Maker {
     }
 
     /// A scalar of the type of a value.
-    pub fn float_like(&mut self, value: f32, like: Option<&Fact>) -> String {
+    pub(super) fn float_like(&mut self, value: f32, like: Option<&Fact>) -> String {
         let constant = self.float(value);
         match like.and_then(|fact| fact.element) {
             Some(element) if element != DataType::FLOAT => self.cast(&constant, element),
@@ -124,7 +124,7 @@ pub(super) fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto { name: Some(name.to_owned()), r#type: Some(kind), ..AttributeProto::default() }
 }
 
-pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
+pub(in super::super) fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto { i: Some(value), ..attribute(name, AttributeType::INT) }
 }
 
