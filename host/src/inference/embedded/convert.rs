@@ -18,11 +18,11 @@ use crate::error::{Error, Result};
 
 const _: () = assert!(cfg!(target_endian = "little"), "tensors are little-endian bytes");
 
-/// A tensor as rten takes it.
+/// A tensor as rten takes it. FP64 may be `rounded` to FP32, or must have its numbers.
 ///
 /// # Errors
 /// `invalid`: an INT64 element that does not fit 32 bits. The text is to follow the input's name.
-pub(super) fn to_rten(tensor: &Tensor) -> Result<ValueOrView<'_>> {
+pub(super) fn to_rten(tensor: &Tensor, rounded: bool) -> Result<ValueOrView<'_>> {
     let shape: Vec<usize> = tensor.shape().dimensions().iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
     let bytes = tensor.data().as_ref();
     match tensor.data_type() {
@@ -33,6 +33,7 @@ pub(super) fn to_rten(tensor: &Tensor) -> Result<ValueOrView<'_>> {
         DataType::Bool => owned(&shape, bytes.iter().map(|byte| i32::from(*byte != 0)).collect()),
         DataType::Int64 => owned(&shape, narrowed(bytes)?),
         DataType::Fp16 => owned(&shape, elements(bytes, |two| f16::from_le_bytes(two).to_f32())),
+        DataType::Fp64 if rounded => owned(&shape, elements(bytes, |eight| f64::from_le_bytes(eight) as f32)),
         DataType::Fp64 => owned(&shape, singles(bytes)?),
         other => Err(Error::invalid(format!("{other} is not a type that models run in process can take"))),
     }
@@ -149,7 +150,7 @@ mod tests {
     }
 
     fn there_and_back(tensor: &Tensor) -> Result<Tensor> {
-        let value = match to_rten(tensor)? {
+        let value = match to_rten(tensor, false)? {
             ValueOrView::Value(value) => value,
             ValueOrView::View(view) => view.to_owned(),
         };

@@ -11,7 +11,10 @@
 //!   again, and one that is added is found. Symbolic links are followed. Weights beside the graph (ONNX external data) are read, but a
 //!   change of theirs alone is not noticed.
 //! * **Of `config.pbtxt`** these are used: `name`, `platform`, `backend`, `max_batch_size`, `input` and `output` (`name`, `data_type`,
-//!   `dims`, `reshape`), `default_model_filename`, `version_policy`. A platform that is not ONNX is reported and not obeyed. Every other field is read over.
+//!   `dims`, `reshape`), `default_model_filename`, `version_policy`. A platform that is not ONNX is reported and not obeyed. Every other
+//!   field is read over.
+//! * **Answers** are those of ONNX, or the model is refused when it is loaded (`graph`): rten computes some operators otherwise, and
+//!   INT64 and FP64 with 32 bits.
 //! * **Requests** are checked against the model before anything is allocated. Their parameters (`priority`, `timeout`, …) mean nothing
 //!   here and are ignored. Any size of the batch dimension works, up to `max_batch_size` if there is one.
 //! * **Copies**: FP32, INT32, INT8 and UINT8 go in without a copy when their bytes are aligned (otherwise one) and come out without one;

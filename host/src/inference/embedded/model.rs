@@ -34,6 +34,8 @@ pub(super) struct LoadedModel {
     /// Of the signature's inputs and outputs, in its order.
     inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
+    /// Of its inputs: FP64 that may be rounded to FP32.
+    rounded: Vec<bool>,
     /// Likewise: the shapes that they have in the model, where the configuration says others.
     input_reshapes: Vec<Option<Reshape>>,
     output_reshapes: Vec<Option<Reshape>>,
@@ -80,7 +82,7 @@ impl LoadedModel {
             let most_elements = i64::try_from(limits.max_run_bytes / 4).unwrap_or(i64::MAX).max(1 << 28);
             let prepared = graph::prepare(file, &located.file, most_elements).map_err(refused)?;
             let model = prepared.load().map_err(refused)?;
-            let Prepared { graph, cut, .. } = prepared;
+            let Prepared { graph, cut, rounded, .. } = prepared;
             let node = |name: &str| model.node_id(name).map_err(|error| broken(&format!("cannot be prepared: {error}")));
             let inputs = signature.inputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
             let outputs = signature.outputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
@@ -89,7 +91,8 @@ impl LoadedModel {
             let growth = Growth::new(&graph, &model, &memory);
             let (input_reshapes, output_reshapes) =
                 (reshapes(&signature.inputs, &located.config.inputs), reshapes(&signature.outputs, &located.config.outputs));
-            Ok(Self { signature, model, stages, memory, growth, inputs, outputs, input_reshapes, output_reshapes })
+            let rounded = signature.inputs.iter().map(|port| rounded.contains(&port.name)).collect();
+            Ok(Self { rounded, signature, model, stages, memory, growth, inputs, outputs, input_reshapes, output_reshapes })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| Err(broken(&format!("made rten panic: {}", panic_text(&*panic)))))
     }
@@ -186,8 +189,8 @@ impl LoadedModel {
         let label = &self.signature.label;
         let PreparedRun { inputs, mut outputs, mut sizes, limits } = run;
         let mut values = Vec::with_capacity(inputs.len());
-        for (node, given) in self.inputs.iter().zip(&inputs) {
-            let value = convert::to_rten(&given.tensor)
+        for ((node, rounded), given) in self.inputs.iter().zip(&self.rounded).zip(&inputs) {
+            let value = convert::to_rten(&given.tensor, *rounded)
                 .map_err(|error| Error { message: format!("model {label}, input {}: {error}", given.name), ..error })?;
             values.push((*node, value));
         }

@@ -103,6 +103,8 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
             }
             maker.nodes.push(node);
         }
+        "LayerNormalization" if node.output.iter().skip(1).any(|name| !name.is_empty()) => return normalize(node, fact(0), maker),
+        "Resize" if node.attribute("axes").is_some() && node.text("mode") != Some("cubic") => return resize(node, fact(0), maker),
         "Squeeze" | "Unsqueeze" if fact(1).is_some_and(|axes| axes.rank == Some(0)) => {
             let Some(axes) = node.input.get(1) else { return false };
             let one = maker.integers(&[1]);
@@ -111,6 +113,58 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
         }
         _ => return false,
     }
+    true
+}
+
+/// `LayerNormalization` whose other outputs are wanted. Whether the number of dimensions is known.
+fn normalize(node: &NodeProto, x: Option<&Fact>, maker: &mut Maker) -> bool {
+    let (Some(rank), [input, scale, rest @ ..]) = (x.and_then(|fact| fact.rank), node.input.as_slice()) else { return false };
+    let rank = i64::try_from(rank).unwrap_or(0);
+    let axis = node.integer("axis").unwrap_or(-1);
+    let axes: Vec<i64> = (if axis < 0 { axis + rank } else { axis }..rank).collect();
+    let name = |index: usize, maker: &mut Maker| match node.output.get(index).filter(|name| !name.is_empty()) {
+        Some(name) => name.clone(),
+        None => maker.name(),
+    };
+    let names = [0, 1, 2].map(|index| name(index, maker));
+    let [output, mean, inverse] = &names;
+    let over = || vec![integers("axes", &axes), integer("keepdims", 1)];
+    maker.add_as("ReduceMean", &[input], over(), mean);
+    let distance = maker.add("Sub", &[input, mean], Vec::new());
+    let square = maker.add("Mul", &[&distance, &distance], Vec::new());
+    let variance = maker.add("ReduceMean", &[&square], over());
+    let epsilon = maker.float_like(node.attribute("epsilon").and_then(|value| value.f).unwrap_or(1e-5), x);
+    let variance = maker.add("Add", &[&variance, &epsilon], Vec::new());
+    let deviation = maker.add("Sqrt", &[&variance], Vec::new());
+    maker.add_as("Reciprocal", &[&deviation], Vec::new(), inverse);
+    let normal = maker.add("Mul", &[&distance, inverse], Vec::new());
+    match rest.first().filter(|bias| !bias.is_empty()) {
+        None => maker.add_as("Mul", &[&normal, scale], Vec::new(), output),
+        Some(bias) => {
+            let scaled = maker.add("Mul", &[&normal, scale], Vec::new());
+            maker.add_as("Add", &[&scaled, bias], Vec::new(), output);
+        }
+    }
+    true
+}
+
+/// `Resize` of some axes, as one of all. Whether the number of dimensions is known.
+fn resize(node: &NodeProto, x: Option<&Fact>, maker: &mut Maker) -> bool {
+    let (Some(rank), Some(input)) = (x.and_then(|fact| fact.rank), node.input.first()) else { return false };
+    let rank = i64::try_from(rank).unwrap_or(0);
+    let axes = node.attribute("axes").map(|axes| axes.ints.clone()).unwrap_or_default();
+    let axes: Vec<i64> = axes.into_iter().map(|axis| if axis < 0 { axis + rank } else { axis }).collect();
+    let mut whole = node.clone();
+    whole.attribute.retain(|attribute| attribute.name.as_deref() != Some("axes"));
+    for (index, given) in whole.input.iter_mut().enumerate().skip(2).filter(|(_, given)| !given.is_empty()) {
+        let same = match index {
+            2 => maker.floats(&vec![1.0; usize::try_from(rank).unwrap_or(0)]),
+            _ => maker.add("Shape", &[input], Vec::new()),
+        };
+        let places = maker.integers(&axes);
+        *given = maker.add("ScatterElements", &[&same, &places, given], vec![integer("axis", 0)]);
+    }
+    maker.nodes.push(whole);
     true
 }
 

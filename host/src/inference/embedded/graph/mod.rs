@@ -21,6 +21,7 @@ mod refuse;
 mod rewrite;
 mod weights;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -54,6 +55,8 @@ pub(super) struct Prepared {
     /// All nodes, those included that rten does not get, and the inputs and outputs of the file.
     pub graph: GraphProto,
     pub cut: Cut,
+    /// FP64 inputs that are only cast to FP32: of their elements the nearest of FP32 are right.
+    pub rounded: HashSet<String>,
 }
 
 impl Prepared {
@@ -87,16 +90,27 @@ pub(super) fn prepare(mut model: ModelProto, file: &Path, most_elements: i64) ->
     let mut graph = model.graph.take().unwrap_or_default();
     let standard = model.opset_import.iter().find(|set| matches!(set.domain.as_deref(), None | Some("" | "ai.onnx")));
     let opset = standard.and_then(|set| set.version).unwrap_or(1);
-    let mut walk =
-        Walk { weights: Weights::new(file), maker: Maker::default(), opset, most_elements, guards: Vec::new(), kernels: Vec::new() };
+    let mut walk = Walk {
+        weights: Weights::new(file),
+        maker: Maker::default(),
+        opset,
+        most_elements,
+        guards: Vec::new(),
+        rounded: HashSet::new(),
+        kernels: Vec::new(),
+    };
+    let rounded = only_rounded(&graph);
+    walk.rounded = rounded.clone();
     walk.graph(&mut graph, None, &[])?;
     let Walk { weights, guards, kernels, .. } = walk;
     let (reduced, cut) = cut::cut(&graph, kernels, guards);
     model.graph = Some(reduced);
+    // rten tells an ONNX file by it.
+    model.ir_version.get_or_insert(8);
     let bytes = model.write_buf().map_err(|error| format!("it cannot be written for rten: {error}"))?;
     let mut options = Box::new(ModelOptions::with_all_ops());
     weights.give(&mut options);
-    Ok(Prepared { bytes, options, graph, cut })
+    Ok(Prepared { bytes, options, graph, cut, rounded })
 }
 
 struct Walk {
@@ -105,6 +119,7 @@ struct Walk {
     opset: i64,
     most_elements: i64,
     guards: Vec<Guard>,
+    rounded: HashSet<String>,
     /// By the names of their nodes' first outputs.
     kernels: Vec<(String, Kernel)>,
 }
@@ -117,7 +132,7 @@ impl Walk {
             let declared = Fact::declared(info);
             let mut fact = given.get(index).cloned().flatten().unwrap_or(declared);
             // The elements of a request's FP64 inputs are looked at when they come.
-            fact.exact |= outer.is_none();
+            fact.exact |= outer.is_none() && info.name.as_ref().is_none_or(|name| !self.rounded.contains(name));
             scope.insert(info.name.as_deref().unwrap_or_default(), fact);
         }
         for tensor in &mut graph.initializer {
@@ -236,6 +251,23 @@ impl Walk {
             })
             .collect())
     }
+}
+
+/// The FP64 inputs of a graph that are only cast to FP32.
+fn only_rounded(graph: &GraphProto) -> HashSet<String> {
+    let is_double = |info: &&ValueInfoProto| Fact::declared(info).element == Some(DataType::DOUBLE);
+    let mut rounded: HashSet<String> = graph.input.iter().filter(is_double).filter_map(|info| info.name.clone()).collect();
+    for node in graph.node.iter().filter(|node| node.operator() != "Cast" || node.integer("to") != Some(i64::from(DataType::FLOAT.0))) {
+        let mut used = Vec::new();
+        names_used(node, &mut used);
+        for name in used {
+            rounded.remove(name);
+        }
+    }
+    for name in graph.output.iter().filter_map(|output| output.name.as_ref()) {
+        rounded.remove(name);
+    }
+    rounded
 }
 
 /// What is known of a graph's output.

@@ -96,6 +96,12 @@ impl Maker {
         self.add("Constant", &[], vec![value])
     }
 
+    /// A vector.
+    pub fn floats(&mut self, values: &[f32]) -> String {
+        let values = AttributeProto { floats: values.to_vec(), ..attribute("value_floats", AttributeType::FLOATS) };
+        self.add("Constant", &[], vec![values])
+    }
+
     /// A scalar of the type of a value.
     pub(super) fn float_like(&mut self, value: f32, like: Option<&Fact>) -> String {
         let constant = self.float(value);

@@ -85,7 +85,9 @@ fn attributes(node: &NodeProto, inputs: &[Option<&Fact>], opset: i64) -> Result<
         "GridSample" if fact(0).and_then(|fact| fact.rank).is_some_and(|rank| rank > 4) => "has three spatial dimensions",
         "GRU" if node.integer("linear_before_reset").unwrap_or(0) == 0 => "has linear_before_reset 0",
         "PRelu" if opset < 7 => "is of an opset before 7",
-        "LayerNormalization" if used(&node.output, 1) || used(&node.output, 2) => "has the outputs Mean and InvStdDev",
+        "LayerNormalization" if (used(&node.output, 1) || used(&node.output, 2)) && fact(0).and_then(|fact| fact.rank).is_none() => {
+            "has the outputs Mean and InvStdDev"
+        }
         "Dropout" if used(&node.input, 2) && fact(2).is_none_or(|training| training.constant.as_deref() != Some(&[0.0])) => {
             "is in training mode"
         }
