@@ -236,16 +236,18 @@ mod tests {
 
     #[test]
     fn what_came_with_the_model_is_kept() {
-        let config = given("name: 'a'\nversion_policy { all {} }\noutput { label_filename: \"l.txt\" }\n# a comment");
+        let config = given("name: 'a'\nversion_policy { all {} }\noutput { name: 'o' label_filename: \"l.txt\" }\n# a comment");
         assert_eq!(config.serving(&[3].into()), config.text);
         assert_eq!(config.label_files().unwrap(), ["l.txt"].into());
         assert!(config.check_name("a").is_ok());
         assert!(config.check_name("b").unwrap_err().message.contains("deploy it as a"));
         assert_eq!(given("# a").serving(&[1, 4].into()), "# a\nversion_policy: { specific { versions: [ 1, 4 ] } }\n");
-        for wrong in ["output { label_filename: '../l' }", "output { label_filename: '/l' }"] {
+        for wrong in ["output { name: 'o' label_filename: '../l' }", "output { name: 'o' label_filename: '/l' }"] {
             assert!(given(wrong).label_files().is_err(), "{wrong}");
         }
-        assert!(given("default_model_filename: 'x/y'").model_file().is_err());
+        assert!(Configuration::parse("default_model_filename: 'x/y'".to_owned()).is_err());
+        let twice = Configuration::parse("max_batch_size: 4\nmax_batch_size: 8".to_owned()).unwrap_err();
+        assert!(twice.message.contains("config.pbtxt, line 2, column 1: `max_batch_size` is written twice"), "{twice}");
         assert!(Configuration::parse("name:".to_owned()).unwrap_err().message.contains("line 1"));
     }
 

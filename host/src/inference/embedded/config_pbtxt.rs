@@ -305,7 +305,7 @@ mod tests {
             ("name: \"a\" name: \"a\"", "line 1, column 11: `name` is written twice"),
             ("max_batch_size: -1", "line 1, column 1: `max_batch_size` is 0 for"),
             ("max_batch_size: 3000000000", "line 1, column 1: `max_batch_size` is 0 for"),
-            ("input { name: \"x\" data_type: TYPE_FP32 data_type: TYPE_FP32 }", "line 1, column 39: `data_type` is written twice"),
+            ("input { name: \"x\" data_type: TYPE_FP32 data_type: TYPE_FP32 }", "line 1, column 40: `data_type` is written twice"),
         ] {
             let error = ModelConfig::parse(text).unwrap_err().to_string();
             assert!(error.starts_with(what), "{error}");
