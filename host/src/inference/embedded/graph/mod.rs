@@ -4,6 +4,7 @@
 //!
 //! * [`infer`] follows the ONNX types and the ranges of integers, which rten forgets;
 //! * [`refuse`] refuses what neither rten nor anything here computes as ONNX says, naming the operator, the node and the way out;
+//! * [`modernize`] writes out attributes as rten reads them;
 //! * [`rewrite`] and [`compose`] write operators that rten computes otherwise, or lacks, with others that it computes rightly;
 //! * [`guard`] sees to it that an integer that needs more than 32 bits is an error;
 //! * [`cut`] takes out the operators that are computed here ([`kernels`]): rten runs what is before them, and what is after them.
@@ -16,6 +17,7 @@ mod facts;
 mod guard;
 mod infer;
 pub(super) mod kernels;
+mod modernize;
 mod node;
 mod refuse;
 mod rewrite;
@@ -167,7 +169,7 @@ impl Walk {
         for (output, fact) in outputs.iter_mut().zip(inner) {
             *output = fact;
         }
-        compose::modernize(&mut node, &inputs, self.opset);
+        modernize::modernize(&mut node, &inputs, self.opset);
         refuse::check(&node, &inputs, &outputs, self.opset)?;
         let kernel = Kernel::of(&node).map_err(|error| format!("{error}: {WAY_OUT}"))?;
         let (guarded, names) = (node.clone(), node.output.clone());
