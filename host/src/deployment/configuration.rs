@@ -11,6 +11,7 @@ use rten_onnx::onnx::{GraphProto, ValueInfoProto};
 
 use super::repository::failed;
 use crate::error::{Error, Result};
+use crate::inference::embedded::check_config;
 use crate::inference::model_files::text_format::{self, Message, Value};
 use crate::inference::model_files::{MAX_CONFIG_BYTES, element_type};
 use crate::quote::shown;
@@ -46,7 +47,9 @@ impl Configuration {
     }
 
     fn parse(text: String) -> Result<Self> {
-        let message = text_format::parse(&text).map_err(|error| Error::invalid(format!("the model's {CONFIG}, {error}")))?;
+        let wrong = |error: text_format::SyntaxError| Error::invalid(format!("the model's {CONFIG}, {error}"));
+        let message = text_format::parse(&text).map_err(wrong)?;
+        check_config(&message).map_err(wrong)?;
         Ok(Self { text, message })
     }
 
@@ -81,6 +84,32 @@ impl Configuration {
             ))),
             _ => Ok(()),
         }
+    }
+
+    /// Makes sure that Triton, if it is to load the model, has what the configuration says: it has no tensors without dimensions, unless
+    /// the model batches.
+    ///
+    /// # Errors
+    /// `invalid`: the name of an input or output without dimensions.
+    pub fn check_scalars(&self, for_triton: bool) -> Result<()> {
+        let batched = matches!(self.message.last("max_batch_size").map(|field| &field.value), Some(Value::Integer(1..)));
+        if !for_triton || batched {
+            return Ok(());
+        }
+        for kind in ["input", "output"] {
+            for field in self.message.all(kind) {
+                let Value::Message(tensor) = &field.value else { continue };
+                let Some(Value::Message(reshape)) = tensor.last("reshape").map(|field| &field.value) else { continue };
+                if reshape.last("shape").is_none() {
+                    return Err(Error::invalid(format!(
+                        "the model's {kind} {} is a scalar, without dimensions, which Triton has for no model that does not batch: export \
+                         the model with the shape [1] in its place, or run it in process (unset TRITON_URL)",
+                        shown(string(tensor, "name").unwrap_or_default())
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `default_model_filename`.
@@ -207,17 +236,32 @@ mod tests {
 
     #[test]
     fn what_came_with_the_model_is_kept() {
-        let config = given("name: 'a'\nversion_policy { all {} }\noutput { label_filename: \"l.txt\" }\n# a comment");
+        let config = given("name: 'a'\nversion_policy { all {} }\noutput { name: 'o' label_filename: \"l.txt\" }\n# a comment");
         assert_eq!(config.serving(&[3].into()), config.text);
         assert_eq!(config.label_files().unwrap(), ["l.txt"].into());
         assert!(config.check_name("a").is_ok());
         assert!(config.check_name("b").unwrap_err().message.contains("deploy it as a"));
         assert_eq!(given("# a").serving(&[1, 4].into()), "# a\nversion_policy: { specific { versions: [ 1, 4 ] } }\n");
-        for wrong in ["output { label_filename: '../l' }", "output { label_filename: '/l' }"] {
+        for wrong in ["output { name: 'o' label_filename: '../l' }", "output { name: 'o' label_filename: '/l' }"] {
             assert!(given(wrong).label_files().is_err(), "{wrong}");
         }
-        assert!(given("default_model_filename: 'x/y'").model_file().is_err());
+        assert!(Configuration::parse("default_model_filename: 'x/y'".to_owned()).is_err());
+        let twice = Configuration::parse("max_batch_size: 4\nmax_batch_size: 8".to_owned()).unwrap_err();
+        assert!(twice.message.contains("config.pbtxt, line 2, column 1: `max_batch_size` is written twice"), "{twice}");
         assert!(Configuration::parse("name:".to_owned()).unwrap_err().message.contains("line 1"));
+    }
+
+    #[test]
+    fn a_scalar_is_refused_for_a_triton_that_would_not_load_it() {
+        let scalar = "name: \"sr\" dims: [ 1 ] reshape: { shape: [ ] }";
+        for kind in ["input", "output"] {
+            let config = given(&format!("{kind} [ {{ {scalar} }} ]"));
+            let error = config.check_scalars(true).unwrap_err();
+            assert!(error.message.starts_with(&format!("the model's {kind} sr is a scalar")), "{error}");
+            assert!(config.check_scalars(false).is_ok());
+            assert!(given(&format!("max_batch_size: 8 {kind} [ {{ {scalar} }} ]")).check_scalars(true).is_ok());
+        }
+        assert!(given("input { name: \"x\" dims: [ 1 ] reshape { shape: [ 1, 1 ] } }").check_scalars(true).is_ok());
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(super) struct Plan<'a> {
     pub flavor: Option<Flavor>,
     /// Versions that go on to be served.
     pub beside: &'a BTreeSet<u64>,
+    /// Whether Triton is to load it.
+    pub for_triton: bool,
 }
 
 /// A model's folder, ready to be put into a repository.
@@ -142,6 +144,7 @@ fn of_triton(folder: &Path, into: PathBuf, plan: &Plan<'_>) -> Result<Package> {
     // Without one the server makes its own, and asks this for what is served.
     let config = config.unwrap_or_default();
     config.check_name(plan.name)?;
+    config.check_scalars(plan.for_triton)?;
     write(&into.join(CONFIG), &config.serving(&(&versions | plan.beside)))?;
     Ok(Package { flavor: Flavor::Triton, version: plan.version, versions, own_policy: config.has_policy(), folder: into })
 }
@@ -161,16 +164,18 @@ fn of_onnx(artifact: &Path, files: &BTreeMap<String, u64>, into: PathBuf, plan: 
         None => Configuration::of_graph(plan.name, &graph, labels.keys().next().copied().filter(|_| labels.len() == 1))?,
     };
     config.check_name(plan.name)?;
+    config.check_scalars(plan.for_triton)?;
     let version = into.join(plan.version.to_string());
     fs::create_dir(&version).map_err(|error| failed("make", &version, &error))?;
+    let mut weights = BTreeSet::new();
     for location in onnx_file::external_files(&graph) {
-        let inside = Path::new(location).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        if !inside || !beside.join(location).is_file() {
-            return Err(Error::invalid(format!(
-                "the weights of {found} lie in {location:?}, which is not among the files: name their folder"
-            )));
-        }
-        rename(&beside.join(location), &version.join(location))?;
+        let file = onnx_file::path_inside(location).filter(|file| beside.join(file).is_file());
+        weights.insert(file.ok_or_else(|| {
+            Error::invalid(format!("the weights of {found} lie in {location:?}, which is not among the files: name their folder"))
+        })?);
+    }
+    for file in &weights {
+        rename(&beside.join(file), &version.join(file))?;
     }
     rename(&model, &version.join(config.model_file()?.unwrap_or("model.onnx")))?;
     let mut labels: BTreeMap<&str, PathBuf> = labels.into_iter().map(|(name, path)| (name, artifact.join(path))).collect();
@@ -247,7 +252,7 @@ mod tests {
             }
         }
         let beside = beside.iter().copied().collect();
-        let plan = Plan { name, version: 3, flavor, beside: &beside };
+        let plan = Plan { name, version: 3, flavor, beside: &beside, for_triton: false };
         let package = Package::assemble(&artifact, place.path().join("model"), &plan)?;
         let read = |path: &String| fs::read(package.folder.join(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap();
         Ok((files_below(&package.folder).unwrap().into_keys().map(|path| (path.clone(), read(&path))).collect(), package))

@@ -188,6 +188,19 @@ impl Tensor {
         Ok(Self { data_type, shape, data, reservation })
     }
 
+    /// The same elements in another shape.
+    ///
+    /// # Errors
+    /// `invalid`: the shape has another number of elements.
+    pub(super) fn reshaped(self, dimensions: Vec<i64>) -> Result<Self> {
+        let shape = Shape::new(dimensions)?;
+        if shape.elements() == self.shape.elements() {
+            Ok(Self { shape, ..self })
+        } else {
+            Err(Error::invalid(format!("a tensor of shape {} cannot have the shape {shape}: its elements are not as many", self.shape)))
+        }
+    }
+
     /// The type of its elements.
     pub fn data_type(&self) -> DataType {
         self.data_type

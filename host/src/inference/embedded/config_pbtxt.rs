@@ -1,9 +1,9 @@
 //! What we use of Triton's `config.pbtxt`.
 //!
-//! `name`, `platform`, `backend`, `max_batch_size`, `input` and `output` (`name`, `data_type`, `dims`), `default_model_filename` and
-//! `version_policy`. Every other field is read over: it tunes Triton (instances, GPUs, batching, warm-up), or is used by clients
-//! (`label_filename`). A field that would change what a request means is refused instead:
-//! `reshape`, but for the one that Triton needs for a model's scalar, which has no dimensions here.
+//! `name`, `platform`, `backend`, `max_batch_size`, `input` and `output` (`name`, `data_type`, `dims`, `reshape`),
+//! `default_model_filename` and `version_policy`. Every other field is read over: it tunes Triton (instances, GPUs, batching, warm-up), or
+//! is used by clients (`label_filename`). What Triton refuses is refused here too: a single field that is written twice, a negative
+//! `max_batch_size`, a `reshape` that does not suit its `dims`.
 //! The fields: <https://github.com/triton-inference-server/common/blob/main/protobuf/model_config.proto>.
 
 use super::super::DataType;
@@ -32,6 +32,52 @@ pub(super) struct ConfiguredTensor {
     pub data_type: Option<DataType>,
     /// Without the batch where `max_batch_size` is above 0; -1 for any size.
     pub dims: Option<Vec<i64>>,
+    /// `reshape`: the shape that the model itself has where a request has `dims`.
+    pub reshape: Option<Reshape>,
+}
+
+/// The dimensions of a tensor for the model, in the place of those for a request. Without the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reshape {
+    pub requested: Vec<i64>,
+    pub of_model: Vec<i64>,
+}
+
+impl Reshape {
+    /// # Errors
+    /// Why there is none.
+    fn new(requested: Vec<i64>, of_model: Vec<i64>) -> Result<Self, &'static str> {
+        // As Triton: the sizes between two open dimensions are the same number of elements on both sides.
+        let products = |dims: &[i64]| {
+            let product = |fixed: &[i64]| fixed.iter().fold(1_i64, |product, size| product.saturating_mul(*size));
+            dims.split(|size| *size == -1).map(product).collect::<Vec<_>>()
+        };
+        if products(&requested) == products(&of_model) {
+            Ok(Self { requested, of_model })
+        } else {
+            Err(
+                "`reshape` has not the elements of `dims`: their open dimensions (-1) must stand in the same order, with as much between them",
+            )
+        }
+    }
+
+    /// Turns the shape of a request's tensor into the model's; the first `batch` dimensions stay.
+    pub fn to_model(&self, shape: &[i64], batch: usize) -> Vec<i64> {
+        turned(shape, batch, &self.requested, &self.of_model)
+    }
+
+    /// Turns the shape of a model's output into what a request gets.
+    pub fn to_request(&self, shape: &[i64], batch: usize) -> Vec<i64> {
+        turned(shape, batch, &self.of_model, &self.requested)
+    }
+}
+
+/// `shape` is one of `from`; what is open there takes the open places of `to` in their order.
+fn turned(shape: &[i64], batch: usize, from: &[i64], to: &[i64]) -> Vec<i64> {
+    let (kept, rest) = shape.split_at_checked(batch).unwrap_or((shape, &[]));
+    let mut open = rest.iter().zip(from).filter(|(_, declared)| **declared == -1).map(|(size, _)| *size);
+    let rest = to.iter().map(|size| if *size == -1 { open.next().unwrap_or(-1) } else { *size });
+    kept.iter().copied().chain(rest).collect()
 }
 
 /// Which of the versions that are there can be asked.
@@ -49,18 +95,32 @@ impl Default for VersionPolicy {
     }
 }
 
+/// Checks the fields that are used here, of any model's configuration.
+///
+/// # Errors
+/// What Triton would not load either, and where it stands.
+pub(crate) fn check_config(message: &Message) -> Result<(), SyntaxError> {
+    ModelConfig::of(message).map(drop)
+}
+
 impl ModelConfig {
     /// Reads the text of a `config.pbtxt`.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        let message = text_format::parse(text)?;
-        let max_batch_size = message.last("max_batch_size").map(integer).transpose()?.unwrap_or(0);
-        let backend = string(&message, "backend")?;
+        Self::of(&text_format::parse(text)?)
+    }
+
+    fn of(message: &Message) -> Result<Self, SyntaxError> {
+        for name in ["name", "platform", "backend", "max_batch_size", "default_model_filename", "version_policy"] {
+            once(message, name)?;
+        }
+        let max_batch_size = message.last("max_batch_size").map(batch_size).transpose()?.unwrap_or(0);
+        let backend = string(message, "backend")?;
         Ok(Self {
-            name: string(&message, "name")?,
-            platform: string(&message, "platform")?.or_else(|| backend.map(|backend| format!("{backend}_onnx"))),
-            max_batch_size: u32::try_from(max_batch_size).unwrap_or(0),
-            inputs: tensors(&message, "input")?,
-            outputs: tensors(&message, "output")?,
+            name: string(message, "name")?,
+            platform: string(message, "platform")?.or_else(|| backend.map(|backend| format!("{backend}_onnx"))),
+            max_batch_size,
+            inputs: tensors(message, "input", max_batch_size > 0)?,
+            outputs: tensors(message, "output", max_batch_size > 0)?,
             default_model_filename: message.last("default_model_filename").map(file_name).transpose()?.flatten(),
             version_policy: message.last("version_policy").map(version_policy).transpose()?.unwrap_or_default(),
         })
@@ -80,6 +140,21 @@ fn string(message: &Message, name: &str) -> Result<Option<String>, SyntaxError> 
     }
 }
 
+/// A single field is written once: Triton does not read a configuration that has it twice.
+fn once(message: &Message, name: &str) -> Result<(), SyntaxError> {
+    match message.all(name).nth(1) {
+        Some(second) => wrong(second.at, format!("`{name}` is written twice, and Triton refuses that: leave one of them out")),
+        None => Ok(()),
+    }
+}
+
+fn batch_size(field: &Field) -> Result<u32, SyntaxError> {
+    match u32::try_from(integer(field)?) {
+        Ok(size) if i32::try_from(size).is_ok() => Ok(size),
+        _ => wrong(field.at, "`max_batch_size` is 0 for a model that does not batch, or the largest batch"),
+    }
+}
+
 fn integer(field: &Field) -> Result<i64, SyntaxError> {
     match field.value {
         Value::Integer(number) => Ok(number),
@@ -95,26 +170,37 @@ fn file_name(field: &Field) -> Result<Option<String>, SyntaxError> {
     }
 }
 
-fn tensors(message: &Message, name: &str) -> Result<Vec<ConfiguredTensor>, SyntaxError> {
-    message.all(name).map(tensor).collect()
+fn tensors(message: &Message, name: &str, batched: bool) -> Result<Vec<ConfiguredTensor>, SyntaxError> {
+    message.all(name).map(|field| tensor(field, batched)).collect()
 }
 
-fn tensor(field: &Field) -> Result<ConfiguredTensor, SyntaxError> {
+fn tensor(field: &Field, batched: bool) -> Result<ConfiguredTensor, SyntaxError> {
     let Value::Message(message) = &field.value else {
         return wrong(field.at, format!("`{}` is a message in braces", field.name));
     };
+    for name in ["name", "data_type", "reshape"] {
+        once(message, name)?;
+    }
     let Some(name) = string(message, "name")? else {
         return wrong(field.at, format!("an `{}` without a name", field.name));
     };
-    let mut dims = Some(message.all("dims").map(dimension).collect::<Result<Vec<_>, _>>()?).filter(|dims| !dims.is_empty());
-    if let Some(reshape) = message.last("reshape") {
-        let scalar = matches!(&reshape.value, Value::Message(shape) if shape.last("shape").is_none());
-        if !scalar || dims.as_deref() != Some(&[1]) {
-            return wrong(reshape.at, "of `reshape` the embedded backend does only `dims: [ 1 ] reshape: { shape: [ ] }`, a scalar");
-        }
-        dims = Some(Vec::new());
+    let data_type = message.last("data_type").map(data_type).transpose()?;
+    let dims = Some(message.all("dims").map(dimension).collect::<Result<Vec<_>, _>>()?).filter(|dims| !dims.is_empty());
+    let Some(field) = message.last("reshape") else {
+        return Ok(ConfiguredTensor { name, data_type, dims, reshape: None });
+    };
+    let (Value::Message(shape), Some(dims)) = (&field.value, dims) else {
+        return wrong(field.at, "`reshape` is a message { shape: [ ] } beside `dims`");
+    };
+    let shape = shape.all("shape").map(dimension).collect::<Result<Vec<_>, _>>()?;
+    if shape.is_empty() && !batched && dims == [1] {
+        // What a configuration says of a scalar. Triton has none without batches; here it has no dimensions.
+        return Ok(ConfiguredTensor { name, data_type, dims: Some(Vec::new()), reshape: None });
     }
-    Ok(ConfiguredTensor { name, data_type: message.last("data_type").map(data_type).transpose()?, dims })
+    match Reshape::new(dims.clone(), shape) {
+        Ok(reshape) => Ok(ConfiguredTensor { name, data_type, dims: Some(dims), reshape: Some(reshape) }),
+        Err(what) => wrong(field.at, what),
+    }
 }
 
 fn dimension(field: &Field) -> Result<i64, SyntaxError> {
@@ -204,10 +290,37 @@ mod tests {
         ] {
             assert_eq!(ModelConfig::parse(text).unwrap_err().to_string(), expected, "{text}");
         }
-        for other in ["dims: [1] reshape { shape: [1, 1] }", "dims: [2] reshape { shape: [] }", "reshape { shape: [] }"] {
+        for other in ["dims: [2] reshape { shape: [] }", "dims: [-1, 4] reshape { shape: [2, -1, 2] }", "dims: [-1] reshape { shape: [1] }"]
+        {
             let reshape = ModelConfig::parse(&format!("input {{ name: \"x\" {other} }}")).unwrap_err();
-            assert!(reshape.what.contains("a scalar"), "{reshape}");
+            assert!(reshape.what.contains("has not the elements"), "{reshape}");
         }
+        assert!(ModelConfig::parse("input { name: \"x\" reshape { shape: [] } }").unwrap_err().what.contains("beside `dims`"));
+    }
+
+    #[test]
+    fn what_triton_does_not_load_is_refused() {
+        for (text, what) in [
+            ("max_batch_size: 4\nmax_batch_size: 8", "line 2, column 1: `max_batch_size` is written twice"),
+            ("name: \"a\" name: \"a\"", "line 1, column 11: `name` is written twice"),
+            ("max_batch_size: -1", "line 1, column 1: `max_batch_size` is 0 for"),
+            ("max_batch_size: 3000000000", "line 1, column 1: `max_batch_size` is 0 for"),
+            ("input { name: \"x\" data_type: TYPE_FP32 data_type: TYPE_FP32 }", "line 1, column 40: `data_type` is written twice"),
+        ] {
+            let error = ModelConfig::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(what), "{error}");
+        }
+        assert_eq!(ModelConfig::parse("\u{feff}max_batch_size: 4").unwrap().max_batch_size, 4);
+    }
+
+    #[test]
+    fn a_reshape_turns_shapes_and_keeps_the_batch() {
+        let config = ModelConfig::parse("max_batch_size: 8 input { name: \"x\" dims: [-1, 4] reshape { shape: [-1, 2, 2] } }").unwrap();
+        let reshape = config.inputs[0].reshape.clone().unwrap();
+        assert_eq!(reshape.to_model(&[3, 5, 4], 1), [3, 5, 2, 2]);
+        assert_eq!(reshape.to_request(&[3, 5, 2, 2], 1), [3, 5, 4]);
+        let scalar = ModelConfig::parse("max_batch_size: 8 input { name: \"x\" dims: [1] reshape { shape: [] } }").unwrap();
+        assert_eq!(scalar.inputs[0].reshape.clone().unwrap().to_model(&[3, 1], 1), [3]);
     }
 
     #[test]

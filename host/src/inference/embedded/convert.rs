@@ -1,9 +1,9 @@
 //! Tensors to rten's values and back.
 //!
 //! rten computes with f32, i32, i8 and u8. Those go in without a copy where the bytes are aligned for the type (else one copy), and
-//! come out without a copy. The others are converted, one pass each way: FP16 and FP64 to f32 (FP64 loses precision and range, FP16
-//! nothing; results are rounded back), INT64 to i32 (an input that does not fit is an error; **inside the graph rten computes with 32
-//! bits whatever the file says**), BOOL to i32. Bytes are little-endian, and so must the machine be.
+//! come out without a copy. The others are converted, one pass each way: FP16 and FP64 to f32 (results are rounded back), INT64 and BOOL
+//! to i32. An element of an input that does not fit is an error: what the graph computes with them is looked at when it is loaded
+//! ([`super::graph`]). Bytes are little-endian, and so must the machine be.
 
 use bytes::Bytes;
 use half::f16;
@@ -12,16 +12,17 @@ use rten_tensor::{AsView, Layout, Tensor as RtenTensor};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::super::{DataType, Shape, Tensor};
+use super::graph::is_single;
 use crate::budget::Reservation;
 use crate::error::{Error, Result};
 
 const _: () = assert!(cfg!(target_endian = "little"), "tensors are little-endian bytes");
 
-/// A tensor as rten takes it.
+/// A tensor as rten takes it. FP64 may be `rounded` to FP32, or must have its numbers.
 ///
 /// # Errors
 /// `invalid`: an INT64 element that does not fit 32 bits. The text is to follow the input's name.
-pub(super) fn to_rten(tensor: &Tensor) -> Result<ValueOrView<'_>> {
+pub(super) fn to_rten(tensor: &Tensor, rounded: bool) -> Result<ValueOrView<'_>> {
     let shape: Vec<usize> = tensor.shape().dimensions().iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
     let bytes = tensor.data().as_ref();
     match tensor.data_type() {
@@ -32,7 +33,8 @@ pub(super) fn to_rten(tensor: &Tensor) -> Result<ValueOrView<'_>> {
         DataType::Bool => owned(&shape, bytes.iter().map(|byte| i32::from(*byte != 0)).collect()),
         DataType::Int64 => owned(&shape, narrowed(bytes)?),
         DataType::Fp16 => owned(&shape, elements(bytes, |two| f16::from_le_bytes(two).to_f32())),
-        DataType::Fp64 => owned(&shape, elements(bytes, |eight| f64::from_le_bytes(eight) as f32)),
+        DataType::Fp64 if rounded => owned(&shape, elements(bytes, |eight| f64::from_le_bytes(eight) as f32)),
+        DataType::Fp64 => owned(&shape, singles(bytes)?),
         other => Err(Error::invalid(format!("{other} is not a type that models run in process can take"))),
     }
 }
@@ -44,11 +46,27 @@ fn elements<T, const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec
 fn narrowed(bytes: &[u8]) -> Result<Vec<i32>> {
     let narrow = |(index, chunk): (usize, &[u8; 8])| {
         let wide = i64::from_le_bytes(*chunk);
-        i32::try_from(wide).map_err(|_| {
-            Error::invalid(format!("element {index} is {wide}, and models run in process compute INT64 with 32 bits; Triton has all 64"))
+        // The smallest of 32 bits has no negation there.
+        i32::try_from(wide).ok().filter(|narrow| *narrow != i32::MIN).ok_or_else(|| {
+            Error::invalid(format!(
+                "element {index} is {wide}, and models run in process compute INT64 with 32 bits; Triton has all 64 (TRITON_URL)"
+            ))
         })
     };
     bytes.as_chunks::<8>().0.iter().enumerate().map(narrow).collect()
+}
+
+fn singles(bytes: &[u8]) -> Result<Vec<f32>> {
+    let single = |(index, chunk): (usize, &[u8; 8])| {
+        let double = f64::from_le_bytes(*chunk);
+        is_single(double).then_some(double as f32).ok_or_else(|| {
+            Error::invalid(format!(
+                "element {index} is {double}, and models run in process have FP64 with the precision and range of FP32; Triton has FP64 \
+                 (TRITON_URL)"
+            ))
+        })
+    };
+    bytes.as_chunks::<8>().0.iter().enumerate().map(single).collect()
 }
 
 /// A view of `bytes`, or where they are not aligned a copy.
@@ -132,7 +150,7 @@ mod tests {
     }
 
     fn there_and_back(tensor: &Tensor) -> Result<Tensor> {
-        let value = match to_rten(tensor)? {
+        let value = match to_rten(tensor, false)? {
             ValueOrView::Value(value) => value,
             ValueOrView::View(view) => view.to_owned(),
         };
@@ -146,7 +164,7 @@ mod tests {
             (DataType::Uint8, vec![0, 255]),
             (DataType::Int8, vec![127, 128]),
             (DataType::Int32, [i32::MIN, 7].map(i32::to_le_bytes).concat()),
-            (DataType::Int64, [i64::from(i32::MIN), 7].map(i64::to_le_bytes).concat()),
+            (DataType::Int64, [i64::from(i32::MIN) + 1, 7].map(i64::to_le_bytes).concat()),
             (DataType::Fp16, [f16::MAX, f16::NEG_INFINITY].map(f16::to_le_bytes).concat()),
             (DataType::Fp32, [1.5_f32, f32::MAX].map(f32::to_le_bytes).concat()),
             (DataType::Fp64, [1.5_f64, -2.0].map(f64::to_le_bytes).concat()),

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use rten::{DataType as RtenType, Dimension, Model, ValueType};
 use rten_onnx::onnx;
 
+use super::graph::names_used;
 use super::size_expression::Size;
 
 /// What is needed to estimate any run of a model.
@@ -94,7 +95,7 @@ impl MemoryModel {
         for (position, node) in graph.node.iter().enumerate() {
             let mut used = Vec::new();
             names_used(node, &mut used);
-            let inputs: Vec<_> = used.into_iter().filter(|name| !name.is_empty()).map(|name| this.value(name, model)).collect();
+            let inputs: Vec<_> = used.into_iter().map(|name| this.value(name, model)).collect();
             let outputs: Vec<_> = node.output.iter().filter(|name| !name.is_empty()).map(|name| this.value(name, model)).collect();
             for index in inputs.iter().chain(&outputs) {
                 this.values.get_mut(*index).into_iter().for_each(|value| value.last_use = position);
@@ -214,15 +215,6 @@ impl ValueSize {
 
 fn at(bytes: &[u64], index: usize) -> u64 {
     bytes.get(index).copied().unwrap_or(0)
-}
-
-/// The names of the values a node uses, those in its subgraphs included.
-fn names_used<'a>(node: &'a onnx::NodeProto, names: &mut Vec<&'a str>) {
-    names.extend(node.input.iter().map(String::as_str));
-    for graph in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
-        graph.node.iter().for_each(|inner| names_used(inner, names));
-        names.extend(graph.output.iter().filter_map(|output| output.name.as_deref()));
-    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,10 @@
 //!   again, and one that is added is found. Symbolic links are followed. Weights beside the graph (ONNX external data) are read, but a
 //!   change of theirs alone is not noticed.
 //! * **Of `config.pbtxt`** these are used: `name`, `platform`, `backend`, `max_batch_size`, `input` and `output` (`name`, `data_type`,
-//!   `dims`), `default_model_filename`, `version_policy`. A platform that is not ONNX is reported and not obeyed. `reshape` is refused,
-//!   but for a scalar's; every other field is read over.
+//!   `dims`, `reshape`), `default_model_filename`, `version_policy`. A platform that is not ONNX is reported and not obeyed. Every other
+//!   field is read over.
+//! * **Answers** are those of ONNX, or the model is refused when it is loaded (`graph`): rten computes some operators otherwise, and
+//!   INT64 and FP64 with 32 bits.
 //! * **Requests** are checked against the model before anything is allocated. Their parameters (`priority`, `timeout`, …) mean nothing
 //!   here and are ignored. Any size of the batch dimension works, up to `max_batch_size` if there is one.
 //! * **Copies**: FP32, INT32, INT8 and UINT8 go in without a copy when their bytes are aligned (otherwise one) and come out without one;
@@ -23,17 +25,21 @@
 //! * **Time**: at the deadline the caller is answered; the run goes on, since rten cannot be interrupted, and keeps its place and its
 //!   memory until it ends. Callers behind it wait until their own deadline.
 
+#[cfg(test)]
+mod answers;
 mod cache;
 mod config_pbtxt;
 mod convert;
 mod estimate;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
+mod graph;
 mod growth;
 mod model;
 mod repository;
 mod signature;
 mod size_expression;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -51,6 +57,7 @@ use crate::budget::CallBudget;
 use crate::config::EmbeddedModelsConfig;
 use crate::error::{Error, ErrorKind, Result};
 use cache::Models;
+pub(crate) use config_pbtxt::check_config;
 use repository::Repository;
 use thread::on_own_thread;
 

@@ -6,17 +6,20 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rten::{Model, ModelOptions, NodeId, RunErrorKind, Value};
+use rten::{Model, NodeId, Value};
 
 use super::super::model_files::onnx_file;
 use super::super::signature::{Bound, Port, Signature};
 use super::super::{InferenceRequest, NamedTensor};
 use super::EmbeddedLimits;
+use super::config_pbtxt::{ConfiguredTensor, Reshape};
 use super::convert;
 use super::estimate::{MemoryModel, Sizes};
+use super::graph::{self, Prepared};
 use super::growth::Growth;
 use super::repository::LocatedModel;
 use super::signature;
+use super::stages::Stages;
 use crate::budget::{MemoryBudget, Reservation};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -25,11 +28,17 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct LoadedModel {
     pub signature: Signature,
     model: Model,
+    stages: Stages,
     memory: MemoryModel,
     growth: Growth,
     /// Of the signature's inputs and outputs, in its order.
     inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
+    /// Of its inputs: FP64 that may be rounded to FP32.
+    rounded: Vec<bool>,
+    /// Likewise: the shapes that they have in the model, where the configuration says others.
+    input_reshapes: Vec<Option<Reshape>>,
+    output_reshapes: Vec<Option<Reshape>>,
 }
 
 /// A request that was checked, with the memory for its answer taken.
@@ -47,8 +56,8 @@ impl LoadedModel {
     /// Reads the file, checks it against the configuration and prepares it.
     ///
     /// # Errors
-    /// `unavailable`: the file cannot be read, is no ONNX model, has an operator that rten lacks, or disagrees with its configuration.
-    /// `too-large`: above `limits.max_model_bytes`.
+    /// `unavailable`: the file cannot be read, is no ONNX model, or disagrees with its configuration. `invalid`: it has an operator or a
+    /// type that cannot be run in process as ONNX says. `too-large`: above `limits.max_model_bytes`.
     pub fn load(located: &LocatedModel, limits: &EmbeddedLimits) -> Result<Self> {
         let label = located.label();
         let broken = |what: &str| Error::unavailable(format!("model {label}: {} {what}", located.shown));
@@ -62,21 +71,28 @@ impl LoadedModel {
             return Err(too_large(located.stamp.model_bytes()));
         }
         let load = || {
-            let graph = onnx_file::read_graph(&located.file).map_err(|error| broken(&format!("is no ONNX model: {error}")))?;
-            let total = located.stamp.model_bytes().saturating_add(onnx_file::external_bytes(&graph, &located.file));
+            let file = onnx_file::read_model(&located.file).map_err(|error| broken(&format!("is no ONNX model: {error}")))?;
+            let given = file.graph.as_ref().ok_or_else(|| broken("has no graph"))?;
+            let total = located.stamp.model_bytes().saturating_add(onnx_file::external_bytes(given, &located.file));
             if total > limits.max_model_bytes {
                 return Err(too_large(total));
             }
-            let signature = signature::read(&graph, located)?;
-            let model = ModelOptions::with_all_ops()
-                .load_file(&located.file)
-                .map_err(|error| broken(&format!("cannot be prepared to run in process: {error}")))?;
+            let signature = signature::read(given, located)?;
+            let refused = |error: String| Error::invalid(format!("model {label}: {} cannot be run in process: {error}", located.shown));
+            let most_elements = i64::try_from(limits.max_run_bytes / 4).unwrap_or(i64::MAX).max(1 << 28);
+            let prepared = graph::prepare(file, &located.file, most_elements).map_err(refused)?;
+            let model = prepared.load().map_err(refused)?;
+            let Prepared { graph, cut, rounded, .. } = prepared;
             let node = |name: &str| model.node_id(name).map_err(|error| broken(&format!("cannot be prepared: {error}")));
             let inputs = signature.inputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
             let outputs = signature.outputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
+            let stages = Stages::new(cut, node)?;
             let memory = MemoryModel::new(&graph, &model);
             let growth = Growth::new(&graph, &model, &memory);
-            Ok(Self { signature, model, memory, growth, inputs, outputs })
+            let (input_reshapes, output_reshapes) =
+                (reshapes(&signature.inputs, &located.config.inputs), reshapes(&signature.outputs, &located.config.outputs));
+            let rounded = signature.inputs.iter().map(|port| rounded.contains(&port.name)).collect();
+            Ok(Self { rounded, signature, model, stages, memory, growth, inputs, outputs, input_reshapes, output_reshapes })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| Err(broken(&format!("made rten panic: {}", panic_text(&*panic)))))
     }
@@ -89,17 +105,30 @@ impl LoadedModel {
         let label = &self.signature.label;
         let bound = self.signature.bind(request)?;
         self.check_dimensions(request, &bound, limits)?;
-        let shapes = request.inputs.iter().map(|given| (given.name.as_str(), given.tensor.shape().dimensions()));
-        let sizes = self.memory.sizes(shapes);
-        self.check_memory(&request.inputs, &sizes, limits)?;
+        let given =
+            bound.inputs.iter().zip(&self.input_reshapes).filter_map(|(index, reshape)| Some((request.inputs.get(*index)?, reshape)));
+        let inputs = given.map(|(given, reshape)| self.as_in_model(given.clone(), reshape.as_ref())).collect::<Result<Vec<_>>>()?;
+        let sizes = self.memory.sizes(inputs.iter().map(|given| (given.name.as_str(), given.tensor.shape().dimensions())));
+        self.check_memory(&inputs, &sizes, limits)?;
         let reserve = |index: &usize| {
             let port = self.signature.outputs.get(*index).ok_or_else(|| Error::internal(format!("model {label} has no output {index}")))?;
             let bytes = self.output_bytes(port, &sizes).unwrap_or(0);
             Ok((*index, memory.reserve(bytes, &self.output_text(port))?))
         };
         let outputs = bound.outputs.iter().map(reserve).collect::<Result<_>>()?;
-        let inputs = bound.inputs.iter().filter_map(|index| request.inputs.get(*index).cloned()).collect();
         Ok(PreparedRun { inputs, outputs, sizes, limits: *limits })
+    }
+
+    /// The dimensions that the batch of `config.pbtxt` takes.
+    fn batch(&self) -> usize {
+        usize::from(self.signature.max_batch_size > 0)
+    }
+
+    /// An input of a request in the shape that the model has for it.
+    fn as_in_model(&self, given: NamedTensor, reshape: Option<&Reshape>) -> Result<NamedTensor> {
+        let Some(reshape) = reshape else { return Ok(given) };
+        let shape = reshape.to_model(given.tensor.shape().dimensions(), self.batch());
+        Ok(NamedTensor { tensor: given.tensor.reshaped(shape)?, name: given.name })
     }
 
     /// The memory that the run is estimated to take is within the limit.
@@ -160,8 +189,8 @@ impl LoadedModel {
         let label = &self.signature.label;
         let PreparedRun { inputs, mut outputs, mut sizes, limits } = run;
         let mut values = Vec::with_capacity(inputs.len());
-        for (node, given) in self.inputs.iter().zip(&inputs) {
-            let value = convert::to_rten(&given.tensor)
+        for ((node, rounded), given) in self.inputs.iter().zip(&self.rounded).zip(&inputs) {
+            let value = convert::to_rten(&given.tensor, *rounded)
                 .map_err(|error| Error { message: format!("model {label}, input {}: {error}", given.name), ..error })?;
             values.push((*node, value));
         }
@@ -176,30 +205,37 @@ impl LoadedModel {
             }
         }
         let nodes: Vec<NodeId> = outputs.iter().filter_map(|(index, _)| self.outputs.get(*index).copied()).collect();
-        let answer = catch_unwind(AssertUnwindSafe(|| self.model.run(values, &nodes, None))).map_err(panicked)?;
-        let answer = answer.map_err(|error| {
-            let kind = match error.kind() {
-                RunErrorKind::OperatorError | RunErrorKind::InvalidInput => ErrorKind::Invalid,
-                _ => ErrorKind::Internal,
-            };
-            Error { kind, message: format!("model {label} cannot run on these inputs: {error}") }
-        })?;
+        let answer = catch_unwind(AssertUnwindSafe(|| self.stages.run(&self.model, values, &nodes))).map_err(panicked)?;
+        let answer = answer.map_err(|error| Error { message: format!("model {label} {error}"), ..error })?;
         let answered = outputs.into_iter().zip(answer).filter_map(|((index, reserved), value)| {
             let port = self.signature.outputs.get(index)?;
-            Some(self.output(port, value, reserved))
+            Some(self.output(port, self.output_reshapes.get(index)?.as_ref(), value, reserved))
         });
         answered.collect()
     }
 
-    fn output(&self, port: &Port, value: Value, mut reserved: Reservation) -> Result<NamedTensor> {
+    fn output(&self, port: &Port, reshape: Option<&Reshape>, value: Value, mut reserved: Reservation) -> Result<NamedTensor> {
         let what = self.output_text(port);
         let reserve = |bytes: u64| reserved.resize(bytes, &what).map(|()| reserved);
         let tensor = convert::from_rten(value, port.data_type, reserve).map_err(|error| match error.kind {
             ErrorKind::TooLarge => error,
             kind => Error { kind, message: format!("{what}: {error}") },
         })?;
+        let tensor = match reshape {
+            None => tensor,
+            Some(reshape) => {
+                let shape = reshape.to_request(tensor.shape().dimensions(), self.batch());
+                tensor.reshaped(shape).map_err(|error| Error { message: format!("{what}: {error}"), ..error })?
+            }
+        };
         Ok(NamedTensor { name: port.name.clone(), tensor })
     }
+}
+
+/// The `reshape` of each port that has one.
+fn reshapes(ports: &[Port], configured: &[ConfiguredTensor]) -> Vec<Option<Reshape>> {
+    let of = |port: &Port| configured.iter().find(|tensor| tensor.name == port.name)?.reshape.clone();
+    ports.iter().map(of).collect()
 }
 
 /// What a panic said.

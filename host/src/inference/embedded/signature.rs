@@ -87,16 +87,18 @@ impl Reader<'_> {
                 return Err(self.disagree(format!("has {kind} {} of {}, but config.pbtxt says {data_type}", port.name, port.data_type)));
             }
             let Some(dims) = &tensor.dims else { continue };
-            let whole = if self.batched { [&[-1], dims.as_slice()].concat() } else { dims.clone() };
+            let batch = |dims: &[i64]| if self.batched { [&[-1], dims].concat() } else { dims.to_vec() };
+            let whole = batch(dims);
             // As Triton: a configuration may narrow what the graph leaves open, and nothing else.
-            let narrower = |shape: &Vec<i64>| suits(Some(shape), &whole);
+            let of_model = tensor.reshape.as_ref().map_or_else(|| whole.clone(), |reshape| batch(&reshape.of_model));
+            let narrower = |shape: &Vec<i64>| suits(Some(shape), &of_model);
             if !port.shape.as_ref().is_none_or(narrower) {
                 let batch = if self.batched { " after the batch that max_batch_size stands for" } else { "" };
                 return Err(self.disagree(format!(
                     "has {kind} {} of shape {}, but config.pbtxt says {}{batch}",
                     port.name,
                     ShapeText(port.shape.as_deref().unwrap_or_default()),
-                    ShapeText(dims)
+                    ShapeText(tensor.reshape.as_ref().map_or(dims, |reshape| &reshape.of_model))
                 )));
             }
             port.shape = Some(whole);

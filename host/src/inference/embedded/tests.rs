@@ -18,19 +18,19 @@ fn backend() -> EmbeddedInference {
     EmbeddedInference::open(&models(), EmbeddedLimits::default()).unwrap()
 }
 
-fn budget() -> CallBudget {
+pub(super) fn budget() -> CallBudget {
     CallBudget { memory: MemoryBudget::process(1 << 30).activation(1 << 28), deadline: Instant::now() + Duration::from_secs(60) }
 }
 
-fn tensor(data_type: DataType, shape: &[i64], data: impl Into<Bytes>) -> Tensor {
+pub(super) fn tensor(data_type: DataType, shape: &[i64], data: impl Into<Bytes>) -> Tensor {
     Tensor::new(data_type, Shape::new(shape.to_vec()).unwrap(), data.into(), None).unwrap()
 }
 
-fn fp32(shape: &[i64], values: &[f32]) -> Tensor {
+pub(super) fn fp32(shape: &[i64], values: &[f32]) -> Tensor {
     tensor(DataType::Fp32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
 }
 
-fn int64(values: &[i64]) -> Tensor {
+pub(super) fn int64(values: &[i64]) -> Tensor {
     tensor(DataType::Int64, &[values.len() as i64], values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
 }
 
@@ -44,7 +44,7 @@ fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
-fn request(model: &str, inputs: &[(&str, Tensor)]) -> InferenceRequest {
+pub(super) fn request(model: &str, inputs: &[(&str, Tensor)]) -> InferenceRequest {
     InferenceRequest {
         model: model.parse().unwrap(),
         inputs: inputs.iter().map(|(name, tensor)| NamedTensor { name: (*name).to_owned(), tensor: tensor.clone() }).collect(),
@@ -189,8 +189,10 @@ async fn metadata_is_the_graphs_as_the_configuration_narrows_it() {
 
 #[tokio::test]
 async fn a_model_that_cannot_be_loaded_says_why() {
+    let (kind, text) = refusal("unknown_operator", &[]).await;
+    assert_eq!(kind, ErrorKind::Invalid, "{text}");
+    assert!(text.contains("Frobnicate") && text.contains("TRITON_URL"), "{text}");
     for (model, expected) in [
-        ("unknown_operator", "Frobnicate"),
         ("misnamed", "misnamed/config.pbtxt says name: \"something_else\", but its folder is misnamed"),
         (
             "disagreeing",

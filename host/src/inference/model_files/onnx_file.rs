@@ -1,38 +1,98 @@
-//! Reads the graph of an ONNX file without its weights, and makes sure that the file is whole.
+//! Reads an ONNX file without its weights, and makes sure that the file is whole.
 //!
-//! rten reads the file again, weights and all, when the model is prepared. Its reader trusts what it reads: in version 0.27 a damaged
-//! number makes it loop without end (`read_varint` on ten bytes above 127), a damaged length makes it allocate that much, and a file
-//! that is cut short reads as a smaller graph. So every file goes through the reader here first, which checks numbers and lengths
-//! against the file's size; what it passes, rten reads the same way.
+//! rten's own reader trusts what it reads: in version 0.27 a damaged number makes it loop without end (`read_varint` on ten bytes above
+//! 127), a damaged length makes it allocate that much, and a file that is cut short reads as a smaller graph. So every file goes through
+//! the reader here, which checks numbers and lengths against the file's size; rten gets what was read here, written anew.
+//!
+//! The bytes of a tensor of at most [`INLINE_BYTES`] are read; of a larger one only their place in the file ([`RawPlace`]).
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
-use rten_onnx::onnx::{GraphProto, ModelProto};
+use rten_onnx::onnx::{DataLocation, GraphProto, ModelProto, TensorProto};
 use rten_onnx::protobuf::{DecodeMessage, ErrorKind, OwnedValues, ProtobufError, ReadValue};
 
 /// `ModelProto.graph`
 const GRAPH: u64 = 7;
 
-/// The graph in a file. Its tensors have their shapes, but no raw data.
-pub(crate) fn read_graph(path: &Path) -> Result<GraphProto, ProtobufError> {
+/// The most bytes that a `bytes` field may have for its content to be read.
+pub(crate) const INLINE_BYTES: usize = 1024;
+
+/// The model in a file. Its large tensors have the place of their raw data in the place of the data.
+pub(crate) fn read_model(path: &Path) -> Result<ModelProto, ProtobufError> {
     check_outline(&mut WeightlessReader::open(path)?)?;
     let model = ModelProto::decode(WeightlessReader::open(path)?)?;
-    model.graph.ok_or_else(|| ProtobufError::new(ErrorKind::Eof))
+    if model.graph.is_some() { Ok(model) } else { Err(ProtobufError::new(ErrorKind::Eof)) }
+}
+
+/// The graph in a file.
+pub(crate) fn read_graph(path: &Path) -> Result<GraphProto, ProtobufError> {
+    read_model(path)?.graph.ok_or_else(|| ProtobufError::new(ErrorKind::Eof))
+}
+
+/// The place of a large tensor's raw data in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RawPlace {
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl RawPlace {
+    fn to_bytes(self) -> Vec<u8> {
+        [self.offset.to_le_bytes(), self.length.to_le_bytes()].concat()
+    }
+
+    /// Reads what stands in the place of `bytes` bytes of raw data. `None` if it is the data itself.
+    pub fn of(raw: &[u8], bytes: u64) -> Option<Self> {
+        let (offset, length) = raw.split_first_chunk()?;
+        let place = Self { offset: u64::from_le_bytes(*offset), length: u64::from_le_bytes(length.try_into().ok()?) };
+        (bytes > INLINE_BYTES as u64 && place.length == bytes).then_some(place)
+    }
+}
+
+/// Calls `visit` for every tensor of a graph: initializers, attributes, and those of its subgraphs.
+pub(crate) fn for_each_tensor<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(&'a TensorProto)) {
+    graph.initializer.iter().for_each(&mut *visit);
+    for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
+        attribute.t.iter().for_each(&mut *visit);
+        attribute.g.iter().for_each(|inner| for_each_tensor(inner, visit));
+    }
+}
+
+/// The value that a tensor has for a key of its external data.
+pub(crate) fn external_value<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
+    let external = tensor.data_location == Some(DataLocation::EXTERNAL);
+    let entry = tensor.external_data.iter().find(|entry| external && entry.key.as_deref() == Some(key))?;
+    entry.value.as_deref()
 }
 
 /// The files beside the graph that its weights lie in, by their names in the graph.
 pub(crate) fn external_files(graph: &GraphProto) -> BTreeSet<&str> {
-    let entries = graph.initializer.iter().flat_map(|tensor| &tensor.external_data);
-    entries.filter(|entry| entry.key.as_deref() == Some("location")).filter_map(|entry| entry.value.as_deref()).collect()
+    let mut files = BTreeSet::new();
+    for_each_tensor(graph, &mut |tensor| files.extend(external_value(tensor, "location")));
+    files
+}
+
+/// The path of such a file, relative to the model's folder. `None` if it is not inside that folder.
+pub(crate) fn path_inside(location: &str) -> Option<PathBuf> {
+    let mut path = PathBuf::new();
+    for part in Path::new(location).components() {
+        match part {
+            Component::Normal(name) => path.push(name),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    (!path.as_os_str().is_empty()).then_some(path)
 }
 
 /// The bytes of those files.
 pub(crate) fn external_bytes(graph: &GraphProto, model: &Path) -> u64 {
-    let bytes = |location: &str| std::fs::metadata(model.with_file_name(location)).map_or(0, |metadata| metadata.len());
-    external_files(graph).into_iter().map(bytes).sum()
+    let files: BTreeSet<_> = external_files(graph).into_iter().filter_map(path_inside).collect();
+    let folder = model.parent().unwrap_or(Path::new(""));
+    files.iter().map(|file| std::fs::metadata(folder.join(file)).map_or(0, |metadata| metadata.len())).sum()
 }
 
 /// Walks the outermost fields: they end where the file ends, and a graph is among them.
@@ -55,7 +115,7 @@ fn check_outline(reader: &mut WeightlessReader) -> Result<(), ProtobufError> {
     if graphs == 1 { Ok(()) } else { Err(ProtobufError::new(ErrorKind::Eof).with_context(Some("ModelProto"), Some(GRAPH))) }
 }
 
-/// Passes over the content of `bytes` fields, and reads nothing past the end of the file.
+/// Passes over the content of large `bytes` fields, and reads nothing past the end of the file.
 struct WeightlessReader {
     file: BufReader<File>,
     position: u64,
@@ -113,8 +173,16 @@ impl ReadValue for WeightlessReader {
     }
 
     fn read_bytes(&mut self, length: usize) -> Result<Vec<u8>, ProtobufError> {
+        if length <= INLINE_BYTES {
+            self.check(length)?;
+            let mut bytes = vec![0; length];
+            self.file.read_exact(&mut bytes)?;
+            self.position += length as u64;
+            return Ok(bytes);
+        }
+        let place = RawPlace { offset: self.position, length: length as u64 };
         self.skip(length)?;
-        Ok(Vec::new())
+        Ok(place.to_bytes())
     }
 
     fn read_string(&mut self, length: usize) -> Result<String, ProtobufError> {
