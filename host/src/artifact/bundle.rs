@@ -140,7 +140,8 @@ pub(super) mod tests {
     /// A bundle as cosign 3 writes it with a key.
     pub(in crate::artifact) fn bundle(key: &PrivateKey, digest: &Digest, predicate: &str) -> Vec<u8> {
         let subject = json!([{ "digest": { "sha256": digest.hex() } }]);
-        let statement = json!({ "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate, "predicate": {} });
+        let statement =
+            json!({ "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate, "predicate": {} });
         let payload = statement.to_string().into_bytes();
         let signature = key.sign(&pre_authentication(STATEMENT_TYPE, &payload));
         json!({

@@ -435,7 +435,10 @@ mod tests {
         layout.put_manifest(&tag("1"), &manifest("{}")).unwrap();
         assert_eq!(layout.tags().unwrap(), ["1"]);
         let mut index: Value = serde_json::from_slice(&std::fs::read(folder.path().join(INDEX)).unwrap()).unwrap();
-        index["manifests"].as_array_mut().unwrap().push(serde_json::json!({ "mediaType": "m", "digest": "sha256:0", "size": 1, "annotations": null }));
+        index["manifests"]
+            .as_array_mut()
+            .unwrap()
+            .push(serde_json::json!({ "mediaType": "m", "digest": "sha256:0", "size": 1, "annotations": null }));
         std::fs::write(folder.path().join(INDEX), index.to_string()).unwrap();
         assert_eq!(layout.manifest(&tag("1"), 100).unwrap().bytes, "{}");
     }

@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::component::check_header;
 use super::error::{ArtifactError, Result};
-use super::nulls::without_nulls;
 use super::format::{ARCHITECTURE, CONFIG_TYPE, LAYER_TYPE, OS, WasmConfig};
+use super::nulls::without_nulls;
 use super::options::RegistryOptions;
 use super::reference::ArtifactRef;
 use super::store::{Blob, RawManifest, Store};

@@ -203,8 +203,8 @@ async fn signatures(store: &Store, digest: &Digest) -> Result<Vec<OciDescriptor>
         Err(ArtifactError::NotFound { .. }) => return Ok(Vec::new()),
         raw => raw?,
     };
-    let manifest: OciImageManifest =
-        without_nulls(&raw.bytes, &["layers"]).map_err(|error| unreadable(&store.reference().with_target(signature_tag(digest)), &error))?;
+    let manifest: OciImageManifest = without_nulls(&raw.bytes, &["layers"])
+        .map_err(|error| unreadable(&store.reference().with_target(signature_tag(digest)), &error))?;
     Ok(manifest.layers.into_iter().filter(|layer| layer.media_type == PAYLOAD_TYPE).collect())
 }
 
