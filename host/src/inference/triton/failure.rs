@@ -76,7 +76,10 @@ impl Failure {
                 return Error::timeout(format!("{subject} did not answer in the time this activation has left")).into();
             }
             if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-                let text = format!("{subject}: the connection to Triton had ended: {}; {BROKE}: {CERTIFICATE}", on_one_line(&chain(error), MAX_TEXT));
+                let text = format!(
+                    "{subject}: the connection to Triton had ended: {}; {BROKE}: {CERTIFICATE}",
+                    on_one_line(&chain(error), MAX_TEXT)
+                );
                 return Self { error: Error::unavailable(text), again: Again::Unsent };
             }
             unconnected |= error.is::<ConnectError>();
