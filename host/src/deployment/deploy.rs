@@ -185,7 +185,7 @@ impl Change<'_> {
             (number, other) => number.or(other).unwrap_or_else(|| there.last().map_or(1, |newest| newest + 1)),
         };
         let beside = if order.keep { there } else { BTreeSet::new() };
-        let plan = Plan { name, version, flavor: order.flavor, beside: &beside };
+        let plan = Plan { name, version, flavor: order.flavor, beside: &beside, file: order.file.as_deref() };
         let package = Package::assemble(&artifact, workspace.path().join("model"), &plan)?;
         let record = Record {
             name: name.clone(),

@@ -15,8 +15,8 @@ use super::wire::{LatestVersions, LoggedInfo, OneLogged, OneVersion, Refusal};
 use crate::config::{MlflowConfig, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::ModelRef;
-use crate::quote::on_one_line;
 use crate::outbound::{self, Backoff, BodyError, Reach, check_headers, read_beginning, read_whole, unanswered};
+use crate::quote::on_one_line;
 
 /// Bytes of an answer. One version with its tags is some kilobytes.
 const MAX_ANSWER: usize = 1 << 20;
@@ -179,7 +179,11 @@ impl Client {
         let text = String::from_utf8_lossy(&body);
         let refusal = serde_json::from_str::<Refusal>(&text).ok();
         let plain = || if html || text.trim().is_empty() { status.to_string() } else { on_one_line(&text, SHOWN) };
-        let said = refusal.as_ref().map(|refusal| &refusal.message).filter(|said| !said.is_empty()).map_or_else(plain, |said| on_one_line(said, SHOWN));
+        let said = refusal
+            .as_ref()
+            .map(|refusal| &refusal.message)
+            .filter(|said| !said.is_empty())
+            .map_or_else(plain, |said| on_one_line(said, SHOWN));
         let code = refusal.as_ref().map_or("", |refusal| &refusal.error_code);
         match (status, code) {
             (StatusCode::NOT_FOUND, "RESOURCE_DOES_NOT_EXIST") => Error::not_found(said),
