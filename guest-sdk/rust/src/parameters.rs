@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::web;
 
 /// What a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or `serde_json::Value` for anything.
 #[diagnostic::on_unimplemented(
@@ -26,19 +27,23 @@ pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
         return Err(Error::invalid("the parameters: expected an object, came an array"));
     }
     let quick = serde_json::from_str(text);
-    // The way again, slowly, to learn where it went wrong.
+    // The way again, slowly, to read the text of a web action and to learn where it went wrong.
     quick.or_else(|error| {
-        let value: Value = serde_json::from_str(text).map_err(|_| Error::invalid(format_args!("the parameters are not JSON: {error}")))?;
+        let mut value: Value = serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread("the parameters", &unread, &error)))?;
+        web::read_texts(&mut value, &schema_of::<A>());
         serde_path_to_error::deserialize(&value).map_err(|wrong| explain::<A>(&value, wrong))
     })
 }
 
-/// One parameter, from its JSON text.
-pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+/// One parameter, from its JSON text. `is_web` tells whether the caller is a web action, which sends numbers as text.
+pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str, is_web: impl FnOnce() -> bool) -> Result<T> {
     let quick = serde_json::from_str(text);
     quick.or_else(|error| {
         let value: Value =
-            serde_json::from_str(text).map_err(|_| Error::internal(format_args!("the parameter `{name}` is not JSON: {error}")))?;
+            serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread(&format!("the parameter `{name}`"), &unread, &error)))?;
+        if let Some(read) = value.as_str().filter(|_| is_web()).and_then(|_| web::read_one(&value)) {
+            return Ok(read);
+        }
         serde_path_to_error::deserialize(&value).map_err(|wrong| {
             let path = match inner_path(&wrong) {
                 Some(path) if path.starts_with('[') => format!("{name}{path}"),
@@ -52,6 +57,18 @@ pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str) -> Result<T
             }
         })
     })
+}
+
+/// Why JSON that the host has checked cannot be read here: it goes beyond what Rust's types hold.
+fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error) -> String {
+    let text = unread.to_string();
+    if text.starts_with("recursion limit") {
+        format!("{what}: objects and arrays are nested more than 127 deep, which is more than this action reads")
+    } else if text.starts_with("number out of range") {
+        format!("{what}: a number is out of the range of a double, about 1.8e308")
+    } else {
+        format!("{what} cannot be read as JSON: {first}")
+    }
 }
 
 /// A parameter that has to be there is not.
