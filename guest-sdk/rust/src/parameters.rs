@@ -29,7 +29,8 @@ pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
     let quick = serde_json::from_str(text);
     // The way again, slowly, to read the text of a web action and to learn where it went wrong.
     quick.or_else(|error| {
-        let mut value: Value = serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread("the parameters", &unread, &error)))?;
+        let mut value: Value =
+            serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread("the parameters", &unread, &error)))?;
         web::read_texts(&mut value, &schema_of::<A>());
         serde_path_to_error::deserialize(&value).map_err(|wrong| explain::<A>(&value, wrong))
     })
@@ -210,4 +211,19 @@ pub(crate) fn published_schema<A: JsonSchema>() -> Option<String> {
     }
     let says_something = schema.as_object().is_some_and(|object| object.keys().any(|key| key != "$schema"));
     says_something.then(|| schema.as_value().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_beyond_what_rust_reads_say_what_is_too_much() {
+        let told = |text: &str| parse::<Value>(text).unwrap_err().message().to_owned();
+        let deep = told(&format!("{{\"a\":{}{}}}", "[".repeat(130), "]".repeat(130)));
+        assert!(deep.contains("nested more than 127 deep"), "{deep}");
+        let large = told(r#"{"a": 1e400}"#);
+        assert!(large.contains("out of the range of a double"), "{large}");
+        assert!(told("{").contains("cannot be read as JSON"));
+    }
 }

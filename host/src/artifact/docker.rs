@@ -101,7 +101,7 @@ fn of_helper(helper: &str, server: &str) -> Result<Option<Credential>, String> {
         // A helper's own words may hold what it was about to hide.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => Err(format!("{helper} failed")),
         Err(CredentialRetrievalError::HelperCommunicationError) => {
-            Err(format!("the credential helper docker-credential-{helper} cannot be run: is it on the PATH?"))
+            Err(format!("the credential helper docker-credential-{helper} cannot be run or ended at once: is it on the PATH?"))
         }
         Err(error) => Err(format!("docker-credential-{helper}: {}", error.to_string().to_lowercase())),
     }

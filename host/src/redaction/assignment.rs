@@ -45,6 +45,10 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit
         return None;
     }
     let name = Name::before(line.get(floor.max(at.saturating_sub(MAX_NAME))..at)?)?;
+    // A reference with a tag, `team/upload-token:1.0`, or a path with a line.
+    if separator == b':' && name.in_path && !name.quoted && !following.first().is_some_and(u8::is_ascii_whitespace) {
+        return None;
+    }
     let named = named(name.text)?;
     // `:=`, `==` and `=>` separate too.
     let doubled = usize::from(matches!(following.first(), Some(b'=' | b'>')));

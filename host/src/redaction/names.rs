@@ -120,6 +120,8 @@ pub(super) struct Name<'a> {
     pub(super) quoted: bool,
     /// Whether these were escaped, as in JSON that is a string of JSON.
     pub(super) escaped: bool,
+    /// Whether it is the last part of a path: `team/upload-token`.
+    pub(super) in_path: bool,
 }
 
 impl<'a> Name<'a> {
@@ -139,7 +141,7 @@ impl<'a> Name<'a> {
             // The end of a colour is no part of the name.
             text = text.get(text.iter().position(|byte| *byte == b'm')? + 1..)?;
         }
-        (!text.is_empty()).then_some(Self { text, quoted, escaped })
+        (!text.is_empty()).then_some(Self { text, quoted, escaped, in_path: before.ends_with(b"/") })
     }
 }
 

@@ -119,7 +119,7 @@ const SECRETS: [(&str, &str); 46] = [
 ];
 
 /// Lines of the daily use, all of which are to be read.
-const ORDINARY: [&str; 62] = [
+const ORDINARY: [&str; 64] = [
     "",
     "loaded detector in 12 ms: 3 inputs",
     "reading key: 20260131/cat.png",
@@ -154,6 +154,8 @@ const ORDINARY: [&str; 62] = [
     "see https://example.com:8080/a@b and https://ada@host/x, oci://r.example:5000/ns/name@sha256:0a",
     "pushed registry.example.com/team/license-key:1.0@sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
     "registry.example.com/team/upload-token:2026.1 has no tag \"2\"",
+    "pushed registry.example.com/team/upload-token:rc1x2@sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
+    "oci-layout:/tmp/tmp.Ab12/my-api-key:1.0-rc2 is not signed; sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
     "std::key::of, Token::parse, key::value, secret::Name",
     "AKIASHORT AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE",
     "password=, password: \"\", token=ab, secret: null, key=true",

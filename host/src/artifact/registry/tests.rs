@@ -66,11 +66,15 @@ struct Kept {
 
 impl Registry {
     async fn start(habit: Habit) -> Arc<Self> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0", habit).await.unwrap()
+    }
+
+    async fn at(address: &str, habit: Habit) -> std::io::Result<Arc<Self>> {
+        let listener = tokio::net::TcpListener::bind(address).await?;
         let registry = Arc::new(Self { habit, address: listener.local_addr().unwrap(), kept: Mutex::default() });
         let app = Router::new().fallback(answer).with_state(registry.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        registry
+        Ok(registry)
     }
 
     fn reference(&self, tag: &str) -> ArtifactRef {
@@ -259,6 +263,15 @@ async fn a_tag_that_already_has_the_digest_is_pushed() {
         let there = Digest::of(b"{}").to_string();
         assert!(error.contains("the tag is immutable") && error.contains(&there) && error.contains("another tag"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_registry_at_an_address_of_ipv6_is_pushed_to() {
+    // A machine without IPv6 has none.
+    let Ok(registry) = Registry::at("[::1]:0", Habit::None).await else { return };
+    registry.push(1000).await.unwrap();
+    let manifest = RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() };
+    registry.store().put_manifest(&Target::Tag("1".to_owned()), &manifest).await.unwrap();
 }
 
 /// A source whose helper is missing.
