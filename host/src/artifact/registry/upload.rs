@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How often an upload is begun anew that the registry lost or took wrongly.
 const RESTARTS: u32 = 2;
 
+/// How often the size of a part may be refused: from 16 MiB to 1 MiB, and once to send no parts, it is three times.
+const REFUSED_PARTS: u32 = 8;
+
 /// How often a registry may take less of a part than was sent.
 const SHORT_PARTS: u32 = 8;
 
@@ -66,7 +69,7 @@ impl Registry {
             None => None,
         };
         let mut waits = Waits::new(options);
-        let mut restarts = 0;
+        let (mut restarts, mut refused) = (0, 0);
         let mut furthest = session.as_ref().map_or(0, |session| session.offset);
         loop {
             let failed = match self.send(blob, content, &mut session, memory.as_mut()).await {
@@ -90,8 +93,12 @@ impl Registry {
                         break;
                     }
                 }
-                // Each refusal of this kind makes the parts smaller, so that it has an end.
+                // Each refusal of this kind makes the parts smaller, unless the registry asks for larger ones each time it begins.
                 Failed::Part => {
+                    refused += 1;
+                    if refused > REFUSED_PARTS {
+                        return Err(self.0.protocol(&self.action("push"), "it asks for larger parts than it takes"));
+                    }
                     let Some(Session { location, .. }) = session.take() else { continue };
                     session = self.recall(location, blob).await?;
                 }
