@@ -12,6 +12,7 @@ use crate::errors::ExpectedError;
 /// A value cannot be used, or a folder that was named is not there.
 pub fn read(args: &HostArgs) -> Result<Config, ExpectedError> {
     let mut config = Config::from_environment()?;
+    config.hide_secrets();
     config.embedded_storage.public_url = Some(config.embedded_storage.local_url());
     if let Some(folder) = &args.models {
         std::fs::read_dir(folder).map_err(ExpectedError::io("read models from", folder))?;

@@ -107,6 +107,14 @@ impl Reservation {
         self.bytes
     }
 
+    /// Takes `bytes` more of the same budget, to be given back on their own.
+    ///
+    /// # Errors
+    /// As [`MemoryBudget::reserve`].
+    pub fn more(&self, bytes: u64, what: &str) -> Result<Self> {
+        self.budget.reserve(bytes, what)
+    }
+
     /// Changes what it holds to `bytes`.
     ///
     /// # Errors

@@ -247,10 +247,11 @@ fn compiler(config: &Config) -> Compiler {
 pub(crate) fn cache(config: &Config) -> Result<Option<AotCache>, HostError> {
     const KEY: &str = "compiled-code.key";
     let state = StateDir::new(&config.state_dir);
-    if state.cannot_have(KEY) {
-        tracing::info!(
+    if let Some(why) = state.why_without(KEY) {
+        tracing::warn!(
             folder = %config.state_dir.display(),
-            "the file system is read-only: compiled code is not kept; KEYNET_STATE_DIR and KEYNET_CACHE name folders that can be written"
+            why,
+            "compiled code is not kept; KEYNET_STATE_DIR and KEYNET_CACHE name folders that can be written"
         );
         return Ok(None);
     }

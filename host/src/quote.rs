@@ -29,6 +29,28 @@ pub fn bounded(value: impl fmt::Display, most: usize) -> String {
     bounded.text
 }
 
+/// Returns a server's own words on one line of at most `most` characters, without characters that steer a terminal and without runs of
+/// spaces. A line that is cut ends in `…`.
+pub fn on_one_line(text: &str, most: usize) -> String {
+    let mut line = String::new();
+    let mut left = most;
+    for word in text.split(|c: char| c.is_whitespace() || steers(c)).filter(|word| !word.is_empty()) {
+        let space = usize::from(!line.is_empty());
+        let whole = word.chars().count() + space;
+        if whole > left {
+            if left > space {
+                line.extend([' '].into_iter().take(space).chain(word.chars().take(left - space)));
+            }
+            line.push('…');
+            return line;
+        }
+        line.extend([' '].into_iter().take(space));
+        line.push_str(word);
+        left -= whole;
+    }
+    line
+}
+
 /// A text that takes no more than a number of characters.
 struct Bounded {
     text: String,
@@ -118,6 +140,21 @@ mod tests {
         }
         assert_eq!(bounded(Endless, 7), "a\n\\u{1b}a\n\\u{1b}a…");
         assert_eq!(bounded("short", 5), "short");
+    }
+
+    #[test]
+    fn a_servers_words_are_one_line_with_an_end() {
+        for (text, most, expected) in [
+            ("a\nb\t c\u{1b}[31m", 20, "a b c [31m"),
+            ("\u{202e}abc", 3, "abc"),
+            ("abcd", 3, "abc…"),
+            ("ab cd", 3, "ab…"),
+            ("ab cd", 4, "ab c…"),
+            ("  ", 4, ""),
+        ] {
+            assert_eq!(on_one_line(text, most), expected, "{text:?}");
+        }
+        assert_eq!(on_one_line(&"é".repeat(1 << 20), 5), "ééééé…");
     }
 
     #[test]

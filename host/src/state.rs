@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{Access, AtFlags, StatVfsMountFlags};
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 
@@ -21,10 +22,15 @@ impl StateDir {
         Self(path.into())
     }
 
-    /// Whether the key called `name` is not there and cannot be made, since it would lie on a file system that nobody can write.
-    pub fn cannot_have(&self, name: &str) -> bool {
-        let read_only = |path: &Path| rustix::fs::statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY));
-        !self.0.join(name).exists() && self.0.ancestors().find(|path| path.is_dir()).is_some_and(read_only)
+    /// Returns why the key called `name`, which is not there, cannot be made: this process may not write where it would lie. `None` if it
+    /// is there, or can be made as far as that can be told.
+    pub fn why_without(&self, name: &str) -> Option<&'static str> {
+        let folder = self.0.ancestors().find(|path| path.is_dir()).filter(|_| !self.0.join(name).exists())?;
+        if rustix::fs::statvfs(folder).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+            return Some("the file system is read-only");
+        }
+        let may = rustix::fs::accessat(rustix::fs::CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+        matches!(may, Err(Errno::ACCESS | Errno::PERM)).then_some("this user may not write there")
     }
 
     /// The 32-byte key called `name`, made from the system's randomness the first time it is asked for. Two processes that make it at

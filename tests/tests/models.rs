@@ -539,3 +539,68 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
     assert_eq!(gone.json()["name"], "external");
     assert!(!models.join("external").exists());
 }
+
+/// Names that no folder can have, `latest` however it is written, and models that were logged and not registered.
+#[test]
+fn models_are_deployed_by_every_name_that_mlflow_knows_them_by() {
+    let registry = Registry::start();
+    let mut sandbox = Sandbox::new();
+    sandbox.set("KEYNET_MODELS", sandbox.path("models").display());
+    sandbox.set("MLFLOW_TRACKING_URI", registry.0.get("MLFLOW_TRACKING_URI"));
+    let mut sources = Vec::new();
+    for name in ["plain", "field@home", ".field", "field\\back"] {
+        registry.register(name, 1, &[("model.onnx", &adds(1))]);
+        registry.post("registered-models/alias", &json!({ "name": name, "alias": "champion", "version": "1" }));
+        sources.extend([format!("models:/{name}/1"), format!("models:/{name}@champion")]);
+    }
+    sources.extend(["models:/plain/latest", "models:/plain/Latest", "models:/plain@latest", "models:///plain/1"].map(str::to_owned));
+    let logged = registry.post("logged-models", &json!({ "experiment_id": "0", "name": "logged" }))["model"]["info"].clone();
+    let (id, artifacts) = (logged["model_id"].as_str().unwrap(), logged["artifact_uri"].as_str().unwrap());
+    let address = registry.0.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
+    let target = format!("/api/2.0/mlflow-artifacts/artifacts/{}/model.onnx", artifacts.strip_prefix("mlflow-artifacts:/").unwrap());
+    assert_eq!(http(address, "PUT", &target, &[], &adds(1)).status, 200);
+    let ready = json!({ "model_id": id, "status": "LOGGED_MODEL_READY" }).to_string();
+    let target = format!("/api/2.0/mlflow/logged-models/{id}");
+    assert_eq!(http(address, "PATCH", &target, &[("Content-Type", "application/json")], ready.as_bytes()).status, 200);
+    sources.push(format!("models:/{id}"));
+    for (number, source) in sources.iter().enumerate() {
+        let ended = sandbox.run(["model", "deploy", source, "--name", &format!("m{number}")]);
+        assert_eq!(ended.code, Some(0), "{source}: {ended:?}");
+    }
+    let elsewhere = sandbox.run(["model", "deploy", "models://elsewhere/plain/1"]);
+    assert!(elsewhere.code == Some(2) && elsewhere.stderr.contains("another registry"), "{elsewhere:?}");
+}
+
+/// The Hugging Face hub's cache: `snapshots/…/onnx/model.onnx` leads to `../../../blobs/…`.
+#[test]
+fn models_in_the_cache_of_the_hugging_face_hub_are_deployed_and_run_where_they_are() {
+    let mut sandbox = Sandbox::new();
+    let (blobs, snapshot) = (sandbox.path("hub/blobs"), sandbox.path("hub/snapshots/abc/onnx"));
+    fs::create_dir_all(&blobs).unwrap();
+    fs::create_dir_all(&snapshot).unwrap();
+    let external = root().join("host/tests/models/external/1");
+    for (digest, name) in [("1111", "model.onnx"), ("2222", "model.onnx.data")] {
+        fs::copy(external.join(name), blobs.join(digest)).unwrap();
+        std::os::unix::fs::symlink(format!("../../../blobs/{digest}"), snapshot.join(name)).unwrap();
+    }
+    let small = sandbox.path("hub/snapshots/abc/small.onnx");
+    fs::write(blobs.join("3333"), adds(1)).unwrap();
+    std::os::unix::fs::symlink("../../blobs/3333", &small).unwrap();
+    sandbox.set("KEYNET_MODELS", sandbox.path("models").display());
+    for arguments in [vec!["deploy", snapshot.to_str().unwrap(), "--name", "net"], vec!["deploy", small.to_str().unwrap()]] {
+        let ended = sandbox.run([&["model"][..], &arguments].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    let deployed = files_below(&sandbox.path("models"));
+    let names = names(&deployed);
+    assert!(names.contains(&"net/1/model.onnx.data") && names.contains(&"small/1/model.onnx"), "{names:?}");
+    // A folder of models whose files are links, as people make one of the cache.
+    let linked = sandbox.path("linked/net/1");
+    fs::create_dir_all(&linked).unwrap();
+    for name in ["model.onnx", "model.onnx.data"] {
+        std::os::unix::fs::symlink(snapshot.join(name), linked.join(name)).unwrap();
+    }
+    sandbox.set("KEYNET_MODELS", sandbox.path("linked").display());
+    let loaded = sandbox.run(["model", "load", "net"]);
+    assert_eq!(loaded.code, Some(0), "{loaded:?}");
+}

@@ -428,6 +428,24 @@ fn a_login_of_docker_is_used_where_there_is_none_of_ours() {
 }
 
 #[test]
+fn a_login_of_podman_is_used() {
+    let mut desk = Desk::at("basic");
+    let auths = json!({ "auths": { format!("{}/tests", desk.host()): { "auth": SECRETS[1] } } }).to_string();
+    let push = |desk: &Desk, name: &str| desk.keynet(["push".as_ref(), guest("hello").as_os_str(), desk.reference(name).as_ref()]);
+    std::fs::create_dir_all(desk.sandbox.path("run/containers")).unwrap();
+    std::fs::write(desk.sandbox.path("run/containers/auth.json"), &auths).unwrap();
+    assert_eq!(push(&desk, "hello:1").code, Some(7));
+    desk.sandbox.set("XDG_RUNTIME_DIR", desk.sandbox.path("run").display());
+    assert_eq!(push(&desk, "hello:1").code, Some(0));
+    // It stands in place of all others.
+    std::fs::write(desk.sandbox.path("none.json"), "{}").unwrap();
+    desk.sandbox.set("REGISTRY_AUTH_FILE", desk.sandbox.path("none.json").display());
+    assert_eq!(push(&desk, "hello:2").code, Some(7));
+    std::fs::write(desk.sandbox.path("none.json"), &auths).unwrap();
+    assert_eq!(push(&desk, "hello:2").code, Some(0));
+}
+
+#[test]
 fn an_identity_token_is_exchanged_at_the_token_service_and_shown_to_nobody_else() {
     let desk = Desk::at("token");
     let (registry, service) = (Proxy::before(desk.host()), Proxy::before(&keynet_tests::free_address()));

@@ -62,7 +62,8 @@ impl Diagnostic for ArtifactError {
             Self::Host { .. } => Exit::Configuration,
             Self::Key { .. } | Self::Io { .. } => Exit::Io,
             Self::Unauthorized { .. } | Self::Denied { .. } | Self::Realm { .. } | Self::Credentials { .. } => Exit::Login,
-            Self::TooManyRequests { .. } | Self::Server { .. } | Self::Protocol { .. } => Exit::Server,
+            Self::TooManyRequests { .. } | Self::Refused { .. } => Exit::Refused,
+            Self::Server { .. } | Self::Protocol { .. } => Exit::Server,
             Self::Tls { .. } | Self::Unreachable { .. } => Exit::Connection,
             // What is not there, damaged, something else, too large, or signed by somebody else.
             _ => Exit::Artifact,

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_report_shows_no_secret() {
-        let error = ExpectedError::from(ProjectError::Artifact("the token=abcdef of https://ada:hunter2@host".to_owned()));
+        let error = ExpectedError::from(ProjectError::Artifact("the password=abcdef of https://ada:hunter2@host".to_owned()));
         for text in [error.report(Console::plain()), error.one_line()] {
             assert!(!text.contains("abcdef") && !text.contains("hunter2"), "{text}");
         }

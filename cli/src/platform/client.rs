@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(said(b""), "(without a message)");
         assert_eq!(said(b"upstream is down"), "upstream is down");
         secrecy::remember("up-key-of-this-test", "UPLOAD_KEY");
-        let echoed = said(br#"{"message": "no such key: up-key-of-this-test (token=abcdef)"}"#);
+        let echoed = said(br#"{"message": "no such key: up-key-of-this-test (password=abcdef)"}"#);
         assert!(!echoed.contains("up-key-of") && !echoed.contains("abcdef"), "{echoed}");
         assert!(said("x".repeat(10_000).as_bytes()).len() < 600);
     }

@@ -14,6 +14,9 @@ use zune_jpeg::JpegDecoder;
 /// cannot be compressed is there four times while it is encoded.
 const MAX_BYTES: usize = 36 << 20;
 
+/// The longest side, which is that of JPEG: what makes a picture smaller takes memory for each column and row.
+const MAX_SIDE: u32 = 65_535;
+
 /// Decode a picture, turned as its EXIF orientation says; transparency is dropped.
 pub fn decode(file: &[u8]) -> Result<Picture> {
     match file {
@@ -47,7 +50,9 @@ fn to_rgb<const CHANNELS: usize>(pixels: &[u8], pixel: impl Fn([u8; CHANNELS]) -
 
 fn jpeg(file: &[u8]) -> Result<Picture> {
     let any_side = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX);
-    let options = any_side.jpeg_set_out_colorspace(ColorSpace::RGB);
+    // The decoder fills with grey what a file lacks. Of one that was cut off it refuses the rest instead; in one that has its end it goes
+    // over small damages, as others do.
+    let options = any_side.jpeg_set_out_colorspace(ColorSpace::RGB).set_strict_mode(!has_end(file));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(broken)?;
     let (width, height) = decoder.dimensions().ok_or_else(|| broken("it has no size"))?;
@@ -59,12 +64,37 @@ fn jpeg(file: &[u8]) -> Result<Picture> {
     Ok(Picture::new(width, height, rgb)?.upright(orientation))
 }
 
+/// Whether a JPEG file has its marker of the end (ITU-T T.81, B.1.1.2), not counting that of a preview inside of a segment.
+fn has_end(file: &[u8]) -> bool {
+    let mut at = 2; // behind the marker of the beginning
+    while let Some(marker) = file.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) {
+        at += marker + 1;
+        match file.get(at) {
+            Some(0xd9) => return true,
+            // Data that looks like a marker, a restart, a fill byte: no segment.
+            Some(0 | 1 | 0xd0..=0xd8) => at += 1,
+            Some(0xff) => {}
+            Some(_) => {
+                let length = file.get(at + 1..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u16::from_be_bytes);
+                at += 1 + usize::from(length);
+            }
+            None => return false,
+        }
+    }
+    false
+}
+
 fn broken(reason: impl Display) -> Error {
     Error::invalid(format_args!("cannot decode the picture: {reason}"))
 }
 
 fn bounded(bytes: Option<usize>, width: u32, height: u32) -> Result<usize> {
     let bytes = bytes.unwrap_or(usize::MAX);
+    ensure!(
+        width.max(height) <= MAX_SIDE,
+        invalid,
+        "the picture has {width}x{height} pixels, and a side may have {MAX_SIDE}"
+    );
     ensure!(
         bytes <= MAX_BYTES,
         invalid,
@@ -173,6 +203,44 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.message().contains(size), "{error}");
         }
+    }
+
+    #[test]
+    fn a_jpeg_file_that_ends_early_is_refused() {
+        let plain = jpeg_file(&gradient(160, 120), b"");
+        let mut progressive = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut progressive, 95);
+        encoder.set_progressive(true);
+        encoder.encode(gradient(160, 120).rgb(), 160, 120, jpeg_encoder::ColorType::Rgb).unwrap();
+        // The end of a preview is not the end of the file.
+        let preview = jpeg_file(&gradient(160, 120), b"II*\0\x08\0\0\0\0\0\xff\xd8\xff\xd9");
+        for whole in [plain, progressive, preview] {
+            assert_eq!(decode(&whole).unwrap().width(), 160);
+            let headers = whole.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap() + 20;
+            for tenths in 0..10 {
+                let cut = headers + (whole.len() - headers) * tenths / 10;
+                let error = decode(&whole[..cut]).unwrap_err();
+                assert!(error.kind() == ErrorKind::Invalid && error.message().contains("cannot decode"), "{cut}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_jpeg_file_that_lacks_only_its_end_is_read_as_others_read_it() {
+        let whole = jpeg_file(&gradient(160, 120), b"");
+        assert_eq!(decode(&whole[..whole.len() - 2]).unwrap(), decode(&whole).unwrap());
+        let more = [&whole[..], b"what a camera adds"].concat();
+        assert_eq!(decode(&more).unwrap(), decode(&whole).unwrap());
+    }
+
+    #[test]
+    fn a_picture_of_one_endless_row_is_refused() {
+        let mut file = Vec::new();
+        let mut writer = png::Encoder::new(&mut file, 12_000_000, 1).write_header().unwrap();
+        writer.write_image_data(&vec![0; 12_000_000]).unwrap();
+        drop(writer);
+        let error = decode(&file).unwrap_err();
+        assert!(error.kind() == ErrorKind::Invalid && error.message().contains("12000000x1"), "{error}");
     }
 
     #[test]

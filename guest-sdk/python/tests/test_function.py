@@ -87,6 +87,13 @@ def test_numbers_of_a_web_action_come_as_text():
         Environment().call(detect, {"image_url": "7", "limit": "many", "__ow_method": "get"})
 
 
+def test_a_number_that_may_be_null_comes_as_text_too():
+    assert parameters.read(Args, {"image_url": "x", "limit": " 5 ", "__ow_method": "get"}).limit == 5
+    for sent in ({"limit": "0.5", "__ow_method": "get"}, {"limit": "5"}):
+        with pytest.raises(InvalidError):
+            parameters.read(Args, {"image_url": "x", **sent})
+
+
 def test_the_docstrings_first_line_describes():
     assert declaration_of(plain).description == "Says what came."
     assert declaration_of(detect).description == "Finds things."

@@ -128,7 +128,7 @@ mod tensor;
 pub mod testing;
 mod triton;
 mod user_input;
-mod web_text;
+mod web;
 
 pub use data_type::{DataType, Element};
 pub use error::{Context, Error, ErrorKind, Result};

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::web_text;
+use crate::web;
 
 /// What a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or `serde_json::Value` for anything.
 #[diagnostic::on_unimplemented(
@@ -27,31 +27,22 @@ pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
         return Err(Error::invalid("the parameters: expected an object, came an array"));
     }
     let quick = serde_json::from_str(text);
-    // The way again, slowly, to learn where it went wrong.
+    // The way again, slowly, to read the text of a web action and to learn where it went wrong.
     quick.or_else(|error| {
-        let value: Value = serde_json::from_str(text).map_err(|_| Error::invalid(format_args!("the parameters are not JSON: {error}")))?;
-        let value = if is_of_web_action(&value) { web_text::read(value, &schema_of::<A>()) } else { value };
+        let mut value: Value =
+            serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread("the parameters", &unread, &error)))?;
+        web::read_texts(&mut value, &schema_of::<A>());
         serde_path_to_error::deserialize(&value).map_err(|wrong| explain::<A>(&value, wrong))
     })
 }
 
-/// Whether OpenWhisk called the action as a web action: a query string and a form have text only.
-fn is_of_web_action(parameters: &Value) -> bool {
-    parameters.get(WEB_METHOD).is_some()
-}
-
-/// The parameter that a web action gets beside those of its caller.
-pub(crate) const WEB_METHOD: &str = "__ow_method";
-
-/// One parameter, from its JSON text. That of a web action may be a number or boolean written as text.
-pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str, is_of_web_action: impl FnOnce() -> bool) -> Result<T> {
+/// One parameter, from its JSON text. `is_web` tells whether the caller is a web action, which sends numbers as text.
+pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str, is_web: impl FnOnce() -> bool) -> Result<T> {
     let quick = serde_json::from_str(text);
     quick.or_else(|error| {
         let value: Value =
-            serde_json::from_str(text).map_err(|_| Error::internal(format_args!("the parameter `{name}` is not JSON: {error}")))?;
-        if let Some(read) = web_text::readings(&value).into_iter().find_map(|reading| T::deserialize(reading).ok())
-            && is_of_web_action()
-        {
+            serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread(&format!("the parameter `{name}`"), &unread, &error)))?;
+        if let Some(read) = value.as_str().filter(|_| is_web()).and_then(|_| web::read_one(&value)) {
             return Ok(read);
         }
         serde_path_to_error::deserialize(&value).map_err(|wrong| {
@@ -67,6 +58,18 @@ pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str, is_of_web_a
             }
         })
     })
+}
+
+/// Why JSON that the host has checked cannot be read here: it goes beyond what Rust's types hold.
+fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error) -> String {
+    let text = unread.to_string();
+    if text.starts_with("recursion limit") {
+        format!("{what}: objects and arrays are nested more than 127 deep, which is more than this action reads")
+    } else if text.starts_with("number out of range") {
+        format!("{what}: a number is out of the range of a double, about 1.8e308")
+    } else {
+        format!("{what} cannot be read as JSON: {first}")
+    }
 }
 
 /// A parameter that has to be there is not.
@@ -208,4 +211,19 @@ pub(crate) fn published_schema<A: JsonSchema>() -> Option<String> {
     }
     let says_something = schema.as_object().is_some_and(|object| object.keys().any(|key| key != "$schema"));
     says_something.then(|| schema.as_value().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_beyond_what_rust_reads_say_what_is_too_much() {
+        let told = |text: &str| parse::<Value>(text).unwrap_err().message().to_owned();
+        let deep = told(&format!("{{\"a\":{}{}}}", "[".repeat(130), "]".repeat(130)));
+        assert!(deep.contains("nested more than 127 deep"), "{deep}");
+        let large = told(r#"{"a": 1e400}"#);
+        assert!(large.contains("out of the range of a double"), "{large}");
+        assert!(told("{").contains("cannot be read as JSON"));
+    }
 }

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::{host, parameters};
+use crate::{host, parameters, web};
 
 /// The parameters of this activation as its caller sent them: never configuration or credentials.
 ///
@@ -19,10 +19,12 @@ use crate::{host, parameters};
 ///     assert_eq!(mistake.message(), "the parameter `label`: expected a number, came string \"cat\"");
 ///     Ok(())
 /// })?;
+/// Environment::new().param("threshold", "0.3").param("__ow_method", "get").run(|| {
+///     assert_eq!(UserInput::get::<f64>("threshold")?, Some(0.3));
+///     Ok(())
+/// })?;
 /// # Ok::<(), keynet_inference_sdk::Error>(())
 /// ```
-///
-/// The query string of a web action sends text: a number or boolean that is asked for is read from it.
 ///
 /// In a native test outside a [`testing::Environment`](crate::testing::Environment) every call is `Unavailable`. When an action's
 /// parameters are an array (in a sequence), there are none here.
@@ -31,16 +33,14 @@ use crate::{host, parameters};
 pub struct UserInput;
 
 impl UserInput {
-    /// One parameter; `None` when it was not sent or is null.
+    /// One parameter; `None` when it was not sent or is null. Of a web action (`__ow_method` is there), whose queries and forms send text,
+    /// a number or a boolean is read from text.
     ///
     /// # Errors
     /// `Invalid`: it is not a `T`; the message names the parameter, what was expected and what came.
     pub fn get<T: DeserializeOwned>(name: &str) -> Result<Option<T>> {
         match host::user_input::get(name)? {
-            Some(text) if text.trim() != "null" => {
-                let is_of_web_action = || matches!(host::user_input::get(parameters::WEB_METHOD), Ok(Some(_)));
-                parameters::parse_one(name, &text, is_of_web_action).map(Some)
-            }
+            Some(text) if text.trim() != "null" => parameters::parse_one(name, &text, is_web).map(Some),
             _ => Ok(None),
         }
     }
@@ -69,4 +69,9 @@ impl UserInput {
         let text = host::user_input::all()?;
         serde_json::from_str(&text).map_err(|error| Error::internal(format_args!("the parameters are not a JSON object: {error}")))
     }
+}
+
+/// Whether the caller is a web action.
+fn is_web() -> bool {
+    matches!(host::user_input::get(web::METHOD), Ok(Some(_)))
 }

@@ -16,6 +16,9 @@ const INTERFACES: &[&str] = &["types", "user-input", "triton-predict", "storage"
 /// The WASI packages an action may import, all of 0.2.
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
+/// The version of WASI that this host has. Components of a later patch version fit too, as long as they import nothing that it added.
+const WASI_VERSION: &str = "0.2.12";
+
 /// A component that does not fit the world.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +45,18 @@ pub enum ImportError {
         "the component does not export `{CONTRACT}/function`: mark the function with `#[keynet_function]` (or its like in your language's SDK)"
     )]
     NoFunction,
+    /// It imports of WASI what this host does not have, such as what a later patch version added.
+    #[error(
+        "the component imports `{}`, and this host has WASI {WASI_VERSION}, in which it is missing or different: {why}; build the component with \
+         tools of WASI {WASI_VERSION} or before, or upgrade the host (keynet-inference)",
+        shown(.import)
+    )]
+    Wasi {
+        /// The interface, with its version.
+        import: String,
+        /// What is missing or different.
+        why: String,
+    },
     /// The names fit, the types do not.
     #[error("the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; build it with this version's SDK")]
     Mismatch(String),
@@ -70,6 +85,15 @@ impl Imports {
         let function = exports.iter().find(|export| export.package == CONTRACT && export.name == "function");
         function.ok_or(ImportError::NoFunction)?.check_version()?;
         Ok(Self(names))
+    }
+
+    /// Returns what it means that a component with these imports does not link: `why` names the import that does not fit.
+    pub(super) fn mismatch(&self, why: String) -> ImportError {
+        let wasi = self.0.iter().filter(|name| name.starts_with("wasi:")).find(|name| why.contains(&format!("`{name}`")));
+        match wasi {
+            Some(import) => ImportError::Wasi { import: import.clone(), why },
+            None => ImportError::Mismatch(why),
+        }
     }
 
     /// Their names, such as `keynet:inference/storage@0.1.0`.
@@ -141,6 +165,17 @@ mod tests {
         for name in ["wasi:http/outgoing-handler@0.2.0", "wasi:cli/stdout@0.3.0", "keynet:inference/secrets@0.1.0", "run", "other:pkg/x"] {
             assert_eq!(check_import(name), Err(ImportError::Unknown(name.to_owned())));
         }
+    }
+
+    #[test]
+    fn what_a_later_wasi_added_is_named_with_its_version() {
+        let imports = Imports(vec!["keynet:inference/storage@0.1.0".to_owned(), "wasi:cli/later@0.2.99".to_owned()]);
+        let told = |why: &str| imports.mismatch(why.to_owned()).to_string();
+        let error = told("component imports instance `wasi:cli/later@0.2.99`, but a matching implementation was not found");
+        assert!(error.contains("wasi:cli/later@0.2.99") && error.contains(&format!("WASI {WASI_VERSION}")), "{error}");
+        assert!(!error.contains(CONTRACT), "{error}");
+        let error = told("component imports instance `keynet:inference/storage@0.1.0`, but a matching implementation was not found");
+        assert!(error.contains("keynet:inference@0.1.0"), "{error}");
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Action {
         let Read { digest, size, ask } = read;
         let imports = Imports::check(code, host.engine().wasmtime())?;
         let linked = host.linker().instantiate_pre(code).and_then(ActionPre::new);
-        let pre = linked.map_err(|error| ImportError::Mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
+        let pre = linked.map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
         let means = Means::new(host.backends(), Arc::new(host.policy().grants(&ask?)), &imports);
         let described = activation::describe(&host, &pre, &means, size, logs).await.map_err(ActionError::Describe)?;
         let description = Description::check(described.name, described.description, described.input_schema)?;

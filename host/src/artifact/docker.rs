@@ -1,77 +1,110 @@
-//! Docker's own credentials: `config.json` and the helpers it names, as `docker login` leaves them.
+//! The credentials of other container tools: Docker's `config.json`, podman's `auth.json`, and the helpers that they name.
+//!
+//! <https://docs.docker.com/reference/cli/docker/login/>,
+//! <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::auth_file::AuthFile;
 use super::credential::{Credential, CredentialSource};
 use super::error::{ArtifactError, Result};
 use crate::config::Secret;
 
 const LIMIT: u64 = 4 << 20;
 
-/// `config.json` of `DOCKER_CONFIG`, or of `~/.docker`; without a file nothing is known.
+/// The files that container tools keep credentials in. A file that is missing has no credentials.
+///
+/// Without a [`DockerConfig::file`] it is the file of `REGISTRY_AUTH_FILE` alone, or the first with credentials of: `config.json` of
+/// `DOCKER_CONFIG` or of `~/.docker`, `containers/auth.json` of `XDG_RUNTIME_DIR`, and that of `XDG_CONFIG_HOME` or of `~/.config`.
 #[derive(Debug, Clone, Default)]
 pub struct DockerConfig {
-    /// The file, where it is another.
+    /// The only file to read, if it is not one of the usual files.
     pub file: Option<PathBuf>,
 }
 
 impl DockerConfig {
-    fn path(&self) -> Option<PathBuf> {
-        let folder = || std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker"));
-        self.file.clone().or_else(|| folder().or_else(home).map(|folder| folder.join("config.json")))
+    fn paths(&self) -> Vec<PathBuf> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = |below: &str| variable("HOME").map(|home| home.join(below));
+        if let Some(only) = self.file.clone().or_else(|| variable("REGISTRY_AUTH_FILE")) {
+            return vec![only];
+        }
+        let docker = variable("DOCKER_CONFIG").or_else(|| home(".docker")).map(|folder| folder.join("config.json"));
+        let folders = [variable("XDG_RUNTIME_DIR"), variable("XDG_CONFIG_HOME").or_else(|| home(".config"))];
+        let podman = folders.into_iter().flatten().map(|folder| folder.join("containers/auth.json"));
+        docker.into_iter().chain(podman).collect()
     }
 }
 
 impl CredentialSource for DockerConfig {
     fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>> {
-        let Some(path) = self.path() else { return Ok(None) };
-        let wrong = |why: String| ArtifactError::Credentials { host: host.to_owned(), why: format!("{}: {why}", path.display()) };
-        let mut text = Vec::new();
-        match File::open(&path).and_then(|file| file.take(LIMIT).read_to_end(&mut text)) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
-            Err(error) => return Err(wrong(error.to_string())),
-            Ok(_) => {}
-        }
-        let config: Value = serde_json::from_slice(&text).map_err(|_| wrong("it is no JSON".to_owned()))?;
-        let server = server(&config, host, repository);
-        match get_credential_from_reader(&text[..], &server) {
-            Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::IdentityToken(Secret::new(token)))),
-            // What a helper answers with when it knows nothing.
-            Ok(DockerCredential::UsernamePassword(username, password)) if username.is_empty() && password.is_empty() => Ok(None),
-            Ok(DockerCredential::UsernamePassword(username, password)) => {
-                Ok(Some(Credential::Basic { username, password: Secret::new(password) }))
+        let mut trouble = None;
+        for path in self.paths() {
+            match find_in(&path, host, repository) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(why) => {
+                    let why = format!("{}: {why}", path.display());
+                    trouble = trouble.or(Some(ArtifactError::Credentials { host: host.to_owned(), why }));
+                }
             }
-            Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
-            Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.contains("credentials not found") => Ok(None),
-            // A helper's own words may hold what it was about to hide.
-            Err(CredentialRetrievalError::HelperFailure { helper, .. }) => Err(wrong(format!("{helper} failed"))),
-            Err(CredentialRetrievalError::HelperCommunicationError) => {
-                Err(wrong("the credential helper that it names cannot be run: is it on the PATH?".to_owned()))
-            }
-            Err(error) => Err(wrong(error.to_string().to_lowercase())),
         }
+        trouble.map_or(Ok(None), Err)
     }
 }
 
-/// The name that the credentials are kept under: the longest of `host/path` above the repository that there is, or else the host.
-fn server(config: &Value, host: &str, repository: &str) -> String {
-    let known = |name: &str| ["auths", "credHelpers"].iter().any(|part| config.get(part).is_some_and(|part| part.get(name).is_some()));
-    let mut name = format!("{host}/{repository}");
-    while !known(&name) {
-        match name.rsplit_once('/') {
-            Some((shorter, _)) => name.truncate(shorter.len()),
-            // Docker Hub has a name of its own there.
-            None if name == "docker.io" => return "https://index.docker.io/v1/".to_owned(),
-            None => break,
-        }
+/// Returns the credential that the file at `path` has for `repository` of `host`.
+///
+/// # Errors
+/// What is wrong with the file or with the helper that it names.
+fn find_in(path: &Path, host: &str, repository: &str) -> Result<Option<Credential>, String> {
+    let mut text = Vec::new();
+    match File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut text)) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+        Ok(_) => {}
     }
-    name
+    // Tools that mount an empty file mean no credentials.
+    if text.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let file: Value = serde_json::from_slice(&text).map_err(|_| "it is not JSON".to_owned())?;
+    let file = AuthFile::new(&file);
+    let helped = file.helper(host, repository).map_or(Ok(None), |(helper, server)| of_helper(helper, &server));
+    if let Ok(Some(found)) = helped {
+        return Ok(Some(found));
+    }
+    // A helper that fails does not hide what the file itself has.
+    match file.kept(host, repository)? {
+        None => helped,
+        kept => Ok(kept),
+    }
+}
+
+/// Asks `docker-credential-HELPER` for the credential of `server`.
+fn of_helper(helper: &str, server: &str) -> Result<Option<Credential>, String> {
+    let config = json!({ "credHelpers": { server: helper } }).to_string();
+    match get_credential_from_reader(config.as_bytes(), server) {
+        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::IdentityToken(Secret::new(token)))),
+        // What a helper answers with when it knows nothing.
+        Ok(DockerCredential::UsernamePassword(username, password)) if username.is_empty() && password.is_empty() => Ok(None),
+        Ok(DockerCredential::UsernamePassword(username, password)) => {
+            Ok(Some(Credential::Basic { username, password: Secret::new(password) }))
+        }
+        Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
+        Err(CredentialRetrievalError::HelperFailure { stdout, .. }) if stdout.contains("credentials not found") => Ok(None),
+        // A helper's own words may hold what it was about to hide.
+        Err(CredentialRetrievalError::HelperFailure { helper, .. }) => Err(format!("{helper} failed")),
+        Err(CredentialRetrievalError::HelperCommunicationError) => {
+            Err(format!("the credential helper docker-credential-{helper} cannot be run or ended at once: is it on the PATH?"))
+        }
+        Err(error) => Err(format!("docker-credential-{helper}: {}", error.to_string().to_lowercase())),
+    }
 }
 
 #[cfg(test)]
@@ -151,11 +184,22 @@ esac
     }
 
     #[test]
+    fn what_the_file_itself_has_is_used_when_its_helper_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let auth = base64::engine::general_purpose::STANDARD.encode("ada:p");
+        let source = source(folder.path(), &format!(r#"{{"auths": {{"h": {{"auth": "{auth}"}}}}, "credsStore": "no-such-helper"}}"#));
+        assert_eq!(source.find("h", "r").unwrap(), basic("ada", "p"));
+        let error = source.find("elsewhere", "r").unwrap_err().to_string();
+        assert!(error.contains("docker-credential-no-such-helper") && error.contains("config.json"), "{error}");
+    }
+
+    #[test]
     fn no_file_is_no_credentials_and_a_damaged_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let missing = DockerConfig { file: Some(folder.path().join("missing/config.json")) };
         assert_eq!(missing.find("h", "r").unwrap(), None);
-        assert!(source(folder.path(), "{").find("h", "r").unwrap_err().to_string().contains("no JSON"));
+        assert!(source(folder.path(), "{").find("h", "r").unwrap_err().to_string().contains("not JSON"));
+        assert_eq!(source(folder.path(), " \n").find("h", "r").unwrap(), None);
         let error = source(folder.path(), r#"{"auths": {"h": {"auth": "%%%"}}}"#).find("h", "r").unwrap_err().to_string();
         assert!(error.contains("config.json") && !error.contains("%%%"), "{error}");
     }

@@ -113,7 +113,19 @@ pub enum ArtifactError {
         /// Its own words.
         said: String,
     },
-    /// The registry answered what the protocol does not have, or refused what was sent.
+    /// The registry refused the request (4xx).
+    #[error("{host} rejected the request to {action}: {said} ({status})")]
+    Refused {
+        /// The registry.
+        host: String,
+        /// What was tried.
+        action: String,
+        /// The HTTP status.
+        status: u16,
+        /// Its own words.
+        said: String,
+    },
+    /// The registry answered what the protocol does not have.
     #[error("{host} did not accept to {action}: {said}")]
     Protocol {
         /// The registry.
@@ -190,6 +202,14 @@ pub enum ArtifactError {
     NotSigned {
         /// Its reference.
         reference: String,
+    },
+    /// What is kept beside it is of a kind that a public key does not verify.
+    #[error("{reference} has no signature that a key verifies, but {what}")]
+    OtherSignature {
+        /// Its reference.
+        reference: String,
+        /// What is there, and how to check it.
+        what: String,
     },
     /// Somebody else signed it.
     #[error("{reference} has {signatures} signature(s), none of them by this key")]

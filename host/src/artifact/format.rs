@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::component::Facts;
+use super::nulls::null_is_default;
 use super::store::{Blob, RawManifest};
 use crate::policy::{Ask, Patterns};
 
@@ -44,7 +45,7 @@ pub struct WasmConfig {
     /// `wasip2`.
     pub os: String,
     /// The digest of the layer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub layer_digests: Vec<String>,
     /// What it imports and exports; older tools leave it out.
     #[serde(default)]
@@ -55,10 +56,10 @@ pub struct WasmConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interfaces {
     /// Such as `keynet:inference/function@0.1.0`; sorted when we made it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub exports: Vec<String>,
     /// Such as `keynet:inference/storage@0.1.0`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub imports: Vec<String>,
     /// The world it was made for, such as `keynet:inference/action@0.1.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::{ArtifactError, Result};
+use super::nulls::null_is_default;
 use super::reference::Target;
 use super::store::{Blob, Content, Found, RawManifest};
 use crate::digest::{Digest, Hasher};
@@ -35,7 +36,7 @@ pub(super) struct Layout(PathBuf);
 #[serde(rename_all = "camelCase")]
 struct Index {
     schema_version: u8,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     manifests: Vec<Entry>,
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -47,7 +48,7 @@ struct Entry {
     media_type: String,
     digest: String,
     size: u64,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty", deserialize_with = "null_is_default")]
     annotations: Map<String, Value>,
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -75,6 +76,25 @@ impl Layout {
         let digest: Digest = entry.digest.parse().map_err(|error| self.damaged(INDEX, &error))?;
         let bytes = self.read_blob(&Blob { digest, size: entry.size }, limit)?;
         Ok(RawManifest { media_type: entry.media_type.clone(), bytes: bytes.into() })
+    }
+
+    /// Returns the list of what refers to a manifest: entries of the index whose manifests have it as their subject. `None` if there are
+    /// none, so that the tag that lists them is looked for.
+    pub(super) fn referrers(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
+        const LOOKED_AT: usize = 1024;
+        let of_subject = |entry: &&Entry| {
+            let Ok(own) = entry.digest.parse() else { return false };
+            let Ok(text) = self.read_blob(&Blob { digest: own, size: entry.size }, limit) else { return false };
+            let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
+            let subject = manifest.get("subject").and_then(|subject| subject.get("digest")?.as_str());
+            subject == Some(&digest.to_string())
+        };
+        let mut index = self.index()?;
+        index.manifests = index.manifests.iter().take(LOOKED_AT).filter(of_subject).cloned().collect();
+        if index.manifests.is_empty() {
+            return Ok(None);
+        }
+        serde_json::to_vec(&index).map(Some).map_err(|error| self.damaged(INDEX, &error))
     }
 
     /// The tags, sorted.
@@ -404,6 +424,23 @@ mod tests {
             (&before["annotations"], &before["mediaType"], &before["manifests"][0])
         );
         assert_eq!(now["manifests"][1]["annotations"][REF_NAME], "1");
+    }
+
+    /// `umoci init` and `docker save IMAGE@DIGEST` write them.
+    #[test]
+    fn null_in_an_index_of_another_tool_is_an_empty_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        std::fs::write(folder.path().join(INDEX), r#"{"schemaVersion":2,"manifests":null,"annotations":null}"#).unwrap();
+        layout.put_manifest(&tag("1"), &manifest("{}")).unwrap();
+        assert_eq!(layout.tags().unwrap(), ["1"]);
+        let mut index: Value = serde_json::from_slice(&std::fs::read(folder.path().join(INDEX)).unwrap()).unwrap();
+        index["manifests"]
+            .as_array_mut()
+            .unwrap()
+            .push(serde_json::json!({ "mediaType": "m", "digest": "sha256:0", "size": 1, "annotations": null }));
+        std::fs::write(folder.path().join(INDEX), index.to_string()).unwrap();
+        assert_eq!(layout.manifest(&tag("1"), 100).unwrap().bytes, "{}");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! Nothing here runs or compiles a component, reads the command line's files or prints: how registries are talked to comes in
 //! [`RegistryOptions`], what happens goes to [`Progress`].
 
+mod auth_file;
+mod bundle;
 mod component;
 pub mod credential;
 pub mod docker;
@@ -16,11 +18,13 @@ pub(crate) mod fuzzing;
 mod key;
 mod layout;
 mod login;
+mod nulls;
 pub mod options;
 pub mod progress;
 mod pull;
 mod push;
 pub mod reference;
+mod referrers;
 mod registry;
 pub mod sign;
 pub mod store;
@@ -30,6 +34,7 @@ pub use docker::DockerConfig;
 pub use error::ArtifactError;
 pub use format::{About, Interfaces, WasmConfig};
 pub use login::check_login;
+pub use nulls::without_nulls;
 pub use options::{Reach, RegistryOptions, Retry};
 pub use progress::{BlobEvent, Progress, Quiet};
 pub use pull::{Look, Pulled, look, pull, pull_to_file};

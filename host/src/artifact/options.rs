@@ -24,7 +24,8 @@ pub struct RegistryOptions {
     pub reach: Reach,
     /// How patient to be.
     pub retry: Retry,
-    /// Bytes that are sent in one request; what is larger is sent in several, and a broken upload goes on with the first that is missing.
+    /// Bytes that are sent in one request at first; what is larger is sent in several, and a broken upload goes on with the first that is
+    /// missing. A registry that refuses a request as too large gets smaller ones.
     pub chunk: u64,
     /// The folder where unfinished uploads are remembered, so that they go on after a kill; none to start again each time.
     pub uploads: Option<PathBuf>,

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use super::component::check_header;
 use super::error::{ArtifactError, Result};
 use super::format::{ARCHITECTURE, CONFIG_TYPE, LAYER_TYPE, OS, WasmConfig};
+use super::nulls::without_nulls;
 use super::options::RegistryOptions;
 use super::reference::ArtifactRef;
 use super::store::{Blob, RawManifest, Store};
@@ -115,7 +116,7 @@ pub(super) fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
     if shape.manifests.is_some() || kind.contains("index") || kind.contains("manifest.list") {
         return Err("is an image index, a list of images for several platforms, not an action".to_owned());
     }
-    let manifest: OciImageManifest = serde_json::from_slice(&raw.bytes).map_err(damaged)?;
+    let manifest: OciImageManifest = without_nulls(&raw.bytes, &["layers"]).map_err(damaged)?;
     match manifest.config.media_type.as_str() {
         CONFIG_TYPE => Ok(manifest),
         kind if kind.contains("image.config") || kind.contains("container.image") => Err("is a container image, not an action".to_owned()),

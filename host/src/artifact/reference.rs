@@ -1,6 +1,7 @@
 //! Where an artifact is: in a registry or in a local OCI image layout.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,7 +9,7 @@ use oci_distribution::Reference;
 
 use super::error::ArtifactError;
 use crate::digest::Digest;
-use crate::quote::bounded;
+use crate::quote::{bounded, quoted};
 
 const LAYOUT: &str = "oci-layout:";
 const DEFAULT_TAG: &str = "latest";
@@ -171,10 +172,16 @@ fn registry(text: &str) -> Result<RegistryRef, String> {
     let grammar = "a repository is made of a-z, 0-9 and single `.`, `_`, `-` between them, with `/` between its parts";
     // Hosts are names of the domain system, whose case means nothing; the library knows Docker Hub only in lower case.
     let host = host.to_ascii_lowercase();
-    let parsed = Reference::try_from(format!("{host}/{path}")).map_err(|_| grammar.to_owned())?;
+    // The library knows no addresses of IPv6: its grammar checks what comes after the host.
+    let v6 = host.starts_with('[');
+    if v6 && !is_v6(&host) {
+        return Err(format!("{} is not a host: an address of IPv6 is written as [2001:db8::1] or [2001:db8::1]:5000", quoted(&host)));
+    }
+    let known = if v6 { "v6.invalid" } else { &host };
+    let parsed = Reference::try_from(format!("{known}/{path}")).map_err(|_| grammar.to_owned())?;
     // Docker Hub's own images are in `library/`.
     let official = parsed.repository() == format!("library/{repository}");
-    if parsed.registry() != host || !(official || parsed.repository() == repository) {
+    if parsed.registry() != known || !(official || parsed.repository() == repository) {
         return Err(grammar.to_owned());
     }
     Ok(RegistryRef { host, repository: parsed.repository().to_owned(), target: target(tag, digest) })
@@ -192,6 +199,13 @@ fn no_host(text: &str) -> String {
 fn is_host(text: &str) -> bool {
     let named = text.contains('.') || text.contains(':') || text == "localhost";
     named && !text.starts_with(['.', ':', '-']) && !text.ends_with([':', '.'])
+}
+
+/// Whether a host is an address of IPv6 in brackets, with or without a port.
+fn is_v6(host: &str) -> bool {
+    let Some((address, port)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) else { return false };
+    let port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    address.parse::<Ipv6Addr>().is_ok() && port
 }
 
 fn split_digest(text: &str) -> Result<(&str, Option<Digest>), String> {
@@ -261,6 +275,8 @@ mod tests {
             "registry.example.com/team/name:1.0",
             "localhost:5000/name:latest",
             "localhost/name:latest",
+            "[::1]:5000/team/name:1",
+            "[2001:db8::1]/name:latest",
             "127.0.0.1:5000/a/b/c-d__e.f:V_1.0-rc",
             &format!("registry.example.com/team/name@{D}"),
             &format!("registry.example.com/team/name:1.0@{D}"),
@@ -294,6 +310,12 @@ mod tests {
             ("registry.example.com/team/name@sha256:12", "is not a digest"),
             ("registry.example.com/team/name@md5:12", "is not a digest"),
             ("registry.example.com/", "a repository is needed"),
+            ("[::1:5000/name", "is not a host"),
+            ("[::g]/name", "is not a host"),
+            ("[::1]:0/name", "is not a host"),
+            ("[::1]:5000/", "a repository is needed"),
+            ("[::1]/Name", "[::1]/name"),
+            ("[::1]/a//b", "single"),
             ("registry.example.com/a//b", "single"),
             ("registry.example.com/a/../b", "single"),
             ("registry.example.com/a b", "' '"),

@@ -11,11 +11,14 @@ use oci_distribution::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::bundle::{BUNDLE_TYPE, Verdict, judge};
 use super::error::{ArtifactError, Result};
 use super::format::descriptor;
 pub use super::key::{PrivateKey, PublicKey};
+use super::nulls::without_nulls;
 use super::options::RegistryOptions;
 use super::reference::{ArtifactRef, Target};
+use super::referrers::{blob_of, referrers};
 use super::store::{Blob, Content, RawManifest, Store};
 use crate::digest::Digest;
 use crate::quote::shown;
@@ -24,6 +27,10 @@ const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const KIND: &str = "cosign container image signature";
 const PAYLOAD_LIMIT: u64 = 64 << 10;
+/// A bundle holds the proofs of transparency logs.
+const BUNDLE_LIMIT: u64 = 1 << 20;
+/// What a signature of Notation is kept as.
+const NOTATION_TYPE: &str = "application/vnd.cncf.notary.signature";
 /// More signatures of one artifact are not looked at.
 const SIGNATURES: usize = 256;
 /// How often one signs again when another signature was put at the same moment in place of ours.
@@ -84,37 +91,77 @@ pub async fn sign(reference: &ArtifactRef, key: &PrivateKey, options: &RegistryO
     Err(ArtifactError::NotSigned { reference: format!("{} (others sign at the same time: sign again)", reference.pinned_to(digest)) })
 }
 
-/// Checks that the manifest that `reference` names now is signed by `key`; answers its digest: pull that, not the tag again.
+/// Checks that the manifest that `reference` names now is signed by `key`, in a way of cosign's: a payload under the tag `sha256-….sig`,
+/// or a bundle that refers to the manifest. Returns its digest: pull that, not the tag again.
 ///
 /// # Errors
-/// `NotSigned`, `OtherKey`, `OtherArtifact`, and as pulling.
+/// `NotSigned`, `OtherKey`, `OtherArtifact`, `OtherSignature`, and as pulling.
 pub async fn verify(reference: &ArtifactRef, key: &PublicKey, options: &RegistryOptions) -> Result<Digest> {
     let store = Store::open(reference, options)?;
-    let digest = store.manifest(reference.target()).await?.digest();
-    let name = || reference.pinned_to(digest).to_string();
-    let layers = signatures(&store, &digest).await?;
-    if layers.is_empty() {
-        return Err(ArtifactError::NotSigned { reference: name() });
+    let manifest = store.manifest(reference.target()).await?;
+    let digest = manifest.digest();
+    let mut seen = Seen::default();
+    if of_tag(&store, &digest, key, &mut seen).await? || of_bundles(&store, &manifest, key, &mut seen).await? {
+        return Ok(digest);
     }
-    let mut moved = None;
+    let reference = reference.pinned_to(digest).to_string();
+    Err(match seen {
+        Seen { moved: Some(signed), .. } => ArtifactError::OtherArtifact { reference, signed: signed.chars().take(80).collect() },
+        Seen { by_others, .. } if by_others > 0 => ArtifactError::OtherKey { reference, signatures: by_others },
+        Seen { other: Some(what), .. } => ArtifactError::OtherSignature { reference, what },
+        _ => ArtifactError::NotSigned { reference },
+    })
+}
+
+/// What was there in place of the signature that was looked for.
+#[derive(Default)]
+struct Seen {
+    /// What the key signed instead.
+    moved: Option<String>,
+    /// Signatures of other keys.
+    by_others: usize,
+    /// What no key verifies.
+    other: Option<String>,
+}
+
+/// Whether one of the signatures under the tag is the key's.
+async fn of_tag(store: &Store, digest: &Digest, key: &PublicKey, seen: &mut Seen) -> Result<bool> {
+    let layers = signatures(store, digest).await?;
+    seen.by_others += layers.len();
     for layer in layers.iter().take(SIGNATURES) {
         let signature = layer.annotations.as_ref().and_then(|annotations| STANDARD.decode(annotations.get(SIGNATURE)?.trim()).ok());
-        let blob = layer.digest.parse().ok().zip(u64::try_from(layer.size).ok()).map(|(digest, size)| Blob { digest, size });
-        let (Some(signature), Some(blob)) = (signature, blob) else { continue };
+        let (Some(signature), Some(blob)) = (signature, blob_of(layer)) else { continue };
         let payload = store.blob_bytes(&blob, PAYLOAD_LIMIT).await?;
         if !key.verifies(&payload, &signature) {
             continue;
         }
         match signed_image(&payload) {
-            Some(signed) if signed == digest.to_string() => return Ok(digest),
-            Some(signed) => moved = Some(signed),
-            None => moved = Some("something that is no signature of an image".to_owned()),
+            Some(signed) if signed == digest.to_string() => return Ok(true),
+            Some(signed) => seen.moved = Some(signed),
+            None => seen.moved = Some("something that is no signature of an image".to_owned()),
         }
     }
-    Err(match moved {
-        Some(signed) => ArtifactError::OtherArtifact { reference: name(), signed: signed.chars().take(80).collect() },
-        None => ArtifactError::OtherKey { reference: name(), signatures: layers.len() },
-    })
+    Ok(false)
+}
+
+/// Whether one of the bundles that refer to the manifest is the key's.
+async fn of_bundles(store: &Store, manifest: &RawManifest, key: &PublicKey, seen: &mut Seen) -> Result<bool> {
+    let wanted = |kind: &str| kind.starts_with(BUNDLE_TYPE) || kind == NOTATION_TYPE;
+    for referrer in referrers(store, &manifest.digest(), wanted).await? {
+        if referrer.kind == NOTATION_TYPE {
+            seen.other.get_or_insert_with(|| "a signature of Notation: check it with `notation verify`".to_owned());
+        }
+        for layer in referrer.layers.iter().filter(|layer| layer.media_type.starts_with(BUNDLE_TYPE)) {
+            let Some(blob) = blob_of(layer) else { continue };
+            match judge(&store.blob_bytes(&blob, BUNDLE_LIMIT).await?, manifest, key) {
+                Verdict::Signed => return Ok(true),
+                Verdict::OtherArtifact(signed) => seen.moved = Some(signed),
+                Verdict::OtherKey => seen.by_others += 1,
+                Verdict::OtherKind(what) => seen.other = Some(what),
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the digest that a payload names, or none if it is not that of an image's signature.
@@ -156,8 +203,8 @@ async fn signatures(store: &Store, digest: &Digest) -> Result<Vec<OciDescriptor>
         Err(ArtifactError::NotFound { .. }) => return Ok(Vec::new()),
         raw => raw?,
     };
-    let manifest: OciImageManifest =
-        serde_json::from_slice(&raw.bytes).map_err(|error| unreadable(&store.reference().with_target(signature_tag(digest)), &error))?;
+    let manifest: OciImageManifest = without_nulls(&raw.bytes, &["layers"])
+        .map_err(|error| unreadable(&store.reference().with_target(signature_tag(digest)), &error))?;
     Ok(manifest.layers.into_iter().filter(|layer| layer.media_type == PAYLOAD_TYPE).collect())
 }
 

@@ -27,7 +27,7 @@ pub struct Blob {
 /// Bytes that are moved at once.
 const PIECE: usize = 1 << 20;
 /// Manifests are small; a registry need not take larger ones (distribution specification, «Pushing manifests»).
-const MANIFEST_LIMIT: u64 = 4 << 20;
+pub(super) const MANIFEST_LIMIT: u64 = 4 << 20;
 
 impl Blob {
     /// The blob that `bytes` are.
@@ -283,6 +283,17 @@ impl Store {
         let mut bytes = Vec::with_capacity(usize::try_from(blob.size).unwrap_or(0).min(PIECE));
         self.get_blob(blob, &mut bytes).await?;
         Ok(bytes)
+    }
+
+    /// Returns the list of what refers to a manifest (an image index); `None` if a registry keeps no such list.
+    pub(super) async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        match &self.kind {
+            Kind::Registry(registry) => registry.referrers(digest, MANIFEST_LIMIT).await,
+            Kind::Layout(layout) => {
+                let digest = *digest;
+                blocking(layout, move |layout| layout.referrers(&digest, MANIFEST_LIMIT)).await
+            }
+        }
     }
 
     /// The tags there are, sorted. A registry is asked for the first ten thousand.

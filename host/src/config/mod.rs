@@ -13,6 +13,7 @@ mod private_folder;
 mod quantity;
 mod registry;
 mod runtime;
+mod secrets;
 mod settings;
 mod triton;
 

@@ -186,7 +186,7 @@ impl Change<'_> {
         };
         let beside = if order.keep { there } else { BTreeSet::new() };
         let for_triton = matches!(deployments.server, ModelServer::Triton(_));
-        let plan = Plan { name, version, flavor: order.flavor, beside: &beside, for_triton };
+        let plan = Plan { name, version, flavor: order.flavor, beside: &beside, file: order.file.as_deref(), for_triton };
         let package = Package::assemble(&artifact, workspace.path().join("model"), &plan)?;
         let record = Record {
             name: name.clone(),

@@ -66,6 +66,8 @@ pub struct Order {
     pub version: Option<u64>,
     /// Whether the versions that are served go on to be, beside this one.
     pub keep: bool,
+    /// The ONNX file that is meant, relative to the model's files; none for the only one, or `model.onnx`.
+    pub file: Option<String>,
 }
 
 /// How something is done.

@@ -15,6 +15,7 @@ use super::record::RECORD;
 use super::repository::{failed, files_below};
 use crate::error::{Error, Result};
 use crate::inference::model_files::{onnx_file, version_number};
+use crate::quote::{quoted, shown};
 
 /// What MLflow puts beside a model.
 const OF_MLFLOW: [&str; 6] =
@@ -59,6 +60,8 @@ pub(super) struct Plan<'a> {
     pub flavor: Option<Flavor>,
     /// Versions that go on to be served.
     pub beside: &'a BTreeSet<u64>,
+    /// The ONNX file among several; none for the only one or `model.onnx`.
+    pub file: Option<&'a str>,
     /// Whether Triton is to load it.
     pub for_triton: bool,
 }
@@ -150,7 +153,7 @@ fn of_triton(folder: &Path, into: PathBuf, plan: &Plan<'_>) -> Result<Package> {
 }
 
 fn of_onnx(artifact: &Path, files: &BTreeMap<String, u64>, into: PathBuf, plan: &Plan<'_>) -> Result<Package> {
-    let found = onnx_file_of(files)?;
+    let found = onnx_file_of(files, plan.file)?;
     let model = artifact.join(found);
     let beside = model.parent().unwrap_or(artifact).to_owned();
     let graph = onnx_file::read_graph(&model).map_err(|error| Error::invalid(format!("{found} is no ONNX model: {error}")))?;
@@ -193,19 +196,44 @@ fn of_onnx(artifact: &Path, files: &BTreeMap<String, u64>, into: PathBuf, plan: 
     Ok(Package { flavor: Flavor::Onnx, version: plan.version, versions, own_policy: config.has_policy(), folder: into })
 }
 
-/// The ONNX file: the only one, or the one that is called `model.onnx`.
-fn onnx_file_of(files: &BTreeMap<String, u64>) -> Result<&str> {
-    let onnx: Vec<&str> = files.keys().map(String::as_str).filter(|path| path.ends_with(".onnx")).collect();
+/// Folders that exporters put a model into: Optimum and transformers.js write `onnx/model.onnx` beside its variants.
+const FOLDERS: [&str; 2] = ["", "onnx/"];
+
+/// The ONNX file: the one that is asked for, the only one, or the one that is called `model.onnx`, in the folder itself or in `onnx/`.
+fn onnx_file_of<'a>(files: &'a BTreeMap<String, u64>, asked: Option<&str>) -> Result<&'a str> {
+    if let Some(asked) = asked {
+        let found = files.keys().find(|path| *path == asked.trim_start_matches("./"));
+        return found
+            .map(String::as_str)
+            .ok_or_else(|| Error::invalid(format!("{} is not among the model's files: {}", quoted(asked), told(files.keys()))));
+    }
+    // What is hidden is a tool's: `.ipynb_checkpoints/net-checkpoint.onnx`, `._detector.onnx`.
+    let onnx: Vec<&String> = files.keys().filter(|path| is_onnx(path) && !path.split('/').any(|part| part.starts_with('.'))).collect();
     match onnx.as_slice() {
         [one] => Ok(one),
-        [] => {
-            let there: Vec<_> = files.keys().take(10).map(String::as_str).collect();
-            Err(Error::invalid(format!("there is no ONNX file among the model's files; there is {}", there.join(", "))))
+        [] => Err(Error::invalid(format!("there is no ONNX file among the model's files; there is {}", told(files.keys())))),
+        many => {
+            let model = |folder: &&str| many.iter().find(|path| path.to_ascii_lowercase() == format!("{folder}model.onnx"));
+            FOLDERS.iter().find_map(model).map(|path| path.as_str()).ok_or_else(|| {
+                Error::invalid(format!(
+                    "there are several ONNX files, and none of them is called model.onnx: choose with --file: {}",
+                    told(many.iter().copied())
+                ))
+            })
         }
-        many => many.iter().find(|path| **path == "model.onnx").copied().ok_or_else(|| {
-            Error::invalid(format!("there are several ONNX files, and none of them is called model.onnx: {}", many.join(", ")))
-        }),
     }
+}
+
+fn is_onnx(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+}
+
+/// The first names of many.
+fn told<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut names = names.map(|name| shown(name).to_string());
+    let first: Vec<_> = names.by_ref().take(10).collect();
+    let more = names.count();
+    if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
 }
 
 /// The files of labels, by their names.
@@ -252,7 +280,7 @@ mod tests {
             }
         }
         let beside = beside.iter().copied().collect();
-        let plan = Plan { name, version: 3, flavor, beside: &beside, for_triton: false };
+        let plan = Plan { name, version: 3, flavor, beside: &beside, file: None, for_triton: false };
         let package = Package::assemble(&artifact, place.path().join("model"), &plan)?;
         let read = |path: &String| fs::read(package.folder.join(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap();
         Ok((files_below(&package.folder).unwrap().into_keys().map(|path| (path.clone(), read(&path))).collect(), package))
@@ -271,6 +299,23 @@ mod tests {
         assert_eq!(package.files_beside().unwrap_or_default(), Vec::<String>::new()); // its folder is gone with the test's
         assert!(files["config.pbtxt"].ends_with("version_policy: { specific { versions: [ 1, 3 ] } }\n"), "{}", files["config.pbtxt"]);
         assert!(!files["config.pbtxt"].contains("label_filename"), "it has two outputs");
+    }
+
+    #[test]
+    fn the_model_among_its_variants_is_found_or_chosen() {
+        let files: BTreeMap<String, u64> =
+            ["config.json", "onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model_quantized.onnx"].map(|name| (name.to_owned(), 1)).into();
+        assert_eq!(onnx_file_of(&files, None).unwrap(), "onnx/model.onnx");
+        assert_eq!(onnx_file_of(&files, Some("onnx/model_fp16.onnx")).unwrap(), "onnx/model_fp16.onnx");
+        let error = onnx_file_of(&files, Some("fp16")).unwrap_err();
+        assert!(error.message.contains("onnx/model_fp16.onnx"), "{error}");
+        let upper: BTreeMap<String, u64> = [("Detector.ONNX".to_owned(), 1)].into();
+        assert_eq!(onnx_file_of(&upper, None).unwrap(), "Detector.ONNX");
+        let hidden: BTreeMap<String, u64> =
+            ["net.onnx", "._net.onnx", ".ipynb_checkpoints/net.onnx"].map(|name| (name.to_owned(), 1)).into();
+        assert_eq!(onnx_file_of(&hidden, None).unwrap(), "net.onnx");
+        let several: BTreeMap<String, u64> = ["a.onnx", "b.onnx"].map(|name| (name.to_owned(), 1)).into();
+        assert!(onnx_file_of(&several, None).unwrap_err().message.contains("--file"));
     }
 
     #[test]

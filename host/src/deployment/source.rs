@@ -64,7 +64,10 @@ impl Source {
         match self {
             Self::Registered(model) => Ok(model.name().to_owned()),
             Self::Local(path) => {
-                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+                let path = match path.file_name() {
+                    Some(_) => path.clone(),
+                    None => path.canonicalize().unwrap_or_else(|_| path.clone()),
+                };
                 let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
                 let name = name.and_then(|name| name.to_str()).map(str::to_owned);
                 name.ok_or_else(|| Error::invalid(format!("{} has no name that a model could have: give it one", path.display())))
@@ -89,15 +92,20 @@ impl Source {
                 let registry = registry.ok_or_else(|| {
                     Error::unavailable(format!("{model} is in MLflow's registry, and none is configured: set MLFLOW_TRACKING_URI"))
                 })?;
-                let version = registry.version(model, budget).await?;
                 // Who registers models elsewhere does not name files of this machine.
                 let files = matches!(registry.url().host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+                if let ModelRef::Logged { id } = model {
+                    let downloaded = registry.download_logged(id, into, Sources { objects, files }, limits, budget).await?;
+                    return Ok(Fetched { uri: model.to_string(), version: None, downloaded });
+                }
+                let version = registry.version(model, budget).await?;
                 let downloaded = registry.download(&version, into, Sources { objects, files }, limits, budget).await?;
                 let uri = format!("models:/{}/{}", version.name, version.version);
                 Ok(Fetched { uri, version: Some(version.version), downloaded })
             }
             Self::Local(path) => {
-                let path = path.canonicalize().map_err(|error| super::repository::failed("read", path, &error))?;
+                // A link of the Hugging Face cache leads to a file whose name is a digest: it keeps its own.
+                let path = std::path::absolute(path).map_err(|error| super::repository::failed("read", path, &error))?;
                 let downloaded = model_registry::copy_files(&path, into, limits).await?;
                 let url = Url::from_file_path(&path).map_err(|()| Error::invalid(format!("{} is no path", path.display())))?;
                 Ok(Fetched { uri: url.into(), version: None, downloaded })

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::quote::{quoted, steers};
 
-/// A model as an action names it: `name`, `name:version`, `models:/name/3`, `models:/name@champion`.
+/// A model as an action names it: `name`, `name:version`, `models:/name/3`, `models:/name@champion`, `models:/m-ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelRef {
     /// A model of the server, by name, and a version's number or none for the one the server chooses.
@@ -31,6 +31,11 @@ pub enum ModelRef {
         /// The alias, without `@`.
         alias: String,
     },
+    /// A model that was logged, whether or not it is registered: `models:/m-ID`.
+    Logged {
+        /// Its id, with `m-`.
+        id: String,
+    },
 }
 
 impl ModelRef {
@@ -38,6 +43,7 @@ impl ModelRef {
     pub fn name(&self) -> &str {
         match self {
             Self::Served { name, .. } | Self::RegistryVersion { name, .. } | Self::RegistryAlias { name, .. } => name,
+            Self::Logged { id } => id,
         }
     }
 }
@@ -48,8 +54,13 @@ impl ModelRef {
         match self {
             Self::Served { version, .. } => *version,
             Self::RegistryVersion { version, .. } => version.parse().ok().filter(|number| *number > 0),
-            Self::RegistryAlias { .. } => None,
+            Self::RegistryAlias { .. } | Self::Logged { .. } => None,
         }
+    }
+
+    /// Whether `name` can be that of a model of the server, whose folder has it. A registry has other names too.
+    pub fn is_served_name(name: &str) -> bool {
+        is_registered_name(name) && !matches!(name, "." | "..") && !name.starts_with('.') && !name.contains(['\\', '@'])
     }
 
     /// The name and version that the model server knows it by.
@@ -59,6 +70,10 @@ impl ModelRef {
     pub fn served(&self) -> Result<(&str, Option<u64>)> {
         match self {
             Self::Served { name, version } => Ok((name, *version)),
+            Self::Logged { .. } => Err(Error::invalid(format!(
+                "model {self} is one that was logged, and no model server knows it by that: deploy it, as `keynet-inference model deploy \
+                 {self} --name NAME`, and ask for NAME"
+            ))),
             Self::RegistryVersion { name, .. } | Self::RegistryAlias { name, .. } => Err(Error::unavailable(format!(
                 "model {self} is one of a model registry, and none is configured: set MLFLOW_TRACKING_URI, or ask the model server itself, \
                  as `{name}` or `{name}:1`"
@@ -79,22 +94,10 @@ impl FromStr for ModelRef {
             return Err(wrong(&format!("that is longer than the {} bytes there can be", limits::MODEL)));
         }
         let named = |name: &str| -> Result<String> {
-            let legal = !name.is_empty()
-                && name.len() <= 255
-                && !matches!(name, "." | "..")
-                && !name.starts_with('.')
-                && !name.contains(['/', '\\', ':', '@', '\0'])
-                && !name.chars().any(steers);
-            if legal { Ok(name.to_owned()) } else { Err(wrong("that is not a model's name")) }
+            if Self::is_served_name(name) { Ok(name.to_owned()) } else { Err(wrong("that is not a model's name")) }
         };
         if let Some(path) = text.strip_prefix("models:/") {
-            return if let Some((name, alias)) = path.split_once('@') {
-                Ok(Self::RegistryAlias { name: named(name)?, alias: named(alias)? })
-            } else if let Some((name, version)) = path.split_once('/') {
-                Ok(Self::RegistryVersion { name: named(name)?, version: named(version)? })
-            } else {
-                Err(wrong("a version or alias is missing"))
-            };
+            return registered(path).map_err(|why| wrong(why));
         }
         match text.split_once(':') {
             None => Ok(Self::Served { name: named(text)?, version: None }),
@@ -106,6 +109,34 @@ impl FromStr for ModelRef {
     }
 }
 
+/// Whether a registry can have a model of this name: MLflow refuses `/` and `:` alone.
+fn is_registered_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 255 && !name.contains(['/', ':', '\0']) && !name.chars().any(steers)
+}
+
+/// Reads what comes behind `models:/`, as MLflow's own client does: `name/version`, `name/stage`, `name@alias`, `m-ID`.
+fn registered(path: &str) -> std::result::Result<ModelRef, &'static str> {
+    // `models:///name/3` has an empty host, `models://host/name/3` that of another registry.
+    let path = match path.strip_prefix('/') {
+        Some(rest) => rest.strip_prefix('/').ok_or("it is in another registry than MLFLOW_TRACKING_URI names")?.trim_start_matches('/'),
+        None => path,
+    };
+    let named = |name: &str| Some(name.to_owned()).filter(|name| is_registered_name(name)).ok_or("that is not a model's name");
+    if let Some((name, version)) = path.split_once('/') {
+        // A stage is called `Production`, and the newest version `latest`, however that is written.
+        let version = if version.eq_ignore_ascii_case("latest") { "latest" } else { version };
+        return Ok(ModelRef::RegistryVersion { name: named(name)?, version: named(version)? });
+    }
+    match path.rsplit_once('@') {
+        Some((name, alias)) if alias.eq_ignore_ascii_case("latest") => {
+            Ok(ModelRef::RegistryVersion { name: named(name)?, version: "latest".to_owned() })
+        }
+        Some((name, alias)) => Ok(ModelRef::RegistryAlias { name: named(name)?, alias: named(alias)? }),
+        None if path.starts_with("m-") => Ok(ModelRef::Logged { id: named(path)? }),
+        None => Err("a version or alias is missing"),
+    }
+}
+
 impl fmt::Display for ModelRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -113,6 +144,7 @@ impl fmt::Display for ModelRef {
             Self::Served { name, version: Some(version) } => write!(f, "{name}:{version}"),
             Self::RegistryVersion { name, version } => write!(f, "models:/{name}/{version}"),
             Self::RegistryAlias { name, alias } => write!(f, "models:/{name}@{alias}"),
+            Self::Logged { id } => write!(f, "models:/{id}"),
         }
     }
 }
@@ -128,6 +160,27 @@ mod tests {
             assert_eq!(model.to_string(), text);
             assert_eq!(model.name(), "detector");
         }
+    }
+
+    #[test]
+    fn names_that_mlflow_has_are_read_as_its_own_client_reads_them() {
+        for (text, name, shown) in [
+            ("models:/field@home/1", "field@home", "models:/field@home/1"),
+            ("models:/field@home@champion", "field@home", "models:/field@home@champion"),
+            ("models:/.field@champion", ".field", "models:/.field@champion"),
+            ("models:/field\\back/1", "field\\back", "models:/field\\back/1"),
+            ("models:/field/Latest", "field", "models:/field/latest"),
+            ("models:/field@latest", "field", "models:/field/latest"),
+            ("models:///field/1", "field", "models:/field/1"),
+            ("models:/m-0123abcd", "m-0123abcd", "models:/m-0123abcd"),
+        ] {
+            let model: ModelRef = text.parse().unwrap();
+            assert_eq!((model.name(), model.to_string().as_str()), (name, shown), "{text}");
+        }
+        let error = "models://elsewhere/field/1".parse::<ModelRef>().unwrap_err();
+        assert!(error.message.contains("another registry"), "{error}");
+        let logged: ModelRef = "models:/m-0123abcd".parse().unwrap();
+        assert!(logged.served().unwrap_err().message.contains("--name NAME"));
     }
 
     #[test]
@@ -150,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_could_leave_the_repository_is_no_name() {
-        let outside = ["", "..", "a/b", "../x", "a\\b", ".hidden", "a\nb", "a\u{202e}b", "models:/a", "models:/../3", "models:/a@"];
+        let outside = ["", "..", "a/b", "../x", "a\\b", ".hidden", "a\nb", "a\u{202e}b", "models:/a", "models:/a@", "models:/a:b/1"];
         for text in outside.into_iter().chain(["a:0", "a:x", "a:-1"]) {
             let error = text.parse::<ModelRef>().unwrap_err();
             assert!(error.message.contains("models:/name@alias"), "{text}: {error}");

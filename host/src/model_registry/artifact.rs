@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::object_storage::{Location, ObjectStorage, Prefix};
 use crate::quote::{quoted, shown};
 use place::Place;
-use tree::{Tree, copy_folder};
+use tree::{Links, Tree, copy_folder};
 
 /// How much of an object is asked for at once.
 const READ_BYTES: u64 = 8 << 20;
@@ -78,15 +78,45 @@ impl ModelRegistry {
         let (name, version) = (&model.name, model.version.to_string());
         let asked = [("name", name.as_str()), ("version", version.as_str())];
         let uri: DownloadUri = self.client.get("model-versions/get-download-uri", &asked, budget.deadline).await?;
-        let place = Place::parse(&uri.artifact_uri, self.url()).map_err(|why| {
-            Error::invalid(format!("version {version} of model {name} is registered with {}: {why}", quoted(&uri.artifact_uri)))
-        })?;
+        self.gather(&format!("version {version} of model {name}"), &uri.artifact_uri, into, sources, limits, budget).await
+    }
+
+    /// Brings the files of the logged model `id` as [`Self::download`] does those of a version.
+    ///
+    /// # Errors
+    /// As [`Self::download`]. `unavailable`: the model is not ready.
+    pub async fn download_logged(
+        &self,
+        id: &str,
+        into: &Path,
+        sources: Sources<'_>,
+        limits: DownloadLimits,
+        budget: &CallBudget,
+    ) -> Result<Downloaded> {
+        let model = self.client.logged(id, budget.deadline).await?;
+        if let Some(status) = model.status.as_str().filter(|status| !matches!(*status, "READY" | "LOGGED_MODEL_READY")) {
+            return Err(Error::unavailable(format!("the logged model {} is {} in MLflow", shown(id), shown(status))));
+        }
+        self.gather(&format!("the logged model {}", shown(id)), &model.artifact_uri, into, sources, limits, budget).await
+    }
+
+    /// Brings the files of `what`, which are where `uri` says.
+    async fn gather(
+        &self,
+        what: &str,
+        uri: &str,
+        into: &Path,
+        sources: Sources<'_>,
+        limits: DownloadLimits,
+        budget: &CallBudget,
+    ) -> Result<Downloaded> {
+        let place = Place::parse(uri, self.url()).map_err(|why| Error::invalid(format!("{what} lies in {}: {why}", quoted(uri))))?;
         let mut tree = Tree::beside(into, limits)?;
         let gathered = async {
             match place {
                 Place::Mlflow(path) => self.of_mlflow(&path, &mut tree, budget).await,
                 Place::Objects { bucket, prefix } => of_objects(sources, &bucket, &prefix, &mut tree, budget).await,
-                Place::Files(path) if sources.files => copy_folder(&path, &mut tree).await,
+                Place::Files(path) if sources.files => copy_folder(&path, &mut tree, Links::Refused).await,
                 Place::Files(path) => {
                     Err(Error::denied(format!("its files are those of a machine, {}, and these are not read here", path.display())))
                 }
@@ -95,7 +125,7 @@ impl ModelRegistry {
         budget.within("bringing a model's files", gathered).await?;
         let downloaded = tree.downloaded();
         if downloaded.files == 0 {
-            return Err(Error::not_found(format!("version {version} of model {name} has no files in {}", shown(&uri.artifact_uri))));
+            return Err(Error::not_found(format!("{what} has no files in {}", shown(uri))));
         }
         tree.become_the_folder(into)?;
         Ok(downloaded)
@@ -150,11 +180,14 @@ impl ModelRegistry {
 
 /// Copies a folder of this machine, or one file, into the folder `into`, as a model of the registry is brought: all of it, or no folder.
 ///
+/// Symbolic links to files are followed: whoever names a folder of this machine may read what its links lead to, and the cache of the
+/// Hugging Face hub is made of them (`snapshots/…/model.onnx` leads to `../../blobs/…`). Hidden files are passed over.
+///
 /// # Errors
-/// `not-found`: it is not there. `denied`: a symbolic link in it. As [`ModelRegistry::download`].
+/// `not-found`: it is not there. `denied`: a symbolic link to a folder. As [`ModelRegistry::download`].
 pub(crate) async fn copy_files(from: &Path, into: &Path, limits: DownloadLimits) -> Result<Downloaded> {
     let mut tree = Tree::beside(into, limits)?;
-    copy_folder(from, &mut tree).await?;
+    copy_folder(from, &mut tree, Links::Followed).await?;
     let downloaded = tree.downloaded();
     tree.become_the_folder(into)?;
     Ok(downloaded)

@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::ModelVersion;
-use super::wire::{LatestVersions, OneVersion, Refusal};
+use super::wire::{LatestVersions, LoggedInfo, OneLogged, OneVersion, Refusal};
 use crate::config::{MlflowConfig, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::ModelRef;
 use crate::outbound::{self, Backoff, BodyError, Reach, check_headers, read_beginning, read_whole, unanswered};
+use crate::quote::on_one_line;
 
 /// Bytes of an answer. One version with its tags is some kilobytes.
 const MAX_ANSWER: usize = 1 << 20;
@@ -63,6 +64,7 @@ impl Client {
     pub(super) async fn version(&self, model: &ModelRef, by: Instant) -> Result<ModelVersion> {
         match model {
             ModelRef::Served { .. } => Err(Error::invalid(format!("model {model} is not one of a registry"))),
+            ModelRef::Logged { .. } => Err(model.served().err().unwrap_or_else(|| Error::internal(format!("model {model} is served")))),
             ModelRef::RegistryAlias { name, alias } => {
                 let found = self.get::<OneVersion>("registered-models/alias", &[("name", name), ("alias", alias)], by).await;
                 // An alias that is not there is called an invalid parameter.
@@ -78,6 +80,13 @@ impl Client {
             }
             ModelRef::RegistryVersion { name, version: stage } => self.latest(model, name, stage, by).await,
         }
+    }
+
+    /// The logged model `id`, registered or not.
+    pub(super) async fn logged(&self, id: &str, by: Instant) -> Result<LoggedInfo> {
+        let id = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let found: OneLogged = self.get(&format!("logged-models/{id}"), &[], by).await?;
+        Ok(found.model.info)
     }
 
     /// The newest version in a stage, or of all for the stage `latest`.
@@ -169,8 +178,12 @@ impl Client {
         let body = read_beginning(reqwest::Body::from(response), MAX_ERROR).await;
         let text = String::from_utf8_lossy(&body);
         let refusal = serde_json::from_str::<Refusal>(&text).ok();
-        let plain = || if html || text.trim().is_empty() { status.to_string() } else { shown(&text) };
-        let said = refusal.as_ref().map(|refusal| &refusal.message).filter(|said| !said.is_empty()).map_or_else(plain, |said| shown(said));
+        let plain = || if html || text.trim().is_empty() { status.to_string() } else { on_one_line(&text, SHOWN) };
+        let said = refusal
+            .as_ref()
+            .map(|refusal| &refusal.message)
+            .filter(|said| !said.is_empty())
+            .map_or_else(plain, |said| on_one_line(said, SHOWN));
         let code = refusal.as_ref().map_or("", |refusal| &refusal.error_code);
         match (status, code) {
             (StatusCode::NOT_FOUND, "RESOURCE_DOES_NOT_EXIST") => Error::not_found(said),
@@ -214,9 +227,4 @@ fn credential(config: &MlflowConfig) -> Result<Option<HeaderValue>> {
         .map_err(|_| Error::invalid(format!("MLFLOW_TRACKING_TOKEN in {} has characters that a header cannot hold", config.origin)))?;
     value.set_sensitive(true);
     Ok(Some(value))
-}
-
-fn shown(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
 }

@@ -98,8 +98,10 @@ impl ModelRegistry {
     /// # Errors
     /// As [`Self::version`].
     pub async fn served(&self, model: &ModelRef, budget: &CallBudget) -> Result<ModelRef> {
-        if let ModelRef::Served { .. } = model {
-            return Ok(model.clone());
+        match model {
+            ModelRef::Served { .. } => return Ok(model.clone()),
+            ModelRef::Logged { .. } => return model.served().map(|_| model.clone()),
+            _ => {}
         }
         let version = match (self.version(model, budget).await, model.number()) {
             (Ok(known), _) => known.version,
@@ -111,6 +113,11 @@ impl ModelRegistry {
             }
             (Err(error), _) => return Err(error),
         };
+        if !ModelRef::is_served_name(model.name()) {
+            return Err(Error::invalid(format!(
+                "model {model} has a name that no folder of a model server can have: deploy it with `--name NAME`, and ask for NAME"
+            )));
+        }
         Ok(ModelRef::Served { name: model.name().to_owned(), version: Some(version) })
     }
 }

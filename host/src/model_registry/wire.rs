@@ -19,6 +19,27 @@ pub(super) struct LatestVersions {
     pub(super) model_versions: Vec<Version>,
 }
 
+/// `logged-models/ID`.
+#[derive(Debug, Deserialize)]
+pub(super) struct OneLogged {
+    pub(super) model: LoggedModel,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LoggedModel {
+    pub(super) info: LoggedInfo,
+}
+
+/// What is taken of a logged model.
+#[derive(Debug, Deserialize)]
+pub(super) struct LoggedInfo {
+    /// Where its files are.
+    pub(super) artifact_uri: String,
+    /// `LOGGED_MODEL_READY`, or a number.
+    #[serde(default)]
+    pub(super) status: serde_json::Value,
+}
+
 /// A version, whose number is a text.
 #[derive(Debug, Deserialize)]
 pub(super) struct Version {

@@ -87,6 +87,7 @@ impl Container {
         self.host.as_ref().map_err(Clone::clone)?;
         let origins = vec![(Origin::Container, self.environment.clone()), (Origin::Init, init.clone())];
         let mut config = fitting(Config::from_origins(origins)?, &self.config);
+        config.hide_secrets();
         // Rather a limit that says its name than a container that is killed.
         if let Some(left) = memory_left().filter(|_| !self.environment.contains_key("KEYNET_PROCESS_MEMORY")) {
             config.process_memory = config.process_memory.min(left.saturating_sub(KEPT_FREE));

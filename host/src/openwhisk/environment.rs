@@ -56,7 +56,8 @@ pub(super) fn text(value: &str) -> Option<String> {
             _ => serde_json::from_str(value).ok(),
         },
         b'{' | b'[' => Some(compact(value)),
-        _ => serde_json::from_str::<Value>(value).ok().map(|scalar| scalar.to_string()),
+        // A number beyond those of this machine, such as 1e400, stays as it is written.
+        _ => Some(serde_json::from_str::<Value>(value).map_or_else(|_| value.to_owned(), |scalar| scalar.to_string())),
     }
 }
 
@@ -93,6 +94,7 @@ mod tests {
             (r#""a\"\u0041\n""#, Some("a\"A\n")),
             ("3", Some("3")),
             ("1.5", Some("1.5")),
+            ("1e400", Some("1e400")),
             ("true", Some("true")),
             ("null", None),
             (r#"["a", 1]"#, Some(r#"["a",1]"#)),

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -74,11 +75,29 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
     ended
 }
 
+/// Listens for IPv6 and for IPv4, on a machine without IPv6 for IPv4 alone.
 fn listen(port: u16) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
+    match listen_at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {
+        Err(error) if is_without_v6(&error) => listen_at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+        listening => listening,
+    }
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if address.is_ipv6() {
+        // Of both, whatever `net.ipv6.bindv6only` says.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
+    socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Whether an address of IPv6 was refused because the machine has none: it is not built in, or it is turned off.
+fn is_without_v6(error: &io::Error) -> bool {
+    let without = [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL, Errno::PROTONOSUPPORT, Errno::NOPROTOOPT];
+    error.raw_os_error().is_some_and(|number| without.iter().any(|errno| errno.raw_os_error() == number))
 }
 
 /// A file of the host's messages, without secrets. Each message comes in one piece.

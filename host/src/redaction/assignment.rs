@@ -1,25 +1,16 @@
-//! `NAME=value`, `name: value`, `"name": "value"`: secrets that are known by their names.
+//! `NAME=value`, `name: value`, `"name": "value"`: values that look like a secret, assigned to a name that secrets have.
 
-use super::scan::{self, Hit};
+use std::ops::Range;
 
-/// Variables of the platform.
-const PREFIXES: [&[u8]; 5] = [b"AWS_", b"MLFLOW_", b"RABBIT_", b"KEYNET_", b"TRITON_"];
-
-/// Words that a secret's name ends in, and their labels.
-const WORDS: [(&[u8], &str); 6] = [
-    (b"password", "PASSWORD"),
-    (b"secret", "SECRET"),
-    (b"token", "TOKEN"),
-    (b"apikey", "KEY"),
-    (b"key", "KEY"),
-    (b"authorization", "AUTHORIZATION"),
-];
+use super::names::{self, Kind, Name, Named, named};
+use super::scan::{self, Hit, Part};
+use super::value::{LOOKED_AT, SHORTEST, is_credential, is_secret};
 
 /// Names are looked at no further back than this.
 const MAX_NAME: usize = 128;
 
 /// Schemes of HTTP's authentication, which stand before the value.
-const SCHEMES: [&[u8]; 2] = [b"bearer", b"basic"];
+const SCHEMES: [&[u8]; 6] = [b"bearer", b"basic", b"token", b"apikey", b"dpop", b"negotiate"];
 
 /// Whether `text` ends in the name of a scheme, behind which the secret stands.
 pub(super) fn ends_in_scheme(text: &[u8]) -> bool {
@@ -29,17 +20,22 @@ pub(super) fn ends_in_scheme(text: &[u8]) -> bool {
     })
 }
 
-/// A shorter value is none.
-const MIN_VALUE: usize = 3;
+fn is_scheme(word: &[u8]) -> bool {
+    SCHEMES.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
 
-/// How this module's own marks begin, and how far a value that begins so is read. A value that was replaced before is left as it is, so
-/// every byte of it may be read again for the next `=`: without a bound, a line of marks would cost the square of its length.
-const MARK: &[u8] = b"***";
-const MAX_MARKED: usize = 256;
+/// Where a value is, behind its name.
+#[derive(Debug, Clone)]
+struct Value {
+    place: Range<usize>,
+    quoted: bool,
+    /// It stands behind the name of a scheme.
+    credential: bool,
+}
 
-/// The value that is assigned by the `=` or `:` at `at`, to a name that begins at or after `floor`.
-pub(super) fn at(line: &[u8], floor: usize, at: usize) -> Option<Hit> {
-    if at == floor || !may_end_name(*line.get(at - 1)?) {
+/// Returns the secret that is assigned by the `=` or `:` at `at`, to a name that begins at or after `floor`.
+pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit> {
+    if at == floor || !names::may_end(*line.get(at - 1)?) {
         return None;
     }
     let separator = *line.get(at)?;
@@ -49,127 +45,95 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize) -> Option<Hit> {
         return None;
     }
     let name = Name::before(line.get(floor.max(at.saturating_sub(MAX_NAME))..at)?)?;
-    let label = name.label(separator)?;
+    // A reference with a tag, `team/upload-token:1.0`, or a path with a line.
+    if separator == b':' && name.in_path && !name.quoted && !following.first().is_some_and(u8::is_ascii_whitespace) {
+        return None;
+    }
+    let named = named(name.text)?;
     // `:=`, `==` and `=>` separate too.
     let doubled = usize::from(matches!(following.first(), Some(b'=' | b'>')));
     let from = at + 1 + doubled;
-    let value = value(line.get(from..)?, name.quoted)?;
-    if separator == b':' && name.in_sentence && is_word(line.get(from..)?, &value) {
+    let text = line.get(from..)?;
+    if part == Part::GoesOn
+        && let Some(begins) = too_short_to_tell(text)
+    {
+        return Some(Hit::new(from + begins, line.len(), named.label));
+    }
+    // The beginning decides, so that what is no secret costs no more than that.
+    let value = value(text, name.quoted, LOOKED_AT)?;
+    let ends_here = value.place.end == text.len();
+    if part == Part::GoesOn && ends_here && value.place.len() < LOOKED_AT {
+        // The rest may make a secret of it.
+        return Some(Hit::new(from + value.place.start, line.len(), named.label));
+    }
+    if !decide(text, &value, &name, named, separator) || names_another(text, &value.place) {
         return None;
     }
-    if names_another(line.get(from..)?, &value) {
+    let value = self::value(text, name.quoted, usize::MAX)?;
+    if names_another(text, &value.place) {
         return None;
     }
-    Some(Hit::new(from + value.start, from + value.end, label))
+    let hit = Hit::new(from + value.place.start, from + value.place.end, named.label);
+    // A number in JSON becomes a text, so that JSON stays JSON.
+    Some(Hit { quoted: name.quoted && !value.quoted, ..hit })
 }
 
-/// Whether a name that is looked for, or what may stand behind it, ends in this byte: most `=` and `:` need no second look.
-fn may_end_name(byte: u8) -> bool {
-    let of_word = matches!(byte | 0x20, b'd' | b't' | b'n' | b'y');
-    let of_variable = byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    of_word || of_variable || matches!(byte, b'"' | b'\'' | b'm') || byte.is_ascii_whitespace()
+/// Returns where a value begins that `text` has too little of to tell what it is.
+fn too_short_to_tell(text: &[u8]) -> Option<usize> {
+    let text = Some(text).filter(|text| text.len() <= LOOKED_AT)?;
+    let spaces = leading(text);
+    let quotes = text.get(spaces..)?.iter().take_while(|byte| matches!(byte, b'\\' | b'"' | b'\'' | b'`')).count();
+    let value = text.get(spaces + quotes..)?;
+    (value.len() < SHORTEST && scan::value_length(value) == value.len()).then_some(spaces + quotes)
 }
 
-/// Whether a value is a word of an ordinary sentence, which goes on after `invalid token: `.
-fn is_word(text: &[u8], value: &std::ops::Range<usize>) -> bool {
-    const LONGEST: usize = 12;
-    let spaced = value.start > 0 && text.get(..value.start).is_some_and(|before| before.iter().all(|byte| *byte == b' '));
-    let lower = text.get(value.clone()).is_some_and(|word| word.len() <= LONGEST && word.iter().all(u8::is_ascii_lowercase));
-    spaced && lower && text.get(value.end).is_none_or(|after| matches!(after, b' ' | b',' | b';' | b'\n'))
+/// Whether the value behind the name is a secret.
+fn decide(text: &[u8], value: &Value, name: &Name<'_>, named: Named, separator: u8) -> bool {
+    let Some(secret) = text.get(value.place.clone()) else { return false };
+    if value.credential {
+        return is_credential(secret);
+    }
+    // `"authorization": "Bearer …"`
+    let scheme = secret.iter().position(|byte| *byte == b' ').filter(|_| value.quoted).and_then(|end| secret.split_at_checked(end));
+    if let Some((_, credential)) = scheme.filter(|(scheme, _)| is_scheme(scheme)) {
+        return is_credential(credential.trim_ascii_start());
+    }
+    // Between no quotation marks JSON has numbers: none of a program's making, and none that could be written as a text in a text.
+    if name.quoted && !value.quoted && (named.kind != Kind::Password || name.escaped || !secret.iter().all(u8::is_ascii_digit)) {
+        return false;
+    }
+    let spaced = text.first().is_some_and(u8::is_ascii_whitespace);
+    let in_sentence = separator == b':' && spaced && !value.quoted && !name.quoted;
+    is_secret(secret, named.kind, in_sentence)
 }
 
-/// Whether a value is itself the name of a secret that follows: `PASSWORD= TOKEN='abc'`, `password: token = abc`. The first has no value
-/// then; the second is found by its own separator, and only as long as its name is not hidden.
-fn names_another(text: &[u8], value: &std::ops::Range<usize>) -> bool {
+/// Whether a value is, or ends in, the name of a secret that follows: `PASSWORD= TOKEN='abc'`, `password: token = abc`, `'x token='abc'`.
+/// The first has no value then, or one without an end; the second is found by its own separator, as long as its name is not hidden.
+fn names_another(text: &[u8], value: &Range<usize>) -> bool {
     const NEAR: usize = 64;
     let separates = |byte: &u8| matches!(byte, b'=' | b':');
-    let quotes = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b'\\');
+    let beside = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b'\\') || byte.is_ascii_whitespace();
     let (Some(value), Some(after)) = (text.get(value.clone()), text.get(value.end..)) else { return false };
-    let length = value.len() - value.iter().rev().take_while(|byte| separates(byte)).count();
-    let Some(word) = value.get(..length).filter(|word| word.len() <= MAX_NAME) else { return false };
-    let following = after.iter().take(NEAR).find(|byte| !quotes(byte) && !byte.is_ascii_whitespace());
-    let assigned = if length < value.len() { after.first().is_some_and(quotes) } else { following.is_some_and(separates) };
-    let named = word.iter().all(|byte| scan::in_word(*byte) || matches!(byte, b'-' | b'.'));
-    assigned && named && Name { text: word, quoted: false, in_sentence: false }.label(b'=').is_some()
+    let mut value = trim_end(value, beside);
+    if let Some(opened) = value.strip_suffix(b"(") {
+        // `token: Some("…`
+        value = trim_end(trim_end(opened, |byte| scan::in_word(*byte)), beside);
+    }
+    let before = trim_end(value, separates);
+    let following = after.iter().take(NEAR).find(|byte| !beside(byte));
+    let assigned = if before.len() < value.len() { following.is_some() } else { following.is_some_and(separates) };
+    if !assigned {
+        return false;
+    }
+    let word = trim_end(before, beside);
+    let letters = word.iter().rev().take(MAX_NAME).take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.')).count();
+    word.get(word.len() - letters..).is_some_and(|name| named(name).is_some())
 }
 
-struct Name<'a> {
-    text: &'a [u8],
-    /// It stood between quotation marks, as in JSON.
-    quoted: bool,
-    /// It is `key` or `token`, after another word: `invalid token: …`.
-    in_sentence: bool,
-}
-
-impl<'a> Name<'a> {
-    /// The name at the end of `text`, less spaces, colours and a quotation mark.
-    fn before(text: &'a [u8]) -> Option<Self> {
-        let text = trim_end(text);
-        let unquoted = text.strip_suffix(b"\"").or_else(|| text.strip_suffix(b"'"));
-        let quoted = unquoted.is_some();
-        let mut text = unquoted.unwrap_or(text);
-        while let Some(rest) = text.strip_suffix(b"\\") {
-            text = rest;
-        }
-        let length = text.iter().rev().take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.')).count();
-        let (before, mut text) = text.split_at(text.len() - length);
-        if before.ends_with(b"\x1b[") {
-            // The end of a colour is no part of the name.
-            text = text.get(text.iter().position(|byte| *byte == b'm')? + 1..)?;
-        }
-        let bare = !quoted && (text == b"key" || text == b"token");
-        let in_sentence = bare && matches!(before, [.., word, b' '] if word.is_ascii_lowercase());
-        (!text.is_empty()).then_some(Self { text, quoted, in_sentence })
-    }
-
-    fn label(&self, separator: u8) -> Option<&'static str> {
-        if self.is_variable() {
-            return Some("ENV_VAR");
-        }
-        WORDS.into_iter().find(|(word, _)| self.ends_in(word, separator)).map(|(_, label)| label)
-    }
-
-    fn is_variable(&self) -> bool {
-        if !self.text.contains(&b'_') {
-            return false;
-        }
-        let capital = |byte: &&u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b'_';
-        let length = self.text.iter().rev().take_while(capital).count();
-        let name = self.text.get(self.text.len() - length..).unwrap_or_default();
-        let begins = |prefix: &[u8]| name.windows(prefix.len() + 1).any(|part| part.starts_with(prefix));
-        name.ends_with(b"APP_API_KEY") || PREFIXES.into_iter().any(begins)
-    }
-
-    /// Whether its last part is `word`: parts are set off by `_`, `-`, `.` or a capital letter. `monkey` has one part.
-    fn ends_in(&self, word: &[u8], separator: u8) -> bool {
-        let Some(start) = self.text.len().checked_sub(word.len()) else { return false };
-        let (before, part) = self.text.split_at(start);
-        if !part.eq_ignore_ascii_case(word) {
-            return false;
-        }
-        match before.last() {
-            None | Some(b'_' | b'-') => true,
-            // A file called `signing.key`, in a message that goes on after a colon.
-            Some(b'.') => separator == b'=' || word != b"key",
-            Some(byte) => part.first().is_some_and(u8::is_ascii_uppercase) && !byte.is_ascii_uppercase(),
-        }
-    }
-}
-
-fn trim_end(mut text: &[u8]) -> &[u8] {
-    loop {
-        text = text.trim_ascii_end();
-        match text.strip_suffix(b"m").and_then(before_colour) {
-            Some(rest) => text = rest,
-            None => return text,
-        }
-    }
-}
-
-/// `text` less the beginning of a terminal's colour, `ESC [ digits`, at its end.
-fn before_colour(text: &[u8]) -> Option<&[u8]> {
-    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit() || **byte == b';').take(16).count();
-    text.get(..text.len() - digits)?.strip_suffix(b"\x1b[")
+/// `text` less what it ends in.
+fn trim_end(text: &[u8], less: impl Fn(&u8) -> bool) -> &[u8] {
+    let length = text.iter().rposition(|byte| !less(byte)).map_or(0, |last| last + 1);
+    text.get(..length).unwrap_or(text)
 }
 
 /// How many bytes of spaces and colours `text` begins with.
@@ -188,55 +152,62 @@ fn leading(text: &[u8]) -> usize {
     }
 }
 
-/// Where the value is that `text` begins with.
-fn value(text: &[u8], in_json: bool) -> Option<std::ops::Range<usize>> {
-    let mut start = leading(text);
-    let text = bounded(text, start);
-    let mut length = unquoted(text.get(start..)?, in_json);
+/// Returns where the value is that `text` begins with; of a longer one the first `most` bytes.
+fn value(text: &[u8], in_json: bool, most: usize) -> Option<Value> {
+    let start = leading(text.get(..LOOKED_AT).unwrap_or(text));
+    let length = unquoted(within(text, start, most)?, in_json);
     // `Authorization: Bearer …`
     let scheme = text.get(start..start + length)?;
-    if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        let next = start + length + leading(text.get(start + length..)?);
-        let text = bounded(text, next);
-        let following = unquoted(text.get(next..)?, in_json);
+    if is_scheme(scheme) {
+        let behind = start + length;
+        let next = behind + leading(within(text, behind, LOOKED_AT)?);
+        let following = unquoted(within(text, next, most)?, in_json);
         if following > 0 {
-            (start, length) = (next, following);
+            let place = next..next + following;
+            return (following >= SHORTEST).then_some(Value { place, quoted: false, credential: true });
         }
     }
-    let text = bounded(text, start);
-    let rest = text.get(start..)?;
-    let value = match quoted(rest, length) {
-        Some(inside) => start + inside.start..start + inside.end,
-        None => start..start + length,
+    let rest = within(text, start, most)?;
+    let (place, quoted) = match quoted(rest, length) {
+        Some(inside) => (start + inside.start..start + inside.end, true),
+        None => (start..start + length, false),
     };
-    let secret = text.get(value.clone())?;
-    let known = secret.starts_with(MARK) || [&b"true"[..], b"false", b"null", b"None", b"none"].contains(&secret);
-    (secret.len() >= MIN_VALUE && !known).then_some(value)
+    (place.len() >= SHORTEST).then_some(Value { place, quoted, credential: false })
 }
 
-/// Returns `text`, cut [`MAX_MARKED`] bytes after `start` if a mark stands there, alone or in quotation marks.
-fn bounded(text: &[u8], start: usize) -> &[u8] {
-    let value = text.get(start..).unwrap_or_default();
-    let inside = value.iter().position(|byte| !matches!(byte, b'\\' | b'"' | b'\'' | b'`')).unwrap_or(value.len());
-    if value.get(inside..).is_some_and(|inside| inside.starts_with(MARK)) {
-        text.get(..start + inside + MAX_MARKED).unwrap_or(text)
-    } else {
-        text
-    }
+/// `text` from `start` on, at most `most` bytes of it.
+fn within(text: &[u8], start: usize, most: usize) -> Option<&[u8]> {
+    let rest = text.get(start..)?;
+    Some(rest.get(..most).unwrap_or(rest))
 }
 
 /// How long a value is that stands between no quotation marks.
 fn unquoted(text: &[u8], in_json: bool) -> usize {
     let length = scan::value_length(text);
     let text = text.get(..length).unwrap_or(text);
-    let end = |byte: &u8| in_json && matches!(byte, b',' | b'}' | b']');
-    let length = text.iter().position(end).unwrap_or(length);
+    let ends = |(at, byte): (usize, &u8)| match byte {
+        b',' | b'}' | b']' => in_json,
+        b'&' => text.get(at + 1..).is_some_and(names_a_parameter),
+        _ => false,
+    };
+    let length = text.iter().enumerate().position(ends).unwrap_or(length);
+    let value = text.get(..length).unwrap_or_default();
+    let called = value.ends_with(b")") && !value.contains(&b'(');
     // `\"` ends it as `"` does, and a comma goes on with the sentence.
-    length - text.get(..length).unwrap_or_default().iter().rev().take_while(|byte| matches!(byte, b'\\' | b',' | b';')).count()
+    let after = |byte: &u8| matches!(byte, b'\\' | b',' | b';') || called && *byte == b')';
+    length - value.iter().rev().take_while(|byte| after(byte)).count()
 }
 
-/// Inside the quotation marks that open after `before` bytes, which are nothing, `\`, `b` or `Some(`, up to those that close.
-fn quoted(text: &[u8], before: usize) -> Option<std::ops::Range<usize>> {
+/// Whether `text` begins with the name of another parameter of a query, and `=`.
+fn names_a_parameter(text: &[u8]) -> bool {
+    const LONGEST: usize = 64;
+    let length = text.iter().take(LONGEST).take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.')).count();
+    length > 0 && text.get(length) == Some(&b'=')
+}
+
+/// Inside the quotation marks that open after `before` bytes, which are nothing, `\`, `b` or `Some(`, up to those that close: behind as
+/// many backslashes as those that open.
+fn quoted(text: &[u8], before: usize) -> Option<Range<usize>> {
     let opener = text.get(..before)?;
     if !(opener.ends_with(b"(") || opener.iter().all(|byte| b"bBrRuUfF".contains(byte))) {
         return None;
@@ -245,8 +216,23 @@ fn quoted(text: &[u8], before: usize) -> Option<std::ops::Range<usize>> {
     let mark = text.get(before + slashes).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
     let from = before + slashes + 1;
     let inside = text.get(from..)?;
-    let length = inside.iter().position(|byte| byte == mark).unwrap_or_else(|| scan::value_length(inside));
-    let inside = inside.get(..length)?;
-    let slashes = inside.iter().rev().take_while(|byte| **byte == b'\\').count();
-    Some(from..from + length - slashes)
+    let length = closing(inside, *mark, slashes).unwrap_or_else(|| scan::value_length(inside));
+    Some(from..from + length)
+}
+
+/// Returns where `text` ends that was opened by `mark` behind so many backslashes.
+fn closing(text: &[u8], mark: u8, slashes: usize) -> Option<usize> {
+    let mut escapes = 0;
+    for (at, byte) in text.iter().enumerate() {
+        if *byte == b'\\' {
+            escapes += 1;
+            continue;
+        }
+        // In a text without escapes two of them are one.
+        if *byte == mark && (escapes == slashes || escapes < slashes || slashes == 0 && escapes % 2 == 0) {
+            return Some(at - escapes.min(slashes));
+        }
+        escapes = 0;
+    }
+    None
 }

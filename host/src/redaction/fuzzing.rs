@@ -45,9 +45,10 @@ pub fn redaction(data: &[u8]) {
     assert!(!contains(&redacted, SECRET), "{}", String::from_utf8_lossy(&redacted));
     let mut redactor = Redactor::default();
     for line in planted.split(|byte| *byte == b'\n') {
-        // A line that has come only in part is cut at a good place.
+        // A line that has come only in part is cut at a good place, if it has one: a word of 64 KiB is parted where its beginning ends.
         let so_far = line.get(..line.len() * usize::from(*form) / 255).unwrap_or(line);
-        let (first, second) = line.split_at(if so_far.is_empty() { 0 } else { cut(so_far) });
+        let good = Some(so_far).filter(|so_far| !so_far.is_empty()).map(cut).filter(|at| *at < so_far.len());
+        let (first, second) = line.split_at(good.unwrap_or(0));
         let redacted = [redactor.piece(first, false), redactor.piece(second, true)].concat();
         assert!(!contains(&redacted, SECRET), "{} | {}", String::from_utf8_lossy(first), String::from_utf8_lossy(second));
     }

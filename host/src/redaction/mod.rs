@@ -1,21 +1,30 @@
 //! Secrets out of text that is logged or shown.
 //!
-//! A secret is found by its own form (AWS access keys, `KEYNET_…` and `TRITON_…` credentials, private keys in PEM, `user:password@` in
-//! URLs) or by the name it is assigned to (variables that begin with `AWS_`, `MLFLOW_`, `RABBIT_`, `KEYNET_`, `TRITON_`, `APP_API_KEY`,
-//! and anything whose name ends in `password`, `secret`, `token`, `key` or `authorization`). It is replaced by a label and the first
-//! four hexadecimal digits of its SHA-256, `***TOKEN_9f86***`: two lines can be compared, and the secret is not shown.
+//! A secret is found because it is known ([`remember`]: what this process holds, as it is and encoded), or by its form: access keys of AWS,
+//! JSON Web Tokens, tokens of well-known services, `KEYNET_…` and `TRITON_…` credentials, `Authorization` headers, private keys in PEM,
+//! `user:password@` in URLs. A name alone makes no secret: what is assigned to a name that ends in `password`, `secret`, `token` or
+//! `key` is one if it looks like one, `api_key=8f14e45f` and not `key=20260131/cat.png`. `names.rs` and `value.rs` have the rules.
 //!
-//! Each byte is looked at a bounded number of times, whatever the text. This is a net below other care, not a promise: a secret without
-//! form and name is text like any other.
+//! A secret is replaced by a label and the first four hexadecimal digits of its SHA-256, `***TOKEN_9f86***`: two lines can be compared,
+//! and the secret is not shown. Lines stay lines, and JSON stays JSON.
+//!
+//! Each byte is looked at a bounded number of times, whatever the text. This is a net below other care, not a promise.
 
 mod assignment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod known;
+mod names;
 mod pem;
 mod scan;
+mod tokens;
+mod value;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+pub use known::remember;
+use scan::Part;
 use sha2::{Digest as _, Sha256};
 
 /// `text` without its secrets. It may have several lines.
@@ -24,6 +33,7 @@ use sha2::{Digest as _, Sha256};
 /// use keynet_host::redaction::redact;
 /// assert_eq!(redact("threshold = 0.3"), "threshold = 0.3");
 /// assert_eq!(redact("password = hunter2"), "password = ***PASSWORD_f52f***");
+/// assert_eq!(redact("key = 20260131/cat.png, next_token = 50256"), "key = 20260131/cat.png, next_token = 50256");
 /// ```
 pub fn redact(text: &str) -> Cow<'_, str> {
     match redact_bytes(text.as_bytes()) {
@@ -77,6 +87,14 @@ impl Redactor {
 
     /// A piece of a line that is handed on in several; `last` of them. What began in one piece goes on in the next.
     pub fn piece<'a>(&mut self, piece: &'a [u8], last: bool) -> Cow<'a, [u8]> {
+        match known::held().map(|known| known.hide(piece)) {
+            Some(Cow::Owned(rest)) => Cow::Owned(self.found(&rest, last).into_owned()),
+            _ => self.found(piece, last),
+        }
+    }
+
+    /// The piece without the secrets that are found by their form.
+    fn found<'a>(&mut self, piece: &'a [u8], last: bool) -> Cow<'a, [u8]> {
         let mut draft = Draft { text: piece, done: 0, redacted: None };
         let mut inside_value = false;
         if std::mem::take(&mut self.inside_value) {
@@ -84,32 +102,43 @@ impl Redactor {
             draft.hide(0, rest, "REST");
             inside_value = rest == piece.len();
         }
-        if self.key_lines > 0 {
-            self.key_line(&mut draft);
+        if self.key_lines > 0
+            && let Some(body) = self.key_line(&mut draft)
+        {
+            // What stands before the key, such as a logger's time, is text like any other.
+            while let Some(hit) = piece.get(..body.start).and_then(|before| scan::next(before, draft.done, Part::Last)) {
+                draft.hide_as(hit.from, hit.to, hit.label, hit.quoted);
+            }
+            draft.hide(body.start, body.end, pem::LABEL);
         }
-        while let Some(hit) = scan::next(piece, draft.done) {
+        let part = if last { Part::Last } else { Part::GoesOn };
+        while let Some(hit) = scan::next(piece, draft.done, part) {
             if hit.opens_key {
                 self.key_lines = pem::MAX_LINES;
             }
-            draft.hide(hit.from, hit.to, hit.label);
-            inside_value = hit.to == piece.len() && !hit.opens_key;
+            draft.hide_as(hit.from, hit.to, hit.label, hit.quoted);
+            if hit.to == piece.len() {
+                inside_value = !hit.opens_key;
+                break;
+            }
         }
         self.inside_value = inside_value && !last;
         draft.finish()
     }
 
-    /// A line that follows the beginning of a private key.
-    fn key_line(&mut self, draft: &mut Draft<'_>) {
+    /// A line that follows the beginning of a private key. Returns where it goes on, if it does not end.
+    fn key_line(&mut self, draft: &mut Draft<'_>) -> Option<Range<usize>> {
         self.key_lines -= 1;
         match pem::line(draft.text) {
             pem::Line::Header => {}
-            pem::Line::Body(part) => draft.hide(part.start, part.end, pem::LABEL),
+            pem::Line::Body(part) => return Some(part),
             pem::Line::Ends(to) => {
                 draft.hide(0, to, pem::LABEL);
                 self.key_lines = 0;
             }
             pem::Line::Other => self.key_lines = 0,
         }
+        None
     }
 }
 
@@ -122,13 +151,20 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn hide(&mut self, from: usize, to: usize, label: &str) {
+        self.hide_as(from, to, label, false);
+    }
+
+    fn hide_as(&mut self, from: usize, to: usize, label: &str, quoted: bool) {
         let (Some(before), Some(secret)) = (self.text.get(self.done..from), self.text.get(from..to)) else { return };
         if secret.is_empty() {
             return;
         }
         let redacted = self.redacted.get_or_insert_default();
         redacted.extend_from_slice(before);
-        redacted.extend_from_slice(mask(label, secret).as_bytes());
+        let quote: &[u8] = if quoted { b"\"" } else { b"" };
+        for part in [quote, mask(label, secret).as_bytes(), quote] {
+            redacted.extend_from_slice(part);
+        }
         self.done = to;
     }
 

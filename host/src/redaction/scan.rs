@@ -1,6 +1,6 @@
 //! The next secret of a line.
 
-use super::{assignment, pem};
+use super::{assignment, pem, tokens};
 
 /// A secret in a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,59 +10,42 @@ pub(super) struct Hit {
     pub(super) label: &'static str,
     /// A private key begins here whose end is on another line.
     pub(super) opens_key: bool,
+    /// What stands for it is put in quotation marks.
+    pub(super) quoted: bool,
 }
 
 impl Hit {
     pub(super) fn new(from: usize, to: usize, label: &'static str) -> Self {
-        Self { from, to, label, opens_key: false }
+        Self { from, to, label, opens_key: false, quoted: false }
     }
 }
 
-/// The bytes that a secret, or what assigns it, begins with: a bit for each byte from `-` on.
-const BEGINNINGS: u64 = bit(b'=') | bit(b':') | bit(b'A') | bit(b'K') | bit(b'T') | bit(b'-');
-
-const fn bit(byte: u8) -> u64 {
-    match byte.checked_sub(b'-') {
-        Some(place @ 0..64) => 1 << place,
-        _ => 0,
-    }
+/// Whether a line ends with the text that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The line ends with it.
+    Last,
+    /// The line goes on in the next piece.
+    GoesOn,
 }
 
-/// The first secret that begins at or after `from`. What is before `from` is done and is no name of anything.
-pub(super) fn next(line: &[u8], from: usize) -> Option<Hit> {
-    let mut at = from;
-    loop {
-        at += line.get(at..)?.iter().position(|byte| BEGINNINGS & bit(*byte) != 0)?;
-        let hit = match line.get(at)? {
-            b'=' | b':' => assignment::at(line, from, at).or_else(|| url(line, at)),
+/// Returns the first secret that begins at or after `from`. What is before `from` is done and is no name of anything.
+pub(super) fn next(line: &[u8], from: usize, part: Part) -> Option<Hit> {
+    let mut before = from.checked_sub(1).and_then(|before| line.get(before)).copied().unwrap_or(b' ');
+    for (at, byte) in line.iter().copied().enumerate().skip(from) {
+        let hit = match byte {
+            b'=' | b':' => assignment::at(line, from, at, part).or_else(|| url(line, at)),
             b'-' => pem::begins(line, at),
-            _ if at.checked_sub(1).and_then(|before| line.get(before)).is_some_and(|byte| in_word(*byte)) => None,
-            _ => credential(line, at),
+            // Most bytes are inside of a word.
+            _ if !in_word(byte) || in_word(before) => None,
+            _ => tokens::at(line, at),
         };
         if hit.is_some() {
             return hit;
         }
-        at += 1;
+        before = byte;
     }
-}
-
-/// A word of a credential's own form.
-fn credential(line: &[u8], at: usize) -> Option<Hit> {
-    let rest = line.get(at..)?;
-    if let Some(id) = rest.strip_prefix(b"AKIA").or_else(|| rest.strip_prefix(b"ASIA")) {
-        let length = id.iter().take_while(|byte| in_word(**byte)).count();
-        let plain = id.get(..16)?.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        return (length == 16 && plain).then(|| Hit::new(at, at + 20, "AWS_KEY"));
-    }
-    let (prefix, label) = match rest.first() {
-        Some(b'K') => (b"KEYNET_", "KEYNET_KEY"),
-        _ => (b"TRITON_", "TRITON_KEY"),
-    };
-    let rest = rest.strip_prefix(prefix)?;
-    let word = rest.get(..rest.iter().take_while(|byte| in_word(**byte) || **byte == b'-').count())?;
-    // KEYNET_LOGS is the name of a variable.
-    let name = word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
-    (!name).then(|| Hit::new(at, at + prefix.len() + word.len(), label))
+    None
 }
 
 /// `user:password` after the `://` whose colon is at `at`.

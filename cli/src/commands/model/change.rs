@@ -36,7 +36,7 @@ pub struct UpdateArgs {
 
 #[derive(Debug, Args)]
 struct WhatArgs {
-    /// The model: models:/name/3, models:/name@champion or models:/name/Production of MLflow, an ONNX file, or a folder with a model in it
+    /// The model: models:/name/3, models:/name@champion, models:/name/Production or models:/m-ID of MLflow, an ONNX file, or a folder with a model in it
     #[arg(value_name = "MODEL")]
     source: Source,
     /// What the server calls it; actions find models:/… under the registry's name alone [default: the registry's or the file's name]
@@ -45,6 +45,9 @@ struct WhatArgs {
     /// What it is made of: onnx (an ONNX file) or triton (a folder of a Triton repository) [default: told by its files]
     #[arg(long, value_name = "FLAVOR")]
     flavor: Option<Flavor>,
+    /// Which of several ONNX files, such as onnx/model_fp16.onnx [default: the only one, model.onnx or onnx/model.onnx]
+    #[arg(long, value_name = "PATH")]
+    file: Option<String>,
     /// Its version, for files of this machine; MLflow's versions keep their number [default: 1, or the next]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
@@ -52,8 +55,8 @@ struct WhatArgs {
 
 impl WhatArgs {
     fn order(&self, keep: bool) -> Order {
-        let Self { source, name, flavor, version } = self;
-        Order { source: source.clone(), name: name.clone(), flavor: *flavor, version: *version, keep }
+        let Self { source, name, flavor, file, version } = self;
+        Order { source: source.clone(), name: name.clone(), flavor: *flavor, version: *version, keep, file: file.clone() }
     }
 }
 

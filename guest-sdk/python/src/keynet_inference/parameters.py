@@ -51,11 +51,12 @@ def read(annotation: Any, parameters: Mapping[str, Any]) -> Any:
     return _read(annotation, parameters, "") if is_described(annotation) else parameters
 
 
-def from_text(value: Any, wanted: type) -> Any:
+def from_text(value: Any, wanted: Any) -> Any:
     """Returns a number or boolean that a web action's query string sent as text; ``value`` itself if it is none.
 
     OpenWhisk sends the parameters of ``?threshold=0.3`` as text.
     """
+    wanted = _unless_null(wanted)
     if not isinstance(value, str) or wanted not in (bool, int, float):
         return value
     text = value.strip()
@@ -65,6 +66,12 @@ def from_text(value: Any, wanted: type) -> Any:
         return wanted(text)
     except ValueError:
         return value
+
+
+def _unless_null(hint: Any) -> Any:
+    """Returns ``float`` for ``float | None``, and any other hint as it is."""
+    others = [each for each in get_args(hint) if each is not type(None)] if get_origin(hint) in _UNIONS else []
+    return others[0] if len(others) == 1 else hint
 
 
 # ---- Fields of a type

@@ -58,6 +58,7 @@ impl Registry {
     pub(in crate::artifact) async fn get_blob(&self, blob: &Blob, into: &mut (dyn AsyncWrite + Send + Unpin)) -> Result<()> {
         let mut waits = Waits::new(&self.0.options);
         let mut download = Download { blob, into, hasher: Hasher::default(), have: 0 };
+        let mut furthest = 0;
         loop {
             let before = download.have;
             match self.get_rest(&mut download).await {
@@ -65,7 +66,9 @@ impl Registry {
                 // Nothing is missing, whatever happened then.
                 Err(_) if download.have == blob.size && before < blob.size => break,
                 Err(trouble) => {
-                    if download.have > before {
+                    // A server that breaks each connection after a few bytes gets nowhere.
+                    if download.have >= furthest + PACE_BYTES as u64 {
+                        furthest = download.have;
                         waits.moved();
                     }
                     waits.after(trouble).await?;

@@ -19,7 +19,7 @@ pub fn www_authenticate(data: &[u8]) {
     let registry = Url::parse("https://registry.example.com/");
     for realm in challenges.iter().filter_map(|challenge| Url::parse(challenge.get("realm")?).ok()) {
         let Ok(registry) = &registry else { return };
-        if realm::check(&realm, registry, &[], false).is_ok() {
+        if realm::check(&realm, registry, &realm::Rules { listed: &[], insecure: false, shows: true }).is_ok() {
             let host = realm.host_str().unwrap_or_default();
             assert!(host == "example.com" || host.ends_with(".example.com"), "{realm}");
             assert!(realm.scheme() == "https" && realm.username().is_empty() && realm.password().is_none(), "{realm}");

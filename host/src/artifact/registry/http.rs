@@ -1,7 +1,7 @@
 //! One registry over HTTP: who one is there, redirects by hand, and trying again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +14,7 @@ use url::Url;
 use super::body::Piece;
 use super::challenge::Challenge;
 use super::clients::Clients;
+use super::parts::Parts;
 use super::reach::{self, host_of, is_loopback};
 use super::retry::{Trouble, Waits, retry_after};
 use super::said::Said;
@@ -94,9 +95,12 @@ pub(super) struct Http {
     pub(super) repository: String,
     pub(super) options: RegistryOptions,
     pub(super) answered: AtomicBool,
+    pub(super) parts: Parts,
     clients: Clients,
     base: OnceCell<Url>,
     credential: OnceCell<Option<Credential>>,
+    /// Why credentials that may be there were not found: a helper is missing, a file is damaged.
+    not_found: OnceLock<String>,
     scheme: Mutex<Scheme>,
     tokens: Tokens,
 }
@@ -108,9 +112,11 @@ impl Http {
             repository: repository.to_owned(),
             options: options.clone(),
             answered: AtomicBool::new(false),
+            parts: Parts::new(options.chunk),
             clients: Clients::new(options)?,
             base: OnceCell::new(),
             credential: OnceCell::new(),
+            not_found: OnceLock::new(),
             scheme: Mutex::new(Scheme::Unknown),
             tokens: Tokens::default(),
         };
@@ -184,7 +190,7 @@ impl Http {
         let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
         let challenges: Vec<_> = values.flat_map(Challenge::parse).collect();
         let offered = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
-        let scheme = match (self.credential().await.map_err(Trouble::for_good)?, offered("bearer"), offered("basic")) {
+        let scheme = match (self.credential().await, offered("bearer"), offered("basic")) {
             (Some(Credential::Bearer(_)), _, _) if !shown => Scheme::Given,
             (Some(Credential::Bearer(_)), _, _) => return Ok(false),
             (_, Some(challenge), _) => {
@@ -203,14 +209,23 @@ impl Http {
         Ok(true)
     }
 
-    /// Who one is; looked up when the registry asks for the first time.
-    pub(super) async fn credential(&self) -> Result<Option<&Credential>> {
-        let found = self.credential.get_or_try_init(|| async {
+    /// Returns the credential to show; looked up when the registry asks for one for the first time. If the lookup fails, the request is
+    /// made without one: what anonymous callers may do needs no working credential helper. The reason is told when that is refused.
+    pub(super) async fn credential(&self) -> Option<&Credential> {
+        let found = self.credential.get_or_init(|| async {
             let (source, host, repository) = (self.options.credentials.clone(), self.host.clone(), self.repository.clone());
             let found = tokio::task::spawn_blocking(move || source.find(&host, &repository)).await;
-            found.map_err(|error| ArtifactError::Credentials { host: self.host.clone(), why: error.to_string() })?
+            let why = match found {
+                Ok(Ok(found)) => return found,
+                Ok(Err(ArtifactError::Credentials { why, .. })) => why,
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!(host = self.host, why, "no credentials are sent: those of this host cannot be read");
+            let _ = self.not_found.set(why);
+            None
         });
-        found.await.map(Option::as_ref)
+        found.await.as_ref()
     }
 
     /// Everything that must not be shown.
@@ -314,6 +329,13 @@ impl Http {
     pub(super) fn refuse(&self, ask: &Ask, said: Said, wait: Option<Duration>) -> Trouble {
         let (host, action) = (self.host.clone(), ask.action.clone());
         let sent = matches!(self.credential.get(), Some(Some(_)));
+        match (said.status, self.not_found.get()) {
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(why)) => {
+                let why = format!("{why}; without them {host} rejected the request to {action}: {}", said.text);
+                return Trouble::for_good(ArtifactError::Credentials { host, why });
+            }
+            _ => {}
+        }
         match said.status {
             StatusCode::UNAUTHORIZED => Trouble::for_good(ArtifactError::Unauthorized { host, action, sent, said: said.text }),
             StatusCode::FORBIDDEN => Trouble::for_good(ArtifactError::Denied { host, action, sent, said: said.text }),
@@ -323,6 +345,9 @@ impl Http {
                 let again = matches!(status.as_u16(), 500 | 502 | 503 | 504);
                 let error = ArtifactError::Server { host, status: status.as_u16(), said: said.text };
                 Trouble { again, ..Trouble::for_now(error, wait) }
+            }
+            status if status.is_client_error() => {
+                Trouble::for_good(ArtifactError::Refused { host, action, status: status.as_u16(), said: said.text })
             }
             status => Trouble::for_good(ArtifactError::Protocol { host, action, said: format!("{} ({})", said.text, status.as_u16()) }),
         }

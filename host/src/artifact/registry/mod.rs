@@ -11,6 +11,7 @@ mod download;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod http;
+mod parts;
 mod plain;
 mod reach;
 mod realm;
@@ -35,7 +36,7 @@ use serde::Deserialize;
 use super::error::{ArtifactError, Result};
 use super::options::RegistryOptions;
 use super::reference::{RegistryRef, Target};
-use super::store::{Blob, RawManifest};
+use super::store::{Blob, MANIFEST_LIMIT, RawManifest};
 use crate::digest::Digest;
 
 const TAGS: usize = 10_000;
@@ -79,7 +80,7 @@ impl Registry {
             [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE].join(", ");
         let url = self.0.url(&format!("manifests/{name}")).await?;
         let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull")).header(header::ACCEPT, accept);
-        let what = || format!("the manifest {name}");
+        let what = || format!("manifest {name}");
         let (headers, bytes) = self.read(&ask, limit, &what).await?;
         let expected = match target.pinned() {
             Some(digest) => Some(*digest),
@@ -87,8 +88,20 @@ impl Registry {
         };
         let got = Digest::of(&bytes);
         match expected.filter(|expected| *expected != got) {
-            Some(expected) => Err(ArtifactError::WrongDigest { what: format!("{} of {}", what(), self.place()), expected, got }),
+            Some(expected) => Err(ArtifactError::WrongDigest { what: format!("the {} of {}", what(), self.place()), expected, got }),
             None => Ok(RawManifest { media_type: media_type(&headers, &bytes), bytes }),
+        }
+    }
+
+    /// Returns the list of what refers to a manifest, an image index; `None` if the registry has none: it came with OCI 1.1.
+    pub(super) async fn referrers(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
+        let url = self.0.url(&format!("referrers/{digest}")).await?;
+        let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull")).header(header::ACCEPT, OCI_IMAGE_INDEX_MEDIA_TYPE);
+        match self.read(&ask, limit, || "referrers".to_owned()).await {
+            Ok((headers, bytes)) if media_type(&headers, &bytes) == OCI_IMAGE_INDEX_MEDIA_TYPE => Ok(Some(bytes.to_vec())),
+            // A registry that does not know the path answers it as it answers any other.
+            Ok(_) | Err(ArtifactError::NotFound { .. } | ArtifactError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -101,12 +114,32 @@ impl Registry {
             .body(Body::Bytes(manifest.bytes.clone()));
         let response = self.0.ask(&ask).await?;
         if !response.status().is_success() {
-            return Err(self.0.refusal(&ask, response).await.error);
+            return self.put_before(target, digest, &ask, response).await;
         }
         let kept = response.headers().get("docker-content-digest").and_then(|kept| kept.to_str().ok()?.parse::<Digest>().ok());
         match kept.filter(|kept| *kept != digest) {
             Some(got) => Err(ArtifactError::WrongDigest { what: format!("the manifest that {} kept", self.0.host), expected: digest, got }),
             None => Ok(digest),
+        }
+    }
+
+    /// Returns the digest if the tag of a manifest that was refused has it already: where tags cannot be moved (Amazon ECR answers 400,
+    /// Harbor 412, others 409), pushing the same again is no error.
+    async fn put_before(&self, target: &Target, digest: Digest, ask: &Ask, response: Response) -> Result<Digest> {
+        let may_be_there = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED);
+        let refused = self.0.refusal(ask, response).await.error;
+        let (Target::Tag(tag), true) = (target, may_be_there) else { return Err(refused) };
+        let ArtifactError::Refused { host, action, status, said } = refused else { return Err(refused) };
+        match self.manifest(target, MANIFEST_LIMIT).await.map(|there| there.digest()) {
+            Ok(there) if there == digest => Ok(digest),
+            Ok(there) => {
+                let said = format!(
+                    "{said}; the tag {tag} has the digest {there} there, and what is pushed has {digest}: push another tag, if this one \
+                     cannot be moved"
+                );
+                Err(ArtifactError::Refused { host, action, status, said })
+            }
+            Err(_) => Err(ArtifactError::Refused { host, action, status, said }),
         }
     }
 
@@ -191,7 +224,7 @@ impl Registry {
             SmallAnswerError::TooLong => {
                 // Where the registry does not say how much comes, it is one byte more at least.
                 let size = announced.unwrap_or(limit + 1);
-                Trouble::for_good(ArtifactError::TooLarge { what: format!("{} of {}", what(), self.place()), size, limit })
+                Trouble::for_good(ArtifactError::TooLarge { what: format!("the {} of {}", what(), self.place()), size, limit })
             }
             SmallAnswerError::Other(trouble) => trouble,
         })?;
@@ -254,3 +287,6 @@ fn location(http: &Http, base: &url::Url, response: &Response) -> Result<url::Ur
     http.may_go(base, &url)?;
     Ok(url)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,12 @@ pub(super) fn is_listed(url: &Url, listed: &[String]) -> bool {
 
 /// Whether one of `listed` is this host, whatever the port.
 fn is_named(host: &str, listed: &[String]) -> bool {
-    listed.iter().any(|entry| entry.rsplit_once(':').map_or(entry.as_str(), |(name, _)| name).eq_ignore_ascii_case(host))
+    listed.iter().any(|entry| name_of(entry).eq_ignore_ascii_case(host))
+}
+
+/// `host` of `host` or `host:port`; an IPv6 address stands in brackets, which stay.
+fn name_of(entry: &str) -> &str {
+    entry.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(entry, |(name, _)| name)
 }
 
 /// Whether the host is this machine.

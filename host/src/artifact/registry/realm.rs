@@ -4,24 +4,39 @@ use url::{Host, Url};
 
 use super::reach::{is_listed, is_loopback};
 
-/// Endings under which anybody can have a name, so that being under one together means nothing.
-const SHARED: &[&str] = &["ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org"];
+/// What decides whether a token server may be asked, besides its URL and the registry's.
+pub(super) struct Rules<'a> {
+    /// Hosts of token servers that are trusted though they are of another domain.
+    pub(super) listed: &'a [String],
+    /// Whether the registry may be spoken to in plain HTTP.
+    pub(super) insecure: bool,
+    /// Whether a credential is shown there.
+    pub(super) shows: bool,
+}
 
-/// Whether the token server at `realm` belongs to the registry at `registry`, or is one of `listed`.
+/// Checks that the token server at `realm` may be asked for tokens of the registry at `registry`.
 ///
-/// It does when its connection is as safe as that to the registry, and it is the same host, below it, or below the domain that the
-/// registry itself is directly below of.
-pub(super) fn check(realm: &Url, registry: &Url, listed: &[String], insecure: bool) -> Result<(), &'static str> {
+/// Its connection must be as safe as that to the registry. If a credential is shown there, it must also be listed, or belong to the
+/// registry: be the same host, below it, or below the domain that the registry itself is directly below of.
+///
+/// # Errors
+/// Why not.
+pub(super) fn check(realm: &Url, registry: &Url, rules: &Rules<'_>) -> Result<(), &'static str> {
     if !realm.username().is_empty() || realm.password().is_some() {
         return Err("which has a name or a password in its URL");
     }
     let same = realm.host() == registry.host();
     let local = is_loopback(realm) && is_loopback(registry);
-    let safe = realm.scheme() == "https" || realm.scheme() == "http" && (local || insecure && same);
+    let safe = realm.scheme() == "https" || realm.scheme() == "http" && (local || rules.insecure && same);
     if !safe {
         return Err("which is not https");
     }
-    if same || local || is_listed(realm, listed) || related(realm, registry) { Ok(()) } else { Err("which is of another domain") }
+    let listed = is_listed(realm, rules.listed);
+    if is_loopback(realm) && !is_loopback(registry) && !listed {
+        return Err("which is this machine");
+    }
+    let own = same || local || listed || related(realm, registry);
+    if own || !rules.shows { Ok(()) } else { Err("which is of another domain") }
 }
 
 fn related(realm: &Url, registry: &Url) -> bool {
@@ -31,18 +46,22 @@ fn related(realm: &Url, registry: &Url) -> bool {
     (registry.contains('.') && below(registry)) || parent.is_some_and(below)
 }
 
-/// Whether a domain belongs to one owner, as far as it can be told without the list of public suffixes.
+/// Whether a domain belongs to one owner: it is neither a public suffix (<https://publicsuffix.org>) nor a service's domain that every
+/// customer has a name below.
 fn is_one_owners(domain: &str) -> bool {
-    match domain.split('.').collect::<Vec<_>>()[..] {
-        [] | [_] => false,
-        [second, top] => !(top.len() == 2 && SHARED.contains(&second)),
-        _ => true,
-    }
+    psl::domain_str(domain).is_some() && !SHARED.contains(&domain)
 }
+
+/// Registry services whose customers each have a name below, and that are missing in the list of public suffixes.
+const SHARED: &[&str] = &["azurecr.io", "azurecr.cn", "azurecr.us", "jfrog.io", "cr.aliyuncs.com", "scr.private-registry.io"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rules(listed: &[String], insecure: bool) -> Rules<'_> {
+        Rules { listed, insecure, shows: true }
+    }
 
     #[test]
     fn a_token_server_is_of_the_registrys_own_domain() {
@@ -64,6 +83,13 @@ mod tests {
             ("https://registry.example.com", "https://u:p@registry.example.com/token", false),
             ("https://registry.co.uk", "https://evil.co.uk/token", false),
             ("https://registry.firm.co.uk", "https://auth.firm.co.uk/token", true),
+            ("https://a.azurecr.io", "https://b.azurecr.io/oauth2/token", false),
+            ("https://a.azurecr.io", "https://a.azurecr.io/oauth2/token", true),
+            ("https://mine.github.io", "https://yours.github.io/token", false),
+            ("https://registry.firm.com.br", "https://evil.com.br/token", false),
+            ("https://registry.firm.com.br", "https://auth.firm.com.br/token", true),
+            ("https://a.jfrog.io", "https://b.jfrog.io/token", false),
+            ("https://ghcr.io", "https://evil.io/token", false),
             ("https://registry.local", "https://evil.local/token", false),
             ("https://registry", "https://evil/token", false),
             ("https://192.0.2.1", "https://192.0.2.2/token", false),
@@ -77,7 +103,7 @@ mod tests {
             ("https://registry.example.com", "ftp://registry.example.com/token", false),
         ] {
             let (realm, registry) = (Url::parse(realm).unwrap(), Url::parse(registry).unwrap());
-            assert_eq!(check(&realm, &registry, &listed, false).is_ok(), right, "{registry} {realm}");
+            assert_eq!(check(&realm, &registry, &rules(&listed, false)).is_ok(), right, "{registry} {realm}");
         }
     }
 
@@ -86,7 +112,22 @@ mod tests {
         let registry = Url::parse("http://harbor.internal.example.com").unwrap();
         let own = Url::parse("http://harbor.internal.example.com/service/token").unwrap();
         let sibling = Url::parse("http://auth.internal.example.com/service/token").unwrap();
-        assert!(check(&own, &registry, &[], true).is_ok() && check(&own, &registry, &[], false).is_err());
-        assert!(check(&sibling, &registry, &[], true).is_err());
+        assert!(check(&own, &registry, &rules(&[], true)).is_ok() && check(&own, &registry, &rules(&[], false)).is_err());
+        assert!(check(&sibling, &registry, &rules(&[], true)).is_err());
+    }
+
+    #[test]
+    fn an_anonymous_caller_may_ask_a_token_server_of_another_domain() {
+        let anonymous = Rules { listed: &[], insecure: false, shows: false };
+        for (registry, realm, right) in [
+            ("https://registry.example.com", "https://tokens.example.org/token", true),
+            ("https://registry.example.com", "http://tokens.example.org/token", false),
+            ("https://registry.example.com", "https://127.0.0.1/token", false),
+            ("https://registry.example.com", "https://u:p@tokens.example.org/token", false),
+        ] {
+            let (realm, registry) = (Url::parse(realm).unwrap(), Url::parse(registry).unwrap());
+            assert_eq!(check(&realm, &registry, &anonymous).is_ok(), right, "{registry} {realm}");
+            assert!(check(&realm, &registry, &rules(&[], false)).is_err());
+        }
     }
 }

@@ -6,7 +6,7 @@ use oci_distribution::errors::{OciEnvelope, OciErrorCode};
 use reqwest::{Response, StatusCode};
 
 use crate::outbound::read_beginning;
-use crate::quote::steers;
+use crate::quote::on_one_line;
 use crate::redaction::redact;
 
 /// More is not read of an answer that is no good.
@@ -59,10 +59,7 @@ pub(super) fn fit(text: &str, secrets: &[String]) -> String {
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
         text = text.replace(secret.as_str(), "…");
     }
-    let text = redact(&text);
-    let line = text.chars().map(|c| if steers(c) { ' ' } else { c }).collect::<String>();
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= SHOWN { line } else { line.chars().take(SHOWN).chain(['…']).collect() }
+    on_one_line(&redact(&text), SHOWN)
 }
 
 #[cfg(test)]

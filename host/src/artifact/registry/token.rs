@@ -78,8 +78,8 @@ impl Tokens {
 }
 
 async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, Trouble> {
-    check(http, server).await.map_err(Trouble::for_good)?;
-    let credential = http.credential().await.map_err(Trouble::for_good)?;
+    let credential = http.credential().await;
+    check(http, server, credential.is_some()).await.map_err(Trouble::for_good)?;
     let action = format!("get a token for {}", http.repository);
     let mut headers = HeaderMap::new();
     let service = server.service.as_deref().map(|service| ("service", service));
@@ -114,10 +114,12 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
     Ok(Token { text, until: Instant::now() + lifetime.saturating_sub(MARGIN) })
 }
 
-async fn check(http: &Http, server: &Server) -> Result<(), ArtifactError> {
+/// Checks that the token server may be asked: with credentials (`shows`) it must be the registry's own or listed.
+async fn check(http: &Http, server: &Server, shows: bool) -> Result<(), ArtifactError> {
     reach::check(&server.realm, &http.options.reach)?;
     let registry = http.base().await?;
-    realm::check(&server.realm, registry, &http.options.token_realms, http.options.insecure).map_err(|why| {
+    let rules = realm::Rules { listed: &http.options.token_realms, insecure: http.options.insecure, shows };
+    realm::check(&server.realm, registry, &rules).map_err(|why| {
         let mut shown = server.realm.clone();
         shown.set_query(None);
         let _ = (shown.set_username(""), shown.set_password(None));

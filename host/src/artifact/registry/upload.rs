@@ -22,12 +22,23 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How often an upload is begun anew that the registry lost or took wrongly.
 const RESTARTS: u32 = 2;
 
+/// How often the size of a part may be refused: from 16 MiB to 1 MiB, and once to send no parts, it is three times.
+const REFUSED_PARTS: u32 = 8;
+
+/// How often a registry may take less of a part than was sent.
+const SHORT_PARTS: u32 = 8;
+
+/// What must have arrived before a broken connection counts as the first again.
+const PROGRESS: u64 = 64 << 10;
+
 /// Why an upload does not go on.
 enum Failed {
     /// The request: it may be sent again, after asking what arrived.
     Connection(Trouble),
     /// The upload: the registry does not know it, or did not get the bytes that were named.
     Upload(ArtifactError),
+    /// The size of the request: it is sent again in smaller parts, or without parts.
+    Part,
 }
 
 impl From<Trouble> for Failed {
@@ -41,6 +52,8 @@ struct Session {
     location: Url,
     /// How many bytes it has.
     offset: u64,
+    /// How often it took less of a part than was sent.
+    short: u32,
 }
 
 impl Registry {
@@ -49,14 +62,14 @@ impl Registry {
         let options = &self.0.options;
         let base = self.0.base().await?;
         // One that fits in a chunk is sent at once, there is nothing to go on with.
-        let folder = options.uploads.as_deref().filter(|_| blob.size > options.chunk);
+        let folder = options.uploads.as_deref().filter(|_| blob.size > self.0.parts.size());
         let mut memory = folder.and_then(|folder| Unfinished::open(folder, base, &self.0.repository, blob));
         let mut session = match memory.as_mut().and_then(Unfinished::recall) {
             Some(location) => self.recall(location, blob).await?,
             None => None,
         };
         let mut waits = Waits::new(options);
-        let mut restarts = 0;
+        let (mut restarts, mut refused) = (0, 0);
         let mut furthest = session.as_ref().map_or(0, |session| session.offset);
         loop {
             let failed = match self.send(blob, content, &mut session, memory.as_mut()).await {
@@ -65,7 +78,7 @@ impl Registry {
             };
             // An upload that is begun anew each time gets nowhere, however much of it is sent.
             let offset = session.as_ref().map_or(0, |session| session.offset);
-            if offset > furthest {
+            if offset >= furthest.saturating_add(PROGRESS) {
                 furthest = offset;
                 waits.moved();
             }
@@ -79,6 +92,15 @@ impl Registry {
                     if session.is_none() && self.has_blob(blob).await? {
                         break;
                     }
+                }
+                // Each refusal of this kind makes the parts smaller, unless the registry asks for larger ones each time it begins.
+                Failed::Part => {
+                    refused += 1;
+                    if refused > REFUSED_PARTS {
+                        return Err(self.0.protocol(&self.action("push"), "it asks for larger parts than it takes"));
+                    }
+                    let Some(Session { location, .. }) = session.take() else { continue };
+                    session = self.recall(location, blob).await?;
                 }
                 Failed::Upload(error) if restarts < RESTARTS => {
                     check(blob, content).await?;
@@ -114,20 +136,26 @@ impl Registry {
             Arc::new(move |at| progress.blob(&blob, BlobEvent::At(at)))
         };
         let piece = |from: u64, length: u64| Body::Piece(Piece { content: content.clone(), from, length, told: told.clone() });
-        while blob.size - session.offset > self.0.options.chunk {
-            let length = self.0.options.chunk;
-            let last = session.offset + length - 1;
+        while blob.size - session.offset > self.0.parts.size() {
+            let (from, length) = (session.offset, self.0.parts.size());
+            let to = from + length;
             let ask = Ask::new(Method::PATCH, session.location.clone(), self.action("push"), self.scope("pull,push"))
                 .header(header::CONTENT_TYPE, "application/octet-stream")
-                .header(header::CONTENT_RANGE, format!("{}-{last}", session.offset))
-                .body(piece(session.offset, length));
+                .header(header::CONTENT_RANGE, format!("{from}-{}", to - 1))
+                .body(piece(from, length));
             let response = self.0.ask_once(&ask).await?;
             if !matches!(response.status(), StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::CREATED) {
-                return Err(self.failed(&ask, response).await);
+                return Err(self.failed(&ask, length, response).await);
             }
             let base = self.0.base().await.map_err(Trouble::for_good)?;
             session.location = location(&self.0, base, &response).map_err(Trouble::for_good)?;
-            session.offset = received(&response).filter(|got| *got <= blob.size).unwrap_or(last + 1);
+            let taken = self.0.parts.taken(&response, from, to);
+            session.offset = taken.offset;
+            session.short += u32::from(taken.short);
+            if session.short > SHORT_PARTS {
+                let said = format!("it took less than was sent {SHORT_PARTS} times");
+                return Err(Trouble::for_good(self.0.protocol(&ask.action, &said)).into());
+            }
             if let Some(memory) = memory.as_mut() {
                 memory.remember(&session.location);
             }
@@ -141,11 +169,15 @@ impl Registry {
         let response = self.0.ask_once(&Ask { patience: PATIENCE, ..ask.clone() }).await?;
         match response.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
-            _ => Err(self.failed(&ask, response).await),
+            _ => Err(self.failed(&ask, length, response).await),
         }
     }
 
-    async fn failed(&self, ask: &Ask, response: Response) -> Failed {
+    /// Returns what the refusal of a request with `sent` bytes means.
+    async fn failed(&self, ask: &Ask, sent: u64, response: Response) -> Failed {
+        if self.0.parts.learn(response.status(), ask.method == Method::PATCH, sent) {
+            return Failed::Part;
+        }
         let too_large = response.status() == StatusCode::PAYLOAD_TOO_LARGE;
         let error = self.0.refusal(ask, response).await.error;
         if too_large { Failed::Connection(Trouble::for_good(error)) } else { Failed::Upload(error) }
@@ -158,8 +190,9 @@ impl Registry {
         if response.status() != StatusCode::ACCEPTED {
             return Err(self.0.refusal(&ask, response).await);
         }
+        self.0.parts.begin(&response);
         let base = self.0.base().await.map_err(Trouble::for_good)?;
-        Ok(Session { location: location(&self.0, base, &response).map_err(Trouble::for_good)?, offset: 0 })
+        Ok(Session { location: location(&self.0, base, &response).map_err(Trouble::for_good)?, offset: 0, short: 0 })
     }
 
     /// Asks how much of an upload the registry has; none when it does not know it any more, or cannot say.
@@ -169,13 +202,13 @@ impl Registry {
         if !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::ACCEPTED) {
             return Ok(None);
         }
-        let Some(offset) = received(&response).filter(|offset| *offset <= blob.size) else { return Ok(None) };
+        let Some(offset) = self.0.parts.received(&response).filter(|offset| *offset <= blob.size) else { return Ok(None) };
         let base = self.0.base().await?;
         let location = if response.headers().contains_key(header::LOCATION) { location(&self.0, base, &response)? } else { at };
         if offset > 0 {
             self.0.options.progress.blob(blob, BlobEvent::Resumed(offset));
         }
-        Ok(Some(Session { location, offset }))
+        Ok(Some(Session { location, offset, short: 0 }))
     }
 }
 
@@ -185,13 +218,6 @@ pub(super) async fn abandon(http: &Http, ask: &Ask, response: &Response) {
     if let Ok(url) = location(http, base, response) {
         let _ = http.ask_once(&Ask::new(Method::DELETE, url, ask.action.clone(), ask.scope.clone())).await;
     }
-}
-
-/// How many bytes a registry has, of `Range: 0-99`. It also says `0-0` when it has none.
-fn received(response: &Response) -> Option<u64> {
-    let range = response.headers().get(header::RANGE)?.to_str().ok()?;
-    let last: u64 = range.trim().trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok()?;
-    Some(if last == 0 { 0 } else { last + 1 })
 }
 
 /// Whether the content is the blob: a file may have been changed since it was named.

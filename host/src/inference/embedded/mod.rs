@@ -137,7 +137,7 @@ impl EmbeddedInference {
 fn served(model: &ModelRef) -> Result<(&str, Option<u64>)> {
     match model {
         ModelRef::Served { name, version } => Ok((name, *version)),
-        ModelRef::RegistryVersion { .. } | ModelRef::RegistryAlias { .. } => Err(Error::unavailable(format!(
+        ModelRef::RegistryVersion { .. } | ModelRef::RegistryAlias { .. } | ModelRef::Logged { .. } => Err(Error::unavailable(format!(
             "model {model} is one of a model registry, and none is configured: set MLFLOW_TRACKING_URI; models of the folder are asked \
              as `{0}` or `{0}:1`",
             model.name()

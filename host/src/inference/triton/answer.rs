@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::call::Answer;
+use super::typed::{Unfolded, unfold};
 use super::wire::{InferAnswer, OutputTensor, StreamAnswer};
 use crate::budget::Reservation;
 use crate::error::{Error, Result};
 use crate::inference::{DataType, NamedTensor, Shape, Tensor};
+use crate::offload;
 use crate::quote::{quoted, shown};
 
 /// What an output takes its bytes from: the message, or shared memory.
@@ -20,6 +23,8 @@ pub(super) type Shared = BTreeMap<String, (Bytes, Arc<Reservation>)>;
 pub(super) struct Outputs {
     response: InferAnswer,
     reserved: Arc<Reservation>,
+    /// The bytes of outputs that came in typed contents, in the order of the outputs; empty if they came raw.
+    unfolded: Vec<Unfolded>,
 }
 
 /// Outputs of an answer of a model that does not say how many it has.
@@ -50,7 +55,36 @@ impl Outputs {
     /// `internal`: it is none, or has more.
     pub fn read(subject: &str, answer: Answer, most: usize) -> Result<Self> {
         let response = InferAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
-        Ok(Self { response, reserved: answer.reserved })
+        Ok(Self::of(response, answer.reserved))
+    }
+
+    fn of(response: InferAnswer, reserved: Arc<Reservation>) -> Self {
+        Self { response, reserved, unfolded: Vec::new() }
+    }
+
+    /// Makes the bytes of outputs that came in typed contents, as servers other than Triton send them. Many bytes are unfolded on the
+    /// blocking pool.
+    ///
+    /// # Errors
+    /// `internal`: they do not fit their types. `timeout`: they were not unfolded by `deadline`.
+    pub async fn unfold(mut self, subject: &str, deadline: Instant) -> Result<Self> {
+        let typed: usize = self.response.outputs.iter().flat_map(|output| &output.contents).map(Bytes::len).sum();
+        if typed == 0 || !self.response.raw.is_empty() {
+            return Ok(self);
+        }
+        let unfolding = move || {
+            let each = |output: &OutputTensor| {
+                let name = || shown(&output.name);
+                let data_type = data_type(output).map_err(|error| format!("has output {}: {error}", name()))?;
+                unfold(&output.contents, data_type, &self.reserved).map_err(|why| format!("has output {}, which {why}", name()))
+            };
+            self.unfolded = self.response.outputs.iter().map(each).collect::<Result<_, _>>()?;
+            Ok::<_, String>(self)
+        };
+        match offload::run(typed, Some(deadline), unfolding).await {
+            Some(unfolded) => unfolded.map_err(|why| unreadable(subject, &why)),
+            None => Err(Error::timeout(format!("{subject}: the server's answer was not read in time"))),
+        }
     }
 
     /// The type and shape of an output whose bytes are not in the message. That they are in shared memory Triton does not say: it
@@ -60,7 +94,7 @@ impl Outputs {
         let index = outputs.iter().position(|output| output.name == name)?;
         let raw = &self.response.raw;
         let inline = raw.len() == outputs.len() && raw.get(index).is_some_and(|raw| !raw.is_empty());
-        outputs.get(index).filter(|_| !inline)
+        outputs.get(index).filter(|output| !inline && output.contents.is_empty())
     }
 
     /// Its tensors: those of `wanted` in that order, or all. Those of `shared` are taken from there.
@@ -69,10 +103,10 @@ impl Outputs {
     /// `internal`: the server's answer does not say what it must.
     pub fn tensors(self, subject: &str, wanted: &[String], mut shared: Shared) -> Result<Vec<NamedTensor>> {
         let wrong = |why: String| Error::internal(format!("{subject}: the server's answer {why}"));
-        let Self { response, reserved } = self;
+        let Self { response, reserved, unfolded } = self;
         let InferAnswer { outputs: described, raw } = response;
         let each = described.len() == raw.len();
-        let mut raw = raw.into_iter();
+        let mut raw = raw.into_iter().map(|data| (data, Arc::clone(&reserved))).chain(unfolded);
         let mut tensors = Vec::with_capacity(described.len());
         for output in described {
             let (data, reserved) = match shared.remove(&output.name) {
@@ -83,7 +117,7 @@ impl Outputs {
                     found
                 }
                 None => match raw.next() {
-                    Some(data) => (data, Arc::clone(&reserved)),
+                    Some(found) => found,
                     None => return Err(wrong(format!("has no bytes for output {}", shown(&output.name)))),
                 },
             };
@@ -110,7 +144,7 @@ impl Streamed {
         let streamed = StreamAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
         Ok(match streamed.infer {
             _ if !streamed.error.is_empty() => Self::Failed(streamed.error),
-            response if !response.outputs.is_empty() => Self::Outputs(Outputs { response, reserved: answer.reserved }),
+            response if !response.outputs.is_empty() => Self::Outputs(Outputs::of(response, answer.reserved)),
             _ => Self::Nothing,
         })
     }
@@ -121,10 +155,12 @@ fn unreadable(subject: &str, why: &str) -> Error {
 }
 
 fn tensor(output: &OutputTensor, data: Bytes, reserved: Arc<Reservation>) -> Result<Tensor> {
-    let data_type = DataType::named(&output.datatype);
-    let data_type =
-        data_type.ok_or_else(|| Error::internal(format!("elements of {}, which this version does not know", quoted(&output.datatype))))?;
-    Tensor::sharing(data_type, Shape::new(output.shape.clone())?, data, Some(reserved))
+    Tensor::sharing(data_type(output)?, Shape::new(output.shape.clone())?, data, Some(reserved))
+}
+
+fn data_type(output: &OutputTensor) -> Result<DataType> {
+    let known = DataType::named(&output.datatype);
+    known.ok_or_else(|| Error::internal(format!("elements of {}, which this version does not know", quoted(&output.datatype))))
 }
 
 #[cfg(test)]
@@ -169,6 +205,23 @@ mod tests {
             let tensors = answered(two(), raw).tensors("model m", &[], shared).unwrap();
             assert_eq!((tensors[0].tensor.data().as_ref(), tensors[1].tensor.data().len()), ([7, 8].as_slice(), 4));
         }
+    }
+
+    #[tokio::test]
+    async fn outputs_in_typed_contents_are_as_those_in_raw_bytes() {
+        let contents = |field: u8, bytes: &[u8]| [&[(field << 3) | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat();
+        let mut message = Vec::new();
+        for (output, field, bytes) in [(output("y", "FP32", &[1]), 6, &[0, 0, 0, 0x40][..]), (output("s", "BYTES", &[1]), 8, b"hi")] {
+            let mut output = output.encode_to_vec();
+            output.extend(contents(5, &contents(field, bytes)));
+            message.extend(contents(5, &output));
+        }
+        let reserved = Arc::new(MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap());
+        let outputs = Outputs::read("model m", Answer { message: message.into(), reserved }, MAX_OUTPUTS).unwrap();
+        let outputs = outputs.unfold("model m", Instant::now() + std::time::Duration::from_secs(60)).await.unwrap();
+        let tensors = outputs.tensors("model m", &["s".to_owned(), "y".to_owned()], Shared::new()).unwrap();
+        let data: Vec<_> = tensors.iter().map(|output| output.tensor.data().to_vec()).collect();
+        assert_eq!(data, [b"\x02\0\0\0hi".to_vec(), vec![0, 0, 0, 0x40]]);
     }
 
     #[test]

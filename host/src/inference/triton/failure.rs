@@ -11,6 +11,7 @@ use super::connections::chain;
 use super::grpc_only::NotGrpc;
 use super::public::NotPublic;
 use crate::error::{Error, ErrorKind};
+use crate::quote::on_one_line;
 
 /// How much of a server's text is passed on.
 const MAX_TEXT: usize = 1024;
@@ -75,13 +76,16 @@ impl Failure {
                 return Error::timeout(format!("{subject} did not answer in the time this activation has left")).into();
             }
             if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-                let text = format!("{subject}: the connection to Triton had ended: {}; {BROKE}: {CERTIFICATE}", bounded(&chain(error)));
+                let text = format!(
+                    "{subject}: the connection to Triton had ended: {}; {BROKE}: {CERTIFICATE}",
+                    on_one_line(&chain(error), MAX_TEXT)
+                );
                 return Self { error: Error::unavailable(text), again: Again::Unsent };
             }
             unconnected |= error.is::<ConnectError>();
             cause = error.source();
         }
-        let told = bounded(&chain(error));
+        let told = on_one_line(&chain(error), MAX_TEXT);
         if unconnected {
             let text = format!("{subject}: Triton cannot be reached: {told}; is it running, and is TRITON_URL its gRPC port?");
             return Self { error: Error::unavailable(text), again: Again::Unseen };
@@ -134,7 +138,7 @@ impl Failure {
     /// What the server says.
     pub fn answered(subject: &str, code: Code, text: &str) -> Self {
         let (kind, again) = meaning(code, text);
-        let text = match bounded(text) {
+        let text = match on_one_line(text, MAX_TEXT) {
             text if text.is_empty() => code.description().to_owned(),
             text => text,
         };
@@ -160,15 +164,6 @@ fn meaning(code: Code, text: &str) -> (ErrorKind, Again) {
         Code::Cancelled => (ErrorKind::Unavailable, Again::No),
         _ => (ErrorKind::Internal, Again::No),
     }
-}
-
-/// A server's text on one line, and not without end.
-fn bounded(text: &str) -> String {
-    let mut line: String = text.chars().take(MAX_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(MAX_TEXT).is_some() {
-        line.push('…');
-    }
-    line.trim().to_owned()
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ mod server;
 mod shared_memory;
 mod statistics;
 mod stream;
+mod typed;
 mod wire;
 
 use std::sync::Arc;
@@ -171,6 +172,7 @@ async fn outputs_of(asked: &Asked<'_>, outputs: Outputs, placed: Option<Placed>)
         Some(placed) => placed.finish(asked.subject, &outputs, asked.budget).await?,
         None => Shared::new(),
     };
+    let outputs = outputs.unfold(asked.subject, asked.budget.deadline).await?;
     outputs.tensors(asked.subject, &asked.request.outputs, shared)
 }
 

@@ -97,7 +97,10 @@ impl Stream {
         loop {
             let Some(answer) = answers.next().await.map_err(|failure| failure.error)? else { return Ok(None) };
             match Streamed::read(subject, answer, self.most)? {
-                Streamed::Outputs(outputs) => return outputs.tensors(subject, &self.wanted, Shared::new()).map(Some),
+                Streamed::Outputs(outputs) => {
+                    let outputs = outputs.unfold(subject, self.terms.budget.deadline).await?;
+                    return outputs.tensors(subject, &self.wanted, Shared::new()).map(Some);
+                }
                 Streamed::Failed(text) => return Err(failed(subject, &text)),
                 Streamed::Nothing => {}
             }

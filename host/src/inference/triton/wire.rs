@@ -12,6 +12,8 @@ use crate::quote::quoted;
 
 /// Bytes of the name of an output or of its element type.
 const MAX_NAME: usize = 1 << 10;
+/// Parts that the typed contents of an output may come in: the protocol has one.
+const MAX_PARTS: usize = 16;
 /// Bytes of an error in words that are looked at.
 const MAX_ERROR: usize = 4 << 10;
 
@@ -19,11 +21,13 @@ const MAX_ERROR: usize = 4 << 10;
 pub(super) type Result<T> = std::result::Result<T, String>;
 
 /// One field of a message.
-enum Field {
+pub(super) enum Field {
     Number(u64),
     /// A string, bytes, a message or packed numbers, as a part of the message's own bytes.
     Bytes(Bytes),
-    /// A fixed number, or the beginning or end of a group: nothing that is asked for.
+    /// The bytes of a fixed number.
+    Fixed(Bytes),
+    /// The beginning or end of a group: nothing that is asked for.
     Other,
 }
 
@@ -44,6 +48,8 @@ pub(super) struct OutputTensor {
     pub name: String,
     pub datatype: String,
     pub shape: Vec<i64>,
+    /// The parts of its typed contents, if it has any. Their bytes stay parts of the message.
+    pub contents: Vec<Bytes>,
 }
 
 /// One message of `ModelStreamInfer`.
@@ -92,6 +98,8 @@ impl OutputTensor {
                     }
                 }
                 (3, Field::Number(dimension)) => output.dimension(dimension)?,
+                (5, Field::Bytes(part)) if output.contents.len() < MAX_PARTS => output.contents.push(part),
+                (5, _) => return Err(format!("has output {} in more than {MAX_PARTS} parts", quoted(&output.name))),
                 _ => {}
             }
         }
@@ -151,7 +159,7 @@ fn count(message: &mut Bytes, nested: &[Nested], left: &mut usize) -> Result<()>
 }
 
 /// Takes the next field off a message; none at its end.
-fn next(message: &mut Bytes) -> Result<Option<(u32, Field)>> {
+pub(super) fn next(message: &mut Bytes) -> Result<Option<(u32, Field)>> {
     if !message.has_remaining() {
         return Ok(None);
     }
@@ -162,23 +170,22 @@ fn next(message: &mut Bytes) -> Result<Option<(u32, Field)>> {
             let length = usize::try_from(varint(message)?).ok().filter(|length| *length <= message.len()).ok_or_else(cut)?;
             Field::Bytes(message.split_to(length))
         }
-        WireType::SixtyFourBit => skip(message, 8)?,
-        WireType::ThirtyTwoBit => skip(message, 4)?,
+        WireType::SixtyFourBit => fixed(message, 8)?,
+        WireType::ThirtyTwoBit => fixed(message, 4)?,
         // The fields of a group follow as if they were the message's own.
         WireType::StartGroup | WireType::EndGroup => Field::Other,
     };
     Ok(Some((number, field)))
 }
 
-fn skip(message: &mut Bytes, bytes: usize) -> Result<Field> {
+fn fixed(message: &mut Bytes, bytes: usize) -> Result<Field> {
     if message.len() < bytes {
         return Err(cut());
     }
-    message.advance(bytes);
-    Ok(Field::Other)
+    Ok(Field::Fixed(message.split_to(bytes)))
 }
 
-fn varint(message: &mut Bytes) -> Result<u64> {
+pub(super) fn varint(message: &mut Bytes) -> Result<u64> {
     decode_varint(message).map_err(unreadable)
 }
 

@@ -19,18 +19,26 @@ pub(super) enum Place {
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts/";
 
 impl Place {
-    /// Reads a URI of the registry at `tracking`.
+    /// Reads a URI of the registry at `tracking`. Of `http:`, `https:` and `file:` the path is percent-encoded; that of others is a key
+    /// as it is written, in which `%20` is three characters.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
     pub(super) fn parse(uri: &str, tracking: &Url) -> Result<Self, String> {
         let unusable = || "only mlflow-artifacts:, s3: and file: can be read".to_owned();
         if uri.starts_with('/') {
             return Ok(Self::Files(uri.into()));
         }
         let url = Url::parse(uri).map_err(|_| unusable())?;
-        let path = percent_encoding::percent_decode_str(url.path()).decode_utf8().map_err(|_| unusable())?;
-        let path = path.trim_matches('/').to_owned();
-        if path.split('/').any(|segment| segment == "..") {
+        let decoded = percent_encoding::percent_decode_str(url.path()).decode_utf8().map_err(|_| unusable())?;
+        if decoded.split('/').any(|segment| segment == "..") {
             return Err("it has a segment `..`".to_owned());
         }
+        let path = match url.scheme() {
+            "http" | "https" | "file" => decoded.trim_matches('/'),
+            _ => literal_path(uri).trim_matches('/'),
+        };
+        let path = path.to_owned();
         let elsewhere = || "that is another server than MLFLOW_TRACKING_URI names".to_owned();
         match (url.scheme(), url.host_str()) {
             ("mlflow-artifacts", None | Some("")) => Ok(Self::Mlflow(path)),
@@ -51,6 +59,15 @@ impl Place {
     }
 }
 
+/// The path of `scheme://host/path` or `scheme:/path`, as it is written.
+fn literal_path(uri: &str) -> &str {
+    let rest = uri.split_once(':').map_or("", |(_, rest)| rest);
+    match rest.strip_prefix("//") {
+        Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
+        None => rest,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +82,9 @@ mod tests {
             ("http://127.0.0.1:5000/mlflow/api/2.0/mlflow-artifacts/artifacts/1/a%20b", mlflow("1/a b")),
             ("http://127.0.0.1:5000/mlflow/api/2.0/mlflow-artifacts/artifacts///a", mlflow("a")),
             ("s3://models/a/b/", Ok(Place::Objects { bucket: "models".to_owned(), prefix: "a/b".to_owned() })),
+            ("s3://models/a%20b/c d?e#f", Ok(Place::Objects { bucket: "models".to_owned(), prefix: "a%20b/c d?e#f".to_owned() })),
+            ("mlflow-artifacts:/1/a%20b", mlflow("1/a%20b")),
+            ("mlflow-artifacts://127.0.0.1:5000/1/a%2Fb", mlflow("1/a%2Fb")),
             ("/srv/models/a", Ok(Place::Files("/srv/models/a".into()))),
             ("file:///srv/a%20b", Ok(Place::Files("/srv/a b".into()))),
         ] {

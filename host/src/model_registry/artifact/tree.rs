@@ -104,14 +104,28 @@ impl File<'_> {
     }
 }
 
-/// Copies a folder, or one file, of this machine. Symbolic links are refused: they could lead anywhere.
-pub(super) async fn copy_folder(from: &Path, tree: &mut Tree) -> Result<()> {
+/// What becomes of symbolic links in a folder that is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// Refused: who registered the folder elsewhere could name any file of this machine by one.
+    Refused,
+    /// Read, where they lead to a file. A folder that a link leads to is refused: it could be all of the machine, or itself again.
+    Followed,
+}
+
+/// Copies a folder, or one file, of this machine. What is hidden, with a name that begins with a dot, belongs to tools and not to the
+/// model: `.ipynb_checkpoints`, `._model.onnx`, `.cache`.
+pub(super) async fn copy_folder(from: &Path, tree: &mut Tree, links: Links) -> Result<()> {
     let mut rest = vec![(from.to_owned(), String::new())];
     while let Some((path, name)) = rest.pop() {
-        let meta = tokio::fs::symlink_metadata(&path).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::not_found(format!("there is no {}", path.display())),
-            _ => failed("read", &path, &error),
-        })?;
+        let mut meta = tokio::fs::symlink_metadata(&path).await.map_err(|error| not_read(&path, &error))?;
+        if meta.is_symlink() && links == Links::Followed {
+            meta = tokio::fs::metadata(&path).await.map_err(|error| not_read(&path, &error))?;
+            if meta.is_dir() && !name.is_empty() {
+                let message = format!("{} is a symbolic link to a folder, and only links to files are followed", path.display());
+                return Err(Error::denied(message));
+            }
+        }
         if meta.is_dir() {
             let mut entries = tokio::fs::read_dir(&path).await.map_err(|error| failed("read", &path, &error))?;
             while let Some(entry) = entries.next_entry().await.map_err(|error| failed("read", &path, &error))? {
@@ -119,7 +133,9 @@ pub(super) async fn copy_folder(from: &Path, tree: &mut Tree) -> Result<()> {
                 let Some(below) = file_name.to_str() else {
                     return Err(Error::invalid(format!("{} has a name that is not UTF-8", entry.path().display())));
                 };
-                rest.push((entry.path(), super::join(&name, below)));
+                if !below.starts_with('.') {
+                    rest.push((entry.path(), super::join(&name, below)));
+                }
             }
         } else if meta.is_file() {
             let name = if name.is_empty() { path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned() } else { name };
@@ -129,6 +145,13 @@ pub(super) async fn copy_folder(from: &Path, tree: &mut Tree) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn not_read(path: &Path, error: &std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Error::not_found(format!("there is no {}", path.display())),
+        _ => failed("read", path, error),
+    }
 }
 
 async fn copy_file(path: &Path, name: &str, tree: &mut Tree) -> Result<()> {
@@ -199,16 +222,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_link_in_a_folder_is_not_followed() {
+    async fn a_link_in_a_registered_folder_is_not_followed() {
         let place = tempfile::tempdir().unwrap();
         let from = place.path().join("from");
         fs::create_dir_all(from.join("1")).unwrap();
         fs::write(from.join("1/model.onnx"), "weights").unwrap();
         let mut tree = Tree::beside(&place.path().join("model"), DownloadLimits::default()).unwrap();
-        copy_folder(&from, &mut tree).await.unwrap();
+        copy_folder(&from, &mut tree, Links::Refused).await.unwrap();
         assert_eq!(tree.downloaded(), Downloaded { bytes: 7, files: 1 });
         std::os::unix::fs::symlink("/etc/passwd", from.join("labels.txt")).unwrap();
         let mut tree = Tree::beside(&place.path().join("again"), DownloadLimits::default()).unwrap();
-        assert_eq!(copy_folder(&from, &mut tree).await.unwrap_err().kind, ErrorKind::Denied);
+        assert_eq!(copy_folder(&from, &mut tree, Links::Refused).await.unwrap_err().kind, ErrorKind::Denied);
+    }
+
+    #[tokio::test]
+    async fn links_of_the_hugging_face_cache_are_followed_to_files() {
+        let place = tempfile::tempdir().unwrap();
+        let (blobs, snapshot) = (place.path().join("blobs"), place.path().join("snapshots/abc"));
+        fs::create_dir_all(&blobs).unwrap();
+        fs::create_dir_all(snapshot.join("onnx")).unwrap();
+        fs::write(blobs.join("1111"), "weights").unwrap();
+        std::os::unix::fs::symlink("../../../blobs/1111", snapshot.join("onnx/model.onnx")).unwrap();
+        fs::write(snapshot.join(".gitattributes"), "hidden").unwrap();
+        fs::create_dir(snapshot.join(".ipynb_checkpoints")).unwrap();
+        let into = place.path().join("model");
+        super::super::copy_files(&snapshot, &into, DownloadLimits::default()).await.unwrap();
+        assert_eq!((names(&into), fs::read(into.join("onnx/model.onnx")).unwrap()), (vec!["onnx".to_owned()], b"weights".to_vec()));
+        std::os::unix::fs::symlink("..", snapshot.join("around")).unwrap();
+        let again = super::super::copy_files(&snapshot, &place.path().join("again"), DownloadLimits::default()).await;
+        assert_eq!(again.unwrap_err().kind, ErrorKind::Denied);
     }
 }
