@@ -121,6 +121,14 @@ fn what_is_read_is_charged_until_the_guest_has_it() {
     );
 }
 
+#[test]
+fn tensors_are_charged_as_long_as_they_are_open() {
+    let attack = json!({ "do": "tensors", "mib": 12, "count": 20 });
+    let expected = Expected::Refused(&["too-large"], "KEYNET_MEMORY");
+    let case = Case { name: "20 tensors of 12 MiB", callers: 1, attack, expected, peak_mib: 64 + AT_REST };
+    run(&VictimSetup::new([("KEYNET_MEMORY", "64MiB")]).start(), &[case]);
+}
+
 /// An etag is a header of a stranger's answer, and an open object keeps it.
 static LONG_ETAGS: LazyLock<HttpServer> = LazyLock::new(|| {
     HttpServer::start(|_, out| {

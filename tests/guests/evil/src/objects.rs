@@ -7,7 +7,7 @@ use keynet_inference_sdk::__private::HostError;
 use keynet_inference_sdk::prelude::*;
 
 use crate::bindings::keynet::inference::storage;
-use crate::bindings::keynet::inference::triton_predict::DataType;
+use crate::bindings::keynet::inference::triton_predict::{DataType, Tensor};
 use crate::{Attack, Attempt};
 
 /// Bytes of a part of an upload.
@@ -27,6 +27,11 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
         "list" => list(attack),
         "list-all" => list_all(attack),
         "open" => keep(attack, |_| storage::open(&attack.location)),
+        // The same bytes again and again: the guest has them once, the host as often as there are tensors.
+        "tensors" => {
+            let (data, length) = (vec![1; attack.bytes()], i64::try_from(attack.bytes()).unwrap_or(i64::MAX));
+            keep(attack, |_| Tensor::create(DataType::Uint8, &[length], &data))
+        }
         "uploads" => keep(attack, |number| storage::create_upload(Some(&format!("uploads/{number}")), None)),
         "long-location" => storage::get(&attack.long(), None).map(|bytes| json!(bytes.len())),
         "long-url" => storage::get(&format!("{}?{}", attack.location, attack.long()), None).map(|bytes| json!(bytes.len())),
