@@ -82,8 +82,8 @@ pub(super) fn judge(text: &[u8], manifest: &RawManifest, key: &PublicKey) -> Ver
     let Ok(bundle) = serde_json::from_slice::<Bundle>(text) else {
         return Verdict::OtherKind("a Sigstore bundle that cannot be read".to_owned());
     };
-    let material = |name: &&str| bundle.verification_material.get(name).is_some_and(|material| !material.is_null());
-    let keyless = ["certificate", "x509CertificateChain"].iter().any(|name| material(&name));
+    let material = |name: &str| bundle.verification_material.get(name).is_some_and(|material| !material.is_null());
+    let keyless = ["certificate", "x509CertificateChain"].into_iter().any(material);
     if keyless {
         let how = "a Sigstore signature with a certificate in place of a key: check it with `cosign verify --certificate-identity`";
         return Verdict::OtherKind(how.to_owned());

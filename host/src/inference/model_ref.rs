@@ -97,7 +97,7 @@ impl FromStr for ModelRef {
             if Self::is_served_name(name) { Ok(name.to_owned()) } else { Err(wrong("that is not a model's name")) }
         };
         if let Some(path) = text.strip_prefix("models:/") {
-            return registered(path).map_err(|why| wrong(why));
+            return registered(path).map_err(wrong);
         }
         match text.split_once(':') {
             None => Ok(Self::Served { name: named(text)?, version: None }),

@@ -229,7 +229,7 @@ fn closing(text: &[u8], mark: u8, slashes: usize) -> Option<usize> {
             continue;
         }
         // In a text without escapes two of them are one.
-        if *byte == mark && (escapes == slashes || escapes < slashes || slashes == 0 && escapes % 2 == 0) {
+        if *byte == mark && (escapes <= slashes || slashes == 0 && escapes % 2 == 0) {
             return Some(at - escapes.min(slashes));
         }
         escapes = 0;

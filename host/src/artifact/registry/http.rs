@@ -329,12 +329,9 @@ impl Http {
     pub(super) fn refuse(&self, ask: &Ask, said: Said, wait: Option<Duration>) -> Trouble {
         let (host, action) = (self.host.clone(), ask.action.clone());
         let sent = matches!(self.credential.get(), Some(Some(_)));
-        match (said.status, self.not_found.get()) {
-            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(why)) => {
-                let why = format!("{why}; without them {host} rejected the request to {action}: {}", said.text);
-                return Trouble::for_good(ArtifactError::Credentials { host, why });
-            }
-            _ => {}
+        if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(why)) = (said.status, self.not_found.get()) {
+            let why = format!("{why}; without them {host} rejected the request to {action}: {}", said.text);
+            return Trouble::for_good(ArtifactError::Credentials { host, why });
         }
         match said.status {
             StatusCode::UNAUTHORIZED => Trouble::for_good(ArtifactError::Unauthorized { host, action, sent, said: said.text }),
