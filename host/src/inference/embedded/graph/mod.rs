@@ -158,6 +158,10 @@ impl Walk {
             self.maker.nodes.push(node);
             return Ok(());
         }
+        if node.name.as_deref().unwrap_or_default().is_empty() {
+            // So that rten's own errors name it; no value is called so.
+            node.name = node.output.first().map(|output| format!("node of {output}"));
+        }
         for attribute in &mut node.attribute {
             if let Some(tensor) = &mut attribute.t {
                 self.weights.read(tensor)?;
