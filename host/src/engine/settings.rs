@@ -8,9 +8,12 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAll
 use super::address_space::{MemorySpace, PoolSize};
 use super::{Cpu, Kept};
 
-/// Linear memories, tables and core instances that one activation may have. A Python component needs 14 core instances.
+/// Linear memories and tables that one activation may have.
 pub(crate) const MEMORIES: u32 = 3;
 pub(crate) const TABLES: u32 = 3;
+
+/// Core instances that one activation may have: each shared library of a component is one. A Python component needs 14, with numpy and
+/// Pillow 33. The pool only counts them; the memory of all of them together is bounded by [`INSTANCE_BYTES`].
 pub(crate) const CORE_INSTANCES: u32 = 40;
 const TABLE_ELEMENTS: usize = 20_000;
 
