@@ -90,11 +90,7 @@ fn broken(reason: impl Display) -> Error {
 
 fn bounded(bytes: Option<usize>, width: u32, height: u32) -> Result<usize> {
     let bytes = bytes.unwrap_or(usize::MAX);
-    ensure!(
-        width.max(height) <= MAX_SIDE,
-        invalid,
-        "the picture has {width}x{height} pixels, and a side may have {MAX_SIDE}"
-    );
+    ensure!(width.max(height) <= MAX_SIDE, invalid, "the picture has {width}x{height} pixels, and a side may have {MAX_SIDE}");
     ensure!(
         bytes <= MAX_BYTES,
         invalid,
