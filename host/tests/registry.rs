@@ -333,7 +333,7 @@ async fn what_a_server_says_is_shown_on_one_line_without_the_password() {
         stranger("HTTP/1.1 400 Bad Request\r\nContent-Length: 37\r\nConnection: close\r\n\r\n\u{1b}[31myour password\nhunter22 is wrong\n")
             .await;
     let error = artifact::look(&format!("{address}/a:1").parse().unwrap(), &everywhere()).await.unwrap_err();
-    assert!(matches!(error, ArtifactError::Protocol { .. }), "{error}");
+    assert!(matches!(error, ArtifactError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("[31myour password") && !error.to_string().contains(['\u{1b}', '\n']), "{error}");
     assert!(asked.lock().unwrap().iter().all(|head| !head.to_lowercase().contains("authorization")));
 }
