@@ -8,11 +8,43 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
 
 from .data_type import DataType
 from .errors import KeynetError, UnavailableError
 from .model_config import ModelConfig
+
+
+class Droppable(Protocol):
+    """What the host keeps for the action until it is given back."""
+
+    def drop(self) -> None: ...
+
+
+Handle = TypeVar("Handle", bound=Droppable)
+Self = TypeVar("Self", bound="Held[Any]")
+
+
+class Held(Generic[Handle]):
+    """A handle of the host that is given back by :meth:`close`, at the end of a ``with`` block, or with the last reference."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle: Handle | None = handle
+
+    def close(self) -> None:
+        """Gives it back to the host now. Closing it twice changes nothing."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.drop()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self.close()
 
 
 class HostTensor(Protocol):

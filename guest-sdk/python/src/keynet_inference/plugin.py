@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from . import _host
@@ -211,11 +210,11 @@ class TritonPlugin:
         raise _operators(f"model get {name}")
 
 
-class PredictionStream(Iterator[dict[str, Any]]):
+class PredictionStream(_host.Held[_host.HostStream], Iterator[dict[str, Any]]):
     """The answers of a model that may answer one request many times; closing it cancels the rest."""
 
     def __init__(self, handle: _host.HostStream, tensors: bool) -> None:
-        self._handle: _host.HostStream | None = handle
+        super().__init__(handle)
         self._tensors = tensors
 
     def __next__(self) -> dict[str, Any]:
@@ -230,18 +229,6 @@ class PredictionStream(Iterator[dict[str, Any]]):
             self.close()
             raise StopIteration
         return _outputs(answer, self._tensors)
-
-    def close(self) -> None:
-        """Cancels what has not been answered. Closing it twice changes nothing."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.drop()
-
-    def __enter__(self) -> PredictionStream:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        self.close()
 
 
 def _outputs(answer: _host.Outputs, tensors: bool) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import math
 import struct
 import sys
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _host
@@ -34,17 +33,14 @@ _OF_NUMPY = {
 _TO_NUMPY = {data_type: code for code, data_type in _OF_NUMPY.items()}
 
 
-class Tensor:
+class Tensor(_host.Held[_host.HostTensor]):
     """An immutable array in the host's memory.
 
     Its elements stay there until they are asked for: an output can go to the next model or into storage without being
     copied into the action. :meth:`close`, or the end of a ``with`` block, gives the memory back; so does the last reference.
     """
 
-    __slots__ = ("_handle",)
-
-    def __init__(self, handle: _host.HostTensor) -> None:
-        self._handle: _host.HostTensor | None = handle
+    __slots__ = ()
 
     # ---- Making one
 
@@ -155,20 +151,6 @@ class Tensor:
         if self._handle is None:
             return "Tensor(closed)"
         return f"Tensor({self.data_type}, shape={self.shape})"
-
-    # ---- Giving it back
-
-    def close(self) -> None:
-        """Gives its memory back now. Closing it twice changes nothing."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.drop()
-
-    def __enter__(self) -> Tensor:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        self.close()
 
 
 def to_tensor(name: str, value: Any) -> Tensor:
