@@ -24,8 +24,10 @@ fn main() -> Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let list = format!(
         "/// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
-         /// The Python SDK, the contract, and what builds components and the packages with native code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
-         /// The templates of new projects, a folder for each language.\npub static TEMPLATES: &[File] = &[{}];\n",
+         /// The Python SDK, the contract, and what builds components and the packages with native \
+         code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
+         /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
+         &[File] = &[{}];\n",
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
@@ -64,7 +66,8 @@ fn python_sdk(repository: &Path) -> Result<Files> {
     Ok(files)
 }
 
-/// The manifest of the workspace that the unpacked packages inherit from: what they take from ours, and silence in users' builds.
+/// The manifest of the workspace that the unpacked packages inherit from: what they take from ours,
+/// and silence in users' builds.
 fn workspace(repository: &Path, files: &Files) -> Result<String> {
     let ours: Table = String::from_utf8(read(&repository.join("Cargo.toml"))?)?.parse()?;
     let ours = table(ours.get("workspace"))?;
@@ -74,7 +77,12 @@ fn workspace(repository: &Path, files: &Files) -> Result<String> {
         let manifest = files.get(&format!("{package}/Cargo.toml")).ok_or("no manifest")?;
         let manifest: Value = Value::Table(std::str::from_utf8(manifest)?.parse()?);
         for name in inherited(&manifest) {
-            let dependency = all.get(name).ok_or_else(|| format!("{package} inherits {name}, which the workspace does not have"))?;
+            let dependency = all.get(name).ok_or_else(|| {
+                format!(
+                    "{package} inherits {name}, which \
+                the workspace does not have"
+                )
+            })?;
             dependencies.insert(name.clone(), dependency.clone());
         }
     }
@@ -91,15 +99,19 @@ fn workspace(repository: &Path, files: &Files) -> Result<String> {
 fn inherited(manifest: &Value) -> Vec<&String> {
     let Some(table) = manifest.as_table() else { return Vec::new() };
     let of_kind = |kind: &str| table.get(kind).and_then(Value::as_table).into_iter().flatten();
-    let here = ["dependencies", "dev-dependencies", "build-dependencies"].into_iter().flat_map(of_kind);
-    let here = here.filter(|(_, dependency)| dependency.get("workspace").is_some()).map(|(name, _)| name);
+    let here =
+        ["dependencies", "dev-dependencies", "build-dependencies"].into_iter().flat_map(of_kind);
+    let here =
+        here.filter(|(_, dependency)| dependency.get("workspace").is_some()).map(|(name, _)| name);
     here.chain(of_kind("target").flat_map(|(_, target)| inherited(target))).collect()
 }
 
 fn table(value: Option<&Value>) -> Result<&Table> {
-    value
-        .and_then(Value::as_table)
-        .ok_or_else(|| "the workspace's Cargo.toml has no [workspace.package] or [workspace.dependencies]".into())
+    value.and_then(Value::as_table).ok_or_else(|| {
+        "the workspace's Cargo.toml has no [workspace.package] or \
+            [workspace.dependencies]"
+            .into()
+    })
 }
 
 /// Every file below `path`, but for build products and what editors and systems hide.
@@ -108,8 +120,18 @@ fn folder(path: &Path, prefix: &str) -> Result<Files> {
     let mut files = Files::new();
     for entry in fs::read_dir(path).map_err(|error| missing(path, &error))? {
         let entry = entry?.path();
-        let name = entry.file_name().and_then(|name| name.to_str()).ok_or("a file name that is not UTF-8")?.to_owned();
-        if matches!(name.as_str(), "target" | "__pycache__") || (name.starts_with('.') && name != ".gitignore") || name.ends_with('~') {
+        let name = entry
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or(
+                "a file name that is not \
+            UTF-8",
+            )?
+            .to_owned();
+        if matches!(name.as_str(), "target" | "__pycache__")
+            || (name.starts_with('.') && name != ".gitignore")
+            || name.ends_with('~')
+        {
             continue;
         }
         if entry.is_dir() {
@@ -128,14 +150,16 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
-        "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, guest-sdk/python), the contract (wit) and its templates \
+        "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, \
+            guest-sdk/python), the contract (wit) and its templates \
          (cli/templates): build it inside a clone of its repository",
         path.display()
     )
     .into()
 }
 
-/// Copies `files` to `to`, where nothing changes them while the crate is compiled, and lists them as Rust.
+/// Copies `files` to `to`, where nothing changes them while the crate is compiled, and lists them
+/// as Rust.
 fn copy(files: &Files, to: &Path) -> Result<String> {
     if to.exists() {
         fs::remove_dir_all(to)?;
@@ -145,8 +169,20 @@ fn copy(files: &Files, to: &Path) -> Result<String> {
         let path = to.join(name);
         fs::create_dir_all(path.parent().ok_or("a file without a folder")?)?;
         fs::write(&path, bytes)?;
-        let below = path.strip_prefix(env::var("OUT_DIR")?)?.to_str().ok_or("a path that is not UTF-8")?.to_owned();
-        writeln!(list, "File {{ path: {name:?}, bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})) }},", format!("/{below}"))?;
+        let below = path
+            .strip_prefix(env::var("OUT_DIR")?)?
+            .to_str()
+            .ok_or(
+                "a path that is not \
+            UTF-8",
+            )?
+            .to_owned();
+        writeln!(
+            list,
+            "File {{ path: {name:?}, bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \
+            {:?})) }},",
+            format!("/{below}")
+        )?;
     }
     Ok(list)
 }

@@ -50,7 +50,12 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-        let port: u16 = port.parse().map_err(|_| format!("{text:?} is not an address; write 127.0.0.1:8080, or a port alone"))?;
+        let port: u16 = port.parse().map_err(|_| {
+            format!(
+                "{text:?} is not an address; write \
+            127.0.0.1:8080, or a port alone"
+            )
+        })?;
         Ok(Self::new(if host.is_empty() { "127.0.0.1" } else { host }, port))
     }
 }
@@ -67,7 +72,12 @@ mod tests {
 
     #[test]
     fn a_port_alone_is_local() {
-        for (text, address) in [("80", "127.0.0.1:80"), (":80", "127.0.0.1:80"), ("0.0.0.0:1", "0.0.0.0:1"), ("[::1]:9", "[::1]:9")] {
+        for (text, address) in [
+            ("80", "127.0.0.1:80"),
+            (":80", "127.0.0.1:80"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+            ("[::1]:9", "[::1]:9"),
+        ] {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), address);
         }
         for text in ["", "action.wasm", "host:", "1.2.3.4", "h:99999"] {

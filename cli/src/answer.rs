@@ -1,4 +1,5 @@
-//! What a command answers: a line for people and scripts, or with `--json` one object, also when it fails.
+//! What a command answers: a line for people and scripts, or with `--json` one object, also when it
+//! fails.
 //!
 //! A command that runs an action answers what the action did, which is JSON in either case.
 
@@ -18,15 +19,24 @@ pub trait Answer: Serialize {
     fn line(&self) -> String;
 }
 
-/// Writes `result` to standard output, as JSON if that is wanted; then a failure is told there and is no error here.
+/// Writes `result` to standard output, as JSON if that is wanted; then a failure is told there and
+/// is no error here.
 ///
 /// # Errors
 /// The command's, and standard output's.
-pub fn tell<A: Answer>(result: Result<A, ExpectedError>, as_json: bool, console: Console) -> Result<ExitCode, ExpectedError> {
+pub fn tell<A: Answer>(
+    result: Result<A, ExpectedError>,
+    as_json: bool,
+    console: Console,
+) -> Result<ExitCode, ExpectedError> {
     if !as_json {
         let line = result?.line();
         let line = if line.is_empty() { line } else { format!("{line}\n") };
-        console.print(&if console.reader { printable(&line) } else { Cow::Borrowed(line.as_str()) })?;
+        console.print(&if console.reader {
+            printable(&line)
+        } else {
+            Cow::Borrowed(line.as_str())
+        })?;
         return Ok(ExitCode::SUCCESS);
     }
     let (text, code) = match &result {
@@ -39,8 +49,8 @@ pub fn tell<A: Answer>(result: Result<A, ExpectedError>, as_json: bool, console:
     Ok(code)
 }
 
-/// Writes what an action answered to standard output, or with `--json` one object with it or the error, and with the members of `more`;
-/// then a failure is told there and is no error here.
+/// Writes what an action answered to standard output, or with `--json` one object with it or the
+/// error, and with the members of `more`; then a failure is told there and is no error here.
 ///
 /// # Errors
 /// The action's, and standard output's.
@@ -104,10 +114,23 @@ mod tests {
     fn json_has_a_result_or_an_error() {
         let json = object(Ok("{ \"b\": 1.50,\n \"a\": 1 }"), More { receipt: 7 });
         assert_eq!(json, "{\"result\":{\"b\":1.50,\"a\":1},\"receipt\":7}");
-        let trap = ExpectedError::Failed(Failure::Trap { reason: "it divided by zero".to_owned(), trace: vec!["f".to_owned()] });
+        let trap = ExpectedError::Failed(Failure::Trap {
+            reason: "it divided by zero".to_owned(),
+            trace: vec!["f".to_owned()],
+        });
         let json = object(Err(&trap), More { receipt: 7 });
-        assert_eq!(json, "{\"error\":\"the action trapped: it divided by zero\",\"kind\":\"trap\",\"trace\":[\"f\"],\"receipt\":7}");
-        let error = ExpectedError::io("read", std::path::Path::new("a.wasm"))(std::io::Error::from(std::io::ErrorKind::NotFound));
-        assert_eq!(object(Err(&error), ()), "{\"error\":\"cannot read a.wasm: entity not found\",\"kind\":\"io\"}");
+        assert_eq!(
+            json,
+            "{\"error\":\"the action trapped: it divided by \
+            zero\",\"kind\":\"trap\",\"trace\":[\"f\"],\"receipt\":7}"
+        );
+        let error = ExpectedError::io("read", std::path::Path::new("a.wasm"))(
+            std::io::Error::from(std::io::ErrorKind::NotFound),
+        );
+        assert_eq!(
+            object(Err(&error), ()),
+            "{\"error\":\"cannot read a.wasm: entity not \
+            found\",\"kind\":\"io\"}"
+        );
     }
 }

@@ -9,10 +9,11 @@ use keynet_host::AllowedHosts;
 
 use crate::address::ListenAddress;
 use crate::commands::{
-    build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, image::ImageArgs, inspect::InspectArgs, invoke::InvokeArgs,
-    keygen::KeygenArgs, list::ListArgs, login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs,
-    pull::PullArgs, push::PushArgs, run::RunArgs, storage::StorageArgs, tag::TagArgs, undeploy::UndeployArgs, verify::VerifyArgs,
-    whoami::WhoamiArgs,
+    build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, image::ImageArgs,
+    inspect::InspectArgs, invoke::InvokeArgs, keygen::KeygenArgs, list::ListArgs, login::LoginArgs,
+    logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs, pull::PullArgs,
+    push::PushArgs, run::RunArgs, storage::StorageArgs, tag::TagArgs, undeploy::UndeployArgs,
+    verify::VerifyArgs, whoami::WhoamiArgs,
 };
 use crate::config::{parse_bytes, parse_duration};
 use crate::console::Color;
@@ -20,8 +21,9 @@ use crate::errors::EXIT_CODES;
 
 /// Make, build, run, inspect and publish inference actions.
 ///
-/// An action is a WebAssembly component that is given parameters, asks models, reads and writes objects, and answers with JSON. It runs in
-/// a sandbox: on this machine with models and objects in folders, or in an OpenWhisk container.
+/// An action is a WebAssembly component that is given parameters, asks models, reads and writes
+/// objects, and answers with JSON. It runs in a sandbox: on this machine with models and objects in
+/// folders, or in an OpenWhisk container.
 #[derive(Debug, Parser)]
 #[command(name = "keynet-inference", version, after_help = EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
@@ -29,7 +31,15 @@ pub struct Cli {
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     pub verbose: u8,
     /// When to colour messages: auto, always or never
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true, display_order = 101)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        display_order = 101
+    )]
     pub color: Color,
     #[command(subcommand)]
     pub command: Command,
@@ -82,12 +92,16 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Returns the command line with the default address after a `--serve` that is followed by a file: `run --serve function.py`, where the
-/// file would be taken for the address.
+/// Returns the command line with the default address after a `--serve` that is followed by a file:
+/// `run --serve function.py`, where the file would be taken for the address.
 pub fn with_default_address(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
-    let is_file = |argument: &OsString| Path::new(argument).extension().is_some_and(|ending| ending == "py" || ending == "wasm");
-    let serve = arguments.windows(2).position(|pair| matches!(pair, [option, file] if option == "--serve" && is_file(file)));
+    let is_file = |argument: &OsString| {
+        Path::new(argument).extension().is_some_and(|ending| ending == "py" || ending == "wasm")
+    };
+    let serve = arguments
+        .windows(2)
+        .position(|pair| matches!(pair, [option, file] if option == "--serve" && is_file(file)));
     if let Some(option) = serve.and_then(|at| arguments.get_mut(at)) {
         *option = format!("--serve={}", ListenAddress::DEFAULT).into();
     }
@@ -114,7 +128,8 @@ pub struct HostArgs {
 /// The hosts that a server on this machine answers for.
 #[derive(Debug, Clone, Default, Args)]
 pub struct HostNameArgs {
-    /// Also answer for this host name, and requests of its pages, besides localhost and the address listened on; may be repeated
+    /// Also answer for this host name, and requests of its pages, besides localhost and the address
+    /// listened on; may be repeated
     #[arg(long = "allow-host", value_name = "NAME")]
     pub allowed: Vec<String>,
 }
@@ -122,14 +137,17 @@ pub struct HostNameArgs {
 impl HostNameArgs {
     /// What a server answers for that was to listen at `address` and is `bound` there.
     pub fn allowed(&self, address: &ListenAddress, bound: SocketAddr) -> AllowedHosts {
-        AllowedHosts::listening_at(bound).called(address.host()).trusting(self.allowed.iter().map(String::as_str))
+        AllowedHosts::listening_at(bound)
+            .called(address.host())
+            .trusting(self.allowed.iter().map(String::as_str))
     }
 }
 
 /// How registries are reached.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RegistryArgs {
-    /// Speak plain HTTP with the registry; without it only on this machine [also: KEYNET_REGISTRY_INSECURE, a list of hosts]
+    /// Speak plain HTTP with the registry; without it only on this machine [also:
+    /// KEYNET_REGISTRY_INSECURE, a list of hosts]
     #[arg(long)]
     pub insecure: bool,
     /// Trust the certificate authorities in this PEM file [also: KEYNET_REGISTRY_CA]
@@ -199,14 +217,22 @@ mod tests {
 
     #[test]
     fn serve_has_a_default_address() {
-        let address = |arguments: &[&str]| run(arguments).map(|args| args.serve.map(|address| address.to_string()));
+        let address = |arguments: &[&str]| {
+            run(arguments).map(|args| args.serve.map(|address| address.to_string()))
+        };
         assert_eq!(address(&["a.wasm"]).unwrap(), None);
         assert_eq!(address(&["a.wasm", "--serve"]).unwrap().as_deref(), Some("127.0.0.1:8080"));
-        assert_eq!(address(&["a.wasm", "--serve", "9000"]).unwrap().as_deref(), Some("127.0.0.1:9000"));
+        assert_eq!(
+            address(&["a.wasm", "--serve", "9000"]).unwrap().as_deref(),
+            Some("127.0.0.1:9000")
+        );
         assert!(address(&["--serve", "a.wasm"]).is_err());
         assert!(address(&["a.wasm", "--serve", "--param", "a=1"]).is_err());
         for (arguments, expected) in [
-            (vec!["run", "--serve", "function.py"], vec!["run", "--serve=127.0.0.1:8080", "function.py"]),
+            (
+                vec!["run", "--serve", "function.py"],
+                vec!["run", "--serve=127.0.0.1:8080", "function.py"],
+            ),
             (vec!["run", "--serve", "9000", "a.wasm"], vec!["run", "--serve", "9000", "a.wasm"]),
             (vec!["run", "a.wasm", "--serve"], vec!["run", "a.wasm", "--serve"]),
         ] {

@@ -23,7 +23,8 @@ pub struct Component {
     pub path: PathBuf,
     /// Its content.
     pub bytes: Vec<u8>,
-    /// Whether it was published, in a registry or a layout: somebody else may have made it. What lies in a file is the developer's own.
+    /// Whether it was published, in a registry or a layout: somebody else may have made it. What
+    /// lies in a file is the developer's own.
     pub published: bool,
 }
 
@@ -49,14 +50,22 @@ impl Component {
     ///
     /// # Errors
     /// It cannot be read or fetched, or it is known without that that it does not fit this host.
-    pub async fn of(source: &Source, args: &RegistryArgs, config: &Config, console: Console) -> Result<Self, ExpectedError> {
+    pub async fn of(
+        source: &Source,
+        args: &RegistryArgs,
+        config: &Config,
+        console: Console,
+    ) -> Result<Self, ExpectedError> {
         match source {
             Source::File(path) => Self::read(path),
-            Source::Published(reference) => find(reference, args, config, console).await?.fetch(config).await,
+            Source::Published(reference) => {
+                find(reference, args, config, console).await?.fetch(config).await
+            }
         }
     }
 
-    /// The policy that it runs under where the environment names none: as the developer's own only if it is, or is `trusted` like it.
+    /// The policy that it runs under where the environment names none: as the developer's own only
+    /// if it is, or is `trusted` like it.
     pub fn policy(&self, trusted: bool) -> fn() -> Policy {
         if self.published && !trusted { Policy::published } else { Policy::local }
     }
@@ -66,23 +75,35 @@ impl Component {
     /// # Errors
     /// It is not an action.
     pub async fn load(&self, host: Arc<Host>) -> Result<Action, ExpectedError> {
-        Action::load(host, &self.bytes).await.map_err(|source| ExpectedError::Action { path: self.path.clone(), source })
+        Action::load(host, &self.bytes)
+            .await
+            .map_err(|source| ExpectedError::Action { path: self.path.clone(), source })
     }
 }
 
-/// Looks at what was published, and checks what it says it imports: what does not fit is not fetched.
+/// Looks at what was published, and checks what it says it imports: what does not fit is not
+/// fetched.
 ///
 /// # Errors
 /// There is none, it is none of an action, or it does not fit this host.
-pub async fn find(reference: &ArtifactRef, args: &RegistryArgs, config: &Config, console: Console) -> Result<Found, ExpectedError> {
+pub async fn find(
+    reference: &ArtifactRef,
+    args: &RegistryArgs,
+    config: &Config,
+    console: Console,
+) -> Result<Found, ExpectedError> {
     let transfer = Arc::new(Transfer::new(Way::Pull, !console.watcher, console));
     let options = registry::options(reference, args, config, transfer, console)?;
     let look = artifact::look(reference, &options).await?;
     // Older tools leave it out: then the component is asked.
     if let Some(interfaces) = &look.config.component {
         let exports = interfaces.exports.iter().map(String::as_str);
-        Imports::check_names(interfaces.imports.clone(), exports)
-            .map_err(|error| ExpectedError::Action { path: reference.to_string().into(), source: ActionError::Imports(error) })?;
+        Imports::check_names(interfaces.imports.clone(), exports).map_err(|error| {
+            ExpectedError::Action {
+                path: reference.to_string().into(),
+                source: ActionError::Imports(error),
+            }
+        })?;
     }
     Ok(Found { look, options })
 }

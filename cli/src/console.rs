@@ -38,7 +38,9 @@ impl Console {
     pub fn new(color: Color) -> Self {
         let (reader, watcher) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let wanted = |terminal: bool| match color {
-            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Color::Auto => {
+                terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
             Color::Always => true,
             Color::Never => false,
         };
@@ -79,7 +81,8 @@ impl Console {
         if self.reader { self.print(&printable_json(json)) } else { self.print(json) }
     }
 
-    /// Writes `text` to standard output. That its reader went away is no error: he has what he wanted.
+    /// Writes `text` to standard output. That its reader went away is no error: he has what he
+    /// wanted.
     ///
     /// # Errors
     /// Of the stream: a full disk behind it, for one.
@@ -95,7 +98,11 @@ impl Console {
 
     /// Says something about what happens, on standard error.
     pub fn note(self, text: impl fmt::Display) {
-        self.say(&format!("{} {}\n", styled(self.colors.1, "2", "note:"), printable(&secrecy::hide(&text.to_string()))));
+        self.say(&format!(
+            "{} {}\n",
+            styled(self.colors.1, "2", "note:"),
+            printable(&secrecy::hide(&text.to_string()))
+        ));
     }
 
     /// Writes whole lines to standard error, whether or not anybody reads it.
@@ -141,15 +148,16 @@ impl LogSink for Logs {
     }
 }
 
-/// Returns `text` with everything escaped that could steer a terminal, or its reader: an action's words are a stranger's, and so are a
-/// server's. Lines stay lines.
+/// Returns `text` with everything escaped that could steer a terminal, or its reader: an action's
+/// words are a stranger's, and so are a server's. Lines stay lines.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, steers)
 }
 
 /// Returns `json` as [`printable`] does; it is the same JSON.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
-    let escape = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    let escape =
+        |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
     escaped_as(json, steers, escape)
 }
 
@@ -162,7 +170,11 @@ fn steers(c: char) -> bool {
     quote::steers(c) && c != '\n' && c != '\t'
 }
 
-fn escaped_as(text: &str, unwanted: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+fn escaped_as(
+    text: &str,
+    unwanted: impl Fn(char) -> bool,
+    escape: impl Fn(char) -> String,
+) -> Cow<'_, str> {
     if !text.chars().any(&unwanted) {
         return Cow::Borrowed(text);
     }
@@ -185,7 +197,8 @@ mod tests {
         let json = "{\"a\":\"\u{202e}x\u{7f}\u{e0001}\"}\n";
         let shown = printable_json(json);
         assert_eq!(shown, "{\"a\":\"\\u202ex\\u007f\\udb40\\udc01\"}\n");
-        let values: [serde_json::Value; 2] = [json, &shown].map(|text| serde_json::from_str(text).unwrap());
+        let values: [serde_json::Value; 2] =
+            [json, &shown].map(|text| serde_json::from_str(text).unwrap());
         assert_eq!(values[0], values[1]);
     }
 
@@ -193,6 +206,9 @@ mod tests {
     fn each_stream_has_colours_of_its_own() {
         let console = Console { colors: (false, true), ..Console::plain() };
         assert_eq!(console.error_label(), "\x1b[1;31merror:\x1b[0m");
-        assert_eq!((console.heading("hello"), Console::plain().error_label()), ("hello".into(), "error:".into()));
+        assert_eq!(
+            (console.heading("hello"), Console::plain().error_label()),
+            ("hello".into(), "error:".into())
+        );
     }
 }

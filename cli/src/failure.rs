@@ -2,7 +2,8 @@
 
 use keynet_host::{ErrorKind, Failure};
 
-/// Its name for programs: an error of the action has the contract's name, anything else one of its own.
+/// Its name for programs: an error of the action has the contract's name, anything else one of its
+/// own.
 pub fn kind(failure: &Failure) -> &'static str {
     match failure {
         Failure::Action(error) => error.kind.as_str(),
@@ -20,7 +21,9 @@ pub fn kind(failure: &Failure) -> &'static str {
 /// A fragment for a person, to stand after `error: `.
 pub fn sentence(failure: &Failure) -> String {
     match failure {
-        Failure::Action(error) => format!("the action answered with an error ({}): {}", error.kind, error.message),
+        Failure::Action(error) => {
+            format!("the action answered with an error ({}): {}", error.kind, error.message)
+        }
         other => other.to_string(),
     }
 }

@@ -1,4 +1,5 @@
-//! JSON text laid out anew without being read into values: numbers keep all their digits, members their order.
+//! JSON text laid out anew without being read into values: numbers keep all their digits, members
+//! their order.
 
 /// On one line, without needless spaces. `json` must be JSON.
 pub fn compact(json: &str) -> String {
@@ -52,7 +53,9 @@ fn walk(json: &str, mut each: impl FnMut(&str)) {
             }
             b'"' => string_length(rest),
             b'{' | b'}' | b'[' | b']' | b',' | b':' => 1,
-            _ => rest.iter().position(|byte| b" \n\r\t{}[],:\"".contains(byte)).unwrap_or(rest.len()),
+            _ => {
+                rest.iter().position(|byte| b" \n\r\t{}[],:\"".contains(byte)).unwrap_or(rest.len())
+            }
         };
         each(json.get(at..at + length).unwrap_or_default());
         at += length;
@@ -76,11 +79,15 @@ fn string_length(from_quote: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    const MESSY: &str = "{ \"z\" : 1.50,\n\t\"a\":[ ] , \"s\": \"a \\\" , b\\\\\" , \"n\":[12345678901234567890123,{}, {\"é\": null}] }";
+    const MESSY: &str = "{ \"z\" : 1.50,\n\t\"a\":[ ] , \"s\": \"a \\\" , b\\\\\" , \
+        \"n\":[12345678901234567890123,{}, {\"é\": null}] }";
 
     #[test]
     fn nothing_but_space_changes() {
-        assert_eq!(compact(MESSY), r#"{"z":1.50,"a":[],"s":"a \" , b\\","n":[12345678901234567890123,{},{"é":null}]}"#);
+        assert_eq!(
+            compact(MESSY),
+            r#"{"z":1.50,"a":[],"s":"a \" , b\\","n":[12345678901234567890123,{},{"é":null}]}"#
+        );
         assert_eq!(compact(&pretty(MESSY)), compact(MESSY));
         assert_eq!(compact("[]"), "[]");
     }
@@ -89,7 +96,8 @@ mod tests {
     fn a_line_for_each_thing() {
         assert_eq!(
             pretty(r#"{"a":[],"b":{},"c":[1,{"d":"x"}]}"#),
-            "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": \"x\"\n    }\n  ]\n}"
+            "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": \"x\"\n    \
+                }\n  ]\n}"
         );
         assert_eq!(pretty("{}"), "{}");
     }

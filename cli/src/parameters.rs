@@ -23,7 +23,8 @@ impl FromStr for Param {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (key, value) = key_value(text)?;
-        let json = RawValue::from_string(value.to_owned()).or_else(|_| serde_json::value::to_raw_value(value));
+        let json = RawValue::from_string(value.to_owned())
+            .or_else(|_| serde_json::value::to_raw_value(value));
         Ok(Self { key: key.to_owned(), value: json.map_err(|error| error.to_string())? })
     }
 }
@@ -54,7 +55,11 @@ impl FromStr for Input {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (key, path) = key_value(text)?;
-        if path.is_empty() { Err(format!("{key}= names no file")) } else { Ok(Self { key: key.to_owned(), path: path.into() }) }
+        if path.is_empty() {
+            Err(format!("{key}= names no file"))
+        } else {
+            Ok(Self { key: key.to_owned(), path: path.into() })
+        }
     }
 }
 
@@ -103,7 +108,8 @@ impl Draft {
             None => Err("it is empty; no parameters are `{}`".into()),
             Some(_) => {
                 serde_json::from_str::<&RawValue>(text)?;
-                Err("it is neither a JSON object nor an array; an object is `{\"name\": value}`".into())
+                Err("it is neither a JSON object nor an array; an object is `{\"name\": value}`"
+                    .into())
             }
         }
     }
@@ -118,16 +124,20 @@ impl Draft {
                 values.insert(key.to_owned(), value);
                 Ok(())
             }
-            Values::Array(_) => {
-                Err(UsageError::parameters(format!("{flag} {key}"), "the parameters' file is a JSON array, which has no names to set"))
-            }
+            Values::Array(_) => Err(UsageError::parameters(
+                format!("{flag} {key}"),
+                "the parameters' file is a \
+                    JSON array, which has no names to set",
+            )),
         }
     }
 
     /// Names that are configuration: the host takes them away.
     pub fn reserved(&self) -> Vec<&str> {
         match &self.0 {
-            Values::Object(values) => values.keys().map(String::as_str).filter(|name| is_reserved(name)).collect(),
+            Values::Object(values) => {
+                values.keys().map(String::as_str).filter(|name| is_reserved(name)).collect()
+            }
             Values::Array(_) => Vec::new(),
         }
     }
@@ -147,7 +157,11 @@ impl Draft {
     pub fn into_object(self) -> Result<BTreeMap<String, Box<RawValue>>, UsageError> {
         match self.0 {
             Values::Object(values) => Ok(values),
-            Values::Array(_) => Err(UsageError::parameters("the file", "they are a JSON array, which has no names")),
+            Values::Array(_) => Err(UsageError::parameters(
+                "the file",
+                "they are a JSON array, \
+                which has no names",
+            )),
         }
     }
 
@@ -195,15 +209,28 @@ mod tests {
 
     #[test]
     fn a_value_is_json_where_it_can_be() {
-        let params = params(&["n=1.50", "b=true", "list=[1, 2]", "name=Ada", "text=\"5\"", "empty=", "url=http://h/?a=b", "bad={"]);
+        let params = params(&[
+            "n=1.50",
+            "b=true",
+            "list=[1, 2]",
+            "name=Ada",
+            "text=\"5\"",
+            "empty=",
+            "url=http://h/?a=b",
+            "bad={",
+        ]);
         let all = Draft::read(None, &params).unwrap().finish().unwrap();
-        assert_eq!(all.text(), r#"{"b":true,"bad":"{","empty":"","list":[1, 2],"n":1.50,"name":"Ada","text":"5","url":"http://h/?a=b"}"#);
+        assert_eq!(
+            all.text(),
+            r#"{"b":true,"bad":"{","empty":"","list":[1, 2],"n":1.50,"name":"Ada","text":"5","url":"http://h/?a=b"}"#
+        );
     }
 
     #[test]
     fn later_wins_over_earlier_and_over_the_file() {
         let file = file("\u{feff}{\"a\": 1, \"b\": 12345678901234567890123}\n");
-        let all = Draft::read(Some(file.path()), &params(&["a=2", "a=3"])).unwrap().finish().unwrap();
+        let all =
+            Draft::read(Some(file.path()), &params(&["a=2", "a=3"])).unwrap().finish().unwrap();
         assert_eq!(all.text(), r#"{"a":3,"b":12345678901234567890123}"#);
     }
 
@@ -211,7 +238,10 @@ mod tests {
     fn what_is_no_assignment_is_refused() {
         assert!("novalue".parse::<Param>().is_err() && "=1".parse::<Param>().is_err());
         assert!("image=".parse::<Input>().is_err());
-        assert_eq!("image_url=a=b.jpg".parse::<Input>().unwrap(), Input { key: "image_url".into(), path: "a=b.jpg".into() });
+        assert_eq!(
+            "image_url=a=b.jpg".parse::<Input>().unwrap(),
+            Input { key: "image_url".into(), path: "a=b.jpg".into() }
+        );
     }
 
     #[test]
@@ -228,7 +258,11 @@ mod tests {
     #[test]
     fn an_array_has_no_names() {
         let array = file("[1, {\"a\": 2}]");
-        assert_eq!(Draft::read(Some(array.path()), &[]).unwrap().finish().unwrap().text(), "[1, {\"a\": 2}]");
+        assert_eq!(
+            Draft::read(Some(array.path()), &[]).unwrap().finish().unwrap().text(),
+            "[1, \
+            {\"a\": 2}]"
+        );
         assert!(Draft::read(Some(array.path()), &params(&["a=1"])).is_err());
     }
 

@@ -1,4 +1,5 @@
-//! What an action may use on this machine, for a person to read: shown by `inspect`, and by `run` before a published action's first run.
+//! What an action may use on this machine, for a person to read: shown by `inspect`, and by `run`
+//! before a published action's first run.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -27,7 +28,12 @@ pub fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
 
 /// [`grants`] as lines, of which the one for URLs says where these may be.
 pub fn lines(action: &Action) -> Vec<String> {
-    let place = if action.grants().private_addresses { "private addresses too" } else { "public addresses only" };
+    let place = if action.grants().private_addresses {
+        "private addresses too"
+    } else {
+        "public \
+        addresses only"
+    };
     let line = |(name, granted): (&str, &Granted)| match name {
         "urls" => format!("{name}: {granted}, at {place}"),
         _ => format!("{name}: {granted}"),
@@ -40,7 +46,8 @@ pub fn limits(Limits { memory, time, logs, .. }: &Limits) -> String {
     format!("{}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs))
 }
 
-/// Shows what a published action may use, unless that was shown before its last run on this machine.
+/// Shows what a published action may use, unless that was shown before its last run on this
+/// machine.
 pub fn show_once(action: &Action, reference: &str, config: &Config, console: Console) {
     let shown = FileCache::new(config.state_dir.join("shown"), REMEMBERED);
     let path = shown.path(action.digest().hex());
@@ -49,9 +56,13 @@ pub fn show_once(action: &Action, reference: &str, config: &Config, console: Con
         shown.used(&path);
         return;
     }
-    console.note(format_args!("{reference} was not run here before, or not with this policy. It may use\n{text}"));
+    console.note(format_args!(
+        "{reference} was not run here before, or not with this policy. It \
+        may use\n{text}"
+    ));
     if let Err(error) = shown.keep(&path, |mut file| file.write_all(text.as_bytes())) {
-        tracing::debug!(file = %path.display(), %error, "cannot remember what an action was shown to use");
+        tracing::debug!(file = %path.display(), %error, "cannot remember what an action was shown \
+            to use");
     }
 }
 

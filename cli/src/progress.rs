@@ -16,7 +16,8 @@ use crate::units;
 /// Without a terminal a long transfer says this often that it goes on.
 const REMINDER: Duration = Duration::from_secs(10);
 
-/// Shows the long steps of a build: a line while it lasts on a terminal, a note when it begins otherwise.
+/// Shows the long steps of a build: a line while it lasts on a terminal, a note when it begins
+/// otherwise.
 #[derive(Debug, Clone, Copy)]
 pub struct Steps {
     console: Console,
@@ -102,7 +103,8 @@ struct Moving {
 impl Transfer {
     /// Shows what happens unless it is to be `quiet`.
     pub fn new(way: Way, quiet: bool, console: Console) -> Self {
-        let bars = (console.watcher && !quiet).then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        let bars = (console.watcher && !quiet)
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Self { way, console, quiet, bars, state: Mutex::default() }
     }
 
@@ -123,7 +125,10 @@ impl Transfer {
     fn moving(&self, blob: &Blob) -> Moving {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(blob.size));
-            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}") {
+            if let Ok(style) = ProgressStyle::with_template(
+                "{msg} {wide_bar} \
+                {bytes}/{total_bytes} {bytes_per_sec}",
+            ) {
                 bar.set_style(style);
             }
             bar.set_message(short(blob));

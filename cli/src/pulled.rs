@@ -1,7 +1,7 @@
 //! Components that were pulled, by their digest: the next command that names one need not fetch it.
 //!
-//! They are kept within a limit, as compiled code is: what was used longest ago goes first. A component is read whole before it is used,
-//! so that one that goes meanwhile is missed by nobody.
+//! They are kept within a limit, as compiled code is: what was used longest ago goes first. A
+//! component is read whole before it is used, so that one that goes meanwhile is missed by nobody.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -30,7 +30,8 @@ impl PulledComponents {
         Some(bytes)
     }
 
-    /// Keeps `bytes`. A cache that cannot be written costs the next command some time, and is no error.
+    /// Keeps `bytes`. A cache that cannot be written costs the next command some time, and is no
+    /// error.
     pub fn put(&self, component: &Blob, bytes: &[u8]) {
         let path = self.path(component);
         if let Err(error) = self.0.keep(&path, |mut file| file.write_all(bytes)) {

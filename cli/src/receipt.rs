@@ -7,12 +7,17 @@ use keynet_host::Receipt;
 
 use crate::units::{bytes, time};
 
-/// A table of where time and memory went. `loaded` is what came before: starting the host and loading the action.
+/// A table of where time and memory went. `loaded` is what came before: starting the host and
+/// loading the action.
 pub fn table(receipt: &Receipt, loaded: Duration) -> String {
     let ns = |count: u64| time(Duration::from_nanos(count));
     let calls = |count: u64| format!("{count} {}", if count == 1 { "call" } else { "calls" });
     let mut rows = vec![
-        ("load", time(loaded), "starting the host, the component from the cache or compiled".to_owned()),
+        (
+            "load",
+            time(loaded),
+            "starting the host, the component from the cache or compiled".to_owned(),
+        ),
         ("run", ns(receipt.total_ns), "from the request to the result; of it".to_owned()),
     ];
     if receipt.queued_ns >= 1_000 {
@@ -26,9 +31,17 @@ pub fn table(receipt: &Receipt, loaded: Duration) -> String {
     if receipt.storage_calls > 0 {
         rows.push(("  storage", ns(receipt.storage_ns), calls(receipt.storage_calls)));
     }
-    rows.push(("memory", bytes(receipt.memory_peak), format!("at most; {} in the sandbox at the end", bytes(receipt.memory_wasm))));
+    rows.push((
+        "memory",
+        bytes(receipt.memory_peak),
+        format!("at most; {} in the sandbox at the end", bytes(receipt.memory_wasm)),
+    ));
     if receipt.log_bytes > 0 {
-        rows.push(("logs", bytes(receipt.log_bytes), if receipt.logs_cut { "some were dropped" } else { "" }.to_owned()));
+        rows.push((
+            "logs",
+            bytes(receipt.log_bytes),
+            if receipt.logs_cut { "some were dropped" } else { "" }.to_owned(),
+        ));
     }
     let mut text = String::new();
     for (name, amount, remark) in rows {
@@ -55,6 +68,9 @@ mod tests {
         let text = table(&receipt, Duration::from_millis(3));
         assert!(text.contains("load          3.00 ms"), "{text}");
         assert!(text.contains("  models      1.08 ms  1 call\n"), "{text}");
-        assert!(!text.contains("storage") && !text.contains("queued") && !text.contains("logs"), "{text}");
+        assert!(
+            !text.contains("storage") && !text.contains("queued") && !text.contains("logs"),
+            "{text}"
+        );
     }
 }

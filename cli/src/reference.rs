@@ -19,7 +19,8 @@ pub enum Source {
 }
 
 impl Source {
-    /// A file if there is one, else a reference if it is written like one, else the file that is missing.
+    /// A file if there is one, else a reference if it is written like one, else the file that is
+    /// missing.
     ///
     /// # Errors
     /// It can only be meant as a reference, and is none.
@@ -30,7 +31,8 @@ impl Source {
         }
         let layout = text.starts_with("oci-layout:");
         match text.parse() {
-            // `examples.d/action.wasm` is more likely a file that is not there than a repository without tag.
+            // `examples.d/action.wasm` is more likely a file that is not there than a repository
+            // without tag.
             _ if is_file_name(path) && !layout => Ok(Self::File(path.to_owned())),
             Ok(reference) => Ok(Self::Published(reference)),
             Err(error) if layout || text.contains("://") || text.contains('@') => Err(error.into()),
@@ -38,7 +40,8 @@ impl Source {
         }
     }
 
-    /// Builds a function in Python that is named by its file, unless nothing has changed since, and names its component instead.
+    /// Builds a function in Python that is named by its file, unless nothing has changed since, and
+    /// names its component instead.
     ///
     /// # Errors
     /// It cannot be built.
@@ -50,12 +53,21 @@ impl Source {
     }
 }
 
-/// Returns the file of a component: `path`, or that of the component which is built of the function in Python at `path`.
+/// Returns the file of a component: `path`, or that of the component which is built of the function
+/// in Python at `path`.
 ///
 /// # Errors
 /// The function cannot be built.
-pub fn component_file(path: &Path, config: &Config, steps: Steps) -> Result<PathBuf, ExpectedError> {
-    if python::is_python(path) { Ok(python::build(&python::Function::at(path)?, config, steps)?.path) } else { Ok(path.to_owned()) }
+pub fn component_file(
+    path: &Path,
+    config: &Config,
+    steps: Steps,
+) -> Result<PathBuf, ExpectedError> {
+    if python::is_python(path) {
+        Ok(python::build(&python::Function::at(path)?, config, steps)?.path)
+    } else {
+        Ok(path.to_owned())
+    }
 }
 
 /// Reads a reference that may be nothing else.
@@ -67,7 +79,8 @@ pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
 }
 
 fn is_file_name(path: &Path) -> bool {
-    python::is_python(path) || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
+    python::is_python(path)
+        || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
 }
 
 #[cfg(test)]
@@ -84,7 +97,11 @@ mod tests {
 
     #[test]
     fn what_is_written_like_a_reference_is_one() {
-        for text in ["registry.example.com/team/detector:1.0", "localhost:5000/detector", "oci-layout:artifacts:detector"] {
+        for text in [
+            "registry.example.com/team/detector:1.0",
+            "localhost:5000/detector",
+            "oci-layout:artifacts:detector",
+        ] {
             assert!(matches!(Source::parse(text).unwrap(), Source::Published(_)), "{text}");
         }
         for text in [

@@ -1,4 +1,5 @@
-//! How this command talks to registries: its flags over the environment's settings, and the logins of whoever runs it.
+//! How this command talks to registries: its flags over the environment's settings, and the logins
+//! of whoever runs it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,18 +58,28 @@ pub fn options(
     let host = match reference {
         ArtifactRef::Registry(registry) => &registry.host,
         // Needs no login.
-        ArtifactRef::Layout(_) => return Ok(RegistryOptions { progress, ..RegistryOptions::default() }),
+        ArtifactRef::Layout(_) => {
+            return Ok(RegistryOptions { progress, ..RegistryOptions::default() });
+        }
     };
     let accounts = Accounts::from_environment()?;
     warn_of_open_files(&accounts, console);
-    Ok(RegistryOptions { credentials: credentials(&accounts)?, ..for_host(host, args, config, progress)? })
+    Ok(RegistryOptions {
+        credentials: credentials(&accounts)?,
+        ..for_host(host, args, config, progress)?
+    })
 }
 
 /// The options for a registry, without anybody's login.
 ///
 /// # Errors
 /// A file of certificate authorities cannot be used.
-pub fn for_host(host: &str, args: &RegistryArgs, config: &Config, progress: Arc<dyn Progress>) -> Result<RegistryOptions, ExpectedError> {
+pub fn for_host(
+    host: &str,
+    args: &RegistryArgs,
+    config: &Config,
+    progress: Arc<dyn Progress>,
+) -> Result<RegistryOptions, ExpectedError> {
     Ok(RegistryOptions {
         insecure: args.insecure || config.registry.is_insecure(host),
         ca_files: authorities(args, config)?,
@@ -79,8 +90,8 @@ pub fn for_host(host: &str, args: &RegistryArgs, config: &Config, progress: Arc<
     })
 }
 
-/// The files of certificate authorities that are trusted besides the system's. Looked at before anything is asked of anybody: a file that
-/// cannot be used is no reason to trust less, or others.
+/// The files of certificate authorities that are trusted besides the system's. Looked at before
+/// anything is asked of anybody: a file that cannot be used is no reason to trust less, or others.
 ///
 /// # Errors
 /// One cannot be used.
@@ -96,7 +107,9 @@ pub fn authorities(args: &RegistryArgs, config: &Config) -> Result<Vec<PathBuf>,
 fn readable(path: &Path) -> Result<(), String> {
     let pem = std::fs::read(path).map_err(|error| error.to_string())?;
     match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if certificates.is_empty() => Err("there is no certificate in PEM in it".to_owned()),
+        Ok(certificates) if certificates.is_empty() => {
+            Err("there is no certificate in PEM in it".to_owned())
+        }
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
@@ -105,9 +118,15 @@ fn readable(path: &Path) -> Result<(), String> {
 /// Says which files of logins others can read.
 pub fn warn_of_open_files(accounts: &Accounts, console: Console) {
     let (platform, registries) = (accounts.platform(), accounts.registries());
-    for (path, open) in [(platform.path(), platform.is_open_to_others()), (registries.path(), registries.is_open_to_others())] {
+    for (path, open) in [
+        (platform.path(), platform.is_open_to_others()),
+        (registries.path(), registries.is_open_to_others()),
+    ] {
         if open {
-            console.note(format_args!("others can read your login: run `chmod 600 {}`", path.display()));
+            console.note(format_args!(
+                "others can read your login: run `chmod 600 {}`",
+                path.display()
+            ));
         }
     }
 }

@@ -28,7 +28,9 @@ pub fn start(work: Work) -> Result<Runtime, ExpectedError> {
 /// Ends when the process is asked to: Ctrl-C, or SIGTERM. A second time ends the process at once.
 pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -22,7 +22,11 @@ pub fn lines(schema: &Value) -> Option<Vec<String>> {
         }
         line
     };
-    Some(if properties.is_empty() { vec!["none".to_owned()] } else { properties.iter().map(line).collect() })
+    Some(if properties.is_empty() {
+        vec!["none".to_owned()]
+    } else {
+        properties.iter().map(line).collect()
+    })
 }
 
 /// What a property may be, as far as its schema says so plainly.
@@ -34,14 +38,17 @@ fn kind(property: &Value, schema: &Value) -> String {
     match property.get("type") {
         Some(Value::String(kind)) => kind.clone(),
         Some(Value::Array(kinds)) => join(kinds.iter().filter_map(Value::as_str)),
-        _ => alternatives(property, "anyOf").map_or("any".to_owned(), |all| join(all.map(|one| kind_of_alternative(one, schema)))),
+        _ => alternatives(property, "anyOf")
+            .map_or("any".to_owned(), |all| join(all.map(|one| kind_of_alternative(one, schema)))),
     }
 }
 
 /// No deeper than this: a schema may be recursive.
 fn kind_of_alternative(alternative: &Value, schema: &Value) -> String {
     let alternative = resolve(alternative, schema);
-    choices(alternative).unwrap_or_else(|| alternative.get("type").and_then(Value::as_str).unwrap_or("any").to_owned())
+    choices(alternative).unwrap_or_else(|| {
+        alternative.get("type").and_then(Value::as_str).unwrap_or("any").to_owned()
+    })
 }
 
 /// The values of an `enum`, a `const`, or a `oneOf` of such.
@@ -67,7 +74,9 @@ fn alternatives<'a>(property: &'a Value, keyword: &str) -> Option<std::slice::It
 /// What `{"$ref": "#/$defs/Name"}` stands for.
 fn resolve<'a>(property: &'a Value, schema: &'a Value) -> &'a Value {
     let definitions = || schema.get("$defs").and_then(Value::as_object);
-    let named = |definitions: &'a Map<String, Value>| definitions.get(property.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?);
+    let named = |definitions: &'a Map<String, Value>| {
+        definitions.get(property.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?)
+    };
     definitions().and_then(named).unwrap_or(property)
 }
 
@@ -92,7 +101,14 @@ mod tests {
             },
         });
         let told = lines(&schema).unwrap();
-        assert_eq!(told, ["image_url (string, required): Where the picture is. A URL.", "threshold (number or null, default 0.5)"]);
+        assert_eq!(
+            told,
+            [
+                "image_url (string, required): Where the picture is. A URL.",
+                "threshold \
+            (number or null, default 0.5)"
+            ]
+        );
         assert_eq!(lines(&json!({ "properties": {} })).unwrap(), ["none"]);
         assert_eq!(lines(&json!({ "type": "array" })), None);
     }

@@ -1,4 +1,5 @@
-//! No secret leaves the process by a message: those that this process holds are hidden wherever they turn up, others by their form.
+//! No secret leaves the process by a message: those that this process holds are hidden wherever
+//! they turn up, others by their form.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -26,7 +27,8 @@ pub struct Hidden<W> {
 }
 
 impl<W> Hidden<W> {
-    /// Writes to `stream`, which is a terminal if it is `watched`, without the secrets that this process holds.
+    /// Writes to `stream`, which is a terminal if it is `watched`, without the secrets that this
+    /// process holds.
     pub fn new(stream: W, watched: bool) -> Self {
         Self { stream, watched }
     }
@@ -57,15 +59,27 @@ mod tests {
         let mut stream = Hidden::new(Vec::new(), false);
         stream.write_all(b"INFO password=of-this-line ok\n").unwrap();
         let written = String::from_utf8(stream.stream).unwrap();
-        assert!(written.starts_with("INFO password=***PASSWORD_") && written.ends_with("*** ok\n"), "{written}");
+        assert!(
+            written.starts_with("INFO password=***PASSWORD_") && written.ends_with("*** ok\n"),
+            "{written}"
+        );
     }
 
     #[test]
     fn what_the_process_holds_is_hidden_in_its_messages() {
         remember("s3cr3t-of-this-test-alone", "TOKEN");
         let mut stream = Hidden::new(Vec::new(), true);
-        stream.write_all("\x1b[2msent\x1b[0m s3cr3t-of-this-test-alone to \u{202e}x\n".as_bytes()).unwrap();
+        stream
+            .write_all("\x1b[2msent\x1b[0m s3cr3t-of-this-test-alone to \u{202e}x\n".as_bytes())
+            .unwrap();
         let written = String::from_utf8(stream.stream).unwrap();
-        assert!(written.starts_with("\x1b[2msent\x1b[0m ***TOKEN_") && written.ends_with(" to \\u{202e}x\n"), "{written:?}");
+        assert!(
+            written.starts_with("\x1b[2msent\x1b[0m ***TOKEN_")
+                && written.ends_with(
+                    " to \
+            \\u{202e}x\n"
+                ),
+            "{written:?}"
+        );
     }
 }

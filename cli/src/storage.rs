@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use keynet_host::config::DEFAULT_STORAGE_ADDRESS;
 use keynet_host::object_storage::Location;
-use keynet_host::object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits};
+use keynet_host::object_storage::embedded::{
+    DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits,
+};
 use keynet_host::{AllowedHosts, Config};
 
 use crate::address::ListenAddress;
@@ -29,7 +31,9 @@ pub fn open(config: &Config) -> Result<EmbeddedStore, ExpectedError> {
 pub fn place_of(location: &Location, config: &Config) -> String {
     match (&config.s3, location) {
         (Some(s3), Location::Object { bucket: None, key }) => format!("s3://{}/{key}", s3.bucket),
-        (None, Location::Object { key, .. }) => config.embedded_storage.folder.join(key.as_str()).display().to_string(),
+        (None, Location::Object { key, .. }) => {
+            config.embedded_storage.folder.join(key.as_str()).display().to_string()
+        }
         _ => location.to_string(),
     }
 }
@@ -38,7 +42,11 @@ pub fn place_of(location: &Location, config: &Config) -> String {
 pub fn limits(config: &Config, hosts: AllowedHosts) -> ServeLimits {
     let public = config.embedded_storage.local_url();
     let hosts = public.host_str().map_or(hosts.clone(), |host| hosts.called(host));
-    ServeLimits { max_object_write: config.storage_max_write, hosts: Some(hosts), ..ServeLimits::default() }
+    ServeLimits {
+        max_object_write: config.storage_max_write,
+        hosts: Some(hosts),
+        ..ServeLimits::default()
+    }
 }
 
 /// Where presigned URLs point, if that is this machine alone.
@@ -46,7 +54,8 @@ pub fn public_address(config: &Config) -> Option<ListenAddress> {
     let url = config.embedded_storage.local_url();
     let host = url.host_str().filter(|_| url.scheme() == "http")?;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let local = host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let local =
+        host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     local.then(|| Some(ListenAddress::new(host, url.port_or_known_default()?))).flatten()
 }
 
@@ -62,8 +71,11 @@ mod tests {
     use super::*;
 
     fn address(public_url: &str) -> Option<String> {
-        let variables = BTreeMap::from([("KEYNET_STORAGE_PUBLIC_URL".to_owned(), public_url.to_owned())]);
-        let config = Config::from_origins(vec![(keynet_host::config::Origin::Container, variables)]).unwrap();
+        let variables =
+            BTreeMap::from([("KEYNET_STORAGE_PUBLIC_URL".to_owned(), public_url.to_owned())]);
+        let config =
+            Config::from_origins(vec![(keynet_host::config::Origin::Container, variables)])
+                .unwrap();
         public_address(&config).map(|address| address.to_string())
     }
 

@@ -45,6 +45,9 @@ mod tests {
             ["0 B", "1023 B", "1.0 KiB", "201.3 KiB", "1.0 GiB"]
         );
         let us = Duration::from_micros;
-        assert_eq!([time(us(7)), time(us(1_234)), time(us(2_500_000)), time(us(60_000_000))], ["7 µs", "1.23 ms", "2.50 s", "60 s"]);
+        assert_eq!(
+            [time(us(7)), time(us(1_234)), time(us(2_500_000)), time(us(60_000_000))],
+            ["7 µs", "1.23 ms", "2.50 s", "60 s"]
+        );
     }
 }

@@ -29,7 +29,8 @@ fn activation(criterion: &mut Criterion) {
     let action = runtime.block_on(Action::load(host(128, None), &guest("hello"))).expect("hello");
     let run = || action.run(request(ADA, Arc::new(Nowhere)));
     criterion.bench_function("hello/instantiate", |bencher| {
-        // From the linked component to the guest's first instruction: the store, its limits, the instance.
+        // From the linked component to the guest's first instruction: the store, its limits, the
+        // instance.
         bencher.to_async(&runtime).iter_custom(|times| async move {
             let mut spent = Duration::ZERO;
             for _ in 0..times {
@@ -41,7 +42,8 @@ fn activation(criterion: &mut Criterion) {
     criterion.bench_function("hello/activation", |bencher| {
         bencher.to_async(&runtime).iter(|| async {
             let outcome = run().await;
-            serde_json::from_str::<serde_json::Value>(&outcome.result.expect("a greeting")).expect("JSON")
+            serde_json::from_str::<serde_json::Value>(&outcome.result.expect("a greeting"))
+                .expect("JSON")
         });
     });
 }
@@ -52,7 +54,9 @@ fn load(criterion: &mut Criterion) {
     let host = host(128, Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
     let component = guest("hello");
     criterion.bench_function("hello/load", |bencher| {
-        bencher.to_async(&runtime).iter(|| async { Action::load(host.clone(), &component).await.expect("hello") });
+        bencher
+            .to_async(&runtime)
+            .iter(|| async { Action::load(host.clone(), &component).await.expect("hello") });
     });
 }
 

@@ -1,5 +1,5 @@
-//! What actions cost by their language: `tests/bench languages`. Prints a table for `docs/languages.md`: not criterion, since most rows are
-//! done once in a container's life.
+//! What actions cost by their language: `tests/bench languages`. Prints a table for
+//! `docs/languages.md`: not criterion, since most rows are done once in a container's life.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
 
@@ -49,7 +49,12 @@ fn main() {
         println!("{name}");
         let component = guest(name);
         row("component", component.len() as f64 / 1e6, "MB");
-        let load = |host: Arc<Host>| runtime.block_on(Action::load(host, &component)).expect("an action");
+        let load = |host: Arc<Host>| {
+            runtime.block_on(Action::load(host, &component)).expect(
+                "an \
+            action",
+            )
+        };
 
         compiling(name);
         drop(load(cached()));
@@ -63,7 +68,10 @@ fn main() {
         let action = load(own);
         row("private memory of one that is loaded", mib(private().saturating_sub(before)), "MiB");
         if name.starts_with("hello") {
-            let run = || runtime.block_on(action.run(request(r#"{"name": "Ada"}"#, Arc::new(Lines::default()))));
+            let run = || {
+                runtime
+                    .block_on(action.run(request(r#"{"name": "Ada"}"#, Arc::new(Lines::default()))))
+            };
             row("first activation", timed(run), "ms");
             let mut starts = Vec::new();
             let runs = (0..RUNS).map(|_| {
@@ -74,14 +82,21 @@ fn main() {
                 })
             });
             let runs: Vec<f64> = runs.collect();
-            row("warm activation, the fastest", runs.iter().copied().fold(f64::INFINITY, f64::min), "ms");
+            row(
+                "warm activation, the fastest",
+                runs.iter().copied().fold(f64::INFINITY, f64::min),
+                "ms",
+            );
             row("warm activation", median(runs), "ms");
             row("of it a fresh instance", median(starts), "ms");
         }
     }
     for name in SLEEPERS {
         println!("{name}");
-        let action = Arc::new(runtime.block_on(Action::load(cached(), &guest(name))).expect("an action"));
+        let action = Arc::new(runtime.block_on(Action::load(cached(), &guest(name))).expect(
+            "an \
+            action",
+        ));
         let lines = Arc::new(Lines::default());
         let before = private();
         for _ in 0..IN_FLIGHT {
@@ -91,7 +106,11 @@ fn main() {
         while lines.0.load(Ordering::Relaxed) < IN_FLIGHT as usize {
             std::thread::sleep(Duration::from_millis(10));
         }
-        row("private memory of one in flight", mib(private().saturating_sub(before)) / f64::from(IN_FLIGHT), "MiB");
+        row(
+            "private memory of one in flight",
+            mib(private().saturating_sub(before)) / f64::from(IN_FLIGHT),
+            "MiB",
+        );
     }
     runtime.shutdown_background();
 }
@@ -99,9 +118,13 @@ fn main() {
 /// Compiles a guest in a process of its own, and prints what that took.
 fn compiling(name: &str) {
     let process = std::env::current_exe().expect("this process");
-    let output = std::process::Command::new(process).args([COMPILES, name]).output().expect("a process");
+    let output = std::process::Command::new(process).args([COMPILES, name]).output().expect(
+        "a \
+        process",
+    );
     let text = String::from_utf8_lossy(&output.stdout);
-    let numbers: Vec<f64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let numbers: Vec<f64> =
+        text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
     assert_eq!(numbers.len(), 3, "{output:?}");
     row("compiling", numbers[0], "s");
     row("of it processor time", numbers[1], "s");
@@ -114,10 +137,16 @@ fn compile(name: &str) {
     let began = Instant::now();
     let runtime = Runtime::new().expect("a runtime");
     drop(runtime.block_on(Action::load(host(1, None), &component)).expect("an action"));
-    println!("{} {} {}", began.elapsed().as_secs_f64(), processor_seconds(), mib(sum("/proc/self/status", "VmHWM:")));
+    println!(
+        "{} {} {}",
+        began.elapsed().as_secs_f64(),
+        processor_seconds(),
+        mib(sum("/proc/self/status", "VmHWM:"))
+    );
 }
 
-/// What this process has used of the processors: user and system ticks, of which there are 100 in a second.
+/// What this process has used of the processors: user and system ticks, of which there are 100 in a
+/// second.
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("a file of the kernel");
     let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
@@ -151,6 +180,8 @@ fn private() -> u64 {
 
 fn sum(file: &str, start: &str) -> u64 {
     let text = std::fs::read_to_string(file).expect("a file of the kernel");
-    let kib = |line: &str| line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+    let kib = |line: &str| {
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0)
+    };
     text.lines().filter(|line| line.starts_with(start)).map(kib).sum::<u64>() * 1024
 }

@@ -1,6 +1,7 @@
 //! Private memory of a loaded action and of an activation: `tests/bench memory`.
 //!
-//! Prints what `/proc/self/smaps_rollup` counts as private before and after: not a timing, so not criterion.
+//! Prints what `/proc/self/smaps_rollup` counts as private before and after: not a timing, so not
+//! criterion.
 
 #![allow(clippy::expect_used)] // a benchmark that cannot go on panics
 
@@ -29,7 +30,9 @@ impl LogSink for Started {
 /// Bytes that no other process shares.
 fn private() -> u64 {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("smaps_rollup");
-    let kib = |line: &str| line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+    let kib = |line: &str| {
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0)
+    };
     rollup.lines().filter(|line| line.starts_with("Private_")).map(kib).sum::<u64>() * 1024
 }
 

@@ -1,7 +1,9 @@
-//! What the container's process costs over its port, side by side with a plain echo: `tests/bench openwhisk`.
+//! What the container's process costs over its port, side by side with a plain echo:
+//! `tests/bench openwhisk`.
 //!
-//! Both are processes of their own, answer the same request, write both ends of an activation's logs to pipes that are read, and are
-//! loaded by `wrk` on the same machine. The echo is axum, which reads the body as JSON and answers with its `value`: what HTTP costs.
+//! Both are processes of their own, answer the same request, write both ends of an activation's
+//! logs to pipes that are read, and are loaded by `wrk` on the same machine. The echo is axum,
+//! which reads the body as JSON and answers with its `value`: what HTTP costs.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)] // a benchmark that cannot go on panics
 
@@ -37,11 +39,20 @@ fn main() {
 /// A component as `/init` gets it.
 fn guest(name: &str) -> String {
     use base64::Engine as _;
-    let folder = std::env::var_os("KEYNET_GUESTS").map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
+    let folder = std::env::var_os("KEYNET_GUESTS")
+        .map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
     let path = folder.join(name).with_extension("wasm");
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; run \
+        tests/build-guests",
+            path.display()
+        )
+    });
     let code = base64::prelude::BASE64_STANDARD.encode(bytes);
-    format!(r#"{{"value":{{"name":"{name}","main":"main","binary":true,"code":"{code}","env":{{}}}}}}"#)
+    format!(
+        r#"{{"value":{{"name":"{name}","main":"main","binary":true,"code":"{code}","env":{{}}}}}}"#
+    )
 }
 
 /// From the start of the process to an action that can be run.
@@ -82,9 +93,17 @@ fn starting(hello: &str, caches: &Caches) {
         memory_uncached.push(server.private_mib());
     }
     println!("{:>10.2} ms  start to open port (aim 10)", median_ms(open));
-    println!("{:>10.2} ms  /init of a Rust action whose code is cached, in a container that waits (aim 5)", median_ms(cached));
+    println!(
+        "{:>10.2} ms  /init of a Rust action whose code is cached, in a container that waits \
+        (aim 5)",
+        median_ms(cached)
+    );
     println!("{:>10.2} ms  start to the first answer of that action", median_ms(first));
-    println!("{:>10.2} ms  /init of the same where nothing is cached: compiled in a child process (aim 150)", median_ms(uncached));
+    println!(
+        "{:>10.2} ms  /init of the same where nothing is cached: compiled in a child process \
+        (aim 150)",
+        median_ms(uncached)
+    );
     println!("{:>10.1} MiB private after /init and one /run (aim 20)", median(memory_cached));
     println!("{:>10.1} MiB private where it was compiled too (aim 20)", median(memory_uncached));
 }
@@ -97,17 +116,24 @@ fn warm(hello: &str, caches: &Caches) {
     for server in [&serial, &concurrent] {
         assert_eq!(post(server.port(), "/init", hello).0, 200);
     }
-    for (connections, ours) in [(1, &serial), (1, &concurrent), (64, &concurrent), (512, &concurrent)] {
+    for (connections, ours) in
+        [(1, &serial), (1, &concurrent), (64, &concurrent), (512, &concurrent)]
+    {
         // By turns, so that both meet the same machine.
-        let rounds: Vec<_> = (0..3).map(|_| (wrk::load(echo.port(), connections), wrk::load(ours.port(), connections))).collect();
+        let rounds: Vec<_> = (0..3)
+            .map(|_| (wrk::load(echo.port(), connections), wrk::load(ours.port(), connections)))
+            .collect();
         let of = |figure: fn(&wrk::Load) -> f64, ours: bool| {
             median(rounds.iter().map(|(echo, own)| figure(if ours { own } else { echo })).collect())
         };
         let (echo_p50, own_p50) = (of(|load| load.p50_us, false), of(|load| load.p50_us, true));
-        let (echo_rate, own_rate) = (of(|load| load.per_second, false), of(|load| load.per_second, true));
-        let mode = if std::ptr::eq(ours, &raw const serial) { "one at a time" } else { "overlapping" };
+        let (echo_rate, own_rate) =
+            (of(|load| load.per_second, false), of(|load| load.per_second, true));
+        let mode =
+            if std::ptr::eq(ours, &raw const serial) { "one at a time" } else { "overlapping" };
         println!(
-            "{connections:>4} connections, {mode}: /run hello p50 {own_p50:.0} µs, echo {echo_p50:.0} µs ({:+.0} µs)",
+            "{connections:>4} connections, {mode}: /run hello p50 {own_p50:.0} µs, echo \
+                {echo_p50:.0} µs ({:+.0} µs)",
             own_p50 - echo_p50
         );
         println!(
@@ -117,7 +143,10 @@ fn warm(hello: &str, caches: &Caches) {
             of(|load| load.p99_us, true)
         );
     }
-    println!("aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own at 64");
+    println!(
+        "aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own \
+        at 64"
+    );
     println!("{:>10.1} MiB private after all that", concurrent.private_mib());
 }
 
@@ -134,7 +163,10 @@ fn overlapping(contract: &str, caches: &Caches) {
             scope.spawn(|| assert_eq!(post(server.port(), "/run", body).0, 200));
         }
     });
-    println!("{:>10.2} s   {COUNT} activations that sleep 1.5 s, all at once (aim 2.5)", started.elapsed().as_secs_f64());
+    println!(
+        "{:>10.2} s   {COUNT} activations that sleep 1.5 s, all at once (aim 2.5)",
+        started.elapsed().as_secs_f64()
+    );
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

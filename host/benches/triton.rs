@@ -1,8 +1,10 @@
-//! Actions that ask a real Triton, beside a bare tonic client of the same protocol: `tests/bench-triton`.
+//! Actions that ask a real Triton, beside a bare tonic client of the same protocol:
+//! `tests/bench-triton`.
 //!
-//! Every client asks the same server, in turns of a few requests each, so that what else the machine does meets them all. Every call
-//! makes its tensors and reads its answer, as the action does. The bare client is what tonic generates, with its defaults and a raised
-//! limit of a message.
+//! Every client asks the same server, in turns of a few requests each, so that what else the
+//! machine does meets them all. Every call makes its tensors and reads its answer, as the action
+//! does. The bare client is what tonic generates, with its defaults and a raised limit of a
+//! message.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
 
@@ -25,7 +27,9 @@ use keynet_host::budget::{CallBudget, MemoryBudget};
 use keynet_host::config::Origin;
 use keynet_host::engine::{Compiler, Cpu, Engine, EngineOptions};
 use keynet_host::inference::triton::TritonInference;
-use keynet_host::inference::{DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor};
+use keynet_host::inference::{
+    DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor,
+};
 use keynet_host::policy::Policy;
 use keynet_host::{Action, Config, Error, Host, LogSink, Stream};
 use keynet_test_servers::RealServer;
@@ -54,13 +58,20 @@ struct Question {
 }
 
 impl Question {
-    fn new(model: &'static str, part: &'static str, inputs: &'static [&'static str], shape: &[i64]) -> Self {
+    fn new(
+        model: &'static str,
+        part: &'static str,
+        inputs: &'static [&'static str],
+        shape: &[i64],
+    ) -> Self {
         Self { model, part, inputs, shape: Shape::new(shape.to_vec()).expect("a shape") }
     }
 
     /// The bytes of an input.
     fn data(&self) -> Bytes {
-        Bytes::from(1_f32.to_le_bytes().repeat(usize::try_from(self.shape.elements()).expect("a size")))
+        Bytes::from(
+            1_f32.to_le_bytes().repeat(usize::try_from(self.shape.elements()).expect("a size")),
+        )
     }
 
     fn bare(&self) -> ModelInferRequest {
@@ -79,10 +90,16 @@ impl Question {
     }
 
     fn ours(&self) -> InferenceRequest {
-        let tensor = || Tensor::new(DataType::Fp32, self.shape.clone(), self.data(), None).expect("a tensor");
+        let tensor = || {
+            Tensor::new(DataType::Fp32, self.shape.clone(), self.data(), None).expect("a tensor")
+        };
         InferenceRequest {
             model: self.model.parse().expect("a model"),
-            inputs: self.inputs.iter().map(|name| NamedTensor { name: (*name).to_owned(), tensor: tensor() }).collect(),
+            inputs: self
+                .inputs
+                .iter()
+                .map(|name| NamedTensor { name: (*name).to_owned(), tensor: tensor() })
+                .collect(),
             outputs: Vec::new(),
             parameters: serde_json::Map::new(),
         }
@@ -99,22 +116,42 @@ fn bare(channel: Channel) -> Client<Channel> {
 }
 
 fn backend(url: &str, shared_memory: &str) -> Arc<TritonInference> {
-    let variables = [("TRITON_URL", url), ("KEYNET_TRITON_SHM", shared_memory)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let config = Config::from_origins(vec![(Origin::Container, variables.into())]).expect("a configuration");
+    let variables = [("TRITON_URL", url), ("KEYNET_TRITON_SHM", shared_memory)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = Config::from_origins(vec![(Origin::Container, variables.into())]).expect(
+        "a \
+        configuration",
+    );
     Arc::new(TritonInference::open(&config.triton.expect("Triton")).expect("a backend"))
 }
 
 async fn action(backend: Arc<TritonInference>) -> Action {
     let config = Config::from_origins(vec![]).expect("the defaults");
     let (activations, memory) = (config.concurrency, config.process_memory);
-    let options = EngineOptions { activations, memory, cpu: Cpu::default(), compiler: Compiler::InProcess, cache: None };
+    let options = EngineOptions {
+        activations,
+        memory,
+        cpu: Cpu::default(),
+        compiler: Compiler::InProcess,
+        cache: None,
+    };
     let none = Error::unavailable("the benchmark has none");
-    let host = Host::with(Engine::new(options).expect("an engine"), Ok(backend), Err(none), Policy::local(), &config).expect("a host");
+    let host = Host::with(
+        Engine::new(options).expect("an engine"),
+        Ok(backend),
+        Err(none),
+        Policy::local(),
+        &config,
+    )
+    .expect("a host");
     Action::load(Arc::new(host), &guest("capable")).await.expect("the guest `capable`")
 }
 
 fn budget() -> CallBudget {
-    CallBudget { memory: MemoryBudget::process(1 << 30).activation(1 << 30), deadline: Instant::now() + Duration::from_secs(60) }
+    CallBudget {
+        memory: MemoryBudget::process(1 << 30).activation(1 << 30),
+        deadline: Instant::now() + Duration::from_secs(60),
+    }
 }
 
 /// One of the ways to ask.
@@ -129,7 +166,12 @@ impl Way {
     async fn ask(&self, question: &Question) {
         match self {
             Self::Bare(client) => {
-                let answer = client.clone().model_infer(question.bare()).await.expect("an answer").into_inner();
+                let answer = client
+                    .clone()
+                    .model_infer(question.bare())
+                    .await
+                    .expect("an answer")
+                    .into_inner();
                 black_box((&answer.outputs[0].shape, first(&answer.raw_output_contents[0])));
             }
             Self::Host(backend) => {
@@ -137,7 +179,9 @@ impl Way {
                 black_box((outputs[0].tensor.shape(), first(outputs[0].tensor.data())));
             }
             Self::Action(action) => {
-                let outcome = action.run(request(&format!("{{\"do\": \"{}\"}}", question.part), Arc::new(Nowhere))).await;
+                let outcome = action
+                    .run(request(&format!("{{\"do\": \"{}\"}}", question.part), Arc::new(Nowhere)))
+                    .await;
                 outcome.result.expect("a result");
             }
         }
@@ -169,7 +213,11 @@ fn report(title: &str, rows: &mut [(&str, Vec<Duration>)]) {
     let first = percentile(&mut rows[0].1, 0.5);
     for (name, times) in rows {
         let (median, high) = (percentile(times, 0.5), percentile(times, 0.95));
-        println!("{name:44} {median:9.0} {high:9.0} {:+9.0} {:9.2}", median - first, median / first);
+        println!(
+            "{name:44} {median:9.0} {high:9.0} {:+9.0} {:9.2}",
+            median - first,
+            median / first
+        );
     }
 }
 
@@ -199,8 +247,11 @@ async fn one_caller(url: &str, question: &Question, turns: u32, calls: u32) {
 /// Inferences and runs of a model so far.
 async fn counted(client: &Client<Channel>, model: &str) -> (u64, u64) {
     let asked = ModelStatisticsRequest { name: model.to_owned(), version: String::new() };
-    let statistics = client.clone().model_statistics(asked).await.expect("statistics").into_inner().model_stats;
-    statistics.iter().fold((0, 0), |sum, version| (sum.0 + version.inference_count, sum.1 + version.execution_count))
+    let statistics =
+        client.clone().model_statistics(asked).await.expect("statistics").into_inner().model_stats;
+    statistics.iter().fold((0, 0), |sum, version| {
+        (sum.0 + version.inference_count, sum.1 + version.execution_count)
+    })
 }
 
 async fn many_callers(url: &str, question: &Question, time: Duration) {
@@ -211,7 +262,10 @@ async fn many_callers(url: &str, question: &Question, time: Duration) {
     let same = |way: Way| (0..CALLERS).map(|_| way.clone()).collect();
     let ways: [(&str, Vec<Way>); 4] = [
         ("bare tonic client, 1 connection", same(Way::Bare(client.clone()))),
-        ("bare tonic client, 4 connections", (0..CALLERS).map(|caller| Way::Bare(four[caller % 4].clone())).collect()),
+        (
+            "bare tonic client, 4 connections",
+            (0..CALLERS).map(|caller| Way::Bare(four[caller % 4].clone())).collect(),
+        ),
         ("host, no sandbox", same(Way::Host(ours))),
         ("action", same(action)),
     ];
@@ -230,16 +284,25 @@ async fn many_callers(url: &str, question: &Question, time: Duration) {
                 times
             })
         });
-        let mut times: Vec<Duration> = join_all(callers).await.into_iter().flat_map(|times| times.expect("a caller")).collect();
+        let mut times: Vec<Duration> = join_all(callers)
+            .await
+            .into_iter()
+            .flat_map(|times| times.expect("a caller"))
+            .collect();
         let rate = times.len() as f64 / started.elapsed().as_secs_f64();
         let after = counted(&client, question.model).await;
         let batch = (after.0 - before.0) as f64 / (after.1 - before.1) as f64;
-        println!("{name:44} {rate:9.0} {:9.0} {:9.0} {batch:9.1}", percentile(&mut times, 0.5), percentile(&mut times, 0.95));
+        println!(
+            "{name:44} {rate:9.0} {:9.0} {:9.0} {batch:9.1}",
+            percentile(&mut times, 0.5),
+            percentile(&mut times, 0.95)
+        );
     }
 }
 
 fn main() {
-    let turns = std::env::var("KEYNET_BENCH_TURNS").ok().and_then(|turns| turns.parse().ok()).unwrap_or(20);
+    let turns =
+        std::env::var("KEYNET_BENCH_TURNS").ok().and_then(|turns| turns.parse().ok()).unwrap_or(20);
     let server = RealServer::triton(&[("TRITON_LOAD", "add_sub detector")]);
     let url = format!("http://{}", server.get("TRITON_GRPC"));
     let small = Question::new("add_sub", "add-sub", &["INPUT0", "INPUT1"], &[1, 16]);
@@ -251,7 +314,12 @@ fn main() {
     });
     if let Some(python) = std::env::var_os("KEYNET_BENCH_PYTHON") {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/servers/triton/bench.py");
-        let told = Command::new(python).arg(script).arg(server.get("TRITON_GRPC")).arg(turns.to_string()).status().expect("Python");
+        let told = Command::new(python)
+            .arg(script)
+            .arg(server.get("TRITON_GRPC"))
+            .arg(turns.to_string())
+            .status()
+            .expect("Python");
         assert!(told.success(), "{script} failed");
     }
 }

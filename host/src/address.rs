@@ -1,9 +1,11 @@
-//! Which addresses belong to the public network, and which are private, special or another's way to write a private one.
+//! Which addresses belong to the public network, and which are private, special or another's way to
+//! write a private one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether `address` is global unicast: not private, shared, loopback, link-local, multicast, reserved or for documentation (the IANA
-/// registries of special-purpose addresses, RFC 6890 and its followers), nor an IPv6 form (mapped, NAT64, 6to4) of one that is.
+/// Whether `address` is global unicast: not private, shared, loopback, link-local, multicast,
+/// reserved or for documentation (the IANA registries of special-purpose addresses, RFC 6890 and
+/// its followers), nor an IPv6 form (mapped, NAT64, 6to4) of one that is.
 pub(crate) fn is_global(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_global_v4(address),
@@ -13,37 +15,43 @@ pub(crate) fn is_global(address: IpAddr) -> bool {
 
 /// Networks that are not global, as their first address and the length of their prefix.
 const NOT_GLOBAL_V4: &[([u8; 4], u32)] = &[
-    ([0, 0, 0, 0], 8),        // this network
-    ([10, 0, 0, 0], 8),       // private
-    ([100, 64, 0, 0], 10),    // shared, behind a provider's NAT
-    ([127, 0, 0, 0], 8),      // loopback
-    ([168, 63, 129, 16], 32), // a cloud's own services to its machines, at an address that looks public
-    ([169, 254, 0, 0], 16),   // link-local: instance metadata
-    ([172, 16, 0, 0], 12),    // private
-    ([192, 0, 0, 0], 24),     // protocol assignments
-    ([192, 0, 2, 0], 24),     // documentation
-    ([192, 31, 196, 0], 24),  // AS112
-    ([192, 52, 193, 0], 24),  // AMT
-    ([192, 88, 99, 0], 24),   // 6to4 relays
-    ([192, 168, 0, 0], 16),   // private
-    ([192, 175, 48, 0], 24),  // AS112
-    ([198, 18, 0, 0], 15),    // benchmarks
-    ([198, 51, 100, 0], 24),  // documentation
-    ([203, 0, 113, 0], 24),   // documentation
-    ([224, 0, 0, 0], 3),      // multicast, reserved, broadcast
+    ([0, 0, 0, 0], 8),     // this network
+    ([10, 0, 0, 0], 8),    // private
+    ([100, 64, 0, 0], 10), // shared, behind a provider's NAT
+    ([127, 0, 0, 0], 8),   // loopback
+    // a cloud's own services to its machines, at an address that looks public
+    ([168, 63, 129, 16], 32),
+    ([169, 254, 0, 0], 16),  // link-local: instance metadata
+    ([172, 16, 0, 0], 12),   // private
+    ([192, 0, 0, 0], 24),    // protocol assignments
+    ([192, 0, 2, 0], 24),    // documentation
+    ([192, 31, 196, 0], 24), // AS112
+    ([192, 52, 193, 0], 24), // AMT
+    ([192, 88, 99, 0], 24),  // 6to4 relays
+    ([192, 168, 0, 0], 16),  // private
+    ([192, 175, 48, 0], 24), // AS112
+    ([198, 18, 0, 0], 15),   // benchmarks
+    ([198, 51, 100, 0], 24), // documentation
+    ([203, 0, 113, 0], 24),  // documentation
+    ([224, 0, 0, 0], 3),     // multicast, reserved, broadcast
 ];
 
 fn is_global_v4(address: Ipv4Addr) -> bool {
-    let within = |network: [u8; 4], length: u32| (address.to_bits() ^ u32::from_be_bytes(network)).leading_zeros() >= length;
+    let within = |network: [u8; 4], length: u32| {
+        (address.to_bits() ^ u32::from_be_bytes(network)).leading_zeros() >= length
+    };
     !NOT_GLOBAL_V4.iter().any(|(network, length)| within(*network, *length))
 }
 
 fn is_global_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| is_global_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    let v4 = |high: u16, low: u16| {
+        is_global_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+    };
     match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0xffff] => return v4(g, h),      // mapped
-        [0x64, 0xff9b, 0, 0, 0, 0] => return v4(g, h),   // NAT64, which a resolver makes in a network without IPv4
+        [0, 0, 0, 0, 0, 0xffff] => return v4(g, h), // mapped
+        // NAT64, which a resolver makes in a network without IPv4
+        [0x64, 0xff9b, 0, 0, 0, 0] => return v4(g, h),
         [0x2002, high, low, ..] => return v4(high, low), // 6to4
         _ => {}
     }

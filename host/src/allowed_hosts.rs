@@ -1,8 +1,10 @@
-//! Requests that a server on a developer's machine answers: none that a page of another site made a browser send.
+//! Requests that a server on a developer's machine answers: none that a page of another site made a
+//! browser send.
 //!
-//! A page can send requests to any address that its reader's browser reaches. Its `Origin` gives it away, unless its name was made to
-//! resolve to this machine (DNS rebinding): then the requests are of the page's own origin, and its name is in `Host`. So a server here
-//! answers for addresses and for names that are this machine's, and for pages of its own.
+//! A page can send requests to any address that its reader's browser reaches. Its `Origin` gives it
+//! away, unless its name was made to resolve to this machine (DNS rebinding): then the requests are
+//! of the page's own origin, and its name is in `Host`. So a server here answers for addresses and
+//! for names that are this machine's, and for pages of its own.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,8 +27,8 @@ pub struct AllowedHosts {
 }
 
 impl AllowedHosts {
-    /// `localhost` and the loopback addresses; every address if the server listens at more than these, since no page chooses the address
-    /// that its reader typed.
+    /// `localhost` and the loopback addresses; every address if the server listens at more than
+    /// these, since no page chooses the address that its reader typed.
     pub fn listening_at(address: SocketAddr) -> Self {
         Self { local: address.ip().is_loopback(), names: Vec::new(), trusted: Vec::new() }
     }
@@ -57,13 +59,15 @@ impl AllowedHosts {
         let host = named.and_then(|host| host.parse::<Authority>().ok());
         let Some(host) = host.filter(|host| self.answers_for(host.host())) else {
             return Err(format!(
-                "the request is for the host {}, which is not known to be this machine: --allow-host has it answered for another name",
+                "the request is for the host {}, which is not known to be this machine: \
+                    --allow-host has it answered for another name",
                 quoted(named.unwrap_or_default())
             ));
         };
         match request.headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default()) {
             Some(origin) if !self.answers_pages_of(origin, &host) => Err(format!(
-                "the request was sent by a page of another site, {}: --allow-host has the pages of a host answered",
+                "the request was sent by a page of another site, {}: --allow-host has the pages of \
+                    a host answered",
                 quoted(origin)
             )),
             _ => Ok(()),
@@ -114,15 +118,27 @@ mod tests {
         for host in ["127.0.0.1:8080", "localhost:8080", "LocalHost.", "[::1]:9", "127.0.0.2"] {
             assert_eq!(check(&local(), host, None), Ok(()), "{host}");
         }
-        for host in
-            ["attacker.example", "localhost.attacker.example:8080", "192.168.0.1:8080", "127.0.0.1.nip.io", "", "a b", "u@localhost@x"]
-        {
+        for host in [
+            "attacker.example",
+            "localhost.attacker.example:8080",
+            "192.168.0.1:8080",
+            "127.0.0.1.nip.io",
+            "",
+            "a b",
+            "u@localhost@x",
+        ] {
             let refused = check(&local(), host, None).unwrap_err();
             assert!(refused.contains("--allow-host"), "{host}: {refused}");
         }
         let without = http::Request::builder().uri("/").body(()).unwrap().into_parts().0;
         assert!(local().check(&without).is_err());
-        let absolute = http::Request::builder().uri("http://attacker.example/").header(HOST, "localhost").body(()).unwrap().into_parts().0;
+        let absolute = http::Request::builder()
+            .uri("http://attacker.example/")
+            .header(HOST, "localhost")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
         assert!(local().check(&absolute).is_err());
     }
 
@@ -133,18 +149,30 @@ mod tests {
             assert_eq!(check(&public, host, None), Ok(()), "{host}");
         }
         assert!(check(&public, "attacker.example:8080", None).is_err());
-        assert_eq!(check(&public.trusting(["attacker.example"]), "attacker.example:8080", None), Ok(()));
+        assert_eq!(
+            check(&public.trusting(["attacker.example"]), "attacker.example:8080", None),
+            Ok(())
+        );
     }
 
     #[test]
     fn pages_of_other_sites_are_not_answered() {
-        for (host, origin) in [("127.0.0.1:8080", "http://127.0.0.1:8080"), ("localhost", "http://localhost"), ("[::1]:80", "http://[::1]")]
-        {
+        for (host, origin) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("localhost", "http://localhost"),
+            ("[::1]:80", "http://[::1]"),
+        ] {
             assert_eq!(check(&local(), host, Some(origin)), Ok(()), "{origin}");
         }
-        for origin in
-            ["http://attacker.example", "http://localhost:3000", "http://127.0.0.1:8080", "null", "", "file:///", "https://localhost"]
-        {
+        for origin in [
+            "http://attacker.example",
+            "http://localhost:3000",
+            "http://127.0.0.1:8080",
+            "null",
+            "",
+            "file:///",
+            "https://localhost",
+        ] {
             let refused = check(&local(), "localhost:8080", Some(origin)).unwrap_err();
             assert!(refused.contains("another site"), "{origin}: {refused}");
         }

@@ -1,8 +1,9 @@
 //! How much one activation may use: its memory, and the moment its time ends.
 //!
-//! Memory is reserved before it is allocated. A [`MemoryBudget`] counts what one activation holds in the host (linear memories,
-//! tables, tensors, open objects, encoded requests and answers) and draws on the budget of the process, so that many activations
-//! within their own limits cannot exhaust the host together.
+//! Memory is reserved before it is allocated. A [`MemoryBudget`] counts what one activation holds
+//! in the host (linear memories, tables, tensors, open objects, encoded requests and answers) and
+//! draws on the budget of the process, so that many activations within their own limits cannot
+//! exhaust the host together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// A counter of bytes in use, with a limit and, where it is an activation's, the process's budget behind it.
+/// A counter of bytes in use, with a limit and, where it is an activation's, the process's budget
+/// behind it.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget(Arc<Counter>);
 
@@ -27,7 +29,11 @@ struct Counter {
 impl MemoryBudget {
     /// The budget of a whole process, `limit` in bytes.
     pub fn process(limit: u64) -> Self {
-        Self::new(limit, None, "the memory of all activations together (raise KEYNET_PROCESS_MEMORY)")
+        Self::new(
+            limit,
+            None,
+            "the memory of all activations together (raise KEYNET_PROCESS_MEMORY)",
+        )
     }
 
     /// The budget of one activation, `limit` in bytes, within this one.
@@ -36,10 +42,17 @@ impl MemoryBudget {
     }
 
     fn new(limit: u64, parent: Option<Self>, advice: &'static str) -> Self {
-        Self(Arc::new(Counter { limit, used: AtomicU64::new(0), peak: AtomicU64::new(0), parent, advice }))
+        Self(Arc::new(Counter {
+            limit,
+            used: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            parent,
+            advice,
+        }))
     }
 
-    /// Takes `bytes` for `what` (such as "a tensor"), before they are allocated. They are given back when the reservation is dropped.
+    /// Takes `bytes` for `what` (such as "a tensor"), before they are allocated. They are given
+    /// back when the reservation is dropped.
     ///
     /// # Errors
     /// `too-large`, naming the limit that was met and how to raise it.
@@ -50,12 +63,13 @@ impl MemoryBudget {
 
     fn take(&self, bytes: u64, what: &str) -> Result<()> {
         let counter = &*self.0;
-        let taken = counter
-            .used
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, |used| used.checked_add(bytes).filter(|total| *total <= counter.limit));
+        let taken = counter.used.try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|total| *total <= counter.limit)
+        });
         let Ok(before) = taken else {
             return Err(Error::too_large(format!(
-                "{what} of {bytes} bytes does not fit into {}: the limit is {} bytes and {} are in use",
+                "{what} of {bytes} bytes does not fit into {}: the limit is {} bytes and {} are in \
+                    use",
                 counter.advice,
                 counter.limit,
                 counter.used.load(Ordering::Relaxed),
@@ -156,7 +170,12 @@ impl CallBudget {
     /// # Errors
     /// What `call` answers, or `timeout` naming `what` spent the time.
     pub async fn within<T>(&self, what: &str, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let late = || Error::timeout(format!("{what} did not answer in the time this activation has left"));
+        let late = || {
+            Error::timeout(format!(
+                "{what} did not answer in the time this activation \
+            has left"
+            ))
+        };
         if self.remaining().is_zero() {
             return Err(late());
         }

@@ -29,7 +29,9 @@ impl Digest {
         let (mut hasher, mut size, mut buffer) = (Hasher::default(), 0, vec![0; 256 << 10]);
         loop {
             let read = reader.read(&mut buffer)?;
-            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok((hasher.finish(), size)) };
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                return Ok((hasher.finish(), size));
+            };
             hasher.update(bytes);
             size += u64::try_from(read).unwrap_or(u64::MAX);
         }
@@ -90,9 +92,13 @@ mod tests {
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!(Digest::of_reader(&b"bytes"[..]).unwrap(), (digest, 5));
         let hex = digest.hex();
-        for wrong in
-            [hex.clone(), format!("sha512:{hex}"), format!("sha256:{}", hex.to_uppercase()), format!("sha256:{hex}0"), String::new()]
-        {
+        for wrong in [
+            hex.clone(),
+            format!("sha512:{hex}"),
+            format!("sha256:{}", hex.to_uppercase()),
+            format!("sha256:{hex}0"),
+            String::new(),
+        ] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
     }

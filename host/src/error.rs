@@ -1,6 +1,7 @@
 //! What a capability answers with when it fails: `keynet:inference/types.error` without wasmtime.
 //!
-//! Every backend speaks this type, so that an action sees the same kinds whichever backend serves it.
+//! Every backend speaks this type, so that an action sees the same kinds whichever backend serves
+//! it.
 
 use std::fmt;
 
@@ -47,7 +48,8 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// One failed call. The message is one sentence for a person: it names the model, object or argument and holds no secret.
+/// One failed call. The message is one sentence for a person: it names the model, object or
+/// argument and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {

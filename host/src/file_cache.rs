@@ -1,8 +1,10 @@
-//! Files that can be made again, kept within a limit in bytes: what was used longest ago goes first.
+//! Files that can be made again, kept within a limit in bytes: what was used longest ago goes
+//! first.
 //!
-//! Several processes may share the folder. A file appears whole or not at all, one that goes while it is read stays readable to the
-//! process that has it open, and a process that finds a file gone makes it again. Files that were read from a read-only folder keep the
-//! time of their use as it was.
+//! Several processes may share the folder. A file appears whole or not at all, one that goes while
+//! it is read stays readable to the process that has it open, and a process that finds a file gone
+//! makes it again. Files that were read from a read-only folder keep the time of their use as it
+//! was.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
@@ -31,8 +33,8 @@ struct Kept {
 }
 
 impl FileCache {
-    /// The files in `folder`, which is made when the first is kept. Together they have at most `limit` bytes, unless the newest alone has
-    /// more.
+    /// The files in `folder`, which is made when the first is kept. Together they have at most
+    /// `limit` bytes, unless the newest alone has more.
     pub fn new(folder: impl Into<PathBuf>, limit: u64) -> Self {
         Self { folder: folder.into(), limit }
     }
@@ -47,8 +49,8 @@ impl FileCache {
         let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
     }
 
-    /// Keeps what `write` writes as the file at `path`, for this user alone, and removes what was used longest ago where there is too
-    /// much.
+    /// Keeps what `write` writes as the file at `path`, for this user alone, and removes what was
+    /// used longest ago where there is too much.
     ///
     /// # Errors
     /// The folder cannot be written, or an error of `write`.
@@ -78,7 +80,8 @@ impl FileCache {
     }
 }
 
-/// Adds the files of `folder` and, where they are `nested`, of the folders in it to `kept`, and removes abandoned drafts.
+/// Adds the files of `folder` and, where they are `nested`, of the folders in it to `kept`, and
+/// removes abandoned drafts.
 fn collect(folder: &Path, nested: bool, kept: &mut Vec<Kept>) -> io::Result<()> {
     let Some(entries) = there(fs::read_dir(folder))? else { return Ok(()) };
     for entry in entries {
@@ -134,7 +137,10 @@ mod tests {
     fn names(cache: &FileCache) -> Vec<String> {
         let mut kept = Vec::new();
         collect(&cache.folder, true, &mut kept).unwrap();
-        let mut names: Vec<_> = kept.iter().map(|file| file.path.strip_prefix(&cache.folder).unwrap().display().to_string()).collect();
+        let mut names: Vec<_> = kept
+            .iter()
+            .map(|file| file.path.strip_prefix(&cache.folder).unwrap().display().to_string())
+            .collect();
         names.sort();
         names
     }
@@ -177,7 +183,10 @@ mod tests {
             killed.set_modified(SystemTime::now() - ABANDONED * 2).unwrap();
         }
         keep(&cache, "b", 1, 2);
-        let mut left: Vec<_> = fs::read_dir(cache.path("engine")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut left: Vec<_> = fs::read_dir(cache.path("engine"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         left.sort();
         assert_eq!(left, [".keynet-writing", "a"]);
     }

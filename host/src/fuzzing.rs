@@ -1,9 +1,12 @@
-//! Entry points of the fuzz targets in `host/fuzz`: one function for each parser that meets the outside.
+//! Entry points of the fuzz targets in `host/fuzz`: one function for each parser that meets the
+//! outside.
 //!
-//! Each takes any bytes and asserts what must hold for all of them: the parser ends without a panic, a text that is read and written is
-//! read alike again, no secret is left, limits hold, and messages are short and free of characters that steer a terminal. The functions
-//! lie beside their parsers, in files called `fuzzing.rs`. `cargo test` runs every one over the committed inputs of `host/fuzz`.
-//! This module is not part of the API: it exists in tests and with the feature `fuzzing`.
+//! Each takes any bytes and asserts what must hold for all of them: the parser ends without a
+//! panic, a text that is read and written is read alike again, no secret is left, limits hold, and
+//! messages are short and free of characters that steer a terminal. The functions lie beside their
+//! parsers, in files called `fuzzing.rs`. `cargo test` runs every one over the committed inputs of
+//! `host/fuzz`. This module is not part of the API: it exists in tests and with the feature
+//! `fuzzing`.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -11,11 +14,14 @@ use std::path::Path;
 pub use crate::action::fuzzing::description;
 pub use crate::activation::fuzzing::log_lines;
 pub use crate::artifact::fuzzing::{
-    component, docker_config, layout_index, manifest, reference, registry_answer, signature, www_authenticate,
+    component, docker_config, layout_index, manifest, reference, registry_answer, signature,
+    www_authenticate,
 };
 pub use crate::config::fuzzing::{configuration, quantity};
 pub use crate::deployment::fuzzing::onnx;
-pub use crate::inference::fuzzing::{config_pbtxt, model_ref, size_expression, tensor, triton_answer};
+pub use crate::inference::fuzzing::{
+    config_pbtxt, model_ref, size_expression, tensor, triton_answer,
+};
 pub use crate::model_registry::fuzzing::mlflow;
 pub use crate::object_storage::fuzzing::{location, s3_answer, storage_request};
 pub use crate::openwhisk::fuzzing::{archive, init_body, parameters, run_body};
@@ -64,7 +70,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("www_authenticate", www_authenticate),
 ];
 
-/// Asserts what holds for every message that a person reads: it is short, and nothing in it steers a terminal.
+/// Asserts what holds for every message that a person reads: it is short, and nothing in it steers
+/// a terminal.
 #[track_caller]
 pub(crate) fn check_message(message: &dyn Display) {
     let message = message.to_string();
@@ -86,7 +93,8 @@ pub(crate) fn in_folder(with: impl FnOnce(&Path)) {
     FOLDER.with(|folder| folder.as_ref().map(|folder| with(folder.path())));
 }
 
-/// Returns `data` as text. Parsers of text are not asked about other bytes: their callers refuse those.
+/// Returns `data` as text. Parsers of text are not asked about other bytes: their callers refuse
+/// those.
 pub(crate) fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }
@@ -122,7 +130,8 @@ mod tests {
     fn every_target_has_a_file_and_every_file_a_target() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let files: BTreeSet<_> = files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+        let files: BTreeSet<_> =
+            files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
         assert_eq!(files, TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect());
     }
 

@@ -1,4 +1,5 @@
-//! What lives as long as the process: the engine, the linker, the backends, the policy, the memory of all activations.
+//! What lives as long as the process: the engine, the linker, the backends, the policy, the memory
+//! of all activations.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +10,9 @@ use crate::activation::{self, State};
 use crate::budget::MemoryBudget;
 use crate::capabilities::Backend;
 use crate::config::{Config, EmbeddedModelsConfig};
-use crate::engine::{AotCache, CompileLimits, Compiler, Cpu, Engine, EngineOptions, Precompiler, memory_left};
+use crate::engine::{
+    AotCache, CompileLimits, Compiler, Cpu, Engine, EngineOptions, Precompiler, memory_left,
+};
 use crate::error::Error;
 use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
 use crate::inference::triton::TritonInference;
@@ -37,7 +40,8 @@ pub enum HostError {
 }
 
 /// Opened when the first action that imports `storage` is loaded: nobody else needs a folder.
-type LazyStorage = LazyLock<Backend<ObjectStorage>, Box<dyn FnOnce() -> Backend<ObjectStorage> + Send + Sync>>;
+type LazyStorage =
+    LazyLock<Backend<ObjectStorage>, Box<dyn FnOnce() -> Backend<ObjectStorage> + Send + Sync>>;
 
 /// Where models are asked and objects are kept, as one configuration says.
 pub struct Backends {
@@ -53,24 +57,41 @@ impl Backends {
     /// Those that `config` names.
     pub fn of(config: &Config) -> Self {
         let models = inference(config);
-        Self { models: models.clone(), ..Self::new(config, registered(config, models), lazily(config)) }
+        Self {
+            models: models.clone(),
+            ..Self::new(config, registered(config, models), lazily(config))
+        }
     }
 
-    /// Those that `config` names. Of the servers that `own` names too, which are these backends', none is opened again.
+    /// Those that `config` names. Of the servers that `own` names too, which are these backends',
+    /// none is opened again.
     pub(crate) fn with_servers_of(&self, own: &Config, config: &Config) -> Self {
-        let same_models = config.triton == own.triton && config.embedded_models == own.embedded_models;
+        let same_models =
+            config.triton == own.triton && config.embedded_models == own.embedded_models;
         let models = if same_models { self.models.clone() } else { inference(config) };
         let same_registry = same_models && config.mlflow == own.mlflow;
         let same_storage = config.s3 == own.s3 && config.embedded_storage == own.embedded_storage;
         Self {
-            inference: if same_registry { self.inference.clone() } else { registered(config, models.clone()) },
+            inference: if same_registry {
+                self.inference.clone()
+            } else {
+                registered(config, models.clone())
+            },
             models,
-            storage: if same_storage { Arc::clone(&self.storage) } else { Arc::new(lazily(config)) },
+            storage: if same_storage {
+                Arc::clone(&self.storage)
+            } else {
+                Arc::new(lazily(config))
+            },
             default_model: config.model_name.as_deref().map(Arc::from),
         }
     }
 
-    fn new(config: &Config, inference: Backend<dyn InferenceBackend>, storage: LazyStorage) -> Self {
+    fn new(
+        config: &Config,
+        inference: Backend<dyn InferenceBackend>,
+        storage: LazyStorage,
+    ) -> Self {
         let default_model = config.model_name.as_deref().map(Arc::from);
         Self { models: inference.clone(), inference, storage: Arc::new(storage), default_model }
     }
@@ -101,7 +122,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host as `config` says, for a developer's own actions: without a policy file it grants what [`Policy::local`] does.
+    /// A host as `config` says, for a developer's own actions: without a policy file it grants what
+    /// [`Policy::local`] does.
     ///
     /// # Errors
     /// The policy file, the state folder or the machine.
@@ -117,7 +139,8 @@ impl Host {
         Self::as_configured(config, Backends::of(config), unless_given)
     }
 
-    /// A host that loads actions and lets them describe themselves, without models and objects: it makes no folder for them.
+    /// A host that loads actions and lets them describe themselves, without models and objects: it
+    /// makes no folder for them.
     ///
     /// # Errors
     /// As [`Host::new`].
@@ -129,14 +152,17 @@ impl Host {
     ///
     /// # Errors
     /// As [`Host::new`].
-    pub fn describing_under(config: &Config, unless_given: fn() -> Policy) -> Result<Self, HostError> {
+    pub fn describing_under(
+        config: &Config,
+        unless_given: fn() -> Policy,
+    ) -> Result<Self, HostError> {
         let none = || Error::unavailable("the action is only described");
         let backends = Backends::new(config, Err(none()), opened(Err(none())));
         Self::as_configured(&Config { concurrency: 1, ..config.clone() }, backends, unless_given)
     }
 
-    /// A host on an engine that was made before its action's configuration was known, for the container. Without a policy file it
-    /// grants what [`Policy::container`] does.
+    /// A host on an engine that was made before its action's configuration was known, for the
+    /// container. Without a policy file it grants what [`Policy::container`] does.
     ///
     /// # Errors
     /// The policy file or the machine.
@@ -144,7 +170,11 @@ impl Host {
         Self::assemble(engine, Backends::of(config), policy(config, Policy::container)?, config)
     }
 
-    fn as_configured(config: &Config, backends: Backends, unless_given: fn() -> Policy) -> Result<Self, HostError> {
+    fn as_configured(
+        config: &Config,
+        backends: Backends,
+        unless_given: fn() -> Policy,
+    ) -> Result<Self, HostError> {
         let policy = policy(config, unless_given)?;
         let engine = configured_engine(config, cache(config)?)?;
         Self::assemble(Arc::new(engine), backends, policy, config)
@@ -169,10 +199,20 @@ impl Host {
         policy: Policy,
         config: &Config,
     ) -> Result<Self, HostError> {
-        Self::assemble(Arc::new(engine), Backends::new(config, inference, opened(storage)), policy, config)
+        Self::assemble(
+            Arc::new(engine),
+            Backends::new(config, inference, opened(storage)),
+            policy,
+            config,
+        )
     }
 
-    fn assemble(engine: Arc<Engine>, backends: Backends, policy: Policy, config: &Config) -> Result<Self, HostError> {
+    fn assemble(
+        engine: Arc<Engine>,
+        backends: Backends,
+        policy: Policy,
+        config: &Config,
+    ) -> Result<Self, HostError> {
         // What the pool keeps was counted when its engine was made, perhaps for a higher limit.
         let kept = engine.resident().min(config.process_memory / 8);
         Ok(Self {
@@ -205,8 +245,8 @@ impl Host {
         self.backends.storage()
     }
 
-    /// Gives back what servers hold for this host, before the process ends. It takes a few seconds at most, also where a server does not
-    /// answer.
+    /// Gives back what servers hold for this host, before the process ends. It takes a few seconds
+    /// at most, also where a server does not answer.
     pub async fn close(&self) {
         if let Ok(inference) = self.backends.inference() {
             inference.close().await;
@@ -226,21 +266,33 @@ impl Host {
     }
 }
 
-/// The engine that `config` describes: the part of a host that can be made before anything is known of its action.
+/// The engine that `config` describes: the part of a host that can be made before anything is known
+/// of its action.
 ///
 /// # Errors
 /// The machine.
-pub(crate) fn configured_engine(config: &Config, cache: Option<AotCache>) -> Result<Engine, HostError> {
-    let (activations, memory) = (config.concurrency, config.process_memory.min(memory_left().unwrap_or(u64::MAX)));
-    Engine::new(EngineOptions { activations, memory, cpu: config.cpu, compiler: compiler(config), cache }).map_err(HostError::Engine)
+pub(crate) fn configured_engine(
+    config: &Config,
+    cache: Option<AotCache>,
+) -> Result<Engine, HostError> {
+    let (activations, memory) =
+        (config.concurrency, config.process_memory.min(memory_left().unwrap_or(u64::MAX)));
+    Engine::new(EngineOptions {
+        activations,
+        memory,
+        cpu: config.cpu,
+        compiler: compiler(config),
+        cache,
+    })
+    .map_err(HostError::Engine)
 }
 
 fn compiler(config: &Config) -> Compiler {
     Compiler::Child(CompileLimits { memory: config.compile_memory, time: config.compile_time })
 }
 
-/// The cache of compiled code that `config` describes; none where nothing can be written at all, as in a container whose file system is
-/// read-only.
+/// The cache of compiled code that `config` describes; none where nothing can be written at all, as
+/// in a container whose file system is read-only.
 ///
 /// # Errors
 /// Its key cannot be read or made.
@@ -251,7 +303,8 @@ pub(crate) fn cache(config: &Config) -> Result<Option<AotCache>, HostError> {
         tracing::warn!(
             folder = %config.state_dir.display(),
             why,
-            "compiled code is not kept; KEYNET_STATE_DIR and KEYNET_CACHE name folders that can be written"
+            "compiled code is not kept; KEYNET_STATE_DIR and KEYNET_CACHE name folders that can be \
+                written"
         );
         return Ok(None);
     }
@@ -259,7 +312,11 @@ pub(crate) fn cache(config: &Config) -> Result<Option<AotCache>, HostError> {
 }
 
 fn policy(config: &Config, unless_given: fn() -> Policy) -> Result<Policy, PolicyError> {
-    Ok(config.policy.as_deref().map_or_else(|| Ok(unless_given()), Policy::read)?.with_limits(&config.limits))
+    Ok(config
+        .policy
+        .as_deref()
+        .map_or_else(|| Ok(unless_given()), Policy::read)?
+        .with_limits(&config.limits))
 }
 
 /// The storage of `config`, opened when it is first asked for.
@@ -281,7 +338,10 @@ fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
 }
 
 /// `backend`, with the names of MLflow in front of it where one is configured.
-fn registered(config: &Config, backend: Backend<dyn InferenceBackend>) -> Backend<dyn InferenceBackend> {
+fn registered(
+    config: &Config,
+    backend: Backend<dyn InferenceBackend>,
+) -> Backend<dyn InferenceBackend> {
     match &config.mlflow {
         Some(mlflow) => Ok(Arc::new(Registered::new(backend?, ModelRegistry::open(mlflow)?))),
         None => backend,
@@ -289,8 +349,11 @@ fn registered(config: &Config, backend: Backend<dyn InferenceBackend>) -> Backen
 }
 
 fn storage(config: &Config, state: &StateDir) -> Backend<ObjectStorage> {
-    let limits =
-        StorageLimits { max_object_read: config.storage_max_read, max_object_write: config.storage_max_write, ..StorageLimits::default() };
+    let limits = StorageLimits {
+        max_object_read: config.storage_max_read,
+        max_object_write: config.storage_max_write,
+        ..StorageLimits::default()
+    };
     if let Some(s3) = &config.s3 {
         return Ok(Arc::new(ObjectStorage::of_s3(&S3Store::open(s3)?, limits)));
     }

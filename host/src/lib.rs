@@ -12,11 +12,12 @@
 //! # }
 //! ```
 //!
-//! Three lifetimes are kept apart: a [`Host`] lives as long as the process, an [`Action`] as long as its component is loaded, an
-//! activation for one run. Data flows one way: action → activation → capability → backend.
+//! Three lifetimes are kept apart: a [`Host`] lives as long as the process, an [`Action`] as long
+//! as its component is loaded, an activation for one run. Data flows one way: action → activation →
+//! capability → backend.
 //!
-//! A binary that loads actions must call [`engine::run_if_compiler`] first in `main`: components are compiled in a child process of the
-//! same binary.
+//! A binary that loads actions must call [`engine::run_if_compiler`] first in `main`: components
+//! are compiled in a child process of the same binary.
 
 pub mod action;
 pub mod activation;

@@ -1,13 +1,15 @@
 //! The natural sizes of what comes from outside: every cap that no operator sets, in one place.
 //!
-//! What an operator sets (memory, time, logs, handles, bytes of a call) is [`crate::policy::Limits`]. Sizes here are what a name, a
-//! location or a request can reasonably have. They are checked as soon as the text is seen, before it is parsed, copied or repeated in a
+//! What an operator sets (memory, time, logs, handles, bytes of a call) is
+//! [`crate::policy::Limits`]. Sizes here are what a name, a location or a request can reasonably
+//! have. They are checked as soon as the text is seen, before it is parsed, copied or repeated in a
 //! message.
 
 use crate::error::{Error, Result};
 use crate::quote::quoted;
 
-/// Bytes of a model as an action names it: its name and its version or alias, of 255 bytes each, with what stands around them.
+/// Bytes of a model as an action names it: its name and its version or alias, of 255 bytes each,
+/// with what stands around them.
 pub const MODEL: usize = 1024;
 
 /// Bytes of the name of one of a model's inputs or outputs.
@@ -72,7 +74,10 @@ pub fn check(what: &str, text: &str, most: usize) -> Result<()> {
     if text.len() <= most {
         return Ok(());
     }
-    Err(Error::invalid(format!("{what} is longer than the {most} bytes it can have: {}", quoted(text))))
+    Err(Error::invalid(format!(
+        "{what} is longer than the {most} bytes it can have: {}",
+        quoted(text)
+    )))
 }
 
 /// Checks that there are at most `most` of `what` (such as "inputs in one request").
@@ -107,7 +112,10 @@ mod tests {
         check("the name of an input", &"n".repeat(TENSOR_NAME), TENSOR_NAME).unwrap();
         let error = check("the name of an input", &"n".repeat(60 << 20), TENSOR_NAME).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
-        assert!(error.message.contains("the name of an input is longer than the 1024 bytes"), "{error}");
+        assert!(
+            error.message.contains("the name of an input is longer than the 1024 bytes"),
+            "{error}"
+        );
         assert!(error.message.len() < 400, "{} bytes", error.message.len());
         assert_eq!(check_count("inputs", 3, 2).unwrap_err().kind, ErrorKind::TooLarge);
     }

@@ -1,4 +1,5 @@
-//! A file that is seen when it is whole, and not before: whoever reads its name meanwhile finds the old one.
+//! A file that is seen when it is whole, and not before: whoever reads its name meanwhile finds the
+//! old one.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
@@ -13,8 +14,8 @@ use tempfile::{Builder, NamedTempFile};
 #[derive(Debug)]
 pub struct NewFile(Draft);
 
-/// A file without a name where the system has such, so that nothing is left of it when its process is killed; otherwise one with a
-/// name of its own, beside the one it will get.
+/// A file without a name where the system has such, so that nothing is left of it when its process
+/// is killed; otherwise one with a name of its own, beside the one it will get.
 #[derive(Debug)]
 enum Draft {
     Nameless(File),
@@ -37,10 +38,18 @@ impl NewFile {
     /// There is no such folder, or it cannot be written.
     pub fn beside(path: &Path, mode: u32) -> io::Result<Self> {
         let folder = folder(path);
-        let nameless = openat(CWD, folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::from_raw_mode(mode));
+        let nameless = openat(
+            CWD,
+            folder,
+            OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC,
+            Mode::from_raw_mode(mode),
+        );
         match nameless {
             Ok(file) => Ok(Self(Draft::Nameless(file.into()))),
-            Err(_) => named().permissions(Permissions::from_mode(mode)).tempfile_in(folder).map(|file| Self(Draft::Named(file))),
+            Err(_) => named()
+                .permissions(Permissions::from_mode(mode))
+                .tempfile_in(folder)
+                .map(|file| Self(Draft::Named(file))),
         }
     }
 
@@ -71,7 +80,10 @@ impl NewFile {
             Draft::Named(file) => file.into_temp_path(),
             Draft::Nameless(file) => {
                 let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let link = |name: &Path| linkat(CWD, own.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from);
+                let link = |name: &Path| {
+                    linkat(CWD, own.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW)
+                        .map_err(io::Error::from)
+                };
                 named().make_in(folder(path), link)?.into_temp_path()
             }
         };
@@ -108,8 +120,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("action.wasm");
         std::fs::write(&path, b"old").unwrap();
-        let nameless: fn(&Path) -> NewFile = |path| NewFile::beside(path, NewFile::PRIVATE).unwrap();
-        for make in [nameless, |path| NewFile(Draft::Named(named().tempfile_in(path.parent().unwrap()).unwrap()))] {
+        let nameless: fn(&Path) -> NewFile =
+            |path| NewFile::beside(path, NewFile::PRIVATE).unwrap();
+        for make in [nameless, |path| {
+            NewFile(Draft::Named(named().tempfile_in(path.parent().unwrap()).unwrap()))
+        }] {
             let abandoned = make(&path);
             abandoned.file().write_all(b"half").unwrap();
             drop(abandoned);
@@ -129,7 +144,9 @@ mod tests {
     #[test]
     fn the_mode_is_that_of_other_new_files() {
         let folder = tempfile::tempdir().unwrap();
-        let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+        let mode = |name: &str| {
+            std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777
+        };
         std::fs::write(folder.path().join("usual"), b"").unwrap();
         NewFile::write(&folder.path().join("ours"), NewFile::PLAIN, b"x").unwrap();
         assert_eq!(mode("ours"), mode("usual"));

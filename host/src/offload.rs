@@ -1,8 +1,9 @@
 //! Synchronous work whose time grows with foreign data, kept off the async workers.
 //!
-//! A worker that parses or checks for long runs no other activation meanwhile, and no timer. Work on more than [`INLINE`] bytes goes to
-//! the blocking pool, as many at once as there are processors, and its caller waits no longer than its deadline. Work that was abandoned
-//! there runs to its end and keeps what it holds, reservations included, until then.
+//! A worker that parses or checks for long runs no other activation meanwhile, and no timer. Work
+//! on more than [`INLINE`] bytes goes to the blocking pool, as many at once as there are
+//! processors, and its caller waits no longer than its deadline. Work that was abandoned there runs
+//! to its end and keeps what it holds, reservations included, until then.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -17,7 +18,8 @@ static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new(processors.max(2)))
 });
 
-/// Runs `work`, whose time grows with `bytes`: at once where they are few, else on the blocking pool. None if `deadline` came first.
+/// Runs `work`, whose time grows with `bytes`: at once where they are few, else on the blocking
+/// pool. None if `deadline` came first.
 pub(crate) async fn run<T: Send + 'static>(
     bytes: usize,
     deadline: Option<Instant>,

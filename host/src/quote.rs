@@ -1,15 +1,16 @@
 //! Foreign text in messages: quoted, escaped and cut.
 //!
-//! Names, locations and other text that a guest, a caller or a server chose may be long, and may contain characters that steer a
-//! terminal or reorder what a person reads. Every message that repeats such text does it through [`quoted`] or [`shown`].
+//! Names, locations and other text that a guest, a caller or a server chose may be long, and may
+//! contain characters that steer a terminal or reorder what a person reads. Every message that
+//! repeats such text does it through [`quoted`] or [`shown`].
 
 use std::fmt::{self, Write as _};
 
 /// The characters of foreign text that a message repeats.
 pub const MAX_SHOWN: usize = 200;
 
-/// Returns `text` in double quotes, escaped as in Rust and cut after [`MAX_SHOWN`] characters. A cut text is followed by its length in
-/// bytes.
+/// Returns `text` in double quotes, escaped as in Rust and cut after [`MAX_SHOWN`] characters. A
+/// cut text is followed by its length in bytes.
 pub fn quoted(text: &str) -> Quoted<'_> {
     Quoted { text, quotes: true }
 }
@@ -19,8 +20,9 @@ pub fn shown(text: &str) -> Quoted<'_> {
     Quoted { text, quotes: false }
 }
 
-/// Returns the text of `value`, cut after `most` characters: formatting ends there, so that what `value` would still write costs
-/// nothing. It is escaped as by [`shown`], except that line breaks stay.
+/// Returns the text of `value`, cut after `most` characters: formatting ends there, so that what
+/// `value` would still write costs nothing. It is escaped as by [`shown`], except that line breaks
+/// stay.
 pub fn bounded(value: impl fmt::Display, most: usize) -> String {
     let mut bounded = Bounded { text: String::new(), left: most };
     if write!(bounded, "{value}").is_err() {
@@ -29,12 +31,13 @@ pub fn bounded(value: impl fmt::Display, most: usize) -> String {
     bounded.text
 }
 
-/// Returns a server's own words on one line of at most `most` characters, without characters that steer a terminal and without runs of
-/// spaces. A line that is cut ends in `…`.
+/// Returns a server's own words on one line of at most `most` characters, without characters that
+/// steer a terminal and without runs of spaces. A line that is cut ends in `…`.
 pub fn on_one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut left = most;
-    for word in text.split(|c: char| c.is_whitespace() || steers(c)).filter(|word| !word.is_empty()) {
+    for word in text.split(|c: char| c.is_whitespace() || steers(c)).filter(|word| !word.is_empty())
+    {
         let space = usize::from(!line.is_empty());
         let whole = word.chars().count() + space;
         if whole > left {
@@ -71,14 +74,15 @@ impl fmt::Write for Bounded {
     }
 }
 
-/// Whether a terminal or a reader could take `c` for something other than text: control characters, characters that change the
-/// direction of writing, and characters without a width.
+/// Whether a terminal or a reader could take `c` for something other than text: control characters,
+/// characters that change the direction of writing, and characters without a width.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Foreign text as a message shows it. It is never held twice: formatting writes at most [`MAX_SHOWN`] characters of it.
+/// Foreign text as a message shows it. It is never held twice: formatting writes at most
+/// [`MAX_SHOWN`] characters of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a> {
     text: &'a str,

@@ -1,4 +1,5 @@
-//! The host's own folder: keys that only this host knows, kept away from everything an action or a cache can touch.
+//! The host's own folder: keys that only this host knows, kept away from everything an action or a
+//! cache can touch.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -22,37 +23,58 @@ impl StateDir {
         Self(path.into())
     }
 
-    /// Returns why the key called `name`, which is not there, cannot be made: this process may not write where it would lie. `None` if it
-    /// is there, or can be made as far as that can be told.
+    /// Returns why the key called `name`, which is not there, cannot be made: this process may not
+    /// write where it would lie. `None` if it is there, or can be made as far as that can be told.
     pub fn why_without(&self, name: &str) -> Option<&'static str> {
-        let folder = self.0.ancestors().find(|path| path.is_dir()).filter(|_| !self.0.join(name).exists())?;
-        if rustix::fs::statvfs(folder).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        let folder = self
+            .0
+            .ancestors()
+            .find(|path| path.is_dir())
+            .filter(|_| !self.0.join(name).exists())?;
+        if rustix::fs::statvfs(folder)
+            .is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY))
+        {
             return Some("the file system is read-only");
         }
-        let may = rustix::fs::accessat(rustix::fs::CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+        let may = rustix::fs::accessat(
+            rustix::fs::CWD,
+            folder,
+            Access::WRITE_OK | Access::EXEC_OK,
+            AtFlags::EACCESS,
+        );
         matches!(may, Err(Errno::ACCESS | Errno::PERM)).then_some("this user may not write there")
     }
 
-    /// The 32-byte key called `name`, made from the system's randomness the first time it is asked for. Two processes that make it at
-    /// once get the same. Blocks.
+    /// The 32-byte key called `name`, made from the system's randomness the first time it is asked
+    /// for. Two processes that make it at once get the same. Blocks.
     ///
     /// # Errors
-    /// For the operator, naming the path. `denied`: the file can be read by others or belongs to another user. `invalid`: it is no key.
-    /// `unavailable`: it cannot be read or written.
+    /// For the operator, naming the path. `denied`: the file can be read by others or belongs to
+    /// another user. `invalid`: it is no key. `unavailable`: it cannot be read or written.
     pub fn key(&self, name: &str) -> Result<[u8; BYTES]> {
         self.key_outside(name, None)
     }
 
-    /// As [`StateDir::key`], for a key that must not lie in `folder`, where actions could read it as an object: that is `denied`.
+    /// As [`StateDir::key`], for a key that must not lie in `folder`, where actions could read it
+    /// as an object: that is `denied`.
     ///
     /// # Errors
     /// As [`StateDir::key`].
     pub fn key_outside(&self, name: &str, folder: Option<&Path>) -> Result<[u8; BYTES]> {
         let failed = |doing: &str, path: &Path, error: &io::Error| {
-            Error::unavailable(format!("cannot {doing} {}: {error}; KEYNET_STATE_DIR says where keys are kept", path.display()))
+            Error::unavailable(format!(
+                "cannot {doing} {}: {error}; KEYNET_STATE_DIR says where \
+                keys are kept",
+                path.display()
+            ))
         };
-        std::fs::create_dir_all(&self.0).map_err(|error| failed("make the state folder", &self.0, &error))?;
-        let path = self.0.canonicalize().map_err(|error| failed("open the state folder", &self.0, &error))?.join(name);
+        std::fs::create_dir_all(&self.0)
+            .map_err(|error| failed("make the state folder", &self.0, &error))?;
+        let path = self
+            .0
+            .canonicalize()
+            .map_err(|error| failed("open the state folder", &self.0, &error))?
+            .join(name);
         refuse_inside(&path, folder)?;
         let file = match File::open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -63,7 +85,10 @@ impl StateDir {
         };
         let file = file.map_err(|error| failed("read the key", &path, &error))?;
         // The file itself may be a link, as mounted secrets are.
-        refuse_inside(&path.canonicalize().map_err(|error| failed("read the key", &path, &error))?, folder)?;
+        refuse_inside(
+            &path.canonicalize().map_err(|error| failed("read the key", &path, &error))?,
+            folder,
+        )?;
         read(file, &path)
     }
 }
@@ -71,7 +96,8 @@ impl StateDir {
 fn refuse_inside(path: &Path, folder: Option<&Path>) -> Result<()> {
     match folder {
         Some(folder) if path.starts_with(folder) => Err(Error::denied(format!(
-            "the key {} lies in the storage folder {}, where actions could read it: put KEYNET_STATE_DIR elsewhere",
+            "the key {} lies in the storage folder {}, where actions could read it: put \
+                KEYNET_STATE_DIR elsewhere",
             path.display(),
             folder.display()
         ))),
@@ -80,30 +106,48 @@ fn refuse_inside(path: &Path, folder: Option<&Path>) -> Result<()> {
 }
 
 fn read(file: File, path: &Path) -> Result<[u8; BYTES]> {
-    let metadata = file.metadata().map_err(|error| Error::unavailable(format!("cannot read the key {}: {error}", path.display())))?;
+    let metadata = file.metadata().map_err(|error| {
+        Error::unavailable(format!(
+            "cannot read the key \
+        {}: {error}",
+            path.display()
+        ))
+    })?;
     if metadata.mode() & 0o077 != 0 {
         return Err(Error::denied(format!(
-            "the key {} can be read by others (mode {:04o}): run `chmod 600` on it, or delete it to get a new one",
+            "the key {} can be read by others (mode {:04o}): run `chmod 600` on it, or delete it \
+                to get a new one",
             path.display(),
             metadata.mode() & 0o7777
         )));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
-        return Err(Error::denied(format!("the key {} belongs to another user ({}, not {me})", path.display(), metadata.uid())));
+        return Err(Error::denied(format!(
+            "the key {} belongs to another user ({}, not {me})",
+            path.display(),
+            metadata.uid()
+        )));
     }
     let mut key = Vec::with_capacity(BYTES + 1);
-    file.take(BYTES as u64 + 1)
-        .read_to_end(&mut key)
-        .map_err(|error| Error::unavailable(format!("cannot read the key {}: {error}", path.display())))?;
-    <[u8; BYTES]>::try_from(key)
-        .map_err(|_| Error::invalid(format!("the key {} does not have {BYTES} bytes: delete it to get a new one", path.display())))
+    file.take(BYTES as u64 + 1).read_to_end(&mut key).map_err(|error| {
+        Error::unavailable(format!("cannot read the key {}: {error}", path.display()))
+    })?;
+    <[u8; BYTES]>::try_from(key).map_err(|_| {
+        Error::invalid(format!(
+            "the key {} does not have {BYTES} bytes: delete it to \
+            get a new one",
+            path.display()
+        ))
+    })
 }
 
 /// Written beside and linked into place: whoever comes second finds the whole key of the first.
 fn create(path: &Path) -> io::Result<()> {
-    let unfinished = Unfinished(path.with_extension(format!("{}.new", uuid::Uuid::new_v4().simple())));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished.0)?;
+    let unfinished =
+        Unfinished(path.with_extension(format!("{}.new", uuid::Uuid::new_v4().simple())));
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished.0)?;
     file.write_all(&random()?)?;
     file.sync_all()?;
     match std::fs::hard_link(&unfinished.0, path) {
@@ -147,16 +191,26 @@ mod tests {
         assert_ne!(key, [0; BYTES]);
         assert_eq!(load_or_create(&state.path().join("deep"), folder).unwrap(), key);
         assert_ne!(StateDir::new(state.path()).key("another.key").unwrap(), key);
-        let names: Vec<_> = std::fs::read_dir(state.path().join("deep")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let names: Vec<_> = std::fs::read_dir(state.path().join("deep"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         assert_eq!(names, [FILE]);
-        assert_eq!(std::fs::metadata(state.path().join("deep").join(FILE)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(state.path().join("deep").join(FILE)).unwrap().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]
     fn many_who_make_it_at_once_get_the_same() {
         let state = tempfile::tempdir().unwrap();
         let keys: Vec<_> = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..8).map(|_| scope.spawn(|| load_or_create(state.path(), Path::new("/nowhere")).unwrap())).collect();
+            let makers: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| load_or_create(state.path(), Path::new("/nowhere")).unwrap())
+                })
+                .collect();
             makers.into_iter().map(|maker| maker.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
@@ -175,7 +229,10 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         for wrong in [&[1; 31][..], &[1; 33], &[]] {
             std::fs::write(&file, wrong).unwrap();
-            assert_eq!(load_or_create(state.path(), Path::new("/nowhere")).unwrap_err().kind, Kind::Invalid);
+            assert_eq!(
+                load_or_create(state.path(), Path::new("/nowhere")).unwrap_err().kind,
+                Kind::Invalid
+            );
         }
     }
 

@@ -1,6 +1,8 @@
-//! The operator tests that ONNX ships, run in process: each answers what ONNX says, or is refused when its model is loaded.
+//! The operator tests that ONNX ships, run in process: each answers what ONNX says, or is refused
+//! when its model is loaded.
 //!
-//! `tests/onnx-operators install` fetches them, which the test does where they are missing. `tests/onnx-operators table` writes what was found into `docs/models.md`.
+//! `tests/onnx-operators install` fetches them, which the test does where they are missing.
+//! `tests/onnx-operators table` writes what was found into `docs/models.md`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
@@ -13,7 +15,10 @@ use std::time::{Duration, Instant};
 use half::f16;
 use keynet_host::budget::{CallBudget, MemoryBudget};
 use keynet_host::inference::embedded::{EmbeddedInference, EmbeddedLimits};
-use keynet_host::inference::{DataType, InferenceBackend, InferenceRequest, ModelMetadata, NamedTensor, Shape, Tensor, TensorInfo};
+use keynet_host::inference::{
+    DataType, InferenceBackend, InferenceRequest, ModelMetadata, NamedTensor, Shape, Tensor,
+    TensorInfo,
+};
 use rten_onnx::onnx::{DataType as Element, ModelProto, TensorProto};
 use rten_onnx::protobuf::{DecodeMessage, ValueReader};
 
@@ -44,13 +49,20 @@ struct Case {
 fn operator_tests() -> PathBuf {
     let cache = std::env::var_os("KEYNET_CACHE").map(PathBuf::from).unwrap_or_else(|| {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache")).join("keynet-inference")
+        cache
+            .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"))
+            .join("keynet-inference")
     });
-    let folder = std::env::var_os("ONNX_OPERATORS").map(PathBuf::from).unwrap_or_else(|| cache.join("onnx-operators-1.16.2"));
+    let folder = std::env::var_os("ONNX_OPERATORS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| cache.join("onnx-operators-1.16.2"));
     if !folder.join(".done").exists() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/onnx-operators");
         let installed = std::process::Command::new(script).arg("install").status();
-        assert!(installed.is_ok_and(|status| status.success()), "tests/onnx-operators install failed");
+        assert!(
+            installed.is_ok_and(|status| status.success()),
+            "tests/onnx-operators install failed"
+        );
     }
     folder
 }
@@ -59,8 +71,11 @@ fn operator_tests() -> PathBuf {
 fn operator(model: &Path) -> String {
     let model = ModelProto::parse_file(File::open(model).unwrap()).unwrap();
     let nodes = model.graph.map(|graph| graph.node).unwrap_or_default();
-    let mut operators: Vec<_> =
-        nodes.iter().map(|node| node.op_type.as_deref().unwrap_or_default()).filter(|operator| *operator != "Constant").collect();
+    let mut operators: Vec<_> = nodes
+        .iter()
+        .map(|node| node.op_type.as_deref().unwrap_or_default())
+        .filter(|operator| *operator != "Constant")
+        .collect();
     operators.sort_unstable();
     operators.dedup();
     match operators.as_slice() {
@@ -79,7 +94,9 @@ fn tensor(file: &Path, port: &TensorInfo) -> Option<Tensor> {
         DataType::Fp64 => proto.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
         DataType::Int64 => proto.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
         DataType::Int32 => proto.int32_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        DataType::Fp16 => proto.int32_data.iter().flat_map(|value| (*value as u16).to_le_bytes()).collect(),
+        DataType::Fp16 => {
+            proto.int32_data.iter().flat_map(|value| (*value as u16).to_le_bytes()).collect()
+        }
         _ => proto.int32_data.iter().map(|value| *value as u8).collect(),
     });
     let same = match port.data_type {
@@ -93,17 +110,30 @@ fn tensor(file: &Path, port: &TensorInfo) -> Option<Tensor> {
         DataType::Bool => of(Element::BOOL),
         _ => false,
     };
-    same.then(|| Tensor::new(port.data_type, Shape::new(proto.dims.clone()).unwrap(), data.into(), None).unwrap())
+    same.then(|| {
+        Tensor::new(port.data_type, Shape::new(proto.dims.clone()).unwrap(), data.into(), None)
+            .unwrap()
+    })
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
     let data = tensor.data();
     match tensor.data_type() {
-        DataType::Fp32 => data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect(),
-        DataType::Fp64 => data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect(),
-        DataType::Fp16 => data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).into()).collect(),
-        DataType::Int64 => data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes) as f64).collect(),
-        DataType::Int32 => data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect(),
+        DataType::Fp32 => {
+            data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect()
+        }
+        DataType::Fp64 => {
+            data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+        }
+        DataType::Fp16 => {
+            data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).into()).collect()
+        }
+        DataType::Int64 => {
+            data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes) as f64).collect()
+        }
+        DataType::Int32 => {
+            data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect()
+        }
         DataType::Int8 => data.iter().map(|byte| (*byte as i8).into()).collect(),
         _ => data.iter().map(|byte| (*byte).into()).collect(),
     }
@@ -112,10 +142,18 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
 /// What is wrong with an answer.
 fn difference(expected: &Tensor, got: &Tensor) -> Option<String> {
     if expected.shape() != got.shape() || expected.data_type() != got.data_type() {
-        return Some(format!("{} {} in the place of {} {}", got.data_type(), got.shape(), expected.data_type(), expected.shape()));
+        return Some(format!(
+            "{} {} in the place of {} {}",
+            got.data_type(),
+            got.shape(),
+            expected.data_type(),
+            expected.shape()
+        ));
     }
     let close = |(expected, got): (f64, f64)| {
-        expected == got || (expected.is_nan() && got.is_nan()) || (expected - got).abs() <= ABSOLUTE + RELATIVE * expected.abs()
+        expected == got
+            || (expected.is_nan() && got.is_nan())
+            || (expected - got).abs() <= ABSOLUTE + RELATIVE * expected.abs()
     };
     let (expected, got) = (numbers(expected), numbers(got));
     let place = (0..expected.len()).find(|index| !close((expected[*index], got[*index])))?;
@@ -123,18 +161,33 @@ fn difference(expected: &Tensor, got: &Tensor) -> Option<String> {
 }
 
 /// What came of one set of inputs and outputs.
-async fn ask(backend: &EmbeddedInference, budget: &CallBudget, metadata: &ModelMetadata, set: &Path) -> (Outcome, String) {
+async fn ask(
+    backend: &EmbeddedInference,
+    budget: &CallBudget,
+    metadata: &ModelMetadata,
+    set: &Path,
+) -> (Outcome, String) {
     let mut inputs = Vec::new();
     for (index, port) in metadata.inputs.iter().enumerate() {
         let Some(tensor) = tensor(&set.join(format!("input_{index}.pb")), port) else {
-            return (Outcome::Wrong, format!("input {} is not of the type that the model declares", port.name));
+            return (
+                Outcome::Wrong,
+                format!("input {} is not of the type that the model declares", port.name),
+            );
         };
         inputs.push(NamedTensor { name: port.name.clone(), tensor });
     }
-    let request = InferenceRequest { model: "m".parse().unwrap(), inputs, outputs: Vec::new(), parameters: serde_json::Map::new() };
+    let request = InferenceRequest {
+        model: "m".parse().unwrap(),
+        inputs,
+        outputs: Vec::new(),
+        parameters: serde_json::Map::new(),
+    };
     let answer = match backend.predict(request, budget).await {
         Ok(answer) => answer,
-        Err(error) if error.kind == keynet_host::ErrorKind::Internal => return (Outcome::Wrong, error.message),
+        Err(error) if error.kind == keynet_host::ErrorKind::Internal => {
+            return (Outcome::Wrong, error.message);
+        }
         Err(error) => return (Outcome::RefusedByValues, error.message),
     };
     for (index, port) in metadata.outputs.iter().enumerate() {
@@ -151,15 +204,26 @@ async fn run(folder: &Path) -> Case {
     let models = tempfile::tempdir().unwrap();
     fs::create_dir_all(models.path().join("m/1")).unwrap();
     fs::copy(folder.join("model.onnx"), models.path().join("m/1/model.onnx")).unwrap();
-    let case = |outcome, text| Case { name, operator: operator(&folder.join("model.onnx")), outcome, text };
+    let case = |outcome, text| Case {
+        name,
+        operator: operator(&folder.join("model.onnx")),
+        outcome,
+        text,
+    };
     let backend = EmbeddedInference::open(models.path(), EmbeddedLimits::default()).unwrap();
-    let budget = CallBudget { memory: MemoryBudget::process(1 << 30), deadline: Instant::now() + Duration::from_secs(120) };
+    let budget = CallBudget {
+        memory: MemoryBudget::process(1 << 30),
+        deadline: Instant::now() + Duration::from_secs(120),
+    };
     let metadata = match backend.metadata(&"m".parse().unwrap(), &budget).await {
         Ok(metadata) => metadata,
         Err(error) => return case(Outcome::Refused, error.message),
     };
     let (mut worst, mut why) = (Outcome::Right, String::new());
-    for set in (0..).map(|index| folder.join(format!("test_data_set_{index}"))).take_while(|set| set.exists()) {
+    for set in (0..)
+        .map(|index| folder.join(format!("test_data_set_{index}")))
+        .take_while(|set| set.exists())
+    {
         let (outcome, text) = ask(&backend, &budget, &metadata, &set).await;
         if outcome > worst {
             (worst, why) = (outcome, text);
@@ -174,11 +238,22 @@ fn table(cases: &[Case]) -> String {
         counts.entry(&case.operator).or_default()[case.outcome as usize] += 1;
     }
     let mut all = [0; 4];
-    counts.values().flat_map(|counts| counts.iter().enumerate()).for_each(|(index, count)| all[index] += count);
+    counts
+        .values()
+        .flat_map(|counts| counts.iter().enumerate())
+        .for_each(|(index, count)| all[index] += count);
     let mut text = String::from("| operator | right | refused | wrong |\n|---|---|---|---|\n");
-    writeln!(text, "| **all** | **{}** | **{}** | **{}** |", all[0], all[1] + all[2], all[3]).unwrap();
+    writeln!(text, "| **all** | **{}** | **{}** | **{}** |", all[0], all[1] + all[2], all[3])
+        .unwrap();
     for (operator, counts) in &counts {
-        writeln!(text, "| {operator} | {} | {} | {} |", counts[0], counts[1] + counts[2], counts[3]).unwrap();
+        writeln!(
+            text,
+            "| {operator} | {} | {} | {} |",
+            counts[0],
+            counts[1] + counts[2],
+            counts[3]
+        )
+        .unwrap();
     }
     text
 }
@@ -197,7 +272,9 @@ async fn every_operator_test_of_onnx_is_answered_rightly_or_refused_when_its_mod
     let mut folders = Vec::new();
     for kind in ["node", "simple", "pytorch-operator", "pytorch-converted"] {
         let entries = fs::read_dir(tests.join(kind)).unwrap().map(|entry| entry.unwrap().path());
-        folders.extend(entries.filter(|folder| folder.join("model.onnx").exists() && folder.join("test_data_set_0").exists()));
+        folders.extend(entries.filter(|folder| {
+            folder.join("model.onnx").exists() && folder.join("test_data_set_0").exists()
+        }));
     }
     folders.sort();
     if let Ok(only) = std::env::var("ONNX_OPERATORS_ONLY") {
@@ -209,7 +286,15 @@ async fn every_operator_test_of_onnx_is_answered_rightly_or_refused_when_its_mod
     }
     let mut report = String::new();
     for case in &cases {
-        writeln!(report, "{:?}\t{}\t{}\t{}", case.outcome, case.operator, case.name, case.text.replace('\n', " ")).unwrap();
+        writeln!(
+            report,
+            "{:?}\t{}\t{}\t{}",
+            case.outcome,
+            case.operator,
+            case.name,
+            case.text.replace('\n', " ")
+        )
+        .unwrap();
     }
     fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx-operators.tsv"), &report).unwrap();
     let table = table(&cases);
@@ -220,6 +305,8 @@ async fn every_operator_test_of_onnx_is_answered_rightly_or_refused_when_its_mod
     let wrong: Vec<_> = report.lines().filter(|line| line.starts_with("Wrong")).collect();
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     // Only what a request brings may be refused so late.
-    let late = report.lines().filter(|line| line.starts_with("RefusedByValues") && !line.contains("models run in process have FP64"));
+    let late = report.lines().filter(|line| {
+        line.starts_with("RefusedByValues") && !line.contains("models run in process have FP64")
+    });
     assert_eq!(late.collect::<Vec<_>>(), Vec::<&str>::new());
 }

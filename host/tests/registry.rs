@@ -1,4 +1,5 @@
-//! Artifacts against a real registry in each of its modes, and against `skopeo` and `openssl`, which read what is made here.
+//! Artifacts against a real registry in each of its modes, and against `skopeo` and `openssl`,
+//! which read what is made here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use keynet_host::Digest;
 use keynet_host::artifact::{
-    self, About, ArtifactError, ArtifactRef, Blob, BlobEvent, Content, Credential, Given, PrivateKey, Progress, RawManifest,
-    RegistryOptions, Retry, Store, Target,
+    self, About, ArtifactError, ArtifactRef, Blob, BlobEvent, Content, Credential, Given,
+    PrivateKey, Progress, RawManifest, RegistryOptions, Retry, Store, Target,
 };
 use keynet_host::config::Secret;
 use keynet_test_servers::RealServer;
@@ -27,11 +28,18 @@ impl Progress for Seen {
 
 impl Seen {
     fn events(&self, blob: &Blob) -> Vec<BlobEvent> {
-        self.0.lock().unwrap().drain(..).filter(|(of, _)| of == blob).map(|(_, event)| event).collect()
+        self.0
+            .lock()
+            .unwrap()
+            .drain(..)
+            .filter(|(of, _)| of == blob)
+            .map(|(_, event)| event)
+            .collect()
     }
 }
 
-/// A component that is as large as is wanted: a custom section with `size` bytes that do not compress.
+/// A component that is as large as is wanted: a custom section with `size` bytes that do not
+/// compress.
 fn component(size: usize) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut noise = std::iter::repeat_with(move || {
@@ -61,13 +69,21 @@ fn component(size: usize) -> Vec<u8> {
 }
 
 fn about() -> About {
-    About { name: Some("hello".to_owned()), description: Some("Says hello.".to_owned()), ..About::default() }
+    About {
+        name: Some("hello".to_owned()),
+        description: Some("Says hello.".to_owned()),
+        ..About::default()
+    }
 }
 
 fn options(server: &RealServer, mode: &str) -> RegistryOptions {
     let mut options = RegistryOptions {
         credentials: Arc::new(artifact::Anonymous),
-        retry: Retry { times: 2, first: Duration::from_millis(10), longest: Duration::from_millis(100) },
+        retry: Retry {
+            times: 2,
+            first: Duration::from_millis(10),
+            longest: Duration::from_millis(100),
+        },
         ..RegistryOptions::default()
     };
     if mode != "none" {
@@ -90,15 +106,21 @@ fn reference(server: &RealServer, path: &str) -> ArtifactRef {
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
-    let ended = Command::new(program).args(arguments).env_remove("REGISTRY_AUTH_FILE").output().unwrap();
-    assert!(ended.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
+    let ended =
+        Command::new(program).args(arguments).env_remove("REGISTRY_AUTH_FILE").output().unwrap();
+    assert!(
+        ended.status.success(),
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
     String::from_utf8(ended.stdout).unwrap()
 }
 
 async fn pushed_and_pulled(mode: &str) {
     let server = RealServer::registry(mode);
     let seen = Arc::new(Seen::default());
-    let options = RegistryOptions { progress: seen.clone(), chunk: 1 << 20, ..options(&server, mode) };
+    let options =
+        RegistryOptions { progress: seen.clone(), chunk: 1 << 20, ..options(&server, mode) };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("action.wasm");
     let bytes = component(3_500_000);
@@ -106,7 +128,8 @@ async fn pushed_and_pulled(mode: &str) {
     let target = reference(&server, "team/hello:1.0");
 
     // Pushed in chunks, byte by byte the same, wherever it is read from.
-    let pushed = artifact::push(&Content::File(file.clone()), &about(), &target, &options).await.unwrap();
+    let pushed =
+        artifact::push(&Content::File(file.clone()), &about(), &target, &options).await.unwrap();
     assert_eq!(pushed.component, Blob::of(&bytes));
     let events = seen.events(&pushed.component);
     assert_eq!(events.last(), Some(&BlobEvent::Done));
@@ -114,7 +137,10 @@ async fn pushed_and_pulled(mode: &str) {
     let pulled = artifact::pull(&target, &options).await.unwrap();
     assert!(pulled.bytes == bytes);
     assert_eq!((pulled.look.digest, &pulled.look.reference), (pushed.digest, &pushed.reference));
-    assert_eq!(artifact::pull(&pushed.reference, &options).await.unwrap().look.digest, pushed.digest);
+    assert_eq!(
+        artifact::pull(&pushed.reference, &options).await.unwrap().look.digest,
+        pushed.digest
+    );
     let out = folder.path().join("out.wasm");
     artifact::pull_to_file(&target, &out, &options).await.unwrap();
     assert!(std::fs::read(&out).unwrap() == bytes);
@@ -122,8 +148,13 @@ async fn pushed_and_pulled(mode: &str) {
 
     // Again: nothing is sent, and it is the same artifact.
     seen.0.lock().unwrap().clear();
-    let again = artifact::push(&Content::Bytes(bytes.clone().into()), &about(), &target, &options).await.unwrap();
-    assert_eq!((again.digest, seen.events(&pushed.component)), (pushed.digest, vec![BlobEvent::Exists]));
+    let again = artifact::push(&Content::Bytes(bytes.clone().into()), &about(), &target, &options)
+        .await
+        .unwrap();
+    assert_eq!(
+        (again.digest, seen.events(&pushed.component)),
+        (pushed.digest, vec![BlobEvent::Exists])
+    );
 
     // Looked at, tagged, listed.
     let look = artifact::look(&target, &options).await.unwrap();
@@ -131,8 +162,12 @@ async fn pushed_and_pulled(mode: &str) {
     assert_eq!(artifact::tag(&target, "latest", &options).await.unwrap(), pushed.digest);
     let store = Store::open(&target, &options).unwrap();
     assert_eq!(store.tags().await.unwrap(), ["1.0", "latest"]);
-    let missing = artifact::look(&reference(&server, "team/hello:2.0"), &options).await.unwrap_err();
-    assert!(matches!(&missing, ArtifactError::NotFound { what, .. } if what.contains("2.0")), "{missing}");
+    let missing =
+        artifact::look(&reference(&server, "team/hello:2.0"), &options).await.unwrap_err();
+    assert!(
+        matches!(&missing, ArtifactError::NotFound { what, .. } if what.contains("2.0")),
+        "{missing}"
+    );
 
     // Taken over by another repository of the registry.
     let other = Store::open(&reference(&server, "other/hello:1.0"), &options).unwrap();
@@ -152,7 +187,10 @@ async fn pushed_and_pulled(mode: &str) {
         assert_eq!(artifact::sign(&target, &key, &options).await.unwrap(), pushed.digest);
     }
     for key in [&key, &stranger] {
-        assert_eq!(artifact::verify(&target, &key.public(), &options).await.unwrap(), pushed.digest);
+        assert_eq!(
+            artifact::verify(&target, &key.public(), &options).await.unwrap(),
+            pushed.digest
+        );
     }
 
     // As others see it.
@@ -171,8 +209,13 @@ async fn pushed_and_pulled(mode: &str) {
     let image = format!("docker://{target}");
     let manifest = run("skopeo", &[&arguments[..], &[&image]].concat());
     assert_eq!(Digest::of(manifest.as_bytes()), pushed.digest);
-    let signatures = format!("docker://{}/team/hello:sha256-{}.sig", server.get("REGISTRY"), pushed.digest.hex());
-    let signatures: serde_json::Value = serde_json::from_str(&run("skopeo", &[&arguments[..], &[&signatures]].concat())).unwrap();
+    let signatures = format!(
+        "docker://{}/team/hello:sha256-{}.sig",
+        server.get("REGISTRY"),
+        pushed.digest.hex()
+    );
+    let signatures: serde_json::Value =
+        serde_json::from_str(&run("skopeo", &[&arguments[..], &[&signatures]].concat())).unwrap();
     assert_eq!(signatures["layers"].as_array().unwrap().len(), 2, "each signed once: {signatures}");
 }
 
@@ -202,21 +245,38 @@ async fn who_is_not_let_in_is_told_why() {
         let server = RealServer::registry(mode);
         let target = reference(&server, "team/hello:1.0");
         let content = Content::Bytes(component(100).into());
-        let anonymous = RegistryOptions { credentials: Arc::new(artifact::Anonymous), ..options(&server, mode) };
+        let anonymous = RegistryOptions {
+            credentials: Arc::new(artifact::Anonymous),
+            ..options(&server, mode)
+        };
         let error = artifact::push(&content, &about(), &target, &anonymous).await.unwrap_err();
         let login = format!("keynet-inference login --registry {}", server.get("REGISTRY"));
         assert!(matches!(error, ArtifactError::Unauthorized { sent: false, .. }), "{error}");
-        assert!(error.to_string().contains(&login) && error.to_string().contains("anonymous"), "{error}");
+        assert!(
+            error.to_string().contains(&login) && error.to_string().contains("anonymous"),
+            "{error}"
+        );
 
-        let credential = Credential::Basic { username: "alice".to_owned(), password: Secret::new("wrong-password") };
-        let given = |prefix: &str| Arc::new(Given { prefix: prefix.to_owned(), credential: credential.clone() });
-        let wrong = RegistryOptions { credentials: given(server.get("REGISTRY")), ..options(&server, mode) };
+        let credential = Credential::Basic {
+            username: "alice".to_owned(),
+            password: Secret::new("wrong-password"),
+        };
+        let given = |prefix: &str| {
+            Arc::new(Given { prefix: prefix.to_owned(), credential: credential.clone() })
+        };
+        let wrong = RegistryOptions {
+            credentials: given(server.get("REGISTRY")),
+            ..options(&server, mode)
+        };
         let error = artifact::push(&content, &about(), &target, &wrong).await.unwrap_err();
         assert!(matches!(error, ArtifactError::Unauthorized { sent: true, .. }), "{error}");
         assert!(!error.to_string().contains("wrong-password"), "{error}");
 
         // They belong to another part of the registry.
-        let elsewhere = RegistryOptions { credentials: given(&format!("{}/other", server.get("REGISTRY"))), ..options(&server, mode) };
+        let elsewhere = RegistryOptions {
+            credentials: given(&format!("{}/other", server.get("REGISTRY"))),
+            ..options(&server, mode)
+        };
         let error = artifact::push(&content, &about(), &target, &elsewhere).await.unwrap_err();
         assert!(matches!(error, ArtifactError::Unauthorized { sent: false, .. }), "{error}");
     }
@@ -232,18 +292,24 @@ async fn tokens_come_from_passwords_and_identity_tokens_and_may_be_brought_along
         ..options(&server, "token")
     };
     let identity = |token: &str| with(Credential::IdentityToken(Secret::new(token)));
-    let pushed = artifact::push(&content, &about(), &target, &identity("identity-of-alice")).await.unwrap();
+    let pushed =
+        artifact::push(&content, &about(), &target, &identity("identity-of-alice")).await.unwrap();
     // Who may only pull cannot push.
     let bob = identity("identity-of-bob");
     assert_eq!(artifact::look(&target, &bob).await.unwrap().digest, pushed.digest);
-    let error = artifact::push(&content, &about(), &reference(&server, "team/other:1"), &bob).await.unwrap_err();
+    let error = artifact::push(&content, &about(), &reference(&server, "team/other:1"), &bob)
+        .await
+        .unwrap_err();
     assert!(matches!(error, ArtifactError::Unauthorized { sent: true, .. }), "{error}");
     let error = artifact::look(&target, &identity("identity-of-nobody")).await.unwrap_err();
     assert!(matches!(error, ArtifactError::Unauthorized { sent: true, .. }), "{error}");
     assert!(!error.to_string().contains("identity-of-nobody"), "{error}");
 
     let scope = "service=test-registry&scope=repository:team/hello:pull";
-    let answer = run("curl", &["-sf", "-u", "alice:s3cret", &format!("{}?{scope}", server.get("REGISTRY_TOKEN_REALM"))]);
+    let answer = run(
+        "curl",
+        &["-sf", "-u", "alice:s3cret", &format!("{}?{scope}", server.get("REGISTRY_TOKEN_REALM"))],
+    );
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
     let brought = with(Credential::Bearer(Secret::new(answer["token"].as_str().unwrap())));
     assert_eq!(artifact::look(&target, &brought).await.unwrap().digest, pushed.digest);
@@ -257,7 +323,9 @@ async fn a_token_that_ends_soon_is_renewed_before_each_request() {
     let options = RegistryOptions { chunk: 64 << 10, ..options(&server, "token") };
     let target = reference(&server, "team/hello:1.0");
     let bytes = component(200_000);
-    artifact::push(&Content::Bytes(bytes.clone().into()), &about(), &target, &options).await.unwrap();
+    artifact::push(&Content::Bytes(bytes.clone().into()), &about(), &target, &options)
+        .await
+        .unwrap();
     assert!(artifact::pull(&target, &options).await.unwrap().bytes == bytes);
 }
 
@@ -281,11 +349,13 @@ async fn a_file_that_is_not_what_was_named_is_not_published() {
     assert!(!store.has_blob(&blob).await.unwrap());
 }
 
-/// The address of a server that is somebody else's, as far as names and ports go, and what it was asked.
+/// The address of a server that is somebody else's, as far as names and ports go, and what it was
+/// asked.
 async fn stranger(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, asked) = (listener.local_addr().unwrap().to_string(), Arc::new(Mutex::new(Vec::new())));
+    let (address, asked) =
+        (listener.local_addr().unwrap().to_string(), Arc::new(Mutex::new(Vec::new())));
     let heard = asked.clone();
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
@@ -308,52 +378,90 @@ fn everywhere() -> RegistryOptions {
     struct Everywhere;
     impl artifact::CredentialSource for Everywhere {
         fn find(&self, _: &str, _: &str) -> Result<Option<Credential>, ArtifactError> {
-            Ok(Some(Credential::Basic { username: "ada".to_owned(), password: Secret::new("hunter22") }))
+            Ok(Some(Credential::Basic {
+                username: "ada".to_owned(),
+                password: Secret::new("hunter22"),
+            }))
         }
     }
-    let retry = Retry { times: 1, first: Duration::from_millis(1), longest: Duration::from_millis(50) };
+    let retry =
+        Retry { times: 1, first: Duration::from_millis(1), longest: Duration::from_millis(50) };
     RegistryOptions { credentials: Arc::new(Everywhere), retry, ..RegistryOptions::default() }
 }
 
 #[tokio::test]
 async fn a_token_server_of_another_domain_sees_nothing() {
     let (address, asked) = stranger(
-        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"https://tokens.example.org/t?x=y\",service=\"s\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer \
+            realm=\"https://tokens.example.org/t?x=y\",service=\"s\"\r\nContent-Length: \
+            0\r\nConnection: close\r\n\r\n",
     )
     .await;
-    let error = artifact::look(&format!("{address}/a:1").parse().unwrap(), &everywhere()).await.unwrap_err();
-    assert!(matches!(&error, ArtifactError::Realm { realm_host, .. } if realm_host == "tokens.example.org"), "{error}");
+    let error = artifact::look(&format!("{address}/a:1").parse().unwrap(), &everywhere())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ArtifactError::Realm { realm_host, .. } if realm_host == "tokens.example.org"),
+        "{error}"
+    );
     assert!(!error.to_string().contains("x=y"), "{error}");
-    assert!(asked.lock().unwrap().iter().all(|head| !head.to_lowercase().contains("authorization")));
+    assert!(
+        asked.lock().unwrap().iter().all(|head| !head.to_lowercase().contains("authorization"))
+    );
 }
 
 #[tokio::test]
 async fn what_a_server_says_is_shown_on_one_line_without_the_password() {
-    let (address, asked) =
-        stranger("HTTP/1.1 400 Bad Request\r\nContent-Length: 37\r\nConnection: close\r\n\r\n\u{1b}[31myour password\nhunter22 is wrong\n")
-            .await;
-    let error = artifact::look(&format!("{address}/a:1").parse().unwrap(), &everywhere()).await.unwrap_err();
+    let (address, asked) = stranger(
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 37\r\nConnection: \
+            close\r\n\r\n\u{1b}[31myour password\nhunter22 is wrong\n",
+    )
+    .await;
+    let error = artifact::look(&format!("{address}/a:1").parse().unwrap(), &everywhere())
+        .await
+        .unwrap_err();
     assert!(matches!(error, ArtifactError::Refused { .. }), "{error}");
-    assert!(error.to_string().contains("[31myour password") && !error.to_string().contains(['\u{1b}', '\n']), "{error}");
-    assert!(asked.lock().unwrap().iter().all(|head| !head.to_lowercase().contains("authorization")));
+    assert!(
+        error.to_string().contains("[31myour password")
+            && !error.to_string().contains(['\u{1b}', '\n']),
+        "{error}"
+    );
+    assert!(
+        asked.lock().unwrap().iter().all(|head| !head.to_lowercase().contains("authorization"))
+    );
 }
 
 #[tokio::test]
 async fn who_asks_for_an_hour_is_told_to_the_user_at_once() {
-    let (address, asked) =
-        stranger("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
-    let error = artifact::look(&format!("{address}/a:1").parse().unwrap(), &everywhere()).await.unwrap_err();
-    assert!(matches!(error, ArtifactError::TooManyRequests { .. }) && error.to_string().contains("3600 s"), "{error}");
+    let (address, asked) = stranger(
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\nContent-Length: \
+            0\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    let error = artifact::look(&format!("{address}/a:1").parse().unwrap(), &everywhere())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ArtifactError::TooManyRequests { .. })
+            && error.to_string().contains("3600 s"),
+        "{error}"
+    );
     assert_eq!(asked.lock().unwrap().len(), 2, "asked what is spoken, and once");
 }
 
 #[tokio::test]
 async fn a_container_does_not_reach_a_private_registry_that_is_not_listed() {
-    let (address, asked) = stranger("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+    let (address, asked) = stranger(
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: \
+        close\r\n\r\n",
+    )
+    .await;
     let port = address.rsplit_once(':').unwrap().1;
     for host in [address.clone(), format!("localhost:{port}")] {
-        let strict = RegistryOptions { reach: artifact::Reach::Public { listed: vec![] }, ..everywhere() };
-        let error = artifact::look(&format!("{host}/a:1").parse().unwrap(), &strict).await.unwrap_err();
+        let strict =
+            RegistryOptions { reach: artifact::Reach::Public { listed: vec![] }, ..everywhere() };
+        let error =
+            artifact::look(&format!("{host}/a:1").parse().unwrap(), &strict).await.unwrap_err();
         assert!(matches!(error, ArtifactError::Host { .. }), "{host}: {error}");
     }
     assert!(asked.lock().unwrap().is_empty());
@@ -365,10 +473,17 @@ async fn a_certificate_that_is_not_known_is_an_error_of_its_own() {
     let target = reference(&server, "team/hello:1.0");
     let strict = RegistryOptions { ca_files: vec![], ..options(&server, "tls") };
     let error = artifact::look(&target, &strict).await.unwrap_err();
-    assert!(matches!(error, ArtifactError::Tls { .. }) && error.to_string().contains("--ca"), "{error}");
+    assert!(
+        matches!(error, ArtifactError::Tls { .. }) && error.to_string().contains("--ca"),
+        "{error}"
+    );
     let broken = tempfile::NamedTempFile::new().unwrap();
-    let wrong = RegistryOptions { ca_files: vec![broken.path().to_owned()], ..options(&server, "tls") };
-    assert!(matches!(artifact::look(&target, &wrong).await.unwrap_err(), ArtifactError::Key { .. }));
+    let wrong =
+        RegistryOptions { ca_files: vec![broken.path().to_owned()], ..options(&server, "tls") };
+    assert!(matches!(
+        artifact::look(&target, &wrong).await.unwrap_err(),
+        ArtifactError::Key { .. }
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -382,7 +497,12 @@ async fn nobody_there_is_said_at_once() {
 }
 
 /// The CNCF's layout as other tools write it into an image layout.
-fn foreign_layout(folder: &Path, layers: &[(&str, &[u8])], config_type: &str, config: &str) -> ArtifactRef {
+fn foreign_layout(
+    folder: &Path,
+    layers: &[(&str, &[u8])],
+    config_type: &str,
+    config: &str,
+) -> ArtifactRef {
     let blobs = folder.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
     let put = |bytes: &[u8]| {
@@ -404,7 +524,11 @@ fn foreign_layout(folder: &Path, layers: &[(&str, &[u8])], config_type: &str, co
     let (digest, size) = put(manifest.to_string().as_bytes());
     let entry = serde_json::json!({ "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": size,
         "annotations": { "org.opencontainers.image.ref.name": "1" } });
-    std::fs::write(folder.join("index.json"), serde_json::json!({ "schemaVersion": 2, "manifests": [entry] }).to_string()).unwrap();
+    std::fs::write(
+        folder.join("index.json"),
+        serde_json::json!({ "schemaVersion": 2, "manifests": [entry] }).to_string(),
+    )
+    .unwrap();
     std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion": "1.0.0"}"#).unwrap();
     format!("oci-layout:{}:1", folder.display()).parse().unwrap()
 }
@@ -436,27 +560,51 @@ async fn what_is_no_action_is_refused_with_the_reason() {
     let module: &[u8] = b"\0asm\x01\0\0\0";
     let container = "application/vnd.oci.image.config.v1+json";
     let wasip1 = WKG.replace("wasip2", "wasip1");
-    /// Layers by media type and content, the config by media type and text, and a part of the reason.
+    /// Layers by media type and content, the config by media type and text, and a part of the
+    /// reason.
     type Misfit<'a> = (&'a [(&'a str, &'a [u8])], &'a str, &'a str, &'a str);
     let cases: &[Misfit] = &[
         (&[("application/wasm", wasm), ("application/wasm", wasm)], CONFIG, WKG, "has 2 layers"),
         (&[], CONFIG, WKG, "has 0 layers"),
-        (&[("application/vnd.oci.image.layer.v1.tar+gzip", wasm)], container, "{}", "is a container image, not an action"),
+        (
+            &[("application/vnd.oci.image.layer.v1.tar+gzip", wasm)],
+            container,
+            "{}",
+            "is a \
+            container image, not an action",
+        ),
         (&[("application/wasm", wasm)], "application/vnd.wasm.config.v1+json", WKG, "another kind"),
-        (&[("application/vnd.wasm.content.layer.v1+wasm", wasm)], CONFIG, WKG, "a layer of the type"),
+        (
+            &[("application/vnd.wasm.content.layer.v1+wasm", wasm)],
+            CONFIG,
+            WKG,
+            "a layer of the type",
+        ),
         (&[("application/wasm", module)], CONFIG, WKG, "core module"),
         (&[("application/wasm", module)], CONFIG, &wasip1, "core module"),
         (&[("application/wasm", b"#!")], CONFIG, WKG, "not WebAssembly"),
         (&[("application/wasm", wasm)], CONFIG, "{", "a config that cannot be read"),
-        (&[("application/wasm", wasm)], CONFIG, &WKG.replace("\"LAYERS\"", "[\"sha256:0\"]"), "another layer"),
+        (
+            &[("application/wasm", wasm)],
+            CONFIG,
+            &WKG.replace("\"LAYERS\"", "[\"sha256:0\"]"),
+            "another layer",
+        ),
     ];
     for (layers, config_type, config, says) in cases {
         let folder = tempfile::tempdir().unwrap();
         let layout = foreign_layout(folder.path(), layers, config_type, config);
         let error = artifact::pull(&layout, &RegistryOptions::default()).await.unwrap_err();
-        assert!(matches!(error, ArtifactError::NotAnAction { .. }) && error.to_string().contains(says), "{says}: {error}");
+        assert!(
+            matches!(error, ArtifactError::NotAnAction { .. }) && error.to_string().contains(says),
+            "{says}: \
+            {error}"
+        );
         let out = folder.path().join("out.wasm");
-        assert!(artifact::pull_to_file(&layout, &out, &RegistryOptions::default()).await.is_err() && !out.exists());
+        assert!(
+            artifact::pull_to_file(&layout, &out, &RegistryOptions::default()).await.is_err()
+                && !out.exists()
+        );
     }
     // An index, and bytes that are not those that were named.
     let folder = tempfile::tempdir().unwrap();
@@ -467,15 +615,22 @@ async fn what_is_no_action_is_refused_with_the_reason() {
         bytes: br#"{"schemaVersion":2,"manifests":[]}"#.to_vec().into(),
     };
     let digest = store.put_manifest(&Target::Tag("index".to_owned()), &index).await.unwrap();
-    let error = artifact::look(&layout.pinned_to(digest), &RegistryOptions::default()).await.unwrap_err();
+    let error =
+        artifact::look(&layout.pinned_to(digest), &RegistryOptions::default()).await.unwrap_err();
     assert!(error.to_string().contains("image index"), "{error}");
     let blob = folder.path().join("blobs/sha256").join(Digest::of(wasm).hex());
     let mut changed = wasm.to_vec();
     *changed.last_mut().unwrap() ^= 1;
     std::fs::write(&blob, &changed).unwrap();
-    assert!(matches!(artifact::pull(&layout, &RegistryOptions::default()).await, Err(ArtifactError::WrongDigest { .. })));
+    assert!(matches!(
+        artifact::pull(&layout, &RegistryOptions::default()).await,
+        Err(ArtifactError::WrongDigest { .. })
+    ));
     std::fs::write(&blob, &changed[1..]).unwrap();
-    assert!(matches!(artifact::pull(&layout, &RegistryOptions::default()).await, Err(ArtifactError::WrongSize { .. })));
+    assert!(matches!(
+        artifact::pull(&layout, &RegistryOptions::default()).await,
+        Err(ArtifactError::WrongSize { .. })
+    ));
     let small = RegistryOptions { max_component: 5, ..RegistryOptions::default() };
     assert!(matches!(artifact::pull(&layout, &small).await, Err(ArtifactError::TooLarge { .. })));
 }
@@ -483,23 +638,35 @@ async fn what_is_no_action_is_refused_with_the_reason() {
 #[tokio::test]
 async fn a_layout_of_ours_is_read_by_skopeo_and_a_signature_by_openssl() {
     let folder = tempfile::tempdir().unwrap();
-    let layout: ArtifactRef = format!("oci-layout:{}:1.0", folder.path().join("artifacts").display()).parse().unwrap();
+    let layout: ArtifactRef =
+        format!("oci-layout:{}:1.0", folder.path().join("artifacts").display()).parse().unwrap();
     let (bytes, options) = (component(5000), RegistryOptions::default());
-    let pushed = artifact::push(&Content::Bytes(bytes.clone().into()), &about(), &layout, &options).await.unwrap();
-    let manifest = run("skopeo", &["inspect", "--raw", &format!("oci:{}:1.0", folder.path().join("artifacts").display())]);
+    let pushed = artifact::push(&Content::Bytes(bytes.clone().into()), &about(), &layout, &options)
+        .await
+        .unwrap();
+    let manifest = run(
+        "skopeo",
+        &["inspect", "--raw", &format!("oci:{}:1.0", folder.path().join("artifacts").display())],
+    );
     assert_eq!(Digest::of(manifest.as_bytes()), pushed.digest);
     assert!(artifact::pull(&pushed.reference, &options).await.unwrap().bytes == bytes);
 
     // Another artifact's signature under this one's tag is noticed.
     let key = PrivateKey::generate();
     artifact::sign(&layout, &key, &options).await.unwrap();
-    let other = artifact::push(&Content::Bytes(component(6000).into()), &about(), &layout, &options).await.unwrap();
+    let other =
+        artifact::push(&Content::Bytes(component(6000).into()), &about(), &layout, &options)
+            .await
+            .unwrap();
     let store = Store::open(&layout, &options).unwrap();
     let tag = |digest: &Digest| Target::Tag(format!("sha256-{}.sig", digest.hex()));
     let signature = store.manifest(&tag(&pushed.digest)).await.unwrap();
     store.put_manifest(&tag(&other.digest), &signature).await.unwrap();
     let error = artifact::verify(&layout, &key.public(), &options).await.unwrap_err();
-    assert!(matches!(&error, ArtifactError::OtherArtifact { signed, .. } if *signed == pushed.digest.to_string()), "{error}");
+    assert!(
+        matches!(&error, ArtifactError::OtherArtifact { signed, .. } if *signed == pushed.digest.to_string()),
+        "{error}"
+    );
 
     // openssl agrees on keys and signatures, in both directions.
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -513,13 +680,45 @@ async fn a_layout_of_ours_is_read_by_skopeo_and_a_signature_by_openssl() {
         pushed.digest
     );
     assert_eq!(std::fs::read_to_string(&payload).unwrap(), expected);
-    std::fs::write(path("signature.base64"), layer["annotations"]["dev.cosignproject.cosign/signature"].as_str().unwrap()).unwrap();
-    run("openssl", &["base64", "-d", "-A", "-in", &path("signature.base64"), "-out", &path("signature")]);
+    std::fs::write(
+        path("signature.base64"),
+        layer["annotations"]["dev.cosignproject.cosign/signature"].as_str().unwrap(),
+    )
+    .unwrap();
+    run(
+        "openssl",
+        &["base64", "-d", "-A", "-in", &path("signature.base64"), "-out", &path("signature")],
+    );
     key.public().write(Path::new(&path("key.pub"))).unwrap();
-    run("openssl", &["dgst", "-sha256", "-verify", &path("key.pub"), "-signature", &path("signature"), payload.to_str().unwrap()]);
+    run(
+        "openssl",
+        &[
+            "dgst",
+            "-sha256",
+            "-verify",
+            &path("key.pub"),
+            "-signature",
+            &path("signature"),
+            payload.to_str().unwrap(),
+        ],
+    );
     key.write(Path::new(&path("key"))).unwrap();
-    assert_eq!(run("openssl", &["pkey", "-in", &path("key"), "-pubout"]), key.public().pem().unwrap());
-    run("openssl", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &path("theirs")]);
+    assert_eq!(
+        run("openssl", &["pkey", "-in", &path("key"), "-pubout"]),
+        key.public().pem().unwrap()
+    );
+    run(
+        "openssl",
+        &[
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            &path("theirs"),
+        ],
+    );
     run("chmod", &["600", &path("theirs")]);
     let theirs = PrivateKey::read(Path::new(&path("theirs"))).unwrap();
     artifact::sign(&layout, &theirs, &options).await.unwrap();

@@ -38,9 +38,17 @@ pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item
 }
 
 /// As [`run`], of one of [`GUESTS`].
-pub fn run_guest<S: AsRef<OsStr>>(name: &str, sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {
+pub fn run_guest<S: AsRef<OsStr>>(
+    name: &str,
+    sandbox: &Sandbox,
+    arguments: impl IntoIterator<Item = S>,
+) -> Ended {
     let mut command = sandbox.command(["run"]);
-    command.arg(compiled_guest(name)).arg("--param").arg(format!("threshold={THRESHOLD}")).args(arguments);
+    command
+        .arg(compiled_guest(name))
+        .arg("--param")
+        .arg(format!("threshold={THRESHOLD}"))
+        .args(arguments);
     let ended = end(command);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended
@@ -53,35 +61,63 @@ pub fn in_process() -> Found {
 
 /// As [`in_process`], by one of [`GUESTS`].
 pub fn in_process_by(name: &str) -> Found {
-    let (sandbox, models, picture) = (Sandbox::new(), file("models"), format!("image_url={}", file("picture.png").display()));
-    let ended = run_guest(name, &sandbox, ["--models".as_ref(), models.as_os_str(), "--input".as_ref(), picture.as_ref()]);
+    let (sandbox, models, picture) =
+        (Sandbox::new(), file("models"), format!("image_url={}", file("picture.png").display()));
+    let ended = run_guest(
+        name,
+        &sandbox,
+        ["--models".as_ref(), models.as_os_str(), "--input".as_ref(), picture.as_ref()],
+    );
     let detections = ended.json()["detections"].clone();
     assert!(detections.as_array().is_some_and(|detections| detections.len() >= 5), "{detections}");
     let written = ended.stderr.lines().find_map(|line| line.strip_prefix("note: wrote "));
-    let picture = std::fs::read(written.unwrap_or_else(|| panic!("nothing was written: {ended:?}"))).expect("the picture");
+    let picture =
+        std::fs::read(written.unwrap_or_else(|| panic!("nothing was written: {ended:?}")))
+            .expect("the picture");
     Found { detections, picture }
 }
 
-/// Fails unless `found` are the detections that were `expected`, with numbers within 1e-3 of theirs.
+/// Fails unless `found` are the detections that were `expected`, with numbers within 1e-3 of
+/// theirs.
 pub fn assert_same(found: &Value, expected: &Value) {
     assert_near(found, expected, 1e-3);
 }
 
-/// Fails unless another language found and drew what was `expected`: scores within 1e-3, and sides of boxes within 1e-3 of the picture's
-/// (its resizing rounds some pixels to the next value). Letters are drawn by another library, so that pixels along them differ.
+/// Fails unless another language found and drew what was `expected`: scores within 1e-3, and sides
+/// of boxes within 1e-3 of the picture's (its resizing rounds some pixels to the next value).
+/// Letters are drawn by another library, so that pixels along them differ.
 pub fn assert_alike(found: &Found, expected: &Found) {
     let (width, height, drawn) = pixels(&expected.picture);
     assert_near(&found.detections, &expected.detections, 1e-3 * f64::from(width.max(height)));
-    for (some, other) in found.detections.as_array().into_iter().flatten().zip(expected.detections.as_array().into_iter().flatten()) {
-        let (some, other) = (some["score"].as_f64().expect("a score"), other["score"].as_f64().expect("a score"));
+    for (some, other) in found
+        .detections
+        .as_array()
+        .into_iter()
+        .flatten()
+        .zip(expected.detections.as_array().into_iter().flatten())
+    {
+        let (some, other) = (
+            some["score"].as_f64().expect("a score"),
+            other["score"].as_f64().expect(
+                "a \
+            score",
+            ),
+        );
         assert!((some - other).abs() <= 1e-3 + f64::EPSILON, "{some} is not {other}");
     }
     let (found_width, found_height, found_drawn) = pixels(&found.picture);
     assert_eq!((found_width, found_height, found_drawn.len()), (width, height, drawn.len()));
-    let differences: Vec<u8> = found_drawn.iter().zip(&drawn).map(|(some, other)| some.abs_diff(*other)).collect();
-    let clearly = differences.iter().filter(|difference| **difference > 32).count() as f64 / differences.len() as f64;
-    let mean = differences.iter().map(|difference| f64::from(*difference)).sum::<f64>() / differences.len() as f64;
-    assert!(clearly <= 0.02 && mean <= 2.0, "{clearly} of the values differ clearly, by {mean} on average");
+    let differences: Vec<u8> =
+        found_drawn.iter().zip(&drawn).map(|(some, other)| some.abs_diff(*other)).collect();
+    let clearly = differences.iter().filter(|difference| **difference > 32).count() as f64
+        / differences.len() as f64;
+    let mean = differences.iter().map(|difference| f64::from(*difference)).sum::<f64>()
+        / differences.len() as f64;
+    assert!(
+        clearly <= 0.02 && mean <= 2.0,
+        "{clearly} of the values differ clearly, by {mean} on \
+        average"
+    );
 }
 
 /// The width, the height and the RGB values of a PNG.
@@ -95,19 +131,27 @@ fn pixels(file: &[u8]) -> (u32, u32, Vec<u8>) {
 }
 
 fn assert_near(found: &Value, expected: &Value, tolerance: f64) {
-    let (some, others) = (found.as_array().expect("detections"), expected.as_array().expect("detections"));
+    let (some, others) =
+        (found.as_array().expect("detections"), expected.as_array().expect("detections"));
     assert_eq!(some.len(), others.len(), "{found}\n{expected}");
     for (some, other) in some.iter().zip(others) {
         assert_eq!(some["label"], other["label"], "{found}\n{expected}");
         for (number, other) in numbers(some).into_iter().zip(numbers(other)) {
-            assert!((number - other).abs() <= tolerance + f64::EPSILON, "{number} is not {other}: {found}\n{expected}");
+            assert!(
+                (number - other).abs() <= tolerance + f64::EPSILON,
+                "{number} is not {other}: \
+                {found}\n{expected}"
+            );
         }
     }
 }
 
 fn numbers(detection: &Value) -> Vec<f64> {
     let sides = detection["box"].as_array().expect("a box").iter();
-    std::iter::once(&detection["score"]).chain(sides).map(|number| number.as_f64().expect("a number")).collect()
+    std::iter::once(&detection["score"])
+        .chain(sides)
+        .map(|number| number.as_f64().expect("a number"))
+        .collect()
 }
 
 /// The width and height that a PNG says it has.

@@ -45,33 +45,50 @@ pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test");
     let folder = test.ancestors().nth(2).expect("target/debug/deps/test");
     let binary = folder.join("keynet-inference");
-    assert!(binary.exists(), "{} is missing: run `make test`, or `cargo build -p keynet-inference`", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: run `make test`, or `cargo build -p keynet-inference`",
+        binary.display()
+    );
     binary
 }
 
 /// A component that `tests/build-guests` made.
 pub fn guest(name: &str) -> PathBuf {
-    let folder =
-        std::env::var_os("KEYNET_GUESTS").map_or_else(|| binary().ancestors().nth(2).expect("target").join("guests"), PathBuf::from);
+    let folder = std::env::var_os("KEYNET_GUESTS")
+        .map_or_else(|| binary().ancestors().nth(2).expect("target").join("guests"), PathBuf::from);
     let component = folder.join(name).with_extension("wasm");
-    assert!(component.exists(), "{} is missing: run `make test`, or `tests/build-guests`", component.display());
+    assert!(
+        component.exists(),
+        "{} is missing: run `make test`, or `tests/build-guests`",
+        component.display()
+    );
     component
 }
 
-/// As [`guest`], compiled when this returns: by one process, which other tests that need it wait for. A component with a language's runtime
-/// takes half a minute of processor time, more than a command of a test may take on a busy machine.
+/// As [`guest`], compiled when this returns: by one process, which other tests that need it wait
+/// for. A component with a language's runtime takes half a minute of processor time, more than a
+/// command of a test may take on a busy machine.
 pub fn compiled_guest(name: &str) -> PathBuf {
     let component = guest(name);
-    let turn = std::fs::File::create(binary().with_file_name(format!("test-compiles-{name}"))).expect("a lock");
+    let turn = std::fs::File::create(binary().with_file_name(format!("test-compiles-{name}")))
+        .expect(
+            "a \
+        lock",
+        );
     turn.lock().expect("a lock");
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_COMPILE_TIME", "10m");
-    let ended = end_within(sandbox.command(["inspect".as_ref(), component.as_os_str()]), Duration::from_secs(600));
+    let ended = end_within(
+        sandbox.command(["inspect".as_ref(), component.as_os_str()]),
+        Duration::from_secs(600),
+    );
     assert_eq!(ended.code, Some(0), "{ended:?}");
     component
 }
 
-/// A command of the user's, in a folder of its own. The cache, and the key of what is in it, are shared: compiling takes time.
+/// A command of the user's, in a folder of its own. The cache, and the key of what is in it, are
+/// shared: compiling takes time.
 pub struct Sandbox {
     folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
@@ -95,7 +112,12 @@ pub struct Ended {
 impl Ended {
     /// Its result.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!(
+                "not JSON ({error}): \
+            {self:?}"
+            )
+        })
     }
 }
 
@@ -143,11 +165,21 @@ impl Sandbox {
     }
 
     /// Another program, where and with what `keynet-inference` would run.
-    pub fn program<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = S>) -> Command {
+    pub fn program<S: AsRef<OsStr>>(
+        &self,
+        program: impl AsRef<OsStr>,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
         let mut command = Command::new(program);
         let inherited = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "KEYNET_WASM_TOOLCHAIN"];
         let kept = inherited.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        command.current_dir(self.folder.path()).env_clear().envs(kept).envs(&self.environment).args(arguments).stdin(Stdio::null());
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(kept)
+            .envs(&self.environment)
+            .args(arguments)
+            .stdin(Stdio::null());
         command
     }
 
@@ -159,7 +191,8 @@ impl Sandbox {
     /// `keynet-inference run GUEST --serve`, when it listens.
     pub fn serve(&self, guest: &Path) -> Server {
         let address = free_address();
-        let arguments = [Path::new("run").as_os_str(), guest.as_os_str(), "--serve".as_ref(), address.as_ref()];
+        let arguments =
+            [Path::new("run").as_os_str(), guest.as_os_str(), "--serve".as_ref(), address.as_ref()];
         Server::start(self.command(arguments), address)
     }
 
@@ -220,15 +253,25 @@ pub fn end_within(mut command: Command, time: Duration) -> Ended {
         }
         if started.elapsed() > time {
             drop(process);
-            panic!("it did not end within {time:?}; it said: {}", stderr.join().unwrap_or_default());
+            panic!(
+                "it did not end within {time:?}; it said: {}",
+                stderr.join().unwrap_or_default()
+            );
         }
         thread::sleep(Duration::from_millis(2));
     };
-    Ended { code: status.code(), stdout: stdout.join().expect("output"), stderr: stderr.join().expect("output"), peak_mib, process: id }
+    Ended {
+        code: status.code(),
+        stdout: stdout.join().expect("output"),
+        stderr: stderr.join().expect("output"),
+        peak_mib,
+        process: id,
+    }
 }
 
-/// An address of this machine that nobody listens on. Its port lies below the range from which the system chooses ports of connections,
-/// and is different from one test process to the next and from one call to the next, since nobody listens there before the test does.
+/// An address of this machine that nobody listens on. Its port lies below the range from which the
+/// system chooses ports of connections, and is different from one test process to the next and from
+/// one call to the next, since nobody listens there before the test does.
 pub fn free_address() -> String {
     const FIRST: u16 = 31_000;
     const PORTS: u32 = 1_700;
@@ -273,17 +316,33 @@ impl Answer {
 }
 
 /// One request of HTTP/1.1 on a connection of its own.
-pub fn http(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub fn http(
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     answer(send(address, method, target, headers, body))
 }
 
 /// A request whose answer nobody has read yet.
-pub fn send(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
+pub fn send(
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n");
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: \
+        {length}\r\nConnection: close\r\n{headers}\r\n"
+    );
     // A server may answer before it has read everything.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
     stream
@@ -304,7 +363,10 @@ pub fn fetch(url: &str) -> Answer {
 
 /// The address and the target of a URL.
 pub fn split_url(url: &str) -> (&str, String) {
-    let (address, target) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("http://ADDRESS/TARGET");
+    let (address, target) = url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.split_once('/'))
+        .expect("http://ADDRESS/TARGET");
     (address, format!("/{target}"))
 }
 
@@ -328,7 +390,9 @@ impl Server {
                 saying.lock().expect("the lines").push(line);
             }
         });
-        process.listens_within(&address, Duration::from_secs(60)).unwrap_or_else(|why| panic!("{why}"));
+        process
+            .listens_within(&address, Duration::from_secs(60))
+            .unwrap_or_else(|why| panic!("{why}"));
         Self { process, address, said }
     }
 
@@ -347,10 +411,20 @@ impl Server {
     pub fn says(&self, text: &str) -> String {
         let started = Instant::now();
         loop {
-            let said = self.said.lock().expect("the lines").iter().find(|line| line.contains(text)).cloned();
+            let said = self
+                .said
+                .lock()
+                .expect("the lines")
+                .iter()
+                .find(|line| line.contains(text))
+                .cloned();
             match said {
                 Some(line) => return line,
-                None if started.elapsed() > Duration::from_secs(20) => panic!("it did not say {text:?}: {:#?}", self.said.lock()),
+                None if started.elapsed() > Duration::from_secs(20) => panic!(
+                    "it did not say \
+                    {text:?}: {:#?}",
+                    self.said.lock()
+                ),
                 None => thread::sleep(Duration::from_millis(10)),
             }
         }

@@ -7,7 +7,8 @@ pub fn answers(text: &str) -> Vec<u8> {
     action("answer", "answer", text)
 }
 
-/// An action that says it has this name and description, and whose result is `text`, whatever that is.
+/// An action that says it has this name and description, and whose result is `text`, whatever that
+/// is.
 pub fn action(name: &str, description: &str, text: &str) -> Vec<u8> {
     let escaped = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let module = format!(
@@ -38,6 +39,15 @@ pub fn component(module: &str) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_dir(root().join("wit")).expect("the contract");
     let world = resolve.select_world(&[package], Some("action")).expect("its world");
-    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).expect("its metadata");
-    wit_component::ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode()).expect("a component")
+    wit_component::embed_component_metadata(
+        &mut module,
+        &resolve,
+        world,
+        wit_component::StringEncoding::UTF8,
+    )
+    .expect("its metadata");
+    wit_component::ComponentEncoder::default()
+        .module(&module)
+        .and_then(|mut encoder| encoder.encode())
+        .expect("a component")
 }

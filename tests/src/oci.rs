@@ -1,6 +1,7 @@
 //! OCI image layouts and artifacts as other tools write them, and checks of those that we write.
 //!
-//! Written from the OCI image specification 1.1 and the CNCF's page on Wasm artifacts, not with the host's code.
+//! Written from the OCI image specification 1.1 and the CNCF's page on Wasm artifacts, not with the
+//! host's code.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,8 @@ pub fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// `component` with a custom section of `size` bytes that no compression makes smaller, different for each `seed`.
+/// `component` with a custom section of `size` bytes that no compression makes smaller, different
+/// for each `seed`.
 pub fn padded(component: &[u8], size: usize, seed: u64) -> Vec<u8> {
     let mut section = b"\x07padding".to_vec();
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -48,8 +50,12 @@ impl Layout {
     /// An empty one.
     pub fn create(folder: PathBuf) -> Self {
         std::fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder");
-        std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a file");
-        std::fs::write(folder.join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).expect("a file");
+        std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect(
+            "a \
+            file",
+        );
+        std::fs::write(folder.join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#)
+            .expect("a file");
         Self(folder)
     }
 
@@ -71,8 +77,15 @@ impl Layout {
         digest
     }
 
-    /// Adds a component as the CNCF's page has it, with the order of keys, the time and the author that `wkg` writes; its digest.
-    pub fn artifact(&self, tag: &str, component: &[u8], imports: &[&str], exports: &[&str]) -> String {
+    /// Adds a component as the CNCF's page has it, with the order of keys, the time and the author
+    /// that `wkg` writes; its digest.
+    pub fn artifact(
+        &self,
+        tag: &str,
+        component: &[u8],
+        imports: &[&str],
+        exports: &[&str],
+    ) -> String {
         let layer = self.blob(WASM, component);
         let config = json!({
             "created": "2026-01-31T12:34:56.789012345Z",
@@ -104,13 +117,15 @@ pub fn blob_path(layout: &Path, digest: &str) -> PathBuf {
 
 /// A file of JSON.
 pub fn read_json(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
 }
 
-/// Checks that a layout is whole: what its index names is there, what is named by what is there is there too, each with the size and the
-/// digest it is named by. Answers with the tags, and with the files that have no business there
-/// (a lock that takes turns has).
+/// Checks that a layout is whole: what its index names is there, what is named by what is there is
+/// there too, each with the size and the digest it is named by. Answers with the tags, and with the
+/// files that have no business there (a lock that takes turns has).
 pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
     assert_eq!(read_json(&layout.join("oci-layout")), json!({ "imageLayoutVersion": "1.0.0" }));
     let index = read_json(&layout.join("index.json"));
@@ -120,7 +135,10 @@ pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
         if let Some(tag) = descriptor["annotations"]["org.opencontainers.image.ref.name"].as_str() {
             assert!(tags.insert(tag.to_owned()), "{tag} is there twice: {index}");
         }
-        let manifest: Value = serde_json::from_slice(&check_blob(layout, descriptor)).expect("a manifest");
+        let manifest: Value = serde_json::from_slice(&check_blob(layout, descriptor)).expect(
+            "a \
+            manifest",
+        );
         check_blob(layout, &manifest["config"]);
         for layer in manifest["layers"].as_array().expect("a list") {
             check_blob(layout, layer);
@@ -131,8 +149,16 @@ pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.parent() == Some(&layout.join("blobs/sha256")) && name.len() == 64 {
             let bytes = std::fs::read(&path).expect("a blob");
-            assert_eq!(sha256(&bytes), format!("sha256:{name}"), "a blob of {} bytes has another digest than its name", bytes.len());
-        } else if path.parent() != Some(layout) || !["oci-layout", "index.json", ".index.lock"].contains(&name) {
+            assert_eq!(
+                sha256(&bytes),
+                format!("sha256:{name}"),
+                "a blob of {} bytes has another \
+                digest than its name",
+                bytes.len()
+            );
+        } else if path.parent() != Some(layout)
+            || !["oci-layout", "index.json", ".index.lock"].contains(&name)
+        {
             strangers.insert(path);
         }
     }
@@ -140,9 +166,15 @@ pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
 }
 
 fn check_blob(layout: &Path, descriptor: &Value) -> Vec<u8> {
-    let digest = descriptor["digest"].as_str().unwrap_or_else(|| panic!("no descriptor: {descriptor}"));
-    let bytes = std::fs::read(blob_path(layout, digest)).unwrap_or_else(|error| panic!("{descriptor}: {error}"));
-    assert_eq!((descriptor["size"].as_u64(), sha256(&bytes).as_str()), (Some(bytes.len() as u64), digest), "{descriptor}");
+    let digest =
+        descriptor["digest"].as_str().unwrap_or_else(|| panic!("no descriptor: {descriptor}"));
+    let bytes = std::fs::read(blob_path(layout, digest))
+        .unwrap_or_else(|error| panic!("{descriptor}: {error}"));
+    assert_eq!(
+        (descriptor["size"].as_u64(), sha256(&bytes).as_str()),
+        (Some(bytes.len() as u64), digest),
+        "{descriptor}"
+    );
     bytes
 }
 

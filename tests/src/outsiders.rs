@@ -10,7 +10,8 @@ use crate::http;
 
 /// `curl` of `target`, such as `/key` or `?list-type=2`, in the bucket `test`.
 pub fn s3(server: &RealServer, target: &str) -> Command {
-    let keys = format!("{}:{}", server.get("AWS_ACCESS_KEY_ID"), server.get("AWS_SECRET_ACCESS_KEY"));
+    let keys =
+        format!("{}:{}", server.get("AWS_ACCESS_KEY_ID"), server.get("AWS_SECRET_ACCESS_KEY"));
     let mut curl = Command::new("curl");
     curl.args(["-sf", "--noproxy", "*", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", &keys]);
     curl.arg(format!("{}/test{target}", server.get("S3_ENDPOINT")));
@@ -27,7 +28,13 @@ pub fn upload(server: &RealServer, file: &Path, key: &str) {
 pub fn mlflow(server: &RealServer, what: &str, body: &Value) -> Value {
     let address = server.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
     let target = format!("/api/2.0/mlflow/{what}");
-    let answer = http(address, "POST", &target, &[("Content-Type", "application/json")], body.to_string().as_bytes());
+    let answer = http(
+        address,
+        "POST",
+        &target,
+        &[("Content-Type", "application/json")],
+        body.to_string().as_bytes(),
+    );
     assert_eq!(answer.status, 200, "{what}: {}", answer.text());
     answer.json()
 }

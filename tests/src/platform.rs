@@ -1,5 +1,6 @@
-//! A stand-in for the Keynet platform, which cannot be had: it answers what the platform answers, and takes nothing but what the platform
-//! is known to take. A request with a field, a header or a step too many or too few is answered with 400, and fails the test in the end.
+//! A stand-in for the Keynet platform, which cannot be had: it answers what the platform answers,
+//! and takes nothing but what the platform is known to take. A request with a field, a header or a
+//! step too many or too few is answered with 400, and fails the test in the end.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
@@ -128,7 +129,12 @@ impl Platform {
     pub fn start(harbor: Harbor) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
-        let shared = Arc::new(Shared { harbor, image: Mutex::default(), state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            harbor,
+            image: Mutex::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let keep = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -167,7 +173,11 @@ impl Platform {
     /// Waits until it is asked for `step`.
     pub fn wait_for(&self, step: Step) {
         let waiting = |state: &mut State| !state.seen.contains(&step);
-        let (_state, ended) = self.shared.changed.wait_timeout_while(self.state(), Duration::from_secs(60), waiting).expect("the state");
+        let (_state, ended) = self
+            .shared
+            .changed
+            .wait_timeout_while(self.state(), Duration::from_secs(60), waiting)
+            .expect("the state");
         assert!(!ended.timed_out(), "nobody asks for {step:?}");
     }
 
@@ -185,7 +195,11 @@ impl Drop for Platform {
     fn drop(&mut self) {
         if !thread::panicking() {
             let state = self.state();
-            assert!(state.wrong.is_empty(), "the platform would not have taken this: {:#?}", state.wrong);
+            assert!(
+                state.wrong.is_empty(),
+                "the platform would not have taken this: {:#?}",
+                state.wrong
+            );
             assert!(state.acts.is_empty(), "nobody met {:?}", state.acts);
         }
     }
@@ -201,9 +215,18 @@ impl Shared {
         let Some((_, path)) = image.split_once('/') else { return false };
         let Some((repository, tag)) = path.rsplit_once(':') else { return false };
         let login = BASE64.encode(format!("{}:{}", self.harbor.username, self.harbor.password));
-        let headers = [("Authorization", format!("Basic {login}")), ("Accept", MANIFEST.to_owned())];
+        let headers =
+            [("Authorization", format!("Basic {login}")), ("Accept", MANIFEST.to_owned())];
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        crate::http(&self.harbor.inside, "HEAD", &format!("/v2/{repository}/manifests/{tag}"), &headers, b"").status == 200
+        crate::http(
+            &self.harbor.inside,
+            "HEAD",
+            &format!("/v2/{repository}/manifests/{tag}"),
+            &headers,
+            b"",
+        )
+        .status
+            == 200
     }
 }
 
@@ -220,7 +243,11 @@ fn connection(client: TcpStream, shared: &Shared) {
         let (status, text) = match act {
             Some(Act::Answer(status, text)) => (status, text),
             Some(Act::Redirect(to)) => {
-                let _ = write!(back, "HTTP/1.1 307 Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+                let _ = write!(
+                    back,
+                    "HTTP/1.1 307 Elsewhere\r\nLocation: {to}\r\nContent-Length: \
+                    0\r\n\r\n"
+                );
                 continue;
             }
             Some(Act::HangUp) => break,
@@ -234,7 +261,11 @@ fn connection(client: TcpStream, shared: &Shared) {
             }
             None => answer(step, &head, &body, shared),
         };
-        let head = format!("HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", text.len());
+        let head = format!(
+            "HTTP/1.1 {status} Answer\r\nContent-Type: \
+            application/json\r\nContent-Length: {}\r\n\r\n",
+            text.len()
+        );
         if back.write_all(head.as_bytes()).and_then(|()| back.write_all(text.as_bytes())).is_err() {
             break;
         }
@@ -287,9 +318,12 @@ fn checked(step: Step, head: &Head) -> Result<(), String> {
 /// The body as a JSON object with exactly these fields.
 fn fields(head: &Head, body: &[u8], names: &[&str]) -> Result<Value, String> {
     let kind = head.get("content-type").unwrap_or_default();
-    ensure(kind.split(';').next() == Some("application/json"), || format!("Content-Type is {kind:?}"))?;
+    ensure(kind.split(';').next() == Some("application/json"), || {
+        format!("Content-Type is {kind:?}")
+    })?;
     let value: Value = serde_json::from_slice(body).map_err(|error| format!("no JSON: {error}"))?;
-    let have: Vec<_> = value.as_object().ok_or("no JSON object")?.keys().map(String::as_str).collect();
+    let have: Vec<_> =
+        value.as_object().ok_or("no JSON object")?.keys().map(String::as_str).collect();
     let mut want = names.to_vec();
     want.sort_unstable();
     ensure(have == want, || format!("the fields are {have:?}, not {want:?}"))?;
@@ -297,11 +331,19 @@ fn fields(head: &Head, body: &[u8], names: &[&str]) -> Result<Value, String> {
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, String> {
-    value[name].as_str().filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is {}, no text", value[name]))
+    value[name].as_str().filter(|text| !text.is_empty()).ok_or_else(|| {
+        format!(
+            "{name} is {}, no \
+        text",
+            value[name]
+        )
+    })
 }
 
 fn sign_in(head: &Head, body: &[u8], shared: &Shared) -> Answered {
-    ensure(head.get("authorization").is_none(), || "an Authorization before there is a token".to_owned())?;
+    ensure(head.get("authorization").is_none(), || {
+        "an Authorization before there is a token".to_owned()
+    })?;
     let body = fields(head, body, &["email", "password"])?;
     if (text(&body, "email")?, text(&body, "password")?) != (EMAIL, PASSWORD) {
         return Ok((401, json!({ "message": "The e-mail address or the password is wrong." })));
@@ -311,7 +353,10 @@ fn sign_in(head: &Head, body: &[u8], shared: &Shared) -> Answered {
     state.tokens.push(token.clone());
     let Harbor { host, username, password, .. } = &shared.harbor;
     let harbor = json!({ "url": host, "username": username, "password": password });
-    Ok((200, json!({ "accessToken": token, "accessTokenExpiresAt": "2099-12-31T23:59:59.999Z", "harbor": harbor })))
+    Ok((
+        200,
+        json!({ "accessToken": token, "accessTokenExpiresAt": "2099-12-31T23:59:59.999Z", "harbor": harbor }),
+    ))
 }
 
 fn signed_in(head: &Head, shared: &Shared) -> Result<(), String> {
@@ -329,16 +374,28 @@ fn runtime(head: &Head, body: &[u8], shared: &Shared) -> Answered {
     let image = shared.image.lock().expect("the place").clone();
     let image = image.unwrap_or_else(|| format!("{}/inference/{name}:{id}", shared.harbor.host));
     state.runtimes.insert(key.clone(), Runtime { name, image: image.clone() });
-    let command = json!({ "tag": format!("docker tag <IMAGE> {image}"), "push": format!("docker push {image}") });
+    let command = json!({ "tag": format!("docker tag <IMAGE> {image}"), "push": format!("docker \
+        push {image}") });
     Ok((200, json!({ "id": id, "uploadKey": key, "command": command })))
 }
 
 fn code(head: &Head, body: &[u8], shared: &Shared) -> Answered {
     let kind = head.get("content-type").unwrap_or_default();
-    let boundary = kind.strip_prefix("multipart/form-data; boundary=").ok_or_else(|| format!("Content-Type is {kind:?}"))?;
+    let boundary = kind
+        .strip_prefix("multipart/form-data; boundary=")
+        .ok_or_else(|| format!("Content-Type is {kind:?}"))?;
     let (name, bytes) = only_part(body, boundary.trim_matches('"'))?;
-    let newest = shared.state().runtimes.values().last().map(|runtime| runtime.image.clone()).ok_or("no upload key was asked for")?;
-    ensure(shared.has(&newest), || format!("the code comes before its artifact: nothing is at {newest}"))?;
+    let newest =
+        shared.state().runtimes.values().last().map(|runtime| runtime.image.clone()).ok_or(
+            "no upload key was asked \
+        for",
+        )?;
+    ensure(shared.has(&newest), || {
+        format!(
+            "the code comes before its artifact: nothing is at \
+        {newest}"
+        )
+    })?;
     let mut state = shared.state();
     let id = 216 + i64::try_from(state.code.len()).expect("a small number");
     state.code.insert(id, (name.clone(), bytes));
@@ -349,28 +406,49 @@ fn code(head: &Head, body: &[u8], shared: &Shared) -> Answered {
 fn only_part(body: &[u8], boundary: &str) -> Result<(String, Vec<u8>), String> {
     let start = format!("--{boundary}\r\n").into_bytes();
     let end = format!("\r\n--{boundary}--\r\n").into_bytes();
-    let part = body.strip_prefix(&start[..]).and_then(|rest| rest.strip_suffix(&end[..])).ok_or("no multipart form")?;
+    let part = body
+        .strip_prefix(&start[..])
+        .and_then(|rest| rest.strip_suffix(&end[..]))
+        .ok_or("no multipart form")?;
     let between = format!("\r\n--{boundary}").into_bytes();
-    ensure(!part.windows(between.len()).any(|window| window == between), || "more than one part".to_owned())?;
-    let split = part.windows(4).position(|window| window == b"\r\n\r\n").ok_or("a part without a head")?;
+    ensure(!part.windows(between.len()).any(|window| window == between), || {
+        "more than one part".to_owned()
+    })?;
+    let split = part.windows(4).position(|window| window == b"\r\n\r\n").ok_or(
+        "a part without a \
+        head",
+    )?;
     let head = std::str::from_utf8(&part[..split]).map_err(|error| error.to_string())?;
-    let disposition = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:")).unwrap_or_default();
-    let file = disposition.split_once(r#"form-data; name="code"; filename=""#).and_then(|(_, rest)| rest.strip_suffix('"'));
+    let disposition = head
+        .lines()
+        .find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))
+        .unwrap_or_default();
+    let file = disposition
+        .split_once(r#"form-data; name="code"; filename=""#)
+        .and_then(|(_, rest)| rest.strip_suffix('"'));
     let file = file.ok_or_else(|| format!("the part is not the file `code`: {head:?}"))?;
     Ok((file.to_owned(), part[split + 4..].to_vec()))
 }
 
 fn function(head: &Head, body: &[u8], shared: &Shared) -> Answered {
-    let body = fields(head, body, &["lambdaId", "displayName", "description", "kind", "parameters", "uploadKey"])?;
+    let body = fields(
+        head,
+        body,
+        &["lambdaId", "displayName", "description", "kind", "parameters", "uploadKey"],
+    )?;
     let mut state = shared.state();
     let key = text(&body, "uploadKey")?;
     let runtime = state.runtimes.get(key).ok_or_else(|| format!("{key} is no upload key"))?;
     let name = text(&body, "displayName")?.to_owned();
-    ensure(name == runtime.name, || format!("the function is {name}, its runtime {}", runtime.name))?;
+    ensure(name == runtime.name, || {
+        format!("the function is {name}, its runtime {}", runtime.name)
+    })?;
     ensure(body["kind"] == "BlackBox", || format!("kind is {}", body["kind"]))?;
     ensure(body["parameters"] == json!({}), || format!("parameters is {}", body["parameters"]))?;
-    let id = body["lambdaId"].as_i64().ok_or_else(|| format!("lambdaId is {}", body["lambdaId"]))?;
-    let (file_name, code) = state.code.get(&id).cloned().ok_or_else(|| format!("{id} is no code"))?;
+    let id =
+        body["lambdaId"].as_i64().ok_or_else(|| format!("lambdaId is {}", body["lambdaId"]))?;
+    let (file_name, code) =
+        state.code.get(&id).cloned().ok_or_else(|| format!("{id} is no code"))?;
     let image = runtime.image.clone();
     let description = text(&body, "description")?.to_owned();
     state.functions.push(Function { name: name.clone(), description, image, file_name, code });
@@ -390,18 +468,35 @@ mod tests {
         let registry = Proxy::before(&crate::free_address());
         registry.on("HEAD", "/manifests/", ALL, Fault::status(if has { 200 } else { 404 }));
         let host = registry.address().to_owned();
-        let harbor = Harbor { host: host.clone(), inside: host, username: "alice".into(), password: "s3cret".into() };
+        let harbor = Harbor {
+            host: host.clone(),
+            inside: host,
+            username: "alice".into(),
+            password: "s3cret".into(),
+        };
         (Platform::start(harbor), registry)
     }
 
-    fn post(platform: &Platform, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Value) {
-        let answer = http(platform.url().strip_prefix("http://").unwrap(), "POST", &format!("{APP}/v1/{path}"), headers, body);
+    fn post(
+        platform: &Platform,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> (u16, Value) {
+        let answer = http(
+            platform.url().strip_prefix("http://").unwrap(),
+            "POST",
+            &format!("{APP}/v1/{path}"),
+            headers,
+            body,
+        );
         (answer.status, answer.json())
     }
 
     const JSON: (&str, &str) = ("Content-Type", "application/json");
     const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=xx");
-    const FILE: &[u8] = b"--xx\r\nContent-Disposition: form-data; name=\"code\"; filename=\"a.wasm\"\r\nContent-Type: application/wasm\r\n\r\nbytes\r\n--xx--\r\n";
+    const FILE: &[u8] = b"--xx\r\nContent-Disposition: form-data; name=\"code\"; \
+        filename=\"a.wasm\"\r\nContent-Type: application/wasm\r\n\r\nbytes\r\n--xx--\r\n";
 
     fn sign_in(platform: &Platform) -> String {
         let body = json!({ "email": EMAIL, "password": PASSWORD }).to_string();
@@ -419,12 +514,14 @@ mod tests {
         let (platform, _registry) = platform(true);
         let token = sign_in(&platform);
         let bearer = ("Authorization", token.as_str());
-        let (_, runtime) = post(&platform, "actions/runtimes", &[JSON, bearer], br#"{"runtimeName": "hello"}"#);
+        let (_, runtime) =
+            post(&platform, "actions/runtimes", &[JSON, bearer], br#"{"runtimeName": "hello"}"#);
         let (status, code) = post(&platform, "actions/code", &[FORM, bearer], FILE);
         assert_eq!((status, &code["fileName"]), (201, &json!("a.wasm")));
         let function = json!({ "lambdaId": code["id"], "displayName": "hello", "description": "Greets.", "kind": "BlackBox", "parameters": {},
                                "uploadKey": runtime["uploadKey"] });
-        let (status, made) = post(&platform, "actions/cli", &[JSON, bearer], function.to_string().as_bytes());
+        let (status, made) =
+            post(&platform, "actions/cli", &[JSON, bearer], function.to_string().as_bytes());
         assert_eq!((status, &made["displayName"]), (201, &json!("hello")));
         assert_eq!(platform.functions()[0].code, b"bytes");
         assert_eq!(platform.seen(), [Step::SignIn, Step::Runtime, Step::Code, Step::Function]);
@@ -435,7 +532,10 @@ mod tests {
         let (platform, _registry) = platform(false);
         let token = sign_in(&platform);
         let bearer = ("Authorization", token.as_str());
-        let key = post(&platform, "actions/runtimes", &[JSON, bearer], br#"{"runtimeName": "hello"}"#).1["uploadKey"].clone();
+        let key =
+            post(&platform, "actions/runtimes", &[JSON, bearer], br#"{"runtimeName": "hello"}"#).1
+                ["uploadKey"]
+                .clone();
         assert!(forgive(&platform).is_empty());
         let function = json!({ "lambdaId": 216, "displayName": "hello", "description": "Greets.", "kind": "BlackBox", "parameters": {}, "uploadKey": key });
         let mut more = function.clone();
@@ -443,11 +543,16 @@ mod tests {
         type Request<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<u8>);
         let wrong: [Request<'_>; 10] = [
             ("auth/sign-in/one-time", &[JSON, bearer], br#"{"email":"a","password":"b"}"#.to_vec()),
-            ("auth/sign-in/one-time", &[JSON], br#"{"email":"a","password":"b","remember":true}"#.to_vec()),
+            (
+                "auth/sign-in/one-time",
+                &[JSON],
+                br#"{"email":"a","password":"b","remember":true}"#.to_vec(),
+            ),
             ("actions/runtimes", &[JSON], br#"{"runtimeName":"hello"}"#.to_vec()),
             ("actions/runtimes", &[bearer], br#"{"runtimeName":"hello"}"#.to_vec()),
             ("actions/runtimes", &[JSON, bearer], br#"{"name":"hello"}"#.to_vec()),
-            ("actions/code", &[FORM, bearer], FILE.to_vec()), // before its artifact is in the registry
+            // before its artifact is in the registry
+            ("actions/code", &[FORM, bearer], FILE.to_vec()),
             ("actions/code", &[JSON, bearer], FILE.to_vec()),
             ("actions/cli", &[JSON, bearer], function.to_string().into_bytes()), // before its code
             ("actions/cli", &[JSON, bearer], more.to_string().into_bytes()),
@@ -455,7 +560,11 @@ mod tests {
         ];
         for (path, headers, body) in wrong {
             let (status, answer) = post(&platform, path, headers, &body);
-            assert_eq!((status, forgive(&platform).len()), (400, 1), "{path} {headers:?}: {answer}");
+            assert_eq!(
+                (status, forgive(&platform).len()),
+                (400, 1),
+                "{path} {headers:?}: {answer}"
+            );
         }
         assert!(platform.functions().is_empty());
     }

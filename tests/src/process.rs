@@ -11,7 +11,11 @@ pub struct Process(Child);
 impl Process {
     /// Starts it.
     pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")))
+        Self(
+            command
+                .spawn()
+                .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")),
+        )
     }
 
     /// Its pipes, which are taken out of it.
@@ -82,7 +86,8 @@ impl Drop for Process {
 
 /// Sends a process a signal, such as `TERM`.
 pub fn signal(process: u32, name: &str) {
-    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("kill");
+    let sent =
+        Command::new("sh").arg("-c").arg(format!("kill -{name} {process}")).status().expect("kill");
     assert!(sent.success(), "there is no process {process}");
 }
 
@@ -91,7 +96,8 @@ pub fn descriptors(process: u32) -> usize {
     std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process").count()
 }
 
-/// Begins to measure the most memory that a process holds anew, from what it holds now (proc(5), `clear_refs`).
+/// Begins to measure the most memory that a process holds anew, from what it holds now (proc(5),
+/// `clear_refs`).
 pub fn reset_peak(process: u32) {
     std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("the process");
 }
@@ -110,5 +116,6 @@ pub fn peak_of(process: u32) -> u64 {
 fn mib_of(process: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0)
+        / 1024
 }

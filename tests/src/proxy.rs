@@ -1,4 +1,5 @@
-//! What can go wrong between a client and a real server: a proxy that hands everything on, but for the requests a test names.
+//! What can go wrong between a client and a real server: a proxy that hands everything on, but for
+//! the requests a test names.
 //!
 //! It speaks HTTP/1.1 without TLS, and keeps a record of what came by.
 
@@ -26,9 +27,11 @@ pub enum Fault {
         /// The body.
         body: Vec<u8>,
     },
-    /// It is answered here with the address of the same thing at another server, such as `http://127.0.0.2:81`.
+    /// It is answered here with the address of the same thing at another server, such as
+    /// `http://127.0.0.2:81`.
     Redirect(String),
-    /// The connection breaks after so many bytes of its body; after none, the server has seen nothing of it.
+    /// The connection breaks after so many bytes of its body; after none, the server has seen
+    /// nothing of it.
     CutUpload(u64),
     /// The connection breaks after so many bytes of the answer's body.
     CutDownload(u64),
@@ -49,8 +52,15 @@ pub enum Fault {
 impl Fault {
     /// An answer of the proxy's own, in the form registries give errors.
     pub fn status(status: u16) -> Self {
-        let body = format!(r#"{{"errors":[{{"code":"UNKNOWN","message":"the proxy answers {status}"}}]}}"#).into_bytes();
-        Self::Answer { status, headers: vec![("Content-Type".into(), "application/json".into())], body }
+        let body = format!(
+            r#"{{"errors":[{{"code":"UNKNOWN","message":"the proxy answers {status}"}}]}}"#
+        )
+        .into_bytes();
+        Self::Answer {
+            status,
+            headers: vec![("Content-Type".into(), "application/json".into())],
+            body,
+        }
     }
 
     /// The same with one more header.
@@ -156,9 +166,16 @@ impl Proxy {
         &self.address
     }
 
-    /// Of the requests with this method and this part of the target that come from now on, those of `which` meet `fault`.
+    /// Of the requests with this method and this part of the target that come from now on, those of
+    /// `which` meet `fault`.
     pub fn on(&self, method: &'static str, part: &str, which: Range<usize>, fault: Fault) {
-        self.shared.record().rules.push(Rule { method, part: part.to_owned(), which, met: 0, fault });
+        self.shared.record().rules.push(Rule {
+            method,
+            part: part.to_owned(),
+            which,
+            met: 0,
+            fault,
+        });
     }
 
     /// From now on everything is handed on, and nothing has been seen yet.
@@ -181,7 +198,11 @@ impl Proxy {
 
     /// How many bytes of blobs were sent to the server.
     pub fn uploaded(&self) -> u64 {
-        self.seen().iter().filter(|seen| seen.target.contains("/blobs/uploads/")).map(|seen| seen.received).sum()
+        self.seen()
+            .iter()
+            .filter(|seen| seen.target.contains("/blobs/uploads/"))
+            .map(|seen| seen.received)
+            .sum()
     }
 
     /// Waits until a request is as `like` says.
@@ -193,7 +214,11 @@ impl Proxy {
     pub fn wait_until(&self, enough: impl Fn(&[Seen]) -> bool) {
         let record = self.shared.record();
         let waiting = |record: &mut Record| !enough(&record.seen);
-        let (record, ended) = self.shared.changed.wait_timeout_while(record, Duration::from_secs(60), waiting).expect("the record");
+        let (record, ended) = self
+            .shared
+            .changed
+            .wait_timeout_while(record, Duration::from_secs(60), waiting)
+            .expect("the record");
         assert!(!ended.timed_out(), "it did not come: {:#?}", record.seen);
     }
 }
@@ -275,9 +300,10 @@ fn exchange(
     progress: &Progress<'_>,
 ) -> io::Result<bool> {
     let fault = match fault {
-        Some(Fault::Redirect(other)) => {
-            Some(Fault::status(307).with("Location", format!("{}{}", other.trim_end_matches('/'), head.word(1))))
-        }
+        Some(Fault::Redirect(other)) => Some(
+            Fault::status(307)
+                .with("Location", format!("{}{}", other.trim_end_matches('/'), head.word(1))),
+        ),
         other => other,
     };
     if let Some(Fault::Answer { status, headers, body }) = fault {
@@ -306,7 +332,8 @@ fn exchange(
     let mut request = head.clone();
     request.set("Connection", Some("close".to_owned()));
     request.write(&mut upstream)?;
-    let complete = hand_up(head.request_framing(), client, &mut upstream, fault.as_ref(), progress)?;
+    let complete =
+        hand_up(head.request_framing(), client, &mut upstream, fault.as_ref(), progress)?;
 
     let mut upstream = BufReader::new(upstream);
     let Some(mut answer) = Head::read(&mut upstream)? else { return Ok(false) };
@@ -362,14 +389,21 @@ fn hand_up(
             _ => upstream.write_all(&buffer[..length]),
         };
         if length == 0 || sent.is_err() {
-            return Ok(sent.is_ok() && body.ended()); // a server may answer before it has read everything
+            // a server may answer before it has read everything
+            return Ok(sent.is_ok() && body.ended());
         }
         passed += length as u64;
     }
 }
 
 /// Hands an answer's body to the client.
-fn hand_down(mut body: Body<'_>, chunked: bool, back: &mut TcpStream, fault: Option<&Fault>, progress: &Progress<'_>) -> io::Result<()> {
+fn hand_down(
+    mut body: Body<'_>,
+    chunked: bool,
+    back: &mut TcpStream,
+    fault: Option<&Fault>,
+    progress: &Progress<'_>,
+) -> io::Result<()> {
     let (limit, hold) = match fault {
         Some(Fault::CutDownload(bytes)) => (*bytes, false),
         Some(Fault::HoldDownload(bytes)) => (*bytes, true),
@@ -391,11 +425,17 @@ fn hand_down(mut body: Body<'_>, chunked: bool, back: &mut TcpStream, fault: Opt
         }
         let length = body.read(&mut buffer[..most])?;
         if let Some(Fault::Flip(at)) = fault
-            && let Some(byte) = at.checked_sub(passed).and_then(|at| buffer[..length].get_mut(usize::try_from(at).unwrap_or(usize::MAX)))
+            && let Some(byte) = at
+                .checked_sub(passed)
+                .and_then(|at| buffer[..length].get_mut(usize::try_from(at).unwrap_or(usize::MAX)))
         {
             *byte ^= 0x20;
         }
-        if chunked { write_chunk(back, &buffer[..length]) } else { back.write_all(&buffer[..length]) }?;
+        if chunked {
+            write_chunk(back, &buffer[..length])
+        } else {
+            back.write_all(&buffer[..length])
+        }?;
         progress.sent(length);
         if length == 0 {
             return Ok(());
@@ -429,7 +469,16 @@ mod tests {
     fn pair() -> (Proxy, Proxy) {
         let server = Proxy::before(&free_address());
         for method in ["GET", "PUT"] {
-            server.on(method, "", ALL, Fault::Answer { status: 200, headers: vec![("Kind".into(), "plain".into())], body: BODY.to_vec() });
+            server.on(
+                method,
+                "",
+                ALL,
+                Fault::Answer {
+                    status: 200,
+                    headers: vec![("Kind".into(), "plain".into())],
+                    body: BODY.to_vec(),
+                },
+            );
         }
         let proxy = Proxy::before(server.address());
         (server, proxy)
@@ -449,12 +498,19 @@ mod tests {
     #[test]
     fn what_meets_no_fault_is_handed_on_and_written_down() {
         let (server, proxy) = pair();
-        let got = http(proxy.address(), "PUT", "/a/b", &[("Authorization", "Basic eA==")], b"12345");
+        let got =
+            http(proxy.address(), "PUT", "/a/b", &[("Authorization", "Basic eA==")], b"12345");
         assert_eq!((got.status, got.body.as_slice()), (200, BODY));
         assert!(got.head.contains("Kind: plain"), "{}", got.head);
-        assert_eq!((proxy.count("PUT", "/b"), server.count("PUT", "/b"), proxy.count("GET", "")), (1, 1, 0));
+        assert_eq!(
+            (proxy.count("PUT", "/b"), server.count("PUT", "/b"), proxy.count("GET", "")),
+            (1, 1, 0)
+        );
         let seen = proxy.seen().remove(0);
-        assert_eq!((seen.authorization.as_deref(), seen.received, seen.status, seen.sent), (Some("Basic eA=="), 5, 200, 10));
+        assert_eq!(
+            (seen.authorization.as_deref(), seen.received, seen.status, seen.sent),
+            (Some("Basic eA=="), 5, 200, 10)
+        );
     }
 
     #[test]
@@ -462,7 +518,10 @@ mod tests {
         let (server, proxy) = pair();
         proxy.on("GET", "/b", 1..3, Fault::status(500).with("Retry-After", 7));
         let answers: Vec<_> = (0..4).map(|_| get(&proxy)).collect();
-        assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 500, 500, 200]);
+        assert_eq!(
+            answers.iter().map(|answer| answer.status).collect::<Vec<_>>(),
+            [200, 500, 500, 200]
+        );
         assert!(answers[1].head.contains("Retry-After: 7"), "{}", answers[1].head);
         assert_eq!(server.count("GET", ""), 2);
         proxy.on("GET", "/b", ALL, Fault::Redirect("http://elsewhere/".into()));
@@ -495,7 +554,10 @@ mod tests {
         proxy.on("PUT", "", 0..1, Fault::CutUpload(0));
         assert_eq!((broken(&proxy, "PUT", b"12345").len(), server.count("PUT", "")), (0, 0));
         proxy.on("PUT", "", 0..1, Fault::CutUpload(2));
-        assert_eq!((broken(&proxy, "PUT", b"12345").len(), proxy.seen().last().unwrap().received), (0, 2));
+        assert_eq!(
+            (broken(&proxy, "PUT", b"12345").len(), proxy.seen().last().unwrap().received),
+            (0, 2)
+        );
         proxy.on("PUT", "", 0..1, Fault::LoseAnswer);
         server.forget();
         assert_eq!(broken(&proxy, "PUT", b"12345").len(), 0);
@@ -509,7 +571,10 @@ mod tests {
         proxy.on("GET", "", ALL, Fault::HoldDownload(4));
         for (method, body) in [("PUT", &b"12345"[..]), ("GET", b"")] {
             let stream = send(proxy.address(), method, "/a/b", &[], body);
-            proxy.wait_for(|seen| seen.is(method, "") && (seen.received, seen.sent) == if method == "PUT" { (2, 0) } else { (0, 4) });
+            proxy.wait_for(|seen| {
+                seen.is(method, "")
+                    && (seen.received, seen.sent) == if method == "PUT" { (2, 0) } else { (0, 4) }
+            });
             assert!(!proxy.seen().last().unwrap().done);
             drop(stream);
             proxy.wait_for(|seen| seen.is(method, "") && seen.done);
@@ -520,8 +585,12 @@ mod tests {
     fn chunks_are_bodies_too() {
         let (_server, proxy) = pair();
         let mut stream = TcpStream::connect(proxy.address()).unwrap();
-        write!(stream, "PUT /a HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
-            .unwrap();
+        write!(
+            stream,
+            "PUT /a HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: \
+            chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
+        .unwrap();
         assert_eq!((answer(stream).status, proxy.seen()[0].received), (200, 5));
     }
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::oci::sha256;
 use crate::{Ended, Sandbox, end, end_with_input};
 
-/// What must be in no output: the password, the password in a header of basic authentication, the beginning of every token of the token
-/// service, private keys.
+/// What must be in no output: the password, the password in a header of basic authentication, the
+/// beginning of every token of the token service, private keys.
 pub const SECRETS: [&str; 4] = ["s3cret", "YWxpY2U6czNjcmV0", "eyJ0eXAi", "PRIVATE KEY"];
 
 /// The registry, and a folder of the user's.
@@ -23,14 +23,18 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A registry in one of its modes (see [`RealServer::registry`]). Nobody is signed in yet; its certificate authority is known.
+    /// A registry in one of its modes (see [`RealServer::registry`]). Nobody is signed in yet; its
+    /// certificate authority is known.
     pub fn at(mode: &str) -> Self {
         let registry = RealServer::registry(mode);
         let mut sandbox = Sandbox::new();
         if mode == "tls" {
             sandbox.set("KEYNET_REGISTRY_CA", registry.get("REGISTRY_CA"));
             sandbox.set("SSL_CERT_FILE", sandbox.path("for-skopeo.crt").display());
-            std::fs::copy(registry.get("REGISTRY_CA"), sandbox.path("for-skopeo.crt")).expect("the certificate");
+            std::fs::copy(registry.get("REGISTRY_CA"), sandbox.path("for-skopeo.crt")).expect(
+                "the \
+                certificate",
+            );
         }
         let desk = Self { sandbox, registry, mode: mode.to_owned() };
         let auth = json!({ "auths": if desk.protected() { json!({ desk.host(): { "auth": SECRETS[1] } }) } else { json!({}) } });
@@ -65,7 +69,15 @@ impl Desk {
 
     /// `login --registry HOST`.
     pub fn login(&self, host: &str, name: &str, password: &str) -> Ended {
-        let command = self.sandbox.command(["login", "-vv", "--registry", host, "--username", name, "--password-stdin"]);
+        let command = self.sandbox.command([
+            "login",
+            "-vv",
+            "--registry",
+            host,
+            "--username",
+            name,
+            "--password-stdin",
+        ]);
         let ended = end_with_input(command, &format!("{password}\n"));
         tells_no_secret(&ended, &SECRETS);
         ended
@@ -127,7 +139,10 @@ pub fn keynet<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<I
 /// Fails when one of `secrets` can be read in what a command said.
 pub fn tells_no_secret(ended: &Ended, secrets: &[&str]) {
     for secret in secrets {
-        let said = [&ended.stdout, &ended.stderr].into_iter().flat_map(|text| text.lines()).find(|line| line.contains(secret));
+        let said = [&ended.stdout, &ended.stderr]
+            .into_iter()
+            .flat_map(|text| text.lines())
+            .find(|line| line.contains(secret));
         assert_eq!(said, None, "this line tells {secret:?}");
     }
 }

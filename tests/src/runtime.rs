@@ -30,7 +30,12 @@ pub fn runtime_binary() -> PathBuf {
         return other.into();
     }
     let binary = binary().with_file_name("keynet-runtime");
-    assert!(binary.exists(), "{} is missing: run `make test`, or `cargo build -p keynet-host -p keynet-inference`", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: run `make test`, or `cargo build -p keynet-host -p \
+        keynet-inference`",
+        binary.display()
+    );
     binary
 }
 
@@ -69,7 +74,12 @@ impl Lines {
                     return;
                 }
                 assert_eq!(line.pop(), Some(b'\n'), "the stream ended within a line: {line:?}");
-                arriving.0.0.lock().expect("the lines").push_back(String::from_utf8_lossy(&line).into_owned());
+                arriving
+                    .0
+                    .0
+                    .lock()
+                    .expect("the lines")
+                    .push_back(String::from_utf8_lossy(&line).into_owned());
                 arriving.0.1.notify_all();
             }
         });
@@ -79,8 +89,10 @@ impl Lines {
     /// The lines before the next end, which is taken too.
     fn until_end(&self) -> Vec<String> {
         let lines = self.0.0.lock().expect("the lines");
-        let has_no_end = |lines: &mut VecDeque<String>| !lines.iter().any(|line| line.contains(SENTINEL));
-        let (mut lines, late) = self.0.1.wait_timeout_while(lines, PATIENCE, has_no_end).expect("the lines");
+        let has_no_end =
+            |lines: &mut VecDeque<String>| !lines.iter().any(|line| line.contains(SENTINEL));
+        let (mut lines, late) =
+            self.0.1.wait_timeout_while(lines, PATIENCE, has_no_end).expect("the lines");
         assert!(!late.timed_out(), "no end of an activation came: {lines:?}");
         let at = lines.iter().position(|line| line.contains(SENTINEL)).expect("an end");
         assert_eq!(lines[at], SENTINEL, "the platform drops the whole line");
@@ -105,9 +117,14 @@ impl Runtime {
     /// Starts `command`, and waits until `address` answers.
     pub fn with(mut command: Command, address: String) -> Self {
         let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
-        let (stdout, stderr) = (process.pipes().stdout.take().expect("a pipe"), process.pipes().stderr.take().expect("a pipe"));
+        let (stdout, stderr) = (
+            process.pipes().stdout.take().expect("a pipe"),
+            process.pipes().stderr.take().expect("a pipe"),
+        );
         let (stdout, stderr) = (Lines::of(stdout), Lines::of(stderr));
-        process.listens_within(&address, PATIENCE).unwrap_or_else(|why| panic!("{why}: {:?}", stderr.now()));
+        process
+            .listens_within(&address, PATIENCE)
+            .unwrap_or_else(|why| panic!("{why}: {:?}", stderr.now()));
         Self { process, address, stdout, stderr }
     }
 
@@ -115,16 +132,27 @@ impl Runtime {
     pub fn of(sandbox: &Sandbox, path: &Path) -> Self {
         let runtime = Self::start(sandbox);
         let answer = runtime.init(&base64_of(path));
-        assert_eq!((answer.status, answer.text()), (200, "{\"ok\":true}"), "{:?}", runtime.stderr.now());
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, "{\"ok\":true}"),
+            "{:?}",
+            runtime.stderr.now()
+        );
         runtime
     }
 
-    /// With the component at `path` loaded as that of its image: one with numpy and Pillow is larger than `/init` takes as text.
+    /// With the component at `path` loaded as that of its image: one with numpy and Pillow is
+    /// larger than `/init` takes as text.
     pub fn of_image(sandbox: &mut Sandbox, path: &Path) -> Self {
         sandbox.set("KEYNET_ACTION", path.display());
         let runtime = Self::start(sandbox);
         let answer = runtime.init("");
-        assert_eq!((answer.status, answer.text()), (200, "{\"ok\":true}"), "{:?}", runtime.stderr.now());
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, "{\"ok\":true}"),
+            "{:?}",
+            runtime.stderr.now()
+        );
         runtime
     }
 
@@ -135,7 +163,8 @@ impl Runtime {
 
     /// `POST path` with a body. Its answer has a length, which the platform asks of all.
     pub fn post(&self, path: &str, body: &[u8]) -> Answer {
-        let answer = http(&self.address, "POST", path, &[("Content-Type", "application/json")], body);
+        let answer =
+            http(&self.address, "POST", path, &[("Content-Type", "application/json")], body);
         let head = answer.head.to_ascii_lowercase();
         assert!(head.contains(&format!("content-length: {}", answer.body.len())), "{head}");
         assert!(head.contains("content-type: application/json"), "{head}");
@@ -171,15 +200,24 @@ impl Runtime {
     pub fn window(&self) -> Window {
         let (stdout, stderr) = (self.stdout.until_end(), self.stderr.until_end());
         let is_receipt = |line: &String| line.starts_with("keynet-receipt: ");
-        let receipt = stderr.iter().find(|line| is_receipt(line)).map(|line| line["keynet-receipt: ".len()..].to_owned());
+        let receipt = stderr
+            .iter()
+            .find(|line| is_receipt(line))
+            .map(|line| line["keynet-receipt: ".len()..].to_owned());
         Window {
             stdout,
             stderr: stderr.into_iter().filter(|line| !is_receipt(line)).collect(),
-            receipt: receipt.map(|text| serde_json::from_str(&text).expect("a receipt is one line of JSON")),
+            receipt: receipt.map(|text| {
+                serde_json::from_str(&text).expect(
+                    "a receipt is one line \
+                of JSON",
+                )
+            }),
         }
     }
 
-    /// The lines of both streams that came since the last window; those that are under way may be missing.
+    /// The lines of both streams that came since the last window; those that are under way may be
+    /// missing.
     pub fn rest(&self) -> (Vec<String>, Vec<String>) {
         (self.stdout.now(), self.stderr.now())
     }
@@ -242,7 +280,8 @@ pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - three.len()));
         for digit in 0..4 {
             match digit <= three.len() {
                 true => text.push(char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize])),
@@ -259,7 +298,14 @@ mod tests {
 
     #[test]
     fn base64_is_the_one_everybody_writes() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")] {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ] {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
     }

@@ -21,7 +21,12 @@ impl Terminal {
         let arguments = arguments.iter().map(|word| format!(" '{word}'")).collect::<String>();
         let line = format!("'{}'{arguments}", binary().display());
         let mut command = sandbox.program("script", ["-qefc", &line, "/dev/null"]);
-        command.env("TERM", "xterm").env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .env("TERM", "xterm")
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut process = Process::start(&mut command);
         let mut output = process.pipes().stdout.take().expect("a pipe");
         let shown = Arc::new(Mutex::new(String::new()));
@@ -29,7 +34,9 @@ impl Terminal {
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = output.read(&mut buffer) {
-                keep.lock().expect("the text").push_str(&String::from_utf8_lossy(&buffer[..length]));
+                keep.lock()
+                    .expect("the text")
+                    .push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
         Self { process, shown }
@@ -39,7 +46,11 @@ impl Terminal {
     pub fn wait_for(&self, text: &str) {
         let started = Instant::now();
         while !self.shown().contains(text) {
-            assert!(started.elapsed() < Duration::from_secs(60), "it does not show {text:?}: {:?}", self.shown());
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "it does not show {text:?}: {:?}",
+                self.shown()
+            );
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -47,7 +58,10 @@ impl Terminal {
     /// Types a line.
     pub fn type_line(&mut self, text: &str) {
         let keyboard = self.process.pipes().stdin.as_mut().expect("a keyboard");
-        keyboard.write_all(format!("{text}\r").as_bytes()).and_then(|()| keyboard.flush()).expect("a key");
+        keyboard
+            .write_all(format!("{text}\r").as_bytes())
+            .and_then(|()| keyboard.flush())
+            .expect("a key");
     }
 
     /// Everything it has shown so far.

@@ -29,7 +29,12 @@ impl Head {
             match line.trim_end() {
                 "" => return Ok(Some(Self { first: first.trim_end().to_owned(), headers })),
                 line => {
-                    let (name, value) = line.split_once(':').ok_or_else(|| io::Error::other(format!("no header: {line}")))?;
+                    let (name, value) = line.split_once(':').ok_or_else(|| {
+                        io::Error::other(format!(
+                            "no header: \
+                        {line}"
+                        ))
+                    })?;
                     headers.push((name.to_owned(), value.trim().to_owned()));
                 }
             }
@@ -38,7 +43,10 @@ impl Head {
 
     /// The value of a header.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(have, _)| have.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Sets a header, whatever there was; none removes it.
@@ -47,7 +55,8 @@ impl Head {
         self.headers.extend(value.map(|value| (name.to_owned(), value)));
     }
 
-    /// Word `at` of the first line: a request's method and target are 0 and 1, an answer's status is 1.
+    /// Word `at` of the first line: a request's method and target are 0 and 1, an answer's status
+    /// is 1.
     pub fn word(&self, at: usize) -> &str {
         self.first.split(' ').nth(at).unwrap_or_default()
     }
@@ -67,7 +76,8 @@ impl Head {
     /// # Errors
     /// The connection.
     pub fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
-        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         stream.write_all(format!("{}\r\n{headers}\r\n", self.first).as_bytes())
     }
 
@@ -81,14 +91,23 @@ impl Head {
 
     /// How the body of an answer to `method` that begins so is framed.
     pub fn answer_framing(&self, method: &str) -> Framing {
-        if method == "HEAD" || matches!(self.status(), 204 | 304) { Framing::Length(0) } else { self.framing() }
+        if method == "HEAD" || matches!(self.status(), 204 | 304) {
+            Framing::Length(0)
+        } else {
+            self.framing()
+        }
     }
 
     fn framing(&self) -> Framing {
-        if self.get("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        if self
+            .get("transfer-encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+        {
             return Framing::Chunked;
         }
-        self.get("content-length").and_then(|length| length.parse().ok()).map_or(Framing::ToTheEnd, Framing::Length)
+        self.get("content-length")
+            .and_then(|length| length.parse().ok())
+            .map_or(Framing::ToTheEnd, Framing::Length)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Machines that give a process little address space: under `ulimit -v`, as in some containers and batch systems.
+//! Machines that give a process little address space: under `ulimit -v`, as in some containers and
+//! batch systems.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
@@ -14,7 +15,12 @@ const MIB: u64 = 1 << 10; // in KiB
 const GIB: u64 = 1 << 20;
 
 /// A command in `kib` KiB of address space.
-fn within(sandbox: &Sandbox, kib: u64, program: &Path, arguments: &[&str]) -> std::process::Command {
+fn within(
+    sandbox: &Sandbox,
+    kib: u64,
+    program: &Path,
+    arguments: &[&str],
+) -> std::process::Command {
     let script = format!(r#"ulimit -v {kib}; exec "$@""#);
     sandbox.program("sh", ["-c", &script, "sh", program.to_str().unwrap()].iter().chain(arguments))
 }
@@ -30,7 +36,11 @@ fn hello(kib: u64) -> Ended {
 }
 
 fn greets(ended: &Ended) {
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"), "{ended:?}");
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -41,7 +51,11 @@ fn with_less_room_memories_become_smaller_and_actions_run_on() {
     for kib in [8 * GIB, 4 * GIB, 2 * GIB, GIB] {
         let tight = hello(kib);
         greets(&tight);
-        assert!(tight.stderr.contains("the address space (`ulimit -v`) is small"), "{kib}: {}", tight.stderr);
+        assert!(
+            tight.stderr.contains("the address space (`ulimit -v`) is small"),
+            "{kib}: {}",
+            tight.stderr
+        );
     }
 }
 
@@ -62,7 +76,12 @@ fn it_serves_fewer_at_once() {
     server.says("the address space (`ulimit -v`) leaves room for fewer activations at once");
     thread::scope(|scope| {
         for _ in 0..16 {
-            scope.spawn(|| assert_eq!(server.post(&json!({ "name": "Ada" })), (200, json!({ "greeting": "Hello, Ada!" }))));
+            scope.spawn(|| {
+                assert_eq!(
+                    server.post(&json!({ "name": "Ada" })),
+                    (200, json!({ "greeting": "Hello, Ada!" }))
+                )
+            });
         }
     });
 }
@@ -72,25 +91,40 @@ fn a_container_runs_in_one_gibibyte() {
     let sandbox = Sandbox::new();
     let address = free_address();
     let port = address.rsplit(':').next().unwrap();
-    let runtime = Runtime::with(within(&sandbox, GIB, &runtime_binary(), &["--port", port]), address.clone());
+    let runtime =
+        Runtime::with(within(&sandbox, GIB, &runtime_binary(), &["--port", port]), address.clone());
     let answer = runtime.init(&base64_of(&guest("contract")));
     assert_eq!(answer.status, 200, "{}", answer.text());
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 let answer = runtime.run(&json!({ "name": "Ada" }));
-                assert_eq!((answer.status, answer.json()), (200, json!({ "name": "Ada" })), "{}", answer.text());
+                assert_eq!(
+                    (answer.status, answer.json()),
+                    (200, json!({ "name": "Ada" })),
+                    "{}",
+                    answer.text()
+                );
             });
         }
     });
 }
 
-/// What one activation may have is the same in little address space: components beyond it are refused when they are loaded.
+/// What one activation may have is the same in little address space: components beyond it are
+/// refused when they are loaded.
 #[test]
 fn limits_are_the_same_in_any_address_space() {
     let many = |what: &str, number: usize| (0..number).map(|_| what).collect::<String>();
     let instances = |module: &str, number: usize| {
-        wat::parse_str(format!("(component (core module $m {module}) {})", many("(core instance (instantiate $m))", number))).unwrap()
+        wat::parse_str(format!(
+            "(component (core module $m {module}) {})",
+            many(
+                "(core instance \
+            (instantiate $m))",
+                number
+            )
+        ))
+        .unwrap()
     };
     let globals = many("(global (mut i64) (i64.const 1))", 70_000);
     let bombs = [
@@ -115,12 +149,21 @@ fn limits_are_the_same_in_any_address_space() {
 
 #[test]
 fn a_memory_that_does_not_fit_is_named() {
-    let grows = "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1024)) (i32.const -1)))) unreachable";
+    let grows = "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1024)) (i32.const \
+        -1)))) unreachable";
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_MEMORY", "1GiB");
     let path = sandbox.path("component.wasm");
     std::fs::write(&path, Bomb { run: grows.to_owned(), ..Bomb::default() }.component()).unwrap();
-    says(&run(&sandbox, 4 * GIB, &path, &[]), 1, &["the address space leaves 268435456 bytes for each", "ulimit -v"]);
+    says(
+        &run(&sandbox, 4 * GIB, &path, &[]),
+        1,
+        &[
+            "the address space leaves 268435456 bytes for \
+        each",
+            "ulimit -v",
+        ],
+    );
     says(&run(&sandbox, 100 * GIB, &path, &[]), 1, &["1073741824 bytes", "KEYNET_MEMORY"]);
 }
 
@@ -129,9 +172,26 @@ fn without_room_for_anything_it_says_so() {
     // At 256 MiB it depends on what the allocator has mapped before.
     for mib in [128, 96] {
         let ended = hello(mib * MIB);
-        assert_eq!(ended.code, Some(4), "{mib} MiB: it is the machine's fault, not the action's: {ended:?}");
-        let error = ended.stderr.split_once("error: ").unwrap_or_else(|| panic!("{mib} MiB: {ended:?}")).1;
+        assert_eq!(
+            ended.code,
+            Some(4),
+            "{mib} MiB: it is the machine's fault, not the action's: \
+            {ended:?}"
+        );
+        let error = ended
+            .stderr
+            .split_once("error: ")
+            .unwrap_or_else(|| {
+                panic!(
+                    "{mib} MiB: \
+            {ended:?}"
+                )
+            })
+            .1;
         assert!(error.contains("address space"), "{mib} MiB: what is too small? {error}");
-        assert!(!error.contains("the action trapped") && !ended.stderr.contains("panicked"), "{mib} MiB: {ended:?}");
+        assert!(
+            !error.contains("the action trapped") && !ended.stderr.contains("panicked"),
+            "{mib} MiB: {ended:?}"
+        );
     }
 }

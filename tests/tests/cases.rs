@@ -1,4 +1,5 @@
-//! Every file in `cases/` is one run of a component, with what must come of it: a new case is a new file.
+//! Every file in `cases/` is one run of a component, with what must come of it: a new case is a new
+//! file.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -39,8 +40,16 @@ fn run(path: &Path) -> datatest_stable::Result<()> {
     }
     std::fs::write(sandbox.path("parameters.json"), &case.parameters)?;
     let component = guest(&case.guest);
-    let ended = sandbox.run(["run".as_ref(), component.as_os_str(), "--params-file".as_ref(), "parameters.json".as_ref()]);
-    let shown = format!("exit {:?}, {} MiB\nstdout: {:.2000}\nstderr: {:.4000}", ended.code, ended.peak_mib, ended.stdout, ended.stderr);
+    let ended = sandbox.run([
+        "run".as_ref(),
+        component.as_os_str(),
+        "--params-file".as_ref(),
+        "parameters.json".as_ref(),
+    ]);
+    let shown = format!(
+        "exit {:?}, {} MiB\nstdout: {:.2000}\nstderr: {:.4000}",
+        ended.code, ended.peak_mib, ended.stdout, ended.stderr
+    );
     assert_eq!(ended.code, Some(case.exit), "{shown}");
     for text in &case.stderr {
         assert!(ended.stderr.contains(text), "standard error lacks {text:?}\n{shown}");

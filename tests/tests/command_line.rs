@@ -1,4 +1,5 @@
-//! The command line as its documentation has it: exit codes, `--json`, parameters, inputs, URLs, policy, settings.
+//! The command line as its documentation has it: exit codes, `--json`, parameters, inputs, URLs,
+//! policy, settings.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -10,7 +11,10 @@ use std::time::Duration;
 
 use keynet_tests::proxy::{Fault, Proxy};
 use keynet_tests::terminal::Terminal;
-use keynet_tests::{Ended, Sandbox, binary, end, end_with_input, fetch, free_address, guest, http, made, root, says, split_url};
+use keynet_tests::{
+    Ended, Sandbox, binary, end, end_with_input, fetch, free_address, guest, http, made, root,
+    says, split_url,
+};
 use serde_json::{Value, json};
 
 /// `run GUEST ARGUMENTS`.
@@ -27,7 +31,10 @@ fn command(sandbox: &Sandbox, component: &str, arguments: &[&str]) -> Command {
 
 /// `run GUEST --json` with parameters: its one line.
 fn run_json(sandbox: &Sandbox, component: &str, parameters: &Value) -> Value {
-    let ended = end_with_input(command(sandbox, component, &["--json", "--params-file", "-"]), &parameters.to_string());
+    let ended = end_with_input(
+        command(sandbox, component, &["--json", "--params-file", "-"]),
+        &parameters.to_string(),
+    );
     assert_eq!(ended.stdout.matches('\n').count(), 1, "{ended:?}");
     ended.json()
 }
@@ -54,7 +61,12 @@ fn every_documented_exit_code_is_met() {
         met.insert(code);
     };
     meet(run(&sandbox, "hello", &["--param", "name=Ada"]), 0, "greeting Ada");
-    meet(run(&sandbox, "hello", &[]), 1, "error: the action answered with an error (invalid): the parameter `name` is missing");
+    meet(
+        run(&sandbox, "hello", &[]),
+        1,
+        "error: the action answered with an error (invalid): the \
+        parameter `name` is missing",
+    );
     meet(run(&sandbox, "hello", &["--nonsense"]), 2, "--nonsense");
     meet(run(&sandbox, "hello", &["--params-file", "list.json"]), 2, "list.json");
     meet(sandbox.run(["run", "text.wasm"]), 3, "not WebAssembly");
@@ -69,7 +81,10 @@ fn every_documented_exit_code_is_met() {
     }
     let login = |address: &str| {
         let url = format!("http://{address}");
-        end_with_input(sandbox.command(["login", &url, "--username", "ada@example.com", "--password-stdin"]), "password")
+        end_with_input(
+            sandbox.command(["login", &url, "--username", "ada@example.com", "--password-stdin"]),
+            "password",
+        )
     };
     for (code, status) in [(7, "401"), (8, "422"), (9, "500")] {
         meet(login(server.address()), code, status);
@@ -82,7 +97,10 @@ fn every_documented_exit_code_is_met() {
 
     let documented = std::fs::read_to_string(root().join("docs/cli.md")).unwrap();
     let table = documented.split("## Exit codes").nth(1).expect("the table");
-    let documented = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok()).collect::<BTreeSet<i32>>();
+    let documented = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
+        .collect::<BTreeSet<i32>>();
     assert_eq!(met, documented);
 }
 
@@ -90,7 +108,10 @@ fn every_documented_exit_code_is_met() {
 fn help_has_every_command_and_the_exit_codes() {
     let ended = Sandbox::new().run(["--help"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let commands = ["new", "build", "run", "inspect", "push", "pull", "tag", "verify", "keygen", "login", "logout", "whoami", "storage"];
+    let commands = [
+        "new", "build", "run", "inspect", "push", "pull", "tag", "verify", "keygen", "login",
+        "logout", "whoami", "storage",
+    ];
     for text in commands.into_iter().chain(["completions", "Exit codes"]) {
         assert!(ended.stdout.contains(text), "lacks {text:?}: {}", ended.stdout);
     }
@@ -104,10 +125,15 @@ fn json_of_a_success() {
     assert_eq!(keys(&report), ["receipt", "result"]);
     assert_eq!(report["result"], json!({ "greeting": "Hello, Ada!" }));
     let receipt = &report["receipt"];
-    for name in ["total_ns", "instantiate_ns", "guest_ns", "memory_peak", "memory_wasm", "log_bytes"] {
+    for name in
+        ["total_ns", "instantiate_ns", "guest_ns", "memory_peak", "memory_wasm", "log_bytes"]
+    {
         assert!(receipt[name].as_u64().is_some_and(|amount| amount > 0), "{name}: {receipt}");
     }
-    assert_eq!((&receipt["inference_calls"], &receipt["storage_calls"], &receipt["logs_cut"]), (&json!(0), &json!(0), &json!(false)));
+    assert_eq!(
+        (&receipt["inference_calls"], &receipt["storage_calls"], &receipt["logs_cut"]),
+        (&json!(0), &json!(0), &json!(false))
+    );
 }
 
 #[test]
@@ -116,9 +142,26 @@ fn json_of_an_error_of_the_action() {
     assert_eq!(keys(&report), ["error", "kind", "receipt"]);
     assert_eq!(report["kind"], "invalid");
     // As the action said it, with no sentence around it.
-    assert_eq!(report["error"], "the parameter `name` is missing: expected a string, \"Who is greeted.\"");
-    for kind in ["invalid", "not-found", "denied", "precondition-failed", "too-large", "timeout", "unavailable", "internal"] {
-        let report = capable(&Sandbox::new(), json!({ "do": "fail", "kind": kind, "message": "so it is" }));
+    assert_eq!(
+        report["error"],
+        "the parameter `name` is missing: expected a string, \"Who is \
+        greeted.\""
+    );
+    for kind in [
+        "invalid",
+        "not-found",
+        "denied",
+        "precondition-failed",
+        "too-large",
+        "timeout",
+        "unavailable",
+        "internal",
+    ] {
+        let report = capable(
+            &Sandbox::new(),
+            json!({ "do": "fail", "kind": kind, "message": "so \
+            it is" }),
+        );
         assert_eq!((&report["kind"], &report["error"]), (&json!(kind), &json!("so it is")));
     }
 }
@@ -128,8 +171,13 @@ fn json_of_each_way_to_fail() {
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_TIME", "1s");
     sandbox.set("KEYNET_MEMORY", "64MiB");
-    let deeds =
-        [("panic", "panic"), ("recurse", "trap"), ("exit", "exit"), ("loop-for-ever", "out-of-time"), ("allocate-one-memory", "limit")];
+    let deeds = [
+        ("panic", "panic"),
+        ("recurse", "trap"),
+        ("exit", "exit"),
+        ("loop-for-ever", "out-of-time"),
+        ("allocate-one-memory", "limit"),
+    ];
     for (deed, kind) in deeds {
         let report = run_json(&sandbox, "hostile", &json!({ "do": deed }));
         assert_eq!(report["kind"], kind, "{report}");
@@ -137,7 +185,9 @@ fn json_of_each_way_to_fail() {
         assert!(report["receipt"]["total_ns"].as_u64().is_some_and(|time| time > 0), "{report}");
         let traced = matches!(kind, "panic" | "trap");
         assert_eq!(
-            report["trace"].as_array().is_some_and(|frames| frames.iter().all(Value::is_string) && !frames.is_empty()),
+            report["trace"]
+                .as_array()
+                .is_some_and(|frames| frames.iter().all(Value::is_string) && !frames.is_empty()),
             traced,
             "{report}"
         );
@@ -157,7 +207,13 @@ fn json_when_nothing_ran() {
     };
     failed(&sandbox, &["run", "missing.wasm", "--json"], 6, "io", "missing.wasm");
     failed(&sandbox, &["run", "text.wasm", "--json"], 3, "component", "not WebAssembly");
-    failed(&sandbox, &["run", "text.wasm", "--json", "--params-file", "text.wasm"], 2, "usage", "text.wasm");
+    failed(
+        &sandbox,
+        &["run", "text.wasm", "--json", "--params-file", "text.wasm"],
+        2,
+        "usage",
+        "text.wasm",
+    );
     sandbox.set("KEYNET_CONCURRENCY", "many");
     failed(&sandbox, &["run", "text.wasm", "--json"], 4, "configuration", "KEYNET_CONCURRENCY");
 }
@@ -168,9 +224,14 @@ fn json_when_nothing_ran() {
 fn a_reader_that_goes_away_is_no_error() {
     let sandbox = Sandbox::new();
     let (binary, hello) = (binary(), guest("hello"));
-    for arguments in [&["run", hello.to_str().unwrap(), "--param", "name=Ada"][..], &["completions", "zsh"], &["--help"]] {
+    for arguments in [
+        &["run", hello.to_str().unwrap(), "--param", "name=Ada"][..],
+        &["completions", "zsh"],
+        &["--help"],
+    ] {
         let script = r#"{ sleep 0.2; "$@"; echo "code $?" >&2; } | head -c0"#;
-        let ended = end(sandbox.program("sh", [&["-c", script, "sh", binary.to_str().unwrap()], arguments].concat()));
+        let ended = end(sandbox
+            .program("sh", [&["-c", script, "sh", binary.to_str().unwrap()], arguments].concat()));
         says(&ended, 0, &["code 0"]);
     }
 }
@@ -180,15 +241,42 @@ fn a_full_disk_behind_standard_output_is_told() {
     let sandbox = Sandbox::new();
     let (hello, binary) = (guest("hello"), binary());
     for arguments in [&["--param", "name=Ada"][..], &["--param", "name=Ada", "--json"]] {
-        let mut all = vec!["-c", r#""$@" > /dev/full"#, "sh", binary.to_str().unwrap(), "run", hello.to_str().unwrap()];
+        let mut all = vec![
+            "-c",
+            r#""$@" > /dev/full"#,
+            "sh",
+            binary.to_str().unwrap(),
+            "run",
+            hello.to_str().unwrap(),
+        ];
         all.extend(arguments);
-        says(&end(sandbox.program("sh", all)), 6, &["error: cannot write the result to standard output"]);
+        says(
+            &end(sandbox.program("sh", all)),
+            6,
+            &["error: cannot write the result to standard \
+            output"],
+        );
     }
     // Nobody is left to be told.
     let script = r#""$@" 2> /dev/full"#;
-    let ended =
-        end(sandbox.program("sh", ["-c", script, "sh", binary.to_str().unwrap(), "run", hello.to_str().unwrap(), "--param", "name=Ada"]));
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"), "{ended:?}");
+    let ended = end(sandbox.program(
+        "sh",
+        [
+            "-c",
+            script,
+            "sh",
+            binary.to_str().unwrap(),
+            "run",
+            hello.to_str().unwrap(),
+            "--param",
+            "name=Ada",
+        ],
+    ));
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -203,7 +291,11 @@ fn results_and_logs_are_apart() {
 #[test]
 fn parameters_are_json_where_they_can_be_and_the_last_one_counts() {
     let sandbox = Sandbox::new();
-    std::fs::write(sandbox.path("file.json"), r#"{"do": "sleep", "a": 1, "b": [1, 2], "kept": {"c": null}}"#).unwrap();
+    std::fs::write(
+        sandbox.path("file.json"),
+        r#"{"do": "sleep", "a": 1, "b": [1, 2], "kept": {"c": null}}"#,
+    )
+    .unwrap();
     let arguments = [
         "--params-file",
         "file.json",
@@ -235,7 +327,9 @@ fn parameters_are_json_where_they_can_be_and_the_last_one_counts() {
 #[test]
 fn parameters_come_from_standard_input() {
     let sandbox = Sandbox::new();
-    let hello = |input: &str, more: &[&str]| end_with_input(command(&sandbox, "hello", &[&["--params-file", "-"], more].concat()), input);
+    let hello = |input: &str, more: &[&str]| {
+        end_with_input(command(&sandbox, "hello", &[&["--params-file", "-"], more].concat()), input)
+    };
     assert_eq!(hello("{\"name\": \"Ada\"}\n", &[]).json(), json!({ "greeting": "Hello, Ada!" }));
     assert_eq!(
         hello("\u{feff}{\"name\": \"Ada\", \"word\": \"Good\"}", &["--param", "name=Bo"]).json(),
@@ -249,8 +343,20 @@ fn parameters_come_from_standard_input() {
 
 #[test]
 fn configuration_among_the_parameters_is_told_and_left_out() {
-    let ended = run(&Sandbox::new(), "hostile", &["--param", "do=behave", "--param", "TRITON_URL=http://h", "--param", "KEYNET_MEMORY=1"]);
-    says(&ended, 0, &["the parameter TRITON_URL is left out", "the parameter KEYNET_MEMORY is left out"]);
+    let ended = run(
+        &Sandbox::new(),
+        "hostile",
+        &["--param", "do=behave", "--param", "TRITON_URL=http://h", "--param", "KEYNET_MEMORY=1"],
+    );
+    says(
+        &ended,
+        0,
+        &[
+            "the parameter TRITON_URL is left out",
+            "the parameter KEYNET_MEMORY is left \
+        out",
+        ],
+    );
     assert_eq!(ended.json()["parameters"], json!({ "do": "behave" }));
 }
 
@@ -262,12 +368,25 @@ fn an_input_is_a_url_that_the_action_reads() {
     std::fs::write(sandbox.path("note.txt"), "written by hand").unwrap();
     let ended = run(&sandbox, "capable", &["--param", "do=get", "--input", "location=note.txt"]);
     assert_eq!(ended.json(), json!({ "content": "written by hand" }), "{ended:?}");
-    assert!(!ended.stderr.contains("wrote"), "the input is not what the action wrote: {}", ended.stderr);
+    assert!(
+        !ended.stderr.contains("wrote"),
+        "the input is not what the action wrote: {}",
+        ended.stderr
+    );
     let stored = keynet_files(&sandbox.path("storage/inputs"));
     assert!(matches!(stored.as_slice(), [one] if one.ends_with("/note.txt")), "{stored:?}");
     run(&sandbox, "capable", &["--param", "do=get", "--input", "location=note.txt"]);
-    assert_eq!(keynet_files(&sandbox.path("storage/inputs")), stored, "the same file takes no more room");
-    says(&run(&sandbox, "capable", &["--param", "do=get", "--input", "location=missing.txt"]), 6, &["missing.txt"]);
+    assert_eq!(
+        keynet_files(&sandbox.path("storage/inputs")),
+        stored,
+        "the same file takes no more \
+        room"
+    );
+    says(
+        &run(&sandbox, "capable", &["--param", "do=get", "--input", "location=missing.txt"]),
+        6,
+        &["missing.txt"],
+    );
 }
 
 fn keynet_files(folder: &Path) -> Vec<String> {
@@ -286,7 +405,8 @@ fn keynet_files(folder: &Path) -> Vec<String> {
 fn what_an_action_stored_is_told_and_can_be_opened() {
     let mut sandbox = Sandbox::new();
     let server = sandbox.serve_objects();
-    let ended = run(&sandbox, "capable", &["--param", "do=put", "--param", "content=for all to see"]);
+    let ended =
+        run(&sandbox, "capable", &["--param", "do=put", "--param", "content=for all to see"]);
     let result = ended.json();
     let (location, url) = (result["location"].as_str().unwrap(), result["url"].as_str().unwrap());
     let file = sandbox.path("storage").join(location);
@@ -295,7 +415,11 @@ fn what_an_action_stored_is_told_and_can_be_opened() {
 
     let answer = fetch(url);
     assert_eq!((answer.status, answer.text()), (200, "for all to see"));
-    assert!(answer.head.to_ascii_lowercase().contains("content-type: text/plain"), "{}", answer.head);
+    assert!(
+        answer.head.to_ascii_lowercase().contains("content-type: text/plain"),
+        "{}",
+        answer.head
+    );
     let (address, target) = split_url(url);
     assert_eq!(address, server.address());
     let part = http(address, "GET", &target, &[("Range", "bytes=4-6")], &[]);
@@ -349,25 +473,44 @@ fn a_url_that_is_forged_or_has_expired_is_refused() {
     let mut other = Sandbox::without_cache();
     other.set("KEYNET_STORAGE", sandbox.path("storage").display());
     let _other_server = other.serve_objects();
-    let theirs = capable(&other, json!({ "do": "presign", "location": "shown" }))["result"]["url"].as_str().unwrap().to_owned();
+    let theirs = capable(&other, json!({ "do": "presign", "location": "shown" }))["result"]["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(fetch(&theirs).status, 200);
-    assert_eq!(fetch(&format!("http://{}{}", split_url(&good).0, split_url(&theirs).1)).status, 403);
+    assert_eq!(
+        fetch(&format!("http://{}{}", split_url(&good).0, split_url(&theirs).1)).status,
+        403
+    );
 }
 
 #[test]
 fn a_url_to_write_takes_what_it_was_made_for() {
     let mut sandbox = Sandbox::new();
     let _server = sandbox.serve_objects();
-    let grant = capable(&sandbox, json!({ "do": "presign-put", "location": "sent/by hand.txt", "ttl": 1000 }))["result"].clone();
+    let grant = capable(
+        &sandbox,
+        json!({ "do": "presign-put", "location": "sent/by hand.txt", "ttl": 1000 }),
+    )["result"]
+        .clone();
     assert_eq!(grant["location"], "sent/by hand.txt");
     let (address, target) = split_url(grant["url"].as_str().unwrap());
     assert_eq!(http(address, "PUT", &target, &[("Content-Type", "text/html")], b"no").status, 403);
     assert_eq!(http(address, "PUT", &target, &[], b"no").status, 403);
     assert_eq!(http(address, "GET", &target, &[], &[]).status, 403);
     assert!(!sandbox.path("storage/sent").exists());
-    assert_eq!(http(address, "PUT", &target, &[("Content-Type", "text/plain")], b"first").status, 200);
-    assert_eq!(http(address, "PUT", &target, &[("Content-Type", "text/plain")], b"second").status, 200);
-    assert_eq!(capable(&sandbox, json!({ "do": "get", "location": "sent/by hand.txt" }))["result"]["content"], "second");
+    assert_eq!(
+        http(address, "PUT", &target, &[("Content-Type", "text/plain")], b"first").status,
+        200
+    );
+    assert_eq!(
+        http(address, "PUT", &target, &[("Content-Type", "text/plain")], b"second").status,
+        200
+    );
+    assert_eq!(
+        capable(&sandbox, json!({ "do": "get", "location": "sent/by hand.txt" }))["result"]["content"],
+        "second"
+    );
 }
 
 #[test]
@@ -386,7 +529,10 @@ fn storage_serve_says_where_urls_point_if_that_is_elsewhere() {
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_STORAGE_PUBLIC_URL", "https://objects.example.com/");
     let address = free_address();
-    let server = keynet_tests::Server::start(sandbox.command(["storage", "serve", "--listen", &address]), address.clone());
+    let server = keynet_tests::Server::start(
+        sandbox.command(["storage", "serve", "--listen", &address]),
+        address.clone(),
+    );
     server.says(&format!("listening on http://{address}, objects in "));
     server.says("presigned URLs point to https://objects.example.com/");
 }
@@ -416,9 +562,22 @@ fn time_tells_where_it_went() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.json().is_object());
     let row = |name: &str| {
-        ended.stderr.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("no {name}: {}", ended.stderr))
+        ended.stderr.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| {
+            panic!(
+                "no \
+            {name}: {}",
+                ended.stderr
+            )
+        })
     };
-    for (name, unit) in [("load", "s  "), ("run", "s  "), ("start", "s  "), ("action", "s  "), ("storage", " calls"), ("memory", "iB")] {
+    for (name, unit) in [
+        ("load", "s  "),
+        ("run", "s  "),
+        ("start", "s  "),
+        ("action", "s  "),
+        ("storage", " calls"),
+        ("memory", "iB"),
+    ] {
         assert!(row(name).contains(unit), "{name}: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains("\n  models"), "{}", ended.stderr);
@@ -467,7 +626,12 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
     std::fs::write(sandbox.path("storage/private/a"), "secret").unwrap();
     for prefix in ["", "p"] {
         let listed = capable(&sandbox, json!({ "do": "list", "prefix": prefix }));
-        assert_eq!(listed["result"], json!({ "found": ["public/a"] }), "a listing has what may be read, and nothing else");
+        assert_eq!(
+            listed["result"],
+            json!({ "found": ["public/a"] }),
+            "a listing has what may be \
+            read, and nothing else"
+        );
     }
     for (parameters, named) in [
         (json!({ "do": "ask", "model": "identity_fp16" }), "model \"identity_fp16\""),
@@ -487,12 +651,19 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
         let report = capable(&sandbox, parameters.clone());
         assert_eq!(report["kind"], "denied", "{parameters}: {report}");
         let error = report["error"].as_str().unwrap();
-        assert!(error.contains(named) && error.contains("policy") && !error.contains("secret"), "{parameters}: {error}");
+        assert!(
+            error.contains(named) && error.contains("policy") && !error.contains("secret"),
+            "{parameters}: {error}"
+        );
     }
     assert_eq!(keynet_files(&sandbox.path("storage/private")).len(), 1);
     assert_eq!(capable(&sandbox, json!({ "do": "sleep", "ms": 10_000 }))["kind"], "out-of-time");
     // What the command line asks for stands above the policy's limits.
-    let slept = run(&sandbox, "capable", &["--timeout", "20s", "--param", "do=sleep", "--param", "ms=2500"]);
+    let slept = run(
+        &sandbox,
+        "capable",
+        &["--timeout", "20s", "--param", "do=sleep", "--param", "ms=2500"],
+    );
     assert_eq!(slept.json(), json!({ "slept": 2500 }), "{slept:?}");
 }
 
@@ -500,9 +671,15 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
 fn a_name_that_may_be_read_does_not_list_what_begins_with_it() {
     let sandbox = under_policy("[storage]\nread = [\"report\", \"results/*\"]");
     for location in ["report", "report-private", "results/1", "results/2", "secret"] {
-        let stored = capable(&sandbox, json!({ "do": "put", "location": location, "content": "x" }));
+        let stored =
+            capable(&sandbox, json!({ "do": "put", "location": location, "content": "x" }));
         let readable = location == "report" || location.starts_with("results/");
-        assert_eq!(stored["result"]["url"] != "", readable, "a URL that reads what may not be read: {stored}");
+        assert_eq!(
+            stored["result"]["url"] != "",
+            readable,
+            "a URL that reads what may not be \
+            read: {stored}"
+        );
     }
     let stored = capable(&sandbox, json!({ "do": "put", "content": "x" }));
     assert_eq!(stored["result"]["url"], "", "{stored}");
@@ -531,7 +708,11 @@ fn a_policy_that_cannot_be_understood_is_no_policy_to_run_by() {
     ] {
         let sandbox = under_policy(policy);
         says(&run(&sandbox, "hello", &["--param", "name=Ada"]), 4, &["policy.toml", named]);
-        says(&sandbox.run(["inspect".as_ref(), guest("hello").as_os_str()]), 4, &["policy.toml", named]);
+        says(
+            &sandbox.run(["inspect".as_ref(), guest("hello").as_os_str()]),
+            4,
+            &["policy.toml", named],
+        );
     }
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_POLICY", "/no/such/policy.toml");
@@ -548,7 +729,12 @@ fn without_a_home_a_folder_that_others_can_write_is_not_taken_over() {
     let folder = sandbox.path(&format!("keynet-inference-{user}"));
     let hello = guest("hello");
     let run = || {
-        let mut command = sandbox.command(["run".as_ref(), hello.as_os_str(), "--param".as_ref(), "name=Ada".as_ref()]);
+        let mut command = sandbox.command([
+            "run".as_ref(),
+            hello.as_os_str(),
+            "--param".as_ref(),
+            "name=Ada".as_ref(),
+        ]);
         for name in ["HOME", "KEYNET_STATE_DIR", "KEYNET_CACHE"] {
             command.env_remove(name);
         }
@@ -557,7 +743,19 @@ fn without_a_home_a_folder_that_others_can_write_is_not_taken_over() {
     };
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
-    says(&run(), 4, &["KEYNET_STATE_DIR", "HOME", folder.to_str().unwrap(), "can be written by others", "a folder of your own"]);
+    says(
+        &run(),
+        4,
+        &[
+            "KEYNET_STATE_DIR",
+            "HOME",
+            folder.to_str().unwrap(),
+            "can be written by \
+        others",
+            "a folder of \
+        your own",
+        ],
+    );
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing was put there");
     std::fs::remove_dir(&folder).unwrap();
     says(&run(), 0, &[]);
@@ -586,13 +784,27 @@ fn a_triton_server_in_the_environment_is_not_passed_over() {
     let report = capable(&sandbox, json!({ "do": "ask", "model": "identity_fp32" }));
     assert_eq!(report["kind"], "unavailable");
     let error = report["error"].as_str().unwrap();
-    assert!(error.contains("cannot be reached") && error.contains("is TRITON_URL its gRPC port?"), "{error}");
+    assert!(
+        error.contains("cannot be reached") && error.contains("is TRITON_URL its gRPC port?"),
+        "{error}"
+    );
     let ended = run(&sandbox, "capable", &["--param", "do=ask", "--param", "model=identity_fp32"]);
     assert!(!ended.stderr.contains("run in process, from"), "{}", ended.stderr);
     // What asks no model is not concerned, and --models stands above it.
     assert_eq!(run(&sandbox, "hello", &["--param", "name=Ada"]).code, Some(0));
     let models = root().join("host/tests/models");
-    let ended = run(&sandbox, "capable", &["--models", models.to_str().unwrap(), "--param", "do=ask", "--param", "model=identity_fp32"]);
+    let ended = run(
+        &sandbox,
+        "capable",
+        &[
+            "--models",
+            models.to_str().unwrap(),
+            "--param",
+            "do=ask",
+            "--param",
+            "model=identity_fp32",
+        ],
+    );
     assert_eq!(ended.json(), json!({ "out": [1.5, -2.0] }), "{ended:?}");
     sandbox.set("TRITON_URL", "triton:8001");
     says(&run(&sandbox, "hello", &["--param", "name=Ada"]), 4, &["TRITON_URL", "http://"]);
@@ -609,14 +821,35 @@ fn an_s3_store_in_the_environment_is_not_passed_over() {
     let report = capable(&sandbox, json!({ "do": "put", "location": "a", "content": "a" }));
     assert_eq!(report["kind"], "unavailable");
     let error = report["error"].as_str().unwrap();
-    assert!(error.contains("cannot be reached") && error.contains("is MLFLOW_S3_ENDPOINT_URL its address?"), "{error}");
+    assert!(
+        error.contains("cannot be reached")
+            && error.contains(
+                "is MLFLOW_S3_ENDPOINT_URL its \
+        address?"
+            ),
+        "{error}"
+    );
     assert!(!sandbox.path("storage").exists(), "nothing is written to the folder instead");
     std::fs::write(sandbox.path("note.txt"), "x").unwrap();
-    let ended = run(&sandbox, "capable", &["-vv", "--param", "do=get", "--input", "location=note.txt"]);
+    let ended =
+        run(&sandbox, "capable", &["-vv", "--param", "do=get", "--input", "location=note.txt"]);
     says(&ended, 6, &["MLFLOW_S3_ENDPOINT_URL"]);
     assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     assert_eq!(run(&sandbox, "hello", &["--param", "name=Ada"]).code, Some(0));
-    let ended = run(&sandbox, "capable", &["--storage", "objects", "--param", "do=put", "--param", "location=a", "--param", "content=b"]);
+    let ended = run(
+        &sandbox,
+        "capable",
+        &[
+            "--storage",
+            "objects",
+            "--param",
+            "do=put",
+            "--param",
+            "location=a",
+            "--param",
+            "content=b",
+        ],
+    );
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(std::fs::read_to_string(sandbox.path("objects/a")).unwrap(), "b");
 }
@@ -628,7 +861,14 @@ fn embedded_defaults_are_told_where_they_are_used() {
     says(
         &ended,
         0,
-        &["note: models are run in process, from ", "TRITON_URL is not set", "note: objects are files in ", "AWS_BUCKET_NAME is not set"],
+        &[
+            "note: models are run in process, from ",
+            "TRITON_URL is not set",
+            "note: objects are \
+            files in ",
+            "AWS_BUCKET_NAME \
+            is not set",
+        ],
     );
     let hello = run(&sandbox, "hello", &["--param", "name=Ada"]);
     assert!(!hello.stderr.contains("note:"), "hello uses neither: {}", hello.stderr);
@@ -640,7 +880,8 @@ fn limits_of_the_command_line() {
     let sandbox = Sandbox::new();
     let ended = run(&sandbox, "hostile", &["--timeout", "500ms", "--param", "do=loop-for-ever"]);
     says(&ended, 1, &["did not finish within 500 ms", "--timeout"]);
-    let ended = run(&sandbox, "hostile", &["--memory", "32MiB", "--param", "do=allocate-one-memory"]);
+    let ended =
+        run(&sandbox, "hostile", &["--memory", "32MiB", "--param", "do=allocate-one-memory"]);
     says(&ended, 1, &["33554432 bytes"]);
     says(&run(&sandbox, "hello", &["--memory", "much"]), 2, &["much", "256MiB"]);
 }
@@ -649,7 +890,11 @@ fn limits_of_the_command_line() {
 fn a_result_cannot_steer_the_terminal_and_is_piped_as_it_is() {
     let sandbox = Sandbox::new();
     let result = "{\"file\":\"photo_\u{202e}gpj.exe\u{9b}2J\"}";
-    std::fs::write(sandbox.path("answer.wasm"), made::action("answer", "tells\u{202e}lies", result)).unwrap();
+    std::fs::write(
+        sandbox.path("answer.wasm"),
+        made::action("answer", "tells\u{202e}lies", result),
+    )
+    .unwrap();
     let piped = sandbox.run(["run", "answer.wasm"]);
     assert_eq!((piped.code, piped.stdout), (Some(0), format!("{result}\n")));
     for (arguments, shown) in [
@@ -660,7 +905,11 @@ fn a_result_cannot_steer_the_terminal_and_is_piped_as_it_is() {
     ] {
         let (code, all) = Terminal::keynet(&sandbox, arguments).end();
         assert_eq!(code, Some(0), "{all}");
-        assert!(all.contains(shown) && !all.contains(['\u{202e}', '\u{9b}']), "{arguments:?}: {all:?}");
+        assert!(
+            all.contains(shown) && !all.contains(['\u{202e}', '\u{9b}']),
+            "{arguments:?}: \
+            {all:?}"
+        );
     }
 }
 
@@ -669,13 +918,26 @@ fn inspect_says_what_an_action_is() {
     let sandbox = Sandbox::new();
     let capable = guest("capable");
     let about = sandbox.run(["inspect".as_ref(), capable.as_os_str(), "--json".as_ref()]).json();
-    assert_eq!((&about["name"], &about["description"]), (&json!("capable"), &json!("Makes every call of the contract.")));
+    assert_eq!(
+        (&about["name"], &about["description"]),
+        (
+            &json!("capable"),
+            &json!(
+                "Makes every \
+        call of the contract."
+            )
+        )
+    );
     assert_eq!(about["size"], std::fs::metadata(&capable).unwrap().len());
     assert!(about["digest"].as_str().unwrap().starts_with("sha256:"), "{about}");
     assert!(about["input_schema"]["properties"]["do"].is_object(), "{about}");
     for interface in ["user-input", "triton-predict", "storage"] {
         assert!(
-            about["imports"].as_array().unwrap().iter().any(|name| name == &json!(format!("keynet:inference/{interface}@0.1.0"))),
+            about["imports"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|name| name == &json!(format!("keynet:inference/{interface}@0.1.0"))),
             "{about}"
         );
     }
@@ -683,7 +945,14 @@ fn inspect_says_what_an_action_is() {
         assert_eq!(about["may_use"][what]["granted"], json!([granted]), "{about}");
     }
     let text = sandbox.run(["inspect".as_ref(), guest("hello").as_os_str()]);
-    for part in ["hello\nGreets a person by name.\n", "size", "imports", "no models, objects or URLs", "name", "Who is greeted."] {
+    for part in [
+        "hello\nGreets a person by name.\n",
+        "size",
+        "imports",
+        "no models, objects or URLs",
+        "name",
+        "Who is greeted.",
+    ] {
         assert!(text.stdout.contains(part), "lacks {part:?}: {}", text.stdout);
     }
     assert!(!sandbox.path("storage").exists(), "nothing of it ran");

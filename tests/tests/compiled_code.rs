@@ -14,15 +14,30 @@ use serde_json::json;
 
 fn greets(sandbox: &Sandbox) -> Ended {
     let hello = guest("hello");
-    let ended = sandbox.run(["run".as_ref(), hello.as_os_str(), "-v".as_ref(), "--param".as_ref(), "name=Ada".as_ref()]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"), "{ended:?}");
+    let ended = sandbox.run([
+        "run".as_ref(),
+        hello.as_os_str(),
+        "-v".as_ref(),
+        "--param".as_ref(),
+        "name=Ada".as_ref(),
+    ]);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"),
+        "{ended:?}"
+    );
     ended
 }
 
 /// What lies in `compiled/ENGINE/`.
 fn entries(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let engines = fs::read_dir(sandbox.path("cache/compiled")).into_iter().flatten().map(|entry| entry.unwrap().path());
-    engines.flat_map(|engine| fs::read_dir(engine).unwrap().map(|entry| entry.unwrap().path())).collect()
+    let engines = fs::read_dir(sandbox.path("cache/compiled"))
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path());
+    engines
+        .flat_map(|engine| fs::read_dir(engine).unwrap().map(|entry| entry.unwrap().path()))
+        .collect()
 }
 
 #[test]
@@ -34,14 +49,24 @@ fn an_entry_that_is_not_what_this_host_wrote_is_compiled_again() {
     assert!(!greets(&sandbox).stderr.contains("compiling again"));
 
     sandbox.run(["inspect".as_ref(), guest("hostile").as_os_str()]);
-    let other = entries(&sandbox).into_iter().find(|path| *path != entry).expect("that of the other component");
+    let other = entries(&sandbox).into_iter().find(|path| *path != entry).expect(
+        "that of the \
+        other component",
+    );
     let other = fs::read(other).unwrap();
     let mut turned = ours.clone();
     let middle = turned.len() / 2;
     turned[middle] ^= 0x40;
-    let random: Vec<u8> = (0..ours.len() as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
-    let kinds =
-        [("another component's", &other[..]), ("half", &ours[..ours.len() / 2]), ("empty", &[]), ("turned", &turned), ("random", &random)];
+    let random: Vec<u8> = (0..ours.len() as u64)
+        .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
+        .collect();
+    let kinds = [
+        ("another component's", &other[..]),
+        ("half", &ours[..ours.len() / 2]),
+        ("empty", &[]),
+        ("turned", &turned),
+        ("random", &random),
+    ];
     for (kind, bytes) in kinds {
         fs::write(&entry, bytes).unwrap();
         let ended = greets(&sandbox);
@@ -84,7 +109,8 @@ fn an_entry_that_another_key_signed_is_compiled_again() {
     let (sandbox, stranger) = (Sandbox::without_cache(), Sandbox::without_cache());
     greets(&sandbox);
     greets(&stranger);
-    let ([ours], [theirs]): ([PathBuf; 1], [PathBuf; 1]) = (entries(&sandbox).try_into().unwrap(), entries(&stranger).try_into().unwrap());
+    let ([ours], [theirs]): ([PathBuf; 1], [PathBuf; 1]) =
+        (entries(&sandbox).try_into().unwrap(), entries(&stranger).try_into().unwrap());
     assert_eq!(ours.file_name(), theirs.file_name());
     fs::copy(theirs, ours).unwrap();
     assert!(greets(&sandbox).stderr.contains("compiling again"));
@@ -118,7 +144,11 @@ fn keys_that_cannot_be_written_are_an_error_that_names_them() {
     sandbox.set("KEYNET_STATE_DIR", sandbox.path("file/state").display());
     let ended = sandbox.run(["inspect".as_ref(), guest("hello").as_os_str()]);
     assert_eq!(ended.code, Some(4), "{ended:?}");
-    assert!(ended.stderr.contains("file/state") && ended.stderr.contains("KEYNET_STATE_DIR"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("file/state") && ended.stderr.contains("KEYNET_STATE_DIR"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
@@ -126,7 +156,8 @@ fn keys_are_the_users_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let sandbox = Sandbox::without_cache();
     greets(&sandbox);
-    let keys: Vec<_> = fs::read_dir(sandbox.path("state")).unwrap().map(|entry| entry.unwrap()).collect();
+    let keys: Vec<_> =
+        fs::read_dir(sandbox.path("state")).unwrap().map(|entry| entry.unwrap()).collect();
     assert!(!keys.is_empty());
     for key in keys {
         assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", key.path());
@@ -136,8 +167,13 @@ fn keys_are_the_users_alone() {
 /// The children of a process.
 fn children(process: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let texts = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
-    texts.flat_map(|text| text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect()
+    let texts =
+        tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    texts
+        .flat_map(|text| {
+            text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[test]
@@ -145,18 +181,32 @@ fn a_run_that_is_killed_while_it_compiles_breaks_nothing() {
     let sandbox = Sandbox::without_cache();
     let hostile = guest("hostile");
     for kill_the_compiler in [false, true] {
-        let arguments = ["run".as_ref(), hostile.as_os_str(), "--param".as_ref(), "do=no-newline".as_ref()];
-        let mut child = sandbox.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let arguments =
+            ["run".as_ref(), hostile.as_os_str(), "--param".as_ref(), "do=no-newline".as_ref()];
+        let mut child = sandbox
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let started = Instant::now();
         let compiler = loop {
             if let [compiler, ..] = children(child.id())[..] {
                 break compiler;
             }
-            assert!(started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "it did not compile");
+            assert!(
+                started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(),
+                "it did not \
+                compile"
+            );
             thread::sleep(Duration::from_millis(1));
         };
         thread::sleep(Duration::from_millis(50)); // it is in the middle of it
-        assert!(Path::new(&format!("/proc/{compiler}")).exists(), "it compiles too fast for this test");
+        assert!(
+            Path::new(&format!("/proc/{compiler}")).exists(),
+            "it compiles too fast for this \
+            test"
+        );
         signal(if kill_the_compiler { compiler } else { child.id() }, "KILL");
         let ended = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&ended.stderr);
@@ -164,14 +214,23 @@ fn a_run_that_is_killed_while_it_compiles_breaks_nothing() {
             assert_eq!(ended.status.code(), Some(3), "{said}");
             assert!(!said.contains("panicked"), "{said}");
         }
-        assert!(ended.stdout.is_empty() && entries(&sandbox).is_empty(), "it was too late to be killed");
+        assert!(
+            ended.stdout.is_empty() && entries(&sandbox).is_empty(),
+            "it was too late to be \
+            killed"
+        );
         // Nobody goes on compiling for ever for the one who is gone.
         while Path::new(&format!("/proc/{compiler}")).exists() {
             assert!(started.elapsed() < Duration::from_secs(120), "the compiler goes on");
             thread::sleep(Duration::from_millis(10));
         }
     }
-    let ended = sandbox.run(["run".as_ref(), hostile.as_os_str(), "--param".as_ref(), "do=no-newline".as_ref()]);
+    let ended = sandbox.run([
+        "run".as_ref(),
+        hostile.as_os_str(),
+        "--param".as_ref(),
+        "do=no-newline".as_ref(),
+    ]);
     assert_eq!((ended.code, ended.json()), (Some(0), json!({})), "{ended:?}");
     assert_eq!(entries(&sandbox).len(), 1);
 }

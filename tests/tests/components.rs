@@ -1,4 +1,5 @@
-//! Files that are no action, or one that no host should load: each is refused with the reason, cheaply.
+//! Files that are no action, or one that no host should load: each is refused with the reason,
+//! cheaply.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
@@ -31,7 +32,10 @@ fn what_is_no_webassembly() {
 
 #[test]
 fn a_core_module_is_told_how_to_become_a_component() {
-    refused_wat("(module)", &["core WebAssembly module", "wasm32-wasip2", "wasm-tools component new"]);
+    refused_wat(
+        "(module)",
+        &["core WebAssembly module", "wasm32-wasip2", "wasm-tools component new"],
+    );
 }
 
 #[test]
@@ -48,23 +52,35 @@ fn a_component_without_function() {
 
 #[test]
 fn a_component_of_a_later_contract_says_who_must_upgrade() {
-    refused_wat(r#"(component (import "keynet:inference/storage@0.2.0" (instance)))"#, &["@0.2.0", "@0.1.0", "upgrade the host"]);
+    refused_wat(
+        r#"(component (import "keynet:inference/storage@0.2.0" (instance)))"#,
+        &["@0.2.0", "@0.1.0", "upgrade the host"],
+    );
 }
 
 #[test]
 fn a_component_that_wants_http() {
-    refused_wat(r#"(component (import "wasi:http/outgoing-handler@0.2.0" (instance)))"#, &["wasi:http/outgoing-handler@0.2.0"]);
+    refused_wat(
+        r#"(component (import "wasi:http/outgoing-handler@0.2.0" (instance)))"#,
+        &["wasi:http/outgoing-handler@0.2.0"],
+    );
 }
 
 /// Functions that cost Cranelift far more than they cost to write down.
 fn compile_bomb() -> Vec<u8> {
     let mut body = String::new();
     for local in 0..4_000 {
-        write!(body, "(local.set {local} (i64.mul (local.get {}) (local.get {})))", (local * 7 + 1) % 4_000, (local * 13 + 5) % 4_000)
-            .unwrap();
+        write!(
+            body,
+            "(local.set {local} (i64.mul (local.get {}) (local.get {})))",
+            (local * 7 + 1) % 4_000,
+            (local * 13 + 5) % 4_000
+        )
+        .unwrap();
     }
     let locals = "(local ".to_owned() + &"i64 ".repeat(4_000) + ")";
-    let nested = format!("{}{body}{}", "(loop ".repeat(60), "(br_if 0 (i64.eqz (local.get 9))))".repeat(60));
+    let nested =
+        format!("{}{body}{}", "(loop ".repeat(60), "(br_if 0 (i64.eqz (local.get 9))))".repeat(60));
     let functions = format!("(func {locals} {nested})").repeat(400);
     wat::parse_str(format!("(component (core module {functions}))")).unwrap()
 }
@@ -75,7 +91,11 @@ fn a_compile_bomb_meets_the_limit_on_time() {
     sandbox.set("KEYNET_COMPILE_TIME", "2s");
     let ended = run(&sandbox, &compile_bomb());
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(ended.stderr.contains("takes longer than 2 s: raise KEYNET_COMPILE_TIME"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("takes longer than 2 s: raise KEYNET_COMPILE_TIME"),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.peak_mib < 200, "{ended:?}");
 }
 
@@ -85,15 +105,25 @@ fn a_compile_bomb_meets_the_limit_on_memory() {
     sandbox.set("KEYNET_COMPILE_MEMORY", "64MiB");
     let ended = run(&sandbox, &compile_bomb());
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert!(ended.stderr.contains("more than 64 MiB: raise KEYNET_COMPILE_MEMORY"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("more than 64 MiB: raise KEYNET_COMPILE_MEMORY"),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.peak_mib < 200, "{ended:?}");
 }
 
-/// An action of one core module with `memories` memories, whose `run` makes each as large as it may become.
+/// An action of one core module with `memories` memories, whose `run` makes each as large as it may
+/// become.
 fn greedy(memories: usize) -> Vec<u8> {
     let more: String = (1..memories).map(|_| "(memory 1)").collect();
     let grow: String = (0..memories)
-        .map(|memory| format!("(loop $again (br_if $again (i32.ne (memory.grow {memory} (i32.const 16)) (i32.const -1))))"))
+        .map(|memory| {
+            format!(
+                "(loop $again (br_if $again (i32.ne (memory.grow {memory} (i32.const \
+            16)) (i32.const -1))))"
+            )
+        })
         .collect();
     let module = format!(
         r#"(module
@@ -110,7 +140,13 @@ fn greedy(memories: usize) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_dir(keynet_tests::root().join("wit")).unwrap();
     let world = resolve.select_world(&[package], Some("action")).unwrap();
-    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();
+    wit_component::embed_component_metadata(
+        &mut module,
+        &resolve,
+        world,
+        wit_component::StringEncoding::UTF8,
+    )
+    .unwrap();
     wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
@@ -120,7 +156,11 @@ fn three_memories_together_meet_the_limit() {
     sandbox.set("KEYNET_MEMORY", "48MiB");
     let ended = run(&sandbox, &greedy(3));
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("50331648 bytes") && ended.stderr.contains("KEYNET_MEMORY"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("50331648 bytes") && ended.stderr.contains("KEYNET_MEMORY"),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.peak_mib < 200, "{ended:?}");
 }
 

@@ -1,4 +1,5 @@
-//! What the product is built from: licences that MIT allows, one registry, nothing that is banned. Works without a network.
+//! What the product is built from: licences that MIT allows, one registry, nothing that is banned.
+//! Works without a network.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
@@ -31,11 +32,17 @@ const BANNED: &[(&str, &str)] = &[
 
 fn metadata() -> Metadata {
     let manifest = keynet_tests::root().join("Cargo.toml");
-    MetadataCommand::new().manifest_path(manifest).features(CargoOpt::AllFeatures).exec().expect("cargo metadata")
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .features(CargoOpt::AllFeatures)
+        .exec()
+        .expect("cargo metadata")
 }
 
 fn allowed(expression: &str) -> bool {
-    let term = |term: &str| term.split(" AND ").all(|licence| ALLOWED.contains(&licence.trim_matches(['(', ')', ' '])));
+    let term = |term: &str| {
+        term.split(" AND ").all(|licence| ALLOWED.contains(&licence.trim_matches(['(', ')', ' '])))
+    };
     // `(MIT OR Apache-2.0) AND Unicode-3.0`: every part of the conjunction needs an alternative.
     let conjunction = expression.split(") AND ").flat_map(|part| part.split(" AND ("));
     conjunction.into_iter().all(|part| part.replace('/', " OR ").split(" OR ").any(term))
@@ -67,19 +74,38 @@ fn everything_comes_from_the_registry_of_crates() {
 fn nothing_banned_is_used() {
     let metadata = metadata();
     for (name, reason) in BANNED {
-        assert!(!metadata.packages.iter().any(|package| package.name.as_str() == *name), "{name} is used: {reason}");
+        assert!(
+            !metadata.packages.iter().any(|package| package.name.as_str() == *name),
+            "{name} \
+            is used: {reason}"
+        );
     }
 }
 
 #[test]
 fn there_is_one_wasmtime() {
-    let versions: Vec<_> =
-        metadata().packages.iter().filter(|package| package.name.as_str() == "wasmtime").map(|p| p.version.to_string()).collect();
+    let versions: Vec<_> = metadata()
+        .packages
+        .iter()
+        .filter(|package| package.name.as_str() == "wasmtime")
+        .map(|p| p.version.to_string())
+        .collect();
     assert!(matches!(versions.as_slice(), [one] if one.starts_with("48.0.")), "{versions:?}");
 }
 
 #[test]
 fn alternatives_and_conjunctions_are_read() {
-    assert!(allowed("MIT OR GPL-3.0") && allowed("(MIT OR Apache-2.0) AND Unicode-3.0") && allowed("Unlicense/MIT"));
-    assert!(!allowed("GPL-3.0") && !allowed("(MIT OR Apache-2.0) AND GPL-3.0") && !allowed("MIT AND MPL-2.0"));
+    assert!(
+        allowed("MIT OR GPL-3.0")
+            && allowed("(MIT OR Apache-2.0) AND Unicode-3.0")
+            && allowed("Unlicense/MIT")
+    );
+    assert!(
+        !allowed("GPL-3.0")
+            && !allowed("(MIT OR Apache-2.0) AND GPL-3.0")
+            && !allowed(
+                "MIT \
+        AND MPL-2.0"
+            )
+    );
 }

@@ -1,5 +1,6 @@
-//! The part of the hostile suite that measures time: nothing synchronous holds a worker, so that a small activation beside an attack takes
-//! as long as beside guests that compute. It is a program of its own, so that the attacks of `hostile` do not run beside it.
+//! The part of the hostile suite that measures time: nothing synchronous holds a worker, so that a
+//! small activation beside an attack takes as long as beside guests that compute. It is a program
+//! of its own, so that the attacks of `hostile` do not run beside it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -36,7 +37,8 @@ fn what_is_parsed_and_checked_holds_no_one_up() {
     ]);
 }
 
-/// Units of text that look like the beginning of a secret, so that a redactor must look at them again and again.
+/// Units of text that look like the beginning of a secret, so that a redactor must look at them
+/// again and again.
 const UNITS: &[&str] = &[
     "key=***",
     "key=***key: ***",
@@ -56,11 +58,15 @@ const UNITS: &[&str] = &[
 
 #[test]
 fn what_looks_like_secrets_holds_no_one_up() {
-    let attacks: Vec<_> = UNITS.iter().map(|unit| (*unit, json!({ "do": "secret-logs", "count": 8, "text": unit }))).collect();
+    let attacks: Vec<_> = UNITS
+        .iter()
+        .map(|unit| (*unit, json!({ "do": "secret-logs", "count": 8, "text": unit })))
+        .collect();
     let victim = victim();
     let mut failures = Failures::default();
     for (unit, attack) in &attacks {
-        // A line of 64 KiB takes milliseconds, also in a build for debugging: quadratic work takes the best part of a second.
+        // A line of 64 KiB takes milliseconds, also in a build for debugging: quadratic work takes
+        // the best part of a second.
         let asked = Instant::now();
         victim.ask(attack);
         let time = asked.elapsed();
@@ -75,7 +81,8 @@ fn what_looks_like_secrets_holds_no_one_up() {
 #[test]
 fn many_fields_of_run_hold_no_one_up() {
     let victim = victim();
-    let mut body: Map<String, Value> = (0..80_000).map(|field| (format!("field{field}"), json!("x"))).collect();
+    let mut body: Map<String, Value> =
+        (0..80_000).map(|field| (format!("field{field}"), json!("x"))).collect();
     body.insert("value".to_owned(), json!({ "do": "hello" }));
     let body = Value::Object(body).to_string();
     let address = victim.address();

@@ -1,4 +1,5 @@
-//! Container images that were made without a container engine, handed to the tools of others: skopeo, umoci, podman, a real registry.
+//! Container images that were made without a container engine, handed to the tools of others:
+//! skopeo, umoci, podman, a real registry.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -8,7 +9,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use keynet_test_servers::RealServer;
-use keynet_tests::{Ended, Sandbox, Server, end, end_with_input, end_within, free_address, guest, http, root};
+use keynet_tests::{
+    Ended, Sandbox, Server, end, end_with_input, end_within, free_address, guest, http, root,
+};
 use serde_json::{Value, json};
 
 /// A sandbox with a base in the layout `base:1`.
@@ -64,8 +67,8 @@ fn is_root() -> bool {
     String::from_utf8_lossy(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0"
 }
 
-/// Runs the entry point of an unpacked image as the image says: as its user, with its variables and no others, on a root that nobody
-/// can write.
+/// Runs the entry point of an unpacked image as the image says: as its user, with its variables and
+/// no others, on a root that nobody can write.
 fn start(sandbox: &Sandbox, rootfs: &Path, config: &Value) -> Server {
     start_with(sandbox, rootfs, config, None)
 }
@@ -81,14 +84,27 @@ fn start_telling(sandbox: &Sandbox, rootfs: &Path, config: &Value) -> (Server, P
 fn start_with(sandbox: &Sandbox, rootfs: &Path, config: &Value, tmp: Option<&Path>) -> Server {
     let address = free_address();
     let (_, port) = address.rsplit_once(':').unwrap();
-    let entry: Vec<_> = config["config"]["Entrypoint"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-    let variables = config["config"]["Env"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned());
+    let entry: Vec<_> = config["config"]["Entrypoint"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect();
+    let variables = config["config"]["Env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line.as_str().unwrap().to_owned());
     let diagnostics = tmp.map(|_| "KEYNET_DIAGNOSTICS=/tmp/diagnostics".to_owned());
     let variables: Vec<_> = variables.chain([format!("PORT={port}")]).chain(diagnostics).collect();
     let user = config["config"]["User"].as_str().unwrap();
     assert_eq!(user, "65532:65532");
     // Without root there is one user in the namespace, who stands for root.
-    let (namespace, user) = if is_root() { ("-m", format!("--userspec={user}")) } else { ("-rm", "--userspec=0:0".to_owned()) };
+    let (namespace, user) = if is_root() {
+        ("-m", format!("--userspec={user}"))
+    } else {
+        ("-rm", "--userspec=0:0".to_owned())
+    };
     let script = r#"set -e
         root=$1; user=$2; tmp=$3; shift 3
         mount --bind "$root" "$root"
@@ -97,24 +113,48 @@ fn start_with(sandbox: &Sandbox, rootfs: &Path, config: &Value, tmp: Option<&Pat
         mount -o remount,ro,bind "$root" "$root"
         [ -z "$tmp" ] || mount --bind "$tmp" "$root/tmp"
         exec "$(command -v chroot)" "$user" "$root" "$@""#;
-    let mut command = sandbox.program("unshare", [namespace, "sh", "-c", script, "sh", rootfs.to_str().unwrap(), &user]);
+    let mut command = sandbox
+        .program("unshare", [namespace, "sh", "-c", script, "sh", rootfs.to_str().unwrap(), &user]);
     command.arg(tmp.unwrap_or(Path::new("")));
     let path = std::env::var("PATH").unwrap_or_default();
     command.args(entry).env_clear().env("PATH", format!("{path}:/usr/sbin:/sbin"));
-    command.envs(variables.iter().filter_map(|line| line.split_once('=')).filter(|(name, _)| *name != "PATH"));
+    command.envs(
+        variables
+            .iter()
+            .filter_map(|line| line.split_once('='))
+            .filter(|(name, _)| *name != "PATH"),
+    );
     Server::start(command, address)
 }
 
 /// `/init` without code and one `/run`, as the platform sends them.
 fn init_and_greet(address: &str) {
-    let post = |path, body: Value| http(address, "POST", path, &[("Content-Type", "application/json")], body.to_string().as_bytes());
-    let init =
-        post("/init", json!({ "value": { "name": "hello", "main": "main", "binary": false, "env": { "__OW_NAMESPACE": "guest" } } }));
+    let post = |path, body: Value| {
+        http(
+            address,
+            "POST",
+            path,
+            &[("Content-Type", "application/json")],
+            body.to_string().as_bytes(),
+        )
+    };
+    let init = post(
+        "/init",
+        json!({ "value": { "name": "hello", "main": "main", "binary": false, "env": { "__OW_NAMESPACE": "guest" } } }),
+    );
     assert_eq!(init.status, 200, "{}", init.text());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let deadline = (now + Duration::from_secs(60)).as_millis().to_string();
-    let run = post("/run", json!({ "value": { "name": "Ada" }, "activation_id": "a", "deadline": deadline }));
-    assert_eq!((run.status, run.json()), (200, json!({ "greeting": "Hello, Ada!" })), "{}", run.text());
+    let run = post(
+        "/run",
+        json!({ "value": { "name": "Ada" }, "activation_id": "a", "deadline": deadline }),
+    );
+    assert_eq!(
+        (run.status, run.json()),
+        (200, json!({ "greeting": "Hello, Ada!" })),
+        "{}",
+        run.text()
+    );
 }
 
 /// Whether a process runs code out of the image.
@@ -134,19 +174,27 @@ fn greets_by_mapped_code(sandbox: &Sandbox, image: &str) -> bool {
 fn others_tools_read_the_image_and_its_entry_point_answers() {
     let sandbox = with_app();
     let inspected = tool(&sandbox, "skopeo", &["inspect", "oci:app:1"]).json();
-    assert_eq!((&inspected["Os"], &inspected["Layers"].as_array().unwrap().len()), (&json!("linux"), &2));
+    assert_eq!(
+        (&inspected["Os"], &inspected["Layers"].as_array().unwrap().len()),
+        (&json!("linux"), &2)
+    );
     assert_eq!(inspected["Labels"]["org.opencontainers.image.title"], "hello");
     let config = config(&sandbox, "oci:app:1");
     assert_eq!(config["config"]["ExposedPorts"], json!({ "8080/tcp": {} }));
     let rootfs = unpack(&sandbox, "app:1", "bundle");
     let names = |folder: &str| {
-        let mut names: Vec<_> =
-            fs::read_dir(rootfs.join(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(rootfs.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     };
     assert_eq!(names("action"), ["action.cwasm", "action.wasm"]);
-    assert_eq!(fs::read(rootfs.join("action/action.wasm")).unwrap(), fs::read(guest("hello")).unwrap());
+    assert_eq!(
+        fs::read(rootfs.join("action/action.wasm")).unwrap(),
+        fs::read(guest("hello")).unwrap()
+    );
 
     let server = start(&sandbox, &rootfs, &config);
     init_and_greet(server.address());
@@ -162,9 +210,14 @@ fn the_probe_of_an_image_tells_whether_it_listens() {
     let rootfs = unpack(&sandbox, "app:1", "bundle");
     let server = start(&sandbox, &rootfs, &config(&sandbox, "oci:app:1"));
     let (_, port) = server.address().rsplit_once(':').unwrap();
-    let probe = |port: &str| end(sandbox.program(rootfs.join("usr/bin/keynet-runtime"), ["health", "--port", port])).code;
+    let probe = |port: &str| {
+        end(sandbox.program(rootfs.join("usr/bin/keynet-runtime"), ["health", "--port", port])).code
+    };
     assert_eq!(probe(port), Some(0));
-    let (_, free) = free_address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    let (_, free) = free_address()
+        .rsplit_once(':')
+        .map(|(host, port)| (host.to_owned(), port.to_owned()))
+        .unwrap();
     assert_eq!(probe(&free), Some(1));
 }
 
@@ -178,7 +231,9 @@ fn the_same_inputs_make_the_same_image() {
     done(fresh.run(["image", "base", "oci-layout:base:1"]));
     assert_eq!(digest(&done(build(&fresh, "oci-layout:app:1", "oci-layout:base:1"))), app);
     // On a base that is made on the way it is the same too, but for the base's name.
-    let layers = |sandbox: &Sandbox, image: &str| tool(sandbox, "skopeo", &["inspect", image]).json()["Layers"].clone();
+    let layers = |sandbox: &Sandbox, image: &str| {
+        tool(sandbox, "skopeo", &["inspect", image]).json()["Layers"].clone()
+    };
     done(one.run(["image", "build", guest("hello").to_str().unwrap(), "-o", "oci-layout:alone:1"]));
     assert_eq!(layers(&one, "oci:alone:1"), layers(&one, "oci:app:1"));
 
@@ -187,15 +242,26 @@ fn the_same_inputs_make_the_same_image() {
     assert_eq!(config(&other, "oci:later:1")["created"], "2026-01-01T00:00:00Z");
     other.set("SOURCE_DATE_EPOCH", "yesterday");
     let ended = build(&other, "oci-layout:never:1", "oci-layout:base:1");
-    assert!(ended.code == Some(4) && ended.stderr.contains("SOURCE_DATE_EPOCH"), "{}", ended.stderr);
+    assert!(
+        ended.code == Some(4) && ended.stderr.contains("SOURCE_DATE_EPOCH"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
 fn a_base_is_small_and_holds_nothing_it_does_not_need() {
     const MEGABYTE: u64 = 1_000_000;
     let sandbox = with_base();
-    let manifest: Value = serde_json::from_str(&tool(&sandbox, "skopeo", &["inspect", "--raw", "oci:base:1"]).stdout).unwrap();
-    let size: u64 = manifest["layers"].as_array().unwrap().iter().map(|layer| layer["size"].as_u64().unwrap()).sum();
+    let manifest: Value =
+        serde_json::from_str(&tool(&sandbox, "skopeo", &["inspect", "--raw", "oci:base:1"]).stdout)
+            .unwrap();
+    let size: u64 = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["size"].as_u64().unwrap())
+        .sum();
     assert!(size <= 40 * MEGABYTE, "{size} bytes to pull");
     let rootfs = unpack(&sandbox, "base:1", "bundle");
     let runtime = fs::metadata(rootfs.join("usr/bin/keynet-runtime")).unwrap();
@@ -207,21 +273,44 @@ fn a_base_is_small_and_holds_nothing_it_does_not_need() {
     }
     let passwd = fs::read_to_string(rootfs.join("etc/passwd")).unwrap();
     assert!(passwd.contains("keynet:x:65532:65532:"), "{passwd}");
-    let certificates = fs::read_to_string(rootfs.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    let certificates =
+        fs::read_to_string(rootfs.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
     assert!(certificates.contains("-----BEGIN CERTIFICATE-----"));
-    let mode = |path: &str| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(rootfs.join(path)).unwrap().permissions()) & 0o7777;
-    assert_eq!((mode("tmp"), mode("etc"), mode("usr/bin/keynet-runtime"), mode("etc/passwd")), (0o1777, 0o755, 0o755, 0o644));
+    let mode = |path: &str| {
+        std::os::unix::fs::PermissionsExt::mode(
+            &fs::metadata(rootfs.join(path)).unwrap().permissions(),
+        ) & 0o7777
+    };
+    assert_eq!(
+        (mode("tmp"), mode("etc"), mode("usr/bin/keynet-runtime"), mode("etc/passwd")),
+        (0o1777, 0o755, 0o755, 0o644)
+    );
 }
 
 #[test]
 fn a_base_of_another_engine_gets_the_component_alone_and_a_warning_says_why() {
     let sandbox = with_base();
-    let label = "dev.keynet.engine=0000000000000000000000000000000000000000000000000000000000000000";
-    tool(&sandbox, "umoci", &["config", "--image", "base:1", "--tag", "other", "--config.label", label]);
+    let label =
+        "dev.keynet.engine=0000000000000000000000000000000000000000000000000000000000000000";
+    tool(
+        &sandbox,
+        "umoci",
+        &["config", "--image", "base:1", "--tag", "other", "--config.label", label],
+    );
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:base:other"));
-    assert!(ended.stderr.contains("without compiled code") && ended.stderr.contains("the engine of the base"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("without compiled code")
+            && ended.stderr.contains(
+                "the engine of \
+        the base"
+            ),
+        "{}",
+        ended.stderr
+    );
     let rootfs = unpack(&sandbox, "app:1", "bundle");
-    assert!(rootfs.join("action/action.wasm").exists() && !rootfs.join("action/action.cwasm").exists());
+    assert!(
+        rootfs.join("action/action.wasm").exists() && !rootfs.join("action/action.cwasm").exists()
+    );
     // It works all the same: the container compiles it.
     let server = start(&sandbox, &rootfs, &config(&sandbox, "oci:app:1"));
     init_and_greet(server.address());
@@ -256,7 +345,11 @@ fn code_for_a_better_processor_is_not_run() {
     assert_eq!(has_mapped_code(server.id()), has_avx512);
     let told = fs::read_to_string(diagnostics).unwrap();
     assert_eq!(told.contains("this machine's processor is not x86-64-v4"), !has_avx512, "{told}");
-    assert_eq!(told.contains("compiled code in the image is for another processor or another version"), !has_avx512, "{told}");
+    assert_eq!(
+        told.contains("compiled code in the image is for another processor or another version"),
+        !has_avx512,
+        "{told}"
+    );
 }
 
 /// The base decides, not whoever puts an action on it.
@@ -303,7 +396,8 @@ fn a_registry_takes_images_and_layers_of_the_base_are_not_sent_again() {
     assert!(ended.stderr.contains("is taken from another repository"), "{}", ended.stderr);
     let pushed = digest(&ended);
     let docker = |image: &str| format!("docker://{image}");
-    let inspected = tool(&sandbox, "skopeo", &["inspect", "--tls-verify=false", &docker(&image)]).json();
+    let inspected =
+        tool(&sandbox, "skopeo", &["inspect", "--tls-verify=false", &docker(&image)]).json();
     assert_eq!(inspected["Digest"], pushed.as_str());
 
     // The flag of the package that came before.
@@ -318,15 +412,32 @@ fn a_registry_takes_images_and_layers_of_the_base_are_not_sent_again() {
     // From a layout, which cannot be mounted from, and to another registry.
     let elsewhere = RealServer::registry("none");
     let copied = format!("{}/hello:1", elsewhere.get("REGISTRY"));
-    assert_eq!(digest(&done(sandbox.run(["image", "push", hello, &copied, "--base", "oci-layout:base:1"]))), pushed);
+    assert_eq!(
+        digest(&done(sandbox.run([
+            "image",
+            "push",
+            hello,
+            &copied,
+            "--base",
+            "oci-layout:base:1"
+        ]))),
+        pushed
+    );
     let moved = format!("{}/moved:1", elsewhere.get("REGISTRY"));
-    assert_eq!(digest(&done(sandbox.run(["image", "push", hello, &moved, "--base", &base]))), pushed);
+    assert_eq!(
+        digest(&done(sandbox.run(["image", "push", hello, &moved, "--base", &base]))),
+        pushed
+    );
 
     // Out and in again, by others, it stays what it is.
     tool(&sandbox, "skopeo", &["copy", "--src-tls-verify=false", &docker(&image), "oci:copied:1"]);
     let inspected = tool(&sandbox, "skopeo", &["inspect", "oci:copied:1"]).json();
     assert_eq!(inspected["Digest"], pushed.as_str());
-    tool(&sandbox, "skopeo", &["copy", "--dest-tls-verify=false", "oci:copied:1", &docker(&format!("{at}/back:1"))]);
+    tool(
+        &sandbox,
+        "skopeo",
+        &["copy", "--dest-tls-verify=false", "oci:copied:1", &docker(&format!("{at}/back:1"))],
+    );
     let rootfs = unpack(&sandbox, "copied:1", "bundle");
     let server = start(&sandbox, &rootfs, &config(&sandbox, "oci:copied:1"));
     init_and_greet(server.address());
@@ -343,15 +454,39 @@ fn a_registry_that_gives_tokens_takes_images_of_whoever_is_logged_in() {
     let base = format!("{at}/team/base:1");
     let ended = sandbox.run(["image", "base", &base]);
     assert!(ended.code == Some(7) && ended.stderr.contains("login --registry"), "{}", ended.stderr);
-    let login = ["login", "--registry", at, "--username", registry.get("REGISTRY_USER"), "--password-stdin"];
+    let login = [
+        "login",
+        "--registry",
+        at,
+        "--username",
+        registry.get("REGISTRY_USER"),
+        "--password-stdin",
+    ];
     done(end_with_input(sandbox.command(login), registry.get("REGISTRY_PASSWORD")));
     done(sandbox.run(["image", "base", &base]));
-    let answer =
-        done(sandbox.run(["image", "push", guest("hello").to_str().unwrap(), &image, "--base", &base, "--json", "--quiet"])).json();
-    assert_eq!((&answer["compiled_for"], answer["digest"].as_str().unwrap().len()), (&json!("x86-64-v3"), 71));
-    let credentials = format!("{}:{}", registry.get("REGISTRY_USER"), registry.get("REGISTRY_PASSWORD"));
-    let inspected =
-        tool(&sandbox, "skopeo", &["inspect", "--tls-verify=false", "--creds", &credentials, &format!("docker://{image}")]).json();
+    let answer = done(sandbox.run([
+        "image",
+        "push",
+        guest("hello").to_str().unwrap(),
+        &image,
+        "--base",
+        &base,
+        "--json",
+        "--quiet",
+    ]))
+    .json();
+    assert_eq!(
+        (&answer["compiled_for"], answer["digest"].as_str().unwrap().len()),
+        (&json!("x86-64-v3"), 71)
+    );
+    let credentials =
+        format!("{}:{}", registry.get("REGISTRY_USER"), registry.get("REGISTRY_PASSWORD"));
+    let inspected = tool(
+        &sandbox,
+        "skopeo",
+        &["inspect", "--tls-verify=false", "--creds", &credentials, &format!("docker://{image}")],
+    )
+    .json();
     assert_eq!(inspected["Digest"], answer["digest"]);
 }
 
@@ -362,15 +497,40 @@ fn a_base_in_dockers_own_format_stays_in_it() {
     let sandbox = with_base();
     let at = registry.get("REGISTRY");
     let docker = format!("docker://{at}/base:docker");
-    tool(&sandbox, "skopeo", &["copy", "--format", "v2s2", "--dest-tls-verify=false", "oci:base:1", &docker]);
+    tool(
+        &sandbox,
+        "skopeo",
+        &["copy", "--format", "v2s2", "--dest-tls-verify=false", "oci:base:1", &docker],
+    );
     let image = format!("{at}/hello:1");
-    let ended = done(sandbox.run(["image", "push", guest("hello").to_str().unwrap(), &image, "--base", &format!("{at}/base:docker")]));
+    let ended = done(sandbox.run([
+        "image",
+        "push",
+        guest("hello").to_str().unwrap(),
+        &image,
+        "--base",
+        &format!("{at}/base:docker"),
+    ]));
     assert!(ended.stderr.contains("compiled for"), "{}", ended.stderr);
-    let raw = tool(&sandbox, "skopeo", &["inspect", "--raw", "--tls-verify=false", &format!("docker://{image}")]).json();
+    let raw = tool(
+        &sandbox,
+        "skopeo",
+        &["inspect", "--raw", "--tls-verify=false", &format!("docker://{image}")],
+    )
+    .json();
     assert_eq!(raw["mediaType"], "application/vnd.docker.distribution.manifest.v2+json");
-    let kinds: Vec<_> = raw["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].as_str().unwrap()).collect();
+    let kinds: Vec<_> = raw["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["mediaType"].as_str().unwrap())
+        .collect();
     assert_eq!(kinds, ["application/vnd.docker.image.rootfs.diff.tar.gzip"; 2]);
-    tool(&sandbox, "skopeo", &["copy", "--src-tls-verify=false", &format!("docker://{image}"), "oci:app:1"]);
+    tool(
+        &sandbox,
+        "skopeo",
+        &["copy", "--src-tls-verify=false", &format!("docker://{image}"), "oci:app:1"],
+    );
     let rootfs = unpack(&sandbox, "app:1", "bundle");
     let server = start(&sandbox, &rootfs, &config(&sandbox, "oci:app:1"));
     init_and_greet(server.address());
@@ -380,15 +540,39 @@ fn a_base_in_dockers_own_format_stays_in_it() {
 fn what_is_no_action_or_no_base_is_refused_by_name() {
     let sandbox = with_base();
     fs::write(sandbox.path("text.wasm"), "not wasm").unwrap();
-    let ended = sandbox.run(["image", "build", "text.wasm", "-o", "oci-layout:app:1", "--base", "oci-layout:base:1"]);
+    let ended = sandbox.run([
+        "image",
+        "build",
+        "text.wasm",
+        "-o",
+        "oci-layout:app:1",
+        "--base",
+        "oci-layout:base:1",
+    ]);
     assert!(ended.code == Some(3) && ended.stderr.contains("text.wasm"), "{}", ended.stderr);
     let hello = guest("hello");
-    let ended = sandbox.run(["image", "build", hello.to_str().unwrap(), "-o", "oci-layout:app:1", "--base", "oci-layout:base:2"]);
+    let ended = sandbox.run([
+        "image",
+        "build",
+        hello.to_str().unwrap(),
+        "-o",
+        "oci-layout:app:1",
+        "--base",
+        "oci-layout:base:2",
+    ]);
     assert!(ended.code != Some(0) && ended.stderr.contains("2"), "{}", ended.stderr);
     let ended = sandbox.run(["image", "base", "-o", "oci-layout:b:1", "--runtime", "/bin/true"]);
-    assert!(ended.code == Some(6) && ended.stderr.contains("not a keynet-runtime"), "{}", ended.stderr);
+    assert!(
+        ended.code == Some(6) && ended.stderr.contains("not a keynet-runtime"),
+        "{}",
+        ended.stderr
+    );
     assert!(!sandbox.path("app").exists() && !sandbox.path("b").exists(), "nothing was written");
-    tool(&sandbox, "umoci", &["config", "--image", "base:1", "--tag", "arm", "--architecture", "s390x"]);
+    tool(
+        &sandbox,
+        "umoci",
+        &["config", "--image", "base:1", "--tag", "arm", "--architecture", "s390x"],
+    );
     let ended = build(&sandbox, "oci-layout:app:1", "oci-layout:base:arm");
     assert!(ended.code == Some(6) && ended.stderr.contains("linux/s390x"), "{}", ended.stderr);
 }
@@ -405,7 +589,10 @@ impl<'sandbox> Podman<'sandbox> {
         let podman = Self { sandbox, script: root().join("tests/servers/podman.sh") };
         let tried = podman.run(&["info"]);
         if tried.code != Some(0) {
-            eprintln!("SKIPPED: podman does not run here, so no container was started: {}", tried.stderr.trim());
+            eprintln!(
+                "SKIPPED: podman does not run here, so no container was started: {}",
+                tried.stderr.trim()
+            );
             return None;
         }
         Some(podman)
@@ -427,7 +614,12 @@ impl<'sandbox> Podman<'sandbox> {
         let address = free_address();
         let (_, port) = address.rsplit_once(':').unwrap();
         let port = format!("PORT={port}");
-        let hardened = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt=no-new-privileges"];
+        let hardened = [
+            "--read-only",
+            "--read-only-tmpfs=false",
+            "--cap-drop=all",
+            "--security-opt=no-new-privileges",
+        ];
         let mut arguments = vec!["run", "--rm", "--network=host", "-e", &port];
         arguments.extend(hardened);
         arguments.push(image);
@@ -447,14 +639,32 @@ fn podman_runs_the_image() {
     let Some(podman) = Podman::new(&sandbox) else { return };
     let registry = RealServer::registry("none");
     let image = format!("{}/team/hello:1", registry.get("REGISTRY"));
-    done(sandbox.run(["image", "push", guest("hello").to_str().unwrap(), &image, "--base", "oci-layout:base:1"]));
+    done(sandbox.run([
+        "image",
+        "push",
+        guest("hello").to_str().unwrap(),
+        &image,
+        "--base",
+        "oci-layout:base:1",
+    ]));
     done(podman.run(&["pull", "-q", "--tls-verify=false", &image]));
     let server = podman.start(&image);
     init_and_greet(server.address());
     let inside = done(podman.run(&["ps", "-q"])).stdout.trim().to_owned();
-    let process = done(podman.run(&["inspect", "--format", "{{.State.Pid}}", &inside])).stdout.trim().parse().unwrap();
+    let process = done(podman.run(&["inspect", "--format", "{{.State.Pid}}", &inside]))
+        .stdout
+        .trim()
+        .parse()
+        .unwrap();
     assert!(has_mapped_code(process), "compiled code is mapped out of the image");
-    done(podman.run(&["exec", &inside, "/usr/bin/keynet-runtime", "health", "--port", server.address().rsplit_once(':').unwrap().1]));
+    done(podman.run(&[
+        "exec",
+        &inside,
+        "/usr/bin/keynet-runtime",
+        "health",
+        "--port",
+        server.address().rsplit_once(':').unwrap().1,
+    ]));
     done(podman.run(&["stop", "-t", "10", &inside]));
 }
 
@@ -463,12 +673,25 @@ fn a_container_engine_makes_the_same_base_of_the_containerfile() {
     let sandbox = with_base();
     let Some(podman) = Podman::new(&sandbox) else { return };
     done(sandbox.run(["image", "root", "-o", "context"]));
-    done(podman.run(&["build", "--layers=false", "-q", "-t", "localhost/keynet-runtime:1", sandbox.path("context").to_str().unwrap()]));
+    done(podman.run(&[
+        "build",
+        "--layers=false",
+        "-q",
+        "-t",
+        "localhost/keynet-runtime:1",
+        sandbox.path("context").to_str().unwrap(),
+    ]));
     let to = format!("oci:{}:1", sandbox.path("built").display());
     done(podman.run(&["push", "-q", "localhost/keynet-runtime:1", &to]));
-    let [built, made] = ["oci:built:1", "oci:base:1"].map(|image| config(&sandbox, image)["config"].clone());
+    let [built, made] =
+        ["oci:built:1", "oci:base:1"].map(|image| config(&sandbox, image)["config"].clone());
     let sorted = |config: &Value| {
-        let mut lines: Vec<_> = config["Env"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
+        let mut lines: Vec<_> = config["Env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line.as_str().unwrap().to_owned())
+            .collect();
         lines.sort();
         lines
     };

@@ -1,4 +1,5 @@
-//! What one activation does costs only that activation: others of the same process go on beside it and after it.
+//! What one activation does costs only that activation: others of the same process go on beside it
+//! and after it.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
@@ -42,7 +43,11 @@ fn a_fault_costs_only_its_own_activation() {
             scope.spawn(move || {
                 let (status, answer) = server.post(&json!({ "do": deed }));
                 assert!(status >= 400, "{deed}: {status} {answer}");
-                assert!(answer["error"].is_string() || answer["error"].is_object(), "{deed}: {answer}");
+                assert!(
+                    answer["error"].is_string() || answer["error"].is_object(),
+                    "{deed}: \
+                    {answer}"
+                );
             });
         }
         // Beside them.

@@ -1,4 +1,5 @@
-//! Machines that allow less than a developer's: hard limits, a home that cannot be written, clients that speak IPv6.
+//! Machines that allow less than a developer's: hard limits, a home that cannot be written, clients
+//! that speak IPv6.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
@@ -11,16 +12,30 @@ use keynet_tests::{Ended, Sandbox, binary, end, guest, http};
 use serde_json::json;
 
 fn greets(ended: &Ended) {
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"), "{ended:?}");
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"),
+        "{ended:?}"
+    );
 }
 
-/// Login nodes and batch systems have hard limits on processor time below ours, and nobody there may raise them.
+/// Login nodes and batch systems have hard limits on processor time below ours, and nobody there
+/// may raise them.
 #[test]
 fn components_are_compiled_within_hard_limits_below_ours() {
     let sandbox = Sandbox::without_cache();
     let script = r#"ulimit -t 150; ulimit -c 0; exec "$@""#;
     let (keynet, hello) = (binary(), guest("hello"));
-    let arguments = ["-c", script, "sh", keynet.to_str().unwrap(), "run", hello.to_str().unwrap(), "--param", "name=Ada"];
+    let arguments = [
+        "-c",
+        script,
+        "sh",
+        keynet.to_str().unwrap(),
+        "run",
+        hello.to_str().unwrap(),
+        "--param",
+        "name=Ada",
+    ];
     greets(&end(sandbox.program("sh", arguments)));
 }
 
@@ -35,14 +50,21 @@ fn a_home_that_cannot_be_written_costs_the_cache_and_nothing_else() {
     sandbox.set("KEYNET_CACHE", home.join(".cache").display());
     // Root writes everywhere, unless it may not pass over permissions.
     let drop = "--bounding-set=-dac_override,-dac_read_search";
-    let run = |arguments: &[&str]| match is_root {
-        true => end(sandbox.program("setpriv", [&[drop, binary().to_str().unwrap()], arguments].concat())),
-        false => sandbox.run(arguments),
-    };
+    let run =
+        |arguments: &[&str]| match is_root {
+            true => end(sandbox
+                .program("setpriv", [&[drop, binary().to_str().unwrap()], arguments].concat())),
+            false => sandbox.run(arguments),
+        };
     let hello = guest("hello");
     let ended = run(&["run", hello.to_str().unwrap(), "--param", "name=Ada"]);
     greets(&ended);
-    assert!(ended.stderr.contains("compiled code is not kept") && ended.stderr.contains("KEYNET_STATE_DIR"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("compiled code is not kept")
+            && ended.stderr.contains("KEYNET_STATE_DIR"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(run(&["inspect", hello.to_str().unwrap()]).code, Some(0));
     assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
     fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
@@ -60,7 +82,17 @@ fn the_port_of_the_runtime_is_reached_by_both_versions_of_ip() {
             continue;
         }
         assert!(TcpStream::connect(&address).is_ok(), "{address}");
-        let answer = http(&address, "POST", "/run", &[("Content-Type", "application/json")], body.as_bytes());
-        assert_eq!((answer.status, answer.json()), (200, json!({ "greeting": "Hello, Ada!" })), "{address}");
+        let answer = http(
+            &address,
+            "POST",
+            "/run",
+            &[("Content-Type", "application/json")],
+            body.as_bytes(),
+        );
+        assert_eq!(
+            (answer.status, answer.json()),
+            (200, json!({ "greeting": "Hello, Ada!" })),
+            "{address}"
+        );
     }
 }

@@ -1,6 +1,13 @@
-//! Models of a real MLflow, deployed to a real Triton that reads its models from a folder or from a real S3 store.
+//! Models of a real MLflow, deployed to a real Triton that reads its models from a folder or from a
+//! real S3 store.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,7 +55,10 @@ impl Registry {
     fn register(&self, name: &str, version: u32, files: &[(&str, &[u8])]) {
         let address = self.0.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
         let run = self.post("runs/create", &json!({ "experiment_id": "0", "start_time": 1 }));
-        let (id, artifacts) = (run["run"]["info"]["run_id"].as_str().unwrap(), run["run"]["info"]["artifact_uri"].as_str().unwrap());
+        let (id, artifacts) = (
+            run["run"]["info"]["run_id"].as_str().unwrap(),
+            run["run"]["info"]["artifact_uri"].as_str().unwrap(),
+        );
         let folder = artifacts.strip_prefix("mlflow-artifacts:/").unwrap();
         for (path, bytes) in files {
             let target = format!("/api/2.0/mlflow-artifacts/artifacts/{folder}/model/{path}");
@@ -57,7 +67,10 @@ impl Registry {
         if version == 1 {
             self.post("registered-models/create", &json!({ "name": name }));
         }
-        self.post("model-versions/create", &json!({ "name": name, "source": format!("{artifacts}/model"), "run_id": id }));
+        self.post(
+            "model-versions/create",
+            &json!({ "name": name, "source": format!("{artifacts}/model"), "run_id": id }),
+        );
     }
 }
 
@@ -82,7 +95,10 @@ impl Place {
             Self::Folder(_) => vec![],
             Self::S3(server) => {
                 let mut keys = vec![("AWS_DEFAULT_REGION", server.get("AWS_REGION"))];
-                keys.extend(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, server.get(name))));
+                keys.extend(
+                    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+                        .map(|name| (name, server.get(name))),
+                );
                 keys
             }
         }
@@ -95,7 +111,11 @@ impl Place {
             Self::S3(server) => {
                 let listed = s3(server, "?list-type=2&prefix=deep%2Fmodels%2F").output().unwrap();
                 let listed = String::from_utf8(listed.stdout).unwrap();
-                let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>")).map(|(key, _)| key);
+                let keys = listed
+                    .split("<Key>")
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once("</Key>"))
+                    .map(|(key, _)| key);
                 keys.map(|key| {
                     let read = s3(server, &format!("/{key}")).output().unwrap();
                     assert!(read.status.success(), "{key}");
@@ -132,7 +152,8 @@ fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             match entry.path().is_dir() {
                 true => rest.push(entry.path()),
                 false => {
-                    let name = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                    let name =
+                        entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
                     drop(files.insert(name, fs::read(entry.path()).unwrap_or_default()));
                 }
             }
@@ -156,7 +177,8 @@ impl Production {
         place.put("byhand/config.pbtxt", b"backend: \"onnxruntime\"");
         place.put("byhand/1/model.onnx", &adds(1));
         let uri = place.uri();
-        let mut settings = vec![("TRITON_MODELS", uri.as_str()), ("TRITON_LOAD", ""), ("TRITON_ARGS", control)];
+        let mut settings =
+            vec![("TRITON_MODELS", uri.as_str()), ("TRITON_LOAD", ""), ("TRITON_ARGS", control)];
         settings.extend(place.keys());
         let triton = RealServer::triton(&settings);
         let mut sandbox = Sandbox::new();
@@ -197,7 +219,8 @@ impl Production {
     /// What a version makes of 5, asked of Triton itself; none where it cannot be asked.
     fn of_five(&self, model: &str, version: u32) -> Option<f64> {
         let address = self.triton.get("TRITON_HTTP").trim_start_matches("http://");
-        let question = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [5.0] }] });
+        let question =
+            json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [1], "data": [5.0] }] });
         let target = format!("/v2/models/{model}/versions/{version}/infer");
         let answer = http(address, "POST", &target, &[], question.to_string().as_bytes());
         (answer.status == 200).then(|| answer.json()["outputs"][0]["data"][0].as_f64().unwrap())
@@ -206,7 +229,9 @@ impl Production {
     fn loaded(&self) -> Vec<String> {
         let states = self.model(&["status", "--json"]).json();
         let ready = states.as_array().unwrap().iter().filter(|state| state["state"] == "READY");
-        ready.map(|state| format!("{}:{}", state["name"].as_str().unwrap(), state["version"])).collect()
+        ready
+            .map(|state| format!("{}:{}", state["name"].as_str().unwrap(), state["version"]))
+            .collect()
     }
 }
 
@@ -214,19 +239,41 @@ impl Production {
 
 fn a_models_life(place: Place) {
     let registry = Registry::start();
-    let of_mlflow = [("MLmodel", b"flavors:".as_slice()), ("requirements.txt", b"onnx"), ("labels.txt", b"one\ntwo")];
+    let of_mlflow = [
+        ("MLmodel", b"flavors:".as_slice()),
+        ("requirements.txt", b"onnx"),
+        ("labels.txt", b"one\ntwo"),
+    ];
     registry.register("adder", 1, &[&of_mlflow[..], &[("model.onnx", &adds(1))]].concat());
     registry.register("adder", 2, &[("net.onnx", &adds(2)), ("config.pbtxt", BY_HAND.as_bytes())]);
-    registry.register("adder", 3, &[("model.onnx", &adds(10)), ("config.pbtxt", BROKEN.as_bytes())]);
-    registry.post("registered-models/alias", &json!({ "name": "adder", "alias": "champion", "version": "1" }));
+    registry.register(
+        "adder",
+        3,
+        &[("model.onnx", &adds(10)), ("config.pbtxt", BROKEN.as_bytes())],
+    );
+    registry.post(
+        "registered-models/alias",
+        &json!({ "name": "adder", "alias": "champion", "version": "1" }),
+    );
     let production = Production::start(place, Some(&registry), "");
     let byhand = ["byhand/1/model.onnx", "byhand/config.pbtxt"];
 
-    production.does(&["deploy", "models:/adder@champion", "--wait"], "deployed adder:1 from models:/adder/1\n");
+    production.does(
+        &["deploy", "models:/adder@champion", "--wait"],
+        "deployed adder:1 from \
+        models:/adder/1\n",
+    );
     let first = production.place.files();
     assert_eq!(
         names(&first),
-        ["adder/1/model.onnx", "adder/config.pbtxt", "adder/labels.txt", "adder/mlflow-meta.json", byhand[0], byhand[1]]
+        [
+            "adder/1/model.onnx",
+            "adder/config.pbtxt",
+            "adder/labels.txt",
+            "adder/mlflow-meta.json",
+            byhand[0],
+            byhand[1]
+        ]
     );
     let config = String::from_utf8(first["adder/config.pbtxt"].clone()).unwrap();
     assert!(config.contains("input [\n  { name: \"x\" data_type: TYPE_FP32 dims: ["), "{config}");
@@ -236,19 +283,43 @@ fn a_models_life(place: Place) {
     let expected = json!({ "name": "adder", "triton_model_path": path, "mlflow_model_uri": "models:/adder/1", "flavor": "onnx" });
     assert_eq!(record, expected);
     assert_eq!(production.of_five("adder", 1), Some(6.0));
-    production.refuses(&["deploy", "models:/adder/2"], 8, &["there is a model adder in the repository", "already: update it"]);
+    production.refuses(
+        &["deploy", "models:/adder/2"],
+        8,
+        &[
+            "there is a model adder in the \
+        repository",
+            "already: \
+        update it",
+        ],
+    );
     assert_eq!(production.place.files(), first);
     production.does(&["list"], "adder  1  onnx  models:/adder/1\n");
     let shown = production.shown("adder");
     assert_eq!(shown["inputs"], json!([{ "name": "x", "datatype": "FP32", "shape": [-1] }]));
-    assert_eq!((&shown["ready"], &shown["platform"], &shown["path"]), (&json!(true), &json!("onnxruntime_onnx"), &json!(path)));
+    assert_eq!(
+        (&shown["ready"], &shown["platform"], &shown["path"]),
+        (&json!(true), &json!("onnxruntime_onnx"), &json!(path))
+    );
     let status = production.model(&["status", "adder", "--json"]).json();
-    assert_eq!((&status[0]["state"], &status[0]["statistics"]["inferences"]), (&json!("READY"), &json!(1)));
+    assert_eq!(
+        (&status[0]["state"], &status[0]["statistics"]["inferences"]),
+        (&json!("READY"), &json!(1))
+    );
 
     production.does(&["update", "models:/adder/2"], "updated adder:2 from models:/adder/2\n");
     let second = production.place.files();
     // Its config.pbtxt has no labels and came with none.
-    assert_eq!(names(&second), ["adder/2/model.onnx", "adder/config.pbtxt", "adder/mlflow-meta.json", byhand[0], byhand[1]]);
+    assert_eq!(
+        names(&second),
+        [
+            "adder/2/model.onnx",
+            "adder/config.pbtxt",
+            "adder/mlflow-meta.json",
+            byhand[0],
+            byhand[1]
+        ]
+    );
     assert_eq!(
         String::from_utf8(second["adder/config.pbtxt"].clone()).unwrap(),
         format!("{BY_HAND}\nversion_policy: {{ specific {{ versions: [ 2 ] }} }}\n")
@@ -256,19 +327,43 @@ fn a_models_life(place: Place) {
     assert_eq!((production.of_five("adder", 2), production.of_five("adder", 1)), (Some(7.0), None));
 
     // One that cannot be loaded changes nothing.
-    production.refuses(&["update", "models:/adder/3"], 8, &["nobody", "what was there before is served as it was"]);
+    production.refuses(
+        &["update", "models:/adder/3"],
+        8,
+        &[
+            "nobody",
+            "what was there before is \
+        served as it was",
+        ],
+    );
     assert_eq!(production.place.files(), second);
     assert_eq!((production.of_five("adder", 2), production.of_five("adder", 3)), (Some(7.0), None));
-    production.refuses(&["deploy", "models:/adder/3", "--name", "other"], 8, &["nobody", "nothing of it was left"]);
+    production.refuses(
+        &["deploy", "models:/adder/3", "--name", "other"],
+        8,
+        &[
+            "nobody",
+            "nothing \
+        of it was left",
+        ],
+    );
     assert_eq!(production.place.files(), second);
     assert_eq!(production.loaded(), ["adder:2"]);
 
     // Back, then both.
-    production.does(&["update", "models:/adder@champion"], "updated adder:1 from models:/adder/1\n");
+    production
+        .does(&["update", "models:/adder@champion"], "updated adder:1 from models:/adder/1\n");
     assert_eq!(production.place.files(), first);
     assert_eq!((production.of_five("adder", 1), production.of_five("adder", 2)), (Some(6.0), None));
-    production.does(&["update", "models:/adder/2", "--keep"], "updated adder:1,2 from models:/adder/2\n");
-    assert_eq!((production.of_five("adder", 1), production.of_five("adder", 2)), (Some(6.0), Some(7.0)));
+    production.does(
+        &["update", "models:/adder/2", "--keep"],
+        "updated adder:1,2 from \
+        models:/adder/2\n",
+    );
+    assert_eq!(
+        (production.of_five("adder", 1), production.of_five("adder", 2)),
+        (Some(6.0), Some(7.0))
+    );
 
     production.does(&["unload", "adder", "--wait"], "unloaded adder\n");
     assert_eq!(production.of_five("adder", 2), None);
@@ -286,7 +381,8 @@ fn a_models_life(place: Place) {
     production.refuses(&["deploy", "models:/nobody/1"], 8, &["nobody"]);
     assert_eq!(names(&production.place.files()), byhand);
     if let Place::Folder(folder) = &production.place {
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["byhand"]);
     }
 }
@@ -307,7 +403,10 @@ fn a_registered_model_is_deployed_updated_changed_back_and_deleted_in_s3() {
 fn slow(seconds: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("1")).unwrap();
-    let model = format!("import time\nclass TritonPythonModel:\n    def initialize(self, args):\n        time.sleep({seconds})\n");
+    let model = format!(
+        "import time\nclass TritonPythonModel:\n    def initialize(self, \
+        args):\n        time.sleep({seconds})\n"
+    );
     fs::write(folder.path().join("1/model.py"), model).unwrap();
     let config = "backend: \"python\"\noutput { name: \"y\" data_type: TYPE_FP32 dims: [ 1 ] }";
     fs::write(folder.path().join("config.pbtxt"), config).unwrap();
@@ -333,7 +432,10 @@ fn a_deployment_that_is_stopped_or_too_late_leaves_nothing() {
         said.push(line);
     }
     assert_eq!(deploying.wait().unwrap().code(), Some(10), "{said:?}");
-    assert!(said.last().unwrap().contains("stopped before it was done; nothing of it was left"), "{said:?}");
+    assert!(
+        said.last().unwrap().contains("stopped before it was done; nothing of it was left"),
+        "{said:?}"
+    );
     assert_eq!(production.place.files(), before);
 
     production.refuses(
@@ -343,7 +445,13 @@ fn a_deployment_that_is_stopped_or_too_late_leaves_nothing() {
     );
     assert_eq!(production.place.files(), before);
     assert_eq!(production.loaded(), Vec::<String>::new());
-    production.does(&["deploy", source, "--name", "slow", "--version", "7"], &format!("deployed slow:7 from file://{source}\n"));
+    production.does(
+        &["deploy", source, "--name", "slow", "--version", "7"],
+        &format!(
+            "deployed \
+        slow:7 from file://{source}\n"
+        ),
+    );
     assert!(production.place.files().contains_key("slow/7/model.py"));
 }
 
@@ -353,8 +461,13 @@ fn a_deployment_waits_for_a_server_that_is_starting() {
     let file = root().join("host/tests/models/versions/2/model.onnx");
     let source = file.to_str().unwrap();
     production.triton.stop();
-    production.refuses(&["deploy", source, "--name", "adder"], 10, &["Triton cannot be reached", "TRITON_URL"]);
-    let deploying = production.sandbox.command(["model", "deploy", source, "--name", "adder", "--wait"]);
+    production.refuses(
+        &["deploy", source, "--name", "adder"],
+        10,
+        &["Triton cannot be reached", "TRITON_URL"],
+    );
+    let deploying =
+        production.sandbox.command(["model", "deploy", source, "--name", "adder", "--wait"]);
     let ended = thread::scope(|scope| {
         let ended = scope.spawn(|| end(deploying));
         thread::sleep(Duration::from_secs(1));
@@ -368,7 +481,11 @@ fn a_deployment_waits_for_a_server_that_is_starting() {
 
 #[test]
 fn a_server_that_takes_no_orders_says_how_to_start_it() {
-    let production = Production::start(Place::Folder(tempfile::tempdir().unwrap()), None, "--model-control-mode=none");
+    let production = Production::start(
+        Place::Folder(tempfile::tempdir().unwrap()),
+        None,
+        "--model-control-mode=none",
+    );
     let before = production.place.files();
     let file = root().join("host/tests/models/versions/2/model.onnx");
     let arguments = ["deploy", file.to_str().unwrap(), "--name", "adder"];
@@ -382,19 +499,32 @@ fn a_store_that_fails_in_the_middle_gets_back_what_it_had() {
     let Place::S3(server) = &production.place else { panic!("S3") };
     let file = root().join("host/tests/models/versions/2/model.onnx");
     let deploy = ["deploy", file.to_str().unwrap(), "--name", "adder"];
-    production.does(&deploy, &format!("deployed adder:1 from file://{}\n", file.canonicalize().unwrap().display()));
+    production.does(
+        &deploy,
+        &format!("deployed adder:1 from file://{}\n", file.canonicalize().unwrap().display()),
+    );
     let mut before = production.place.files();
     let proxy = FaultyProxy::before(server.get("S3_ENDPOINT"));
     production.sandbox.set("TRITON_MODEL_REPO", format!("s3://{}/test/deep/models", proxy.url()));
     let mut failed = 0;
-    // The connection breaks after so many bytes of answers, and what is tried again on another is refused.
+    // The connection breaks after so many bytes of answers, and what is tried again on another is
+    // refused.
     for through in [600, 1200, 2400, 3600, 4800] {
-        proxy.plan([Fault::Cut(through), Fault::Answer(403, "<Error><Code>AccessDenied</Code></Error>")]);
+        proxy.plan([
+            Fault::Cut(through),
+            Fault::Answer(403, "<Error><Code>AccessDenied</Code></Error>"),
+        ]);
         let ended = production.model(&["update", deploy[1], "--name", "adder"]);
         proxy.plan([]);
         if ended.code == Some(0) {
             production.does(&["delete", "adder"], "deleted adder\n");
-            production.does(&deploy, &format!("deployed adder:1 from file://{}\n", file.canonicalize().unwrap().display()));
+            production.does(
+                &deploy,
+                &format!(
+                    "deployed adder:1 from file://{}\n",
+                    file.canonicalize().unwrap().display()
+                ),
+            );
             before = production.place.files();
             continue;
         }
@@ -435,7 +565,13 @@ fn an_update_that_is_stopped_while_it_loads_leaves_the_version_before() {
     let production = Production::start(Place::Folder(tempfile::tempdir().unwrap()), None, "");
     let (quick, slow) = (slow(0), slow(4));
     let [quick, slow] = [&quick, &slow].map(|folder| folder.path().to_str().unwrap());
-    production.does(&["deploy", quick, "--name", "model"], &format!("deployed model:1 from file://{quick}\n"));
+    production.does(
+        &["deploy", quick, "--name", "model"],
+        &format!(
+            "deployed model:1 from \
+        file://{quick}\n"
+        ),
+    );
     let before = production.place.files();
     production.refuses(
         &["update", slow, "--name", "model", "--timeout", "1s"],
@@ -445,9 +581,18 @@ fn an_update_that_is_stopped_while_it_loads_leaves_the_version_before() {
     assert_eq!(production.place.files(), before);
     assert_eq!(production.loaded(), ["model:1"]);
     // A server that cannot make sense of what it reads says little; the rest is said here.
-    fs::write(Path::new(slow).join("config.pbtxt"), "backend: \"python\"\nnobody_knows: 1").unwrap();
-    production.refuses(&["update", slow, "--name", "model"], 8, &["could not read the model's config.pbtxt"]);
-    assert_eq!((production.place.files(), production.loaded()), (before, vec!["model:1".to_owned()]));
+    fs::write(Path::new(slow).join("config.pbtxt"), "backend: \"python\"\nnobody_knows: 1")
+        .unwrap();
+    production.refuses(
+        &["update", slow, "--name", "model"],
+        8,
+        &["could not read the model's \
+        config.pbtxt"],
+    );
+    assert_eq!(
+        (production.place.files(), production.loaded()),
+        (before, vec!["model:1".to_owned()])
+    );
 }
 
 // Without any server
@@ -458,7 +603,9 @@ fn what_a_failing_update_finds_is_there_after_it() {
     let models = sandbox.path("models");
     sandbox.set("KEYNET_MODELS", models.display());
     let model = |arguments: &[&str]| sandbox.run([&["model"], arguments].concat());
-    let file = |number: u32| root().join(format!("host/tests/models/versions/{number}/model.onnx")).display().to_string();
+    let file = |number: u32| {
+        root().join(format!("host/tests/models/versions/{number}/model.onnx")).display().to_string()
+    };
     let done = |arguments: &[&str]| {
         let ended = model(arguments);
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -470,32 +617,62 @@ fn what_a_failing_update_finds_is_there_after_it() {
     };
     done(&["deploy", &file(1), "--name", "adder"]);
     // As long as the other, and not the same.
-    refused(&["update", &file(2), "--name", "adder", "--version", "1"], "a version does not change");
+    refused(
+        &["update", &file(2), "--name", "adder", "--version", "1"],
+        "a version does not change",
+    );
     done(&["update", &file(1), "--name", "adder", "--version", "1"]);
     done(&["update", &file(2), "--name", "adder", "--keep"]);
-    fs::write(models.join("adder/config.pbtxt"), "version_policy { latest { num_versions: 1 } }").unwrap();
-    // Version 1 is there and not served; what a person or a program of his has left beside it is nobody's business.
+    fs::write(models.join("adder/config.pbtxt"), "version_policy { latest { num_versions: 1 } }")
+        .unwrap();
+    // Version 1 is there and not served; what a person or a program of his has left beside it is
+    // nobody's business.
     std::os::unix::fs::symlink("nowhere", models.join("adder/.#config.pbtxt")).unwrap();
     fs::create_dir(models.join("adder/1/__pycache__")).unwrap();
     fs::write(models.join("adder/1/__pycache__/x"), "x").unwrap();
-    let unknown = root().join("host/tests/models/unknown_operator/1/model.onnx").display().to_string();
-    refused(&["update", &unknown, "--name", "adder", "--version", "1"], "what was there before is served as it was");
+    let unknown =
+        root().join("host/tests/models/unknown_operator/1/model.onnx").display().to_string();
+    refused(
+        &["update", &unknown, "--name", "adder", "--version", "1"],
+        "what was there before is \
+        served as it was",
+    );
     done(&["update", &file(1), "--name", "adder", "--version", "1"]);
     assert_eq!(
         names(&files_below(&models)),
-        ["adder/1/__pycache__/x", "adder/1/model.onnx", "adder/config.pbtxt", "adder/mlflow-meta.json"]
+        [
+            "adder/1/__pycache__/x",
+            "adder/1/model.onnx",
+            "adder/config.pbtxt",
+            "adder/mlflow-meta.json"
+        ]
     );
 
-    // A scalar has no dimensions, and Triton no tensors without: what is made for it can be run here too.
+    // A scalar has no dimensions, and Triton no tensors without: what is made for it can be run
+    // here too.
     let scalar = root().join("host/tests/models/scalar/1/model.onnx").display().to_string();
     done(&["deploy", &scalar, "--name", "scalar"]);
-    assert!(String::from_utf8(files_below(&models)["scalar/config.pbtxt"].clone()).unwrap().contains("reshape"));
+    assert!(
+        String::from_utf8(files_below(&models)["scalar/config.pbtxt"].clone())
+            .unwrap()
+            .contains("reshape")
+    );
     // Somebody else's record is no reason to show nothing.
     fs::write(models.join("scalar/mlflow-meta.json"), "{}").unwrap();
     let listed = model(&["list"]);
-    assert!(listed.stdout.starts_with("adder  1  onnx  file://") && listed.stderr.contains("scalar is not listed"), "{listed:?}");
+    assert!(
+        listed.stdout.starts_with("adder  1  onnx  file://")
+            && listed.stderr.contains(
+                "scalar \
+        is not listed"
+            ),
+        "{listed:?}"
+    );
     assert_eq!(model(&["get", "../models/adder"]).code, Some(2));
-    let left: Vec<_> = fs::read_dir(models.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(models.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().contains("keynet-model")), "{left:?}");
 }
 
@@ -511,8 +688,20 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
     let deployed = model(&["deploy", add_sub.to_str().unwrap(), "--name", "add_sub", "--quiet"]);
     assert_eq!((deployed.code, deployed.stderr.as_str()), (Some(0), ""), "{deployed:?}");
     let external = root().join("host/tests/models/external/1");
-    let deployed = model(&["deploy", external.to_str().unwrap(), "--name", "external", "--version", "4", "--json"]);
-    assert_eq!(deployed.json()["versions"], json!([{ "version": 4, "state": "READY" }]), "{deployed:?}");
+    let deployed = model(&[
+        "deploy",
+        external.to_str().unwrap(),
+        "--name",
+        "external",
+        "--version",
+        "4",
+        "--json",
+    ]);
+    assert_eq!(
+        deployed.json()["versions"],
+        json!([{ "version": 4, "state": "READY" }]),
+        "{deployed:?}"
+    );
     assert_eq!(
         names(&files_below(&models)),
         [
@@ -526,13 +715,20 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
         ]
     );
     let before = files_below(&models);
-    let lonely = model(&["deploy", external.join("model.onnx").to_str().unwrap(), "--name", "lonely"]);
+    let lonely =
+        model(&["deploy", external.join("model.onnx").to_str().unwrap(), "--name", "lonely"]);
     assert_eq!(lonely.code, Some(2), "{lonely:?}");
-    assert!(lonely.stderr.contains("\"model.onnx.data\", which is not among the files"), "{lonely:?}");
+    assert!(
+        lonely.stderr.contains("\"model.onnx.data\", which is not among the files"),
+        "{lonely:?}"
+    );
     // What this machine cannot run is not left either.
     let unknown = root().join("host/tests/models/unknown_operator/1/model.onnx");
     let unknown = model(&["deploy", unknown.to_str().unwrap(), "--name", "unknown"]);
-    assert!(unknown.code != Some(0) && unknown.stderr.contains("nothing of it was left"), "{unknown:?}");
+    assert!(
+        unknown.code != Some(0) && unknown.stderr.contains("nothing of it was left"),
+        "{unknown:?}"
+    );
     assert_eq!(files_below(&models), before);
     assert!(model(&["unload", "add_sub"]).stderr.contains("nothing to unload"));
     let gone = model(&["delete", "external", "--json"]);
@@ -540,7 +736,8 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
     assert!(!models.join("external").exists());
 }
 
-/// Names that no folder can have, `latest` however it is written, and models that were logged and not registered.
+/// Names that no folder can have, `latest` however it is written, and models that were logged and
+/// not registered.
 #[test]
 fn models_are_deployed_by_every_name_that_mlflow_knows_them_by() {
     let registry = Registry::start();
@@ -550,25 +747,49 @@ fn models_are_deployed_by_every_name_that_mlflow_knows_them_by() {
     let mut sources = Vec::new();
     for name in ["plain", "field@home", ".field", "field\\back"] {
         registry.register(name, 1, &[("model.onnx", &adds(1))]);
-        registry.post("registered-models/alias", &json!({ "name": name, "alias": "champion", "version": "1" }));
+        registry.post(
+            "registered-models/alias",
+            &json!({ "name": name, "alias": "champion", "version": "1" }),
+        );
         sources.extend([format!("models:/{name}/1"), format!("models:/{name}@champion")]);
     }
-    sources.extend(["models:/plain/latest", "models:/plain/Latest", "models:/plain@latest", "models:///plain/1"].map(str::to_owned));
-    let logged = registry.post("logged-models", &json!({ "experiment_id": "0", "name": "logged" }))["model"]["info"].clone();
-    let (id, artifacts) = (logged["model_id"].as_str().unwrap(), logged["artifact_uri"].as_str().unwrap());
+    sources.extend(
+        [
+            "models:/plain/latest",
+            "models:/plain/Latest",
+            "models:/plain@latest",
+            "models:///plain/1",
+        ]
+        .map(str::to_owned),
+    );
+    let logged = registry.post("logged-models", &json!({ "experiment_id": "0", "name": "logged" }))
+        ["model"]["info"]
+        .clone();
+    let (id, artifacts) =
+        (logged["model_id"].as_str().unwrap(), logged["artifact_uri"].as_str().unwrap());
     let address = registry.0.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
-    let target = format!("/api/2.0/mlflow-artifacts/artifacts/{}/model.onnx", artifacts.strip_prefix("mlflow-artifacts:/").unwrap());
+    let target = format!(
+        "/api/2.0/mlflow-artifacts/artifacts/{}/model.onnx",
+        artifacts.strip_prefix("mlflow-artifacts:/").unwrap()
+    );
     assert_eq!(http(address, "PUT", &target, &[], &adds(1)).status, 200);
     let ready = json!({ "model_id": id, "status": "LOGGED_MODEL_READY" }).to_string();
     let target = format!("/api/2.0/mlflow/logged-models/{id}");
-    assert_eq!(http(address, "PATCH", &target, &[("Content-Type", "application/json")], ready.as_bytes()).status, 200);
+    assert_eq!(
+        http(address, "PATCH", &target, &[("Content-Type", "application/json")], ready.as_bytes())
+            .status,
+        200
+    );
     sources.push(format!("models:/{id}"));
     for (number, source) in sources.iter().enumerate() {
         let ended = sandbox.run(["model", "deploy", source, "--name", &format!("m{number}")]);
         assert_eq!(ended.code, Some(0), "{source}: {ended:?}");
     }
     let elsewhere = sandbox.run(["model", "deploy", "models://elsewhere/plain/1"]);
-    assert!(elsewhere.code == Some(2) && elsewhere.stderr.contains("another registry"), "{elsewhere:?}");
+    assert!(
+        elsewhere.code == Some(2) && elsewhere.stderr.contains("another registry"),
+        "{elsewhere:?}"
+    );
 }
 
 /// The Hugging Face hub's cache: `snapshots/…/onnx/model.onnx` leads to `../../../blobs/…`.
@@ -581,19 +802,26 @@ fn models_in_the_cache_of_the_hugging_face_hub_are_deployed_and_run_where_they_a
     let external = root().join("host/tests/models/external/1");
     for (digest, name) in [("1111", "model.onnx"), ("2222", "model.onnx.data")] {
         fs::copy(external.join(name), blobs.join(digest)).unwrap();
-        std::os::unix::fs::symlink(format!("../../../blobs/{digest}"), snapshot.join(name)).unwrap();
+        std::os::unix::fs::symlink(format!("../../../blobs/{digest}"), snapshot.join(name))
+            .unwrap();
     }
     let small = sandbox.path("hub/snapshots/abc/small.onnx");
     fs::write(blobs.join("3333"), adds(1)).unwrap();
     std::os::unix::fs::symlink("../../blobs/3333", &small).unwrap();
     sandbox.set("KEYNET_MODELS", sandbox.path("models").display());
-    for arguments in [vec!["deploy", snapshot.to_str().unwrap(), "--name", "net"], vec!["deploy", small.to_str().unwrap()]] {
+    for arguments in [
+        vec!["deploy", snapshot.to_str().unwrap(), "--name", "net"],
+        vec!["deploy", small.to_str().unwrap()],
+    ] {
         let ended = sandbox.run([&["model"][..], &arguments].concat());
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
     let deployed = files_below(&sandbox.path("models"));
     let names = names(&deployed);
-    assert!(names.contains(&"net/1/model.onnx.data") && names.contains(&"small/1/model.onnx"), "{names:?}");
+    assert!(
+        names.contains(&"net/1/model.onnx.data") && names.contains(&"small/1/model.onnx"),
+        "{names:?}"
+    );
     // A folder of models whose files are links, as people make one of the cache.
     let linked = sandbox.path("linked/small/1");
     fs::create_dir_all(&linked).unwrap();

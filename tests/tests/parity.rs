@@ -1,7 +1,14 @@
-//! What the SDK of every language must do alike: the cases in `parity/`, for each guest `guests/parity-LANGUAGE`, by the command line and
-//! in a container's process. `parity/README.md` says what a case is made of; another language adds a guest.
+//! What the SDK of every language must do alike: the cases in `parity/`, for each guest
+//! `guests/parity-LANGUAGE`, by the command line and in a container's process. `parity/README.md`
+//! says what a case is made of; another language adds a guest.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,7 +52,8 @@ struct Case {
     not_logged: Vec<String>,
     /// A comment in the guest's source: the logs and the error name its file and line.
     names_line_of: Option<String>,
-    /// Every value of the result's `different` is another in the next activation, and `seconds` is the time.
+    /// Every value of the result's `different` is another in the next activation, and `seconds` is
+    /// the time.
     #[serde(default)]
     fresh: bool,
 }
@@ -53,7 +61,8 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Failure {
-    /// Its name in `run --json`, or several of which it has one: where a language's own exception stands for the sandbox's.
+    /// Its name in `run --json`, or several of which it has one: where a language's own exception
+    /// stands for the sandbox's.
     kind: Vec<String>,
     /// What its message has.
     #[serde(default)]
@@ -79,12 +88,15 @@ fn run(table: &Path) -> datatest_stable::Result<()> {
         for case in &table.case {
             let at = |surface: &str| format!("{}, {surface}: {}", language.name, case.name);
             if case.init.is_none() {
-                let found = language.by_command(case).and_then(|ended| case.check(&ended, &language, || language.by_command(case)));
+                let found = language
+                    .by_command(case)
+                    .and_then(|ended| case.check(&ended, &language, || language.by_command(case)));
                 failures.extend(found.err().map(|why| format!("{}: {why}", at("run"))));
             }
             let none = BTreeMap::new();
-            let of_its_own = (case.init.is_some() || !case.environment.is_empty())
-                .then(|| language.container(&case.environment, case.init.as_ref().unwrap_or(&none)));
+            let of_its_own = (case.init.is_some() || !case.environment.is_empty()).then(|| {
+                language.container(&case.environment, case.init.as_ref().unwrap_or(&none))
+            });
             let container = of_its_own.as_ref().unwrap_or(&shared);
             let again = || container.run(case);
             let found = again().and_then(|ended| case.check(&ended, &language, again));
@@ -97,9 +109,19 @@ fn run(table: &Path) -> datatest_stable::Result<()> {
 
 /// The folders `guests/parity-*`.
 fn projects() -> Vec<PathBuf> {
-    let folders = fs::read_dir(root().join("tests/guests")).expect("guests").map(|entry| entry.expect("a guest").path());
-    let mut found: Vec<_> =
-        folders.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("parity-"))).collect();
+    let folders = fs::read_dir(root().join("tests/guests")).expect("guests").map(|entry| {
+        entry
+            .expect(
+                "a \
+        guest",
+            )
+            .path()
+    });
+    let mut found: Vec<_> = folders
+        .filter(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("parity-"))
+        })
+        .collect();
     found.sort();
     assert!(found.len() >= 2, "{found:?}");
     found
@@ -122,20 +144,37 @@ impl Guest {
         let mut sandbox = Sandbox::new();
         case.environment.iter().for_each(|(name, value)| sandbox.set(name, value));
         fs::write(sandbox.path("parameters.json"), &case.parameters).expect("a file");
-        let arguments =
-            ["run".as_ref(), self.component.as_os_str(), "--json".as_ref(), "--params-file".as_ref(), "parameters.json".as_ref()];
+        let arguments = [
+            "run".as_ref(),
+            self.component.as_os_str(),
+            "--json".as_ref(),
+            "--params-file".as_ref(),
+            "parameters.json".as_ref(),
+        ];
         let ended = sandbox.run(arguments);
-        let answer: Value = serde_json::from_str(&ended.stdout).map_err(|error| format!("{error}: {ended:?}"))?;
+        let answer: Value = serde_json::from_str(&ended.stdout).map_err(|error| {
+            format!(
+                "{error}: \
+            {ended:?}"
+            )
+        })?;
         let lines: Vec<String> = ended.stderr.lines().map(str::to_owned).collect();
         Ok(Ended {
-            result: answer.get("result").cloned().ok_or_else(|| answer["error"].as_str().unwrap_or_default().to_owned()),
+            result: answer
+                .get("result")
+                .cloned()
+                .ok_or_else(|| answer["error"].as_str().unwrap_or_default().to_owned()),
             kind: answer["kind"].as_str().map(str::to_owned),
             stdout: lines.clone(),
             stderr: lines,
         })
     }
 
-    fn container(&self, environment: &BTreeMap<String, String>, init: &BTreeMap<String, String>) -> Container {
+    fn container(
+        &self,
+        environment: &BTreeMap<String, String>,
+        init: &BTreeMap<String, String>,
+    ) -> Container {
         let mut sandbox = Sandbox::new();
         sandbox.set("KEYNET_STORAGE_PUBLIC_URL", "http://127.0.0.1:1/");
         environment.iter().for_each(|(name, value)| sandbox.set(name, value));
@@ -149,7 +188,11 @@ impl Guest {
     /// The name of the source file that has `comment`, and the line.
     fn line_of(&self, comment: &str) -> (String, usize) {
         let folders = [self.project.clone(), self.project.join("src")];
-        let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().map(|entry| entry.expect("a file").path());
+        let files = folders
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten()
+            .map(|entry| entry.expect("a file").path());
         let mut found = files.filter_map(|file| {
             let text = fs::read_to_string(&file).ok()?;
             let line = text.lines().position(|line| line.contains(comment))?;
@@ -167,8 +210,12 @@ struct Container {
 
 impl Container {
     fn run(&self, case: &Case) -> Result<Ended, String> {
-        let parameters: Value = serde_json::from_str(&case.parameters).map_err(|error| error.to_string())?;
-        let time = case.environment.get("KEYNET_TIME").map_or(Duration::from_secs(60), |_| Duration::from_secs(20));
+        let parameters: Value =
+            serde_json::from_str(&case.parameters).map_err(|error| error.to_string())?;
+        let time = case
+            .environment
+            .get("KEYNET_TIME")
+            .map_or(Duration::from_secs(60), |_| Duration::from_secs(20));
         let answer = self.runtime.run_within(&parameters, time);
         let Window { stdout, stderr, .. } = self.runtime.window();
         let value = answer.json();
@@ -182,14 +229,24 @@ impl Container {
 }
 
 impl Case {
-    fn check(&self, ended: &Ended, language: &Guest, again: impl Fn() -> Result<Ended, String>) -> Result<(), String> {
-        let told = || format!("{:?}\nstdout: {:#?}\nstderr: {:#?}", ended.result, ended.stdout, ended.stderr);
+    fn check(
+        &self,
+        ended: &Ended,
+        language: &Guest,
+        again: impl Fn() -> Result<Ended, String>,
+    ) -> Result<(), String> {
+        let told = || {
+            format!("{:?}\nstdout: {:#?}\nstderr: {:#?}", ended.result, ended.stdout, ended.stderr)
+        };
         match (&self.error, &ended.result) {
             (Some(failure), Err(message)) => failure.check(message, ended.kind.as_deref())?,
             (None, Ok(result)) if self.fresh => check_fresh(result, &again()?.result?)?,
             (None, Ok(result)) => {
-                let expected: Value = serde_json::from_str(self.result.as_deref().ok_or("the case has neither result nor error")?)
-                    .map_err(|error| format!("the case's result: {error}"))?;
+                let expected: Value = serde_json::from_str(self.result.as_deref().ok_or(
+                    "the case \
+                    has neither result nor error",
+                )?)
+                .map_err(|error| format!("the case's result: {error}"))?;
                 if *result != expected {
                     return Err(format!("expected {expected}\ncame {}", told()));
                 }
@@ -198,19 +255,30 @@ impl Case {
         }
         for (wanted, lines) in [(&self.stdout, &ended.stdout), (&self.stderr, &ended.stderr)] {
             let mut lines = lines.iter();
-            if let Some(missing) = wanted.iter().find(|text| !lines.any(|line| line.contains(*text))) {
+            if let Some(missing) =
+                wanted.iter().find(|text| !lines.any(|line| line.contains(*text)))
+            {
                 return Err(format!("no line has {missing:?} (in this order): {}", told()));
             }
         }
         let mut logged = ended.stdout.iter().chain(&ended.stderr);
-        if let Some(unwanted) = self.not_logged.iter().find(|text| logged.any(|line| line.contains(*text))) {
+        if let Some(unwanted) =
+            self.not_logged.iter().find(|text| logged.any(|line| line.contains(*text)))
+        {
             return Err(format!("{unwanted:?} is in the logs: {}", told()));
         }
         if let Some(comment) = &self.names_line_of {
             let (file, line) = language.line_of(comment);
-            let names = |text: &str| text.split_once(&file).is_some_and(|(_, rest)| numbers(rest).next() == Some(line));
-            if !ended.stderr.iter().any(|line| names(line)) || !ended.result.as_ref().err().is_some_and(|error| names(error)) {
-                return Err(format!("the logs and the error must name line {line} of {file}: {}", told()));
+            let names = |text: &str| {
+                text.split_once(&file).is_some_and(|(_, rest)| numbers(rest).next() == Some(line))
+            };
+            if !ended.stderr.iter().any(|line| names(line))
+                || !ended.result.as_ref().err().is_some_and(|error| names(error))
+            {
+                return Err(format!(
+                    "the logs and the error must name line {line} of {file}: {}",
+                    told()
+                ));
             }
         }
         Ok(())
@@ -230,11 +298,17 @@ impl Failure {
 }
 
 fn check_fresh(one: &Value, other: &Value) -> Result<(), String> {
-    let different = one["different"].as_object().filter(|values| !values.is_empty()).ok_or("the result has no `different`")?;
-    if let Some((name, value)) = different.iter().find(|(name, value)| **value == other["different"][name.as_str()]) {
+    let different = one["different"].as_object().filter(|values| !values.is_empty()).ok_or(
+        "the \
+        result has no `different`",
+    )?;
+    if let Some((name, value)) =
+        different.iter().find(|(name, value)| **value == other["different"][name.as_str()])
+    {
         return Err(format!("{name} is {value} in two activations"));
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_secs_f64();
+    let now =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_secs_f64();
     let seconds = other["seconds"].as_f64().ok_or("the result has no `seconds`")?;
     if (now - seconds).abs() > 60.0 {
         return Err(format!("the action's clock says {seconds}, ours {now}"));

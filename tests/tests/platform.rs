@@ -1,6 +1,8 @@
-//! The Keynet platform: `login`, `push` without a reference, `logout`, each step of them interrupted, and each way the platform can say no.
+//! The Keynet platform: `login`, `push` without a reference, `logout`, each step of them
+//! interrupted, and each way the platform can say no.
 //!
-//! The platform is a stand-in that takes nothing but what the platform takes; its registry is a real one, with passwords.
+//! The platform is a stand-in that takes nothing but what the platform takes; its registry is a
+//! real one, with passwords.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -86,7 +88,10 @@ impl User {
         assert_eq!(self.platform.seen(), [Step::Runtime, Step::Code, Step::Function]);
         let functions = self.platform.functions();
         assert_eq!(functions.len(), before + 1, "{ended:?}");
-        assert_eq!(functions[before].code, std::fs::read(self.sandbox().path("action.wasm")).unwrap());
+        assert_eq!(
+            functions[before].code,
+            std::fs::read(self.sandbox().path("action.wasm")).unwrap()
+        );
     }
 }
 
@@ -133,14 +138,28 @@ fn the_four_commands_of_the_old_package() {
     assert_eq!(user.platform.seen(), [Step::SignIn, Step::Runtime, Step::Code, Step::Function]);
     let functions = user.platform.functions();
     let [function] = functions.as_slice() else { panic!("{}", functions.len()) };
-    assert_eq!((function.name.as_str(), function.description.as_str()), ("hello", "Greets a person by name."));
-    assert_eq!((function.file_name.as_str(), &function.code), ("action.wasm", &std::fs::read(guest("hello")).unwrap()));
+    assert_eq!(
+        (function.name.as_str(), function.description.as_str()),
+        (
+            "hello",
+            "Greets a person \
+        by name."
+        )
+    );
+    assert_eq!(
+        (function.file_name.as_str(), &function.code),
+        ("action.wasm", &std::fs::read(guest("hello")).unwrap())
+    );
 
-    // What the platform was given can be run by its reference, with the login that `login` brought along.
+    // What the platform was given can be run by its reference, with the login that `login` brought
+    // along.
     let ran = user.keynet(&["run", &function.image, "--param", "name=Ada"]);
     assert_eq!((ran.code, ran.json()), (Some(0), json!({ "greeting": "Hello, Ada!" })));
     let line = ended.stdout.strip_prefix("pushed ").unwrap_or_else(|| panic!("{ended:?}")).trim();
-    assert!(line.starts_with(function.image.rsplit_once(':').unwrap().0) && line.contains("@sha256:"), "{line}");
+    assert!(
+        line.starts_with(function.image.rsplit_once(':').unwrap().0) && line.contains("@sha256:"),
+        "{line}"
+    );
 
     assert_eq!(user.keynet(&["logout", "--json"]).json()["removed"], true);
     assert!(!user.config().exists());
@@ -158,7 +177,11 @@ fn json_of_a_push() {
     let ended = user.keynet(&["push", "action.wasm", "--json"]);
     let pushed = ended.json();
     assert_eq!((ended.code, pushed["name"].as_str()), (Some(0), Some("hello")), "{ended:?}");
-    assert_eq!(pushed["platform"], json!({ "runtime": 196, "code": 216, "function": 123 }), "{pushed}");
+    assert_eq!(
+        pushed["platform"],
+        json!({ "runtime": 196, "code": 216, "function": 123 }),
+        "{pushed}"
+    );
     assert_eq!(pushed["layer"], sha256(&std::fs::read(guest("hello")).unwrap()));
 }
 
@@ -169,7 +192,8 @@ fn a_second_push_makes_a_second_version_and_uploads_no_blob() {
     user.proxy.forget();
     user.push_succeeds();
     assert_eq!(user.proxy.uploaded(), 0, "{:#?}", user.proxy.seen());
-    let images: Vec<_> = user.platform.functions().into_iter().map(|function| function.image).collect();
+    let images: Vec<_> =
+        user.platform.functions().into_iter().map(|function| function.image).collect();
     assert!(images.len() == 2 && images[0] != images[1], "{images:?}");
 }
 
@@ -179,7 +203,11 @@ fn the_applications_path_is_appended_once() {
     for end in ["", "/", "//", "/app-training", "/app-training/"] {
         let ended = user.login_with(&format!("{}{end}", user.platform.url()), PASSWORD);
         assert_eq!(ended.code, Some(0), "{end:?}: {ended:?}");
-        assert_eq!(read_json(&user.config())["server_url"], format!("{}{APP}", user.platform.url()), "{end:?}");
+        assert_eq!(
+            read_json(&user.config())["server_url"],
+            format!("{}{APP}", user.platform.url()),
+            "{end:?}"
+        );
     }
     assert_eq!(user.platform.seen(), [Step::SignIn; 5]);
 }
@@ -188,12 +216,26 @@ fn the_applications_path_is_appended_once() {
 fn a_login_is_kept_as_the_old_package_keeps_it_for_its_owner_only() {
     let user = User::signed_in();
     let config = read_json(&user.config());
-    assert_eq!((&config["server_url"], &config["username"]), (&json!(format!("{}{APP}", user.platform.url())), &json!(EMAIL)));
-    assert_eq!((&config["api_token"], &config["api_token_expires_at"]), (&json!(format!("{TOKEN}0")), &json!("2099-12-31T23:59:59.999Z")));
-    assert_eq!(config["harbor"], json!({ "url": user.proxy.address(), "username": "alice", "password": "s3cret" }));
+    assert_eq!(
+        (&config["server_url"], &config["username"]),
+        (&json!(format!("{}{APP}", user.platform.url())), &json!(EMAIL))
+    );
+    assert_eq!(
+        (&config["api_token"], &config["api_token_expires_at"]),
+        (&json!(format!("{TOKEN}0")), &json!("2099-12-31T23:59:59.999Z"))
+    );
+    assert_eq!(
+        config["harbor"],
+        json!({ "url": user.proxy.address(), "username": "alice", "password": "s3cret" })
+    );
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&user.config()), mode(user.config().parent().unwrap())), (0o600, 0o700));
-    assert_eq!(files_in(&user.sandbox().path("config")).len(), 1, "nothing else is left of writing it");
+    assert_eq!(
+        files_in(&user.sandbox().path("config")).len(),
+        1,
+        "nothing else is left of writing \
+        it"
+    );
 }
 
 #[test]
@@ -218,7 +260,12 @@ fn a_login_that_the_old_package_made_is_good() {
 #[test]
 fn what_the_platform_says_to_a_login_is_told() {
     let user = User::new();
-    says(&user.login_with(&user.platform.url(), "wr0ng-password"), 7, &["The e-mail address or the password is wrong."]);
+    says(
+        &user.login_with(&user.platform.url(), "wr0ng-password"),
+        7,
+        &["The e-mail address or the \
+        password is wrong."],
+    );
     let harbor = r#""harbor":{"url":"h","username":"u","password":"p"}"#;
     for (status, body, code, text) in [
         (403, r#"{"message":"this account is closed"}"#, 7, "this account is closed"),
@@ -256,7 +303,10 @@ fn the_password_goes_to_the_server_that_was_named_and_nowhere_else() {
     let user = User::new();
     let stranger = Proxy::at("127.0.0.2", &free_address());
     stranger.on("POST", "", ALL, Fault::status(200));
-    user.platform.next(Step::SignIn, Act::Redirect(format!("http://{}{APP}/v1/auth/sign-in/one-time", stranger.address())));
+    user.platform.next(
+        Step::SignIn,
+        Act::Redirect(format!("http://{}{APP}/v1/auth/sign-in/one-time", stranger.address())),
+    );
     let ended = user.login();
     assert_ne!(ended.code, Some(0), "{ended:?}");
     assert!(stranger.seen().is_empty(), "{:#?}", stranger.seen());
@@ -293,8 +343,14 @@ fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
 #[test]
 fn a_login_without_a_registry_cannot_push() {
     let user = User::new();
-    user.platform
-        .next(Step::SignIn, Act::Answer(200, r#"{"accessToken":"t0ken-of-ada-0","accessTokenExpiresAt":"2099-01-01T00:00:00Z"}"#.into()));
+    user.platform.next(
+        Step::SignIn,
+        Act::Answer(
+            200,
+            r#"{"accessToken":"t0ken-of-ada-0","accessTokenExpiresAt":"2099-01-01T00:00:00Z"}"#
+                .into(),
+        ),
+    );
     assert_eq!(user.login().code, Some(0));
     user.platform.next(
         Step::Runtime,
@@ -304,7 +360,11 @@ fn a_login_without_a_registry_cannot_push() {
         ),
     );
     says(&user.push(), 7, &[user.proxy.address(), "login"]);
-    assert!(user.proxy.seen().iter().all(|seen| seen.authorization.is_none()), "{:#?}", user.proxy.seen());
+    assert!(
+        user.proxy.seen().iter().all(|seen| seen.authorization.is_none()),
+        "{:#?}",
+        user.proxy.seen()
+    );
 }
 
 // Before anything is sent
@@ -319,7 +379,11 @@ fn a_login_that_has_expired_is_noticed_before_anything_is_uploaded() {
         assert!(ended.stdout.is_empty(), "{ended:?}");
         assert_eq!(user.keynet(&["whoami", "--json"]).json()["expired"], true, "{time}");
     }
-    assert!(user.platform.seen().is_empty() && user.proxy.seen().is_empty(), "{:?}", user.platform.seen());
+    assert!(
+        user.platform.seen().is_empty() && user.proxy.seen().is_empty(),
+        "{:?}",
+        user.platform.seen()
+    );
     assert_eq!(user.login().code, Some(0));
     user.push_succeeds();
 }
@@ -327,17 +391,25 @@ fn a_login_that_has_expired_is_noticed_before_anything_is_uploaded() {
 #[test]
 fn a_function_without_name_or_description_is_not_published() {
     let user = User::signed_in();
-    for (name, description, missing) in [("", "Greets.", "name"), ("greeter", "", "description"), ("greeter", "  ", "description")] {
-        std::fs::write(user.sandbox().path("bare.wasm"), made::action(name, description, "{}")).unwrap();
+    for (name, description, missing) in
+        [("", "Greets.", "name"), ("greeter", "", "description"), ("greeter", "  ", "description")]
+    {
+        std::fs::write(user.sandbox().path("bare.wasm"), made::action(name, description, "{}"))
+            .unwrap();
         let ended = user.keynet(&["push", "bare.wasm"]);
         says(&ended, 3, &[missing, "keynet_function"]);
-        let ended = user.keynet(&["push", "bare.wasm", &format!("{}/tests/bare:1", user.proxy.address())]);
+        let ended =
+            user.keynet(&["push", "bare.wasm", &format!("{}/tests/bare:1", user.proxy.address())]);
         says(&ended, 3, &[missing, "keynet_function"]);
     }
     std::fs::write(user.sandbox().path("text.wasm"), "text").unwrap();
     says(&user.keynet(&["push", "text.wasm"]), 3, &["text.wasm"]);
     says(&user.keynet(&["push", "missing.wasm"]), 6, &["missing.wasm"]);
-    assert!(user.platform.seen().is_empty() && user.proxy.seen().is_empty(), "{:?}", user.platform.seen());
+    assert!(
+        user.platform.seen().is_empty() && user.proxy.seen().is_empty(),
+        "{:?}",
+        user.platform.seen()
+    );
 }
 
 #[test]
@@ -351,7 +423,8 @@ fn a_config_that_cannot_be_read_is_told_and_not_overwritten() {
 
 // Each step, each way to say no
 
-const STEPS: [(Step, &str); 3] = [(Step::Runtime, "[5/10]"), (Step::Code, "[9/10]"), (Step::Function, "[10/10]")];
+const STEPS: [(Step, &str); 3] =
+    [(Step::Runtime, "[5/10]"), (Step::Code, "[9/10]"), (Step::Function, "[10/10]")];
 
 #[test]
 fn each_kind_of_no_is_told_apart_at_each_step() {
@@ -360,7 +433,12 @@ fn each_kind_of_no_is_told_apart_at_each_step() {
         for (status, body, code, text) in [
             (401, r#"{"message":"jwt expired"}"#, 7, "jwt expired"),
             (403, r#"{"message":"Forbidden resource"}"#, 7, "Forbidden resource"),
-            (400, r#"{"message":["displayName must be shorter","description is empty"]}"#, 8, "displayName must be shorter"),
+            (
+                400,
+                r#"{"message":["displayName must be shorter","description is empty"]}"#,
+                8,
+                "displayName must be shorter",
+            ),
             (422, r#"{"message":"there is one of this name"}"#, 8, "there is one of this name"),
             (500, r#"{"message":"Internal server error"}"#, 9, "Internal server error"),
             (502, "<html>Bad gateway</html>", 9, "502"),
@@ -372,7 +450,11 @@ fn each_kind_of_no_is_told_apart_at_each_step() {
             says(&ended, code, &[text]);
             assert!(ended.stdout.is_empty(), "{ended:?}");
             let last = ended.stderr.lines().rfind(|line| line.starts_with('[')).unwrap_or_default();
-            assert!(last.starts_with(number) || ended.stderr.contains(number.trim_matches(['[', ']'])), "{number}: {ended:?}");
+            assert!(
+                last.starts_with(number) || ended.stderr.contains(number.trim_matches(['[', ']'])),
+                "{number}: \
+                {ended:?}"
+            );
             if code == 7 {
                 says(&ended, 7, &["keynet-inference login"]);
             }
@@ -443,7 +525,11 @@ fn credentials_of_the_platforms_registry_go_to_that_registry_only() {
     user.platform.wants_artifacts_at(&format!("{}/inference/hello:1", stranger.address()));
     let ended = user.push();
     assert_eq!(ended.code, Some(7), "{ended:?}");
-    assert!(stranger.seen().iter().all(|seen| seen.authorization.is_none()), "{:#?}", stranger.seen());
+    assert!(
+        stranger.seen().iter().all(|seen| seen.authorization.is_none()),
+        "{:#?}",
+        stranger.seen()
+    );
     assert_eq!(user.platform.functions(), []);
 }
 
@@ -493,8 +579,12 @@ fn a_client_that_is_killed_at_any_step_can_begin_again() {
     user.platform.forget();
     let url = user.platform.url();
     std::fs::write(user.sandbox().path("password"), PASSWORD).unwrap();
-    let mut command = user.sandbox().command(["login", &url, "--username", EMAIL, "--password-stdin"]);
-    command.stdin(std::fs::File::open(user.sandbox().path("password")).unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut command =
+        user.sandbox().command(["login", &url, "--username", EMAIL, "--password-stdin"]);
+    command
+        .stdin(std::fs::File::open(user.sandbox().path("password")).unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let client = Process::start(&mut command);
     user.platform.wait_for(Step::SignIn);
     client.kill();

@@ -1,4 +1,5 @@
-//! Clients of a container's port that take more than their share: slow ones, many, large bodies, and readers of logs that stand still.
+//! Clients of a container's port that take more than their share: slow ones, many, large bodies,
+//! and readers of logs that stand still.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -9,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use keynet_tests::process::Process;
-use keynet_tests::runtime::{Runtime, SENTINEL, activation, base64_of, deadline, initialization, runtime_binary};
+use keynet_tests::runtime::{
+    Runtime, SENTINEL, activation, base64_of, deadline, initialization, runtime_binary,
+};
 use keynet_tests::{Answer, Sandbox, answer, free_address, guest, http, send};
 use serde_json::json;
 
@@ -31,7 +34,8 @@ fn stalled(runtime: &Runtime, path: &str, announced: usize, sent: usize) -> TcpS
     let mut stream = TcpStream::connect(runtime.address()).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(3))).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    write!(stream, "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {announced}\r\n\r\n").unwrap();
+    write!(stream, "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {announced}\r\n\r\n")
+        .unwrap();
     // It is not read further when others hold the memory.
     let _ = stream.write_all(&vec![b' '; sent]);
     stream
@@ -42,7 +46,9 @@ fn bodies_that_stall_hold_a_bounded_memory_and_nobody_else() {
     let runtime = contract();
     let before = runtime.peak_mib();
     let bodies: Vec<_> = thread::scope(|scope| {
-        let sending: Vec<_> = (0..16).map(|_| scope.spawn(|| stalled(&runtime, "/init", 50 << 20, 22 << 20))).collect();
+        let sending: Vec<_> = (0..16)
+            .map(|_| scope.spawn(|| stalled(&runtime, "/init", 50 << 20, 22 << 20)))
+            .collect();
         let small = scope.spawn(|| {
             thread::sleep(Duration::from_secs(1));
             works(&runtime);
@@ -59,7 +65,10 @@ fn bodies_that_stall_hold_a_bounded_memory_and_nobody_else() {
     assert!(statuses.contains(&408) && statuses.contains(&503), "{statuses:?}");
     works(&runtime);
     let error = error_of(&http(runtime.address(), "POST", "/init", &[], &vec![b' '; 40 << 20]));
-    assert_eq!(error, "Cannot initialize the action more than once.", "a large body is taken again");
+    assert_eq!(
+        error, "Cannot initialize the action more than once.",
+        "a large body is taken again"
+    );
 }
 
 #[test]
@@ -68,7 +77,12 @@ fn a_body_that_pauses_is_answered_and_one_in_pieces_is_taken() {
     let pausing = stalled(&runtime, "/run", 1000, 10);
     let body = activation(&json!({ "do": "identity" }), Duration::from_secs(60)).to_string();
     let mut slow = TcpStream::connect(runtime.address()).unwrap();
-    write!(slow, "POST /run HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    write!(
+        slow,
+        "POST /run HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
     for piece in body.as_bytes().chunks(body.len().div_ceil(5)) {
         thread::sleep(Duration::from_millis(100));
         slow.write_all(piece).unwrap();
@@ -121,9 +135,11 @@ fn idle_connections_give_way_to_new_ones() {
 #[test]
 fn eighty_thousand_fields_are_refused_at_once() {
     let runtime = contract();
-    let fields: Vec<_> = (0..80_000).map(|index| format!("\"field_{index}\":\"{index}\"")).collect();
+    let fields: Vec<_> =
+        (0..80_000).map(|index| format!("\"field_{index}\":\"{index}\"")).collect();
     let started = Instant::now();
-    let answer = runtime.post("/run", format!("{{\"value\":{{}},{}}}", fields.join(",")).as_bytes());
+    let answer =
+        runtime.post("/run", format!("{{\"value\":{{}},{}}}", fields.join(",")).as_bytes());
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert_eq!(answer.status, 400);
     assert!(error_of(&answer).contains("more than 256 fields beside `value`"), "{answer:?}");
@@ -187,7 +203,8 @@ fn a_slow_reader_of_the_logs_delays_no_answer_past_its_deadline() {
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_LOGS", "64MiB");
     let (mut process, address) = held(&sandbox);
-    let (mut stdout, _stderr) = (process.pipes().stdout.take().unwrap(), process.pipes().stderr.take().unwrap());
+    let (mut stdout, _stderr) =
+        (process.pipes().stdout.take().unwrap(), process.pipes().stderr.take().unwrap());
     // A byte now and then: whoever waits for the next one waits for ever.
     thread::spawn(move || {
         while stdout.read_exact(&mut [0]).is_ok() {
@@ -198,7 +215,8 @@ fn a_slow_reader_of_the_logs_delays_no_answer_past_its_deadline() {
         let value = json!({ "do": "lines", "count": 200_000, "bytes": 100, "id": "a" });
         let started = Instant::now();
         let time = Duration::from_secs(4);
-        let answer = http(&address, "POST", "/run", &[], activation(&value, time).to_string().as_bytes());
+        let answer =
+            http(&address, "POST", "/run", &[], activation(&value, time).to_string().as_bytes());
         assert!(started.elapsed() < time, "{:?}", started.elapsed());
         assert_eq!(answer.status, 200);
     }
@@ -207,33 +225,57 @@ fn a_slow_reader_of_the_logs_delays_no_answer_past_its_deadline() {
 #[test]
 fn a_reader_that_comes_back_gets_whole_lines_every_mark_and_what_was_dropped() {
     let (mut process, address) = held(&Sandbox::new());
-    let (stdout, stderr) = (process.pipes().stdout.take().unwrap(), process.pipes().stderr.take().unwrap());
+    let (stdout, stderr) =
+        (process.pipes().stdout.take().unwrap(), process.pipes().stderr.take().unwrap());
     let run = |value| {
-        let answer = http(&address, "POST", "/run", &[], activation(&value, Duration::from_secs(30)).to_string().as_bytes());
+        let answer = http(
+            &address,
+            "POST",
+            "/run",
+            &[],
+            activation(&value, Duration::from_secs(30)).to_string().as_bytes(),
+        );
         assert_eq!((answer.status, answer.json().get("error")), (200, None), "{answer:?}");
     };
     run(json!({ "do": "lines", "count": 15_000, "bytes": 150, "id": "a" }));
     run(json!({ "do": "lines", "count": 3, "bytes": 5, "id": "b" }));
-    let reading = [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)].map(|pipe| {
-        thread::spawn(move || {
-            let mut lines = Vec::new();
-            for line in BufReader::new(pipe).lines().map(Result::unwrap) {
-                let third = line == SENTINEL && lines.iter().filter(|line| *line == SENTINEL).count() == 2;
-                lines.push(line);
-                if third {
-                    break;
+    let reading =
+        [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)].map(|pipe| {
+            thread::spawn(move || {
+                let mut lines = Vec::new();
+                for line in BufReader::new(pipe).lines().map(Result::unwrap) {
+                    let third = line == SENTINEL
+                        && lines.iter().filter(|line| *line == SENTINEL).count() == 2;
+                    lines.push(line);
+                    if third {
+                        break;
+                    }
                 }
-            }
-            lines
-        })
-    });
+                lines
+            })
+        });
     thread::sleep(Duration::from_secs(1));
     run(json!({ "do": "lines", "count": 2, "bytes": 5, "id": "c" }));
     for lines in reading.map(|thread| thread.join().unwrap()) {
         let kept = lines.iter().take_while(|line| line.starts_with("a ")).count();
-        assert!(kept > 5000 && lines[..kept].iter().all(|line| line.ends_with(&"x".repeat(150))), "{kept}");
-        assert!(lines[kept].starts_with("keynet: ") && lines[kept].contains("bytes of logs were dropped here"), "{}", lines[kept]);
-        let last: Vec<_> = lines[kept + 1..].iter().filter(|line| !line.starts_with("keynet-receipt: ")).map(String::as_str).collect();
+        assert!(
+            kept > 5000 && lines[..kept].iter().all(|line| line.ends_with(&"x".repeat(150))),
+            "{kept}"
+        );
+        assert!(
+            lines[kept].starts_with("keynet: ")
+                && lines[kept].contains(
+                    "bytes of logs were \
+            dropped here"
+                ),
+            "{}",
+            lines[kept]
+        );
+        let last: Vec<_> = lines[kept + 1..]
+            .iter()
+            .filter(|line| !line.starts_with("keynet-receipt: "))
+            .map(String::as_str)
+            .collect();
         assert_eq!(last, [SENTINEL, SENTINEL, "c 0 xxxxx", "c 1 xxxxx", SENTINEL]);
     }
 }

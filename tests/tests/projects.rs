@@ -1,4 +1,5 @@
-//! A user's own project, outside the clone: made, tested, built and run as the README says, and by cargo alone.
+//! A user's own project, outside the clone: made, tested, built and run as the README says, and by
+//! cargo alone.
 //!
 //! Dependencies are compiled once, in `target/guest-build`.
 
@@ -23,20 +24,26 @@ struct Project {
 }
 
 impl Project {
-    /// `keynet-inference new --lang rust NAME`. Its SDK lies where it lies for all tests with this cache, so that it is compiled once.
+    /// `keynet-inference new --lang rust NAME`. Its SDK lies where it lies for all tests with this
+    /// cache, so that it is compiled once.
     fn new(name: &'static str, cache: &str) -> Self {
         let mut sandbox = Sandbox::new();
         sandbox.set("KEYNET_CACHE", binary().with_file_name("test-projects").join(cache).display());
         sandbox.set("CARGO_TARGET_DIR", target().display());
         sandbox.set("CARGO_INCREMENTAL", "0");
-        // The examples are built first and need the same crates: what was released a minute ago is not what is tested.
+        // The examples are built first and need the same crates: what was released a minute ago is
+        // not what is tested.
         sandbox.set("CARGO_NET_OFFLINE", "true");
         assert!(!sandbox.path("").starts_with(root()), "outside the clone");
         let ended = sandbox.run(["new", "--lang", "rust", name]);
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        for step in
-            [format!("cd {name}"), "keynet-inference build".to_owned(), "keynet-inference run action.wasm --param name=Ada".to_owned()]
-        {
+        for step in [
+            format!("cd {name}"),
+            "keynet-inference build".to_owned(),
+            "keynet-inference run \
+                action.wasm --param name=Ada"
+                .to_owned(),
+        ] {
             assert!(ended.stdout.contains(&step), "the next steps lack {step:?}: {}", ended.stdout);
         }
         Self { sandbox, name }
@@ -63,7 +70,9 @@ impl Project {
 
     /// cargo, on the toolchain that `keynet-inference build` would take.
     fn cargo(&self, arguments: &[&str]) -> Command {
-        let mut rustc = self.sandbox.program("rustc", ["--print", "target-libdir", "--target", "wasm32-wasip2"]);
+        let mut rustc = self
+            .sandbox
+            .program("rustc", ["--print", "target-libdir", "--target", "wasm32-wasip2"]);
         let folder = rustc.current_dir(self.path("")).output().expect("rustc").stdout;
         let active = Path::new(String::from_utf8(folder).unwrap().trim()).is_dir();
         let mut cargo = self.sandbox.program("cargo", arguments);
@@ -75,9 +84,23 @@ impl Project {
 
     fn greets(&self, component: &Path) {
         let component = component.as_os_str();
-        let ended =
-            self.run(["run".as_ref(), component, "--param".as_ref(), "name=Ada".as_ref(), "--param".as_ref(), "word=Good day".as_ref()]);
-        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"greeting\":\"Good day, Ada!\"}\n"), "{ended:?}");
+        let ended = self.run([
+            "run".as_ref(),
+            component,
+            "--param".as_ref(),
+            "name=Ada".as_ref(),
+            "--param".as_ref(),
+            "word=Good day".as_ref(),
+        ]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (
+                Some(0),
+                "{\"greeting\":\"Good day, \
+            Ada!\"}\n"
+            ),
+            "{ended:?}"
+        );
         assert!(ended.stderr.lines().any(|line| line == "greeting Ada"), "{}", ended.stderr);
         self.grows_no_memory(component);
     }
@@ -86,7 +109,13 @@ impl Project {
     fn grows_no_memory(&self, component: &OsStr) {
         let held = |name: &str| {
             let parameter = format!("name={name}");
-            let ended = self.run(["run".as_ref(), component, "--json".as_ref(), "--param".as_ref(), parameter.as_ref()]);
+            let ended = self.run([
+                "run".as_ref(),
+                component,
+                "--json".as_ref(),
+                "--param".as_ref(),
+                parameter.as_ref(),
+            ]);
             ended.json()["receipt"]["memory_wasm"].as_u64().expect("bytes")
         };
         let (little, more) = (held("Ada"), held(&"A".repeat(60_000)));
@@ -114,14 +143,22 @@ fn a_new_project_is_tested_built_and_run_as_the_readme_says() {
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("the parameter `name` is empty"), "{refused:?}");
     let about = project.run(["inspect", "action.wasm", "--json"]).json();
-    assert_eq!((&about["name"], &about["input_schema"]["required"]), (&json!("my-action"), &json!(["name"])));
-    assert!(fs::metadata(project.path("action.wasm")).unwrap().len() < 1 << 20, "small components start fast");
+    assert_eq!(
+        (&about["name"], &about["input_schema"]["required"]),
+        (&json!("my-action"), &json!(["name"]))
+    );
+    assert!(
+        fs::metadata(project.path("action.wasm")).unwrap().len() < 1 << 20,
+        "small components \
+        start fast"
+    );
     let ignored = fs::read_to_string(project.path(".gitignore")).unwrap();
     assert!(ignored.contains("target") && ignored.contains(".wasm"), "{ignored}");
 
     // Somewhere else, from somewhere else.
     let output = project.sandbox.path("elsewhere.wasm");
-    let mut elsewhere = project.sandbox.command(["build", "--path", project.name, "-o", output.to_str().unwrap()]);
+    let mut elsewhere =
+        project.sandbox.command(["build", "--path", project.name, "-o", output.to_str().unwrap()]);
     elsewhere.current_dir(project.sandbox.path(""));
     let ended = end_within(elsewhere, BUILD);
     succeeds(&ended);
@@ -139,14 +176,26 @@ fn cargo_alone_makes_the_same_component() {
 #[test]
 fn cargo_component_makes_a_component_that_does_the_same() {
     let cache = std::env::var_os("KEYNET_CACHE").map(PathBuf::from);
-    let home =
-        || std::env::var_os("XDG_CACHE_HOME").map_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
+    let home = || {
+        std::env::var_os("XDG_CACHE_HOME").map_or_else(
+            || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache"),
+            PathBuf::from,
+        )
+    };
     let tools = cache.unwrap_or_else(|| home().join("keynet-inference")).join("tools/bin");
     let there = tools.join("cargo-component").exists();
-    assert!(there, "cargo-component is not in {}: run `guest-sdk/setup-wasm-toolchain --with-cargo-component`", tools.display());
+    assert!(
+        there,
+        "cargo-component is not in {}: run `guest-sdk/setup-wasm-toolchain \
+        --with-cargo-component`",
+        tools.display()
+    );
     let project = Project::new("by-component", "cache");
     let mut cargo = project.cargo(&["component", "build", "--release"]);
-    let path = std::env::join_paths(std::iter::once(tools).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(tools).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
     cargo.env("PATH", path);
     succeeds(&project.end(cargo));
     project.greets(&target().join("wasm32-wasip1/release/by_component.wasm"));
@@ -164,7 +213,13 @@ fn an_emptied_cache_is_no_harm() {
     project.greets(Path::new("action.wasm"));
     assert_eq!(fs::read(project.path("action.wasm")).unwrap(), first);
     // One file of it.
-    let sdk = fs::read_dir(cache.join("sdk")).unwrap().next().unwrap().unwrap().path().join("guest-sdk/rust");
+    let sdk = fs::read_dir(cache.join("sdk"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path()
+        .join("guest-sdk/rust");
     fs::remove_file(sdk.join("Cargo.toml")).unwrap();
     fs::remove_file(sdk.join("src/lib.rs")).unwrap();
     project.build();
@@ -177,9 +232,21 @@ fn a_mistake_in_the_users_code_is_told_in_rustcs_words() {
     let good = fs::read_to_string(&source).unwrap();
     fs::write(project.path("action.wasm"), "the last one that worked").unwrap();
     for (from, to, says) in [
-        ("args.name.is_empty()", "args.nmae.is_empty()", &["error[E0609]", "nmae", "src/lib.rs"][..]),
-        ("fn main(args: Args) -> Result<Output>", "fn main(args: Args)", &["error", "src/lib.rs", "Result"]),
-        (", description = \"Greets a person by name.\"", "", &["error", "src/lib.rs", "description"]),
+        (
+            "args.name.is_empty()",
+            "args.nmae.is_empty()",
+            &["error[E0609]", "nmae", "src/lib.rs"][..],
+        ),
+        (
+            "fn main(args: Args) -> Result<Output>",
+            "fn main(args: Args)",
+            &["error", "src/lib.rs", "Result"],
+        ),
+        (
+            ", description = \"Greets a person by name.\"",
+            "",
+            &["error", "src/lib.rs", "description"],
+        ),
     ] {
         assert!(good.contains(from), "the template has no {from:?}");
         fs::write(&source, good.replace(from, to)).unwrap();
@@ -188,9 +255,16 @@ fn a_mistake_in_the_users_code_is_told_in_rustcs_words() {
         for text in says {
             assert!(ended.stderr.contains(text), "lacks {text:?}: {}", ended.stderr);
         }
-        assert!(ended.stderr.contains("error: cargo could not build the project") && ended.stdout.is_empty(), "{ended:?}");
+        assert!(
+            ended.stderr.contains("error: cargo could not build the project")
+                && ended.stdout.is_empty(),
+            "{ended:?}"
+        );
     }
-    assert_eq!(fs::read_to_string(project.path("action.wasm")).unwrap(), "the last one that worked");
+    assert_eq!(
+        fs::read_to_string(project.path("action.wasm")).unwrap(),
+        "the last one that worked"
+    );
     // What cargo takes and no host would.
     fs::write(&source, "").unwrap();
     let ended = project.run(["build"]);
@@ -203,7 +277,15 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
     let project = Project::new("asking", "cache");
     let wishes = fs::read_to_string(project.path("keynet.toml")).unwrap();
     assert!(wishes.contains("# models = [\"detector\"]\n"), "{wishes}");
-    fs::write(project.path("keynet.toml"), wishes.replace("# models = [\"detector\"]", "models = [\"identity_fp32\"]")).unwrap();
+    fs::write(
+        project.path("keynet.toml"),
+        wishes.replace(
+            "# models = [\"detector\"]",
+            "models = \
+        [\"identity_fp32\"]",
+        ),
+    )
+    .unwrap();
     let source = r#"
         use keynet_inference_sdk::prelude::*;
 
@@ -231,7 +313,15 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
 
     let ask = |sandbox: &Sandbox, model: &str| {
         let (action, model) = (project.path("action.wasm"), format!("model={model}"));
-        sandbox.run(["run".as_ref(), action.as_os_str(), "--json".as_ref(), "--param".as_ref(), model.as_ref()]).json()
+        sandbox
+            .run([
+                "run".as_ref(),
+                action.as_os_str(),
+                "--json".as_ref(),
+                "--param".as_ref(),
+                model.as_ref(),
+            ])
+            .json()
     };
     assert_eq!(ask(&project.sandbox, "identity_fp32")["result"], json!({ "out": [1.5, -2.0] }));
     let denied = ask(&project.sandbox, "identity_fp16");
@@ -243,7 +333,10 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
     let mut strict = Sandbox::new();
     fs::write(strict.path("policy.toml"), "models = [\"identity_fp16\"]").unwrap();
     strict.set("KEYNET_POLICY", strict.path("policy.toml").display());
-    assert_eq!(granted(&strict), json!({ "granted": ["identity_fp16"], "asked": ["identity_fp32"] }));
+    assert_eq!(
+        granted(&strict),
+        json!({ "granted": ["identity_fp16"], "asked": ["identity_fp32"] })
+    );
     for model in ["identity_fp32", "identity_fp16"] {
         assert_eq!(ask(&strict, model)["kind"], "denied", "{model}");
     }
@@ -251,16 +344,26 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
     fs::write(project.path("keynet.toml"), "modles = [\"x\"]").unwrap();
     let ended = project.run(["build"]);
     assert_eq!(ended.code, Some(5), "{ended:?}");
-    assert!(ended.stderr.contains("keynet.toml") && ended.stderr.contains("modles"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("keynet.toml") && ended.stderr.contains("modles"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
 fn new_refuses_names_that_cannot_be() {
     let sandbox = Sandbox::new();
-    for name in ["My-Action", "1st", "a_b", "match", "-x", "ä", "a.b", &"x".repeat(64), "folder/Bad"] {
+    for name in
+        ["My-Action", "1st", "a_b", "match", "-x", "ä", "a.b", &"x".repeat(64), "folder/Bad"]
+    {
         let ended = sandbox.run(["new", "--lang", "rust", "--", name]);
         assert_eq!(ended.code, Some(5), "{name:?}: {ended:?}");
-        assert!(ended.stderr.contains("cannot be the name of a Rust action"), "{name:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("cannot be the name of a Rust action"),
+            "{name:?}: {}",
+            ended.stderr
+        );
     }
     assert_eq!(sandbox.run(["new", "--lang", "cobol", "x"]).code, Some(2));
     assert_eq!(fs::read_dir(sandbox.path("")).unwrap().count(), 0, "nothing was made");
@@ -275,7 +378,15 @@ fn new_refuses_what_is_there_already() {
     for name in ["full", "file"] {
         let ended = sandbox.run(["new", name]);
         assert_eq!(ended.code, Some(5), "{ended:?}");
-        assert!(ended.stderr.contains("is there already") && ended.stderr.contains("hint: choose another name"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("is there already")
+                && ended.stderr.contains(
+                    "hint: choose \
+            another name"
+                ),
+            "{}",
+            ended.stderr
+        );
     }
     assert_eq!(fs::read_dir(sandbox.path("full")).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(sandbox.path("file")).unwrap(), "mine");
@@ -295,5 +406,10 @@ fn without_rust_the_user_is_told_what_to_install() {
     build.stdin(Stdio::null());
     let ended = keynet_tests::end(build);
     assert_eq!(ended.code, Some(5), "{ended:?}");
-    assert!(ended.stderr.contains("cargo cannot be started") && ended.stderr.contains("https://rustup.rs"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("cargo cannot be started")
+            && ended.stderr.contains("https://rustup.rs"),
+        "{}",
+        ended.stderr
+    );
 }

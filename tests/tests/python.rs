@@ -1,6 +1,8 @@
-//! Functions in Python on the command line: made, built, run, served, published; and what is said when that cannot be.
+//! Functions in Python on the command line: made, built, run, served, published; and what is said
+//! when that cannot be.
 //!
-//! What a build keeps (componentize-py, packages, numpy and Pillow) lies in the user's own cache, so that it is made once.
+//! What a build keeps (componentize-py, packages, numpy and Pillow) lies in the user's own cache,
+//! so that it is made once.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -18,7 +20,8 @@ const BUILD: Duration = Duration::from_secs(2400);
 /// What `build` and its like say when they build.
 const BUILDING: &str = "building function.py into a component";
 
-const PLAIN: &str = "from keynet_inference import keynet_function\n\n\n@keynet_function(\"plain\")\ndef main(args):\n    return {}\n";
+const PLAIN: &str = "from keynet_inference import \
+    keynet_function\n\n\n@keynet_function(\"plain\")\ndef main(args):\n    return {}\n";
 
 /// A folder with projects in it, and the cache of all builds.
 struct Projects(Sandbox);
@@ -27,8 +30,15 @@ impl Projects {
     fn new() -> Self {
         let mut sandbox = Sandbox::new();
         let home = || PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache");
-        let user = || std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from).join("keynet-inference");
-        sandbox.set("KEYNET_CACHE", std::env::var_os("KEYNET_CACHE").map_or_else(user, PathBuf::from).display());
+        let user = || {
+            std::env::var_os("XDG_CACHE_HOME")
+                .map_or_else(home, PathBuf::from)
+                .join("keynet-inference")
+        };
+        sandbox.set(
+            "KEYNET_CACHE",
+            std::env::var_os("KEYNET_CACHE").map_or_else(user, PathBuf::from).display(),
+        );
         sandbox.set("KEYNET_ARTIFACTS", sandbox.path("artifacts").display());
         // numpy and Pillow take 25 s of processor time, which may be minutes where other tests run.
         sandbox.set("KEYNET_COMPILE_TIME", "20m");
@@ -53,7 +63,9 @@ impl Projects {
     /// `run FUNCTION`, whose result is JSON.
     fn result(&self, function: &Path, parameters: &[&str]) -> serde_json::Value {
         let mut arguments = vec!["run".as_ref(), function.as_os_str()];
-        arguments.extend(parameters.iter().flat_map(|parameter| [OsStr::new("--param"), OsStr::new(parameter)]));
+        arguments.extend(
+            parameters.iter().flat_map(|parameter| [OsStr::new("--param"), OsStr::new(parameter)]),
+        );
         let ended = self.run(arguments);
         assert_eq!(ended.code, Some(0), "{ended:?}");
         ended.json()
@@ -63,7 +75,14 @@ impl Projects {
     fn refuses(&self, arguments: &[&str], code: i32, texts: &[&str]) -> String {
         let ended = self.run(arguments);
         says(&ended, code, texts);
-        for tool in ["componentize", "wasm backtrace", "AssertionError", "/python/", "keynet_entry", "pip._internal"] {
+        for tool in [
+            "componentize",
+            "wasm backtrace",
+            "AssertionError",
+            "/python/",
+            "keynet_entry",
+            "pip._internal",
+        ] {
             assert!(!ended.stderr.contains(tool), "says {tool:?}: {}", ended.stderr);
         }
         ended.stderr
@@ -78,7 +97,9 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     assert!(made.stdout.contains("keynet-inference run function.py --param name=Ada"), "{made:?}");
     let folder = projects.0.path("greeter");
     let function = folder.join("function.py");
-    for file in ["tests/test_function.py", "requirements.txt", "keynet.toml", "README.md", ".gitignore"] {
+    for file in
+        ["tests/test_function.py", "requirements.txt", "keynet.toml", "README.md", ".gitignore"]
+    {
         assert!(folder.join(file).is_file(), "{file}");
     }
     // So that it is built now, whatever is in the cache.
@@ -90,29 +111,57 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     let first = end_within(run, BUILD);
     says(&first, 0, &[BUILDING, "greeting Ada"]);
     assert_eq!(first.json(), json!({ "greeting": "Hello, Ada!" }));
-    assert_eq!(projects.result(&function, &["name=Ada", "word=Good day"]), json!({ "greeting": "Good day, Ada!" }));
+    assert_eq!(
+        projects.result(&function, &["name=Ada", "word=Good day"]),
+        json!({ "greeting": "Good day, Ada!" })
+    );
 
     let mut build = projects.0.command(["build"]);
     build.current_dir(&folder);
     let built = end_within(build, BUILD);
     assert!(built.stdout.starts_with("greeter: action.wasm, "), "{built:?}");
     assert!(!built.stderr.contains(BUILDING), "nothing has changed: {built:?}");
-    assert_eq!(projects.result(&folder.join("action.wasm"), &["name=Ada"]), json!({ "greeting": "Hello, Ada!" }));
+    assert_eq!(
+        projects.result(&folder.join("action.wasm"), &["name=Ada"]),
+        json!({ "greeting": "Hello, Ada!" })
+    );
     let elsewhere = projects.run(["build", "--path", "greeter", "-o", "elsewhere.wasm"]);
     says(&elsewhere, 0, &[]);
-    assert_eq!(fs::read(projects.0.path("elsewhere.wasm")).unwrap(), fs::read(folder.join("action.wasm")).unwrap());
+    assert_eq!(
+        fs::read(projects.0.path("elsewhere.wasm")).unwrap(),
+        fs::read(folder.join("action.wasm")).unwrap()
+    );
 
     let about = projects.run(["inspect".as_ref(), function.as_os_str(), "--json".as_ref()]).json();
-    assert_eq!((&about["name"], &about["description"]), (&json!("greeter"), &json!("Greets a person by name.")));
+    assert_eq!(
+        (&about["name"], &about["description"]),
+        (
+            &json!("greeter"),
+            &json!(
+                "Greets a \
+        person by name."
+            )
+        )
+    );
     assert_eq!(about["input_schema"]["required"], json!(["name"]));
 
     let address = free_address();
-    let command = projects.0.command(["run".as_ref(), "--serve".as_ref(), address.as_ref(), function.as_os_str()]);
+    let command = projects.0.command([
+        "run".as_ref(),
+        "--serve".as_ref(),
+        address.as_ref(),
+        function.as_os_str(),
+    ]);
     let server = keynet_tests::Server::start(command, address);
     assert_eq!(server.post(&json!({ "name": "Ada" })), (200, json!({ "greeting": "Hello, Ada!" })));
     assert_eq!(server.post(&json!({})).0, 400);
 
-    let pushed = projects.run(["push".as_ref(), function.as_os_str(), "--json".as_ref(), "--quiet".as_ref()]);
+    let pushed = projects.run([
+        "push".as_ref(),
+        function.as_os_str(),
+        "--json".as_ref(),
+        "--quiet".as_ref(),
+    ]);
     assert_eq!(pushed.json()["name"], json!("greeter"), "{pushed:?}");
     assert_eq!(
         projects.result(Path::new(pushed.json()["reference"].as_str().unwrap()), &["name=Ada"]),
@@ -128,7 +177,15 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
         projects.project(name, &[("function.py", text)]);
         projects.refuses(&["run", &format!("{name}/function.py")], 5, texts)
     };
-    refuses("syntax", &PLAIN.replace("return {}", "x = = 1"), &["error: function.py, line 6: SyntaxError: invalid syntax\n", "x = = 1\n"]);
+    refuses(
+        "syntax",
+        &PLAIN.replace("return {}", "x = = 1"),
+        &[
+            "error: function.py, line 6: \
+        SyntaxError: invalid syntax\n",
+            "x = = 1\n",
+        ],
+    );
     let module = refuses(
         "module",
         &format!("import os\nimport torch\n{PLAIN}"),
@@ -148,9 +205,20 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
     refuses(
         "parameter",
         &PLAIN.replace("args", "request"),
-        &["must have exactly one parameter, `args`; it has ['request']", "File \"function.py\", line 4"],
+        &[
+            "must have exactly one parameter, `args`; it has ['request']",
+            "File \"function.py\", \
+            line 4",
+        ],
     );
-    projects.project("helped", &[("helpers.py", "def load():\n    return open('labels.txt').read()\n\n\nload()\n")]);
+    projects.project(
+        "helped",
+        &[(
+            "helpers.py",
+            "def load():\n    return \
+        open('labels.txt').read()\n\n\nload()\n",
+        )],
+    );
     refuses(
         "helped",
         &format!("import helpers\n{PLAIN}"),
@@ -168,12 +236,25 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
 fn what_is_no_function_is_refused_before_anything_is_built() {
     let projects = Projects::new();
     projects.project("both", &[("Cargo.toml", ""), ("function.py", PLAIN)]);
-    projects.refuses(&["build", "--path", "both"], 5, &["both has a Cargo.toml", "keynet-inference build both/function.py"]);
+    projects.refuses(
+        &["build", "--path", "both"],
+        5,
+        &[
+            "both has a Cargo.toml",
+            "keynet-inference \
+        build both/function.py",
+        ],
+    );
     projects.project("several", &[("a.py", PLAIN), ("b.py", PLAIN)]);
     projects.refuses(&["build", "--path", "several"], 5, &["several functions: a.py, b.py"]);
     projects.refuses(&["build", "several/a.py", "--profile", "dev"], 5, &["arguments for cargo"]);
     projects.refuses(&["run", "missing.py"], 6, &["missing.py"]);
-    projects.refuses(&["push", "several/a.py", "--base-image", "openwhisk/action-python-v3.11:latest"], 2, &["leave --base-image out"]);
+    projects.refuses(
+        &["push", "several/a.py", "--base-image", "openwhisk/action-python-v3.11:latest"],
+        2,
+        &["leave \
+        --base-image out"],
+    );
     projects.refuses(&["build", "--path", "artifacts"], 6, &["artifacts"]);
 }
 
@@ -187,25 +268,57 @@ fn a_function_without_a_description_runs_and_is_not_pushed() {
         3,
         &["has no description", "@keynet_function(\"plain\", description=\"", "or a docstring"],
     );
-    projects.project("plain", &[("function.py", &PLAIN.replace("    return", "    \"\"\"Returns nothing.\"\"\"\n    return"))]);
+    projects.project(
+        "plain",
+        &[(
+            "function.py",
+            &PLAIN.replace(
+                "    return",
+                "    \"\"\"Returns \
+        nothing.\"\"\"\n    return",
+            ),
+        )],
+    );
     says(&projects.run(["push", "plain/function.py"]), 0, &[BUILDING]);
 }
 
 #[test]
 fn no_secret_of_the_builder_is_in_the_component() {
     let mut projects = Projects::new();
-    let text = "import os\nfrom pathlib import Path\n\nSEEN = dict(os.environ), sorted(str(each) for each in Path(__file__).parent.iterdir())\n\
+    let text = "import os\nfrom pathlib import Path\n\nSEEN = dict(os.environ), sorted(str(each) \
+        for each in Path(__file__).parent.iterdir())\n\
                 MARK = 'planted-' + 'in-the-' * 2 + 'memory'\n\n";
-    let text = format!("{text}{}", PLAIN.replace("return {}", "return {'environment': SEEN[0], 'files': SEEN[1]}"));
-    let files =
-        [("function.py", text.as_str()), (".env", "TOKEN=secret-of-the-file"), ("server.key", "secret-of-the-key"), ("labels.txt", "cup")];
+    let text = format!(
+        "{text}{}",
+        PLAIN.replace(
+            "return {}",
+            "return {'environment': SEEN[0], \
+        'files': SEEN[1]}"
+        )
+    );
+    let files = [
+        ("function.py", text.as_str()),
+        (".env", "TOKEN=secret-of-the-file"),
+        ("server.key", "secret-of-the-key"),
+        ("labels.txt", "cup"),
+    ];
     projects.project("safe", &[("seen.txt", "")]);
     let folder = projects.project("safe", &files);
     projects.0.set("AWS_SECRET_ACCESS_KEY", "secret-of-the-environment");
     projects.0.set("SECRET", "secret-of-the-shell");
     let result = projects.result(&folder.join("function.py"), &[]);
-    let names: Vec<_> = result["files"].as_array().unwrap().iter().map(|path| path.as_str().unwrap().rsplit('/').next().unwrap()).collect();
-    assert_eq!(names, ["__pycache__", "function.py", "labels.txt", "seen.txt"], "what a build makes, and what is no secret");
+    let names: Vec<_> = result["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|path| path.as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["__pycache__", "function.py", "labels.txt", "seen.txt"],
+        "what a build \
+        makes, and what is no secret"
+    );
     let variables: Vec<_> = result["environment"].as_object().unwrap().keys().collect();
     assert_eq!(variables, ["PYTHONHOME", "PYTHONPATH", "PYTHONUNBUFFERED"]);
 
@@ -214,7 +327,12 @@ fn no_secret_of_the_builder_is_in_the_component() {
     let holds = |text: &str| component.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("planted-in-the-in-the-memory"), "the search finds what the module made");
     let home = std::env::var("HOME").unwrap();
-    let builder = [folder.to_str().unwrap(), &format!("{home}/.cache"), "secret-of-the-environment", "secret-of-the-shell"];
+    let builder = [
+        folder.to_str().unwrap(),
+        &format!("{home}/.cache"),
+        "secret-of-the-environment",
+        "secret-of-the-shell",
+    ];
     for text in builder.into_iter().chain(["secret-of-the-file", "secret-of-the-key"]) {
         assert!(!holds(text), "{text}");
     }
@@ -253,15 +371,35 @@ def main(args):
     projects.project("late", &helpers);
     let function = projects.project("late", &[("function.py", text)]).join("function.py");
     let (first, second) = (projects.result(&function, &[]), projects.result(&function, &[]));
-    assert_eq!((&first["red"], &first["year"], &first["korean"]), (&json!([1, 0.0, 0.0]), &json!(2026), &json!("bec8b3e7")));
+    assert_eq!(
+        (&first["red"], &first["year"], &first["korean"]),
+        (&json!([1, 0.0, 0.0]), &json!(2026), &json!("bec8b3e7"))
+    );
     assert_eq!(first["late"], json!("helpers.late"));
     assert_ne!(first["random"][0], second["random"][0]);
     assert_ne!(first["random"][1], second["random"][1]);
     assert_eq!(first["frozen"], second["frozen"], "it was made while the component was built");
     let fails = |parameter: &str, texts: &[&str]| {
-        says(&projects.run(["run".as_ref(), function.as_os_str(), "--param".as_ref(), parameter.as_ref()]), 1, texts);
+        says(
+            &projects.run([
+                "run".as_ref(),
+                function.as_os_str(),
+                "--param".as_ref(),
+                parameter.as_ref(),
+            ]),
+            1,
+            texts,
+        );
     };
-    fails("unknown=wave", &["No module named 'wave'", "import it at the top of the file", "File \"function.py\", line 15"]);
+    fails(
+        "unknown=wave",
+        &[
+            "No module named 'wave'",
+            "import it at the top of the file",
+            "File \
+        \"function.py\", line 15",
+        ],
+    );
     fails("unknown=torch", &["import `torch` at the top of the file", "requirements.txt"]);
     fails("file=labels.txt", &["an action has no files"]);
 }
@@ -269,28 +407,56 @@ def main(args):
 #[test]
 fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
     let projects = Projects::new();
-    let text = PLAIN.replace("return {}", "import inflection\n    return {'name': inflection.camelize('device_type')}");
-    let requirements = "keynet-inference==0.8.5\ninflection==0.5.1\nwin-package-that-is-not-there; sys_platform == 'win32'\n";
-    let function = projects.project("pure", &[("function.py", &text), ("requirements.txt", requirements)]).join("function.py");
+    let text = PLAIN.replace(
+        "return {}",
+        "import inflection\n    return {'name': \
+        inflection.camelize('device_type')}",
+    );
+    let requirements = "keynet-inference==0.8.5\ninflection==0.5.1\nwin-package-that-is-not-there; \
+        sys_platform == 'win32'\n";
+    let function = projects
+        .project("pure", &[("function.py", &text), ("requirements.txt", requirements)])
+        .join("function.py");
     assert_eq!(projects.result(&function, &[]), json!({ "name": "DeviceType" }));
     let manifest = "[project]\nname = 'x'\nversion = '1'\ndependencies = ['inflection==0.5.1']\n";
-    let function = projects.project("manifest", &[("function.py", &text), ("pyproject.toml", manifest)]).join("function.py");
+    let function = projects
+        .project("manifest", &[("function.py", &text), ("pyproject.toml", manifest)])
+        .join("function.py");
     assert_eq!(projects.result(&function, &[]), json!({ "name": "DeviceType" }));
 
     let refuses = |name: &str, requirements: &str, texts: &[&str]| {
-        let project = projects.project(name, &[("function.py", PLAIN), ("requirements.txt", requirements)]);
+        let project =
+            projects.project(name, &[("function.py", PLAIN), ("requirements.txt", requirements)]);
         projects.refuses(&["build", "--path", project.to_str().unwrap()], 5, texts);
     };
-    refuses("native", "grpcio\n", &["the package grpcio has no wheel of Python alone", "numpy and Pillow", "TritonPlugin"]);
+    refuses(
+        "native",
+        "grpcio\n",
+        &[
+            "the package grpcio has no wheel of Python alone",
+            "numpy and \
+        Pillow",
+            "TritonPlugin",
+        ],
+    );
     refuses("unknown", "inflection==99.0\n", &["inflection==99.0", "none of", "0.5.1"]);
-    refuses("conflict", "inflection==0.5.1\ninflection==0.5.0\n", &["the packages exclude each other", "inflection==0.5.0"]);
+    refuses(
+        "conflict",
+        "inflection==0.5.1\ninflection==0.5.0\n",
+        &["the packages exclude each other", "inflection==0.5.0"],
+    );
     refuses("local", "-e ./lib\n", &["requirements.txt, line 1", "project's folder"]);
     let mut offline = projects.0.command(["build", "--path", "offline"]);
     projects.project(
         "offline",
-        &[("function.py", PLAIN), ("requirements.txt", &format!("inflection>=0.5 # {}\nidna>=3\n", std::process::id()))],
+        &[
+            ("function.py", PLAIN),
+            ("requirements.txt", &format!("inflection>=0.5 # {}\nidna>=3\n", std::process::id())),
+        ],
     );
-    offline.env("PIP_INDEX_URL", format!("http://{}/simple", free_address())).env("PIP_CONFIG_FILE", "/dev/null");
+    offline
+        .env("PIP_INDEX_URL", format!("http://{}/simple", free_address()))
+        .env("PIP_CONFIG_FILE", "/dev/null");
     let ended = end_within(offline, BUILD);
     if ended.code == Some(0) {
         return; // these requirements were resolved before, by another run
@@ -316,12 +482,25 @@ fn the_readme_of_the_python_package_is_built_as_it_stands_and_stores_a_picture()
     let function = root().join("tests/python/readme/function.py");
     let input = format!("image_url={}", golden::file("picture.png").display());
     let models = golden::file("models");
-    let ended =
-        projects.run(["run".as_ref(), function.as_os_str(), "--models".as_ref(), models.as_os_str(), "--input".as_ref(), input.as_ref()]);
+    let ended = projects.run([
+        "run".as_ref(),
+        function.as_os_str(),
+        "--models".as_ref(),
+        models.as_os_str(),
+        "--input".as_ref(),
+        input.as_ref(),
+    ]);
     says(&ended, 0, &["note: wrote "]);
-    let written = ended.stderr.lines().find_map(|line| line.strip_prefix("note: wrote ")).expect("a file");
-    assert!(ended.json()["url"].as_str().unwrap().contains(written.rsplit('/').next().unwrap()), "{ended:?}");
+    let written =
+        ended.stderr.lines().find_map(|line| line.strip_prefix("note: wrote ")).expect("a file");
+    assert!(
+        ended.json()["url"].as_str().unwrap().contains(written.rsplit('/').next().unwrap()),
+        "{ended:?}"
+    );
     let picture = fs::read(written).unwrap();
-    assert_eq!(golden::size_of_png(&picture), golden::size_of_png(&fs::read(golden::file("picture.png")).unwrap()));
+    assert_eq!(
+        golden::size_of_png(&picture),
+        golden::size_of_png(&fs::read(golden::file("picture.png")).unwrap())
+    );
     says(&projects.run(["push".as_ref(), function.as_os_str()]), 3, &["has no description"]);
 }

@@ -10,12 +10,27 @@ use serde_json::json;
 fn hello_in_python_greets() {
     let (sandbox, hello) = (Sandbox::new(), compiled_guest("hello-python"));
     let ended = sandbox.run(["run", hello.to_str().unwrap(), "--param", "name=안녕"]);
-    assert_eq!((ended.code, ended.stdout.trim()), (Some(0), r#"{"greeting":"Hello, 안녕!"}"#), "{ended:?}");
-    says(&sandbox.run(["run", hello.to_str().unwrap()]), 1, &["the parameter `name` is missing: expected a string", "Who is greeted."]);
+    assert_eq!(
+        (ended.code, ended.stdout.trim()),
+        (Some(0), r#"{"greeting":"Hello, 안녕!"}"#),
+        "{ended:?}"
+    );
+    says(
+        &sandbox.run(["run", hello.to_str().unwrap()]),
+        1,
+        &[
+            "the parameter `name` is missing: \
+        expected a string",
+            "Who is greeted.",
+        ],
+    );
 
     let runtime = Runtime::of(&sandbox, &hello);
     for name in ["Ada", "Bo"] {
-        assert_eq!(runtime.run(&json!({ "name": name })).json(), json!({ "greeting": format!("Hello, {name}!") }));
+        assert_eq!(
+            runtime.run(&json!({ "name": name })).json(),
+            json!({ "greeting": format!("Hello, {name}!") })
+        );
     }
 }
 
@@ -43,8 +58,14 @@ fn the_golden_example_in_python_runs_in_a_container_with_models_and_objects_in_f
         let result = runtime.run(&golden::parameters("street.png")).json();
         let url = result["url"].as_str().unwrap_or_else(|| panic!("no picture: {result}"));
         let picture = keynet_tests::fetch(url).body;
-        golden::assert_alike(&golden::Found { detections: result["detections"].clone(), picture }, &expected);
+        golden::assert_alike(
+            &golden::Found { detections: result["detections"].clone(), picture },
+            &expected,
+        );
     }
     let refused = runtime.run(&json!({ "image_url": "nowhere.png" })).json();
-    assert!(refused["error"].as_str().is_some_and(|error| error.contains("nowhere.png")), "{refused}");
+    assert!(
+        refused["error"].as_str().is_some_and(|error| error.contains("nowhere.png")),
+        "{refused}"
+    );
 }

@@ -1,5 +1,5 @@
-//! Connections that break, servers that fail or lie, and processes that are killed: each push and pull ends right or says why not, and
-//! leaves nothing half-written.
+//! Connections that break, servers that fail or lie, and processes that are killed: each push and
+//! pull ends right or says why not, and leaves nothing half-written.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -38,7 +38,8 @@ impl Case {
     /// With the component in the registry, as `tests/big:1`; its digest is the answer.
     fn published(mode: &str, size: usize) -> (Self, String) {
         let case = Self::new(mode, size);
-        let pushed = case.desk.push(&case.desk.sandbox.path("big.wasm"), &case.desk.reference("big:1"));
+        let pushed =
+            case.desk.push(&case.desk.sandbox.path("big.wasm"), &case.desk.reference("big:1"));
         let digest = pushed["digest"].as_str().unwrap().to_owned();
         (case, digest)
     }
@@ -67,7 +68,12 @@ impl Case {
     fn is_published(&self, ended: &Ended) {
         says(ended, 0, &[]);
         let file = self.desk.sandbox.path("check.wasm");
-        let check = self.desk.keynet(["pull".as_ref(), self.desk.reference("big:1").as_ref(), "-o".as_ref(), file.as_os_str()]);
+        let check = self.desk.keynet([
+            "pull".as_ref(),
+            self.desk.reference("big:1").as_ref(),
+            "-o".as_ref(),
+            file.as_os_str(),
+        ]);
         assert_eq!(check.code, Some(0), "{check:?}");
         assert!(std::fs::read(file).unwrap() == self.component);
     }
@@ -94,7 +100,8 @@ impl Case {
         assert_eq!(files_in(&self.out()), BTreeSet::new());
     }
 
-    /// The digits of the component's digest, which are in the target of every request for it but POST and PATCH.
+    /// The digits of the component's digest, which are in the target of every request for it but
+    /// POST and PATCH.
     fn layer(&self) -> String {
         sha256(&self.component).replace("sha256:", "")
     }
@@ -119,7 +126,11 @@ fn an_upload_that_breaks_in_the_middle_is_made_again() {
     let case = Case::new("none", 3 << 20);
     case.proxy.on("PUT", &case.layer(), 0..1, Fault::CutUpload(case.half()));
     case.is_published(&case.push());
-    assert!(case.proxy.seen().iter().any(|seen| seen.is("PUT", "") && seen.received == case.half()), "{:#?}", case.proxy.seen());
+    assert!(
+        case.proxy.seen().iter().any(|seen| seen.is("PUT", "") && seen.received == case.half()),
+        "{:#?}",
+        case.proxy.seen()
+    );
     // In the middle of a part this registry loses the upload and says so: it is begun anew.
     let case = Case::new("none", 34 << 20);
     case.proxy.on("PATCH", "/blobs/uploads/", 1..2, Fault::CutUpload(PART / 2));
@@ -135,7 +146,11 @@ fn a_long_upload_that_breaks_between_two_parts_goes_on() {
     case.proxy.on("PUT", &case.layer(), 0..1, Fault::CutUpload(0));
     case.is_published(&case.push());
     assert!(case.proxy.count("PATCH", "/blobs/uploads/") > 2, "{:#?}", case.proxy.seen());
-    assert!(case.proxy.uploaded() < size + 100_000, "{} bytes were sent of {size}", case.proxy.uploaded());
+    assert!(
+        case.proxy.uploaded() < size + 100_000,
+        "{} bytes were sent of {size}",
+        case.proxy.uploaded()
+    );
 }
 
 #[test]
@@ -149,7 +164,12 @@ fn an_upload_that_breaks_each_time_is_given_up_and_can_be_made_later() {
 
 #[test]
 fn an_answer_that_gets_lost_is_asked_for_again() {
-    for (method, part) in [("HEAD", "/blobs/"), ("POST", "/blobs/uploads/"), ("PUT", "/blobs/uploads/"), ("PUT", "/manifests/")] {
+    for (method, part) in [
+        ("HEAD", "/blobs/"),
+        ("POST", "/blobs/uploads/"),
+        ("PUT", "/blobs/uploads/"),
+        ("PUT", "/manifests/"),
+    ] {
         let case = Case::new("none", 1 << 20);
         case.proxy.on(method, part, 0..1, Fault::LoseAnswer);
         case.is_published(&case.push());
@@ -164,7 +184,12 @@ fn an_answer_that_gets_lost_is_asked_for_again() {
 
 #[test]
 fn a_server_that_fails_twice_is_asked_a_third_time() {
-    for (method, part) in [("HEAD", "/blobs/"), ("POST", "/blobs/uploads/"), ("PUT", "/blobs/uploads/"), ("PUT", "/manifests/")] {
+    for (method, part) in [
+        ("HEAD", "/blobs/"),
+        ("POST", "/blobs/uploads/"),
+        ("PUT", "/blobs/uploads/"),
+        ("PUT", "/manifests/"),
+    ] {
         let case = Case::new("none", 1 << 20);
         case.proxy.on(method, part, 0..2, Fault::status(500));
         case.is_published(&case.push());
@@ -213,15 +238,21 @@ fn who_asks_for_a_day_is_told_to_the_user() {
     case.proxy.on("GET", "/manifests/", ALL, Fault::status(429).with("Retry-After", 86_400));
     let started = Instant::now();
     let ended = case.pull("big:1");
-    assert!(![None, Some(0), Some(1)].contains(&ended.code) && ended.stderr.contains("429"), "{ended:?}");
+    assert!(
+        ![None, Some(0), Some(1)].contains(&ended.code) && ended.stderr.contains("429"),
+        "{ended:?}"
+    );
     assert!(started.elapsed() < Duration::from_secs(30), "it waited {:?}", started.elapsed());
 }
 
 #[test]
 fn what_cannot_be_understood_is_no_answer() {
     let (case, _) = Case::published("none", 1000);
-    let html =
-        Fault::Answer { status: 200, headers: vec![("Content-Type".into(), "text/html".into())], body: b"<h1>Welcome</h1>".to_vec() };
+    let html = Fault::Answer {
+        status: 200,
+        headers: vec![("Content-Type".into(), "text/html".into())],
+        body: b"<h1>Welcome</h1>".to_vec(),
+    };
     case.proxy.on("GET", "/manifests/", ALL, html);
     let ended = case.pull("big:1");
     assert!([Some(9), Some(11)].contains(&ended.code), "{ended:?}");
@@ -235,7 +266,11 @@ fn a_download_that_breaks_once_goes_on_or_begins_again() {
     let (case, _) = Case::published("token", 3 << 20);
     case.proxy.on("GET", &case.layer(), 0..1, Fault::CutDownload(case.half()));
     case.is_pulled(&case.pull("big:1"));
-    assert!(case.proxy.seen().iter().any(|seen| seen.sent == case.half()), "{:#?}", case.proxy.seen());
+    assert!(
+        case.proxy.seen().iter().any(|seen| seen.sent == case.half()),
+        "{:#?}",
+        case.proxy.seen()
+    );
 }
 
 #[test]
@@ -274,7 +309,10 @@ fn a_byte_that_changed_on_the_way_is_noticed() {
     case.proxy.on("GET", &digest, ALL, Fault::Flip(20));
     case.is_not_pulled(&case.pull(&format!("big@{digest}")), 11, &["digest", &digest]);
     case.proxy.forget();
-    let config = case.desk.manifest(&case.desk.reference("big:1")).1["config"]["digest"].as_str().unwrap().to_owned();
+    let config = case.desk.manifest(&case.desk.reference("big:1")).1["config"]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     case.proxy.on("GET", &config, ALL, Fault::Flip(20));
     case.is_not_pulled(&case.pull("big:1"), 11, &[]);
 }
@@ -300,17 +338,26 @@ fn what_is_cut_short_without_a_word_is_noticed() {
 #[test]
 fn a_redirect_is_followed_without_the_credentials() {
     let (case, _) = Case::published("basic", 1 << 20);
-    // Blobs are elsewhere, as with registries that keep them in an object store; nobody asks for a password there.
+    // Blobs are elsewhere, as with registries that keep them in an object store; nobody asks for a
+    // password there.
     let elsewhere = Desk::at("none");
     elsewhere.push(&case.desk.sandbox.path("big.wasm"), &elsewhere.reference("big:1"));
     let other = Proxy::at("127.0.0.2", elsewhere.host());
     case.proxy.on("GET", "/blobs/", ALL, Fault::Redirect(format!("http://{}", other.address())));
     case.is_pulled(&case.pull("big:1"));
     let layer = case.layer();
-    assert!(case.proxy.seen().iter().any(|seen| seen.is("GET", &layer) && seen.authorization.is_some()), "{:#?}", case.proxy.seen());
+    assert!(
+        case.proxy.seen().iter().any(|seen| seen.is("GET", &layer) && seen.authorization.is_some()),
+        "{:#?}",
+        case.proxy.seen()
+    );
     assert_eq!(other.count("GET", &layer), 1, "{:#?}", other.seen());
     for seen in other.seen() {
-        assert!(seen.authorization.is_none() && SECRETS.iter().all(|secret| !seen.headers.contains(secret)), "{seen:#?}");
+        assert!(
+            seen.authorization.is_none()
+                && SECRETS.iter().all(|secret| !seen.headers.contains(secret)),
+            "{seen:#?}"
+        );
     }
 }
 
@@ -326,7 +373,10 @@ fn an_upload_that_is_sent_elsewhere_takes_no_credentials_along() {
     let upload = Fault::Answer {
         status: 202,
         headers: vec![
-            ("Location".into(), format!("http://{}/v2/tests/big/blobs/uploads/1", elsewhere.address())),
+            (
+                "Location".into(),
+                format!("http://{}/v2/tests/big/blobs/uploads/1", elsewhere.address()),
+            ),
             ("Range".into(), "0-0".into()),
         ],
         body: Vec::new(),
@@ -335,7 +385,11 @@ fn an_upload_that_is_sent_elsewhere_takes_no_credentials_along() {
     let ended = case.push();
     assert_ne!(ended.code, Some(0), "{ended:?}");
     for seen in elsewhere.seen() {
-        assert!(seen.authorization.is_none() && SECRETS.iter().all(|secret| !seen.headers.contains(secret)), "{seen:#?}");
+        assert!(
+            seen.authorization.is_none()
+                && SECRETS.iter().all(|secret| !seen.headers.contains(secret)),
+            "{seen:#?}"
+        );
     }
 }
 
@@ -353,35 +407,66 @@ fn redirects_that_go_round_and_round_end() {
 #[test]
 fn no_password_is_sent_to_a_token_service_of_somebody_else() {
     let (case, _) = Case::published("basic", 1000);
-    for realm in ["http://auth.example.com/token", "https://example.org/token", "https://alice@auth.example.com/", "nonsense"] {
-        let challenge = format!(r#"Bearer realm="{realm}",service="test-registry",scope="repository:tests/big:pull""#);
+    for realm in [
+        "http://auth.example.com/token",
+        "https://example.org/token",
+        "https://alice@auth.example.com/",
+        "nonsense",
+    ] {
+        let challenge = format!(
+            r#"Bearer realm="{realm}",service="test-registry",scope="repository:tests/big:pull""#
+        );
         case.proxy.forget();
         for method in ["GET", "HEAD", "POST"] {
-            case.proxy.on(method, "/v2/", ALL, Fault::status(401).with("WWW-Authenticate", &challenge));
+            case.proxy.on(
+                method,
+                "/v2/",
+                ALL,
+                Fault::status(401).with("WWW-Authenticate", &challenge),
+            );
         }
         let started = Instant::now();
         let ended = case.pull("big:1");
         assert!(![None, Some(0), Some(1), Some(10)].contains(&ended.code), "{ended:?}");
         case.is_not_pulled(&ended, ended.code.unwrap(), &[case.proxy.address()]);
         says(&case.push(), ended.code.unwrap(), &[case.proxy.address(), "token"]);
-        assert!(started.elapsed() < Duration::from_secs(10), "somebody was asked: {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "somebody was asked: {:?}",
+            started.elapsed()
+        );
     }
 }
 
 #[test]
 fn a_registry_that_asks_for_a_token_instead_is_not_given_the_password() {
     let case = Case::new("basic", 1000);
-    // It asked for a token of its own machine; what it gets is a request there, and the password if it is the registry's own service.
+    // It asked for a token of its own machine; what it gets is a request there, and the password if
+    // it is the registry's own service.
     let service = Proxy::before(&free_address());
-    service.on("GET", "/token", ALL, Fault::Answer { status: 200, headers: Vec::new(), body: br#"{"token":"of-somebody"}"#.to_vec() });
-    let challenge = format!(r#"Bearer realm="http://{}/token",service="test-registry""#, service.address());
+    service.on(
+        "GET",
+        "/token",
+        ALL,
+        Fault::Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: br#"{"token":"of-somebody"}"#.to_vec(),
+        },
+    );
+    let challenge =
+        format!(r#"Bearer realm="http://{}/token",service="test-registry""#, service.address());
     for method in ["GET", "HEAD", "POST"] {
         case.proxy.on(method, "/v2/", ALL, Fault::status(401).with("WWW-Authenticate", &challenge));
     }
     let ended = case.push();
     says(&ended, 7, &[case.proxy.address()]);
     assert!(!ended.stderr.contains("of-somebody"), "{ended:?}");
-    assert!(case.proxy.seen().iter().all(|seen| !seen.headers.contains(SECRETS[1])), "{:#?}", case.proxy.seen());
+    assert!(
+        case.proxy.seen().iter().all(|seen| !seen.headers.contains(SECRETS[1])),
+        "{:#?}",
+        case.proxy.seen()
+    );
 }
 
 // Killed
@@ -405,7 +490,11 @@ fn a_push_that_is_killed_between_two_parts_goes_on_where_it_was() {
     case.proxy.forget();
     case.is_published(&case.push());
     let after = case.proxy.uploaded();
-    assert!(before + after < size + 100_000, "{before} bytes, then {after}, of {size}: {:#?}", case.proxy.seen());
+    assert!(
+        before + after < size + 100_000,
+        "{before} bytes, then {after}, of {size}: {:#?}",
+        case.proxy.seen()
+    );
 }
 
 #[test]
@@ -439,7 +528,8 @@ fn a_pull_that_is_killed_leaves_no_file() {
     let layer = case.layer();
     case.proxy.on("GET", &layer, 0..1, Fault::HoldDownload(case.half()));
     let folder = case.out();
-    let pull = begin(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
+    let pull =
+        begin(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
     case.proxy.wait_for(|seen| seen.is("GET", &layer) && seen.sent == case.half());
     pull.kill();
     assert_eq!(files_in(&folder), BTreeSet::new());
@@ -448,7 +538,8 @@ fn a_pull_that_is_killed_leaves_no_file() {
     // A file that was there before is the old one or the new one.
     std::fs::write(folder.join("pulled.wasm"), "old").unwrap();
     case.proxy.on("GET", &layer, 0..1, Fault::HoldDownload(case.half()));
-    let pull = begin(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
+    let pull =
+        begin(case.desk.sandbox.command(["pull", &case.at("big:1"), "-o", "out/pulled.wasm"]));
     case.proxy.wait_for(|seen| seen.is("GET", &layer) && seen.sent == case.half());
     pull.kill();
     assert_eq!(std::fs::read(folder.join("pulled.wasm")).unwrap(), b"old");
@@ -481,17 +572,24 @@ fn a_push_into_a_layout_can_be_killed_at_any_time() {
         killed += usize::from(!running.kill().success());
         let (tags, _) = check_layout(&sandbox.path("here"));
         assert!(tags.contains("first") && tags.contains("big-0"), "{tags:?}");
-        let skopeo = keynet_tests::end(sandbox.program("skopeo", ["inspect", "--raw", "oci:here:first"]));
+        let skopeo =
+            keynet_tests::end(sandbox.program("skopeo", ["inspect", "--raw", "oci:here:first"]));
         assert_eq!(skopeo.code, Some(0), "{skopeo:?}");
     }
     assert!(killed > 0, "all were faster");
     let ended = keynet(&sandbox, ["push", "big-1.wasm", "oci-layout:here:last"]);
     says(&ended, 0, &[]);
     let (tags, mut strangers) = check_layout(&sandbox.path("here"));
-    // A blob that was just getting its name is whole; whoever was killed then could not take it away.
-    strangers.retain(|file| !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".keynet-")));
+    // A blob that was just getting its name is whole; whoever was killed then could not take it
+    // away.
+    strangers.retain(|file| {
+        !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".keynet-"))
+    });
     assert!(tags.contains("last") && strangers.is_empty(), "{tags:?} {strangers:?}");
-    assert_eq!(keynet(&sandbox, ["pull", "oci-layout:here:last", "-o", "pulled.wasm"]).code, Some(0));
+    assert_eq!(
+        keynet(&sandbox, ["pull", "oci-layout:here:last", "-o", "pulled.wasm"]).code,
+        Some(0)
+    );
     assert!(std::fs::read(sandbox.path("pulled.wasm")).unwrap() == padded(&hello, 8 << 20, 2));
 }
 
@@ -503,9 +601,15 @@ fn pushes_into_one_layout_at_the_same_time_lose_nothing() {
     thread::scope(|scope| {
         let running = names.map(|name| {
             let file = format!("{name}.wasm");
-            std::fs::write(sandbox.path(&file), padded(&hello, 1000, u64::from(name.as_bytes()[0]))).unwrap();
+            std::fs::write(
+                sandbox.path(&file),
+                padded(&hello, 1000, u64::from(name.as_bytes()[0])),
+            )
+            .unwrap();
             let sandbox = &sandbox;
-            scope.spawn(move || sandbox.run(["push".to_owned(), file, format!("oci-layout:here:{name}")]))
+            scope.spawn(move || {
+                sandbox.run(["push".to_owned(), file, format!("oci-layout:here:{name}")])
+            })
         });
         for pushing in running {
             says(&pushing.join().unwrap(), 0, &[]);
@@ -519,9 +623,14 @@ fn pushes_into_one_layout_at_the_same_time_lose_nothing() {
 fn a_full_disk_is_told_and_leaves_nothing() {
     let (case, _) = Case::published("none", 3 << 20);
     let folder = case.out();
-    // A limit on the size of files stands in for a disk that is full: the write fails in the same place.
+    // A limit on the size of files stands in for a disk that is full: the write fails in the same
+    // place.
     let keynet = keynet_tests::binary();
-    let script = format!("ulimit -f 1024; trap '' XFSZ; exec {} pull {} -o out/pulled.wasm", keynet.display(), case.at("big:1"));
+    let script = format!(
+        "ulimit -f 1024; trap '' XFSZ; exec {} pull {} -o out/pulled.wasm",
+        keynet.display(),
+        case.at("big:1")
+    );
     let ended = keynet_tests::end(case.desk.sandbox.program("bash", ["-c", &script]));
     says(&ended, 6, &["write"]);
     assert_eq!(files_in(&folder), BTreeSet::new());

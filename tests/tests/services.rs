@@ -1,6 +1,13 @@
-//! The servers of production together: models of a Triton that reads its repository from S3, objects in S3, names of MLflow.
+//! The servers of production together: models of a Triton that reads its repository from S3,
+//! objects in S3, names of MLflow.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +16,9 @@ use keynet_test_servers::{Fault, FaultyProxy, RealServer};
 use keynet_tests::outsiders::{mlflow, upload};
 use keynet_tests::process::descriptors;
 use keynet_tests::runtime::{Runtime, activation};
-use keynet_tests::{Answer, Sandbox, answer, compiled_guest, fetch, golden, guest, root, send, shared_memory};
+use keynet_tests::{
+    Answer, Sandbox, answer, compiled_guest, fetch, golden, guest, root, send, shared_memory,
+};
 use serde_json::{Value, json};
 
 /// A sandbox with the objects of a store at `endpoint`, and the models of `triton`.
@@ -54,10 +63,19 @@ impl Production {
         })
     }
 
-    /// A Triton with a repository in S3. The detector's only version is the one that MLflow calls `champion`.
+    /// A Triton with a repository in S3. The detector's only version is the one that MLflow calls
+    /// `champion`.
     fn triton_on(s3: &RealServer) -> RealServer {
-        for (name, key) in [("config.pbtxt", "config.pbtxt"), ("labels.txt", "labels.txt"), ("1/model.onnx", "2/model.onnx")] {
-            upload(s3, &golden::file("models/detector").join(name), &format!("models/detector/{key}"));
+        for (name, key) in [
+            ("config.pbtxt", "config.pbtxt"),
+            ("labels.txt", "labels.txt"),
+            ("1/model.onnx", "2/model.onnx"),
+        ] {
+            upload(
+                s3,
+                &golden::file("models/detector").join(name),
+                &format!("models/detector/{key}"),
+            );
         }
         for name in ["config.pbtxt", "1/model.py", "2/model.py"] {
             let file = root().join("tests/servers/triton/models/add_sub").join(name);
@@ -83,7 +101,10 @@ impl Production {
     }
 
     fn alias(&self, model: &str, version: &str) {
-        self.tell_mlflow("registered-models/alias", &json!({ "name": model, "alias": "champion", "version": version }));
+        self.tell_mlflow(
+            "registered-models/alias",
+            &json!({ "name": model, "alias": "champion", "version": version }),
+        );
     }
 }
 
@@ -102,23 +123,46 @@ fn the_golden_example_finds_what_it_finds_in_process(production: &Production) {
     let is_the_same = |result: &Value| {
         golden::assert_same(&result["detections"], &expected.detections);
         let url = result["url"].as_str().unwrap_or_else(|| panic!("no picture: {result}"));
-        assert!(url.starts_with(&format!("{s3}/test/")) && url.contains("X-Amz-Signature="), "{url}");
+        assert!(
+            url.starts_with(&format!("{s3}/test/")) && url.contains("X-Amz-Signature="),
+            "{url}"
+        );
         let drawn = fetch(url);
-        assert!(drawn.status == 200 && drawn.head.to_ascii_lowercase().contains("content-type: image/png"), "{}", drawn.head);
+        assert!(
+            drawn.status == 200
+                && drawn.head.to_ascii_lowercase().contains(
+                    "content-type: \
+            image/png"
+                ),
+            "{}",
+            drawn.head
+        );
         assert_eq!(golden::size_of_png(&drawn.body), golden::size_of_png(&expected.picture));
         if result["detections"] == expected.detections {
-            assert!(drawn.body == expected.picture, "the same was found, and another picture drawn");
+            assert!(
+                drawn.body == expected.picture,
+                "the same was found, and another picture drawn"
+            );
         }
     };
     let sandbox = production.sandbox();
-    let presigned =
-        sandbox.run(["run", guest("capable").to_str().unwrap(), "--param", "do=presign", "--param", "location=street/picture.png"]);
+    let presigned = sandbox.run([
+        "run",
+        guest("capable").to_str().unwrap(),
+        "--param",
+        "do=presign",
+        "--param",
+        "location=street/picture.png",
+    ]);
     let presigned = presigned.json()["url"].as_str().unwrap().to_owned();
     let pictures = ["street/picture.png", "s3://test/street/picture.png", &presigned];
 
     let champion = ["--param", "model=models:/detector@champion"];
     for picture in pictures {
-        let ended = golden::run(&sandbox, ["--param", &format!("image_url={picture}"), champion[0], champion[1]]);
+        let ended = golden::run(
+            &sandbox,
+            ["--param", &format!("image_url={picture}"), champion[0], champion[1]],
+        );
         is_the_same(&ended.json());
         assert!(ended.stderr.contains("note: wrote s3://test/"), "{}", ended.stderr);
     }
@@ -133,26 +177,43 @@ fn the_golden_example_finds_what_it_finds_in_process(production: &Production) {
         is_the_same(&by_name(picture, "models:/detector@champion"));
     }
     the_golden_example_in_python_finds_it_too(production, &pictures, &expected);
-    // It is MLflow's version that Triton is asked for: it has no other than 2, and another model is none that the action asks for.
+    // It is MLflow's version that Triton is asked for: it has no other than 2, and another model is
+    // none that the action asks for.
     is_the_same(&by_name(pictures[0], "models:/detector/2"));
     let first = by_name(pictures[0], "models:/detector/1");
-    assert!(first["error"].as_str().is_some_and(|error| error.contains("model detector:1: ")), "{first}");
+    assert!(
+        first["error"].as_str().is_some_and(|error| error.contains("model detector:1: ")),
+        "{first}"
+    );
     let other = by_name(pictures[0], "models:/add_sub@champion");
     assert!(other["error"].as_str().is_some_and(|error| error.contains("keynet.toml")), "{other}");
 }
 
-fn the_golden_example_in_python_finds_it_too(production: &Production, pictures: &[&str], expected: &golden::Found) {
+fn the_golden_example_in_python_finds_it_too(
+    production: &Production,
+    pictures: &[&str],
+    expected: &golden::Found,
+) {
     let (s3, mut sandbox) = (production.s3.get("S3_ENDPOINT"), production.sandbox());
     let is_alike = |result: &Value| {
         let url = result["url"].as_str().unwrap_or_else(|| panic!("no picture: {result}"));
-        assert!(url.starts_with(&format!("{s3}/test/")) && url.contains("X-Amz-Signature="), "{url}");
-        let found = golden::Found { detections: result["detections"].clone(), picture: fetch(url).body };
+        assert!(
+            url.starts_with(&format!("{s3}/test/")) && url.contains("X-Amz-Signature="),
+            "{url}"
+        );
+        let found =
+            golden::Found { detections: result["detections"].clone(), picture: fetch(url).body };
         golden::assert_alike(&found, expected);
     };
     let name = "image-detection-python";
     let runtime = Runtime::of_image(&mut sandbox, &compiled_guest(name));
     for picture in pictures {
-        let arguments = ["--param", &format!("image_url={picture}"), "--param", "model=models:/detector@champion"];
+        let arguments = [
+            "--param",
+            &format!("image_url={picture}"),
+            "--param",
+            "model=models:/detector@champion",
+        ];
         is_alike(&golden::run_guest(name, &sandbox, arguments).json());
         let mut parameters = golden::parameters(picture);
         parameters["model"] = json!("models:/detector@champion");
@@ -175,7 +236,9 @@ impl Asking {
     fn ask(&self, model: &str, time: Duration) -> Result<u64, String> {
         let (answer, took) = run_within(&self.0, &json!({ "do": "version", "model": model }), time);
         assert!(took < time, "{model}: {took:?} of {time:?}");
-        answer["version"].as_u64().ok_or_else(|| answer["error"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned())
+        answer["version"].as_u64().ok_or_else(|| {
+            answer["error"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        })
     }
 
     fn version(&self, model: &str) -> Result<u64, String> {
@@ -186,12 +249,20 @@ impl Asking {
 fn actions_ask_for_what_mlflow_names(production: &Production) {
     production.tell_mlflow("registered-models/create", &json!({ "name": "add_sub" }));
     for _ in 1..=2 {
-        production.tell_mlflow("model-versions/create", &json!({ "name": "add_sub", "source": "s3://test/models/add_sub" }));
+        production.tell_mlflow(
+            "model-versions/create",
+            &json!({ "name": "add_sub", "source": "s3://test/models/add_sub" }),
+        );
     }
-    production.tell_mlflow("model-versions/transition-stage", &json!({ "name": "add_sub", "version": "1", "stage": "Production" }));
+    production.tell_mlflow(
+        "model-versions/transition-stage",
+        &json!({ "name": "add_sub", "version": "1", "stage": "Production" }),
+    );
     production.alias("add_sub", "2");
     let action = Asking::new(production);
-    for (name, version) in [("@champion", 2), ("/1", 1), ("/2", 2), ("/Production", 1), ("/latest", 2)] {
+    for (name, version) in
+        [("@champion", 2), ("/1", 1), ("/2", 2), ("/Production", 1), ("/latest", 2)]
+    {
         assert_eq!(action.version(&format!("models:/add_sub{name}")), Ok(version), "{name}");
     }
     for (model, told) in [
@@ -209,7 +280,10 @@ fn actions_ask_for_what_mlflow_names(production: &Production) {
     production.alias("add_sub", "1");
     let moved = Instant::now();
     while action.version("models:/add_sub@champion") != Ok(1) {
-        assert!(moved.elapsed() < Asking::TTL + Duration::from_secs(5), "the alias was not followed");
+        assert!(
+            moved.elapsed() < Asking::TTL + Duration::from_secs(5),
+            "the alias was not followed"
+        );
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -230,7 +304,10 @@ fn actions_go_on_while_mlflow_is_down(production: &mut Production) {
     for action in [&warm, &cold] {
         let error = action.ask("models:/add_sub@unheard-of", short).unwrap_err();
         let address = production.mlflow.get("MLFLOW_TRACKING_URI");
-        assert!(error.contains(&format!("MLflow at {address}")) && error.contains("cannot be reached"), "{error}");
+        assert!(
+            error.contains(&format!("MLflow at {address}")) && error.contains("cannot be reached"),
+            "{error}"
+        );
     }
     let open = [descriptors(warm.0.id()), descriptors(cold.0.id())];
     assert!(cold.ask("models:/add_sub@champion", short).is_err());
@@ -238,7 +315,11 @@ fn actions_go_on_while_mlflow_is_down(production: &mut Production) {
     production.mlflow.resume();
     let back = Instant::now();
     while cold.version("models:/add_sub@champion") != Ok(1) {
-        assert!(back.elapsed() < Asking::TTL + Duration::from_secs(5), "MLflow is back and was not asked");
+        assert!(
+            back.elapsed() < Asking::TTL + Duration::from_secs(5),
+            "MLflow is back and was not \
+            asked"
+        );
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(warm.version("models:/add_sub@champion"), Ok(1));
@@ -284,14 +365,23 @@ impl Faulty {
     /// What an activation fails with, within its time.
     fn error_within(&self, time: Duration, value: &Value) -> String {
         let answer = self.answer_within(time, value);
-        answer["error"].as_str().unwrap_or_else(|| panic!("{value} did not fail: {answer}")).to_owned()
+        answer["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{value} did not fail: {answer}"))
+            .to_owned()
     }
 
     fn is_well(&self) {
         assert_eq!(self.answer(&json!({ "do": "mirror" })), json!({ "right": true }));
         let stored = self.answer(&json!({ "do": "put", "location": "a", "content": "written" }));
-        assert!(stored["url"].as_str().is_some_and(|url| url.starts_with(&self.s3.url())), "{stored}");
-        assert_eq!(self.answer(&json!({ "do": "get", "location": "a" })), json!({ "content": "written" }));
+        assert!(
+            stored["url"].as_str().is_some_and(|url| url.starts_with(&self.s3.url())),
+            "{stored}"
+        );
+        assert_eq!(
+            self.answer(&json!({ "do": "get", "location": "a" })),
+            json!({ "content": "written" })
+        );
     }
 
     /// Sends what takes Triton long, and waits until it is at it.
@@ -312,17 +402,27 @@ impl Faulty {
     fn assert_nothing_is_left(&self, open: usize) {
         let began = Instant::now();
         while descriptors(self.runtime.id()) > open + 4 {
-            assert!(began.elapsed() < Duration::from_secs(10), "{} files are open, {open} were", descriptors(self.runtime.id()));
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "{} files are open, {open} were",
+                descriptors(self.runtime.id())
+            );
             thread::sleep(Duration::from_millis(50));
         }
-        let left: Vec<_> = std::fs::read_dir(self.sandbox.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = std::fs::read_dir(self.sandbox.path("tmp"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }
 
 fn error_of(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()["error"].as_str().unwrap_or_else(|| panic!("it did not fail: {answer:?}")).to_owned()
+    answer.json()["error"]
+        .as_str()
+        .unwrap_or_else(|| panic!("it did not fail: {answer:?}"))
+        .to_owned()
 }
 
 #[test]
@@ -339,11 +439,18 @@ fn faults_of_triton_and_s3_cost_the_activation_that_meets_them_and_no_other() {
     s3_fails(&it);
     it.assert_nothing_is_left(open);
     // Those of the three calls that Triton did not answer are left alone for a minute.
-    assert!(shared_memory::of(it.runtime.id()).len() <= 4, "{:?}", shared_memory::of(it.runtime.id()));
+    assert!(
+        shared_memory::of(it.runtime.id()).len() <= 4,
+        "{:?}",
+        shared_memory::of(it.runtime.id())
+    );
 
     it.runtime.signal("TERM");
     assert_eq!(it.runtime.ends_within(Duration::from_secs(5)).code(), Some(0));
-    assert_eq!((shared_memory::of(it.runtime.id()).len(), shared_memory::registered(&triton).len()), (0, 0));
+    assert_eq!(
+        (shared_memory::of(it.runtime.id()).len(), shared_memory::registered(&triton).len()),
+        (0, 0)
+    );
 }
 
 fn triton_dies_and_comes_back(it: &Faulty, triton: &mut RealServer) {
@@ -353,11 +460,22 @@ fn triton_dies_and_comes_back(it: &Faulty, triton: &mut RealServer) {
         end(triton);
         let ended = Instant::now();
         let error = error_of(&answer(sent));
-        assert!(error.contains("Triton") && ended.elapsed() < Duration::from_secs(10), "{:?}: {error}", ended.elapsed());
+        assert!(
+            error.contains("Triton") && ended.elapsed() < Duration::from_secs(10),
+            "{:?}: \
+            {error}",
+            ended.elapsed()
+        );
         let error = it.error_within(Faulty::TIME, &json!({ "do": "mirror" }));
-        assert!(error.contains("Triton cannot be reached") && error.contains("TRITON_URL"), "{error}");
+        assert!(
+            error.contains("Triton cannot be reached") && error.contains("TRITON_URL"),
+            "{error}"
+        );
         // Who asks no model does not notice.
-        assert_eq!(it.answer(&json!({ "do": "get", "location": "a" })), json!({ "content": "written" }));
+        assert_eq!(
+            it.answer(&json!({ "do": "get", "location": "a" })),
+            json!({ "content": "written" })
+        );
         triton.resume();
         it.is_well();
         it.forget_logs(6);
@@ -369,13 +487,24 @@ fn triton_hangs(it: &Faulty, triton: &RealServer) {
     let error = it.error_within(Duration::from_secs(2), &json!({ "do": "mirror" }));
     triton.signal("CONT");
     // The action may be told before its own time is over, or not.
-    assert!(error.contains("model mirror did not answer") || error.contains("it waited for triton-predict.predict"), "{error}");
+    assert!(
+        error.contains("model mirror did not answer")
+            || error.contains(
+                "it waited for \
+        triton-predict.predict"
+            ),
+        "{error}"
+    );
     it.is_well();
 }
 
 fn s3_fails(it: &Faulty) {
-    const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
-    let (get, put) = (json!({ "do": "get", "location": "a" }), json!({ "do": "put", "location": "a", "content": "written" }));
+    const SLOW_DOWN: &str = "<Error><Code>SlowDown</Code><Message>Please reduce your request \
+        rate.</Message></Error>";
+    let (get, put) = (
+        json!({ "do": "get", "location": "a" }),
+        json!({ "do": "put", "location": "a", "content": "written" }),
+    );
     let hurry = Duration::from_secs(2);
     for (fault, time, told) in [
         (Fault::Answer(500, ""), Faulty::TIME, "500"),
@@ -396,6 +525,11 @@ fn s3_fails(it: &Faulty) {
     }
     // What passes is not noticed.
     it.s3.hang_up();
-    it.s3.plan([Fault::Answer(500, ""), Fault::Answer(503, SLOW_DOWN), Fault::Cut(0), Fault::Late(Duration::from_millis(500))]);
+    it.s3.plan([
+        Fault::Answer(500, ""),
+        Fault::Answer(503, SLOW_DOWN),
+        Fault::Cut(0),
+        Fault::Late(Duration::from_millis(500)),
+    ]);
     it.is_well();
 }

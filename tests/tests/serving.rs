@@ -37,13 +37,21 @@ fn every_documented_status_is_met() {
     let mut sandbox = sandbox();
     sandbox.set("KEYNET_TIME", "2s");
     sandbox.set("KEYNET_MEMORY", "64MiB");
-    let (capable, hostile, answer) = (sandbox.serve(&guest("capable")), sandbox.serve(&guest("hostile")), serve_answer(&sandbox, "3"));
+    let (capable, hostile, answer) = (
+        sandbox.serve(&guest("capable")),
+        sandbox.serve(&guest("hostile")),
+        serve_answer(&sandbox, "3"),
+    );
     let mut met = BTreeSet::new();
     let mut meet = |answer: keynet_tests::Answer, status: u16, kind: &str| {
         let body = answer.json();
         assert_eq!((answer.status, &body["kind"]), (status, &json!(kind)), "{answer:?}");
         assert!(body["error"].as_str().is_some_and(|error| !error.is_empty()), "{body}");
-        assert!(answer.head.to_ascii_lowercase().contains("content-type: application/json"), "{}", answer.head);
+        assert!(
+            answer.head.to_ascii_lowercase().contains("content-type: application/json"),
+            "{}",
+            answer.head
+        );
         met.insert(status);
     };
     let post = |server: &Server, body: &[u8]| http(server.address(), "POST", "/", &[], body);
@@ -57,7 +65,14 @@ fn every_documented_status_is_met() {
         ("unavailable", 503),
         ("timeout", 504),
     ] {
-        meet(post(&capable, json!({ "do": "fail", "kind": kind, "message": "so it is" }).to_string().as_bytes()), status, kind);
+        meet(
+            post(
+                &capable,
+                json!({ "do": "fail", "kind": kind, "message": "so it is" }).to_string().as_bytes(),
+            ),
+            status,
+            kind,
+        );
     }
     for body in [&b"nonsense"[..], b"{ half", b"3", b"\"text\"", b"\xff\xfe", b"{} {}"] {
         meet(post(&capable, body), 400, "invalid");
@@ -83,8 +98,15 @@ fn every_documented_status_is_met() {
     meet(post(&capable, &too_large), 413, "too-large");
 
     let documented = std::fs::read_to_string(root().join("docs/cli.md")).unwrap();
-    let table = documented.split("| status | when |").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("the table");
-    let statuses = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).flat_map(|cell| cell.split(", "));
+    let table = documented
+        .split("| status | when |")
+        .nth(1)
+        .and_then(|rest| rest.split("\n\n").next())
+        .expect("the table");
+    let statuses = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
+        .flat_map(|cell| cell.split(", "));
     let documented = statuses.filter_map(|status| status.parse().ok()).collect::<BTreeSet<u16>>();
     assert_eq!(met, documented);
 }
@@ -96,7 +118,16 @@ fn it_answers_with_the_result_and_says_what_it_is() {
     let about = http(server.address(), "GET", "/", &[], b"");
     assert_eq!(about.status, 200);
     let about = about.json();
-    assert_eq!((&about["name"], &about["description"]), (&json!("hello"), &json!("Greets a person by name.")));
+    assert_eq!(
+        (&about["name"], &about["description"]),
+        (
+            &json!("hello"),
+            &json!(
+                "Greets a person \
+        by name."
+            )
+        )
+    );
     assert_eq!(about["input_schema"]["required"], json!(["name"]));
     assert_eq!(about.as_object().unwrap().len(), 3, "{about}");
     // No body is `{}`, and so is one of spaces.
@@ -138,7 +169,13 @@ fn connections_are_kept_and_bodies_may_come_in_chunks() {
     for name in ["Ada", "Grace"] {
         let text = format!(r#"{{"name": "{name}"}}"#);
         let (first, second) = text.split_at(5);
-        write!(stream, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n", first.len()).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: \
+            chunked\r\n\r\n{:x}\r\n{first}\r\n",
+            first.len()
+        )
+        .unwrap();
         thread::sleep(Duration::from_millis(50));
         write!(stream, "{:x}\r\n{second}\r\n0\r\n\r\n", second.len()).unwrap();
         let expected = format!(r#"{{"greeting":"Hello, {name}!"}}"#);
@@ -158,7 +195,11 @@ fn connections_are_kept_and_bodies_may_come_in_chunks() {
 fn browser(server: &Server, host: &str, origin: Option<&str>) -> keynet_tests::Answer {
     let body = r#"{"name": "Ada"}"#;
     let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
-    let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\n{origin}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {host}\r\n{origin}Content-Length: \
+        {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream.write_all((head + body).as_bytes()).unwrap();
     answer(stream)
@@ -184,14 +225,25 @@ fn a_page_of_another_site_cannot_run_the_action() {
         (own, Some("null".to_owned())),
     ] {
         let refused = browser(&server, &host, origin.as_deref());
-        assert_eq!((refused.status, &refused.json()["kind"]), (403, &json!("denied")), "{host} {origin:?}");
+        assert_eq!(
+            (refused.status, &refused.json()["kind"]),
+            (403, &json!("denied")),
+            "{host} \
+            {origin:?}"
+        );
         assert!(refused.text().contains("--allow-host"), "{}", refused.text());
     }
 
     let address = free_address();
     let hello = guest("hello");
-    let arguments =
-        ["run".as_ref(), hello.as_os_str(), "--allow-host".as_ref(), "app.example".as_ref(), "--serve".as_ref(), address.as_ref()];
+    let arguments = [
+        "run".as_ref(),
+        hello.as_os_str(),
+        "--allow-host".as_ref(),
+        "app.example".as_ref(),
+        "--serve".as_ref(),
+        address.as_ref(),
+    ];
     let server = Server::start(sandbox.command(arguments), address);
     assert_eq!(browser(&server, "app.example", Some("https://app.example")).status, 200);
     assert_eq!(browser(&server, server.address(), Some("https://app.example")).status, 200);
@@ -202,18 +254,28 @@ fn a_page_of_another_site_cannot_run_the_action() {
 fn a_name_that_resolves_to_this_machine_gets_no_object() {
     let mut sandbox = sandbox();
     let server = sandbox.serve_objects();
-    let (_, stored) = sandbox.serve(&guest("capable")).post(&json!({ "do": "put", "content": "mine" }));
+    let (_, stored) =
+        sandbox.serve(&guest("capable")).post(&json!({ "do": "put", "content": "mine" }));
     let (address, target) = keynet_tests::split_url(stored["url"].as_str().unwrap());
     let get = |host: &str| {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        stream
+            .write_all(
+                format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .unwrap();
         answer(stream)
     };
     assert_eq!(address, server.address());
     assert_eq!((get(address).status, get("localhost").status), (200, 200));
     let refused = get("attacker.example");
     assert_eq!(refused.status, 403, "{}", refused.text());
-    assert!(refused.text().contains("\"attacker.example\"") && refused.text().contains("--allow-host"), "{}", refused.text());
+    assert!(
+        refused.text().contains("\"attacker.example\"") && refused.text().contains("--allow-host"),
+        "{}",
+        refused.text()
+    );
 }
 
 // At the same time
@@ -225,7 +287,11 @@ fn sleepers_sleep_at_the_same_time() {
     let started = Instant::now();
     thread::scope(|scope| (0..32).for_each(|_| drop(scope.spawn(|| slept(&server, 1000)))));
     let took = started.elapsed();
-    assert!((Duration::from_secs(1)..Duration::from_secs(8)).contains(&took), "32 s of sleep took {took:?}");
+    assert!(
+        (Duration::from_secs(1)..Duration::from_secs(8)).contains(&took),
+        "32 s of sleep took \
+        {took:?}"
+    );
 }
 
 #[test]
@@ -237,7 +303,11 @@ fn more_than_may_run_at_once_wait() {
     let started = Instant::now();
     thread::scope(|scope| (0..6).for_each(|_| drop(scope.spawn(|| slept(&server, 500)))));
     let took = started.elapsed();
-    assert!((Duration::from_millis(1500)..Duration::from_secs(8)).contains(&took), "three rounds of 500 ms took {took:?}");
+    assert!(
+        (Duration::from_millis(1500)..Duration::from_secs(8)).contains(&took),
+        "three rounds \
+        of 500 ms took {took:?}"
+    );
 }
 
 #[test]
@@ -245,12 +315,22 @@ fn who_hangs_up_makes_room() {
     let mut sandbox = sandbox();
     sandbox.set("KEYNET_CONCURRENCY", 1);
     let server = sandbox.serve(&guest("capable"));
-    let patient = send(server.address(), "POST", "/", &[], json!({ "do": "sleep", "ms": 50_000 }).to_string().as_bytes());
+    let patient = send(
+        server.address(),
+        "POST",
+        "/",
+        &[],
+        json!({ "do": "sleep", "ms": 50_000 }).to_string().as_bytes(),
+    );
     server.says("sleeping 50000 ms");
     drop(patient);
     let started = Instant::now();
     slept(&server, 1);
-    assert!(started.elapsed() < Duration::from_secs(5), "it waited {:?} for one who is gone", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "it waited {:?} for one who is gone",
+        started.elapsed()
+    );
     // So does one who hangs up before he has sent everything.
     let mut half = TcpStream::connect(server.address()).unwrap();
     half.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{").unwrap();
@@ -261,10 +341,22 @@ fn who_hangs_up_makes_room() {
 #[test]
 fn one_who_hangs_up_costs_nobody_else() {
     let server = sandbox().serve(&guest("capable"));
-    let steady = send(server.address(), "POST", "/", &[], json!({ "do": "sleep", "ms": 2000 }).to_string().as_bytes());
+    let steady = send(
+        server.address(),
+        "POST",
+        "/",
+        &[],
+        json!({ "do": "sleep", "ms": 2000 }).to_string().as_bytes(),
+    );
     server.says("sleeping 2000 ms");
     for _ in 0..20 {
-        drop(send(server.address(), "POST", "/", &[], json!({ "do": "sleep", "ms": 30_000 }).to_string().as_bytes()));
+        drop(send(
+            server.address(),
+            "POST",
+            "/",
+            &[],
+            json!({ "do": "sleep", "ms": 30_000 }).to_string().as_bytes(),
+        ));
     }
     slept(&server, 1);
     let steady = answer(steady);
@@ -276,7 +368,13 @@ fn one_who_hangs_up_costs_nobody_else() {
 #[test]
 fn requests_under_way_end_before_it_does() {
     let mut server = sandbox().serve(&guest("capable"));
-    let slow = send(server.address(), "POST", "/", &[], json!({ "do": "sleep", "ms": 2000 }).to_string().as_bytes());
+    let slow = send(
+        server.address(),
+        "POST",
+        "/",
+        &[],
+        json!({ "do": "sleep", "ms": 2000 }).to_string().as_bytes(),
+    );
     server.says("sleeping 2000 ms");
     server.signal("TERM");
     let slow = answer(slow);
@@ -288,12 +386,22 @@ fn requests_under_way_end_before_it_does() {
 #[test]
 fn requests_that_take_too_long_are_cut_off() {
     let mut server = sandbox().serve(&guest("capable"));
-    let slow = send(server.address(), "POST", "/", &[], json!({ "do": "sleep", "ms": 50_000 }).to_string().as_bytes());
+    let slow = send(
+        server.address(),
+        "POST",
+        "/",
+        &[],
+        json!({ "do": "sleep", "ms": 50_000 }).to_string().as_bytes(),
+    );
     server.says("sleeping 50000 ms");
     let started = Instant::now();
     server.signal("INT");
     assert_eq!(server.ends_within(Duration::from_secs(20)).code(), Some(0));
-    assert!(started.elapsed() > Duration::from_secs(9), "10 s are given, not {:?}", started.elapsed());
+    assert!(
+        started.elapsed() > Duration::from_secs(9),
+        "10 s are given, not {:?}",
+        started.elapsed()
+    );
     server.says("requests that took too long to end were cut off");
     drop(slow);
 }
@@ -301,7 +409,13 @@ fn requests_that_take_too_long_are_cut_off() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let mut server = sandbox().serve(&guest("capable"));
-    let _slow = send(server.address(), "POST", "/", &[], json!({ "do": "sleep", "ms": 50_000 }).to_string().as_bytes());
+    let _slow = send(
+        server.address(),
+        "POST",
+        "/",
+        &[],
+        json!({ "do": "sleep", "ms": 50_000 }).to_string().as_bytes(),
+    );
     server.says("sleeping 50000 ms");
     server.signal("TERM");
     thread::sleep(Duration::from_millis(500));
@@ -317,18 +431,31 @@ fn what_cannot_be_served_is_told_before_it_listens() {
     let sandbox = sandbox();
     let server = sandbox.serve(&guest("hello"));
     let hello = guest("hello");
-    let serve = |address: &str| sandbox.run(["run".as_ref(), hello.as_os_str(), "--serve".as_ref(), address.as_ref()]);
+    let serve = |address: &str| {
+        sandbox.run(["run".as_ref(), hello.as_os_str(), "--serve".as_ref(), address.as_ref()])
+    };
     let ended = serve(server.address());
     assert_eq!(ended.code, Some(6), "{ended:?}");
     assert!(
-        ended.stderr.contains(&format!("cannot listen on {}", server.address())) && ended.stderr.contains("choose another address"),
+        ended.stderr.contains(&format!("cannot listen on {}", server.address()))
+            && ended.stderr.contains(
+                "choose \
+            another address"
+            ),
         "{ended:?}"
     );
     assert_eq!(serve("nonsense").code, Some(2));
     assert_eq!(serve("192.0.2.1:80").code, Some(6), "not an address of this machine");
     std::fs::write(sandbox.path("text.wasm"), "x").unwrap();
     assert_eq!(sandbox.run(["run", "text.wasm", "--serve", "127.0.0.1:0"]).code, Some(3));
-    let ended = sandbox.run(["run".as_ref(), hello.as_os_str(), "--serve".as_ref(), "0".as_ref(), "--param".as_ref(), "a=1".as_ref()]);
+    let ended = sandbox.run([
+        "run".as_ref(),
+        hello.as_os_str(),
+        "--serve".as_ref(),
+        "0".as_ref(),
+        "--param".as_ref(),
+        "a=1".as_ref(),
+    ]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
 }
 
@@ -352,11 +479,18 @@ fn receipts_are_told_with_time() {
     let sandbox = sandbox();
     let address = free_address();
     let hello = guest("hello");
-    let arguments = ["run".as_ref(), hello.as_os_str(), "--time".as_ref(), "--serve".as_ref(), address.as_ref()];
+    let arguments = [
+        "run".as_ref(),
+        hello.as_os_str(),
+        "--time".as_ref(),
+        "--serve".as_ref(),
+        address.as_ref(),
+    ];
     let server = Server::start(sandbox.command(arguments), address);
     server.post(&json!({ "name": "Ada" }));
     let line = server.says("[1] keynet-receipt: ");
-    let receipt: Value = serde_json::from_str(line.split_once("keynet-receipt: ").unwrap().1).unwrap();
+    let receipt: Value =
+        serde_json::from_str(line.split_once("keynet-receipt: ").unwrap().1).unwrap();
     assert!(receipt["total_ns"].as_u64().unwrap() > 0, "{receipt}");
 }
 
@@ -367,10 +501,20 @@ fn faults_leave_nothing_behind() {
     let mut sandbox = sandbox();
     sandbox.set("KEYNET_MEMORY", "64MiB");
     let server = sandbox.serve(&guest("hostile"));
-    let count = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", server.id())).unwrap().count();
+    let count =
+        |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", server.id())).unwrap().count();
     let round = || {
-        for deed in ["panic", "recurse", "exit", "abort", "allocate-tensors", "open-handles", "open-objects", "return-text", "absurd-shape"]
-        {
+        for deed in [
+            "panic",
+            "recurse",
+            "exit",
+            "abort",
+            "allocate-tensors",
+            "open-handles",
+            "open-objects",
+            "return-text",
+            "absurd-shape",
+        ] {
             let (status, answer) = server.post(&json!({ "do": deed }));
             assert!(status >= 400, "{deed}: {status} {answer}");
         }

@@ -1,6 +1,12 @@
 //! Actions that ask a real Triton.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,17 +23,29 @@ fn asking(server: &RealServer) -> Sandbox {
 }
 
 fn capable(sandbox: &Sandbox, part: &str) -> Ended {
-    let ended = sandbox.run(["run".as_ref(), guest("capable").as_os_str(), "--param".as_ref(), format!("do={part}").as_ref()]);
+    let ended = sandbox.run([
+        "run".as_ref(),
+        guest("capable").as_os_str(),
+        "--param".as_ref(),
+        format!("do={part}").as_ref(),
+    ]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended
 }
 
 #[test]
 fn an_action_asks_triton_in_every_way() {
-    let server = RealServer::triton(&[("TRITON_LOAD", "identity identity_bf16 add_sub stream slow")]);
-    let types = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64"];
-    let types: Vec<String> =
-        types.iter().map(|name| format!("{name} [3]")).chain(["FP32 [0]", "BYTES [3]", "BF16 [2]"].map(Into::into)).collect();
+    let server =
+        RealServer::triton(&[("TRITON_LOAD", "identity identity_bf16 add_sub stream slow")]);
+    let types = [
+        "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16",
+        "FP32", "FP64",
+    ];
+    let types: Vec<String> = types
+        .iter()
+        .map(|name| format!("{name} [3]"))
+        .chain(["FP32 [0]", "BYTES [3]", "BF16 [2]"].map(Into::into))
+        .collect();
     let expected = json!({
         "types": types,
         "add_sub": {
@@ -38,7 +56,8 @@ fn an_action_asks_triton_in_every_way() {
             "chained": [10.0, 14.0],
         },
         "many": { "right": 39, "wrong": ["not found"] },
-        "stream": { "answers": [[0, 0], [1, 1], [2, 2]], "first": [0, 0], "cancelled": true, "by predict": "invalid" },
+        "stream": { "answers": [[0, 0], [1, 1], [2, 2]], "first": [0, 0], "cancelled": true, "by \
+            predict": "invalid" },
         "metadata": {
             "name": "add_sub",
             "versions": ["1", "2"],
@@ -64,7 +83,10 @@ fn an_action_asks_triton_in_every_way() {
         "5s".as_ref(),
     ]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("Triton cannot be reached") && ended.stderr.contains("TRITON_URL"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("Triton cannot be reached") && ended.stderr.contains("TRITON_URL"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -74,7 +96,10 @@ fn the_golden_example_finds_the_same_on_triton_as_in_process() {
     let mut sandbox = asking(&server);
     for shared_memory in ["off", "auto"] {
         sandbox.set("KEYNET_TRITON_SHM", shared_memory);
-        let ended = golden::run(&sandbox, ["--input", &format!("image_url={}", golden::file("picture.png").display())]);
+        let ended = golden::run(
+            &sandbox,
+            ["--input", &format!("image_url={}", golden::file("picture.png").display())],
+        );
         golden::assert_same(&ended.json()["detections"], &in_process.detections);
         assert_eq!(shared_memory::of(ended.process), Vec::<String>::new());
     }
@@ -85,7 +110,8 @@ fn the_golden_example_finds_the_same_on_triton_as_in_process() {
 fn a_credential_for_triton_is_never_told() {
     let server = RealServer::triton(&[("TRITON_LOAD", "add_sub"), ("TRITON_TOKEN", "hunter2")]);
     let mut sandbox = asking(&server);
-    let arguments = ["-vv", "run", guest("capable").to_str().unwrap(), "--param", "do=add-sub"].map(str::to_owned);
+    let arguments = ["-vv", "run", guest("capable").to_str().unwrap(), "--param", "do=add-sub"]
+        .map(str::to_owned);
     let ended = sandbox.run(&arguments);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("KEYNET_TRITON_HEADERS"), "{ended:?}");
@@ -110,14 +136,23 @@ fn a_triton_that_wants_to_see_a_certificate_is_shown_it() {
     let server = RealServer::triton(&[("TRITON_LOAD", "add_sub"), ("TRITON_TLS", "mutual")]);
     let file = |name: &str| server.folder().join("triton-tls").join(name).display().to_string();
     let mut sandbox = Sandbox::new();
-    sandbox.set("TRITON_URL", format!("https://localhost:{}", server.get("TRITON_GRPC").rsplit(':').next().unwrap()));
+    sandbox.set(
+        "TRITON_URL",
+        format!("https://localhost:{}", server.get("TRITON_GRPC").rsplit(':').next().unwrap()),
+    );
     sandbox.set("KEYNET_TRITON_RETRY", "0");
     // Whom the machine trusts is said by its own store.
     let untrusted = add_sub(&sandbox).unwrap_err();
-    assert!(untrusted.contains("UnknownIssuer") && untrusted.contains("KEYNET_TRITON_CA"), "{untrusted}");
+    assert!(
+        untrusted.contains("UnknownIssuer") && untrusted.contains("KEYNET_TRITON_CA"),
+        "{untrusted}"
+    );
     sandbox.set("SSL_CERT_FILE", file("ca.crt"));
     let unshown = add_sub(&sandbox).unwrap_err();
-    assert!(unshown.contains("wants a certificate") && unshown.contains("KEYNET_TRITON_CERT"), "{unshown}");
+    assert!(
+        unshown.contains("wants a certificate") && unshown.contains("KEYNET_TRITON_CERT"),
+        "{unshown}"
+    );
     sandbox.set("KEYNET_TRITON_CERT", file("client.crt"));
     sandbox.set("KEYNET_TRITON_KEY", file("client.key"));
     assert_eq!(add_sub(&sandbox), Ok(json!({ "sum": [4.0] })));
@@ -140,7 +175,12 @@ fn a_gateway_before_triton_is_shown_the_token() {
     for wrong in [None, Some("hunter3")] {
         wrong.into_iter().for_each(|wrong| sandbox.set("KEYNET_TRITON_TOKEN", wrong));
         let refused = add_sub(&sandbox).unwrap_err();
-        assert!(refused.contains("denied") && refused.contains("401") && refused.contains("KEYNET_TRITON_TOKEN"), "{refused}");
+        assert!(
+            refused.contains("denied")
+                && refused.contains("401")
+                && refused.contains("KEYNET_TRITON_TOKEN"),
+            "{refused}"
+        );
         assert!(!refused.contains("hunter"), "{refused}");
     }
     sandbox.set("KEYNET_TRITON_TOKEN", "hunter2");
@@ -159,13 +199,17 @@ fn sharing(server: &RealServer, more: &[(&str, &str)]) -> Runtime {
     more.iter().for_each(|(name, value)| sandbox.set(name, value));
     let runtime = Runtime::of(&sandbox, &guest("capable"));
     assert_eq!(runtime.run(&json!({ "do": "mirror" })).json(), json!({ "right": true }));
-    assert_eq!((shared_memory::of(runtime.id()).len(), shared_memory::registered(server).len()), (1, 1));
+    assert_eq!(
+        (shared_memory::of(runtime.id()).len(), shared_memory::registered(server).len()),
+        (1, 1)
+    );
     runtime
 }
 
 /// Sends an activation that takes `ms`, and waits until Triton is at it.
 fn mirroring(runtime: &Runtime, ms: u64) -> std::net::TcpStream {
-    let body = activation(&json!({ "do": "mirror", "ms": ms }), Duration::from_secs(60)).to_string();
+    let body =
+        activation(&json!({ "do": "mirror", "ms": ms }), Duration::from_secs(60)).to_string();
     let sent = send(runtime.address(), "POST", "/run", &[], body.as_bytes());
     runtime.says(&format!("mirroring for {ms} ms"));
     thread::sleep(Duration::from_millis(500));
@@ -176,7 +220,8 @@ fn mirroring(runtime: &Runtime, ms: u64) -> std::net::TcpStream {
 fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     let server = RealServer::triton(&[("TRITON_LOAD", "mirror")]);
     let nothing = (Vec::<String>::new(), Vec::<String>::new());
-    let held = |runtime: &Runtime| (shared_memory::of(runtime.id()), shared_memory::registered(&server));
+    let held =
+        |runtime: &Runtime| (shared_memory::of(runtime.id()), shared_memory::registered(&server));
 
     let mut idle = sharing(&server, &[]);
     idle.signal("TERM");
@@ -191,7 +236,8 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     assert_eq!(busy.ends_within(Duration::from_secs(5)).code(), Some(0));
     assert_eq!(held(&busy), nothing);
 
-    // What takes too long is cut off, and Triton gives its region back as soon as it is done with it.
+    // What takes too long is cut off, and Triton gives its region back as soon as it is done with
+    // it.
     let mut late = sharing(&server, &[("KEYNET_GRACE", "300ms")]);
     let sent = mirroring(&late, 50_000);
     late.signal("TERM");
@@ -201,7 +247,8 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert_eq!(held(&late), nothing);
 
-    // A Triton that does not answer is not waited for; the next process has it forget what it was not told.
+    // A Triton that does not answer is not waited for; the next process has it forget what it was
+    // not told.
     let mut alone = sharing(&server, &[]);
     server.signal("STOP");
     alone.signal("TERM");
@@ -219,8 +266,13 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
 fn parity(sandbox: &Sandbox, name: &str, parameters: &Value) -> Value {
     std::fs::write(sandbox.path("parameters.json"), parameters.to_string()).unwrap();
     let component = compiled_guest(name);
-    let ended =
-        sandbox.run(["run".as_ref(), component.as_os_str(), "--json".as_ref(), "--params-file".as_ref(), "parameters.json".as_ref()]);
+    let ended = sandbox.run([
+        "run".as_ref(),
+        component.as_os_str(),
+        "--json".as_ref(),
+        "--params-file".as_ref(),
+        "parameters.json".as_ref(),
+    ]);
     let answer = ended.json();
     answer.get("result").or(answer.get("error")).unwrap_or_else(|| panic!("{ended:?}")).clone()
 }
@@ -253,7 +305,12 @@ fn every_language_sends_and_gets_every_element_type() {
             };
             let sent = json!({ "do": "tensor", "type": data_type, "shape": [2], "values": values, "model": model, "input": input, "output": output });
             let came = parity(&sandbox, name, &sent);
-            assert_eq!((&came["type"], &came["values"]), (&json!(data_type), values), "{name}: {came}");
+            assert_eq!(
+                (&came["type"], &came["values"]),
+                (&json!(data_type), values),
+                "{name}: \
+                {came}"
+            );
         }
     }
 }
@@ -262,22 +319,43 @@ fn every_language_sends_and_gets_every_element_type() {
 fn an_array_of_python_becomes_the_type_that_the_model_declares() {
     let server = RealServer::triton(&[("TRITON_LOAD", "identity")]);
     let (triton, in_process) = (asking(&server), Sandbox::new());
-    let places = [(&triton, "identity", "IN_", "OUT_", json!([2, 3])), (&in_process, "identity_", "in", "out", json!([[2, 3]]))];
+    let places = [
+        (&triton, "identity", "IN_", "OUT_", json!([2, 3])),
+        (&in_process, "identity_", "in", "out", json!([[2, 3]])),
+    ];
     for (sandbox, model, input, output, values) in places {
         let of = |data_type: &str, values: &Value, dtype: &str| {
-            let name = |start: &str| if start.ends_with('_') { format!("{start}{data_type}") } else { start.to_owned() };
-            let model = if model.ends_with('_') { format!("{model}{}", data_type.to_lowercase()) } else { model.to_owned() };
+            let name = |start: &str| {
+                if start.ends_with('_') { format!("{start}{data_type}") } else { start.to_owned() }
+            };
+            let model = if model.ends_with('_') {
+                format!("{model}{}", data_type.to_lowercase())
+            } else {
+                model.to_owned()
+            };
             let (input, output) = (name(input), name(output));
-            let sent =
-                json!({ "do": "of-another-type", "dtype": dtype, "values": values, "model": model, "input": input, "output": output });
+            let sent = json!({ "do": "of-another-type", "dtype": dtype, "values": values, "model": model, "input": input, "output": output });
             parity(sandbox, "parity-python", &sent)
         };
-        for (data_type, dtype, comes_as) in
-            [("INT64", "int32", "int64"), ("INT32", "int64", "int32"), ("FP32", "float64", "float32"), ("FP32", "int32", "float32")]
-        {
-            assert_eq!(of(data_type, &values, dtype)["dtype"], comes_as, "{model}: {dtype} to {data_type}");
+        for (data_type, dtype, comes_as) in [
+            ("INT64", "int32", "int64"),
+            ("INT32", "int64", "int32"),
+            ("FP32", "float64", "float32"),
+            ("FP32", "int32", "float32"),
+        ] {
+            assert_eq!(
+                of(data_type, &values, dtype)["dtype"],
+                comes_as,
+                "{model}: {dtype} to \
+                {data_type}"
+            );
         }
         let refused = of("FP32", &json!(0.1), "float64").to_string();
-        assert!(refused.contains("float64") && refused.contains("takes FP32") && refused.contains("astype(numpy.float32)"), "{refused}");
+        assert!(
+            refused.contains("float64")
+                && refused.contains("takes FP32")
+                && refused.contains("astype(numpy.float32)"),
+            "{refused}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What is shown to a registry: the login that was given for it, the platform's for the platform's own registry, else Docker's.
+//! What is shown to a registry: the login that was given for it, the platform's for the platform's
+//! own registry, else Docker's.
 
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use keynet_host::artifact::{ArtifactError, Credential, CredentialSource, DockerC
 
 use super::{AccountError, Accounts, RegistryLogin};
 
-/// The credentials of whoever runs this, each for the host and path it was given for and nothing else.
+/// The credentials of whoever runs this, each for the host and path it was given for and nothing
+/// else.
 ///
 /// # Errors
 /// A file of logins cannot be read.
@@ -23,7 +25,11 @@ impl Logins {
         let harbor = accounts.platform().login()?.and_then(|login| login.harbor);
         if let Some((host, harbor)) = harbor.and_then(|harbor| Some((harbor.host()?, harbor))) {
             // After those that were given for the same host by hand.
-            logins.push(RegistryLogin { prefix: host, username: harbor.username, password: harbor.password });
+            logins.push(RegistryLogin {
+                prefix: host,
+                username: harbor.username,
+                password: harbor.password,
+            });
         }
         Ok(Self(logins))
     }
@@ -34,7 +40,10 @@ impl CredentialSource for Logins {
         let fitting = self.0.iter().filter(|login| is_for(&login.prefix, host, repository));
         // The one that was given for the least; of equals the first.
         let closest = fitting.rev().max_by_key(|login| login.prefix.trim_end_matches('/').len());
-        Ok(closest.map(|login| Credential::Basic { username: login.username.clone(), password: login.password.clone() }))
+        Ok(closest.map(|login| Credential::Basic {
+            username: login.username.clone(),
+            password: login.password.clone(),
+        }))
     }
 }
 
@@ -49,10 +58,21 @@ mod tests {
     fn the_closest_login_is_shown_and_to_its_own_host_only() {
         let folder = tempfile::tempdir().unwrap();
         let accounts = Accounts::at(folder.path());
-        for (prefix, user) in [("r.example.com", "whole"), ("r.example.com/team", "team"), ("other.example.com", "other")] {
-            accounts.registries().store(&RegistryPrefix::parse(prefix).unwrap(), user, &Secret::new("p")).unwrap();
+        for (prefix, user) in [
+            ("r.example.com", "whole"),
+            ("r.example.com/team", "team"),
+            ("other.example.com", "other"),
+        ] {
+            accounts
+                .registries()
+                .store(&RegistryPrefix::parse(prefix).unwrap(), user, &Secret::new("p"))
+                .unwrap();
         }
-        let harbor = Harbor { url: "https://harbor.example.com".to_owned(), username: "robot".to_owned(), password: Secret::new("h") };
+        let harbor = Harbor {
+            url: "https://harbor.example.com".to_owned(),
+            username: "robot".to_owned(),
+            password: Secret::new("h"),
+        };
         let login = PlatformLogin {
             server: "https://api.example.com".to_owned(),
             username: "ada".to_owned(),
@@ -73,8 +93,13 @@ mod tests {
         assert_eq!(user("harbor.example.com", "project/x").as_deref(), Some("robot"));
         assert_eq!(user("api.example.com", "project/x"), None);
         assert_eq!(user("r.example.com:5000", "team/x"), None);
-        accounts.registries().store(&RegistryPrefix::parse("harbor.example.com").unwrap(), "mine", &Secret::new("p")).unwrap();
+        accounts
+            .registries()
+            .store(&RegistryPrefix::parse("harbor.example.com").unwrap(), "mine", &Secret::new("p"))
+            .unwrap();
         let logins = Logins::of(&accounts).unwrap();
-        assert!(matches!(logins.find("harbor.example.com", "x").unwrap(), Some(Credential::Basic { username, .. }) if username == "mine"));
+        assert!(
+            matches!(logins.find("harbor.example.com", "x").unwrap(), Some(Credential::Basic { username, .. }) if username == "mine")
+        );
     }
 }

@@ -15,7 +15,9 @@ impl Expiry {
     /// Reads an ISO 8601 time; without a zone it is UTC.
     pub fn parse(text: &str) -> Self {
         let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
-        let bare = || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|time| time.and_utc());
+        let bare = || {
+            NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|time| time.and_utc())
+        };
         Self { text: text.to_owned(), at: zoned.or_else(|_| bare()).ok() }
     }
 
@@ -31,7 +33,12 @@ mod tests {
 
     #[test]
     fn times_are_understood_with_and_without_zone() {
-        for over in ["2020-01-31T12:00:00Z", "2020-01-31T12:00:00.123456789Z", "2020-01-31T12:00:00+09:00", "2020-01-31T12:00:00"] {
+        for over in [
+            "2020-01-31T12:00:00Z",
+            "2020-01-31T12:00:00.123456789Z",
+            "2020-01-31T12:00:00+09:00",
+            "2020-01-31T12:00:00",
+        ] {
             assert!(Expiry::parse(over).is_over(), "{over}");
         }
         for lasts in ["2999-01-31T12:00:00Z", "2999-01-31T12:00:00.5", "", "soon"] {

@@ -80,7 +80,11 @@ impl PrivateFile {
     /// What is in it; none if it is not there.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, AccountError> {
         let file = match File::open(&self.path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
             opened => opened.map_err(failed("read the login", &self.path))?,
         };
         let metadata = file.metadata().map_err(failed("read the login", &self.path))?;
@@ -89,13 +93,24 @@ impl PrivateFile {
             return Err(unfit(&self.path, "is no file: logins are kept there; move it away"));
         }
         if owner != 0 && my_uid().is_some_and(|me| me != 0 && me != owner) {
-            return Err(unfit(&self.path, format!("belongs to another user ({owner}), who could have put a login of his own there")));
+            return Err(unfit(
+                &self.path,
+                format!(
+                    "belongs to another user ({owner}), who could \
+                have put a login of his own there"
+                ),
+            ));
         }
         let text = io::read_to_string(file).map_err(failed("read the login", &self.path))?;
         // serde's own message may quote the text.
-        let wrong = |error: serde_json::Error| format!("line {}, column {}: {:?}", error.line(), error.column(), error.classify());
+        let wrong = |error: serde_json::Error| {
+            format!("line {}, column {}: {:?}", error.line(), error.column(), error.classify())
+        };
         let understood = serde_json::from_str(&text);
-        understood.map(Some).map_err(|error| AccountError::NotUnderstood { path: self.path.clone(), why: wrong(error) })
+        understood.map(Some).map_err(|error| AccountError::NotUnderstood {
+            path: self.path.clone(),
+            why: wrong(error),
+        })
     }
 
     /// Whether others can read it; it is no secret then.
@@ -109,13 +124,31 @@ impl PrivateFile {
         match fs::symlink_metadata(&self.path) {
             Ok(found) if found.is_symlink() => {
                 let to = fs::read_link(&self.path).unwrap_or_default();
-                let why = format!("is a symbolic link to {}: a login is not written where a link leads; remove the link", to.display());
+                let why = format!(
+                    "is a symbolic link to {}: a login is not written where a link \
+                    leads; remove the link",
+                    to.display()
+                );
                 return Err(unfit(&self.path, why));
             }
-            Ok(found) if !found.is_file() => return Err(unfit(&self.path, "is no file: logins are kept there; move it away")),
+            Ok(found) if !found.is_file() => {
+                return Err(unfit(
+                    &self.path,
+                    "is no file: logins are \
+                kept there; move it away",
+                ));
+            }
             _ => {}
         }
-        let mut text = serde_json::to_string_pretty(content).map_err(|error| unfit(&self.path, format!("cannot hold this: {error}")))?;
+        let mut text = serde_json::to_string_pretty(content).map_err(|error| {
+            unfit(
+                &self.path,
+                format!(
+                    "cannot hold this: \
+            {error}"
+                ),
+            )
+        })?;
         text.push('\n');
         let kept = failed("keep the login in", &self.path);
         let write = || {
@@ -130,7 +163,11 @@ impl PrivateFile {
     pub(super) fn remove(&self) -> Result<bool, AccountError> {
         match fs::remove_file(&self.path) {
             Ok(()) => Ok(true),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(failed("remove the login", &self.path)(error)),
         }
     }
@@ -145,14 +182,25 @@ impl PrivateFile {
 
     fn make_folder(&self) -> Result<(), AccountError> {
         let folder = &self.folder;
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make the folder of logins", folder))?;
-        let metadata = fs::metadata(folder).map_err(failed("look at the folder of logins", folder))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(
+            "make the \
+            folder of logins",
+            folder,
+        ))?;
+        let metadata =
+            fs::metadata(folder).map_err(failed("look at the folder of logins", folder))?;
         if metadata.mode() & 0o777 == 0o700 {
             return Ok(());
         }
         fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(|error| {
             let mode = metadata.mode() & 0o777;
-            unfit(folder, format!("is open to others (mode {mode:o}) and its mode cannot be changed to 700 ({error}): make it yours alone"))
+            unfit(
+                folder,
+                format!(
+                    "is open to others (mode {mode:o}) and its mode cannot be \
+                changed to 700 ({error}): make it yours alone"
+                ),
+            )
         })
     }
 }

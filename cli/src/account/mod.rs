@@ -1,7 +1,8 @@
 //! Who one is: on the Keynet platform and at registries.
 //!
-//! Two files below `~/.config/keynet` (`$XDG_CONFIG_HOME/keynet`), for their owner alone: `config.json` is the platform's and is shared
-//! with the Python package, `registries.json` has a login for each registry. Nothing here talks to a server.
+//! Two files below `~/.config/keynet` (`$XDG_CONFIG_HOME/keynet`), for their owner alone:
+//! `config.json` is the platform's and is shared with the Python package, `registries.json` has a
+//! login for each registry. Nothing here talks to a server.
 
 mod credentials;
 mod expiry;
@@ -31,8 +32,11 @@ impl Accounts {
     /// # Errors
     /// Neither is set.
     pub fn from_environment() -> Result<Self, AccountError> {
-        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let base = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
+        let folder = |name: &str| {
+            std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+        };
+        let base =
+            folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
         base.map(|base| Self(base.join("keynet"))).ok_or(AccountError::NoHome)
     }
 

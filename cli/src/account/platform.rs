@@ -68,7 +68,10 @@ impl PlatformFile {
     /// The file cannot be read or understood.
     pub fn login(&self) -> Result<Option<PlatformLogin>, AccountError> {
         let Some(all) = self.0.read::<Map<String, Value>>()? else { return Ok(None) };
-        let (Some(server), Some(token)) = (text(&all, "server_url"), text(&all, "api_token")) else { return Ok(None) };
+        let (Some(server), Some(token)) = (text(&all, "server_url"), text(&all, "api_token"))
+        else {
+            return Ok(None);
+        };
         secrecy::remember(token, "TOKEN");
         let harbor = all.get("harbor").and_then(Value::as_object).and_then(harbor);
         Ok(Some(PlatformLogin {
@@ -85,7 +88,10 @@ impl PlatformFile {
     /// # Errors
     /// As [`PlatformFile::login`].
     pub fn server(&self) -> Result<Option<String>, AccountError> {
-        Ok(self.0.read::<Map<String, Value>>()?.and_then(|all| text(&all, "server_url").map(str::to_owned)))
+        Ok(self
+            .0
+            .read::<Map<String, Value>>()?
+            .and_then(|all| text(&all, "server_url").map(str::to_owned)))
     }
 
     /// Keeps `login`, and whatever else is in the file.
@@ -127,7 +133,11 @@ fn text<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 fn harbor(map: &Map<String, Value>) -> Option<Harbor> {
     let password = text(map, "password")?;
     secrecy::remember(password, "PASSWORD");
-    Some(Harbor { url: text(map, "url")?.to_owned(), username: text(map, "username")?.to_owned(), password: Secret::new(password) })
+    Some(Harbor {
+        url: text(map, "url")?.to_owned(),
+        username: text(map, "username")?.to_owned(),
+        password: Secret::new(password),
+    })
 }
 
 #[cfg(test)]
@@ -153,12 +163,20 @@ mod tests {
     fn a_login_is_kept_beside_what_others_keep() {
         let folder = tempfile::tempdir().unwrap();
         let file = Accounts::at(folder.path()).platform();
-        std::fs::write(file.path(), r#"{"theme": "dark", "harbor": {"project": "p"}, "api_token": null}"#).unwrap();
+        std::fs::write(
+            file.path(),
+            r#"{"theme": "dark", "harbor": {"project": "p"}, "api_token": null}"#,
+        )
+        .unwrap();
         assert_eq!(file.login().unwrap(), None);
         file.store(&login()).unwrap();
         assert_eq!(file.login().unwrap(), Some(login()));
-        let all: Value = serde_json::from_str(&std::fs::read_to_string(file.path()).unwrap()).unwrap();
-        assert_eq!((&all["theme"], &all["harbor"]["project"], &all["api_token"]), (&json!("dark"), &json!("p"), &json!("t0ken")));
+        let all: Value =
+            serde_json::from_str(&std::fs::read_to_string(file.path()).unwrap()).unwrap();
+        assert_eq!(
+            (&all["theme"], &all["harbor"]["project"], &all["api_token"]),
+            (&json!("dark"), &json!("p"), &json!("t0ken"))
+        );
         assert_eq!(all["api_token_expires_at"], json!("2999-01-31T12:00:00Z"));
         assert!(file.remove().unwrap() && file.login().unwrap().is_none());
     }
@@ -181,7 +199,11 @@ mod tests {
 }"#;
         std::fs::write(file.path(), text).unwrap();
         assert_eq!(file.login().unwrap(), Some(login()));
-        std::fs::write(file.path(), r#"{"server_url": "https://a/", "api_token": "t", "harbor": {"url": null}}"#).unwrap();
+        std::fs::write(
+            file.path(),
+            r#"{"server_url": "https://a/", "api_token": "t", "harbor": {"url": null}}"#,
+        )
+        .unwrap();
         let login = file.login().unwrap().unwrap();
         assert_eq!((login.server.as_str(), login.harbor, login.expires), ("https://a", None, None));
         assert_eq!(file.server().unwrap().as_deref(), Some("https://a/"));

@@ -16,13 +16,22 @@ impl RegistryPrefix {
     /// # Errors
     /// What to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let bare = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text).trim_end_matches('/');
+        let bare = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+            .unwrap_or(text)
+            .trim_end_matches('/');
         let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
-        let of_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-        let of_path = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '/');
+        let of_host =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        let of_path = |c: char| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '/')
+        };
         if host.is_empty() || !host.chars().all(of_host) || !path.chars().all(of_path) {
             // What was written may have a password in it.
-            return Err("no registry: write registry.example.com, localhost:5000 or registry.example.com/team".to_owned());
+            return Err("no registry: write registry.example.com, localhost:5000 or \
+                registry.example.com/team"
+                .to_owned());
         }
         let host = host.to_ascii_lowercase();
         let text = if path.is_empty() { host.clone() } else { format!("{host}/{path}") };
@@ -74,7 +83,14 @@ mod tests {
             let prefix = RegistryPrefix::parse(text).unwrap();
             assert_eq!((prefix.host(), prefix.path()), (host, path), "{text}");
         }
-        for text in ["", "/team", "https://", "ada:hunter2@registry.example.com", "registry.example.com/Team", "a b"] {
+        for text in [
+            "",
+            "/team",
+            "https://",
+            "ada:hunter2@registry.example.com",
+            "registry.example.com/Team",
+            "a b",
+        ] {
             let error = RegistryPrefix::parse(text).unwrap_err();
             assert!(!error.contains("hunter2"), "{error}");
         }

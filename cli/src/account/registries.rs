@@ -76,10 +76,19 @@ impl RegistriesFile {
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn store(&self, prefix: &RegistryPrefix, username: &str, password: &Secret) -> Result<(), AccountError> {
+    pub fn store(
+        &self,
+        prefix: &RegistryPrefix,
+        username: &str,
+        password: &Secret,
+    ) -> Result<(), AccountError> {
         let _lock = self.0.lock()?;
         let mut content = self.0.read::<Content>()?.unwrap_or_default();
-        let kept = Kept { username: username.to_owned(), password: password.expose().to_owned(), more: Map::new() };
+        let kept = Kept {
+            username: username.to_owned(),
+            password: password.expose().to_owned(),
+            more: Map::new(),
+        };
         content.registries.insert(prefix.as_str().to_owned(), kept);
         self.0.write(&content)
     }
@@ -108,14 +117,23 @@ mod tests {
     fn a_login_is_for_its_prefix_and_is_removed_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = Accounts::at(folder.path()).registries();
-        let (whole, team) = (RegistryPrefix::parse("r.example.com").unwrap(), RegistryPrefix::parse("r.example.com/team").unwrap());
+        let (whole, team) = (
+            RegistryPrefix::parse("r.example.com").unwrap(),
+            RegistryPrefix::parse("r.example.com/team").unwrap(),
+        );
         assert!(!file.remove(&whole).unwrap());
         file.store(&whole, "ada", &Secret::new("first")).unwrap();
         file.store(&team, "grace", &Secret::new("second")).unwrap();
         file.store(&whole, "ada", &Secret::new("third")).unwrap();
         let logins = file.logins().unwrap();
-        let seen: Vec<_> = logins.iter().map(|login| (login.prefix.as_str(), login.username.as_str(), login.password.expose())).collect();
-        assert_eq!(seen, [("r.example.com", "ada", "third"), ("r.example.com/team", "grace", "second")]);
+        let seen: Vec<_> = logins
+            .iter()
+            .map(|login| (login.prefix.as_str(), login.username.as_str(), login.password.expose()))
+            .collect();
+        assert_eq!(
+            seen,
+            [("r.example.com", "ada", "third"), ("r.example.com/team", "grace", "second")]
+        );
         assert!(file.remove(&whole).unwrap() && !file.remove(&whole).unwrap());
         assert_eq!(file.logins().unwrap().len(), 1);
     }

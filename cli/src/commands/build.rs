@@ -59,13 +59,24 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         }
     };
     let name = finish::name_of(&component, &config)?;
-    let folder = args.function.as_ref().map_or(args.path.as_path(), |file| file.parent().unwrap_or(file));
+    let folder =
+        args.function.as_ref().map_or(args.path.as_path(), |file| file.parent().unwrap_or(file));
     let output = args.output.clone().unwrap_or_else(|| below(folder, DEFAULT_OUTPUT));
-    NewFile::write(&output, NewFile::PLAIN, &component).map_err(ExpectedError::io("write", &output))?;
-    console.print(&format!("{name}: {}, {}\n", output.display(), units::bytes(component.len() as u64)))
+    NewFile::write(&output, NewFile::PLAIN, &component)
+        .map_err(ExpectedError::io("write", &output))?;
+    console.print(&format!(
+        "{name}: {}, {}\n",
+        output.display(),
+        units::bytes(component.len() as u64)
+    ))
 }
 
-fn rust(folder: &Path, args: &BuildArgs, config: &Config, console: Console) -> Result<Vec<u8>, ExpectedError> {
+fn rust(
+    folder: &Path,
+    args: &BuildArgs,
+    config: &Config,
+    console: Console,
+) -> Result<Vec<u8>, ExpectedError> {
     sdk::restore(folder, &config.cache_dir)?;
     let build = Build { folder, profile: &args.profile, arguments: &args.arguments };
     let built = build.run(Toolchain::find(folder)?, console)?;

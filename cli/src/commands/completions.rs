@@ -35,7 +35,12 @@ mod tests {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "keynet-inference", &mut script);
             let script = String::from_utf8(script).unwrap();
-            assert!(["new", "build", "run", "inspect", "storage"].iter().all(|command| script.contains(command)), "{shell}");
+            assert!(
+                ["new", "build", "run", "inspect", "storage"]
+                    .iter()
+                    .all(|command| script.contains(command)),
+                "{shell}"
+            );
         }
     }
 }

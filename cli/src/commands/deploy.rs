@@ -24,13 +24,16 @@ use crate::units;
 /// What to deploy, as what.
 #[derive(Debug, Args)]
 pub struct DeployArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of a published one; with --image alone, the image holds the action
+    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// a published one; with --image alone, the image holds the action
     #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF", required_unless_present = "image")]
     pub action: Option<String>,
-    /// The OpenWhisk action: name, package/name or /namespace/package/name [default: the function's name]
+    /// The OpenWhisk action: name, package/name or /namespace/package/name [default: the function's
+    /// name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<ActionName>,
-    /// Run it in this image, as a blackbox [also: KEYNET_RUNTIME_IMAGE; default: the kind wasm:component, where it is installed]
+    /// Run it in this image, as a blackbox [also: KEYNET_RUNTIME_IMAGE; default: the kind
+    /// wasm:component, where it is installed]
     #[arg(long, value_name = "IMAGE", conflicts_with = "kind")]
     pub image: Option<String>,
     /// Run it as this kind of the platform's manifest
@@ -39,13 +42,16 @@ pub struct DeployArgs {
     /// Answer at a URL, without a key: true or yes, raw (the request as it is), false or no
     #[arg(long, value_name = "HOW")]
     pub web: Option<Web>,
-    /// What callers of a web action must show: true (a number is made), false, or a secret of your own
+    /// What callers of a web action must show: true (a number is made), false, or a secret of your
+    /// own
     #[arg(long, value_name = "SECRET")]
     pub web_secure: Option<WebSecure>,
-    /// Memory of the container, such as 512 or 512MiB (OpenWhisk counts in MB) [default: as it is, or 256, or what compiling needs]
+    /// Memory of the container, such as 512 or 512MiB (OpenWhisk counts in MB) [default: as it is,
+    /// or 256, or what compiling needs]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_megabytes)]
     pub memory: Option<u64>,
-    /// How long a run may take, such as 60s; a bare number is milliseconds, as with wsk [default: as it is, or 60s]
+    /// How long a run may take, such as 60s; a bare number is milliseconds, as with wsk [default:
+    /// as it is, or 60s]
     #[arg(short, long, value_name = "TIME", value_parser = parse_milliseconds)]
     pub timeout: Option<u64>,
     /// How much a run may log, such as 10 or 10MiB [default: as it is, or 10]
@@ -54,13 +60,15 @@ pub struct DeployArgs {
     /// How many runs one container takes at once [default: as it is, or 1]
     #[arg(short, long, value_name = "NUMBER")]
     pub concurrency: Option<u64>,
-    /// A default parameter: JSON where VALUE can be read as JSON, otherwise text; parameters replace all that the action had
+    /// A default parameter: JSON where VALUE can be read as JSON, otherwise text; parameters
+    /// replace all that the action had
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     pub params: Vec<Param>,
     /// Take default parameters from a file with a JSON object; - is standard input
     #[arg(short = 'P', long, visible_alias = "param-file", value_name = "FILE")]
     pub params_file: Option<PathBuf>,
-    /// A variable of the container, such as TRITON_URL, given at /init and to no caller; counts as a default parameter
+    /// A variable of the container, such as TRITON_URL, given at /init and to no caller; counts as
+    /// a default parameter
     #[arg(short, long = "env", value_name = "KEY=VALUE")]
     pub env: Vec<Param>,
     /// Take such variables from a file with a JSON object: out of sight of others on this machine
@@ -77,10 +85,12 @@ pub struct DeployArgs {
     pub skip_memory_check: bool,
     #[command(flatten)]
     pub api: ApiArgs,
-    /// Speak plain HTTP with the registry of REF; without it only on this machine [also: KEYNET_REGISTRY_INSECURE, a list of hosts]
+    /// Speak plain HTTP with the registry of REF; without it only on this machine [also:
+    /// KEYNET_REGISTRY_INSECURE, a list of hosts]
     #[arg(long, help_heading = "Registry")]
     pub registry_insecure: bool,
-    /// Trust the certificate authorities in this PEM file when REF is read [also: KEYNET_REGISTRY_CA]
+    /// Trust the certificate authorities in this PEM file when REF is read [also:
+    /// KEYNET_REGISTRY_CA]
     #[arg(long, value_name = "FILE", help_heading = "Registry")]
     pub registry_ca: Option<PathBuf>,
     #[command(flatten)]
@@ -90,14 +100,20 @@ pub struct DeployArgs {
 impl DeployArgs {
     /// The limits that were named.
     pub fn limits(&self) -> Limits {
-        Limits { timeout: self.timeout, memory: self.memory, logs: self.logsize, concurrency: self.concurrency }
+        Limits {
+            timeout: self.timeout,
+            memory: self.memory,
+            logs: self.logsize,
+            concurrency: self.concurrency,
+        }
     }
 }
 
 /// Deploys it.
 ///
 /// # Errors
-/// What is to be deployed cannot be, or OpenWhisk does not take it. With `--json` it is told as JSON and is no error here.
+/// What is to be deployed cannot be, or OpenWhisk does not take it. With `--json` it is told as
+/// JSON and is no error here.
 pub fn run(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     answer::tell(deploy(args, console), args.answer.json, console)
 }
@@ -160,7 +176,10 @@ impl Answer for Told {
             ("limits", &limits),
             ("url", &self.url),
         ];
-        lines.extend(rows.into_iter().filter_map(|(name, value)| Some(format!("  {name:<8} {}", value.as_ref()?))));
+        lines.extend(
+            rows.into_iter()
+                .filter_map(|(name, value)| Some(format!("  {name:<8} {}", value.as_ref()?))),
+        );
         printable(&lines.join("\n")).into_owned()
     }
 }

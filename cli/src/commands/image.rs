@@ -1,4 +1,5 @@
-//! `image`: container images of the runtime and of actions, made and pushed without a container engine.
+//! `image`: container images of the runtime and of actions, made and pushed without a container
+//! engine.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ use crate::{config, reference, registry, units};
 
 /// Make container images, without a container engine.
 ///
-/// A base holds the runtime; an action is put on it as one more layer, with its compiled code. The same inputs make the same image.
+/// A base holds the runtime; an action is put on it as one more layer, with its compiled code. The
+/// same inputs make the same image.
 #[derive(Debug, Args)]
 pub struct ImageArgs {
     #[command(subcommand)]
@@ -106,7 +108,8 @@ struct PushArgs {
 /// What an action is put on.
 #[derive(Debug, Args)]
 pub struct OnArgs {
-    /// The base, which `image base` makes: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: one is made]
+    /// The base, which `image base` makes: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
+    /// [default: one is made]
     #[arg(long, value_name = "REF")]
     base: Option<ArtifactRef>,
     #[command(flatten)]
@@ -119,7 +122,11 @@ pub struct OnArgs {
 
 impl RuntimeArgs {
     fn options(&self, config: &Config) -> BaseOptions {
-        BaseOptions { runtime: self.runtime.clone(), certificates: self.ca_certificates.clone(), cpu: config.cpu }
+        BaseOptions {
+            runtime: self.runtime.clone(),
+            certificates: self.ca_certificates.clone(),
+            cpu: config.cpu,
+        }
     }
 }
 
@@ -138,7 +145,12 @@ pub struct Made {
 
 impl Made {
     fn new(to: &ArtifactRef, digest: Digest, image: &Image) -> Self {
-        Self { reference: to.pinned_to(digest).to_string(), digest: digest.to_string(), size: image.size(), compiled_for: None }
+        Self {
+            reference: to.pinned_to(digest).to_string(),
+            digest: digest.to_string(),
+            size: image.size(),
+            compiled_for: None,
+        }
     }
 }
 
@@ -164,14 +176,18 @@ impl Answer for Written {
 /// Makes it.
 ///
 /// # Errors
-/// The runtime, the base or the action cannot be used, or the registry does not take the image. With `--json` they are told as JSON and
-/// are no errors here.
+/// The runtime, the base or the action cannot be used, or the registry does not take the image.
+/// With `--json` they are told as JSON and are no errors here.
 pub fn run(args: ImageArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     match args.command {
         ImageCommand::Base(args) => answer::tell(base(&args, console), args.answer.json, console),
         ImageCommand::Root(args) => answer::tell(root(&args), args.json, console),
-        ImageCommand::Build(BuildArgs { action, output, on }) => answer::tell(on.put(&action, &output, console), on.answer.json, console),
-        ImageCommand::Push(PushArgs { action, to, on }) => answer::tell(on.put(&action, &to, console), on.answer.json, console),
+        ImageCommand::Build(BuildArgs { action, output, on }) => {
+            answer::tell(on.put(&action, &output, console), on.answer.json, console)
+        }
+        ImageCommand::Push(PushArgs { action, to, on }) => {
+            answer::tell(on.put(&action, &to, console), on.answer.json, console)
+        }
     }
 }
 
@@ -179,7 +195,11 @@ fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     // clap sees to it that there is one.
     let Some(to) = args.to.as_ref().or(args.output.as_ref()) else {
-        return Err(UsageError::Missing { what: "reference of the base".to_owned(), flag: "--output" }.into());
+        return Err(UsageError::Missing {
+            what: "reference of the base".to_owned(),
+            flag: "--output",
+        }
+        .into());
     };
     let root = args.runtime.options(&config).root()?;
     let image = image::base(&root)?;
@@ -187,7 +207,10 @@ fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
     let digest = runtime::start(Work::One)?.block_on(image.write(to, &options))?;
     if !args.answer.quiet {
         let (unpacked, packed) = (units::bytes(root.tree.size()), units::bytes(image.size()));
-        console.note(format_args!("keynet-runtime {} for {}: {packed} to pull, {unpacked} unpacked", root.identity.version, root.cpu));
+        console.note(format_args!(
+            "keynet-runtime {} for {}: {packed} to pull, {unpacked} unpacked",
+            root.identity.version, root.cpu
+        ));
     }
     Ok(Made::new(to, digest, &image))
 }
@@ -206,7 +229,13 @@ fn options(
     config: &Config,
     console: Console,
 ) -> Result<RegistryOptions, ExpectedError> {
-    registry::options(reference, registry, config, Arc::new(Transfer::new(way, answer.quiet, console)), console)
+    registry::options(
+        reference,
+        registry,
+        config,
+        Arc::new(Transfer::new(way, answer.quiet, console)),
+        console,
+    )
 }
 
 impl OnArgs {
@@ -215,17 +244,32 @@ impl OnArgs {
         Self { base: Some(base), runtime: RuntimeArgs::default(), registry, answer }
     }
 
-    /// Puts the action on the base, and the image where `to` says. A note says whether it has compiled code.
+    /// Puts the action on the base, and the image where `to` says. A note says whether it has
+    /// compiled code.
     ///
     /// # Errors
-    /// It is not an action, cannot be compiled, the base cannot be used, or the registry does not take the image.
-    pub fn put(&self, action: &Path, to: &ArtifactRef, console: Console) -> Result<Made, ExpectedError> {
+    /// It is not an action, cannot be compiled, the base cannot be used, or the registry does not
+    /// take the image.
+    pub fn put(
+        &self,
+        action: &Path,
+        to: &ArtifactRef,
+        console: Console,
+    ) -> Result<Made, ExpectedError> {
         let config = config::read(&HostArgs::default())?;
-        let component = Component::read(&reference::component_file(action, &config, Steps::new(self.answer.quiet, console))?)?;
+        let component = Component::read(&reference::component_file(
+            action,
+            &config,
+            Steps::new(self.answer.quiet, console),
+        )?)?;
         runtime::start(Work::One)?.block_on(async {
             let loaded = component.load(Arc::new(Host::describing(&config)?)).await?;
             let description = loaded.description();
-            let action = Action { component: &component.bytes, name: &description.name, description: &description.description };
+            let action = Action {
+                component: &component.bytes,
+                name: &description.name,
+                description: &description.description,
+            };
             let mut image = self.start(&config, console).await?;
             let appended = image::append(&mut image, action, &config).await?;
             let options = options(to, Way::Push, (&self.registry, self.answer), &config, console)?;
@@ -242,7 +286,11 @@ impl OnArgs {
     /// The base, from where it is or made now.
     async fn start(&self, config: &Config, console: Console) -> Result<Image, ExpectedError> {
         match &self.base {
-            Some(base) => Ok(Image::load(base, &options(base, Way::Pull, (&self.registry, self.answer), config, console)?).await?),
+            Some(base) => Ok(Image::load(
+                base,
+                &options(base, Way::Pull, (&self.registry, self.answer), config, console)?,
+            )
+            .await?),
             None => Ok(image::base(&self.runtime.options(config).root()?)?),
         }
     }
@@ -250,9 +298,15 @@ impl OnArgs {
     fn tell(&self, name: &str, appended: &Appended, console: Console) {
         match appended {
             Appended::Compiled(_) if self.answer.quiet => {}
-            Appended::Compiled(cpu) => console.note(format_args!("{name} with its code, compiled for {cpu}")),
+            Appended::Compiled(cpu) => console.note(format_args!(
+                "{name} with its code, compiled \
+                for {cpu}"
+            )),
             Appended::ComponentOnly(why) => {
-                console.note(format_args!("{name} without compiled code, which each container will make when it starts: {why}"));
+                console.note(format_args!(
+                    "{name} without compiled code, which each container will \
+                    make when it starts: {why}"
+                ));
             }
         }
     }

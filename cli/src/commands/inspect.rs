@@ -1,4 +1,5 @@
-//! `inspect`: what a component is and what it may do here. Nothing of it runs but its description of itself, in a small budget.
+//! `inspect`: what a component is and what it may do here. Nothing of it runs but its description
+//! of itself, in a small budget.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use crate::{config, json_text, permissions, schema, units};
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of a published one
+    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// a published one
     #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
     action: String,
     #[command(flatten)]
@@ -47,8 +49,13 @@ pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
         };
         let host = Arc::new(Host::describing_under(&config, component.policy(false))?);
         let action = component.load(host).await?;
-        let shown = Shown { action: &action, size: component.bytes.len(), published: published.as_ref() };
-        if args.json { console.print_json(&shown.as_json()) } else { console.print(&shown.as_text(console)) }
+        let shown =
+            Shown { action: &action, size: component.bytes.len(), published: published.as_ref() };
+        if args.json {
+            console.print_json(&shown.as_json())
+        } else {
+            console.print(&shown.as_text(console))
+        }
     })
 }
 
@@ -91,25 +98,45 @@ impl Shown<'_> {
         let _ = writeln!(text, "  digest     {}", action.digest());
         if let Some(Published { look, signed }) = published {
             let _ = writeln!(text, "  artifact   {}", look.reference);
-            let _ = writeln!(text, "  signature  {}", if *signed { "there is one; `verify` checks it" } else { "none" });
+            let _ = writeln!(
+                text,
+                "  signature  {}",
+                if *signed { "there is one; `verify` checks it" } else { "none" }
+            );
             for (at, (name, value)) in look.annotations.iter().enumerate() {
-                let _ = writeln!(text, "  {:<10} {}", if at == 0 { "says" } else { "" }, printable(&format!("{name}: {value}")));
+                let _ = writeln!(
+                    text,
+                    "  {:<10} {}",
+                    if at == 0 { "says" } else { "" },
+                    printable(&format!("{name}: {value}"))
+                );
             }
         }
         for (at, import) in action.imports().names().iter().enumerate() {
-            let _ = writeln!(text, "  {:<10} {}", if at == 0 { "imports" } else { "" }, printable(import));
+            let _ = writeln!(
+                text,
+                "  {:<10} {}",
+                if at == 0 { "imports" } else { "" },
+                printable(import)
+            );
         }
         let lines = permissions::lines(action);
         if lines.is_empty() {
             text.push_str("  may use    no models, objects or URLs\n");
         }
         for (at, line) in lines.iter().enumerate() {
-            let _ = writeln!(text, "  {:<10} {}", if at == 0 { "may use" } else { "" }, printable(line));
+            let _ = writeln!(
+                text,
+                "  {:<10} {}",
+                if at == 0 { "may use" } else { "" },
+                printable(line)
+            );
         }
         if action.grants().api_key {
             text.push_str("             the caller's OpenWhisk key\n");
         }
-        let _ = writeln!(text, "  limits     {}", permissions::limits(&action.host().policy().limits));
+        let _ =
+            writeln!(text, "  limits     {}", permissions::limits(&action.host().policy().limits));
         match &description.input_schema {
             None => text.push_str("  parameters not described\n"),
             Some(schema) => text.push_str(&parameters(schema)),
@@ -121,8 +148,10 @@ impl Shown<'_> {
         let Self { action, size, published } = *self;
         let description = action.description();
         let limits = &action.host().policy().limits;
-        let granted: serde_json::Map<_, _> =
-            permissions::grants(action).into_iter().map(|(name, what)| (name.to_owned(), json!(what))).collect();
+        let granted: serde_json::Map<_, _> = permissions::grants(action)
+            .into_iter()
+            .map(|(name, what)| (name.to_owned(), json!(what)))
+            .collect();
         let mut all = json!({
             "name": description.name,
             "description": description.description,
@@ -154,7 +183,8 @@ fn parameters(schema: &Value) -> String {
     };
     let mut text = String::new();
     for (at, line) in lines.iter().enumerate() {
-        let _ = writeln!(text, "  {:<10} {}", if at == 0 { "parameters" } else { "" }, printable(line));
+        let _ =
+            writeln!(text, "  {:<10} {}", if at == 0 { "parameters" } else { "" }, printable(line));
     }
     text
 }

@@ -30,7 +30,8 @@ pub struct InvokeArgs {
     /// The action: name, package/name or /namespace/package/name
     #[arg(value_name = "NAME")]
     name: ActionName,
-    /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above --params-file
+    /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above
+    /// --params-file
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     params: Vec<Param>,
     /// Take the parameters from a file with a JSON object; - is standard input
@@ -109,12 +110,20 @@ fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedE
         return runtime.block_on(print_url(&api, &args, console)).map(|()| None);
     }
     let began = Instant::now();
-    let invoked = runtime.block_on(api.invoke(&args.name, &parameters, !args.no_wait)).map_err(OpenWhiskError::Api)?;
+    let invoked = runtime
+        .block_on(api.invoke(&args.name, &parameters, !args.no_wait))
+        .map_err(OpenWhiskError::Api)?;
     let mut record = match invoked {
-        Invocation::Array { id, result } => return Ok(Some(Ended { id, record: None, result: Ok(result) })),
+        Invocation::Array { id, result } => {
+            return Ok(Some(Ended { id, record: None, result: Ok(result) }));
+        }
         Invocation::Ended(record) => *record,
         Invocation::Goes(id) if args.no_wait => {
-            let line = if args.json { serde_json::json!({ "activation": id }).to_string() } else { printable(&id).into_owned() };
+            let line = if args.json {
+                serde_json::json!({ "activation": id }).to_string()
+            } else {
+                printable(&id).into_owned()
+            };
             console.print_json(&format!("{line}\n"))?;
             return Ok(None);
         }
@@ -126,7 +135,8 @@ fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedE
     if args.logs {
         if record.logs.is_empty() {
             // A blocking invocation is answered before the logs are collected.
-            record.logs = runtime.block_on(logs_of(&api, &record.activation_id)).unwrap_or_default();
+            record.logs =
+                runtime.block_on(logs_of(&api, &record.activation_id)).unwrap_or_default();
         }
         record.logs.iter().for_each(|line| console.say(&format!("{}\n", printable(line))));
     }
@@ -138,22 +148,38 @@ fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedE
 async fn print_url(api: &Api, args: &InvokeArgs, console: Console) -> Result<(), ExpectedError> {
     let action = api.action(&args.name).await.map_err(OpenWhiskError::Api)?;
     if !annotations::is_web(&action) {
-        return Err(
-            OpenWhiskError::Deploy(format!("{} is no web action: `keynet-inference deploy … --web true` makes it one", args.name)).into()
-        );
+        return Err(OpenWhiskError::Deploy(format!(
+            "{} is no web action: `keynet-inference deploy … --web \
+                true` makes it one",
+            args.name
+        ))
+        .into());
     }
     let url = api.web_url(&action).to_string();
-    console.print(&if args.json { format!("{}\n", serde_json::json!({ "url": url })) } else { format!("{url}\n") })
+    console.print(&if args.json {
+        format!("{}\n", serde_json::json!({ "url": url }))
+    } else {
+        format!("{url}\n")
+    })
 }
 
 /// Waits for the record of an activation: it is stored when the activation has ended.
-async fn end_of(api: &Api, id: &str, began: Instant, time: Duration) -> Result<Activation, ExpectedError> {
+async fn end_of(
+    api: &Api,
+    id: &str,
+    began: Instant,
+    time: Duration,
+) -> Result<Activation, ExpectedError> {
     let mut pause = FIRST_PAUSE;
     loop {
         match api.activation(id).await {
             Ok(record) => return Ok(record),
-            Err(error) if !matches!(error, ApiError::NotFound(_)) && !error.passes() => return Err(OpenWhiskError::Api(error).into()),
-            Err(_) if began.elapsed() >= time => return Err(OpenWhiskError::Unfinished { id: id.to_owned(), time }.into()),
+            Err(error) if !matches!(error, ApiError::NotFound(_)) && !error.passes() => {
+                return Err(OpenWhiskError::Api(error).into());
+            }
+            Err(_) if began.elapsed() >= time => {
+                return Err(OpenWhiskError::Unfinished { id: id.to_owned(), time }.into());
+            }
             Err(_) => tokio::time::sleep(pause.min(time.saturating_sub(began.elapsed()))).await,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -174,8 +200,11 @@ async fn logs_of(api: &Api, id: &str) -> Option<Vec<String>> {
 fn result_of(record: &Activation, whole: bool) -> Result<String, ExpectedError> {
     let Some(response) = &record.response else { return Ok("{}".to_owned()) };
     if !response.success {
-        let failed =
-            OpenWhiskError::Activation { id: record.activation_id.clone(), status: response.status.clone(), message: response.error() };
+        let failed = OpenWhiskError::Activation {
+            id: record.activation_id.clone(),
+            status: response.status.clone(),
+            message: response.error(),
+        };
         return Err(failed.into());
     }
     if whole {
@@ -187,12 +216,15 @@ fn result_of(record: &Activation, whole: bool) -> Result<String, ExpectedError> 
 impl<'a> Members<'a> {
     fn new(id: Option<&'a str>, record: Option<&'a Activation>) -> Self {
         let number = |name: &str| {
-            let annotation = record?.annotations.iter().find(|annotation| annotation.key == name)?;
+            let annotation =
+                record?.annotations.iter().find(|annotation| annotation.key == name)?;
             serde_json::from_str(annotation.value.get()).ok()
         };
         Self {
             activation: id,
-            status: record.and_then(|record| record.response.as_ref()).map(|response| response.status.as_str()),
+            status: record
+                .and_then(|record| record.response.as_ref())
+                .map(|response| response.status.as_str()),
             duration_ms: record.and_then(|record| record.duration),
             wait_ms: number("waitTime"),
             init_ms: number("initTime"),
@@ -224,18 +256,37 @@ mod tests {
         let ended = ended(r#"{"status":"success","success":true,"result":{"n": 1.50}}"#);
         assert_eq!(ended.result.unwrap(), r#"{"n": 1.50}"#);
         assert_eq!(
-            serde_json::to_string(&Members::new(ended.id.as_deref(), ended.record.as_ref())).unwrap(),
+            serde_json::to_string(&Members::new(ended.id.as_deref(), ended.record.as_ref()))
+                .unwrap(),
             r#"{"activation":"0123456789abcdef0123456789abcdef","status":"success","duration_ms":7,"wait_ms":3,"init_ms":2,"logs":["l"]}"#
         );
-        let whole = result_of(&record(r#"{"status":"success","success":true,"result":{"n":1.50}}"#), true).unwrap();
-        assert!(whole.contains(r#""response":{"status":"success","success":true,"result":{"n":1.50}}"#), "{whole}");
+        let whole =
+            result_of(&record(r#"{"status":"success","success":true,"result":{"n":1.50}}"#), true)
+                .unwrap();
+        assert!(
+            whole.contains(r#""response":{"status":"success","success":true,"result":{"n":1.50}}"#),
+            "{whole}"
+        );
     }
 
     #[test]
     fn errors_of_the_action_and_of_the_runtime_are_told_apart() {
-        let error = ended(r#"{"status":"application error","success":false,"result":{"error":"no name"}}"#).result.unwrap_err();
-        assert_eq!((error.one_line().as_str(), error.kind()), ("the action answered with an error: no name", "application-error"));
+        let error =
+            ended(r#"{"status":"application error","success":false,"result":{"error":"no name"}}"#)
+                .result
+                .unwrap_err();
+        assert_eq!(
+            (error.one_line().as_str(), error.kind()),
+            (
+                "the action answered with an error: \
+            no name",
+                "application-error"
+            )
+        );
         let error = ended(r#"{"status":"action developer error","success":false,"result":{"error":"out of memory"}}"#).result.unwrap_err();
-        assert_eq!((error.one_line().as_str(), error.kind()), ("the action failed: out of memory", "developer-error"));
+        assert_eq!(
+            (error.one_line().as_str(), error.kind()),
+            ("the action failed: out of memory", "developer-error")
+        );
     }
 }

@@ -16,7 +16,8 @@ use crate::errors::ExpectedError;
 /// Where to put them.
 #[derive(Debug, Args)]
 pub struct KeygenArgs {
-    /// The keys' files without their endings: NAME.key is for you alone, NAME.pub for everybody; neither may be there yet
+    /// The keys' files without their endings: NAME.key is for you alone, NAME.pub for everybody;
+    /// neither may be there yet
     #[arg(value_name = "NAME", default_value = "keynet")]
     name: PathBuf,
     /// Answer with one JSON object: the result or the error
@@ -40,7 +41,8 @@ impl Answer for Keys {
 /// Makes them.
 ///
 /// # Errors
-/// A file is there already, or cannot be written. With `--json` they are told as JSON and are no errors here.
+/// A file is there already, or cannot be written. With `--json` they are told as JSON and are no
+/// errors here.
 pub fn run(args: &KeygenArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     answer::tell(make(&args.name), args.json, console)
 }
@@ -49,7 +51,11 @@ fn make(name: &Path) -> Result<Keys, ExpectedError> {
     let (private, public) = (with_ending(name, "key"), with_ending(name, "pub"));
     let key = PrivateKey::generate();
     // The public one first: that it cannot be written leaves no private one behind.
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&public).map_err(ExpectedError::io("make", &public))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&public)
+        .map_err(ExpectedError::io("make", &public))?;
     let written = key.public().pem().map_err(ExpectedError::from).and_then(|pem| {
         file.write_all(pem.as_bytes()).map_err(ExpectedError::io("write", &public))?;
         Ok(key.write(&private)?)

@@ -65,9 +65,12 @@ pub fn run(args: &ListArgs, console: Console) -> Result<ExitCode, ExpectedError>
 fn list(args: &ListArgs) -> Result<Listed, ExpectedError> {
     let api = Api::new(ApiSettings::read(&args.api)?)?;
     let namespace = args.whose.as_deref().map_or(api.namespace(), |name| name.trim_matches('/'));
-    let mut actions = runtime::start(Work::One)?.block_on(api.actions(namespace)).map_err(OpenWhiskError::Api)?;
+    let mut actions =
+        runtime::start(Work::One)?.block_on(api.actions(namespace)).map_err(OpenWhiskError::Api)?;
     actions.sort_by_key(|action| std::cmp::Reverse(action.updated));
-    let url = |action: &StoredAction| annotations::is_web(action).then(|| api.web_url(action).to_string());
+    let url = |action: &StoredAction| {
+        annotations::is_web(action).then(|| api.web_url(action).to_string())
+    };
     Ok(Listed(actions.iter().map(|action| Row::of(action, url(action))).collect()))
 }
 
@@ -90,7 +93,13 @@ impl Row {
     fn cells(&self) -> [String; 5] {
         let what = self.reference.as_deref().or(self.digest.as_deref()).map(short);
         let what = what.into_iter().chain(self.url.clone()).collect::<Vec<_>>().join("  ");
-        [self.name.clone(), self.kind.clone().unwrap_or_default(), limits(self.limits), self.age.clone(), what]
+        [
+            self.name.clone(),
+            self.kind.clone().unwrap_or_default(),
+            limits(self.limits),
+            self.age.clone(),
+            what,
+        ]
     }
 }
 
@@ -125,8 +134,12 @@ mod tests {
         let annotations = json!([{ "key": "exec", "value": "blackbox" }, { "key": "keynet-digest", "value": digest }]);
         let other = json!([{ "key": "exec", "value": "nodejs:20" }]);
         let listed = Listed(vec![
-            row(&json!({ "namespace": "guest", "name": "a", "annotations": annotations, "limits": limits })),
-            row(&json!({ "namespace": "guest/pkg", "name": "long-name", "annotations": other, "limits": limits })),
+            row(
+                &json!({ "namespace": "guest", "name": "a", "annotations": annotations, "limits": limits }),
+            ),
+            row(
+                &json!({ "namespace": "guest/pkg", "name": "long-name", "annotations": other, "limits": limits }),
+            ),
         ]);
         assert_eq!(
             listed.line(),

@@ -21,10 +21,12 @@ use crate::{config, prompt, registry};
 /// Where, as whom.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The platform's server, such as `https://api.example.com` [default: asked for; the last one is offered]
+    /// The platform's server, such as `https://api.example.com` [default: asked for; the last one
+    /// is offered]
     #[arg(value_name = "URL", conflicts_with = "host")]
     url: Option<String>,
-    /// A registry instead of the platform, and perhaps the part of it that the login is for, such as ghcr.io/team
+    /// A registry instead of the platform, and perhaps the part of it that the login is for, such
+    /// as ghcr.io/team
     #[arg(long = "registry", value_name = "HOST[/PREFIX]")]
     host: Option<RegistryPrefix>,
     /// As whom: on the platform an e-mail address [default: asked for]
@@ -51,9 +53,17 @@ enum LoggedIn {
 impl Answer for LoggedIn {
     fn line(&self) -> String {
         match self {
-            Self::Platform { server, username, expires_at: Some(until) } => format!("signed in as {username} at {server}, until {until}"),
-            Self::Platform { server, username, expires_at: None } => format!("signed in as {username} at {server}"),
-            Self::Registry { registry, username } => format!("signed in as {username} at {registry}"),
+            Self::Platform { server, username, expires_at: Some(until) } => format!(
+                "signed in as \
+                {username} at {server}, until {until}"
+            ),
+            Self::Platform { server, username, expires_at: None } => format!(
+                "signed in as \
+                {username} at {server}"
+            ),
+            Self::Registry { registry, username } => {
+                format!("signed in as {username} at {registry}")
+            }
         }
     }
 }
@@ -61,7 +71,8 @@ impl Answer for LoggedIn {
 /// Signs in.
 ///
 /// # Errors
-/// The server does not let one in, or the login cannot be kept. With `--json` they are told as JSON and are no errors here.
+/// The server does not let one in, or the login cannot be kept. With `--json` they are told as JSON
+/// and are no errors here.
 pub fn run(args: LoginArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let logged_in = match &args.host {
         Some(prefix) => to_registry(&args, prefix, console),
@@ -76,9 +87,20 @@ fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedE
     let file = Accounts::from_environment()?.platform();
     let url = match &args.url {
         Some(url) => url.clone(),
-        None => prompt::line("Server URL", file.server()?.as_deref(), "server's URL", "keynet-inference login <server-url>", console)?,
+        None => prompt::line(
+            "Server URL",
+            file.server()?.as_deref(),
+            "server's URL",
+            "keynet-inference login <server-url>",
+            console,
+        )?,
     };
-    let server = ServerUrl::parse(&url).map_err(|why| UsageError::Argument { argument: "the server's URL".to_owned(), why })?;
+    let server = ServerUrl::parse(&url).map_err(|why| UsageError::Argument {
+        argument: "the \
+        server's URL"
+            .to_owned(),
+        why,
+    })?;
     if server.is_readable_on_the_way() && !args.registry.insecure {
         return Err(PlatformError::ReadableOnTheWay(server.to_string()).into());
     }
@@ -87,10 +109,18 @@ fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedE
     let signing_in = platform::sign_in(&server, &username, &password, &authorities);
     let login = runtime::start(Work::One)?.block_on(signing_in)?;
     file.store(&login)?;
-    Ok(LoggedIn::Platform { server: login.server, username, expires_at: login.expires.map(|expires| expires.text) })
+    Ok(LoggedIn::Platform {
+        server: login.server,
+        username,
+        expires_at: login.expires.map(|expires| expires.text),
+    })
 }
 
-fn to_registry(args: &LoginArgs, prefix: &RegistryPrefix, console: Console) -> Result<LoggedIn, ExpectedError> {
+fn to_registry(
+    args: &LoginArgs,
+    prefix: &RegistryPrefix,
+    console: Console,
+) -> Result<LoggedIn, ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     let file = Accounts::from_environment()?.registries();
     let username = username(args, "Username", console)?;
@@ -102,10 +132,19 @@ fn to_registry(args: &LoginArgs, prefix: &RegistryPrefix, console: Console) -> R
 }
 
 /// Whether the registry believes it.
-async fn check(prefix: &RegistryPrefix, credential: Credential, args: &RegistryArgs, config: &Config) -> Result<(), ExpectedError> {
+async fn check(
+    prefix: &RegistryPrefix,
+    credential: Credential,
+    args: &RegistryArgs,
+    config: &Config,
+) -> Result<(), ExpectedError> {
     let given = Given { prefix: prefix.to_string(), credential };
-    let options = RegistryOptions { credentials: Arc::new(given), ..registry::for_host(prefix.host(), args, config, Arc::new(Quiet))? };
-    artifact::check_login(prefix.host(), prefix.path(), &options).await.map_err(|error| match error {
+    let options = RegistryOptions {
+        credentials: Arc::new(given),
+        ..registry::for_host(prefix.host(), args, config, Arc::new(Quiet))?
+    };
+    artifact::check_login(prefix.host(), prefix.path(), &options).await.map_err(|error| match error
+    {
         ArtifactError::Unauthorized { said, .. } | ArtifactError::Denied { said, .. } => {
             RegistryError::NotAccepted { registry: prefix.to_string(), said }.into()
         }
@@ -118,7 +157,9 @@ fn username(args: &LoginArgs, question: &str, console: Console) -> Result<String
     match &args.username {
         Some(username) if !username.is_empty() => Ok(username.clone()),
         // Standard input is the password's then.
-        _ if args.password_stdin => Err(UsageError::Missing { what: "user".to_owned(), flag: FLAG }.into()),
+        _ if args.password_stdin => {
+            Err(UsageError::Missing { what: "user".to_owned(), flag: FLAG }.into())
+        }
         _ => prompt::line(question, None, "user", FLAG, console),
     }
 }

@@ -35,8 +35,13 @@ impl Answer for LoggedOut {
     fn line(&self) -> String {
         match self {
             Self { removed: true, registry: None, file } => format!("signed out: removed {file}"),
-            Self { removed: true, registry: Some(registry), file } => format!("signed out of {registry}: removed its login from {file}"),
-            Self { removed: false, registry: None, .. } => "nobody is signed in: there is nothing to remove".to_owned(),
+            Self { removed: true, registry: Some(registry), file } => format!(
+                "signed out of \
+                {registry}: removed its login from {file}"
+            ),
+            Self { removed: false, registry: None, .. } => "nobody is signed in: there is nothing \
+                to remove"
+                .to_owned(),
             Self { removed: false, registry: Some(registry), .. } => {
                 format!("nobody is signed in at {registry}: there is nothing to remove")
             }
@@ -56,7 +61,13 @@ fn forget(args: &LogoutArgs) -> Result<LoggedOut, ExpectedError> {
     let accounts = Accounts::from_environment()?;
     let (removed, path) = match &args.host {
         None => (accounts.platform().remove()?, accounts.platform().path().to_owned()),
-        Some(prefix) => (accounts.registries().remove(prefix)?, accounts.registries().path().to_owned()),
+        Some(prefix) => {
+            (accounts.registries().remove(prefix)?, accounts.registries().path().to_owned())
+        }
     };
-    Ok(LoggedOut { removed, registry: args.host.as_ref().map(ToString::to_string), file: path.display().to_string() })
+    Ok(LoggedOut {
+        removed,
+        registry: args.host.as_ref().map(ToString::to_string),
+        file: path.display().to_string(),
+    })
 }

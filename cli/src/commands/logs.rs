@@ -20,7 +20,8 @@ use crate::runtime::{self, Work};
 
 /// Between two looks with `--follow`.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Records are stored a moment after their activations end: `--follow` looks back this far each time.
+/// Records are stored a moment after their activations end: `--follow` looks back this far each
+/// time.
 const LOOK_BACK_MS: u64 = 60_000;
 
 /// Whose logs.
@@ -64,7 +65,12 @@ pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError>
             Some(name) => What::Action(name.parse().map_err(OpenWhiskError::Usage)?),
         };
         if args.follow && matches!(what, What::Activation(_)) {
-            return Err(OpenWhiskError::Usage("an activation has one end: --follow goes with an action's name, or alone".to_owned()).into());
+            return Err(OpenWhiskError::Usage(
+                "an activation has one end: --follow goes with an \
+                action's name, or alone"
+                    .to_owned(),
+            )
+            .into());
         }
         let api = Api::new(ApiSettings::read(&args.api)?)?;
         let runtime = runtime::start(Work::One)?;
@@ -113,16 +119,24 @@ impl Answer for Logged {
 
 async fn find(api: &Api, what: &What) -> Result<Activation, ExpectedError> {
     let action = match what {
-        What::Activation(id) => return Ok(api.activation(id).await.map_err(OpenWhiskError::Api)?),
+        What::Activation(id) => {
+            return Ok(api.activation(id).await.map_err(OpenWhiskError::Api)?);
+        }
         What::Action(name) => Some(name),
         What::Anything => None,
     };
     let latest = api.activations(action, None, 1).await.map_err(OpenWhiskError::Api)?;
-    let whose = action.map_or_else(|| "activation".to_owned(), |name| format!("activation of {name}"));
+    let whose =
+        action.map_or_else(|| "activation".to_owned(), |name| format!("activation of {name}"));
     Ok(latest.into_iter().next().ok_or_else(|| OpenWhiskError::Api(ApiError::NotFound(whose)))?)
 }
 
-async fn follow(api: &Api, what: &What, args: &LogsArgs, console: Console) -> Result<(), ExpectedError> {
+async fn follow(
+    api: &Api,
+    what: &What,
+    args: &LogsArgs,
+    console: Console,
+) -> Result<(), ExpectedError> {
     let action = if let What::Action(name) = what { Some(name) } else { None };
     let began = time::now();
     let mut seen = BTreeSet::new();
@@ -133,11 +147,15 @@ async fn follow(api: &Api, what: &What, args: &LogsArgs, console: Console) -> Re
         match api.activations(action, Some(since), 200).await {
             Ok(mut records) => {
                 records.reverse();
-                for record in records.into_iter().filter(|record| seen.insert(record.activation_id.clone())) {
+                for record in
+                    records.into_iter().filter(|record| seen.insert(record.activation_id.clone()))
+                {
                     answer::tell(Ok(Logged::of(record, args.strip)), args.json, console)?;
                 }
             }
-            Err(error) if error.passes() => console.note(format_args!("{error}; it is tried again")),
+            Err(error) if error.passes() => {
+                console.note(format_args!("{error}; it is tried again"))
+            }
             Err(error) => return Err(OpenWhiskError::Api(error).into()),
         }
         tokio::select! {

@@ -54,8 +54,14 @@ fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
 fn next_steps(name: &str, folder: &Path, language: Language) -> String {
     let folder = folder.display();
     let steps = match language {
-        Language::Rust => "keynet-inference build\n  keynet-inference run action.wasm --param name=Ada",
-        Language::Python => "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py",
+        Language::Rust => {
+            "keynet-inference build\n  keynet-inference run action.wasm --param \
+            name=Ada"
+        }
+        Language::Python => {
+            "keynet-inference run function.py --param name=Ada\n  keynet-inference \
+            push function.py"
+        }
     };
     format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")
 }
@@ -70,7 +76,13 @@ mod tests {
         assert!(refuse_occupied(folder.path()).is_ok());
         assert!(refuse_occupied(&folder.path().join("missing")).is_ok());
         fs::write(folder.path().join("file"), "").unwrap();
-        assert!(matches!(refuse_occupied(folder.path()), Err(ExpectedError::Project(ProjectError::Occupied(_)))));
-        assert!(matches!(refuse_occupied(&folder.path().join("file")), Err(ExpectedError::Project(ProjectError::Occupied(_)))));
+        assert!(matches!(
+            refuse_occupied(folder.path()),
+            Err(ExpectedError::Project(ProjectError::Occupied(_)))
+        ));
+        assert!(matches!(
+            refuse_occupied(&folder.path().join("file")),
+            Err(ExpectedError::Project(ProjectError::Occupied(_)))
+        ));
     }
 }

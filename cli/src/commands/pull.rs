@@ -21,7 +21,8 @@ use crate::{config, reference, registry};
 /// What to fetch.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or `oci-layout:PATH[:tag]`
+    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
     /// Where to put the component; - is standard output [default: NAME.wasm]
@@ -52,7 +53,8 @@ impl Answer for Pulled {
 /// Fetches it.
 ///
 /// # Errors
-/// There is none, it is none of an action, or it does not arrive whole. With `--json` they are told as JSON and are no errors here.
+/// There is none, it is none of an action, or it does not arrive whole. With `--json` they are told
+/// as JSON and are no errors here.
 pub fn run(args: &PullArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if args.output.as_deref() == Some(Path::new("-")) {
         return to_stdout(args, console).map(|()| ExitCode::SUCCESS);
@@ -75,7 +77,8 @@ fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     if args.answer.json {
-        let why = "the component goes to standard output; leave --json out, or name a file with -o".to_owned();
+        let why = "the component goes to standard output; leave --json out, or name a file with -o"
+            .to_owned();
         return Err(UsageError::Argument { argument: "--json".to_owned(), why }.into());
     }
     let options = options(args, &reference, &config, console)?;
@@ -115,14 +118,21 @@ fn pulled(look: &Look, file: &str) -> Pulled {
     }
 }
 
-/// The last part of the repository; of a layout the tag, which is the function's name there if it is ours.
+/// The last part of the repository; of a layout the tag, which is the function's name there if it
+/// is ours.
 fn file_name(reference: &ArtifactRef, config: &Config) -> String {
     let name = match reference {
-        ArtifactRef::Registry(registry) => registry.repository.rsplit('/').next().map(str::to_owned),
-        ArtifactRef::Layout(layout) if layout.path == config.artifacts || layout.target.tag() != Some("latest") => {
+        ArtifactRef::Registry(registry) => {
+            registry.repository.rsplit('/').next().map(str::to_owned)
+        }
+        ArtifactRef::Layout(layout)
+            if layout.path == config.artifacts || layout.target.tag() != Some("latest") =>
+        {
             layout.target.tag().map(str::to_owned)
         }
-        ArtifactRef::Layout(layout) => layout.path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        ArtifactRef::Layout(layout) => {
+            layout.path.file_name().map(|name| name.to_string_lossy().into_owned())
+        }
     };
     format!("{}.wasm", name.as_deref().unwrap_or("action"))
 }

@@ -28,10 +28,12 @@ pub struct PushArgs {
     /// The component, or the file of a function in Python, which is built
     #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
     action: PathBuf,
-    /// Where to: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: the Keynet platform when signed in, else ./artifacts]
+    /// Where to: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: the Keynet
+    /// platform when signed in, else ./artifacts]
     #[arg(value_name = "REF")]
     reference: Option<String>,
-    /// Push a container image: the component on this base, which `image base` makes; as `image push --base` does
+    /// Push a container image: the component on this base, which `image base` makes; as
+    /// `image push --base` does
     #[arg(long, value_name = "REF", conflicts_with = "sign")]
     base_image: Option<String>,
     /// Sign it with this private key, which `keygen` makes
@@ -86,12 +88,17 @@ impl Answer for Pushed {
 /// Publishes it.
 ///
 /// # Errors
-/// It is no action or is not described, or the destination does not take it. With `--json` they are told as JSON and are no errors here.
+/// It is no action or is not described, or the destination does not take it. With `--json` they are
+/// told as JSON and are no errors here.
 pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let answer = args.answer;
     match (&args.base_image, &args.reference) {
-        (Some(base), Some(to)) => answer::tell(push_image(&args, base, to, console), answer.json, console),
-        (Some(base), None) => answer::tell::<Pushed>(Err(no_image(base).into()), answer.json, console),
+        (Some(base), Some(to)) => {
+            answer::tell(push_image(&args, base, to, console), answer.json, console)
+        }
+        (Some(base), None) => {
+            answer::tell::<Pushed>(Err(no_image(base).into()), answer.json, console)
+        }
         _ => answer::tell(push(&args, console), answer.json, console),
     }
 }
@@ -100,22 +107,33 @@ pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> 
 fn no_image(base: &str) -> UsageError {
     UsageError::Argument {
         argument: format!("--base-image {base}"),
-        why: "a container image is pushed to a REF that you name, and its base is made by `keynet-inference image base`; \
+        why: "a container image is pushed to a REF that you name, and its base is made by \
+            `keynet-inference image base`; \
               a function is a WebAssembly component, which needs no image: leave --base-image out"
             .to_owned(),
     }
 }
 
-fn push_image(args: &PushArgs, base: &str, to: &str, console: Console) -> Result<image::Made, ExpectedError> {
+fn push_image(
+    args: &PushArgs,
+    base: &str,
+    to: &str,
+    console: Console,
+) -> Result<image::Made, ExpectedError> {
     let base = reference::parse(base)?;
-    image::OnArgs::base(base, args.registry.clone(), args.answer).put(&args.action, &reference::parse(to)?, console)
+    image::OnArgs::base(base, args.registry.clone(), args.answer).put(
+        &args.action,
+        &reference::parse(to)?,
+        console,
+    )
 }
 
 fn push(args: &PushArgs, console: Console) -> Result<Pushed, ExpectedError> {
     let config = config::read(&HostArgs::default())?;
     let key = args.sign.as_deref().map(PrivateKey::read).transpose()?;
     let destination = destination(args, &config)?;
-    let component = reference::component_file(&args.action, &config, Steps::new(args.answer.quiet, console))?;
+    let component =
+        reference::component_file(&args.action, &config, Steps::new(args.answer.quiet, console))?;
     let transfer = Arc::new(Transfer::new(Way::Push, args.answer.quiet, console));
     let push = Push { args, component: &component, config: &config, transfer, console };
     runtime::start(Work::One)?.block_on(async {
@@ -131,7 +149,11 @@ fn destination(args: &PushArgs, config: &Config) -> Result<Destination, Expected
     if let Some(text) = &args.reference {
         return reference::parse(text).map(Destination::Given);
     }
-    let login = Accounts::from_environment().ok().map(|accounts| accounts.platform().login()).transpose()?.flatten();
+    let login = Accounts::from_environment()
+        .ok()
+        .map(|accounts| accounts.platform().login())
+        .transpose()?
+        .flatten();
     Ok(login.map_or_else(|| Destination::Layout(config.artifacts.clone()), Destination::Platform))
 }
 
@@ -146,13 +168,21 @@ struct Push<'a> {
 }
 
 impl Push<'_> {
-    async fn to(&self, reference: &ArtifactRef, key: Option<PrivateKey>) -> Result<Pushed, ExpectedError> {
+    async fn to(
+        &self,
+        reference: &ArtifactRef,
+        key: Option<PrivateKey>,
+    ) -> Result<Pushed, ExpectedError> {
         let (function, upload) = self.load(self.component, key).await?;
         function.check()?;
         self.put(reference, &function.name, &upload).await
     }
 
-    async fn to_layout(&self, path: PathBuf, key: Option<PrivateKey>) -> Result<Pushed, ExpectedError> {
+    async fn to_layout(
+        &self,
+        path: PathBuf,
+        key: Option<PrivateKey>,
+    ) -> Result<Pushed, ExpectedError> {
         let (function, upload) = self.load(self.component, key).await?;
         function.check()?;
         let version = artifact::version(&Content::File(self.component.to_owned())).await?;
@@ -161,44 +191,76 @@ impl Push<'_> {
         let pushed = self.put(&reference, &function.name, &upload).await?;
         if !self.args.answer.quiet {
             self.console.note(format_args!(
-                "published on this machine: `keynet-inference run {reference}` runs it; to publish it for others name a registry, \
-                 registry.example.com/team/{}:1.0, or sign in with `keynet-inference login <server-url>`",
+                "published on this machine: `keynet-inference run {reference}` runs it; to publish \
+                    it for others name a registry, \
+                 registry.example.com/team/{}:1.0, or sign in with `keynet-inference login \
+                 <server-url>`",
                 function.name
             ));
         }
         Ok(pushed)
     }
 
-    async fn put(&self, reference: &ArtifactRef, name: &str, upload: &Upload) -> Result<Pushed, ExpectedError> {
-        let options = registry::options(reference, &self.args.registry, self.config, self.transfer.clone(), self.console)?;
+    async fn put(
+        &self,
+        reference: &ArtifactRef,
+        name: &str,
+        upload: &Upload,
+    ) -> Result<Pushed, ExpectedError> {
+        let options = registry::options(
+            reference,
+            &self.args.registry,
+            self.config,
+            self.transfer.clone(),
+            self.console,
+        )?;
         let uploaded = upload.put(reference, &options).await?;
         Ok(self.pushed(&uploaded, name, None))
     }
 
-    async fn on_platform(&self, login: PlatformLogin, key: Option<PrivateKey>) -> Result<Pushed, ExpectedError> {
+    async fn on_platform(
+        &self,
+        login: PlatformLogin,
+        key: Option<PrivateKey>,
+    ) -> Result<Pushed, ExpectedError> {
         let authorities = registry::authorities(&self.args.registry, self.config)?;
         let publication = Publication {
             login: Some(login),
             path: self.component,
             load: async |path: &Path| self.load(path, key).await,
             options: |reference: &ArtifactRef| {
-                registry::options(reference, &self.args.registry, self.config, self.transfer.clone(), self.console)
+                registry::options(
+                    reference,
+                    &self.args.registry,
+                    self.config,
+                    self.transfer.clone(),
+                    self.console,
+                )
             },
             authorities: &authorities,
             quiet: self.args.answer.quiet,
             console: self.console,
         };
         let (name, published) = platform::publish(publication).await?;
-        let numbers = Numbers { runtime: published.runtime, code: published.code, function: published.function };
+        let numbers = Numbers {
+            runtime: published.runtime,
+            code: published.code,
+            function: published.function,
+        };
         Ok(self.pushed(&published.uploaded, &name, Some(numbers)))
     }
 
     /// The function in the component, and the component as it is published.
-    async fn load(&self, path: &Path, key: Option<PrivateKey>) -> Result<(Function, Upload), ExpectedError> {
+    async fn load(
+        &self,
+        path: &Path,
+        key: Option<PrivateKey>,
+    ) -> Result<(Function, Upload), ExpectedError> {
         let size = readable(path).map_err(ExpectedError::io("read", path))?;
         let host = Arc::new(Host::describing(self.config)?);
         let load = Action::load_file(host, path).await;
-        let action = load.map_err(|source| unnamed(ExpectedError::Action { path: path.to_owned(), source }))?;
+        let action = load
+            .map_err(|source| unnamed(ExpectedError::Action { path: path.to_owned(), source }))?;
         Ok((function(&action, size), upload(&action, path, key)))
     }
 
@@ -220,7 +282,9 @@ impl Push<'_> {
 fn readable(path: &Path) -> io::Result<u64> {
     let mut file = File::open(path)?;
     // A folder can be opened.
-    file.read_exact(&mut [0]).or_else(|error| if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) })?;
+    file.read_exact(&mut [0]).or_else(|error| {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) }
+    })?;
     Ok(file.metadata()?.len())
 }
 
@@ -228,9 +292,10 @@ fn readable(path: &Path) -> io::Result<u64> {
 fn unnamed(error: ExpectedError) -> ExpectedError {
     use keynet_host::action::DescriptionError;
     match error {
-        ExpectedError::Action { source: keynet_host::ActionError::Description(DescriptionError::Name(name)), .. } if name.is_empty() => {
-            PublishError::Undescribed { what: "name", name }.into()
-        }
+        ExpectedError::Action {
+            source: keynet_host::ActionError::Description(DescriptionError::Name(name)),
+            ..
+        } if name.is_empty() => PublishError::Undescribed { what: "name", name }.into(),
         other => other,
     }
 }
@@ -238,7 +303,9 @@ fn unnamed(error: ExpectedError) -> ExpectedError {
 /// The function's name and its version, if that can be part of a tag.
 fn local_tag(name: &str, version: Option<&str>) -> String {
     let with_version = version.map(|version| format!("{name}-{version}"));
-    with_version.and_then(|tag| artifact::reference::parse_tag(&tag).ok()).unwrap_or_else(|| name.to_owned())
+    with_version
+        .and_then(|tag| artifact::reference::parse_tag(&tag).ok())
+        .unwrap_or_else(|| name.to_owned())
 }
 
 /// `SOURCE_DATE_EPOCH`, by which builds are told when they are made.

@@ -24,10 +24,12 @@ use crate::{answer, config, permissions, receipt, serve, storage};
 /// What to run, with what, how.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of a published one
+    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// a published one
     #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
     action: String,
-    /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above --params-file
+    /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above
+    /// --params-file
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     pub params: Vec<Param>,
     /// Take the parameters from a file with a JSON object; - is standard input
@@ -40,7 +42,8 @@ pub struct RunArgs {
     pub host: HostArgs,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// Give what was published the policy of your own builds: it may read URLs of your private network
+    /// Give what was published the policy of your own builds: it may read URLs of your private
+    /// network
     #[arg(long)]
     trust: bool,
     /// Tell on standard error where time and memory went
@@ -74,7 +77,8 @@ struct Cost {
 /// Runs or serves it.
 ///
 /// # Errors
-/// Whatever keeps it from running, and the failure of the action itself. With `--json` they are told as JSON and are no errors here.
+/// Whatever keeps it from running, and the failure of the action itself. With `--json` they are
+/// told as JSON and are no errors here.
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if let Some(address) = &args.serve {
         let config = config::read(&args.host)?;
@@ -82,7 +86,17 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
         let serving = async {
             let component = Component::of(&source, &args.registry, &config, console).await?;
             let policy = component.policy(args.trust);
-            serve::Server { address, hosts: &args.hosts, config, component, policy, time: args.time, console }.run().await
+            serve::Server {
+                address,
+                hosts: &args.hosts,
+                config,
+                component,
+                policy,
+                time: args.time,
+                console,
+            }
+            .run()
+            .await
         };
         return runtime::start(Work::Many)?.block_on(serving).map(|()| ExitCode::SUCCESS);
     }
@@ -106,7 +120,8 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
     for name in draft.reserved() {
         console.note(format_args!(
-            "the parameter {name} is left out: it is configuration, which actions do not see; set it in the environment"
+            "the parameter {name} is left out: it is configuration, which actions do not see; set \
+                it in the environment"
         ));
     }
     let inputs = Inputs::read(args.inputs)?;
@@ -127,7 +142,9 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         let parameters = draft.finish()?;
         let loaded = started.elapsed();
         let logs = Arc::new(Logs::new(console));
-        let outcome = action.run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs }).await;
+        let outcome = action
+            .run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs })
+            .await;
         host.close().await;
         for location in &outcome.written {
             console.note(format_args!("wrote {}", storage::place_of(location, &config)));
@@ -141,15 +158,26 @@ pub fn say_where_things_are(action: &Action, config: &Config, console: Console) 
     let models = &config.embedded_models.folder;
     if action.imports().has("triton-predict") && config.triton.is_none() {
         if models.is_dir() {
-            console.note(format_args!("models are run in process, from {} (TRITON_URL is not set)", models.display()));
+            console.note(format_args!(
+                "models are run in process, from {} (TRITON_URL is not set)",
+                models.display()
+            ));
         } else {
-            console.note(format_args!("there are no models: no folder {} (--models, or TRITON_URL)", models.display()));
+            console.note(format_args!(
+                "there are no models: no folder {} (--models, or TRITON_URL)",
+                models.display()
+            ));
         }
     }
     if action.imports().has("storage") && config.s3.is_none() {
         let storage = config.embedded_storage.folder.display();
-        let read =
-            storage::public_address(config).map_or(String::new(), |_| "; `keynet-inference storage serve` answers their URLs".to_owned());
-        console.note(format_args!("objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"));
+        let read = storage::public_address(config).map_or(String::new(), |_| {
+            "; `keynet-inference storage \
+                serve` answers their URLs"
+                .to_owned()
+        });
+        console.note(format_args!(
+            "objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"
+        ));
     }
 }

@@ -46,15 +46,30 @@ pub fn run(args: StorageArgs, console: Console) -> Result<(), ExpectedError> {
     runtime::start(Work::Many)?.block_on(serve(&config, args.listen, &args.hosts, console))
 }
 
-async fn serve(config: &Config, listen: Option<ListenAddress>, hosts: &HostNameArgs, console: Console) -> Result<(), ExpectedError> {
+async fn serve(
+    config: &Config,
+    listen: Option<ListenAddress>,
+    hosts: &HostNameArgs,
+    console: Console,
+) -> Result<(), ExpectedError> {
     let store = storage::open(config)?;
     let address = listen.unwrap_or_else(|| storage::default_address(config));
     let (listener, bound) = address.bind().await?;
     let public = config.embedded_storage.local_url();
-    console.say(&format!("listening on http://{bound}, objects in {}\n", config.embedded_storage.folder.display()));
-    if storage::public_address(config).is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address) {
-        console.note(format_args!("presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL says where"));
+    console.say(&format!(
+        "listening on http://{bound}, objects in {}\n",
+        config.embedded_storage.folder.display()
+    ));
+    if storage::public_address(config)
+        .is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address)
+    {
+        console.note(format_args!(
+            "presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL \
+            says where"
+        ));
     }
     let limits = storage::limits(config, hosts.allowed(&address, bound));
-    embedded::serve(listener, store, limits, runtime::asked_to_stop()).await.map_err(ExpectedError::io_on("serve on", bound.to_string()))
+    embedded::serve(listener, store, limits, runtime::asked_to_stop())
+        .await
+        .map_err(ExpectedError::io_on("serve on", bound.to_string()))
 }

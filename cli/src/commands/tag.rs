@@ -18,7 +18,8 @@ use crate::{config, reference, registry};
 /// What gets which tag.
 #[derive(Debug, Args)]
 pub struct TagArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or `oci-layout:PATH[:tag]`
+    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
     /// Its new tag
@@ -46,7 +47,8 @@ impl Answer for Tagged {
 /// Gives it the tag.
 ///
 /// # Errors
-/// It is not there, or the registry does not allow it. With `--json` they are told as JSON and are no errors here.
+/// It is not there, or the registry does not allow it. With `--json` they are told as JSON and are
+/// no errors here.
 pub fn run(args: &TagArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     answer::tell(tag(args, console), args.answer.json, console)
 }

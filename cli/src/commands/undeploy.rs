@@ -50,6 +50,8 @@ pub fn run(args: &UndeployArgs, console: Console) -> Result<ExitCode, ExpectedEr
 
 fn undeploy(args: &UndeployArgs) -> Result<Removed, ExpectedError> {
     let api = Api::new(ApiSettings::read(&args.api)?)?;
-    runtime::start(Work::One)?.block_on(api.delete_action(&args.name)).map_err(OpenWhiskError::Api)?;
+    runtime::start(Work::One)?
+        .block_on(api.delete_action(&args.name))
+        .map_err(OpenWhiskError::Api)?;
     Ok(Removed { name: args.name.to_string(), removed: true })
 }

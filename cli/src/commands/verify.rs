@@ -19,7 +19,8 @@ use crate::{config, reference, registry};
 /// What to check with which key.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or `oci-layout:PATH[:tag]`
+    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
     /// The public key: a PEM file, of `keygen` or cosign
@@ -48,7 +49,8 @@ impl Answer for Verified {
 /// Checks it.
 ///
 /// # Errors
-/// It is not there, or was not signed with that key. With `--json` they are told as JSON and are no errors here.
+/// It is not there, or was not signed with that key. With `--json` they are told as JSON and are no
+/// errors here.
 pub fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     answer::tell(verify(args, console), args.answer.json, console)
 }
@@ -60,7 +62,12 @@ fn verify(args: &VerifyArgs, console: Console) -> Result<Verified, ExpectedError
     // What is read for this is small: its progress is no news.
     let transfer = Arc::new(Transfer::new(Way::Pull, true, console));
     let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
-    let digest = runtime::start(Work::One)?.block_on(artifact::verify(&reference, &key, &options))?;
+    let digest =
+        runtime::start(Work::One)?.block_on(artifact::verify(&reference, &key, &options))?;
     let reference = reference.pinned_to(digest);
-    Ok(Verified { reference: reference.to_string(), digest: digest.to_string(), key: args.key.display().to_string() })
+    Ok(Verified {
+        reference: reference.to_string(),
+        digest: digest.to_string(),
+        key: args.key.display().to_string(),
+    })
 }

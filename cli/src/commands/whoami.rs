@@ -46,7 +46,11 @@ impl Answer for Who {
             (Some(server), username) => {
                 let mut line = format!("{} at {server}", username.as_deref().unwrap_or("somebody"));
                 if let Some(until) = &self.expires_at {
-                    let _ = write!(line, ", {} {until}", if self.expired { "expired" } else { "until" });
+                    let _ = write!(
+                        line,
+                        ", {} {until}",
+                        if self.expired { "expired" } else { "until" }
+                    );
                 }
                 lines.push(line);
             }
@@ -73,11 +77,19 @@ fn who(console: Console) -> Result<Who, ExpectedError> {
     registry::warn_of_open_files(&accounts, console);
     let mut who = Who::default();
     for login in accounts.registries().logins()? {
-        who.registries.push(AtRegistry { registry: login.prefix, username: login.username, origin: "login" });
+        who.registries.push(AtRegistry {
+            registry: login.prefix,
+            username: login.username,
+            origin: "login",
+        });
     }
     let Some(login) = accounts.platform().login()? else { return Ok(who) };
     if let Some((host, harbor)) = login.harbor.and_then(|harbor| Some((harbor.host()?, harbor))) {
-        who.registries.push(AtRegistry { registry: host, username: harbor.username, origin: "platform" });
+        who.registries.push(AtRegistry {
+            registry: host,
+            username: harbor.username,
+            origin: "platform",
+        });
     }
     who.expired = login.expires.as_ref().is_some_and(crate::account::Expiry::is_over);
     who.expires_at = login.expires.map(|expires| expires.text);
@@ -98,9 +110,14 @@ mod tests {
             username: Some("ada@example.com".to_owned()),
             expires_at: Some("2020-01-01T00:00:00Z".to_owned()),
             expired: true,
-            registries: vec![AtRegistry { registry: "harbor.example.com".into(), username: "robot".into(), origin: "platform" }],
+            registries: vec![AtRegistry {
+                registry: "harbor.example.com".into(),
+                username: "robot".into(),
+                origin: "platform",
+            }],
         };
-        let expected = "ada@example.com at https://api.example.com/app-training, expired 2020-01-01T00:00:00Z\n\
+        let expected = "ada@example.com at https://api.example.com/app-training, expired \
+            2020-01-01T00:00:00Z\n\
                         robot at harbor.example.com (the platform's registry)";
         assert_eq!(who.line(), expected);
     }

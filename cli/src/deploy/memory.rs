@@ -1,7 +1,7 @@
 //! How much memory a container needs to compile a component.
 //!
-//! It is tried, not guessed: the component is compiled here as the container does it, in a child process with the limit on its address
-//! space that the runtime sets in a container of that memory.
+//! It is tried, not guessed: the component is compiled here as the container does it, in a child
+//! process with the limit on its address space that the runtime sets in a container of that memory.
 
 use std::sync::Arc;
 
@@ -46,7 +46,10 @@ impl Compiling {
         let held = RUNTIME + 4 * bytes.len() as u64;
         let compiler = (mb * MB).saturating_sub(held + KEPT_FREE) * 100 / (100 + MARGIN_PERCENT);
         let tried = self.host.engine().compiles_within(bytes, compiler).await;
-        let failed = |source| ExpectedError::Action { path: self.component.path.clone(), source: ActionError::Load(source) };
+        let failed = |source| ExpectedError::Action {
+            path: self.component.path.clone(),
+            source: ActionError::Load(source),
+        };
         // The code is written before the compiler gives back what it holds.
         Ok(tried.map_err(failed)?.is_some_and(|code| held + compiler + code <= mb * MB))
     }

@@ -1,4 +1,5 @@
-//! Deploying: what runs ([`source`]), how much memory it needs ([`memory`]), and the action that OpenWhisk is to have ([`plan`]).
+//! Deploying: what runs ([`source`]), how much memory it needs ([`memory`]), and the action that
+//! OpenWhisk is to have ([`plan`]).
 
 mod memory;
 mod plan;

@@ -1,4 +1,5 @@
-//! The action that OpenWhisk is to have: what runs, its limits, parameters and annotations, beside what it has already.
+//! The action that OpenWhisk is to have: what runs, its limits, parameters and annotations, beside
+//! what it has already.
 
 use super::memory::Compiling;
 use super::source::{Parts, Source};
@@ -49,7 +50,12 @@ impl Plan {
     ///
     /// # Errors
     /// The platform cannot run it, or what was asked for does not fit together.
-    pub async fn make(args: &DeployArgs, source: Source, api: &Api, console: Console) -> Result<Self, ExpectedError> {
+    pub async fn make(
+        args: &DeployArgs,
+        source: Source,
+        api: &Api,
+        console: Console,
+    ) -> Result<Self, ExpectedError> {
         let name = name(args, &source)?;
         let platform = api.platform().await.map_err(OpenWhiskError::Api)?;
         let existing = match api.action(&name).await {
@@ -65,11 +71,18 @@ impl Plan {
                 let Parts { code, reference, action, asks_for_key, compiling } = *parts;
                 let exec = exec(args, Some(code), &platform, console)?;
                 if let Some(compiling) = compiling {
-                    limits.memory = memory(&compiling, limits, existing.as_ref(), &platform, console).await?;
+                    limits.memory =
+                        memory(&compiling, limits, existing.as_ref(), &platform, console).await?;
                 }
-                changes.describe(&action.description().description, action.description().input_schema.as_ref());
+                changes.describe(
+                    &action.description().description,
+                    action.description().input_schema.as_ref(),
+                );
                 if asks_for_key && !args.provide_api_key {
-                    console.note("the action asks for the caller's key: --provide-api-key gives it to the container");
+                    console.note(
+                        "the action asks for the caller's key: --provide-api-key gives it \
+                        to the container",
+                    );
                 }
                 (exec, reference, Some(action.digest().to_string()))
             }
@@ -93,32 +106,56 @@ impl Plan {
         let action = api.put_action(&self.name, &self.body).await.map_err(OpenWhiskError::Api)?;
         let url = annotations::is_web(&action).then(|| api.web_url(&action).to_string());
         let image = self.body.exec.and_then(|exec| exec.image);
-        Ok(Deployed { created: self.existing.is_none(), image, reference: self.reference, digest: self.digest, url, action })
+        Ok(Deployed {
+            created: self.existing.is_none(),
+            image,
+            reference: self.reference,
+            digest: self.digest,
+            url,
+            action,
+        })
     }
 }
 
 fn name(args: &DeployArgs, source: &Source) -> Result<ActionName, ExpectedError> {
     match (&args.name, source) {
         (Some(name), _) => Ok(name.clone()),
-        (None, Source::Component(parts)) => {
-            Ok(ActionName { namespace: None, package: None, name: parts.action.description().name.clone() })
-        }
-        (None, Source::Image) => {
-            Err(OpenWhiskError::Usage("--image alone does not say what the action is called: give it a --name".into()).into())
-        }
+        (None, Source::Component(parts)) => Ok(ActionName {
+            namespace: None,
+            package: None,
+            name: parts.action.description().name.clone(),
+        }),
+        (None, Source::Image) => Err(OpenWhiskError::Usage(
+            "--image alone does not say what the action is called: give \
+                it a --name"
+                .into(),
+        )
+        .into()),
     }
 }
 
 /// A kind of the manifest where it has one, otherwise an image.
-fn exec(args: &DeployArgs, code: Option<String>, platform: &Platform, console: Console) -> Result<Exec, ExpectedError> {
+fn exec(
+    args: &DeployArgs,
+    code: Option<String>,
+    platform: &Platform,
+    console: Console,
+) -> Result<Exec, ExpectedError> {
     if let Some(kind) = &args.kind {
         let known = platform.kinds();
         if !known.is_empty() && !platform.has(kind) {
-            return Err(OpenWhiskError::Deploy(format!("this OpenWhisk has no kind {kind}; it has {}", known.join(", "))).into());
+            return Err(OpenWhiskError::Deploy(format!(
+                "this OpenWhisk has no kind {kind}; it has {}",
+                known.join(", ")
+            ))
+            .into());
         }
         return Ok(Exec { kind: kind.clone(), image: None, code });
     }
-    let image = args.image.clone().or_else(|| std::env::var(IMAGE_VARIABLE).ok().filter(|image| !image.is_empty()));
+    let image = args
+        .image
+        .clone()
+        .or_else(|| std::env::var(IMAGE_VARIABLE).ok().filter(|image| !image.is_empty()));
     match image {
         Some(image) => {
             check_image(&image, console)?;
@@ -126,23 +163,29 @@ fn exec(args: &DeployArgs, code: Option<String>, platform: &Platform, console: C
         }
         None if platform.has(KIND) => Ok(Exec { kind: KIND.to_owned(), image: None, code }),
         None => Err(OpenWhiskError::Deploy(format!(
-            "this OpenWhisk has no kind {KIND}: name the runtime's image with --image or {IMAGE_VARIABLE}, or ask its operator to install the kind"
+            "this OpenWhisk has no kind {KIND}: name the runtime's image with --image or \
+                {IMAGE_VARIABLE}, or ask its operator to install the kind"
         ))
         .into()),
     }
 }
 
-/// OpenWhisk reads an image's digest and forgets it (`ImageName.fromString` in ExecManifest.scala): what would run is `:latest`.
+/// OpenWhisk reads an image's digest and forgets it (`ImageName.fromString` in ExecManifest.scala):
+/// what would run is `:latest`.
 fn check_image(image: &str, console: Console) -> Result<(), ExpectedError> {
     if let Some((name, _)) = image.split_once('@') {
         return Err(OpenWhiskError::Deploy(format!(
-            "OpenWhisk drops the digest of an image and would run {name} with the tag latest: name the image by a tag of its own, which nobody moves"
+            "OpenWhisk drops the digest of an image and would run {name} with the tag latest: name \
+                the image by a tag of its own, which nobody moves"
         ))
         .into());
     }
     let tag = image.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
     if matches!(tag, None | Some("latest")) {
-        console.note(format_args!("{image} is whatever its tag latest is when a container starts: a tag of its own stays what it is"));
+        console.note(format_args!(
+            "{image} is whatever its tag latest is when a container starts: \
+            a tag of its own stays what it is"
+        ));
     }
     Ok(())
 }
@@ -163,7 +206,8 @@ async fn memory(
     let ahead = "or compile it ahead into an image of its own with `keynet-inference image build`";
     match compiling.enough(now, most).await? {
         None => Err(OpenWhiskError::Deploy(format!(
-            "compiling the component takes more memory than the {most} MB that this OpenWhisk gives an action at most: make it smaller, {ahead}"
+            "compiling the component takes more memory than the {most} MB that this OpenWhisk \
+                gives an action at most: make it smaller, {ahead}"
         ))
         .into()),
         Some(enough) if asked.memory.is_some() => Err(OpenWhiskError::Deploy(format!(
@@ -171,7 +215,10 @@ async fn memory(
         ))
         .into()),
         Some(enough) => {
-            console.note(format_args!("the action gets {enough} MB of memory instead of {now}, in which its component cannot be compiled"));
+            console.note(format_args!(
+                "the action gets {enough} MB of memory instead of {now}, in \
+                which its component cannot be compiled"
+            ));
             Ok(Some(enough))
         }
     }
@@ -193,7 +240,9 @@ fn annotate(
     for (name, value) in [(annotations::DIGEST, digest), (annotations::REFERENCE, reference)] {
         match value {
             Some(value) => changes.set(name, &value),
-            None if existing.is_some_and(|action| action.has_annotation(name)) => changes.remove.push(name.to_owned()),
+            None if existing.is_some_and(|action| action.has_annotation(name)) => {
+                changes.remove.push(name.to_owned())
+            }
             None => {}
         }
     }
@@ -201,11 +250,20 @@ fn annotate(
         changes.web(web);
     }
     if let Some(secure) = &args.web_secure {
-        let is_web = args.web.map_or_else(|| existing.is_some_and(annotations::is_web), |web| web != Web::No);
+        let is_web = args
+            .web
+            .map_or_else(|| existing.is_some_and(annotations::is_web), |web| web != Web::No);
         if !is_web {
-            return Err(OpenWhiskError::Usage("--web-secure is for web actions: add --web true or --web raw".to_owned()).into());
+            return Err(OpenWhiskError::Usage(
+                "--web-secure is for web actions: add --web true or \
+                --web raw"
+                    .to_owned(),
+            )
+            .into());
         }
-        changes.web_secure(secure, existing).map_err(ExpectedError::io_on("read", "random numbers"))?;
+        changes
+            .web_secure(secure, existing)
+            .map_err(ExpectedError::io_on("read", "random numbers"))?;
     }
     for annotation in &args.annotations {
         changes.set(annotation.key(), &annotation.value());
@@ -215,20 +273,26 @@ fn annotate(
 
 /// All default parameters, if any are named.
 fn parameters(args: &DeployArgs, console: Console) -> Result<Option<Vec<KeyValue>>, ExpectedError> {
-    if args.params.is_empty() && args.params_file.is_none() && args.env.is_empty() && args.env_file.is_none() {
+    if args.params.is_empty()
+        && args.params_file.is_none()
+        && args.env.is_empty()
+        && args.env_file.is_none()
+    {
         return Ok(None);
     }
     let env = Draft::read(args.env_file.as_deref(), &args.env)?.into_object()?;
     let draft = Draft::read(args.params_file.as_deref(), &args.params)?;
     for name in draft.reserved() {
         console.note(format_args!(
-            "{name} is configuration: as a parameter the runtime takes it away; --env {name}=… gives it to the container"
+            "{name} is configuration: as a parameter the runtime takes it away; --env {name}=… \
+                gives it to the container"
         ));
     }
     let given = draft.into_object()?;
     if let Some(name) = given.keys().find(|name| env.contains_key(*name)) {
         return Err(OpenWhiskError::Usage(format!(
-            "{name} is both a parameter and a variable of the container, which OpenWhisk keeps as one"
+            "{name} is both a parameter and a variable of the container, which OpenWhisk keeps as \
+                one"
         ))
         .into());
     }

@@ -50,27 +50,30 @@ impl Source {
     pub async fn find(args: &DeployArgs, console: Console) -> Result<Self, ExpectedError> {
         let Some(name) = &args.action else { return Ok(Self::Image) };
         let config = config::read(&HostArgs::default())?;
-        let registry = RegistryArgs { insecure: args.registry_insecure, ca: args.registry_ca.clone() };
-        let (component, code, reference) = match reference::Source::parse(name)?.built(&config, Steps::new(false, console))? {
-            reference::Source::File(path) => {
-                let component = Component::read(&path)?;
-                let code = encode(&component.bytes, name)?;
-                (component, code, None)
-            }
-            reference::Source::Published(named) => {
-                let found = component::find(&named, &registry, &config, console).await?;
-                let component = found.fetch(&config).await?;
-                let pinned = named.pinned_to(found.look.digest);
-                let code = match &pinned {
-                    ArtifactRef::Registry(_) => format!("oci://{}", without_tag(&pinned)),
-                    // A folder of this machine: the container cannot see it.
-                    ArtifactRef::Layout(_) => encode(&component.bytes, name)?,
-                };
-                (component, code, Some(pinned.to_string()))
-            }
-        };
+        let registry =
+            RegistryArgs { insecure: args.registry_insecure, ca: args.registry_ca.clone() };
+        let (component, code, reference) =
+            match reference::Source::parse(name)?.built(&config, Steps::new(false, console))? {
+                reference::Source::File(path) => {
+                    let component = Component::read(&path)?;
+                    let code = encode(&component.bytes, name)?;
+                    (component, code, None)
+                }
+                reference::Source::Published(named) => {
+                    let found = component::find(&named, &registry, &config, console).await?;
+                    let component = found.fetch(&config).await?;
+                    let pinned = named.pinned_to(found.look.digest);
+                    let code = match &pinned {
+                        ArtifactRef::Registry(_) => format!("oci://{}", without_tag(&pinned)),
+                        // A folder of this machine: the container cannot see it.
+                        ArtifactRef::Layout(_) => encode(&component.bytes, name)?,
+                    };
+                    (component, code, Some(pinned.to_string()))
+                }
+            };
         let host = Arc::new(Host::describing(&config)?);
-        let asks_for_key = keynet_host::policy::Ask::of(&component.bytes).is_ok_and(|ask| ask.api_key);
+        let asks_for_key =
+            keynet_host::policy::Ask::of(&component.bytes).is_ok_and(|ask| ask.api_key);
         let action = component.load(Arc::clone(&host)).await?;
         let compiling = (!args.skip_memory_check).then(|| Compiling::new(host, component));
         Ok(Self::Component(Box::new(Parts { code, reference, action, asks_for_key, compiling })))
@@ -89,7 +92,8 @@ fn encode(component: &[u8], name: &str) -> Result<String, ExpectedError> {
     if length > MAX_CODE {
         let (mb, most) = (component.len() >> 20, (MAX_CODE / 4 * 3) >> 20);
         return Err(OpenWhiskError::Deploy(format!(
-            "{name} has {mb} MB; OpenWhisk stores at most 48 MB of base64, which is {most} MB: publish it with `keynet-inference push {name} REF` and \
+            "{name} has {mb} MB; OpenWhisk stores at most 48 MB of base64, which is {most} MB: \
+                publish it with `keynet-inference push {name} REF` and \
              deploy REF"
         ))
         .into());
@@ -114,6 +118,9 @@ mod tests {
         let named: ArtifactRef = "127.0.0.1:5000/team/hello:1".parse().unwrap();
         let pinned = named.pinned_to(keynet_host::Digest::of(b""));
         let code = without_tag(&pinned).to_string();
-        assert_eq!(code, "127.0.0.1:5000/team/hello@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            code,
+            "127.0.0.1:5000/team/hello@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Exit;
 
-/// What an error means for the process, for programs and for whoever meets it. Each room's errors say it themselves.
+/// What an error means for the process, for programs and for whoever meets it. Each room's errors
+/// say it themselves.
 pub trait Diagnostic {
     /// Its exit code.
     fn exit(&self) -> Exit;

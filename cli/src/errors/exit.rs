@@ -79,7 +79,15 @@ mod tests {
     fn every_exit_code_is_documented() {
         let documented = include_str!("../../../docs/cli.md");
         let all = [
-            [Exit::Failed, Exit::Usage, Exit::Component, Exit::Configuration, Exit::Project, Exit::Io].as_slice(),
+            [
+                Exit::Failed,
+                Exit::Usage,
+                Exit::Component,
+                Exit::Configuration,
+                Exit::Project,
+                Exit::Io,
+            ]
+            .as_slice(),
             &[Exit::Login, Exit::Refused, Exit::Server, Exit::Connection, Exit::Artifact],
         ];
         for exit in all.concat() {

@@ -22,14 +22,17 @@ impl Diagnostic for Failure {
     }
 
     fn hint(&self) -> Option<String> {
-        matches!(self, Self::Time { .. }).then(|| "--timeout gives it more, such as --timeout 5m".to_owned())
+        matches!(self, Self::Time { .. })
+            .then(|| "--timeout gives it more, such as --timeout 5m".to_owned())
     }
 }
 
 impl Diagnostic for ActionError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Describe(Failure::Start(_)) | Self::Load(LoadError::AddressSpace(_)) => Exit::Configuration,
+            Self::Describe(Failure::Start(_)) | Self::Load(LoadError::AddressSpace(_)) => {
+                Exit::Configuration
+            }
             _ => Exit::Component,
         }
     }
@@ -61,7 +64,10 @@ impl Diagnostic for ArtifactError {
             Self::NotAComponent { .. } => Exit::Component,
             Self::Host { .. } => Exit::Configuration,
             Self::Key { .. } | Self::Io { .. } => Exit::Io,
-            Self::Unauthorized { .. } | Self::Denied { .. } | Self::Realm { .. } | Self::Credentials { .. } => Exit::Login,
+            Self::Unauthorized { .. }
+            | Self::Denied { .. }
+            | Self::Realm { .. }
+            | Self::Credentials { .. } => Exit::Login,
             Self::TooManyRequests { .. } | Self::Refused { .. } => Exit::Refused,
             Self::Server { .. } | Self::Protocol { .. } => Exit::Server,
             Self::Tls { .. } | Self::Unreachable { .. } => Exit::Connection,

@@ -1,10 +1,12 @@
-//! Every way a command can fail that is not a bug: one error type, whose kinds have an exit code with a meaning.
+//! Every way a command can fail that is not a bug: one error type, whose kinds have an exit code
+//! with a meaning.
 //!
-//! The errors of a room are a type of its own, beside its code, and say by [`Diagnostic`] what they mean for the process;
-//! [`ExpectedError`] only gathers the types. So a new way to fail is one more variant of its room's, and nothing here.
+//! The errors of a room are a type of its own, beside its code, and say by [`Diagnostic`] what they
+//! mean for the process; [`ExpectedError`] only gathers the types. So a new way to fail is one more
+//! variant of its room's, and nothing here.
 //!
-//! Messages are fragments in lower case that read well after `error: `: what happened, and to which thing. What to do next is either
-//! in the cause, in the words of the host, or a hint.
+//! Messages are fragments in lower case that read well after `error: `: what happened, and to which
+//! thing. What to do next is either in the cause, in the words of the host, or a hint.
 
 mod diagnostic;
 mod exit;
@@ -108,7 +110,10 @@ impl ExpectedError {
     }
 
     /// For `map_err`: what was tried with what is no path.
-    pub fn io_on(what: &'static str, thing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn io_on(
+        what: &'static str,
+        thing: impl Into<String>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let thing = thing.into();
         move |source| IoError { what, thing, source }.into()
     }

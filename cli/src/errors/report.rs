@@ -32,8 +32,16 @@ impl ExpectedError {
         }
         if let Self::Failed(failure) = self {
             for frames in failure.trace().chunk_by(|one, next| one == next) {
-                let times = if frames.len() > 1 { format!(", {} times", frames.len()) } else { String::new() };
-                let _ = writeln!(text, "  at {}{times}", printable(frames.first().map_or("", String::as_str)));
+                let times = if frames.len() > 1 {
+                    format!(", {} times", frames.len())
+                } else {
+                    String::new()
+                };
+                let _ = writeln!(
+                    text,
+                    "  at {}{times}",
+                    printable(frames.first().map_or("", String::as_str))
+                );
             }
             if let Failure::Limit { said: Some(said), .. } = failure {
                 let _ = writeln!(text, "  it said last: {}", indented(said));
@@ -75,14 +83,19 @@ mod tests {
         let report = error.report(Console::plain());
         assert_eq!(
             report,
-            "error: cannot read hello\n  caused by: is a directory\n  hint: name the component's file; `keynet-inference build` makes it from a project's folder\n"
+            "error: cannot read hello\n  caused by: is a directory\n  hint: name the component's \
+                file; `keynet-inference build` makes it from a project's folder\n"
         );
         assert_eq!((error.exit(), error.kind()), (Exit::Io, "io"));
     }
 
     #[test]
     fn a_report_shows_no_secret() {
-        let error = ExpectedError::from(ProjectError::Artifact("the password=abcdef of https://ada:hunter2@host".to_owned()));
+        let error = ExpectedError::from(ProjectError::Artifact(
+            "the password=abcdef of \
+            https://ada:hunter2@host"
+                .to_owned(),
+        ));
         for text in [error.report(Console::plain()), error.one_line()] {
             assert!(!text.contains("abcdef") && !text.contains("hunter2"), "{text}");
         }
@@ -94,7 +107,11 @@ mod tests {
             reason: "it divided by zero".into(),
             trace: ["f", "f", "main"].map(str::to_owned).into(),
         });
-        assert_eq!(error.report(Console::plain()), "error: the action trapped: it divided by zero\n  at f, 2 times\n  at main\n");
+        assert_eq!(
+            error.report(Console::plain()),
+            "error: the action trapped: it divided by \
+            zero\n  at f, 2 times\n  at main\n"
+        );
         assert_eq!(error.kind(), "trap");
     }
 }

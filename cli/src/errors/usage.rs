@@ -35,7 +35,10 @@ pub enum UsageError {
 
 impl UsageError {
     /// What is wrong with the parameters in a file or flag.
-    pub fn parameters(origin: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn parameters(
+        origin: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         Self::Parameters { origin: origin.into(), source: source.into() }
     }
 }

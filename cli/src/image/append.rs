@@ -51,12 +51,22 @@ impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unlabelled => {
-                write!(f, "the base does not say which engine it has (label {}): is it made by `image base`?", label::ENGINE)
+                write!(
+                    f,
+                    "the base does not say which engine it has (label {}): is it made by \
+                    `image base`?",
+                    label::ENGINE
+                )
             }
-            Self::UnknownCpu(cpu) => write!(f, "the base is for processors that this version does not know: {cpu}"),
+            Self::UnknownCpu(cpu) => write!(
+                f,
+                "the base is for processors that this version does \
+                not know: {cpu}"
+            ),
             Self::Engine { base, cpu } => write!(
                 f,
-                "the engine of the base (version {base}, {cpu}) is not the one that this keynet-inference ({}) compiles for: make the base with \
+                "the engine of the base (version {base}, {cpu}) is not the one that this \
+                    keynet-inference ({}) compiles for: make the base with \
                  this version, or use the version that made the base",
                 env!("CARGO_PKG_VERSION")
             ),
@@ -64,11 +74,16 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Puts `action` on `base`. It is compiled as the base says, in a child process with the limits of `host`.
+/// Puts `action` on `base`. It is compiled as the base says, in a child process with the limits of
+/// `host`.
 ///
 /// # Errors
 /// The action cannot be compiled.
-pub async fn append(base: &mut Image, action: Action<'_>, host: &HostConfig) -> Result<Appended, ImageError> {
+pub async fn append(
+    base: &mut Image,
+    action: Action<'_>,
+    host: &HostConfig,
+) -> Result<Appended, ImageError> {
     let time = Time::from_environment()?;
     let digest = Digest::of(action.component);
     let mut tree = Tree::default();
@@ -77,7 +92,8 @@ pub async fn append(base: &mut Image, action: Action<'_>, host: &HostConfig) -> 
         Ok((precompiler, cpu)) => {
             let compile = |source| ImageError::Compile { cpu: cpu.to_string(), source };
             let mut code = precompiler.code(action.component, &digest).await.map_err(compile)?;
-            let content = BakedCode::content(&mut code, &digest, &precompiler.hash()).map_err(|error| compile(error.into()))?;
+            let content = BakedCode::content(&mut code, &digest, &precompiler.hash())
+                .map_err(|error| compile(error.into()))?;
             tree.put(&ACTION.replace(".wasm", ".cwasm"), Entry::File(content));
             Appended::Compiled(cpu)
         }
@@ -89,8 +105,13 @@ pub async fn append(base: &mut Image, action: Action<'_>, host: &HostConfig) -> 
 }
 
 /// What compiles for the engine in `base`.
-fn compiler(base: &Image, host: &HostConfig) -> Result<Result<(Precompiler, Cpu), Mismatch>, ImageError> {
-    let Some(engine) = base.config().label(label::ENGINE) else { return Ok(Err(Mismatch::Unlabelled)) };
+fn compiler(
+    base: &Image,
+    host: &HostConfig,
+) -> Result<Result<(Precompiler, Cpu), Mismatch>, ImageError> {
+    let Some(engine) = base.config().label(label::ENGINE) else {
+        return Ok(Err(Mismatch::Unlabelled));
+    };
     let cpu = match base.config().label(label::CPU) {
         None => host.cpu,
         Some(name) => match name.parse() {
@@ -102,7 +123,8 @@ fn compiler(base: &Image, host: &HostConfig) -> Result<Result<(Precompiler, Cpu)
     if precompiler.hash().to_string() == engine {
         return Ok(Ok((precompiler, cpu)));
     }
-    let version = base.config().label(label::VERSION).unwrap_or("unknown").chars().take(40).collect();
+    let version =
+        base.config().label(label::VERSION).unwrap_or("unknown").chars().take(40).collect();
     Ok(Err(Mismatch::Engine { base: version, cpu }))
 }
 

@@ -1,8 +1,11 @@
-//! An image that is put together here: its config, and layers that are made now or lie in a base's registry or layout.
+//! An image that is put together here: its config, and layers that are made now or lie in a base's
+//! registry or layout.
 
 use bytes::Bytes;
 use keynet_host::Digest;
-use keynet_host::artifact::{ArtifactError, ArtifactRef, Blob, Content, RawManifest, RegistryOptions, Store, Target};
+use keynet_host::artifact::{
+    ArtifactError, ArtifactRef, Blob, Content, RawManifest, RegistryOptions, Store, Target,
+};
 use serde_json::{Map, Value, json};
 
 use super::ImageError;
@@ -13,7 +16,10 @@ use super::time::Time;
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-const LISTS: [&str; 2] = ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+const LISTS: [&str; 2] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
 
 /// The most bytes a config may have that is read.
 const MAX_CONFIG: u64 = 8 << 20;
@@ -50,11 +56,15 @@ impl Image {
         Self { config, layers: Vec::new(), annotations: Map::new(), docker: false, origin: None }
     }
 
-    /// The one that `reference` names; of several platforms that of this machine. Its layers stay where they are.
+    /// The one that `reference` names; of several platforms that of this machine. Its layers stay
+    /// where they are.
     ///
     /// # Errors
     /// There is none, it is no container image, or one for other machines.
-    pub async fn load(reference: &ArtifactRef, options: &RegistryOptions) -> Result<Self, ImageError> {
+    pub async fn load(
+        reference: &ArtifactRef,
+        options: &RegistryOptions,
+    ) -> Result<Self, ImageError> {
         let no_base = |why: String| ImageError::Base { reference: reference.to_string(), why };
         let store = Store::open(reference, options)?;
         let mut manifest = store.manifest(reference.target()).await?;
@@ -68,23 +78,48 @@ impl Image {
             other => return Err(no_base(format!("it is no container image but {other}"))),
         };
         let text = parse(&manifest).map_err(no_base)?;
-        let described = text.get("config").and_then(blob_of).ok_or_else(|| no_base("its manifest names no config".to_owned()))?;
-        let config = Config::parse(&store.blob_bytes(&described, MAX_CONFIG).await?).map_err(no_base)?;
-        let layers = text.get("layers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let described = text.get("config").and_then(blob_of).ok_or_else(|| {
+            no_base(
+                "its manifest \
+            names no config"
+                    .to_owned(),
+            )
+        })?;
+        let config =
+            Config::parse(&store.blob_bytes(&described, MAX_CONFIG).await?).map_err(no_base)?;
+        let layers =
+            text.get("layers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let part = |layer: &Value| {
-            Some(Part { description: layer.as_object()?.clone(), blob: blob_of(layer)?, bytes: Source::Kept(store.clone()) })
+            Some(Part {
+                description: layer.as_object()?.clone(),
+                blob: blob_of(layer)?,
+                bytes: Source::Kept(store.clone()),
+            })
         };
         let layers = layers.iter().map(part).collect::<Option<Vec<_>>>();
-        let layers = layers.ok_or_else(|| no_base("its manifest names a layer without digest or size".to_owned()))?;
+        let layers = layers.ok_or_else(|| {
+            no_base("its manifest names a layer without digest or size".to_owned())
+        })?;
         if layers.len() != config.layers() {
-            return Err(no_base(format!("its manifest has {} layers, its config {}", layers.len(), config.layers())));
+            return Err(no_base(format!(
+                "its manifest has {} layers, its config {}",
+                layers.len(),
+                config.layers()
+            )));
         }
         let here = format!("linux/{}", architecture());
         if config.platform() != here {
             return Err(no_base(format!("it is for {}, not for {here}", config.platform())));
         }
-        let annotations = text.get("annotations").and_then(Value::as_object).cloned().unwrap_or_default();
-        Ok(Self { config, layers, annotations, docker, origin: Some((reference.clone(), manifest.digest())) })
+        let annotations =
+            text.get("annotations").and_then(Value::as_object).cloned().unwrap_or_default();
+        Ok(Self {
+            config,
+            layers,
+            annotations,
+            docker,
+            origin: Some((reference.clone(), manifest.digest())),
+        })
     }
 
     /// Its config.
@@ -120,12 +155,17 @@ impl Image {
         self.layers.iter().map(|layer| layer.blob.size).sum()
     }
 
-    /// Writes it to the registry or layout that `to` names, and answers the digest of its manifest. Layers of the base that are there
-    /// already, or that the registry takes from another of its repositories, are not moved.
+    /// Writes it to the registry or layout that `to` names, and answers the digest of its manifest.
+    /// Layers of the base that are there already, or that the registry takes from another of its
+    /// repositories, are not moved.
     ///
     /// # Errors
     /// Of the registries or layouts.
-    pub async fn write(&self, to: &ArtifactRef, options: &RegistryOptions) -> Result<Digest, ImageError> {
+    pub async fn write(
+        &self,
+        to: &ArtifactRef,
+        options: &RegistryOptions,
+    ) -> Result<Digest, ImageError> {
         let store = Store::open(to, options)?;
         for layer in &self.layers {
             put(&store, layer).await?;
@@ -137,14 +177,17 @@ impl Image {
     }
 
     fn manifest(&self, config: &Blob) -> RawManifest {
-        let (media_type, config_type) = if self.docker { (DOCKER_MANIFEST, DOCKER_CONFIG) } else { (OCI_MANIFEST, OCI_CONFIG) };
+        let (media_type, config_type) =
+            if self.docker { (DOCKER_MANIFEST, DOCKER_CONFIG) } else { (OCI_MANIFEST, OCI_CONFIG) };
         let mut manifest = json!({
             "schemaVersion": 2,
             "mediaType": media_type,
             "config": description(config_type, config),
             "layers": self.layers.iter().map(|layer| &layer.description).collect::<Vec<_>>(),
         });
-        if let Some(manifest) = manifest.as_object_mut().filter(|_| !self.docker && !self.annotations.is_empty()) {
+        if let Some(manifest) =
+            manifest.as_object_mut().filter(|_| !self.docker && !self.annotations.is_empty())
+        {
             manifest.insert("annotations".to_owned(), self.annotations.clone().into());
         }
         RawManifest { media_type: media_type.to_owned(), bytes: manifest.to_string().into() }
@@ -153,7 +196,9 @@ impl Image {
 
 async fn put(store: &Store, layer: &Part) -> Result<(), ArtifactError> {
     let from = match &layer.bytes {
-        Source::Made(bytes) => return store.put_blob(&layer.blob, &Content::Bytes(bytes.clone())).await,
+        Source::Made(bytes) => {
+            return store.put_blob(&layer.blob, &Content::Bytes(bytes.clone())).await;
+        }
         Source::Kept(from) => from,
     };
     if store.has_blob(&layer.blob).await? || mounted(store, from, &layer.blob).await? {
@@ -170,25 +215,36 @@ async fn put(store: &Store, layer: &Part) -> Result<(), ArtifactError> {
 /// Whether the registry took the blob from another of its repositories.
 async fn mounted(store: &Store, from: &Store, blob: &Blob) -> Result<bool, ArtifactError> {
     match (store.reference(), from.reference()) {
-        (ArtifactRef::Registry(to), ArtifactRef::Registry(from)) if to.host == from.host && to.repository != from.repository => {
+        (ArtifactRef::Registry(to), ArtifactRef::Registry(from))
+            if to.host == from.host && to.repository != from.repository =>
+        {
             store.mount_blob(blob, &from.repository).await
         }
         _ => Ok(false),
     }
 }
 
-fn failed(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> ArtifactError {
+fn failed(
+    doing: &'static str,
+    path: &std::path::Path,
+) -> impl FnOnce(std::io::Error) -> ArtifactError {
     let path = path.to_owned();
     move |answered| ArtifactError::Io { doing, path, answered }
 }
 
 fn parse(manifest: &RawManifest) -> Result<Value, String> {
-    serde_json::from_slice(&manifest.bytes).map_err(|error| format!("its manifest cannot be read: {error}"))
+    serde_json::from_slice(&manifest.bytes).map_err(|error| {
+        format!(
+            "its manifest cannot be read: \
+        {error}"
+        )
+    })
 }
 
 /// The manifest for this machine in a list of manifests.
 fn of_this_platform(list: &Value) -> Result<Digest, String> {
-    let manifests = list.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let manifests =
+        list.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let platform = |manifest: &Value| {
         let part = |name: &str| Some(manifest.get("platform")?.get(name)?.as_str()?.to_owned());
         Some(format!("{}/{}", part("os")?, part("architecture")?))
@@ -198,9 +254,14 @@ fn of_this_platform(list: &Value) -> Result<Digest, String> {
     let only = manifests.first().filter(|only| manifests.len() == 1 && platform(only).is_none());
     let manifest = found.or(only).ok_or_else(|| {
         let there: Vec<_> = manifests.iter().filter_map(platform).collect();
-        format!("it is not for {here} but for {}", if there.is_empty() { "nothing".to_owned() } else { there.join(", ") })
+        format!(
+            "it is not for {here} but for {}",
+            if there.is_empty() { "nothing".to_owned() } else { there.join(", ") }
+        )
     })?;
-    blob_of(manifest).map(|blob| blob.digest).ok_or_else(|| "its list of platforms cannot be read".to_owned())
+    blob_of(manifest)
+        .map(|blob| blob.digest)
+        .ok_or_else(|| "its list of platforms cannot be read".to_owned())
 }
 
 fn blob_of(description: &Value) -> Option<Blob> {
@@ -209,7 +270,8 @@ fn blob_of(description: &Value) -> Option<Blob> {
 }
 
 fn description(media_type: &str, blob: &Blob) -> Map<String, Value> {
-    let description = json!({ "mediaType": media_type, "digest": blob.digest.to_string(), "size": blob.size });
+    let description =
+        json!({ "mediaType": media_type, "digest": blob.digest.to_string(), "size": blob.size });
     description.as_object().cloned().unwrap_or_default()
 }
 
@@ -225,11 +287,17 @@ mod tests {
         let other = D.replace('a', "b");
         let list = json!({ "manifests": [entry("windows", architecture(), &other), entry("linux", architecture(), D)] });
         assert_eq!(of_this_platform(&list).unwrap().to_string(), D);
-        let list = json!({ "manifests": [entry("linux", "s390x", D), entry("windows", "amd64", D)] });
+        let list =
+            json!({ "manifests": [entry("linux", "s390x", D), entry("windows", "amd64", D)] });
         let error = of_this_platform(&list).unwrap_err();
         assert!(error.ends_with("but for linux/s390x, windows/amd64"), "{error}");
         // An index that umoci or skopeo made of one image says no platform.
-        assert_eq!(of_this_platform(&json!({ "manifests": [{ "digest": D, "size": 1 }] })).unwrap().to_string(), D);
+        assert_eq!(
+            of_this_platform(&json!({ "manifests": [{ "digest": D, "size": 1 }] }))
+                .unwrap()
+                .to_string(),
+            D
+        );
         assert!(of_this_platform(&json!({})).is_err());
     }
 }

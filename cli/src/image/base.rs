@@ -48,10 +48,20 @@ pub fn base(root: &Root) -> Result<Image, ImageError> {
 
 /// A Containerfile that makes the same of a folder with `root/` in it.
 pub fn containerfile(root: &Root) -> String {
-    let arguments = [("CPU", root.cpu.to_string()), ("ENGINE", root.identity.engine.clone()), ("VERSION", root.identity.version.clone())];
-    arguments
-        .iter()
-        .fold(CONTAINERFILE.to_owned(), |file, (name, value)| file.replace(&format!("\nARG {name}\n"), &format!("\nARG {name}={value}\n")))
+    let arguments = [
+        ("CPU", root.cpu.to_string()),
+        ("ENGINE", root.identity.engine.clone()),
+        ("VERSION", root.identity.version.clone()),
+    ];
+    arguments.iter().fold(CONTAINERFILE.to_owned(), |file, (name, value)| {
+        file.replace(
+            &format!("\nARG {name}\n"),
+            &format!(
+                "\nARG \
+            {name}={value}\n"
+            ),
+        )
+    })
 }
 
 /// Writes `root` and its Containerfile into `folder`.

@@ -1,5 +1,5 @@
-//! The config of an image: what is run, as whom, with which variables. Kept as JSON, so that what a base says beyond what is known here
-//! stays as it is.
+//! The config of an image: what is run, as whom, with which variables. Kept as JSON, so that what a
+//! base says beyond what is known here stays as it is.
 
 use serde_json::{Map, Value, json};
 
@@ -22,8 +22,10 @@ pub struct Config(Map<String, Value>);
 impl Config {
     /// Of a base without layers.
     pub fn base(root: &Root, time: Time) -> Self {
-        let environment: Vec<_> = environment(root).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let labels: Map<_, _> = labels(root).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let environment: Vec<_> =
+            environment(root).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let labels: Map<_, _> =
+            labels(root).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let config = json!({
             "architecture": architecture(),
             "os": "linux",
@@ -48,16 +50,30 @@ impl Config {
     /// # Errors
     /// It is none; in words.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let config: Map<_, _> = serde_json::from_slice(text).map_err(|error| format!("its config cannot be read: {error}"))?;
-        let list = |value: Option<&Value>| value.is_none_or(|value| value.is_array() || value.is_null());
-        let object = |value: Option<&Value>| value.is_none_or(|value| value.is_object() || value.is_null());
+        let config: Map<_, _> = serde_json::from_slice(text).map_err(|error| {
+            format!(
+                "its config \
+            cannot be read: {error}"
+            )
+        })?;
+        let list =
+            |value: Option<&Value>| value.is_none_or(|value| value.is_array() || value.is_null());
+        let object =
+            |value: Option<&Value>| value.is_none_or(|value| value.is_object() || value.is_null());
         let inner = config.get("config");
-        let sound = config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).is_some_and(Value::is_array)
+        let sound = config
+            .get("rootfs")
+            .and_then(|rootfs| rootfs.get("diff_ids"))
+            .is_some_and(Value::is_array)
             && list(config.get("history"))
             && object(inner)
             && object(inner.and_then(|inner| inner.get("Labels")))
             && list(inner.and_then(|inner| inner.get("Env")));
-        if sound { Ok(Self(config)) } else { Err("its config is not that of a container image".to_owned()) }
+        if sound {
+            Ok(Self(config))
+        } else {
+            Err("its config is not that of a container image".to_owned())
+        }
     }
 
     /// Its text.
@@ -78,7 +94,11 @@ impl Config {
 
     /// How many layers it names.
     pub fn layers(&self) -> usize {
-        self.0.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array).map_or(0, Vec::len)
+        self.0
+            .get("rootfs")
+            .and_then(|rootfs| rootfs.get("diff_ids"))
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len)
     }
 
     /// Sets a label.
@@ -91,8 +111,13 @@ impl Config {
     pub fn set_variable(&mut self, name: &str, value: &str) {
         let line = Value::from(format!("{name}={value}"));
         let start = format!("{name}=");
-        let Some(lines) = self.inner("Env", json!([])).and_then(Value::as_array_mut) else { return };
-        match lines.iter_mut().find(|line| line.as_str().is_some_and(|line| line.starts_with(&start))) {
+        let Some(lines) = self.inner("Env", json!([])).and_then(Value::as_array_mut) else {
+            return;
+        };
+        match lines
+            .iter_mut()
+            .find(|line| line.as_str().is_some_and(|line| line.starts_with(&start)))
+        {
             Some(old) => *old = line,
             None => lines.push(line),
         }
@@ -101,7 +126,11 @@ impl Config {
     /// Names one more layer, made by `command`.
     pub fn add_layer(&mut self, layer: &Layer, command: &str, time: Time) {
         self.0.insert("created".to_owned(), time.text().into());
-        let diff_ids = self.0.get_mut("rootfs").and_then(|rootfs| rootfs.get_mut("diff_ids")).and_then(Value::as_array_mut);
+        let diff_ids = self
+            .0
+            .get_mut("rootfs")
+            .and_then(|rootfs| rootfs.get_mut("diff_ids"))
+            .and_then(Value::as_array_mut);
         diff_ids.into_iter().for_each(|ids| ids.push(layer.diff_id.to_string().into()));
         let history = or_insert(&mut self.0, "history", json!([]));
         let entry = json!({ "created": time.text(), "created_by": command });
@@ -141,7 +170,12 @@ pub fn labels(root: &Root) -> [(&'static str, String); 8] {
         (label::CPU, root.cpu.to_string()),
         (label::ENGINE, root.identity.engine.clone()),
         (label::VERSION, root.identity.version.clone()),
-        ("org.opencontainers.image.description", "Runs inference actions: WebAssembly components in a sandbox".to_owned()),
+        (
+            "org.opencontainers.image.description",
+            "Runs inference actions: WebAssembly components \
+            in a sandbox"
+                .to_owned(),
+        ),
         ("org.opencontainers.image.licenses", env!("CARGO_PKG_LICENSE").to_owned()),
         ("org.opencontainers.image.source", env!("CARGO_PKG_REPOSITORY").to_owned()),
         ("org.opencontainers.image.title", "keynet-runtime".to_owned()),
@@ -204,15 +238,22 @@ mod tests {
         config.set_label("a", "b");
         config.add_layer(&layer(), "test", Time::from_environment().unwrap());
         let all: Value = serde_json::from_slice(&config.text()).unwrap();
-        assert_eq!(all["config"]["Env"], json!(["A=1", "KEYNET_ACTION=/action/action.wasm", "B=2"]));
-        assert_eq!((&all["config"]["Healthcheck"]["Test"], &all["x"]), (&json!(["CMD"]), &json!(1)));
+        assert_eq!(
+            all["config"]["Env"],
+            json!(["A=1", "KEYNET_ACTION=/action/action.wasm", "B=2"])
+        );
+        assert_eq!(
+            (&all["config"]["Healthcheck"]["Test"], &all["x"]),
+            (&json!(["CMD"]), &json!(1))
+        );
         assert_eq!(all["config"]["Labels"], json!({"a": "b"}));
         assert_eq!((config.layers(), all["history"].as_array().unwrap().len()), (2, 1));
     }
 
     #[test]
     fn a_config_that_is_empty_or_strange_is_no_panic() {
-        let mut config = Config::parse(br#"{"rootfs":{"diff_ids":[]},"config":null,"history":null}"#).unwrap();
+        let mut config =
+            Config::parse(br#"{"rootfs":{"diff_ids":[]},"config":null,"history":null}"#).unwrap();
         config.set_variable("A", "1");
         config.add_layer(&layer(), "test", Time::from_environment().unwrap());
         assert_eq!((config.layers(), config.platform().as_str()), (1, "unknown/unknown"));
@@ -234,7 +275,10 @@ mod tests {
         let file = crate::image::base::containerfile(&root());
         let has = |line: String| assert!(file.lines().any(|own| own == line), "{line}");
         for (name, value) in environment(&root()) {
-            has(format!("ENV {name}={}", if name == "KEYNET_CPU" { "$CPU".to_owned() } else { value }));
+            has(format!(
+                "ENV {name}={}",
+                if name == "KEYNET_CPU" { "$CPU".to_owned() } else { value }
+            ));
         }
         for (name, value) in labels(&root()) {
             let value = match name {
@@ -251,7 +295,13 @@ mod tests {
         has("EXPOSE 8080".to_owned());
         has("ARG ENGINE=sha256:1".to_owned());
         has("ARG CPU=x86-64-v3".to_owned());
-        assert_eq!(file.lines().filter(|line| line.starts_with("ENV ")).count(), environment(&root()).len());
-        assert_eq!(file.lines().filter(|line| line.starts_with("LABEL ")).count(), labels(&root()).len());
+        assert_eq!(
+            file.lines().filter(|line| line.starts_with("ENV ")).count(),
+            environment(&root()).len()
+        );
+        assert_eq!(
+            file.lines().filter(|line| line.starts_with("LABEL ")).count(),
+            labels(&root()).len()
+        );
     }
 }

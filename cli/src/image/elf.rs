@@ -1,7 +1,9 @@
-//! What a program for Linux says about itself: how it is loaded, and which shared libraries it needs.
+//! What a program for Linux says about itself: how it is loaded, and which shared libraries it
+//! needs.
 //!
-//! Read from its headers, by the crate that reads wasmtime's own files; nothing is run. (The system's loader could be asked with
-//! `ld.so --list`, but it prefers libraries for this machine's processor, which another machine may not have.)
+//! Read from its headers, by the crate that reads wasmtime's own files; nothing is run. (The
+//! system's loader could be asked with `ld.so --list`, but it prefers libraries for this machine's
+//! processor, which another machine may not have.)
 
 use object::LittleEndian;
 use object::elf::{self, FileHeader64, ProgramHeader64};
@@ -15,7 +17,8 @@ type Segment = ProgramHeader64<LittleEndian>;
 pub struct Needs {
     /// The processor it is for, as ELF numbers them.
     pub machine: u16,
-    /// The loader that starts it (`PT_INTERP`); none for a library or a program that is linked statically.
+    /// The loader that starts it (`PT_INTERP`); none for a library or a program that is linked
+    /// statically.
     pub loader: Option<String>,
     /// Names of shared libraries (`DT_NEEDED`), in its order.
     pub libraries: Vec<String>,
@@ -35,13 +38,18 @@ pub fn needs(file: &[u8]) -> Result<Needs, String> {
             needs.loader = Some(text(loader)?);
         }
         if let Some(entries) = segment.dynamic(LittleEndian, file).map_err(damaged)? {
-            let entries: Vec<_> = entries.iter().map(|entry| (entry.tag(LittleEndian), entry.val(LittleEndian))).collect();
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|entry| (entry.tag(LittleEndian), entry.val(LittleEndian)))
+                .collect();
             let entries = entries.split(|(tag, _)| *tag == elf::DT_NULL).next().unwrap_or_default();
             let names = Names::find(file, segments, entries)?;
             for (tag, at) in entries {
                 match *tag {
                     elf::DT_NEEDED => needs.libraries.push(names.at(*at)?),
-                    elf::DT_RUNPATH | elf::DT_RPATH => needs.folders.extend(names.at(*at)?.split(':').map(str::to_owned)),
+                    elf::DT_RUNPATH | elf::DT_RPATH => {
+                        needs.folders.extend(names.at(*at)?.split(':').map(str::to_owned))
+                    }
                     _ => {}
                 }
             }
@@ -50,16 +58,23 @@ pub fn needs(file: &[u8]) -> Result<Needs, String> {
     Ok(needs)
 }
 
-/// The program without what is not loaded: symbols and debugging information, and the list of sections that names them. What runs is
-/// the same, byte by byte.
+/// The program without what is not loaded: symbols and debugging information, and the list of
+/// sections that names them. What runs is the same, byte by byte.
 ///
 /// # Errors
 /// As [`needs`].
 pub fn strip(mut file: Vec<u8>) -> Result<Vec<u8>, String> {
     let (header, segments) = headers(&file)?;
-    let ends = segments.iter().map(|segment| segment.file_range(LittleEndian)).map(|(from, size)| from.saturating_add(size));
+    let ends = segments
+        .iter()
+        .map(|segment| segment.file_range(LittleEndian))
+        .map(|(from, size)| from.saturating_add(size));
     let table = header.e_phoff.get(LittleEndian).saturating_add(size_of_val(segments) as u64);
-    let end = usize::try_from(ends.max().unwrap_or(0).max(table)).map_err(|_| "it is damaged: a segment ends beyond it".to_owned())?;
+    let end = usize::try_from(ends.max().unwrap_or(0).max(table)).map_err(|_| {
+        "it is damaged: a \
+        segment ends beyond it"
+            .to_owned()
+    })?;
     if end > file.len() {
         return Err("it is damaged: a segment ends beyond it".to_owned());
     }
@@ -70,12 +85,20 @@ pub fn strip(mut file: Vec<u8>) -> Result<Vec<u8>, String> {
     Ok(file)
 }
 
-/// `e_shoff`, and `e_shnum` with `e_shstrndx`: where the list of sections is, in the header of a 64-bit file.
+/// `e_shoff`, and `e_shnum` with `e_shstrndx`: where the list of sections is, in the header of a
+/// 64-bit file.
 const SECTION_FIELDS: [(usize, usize); 2] = [(0x28, 8), (0x3c, 4)];
 
 fn headers(file: &[u8]) -> Result<(&Header, &[Segment]), String> {
-    let header = Header::parse(file).map_err(|error| format!("it is no program for 64-bit Linux: {error}"))?;
-    header.endian().map_err(|error| format!("it is for processors of another byte order: {error}"))?;
+    let header = Header::parse(file).map_err(|error| {
+        format!(
+            "it is no program for 64-bit Linux: \
+        {error}"
+        )
+    })?;
+    header
+        .endian()
+        .map_err(|error| format!("it is for processors of another byte order: {error}"))?;
     Ok((header, header.program_headers(LittleEndian, file).map_err(damaged)?))
 }
 
@@ -83,16 +106,28 @@ fn headers(file: &[u8]) -> Result<(&Header, &[Segment]), String> {
 struct Names<'file>(&'file [u8]);
 
 impl<'file> Names<'file> {
-    fn find(file: &'file [u8], segments: &[Segment], entries: &[(i64, u64)]) -> Result<Self, String> {
-        let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map_or(0, |(_, value)| *value);
+    fn find(
+        file: &'file [u8],
+        segments: &[Segment],
+        entries: &[(i64, u64)],
+    ) -> Result<Self, String> {
+        let value =
+            |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map_or(0, |(_, value)| *value);
         let (address, size) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ));
         let loaded = segments.iter().filter(|segment| segment.p_type(LittleEndian) == elf::PT_LOAD);
-        let found = loaded.filter_map(|segment| segment.data_range(LittleEndian, file, address, size).ok().flatten()).next();
+        let found = loaded
+            .filter_map(|segment| {
+                segment.data_range(LittleEndian, file, address, size).ok().flatten()
+            })
+            .next();
         found.map(Self).ok_or_else(|| "it is damaged: its table of names is missing".to_owned())
     }
 
     fn at(&self, at: u64) -> Result<String, String> {
-        let name = usize::try_from(at).ok().and_then(|at| self.0.get(at..)).and_then(|rest| rest.split(|byte| *byte == 0).next());
+        let name = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.0.get(at..))
+            .and_then(|rest| rest.split(|byte| *byte == 0).next());
         text(name.ok_or("it is damaged: a name lies outside its table")?)
     }
 }
@@ -121,7 +156,11 @@ mod tests {
     fn a_programs_needs_are_what_the_loader_finds() {
         let needs = needs(&this_test()).unwrap();
         let loader = needs.loader.unwrap();
-        let listed = Command::new(loader).arg("--list").arg(std::env::current_exe().unwrap()).output().unwrap();
+        let listed = Command::new(loader)
+            .arg("--list")
+            .arg(std::env::current_exe().unwrap())
+            .output()
+            .unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();
         assert!(!needs.libraries.is_empty());
         for library in needs.libraries {
@@ -135,13 +174,21 @@ mod tests {
         let stripped = strip(whole.clone()).unwrap();
         assert!(stripped.len() < whole.len());
         assert_eq!(needs(&stripped).unwrap(), needs(&whole).unwrap());
-        assert_eq!(strip(stripped.clone()).unwrap(), stripped, "there is nothing left to take away");
+        assert_eq!(
+            strip(stripped.clone()).unwrap(),
+            stripped,
+            "there is nothing left to take away"
+        );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stripped");
         std::fs::write(&path, stripped).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let ran = Command::new(path).args(["--list", "--format", "terse"]).output().unwrap();
-        assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("a_stripped_program"), "{ran:?}");
+        assert!(
+            ran.status.success()
+                && String::from_utf8_lossy(&ran.stdout).contains("a_stripped_program"),
+            "{ran:?}"
+        );
     }
 
     #[test]

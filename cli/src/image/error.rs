@@ -14,7 +14,8 @@ use crate::errors::{Diagnostic, Exit, ExpectedError};
 #[non_exhaustive]
 pub enum ImageError {
     /// There is no `keynet-runtime` to put into it.
-    #[error("there is no keynet-runtime at {}: build it with `cargo build --release -p keynet-host`, or name it with --runtime", .0.display())]
+    #[error("there is no keynet-runtime at {}: build it with `cargo build --release -p \
+        keynet-host`, or name it with --runtime", .0.display())]
     NoRuntime(PathBuf),
     /// A program or library that is not one, or not for this kind of system.
     #[error("{}: {why}", path.display())]
@@ -35,7 +36,10 @@ pub enum ImageError {
         looked: String,
     },
     /// No certificate authorities to trust.
-    #[error("no file of certificate authorities was found: install ca-certificates, or name one with --ca-certificates")]
+    #[error(
+        "no file of certificate authorities was found: install ca-certificates, or name one \
+        with --ca-certificates"
+    )]
     NoCertificates,
     /// The runtime does not say what it is.
     #[error(transparent)]

@@ -39,7 +39,9 @@ impl Layer {
 }
 
 fn pack(tree: &Tree, time: Time) -> io::Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::with_capacity(usize::try_from(tree.size()).unwrap_or(0) + (64 << 10)));
+    let mut tar = tar::Builder::new(Vec::with_capacity(
+        usize::try_from(tree.size()).unwrap_or(0) + (64 << 10),
+    ));
     for (path, entry) in tree.entries() {
         let mut header = Header::new_ustar();
         header.set_mode(entry.mode());
@@ -62,7 +64,10 @@ fn pack(tree: &Tree, time: Time) -> io::Result<Vec<u8>> {
 /// No name, no time and no system in the header.
 fn compress(tar: &[u8]) -> io::Result<Vec<u8>> {
     const UNKNOWN_SYSTEM: u8 = 255;
-    let mut gzip = GzBuilder::new().mtime(0).operating_system(UNKNOWN_SYSTEM).write(Vec::new(), Compression::new(6));
+    let mut gzip = GzBuilder::new()
+        .mtime(0)
+        .operating_system(UNKNOWN_SYSTEM)
+        .write(Vec::new(), Compression::new(6));
     gzip.write_all(tar)?;
     gzip.finish()
 }
@@ -77,7 +82,10 @@ mod tests {
     fn tree(order: &[usize]) -> Tree {
         let files = [("b/two", b"2".to_vec()), ("a", b"1".to_vec()), ("b/one", vec![7; 100_000])];
         let mut tree = Tree::default();
-        order.iter().map(|at| files[*at].clone()).for_each(|(path, content)| tree.put(path, Entry::File(content)));
+        order
+            .iter()
+            .map(|at| files[*at].clone())
+            .for_each(|(path, content)| tree.put(path, Entry::File(content)));
         tree
     }
 
@@ -105,8 +113,14 @@ mod tests {
         for entry in tar::Archive::new(&tar[..]).entries().unwrap() {
             let entry = entry.unwrap();
             let header = entry.header();
-            assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (0, 0, time().seconds()));
-            assert_eq!((header.username().unwrap(), header.groupname().unwrap()), (Some(""), Some("")));
+            assert_eq!(
+                (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
+                (0, 0, time().seconds())
+            );
+            assert_eq!(
+                (header.username().unwrap(), header.groupname().unwrap()),
+                (Some(""), Some(""))
+            );
             paths.push((entry.path().unwrap().display().to_string(), header.mode().unwrap()));
         }
         let expected = [("a", 0o644), ("b/", 0o755), ("b/one", 0o644), ("b/two", 0o644)];

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use super::ImageError;
 use super::elf::{self, Needs};
 
-/// Where libraries are without being told, on Debian's and on Red Hat's kind of systems. Folders for some processors only
-/// (`glibc-hwcaps`) are left out on purpose.
-const DEFAULT_FOLDERS: &[&str] = &["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib64", "/usr/local/lib"];
+/// Where libraries are without being told, on Debian's and on Red Hat's kind of systems. Folders
+/// for some processors only (`glibc-hwcaps`) are left out on purpose.
+const DEFAULT_FOLDERS: &[&str] =
+    &["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib64", "/usr/local/lib"];
 
 /// Libraries that older versions of the C library load by themselves to resolve names.
 const NAME_SERVICES: &[&str] = &["libnss_files.so.2", "libnss_dns.so.2"];
@@ -20,8 +21,8 @@ const NAME_SERVICE_INSIDE: &[u8] = b"_nss_dns_getcanonname_r";
 /// What a program needs to be started.
 #[derive(Debug, Default)]
 pub struct Libraries {
-    /// Path in the image → file. The loader is where the program names it, the libraries are beside the C library, which is where any
-    /// loader looks.
+    /// Path in the image → file. The loader is where the program names it, the libraries are beside
+    /// the C library, which is where any loader looks.
     pub files: BTreeMap<String, PathBuf>,
 }
 
@@ -33,13 +34,15 @@ impl Libraries {
     pub fn of(program: &Path, bytes: &[u8]) -> Result<Self, ImageError> {
         let needs = read(program, bytes)?;
         let Some(loader) = needs.loader.clone() else { return Ok(Self::default()) };
-        let mut search = Search { machine: needs.machine, folders: folders(), found: BTreeMap::new() };
+        let mut search =
+            Search { machine: needs.machine, folders: folders(), found: BTreeMap::new() };
         search.follow(program, &needs)?;
         search.add_name_services(program)?;
         let home = search.home(&loader);
         let is_loader = |name: &str| loader.rsplit('/').next() == Some(name);
         let placed = search.found.into_iter().filter(|(name, _)| !is_loader(name));
-        let mut files: BTreeMap<_, _> = placed.map(|(name, file)| (format!("{home}/{name}"), file)).collect();
+        let mut files: BTreeMap<_, _> =
+            placed.map(|(name, file)| (format!("{home}/{name}"), file)).collect();
         files.insert(loader.clone(), loader.into());
         Ok(Self { files })
     }
@@ -65,9 +68,17 @@ impl Search {
         Ok(())
     }
 
-    fn find(&self, name: &str, by: &Path, first: &[String]) -> Result<(PathBuf, Needs), ImageError> {
+    fn find(
+        &self,
+        name: &str,
+        by: &Path,
+        first: &[String],
+    ) -> Result<(PathBuf, Needs), ImageError> {
         let origin = by.parent().unwrap_or(Path::new("/")).to_string_lossy();
-        let named = first.iter().map(|folder| folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin)).map(PathBuf::from);
+        let named = first
+            .iter()
+            .map(|folder| folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin))
+            .map(PathBuf::from);
         let folders: Vec<PathBuf> = named.chain(self.folders.iter().cloned()).collect();
         for folder in &folders {
             let path = folder.join(name);
@@ -78,7 +89,11 @@ impl Search {
                 _ => {}
             }
         }
-        let looked = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+        let looked = folders
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
         Err(ImageError::Library { name: name.to_owned(), by: by.to_owned(), looked })
     }
 
@@ -88,14 +103,20 @@ impl Search {
         if inside.windows(NAME_SERVICE_INSIDE.len()).any(|window| window == NAME_SERVICE_INSIDE) {
             return Ok(());
         }
-        let needs = Needs { libraries: NAME_SERVICES.iter().map(|&name| name.to_owned()).collect(), ..Needs::default() };
+        let needs = Needs {
+            libraries: NAME_SERVICES.iter().map(|&name| name.to_owned()).collect(),
+            ..Needs::default()
+        };
         self.follow(program, &needs)
     }
 
     /// The folder of the C library, or of the loader where it is the C library itself.
     fn home(&self, loader: &str) -> String {
-        let libc = self.found.get("libc.so.6").and_then(|path| path.parent()).and_then(Path::to_str);
-        libc.or_else(|| loader.rsplit_once('/').map(|(folder, _)| folder)).unwrap_or("/lib").to_owned()
+        let libc =
+            self.found.get("libc.so.6").and_then(|path| path.parent()).and_then(Path::to_str);
+        libc.or_else(|| loader.rsplit_once('/').map(|(folder, _)| folder))
+            .unwrap_or("/lib")
+            .to_owned()
     }
 }
 
@@ -132,11 +153,17 @@ fn configured(file: &Path, folders: &mut Vec<PathBuf>, depth: u8) {
 /// The files of a pattern like `ld.so.conf.d/*.conf`, sorted.
 fn included(pattern: &str) -> Vec<PathBuf> {
     let pattern = Path::new("/etc").join(pattern);
-    let (Some(folder), Some(name)) = (pattern.parent(), pattern.file_name().and_then(|name| name.to_str())) else { return Vec::new() };
+    let (Some(folder), Some(name)) =
+        (pattern.parent(), pattern.file_name().and_then(|name| name.to_str()))
+    else {
+        return Vec::new();
+    };
     let (start, end) = name.split_once('*').unwrap_or((name, ""));
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let fits = |name: &str| name.starts_with(start) && name.ends_with(end);
-    let mut files: Vec<_> = entries.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(fits)).collect();
+    let mut files: Vec<_> = entries
+        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(fits))
+        .collect();
     files.sort();
     files
 }
@@ -149,7 +176,8 @@ mod tests {
     fn all_of_a_programs_libraries_are_found_with_their_loader() {
         let program = std::env::current_exe().unwrap();
         let libraries = Libraries::of(&program, &fs::read(&program).unwrap()).unwrap();
-        let names: Vec<_> = libraries.files.keys().map(|path| path.rsplit('/').next().unwrap()).collect();
+        let names: Vec<_> =
+            libraries.files.keys().map(|path| path.rsplit('/').next().unwrap()).collect();
         assert!(names.iter().any(|name| name.starts_with("libc.so")), "{names:?}");
         assert!(libraries.files.keys().all(|path| path.starts_with('/')));
         let loader = libraries.files.iter().find(|(path, _)| path.contains("ld-")).unwrap();
@@ -161,10 +189,19 @@ mod tests {
 
     #[test]
     fn a_library_that_is_missing_is_named_with_who_needs_it() {
-        let mut search = Search { machine: 62, folders: vec!["/nowhere".into()], found: BTreeMap::new() };
-        let needs = Needs { libraries: vec!["libmissing.so.1".into()], folders: vec!["$ORIGIN/../lib".into()], ..Needs::default() };
+        let mut search =
+            Search { machine: 62, folders: vec!["/nowhere".into()], found: BTreeMap::new() };
+        let needs = Needs {
+            libraries: vec!["libmissing.so.1".into()],
+            folders: vec!["$ORIGIN/../lib".into()],
+            ..Needs::default()
+        };
         let error = search.follow(Path::new("/opt/bin/program"), &needs).unwrap_err().to_string();
-        assert_eq!(error, "/opt/bin/program needs the library libmissing.so.1, which is in none of /opt/bin/../lib, /nowhere");
+        assert_eq!(
+            error,
+            "/opt/bin/program needs the library libmissing.so.1, which is in none of \
+            /opt/bin/../lib, /nowhere"
+        );
     }
 
     #[test]

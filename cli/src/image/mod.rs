@@ -1,12 +1,13 @@
 //! Container images, made without a container engine.
 //!
-//! An image is a list of layers (gzipped tar files), a config (what is run, as whom, with which variables) and a manifest that names
-//! them. A base holds `keynet-runtime` and the little of a system that it needs ([`root`]); an action is one more layer on a base
-//! (`append`). An [`Image`] is put together in memory and written straight to a registry or an OCI layout; layers of a base are not
-//! fetched where the registry has them already.
+//! An image is a list of layers (gzipped tar files), a config (what is run, as whom, with which
+//! variables) and a manifest that names them. A base holds `keynet-runtime` and the little of a
+//! system that it needs ([`root`]); an action is one more layer on a base (`append`). An [`Image`]
+//! is put together in memory and written straight to a registry or an OCI layout; layers of a base
+//! are not fetched where the registry has them already.
 //!
-//! The same inputs make the same image, byte by byte: entries are sorted, owners and modes are fixed, times are `SOURCE_DATE_EPOCH` or
-//! the first second of 1970.
+//! The same inputs make the same image, byte by byte: entries are sorted, owners and modes are
+//! fixed, times are `SOURCE_DATE_EPOCH` or the first second of 1970.
 
 mod append;
 mod assembly;

@@ -1,6 +1,8 @@
-//! What is in a base: the runtime, the libraries it is linked with, and the little of a system that a program expects to find.
+//! What is in a base: the runtime, the libraries it is linked with, and the little of a system that
+//! a program expects to find.
 //!
-//! There is no shell, no package manager and nothing that belongs to the user it runs as: all can be mounted read-only.
+//! There is no shell, no package manager and nothing that belongs to the user it runs as: all can
+//! be mounted read-only.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +41,8 @@ pub struct Root {
 }
 
 impl Root {
-    /// Puts it together from the runtime at `runtime` and the certificate authorities in `certificates`, by default the system's.
+    /// Puts it together from the runtime at `runtime` and the certificate authorities in
+    /// `certificates`, by default the system's.
     ///
     /// # Errors
     /// A file is missing or is not what it should be.
@@ -52,7 +55,8 @@ impl Root {
         let place = runtime.canonicalize().map_err(ImageError::io("find", runtime))?;
         let libraries = Libraries::of(&place, &program)?;
         let identity = Identity::ask(&place, cpu)?;
-        let program = elf::strip(program).map_err(|why| ImageError::Binary { path: runtime.to_owned(), why })?;
+        let program = elf::strip(program)
+            .map_err(|why| ImageError::Binary { path: runtime.to_owned(), why })?;
 
         let mut tree = Tree::default();
         for folder in ["action", "dev", "etc", "proc", "sys"] {
@@ -90,7 +94,12 @@ fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
 fn system_files() -> [(&'static str, String); 4] {
     [
         ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n".to_owned()),
-        ("/etc/passwd", format!("root:x:0:0:root:/:/sbin/nologin\nkeynet:x:{USER}:{USER}:keynet:/tmp:/sbin/nologin\n")),
+        (
+            "/etc/passwd",
+            format!(
+                "root:x:0:0:root:/:/sbin/nologin\nkeynet:x:{USER}:{USER}:keynet:/tmp:/sbin/nologin\n"
+            ),
+        ),
         ("/etc/group", format!("root:x:0:\nkeynet:x:{USER}:\n")),
         ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".to_owned()),
     ]
@@ -102,15 +111,24 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_named() {
-        let error = Root::new(Path::new("no/keynet-runtime"), None, Cpu::default()).unwrap_err().to_string();
-        assert!(error.starts_with("there is no keynet-runtime at no/keynet-runtime: build it"), "{error}");
-        let error = authorities(Some(Path::new("ca.pem"))).and_then(|path| read(&path)).unwrap_err().to_string();
+        let error = Root::new(Path::new("no/keynet-runtime"), None, Cpu::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("there is no keynet-runtime at no/keynet-runtime: build it"),
+            "{error}"
+        );
+        let error = authorities(Some(Path::new("ca.pem")))
+            .and_then(|path| read(&path))
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "cannot read ca.pem");
     }
 
     #[test]
     fn a_program_of_others_makes_no_base() {
-        let error = Root::new(Path::new("/bin/true"), None, Cpu::default()).unwrap_err().to_string();
+        let error =
+            Root::new(Path::new("/bin/true"), None, Cpu::default()).unwrap_err().to_string();
         assert!(error.contains("it is not a keynet-runtime"), "{error}");
     }
 }

@@ -14,11 +14,15 @@ impl Time {
     /// # Errors
     /// `SOURCE_DATE_EPOCH` is no time.
     pub fn from_environment() -> Result<Self, ImageError> {
-        std::env::var("SOURCE_DATE_EPOCH").map_or(Ok(Self(DateTime::UNIX_EPOCH)), |text| Self::parse(&text))
+        std::env::var("SOURCE_DATE_EPOCH")
+            .map_or(Ok(Self(DateTime::UNIX_EPOCH)), |text| Self::parse(&text))
     }
 
     fn parse(text: &str) -> Result<Self, ImageError> {
-        let seconds = text.parse::<u32>().ok().and_then(|seconds| DateTime::from_timestamp(seconds.into(), 0));
+        let seconds = text
+            .parse::<u32>()
+            .ok()
+            .and_then(|seconds| DateTime::from_timestamp(seconds.into(), 0));
         seconds.map(Self).ok_or_else(|| ImageError::Time(text.to_owned()))
     }
 
@@ -43,7 +47,10 @@ mod tests {
         assert_eq!((time.seconds(), time.text().as_str()), (1_767_225_600, "2026-01-01T00:00:00Z"));
         assert_eq!(Time::parse("0").unwrap().text(), "1970-01-01T00:00:00Z");
         for text in ["", "now", "-1", "1.5", "99999999999"] {
-            assert!(Time::parse(text).unwrap_err().to_string().contains("SOURCE_DATE_EPOCH"), "{text}");
+            assert!(
+                Time::parse(text).unwrap_err().to_string().contains("SOURCE_DATE_EPOCH"),
+                "{text}"
+            );
         }
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::ImageError;
 
-/// Files and folders by their path below the root, without a slash in front. All of them belong to root.
+/// Files and folders by their path below the root, without a slash in front. All of them belong to
+/// root.
 #[derive(Debug, Clone, Default)]
 pub struct Tree(BTreeMap<String, Entry>);
 
@@ -92,7 +93,16 @@ mod tests {
         tree.put("/etc/ssl/certs/ca.crt", Entry::File(b"x".to_vec()));
         tree.put("tmp", Entry::Shared);
         let paths: Vec<_> = tree.entries().map(|(path, entry)| (path, entry.mode())).collect();
-        assert_eq!(paths, [("etc", 0o755), ("etc/ssl", 0o755), ("etc/ssl/certs", 0o755), ("etc/ssl/certs/ca.crt", 0o644), ("tmp", 0o1777)]);
+        assert_eq!(
+            paths,
+            [
+                ("etc", 0o755),
+                ("etc/ssl", 0o755),
+                ("etc/ssl/certs", 0o755),
+                ("etc/ssl/certs/ca.crt", 0o644),
+                ("tmp", 0o1777)
+            ]
+        );
         assert_eq!(tree.size(), 1);
     }
 
@@ -105,7 +115,10 @@ mod tests {
         for _ in 0..2 {
             tree.write(&folder.path().join("root")).unwrap();
         }
-        let mode = |path: &str| fs::metadata(folder.path().join("root").join(path)).unwrap().permissions().mode() & 0o7777;
+        let mode = |path: &str| {
+            fs::metadata(folder.path().join("root").join(path)).unwrap().permissions().mode()
+                & 0o7777
+        };
         assert_eq!((mode("bin"), mode("bin/run"), mode("tmp")), (0o755, 0o755, 0o1777));
     }
 }

@@ -27,7 +27,10 @@ impl Diagnostic for ModelError {
     fn exit(&self) -> Exit {
         match self.0.kind {
             ErrorKind::Invalid => Exit::Usage,
-            ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::PreconditionFailed | ErrorKind::TooLarge => Exit::Refused,
+            ErrorKind::NotFound
+            | ErrorKind::Denied
+            | ErrorKind::PreconditionFailed
+            | ErrorKind::TooLarge => Exit::Refused,
             ErrorKind::Timeout | ErrorKind::Unavailable => Exit::Connection,
             ErrorKind::Internal => Exit::Server,
         }
@@ -38,14 +41,16 @@ impl Diagnostic for ModelError {
     }
 
     fn hint(&self) -> Option<String> {
-        (self.0.kind == ErrorKind::Timeout).then(|| "--timeout gives it more, such as --timeout 30m".to_owned())
+        (self.0.kind == ErrorKind::Timeout)
+            .then(|| "--timeout gives it more, such as --timeout 30m".to_owned())
     }
 }
 
 /// Which server's models, and how long that may take.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
-    /// Take the models that run in process, in this folder, whatever TRITON_URL says [default without it: ./models]
+    /// Take the models that run in process, in this folder, whatever TRITON_URL says [default
+    /// without it: ./models]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
     /// Wait until the server answers and is done
@@ -78,7 +83,12 @@ pub fn with<T>(
     };
     let steps = Steps::new(args.answer.quiet, console);
     let stop = CancellationToken::new();
-    let terms = Terms { deadline: Instant::now() + args.timeout, wait: args.wait, stop: stop.clone(), progress: &steps };
+    let terms = Terms {
+        deadline: Instant::now() + args.timeout,
+        wait: args.wait,
+        stop: stop.clone(),
+        progress: &steps,
+    };
     runtime::start(Work::One)?.block_on(async {
         tokio::spawn(async move {
             runtime::asked_to_stop().await;

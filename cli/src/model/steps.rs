@@ -21,7 +21,8 @@ pub struct Steps {
 impl Steps {
     /// Shows them unless it is to be `quiet`.
     pub fn new(quiet: bool, console: Console) -> Self {
-        let bar = (console.watcher && !quiet).then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
+        let bar = (console.watcher && !quiet)
+            .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
         Self { console, quiet, bar, said: Mutex::default() }
     }
 
@@ -71,8 +72,12 @@ fn words(step: &Step) -> String {
         Step::Waiting { why } => format!("waiting for the server: {why}"),
         Step::Fetching { source } => format!("fetching {source}"),
         Step::Fetched { bytes, files: 1 } => format!("fetched {} in 1 file", units::bytes(*bytes)),
-        Step::Fetched { bytes, files } => format!("fetched {} in {files} files", units::bytes(*bytes)),
-        Step::Writing { total, .. } => format!("writing {} into the model repository", units::bytes(*total)),
+        Step::Fetched { bytes, files } => {
+            format!("fetched {} in {files} files", units::bytes(*bytes))
+        }
+        Step::Writing { total, .. } => {
+            format!("writing {} into the model repository", units::bytes(*total))
+        }
         Step::Loading => "loading".to_owned(),
         Step::Unloading => "unloading".to_owned(),
         Step::RollingBack { why } => format!("changing everything back: {why}"),
@@ -86,7 +91,8 @@ mod tests {
     #[test]
     fn a_step_is_told_in_a_few_words() {
         assert_eq!(words(&Step::Fetched { bytes: 2048, files: 1 }), "fetched 2.0 KiB in 1 file");
-        let (first, later) = (Step::Writing { written: 0, total: 10 }, Step::Writing { written: 10, total: 10 });
+        let (first, later) =
+            (Step::Writing { written: 0, total: 10 }, Step::Writing { written: 10, total: 10 });
         assert_eq!(words(&first), words(&later), "said once");
     }
 }

@@ -56,7 +56,8 @@ pub struct Response {
 
 /// Whether text is an activation's id.
 pub fn is_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    text.len() == 32
+        && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// A line without the time and the stream before it.
@@ -74,7 +75,8 @@ impl Response {
     /// The message of an error, on one line.
     pub fn error(&self) -> String {
         let result = self.result.as_ref().map_or("", |result| result.get());
-        let fields = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(result).unwrap_or_default();
+        let fields =
+            serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(result).unwrap_or_default();
         let Some(error) = fields.get("error") else { return result.to_owned() };
         serde_json::from_str::<String>(error.get()).unwrap_or_else(|_| error.get().to_owned())
     }
@@ -95,7 +97,8 @@ mod tests {
     #[test]
     fn errors_are_told_as_the_action_told_them() {
         let error = |result: &str| {
-            let json = format!(r#"{{"status":"application error","success":false,"result":{result}}}"#);
+            let json =
+                format!(r#"{{"status":"application error","success":false,"result":{result}}}"#);
             serde_json::from_str::<Response>(&json).unwrap().error()
         };
         assert_eq!(error(r#"{"error":"no\nname"}"#), "no\nname");

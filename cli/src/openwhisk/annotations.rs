@@ -1,4 +1,5 @@
-//! The annotations that `deploy` writes: those of web actions exactly as `wsk` sets them, and what the action says about itself.
+//! The annotations that `deploy` writes: those of web actions exactly as `wsk` sets them, and what
+//! the action says about itself.
 
 use std::io::Read as _;
 use std::str::FromStr;
@@ -102,11 +103,16 @@ impl Changes {
         self.set(FINAL, &(web != Web::No));
     }
 
-    /// `--web-secure`, for an action that is, or is to be, a web action. A number that is there already stays.
+    /// `--web-secure`, for an action that is, or is to be, a web action. A number that is there
+    /// already stays.
     ///
     /// # Errors
     /// The system has no random numbers.
-    pub fn web_secure(&mut self, secure: &WebSecure, existing: Option<&StoredAction>) -> std::io::Result<()> {
+    pub fn web_secure(
+        &mut self,
+        secure: &WebSecure,
+        existing: Option<&StoredAction>,
+    ) -> std::io::Result<()> {
         match secure {
             WebSecure::Off => {
                 if existing.is_some_and(|action| action.has_annotation(SECURE)) {
@@ -177,12 +183,16 @@ mod tests {
     use super::*;
 
     fn told(changes: &Changes) -> Value {
-        let value = |annotation: &KeyValue| serde_json::from_str::<Value>(annotation.value.get()).unwrap();
+        let value =
+            |annotation: &KeyValue| serde_json::from_str::<Value>(annotation.value.get()).unwrap();
         changes.set.iter().map(|annotation| (annotation.key.clone(), value(annotation))).collect()
     }
 
     fn stored(annotations: &Value) -> StoredAction {
-        serde_json::from_str(&json!({ "namespace": "guest", "name": "a", "annotations": annotations }).to_string()).unwrap()
+        serde_json::from_str(
+            &json!({ "namespace": "guest", "name": "a", "annotations": annotations }).to_string(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -213,7 +223,10 @@ mod tests {
         assert_eq!(secure("hunter2", &number).0, json!({ "require-whisk-auth": "hunter2" }));
         let made = secure("true", &json!([])).0;
         assert!(made["require-whisk-auth"].as_u64().unwrap() < 1 << 53);
-        assert_ne!(made, secure("true", &json!([{ "key": "require-whisk-auth", "value": "text" }])).0);
+        assert_ne!(
+            made,
+            secure("true", &json!([{ "key": "require-whisk-auth", "value": "text" }])).0
+        );
         assert_eq!(secure("false", &json!([])), (json!({}), vec![]));
         assert!(!format!("{:?}", "hunter2".parse::<WebSecure>().unwrap()).contains("hunter2"));
     }
@@ -227,8 +240,10 @@ mod tests {
         let mut changes = Changes::default();
         changes.describe("Finds things.", Some(&schema));
         changes.describe("", None);
-        let parameters =
-            json!([{ "name": "n", "required": false }, { "name": "url", "required": true, "type": "string", "description": "Where." }]);
-        assert_eq!(told(&changes), json!({ "description": "Finds things.", "parameters": parameters }));
+        let parameters = json!([{ "name": "n", "required": false }, { "name": "url", "required": true, "type": "string", "description": "Where." }]);
+        assert_eq!(
+            told(&changes),
+            json!({ "description": "Finds things.", "parameters": parameters })
+        );
     }
 }

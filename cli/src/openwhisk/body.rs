@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The body of `PUT …/actions/NAME`. What it does not say stays as it is; annotations are merged with those there are, parameters
-/// replace them all (`updateWhiskAction` in OpenWhisk's Actions.scala).
+/// The body of `PUT …/actions/NAME`. What it does not say stays as it is; annotations are merged
+/// with those there are, parameters replace them all (`updateWhiskAction` in OpenWhisk's
+/// Actions.scala).
 #[derive(Debug, Default, Serialize)]
 pub struct ActionPut {
     /// What runs.
@@ -56,7 +57,11 @@ fn is_false(value: &bool) -> bool {
 impl KeyValue {
     /// An annotation.
     pub fn new(key: &str, value: &impl Serialize) -> Option<Self> {
-        Some(Self { key: key.to_owned(), value: serde_json::value::to_raw_value(value).ok()?, init: false })
+        Some(Self {
+            key: key.to_owned(),
+            value: serde_json::value::to_raw_value(value).ok()?,
+            init: false,
+        })
     }
 }
 
@@ -83,7 +88,8 @@ impl Limits {
     }
 }
 
-/// An action as OpenWhisk has it, or as it is in a list, where what runs is only told by the annotation `exec`.
+/// An action as OpenWhisk has it, or as it is in a list, where what runs is only told by the
+/// annotation `exec`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct StoredAction {
     /// Its namespace and, after a slash, its package.
@@ -166,7 +172,10 @@ mod tests {
                 "limits":{"timeout":60000,"memory":256,"logs":10,"concurrency":1},"annotations":[{"key":"exec","value":"blackbox"}]}"#,
         )
         .unwrap();
-        assert_eq!((listed.path().as_str(), listed.kind().as_deref()), ("/guest/pkg/a", Some("blackbox")));
+        assert_eq!(
+            (listed.path().as_str(), listed.kind().as_deref()),
+            ("/guest/pkg/a", Some("blackbox"))
+        );
         assert_eq!(listed.limits.memory, Some(256));
         assert_eq!(listed.annotation::<bool>("exec"), None);
     }

@@ -1,4 +1,5 @@
-//! The REST API over HTTP: one method a request. The key goes into a header, and into nothing that is shown.
+//! The REST API over HTTP: one method a request. The key goes into a header, and into nothing that
+//! is shown.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -26,7 +27,8 @@ const UPLOAD_TIME: Duration = Duration::from_secs(600);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// Bytes of what the platform says of itself.
 const MAX_ABOUT: usize = 1 << 20;
-/// Bytes of one record: an activation with its result of 1 MB and logs of 10 MB, an action without its code.
+/// Bytes of one record: an activation with its result of 1 MB and logs of 10 MB, an action without
+/// its code.
 const MAX_RECORD: usize = 32 << 20;
 /// Bytes of an action that is made: its code, up to 48 MB in base64, comes back with it.
 const MAX_ACTION: usize = 128 << 20;
@@ -98,21 +100,28 @@ impl Api {
         };
         if let Some(path) = &settings.ca {
             let bytes = std::fs::read(path).map_err(ExpectedError::io("read", path))?;
-            let authorities = Certificate::from_pem_bundle(&bytes).map_err(|error| pem(path, Some(error)))?;
+            let authorities =
+                Certificate::from_pem_bundle(&bytes).map_err(|error| pem(path, Some(error)))?;
             if authorities.is_empty() {
                 return Err(pem(path, None));
             }
             builder = builder.tls_certs_merge(authorities);
         }
         if let Some((certificate, key)) = &settings.identity {
-            let mut bytes = std::fs::read(certificate).map_err(ExpectedError::io("read", certificate))?;
+            let mut bytes =
+                std::fs::read(certificate).map_err(ExpectedError::io("read", certificate))?;
             bytes.push(b'\n');
             bytes.extend(std::fs::read(key).map_err(ExpectedError::io("read", key))?);
-            builder = builder.identity(Identity::from_pem(&bytes).map_err(|error| pem(certificate, Some(error)))?);
+            builder = builder.identity(
+                Identity::from_pem(&bytes).map_err(|error| pem(certificate, Some(error)))?,
+            );
         }
-        let http = builder
-            .build()
-            .map_err(|error| OpenWhiskError::Api(ApiError::Unreachable { host: settings.host().to_owned(), why: causes(&error) }))?;
+        let http = builder.build().map_err(|error| {
+            OpenWhiskError::Api(ApiError::Unreachable {
+                host: settings.host().to_owned(),
+                why: causes(&error),
+            })
+        })?;
         Ok(Self { http, settings })
     }
 
@@ -123,7 +132,8 @@ impl Api {
 
     /// Where a web action answers.
     pub fn web_url(&self, action: &StoredAction) -> Url {
-        let (namespace, package) = action.namespace.split_once('/').unwrap_or((&action.namespace, "default"));
+        let (namespace, package) =
+            action.namespace.split_once('/').unwrap_or((&action.namespace, "default"));
         self.url(&["web", namespace, package, &action.name])
     }
 
@@ -152,7 +162,11 @@ impl Api {
     ///
     /// # Errors
     /// What OpenWhisk has against it.
-    pub async fn put_action(&self, name: &ActionName, body: &ActionPut) -> Result<StoredAction, ApiError> {
+    pub async fn put_action(
+        &self,
+        name: &ActionName,
+        body: &ActionPut,
+    ) -> Result<StoredAction, ApiError> {
         let mut url = self.action_url(name);
         url.set_query(Some("overwrite=true"));
         let request = self.authorized(Method::PUT, url).json(body);
@@ -160,7 +174,15 @@ impl Api {
         if answer.status == 200 && answer.body.is_empty() {
             return self.action(name).await; // as the operator may have it
         }
-        let what = name.package.as_ref().map_or_else(|| format!("namespace for {name}"), |package| format!("package {package}"));
+        let what = name.package.as_ref().map_or_else(
+            || format!("namespace for {name}"),
+            |package| {
+                format!(
+                    "package \
+            {package}"
+                )
+            },
+        );
         self.read(answer, &what)
     }
 
@@ -169,7 +191,9 @@ impl Api {
     /// # Errors
     /// [`ApiError::NotFound`] and others.
     pub async fn delete_action(&self, name: &ActionName) -> Result<(), ApiError> {
-        let answer = self.send(self.authorized(Method::DELETE, self.action_url(name)), TIME, MAX_RECORD).await?;
+        let answer = self
+            .send(self.authorized(Method::DELETE, self.action_url(name)), TIME, MAX_RECORD)
+            .await?;
         match answer.status {
             200 | 204 => Ok(()),
             _ => Err(self.refusal(answer, &format!("action {name}"))),
@@ -193,7 +217,13 @@ impl Api {
                 return Ok(all);
             }
             if all.len() >= MAX_ACTIONS {
-                return Err(self.unexpected(200, format!("it lists more than {MAX_ACTIONS} actions in namespace {namespace}")));
+                return Err(self.unexpected(
+                    200,
+                    format!(
+                        "it lists more than {MAX_ACTIONS} actions \
+                    in namespace {namespace}"
+                    ),
+                ));
             }
         }
     }
@@ -202,20 +232,32 @@ impl Api {
     ///
     /// # Errors
     /// It was not run. An error of the action is an end.
-    pub async fn invoke(&self, name: &ActionName, parameters: &str, blocking: bool) -> Result<Invocation, ApiError> {
+    pub async fn invoke(
+        &self,
+        name: &ActionName,
+        parameters: &str,
+        blocking: bool,
+    ) -> Result<Invocation, ApiError> {
         let mut url = self.action_url(name);
         url.set_query(Some(&format!("blocking={blocking}&result=false")));
-        let request = self.authorized(Method::POST, url).header(CONTENT_TYPE, "application/json").body(parameters.to_owned());
+        let request = self
+            .authorized(Method::POST, url)
+            .header(CONTENT_TYPE, "application/json")
+            .body(parameters.to_owned());
         let answer = self.send(request, TIME, MAX_RECORD).await?;
         match (answer.status, answer.body.trim_ascii_start().first()) {
-            (202, _) => Ok(Invocation::Goes(self.read::<Accepted>(answer, "answer")?.activation_id)),
+            (202, _) => {
+                Ok(Invocation::Goes(self.read::<Accepted>(answer, "answer")?.activation_id))
+            }
             (200, Some(b'[')) => match String::from_utf8(answer.body) {
                 Ok(result) => Ok(Invocation::Array { id: answer.activation, result }),
                 Err(error) => Err(self.unexpected(200, error)),
             },
             // A failed action's record has no `code`, which every refusal of the API has.
             (200 | 500 | 502, _) if serde_json::from_slice::<Activation>(&answer.body).is_ok() => {
-                serde_json::from_slice(&answer.body).map(Invocation::Ended).map_err(|error| self.unexpected(answer.status, error))
+                serde_json::from_slice(&answer.body)
+                    .map(Invocation::Ended)
+                    .map_err(|error| self.unexpected(answer.status, error))
             }
             _ => Err(self.refusal(answer, &format!("action {name}"))),
         }
@@ -231,15 +273,24 @@ impl Api {
         self.read(answer, &format!("activation {id}"))
     }
 
-    /// The latest activations, the newest first; of one action and since a moment, where they are told.
+    /// The latest activations, the newest first; of one action and since a moment, where they are
+    /// told.
     ///
     /// # Errors
     /// The key may not see them.
-    pub async fn activations(&self, action: Option<&ActionName>, since: Option<u64>, limit: usize) -> Result<Vec<Activation>, ApiError> {
+    pub async fn activations(
+        &self,
+        action: Option<&ActionName>,
+        since: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Activation>, ApiError> {
         let mut url = self.url(&["namespaces", self.namespace(), "activations"]);
         {
             let mut query = url.query_pairs_mut();
-            query.append_pair("limit", &limit.to_string()).append_pair("skip", "0").append_pair("docs", "true");
+            query
+                .append_pair("limit", &limit.to_string())
+                .append_pair("skip", "0")
+                .append_pair("docs", "true");
             if let Some(action) = action {
                 query.append_pair("name", &action.local());
             }
@@ -268,28 +319,43 @@ impl Api {
     }
 
     fn authorized(&self, method: Method, url: Url) -> RequestBuilder {
-        self.http.request(method, url).basic_auth(self.settings.key.user(), Some(self.settings.key.password()))
+        self.http
+            .request(method, url)
+            .basic_auth(self.settings.key.user(), Some(self.settings.key.password()))
     }
 
     /// Sends a request whose answer has at most `limit` bytes.
-    async fn send(&self, request: RequestBuilder, time: Duration, limit: usize) -> Result<Answer, ApiError> {
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        time: Duration,
+        limit: usize,
+    ) -> Result<Answer, ApiError> {
         let failed = |error: reqwest::Error| self.no_answer(&error, time);
         let response = request.timeout(time).send().await.map_err(failed)?;
-        let activation = response.headers().get("x-openwhisk-activation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let activation = response
+            .headers()
+            .get("x-openwhisk-activation-id")
+            .and_then(|id| id.to_str().ok())
+            .map(str::to_owned);
         let status = response.status().as_u16();
         check_headers(response.headers()).map_err(|large| self.unexpected(status, large))?;
         let url = response.url().clone();
-        let body = read_whole(reqwest::Body::from(response), limit).await.map_err(|error| match error {
-            BodyError::Broken(error) => failed(error),
-            error => self.unexpected(status, error),
-        })?;
+        let body =
+            read_whole(reqwest::Body::from(response), limit).await.map_err(
+                |error| match error {
+                    BodyError::Broken(error) => failed(error),
+                    error => self.unexpected(status, error),
+                },
+            )?;
         tracing::debug!(status, bytes = body.len(), %url, "OpenWhisk answered");
         Ok(Answer { status, activation, body })
     }
 
     fn read<T: DeserializeOwned>(&self, answer: Answer, what: &str) -> Result<T, ApiError> {
         match answer.status {
-            200..=299 => serde_json::from_slice(&answer.body).map_err(|error| self.unexpected(answer.status, error)),
+            200..=299 => serde_json::from_slice(&answer.body)
+                .map_err(|error| self.unexpected(answer.status, error)),
             _ => Err(self.refusal(answer, what)),
         }
     }
@@ -303,12 +369,15 @@ impl Api {
         }
         let Ok(Refusal { error: message, code }) = serde_json::from_slice(&body) else {
             let text = String::from_utf8_lossy(&body);
-            let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing").trim();
+            let line =
+                text.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing").trim();
             let why = format!("it says {:?}", line.chars().take(80).collect::<String>());
             return match status {
                 // A proxy's, in front of an OpenWhisk that is not there.
                 413 => ApiError::TooLarge(Said { message: why, transaction: None }),
-                502..=504 => ApiError::Failed { status, said: Said { message: why, transaction: None } },
+                502..=504 => {
+                    ApiError::Failed { status, said: Said { message: why, transaction: None } }
+                }
                 _ => ApiError::Unexpected { host, status, why },
             };
         };
@@ -331,7 +400,11 @@ impl Api {
     }
 
     fn unexpected(&self, status: u16, why: impl std::fmt::Display) -> ApiError {
-        ApiError::Unexpected { host: self.settings.host().to_owned(), status, why: shown(&why.to_string()).to_string() }
+        ApiError::Unexpected {
+            host: self.settings.host().to_owned(),
+            status,
+            why: shown(&why.to_string()).to_string(),
+        }
     }
 
     fn no_answer(&self, error: &reqwest::Error, time: Duration) -> ApiError {
@@ -369,8 +442,11 @@ mod tests {
     use crate::errors::Diagnostic as _;
 
     fn api(host: &str) -> Api {
-        let args =
-            ApiArgs { apihost: Some(host.to_owned()), auth: Some(keynet_host::config::Secret::new("user:key")), ..ApiArgs::default() };
+        let args = ApiArgs {
+            apihost: Some(host.to_owned()),
+            auth: Some(keynet_host::config::Secret::new("user:key")),
+            ..ApiArgs::default()
+        };
         Api::new(ApiSettings::read(&args).unwrap()).unwrap()
     }
 
@@ -380,7 +456,8 @@ mod tests {
         let api = api(&format!("http://{}", silent.local_addr().unwrap()));
         let time = Duration::from_millis(50);
         let request = api.authorized(Method::GET, api.url(&["namespaces"]));
-        let error = api.send(request, time, MAX_RECORD).await.map(|answer| answer.status).unwrap_err();
+        let error =
+            api.send(request, time, MAX_RECORD).await.map(|answer| answer.status).unwrap_err();
         assert!(matches!(error, ApiError::Late { time: waited, .. } if waited == time), "{error}");
     }
 
@@ -405,7 +482,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_understood_is_quoted_in_part() {
-        let server = HostileServer::start(|_| Hostile::answer("HTTP/1.1 200 OK", format!("\"{}\"", "x".repeat(1 << 20))));
+        let server = HostileServer::start(|_| {
+            Hostile::answer("HTTP/1.1 200 OK", format!("\"{}\"", "x".repeat(1 << 20)))
+        });
         let error = api(&server.url()).activation("0").await.unwrap_err().to_string();
         assert!(error.contains("xxx") && error.len() < 1000, "{} bytes", error.len());
     }
@@ -414,10 +493,20 @@ mod tests {
     fn names_are_encoded_in_paths() {
         let api = api("https://ow.example.com/gateway");
         let url = |name: &str| api.action_url(&name.parse().unwrap()).to_string();
-        assert_eq!(url("hello"), "https://ow.example.com/gateway/api/v1/namespaces/_/actions/hello");
-        assert_eq!(url("/guest/pkg/a b@1"), "https://ow.example.com/gateway/api/v1/namespaces/guest/actions/pkg/a%20b@1");
-        let action: StoredAction = serde_json::from_str(r#"{"namespace":"guest/pkg","name":"a"}"#).unwrap();
-        assert_eq!(api.web_url(&action).as_str(), "https://ow.example.com/gateway/api/v1/web/guest/pkg/a");
+        assert_eq!(
+            url("hello"),
+            "https://ow.example.com/gateway/api/v1/namespaces/_/actions/hello"
+        );
+        assert_eq!(
+            url("/guest/pkg/a b@1"),
+            "https://ow.example.com/gateway/api/v1/namespaces/guest/actions/pkg/a%20b@1"
+        );
+        let action: StoredAction =
+            serde_json::from_str(r#"{"namespace":"guest/pkg","name":"a"}"#).unwrap();
+        assert_eq!(
+            api.web_url(&action).as_str(),
+            "https://ow.example.com/gateway/api/v1/web/guest/pkg/a"
+        );
     }
 
     #[test]
@@ -428,10 +517,22 @@ mod tests {
             api.refusal(answer, "action a").kind()
         };
         let json = r#"{"error":"no","code":"1"}"#;
-        let told = [400, 401, 403, 404, 405, 409, 413, 429, 500, 503].map(|status| refusal(status, json));
+        let told =
+            [400, 401, 403, 404, 405, 409, 413, 429, 500, 503].map(|status| refusal(status, json));
         assert_eq!(
             told,
-            ["refused", "unauthorized", "denied", "not-found", "refused", "conflict", "too-large", "throttled", "failed", "failed"]
+            [
+                "refused",
+                "unauthorized",
+                "denied",
+                "not-found",
+                "refused",
+                "conflict",
+                "too-large",
+                "throttled",
+                "failed",
+                "failed"
+            ]
         );
         assert_eq!(
             [refusal(404, "<html>"), refusal(502, "<html>"), refusal(413, ""), refusal(302, json)],

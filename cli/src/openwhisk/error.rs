@@ -1,4 +1,5 @@
-//! What OpenWhisk's API answers when it does not do what it is asked, and what keeps its answers away.
+//! What OpenWhisk's API answers when it does not do what it is asked, and what keeps its answers
+//! away.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -83,7 +84,10 @@ fn activation_failed(status: &str, message: &str) -> String {
 impl Diagnostic for OpenWhiskError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NotConfigured { .. } | Self::BadHost { .. } | Self::BadKey { .. } | Self::Pem { .. } => Exit::Configuration,
+            Self::NotConfigured { .. }
+            | Self::BadHost { .. }
+            | Self::BadKey { .. }
+            | Self::Pem { .. } => Exit::Configuration,
             Self::Api(error) => error.exit(),
             Self::Activation { .. } | Self::Unfinished { .. } => Exit::Failed,
             Self::Deploy(_) => Exit::Component,
@@ -107,13 +111,24 @@ impl Diagnostic for OpenWhiskError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotConfigured { what, props } => {
-                let (flag, name) = if *what == "key" { ("--auth", "AUTH") } else { ("--apihost", "APIHOST") };
-                let file = props.as_ref().map_or_else(|| "~/.wskprops".to_owned(), |path| path.display().to_string());
-                Some(format!("set {name} in {file} (`wsk property set` does), WSK_{name}, or {flag}"))
+                let (flag, name) =
+                    if *what == "key" { ("--auth", "AUTH") } else { ("--apihost", "APIHOST") };
+                let file = props
+                    .as_ref()
+                    .map_or_else(|| "~/.wskprops".to_owned(), |path| path.display().to_string());
+                Some(format!(
+                    "set {name} in {file} (`wsk property set` does), WSK_{name}, or {flag}"
+                ))
             }
             Self::Api(error) => error.hint(),
-            Self::Activation { id, .. } => Some(format!("`keynet-inference logs {id}` shows what it said")),
-            Self::Unfinished { id, .. } => Some(format!("`keynet-inference logs {id}` shows what it said once it has ended")),
+            Self::Activation { id, .. } => Some(format!(
+                "`keynet-inference logs {id}` shows what \
+                it said"
+            )),
+            Self::Unfinished { id, .. } => Some(format!(
+                "`keynet-inference logs {id}` shows what \
+                it said once it has ended"
+            )),
             _ => None,
         }
     }
@@ -194,7 +209,10 @@ pub enum ApiError {
 impl ApiError {
     /// Whether it can be another way a moment later.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Failed { .. } | Self::Late { .. } | Self::Unreachable { .. })
+        matches!(
+            self,
+            Self::Throttled(_) | Self::Failed { .. } | Self::Late { .. } | Self::Unreachable { .. }
+        )
     }
 }
 
@@ -202,9 +220,15 @@ impl Diagnostic for ApiError {
     fn exit(&self) -> Exit {
         match self {
             Self::Key { .. } | Self::Denied(_) => Exit::Login,
-            Self::NotFound(_) | Self::Conflict(_) | Self::TooLarge(_) | Self::Throttled(_) | Self::Refused(_) => Exit::Refused,
+            Self::NotFound(_)
+            | Self::Conflict(_)
+            | Self::TooLarge(_)
+            | Self::Throttled(_)
+            | Self::Refused(_) => Exit::Refused,
             Self::Failed { .. } | Self::Unexpected { .. } => Exit::Server,
-            Self::Certificate { .. } | Self::Unreachable { .. } | Self::Late { .. } => Exit::Connection,
+            Self::Certificate { .. } | Self::Unreachable { .. } | Self::Late { .. } => {
+                Exit::Connection
+            }
         }
     }
 
@@ -227,13 +251,23 @@ impl Diagnostic for ApiError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Key { .. } => "`wsk property get --auth` shows the key that wsk uses; AUTH in ~/.wskprops is uuid:key",
-            Self::Denied(_) => "names in another namespace begin with /NAMESPACE/; the key must be one of that namespace",
+            Self::Key { .. } => {
+                "`wsk property get --auth` shows the key that wsk uses; AUTH in \
+                ~/.wskprops is uuid:key"
+            }
+            Self::Denied(_) => {
+                "names in another namespace begin with /NAMESPACE/; the key must be \
+                one of that namespace"
+            }
             Self::Throttled(_) => "wait for a minute, or ask the operator for a higher limit",
             Self::Unexpected { .. } => "APIHOST is the address of OpenWhisk's API, without /api/v1",
-            Self::Certificate { .. } => "--ca names the file of its certificate authority; --insecure does not check",
+            Self::Certificate { .. } => {
+                "--ca names the file of its certificate authority; \
+                --insecure does not check"
+            }
             Self::TooLarge(_) => {
-                "code may have 48 MB as base64, which is 36 MB of component: `push` it, and deploy the reference; parameters may have 1 MB"
+                "code may have 48 MB as base64, which is 36 MB of component: `push` it, and deploy \
+                    the reference; parameters may have 1 MB"
             }
             _ => return None,
         };

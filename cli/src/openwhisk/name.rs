@@ -40,9 +40,18 @@ impl FromStr for ActionName {
             (false, [package, name]) => (None, Some(*package), *name),
             (true, [namespace, name]) => (Some(*namespace), None, *name),
             (_, [namespace, package, name]) => (Some(*namespace), Some(*package), *name),
-            _ => return Err(format!("{text:?} is not an action's name: name, package/name or /namespace/package/name")),
+            _ => {
+                return Err(format!(
+                    "{text:?} is not an action's name: name, package/name or \
+                /namespace/package/name"
+                ));
+            }
         };
-        Ok(Self { namespace: namespace.map(str::to_owned), package: package.map(str::to_owned), name: name.to_owned() })
+        Ok(Self {
+            namespace: namespace.map(str::to_owned),
+            package: package.map(str::to_owned),
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -59,9 +68,17 @@ impl fmt::Display for ActionName {
 fn check(part: &str) -> Result<(), String> {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let inner = |c: char| first(c) || matches!(c, '@' | ' ' | '.' | '&' | '-');
-    let whole = part.starts_with(first) && part.chars().all(inner) && !part.ends_with(' ') && part.len() <= MAX_PART;
-    let why = "1 to 256 of a-z, A-Z, 0-9, `_`, `@`, `.`, `&`, `-` and spaces inside, beginning with a letter, a digit or `_`";
-    if whole { Ok(()) } else { Err(format!("{part:?} cannot be a part of an action's name: {why}")) }
+    let whole = part.starts_with(first)
+        && part.chars().all(inner)
+        && !part.ends_with(' ')
+        && part.len() <= MAX_PART;
+    let why = "1 to 256 of a-z, A-Z, 0-9, `_`, `@`, `.`, `&`, `-` and spaces inside, beginning \
+        with a letter, a digit or `_`";
+    if whole {
+        Ok(())
+    } else {
+        Err(format!("{part:?} cannot be a part of an action's name: {why}"))
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +98,20 @@ mod tests {
         assert_eq!(read("/_/pkg/he llo@1"), parts("_", "pkg", "he llo@1"));
         assert_eq!(read("guest/pkg/hello"), parts("guest", "pkg", "hello"));
         assert_eq!("/a/b/c".parse::<ActionName>().unwrap().to_string(), "/a/b/c");
-        for wrong in ["", "/", "/hello", "a//b", "a/b/c/d", ".", "a/..", "a?b", "-a", "a ", &"x".repeat(257), "é"] {
+        for wrong in [
+            "",
+            "/",
+            "/hello",
+            "a//b",
+            "a/b/c/d",
+            ".",
+            "a/..",
+            "a?b",
+            "-a",
+            "a ",
+            &"x".repeat(257),
+            "é",
+        ] {
             assert!(wrong.parse::<ActionName>().is_err(), "{wrong}");
         }
     }

@@ -39,12 +39,20 @@ impl Platform {
 
     /// The kinds, for a message.
     pub fn kinds(&self) -> Vec<&str> {
-        self.runtimes.values().flatten().filter(|runtime| !runtime.deprecated).map(|runtime| runtime.kind.as_str()).collect()
+        self.runtimes
+            .values()
+            .flatten()
+            .filter(|runtime| !runtime.deprecated)
+            .map(|runtime| runtime.kind.as_str())
+            .collect()
     }
 
     /// The most memory an action may have, in MB; OpenWhisk's own default where it is not told.
     pub fn max_memory(&self) -> u64 {
-        self.limits.default_max_action_memory.or(self.limits.max_action_memory).map_or(512, |bytes| bytes / MB)
+        self.limits
+            .default_max_action_memory
+            .or(self.limits.max_action_memory)
+            .map_or(512, |bytes| bytes / MB)
     }
 }
 

@@ -14,16 +14,24 @@ pub struct Props {
 }
 
 impl Props {
-    /// The file of `WSK_CONFIG_FILE`, otherwise `.wskprops` in the home folder. As with `wsk`, a file that is not there says nothing.
+    /// The file of `WSK_CONFIG_FILE`, otherwise `.wskprops` in the home folder. As with `wsk`, a
+    /// file that is not there says nothing.
     ///
     /// # Errors
     /// It is there and cannot be read.
     pub fn find(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ExpectedError> {
         let named = variable("WSK_CONFIG_FILE").map(PathBuf::from);
-        let Some(path) = named.or_else(|| Some(Path::new(&variable("HOME")?).join(".wskprops"))) else { return Ok(Self::default()) };
+        let Some(path) = named.or_else(|| Some(Path::new(&variable("HOME")?).join(".wskprops")))
+        else {
+            return Ok(Self::default());
+        };
         match fs::read(&path) {
-            Ok(bytes) => Ok(Self { values: parse(&String::from_utf8_lossy(&bytes)), path: Some(path) }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { values: BTreeMap::new(), path: Some(path) }),
+            Ok(bytes) => {
+                Ok(Self { values: parse(&String::from_utf8_lossy(&bytes)), path: Some(path) })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self { values: BTreeMap::new(), path: Some(path) })
+            }
             Err(error) => Err(ExpectedError::io("read", &path)(error)),
         }
     }
@@ -55,10 +63,14 @@ mod tests {
 
     #[test]
     fn lines_are_read_as_wsk_reads_them() {
-        let text = "# of mine\nAPIHOST=https://ow.example.com # here\r\n AUTH = a:b\nNAMESPACE=\nKEY=a=b\nnonsense\nAPIHOST=other\n";
+        let text = "# of mine\nAPIHOST=https://ow.example.com # here\r\n AUTH = \
+            a:b\nNAMESPACE=\nKEY=a=b\nnonsense\nAPIHOST=other\n";
         let props = Props { values: parse(text), path: None };
         assert_eq!((props.get("APIHOST"), props.get("AUTH")), (Some("other"), Some("a:b")));
-        assert_eq!((props.get("NAMESPACE"), props.get("KEY"), props.get("nonsense")), (None, None, None));
+        assert_eq!(
+            (props.get("NAMESPACE"), props.get("KEY"), props.get("nonsense")),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -13,7 +13,11 @@ pub fn parse_megabytes(text: &str) -> Result<u64, String> {
         return Ok(number);
     }
     let bytes = parse_bytes(text)?;
-    if bytes % MB == 0 { Ok(bytes / MB) } else { Err(format!("{text} is not a whole number of MB")) }
+    if bytes % MB == 0 {
+        Ok(bytes / MB)
+    } else {
+        Err(format!("{text} is not a whole number of MB"))
+    }
 }
 
 /// `60000`, `60s`, `5m`: milliseconds.
@@ -33,11 +37,18 @@ mod tests {
 
     #[test]
     fn bare_numbers_are_those_of_wsk() {
-        assert_eq!((parse_megabytes("512"), parse_megabytes("1GiB"), parse_megabytes("256m")), (Ok(512), Ok(1024), Ok(256)));
+        assert_eq!(
+            (parse_megabytes("512"), parse_megabytes("1GiB"), parse_megabytes("256m")),
+            (Ok(512), Ok(1024), Ok(256))
+        );
         assert_eq!(
             (parse_milliseconds("60000"), parse_milliseconds("5m"), parse_milliseconds("100ms")),
             (Ok(60_000), Ok(300_000), Ok(100))
         );
-        assert!(parse_megabytes("1500k").is_err() && parse_megabytes("much").is_err() && parse_milliseconds("soon").is_err());
+        assert!(
+            parse_megabytes("1500k").is_err()
+                && parse_megabytes("much").is_err()
+                && parse_milliseconds("soon").is_err()
+        );
     }
 }

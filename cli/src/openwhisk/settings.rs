@@ -20,7 +20,8 @@ pub struct ApiArgs {
     /// Its address [also: WSK_APIHOST, WHISK_APIHOST, APIHOST in ~/.wskprops]
     #[arg(long, value_name = "HOST")]
     pub apihost: Option<String>,
-    /// The key, uuid:key; others on this machine can see it here [also: WSK_AUTH, WHISK_AUTH, AUTH in ~/.wskprops]
+    /// The key, uuid:key; others on this machine can see it here [also: WSK_AUTH, WHISK_AUTH, AUTH
+    /// in ~/.wskprops]
     #[arg(short = 'u', long, value_name = "KEY", value_parser = secret)]
     pub auth: Option<Secret>,
     /// The namespace of names that say none [default: the key's own]
@@ -94,10 +95,15 @@ impl ApiSettings {
     /// # Errors
     /// Nobody says where OpenWhisk is, or as whom; or it cannot be understood.
     pub fn read(args: &ApiArgs) -> Result<Self, ExpectedError> {
-        Self::from(args, |name| std::env::var(name).ok().filter(|value| !value.is_empty() || name == "WSK_CONFIG_FILE"))
+        Self::from(args, |name| {
+            std::env::var(name).ok().filter(|value| !value.is_empty() || name == "WSK_CONFIG_FILE")
+        })
     }
 
-    fn from(args: &ApiArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ExpectedError> {
+    fn from(
+        args: &ApiArgs,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ExpectedError> {
         let props = Props::find(&variable)?;
         let find = |flag: Option<&str>, names: [&'static str; 3], property: &'static str| {
             if let Some(value) = flag {
@@ -106,23 +112,42 @@ impl ApiSettings {
             let told = names.into_iter().find_map(|name| Some((name, variable(name)?)));
             told.or_else(|| Some((property, props.get(property)?.to_owned())))
         };
-        let missing = |what: &'static str| OpenWhiskError::NotConfigured { what, props: props.path().map(PathBuf::from) };
+        let missing = |what: &'static str| OpenWhiskError::NotConfigured {
+            what,
+            props: props.path().map(PathBuf::from),
+        };
 
-        let host = find(args.apihost.as_deref(), ["WSK_APIHOST", "WHISK_APIHOST", "__OW_API_HOST"], "APIHOST");
+        let host = find(
+            args.apihost.as_deref(),
+            ["WSK_APIHOST", "WHISK_APIHOST", "__OW_API_HOST"],
+            "APIHOST",
+        );
         let (origin, host) = host.ok_or_else(|| missing("address"))?;
         let root = root_of(&host).map_err(|why| OpenWhiskError::BadHost { host, origin, why })?;
-        let auth = find(args.auth.as_ref().map(Secret::expose), ["WSK_AUTH", "WHISK_AUTH", "__OW_API_KEY"], "AUTH");
+        let auth = find(
+            args.auth.as_ref().map(Secret::expose),
+            ["WSK_AUTH", "WHISK_AUTH", "__OW_API_KEY"],
+            "AUTH",
+        );
         let (origin, auth) = auth.ok_or_else(|| missing("key"))?;
         let key = ApiKey::parse(auth.trim()).ok_or(OpenWhiskError::BadKey { origin })?;
-        let namespace = find(args.namespace.as_deref(), ["WSK_NAMESPACE", "WHISK_NAMESPACE", "__OW_NAMESPACE"], "NAMESPACE");
-        let ignore = variable("__OW_IGNORE_CERTS").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let namespace = find(
+            args.namespace.as_deref(),
+            ["WSK_NAMESPACE", "WHISK_NAMESPACE", "__OW_NAMESPACE"],
+            "NAMESPACE",
+        );
+        let ignore =
+            variable("__OW_IGNORE_CERTS").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         Ok(Self {
             root,
             key,
             namespace: namespace.map_or_else(|| "_".to_owned(), |(_, name)| name),
             insecure: args.insecure || ignore,
             ca: args.ca.clone(),
-            identity: props.get("CERT").zip(props.get("KEY")).map(|(cert, key)| (cert.into(), key.into())),
+            identity: props
+                .get("CERT")
+                .zip(props.get("KEY"))
+                .map(|(cert, key)| (cert.into(), key.into())),
         })
     }
 
@@ -155,7 +180,9 @@ fn root_of(text: &str) -> Result<Url, String> {
         return Err("it holds a user or a password, which belong into AUTH".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
-        return Err("it is no address of a server, such as openwhisk.example.com or http://127.0.0.1:3233".to_owned());
+        return Err("it is no address of a server, such as openwhisk.example.com or \
+            http://127.0.0.1:3233"
+            .to_owned());
     }
     Ok(url)
 }
@@ -166,12 +193,19 @@ mod tests {
 
     use super::*;
 
-    fn read(args: &ApiArgs, file: &str, environment: &[(&str, &str)]) -> Result<ApiSettings, ExpectedError> {
+    fn read(
+        args: &ApiArgs,
+        file: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<ApiSettings, ExpectedError> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(".wskprops"), file).unwrap();
         let home = folder.path().display().to_string();
         ApiSettings::from(args, |name| {
-            let set = environment.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
+            let set = environment
+                .iter()
+                .find(|(other, _)| *other == name)
+                .map(|(_, value)| (*value).to_owned());
             set.or_else(|| (name == "HOME").then(|| home.clone()))
         })
     }
@@ -181,20 +215,41 @@ mod tests {
     #[test]
     fn flags_stand_above_the_environment_and_that_above_the_file() {
         let settings = read(&ApiArgs::default(), FILE, &[]).unwrap();
-        assert_eq!((settings.host(), settings.namespace.as_str()), ("https://file.example.com", "ours"));
+        assert_eq!(
+            (settings.host(), settings.namespace.as_str()),
+            ("https://file.example.com", "ours")
+        );
         assert_eq!((settings.key.user(), settings.key.password()), ("file", "secret"));
 
-        let environment = [("WHISK_APIHOST", "http://whisk:1"), ("__OW_API_HOST", "inside"), ("WSK_AUTH", "env:k"), ("WSK_NAMESPACE", "_")];
+        let environment = [
+            ("WHISK_APIHOST", "http://whisk:1"),
+            ("__OW_API_HOST", "inside"),
+            ("WSK_AUTH", "env:k"),
+            ("WSK_NAMESPACE", "_"),
+        ];
         let settings = read(&ApiArgs::default(), FILE, &environment).unwrap();
-        assert_eq!((settings.host(), settings.key.user(), settings.namespace.as_str()), ("http://whisk:1", "env", "_"));
+        assert_eq!(
+            (settings.host(), settings.key.user(), settings.namespace.as_str()),
+            ("http://whisk:1", "env", "_")
+        );
 
-        let args = ApiArgs { apihost: Some("flag/ow/".into()), auth: Some(Secret::new("flag:k")), ..ApiArgs::default() };
+        let args = ApiArgs {
+            apihost: Some("flag/ow/".into()),
+            auth: Some(Secret::new("flag:k")),
+            ..ApiArgs::default()
+        };
         let settings = read(&args, FILE, &environment).unwrap();
         assert_eq!((settings.host(), settings.key.user()), ("https://flag/ow", "flag"));
 
-        let inside = [("__OW_API_HOST", "https://inside:443"), ("__OW_API_KEY", "a:b"), ("__OW_IGNORE_CERTS", "True")];
+        let inside = [
+            ("__OW_API_HOST", "https://inside:443"),
+            ("__OW_API_KEY", "a:b"),
+            ("__OW_IGNORE_CERTS", "True"),
+        ];
         let settings = read(&ApiArgs::default(), "", &inside).unwrap();
-        assert!(settings.insecure && settings.host() == "https://inside" && settings.namespace == "_");
+        assert!(
+            settings.insecure && settings.host() == "https://inside" && settings.namespace == "_"
+        );
     }
 
     #[test]
@@ -204,7 +259,9 @@ mod tests {
         let error = read(&ApiArgs::default(), "APIHOST=h", &[]).unwrap_err().one_line();
         assert!(error.contains("key"), "{error}");
         for key in ["hunter2", "hunter2:", ":hunter2", "a:hun ter2"] {
-            let error = read(&ApiArgs::default(), "APIHOST=h", &[("WSK_AUTH", key)]).unwrap_err().one_line();
+            let error = read(&ApiArgs::default(), "APIHOST=h", &[("WSK_AUTH", key)])
+                .unwrap_err()
+                .one_line();
             assert!(error.contains("WSK_AUTH") && !error.contains("hun"), "{error}");
         }
         for host in ["ftp://h", "https://u:p@h", "h?x=1", ""] {
@@ -227,6 +284,10 @@ mod tests {
             read(&args, FILE, &[]).unwrap().in_the_clear()
         };
         assert!(clear("http://ow.example.com") && clear("http://10.0.0.1:3233"));
-        assert!(!clear("https://ow.example.com") && !clear("http://localhost:3233") && !clear("http://[::1]:3233"));
+        assert!(
+            !clear("https://ow.example.com")
+                && !clear("http://localhost:3233")
+                && !clear("http://[::1]:3233")
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The platform's HTTP API, one method a request. Nothing is tried again: none of these requests is safe to repeat without a person
-//! who knows that it failed.
+//! The platform's HTTP API, one method a request. Nothing is tried again: none of these requests is
+//! safe to repeat without a person who knows that it failed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,7 +31,8 @@ const PIECE: usize = 64 << 10;
 /// An error's text is read no further than this.
 const MAX_ERROR: usize = 64 << 10;
 
-/// Bytes of an answer. That to an upload holds the code, too, in text: as much more as [`answer_to`] says.
+/// Bytes of an answer. That to an upload holds the code, too, in text: as much more as
+/// [`answer_to`] says.
 const MAX_ANSWER: usize = 1 << 20;
 
 /// The most of a server's message that is shown.
@@ -83,22 +84,37 @@ pub(super) struct Made {
 }
 
 impl Client {
-    /// A client of `server`; `authorities` are PEM files that are trusted besides the system's certificates.
+    /// A client of `server`; `authorities` are PEM files that are trusted besides the system's
+    /// certificates.
     pub(super) fn new(server: &ServerUrl, authorities: &[PathBuf]) -> Result<Self, PlatformError> {
         Self::with(server.as_str(), None, authorities)
     }
 
     /// One that is signed in.
-    pub(super) fn signed_in(server: &str, token: &Secret, authorities: &[PathBuf]) -> Result<Self, PlatformError> {
+    pub(super) fn signed_in(
+        server: &str,
+        token: &Secret,
+        authorities: &[PathBuf],
+    ) -> Result<Self, PlatformError> {
         Self::with(server, Some(token.clone()), authorities)
     }
 
-    fn with(server: &str, token: Option<Secret>, authorities: &[PathBuf]) -> Result<Self, PlatformError> {
+    fn with(
+        server: &str,
+        token: Option<Secret>,
+        authorities: &[PathBuf],
+    ) -> Result<Self, PlatformError> {
         keynet_host::tls::install();
         let unusable = |why: String| PlatformError::Connection { server: server.to_owned(), why };
         let mut certificates = Vec::new();
         for path in authorities {
-            let wrong = |why: &dyn std::fmt::Display| unusable(format!("the certificate authorities in {}: {why}", path.display()));
+            let wrong = |why: &dyn std::fmt::Display| {
+                unusable(format!(
+                    "the certificate \
+                authorities in {}: {why}",
+                    path.display()
+                ))
+            };
             let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
             let bundle = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
             if bundle.is_empty() {
@@ -118,13 +134,22 @@ impl Client {
     }
 
     /// `POST /v1/auth/sign-in/one-time`.
-    pub(super) async fn sign_in(&self, email: &str, password: &Secret) -> Result<SignedIn, PlatformError> {
-        self.post("/v1/auth/sign-in/one-time", &json!({ "email": email, "password": password.expose() })).await
+    pub(super) async fn sign_in(
+        &self,
+        email: &str,
+        password: &Secret,
+    ) -> Result<SignedIn, PlatformError> {
+        self.post(
+            "/v1/auth/sign-in/one-time",
+            &json!({ "email": email, "password": password.expose() }),
+        )
+        .await
     }
 
     /// `POST /v1/actions/runtimes`.
     pub(super) async fn runtime(&self, name: &str) -> Result<Runtime, PlatformError> {
-        let runtime: Runtime = self.post("/v1/actions/runtimes", &json!({ "runtimeName": name })).await?;
+        let runtime: Runtime =
+            self.post("/v1/actions/runtimes", &json!({ "runtimeName": name })).await?;
         secrecy::remember(&runtime.upload_key, "UPLOAD_KEY");
         Ok(runtime)
     }
@@ -132,10 +157,14 @@ impl Client {
     /// `POST /v1/actions/code`: the file, in the field `code`.
     pub(super) async fn code(&self, path: &Path, size: u64) -> Result<Made, ExpectedError> {
         let time = TIME + Duration::from_secs(size / SECOND_OF_UPLOAD);
-        let name = path.file_name().map_or_else(|| "action.wasm".to_owned(), |name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(|| "action.wasm".to_owned(), |name| name.to_string_lossy().into_owned());
         let file = tokio::fs::File::open(path).await.map_err(ExpectedError::io("read", path))?;
         let body = Body::wrap_stream(ReaderStream::with_capacity(file.take(size), PIECE));
-        let part = multipart::Part::stream_with_length(body, size).file_name(name).mime_str("application/wasm");
+        let part = multipart::Part::stream_with_length(body, size)
+            .file_name(name)
+            .mime_str("application/wasm");
         let part = part.map_err(|error| self.unreachable(&error))?;
         let form = multipart::Form::new().part("code", part);
         let request = self.http.post(self.url("/v1/actions/code")).multipart(form).timeout(time);
@@ -143,7 +172,13 @@ impl Client {
     }
 
     /// `POST /v1/actions/cli`: the function, of what was uploaded.
-    pub(super) async fn function(&self, code: i64, name: &str, description: &str, upload_key: &str) -> Result<Made, PlatformError> {
+    pub(super) async fn function(
+        &self,
+        code: i64,
+        name: &str,
+        description: &str,
+        upload_key: &str,
+    ) -> Result<Made, PlatformError> {
         let function = json!({
             "lambdaId": code,
             "displayName": name,
@@ -159,12 +194,20 @@ impl Client {
         format!("{}{path}", self.server)
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, PlatformError> {
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, PlatformError> {
         self.send(self.http.post(self.url(path)).json(body).timeout(TIME), MAX_ANSWER).await
     }
 
     /// Sends a request whose answer has at most `limit` bytes.
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder, limit: usize) -> Result<T, PlatformError> {
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        limit: usize,
+    ) -> Result<T, PlatformError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
@@ -183,11 +226,13 @@ impl Client {
             error => wrong(error.to_string()),
         })?;
         // serde's own message may quote the answer, and a token in it.
-        serde_json::from_slice(&body).map_err(|error| wrong(shown(&secrecy::hide(&error.to_string())).to_string()))
+        serde_json::from_slice(&body)
+            .map_err(|error| wrong(shown(&secrecy::hide(&error.to_string())).to_string()))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> PlatformError {
-        let why = if error.is_timeout() { "it did not answer in time".to_owned() } else { chain(error) };
+        let why =
+            if error.is_timeout() { "it did not answer in time".to_owned() } else { chain(error) };
         PlatformError::Connection { server: self.server.clone(), why }
     }
 }
@@ -210,11 +255,14 @@ fn chain(error: &reqwest::Error) -> String {
     secrecy::hide(&text).into_owned()
 }
 
-/// The message in an error's body: `message`, or what is there in its place, on one line and without secrets.
+/// The message in an error's body: `message`, or what is there in its place, on one line and
+/// without secrets.
 fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let message = match serde_json::from_str::<Value>(&text) {
-        Ok(value) => ["message", "error", "detail"].iter().find_map(|name| value.get(name)?.as_str().map(str::to_owned)),
+        Ok(value) => ["message", "error", "detail"]
+            .iter()
+            .find_map(|name| value.get(name)?.as_str().map(str::to_owned)),
         Err(_) if text.trim_start().starts_with('<') => Some("(a page for browsers)".to_owned()),
         Err(_) => None,
     };
@@ -240,7 +288,12 @@ mod tests {
             false => Hostile::endless("HTTP/1.1 500 No", "upstream is down ", "for ever "),
         });
         let client = Client::with(&server.url(), None, &[]).unwrap();
-        let error = client.sign_in("ada@example.com", &Secret::new("hunter2hunter2")).await.map(|_| ()).unwrap_err().to_string();
+        let error = client
+            .sign_in("ada@example.com", &Secret::new("hunter2hunter2"))
+            .await
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("longer than the 1048576 bytes"), "{error}");
         let error = client.runtime("hello").await.map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("upstream is down for ever") && error.len() < 1000, "{error}");

@@ -1,10 +1,12 @@
-//! How the platform says no, and what keeps a function from being published before it is asked: told apart, each with its own way out.
+//! How the platform says no, and what keeps a function from being published before it is asked:
+//! told apart, each with its own way out.
 
 use std::path::PathBuf;
 
 use crate::errors::{Diagnostic, Exit};
 
-/// What a request to the platform came to. `said` is the server's own message, without secrets, on one line.
+/// What a request to the platform came to. `said` is the server's own message, without secrets, on
+/// one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlatformError {
@@ -83,7 +85,11 @@ impl Diagnostic for PlatformError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Connection { .. } => Some("check the server's URL and the network".to_owned()),
-            Self::ReadableOnTheWay(_) => Some("write https:// if the server speaks it, or accept it with --insecure".to_owned()),
+            Self::ReadableOnTheWay(_) => Some(
+                "write https:// if the server speaks it, or accept \
+                it with --insecure"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -107,7 +113,8 @@ pub enum PublishError {
     /// The platform names a registry that its login is not for.
     #[error(
         "the platform wants the upload at {host}, and its login {}",
-        harbor.as_ref().map_or_else(|| "is for no registry".to_owned(), |harbor| format!("is for {harbor}: nothing is shown to another"))
+        harbor.as_ref().map_or_else(|| "is for no registry".to_owned(), |harbor| format!("is for \
+            {harbor}: nothing is shown to another"))
     )]
     NoHarbor {
         /// The registry that it names.
@@ -149,8 +156,10 @@ fn how_to_describe(name: &str) -> String {
     let name = if name.is_empty() { "my-function" } else { name };
     format!(
         "say it where the function is written, and build it again:\n    \
-         Rust       #[keynet_function(name = \"{name}\", description = \"What it does, for a person.\")]\n    \
-         Python     @keynet_function(\"{name}\", description=\"What it does, for a person.\"), or a docstring in the function\n    \
+         Rust       #[keynet_function(name = \"{name}\", description = \"What it does, for a \
+         person.\")]\n    \
+         Python     @keynet_function(\"{name}\", description=\"What it does, for a person.\"), or \
+         a docstring in the function\n    \
          otherwise  `name` and `description` in what the exported `describe` answers"
     )
 }
@@ -174,9 +183,14 @@ mod tests {
 
     #[test]
     fn every_class_of_errors_has_its_own_code() {
-        let codes = [401, 400, 500].map(|status| PlatformError::of_status("https://x", status, "said".to_owned()).exit());
+        let codes = [401, 400, 500]
+            .map(|status| PlatformError::of_status("https://x", status, "said".to_owned()).exit());
         assert_eq!(codes, [Exit::Login, Exit::Refused, Exit::Server]);
-        assert_eq!(PlatformError::Connection { server: "https://x".to_owned(), why: "said".to_owned() }.exit(), Exit::Connection);
+        assert_eq!(
+            PlatformError::Connection { server: "https://x".to_owned(), why: "said".to_owned() }
+                .exit(),
+            Exit::Connection
+        );
     }
 
     #[test]
@@ -194,6 +208,10 @@ mod tests {
         for status in [302, 404, 409, 413, 429, 600] {
             assert!(matches!(of(status), PlatformError::Other { .. }));
         }
-        assert_eq!(of(422).to_string(), "the platform at https://x refuses what it was sent (422): said");
+        assert_eq!(
+            of(422).to_string(),
+            "the platform at https://x refuses what it was sent (422): \
+            said"
+        );
     }
 }

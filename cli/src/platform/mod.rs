@@ -1,7 +1,7 @@
 //! The Keynet platform: signing in, and publishing a function in ten steps.
 //!
-//! [`client`] speaks its HTTP API and tells its failures apart; [`publish()`] is the order of things. What goes to the platform's registry is
-//! [`upload`]'s affair.
+//! [`client`] speaks its HTTP API and tells its failures apart; [`publish()`] is the order of
+//! things. What goes to the platform's registry is [`upload`]'s affair.
 
 mod client;
 mod error;

@@ -1,7 +1,8 @@
-//! Publishing a function on the platform: the ten steps of the package that we replace, with an OCI artifact in place of an image.
+//! Publishing a function on the platform: the ten steps of the package that we replace, with an OCI
+//! artifact in place of an image.
 //!
-//! Whatever fails, pushing again is safe: the registry is sent only what it does not have, a place in it and code that no function uses
-//! are no function, and the function itself comes last.
+//! Whatever fails, pushing again is safe: the registry is sent only what it does not have, a place
+//! in it and code that no function uses are no function, and the function itself comes last.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,8 @@ impl Function {
     }
 }
 
-/// How it is published; the two parts that need the rest of the command line come as functions, so that they run in their step.
+/// How it is published; the two parts that need the rest of the command line come as functions, so
+/// that they run in their step.
 pub struct Publication<'a, Load, Options> {
     /// Who is signed in, if anybody is.
     pub login: Option<PlatformLogin>,
@@ -80,7 +82,9 @@ pub struct Published {
 ///
 /// # Errors
 /// The step that failed, what was done before it and how to go on.
-pub async fn publish<Load, Options>(publication: Publication<'_, Load, Options>) -> Result<(String, Published), ExpectedError>
+pub async fn publish<Load, Options>(
+    publication: Publication<'_, Load, Options>,
+) -> Result<(String, Published), ExpectedError>
 where
     Load: AsyncFnOnce(&Path) -> Result<(Function, Upload), ExpectedError>,
     Options: FnOnce(&ArtifactRef) -> Result<RegistryOptions, ExpectedError>,
@@ -94,22 +98,42 @@ where
     steps.end(format_args!("{} at {}", login.username, login.server));
 
     steps.begin("reading and checking the component");
-    let (function, upload) = load(path).await.map_err(steps.failed(NOTHING, "correct the component and push again"))?;
+    let (function, upload) = load(path).await.map_err(steps.failed(
+        NOTHING,
+        "correct the component \
+        and push again",
+    ))?;
     steps.end(format_args!("{}, {}", path.display(), units::bytes(function.size)));
 
     steps.begin("finding its name and description");
-    function.check().map_err(steps.failed(NOTHING, "add what is missing, build the component and push again"))?;
-    steps.end(format_args!("{}: {}", function.name, function.description.lines().next().unwrap_or_default()));
+    function.check().map_err(steps.failed(
+        NOTHING,
+        "add what is missing, build the component and \
+        push again",
+    ))?;
+    steps.end(format_args!(
+        "{}: {}",
+        function.name,
+        function.description.lines().next().unwrap_or_default()
+    ));
 
     steps.begin("choosing what is uploaded");
     steps.end(upload.describe());
 
     steps.begin("asking for an upload key");
-    let client = Client::signed_in(&login.server, &login.token, authorities).map_err(steps.failed(NOTHING, AGAIN))?;
-    let runtime = client.runtime(&function.name).await.map_err(steps.failed("nothing was uploaded", AGAIN))?;
+    let client = Client::signed_in(&login.server, &login.token, authorities)
+        .map_err(steps.failed(NOTHING, AGAIN))?;
+    let runtime = client
+        .runtime(&function.name)
+        .await
+        .map_err(steps.failed("nothing was uploaded", AGAIN))?;
 
     steps.begin("finding the registry and its login");
-    let placed = place(&runtime, &login).map_err(steps.failed(KEY_ONLY, "log in again, at the server that you mean, and push again"));
+    let placed = place(&runtime, &login).map_err(steps.failed(
+        KEY_ONLY,
+        "log in again, at the \
+        server that you mean, and push again",
+    ));
     let (registry, username) = placed?;
     let reference = ArtifactRef::Registry(registry.clone());
     let options = options(&reference).map_err(steps.failed(KEY_ONLY, AGAIN))?;
@@ -120,7 +144,8 @@ where
     checked.map_err(steps.failed(KEY_ONLY, "log in again and push again"))?;
 
     steps.begin("uploading");
-    let partly = "the upload key was given; what the registry has of the upload by now is kept there and is not sent again";
+    let partly = "the upload key was given; what the registry has of the upload by now is kept \
+        there and is not sent again";
     let uploaded = upload.put(&reference, &options).await.map_err(steps.failed(partly, AGAIN))?;
     steps.end(&uploaded.reference);
 
@@ -128,13 +153,19 @@ where
     let there = format!("the artifact is at {}", uploaded.reference);
     let unused = format!("{there}; no function uses it yet");
     check_unchanged(path, &uploaded).map_err(steps.failed(&unused, AGAIN))?;
-    let code = client.code(path, uploaded.layer.size).await.map_err(steps.failed(&unused, AGAIN))?.id;
+    let code =
+        client.code(path, uploaded.layer.size).await.map_err(steps.failed(&unused, AGAIN))?.id;
     steps.end(format_args!("number {code}"));
 
     steps.begin("making the function");
-    let made = client.function(code, &function.name, &function.description, &runtime.upload_key).await;
+    let made =
+        client.function(code, &function.name, &function.description, &runtime.upload_key).await;
     let (whether, next) = if made.as_ref().is_err_and(is_unanswered) {
-        ("whether the function was made is not known", "look on the platform whether it is there, and push again if it is not")
+        (
+            "whether the function was made is not known",
+            "look on the platform whether it is there, \
+            and push again if it is not",
+        )
     } else {
         ("the function was not made", AGAIN)
     };
@@ -152,7 +183,10 @@ const KEY_ONLY: &str = "the platform gave an upload key; nothing was uploaded";
 fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, PublishError> {
     let login = login.ok_or(PublishError::NotLoggedIn)?;
     match &login.expires {
-        Some(expires) if expires.is_over() => Err(PublishError::LoginExpired { at: expires.text.clone(), server: login.server.clone() }),
+        Some(expires) if expires.is_over() => Err(PublishError::LoginExpired {
+            at: expires.text.clone(),
+            server: login.server.clone(),
+        }),
         _ => Ok(login),
     }
 }
@@ -161,27 +195,48 @@ fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, PublishError> {
 fn check_unchanged(path: &Path, uploaded: &Uploaded) -> Result<(), ExpectedError> {
     let file = File::open(path).and_then(Digest::of_reader);
     let (digest, _) = file.map_err(ExpectedError::io("read", path))?;
-    if digest == uploaded.layer.digest { Ok(()) } else { Err(PublishError::Changed(path.to_owned()).into()) }
+    if digest == uploaded.layer.digest {
+        Ok(())
+    } else {
+        Err(PublishError::Changed(path.to_owned()).into())
+    }
 }
 
 /// Where the platform wants the upload, and who one is there.
 fn place(runtime: &Runtime, login: &PlatformLogin) -> Result<(RegistryRef, String), ExpectedError> {
     let word = runtime.command.push.split_whitespace().next_back().unwrap_or_default();
     let wrong = |why: String| PlatformError::Answer { server: login.server.clone(), why };
-    let reference: ArtifactRef = word.parse().map_err(|error| wrong(format!("command.push names no place: {error}")))?;
+    let reference: ArtifactRef = word.parse().map_err(|error| {
+        wrong(format!(
+            "command.push names no \
+        place: {error}"
+        ))
+    })?;
     let ArtifactRef::Registry(registry) = reference else {
-        return Err(wrong(format!("command.push names {reference}, which is in no registry")).into());
+        return Err(
+            wrong(format!("command.push names {reference}, which is in no registry")).into()
+        );
     };
-    let harbor = login.harbor.as_ref().ok_or_else(|| PublishError::NoHarbor { host: registry.host.clone(), harbor: None })?;
+    let harbor = login
+        .harbor
+        .as_ref()
+        .ok_or_else(|| PublishError::NoHarbor { host: registry.host.clone(), harbor: None })?;
     match harbor.host() {
-        Some(host) if host.eq_ignore_ascii_case(&registry.host) => Ok((registry, harbor.username.clone())),
+        Some(host) if host.eq_ignore_ascii_case(&registry.host) => {
+            Ok((registry, harbor.username.clone()))
+        }
         harbor => Err(PublishError::NoHarbor { host: registry.host, harbor }.into()),
     }
 }
 
 /// Whether the request may have been done all the same.
 fn is_unanswered(error: &PlatformError) -> bool {
-    matches!(error, PlatformError::Connection { .. } | PlatformError::Server { .. } | PlatformError::Answer { .. })
+    matches!(
+        error,
+        PlatformError::Connection { .. }
+            | PlatformError::Server { .. }
+            | PlatformError::Answer { .. }
+    )
 }
 
 #[cfg(test)]
@@ -193,7 +248,11 @@ mod tests {
     use crate::errors::{Diagnostic as _, Exit};
 
     fn login(expires: &str, harbor: Option<&str>) -> PlatformLogin {
-        let harbor = harbor.map(|url| Harbor { url: url.to_owned(), username: "robot".to_owned(), password: Secret::new("h") });
+        let harbor = harbor.map(|url| Harbor {
+            url: url.to_owned(),
+            username: "robot".to_owned(),
+            password: Secret::new("h"),
+        });
         PlatformLogin {
             server: "https://api.example.com/app-training".to_owned(),
             username: "ada".to_owned(),
@@ -210,22 +269,43 @@ mod tests {
     #[test]
     fn an_expired_login_is_noticed_first() {
         let error = valid(None).unwrap_err();
-        assert_eq!((error.to_string().as_str(), error.exit()), ("Not logged in. Run: keynet-inference login <server-url>", Exit::Login));
+        assert_eq!(
+            (error.to_string().as_str(), error.exit()),
+            (
+                "Not logged in. Run: \
+            keynet-inference login <server-url>",
+                Exit::Login
+            )
+        );
         let error = valid(Some(login("2020-01-01T00:00:00Z", None))).unwrap_err();
-        assert!(error.to_string().contains("2020-01-01T00:00:00Z") && error.exit() == Exit::Login, "{error}");
+        assert!(
+            error.to_string().contains("2020-01-01T00:00:00Z") && error.exit() == Exit::Login,
+            "{error}"
+        );
         assert!(valid(Some(login("2999-01-01T00:00:00Z", None))).is_ok());
     }
 
     #[test]
     fn the_place_is_the_last_word_and_in_the_logins_own_registry() {
         let there = login("", Some("https://harbor.example.com"));
-        let (reference, username) = place(&runtime("docker push harbor.example.com/project/detector:1 \n"), &there).unwrap();
+        let (reference, username) = place(
+            &runtime(
+                "docker push \
+            harbor.example.com/project/detector:1 \n",
+            ),
+            &there,
+        )
+        .unwrap();
         assert_eq!(
             (ArtifactRef::Registry(reference).to_string().as_str(), username.as_str()),
             ("harbor.example.com/project/detector:1", "robot")
         );
-        let error = place(&runtime("docker push evil.example.com/project/detector:1"), &there).unwrap_err();
-        assert!(error.to_string().contains("evil.example.com") && error.exit() == Exit::Login, "{error}");
+        let error =
+            place(&runtime("docker push evil.example.com/project/detector:1"), &there).unwrap_err();
+        assert!(
+            error.to_string().contains("evil.example.com") && error.exit() == Exit::Login,
+            "{error}"
+        );
         for push in ["", "docker push", "docker push oci-layout:/tmp/x:1", "docker push nothost"] {
             assert_eq!(place(&runtime(push), &there).unwrap_err().exit(), Exit::Server, "{push}");
         }
@@ -238,11 +318,17 @@ mod tests {
 
     #[test]
     fn a_function_needs_a_name_and_a_description() {
-        let check =
-            |name: &str, description: &str| Function { name: name.to_owned(), description: description.to_owned(), size: 1 }.check();
+        let check = |name: &str, description: &str| {
+            Function { name: name.to_owned(), description: description.to_owned(), size: 1 }.check()
+        };
         assert!(check("a", "b").is_ok());
         let report = ExpectedError::from(check("a", " ").unwrap_err()).report(Console::plain());
-        for way in ["Rust", "#[keynet_function(name = \"a\", description = \"", "Python", "@keynet_function("] {
+        for way in [
+            "Rust",
+            "#[keynet_function(name = \"a\", description = \"",
+            "Python",
+            "@keynet_function(",
+        ] {
             assert!(report.contains(way), "{report}");
         }
         assert!(check("", "b").unwrap_err().to_string().contains("no name"));

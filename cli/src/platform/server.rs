@@ -24,7 +24,10 @@ impl ServerUrl {
             return Err(format!("{} is no scheme of a server: {FORM}", url.scheme()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("a user or a password has no place in it: use --username and --password-stdin".to_owned());
+            return Err(
+                "a user or a password has no place in it: use --username and --password-stdin"
+                    .to_owned(),
+            );
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(format!("it has a query or a fragment: {FORM}"));
@@ -73,7 +76,10 @@ mod tests {
             ("https://api.example.com/app-training", "https://api.example.com/app-training"),
             ("https://api.example.com/app-training//", "https://api.example.com/app-training"),
             (" http://localhost:6100/x ", "http://localhost:6100/x/app-training"),
-            ("https://api.example.com/my-app-training", "https://api.example.com/my-app-training/app-training"),
+            (
+                "https://api.example.com/my-app-training",
+                "https://api.example.com/my-app-training/app-training",
+            ),
         ] {
             assert_eq!(ServerUrl::parse(text).unwrap().as_str(), server);
         }
@@ -81,7 +87,14 @@ mod tests {
 
     #[test]
     fn what_is_no_server_says_what_to_write() {
-        for text in ["", "api.example.com", "localhost:6100", "ftp://x", "https://ada:hunter2@x", "https://x/?a=b"] {
+        for text in [
+            "",
+            "api.example.com",
+            "localhost:6100",
+            "ftp://x",
+            "https://ada:hunter2@x",
+            "https://x/?a=b",
+        ] {
             let error = ServerUrl::parse(text).unwrap_err();
             assert!(!error.contains("hunter2") && error.len() > 20, "{text}: {error}");
         }
@@ -91,6 +104,10 @@ mod tests {
     fn plain_http_is_for_this_machine() {
         let readable = |text| ServerUrl::parse(text).unwrap().is_readable_on_the_way();
         assert!(readable("http://api.example.com") && readable("http://10.0.0.1:80"));
-        assert!(!readable("https://api.example.com") && !readable("http://localhost:6100") && !readable("http://[::1]:1"));
+        assert!(
+            !readable("https://api.example.com")
+                && !readable("http://localhost:6100")
+                && !readable("http://[::1]:1")
+        );
     }
 }

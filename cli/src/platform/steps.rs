@@ -42,7 +42,11 @@ impl Diagnostic for StepFailed {
             (ExpectedError::Platform(PlatformError::Authentication { .. }), _) => {
                 format!("run: keynet-inference login <server-url>; then {}", self.next)
             }
-            (ExpectedError::Platform(PlatformError::Validation { .. }), _) => format!("correct what it refuses; then {}", self.next),
+            (ExpectedError::Platform(PlatformError::Validation { .. }), _) => format!(
+                "correct \
+                what it refuses; then {}",
+                self.next
+            ),
             // It says all there is to do, on several lines.
             (ExpectedError::Publish(PublishError::Undescribed { .. }), Some(hint)) => hint,
             (_, Some(hint)) => format!("{hint}; then {}", self.next),
@@ -76,9 +80,21 @@ impl Steps {
     }
 
     /// For `map_err`: this step failed after what was `done`; `next` is how to go on.
-    pub(super) fn failed<E: Into<ExpectedError>>(&self, done: impl fmt::Display, next: &'static str) -> impl FnOnce(E) -> ExpectedError {
+    pub(super) fn failed<E: Into<ExpectedError>>(
+        &self,
+        done: impl fmt::Display,
+        next: &'static str,
+    ) -> impl FnOnce(E) -> ExpectedError {
         let (number, doing, done) = (self.number, self.doing, done.to_string());
-        move |error| ExpectedError::Step(StepFailed { number, doing, done, next, source: Box::new(error.into()) })
+        move |error| {
+            ExpectedError::Step(StepFailed {
+                number,
+                doing,
+                done,
+                next,
+                source: Box::new(error.into()),
+            })
+        }
     }
 }
 
@@ -91,11 +107,16 @@ mod tests {
         let mut steps = Steps::new(true, Console::plain());
         steps.begin("the login");
         steps.begin("the component");
-        let error = PlatformError::Server { server: "https://x".to_owned(), status: 503, said: "later".to_owned() };
+        let error = PlatformError::Server {
+            server: "https://x".to_owned(),
+            status: 503,
+            said: "later".to_owned(),
+        };
         let error = steps.failed("nothing was sent yet", "push again")(error);
         assert_eq!(
             error.report(Console::plain()),
-            "error: step 2 of 10 failed: the component\n  caused by: the platform at https://x failed (503): later\n  so far: nothing was sent yet\n  \
+            "error: step 2 of 10 failed: the component\n  caused by: the platform at https://x \
+                failed (503): later\n  so far: nothing was sent yet\n  \
              hint: push again\n"
         );
         assert_eq!((error.exit(), error.kind()), (Exit::Server, "server"));

@@ -38,7 +38,9 @@ impl Upload {
     pub fn describe(&self) -> String {
         match self {
             Self::Artifact { key: None, .. } => "the component as an OCI artifact".to_owned(),
-            Self::Artifact { key: Some(_), .. } => "the component as an OCI artifact, signed".to_owned(),
+            Self::Artifact { key: Some(_), .. } => {
+                "the component as an OCI artifact, signed".to_owned()
+            }
         }
     }
 
@@ -46,15 +48,26 @@ impl Upload {
     ///
     /// # Errors
     /// The registry's.
-    pub async fn put(&self, reference: &ArtifactRef, options: &RegistryOptions) -> Result<Uploaded, ExpectedError> {
+    pub async fn put(
+        &self,
+        reference: &ArtifactRef,
+        options: &RegistryOptions,
+    ) -> Result<Uploaded, ExpectedError> {
         match self {
             Self::Artifact { component, about, key } => {
-                let pushed = artifact::push(&Content::File(component.clone()), about, reference, options).await?;
+                let pushed =
+                    artifact::push(&Content::File(component.clone()), about, reference, options)
+                        .await?;
                 let signature = match key {
                     Some(key) => Some(artifact::sign(&pushed.reference, key, options).await?),
                     None => None,
                 };
-                Ok(Uploaded { reference: pushed.reference, digest: pushed.digest, layer: pushed.component, signature })
+                Ok(Uploaded {
+                    reference: pushed.reference,
+                    digest: pushed.digest,
+                    layer: pushed.component,
+                    signature,
+                })
             }
         }
     }

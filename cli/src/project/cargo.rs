@@ -40,16 +40,31 @@ struct Target {
 }
 
 impl Build<'_> {
-    /// Runs cargo, whose own words go to standard error, and answers with the path of the component it made.
+    /// Runs cargo, whose own words go to standard error, and answers with the path of the component
+    /// it made.
     ///
     /// # Errors
     /// cargo fails, or makes no component or several.
     pub fn run(&self, toolchain: Toolchain, console: Console) -> Result<PathBuf, ProjectError> {
         let mut cargo = toolchain.cargo(self.folder);
-        cargo.args(["build", "--target", TARGET, "--profile", self.profile, "--message-format=json-render-diagnostics"]);
-        let mut cargo = cargo.args(self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(ProjectError::NoCargo)?;
+        cargo.args([
+            "build",
+            "--target",
+            TARGET,
+            "--profile",
+            self.profile,
+            "--message-format=json-render-diagnostics",
+        ]);
+        let mut cargo = cargo
+            .args(self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(ProjectError::NoCargo)?;
         let mut components = Vec::new();
-        for line in cargo.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+        for line in
+            cargo.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines())
+        {
             let line = line.map_err(ProjectError::NoCargo)?;
             match serde_json::from_str::<Message>(&line) {
                 Ok(message) => components.extend(self.component(message)),
@@ -68,7 +83,10 @@ impl Build<'_> {
         let ours = message.reason == "compiler-artifact"
             && message.manifest_path == self.folder.join("Cargo.toml")
             && message.target.kind.iter().any(|kind| kind == "cdylib");
-        message.filenames.into_iter().find(|path| ours && path.extension().is_some_and(|extension| extension == "wasm"))
+        message
+            .filenames
+            .into_iter()
+            .find(|path| ours && path.extension().is_some_and(|extension| extension == "wasm"))
     }
 
     fn only(&self, components: Vec<PathBuf>) -> Result<PathBuf, ProjectError> {
@@ -76,10 +94,15 @@ impl Build<'_> {
         match <[PathBuf; 1]>::try_from(components) {
             Ok([component]) => Ok(component),
             Err(none) if none.is_empty() => Err(ProjectError::Artifact(format!(
-                "cargo built no component from {folder}: its Cargo.toml needs `[lib]` with `crate-type = [\"cdylib\"]`; in a workspace, name the \
+                "cargo built no component from {folder}: its Cargo.toml needs `[lib]` with \
+                    `crate-type = [\"cdylib\"]`; in a workspace, name the \
                  action's own folder with --path"
             ))),
-            Err(several) => Err(ProjectError::Artifact(format!("cargo built {} components from {folder}: one is expected", several.len()))),
+            Err(several) => Err(ProjectError::Artifact(format!(
+                "cargo built {} components from \
+                {folder}: one is expected",
+                several.len()
+            ))),
         }
     }
 }
@@ -100,7 +123,10 @@ mod tests {
                 r#"{{"reason":"compiler-artifact","package_id":"x","manifest_path":"{manifest}","target":{{"kind":["{kind}"],"name":"p"}},"filenames":["/t/p.d","{file}"],"fresh":true}}"#
             )
         };
-        assert_eq!(component(&message("/p/Cargo.toml", "cdylib", "/t/p.wasm")), Some("/t/p.wasm".into()));
+        assert_eq!(
+            component(&message("/p/Cargo.toml", "cdylib", "/t/p.wasm")),
+            Some("/t/p.wasm".into())
+        );
         assert_eq!(component(&message("/q/Cargo.toml", "cdylib", "/t/q.wasm")), None);
         assert_eq!(component(&message("/p/Cargo.toml", "bin", "/t/p.wasm")), None);
         assert_eq!(component(&message("/p/Cargo.toml", "cdylib", "/t/p.rlib")), None);

@@ -86,18 +86,27 @@ impl Diagnostic for ProjectError {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
-                "make one with `keynet-inference new NAME`, or with `--lang python`; name its folder with --path, or the file of a function in Python"
+                "make one with `keynet-inference new NAME`, or with `--lang python`; name its \
+                    folder with --path, or the file of a function in Python"
             }
             Self::TwoLanguages { function, .. } => {
-                return Some(format!("to build the function in Python: keynet-inference build {}", function.display()));
+                return Some(format!(
+                    "to build the function in Python: keynet-inference build {}",
+                    function.display()
+                ));
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Python(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
-                return Some(format!("this version's SDK is at {}: write that path into the project's Cargo.toml", instead.display()));
+                return Some(format!(
+                    "this version's SDK is at {}: write that path into the \
+                    project's Cargo.toml",
+                    instead.display()
+                ));
             }
             Self::NoToolchain => {
-                "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, `guest-sdk/setup-wasm-toolchain` in a clone of \
+                "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, \
+                    `guest-sdk/setup-wasm-toolchain` in a clone of \
                  keynet-inference builds a toolchain called keynet-wasm"
             }
             Self::NoCargo(_) => "install Rust from https://rustup.rs",

@@ -1,4 +1,5 @@
-//! The last steps of a build in any language: what the action asks for goes into its component, which must be an action.
+//! The last steps of a build in any language: what the action asks for goes into its component,
+//! which must be an action.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -21,13 +22,15 @@ pub const ASK: &str = "keynet.toml";
 /// The file cannot be read or understood.
 pub fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
     match fs::read_to_string(path) {
-        Ok(text) => Ok(Ask::put_into(&text, component).map_err(|source| ProjectError::Ask { path: path.to_owned(), source })?),
+        Ok(text) => Ok(Ask::put_into(&text, component)
+            .map_err(|source| ProjectError::Ask { path: path.to_owned(), source })?),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(component),
         Err(error) => Err(ExpectedError::io("read", path)(error)),
     }
 }
 
-/// Returns the name that the action gives itself. It is compiled for that, which the first run then finds done.
+/// Returns the name that the action gives itself. It is compiled for that, which the first run then
+/// finds done.
 ///
 /// # Errors
 /// The component is not an action.

@@ -1,4 +1,5 @@
-//! A project's folder: making it from a template, and building it into a component. A language is a variant of [`Language`].
+//! A project's folder: making it from a template, and building it into a component. A language is a
+//! variant of [`Language`].
 
 pub mod cargo;
 mod error;

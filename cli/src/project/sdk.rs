@@ -1,4 +1,5 @@
-//! The Rust SDK that new projects depend on: a published version, or the one this binary carries, unpacked into the user's cache.
+//! The Rust SDK that new projects depend on: a published version, or the one this binary carries,
+//! unpacked into the user's cache.
 
 use std::fs;
 use std::io;
@@ -29,8 +30,11 @@ pub fn dependency(cache: &Path) -> Result<String, ExpectedError> {
         None => {
             let path = unpacked(cache)?;
             let Some(text) = path.to_str() else {
-                let source =
-                    io::Error::new(io::ErrorKind::InvalidData, "a Cargo.toml holds UTF-8 only; set KEYNET_CACHE to another folder");
+                let source = io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a Cargo.toml holds UTF-8 only; set \
+                        KEYNET_CACHE to another folder",
+                );
                 return Err(ExpectedError::io("depend on the SDK in", &path)(source));
             };
             Value::Table(Table::from_iter([("path".to_owned(), Value::String(text.to_owned()))]))
@@ -52,7 +56,8 @@ pub fn restore(project: &Path, cache: &Path) -> Result<(), ExpectedError> {
     if instead == path { Ok(()) } else { Err(ProjectError::SdkGone { path, instead }.into()) }
 }
 
-/// The path of a manifest's dependency on the SDK. What is wrong with a manifest is for cargo to say.
+/// The path of a manifest's dependency on the SDK. What is wrong with a manifest is for cargo to
+/// say.
 fn depended_on(manifest: &Path) -> Option<PathBuf> {
     let manifest: Table = fs::read_to_string(manifest).ok()?.parse().ok()?;
     let path = manifest.get("dependencies")?.get(PACKAGE)?.get("path")?.as_str()?;
@@ -71,8 +76,13 @@ mod tests {
     #[test]
     fn the_sdk_is_carried_whole() {
         let paths: Vec<_> = RUST_SDK.iter().map(|file| file.path).collect();
-        for path in ["Cargo.toml", "LICENSE", "guest-sdk/rust/Cargo.toml", "guest-sdk/rust/src/lib.rs", "guest-sdk/rust/macros/src/lib.rs"]
-        {
+        for path in [
+            "Cargo.toml",
+            "LICENSE",
+            "guest-sdk/rust/Cargo.toml",
+            "guest-sdk/rust/src/lib.rs",
+            "guest-sdk/rust/macros/src/lib.rs",
+        ] {
             assert!(paths.contains(&path), "{path}");
         }
         assert!(paths.contains(&"guest-sdk/rust/wit/world.wit"));
@@ -85,7 +95,10 @@ mod tests {
         let manifest: Table = std::str::from_utf8(manifest.bytes).unwrap().parse().unwrap();
         let workspace = &manifest["workspace"];
         assert_eq!(workspace["package"]["version"].as_str(), Some(env!("CARGO_PKG_VERSION")));
-        assert_eq!(workspace["dependencies"]["keynet-inference-sdk-macros"]["path"].as_str(), Some("guest-sdk/rust/macros"));
+        assert_eq!(
+            workspace["dependencies"]["keynet-inference-sdk-macros"]["path"].as_str(),
+            Some("guest-sdk/rust/macros")
+        );
         assert!(workspace["dependencies"].get("wasmtime").is_none());
     }
 
@@ -93,11 +106,19 @@ mod tests {
     fn it_is_unpacked_once_by_many_at_once() {
         let cache = tempfile::tempdir().unwrap();
         let folders: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| unpacked(cache.path()).unwrap())).collect();
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| unpacked(cache.path()).unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert!(folders.iter().all(|folder| *folder == folders[0] && folder.join("wit/world.wit").exists()));
-        let left: Vec<_> = fs::read_dir(cache.path().join("sdk")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(
+            folders
+                .iter()
+                .all(|folder| *folder == folders[0] && folder.join("wit/world.wit").exists())
+        );
+        let left: Vec<_> = fs::read_dir(cache.path().join("sdk"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left.len(), 1, "{left:?}");
     }
 
@@ -117,7 +138,11 @@ mod tests {
     fn a_project_gets_its_sdk_back() {
         let (cache, project) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let manifest = |dependency: &str| {
-            fs::write(project.path().join("Cargo.toml"), format!("[dependencies]\nkeynet-inference-sdk = {dependency}\n")).unwrap();
+            fs::write(
+                project.path().join("Cargo.toml"),
+                format!("[dependencies]\nkeynet-inference-sdk = {dependency}\n"),
+            )
+            .unwrap();
         };
         manifest(&dependency(cache.path()).unwrap());
         fs::remove_dir_all(cache.path().join("sdk")).unwrap();

@@ -16,8 +16,8 @@ pub enum ProjectSource {
 }
 
 impl ProjectSource {
-    /// Finds the project in the folder `path`: `Cargo.toml` makes it Rust, a Python file with `@keynet_function`, `requirements.txt` or
-    /// `pyproject.toml` Python.
+    /// Finds the project in the folder `path`: `Cargo.toml` makes it Rust, a Python file with
+    /// `@keynet_function`, `requirements.txt` or `pyproject.toml` Python.
     ///
     /// # Errors
     /// There is no folder, no project, or one of both.
@@ -28,7 +28,11 @@ impl ProjectSource {
         }
         let functions = python::functions_in(path).map_err(ExpectedError::io("look into", path))?;
         match (folder.join("Cargo.toml").is_file(), functions.first()) {
-            (true, Some(function)) => Err(ProjectError::TwoLanguages { folder: path.to_owned(), function: function.clone() }.into()),
+            (true, Some(function)) => Err(ProjectError::TwoLanguages {
+                folder: path.to_owned(),
+                function: function.clone(),
+            }
+            .into()),
             (true, None) => Ok(Self::Rust(folder)),
             (false, _) => Ok(Self::Python(Function::in_folder(path, functions)?)),
         }
@@ -41,9 +45,12 @@ mod tests {
 
     use super::*;
 
-    const FUNCTION: &str = "from keynet_inference import keynet_function\n\n@keynet_function(\"x\")\ndef main(args):\n    return {}\n";
+    const FUNCTION: &str = "from keynet_inference import \
+        keynet_function\n\n@keynet_function(\"x\")\ndef main(args):\n    return {}\n";
 
-    fn project(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<ProjectSource, ExpectedError>) {
+    fn project(
+        files: &[(&str, &str)],
+    ) -> (tempfile::TempDir, Result<ProjectSource, ExpectedError>) {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             fs::write(folder.path().join(name), text).unwrap();
@@ -65,10 +72,26 @@ mod tests {
 
     #[test]
     fn the_files_tell_the_language() {
-        assert!(matches!(project(&[("Cargo.toml", ""), ("train.py", "import torch")]).1, Ok(ProjectSource::Rust(_))));
+        assert!(matches!(
+            project(&[("Cargo.toml", ""), ("train.py", "import torch")]).1,
+            Ok(ProjectSource::Rust(_))
+        ));
         assert_eq!(python(&[("function.py", FUNCTION)]), "function");
-        assert_eq!(python(&[("detect.py", FUNCTION), ("helpers.py", "# @keynet_function is not used here")]), "detect");
-        assert_eq!(python(&[("detect.py", &FUNCTION.replace("@keynet", "@keynet_inference.keynet"))]), "detect");
+        assert_eq!(
+            python(&[
+                ("detect.py", FUNCTION),
+                (
+                    "helpers.py",
+                    "# @keynet_function is not \
+            used here"
+                )
+            ]),
+            "detect"
+        );
+        assert_eq!(
+            python(&[("detect.py", &FUNCTION.replace("@keynet", "@keynet_inference.keynet"))]),
+            "detect"
+        );
         assert_eq!(python(&[("detect.py", FUNCTION), ("function.py", FUNCTION)]), "function");
         assert_eq!(python(&[("main.py", ""), ("requirements.txt", "")]), "main");
     }
@@ -78,7 +101,10 @@ mod tests {
         let both = told(&[("Cargo.toml", ""), ("function.py", FUNCTION)]);
         assert!(both.contains("Cargo.toml") && both.contains("function.py"), "{both}");
         let none = told(&[("notes.txt", "")]);
-        assert!(none.contains("it has no Cargo.toml and no Python file with @keynet_function"), "{none}");
+        assert!(
+            none.contains("it has no Cargo.toml and no Python file with @keynet_function"),
+            "{none}"
+        );
         let several = told(&[("a.py", FUNCTION), ("b.py", FUNCTION)]);
         assert!(several.contains("a.py, b.py"), "{several}");
         assert!(ProjectSource::find(Path::new("no/such/folder")).is_err());

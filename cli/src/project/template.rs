@@ -1,7 +1,9 @@
-//! Filling a template: `{{name}}` is the action's name, `{{sdk}}` what its manifest or requirements name.
+//! Filling a template: `{{name}}` is the action's name, `{{sdk}}` what its manifest or requirements
+//! name.
 //!
-//! A name in a template that a tool would stumble over has an ending of its own: `Cargo.toml.template`, `gitignore.template` and so on
-//! lose `.template`, and `gitignore` gets its dot.
+//! A name in a template that a tool would stumble over has an ending of its own:
+//! `Cargo.toml.template`, `gitignore.template` and so on lose `.template`, and `gitignore` gets its
+//! dot.
 
 use std::path::Path;
 
@@ -28,7 +30,8 @@ pub fn write(language: Language, values: &Values<'_>, folder: &Path) -> Result<(
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
         }
-        std::fs::write(&path, fill(file.bytes, values)).map_err(ExpectedError::io("write", &path))?;
+        std::fs::write(&path, fill(file.bytes, values))
+            .map_err(ExpectedError::io("write", &path))?;
     }
     Ok(())
 }
@@ -51,7 +54,9 @@ fn target(path: &str) -> String {
 /// Replaces the placeholders of a text; anything else, a picture for one, stays as it is.
 fn fill(bytes: &[u8], values: &Values<'_>) -> Vec<u8> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => text.replace("{{name}}", values.name).replace("{{sdk}}", values.sdk).into_bytes(),
+        Ok(text) => {
+            text.replace("{{name}}", values.name).replace("{{sdk}}", values.sdk).into_bytes()
+        }
         Err(_) => bytes.to_owned(),
     }
 }
@@ -63,7 +68,11 @@ mod tests {
     #[test]
     fn placeholders_are_filled_everywhere() {
         let values = Values { name: "hello", sdk: "\"0.1\"" };
-        assert_eq!(fill(b"name = \"{{name}}\"\nsdk = {{sdk}} # {{name}}", &values), b"name = \"hello\"\nsdk = \"0.1\" # hello");
+        assert_eq!(
+            fill(b"name = \"{{name}}\"\nsdk = {{sdk}} # {{name}}", &values),
+            b"name = \
+            \"hello\"\nsdk = \"0.1\" # hello"
+        );
         assert_eq!(fill(b"\xff{{name}}", &values), b"\xff{{name}}");
         assert_eq!(fill(b"{ {name} }", &values), b"{ {name} }");
     }

@@ -1,4 +1,5 @@
-//! Which Rust builds components here: the active toolchain where it has the target, or the one this project's set-up script makes.
+//! Which Rust builds components here: the active toolchain where it has the target, or the one this
+//! project's set-up script makes.
 
 use std::env;
 use std::path::Path;
@@ -22,17 +23,21 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// Finds one for the project in `folder`, whose own `rust-toolchain.toml` decides which is active.
+    /// Finds one for the project in `folder`, whose own `rust-toolchain.toml` decides which is
+    /// active.
     ///
     /// # Errors
     /// There is no Rust, or none with the target.
     pub fn find(folder: &Path) -> Result<Self, ProjectError> {
-        let has_target = output(clean("rustc", folder).args(["--print", "target-libdir", "--target", TARGET]));
+        let has_target =
+            output(clean("rustc", folder).args(["--print", "target-libdir", "--target", TARGET]));
         if has_target.is_ok_and(|path| Path::new(path.trim()).is_dir()) {
             return Ok(Self::Active);
         }
         let linked = output(clean("rustup", folder).args(["toolchain", "list"]));
-        if linked.is_ok_and(|list| list.lines().any(|line| line.split_whitespace().next() == Some(LINKED))) {
+        if linked.is_ok_and(|list| {
+            list.lines().any(|line| line.split_whitespace().next() == Some(LINKED))
+        }) {
             return Ok(Self::Linked(LINKED));
         }
         output(clean("cargo", folder).arg("--version")).map_err(ProjectError::NoCargo)?;

@@ -1,7 +1,8 @@
 //! Unpacking what the binary carries into the user's cache.
 //!
-//! It is unpacked by version and content, so that a project keeps the SDK it was made with, and as a whole: a folder that is there under
-//! its name is complete, whoever else unpacks it at the same moment and wherever that is interrupted.
+//! It is unpacked by version and content, so that a project keeps the SDK it was made with, and as
+//! a whole: a folder that is there under its name is complete, whoever else unpacks it at the same
+//! moment and wherever that is interrupted.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +14,8 @@ use keynet_host::Digest;
 use crate::embedded::File;
 use crate::errors::ExpectedError;
 
-/// Unpacks `files` into a folder of their own below `folder`, unless they are there, and returns its absolute path.
+/// Unpacks `files` into a folder of their own below `folder`, unless they are there, and returns
+/// its absolute path.
 ///
 /// # Errors
 /// The cache cannot be written.
@@ -51,10 +53,19 @@ fn unpack(files: &[File], folder: &Path) -> io::Result<()> {
             fs::write(path, file.bytes)?;
         }
         match fs::rename(draft.path(), folder) {
-            // Somebody else was first, or the folder is damaged: then it makes room, and is removed with the draft.
-            Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) && tries < 10 => {
+            // Somebody else was first, or the folder is damaged: then it makes room, and is removed
+            // with the draft.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                ) && tries < 10 =>
+            {
                 if !is_intact(files, folder) {
-                    let _ = fs::rename(folder, draft.path().join(folder.file_name().unwrap_or(OsStr::new("damaged"))));
+                    let _ = fs::rename(
+                        folder,
+                        draft.path().join(folder.file_name().unwrap_or(OsStr::new("damaged"))),
+                    );
                 }
                 tries += 1;
             }

@@ -42,7 +42,10 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_json_with_its_status() {
         let response = error(504, "out-of-time", "too \"slow\"");
-        assert_eq!((response.status().as_u16(), response.headers()[CONTENT_TYPE].to_str().unwrap()), (504, "application/json"));
+        assert_eq!(
+            (response.status().as_u16(), response.headers()[CONTENT_TYPE].to_str().unwrap()),
+            (504, "application/json")
+        );
         let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
         assert_eq!(body, r#"{"error":"too \"slow\"","kind":"out-of-time"}"#);
     }

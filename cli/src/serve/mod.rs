@@ -1,7 +1,8 @@
 //! `run --serve`: one loaded action behind HTTP, for trying it out.
 //!
-//! `POST /` runs it with the JSON object of the body, any number at a time; `GET /` says what it is. `docs/cli.md` has the protocol.
-//! It is no OpenWhisk runtime and has no protection from slow clients. Requests that another site's page sends are refused.
+//! `POST /` runs it with the JSON object of the body, any number at a time; `GET /` says what it
+//! is. `docs/cli.md` has the protocol. It is no OpenWhisk runtime and has no protection from slow
+//! clients. Requests that another site's page sends are refused.
 
 mod answer;
 
@@ -70,9 +71,15 @@ impl Server<'_> {
     pub async fn run(mut self) -> Result<(), ExpectedError> {
         let host = Arc::new(Host::under(&self.config, self.policy)?);
         let action = self.component.load(Arc::clone(&host)).await?;
-        self.component.bytes = Vec::new(); // 42 MB of one with numpy and Pillow, of which only the compiled code is used from here on
+        // 42 MB of one with numpy and Pillow, of which only the compiled code is used from here on
+        self.component.bytes = Vec::new();
         if self.component.published {
-            permissions::show_once(&action, &self.component.path.display().to_string(), &self.config, self.console);
+            permissions::show_once(
+                &action,
+                &self.component.path.display().to_string(),
+                &self.config,
+                self.console,
+            );
         }
         say_where_things_are(&action, &self.config, self.console);
         let (listener, bound) = self.address.bind().await?;
@@ -85,10 +92,15 @@ impl Server<'_> {
         if action.imports().has("storage") {
             serve_objects(&self.config, self.hosts, self.console, ended(stopping.clone())).await;
         }
-        let served = Served { tell_receipts: self.time, console: self.console, count: AtomicU64::new(0), action };
+        let served = Served {
+            tell_receipts: self.time,
+            console: self.console,
+            count: AtomicU64::new(0),
+            action,
+        };
         self.console.say(&format!("listening on http://{bound}\n"));
-        let server =
-            axum::serve(listener, router(served, self.hosts.allowed(self.address, bound))).with_graceful_shutdown(ended(stopping.clone()));
+        let server = axum::serve(listener, router(served, self.hosts.allowed(self.address, bound)))
+            .with_graceful_shutdown(ended(stopping.clone()));
         let patience = async {
             ended(stopping).await;
             tokio::time::sleep(GRACE).await;
@@ -109,13 +121,22 @@ async fn ended(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-/// Also answers presigned URLs, so that results can be opened: where they point to this machine and nobody does so yet.
-async fn serve_objects(config: &Config, hosts: &HostNameArgs, console: Console, stopped: impl Future<Output = ()> + Send + 'static) {
+/// Also answers presigned URLs, so that results can be opened: where they point to this machine and
+/// nobody does so yet.
+async fn serve_objects(
+    config: &Config,
+    hosts: &HostNameArgs,
+    console: Console,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) {
     let (Some(address), None) = (storage::public_address(config), &config.s3) else { return };
     let (listener, bound) = match address.bind().await {
         Ok(bound) => bound,
         Err(error) => {
-            console.note(format_args!("the URLs of objects are not answered here: {}", error.one_line()));
+            console.note(format_args!(
+                "the URLs of objects are not answered here: {}",
+                error.one_line()
+            ));
             return;
         }
     };
@@ -132,15 +153,33 @@ async fn serve_objects(config: &Config, hosts: &HostNameArgs, console: Console, 
 fn router(served: Served, hosts: AllowedHosts) -> Router {
     Router::new()
         .route("/", get(describe).post(activate))
-        .fallback(async || answer::error(404, "not-found", "there is only `/`: POST to it to run the action, GET it to see what it is"))
-        .method_not_allowed_fallback(async || answer::error(405, "invalid", "POST to run the action, GET to see what it is"))
+        .fallback(async || {
+            answer::error(
+                404,
+                "not-found",
+                "there is only `/`: POST to it to run \
+            the action, GET it to see what it is",
+            )
+        })
+        .method_not_allowed_fallback(async || {
+            answer::error(
+                405,
+                "invalid",
+                "POST to run the \
+            action, GET to see what it is",
+            )
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), only_for))
         .with_state(Arc::new(served))
 }
 
 /// Answers requests that are for this machine, and no page's of another site.
-async fn only_for(State(hosts): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
+async fn only_for(
+    State(hosts): State<Arc<AllowedHosts>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (head, body) = request.into_parts();
     match hosts.check(&head) {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
@@ -152,13 +191,24 @@ async fn describe(State(served): State<Arc<Served>>) -> Response {
     answer::description(served.action.description())
 }
 
-async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRejection>) -> Response {
+async fn activate(
+    State(served): State<Arc<Served>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let parameters = match body {
         Ok(body) if body.trim_ascii().is_empty() => Ok(Parameters::none()),
         Ok(body) => Parameters::read(body, None).await,
         Err(rejected) => {
             return match rejected.status().as_u16() {
-                413 => answer::error(413, "too-large", &format!("the body of the request is larger than {} MiB", MAX_BODY >> 20)),
+                413 => answer::error(
+                    413,
+                    "too-large",
+                    &format!(
+                        "the body of the request is larger \
+                    than {} MiB",
+                        MAX_BODY >> 20
+                    ),
+                ),
                 status => answer::error(status, "invalid", &rejected.body_text()),
             };
         }
@@ -170,15 +220,20 @@ async fn activate(State(served): State<Arc<Served>>, body: Result<Bytes, BytesRe
     let number = served.count.fetch_add(1, Ordering::Relaxed) + 1;
     let logs = Arc::new(Logs::numbered(served.console, number));
     // Where the client goes away this future is dropped, and the activation with it.
-    let Outcome { result, receipt, .. } =
-        served.action.run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs }).await;
+    let Outcome { result, receipt, .. } = served
+        .action
+        .run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs })
+        .await;
     if served.tell_receipts {
         served.console.say(&format!("[{number}] {}\n", receipt.line()));
     }
     match result {
         Ok(result) => answer::result(result),
         Err(failed) => {
-            served.console.say(&format!("[{number}] {}", ExpectedError::Failed(failed.clone()).report(served.console)));
+            served.console.say(&format!(
+                "[{number}] {}",
+                ExpectedError::Failed(failed.clone()).report(served.console)
+            ));
             answer::error(failure::status(&failed), failure::kind(&failed), &failed.to_string())
         }
     }

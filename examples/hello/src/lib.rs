@@ -51,6 +51,10 @@ mod tests {
     fn a_missing_name_is_the_callers_mistake() {
         let error = Environment::new().call(main).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert_eq!(error.message(), "the parameter `name` is missing: expected a string, \"Who is greeted.\"");
+        assert_eq!(
+            error.message(),
+            "the parameter `name` is missing: expected a string, \"Who is \
+            greeted.\""
+        );
     }
 }

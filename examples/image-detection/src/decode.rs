@@ -1,4 +1,5 @@
-//! From a PNG or JPEG file to upright RGB. A hostile file costs an error, never the memory its header asks for.
+//! From a PNG or JPEG file to upright RGB. A hostile file costs an error, never the memory its
+//! header asks for.
 
 use crate::picture::Picture;
 use keynet_inference_sdk::{Error, Result, ensure};
@@ -10,11 +11,12 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-/// What a decoded picture may take: 12 megapixels without transparency. The whole action has 256 MiB by default, and a picture that
-/// cannot be compressed is there four times while it is encoded.
+/// What a decoded picture may take: 12 megapixels without transparency. The whole action has 256
+/// MiB by default, and a picture that cannot be compressed is there four times while it is encoded.
 const MAX_BYTES: usize = 36 << 20;
 
-/// The longest side, which is that of JPEG: what makes a picture smaller takes memory for each column and row.
+/// The longest side, which is that of JPEG: what makes a picture smaller takes memory for each
+/// column and row.
 const MAX_SIDE: u32 = 65_535;
 
 /// Decode a picture, turned as its EXIF orientation says; transparency is dropped.
@@ -44,14 +46,17 @@ fn png(file: &[u8]) -> Result<Picture> {
     Ok(Picture::new(width, height, rgb)?.upright(orientation))
 }
 
-fn to_rgb<const CHANNELS: usize>(pixels: &[u8], pixel: impl Fn([u8; CHANNELS]) -> [u8; 3]) -> Vec<u8> {
+fn to_rgb<const CHANNELS: usize>(
+    pixels: &[u8],
+    pixel: impl Fn([u8; CHANNELS]) -> [u8; 3],
+) -> Vec<u8> {
     pixels.as_chunks().0.iter().flat_map(|channels| pixel(*channels)).collect()
 }
 
 fn jpeg(file: &[u8]) -> Result<Picture> {
     let any_side = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX);
-    // The decoder fills with grey what a file lacks. Of one that was cut off it refuses the rest instead; in one that has its end it goes
-    // over small damages, as others do.
+    // The decoder fills with grey what a file lacks. Of one that was cut off it refuses the rest
+    // instead; in one that has its end it goes over small damages, as others do.
     let options = any_side.jpeg_set_out_colorspace(ColorSpace::RGB).set_strict_mode(!has_end(file));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(broken)?;
@@ -64,10 +69,13 @@ fn jpeg(file: &[u8]) -> Result<Picture> {
     Ok(Picture::new(width, height, rgb)?.upright(orientation))
 }
 
-/// Whether a JPEG file has its marker of the end (ITU-T T.81, B.1.1.2), not counting that of a preview inside of a segment.
+/// Whether a JPEG file has its marker of the end (ITU-T T.81, B.1.1.2), not counting that of a
+/// preview inside of a segment.
 fn has_end(file: &[u8]) -> bool {
     let mut at = 2; // behind the marker of the beginning
-    while let Some(marker) = file.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) {
+    while let Some(marker) =
+        file.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff))
+    {
         at += marker + 1;
         match file.get(at) {
             Some(0xd9) => return true,
@@ -75,7 +83,11 @@ fn has_end(file: &[u8]) -> bool {
             Some(0 | 1 | 0xd0..=0xd8) => at += 1,
             Some(0xff) => {}
             Some(_) => {
-                let length = file.get(at + 1..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u16::from_be_bytes);
+                let length = file
+                    .get(at + 1..)
+                    .and_then(|rest| rest.first_chunk())
+                    .copied()
+                    .map_or(0, u16::from_be_bytes);
                 at += 1 + usize::from(length);
             }
             None => return false,
@@ -90,11 +102,17 @@ fn broken(reason: impl Display) -> Error {
 
 fn bounded(bytes: Option<usize>, width: u32, height: u32) -> Result<usize> {
     let bytes = bytes.unwrap_or(usize::MAX);
-    ensure!(width.max(height) <= MAX_SIDE, invalid, "the picture has {width}x{height} pixels, and a side may have {MAX_SIDE}");
+    ensure!(
+        width.max(height) <= MAX_SIDE,
+        invalid,
+        "the picture has {width}x{height} pixels, and \
+        a side may have {MAX_SIDE}"
+    );
     ensure!(
         bytes <= MAX_BYTES,
         invalid,
-        "the picture has {width}x{height} pixels, which take more than the {} MiB that a decoded picture may take",
+        "the picture has {width}x{height} pixels, which take more than the {} MiB that a decoded \
+            picture may take",
         MAX_BYTES >> 20
     );
     Ok(bytes)
@@ -111,7 +129,11 @@ fn orientation(exif: &[u8]) -> u8 {
     };
     let find = || {
         let directory = *exif.get(4..)?.first_chunk::<4>()?;
-        let directory = if little_endian { u32::from_le_bytes(directory) } else { u32::from_be_bytes(directory) } as usize;
+        let directory = if little_endian {
+            u32::from_le_bytes(directory)
+        } else {
+            u32::from_be_bytes(directory)
+        } as usize;
         let entries = usize::from(u16_at(directory)?);
         let mut entry = (0..entries).map(|entry| directory + 2 + 12 * entry);
         let entry = entry.find(|entry| u16_at(*entry) == Some(0x0112))?;
@@ -156,7 +178,12 @@ mod tests {
         ];
         for (color, depth, data) in cases {
             let picture = decode(&png_file(color, depth, &data)).unwrap();
-            assert_eq!(picture, Picture::new(4, 2, [[255, 0, 0]; 8].concat()).unwrap(), "{color:?} {depth:?}");
+            assert_eq!(
+                picture,
+                Picture::new(4, 2, [[255, 0, 0]; 8].concat()).unwrap(),
+                "{color:?} \
+                {depth:?}"
+            );
         }
         let cases = [
             (ColorType::Grayscale, BitDepth::Eight, vec![85; 8]),
@@ -216,7 +243,15 @@ mod tests {
             for tenths in 0..10 {
                 let cut = headers + (whole.len() - headers) * tenths / 10;
                 let error = decode(&whole[..cut]).unwrap_err();
-                assert!(error.kind() == ErrorKind::Invalid && error.message().contains("cannot decode"), "{cut}: {error}");
+                assert!(
+                    error.kind() == ErrorKind::Invalid
+                        && error.message().contains(
+                            "cannot \
+                    decode"
+                        ),
+                    "{cut}: \
+                    {error}"
+                );
             }
         }
     }
@@ -236,14 +271,21 @@ mod tests {
         writer.write_image_data(&vec![0; 12_000_000]).unwrap();
         drop(writer);
         let error = decode(&file).unwrap_err();
-        assert!(error.kind() == ErrorKind::Invalid && error.message().contains("12000000x1"), "{error}");
+        assert!(
+            error.kind() == ErrorKind::Invalid && error.message().contains("12000000x1"),
+            "{error}"
+        );
     }
 
     #[test]
     fn what_is_no_picture_is_the_callers_fault() {
         let cut = &gradient(40, 30).encode().unwrap()[..100];
-        let cases =
-            [(b"GIF89a\0\0".as_slice(), "neither"), (b"", "neither"), (cut, "cannot decode"), (b"\xff\xd8\xff\xe0", "cannot decode")];
+        let cases = [
+            (b"GIF89a\0\0".as_slice(), "neither"),
+            (b"", "neither"),
+            (cut, "cannot decode"),
+            (b"\xff\xd8\xff\xe0", "cannot decode"),
+        ];
         for (file, text) in cases {
             let error = decode(file).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);

@@ -5,7 +5,8 @@ use keynet_inference_sdk::{Context, Result, ensure};
 use serde::Serialize;
 
 /// The classes of `models/detector`, in the model's order.
-pub const LABELS: [&str; 8] = ["apple", "car", "clock", "fish", "house", "mug", "sailboat", "umbrella"];
+pub const LABELS: [&str; 8] =
+    ["apple", "car", "clock", "fish", "house", "mug", "sailboat", "umbrella"];
 
 /// One thing found in the picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,23 +23,38 @@ pub struct Detection {
     pub class: usize,
 }
 
-/// The detections with a score of at least `threshold` in a picture of `width` x `height` pixels, best first.
+/// The detections with a score of at least `threshold` in a picture of `width` x `height` pixels,
+/// best first.
 ///
-/// `rows` is the model's output for that picture: x1, y1, x2, y2 in pixels of its 640x640 input, score, class. Rows that it does
-/// not use have score 0.
+/// `rows` is the model's output for that picture: x1, y1, x2, y2 in pixels of its 640x640 input,
+/// score, class. Rows that it does not use have score 0.
 pub fn from_rows(rows: &[f32], threshold: f64, width: u32, height: u32) -> Result<Vec<Detection>> {
     let (rows, rest) = rows.as_chunks::<6>();
-    ensure!(rest.is_empty(), "the model's output is not rows of 6 values: {} are left over", rest.len());
+    ensure!(
+        rest.is_empty(),
+        "the model's output is not rows of 6 values: {} are left over",
+        rest.len()
+    );
     let used = |row: &&[f32; 6]| row[4] > 0.0 && f64::from(row[4]) >= threshold;
     let mut found = Vec::new();
     for row in rows.iter().filter(used) {
         let [x1, y1, x2, y2, score, class] = row.map(f64::from);
         let class = class as usize;
-        let label = LABELS.get(class).with_context(|| format!("the model has a class {class}, but the labels end before it"))?;
+        let label = LABELS.get(class).with_context(|| {
+            format!(
+                "the model has a class {class}, but \
+            the labels end before it"
+            )
+        })?;
         let [left, right] = [x1, x2].map(|x| scaled(x, width));
         let [top, bottom] = [y1, y2].map(|y| scaled(y, height));
         if left < right && top < bottom {
-            found.push(Detection { label, score: rounded(score, 3), bounds: [left, top, right, bottom], class });
+            found.push(Detection {
+                label,
+                score: rounded(score, 3),
+                bounds: [left, top, right, bottom],
+                class,
+            });
         }
     }
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -80,15 +96,30 @@ mod tests {
         assert_eq!(
             found,
             [
-                Detection { label: "house", score: 0.912, bounds: [0.0, 0.0, 1280.0, 320.0], class: 4 },
-                Detection { label: "apple", score: 0.6, bounds: [128.0, 32.0, 640.0, 160.0], class: 0 },
+                Detection {
+                    label: "house",
+                    score: 0.912,
+                    bounds: [0.0, 0.0, 1280.0, 320.0],
+                    class: 4
+                },
+                Detection {
+                    label: "apple",
+                    score: 0.6,
+                    bounds: [128.0, 32.0, 640.0, 160.0],
+                    class: 0
+                },
             ]
         );
     }
 
     #[test]
     fn unused_rows_are_no_detections_at_any_threshold() {
-        let rows = [[0.0; 6], [1.0, 1.0, 9.0, 9.0, f32::NAN, 0.0], [9.0, 9.0, 9.0, 9.0, 0.9, 0.0], [0.0, 0.0, f32::NAN, 9.0, 0.9, 0.0]];
+        let rows = [
+            [0.0; 6],
+            [1.0, 1.0, 9.0, 9.0, f32::NAN, 0.0],
+            [9.0, 9.0, 9.0, 9.0, 0.9, 0.0],
+            [0.0, 0.0, f32::NAN, 9.0, 0.9, 0.0],
+        ];
         assert_eq!(from_rows(rows.as_flattened(), 0.0, 640, 640).unwrap(), []);
     }
 

@@ -66,7 +66,9 @@ fn label(picture: &mut Picture, detection: &Detection, font: &FontRef, size: f32
     let font = font.as_scaled(PxScale::from(size));
     let padding = size * 0.25;
     let height = size.round() as u32;
-    let width = (text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>() + 2.0 * padding).ceil() as u32;
+    let width = (text.chars().map(|c| font.h_advance(font.glyph_id(c))).sum::<f32>()
+        + 2.0 * padding)
+        .ceil() as u32;
 
     let [left, top, ..] = edges(detection);
     let left = left.min(picture.width().saturating_sub(width));
@@ -93,12 +95,14 @@ fn luminance([red, green, blue]: Colour) -> f32 {
 fn write(picture: &mut Picture, letter: &OutlinedGlyph, ink: Colour) {
     let corner = letter.px_bounds().min;
     letter.draw(|x, y, coverage| {
-        // Never negative: a label begins inside the picture, whatever of it is clipped at the right and below.
+        // Never negative: a label begins inside the picture, whatever of it is clipped at the right
+        // and below.
         let (x, y) = ((corner.x + x as f32) as u32, (corner.y + y as f32) as u32);
         for pixel in picture.pixels_mut(y, x..x + 1) {
             for (below, ink) in pixel.iter_mut().zip(ink) {
                 let below_f = f32::from(*below);
-                *below = (below_f + (f32::from(ink) - below_f) * coverage.clamp(0.0, 1.0)).round() as u8;
+                *below =
+                    (below_f + (f32::from(ink) - below_f) * coverage.clamp(0.0, 1.0)).round() as u8;
             }
         }
     });
@@ -123,7 +127,8 @@ mod tests {
     }
 
     fn drawn(width: u32, height: u32, detections: &[Detection]) -> Picture {
-        let mut picture = Picture::new(width, height, GREY.repeat((width * height) as usize)).unwrap();
+        let mut picture =
+            Picture::new(width, height, GREY.repeat((width * height) as usize)).unwrap();
         draw(&mut picture, detections).unwrap();
         picture
     }
@@ -138,7 +143,10 @@ mod tests {
             assert_eq!(picture.at(x, y), GREY, "{x} {y}");
         }
         let ink = (100..180).flat_map(|x| (134..150).map(move |y| (x, y)));
-        assert!(ink.filter(|&(x, y)| picture.at(x, y) == BLACK).count() > 30, "the label is written");
+        assert!(
+            ink.filter(|&(x, y)| picture.at(x, y) == BLACK).count() > 30,
+            "the label is written"
+        );
     }
 
     #[test]
@@ -154,7 +162,11 @@ mod tests {
     fn nothing_is_drawn_outside_any_picture() {
         for (width, height) in [(1, 1), (3, 200), (200, 3), (50, 50)] {
             let (right, bottom) = (f64::from(width), f64::from(height));
-            let boxes = [[0.0, 0.0, right, bottom], [right - 1.0, bottom - 1.0, right, bottom], [0.0, 0.0, 0.4, 0.4]];
+            let boxes = [
+                [0.0, 0.0, right, bottom],
+                [right - 1.0, bottom - 1.0, right, bottom],
+                [0.0, 0.0, 0.4, 0.4],
+            ];
             drawn(width, height, &boxes.map(mug));
         }
     }

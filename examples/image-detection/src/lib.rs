@@ -11,7 +11,8 @@ use crate::draw::draw;
 use crate::picture::INPUT_SIDE;
 use keynet_inference_sdk::prelude::*;
 
-/// The model that is asked unless the caller names another version of it. In `models/`; its classes are `detection::LABELS`.
+/// The model that is asked unless the caller names another version of it. In `models/`; its classes
+/// are `detection::LABELS`.
 const MODEL: &str = "detector";
 
 #[derive(Deserialize, JsonSchema)]
@@ -22,7 +23,8 @@ struct Args {
     #[serde(default = "one_half")]
     #[schemars(range(min = 0.0, max = 1.0))]
     threshold: f64,
-    /// The model: `detector`, or one version of it as `detector:3`, `models:/detector/3` or `models:/detector@champion`.
+    /// The model: `detector`, or one version of it as `detector:3`, `models:/detector/3` or
+    /// `models:/detector@champion`.
     #[serde(default = "detector")]
     model: String,
 }
@@ -43,10 +45,19 @@ struct Output {
     detections: Vec<Detection>,
 }
 
-#[keynet_function(name = "image-detection", description = "Finds things in a picture and draws a box around each.")]
+#[keynet_function(
+    name = "image-detection",
+    description = "Finds things in a picture and draws a \
+    box around each."
+)]
 fn main(args: Args) -> Result<Output> {
     let Args { image_url, threshold, model } = args;
-    ensure!((0.0..=1.0).contains(&threshold), invalid, "`threshold` is {threshold}, but it must be from 0 to 1");
+    ensure!(
+        (0.0..=1.0).contains(&threshold),
+        invalid,
+        "`threshold` is {threshold}, but it must be \
+        from 0 to 1"
+    );
     let storage = Storage::new()?;
     let triton = Triton::with_model(model)?;
 
@@ -69,27 +80,47 @@ mod tests {
     use crate::picture::tests::gradient;
     use keynet_inference_sdk::testing::Environment;
 
-    /// A detector that finds a mug in the left half of any picture, and less surely a fish in the whole.
+    /// A detector that finds a mug in the left half of any picture, and less surely a fish in the
+    /// whole.
     fn environment() -> Environment {
-        Environment::new().object("cups.png", gradient(320, 200).encode().unwrap()).model("detector", |inputs| {
-            let input = &inputs["input_0"];
-            assert_eq!((input.shape(), input.data_type()), ([1, 3, 640, 640].as_slice(), DataType::Fp32));
-            let mut rows = vec![[0.0, 0.0, 640.0, 640.0, 0.3, 3.0_f32], [0.0, 64.0, 320.0, 640.0, 0.8765, 5.0]];
-            rows.resize(100, [0.0; 6]);
-            Ok([("output_0", Tensor::from_slice(&[1, 100, 6], rows.as_flattened())?)])
-        })
+        Environment::new().object("cups.png", gradient(320, 200).encode().unwrap()).model(
+            "detector",
+            |inputs| {
+                let input = &inputs["input_0"];
+                assert_eq!(
+                    (input.shape(), input.data_type()),
+                    ([1, 3, 640, 640].as_slice(), DataType::Fp32)
+                );
+                let mut rows = vec![
+                    [0.0, 0.0, 640.0, 640.0, 0.3, 3.0_f32],
+                    [0.0, 64.0, 320.0, 640.0, 0.8765, 5.0],
+                ];
+                rows.resize(100, [0.0; 6]);
+                Ok([("output_0", Tensor::from_slice(&[1, 100, 6], rows.as_flattened())?)])
+            },
+        )
     }
 
     #[test]
     fn finds_draws_and_stores() -> Result<()> {
         let environment = environment().param("image_url", "cups.png");
         let answer = environment.call(main)?;
-        assert_eq!(answer["detections"], json!([{ "label": "mug", "score": 0.877, "box": [0.0, 20.0, 160.0, 200.0] }]));
+        assert_eq!(
+            answer["detections"],
+            json!([{ "label": "mug", "score": 0.877, "box": [0.0, 20.0, 160.0, 200.0] }])
+        );
 
         let written = environment.written();
-        let stored = written.iter().find(|object| object.location != "cups.png").expect("a picture was stored");
+        let stored = written.iter().find(|object| object.location != "cups.png").expect(
+            "a picture \
+            was stored",
+        );
         assert_eq!(stored.content_type.as_deref(), Some("image/png"));
-        assert!(answer["url"].as_str().is_some_and(|url| url.contains(stored.location.rsplit('/').next().unwrap())));
+        assert!(
+            answer["url"]
+                .as_str()
+                .is_some_and(|url| url.contains(stored.location.rsplit('/').next().unwrap()))
+        );
         let drawn = decode(&stored.data)?;
         assert_eq!((drawn.width(), drawn.height()), (320, 200));
         assert_ne!(drawn, gradient(320, 200));
@@ -98,8 +129,15 @@ mod tests {
 
     #[test]
     fn the_threshold_decides() -> Result<()> {
-        for (threshold, labels) in [(0.0, vec!["mug", "fish"]), (0.3, vec!["mug", "fish"]), (0.31, vec!["mug"]), (1.0, vec![])] {
-            let output = environment().run(|| main(Args { image_url: "cups.png".into(), threshold, model: detector() }))?;
+        for (threshold, labels) in [
+            (0.0, vec!["mug", "fish"]),
+            (0.3, vec!["mug", "fish"]),
+            (0.31, vec!["mug"]),
+            (1.0, vec![]),
+        ] {
+            let output = environment().run(|| {
+                main(Args { image_url: "cups.png".into(), threshold, model: detector() })
+            })?;
             let found: Vec<_> = output.detections.iter().map(|detection| detection.label).collect();
             assert_eq!(found, labels, "{threshold}");
         }
@@ -110,16 +148,28 @@ mod tests {
     fn wrong_parameters_are_the_callers_mistake() {
         let cases = [
             (json!({}), "`image_url` is missing"),
-            (json!({ "image_url": "cups.png", "threshold": 1.5 }), "`threshold` is 1.5, but it must be from 0 to 1"),
+            (
+                json!({ "image_url": "cups.png", "threshold": 1.5 }),
+                "`threshold` is 1.5, but it \
+                must be from 0 to 1",
+            ),
             (json!({ "image_url": "cups.png", "threshold": "high" }), "threshold"),
             (json!({ "image_url": "notes.txt" }), "neither a PNG nor a JPEG"),
         ];
         for (params, text) in cases {
-            let error = environment().object("notes.txt", "hello").params(params).call(main).map(|_| ()).unwrap_err();
+            let error = environment()
+                .object("notes.txt", "hello")
+                .params(params)
+                .call(main)
+                .map(|_| ())
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
             assert!(error.message().contains(text), "{error}");
         }
-        for missing in [json!({ "image_url": "gone.png" }), json!({ "image_url": "cups.png", "model": "nobody" })] {
+        for missing in [
+            json!({ "image_url": "gone.png" }),
+            json!({ "image_url": "cups.png", "model": "nobody" }),
+        ] {
             let error = environment().params(missing).call(main).map(|_| ()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound);
         }

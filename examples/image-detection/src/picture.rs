@@ -23,7 +23,12 @@ impl Picture {
     pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Result<Self> {
         let expected = width as usize * height as usize * 3;
         ensure!(width > 0 && height > 0, invalid, "the picture is empty: {width}x{height} pixels");
-        ensure!(rgb.len() == expected, "{width}x{height} pixels are {expected} bytes, but there are {}", rgb.len());
+        ensure!(
+            rgb.len() == expected,
+            "{width}x{height} pixels are {expected} bytes, but there \
+            are {}",
+            rgb.len()
+        );
         Ok(Self { width, height, rgb })
     }
 
@@ -60,7 +65,8 @@ impl Picture {
             8 => (true, false, true),
             _ => return self,
         };
-        let (width, height) = if swap_axes { (self.height, self.width) } else { (self.width, self.height) };
+        let (width, height) =
+            if swap_axes { (self.height, self.width) } else { (self.width, self.height) };
         let mut rgb = Vec::with_capacity(self.rgb.len());
         for y in 0..height {
             let y = if upside_down { height - 1 - y } else { y };
@@ -76,14 +82,17 @@ impl Picture {
 
     /// The model's input: 3 x 640 x 640 values in 0..1, first all red ones, then green, then blue.
     ///
-    /// The filter is Pillow's `BILINEAR`: a triangle as wide as the shrinking needs, so that no pixel is passed over.
+    /// The filter is Pillow's `BILINEAR`: a triangle as wide as the shrinking needs, so that no
+    /// pixel is passed over.
     pub fn to_planes(&self) -> Result<Vec<f32>> {
         let source = TypedImageRef::<U8x3>::from_buffer(self.width, self.height, &self.rgb)?;
         let mut resized = TypedImage::new(INPUT_SIDE, INPUT_SIDE);
-        let bilinear = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        let bilinear =
+            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         Resizer::new().resize_typed(&source, &mut resized, &bilinear)?;
 
-        // All three in one loop: the runtime's check for interruption comes at the end of each round.
+        // All three in one loop: the runtime's check for interruption comes at the end of each
+        // round.
         let plane = resized.pixels().len();
         let mut planes = vec![0.0; 3 * plane];
         let (red, rest) = planes.split_at_mut(plane);
@@ -100,7 +109,8 @@ impl Picture {
         let mut encoder = png::Encoder::new(&mut file, self.width, self.height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_compression(png::Compression::Fast);
-        encoder.set_filter(png::Filter::Paeth); // of photographs as small as trying all filters on each row, in two thirds of the time
+        // of photographs as small as trying all filters on each row, in two thirds of the time
+        encoder.set_filter(png::Filter::Paeth);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.rgb).context("cannot encode the picture")?;
         writer.finish()?;
@@ -131,7 +141,9 @@ pub mod tests {
 
     /// Red grows to the right, green downwards.
     pub fn gradient(width: u32, height: u32) -> Picture {
-        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| [(x * 255 / width) as u8, (y * 255 / height) as u8, 128]));
+        let pixels = (0..height).flat_map(|y| {
+            (0..width).map(move |x| [(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
+        });
         Picture::new(width, height, pixels.flatten().collect()).unwrap()
     }
 
@@ -152,10 +164,15 @@ pub mod tests {
             (8, 3, [2, 4, 6, 1, 3, 5]),
         ];
         for (orientation, width, expected) in cases {
-            let stored = Picture::new(2, 3, (1..=6).flat_map(|value| [value; 3]).collect()).unwrap();
+            let stored =
+                Picture::new(2, 3, (1..=6).flat_map(|value| [value; 3]).collect()).unwrap();
             let upright = stored.upright(orientation);
             assert_eq!(upright.width(), width);
-            assert!(upright.rgb().iter().step_by(3).eq(&expected), "{orientation}: {:?}", upright.rgb());
+            assert!(
+                upright.rgb().iter().step_by(3).eq(&expected),
+                "{orientation}: {:?}",
+                upright.rgb()
+            );
         }
     }
 
@@ -174,7 +191,9 @@ pub mod tests {
 
     #[test]
     fn shrinking_averages_and_does_not_skip() {
-        let stripes = Picture::new(2560, 640, [[0; 3], [0; 3], [0; 3], [255; 3]].concat().repeat(640 * 640)).unwrap();
+        let stripes =
+            Picture::new(2560, 640, [[0; 3], [0; 3], [0; 3], [255; 3]].concat().repeat(640 * 640))
+                .unwrap();
         let planes = stripes.to_planes().unwrap();
         assert!(planes.iter().all(|value| (0.1..0.45).contains(value)));
         assert!((planes.iter().sum::<f32>() / planes.len() as f32 - 0.25).abs() < 0.01);

@@ -73,8 +73,8 @@ impl fmt::Display for DataType {
     }
 }
 
-/// A Rust type whose memory is a tensor element's: the integers, `f32`, `f64`, `bool`, and with the feature `half` its `f16` and
-/// `bf16`. Sealed: the list is the contract's.
+/// A Rust type whose memory is a tensor element's: the integers, `f32`, `f64`, `bool`, and with the
+/// feature `half` its `f16` and `bf16`. Sealed: the list is the contract's.
 pub trait Element: Copy + NoUninit + sealed::Sealed + 'static {
     /// The host's name for this type.
     const DATA_TYPE: DataType;
@@ -83,7 +83,8 @@ pub trait Element: Copy + NoUninit + sealed::Sealed + 'static {
 pub(crate) mod sealed {
     /// How elements come out of bytes: every pattern is one, except for `bool`.
     pub trait Sealed: Sized {
-        /// The same bytes as a slice, when they lie at an address that suits the type; never for `bool`, whose bytes must be checked.
+        /// The same bytes as a slice, when they lie at an address that suits the type; never for
+        /// `bool`, whose bytes must be checked.
         fn view(bytes: &[u8]) -> Option<&[Self]>;
         /// A copy.
         fn collect(bytes: &[u8]) -> Vec<Self>;
@@ -145,6 +146,7 @@ impl Element for bool {
     const DATA_TYPE: DataType = DataType::Bool;
 }
 
-// Tensors are little-endian (`triton-predict.tensor`), and elements are copied as they lie in memory.
+// Tensors are little-endian (`triton-predict.tensor`), and elements are copied as they lie in
+// memory.
 #[cfg(target_endian = "big")]
 compile_error!("keynet-inference-sdk works on little-endian machines only");

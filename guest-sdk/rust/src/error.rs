@@ -1,4 +1,5 @@
-//! One error type for actions: what went wrong, for a program (`kind`) and for a person (`message`).
+//! One error type for actions: what went wrong, for a program (`kind`) and for a person
+//! (`message`).
 
 use std::error::Error as StdError;
 use std::fmt::{self, Display};
@@ -11,7 +12,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A name, location, shape, type or length is wrong; the same call will fail again. As an action's answer: the caller is to blame.
+    /// A name, location, shape, type or length is wrong; the same call will fail again. As an
+    /// action's answer: the caller is to blame.
     Invalid,
     /// No such model, version, object or bucket.
     NotFound,
@@ -23,7 +25,8 @@ pub enum ErrorKind {
     TooLarge,
     /// No answer in the time given, or in the time this activation has left.
     Timeout,
-    /// A server is down, busy or not configured; the message says which. The same call may work later.
+    /// A server is down, busy or not configured; the message says which. The same call may work
+    /// later.
     Unavailable,
     /// Anything else: a fault of the host, of a server or of the action itself.
     Internal,
@@ -46,8 +49,9 @@ impl Display for ErrorKind {
 
 /// A failed call, or the action's own failure.
 ///
-/// `?` turns every error that implements [`std::error::Error`] into one of kind [`Internal`](ErrorKind::Internal), its
-/// sources joined with `: `. An SDK error keeps its kind, also when it travelled inside a [`std::io::Error`] (reading an
+/// `?` turns every error that implements [`std::error::Error`] into one of kind
+/// [`Internal`](ErrorKind::Internal), its sources joined with `: `. An SDK error keeps its kind,
+/// also when it travelled inside a [`std::io::Error`] (reading an
 /// [`Object`](crate::Object) through an image decoder, for example).
 ///
 /// ```
@@ -68,8 +72,8 @@ impl Display for ErrorKind {
 /// );
 /// ```
 ///
-/// Like `anyhow::Error` it does not implement `std::error::Error` itself, which is what lets `?` take any error; it
-/// converts into `Box<dyn std::error::Error>` and into [`std::io::Error`].
+/// Like `anyhow::Error` it does not implement `std::error::Error` itself, which is what lets `?`
+/// take any error; it converts into `Box<dyn std::error::Error>` and into [`std::io::Error`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error(Box<Repr>);
 
@@ -89,7 +93,8 @@ macro_rules! constructors {
 }
 
 impl Error {
-    /// An error of this kind. The message is one sentence for a person that names the thing concerned.
+    /// An error of this kind. The message is one sentence for a person that names the thing
+    /// concerned.
     pub fn new(kind: ErrorKind, message: impl Display) -> Self {
         Self(Box::new(Repr { kind, message: message.to_string() }))
     }
@@ -123,7 +128,8 @@ impl Error {
         &self.0.message
     }
 
-    /// The same message under another kind: blame the caller for what a library said about their input.
+    /// The same message under another kind: blame the caller for what a library said about their
+    /// input.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
@@ -137,7 +143,8 @@ impl Error {
         self
     }
 
-    /// Any error a user's function may return: this type, whatever implements `std::error::Error`, `anyhow::Error`, a string.
+    /// Any error a user's function may return: this type, whatever implements `std::error::Error`,
+    /// `anyhow::Error`, a string.
     pub(crate) fn from_boxed(error: Box<dyn StdError>) -> Self {
         from_chain(&*error)
     }
@@ -198,7 +205,8 @@ impl From<Error> for io::Error {
     }
 }
 
-/// The kind of the first SDK error among the error and its sources, else internal; all their messages, each once.
+/// The kind of the first SDK error among the error and its sources, else internal; all their
+/// messages, each once.
 fn from_chain(error: &(dyn StdError + 'static)) -> Error {
     let mut kind = None;
     let mut message = error.to_string();
@@ -229,7 +237,8 @@ fn carried<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Error> {
 
 /// Says what was being done when something failed: `.context("cannot decode the image")?`.
 ///
-/// On an [`Option`], `None` becomes an error of kind [`Internal`](ErrorKind::Internal) with that text.
+/// On an [`Option`], `None` becomes an error of kind [`Internal`](ErrorKind::Internal) with that
+/// text.
 pub trait Context<T> {
     /// Put `context: ` before the message; an SDK error keeps its kind.
     fn context(self, context: impl Display) -> Result<T>;
@@ -258,8 +267,8 @@ impl<T> Context<T> for Option<T> {
     }
 }
 
-/// Return an error: `bail!("text {x}")` blames the action ([`Internal`](ErrorKind::Internal)), `bail!(invalid, "text {x}")` the
-/// caller; any constructor of [`Error`] can be named.
+/// Return an error: `bail!("text {x}")` blames the action ([`Internal`](ErrorKind::Internal)),
+/// `bail!(invalid, "text {x}")` the caller; any constructor of [`Error`] can be named.
 #[macro_export]
 macro_rules! bail {
     ($kind:ident, $($message:tt)+) => {
@@ -270,7 +279,8 @@ macro_rules! bail {
     };
 }
 
-/// Unless the condition holds, return an error as [`bail!`] does: `ensure!(size > 0, invalid, "the size is {size}")`.
+/// Unless the condition holds, return an error as [`bail!`] does:
+/// `ensure!(size > 0, invalid, "the size is {size}")`.
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {

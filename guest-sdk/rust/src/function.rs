@@ -7,18 +7,21 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::parameters::{self, Parameters};
 
-/// What a `#[keynet_function]` can return in `Ok`: a type with `#[derive(Serialize)]` that becomes a JSON object or array.
+/// What a `#[keynet_function]` can return in `Ok`: a type with `#[derive(Serialize)]` that becomes
+/// a JSON object or array.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of an inference function",
     label = "the result must be `Serialize`",
-    note = "put `#[derive(Serialize)]` on `{Self}`, and on the types of its fields; or return `serde_json::Value`, made with `json!({{…}})`"
+    note = "put `#[derive(Serialize)]` on `{Self}`, and on the types of its fields; or return \
+        `serde_json::Value`, made with `json!({{…}})`"
 )]
 pub trait Answer: Serialize {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Answer for T {}
 
-/// What a `#[keynet_function]` can return in `Err`: the SDK's `Error`, `anyhow::Error`, anything that implements `std::error::Error`, a string.
+/// What a `#[keynet_function]` can return in `Err`: the SDK's `Error`, `anyhow::Error`, anything
+/// that implements `std::error::Error`, a string.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of an inference function",
     label = "this is not an error",
@@ -30,26 +33,36 @@ pub trait Failure: Into<Box<dyn StdError>> {}
 impl<E: Into<Box<dyn StdError>>> Failure for E {}
 
 /// From the text of `args` to the text of the result, through the user's function.
-pub fn call<A: Parameters, T: Answer, E: Failure>(function: impl FnOnce(A) -> std::result::Result<T, E>, args: &str) -> Result<String> {
+pub fn call<A: Parameters, T: Answer, E: Failure>(
+    function: impl FnOnce(A) -> std::result::Result<T, E>,
+    args: &str,
+) -> Result<String> {
     let args = parameters::parse(args)?;
     finish(function(args))
 }
 
 /// As [`call`], for a function without parameters.
-pub fn call_without_parameters<T: Answer, E: Failure>(function: impl FnOnce() -> std::result::Result<T, E>) -> Result<String> {
+pub fn call_without_parameters<T: Answer, E: Failure>(
+    function: impl FnOnce() -> std::result::Result<T, E>,
+) -> Result<String> {
     finish(function())
 }
 
 fn finish<T: Answer, E: Failure>(result: std::result::Result<T, E>) -> Result<String> {
     let value = result.map_err(|error| Error::from_boxed(error.into()))?;
-    let text =
-        serde_json::to_string(&value).map_err(|error| Error::internal(format_args!("the result cannot be written as JSON: {error}")))?;
+    let text = serde_json::to_string(&value).map_err(|error| {
+        Error::internal(format_args!(
+            "the result \
+            cannot be written as JSON: {error}"
+        ))
+    })?;
     if text.starts_with(['{', '[']) {
         return Ok(text);
     }
     let shown: String = text.chars().take(60).collect();
     Err(Error::internal(format_args!(
-        "the function returned {shown}, but a result must be a JSON object or array: return a struct, or `json!({{\"result\": …}})`"
+        "the function returned {shown}, but a result must be a JSON object or array: return a \
+            struct, or `json!({{\"result\": …}})`"
     )))
 }
 
@@ -62,16 +75,27 @@ mod exported {
 
     /// `describe` of a function with parameters.
     pub fn describe<A: Parameters>(name: &str, description: &str) -> FunctionInfo {
-        FunctionInfo { name: name.to_owned(), description: description.to_owned(), input_schema: parameters::published_schema::<A>() }
+        FunctionInfo {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            input_schema: parameters::published_schema::<A>(),
+        }
     }
 
     /// `describe` of a function without parameters.
     pub fn describe_without_parameters(name: &str, description: &str) -> FunctionInfo {
-        FunctionInfo { name: name.to_owned(), description: description.to_owned(), input_schema: None }
+        FunctionInfo {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            input_schema: None,
+        }
     }
 
     /// `run` of a function with parameters.
-    pub fn run<A: Parameters, T: Answer, E: Failure>(function: impl FnOnce(A) -> Result<T, E>, args: &str) -> Result<String, Error> {
+    pub fn run<A: Parameters, T: Answer, E: Failure>(
+        function: impl FnOnce(A) -> Result<T, E>,
+        args: &str,
+    ) -> Result<String, Error> {
         logging::start();
         let result = call(function, args);
         logging::flush();
@@ -79,7 +103,10 @@ mod exported {
     }
 
     /// `run` of a function without parameters.
-    pub fn run_without_parameters<T: Answer, E: Failure>(function: impl FnOnce() -> Result<T, E>, _args: &str) -> Result<String, Error> {
+    pub fn run_without_parameters<T: Answer, E: Failure>(
+        function: impl FnOnce() -> Result<T, E>,
+        _args: &str,
+    ) -> Result<String, Error> {
         logging::start();
         let result = call_without_parameters(function);
         logging::flush();

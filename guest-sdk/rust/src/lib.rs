@@ -79,28 +79,33 @@
 //! strip = "debuginfo"
 //! ```
 //!
-//! Its `build.rs` prints `cargo::rustc-link-arg-cdylib=--initial-heap=1048576` where the target is wasm32: a small run then grows no memory,
-//! which would cost as much as the rest of it.
+//! Its `build.rs` prints `cargo::rustc-link-arg-cdylib=--initial-heap=1048576` where the target is
+//! wasm32: a small run then grows no memory, which would cost as much as the rest of it.
 //!
-//! `cargo build --release --target wasm32-wasip2` and `cargo component build --release` both make the component from it.
+//! `cargo build --release --target wasm32-wasip2` and `cargo component build --release` both make
+//! the component from it.
 //!
 //! # The four words
 //!
-//! - [`keynet_function`] marks the function. Its one argument is a `#[derive(Deserialize, JsonSchema)]` type, whose schema and doc
-//!   comments tell callers what to send, or [`serde_json::Value`] for anything, or there is none. Its result becomes a JSON object or array.
+//! - [`keynet_function`] marks the function. Its one argument is a
+//!   `#[derive(Deserialize, JsonSchema)]` type, whose schema and doc comments tell callers what to
+//!   send, or [`serde_json::Value`] for anything, or there is none. Its result becomes a JSON
+//!   object or array.
 //! - [`UserInput`] gives the caller's parameters, from anywhere.
 //! - [`Triton`] asks models. A [`Tensor`] stays in the host until its elements are asked for.
 //! - [`Storage`] reads and writes objects.
 //!
 //! # Errors
 //!
-//! Functions return [`Result`]; `?` takes any error. [`Error::invalid`] (or `bail!(invalid, …)`) blames the caller, everything else the
-//! action. What the host answers has a [kind](ErrorKind) to match on. A panic ends the activation with its message.
+//! Functions return [`Result`]; `?` takes any error. [`Error::invalid`] (or `bail!(invalid, …)`)
+//! blames the caller, everything else the action. What the host answers has a [kind](ErrorKind) to
+//! match on. A panic ends the activation with its message.
 //!
 //! # Logs
 //!
-//! What is printed to standard output and standard error is the activation's log. The macros of the crate `log` write there too, from
-//! `info` on or as the environment variable `RUST_LOG` says (one level for all: `debug`); those of `tracing` with the feature `tracing`.
+//! What is printed to standard output and standard error is the activation's log. The macros of the
+//! crate `log` write there too, from `info` on or as the environment variable `RUST_LOG` says (one
+//! level for all: `debug`); those of `tracing` with the feature `tracing`.
 //!
 //! # Features
 //!
@@ -110,7 +115,8 @@
 //!
 //! # Without a runtime
 //!
-//! Compiled for anything but wasm, all calls meet the [`testing::Environment`] of the thread, and are `Unavailable` outside one.
+//! Compiled for anything but wasm, all calls meet the [`testing::Environment`] of the thread, and
+//! are `Unavailable` outside one.
 
 #![warn(missing_docs)]
 
@@ -142,11 +148,12 @@ pub use user_input::UserInput;
 
 /// What most actions need: `use keynet_inference_sdk::prelude::*;`
 ///
-/// With it come serde's `Deserialize` and `Serialize` (the action depends on `serde` itself), `Value` and `json!`, and `schemars`, which
-/// the derive of `JsonSchema` refers to by that name.
+/// With it come serde's `Deserialize` and `Serialize` (the action depends on `serde` itself),
+/// `Value` and `json!`, and `schemars`, which the derive of `JsonSchema` refers to by that name.
 pub mod prelude {
     pub use crate::{
-        Context, DataType, Error, ErrorKind, JsonSchema, Result, Storage, Tensor, Triton, UserInput, bail, ensure, keynet_function,
+        Context, DataType, Error, ErrorKind, JsonSchema, Result, Storage, Tensor, Triton,
+        UserInput, bail, ensure, keynet_function,
     };
     pub use schemars;
     pub use serde::{Deserialize, Serialize};
@@ -160,7 +167,9 @@ pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::host::component::bindings;
     #[cfg(target_family = "wasm")]
-    pub use crate::host::component::bindings::exports::keynet::inference::function::{FunctionInfo, Guest};
+    pub use crate::host::component::bindings::exports::keynet::inference::function::{
+        FunctionInfo, Guest,
+    };
     #[cfg(target_family = "wasm")]
     pub use crate::host::component::bindings::keynet::inference::types::Error as HostError;
     pub use crate::parameters::Parameters;

@@ -6,7 +6,8 @@ use std::panic::{self, PanicHookInfo};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// The environment variable (of the action, set by its owner) that chooses how much is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`.
+/// The environment variable (of the action, set by its owner) that chooses how much is logged:
+/// `error`, `warn`, `info`, `debug`, `trace`, `off`.
 const LEVEL_VARIABLE: &str = "RUST_LOG";
 
 struct Logger;
@@ -19,7 +20,13 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             // Nobody is left to tell when the log itself fails.
-            let _ = writeln!(stderr(), "{:5} {}: {}", record.level().as_str(), record.target(), record.args());
+            let _ = writeln!(
+                stderr(),
+                "{:5} {}: {}",
+                record.level().as_str(),
+                record.target(),
+                record.args()
+            );
         }
     }
 
@@ -30,7 +37,8 @@ impl Log for Logger {
 pub(crate) fn start() {
     // Refused when the user has set a logger of their own: theirs it is.
     if log::set_logger(&Logger).is_ok() {
-        let wanted = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse::<LevelFilter>().ok());
+        let wanted =
+            std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse::<LevelFilter>().ok());
         log::set_max_level(wanted.unwrap_or(Level::Info.to_level_filter()));
     }
     panic::set_hook(Box::new(report_panic));
@@ -41,7 +49,8 @@ pub(crate) fn flush() {
     let _ = stdout().flush();
 }
 
-/// One line, which the host looks for when the guest then traps: `panicked at src/lib.rs:12:5: message`.
+/// One line, which the host looks for when the guest then traps:
+/// `panicked at src/lib.rs:12:5: message`.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     flush();
     let message = panic.payload_as_str().unwrap_or("a panic without a message");

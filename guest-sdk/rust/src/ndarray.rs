@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::tensor::{Elements, Tensor};
 
 impl Tensor {
-    /// Its elements as an array of the same shape; `into_dimensionality` gives it a fixed number of dimensions. Copies as
+    /// Its elements as an array of the same shape; `into_dimensionality` gives it a fixed number of
+    /// dimensions. Copies as
     /// [`to_vec`](Self::to_vec).
     ///
     /// ```
@@ -37,7 +38,8 @@ impl<T: Element> Elements<T> {
     }
 }
 
-/// One copy into the host, and one more in the action where the array does not lie in row-major order.
+/// One copy into the host, and one more in the action where the array does not lie in row-major
+/// order.
 impl<T: Element, S: Data<Elem = T>, D: Dimension> TryFrom<&ArrayBase<S, D>> for Tensor {
     type Error = Error;
 

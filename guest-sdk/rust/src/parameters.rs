@@ -1,4 +1,5 @@
-//! From JSON text to Rust types, with errors that a caller understands: which parameter, what was expected, what came.
+//! From JSON text to Rust types, with errors that a caller understands: which parameter, what was
+//! expected, what came.
 
 use std::fmt::Display;
 
@@ -9,11 +10,14 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::web;
 
-/// What a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or `serde_json::Value` for anything.
+/// What a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or
+/// `serde_json::Value` for anything.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the parameters of an inference function",
-    label = "the parameters must be `Deserialize` (how to read them) and `JsonSchema` (how to describe them to callers)",
-    note = "put `#[derive(Deserialize, JsonSchema)]` on `{Self}`, and on the types of its fields; `serde_json::Value` takes any parameters, without a description"
+    label = "the parameters must be `Deserialize` (how to read them) and `JsonSchema` (how to \
+        describe them to callers)",
+    note = "put `#[derive(Deserialize, JsonSchema)]` on `{Self}`, and on the types of its fields; \
+        `serde_json::Value` takes any parameters, without a description"
 )]
 pub trait Parameters: DeserializeOwned + JsonSchema {}
 
@@ -22,27 +26,42 @@ impl<T: DeserializeOwned + JsonSchema> Parameters for T {}
 
 /// All parameters, from the text that `run` was given.
 pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
-    // Serde's structs can be read from an array, by position: nobody who calls an action means that.
+    // Serde's structs can be read from an array, by position: nobody who calls an action means
+    // that.
     if text.trim_start().starts_with('[') && schema_type(&schema_of::<A>()) == Some("object") {
         return Err(Error::invalid("the parameters: expected an object, came an array"));
     }
     let quick = serde_json::from_str(text);
     // The way again, slowly, to read the text of a web action and to learn where it went wrong.
     quick.or_else(|error| {
-        let mut value: Value =
-            serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread("the parameters", &unread, &error)))?;
+        let mut value: Value = serde_json::from_str(text)
+            .map_err(|unread| Error::invalid(why_unread("the parameters", &unread, &error)))?;
         web::read_texts(&mut value, &schema_of::<A>());
         serde_path_to_error::deserialize(&value).map_err(|wrong| explain::<A>(&value, wrong))
     })
 }
 
-/// One parameter, from its JSON text. `is_web` tells whether the caller is a web action, which sends numbers as text.
-pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str, is_web: impl FnOnce() -> bool) -> Result<T> {
+/// One parameter, from its JSON text. `is_web` tells whether the caller is a web action, which
+/// sends numbers as text.
+pub(crate) fn parse_one<T: DeserializeOwned>(
+    name: &str,
+    text: &str,
+    is_web: impl FnOnce() -> bool,
+) -> Result<T> {
     let quick = serde_json::from_str(text);
     quick.or_else(|error| {
-        let value: Value =
-            serde_json::from_str(text).map_err(|unread| Error::invalid(why_unread(&format!("the parameter `{name}`"), &unread, &error)))?;
-        if let Some(read) = value.as_str().filter(|_| is_web()).and_then(|_| web::read_one(&value)) {
+        let value: Value = serde_json::from_str(text).map_err(|unread| {
+            Error::invalid(why_unread(
+                &format!(
+                    "the \
+                parameter `{name}`"
+                ),
+                &unread,
+                &error,
+            ))
+        })?;
+        if let Some(read) = value.as_str().filter(|_| is_web()).and_then(|_| web::read_one(&value))
+        {
             return Ok(read);
         }
         serde_path_to_error::deserialize(&value).map_err(|wrong| {
@@ -64,7 +83,10 @@ pub(crate) fn parse_one<T: DeserializeOwned>(name: &str, text: &str, is_web: imp
 fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error) -> String {
     let text = unread.to_string();
     if text.starts_with("recursion limit") {
-        format!("{what}: objects and arrays are nested more than 127 deep, which is more than this action reads")
+        format!(
+            "{what}: objects and arrays are nested more than 127 deep, which is more than this \
+            action reads"
+        )
     } else if text.starts_with("number out of range") {
         format!("{what}: a number is out of the range of a double, about 1.8e308")
     } else {
@@ -75,7 +97,10 @@ fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error)
 /// A parameter that has to be there is not.
 pub(crate) fn missing(name: &str, expected: Option<String>) -> Error {
     match expected {
-        Some(expected) => Error::invalid(format_args!("the parameter `{name}` is missing: expected {expected}")),
+        Some(expected) => Error::invalid(format_args!(
+            "the parameter `{name}` is missing: expected \
+            {expected}"
+        )),
         None => Error::invalid(format_args!("the parameter `{name}` is missing")),
     }
 }
@@ -84,7 +109,10 @@ fn mistaken(path: &str, serde: &str) -> Error {
     Error::invalid(format_args!("the parameter `{path}`: {}", in_callers_words(serde)))
 }
 
-fn explain<A: JsonSchema>(value: &Value, wrong: serde_path_to_error::Error<serde_json::Error>) -> Error {
+fn explain<A: JsonSchema>(
+    value: &Value,
+    wrong: serde_path_to_error::Error<serde_json::Error>,
+) -> Error {
     let text = wrong.inner().to_string();
     let path = inner_path(&wrong);
     if let Some(field) = field_of(&text, "missing field `") {
@@ -93,13 +121,22 @@ fn explain<A: JsonSchema>(value: &Value, wrong: serde_path_to_error::Error<serde
         return missing(&join(path.as_deref(), field), expected);
     }
     if let Some(field) = field_of(&text, "unknown field `") {
-        let allowed = text.split_once(", ").map(|(_, allowed)| format!(": {allowed}")).unwrap_or_default();
-        return Error::invalid(format_args!("there is no parameter `{}`{allowed}", join_unknown(path.as_deref(), field)));
+        let allowed =
+            text.split_once(", ").map(|(_, allowed)| format!(": {allowed}")).unwrap_or_default();
+        return Error::invalid(format_args!(
+            "there is no parameter `{}`{allowed}",
+            join_unknown(path.as_deref(), field)
+        ));
     }
     match path {
         Some(path) => mistaken(&path, &text),
-        None if value.is_object() => Error::invalid(format_args!("the parameters: {}", in_callers_words(&text))),
-        None => Error::invalid(format_args!("the parameters: expected an object, came {}", kind_of(value))),
+        None if value.is_object() => {
+            Error::invalid(format_args!("the parameters: {}", in_callers_words(&text)))
+        }
+        None => Error::invalid(format_args!(
+            "the parameters: expected an object, came {}",
+            kind_of(value)
+        )),
     }
 }
 
@@ -209,7 +246,8 @@ pub(crate) fn published_schema<A: JsonSchema>() -> Option<String> {
     if schema.get("title").and_then(Value::as_str) == Some(&*A::schema_name()) {
         schema.remove("title");
     }
-    let says_something = schema.as_object().is_some_and(|object| object.keys().any(|key| key != "$schema"));
+    let says_something =
+        schema.as_object().is_some_and(|object| object.keys().any(|key| key != "$schema"));
     says_something.then(|| schema.as_value().to_string())
 }
 

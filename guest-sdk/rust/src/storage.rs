@@ -14,8 +14,9 @@ const UPLOAD_BUFFER: usize = 256 << 10;
 
 /// A client of the object store, with the host's credentials.
 ///
-/// A location is a key of the default bucket (`20260131/cat.png`), `s3://bucket/key` or, only to read, an http(s) URL such as a
-/// presigned one. Any call may fail with `Invalid` (the location), `Denied`, `Timeout` or `Unavailable`; other kinds are named.
+/// A location is a key of the default bucket (`20260131/cat.png`), `s3://bucket/key` or, only to
+/// read, an http(s) URL such as a presigned one. Any call may fail with `Invalid` (the location),
+/// `Denied`, `Timeout` or `Unavailable`; other kinds are named.
 ///
 /// ```
 /// use keynet_inference_sdk::{Storage, testing::Environment};
@@ -38,7 +39,8 @@ impl Storage {
     /// The deployment's object store.
     ///
     /// # Errors
-    /// `Unavailable`: in a native test outside a [`testing::Environment`](crate::testing::Environment).
+    /// `Unavailable`: in a native test outside a
+    /// [`testing::Environment`](crate::testing::Environment).
     pub fn new() -> Result<Self> {
         host::storage::ready()?;
         Ok(Self { _private: () })
@@ -74,8 +76,14 @@ impl Storage {
     /// The whole object as a tensor, its bytes not passing through the action.
     ///
     /// # Errors
-    /// `NotFound`. `Invalid`: its size is not that of the shape. `TooLarge`: over the activation's memory limit.
-    pub fn get_tensor(&self, location: impl AsRef<str>, data_type: DataType, shape: &[usize]) -> Result<Tensor> {
+    /// `NotFound`. `Invalid`: its size is not that of the shape. `TooLarge`: over the activation's
+    /// memory limit.
+    pub fn get_tensor(
+        &self,
+        location: impl AsRef<str>,
+        data_type: DataType,
+        shape: &[usize],
+    ) -> Result<Tensor> {
         self.open(location)?.to_tensor(data_type, shape)
     }
 
@@ -87,11 +95,16 @@ impl Storage {
         host::storage::head(location.as_ref())
     }
 
-    /// Store bytes under a new key `YYYYMMDD/uuid`. The content type is a MIME type; `None` means `application/octet-stream`.
+    /// Store bytes under a new key `YYYYMMDD/uuid`. The content type is a MIME type; `None` means
+    /// `application/octet-stream`.
     ///
     /// # Errors
     /// `TooLarge`: more than an action may write.
-    pub fn put<'a>(&self, data: impl AsRef<[u8]>, content_type: impl Into<Option<&'a str>>) -> Result<Stored> {
+    pub fn put<'a>(
+        &self,
+        data: impl AsRef<[u8]>,
+        content_type: impl Into<Option<&'a str>>,
+    ) -> Result<Stored> {
         host::storage::put(data.as_ref(), None, content_type.into(), None, None)
     }
 
@@ -125,7 +138,8 @@ impl Storage {
     /// ```
     ///
     /// # Errors
-    /// As [`put`](Self::put); `PreconditionFailed`: the condition does not hold, nothing was written.
+    /// As [`put`](Self::put); `PreconditionFailed`: the condition does not hold, nothing was
+    /// written.
     pub fn put_with(&self, data: impl AsRef<[u8]>, options: &PutOptions) -> Result<Stored> {
         host::storage::put(
             data.as_ref(),
@@ -136,7 +150,8 @@ impl Storage {
         )
     }
 
-    /// Store a tensor's data (little-endian, row-major), its bytes not passing through the action; `None` as location for a new key.
+    /// Store a tensor's data (little-endian, row-major), its bytes not passing through the action;
+    /// `None` as location for a new key.
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -153,19 +168,32 @@ impl Storage {
     ///
     /// # Errors
     /// Those of every call.
-    pub fn upload<'a>(&self, location: impl Into<Option<&'a str>>, content_type: impl Into<Option<&'a str>>) -> Result<Upload> {
-        Ok(Upload { host: host::storage::create_upload(location.into(), content_type.into())?, buffer: Vec::new() })
+    pub fn upload<'a>(
+        &self,
+        location: impl Into<Option<&'a str>>,
+        content_type: impl Into<Option<&'a str>>,
+    ) -> Result<Upload> {
+        Ok(Upload {
+            host: host::storage::create_upload(location.into(), content_type.into())?,
+            buffer: Vec::new(),
+        })
     }
 
-    /// A URL with which anyone can read the object for `ttl` (whole seconds); `None` for the deployment's default.
+    /// A URL with which anyone can read the object for `ttl` (whole seconds); `None` for the
+    /// deployment's default.
     ///
     /// # Errors
     /// `Invalid`: longer than the store allows.
-    pub fn presign(&self, location: impl AsRef<str>, ttl: impl Into<Option<Duration>>) -> Result<String> {
+    pub fn presign(
+        &self,
+        location: impl AsRef<str>,
+        ttl: impl Into<Option<Duration>>,
+    ) -> Result<String> {
         host::storage::presign(location.as_ref(), seconds(ttl.into()))
     }
 
-    /// A URL with which anyone can write the object, once or more, for `ttl` (whole seconds). Who writes must send this content type.
+    /// A URL with which anyone can write the object, once or more, for `ttl` (whole seconds). Who
+    /// writes must send this content type.
     ///
     /// # Errors
     /// `Invalid`: longer than the store allows.
@@ -178,8 +206,8 @@ impl Storage {
         host::storage::presign_put(location.into(), content_type.into(), seconds(ttl.into()))
     }
 
-    /// The objects whose location starts with `prefix`, in the order of their keys: a key's start, or `s3://bucket/` and a key's start.
-    /// Pages are fetched as the iterator needs them.
+    /// The objects whose location starts with `prefix`, in the order of their keys: a key's start,
+    /// or `s3://bucket/` and a key's start. Pages are fetched as the iterator needs them.
     pub fn list(&self, prefix: impl Into<String>) -> List {
         List { prefix: prefix.into(), page: Vec::new().into_iter(), cursor: Cursor::Start }
     }
@@ -244,7 +272,8 @@ impl PutOptions {
 pub struct Stored {
     /// The location it was given, or the new one.
     pub location: String,
-    /// A presigned URL that reads it, valid for the deployment's default time; empty where the action may not read the location.
+    /// A presigned URL that reads it, valid for the deployment's default time; empty where the
+    /// action may not read the location.
     pub url: String,
     /// The store's tag for the new content, where it has one.
     pub etag: Option<String>,
@@ -315,8 +344,9 @@ impl Iterator for List {
 
 /// An object opened for reading; its bytes stay in the store until asked for.
 ///
-/// Every read is of the content that was there when it was opened: `PreconditionFailed` once it was replaced. `Read` asks the store
-/// each time and copies once more: for small reads wrap it in a [`std::io::BufReader`], as image decoders want anyway.
+/// Every read is of the content that was there when it was opened: `PreconditionFailed` once it was
+/// replaced. `Read` asks the store each time and copies once more: for small reads wrap it in a
+/// [`std::io::BufReader`], as image decoders want anyway.
 pub struct Object {
     host: host::Object,
     position: u64,
@@ -338,10 +368,12 @@ impl Object {
         self.host.etag()
     }
 
-    /// `length` bytes from byte `offset` on; fewer, or none, where the object ends. Does not move the position of `Read`.
+    /// `length` bytes from byte `offset` on; fewer, or none, where the object ends. Does not move
+    /// the position of `Read`.
     ///
     /// # Errors
-    /// `NotFound`: deleted since. `PreconditionFailed`: replaced since. `TooLarge`: more than an action may read at once.
+    /// `NotFound`: deleted since. `PreconditionFailed`: replaced since. `TooLarge`: more than an
+    /// action may read at once.
     pub fn read_at(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
         self.host.read(offset, length)
     }
@@ -349,7 +381,8 @@ impl Object {
     /// The whole object as a tensor, its bytes not passing through the action.
     ///
     /// # Errors
-    /// `Invalid`: its size is not that of the shape. `TooLarge`: over the activation's memory limit.
+    /// `Invalid`: its size is not that of the shape. `TooLarge`: over the activation's memory
+    /// limit.
     pub fn to_tensor(&self, data_type: DataType, shape: &[usize]) -> Result<Tensor> {
         Ok(Tensor::from_host(self.host.to_tensor(data_type, &to_wire(shape)?)?))
     }
@@ -374,7 +407,13 @@ impl Seek for Object {
             SeekFrom::End(offset) => self.size().checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
-        self.position = position.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "seek to before the object's first byte"))?;
+        self.position = position.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "seek \
+            to before the object's first byte",
+            )
+        })?;
         Ok(self.position)
     }
 }
@@ -385,7 +424,8 @@ impl fmt::Debug for Object {
     }
 }
 
-/// An object being written in parts. Nobody sees it before [`finish`](Self::finish); dropped without it, it is aborted.
+/// An object being written in parts. Nobody sees it before [`finish`](Self::finish); dropped
+/// without it, it is aborted.
 ///
 /// ```
 /// use std::io::Write;

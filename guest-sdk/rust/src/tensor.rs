@@ -13,8 +13,8 @@ const CHUNK: usize = 1 << 20;
 
 /// An immutable array in the host's memory: elements in row-major order.
 ///
-/// It can go from storage to a model, from one model to the next and back to storage without its bytes entering the action.
-/// Dropping it gives the host's memory back.
+/// It can go from storage to a model, from one model to the next and back to storage without its
+/// bytes entering the action. Dropping it gives the host's memory back.
 ///
 /// ```
 /// use keynet_inference_sdk::{DataType, Tensor};
@@ -51,7 +51,8 @@ impl Tensor {
     /// Copy elements in row-major order into a new tensor; an empty shape makes a scalar.
     ///
     /// # Errors
-    /// `Invalid`: the shape does not have as many elements as `data`. `TooLarge`: over the activation's memory limit.
+    /// `Invalid`: the shape does not have as many elements as `data`. `TooLarge`: over the
+    /// activation's memory limit.
     pub fn from_slice<T: Element>(shape: &[usize], data: &[T]) -> Result<Self> {
         Self::check_count(shape, data.len())?;
         Self::from_bytes(T::DATA_TYPE, shape, bytemuck::cast_slice(data))
@@ -68,7 +69,8 @@ impl Tensor {
     /// Copy little-endian bytes into a new tensor of any element type.
     ///
     /// # Errors
-    /// `Invalid`: the bytes do not fill the shape exactly. `TooLarge`: over the activation's memory limit.
+    /// `Invalid`: the bytes do not fill the shape exactly. `TooLarge`: over the activation's memory
+    /// limit.
     pub fn from_bytes(data_type: DataType, shape: &[usize], data: &[u8]) -> Result<Self> {
         let wire = to_wire(shape)?;
         let host = host::Tensor::create(data_type, &wire, data)?;
@@ -85,14 +87,20 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// `Invalid`: the shape does not have as many elements as `strings`. `TooLarge`: one is 4 GiB or more, or over the activation's memory limit.
+    /// `Invalid`: the shape does not have as many elements as `strings`. `TooLarge`: one is 4 GiB
+    /// or more, or over the activation's memory limit.
     pub fn from_strings<S: AsRef<[u8]>>(shape: &[usize], strings: &[S]) -> Result<Self> {
         Self::check_count(shape, strings.len())?;
         let size = strings.iter().map(|string| string.as_ref().len() + 4).sum();
         let mut data = Vec::with_capacity(size);
         for string in strings {
             let string = string.as_ref();
-            let length = u32::try_from(string.len()).map_err(|_| Error::too_large("a string of a tensor is 4 GiB or more"))?;
+            let length = u32::try_from(string.len()).map_err(|_| {
+                Error::too_large(
+                    "a string of a \
+                tensor is 4 GiB or more",
+                )
+            })?;
             data.extend_from_slice(&length.to_le_bytes());
             data.extend_from_slice(string);
         }
@@ -193,11 +201,22 @@ impl Tensor {
     /// # Errors
     /// `Invalid`: `T` is not its element type, or it has not exactly one element.
     pub fn item<T: Element>(&self) -> Result<T> {
-        ensure!(self.len() == 1, invalid, "expected one element, but the tensor's shape is {:?}", self.shape());
-        self.read(0..1)?.first().copied().ok_or_else(|| Error::internal("the tensor's only element could not be read"))
+        ensure!(
+            self.len() == 1,
+            invalid,
+            "expected one element, but the tensor's shape is {:?}",
+            self.shape()
+        );
+        self.read(0..1)?.first().copied().ok_or_else(|| {
+            Error::internal(
+                "the tensor's only element \
+            could not be read",
+            )
+        })
     }
 
-    /// All its data, little-endian; the way to read element types without a Rust type (FP16 and BF16 without the feature `half`).
+    /// All its data, little-endian; the way to read element types without a Rust type (FP16 and
+    /// BF16 without the feature `half`).
     pub fn to_bytes(&self) -> Vec<u8> {
         self.host.data()
     }
@@ -210,14 +229,18 @@ impl Tensor {
     /// The elements of a BYTES tensor as text.
     ///
     /// # Errors
-    /// `Invalid`: its elements are not BYTES, or one is not UTF-8: see [`to_byte_strings`](Self::to_byte_strings).
+    /// `Invalid`: its elements are not BYTES, or one is not UTF-8: see
+    /// [`to_byte_strings`](Self::to_byte_strings).
     pub fn to_strings(&self) -> Result<Vec<String>> {
         self.to_byte_strings()?
             .into_iter()
             .enumerate()
             .map(|(index, bytes)| {
                 String::from_utf8(bytes).map_err(|error| {
-                    Error::invalid(format_args!("element {index} of the tensor is not UTF-8 text: {}", error.utf8_error()))
+                    Error::invalid(format_args!(
+                        "element {index} of the tensor is not UTF-8 text: {}",
+                        error.utf8_error()
+                    ))
                 })
             })
             .collect()
@@ -232,7 +255,8 @@ impl Tensor {
         ensure!(
             layout.data_type == DataType::Bytes,
             invalid,
-            "expected a tensor of BYTES elements (strings), but this one has {} elements of shape {:?}",
+            "expected a tensor of BYTES elements (strings), but this one has {} elements of shape \
+                {:?}",
             layout.data_type,
             layout.shape
         );
@@ -245,7 +269,10 @@ impl Tensor {
                 after.split_at_checked(length)
             });
             let Some((string, after)) = cut else {
-                return Err(Error::internal(format_args!("element {} of the tensor is cut short", strings.len())));
+                return Err(Error::internal(format_args!(
+                    "element {} of the tensor is cut short",
+                    strings.len()
+                )));
             };
             strings.push(string.to_vec());
             rest = after;
@@ -270,8 +297,14 @@ impl Tensor {
     fn layout(&self) -> &Layout {
         self.layout.get_or_init(|| Layout {
             data_type: self.host.data_type(),
-            // A tensor that fits the host's memory has no dimension beyond usize unless another one is 0.
-            shape: self.host.shape().into_iter().map(|size| usize::try_from(size).unwrap_or(usize::MAX)).collect(),
+            // A tensor that fits the host's memory has no dimension beyond usize unless another one
+            // is 0.
+            shape: self
+                .host
+                .shape()
+                .into_iter()
+                .map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+                .collect(),
         })
     }
 
@@ -293,7 +326,14 @@ impl Tensor {
 pub(crate) fn to_wire(shape: &[usize]) -> Result<Vec<i64>> {
     shape
         .iter()
-        .map(|size| i64::try_from(*size).map_err(|_| Error::invalid(format_args!("the shape {shape:?} has too large a dimension"))))
+        .map(|size| {
+            i64::try_from(*size).map_err(|_| {
+                Error::invalid(format_args!(
+                    "the shape \
+            {shape:?} has too large a dimension"
+                ))
+            })
+        })
         .collect()
 }
 
@@ -309,7 +349,8 @@ impl fmt::Debug for Tensor {
 /// In a hot loop, take the slice once: `let scores: &[f32] = &elements;`.
 pub struct Elements<T> {
     bytes: Vec<u8>,
-    /// Where the allocator gave `bytes` an address that does not suit `T`, or not every byte is a `T`.
+    /// Where the allocator gave `bytes` an address that does not suit `T`, or not every byte is a
+    /// `T`.
     copied: Option<Vec<T>>,
     shape: Vec<usize>,
 }
@@ -401,7 +442,10 @@ mod tests {
         assert_eq!(tensor.to_strings()?, ["", "고양이", "x"]);
         let binary = Tensor::from_strings(&[1], &[[0xff_u8, 0xfe]])?;
         assert_eq!(binary.to_byte_strings()?, [[0xff, 0xfe]]);
-        assert!(binary.to_strings().unwrap_err().message().starts_with("element 0 of the tensor is not UTF-8 text"));
+        assert!(binary.to_strings().unwrap_err().message().starts_with(
+            "element 0 of the tensor is \
+            not UTF-8 text"
+        ));
         assert!(Tensor::from_bytes(DataType::Bytes, &[1], &[9, 0, 0, 0, 1]).is_err());
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Test an action where it is written, without a runtime: parameters, objects and models in memory. Not in components.
+//! Test an action where it is written, without a runtime: parameters, objects and models in memory.
+//! Not in components.
 //!
 //! ```
 //! # fn test() -> keynet_inference_sdk::Result<()> {
@@ -56,8 +57,8 @@ use crate::triton::{ModelMetadata, Tensors};
 
 /// What an action meets while [`run`](Self::run) or [`call`](Self::call) runs it, on this thread.
 ///
-/// Objects it stores stay: [`written`](Self::written) gives them afterwards. Keys and etags follow from the order of storing, so
-/// that a test can expect them.
+/// Objects it stores stay: [`written`](Self::written) gives them afterwards. Keys and etags follow
+/// from the order of storing, so that a test can expect them.
 pub struct Environment {
     state: Rc<RefCell<State>>,
 }
@@ -110,15 +111,29 @@ impl Environment {
 
     /// An object that is there and has a MIME type.
     #[must_use]
-    pub fn object_of_type(self, location: impl Into<String>, data: impl Into<Vec<u8>>, content_type: impl Into<String>) -> Self {
-        self.state.borrow_mut().store(location.into(), data.into(), Some(content_type.into()), false);
+    pub fn object_of_type(
+        self,
+        location: impl Into<String>,
+        data: impl Into<Vec<u8>>,
+        content_type: impl Into<String>,
+    ) -> Self {
+        self.state.borrow_mut().store(
+            location.into(),
+            data.into(),
+            Some(content_type.into()),
+            false,
+        );
         self
     }
 
-    /// A model that answers once. The first model is the one asked when no name is given. It may look at its inputs and fail:
-    /// `Err(Error::timeout("too slow"))`.
+    /// A model that answers once. The first model is the one asked when no name is given. It may
+    /// look at its inputs and fail: `Err(Error::timeout("too slow"))`.
     #[must_use]
-    pub fn model<N, O>(self, name: impl Into<String>, answer: impl Fn(&Tensors) -> Result<O> + 'static) -> Self
+    pub fn model<N, O>(
+        self,
+        name: impl Into<String>,
+        answer: impl Fn(&Tensors) -> Result<O> + 'static,
+    ) -> Self
     where
         N: Into<String>,
         O: IntoIterator<Item = (N, Tensor)>,
@@ -128,14 +143,20 @@ impl Environment {
 
     /// A model that answers many times.
     #[must_use]
-    pub fn stream_model<N, O, A>(self, name: impl Into<String>, answers: impl Fn(&Tensors) -> Result<A> + 'static) -> Self
+    pub fn stream_model<N, O, A>(
+        self,
+        name: impl Into<String>,
+        answers: impl Fn(&Tensors) -> Result<A> + 'static,
+    ) -> Self
     where
         N: Into<String>,
         O: IntoIterator<Item = (N, Tensor)>,
         A: IntoIterator<Item = O>,
     {
-        let named = |outputs: O| outputs.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
-        let answer = Box::new(move |inputs: &Tensors| Ok(answers(inputs)?.into_iter().map(named).collect()));
+        let named =
+            |outputs: O| outputs.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
+        let answer =
+            Box::new(move |inputs: &Tensors| Ok(answers(inputs)?.into_iter().map(named).collect()));
         self.change_model(name.into(), |model| model.answer = Some(answer))
     }
 
@@ -169,7 +190,8 @@ impl Environment {
     /// Run the action's function as the runtime does: the parameters as `args`, the result as JSON.
     ///
     /// # Errors
-    /// The function's; `Invalid`: the parameters do not suit its `Args`; `Internal`: the result is not a JSON object or array.
+    /// The function's; `Invalid`: the parameters do not suit its `Args`; `Internal`: the result is
+    /// not a JSON object or array.
     pub fn call<A, T, E>(&self, function: impl FnOnce(A) -> Result<T, E>) -> Result<Value>
     where
         A: Parameters,
@@ -210,8 +232,8 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// The JSON Schema that an action with these parameters shows to its callers; `None` for `serde_json::Value`. The runtime takes at
-/// most 64 KiB of it.
+/// The JSON Schema that an action with these parameters shows to its callers; `None` for
+/// `serde_json::Value`. The runtime takes at most 64 KiB of it.
 pub fn input_schema<A: Parameters>() -> Option<Value> {
     published_schema::<A>().and_then(|schema| serde_json::from_str(&schema).ok())
 }

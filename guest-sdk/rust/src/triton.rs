@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::tensor::Tensor;
 
-/// A client of the models that Triton serves, or that run in the host where no Triton is configured.
+/// A client of the models that Triton serves, or that run in the host where no Triton is
+/// configured.
 ///
 /// ```
 /// use keynet_inference_sdk::{Tensor, Triton, testing::Environment};
@@ -34,15 +35,18 @@ pub struct Triton {
 }
 
 impl Triton {
-    /// Asks the deployment's model, the one that its configuration calls `MODEL_NAME`, unless a request names another.
+    /// Asks the deployment's model, the one that its configuration calls `MODEL_NAME`, unless a
+    /// request names another.
     ///
     /// # Errors
-    /// `Unavailable`: in a native test outside a [`testing::Environment`](crate::testing::Environment).
+    /// `Unavailable`: in a native test outside a
+    /// [`testing::Environment`](crate::testing::Environment).
     pub fn new() -> Result<Self> {
         Self::with_model("")
     }
 
-    /// Asks this model unless a request names another: `name`, `name:version`, `models:/name/3` or `models:/name@alias`.
+    /// Asks this model unless a request names another: `name`, `name:version`, `models:/name/3` or
+    /// `models:/name@alias`.
     ///
     /// # Errors
     /// As [`new`](Self::new); whether there is such a model is seen when it is asked.
@@ -54,9 +58,12 @@ impl Triton {
     /// Ask the model and wait for its outputs. The tensors are lent and stay usable.
     ///
     /// # Errors
-    /// `Invalid`: an input does not suit the model. `NotFound`, `Denied`: the model. `Timeout`, `Unavailable`: the server.
-    /// `TooLarge`: the request or its answer.
-    pub fn predict<'a, N: AsRef<str>>(&self, inputs: impl IntoIterator<Item = (N, &'a Tensor)>) -> Result<Tensors> {
+    /// `Invalid`: an input does not suit the model. `NotFound`, `Denied`: the model. `Timeout`,
+    /// `Unavailable`: the server. `TooLarge`: the request or its answer.
+    pub fn predict<'a, N: AsRef<str>>(
+        &self,
+        inputs: impl IntoIterator<Item = (N, &'a Tensor)>,
+    ) -> Result<Tensors> {
         self.request(inputs).predict()
     }
 
@@ -77,10 +84,16 @@ impl Triton {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn request<'a, N: AsRef<str>>(&self, inputs: impl IntoIterator<Item = (N, &'a Tensor)>) -> Request<'a> {
+    pub fn request<'a, N: AsRef<str>>(
+        &self,
+        inputs: impl IntoIterator<Item = (N, &'a Tensor)>,
+    ) -> Request<'a> {
         Request {
             model: self.model.clone(),
-            inputs: inputs.into_iter().map(|(name, tensor)| (name.as_ref().to_owned(), tensor)).collect(),
+            inputs: inputs
+                .into_iter()
+                .map(|(name, tensor)| (name.as_ref().to_owned(), tensor))
+                .collect(),
             outputs: Vec::new(),
             timeout: None,
             parameters: Map::new(),
@@ -91,7 +104,10 @@ impl Triton {
     ///
     /// # Errors
     /// Each as for [`predict`](Self::predict). More than 256 requests: every one is `TooLarge`.
-    pub fn predict_many<'a>(&self, requests: impl IntoIterator<Item = Request<'a>>) -> Vec<Result<Tensors>> {
+    pub fn predict_many<'a>(
+        &self,
+        requests: impl IntoIterator<Item = Request<'a>>,
+    ) -> Vec<Result<Tensors>> {
         let requests: Vec<Request<'a>> = requests.into_iter().collect();
         host::triton::predict_many(requests.iter().map(Request::to_host).collect())
             .into_iter()
@@ -99,11 +115,15 @@ impl Triton {
             .collect()
     }
 
-    /// Ask a model that answers many times, such as one that generates text; iterate over its answers.
+    /// Ask a model that answers many times, such as one that generates text; iterate over its
+    /// answers.
     ///
     /// # Errors
     /// As for [`predict`](Self::predict).
-    pub fn predict_stream<'a, N: AsRef<str>>(&self, inputs: impl IntoIterator<Item = (N, &'a Tensor)>) -> Result<PredictionStream> {
+    pub fn predict_stream<'a, N: AsRef<str>>(
+        &self,
+        inputs: impl IntoIterator<Item = (N, &'a Tensor)>,
+    ) -> Result<PredictionStream> {
         self.request(inputs).stream()
     }
 
@@ -171,18 +191,28 @@ impl Request<'_> {
     fn to_host(&self) -> host::Request<'_> {
         host::Request {
             model: &self.model,
-            inputs: self.inputs.iter().map(|(name, tensor)| (name.as_str(), tensor.host())).collect(),
+            inputs: self
+                .inputs
+                .iter()
+                .map(|(name, tensor)| (name.as_str(), tensor.host()))
+                .collect(),
             outputs: &self.outputs,
-            timeout_ms: self.timeout.map(|timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
-            parameters: if self.parameters.is_empty() { String::new() } else { Value::Object(self.parameters.clone()).to_string() },
+            timeout_ms: self
+                .timeout
+                .map(|timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
+            parameters: if self.parameters.is_empty() {
+                String::new()
+            } else {
+                Value::Object(self.parameters.clone()).to_string()
+            },
         }
     }
 }
 
 /// Named tensors: a model's outputs, in its order or the one asked for.
 ///
-/// `outputs["scores"]` and `outputs[0]` panic when there is none, as for a map and a slice, with the names there are; [`get`](Self::get)
-/// returns an error instead.
+/// `outputs["scores"]` and `outputs[0]` panic when there is none, as for a map and a slice, with
+/// the names there are; [`get`](Self::get) returns an error instead.
 #[derive(Debug)]
 pub struct Tensors(Vec<(String, Tensor)>);
 
@@ -280,7 +310,8 @@ impl IntoIterator for Tensors {
     }
 }
 
-/// The answers of a model that may answer one request many times, or not at all. Drop it to cancel the rest.
+/// The answers of a model that may answer one request many times, or not at all. Drop it to cancel
+/// the rest.
 ///
 /// Each item waits for the next answer; after an error there is nothing more.
 pub struct PredictionStream {
@@ -307,7 +338,11 @@ impl Iterator for PredictionStream {
 
 impl fmt::Debug for PredictionStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.host.is_some() { "PredictionStream" } else { "PredictionStream(ended)" })
+        f.write_str(if self.host.is_some() {
+            "PredictionStream"
+        } else {
+            "PredictionStream(ended)"
+        })
     }
 }
 

@@ -26,21 +26,24 @@ use crate::{host, parameters, web};
 /// # Ok::<(), keynet_inference_sdk::Error>(())
 /// ```
 ///
-/// In a native test outside a [`testing::Environment`](crate::testing::Environment) every call is `Unavailable`. When an action's
-/// parameters are an array (in a sequence), there are none here.
+/// In a native test outside a [`testing::Environment`](crate::testing::Environment) every call is
+/// `Unavailable`. When an action's parameters are an array (in a sequence), there are none here.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UserInput;
 
 impl UserInput {
-    /// One parameter; `None` when it was not sent or is null. Of a web action (`__ow_method` is there), whose queries and forms send text,
-    /// a number or a boolean is read from text.
+    /// One parameter; `None` when it was not sent or is null. Of a web action (`__ow_method` is
+    /// there), whose queries and forms send text, a number or a boolean is read from text.
     ///
     /// # Errors
-    /// `Invalid`: it is not a `T`; the message names the parameter, what was expected and what came.
+    /// `Invalid`: it is not a `T`; the message names the parameter, what was expected and what
+    /// came.
     pub fn get<T: DeserializeOwned>(name: &str) -> Result<Option<T>> {
         match host::user_input::get(name)? {
-            Some(text) if text.trim() != "null" => parameters::parse_one(name, &text, is_web).map(Some),
+            Some(text) if text.trim() != "null" => {
+                parameters::parse_one(name, &text, is_web).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -67,7 +70,12 @@ impl UserInput {
     /// None in an action.
     pub fn all() -> Result<Map<String, Value>> {
         let text = host::user_input::all()?;
-        serde_json::from_str(&text).map_err(|error| Error::internal(format_args!("the parameters are not a JSON object: {error}")))
+        serde_json::from_str(&text).map_err(|error| {
+            Error::internal(format_args!(
+                "the parameters \
+            are not a JSON object: {error}"
+            ))
+        })
     }
 }
 

@@ -1,8 +1,10 @@
-//! Parameters of web actions: OpenWhisk sends those of a query or a form as text, `?threshold=0.3` as `"0.3"`.
+//! Parameters of web actions: OpenWhisk sends those of a query or a form as text, `?threshold=0.3`
+//! as `"0.3"`.
 //!
-//! Where a type asks for a number or a boolean and the caller is a web action, which is told by the parameter `__ow_method`, the text is
-//! read as one: numbers as Rust reads them, booleans from `true`, `false`, `1` and `0`. Any other text stays text, and is refused as such.
-//! The Python SDK has the same rules.
+//! Where a type asks for a number or a boolean and the caller is a web action, which is told by the
+//! parameter `__ow_method`, the text is read as one: numbers as Rust reads them, booleans from
+//! `true`, `false`, `1` and `0`. Any other text stays text, and is refused as such. The Python SDK
+//! has the same rules.
 
 use schemars::Schema;
 use serde::de::DeserializeOwned;
@@ -19,13 +21,19 @@ enum Wanted {
     Boolean,
 }
 
-/// Reads texts of a web action's parameters as the numbers and booleans that `schema` asks for. Other parameters stay as they are.
+/// Reads texts of a web action's parameters as the numbers and booleans that `schema` asks for.
+/// Other parameters stay as they are.
 pub(crate) fn read_texts(parameters: &mut Value, schema: &Schema) {
-    let Some(parameters) = parameters.as_object_mut().filter(|parameters| parameters.contains_key(METHOD)) else { return };
+    let Some(parameters) =
+        parameters.as_object_mut().filter(|parameters| parameters.contains_key(METHOD))
+    else {
+        return;
+    };
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
     for (name, value) in parameters {
         let wanted = properties.get(name).and_then(wanted);
-        if let Some(read) = wanted.zip(value.as_str()).and_then(|(wanted, text)| read(wanted, text)) {
+        if let Some(read) = wanted.zip(value.as_str()).and_then(|(wanted, text)| read(wanted, text))
+        {
             *value = read;
         }
     }
@@ -34,14 +42,18 @@ pub(crate) fn read_texts(parameters: &mut Value, schema: &Schema) {
 /// Reads the text of one parameter as a number or a boolean, whichever `T` takes.
 pub(crate) fn read_one<T: DeserializeOwned>(value: &Value) -> Option<T> {
     let text = value.as_str()?;
-    let mut read = [Wanted::Integer, Wanted::Number, Wanted::Boolean].into_iter().filter_map(|wanted| read(wanted, text));
+    let mut read = [Wanted::Integer, Wanted::Number, Wanted::Boolean]
+        .into_iter()
+        .filter_map(|wanted| read(wanted, text));
     read.find_map(|value| serde_json::from_value(value).ok())
 }
 
 /// What a property asks for: a number or a boolean, and no text. It may be null.
 fn wanted(property: &Value) -> Option<Wanted> {
     let kinds: Vec<&str> = match property.get("type")? {
-        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect(),
+        Value::Array(kinds) => {
+            kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect()
+        }
         kind => kind.as_str().into_iter().collect(),
     };
     match kinds.as_slice() {
@@ -60,7 +72,11 @@ fn read(wanted: Wanted, text: &str) -> Option<Value> {
             "false" | "0" => Some(Value::Bool(false)),
             _ => None,
         },
-        Wanted::Integer => text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from)).ok(),
+        Wanted::Integer => text
+            .parse::<i64>()
+            .map(Value::from)
+            .or_else(|_| text.parse::<u64>().map(Value::from))
+            .ok(),
         // JSON has neither infinity nor NaN.
         Wanted::Number => text.parse().ok().and_then(Number::from_f64).map(Value::Number),
     }
@@ -91,7 +107,8 @@ mod tests {
     #[test]
     fn a_query_of_a_web_action_has_numbers_and_booleans() {
         let args = json!({ "threshold": "0.3", "limit": " 5 ", "draw": "TRUE", "name": "7", "__ow_method": "get", "__ow_path": "" });
-        let expected = Args { threshold: 0.3, limit: Some(5), draw: true, name: Some("7".to_owned()) };
+        let expected =
+            Args { threshold: 0.3, limit: Some(5), draw: true, name: Some("7".to_owned()) };
         assert_eq!(read(&args), Ok(expected));
         let args = json!({ "threshold": 1, "limit": null, "draw": "0", "__ow_method": "post" });
         assert_eq!(read(&args), Ok(Args { threshold: 1.0, limit: None, draw: false, name: None }));
@@ -99,12 +116,17 @@ mod tests {
 
     #[test]
     fn text_stays_text_where_it_is_no_number_or_the_caller_is_no_web_action() {
-        for (threshold, method) in [("0.3", None), ("high", Some("get")), ("inf", Some("get")), ("", Some("get"))] {
+        for (threshold, method) in
+            [("0.3", None), ("high", Some("get")), ("inf", Some("get")), ("", Some("get"))]
+        {
             let mut args = json!({ "threshold": threshold });
             if let Some(method) = method {
                 args["__ow_method"] = method.into();
             }
-            let expected = format!("the parameter `threshold`: expected a number, came string \"{threshold}\"");
+            let expected = format!(
+                "the parameter `threshold`: expected a number, came string \
+                \"{threshold}\""
+            );
             assert_eq!(read(&args), Err(expected));
         }
         let error = read(&json!({ "limit": "0.5", "__ow_method": "get" })).unwrap_err();

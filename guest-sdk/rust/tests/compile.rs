@@ -1,8 +1,10 @@
-//! What compiles, and what a mistake is answered with. A new case is a new file; `TRYBUILD=overwrite` writes its expected errors.
+//! What compiles, and what a mistake is answered with. A new case is a new file;
+//! `TRYBUILD=overwrite` writes its expected errors.
 
 use std::process::Command;
 
-/// Around our own messages stand rustc's, which change from version to version: they are compared with this one's alone.
+/// Around our own messages stand rustc's, which change from version to version: they are compared
+/// with this one's alone.
 const COMPILER: &str = "rustc 1.95.";
 
 #[test]

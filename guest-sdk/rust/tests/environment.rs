@@ -15,20 +15,30 @@ fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
 
 #[test]
 fn objects_are_stored_and_found() -> Result<()> {
-    let environment = Environment::new().object("in.txt", "in").object("https://example.com/cat.png", [1, 2]);
+    let environment =
+        Environment::new().object("in.txt", "in").object("https://example.com/cat.png", [1, 2]);
     environment.run(|| {
         let storage = Storage::new()?;
         assert_eq!(storage.get("in.txt")?, b"in");
         assert_eq!(storage.get("https://example.com/cat.png")?, [1, 2]);
         assert_eq!(kind(storage.get("out.txt")), ErrorKind::NotFound);
-        assert_eq!(kind(storage.put_at("https://example.com/cat.png", "", None)), ErrorKind::Invalid);
+        assert_eq!(
+            kind(storage.put_at("https://example.com/cat.png", "", None)),
+            ErrorKind::Invalid
+        );
         assert_eq!(kind(storage.get("s3://bucket")), ErrorKind::Invalid);
 
         let stored = storage.put("new", "text/plain")?;
         assert_eq!(storage.get(&stored.url)?, b"new");
-        assert_eq!(storage.get_if_changed(&stored.location, stored.etag.as_deref().unwrap())?, None);
+        assert_eq!(
+            storage.get_if_changed(&stored.location, stored.etag.as_deref().unwrap())?,
+            None
+        );
         let info = storage.head(&stored.location)?;
-        assert_eq!((info.size, info.content_type.as_deref(), info.etag), (3, Some("text/plain"), stored.etag.clone()));
+        assert_eq!(
+            (info.size, info.content_type.as_deref(), info.etag),
+            (3, Some("text/plain"), stored.etag.clone())
+        );
 
         let changed = PutOptions::at(&stored.location).if_match(stored.etag.unwrap());
         storage.put_with("newer", &changed)?;
@@ -36,7 +46,8 @@ fn objects_are_stored_and_found() -> Result<()> {
         storage.delete("in.txt")?;
         storage.delete("in.txt")
     })?;
-    let written: Vec<Vec<u8>> = environment.written().into_iter().map(|object| object.data).collect();
+    let written: Vec<Vec<u8>> =
+        environment.written().into_iter().map(|object| object.data).collect();
     assert_eq!(written, [b"newer"]);
     Ok(())
 }
@@ -54,7 +65,9 @@ fn an_open_object_is_read_in_parts() -> Result<()> {
         assert_eq!(end, "three");
         object.rewind()?;
         assert_eq!(BufReader::new(&mut object).lines().count(), 3);
-        assert!(object.seek(SeekFrom::Start(1)).is_ok() && object.seek(SeekFrom::Current(-2)).is_err());
+        assert!(
+            object.seek(SeekFrom::Start(1)).is_ok() && object.seek(SeekFrom::Current(-2)).is_err()
+        );
 
         let tensor = object.to_tensor(DataType::Uint8, &[13])?;
         assert_eq!(tensor.read::<u8>(0..3)?, b"one");
@@ -88,7 +101,11 @@ fn an_upload_is_seen_only_when_finished() -> Result<()> {
         drop(forgotten);
         storage.upload(None, None)?.abort()
     })?;
-    let expected = Written { location: "big".into(), data: vec![7; 600_000], content_type: Some("application/x-big".into()) };
+    let expected = Written {
+        location: "big".into(),
+        data: vec![7; 600_000],
+        content_type: Some("application/x-big".into()),
+    };
     assert_eq!(environment.written(), [expected]);
     Ok(())
 }
@@ -139,9 +156,16 @@ fn models_are_asked() -> Result<()> {
         let outputs = triton.predict([("numbers", &numbers)])?;
         assert_eq!((outputs["sum"].item::<i32>()?, outputs[1].item::<i64>()?), (6, 3));
         assert_eq!(outputs.names().collect::<Vec<_>>(), ["sum", "count"]);
-        assert_eq!(outputs.get("mean").unwrap_err().message(), "there is no tensor `mean`: there is `sum`, `count`");
+        assert_eq!(
+            outputs.get("mean").unwrap_err().message(),
+            "there is no tensor `mean`: there \
+            is `sum`, `count`"
+        );
 
-        let asked = triton.request([("numbers", &numbers)]).model("models:/sum@champion").outputs(["count"]);
+        let asked = triton
+            .request([("numbers", &numbers)])
+            .model("models:/sum@champion")
+            .outputs(["count"]);
         assert_eq!(asked.clone().parameter("priority", 1).predict()?.len(), 1);
         assert_eq!(kind(asked.clone().parameter("list", vec![1]).predict()), ErrorKind::Invalid);
         assert_eq!(kind(asked.clone().timeout(Duration::ZERO).predict()), ErrorKind::Timeout);
@@ -152,19 +176,24 @@ fn models_are_asked() -> Result<()> {
         let many = triton.predict_many([asked.clone(), triton.request([("numbers", &wrong)])]);
         assert!(many[0].is_ok() && many[1].is_err());
         let too_many = triton.predict_many(vec![asked; 257]);
-        assert!(too_many.len() == 257 && too_many.into_iter().all(|one| kind(one) == ErrorKind::TooLarge));
+        assert!(
+            too_many.len() == 257
+                && too_many.into_iter().all(|one| kind(one) == ErrorKind::TooLarge)
+        );
         Ok(())
     })
 }
 
 #[test]
 fn a_model_may_answer_many_times() -> Result<()> {
-    let environment = Environment::new()
-        .stream_model("count", |_| (0..3).map(|n| Ok([("n", Tensor::from_slice(&[], &[n])?)])).collect::<Result<Vec<_>>>());
+    let environment = Environment::new().stream_model("count", |_| {
+        (0..3).map(|n| Ok([("n", Tensor::from_slice(&[], &[n])?)])).collect::<Result<Vec<_>>>()
+    });
     environment.run(|| {
         let triton = Triton::with_model("count")?;
         let answers = triton.predict_stream::<&str>([])?;
-        let numbers = answers.map(|answer| answer?["n"].item::<i32>()).collect::<Result<Vec<_>>>()?;
+        let numbers =
+            answers.map(|answer| answer?["n"].item::<i32>()).collect::<Result<Vec<_>>>()?;
         assert_eq!(numbers, [0, 1, 2]);
         assert_eq!(kind(triton.predict::<&str>([])), ErrorKind::Invalid);
         Ok(())
@@ -186,7 +215,11 @@ fn metadata_and_no_model() -> Result<()> {
         name: "sum".into(),
         versions: vec!["1".into()],
         platform: "onnxruntime_onnx".into(),
-        inputs: vec![TensorInfo { name: "numbers".into(), data_type: DataType::Int32, shape: vec![-1] }],
+        inputs: vec![TensorInfo {
+            name: "numbers".into(),
+            data_type: DataType::Int32,
+            shape: vec![-1],
+        }],
         outputs: Vec::new(),
     };
     sum_model(Environment::new()).metadata(metadata.clone()).run(|| {

@@ -57,21 +57,46 @@ fn right_parameters_arrive() -> Result<()> {
 fn a_mistake_is_told_in_the_callers_words() {
     let url = "image_url";
     for (parameters, expected) in [
-        (json!({}), "the parameter `image_url` is missing: expected a string, \"Where the picture is.\""),
+        (
+            json!({}),
+            "the parameter `image_url` is missing: expected a string, \"Where the picture \
+            is.\"",
+        ),
         (json!({ url: 7 }), "the parameter `image_url`: expected a string, came integer `7`"),
         (json!({ url: null }), "the parameter `image_url`: expected a string, came null"),
-        (json!({ url: "", "threshold": "high" }), "the parameter `threshold`: expected a number, came string \"high\""),
-        (json!({ url: "", "limit": -1 }), "the parameter `limit`: expected a whole number, 0 or more (u32), came integer `-1`"),
-        (json!({ url: "", "boxes": {} }), "the parameter `boxes`: expected an array, came an object"),
-        (json!({ url: "", "boxes": [{ "width": 1 }, {}] }), "the parameter `boxes[1].width` is missing"),
+        (
+            json!({ url: "", "threshold": "high" }),
+            "the parameter `threshold`: expected a number, \
+            came string \"high\"",
+        ),
+        (
+            json!({ url: "", "limit": -1 }),
+            "the parameter `limit`: expected a whole number, 0 or \
+            more (u32), came integer `-1`",
+        ),
+        (
+            json!({ url: "", "boxes": {} }),
+            "the parameter `boxes`: expected an array, came an object",
+        ),
+        (
+            json!({ url: "", "boxes": [{ "width": 1 }, {}] }),
+            "the parameter `boxes[1].width` is \
+            missing",
+        ),
         (
             json!({ url: "", "boxes": [{ "width": 99_999 }] }),
-            "the parameter `boxes[0].width`: expected a whole number, 0 or more (u16), came integer `99999`",
+            "the parameter `boxes[0].width`: expected a whole number, 0 or more (u16), came \
+                integer `99999`",
         ),
-        (json!({ url: "", "mode": "slow" }), "the parameter `mode`: expected `fast` or `exact`, came `slow`"),
+        (
+            json!({ url: "", "mode": "slow" }),
+            "the parameter `mode`: expected `fast` or `exact`, \
+            came `slow`",
+        ),
         (
             json!({ url: "", "treshold": 1 }),
-            "there is no parameter `treshold`: expected one of `image_url`, `threshold`, `limit`, `boxes`, `mode`",
+            "there is no parameter `treshold`: expected one of `image_url`, `threshold`, `limit`, \
+                `boxes`, `mode`",
         ),
     ] {
         assert_eq!(told(parameters), expected);
@@ -80,16 +105,19 @@ fn a_mistake_is_told_in_the_callers_words() {
 
 #[test]
 fn user_input_tells_the_same() -> Result<()> {
-    let environment = Environment::new().param("limit", -1).param("box", json!({})).param("none", Value::Null);
+    let environment =
+        Environment::new().param("limit", -1).param("box", json!({})).param("none", Value::Null);
     environment.run(|| {
         let message = |error: Error| error.message().to_owned();
         assert_eq!(
             UserInput::get::<u32>("limit").map_err(message),
             Err("the parameter `limit`: expected a whole number, 0 or more (u32), came integer `-1`".into())
         );
-        assert_eq!(UserInput::get::<Rectangle>("box").map_err(message).unwrap_err(), "the parameter `box.width` is missing");
+        assert_eq!(UserInput::get::<Rectangle>("box").map_err(message).unwrap_err(), "the \
+            parameter `box.width` is missing");
         assert_eq!(UserInput::get::<u32>("none")?, None);
-        assert_eq!(UserInput::require::<u32>("none").map_err(message), Err("the parameter `none` is missing".into()));
+        assert_eq!(UserInput::require::<u32>("none").map_err(message), Err("the parameter `none` \
+            is missing".into()));
         assert_eq!(UserInput::names()?, ["box", "limit", "none"]);
         assert_eq!(Value::Object(UserInput::all()?), json!({ "limit": -1, "box": {}, "none": null }));
         Ok(())
@@ -108,7 +136,13 @@ fn outside_an_environment_calls_say_what_to_do() {
 fn a_result_must_be_an_object_or_an_array() {
     let error = Environment::new().call(|_: Value| Result::<_, Error>::Ok("done")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
-    assert!(error.message().starts_with("the function returned \"done\", but a result must be a JSON object or array"), "{error}");
+    assert!(
+        error.message().starts_with(
+            "the function returned \"done\", but a result must be a \
+        JSON object or array"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -155,7 +189,10 @@ fn a_web_actions_query_sends_numbers_as_text() -> Result<()> {
     // The one that is no number is named, not the first.
     let wrong = json!({ "whole": "12", "fraction": "half", "flag": "1", "text": "7" });
     let error = Environment::new().params(of_web_action(wrong)).call(query).unwrap_err();
-    assert_eq!(error.message(), "the parameter `fraction`: expected a number, came string \"half\"");
+    assert_eq!(
+        error.message(),
+        "the parameter `fraction`: expected a number, came string \"half\""
+    );
 
     let sent = json!({ "number": "0.5", "flag": "0", "text": "7" });
     let read = json!({ "number": 0.5, "flag": false, "text": "7" });

@@ -16,8 +16,11 @@ pub const ROLE: &str = "echo";
 pub fn serve(port: u16) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("the port");
-        axum::serve(listener, axum::Router::new().route("/run", post(echo))).await.expect("a server");
+        let listener =
+            tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("the port");
+        axum::serve(listener, axum::Router::new().route("/run", post(echo)))
+            .await
+            .expect("a server");
     });
 }
 

@@ -1,4 +1,5 @@
-//! What the benchmarks share: the guests of `tests/build-guests` and a host without models and objects.
+//! What the benchmarks share: the guests of `tests/build-guests` and a host without models and
+//! objects.
 
 #![allow(dead_code)] // each benchmark uses a part of it
 
@@ -12,9 +13,11 @@ use keynet_host::{ActivationRequest, Config, Error, Host, LogSink, Parameters};
 
 /// A component.
 pub fn guest(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("KEYNET_GUESTS").map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
+    let folder = std::env::var_os("KEYNET_GUESTS")
+        .map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
     let path = folder.join(name).with_extension("wasm");
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()))
 }
 
 /// A host that compiles in this process.
@@ -22,7 +25,13 @@ pub fn guest(name: &str) -> Vec<u8> {
 pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let config = Config::from_origins(vec![]).expect("the defaults");
     let memory = config.process_memory;
-    let options = EngineOptions { activations, memory, cpu: Cpu::default(), compiler: Compiler::InProcess, cache };
+    let options = EngineOptions {
+        activations,
+        memory,
+        cpu: Cpu::default(),
+        compiler: Compiler::InProcess,
+        cache,
+    };
     let engine = Engine::new(options).expect("an engine");
     let mut policy = Policy::local();
     policy.limits.time = Duration::from_secs(600);
@@ -32,5 +41,10 @@ pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
 
 /// A run with these parameters.
 pub fn request(parameters: &str, logs: Arc<dyn LogSink>) -> ActivationRequest {
-    ActivationRequest { parameters: Parameters::parse(parameters).expect("parameters"), environment: Vec::new(), deadline: None, logs }
+    ActivationRequest {
+        parameters: Parameters::parse(parameters).expect("parameters"),
+        environment: Vec::new(),
+        deadline: None,
+        logs,
+    }
 }

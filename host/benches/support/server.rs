@@ -46,7 +46,10 @@ pub struct Server {
 impl Server {
     /// Starts one, and waits until its port is open.
     pub fn start(kind: Kind, cache: &std::path::Path, concurrent: bool) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .expect("a port")
+            .port();
         let mut command = match kind {
             Kind::Runtime => Command::new(env!("CARGO_BIN_EXE_keynet-runtime")),
             Kind::Echo => Command::new(std::env::current_exe().expect("this program")),
@@ -55,10 +58,21 @@ impl Server {
             Kind::Runtime => command.arg("--port"),
             Kind::Echo => command.arg(super::echo::ROLE),
         };
-        command.arg(port.to_string()).env_clear().env("KEYNET_CACHE", cache.join("cache")).env("KEYNET_STATE_DIR", cache.join("state"));
-        command.env("__OW_ALLOW_CONCURRENT", concurrent.to_string()).current_dir(std::env::temp_dir());
+        command
+            .arg(port.to_string())
+            .env_clear()
+            .env("KEYNET_CACHE", cache.join("cache"))
+            .env("KEYNET_STATE_DIR", cache.join("state"));
+        command
+            .env("__OW_ALLOW_CONCURRENT", concurrent.to_string())
+            .current_dir(std::env::temp_dir());
         let started = Instant::now();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a server");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a server");
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             assert!(started.elapsed() < Duration::from_secs(20), "no port was opened");
             std::thread::sleep(Duration::from_micros(100));
@@ -86,8 +100,11 @@ impl Server {
 
     /// Memory that it shares with nobody.
     pub fn private_mib(&self) -> f64 {
-        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).expect("smaps_rollup");
-        let kib = |line: &str| line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0);
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))
+            .expect("smaps_rollup");
+        let kib = |line: &str| {
+            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0)
+        };
         rollup.lines().filter(|line| line.starts_with("Private_")).map(kib).sum::<f64>() / 1024.0
     }
 }
@@ -106,14 +123,22 @@ fn read(mut pipe: impl Read + Send + 'static) {
     });
 }
 
-/// `POST path` on a connection of its own, as the platform does by default: the status and the body.
+/// `POST path` on a connection of its own, as the platform does by default: the status and the
+/// body.
 pub fn post(port: u16, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
     stream.set_nodelay(true).expect("a socket");
-    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: \
+        close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), body.to_owned())
+    (
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"),
+        body.to_owned(),
+    )
 }

@@ -25,23 +25,49 @@ pub fn load(port: u16, connections: u32) -> Load {
     let folder = tempfile::tempdir().expect("a folder");
     let script = folder.path().join("post.lua");
     let mut lua = String::new();
-    writeln!(lua, "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body = '{REQUEST}'").expect("text");
-    lua.push_str("done = function(summary, latency)\n io.write(string.format('FIGURES %d %d %f %f %f\\n', summary.requests,\n");
+    writeln!(
+        lua,
+        "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\nwrk.body \
+        = '{REQUEST}'"
+    )
+    .expect("text");
     lua.push_str(
-        "  summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,\n",
+        "done = function(summary, latency)\n io.write(string.format('FIGURES %d %d %f %f \
+        %f\\n', summary.requests,\n",
+    );
+    lua.push_str(
+        "  summary.errors.status + summary.errors.connect + summary.errors.read + \
+            summary.errors.write + summary.errors.timeout,\n",
     );
     lua.push_str("  summary.duration, latency:percentile(50), latency:percentile(99)))\nend\n");
     std::fs::write(&script, lua).expect("a script");
     let threads = if connections == 1 { 1 } else { 2 };
     let ended = Command::new("wrk")
-        .args(["-t", &threads.to_string(), "-c", &connections.to_string(), "-d", &format!("{SECONDS}s"), "--timeout", "30s", "-s"])
+        .args([
+            "-t",
+            &threads.to_string(),
+            "-c",
+            &connections.to_string(),
+            "-d",
+            &format!("{SECONDS}s"),
+            "--timeout",
+            "30s",
+            "-s",
+        ])
         .arg(&script)
         .arg(format!("http://127.0.0.1:{port}/run"))
         .output()
         .expect("wrk (Debian's package of that name)");
     let said = String::from_utf8_lossy(&ended.stdout);
-    let figures = said.lines().find_map(|line| line.strip_prefix("FIGURES ")).unwrap_or_else(|| panic!("wrk said: {said}"));
-    let figures: Vec<f64> = figures.split(' ').map(|figure| figure.parse().expect("a number")).collect();
+    let figures =
+        said.lines().find_map(|line| line.strip_prefix("FIGURES ")).unwrap_or_else(|| {
+            panic!(
+                "wrk said: \
+        {said}"
+            )
+        });
+    let figures: Vec<f64> =
+        figures.split(' ').map(|figure| figure.parse().expect("a number")).collect();
     let [requests, errors, microseconds, p50, p99] = figures.try_into().expect("five figures");
     assert!(errors == 0.0, "{errors} of {requests} answers were errors: {said}");
     Load { per_second: requests / (microseconds / 1e6), p50_us: p50, p99_us: p99 }

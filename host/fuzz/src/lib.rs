@@ -14,7 +14,8 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 /// What any input may take, however short.
 const BASE: usize = 32 << 20;
 
-/// Calls `target` with `data`, and ends the process where it allocates more than [`BASE`] and `factor` times the input's length.
+/// Calls `target` with `data`, and ends the process where it allocates more than [`BASE`] and
+/// `factor` times the input's length.
 pub fn within_memory(target: fn(&[u8]), factor: usize, data: &[u8]) {
     let limit = ALLOCATOR.allocated() + BASE + data.len() * factor;
     // The limit is not below what is allocated now.
@@ -43,8 +44,8 @@ pub unsafe fn one_input(target: fn(&[u8]), factor: usize, data: *const u8, size:
     within_memory(target, factor, data);
 }
 
-/// The fuzz target of the parser `NAME` in [`keynet_host::fuzzing`], which may take 100 times the memory of its input, or as often as is
-/// given.
+/// The fuzz target of the parser `NAME` in [`keynet_host::fuzzing`], which may take 100 times the
+/// memory of its input, or as often as is given.
 #[macro_export]
 macro_rules! target {
     ($name:ident) => {
@@ -52,7 +53,11 @@ macro_rules! target {
     };
     ($name:ident, memory = $factor:expr) => {
         #[cfg(feature = "libfuzzer-sys")]
-        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::within_memory(keynet_host::fuzzing::$name, $factor, data));
+        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::within_memory(
+            keynet_host::fuzzing::$name,
+            $factor,
+            data
+        ));
 
         #[cfg(not(feature = "libfuzzer-sys"))]
         #[unsafe(no_mangle)]

@@ -22,13 +22,18 @@ pub struct Description {
 #[non_exhaustive]
 pub enum DescriptionError {
     /// The name.
-    #[error("the action's name {0:?} is not allowed: 1 to 63 of a-z, 0-9 and `-`, not beginning with `-`")]
+    #[error(
+        "the action's name {0:?} is not allowed: 1 to 63 of a-z, 0-9 and `-`, not beginning \
+        with `-`"
+    )]
     Name(String),
     /// The description.
     #[error("the action's description has {0} bytes: at most {MAX_DESCRIPTION} are allowed")]
     TooLong(usize),
     /// The schema's size.
-    #[error("the schema of the action's parameters has {0} bytes: at most {MAX_SCHEMA} are allowed")]
+    #[error(
+        "the schema of the action's parameters has {0} bytes: at most {MAX_SCHEMA} are allowed"
+    )]
     SchemaTooLong(usize),
     /// The schema's text.
     #[error("the schema of the action's parameters is not a JSON object: {0}")]
@@ -37,9 +42,17 @@ pub enum DescriptionError {
 
 impl Description {
     /// Checks what `describe` answered.
-    pub(super) fn check(name: String, description: String, input_schema: Option<String>) -> Result<Self, DescriptionError> {
+    pub(super) fn check(
+        name: String,
+        description: String,
+        input_schema: Option<String>,
+    ) -> Result<Self, DescriptionError> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > MAX_NAME || name.starts_with('-') || !name.chars().all(allowed) {
+        if name.is_empty()
+            || name.len() > MAX_NAME
+            || name.starts_with('-')
+            || !name.chars().all(allowed)
+        {
             return Err(DescriptionError::Name(name.chars().take(80).collect()));
         }
         if description.len() > MAX_DESCRIPTION {
@@ -63,7 +76,11 @@ impl Description {
 mod tests {
     use super::*;
 
-    fn check(name: &str, description: &str, schema: Option<&str>) -> Result<Description, DescriptionError> {
+    fn check(
+        name: &str,
+        description: &str,
+        schema: Option<&str>,
+    ) -> Result<Description, DescriptionError> {
         Description::check(name.to_owned(), description.to_owned(), schema.map(str::to_owned))
     }
 
@@ -82,7 +99,13 @@ mod tests {
         assert!(check("a", "", Some(r#"{"type": "object"}"#)).unwrap().input_schema.is_some());
         assert!(matches!(check("a", "", Some("[]")), Err(DescriptionError::Schema(_))));
         assert!(matches!(check("a", "", Some("{")), Err(DescriptionError::Schema(_))));
-        assert!(matches!(check("a", "", Some(&" ".repeat(65_537))), Err(DescriptionError::SchemaTooLong(65_537))));
-        assert!(matches!(check("a", &"x".repeat(1025), None), Err(DescriptionError::TooLong(1025))));
+        assert!(matches!(
+            check("a", "", Some(&" ".repeat(65_537))),
+            Err(DescriptionError::SchemaTooLong(65_537))
+        ));
+        assert!(matches!(
+            check("a", &"x".repeat(1025), None),
+            Err(DescriptionError::TooLong(1025))
+        ));
     }
 }

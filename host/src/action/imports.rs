@@ -16,7 +16,8 @@ const INTERFACES: &[&str] = &["types", "user-input", "triton-predict", "storage"
 /// The WASI packages an action may import, all of 0.2.
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
-/// The version of WASI that this host has. Components of a later patch version fit too, as long as they import nothing that it added.
+/// The version of WASI that this host has. Components of a later patch version fit too, as long as
+/// they import nothing that it added.
 const WASI_VERSION: &str = "0.2.12";
 
 /// A component that does not fit the world.
@@ -27,7 +28,10 @@ pub enum ImportError {
     #[error(
         "the component was built against {CONTRACT}@{}, this host has {CONTRACT}@{VERSION}: {}",
         shown(.built),
-        if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the component with a newer SDK" }
+        if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the \
+            component \
+            with a \
+            newer SDK" }
     )]
     Version {
         /// The component's version.
@@ -35,19 +39,22 @@ pub enum ImportError {
     },
     /// It imports what an action cannot have.
     #[error(
-        "the component imports `{}`, which an action does not have: it may import {CONTRACT}'s user-input, triton-predict and storage, and WASI 0.2 \
+        "the component imports `{}`, which an action does not have: it may import {CONTRACT}'s \
+            user-input, triton-predict and storage, and WASI 0.2 \
          without HTTP; remove the library or the generator's option that needs it",
         shown(.0)
     )]
     Unknown(String),
     /// It has no function.
     #[error(
-        "the component does not export `{CONTRACT}/function`: mark the function with `#[keynet_function]` (or its like in your language's SDK)"
+        "the component does not export `{CONTRACT}/function`: mark the function with \
+            `#[keynet_function]` (or its like in your language's SDK)"
     )]
     NoFunction,
     /// It imports of WASI what this host does not have, such as what a later patch version added.
     #[error(
-        "the component imports `{}`, and this host has WASI {WASI_VERSION}, in which it is missing or different: {why}; build the component with \
+        "the component imports `{}`, and this host has WASI {WASI_VERSION}, in which it is missing \
+            or different: {why}; build the component with \
          tools of WASI {WASI_VERSION} or before, or upgrade the host (keynet-inference)",
         shown(.import)
     )]
@@ -58,7 +65,10 @@ pub enum ImportError {
         why: String,
     },
     /// The names fit, the types do not.
-    #[error("the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; build it with this version's SDK")]
+    #[error(
+        "the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; \
+        build it with this version's SDK"
+    )]
     Mismatch(String),
 }
 
@@ -68,7 +78,10 @@ pub struct Imports(Vec<String>);
 
 impl Imports {
     /// Checks names and versions; types are checked when the component is linked.
-    pub(super) fn check(component: &Component, engine: &wasmtime::Engine) -> Result<Self, ImportError> {
+    pub(super) fn check(
+        component: &Component,
+        engine: &wasmtime::Engine,
+    ) -> Result<Self, ImportError> {
         let ty = component.component_type();
         let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
         Self::check_names(imports, ty.exports(engine).map(|(name, _)| name))
@@ -78,18 +91,27 @@ impl Imports {
     ///
     /// # Errors
     /// What does not fit the world.
-    pub fn check_names<'a>(mut names: Vec<String>, exports: impl Iterator<Item = &'a str>) -> Result<Self, ImportError> {
+    pub fn check_names<'a>(
+        mut names: Vec<String>,
+        exports: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, ImportError> {
         names.sort();
         names.iter().try_for_each(|name| check_import(name))?;
         let exports: Vec<_> = exports.filter_map(Interface::parse).collect();
-        let function = exports.iter().find(|export| export.package == CONTRACT && export.name == "function");
+        let function =
+            exports.iter().find(|export| export.package == CONTRACT && export.name == "function");
         function.ok_or(ImportError::NoFunction)?.check_version()?;
         Ok(Self(names))
     }
 
-    /// Returns what it means that a component with these imports does not link: `why` names the import that does not fit.
+    /// Returns what it means that a component with these imports does not link: `why` names the
+    /// import that does not fit.
     pub(super) fn mismatch(&self, why: String) -> ImportError {
-        let wasi = self.0.iter().filter(|name| name.starts_with("wasi:")).find(|name| why.contains(&format!("`{name}`")));
+        let wasi = self
+            .0
+            .iter()
+            .filter(|name| name.starts_with("wasi:"))
+            .find(|name| why.contains(&format!("`{name}`")));
         match wasi {
             Some(import) => ImportError::Wasi { import: import.clone(), why },
             None => ImportError::Mismatch(why),
@@ -103,7 +125,10 @@ impl Imports {
 
     /// Whether an interface of the contract, such as `storage`, is imported.
     pub fn has(&self, interface: &str) -> bool {
-        self.0.iter().filter_map(|name| Interface::parse(name)).any(|import| import.package == CONTRACT && import.name == interface)
+        self.0
+            .iter()
+            .filter_map(|name| Interface::parse(name))
+            .any(|import| import.package == CONTRACT && import.name == interface)
     }
 }
 
@@ -129,7 +154,11 @@ impl<'a> Interface<'a> {
 
     /// Patch versions fit one another; before 1.0 minor versions do not.
     fn check_version(&self) -> Result<(), ImportError> {
-        if minor(self.version) == minor(VERSION) { Ok(()) } else { Err(ImportError::Version { built: self.version.to_owned() }) }
+        if minor(self.version) == minor(VERSION) {
+            Ok(())
+        } else {
+            Err(ImportError::Version { built: self.version.to_owned() })
+        }
     }
 }
 
@@ -140,7 +169,8 @@ fn check_import(full: &str) -> Result<(), ImportError> {
         interface.check_version()?;
         return if INTERFACES.contains(&interface.name) { Ok(()) } else { Err(unknown()) };
     }
-    let wasi = interface.package.strip_prefix("wasi:").is_some_and(|package| WASI.contains(&package));
+    let wasi =
+        interface.package.strip_prefix("wasi:").is_some_and(|package| WASI.contains(&package));
     if wasi && minor(interface.version) == Some((0, 2)) { Ok(()) } else { Err(unknown()) }
 }
 
@@ -159,29 +189,64 @@ mod tests {
 
     #[test]
     fn the_world_and_wasi_may_be_imported() {
-        for name in ["keynet:inference/storage@0.1.0", "keynet:inference/types@0.1.7", "wasi:cli/stdout@0.2.6", "wasi:io/poll@0.2.0"] {
+        for name in [
+            "keynet:inference/storage@0.1.0",
+            "keynet:inference/types@0.1.7",
+            "wasi:cli/stdout@0.2.6",
+            "wasi:io/poll@0.2.0",
+        ] {
             assert_eq!(check_import(name), Ok(()), "{name}");
         }
-        for name in ["wasi:http/outgoing-handler@0.2.0", "wasi:cli/stdout@0.3.0", "keynet:inference/secrets@0.1.0", "run", "other:pkg/x"] {
+        for name in [
+            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:cli/stdout@0.3.0",
+            "keynet:inference/secrets@0.1.0",
+            "run",
+            "other:pkg/x",
+        ] {
             assert_eq!(check_import(name), Err(ImportError::Unknown(name.to_owned())));
         }
     }
 
     #[test]
     fn what_a_later_wasi_added_is_named_with_its_version() {
-        let imports = Imports(vec!["keynet:inference/storage@0.1.0".to_owned(), "wasi:cli/later@0.2.99".to_owned()]);
+        let imports = Imports(vec![
+            "keynet:inference/storage@0.1.0".to_owned(),
+            "wasi:cli/later@0.2.99".to_owned(),
+        ]);
         let told = |why: &str| imports.mismatch(why.to_owned()).to_string();
-        let error = told("component imports instance `wasi:cli/later@0.2.99`, but a matching implementation was not found");
-        assert!(error.contains("wasi:cli/later@0.2.99") && error.contains(&format!("WASI {WASI_VERSION}")), "{error}");
+        let error = told(
+            "component imports instance `wasi:cli/later@0.2.99`, but a matching \
+            implementation was not found",
+        );
+        assert!(
+            error.contains("wasi:cli/later@0.2.99")
+                && error.contains(&format!(
+                    "WASI \
+            {WASI_VERSION}"
+                )),
+            "{error}"
+        );
         assert!(!error.contains(CONTRACT), "{error}");
-        let error = told("component imports instance `keynet:inference/storage@0.1.0`, but a matching implementation was not found");
+        let error = told(
+            "component imports instance `keynet:inference/storage@0.1.0`, but a \
+            matching implementation was not found",
+        );
         assert!(error.contains("keynet:inference@0.1.0"), "{error}");
     }
 
     #[test]
     fn another_minor_version_says_who_must_upgrade() {
         let error = check_import("keynet:inference/storage@0.2.0").unwrap_err().to_string();
-        assert!(error.contains("@0.2.0") && error.contains("@0.1.0") && error.contains("upgrade the host"), "{error}");
+        assert!(
+            error.contains("@0.2.0")
+                && error.contains("@0.1.0")
+                && error.contains(
+                    "upgrade \
+            the host"
+                ),
+            "{error}"
+        );
         let error = check_import("keynet:inference/storage@0.0.9").unwrap_err().to_string();
         assert!(error.contains("newer SDK"), "{error}");
     }

@@ -1,4 +1,5 @@
-//! A loaded action: its component compiled, its imports checked, its description known, ready to make activations.
+//! A loaded action: its component compiled, its imports checked, its description known, ready to
+//! make activations.
 
 mod description;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -27,7 +28,8 @@ use crate::object_storage::{ObjectStorage, UrlRules};
 use crate::policy::{Ask, AskError, Grants};
 use crate::quote::bounded;
 
-/// The characters that are repeated of why types do not fit: they name what the component imports and exports.
+/// The characters that are repeated of why types do not fit: they name what the component imports
+/// and exports.
 const MAX_MISMATCH: usize = 1_000;
 
 /// Why a component cannot be used as an action.
@@ -45,7 +47,8 @@ pub enum ActionError {
     Ask(#[from] AskError),
     /// It cannot say what it is.
     #[error(
-        "the action cannot describe itself, for which it has {} s and {} MiB ({} with a language's runtime) whatever the other limits are: {}",
+        "the action cannot describe itself, for which it has {} s and {} MiB ({} with a language's \
+            runtime) whatever the other limits are: {}",
         activation::DESCRIBE_TIME.as_secs(),
         activation::DESCRIBE_MEMORY >> 20,
         activation::DESCRIBE_MEMORY_OF_RUNTIME >> 20,
@@ -57,7 +60,8 @@ pub enum ActionError {
     Description(#[from] DescriptionError),
 }
 
-/// What an action works with, resolved when it is loaded: what it may do, and the backends that it imports.
+/// What an action works with, resolved when it is loaded: what it may do, and the backends that it
+/// imports.
 pub(crate) struct Means {
     pub(crate) grants: Arc<Grants>,
     pub(crate) inference: Backend<dyn InferenceBackend>,
@@ -67,10 +71,22 @@ pub(crate) struct Means {
 
 impl Means {
     fn new(backends: &Backends, grants: Arc<Grants>, imports: &Imports) -> Self {
-        let storage = if imports.has("storage") { backends.storage() } else { Err(Error::internal("the action does not import storage")) };
-        let urls = UrlRules { hosts: Some(grants.hosts.clone()), private_addresses: grants.private_addresses };
+        let storage = if imports.has("storage") {
+            backends.storage()
+        } else {
+            Err(Error::internal("the action does not import storage"))
+        };
+        let urls = UrlRules {
+            hosts: Some(grants.hosts.clone()),
+            private_addresses: grants.private_addresses,
+        };
         let storage = storage.map(|storage| Arc::new(storage.with_url_rules(urls)));
-        Self { grants, inference: backends.inference(), storage, default_model: backends.default_model() }
+        Self {
+            grants,
+            inference: backends.inference(),
+            storage,
+            default_model: backends.default_model(),
+        }
     }
 }
 
@@ -96,7 +112,11 @@ impl Read {
         let mut file = File::open(path)?;
         let (digest, size) = Digest::of_reader(&file)?;
         file.rewind()?;
-        Ok(Self { digest, size: usize::try_from(size).unwrap_or(usize::MAX), ask: Ask::of_file(std::io::BufReader::new(file)) })
+        Ok(Self {
+            digest,
+            size: usize::try_from(size).unwrap_or(usize::MAX),
+            ask: Ask::of_file(std::io::BufReader::new(file)),
+        })
     }
 }
 
@@ -111,7 +131,8 @@ pub struct Action {
 }
 
 impl Action {
-    /// Loads a component: compiles it or takes it from the cache, checks its imports and asks what it is.
+    /// Loads a component: compiles it or takes it from the cache, checks its imports and asks what
+    /// it is.
     ///
     /// # Errors
     /// Whatever is wrong with it, in the words of whoever made it.
@@ -123,33 +144,49 @@ impl Action {
     ///
     /// # Errors
     /// As [`Action::load`].
-    pub async fn load_with(host: Arc<Host>, component: &[u8], options: LoadOptions) -> Result<Self, ActionError> {
+    pub async fn load_with(
+        host: Arc<Host>,
+        component: &[u8],
+        options: LoadOptions,
+    ) -> Result<Self, ActionError> {
         let digest = Digest::of(component);
         let ask = options.ask.map_or_else(|| Ask::of(component), Ok);
         let code = host.engine().load(component, &digest).await?;
         Self::of_code(host, &code, Read { digest, size: component.len(), ask }, options.logs).await
     }
 
-    /// As [`Action::load`], for the component in the file at `path`. It is not held whole in this process.
+    /// As [`Action::load`], for the component in the file at `path`. It is not held whole in this
+    /// process.
     ///
     /// # Errors
     /// As [`Action::load`], and that the file cannot be read.
     pub async fn load_file(host: Arc<Host>, path: &Path) -> Result<Self, ActionError> {
         let file = path.to_owned();
         let read = tokio::task::spawn_blocking(move || Read::file(&file)).await;
-        let read = read.map_err(|error| LoadError::Io(std::io::Error::other(error)))?.map_err(LoadError::Io)?;
+        let read = read
+            .map_err(|error| LoadError::Io(std::io::Error::other(error)))?
+            .map_err(LoadError::Io)?;
         let code = host.engine().load_file(path, &read.digest).await?;
         Self::of_code(host, &code, read, None).await
     }
 
-    async fn of_code(host: Arc<Host>, code: &Component, read: Read, logs: Option<Arc<dyn LogSink>>) -> Result<Self, ActionError> {
+    async fn of_code(
+        host: Arc<Host>,
+        code: &Component,
+        read: Read,
+        logs: Option<Arc<dyn LogSink>>,
+    ) -> Result<Self, ActionError> {
         let Read { digest, size, ask } = read;
         let imports = Imports::check(code, host.engine().wasmtime())?;
         let linked = host.linker().instantiate_pre(code).and_then(ActionPre::new);
-        let pre = linked.map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
+        let pre = linked
+            .map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
         let means = Means::new(host.backends(), Arc::new(host.policy().grants(&ask?)), &imports);
-        let described = activation::describe(&host, &pre, &means, size, logs).await.map_err(ActionError::Describe)?;
-        let description = Description::check(described.name, described.description, described.input_schema)?;
+        let described = activation::describe(&host, &pre, &means, size, logs)
+            .await
+            .map_err(ActionError::Describe)?;
+        let description =
+            Description::check(described.name, described.description, described.input_schema)?;
         Ok(Self { component: pre, digest, description, imports, means, host })
     }
 

@@ -41,7 +41,8 @@ pub enum Failure {
     Exit(i32),
     /// Its time was over.
     #[error(
-        "the action did not finish within {} ms{}: make it faster, or give it more time (KEYNET_TIME, or the action's timeout)",
+        "the action did not finish within {} ms{}: make it faster, or give it more time \
+            (KEYNET_TIME, or the action's timeout)",
         .limit.as_millis(),
         spent(.waiting.as_ref())
     )]
@@ -94,8 +95,8 @@ pub(super) struct Scene {
 }
 
 impl Failure {
-    /// Reads wasmtime's error, by the types in it and its root cause. Its other causes are never formatted: a backtrace among them would
-    /// write names that the guest chose.
+    /// Reads wasmtime's error, by the types in it and its root cause. Its other causes are never
+    /// formatted: a backtrace among them would write names that the guest chose.
     pub(super) fn of(error: &wasmtime::Error, scene: Scene) -> Self {
         if error.is::<TimeIsUp>() {
             return Self::Time { limit: scene.limit, waiting: None };
@@ -110,12 +111,17 @@ impl Failure {
         let cause = bounded(error.root_cause(), MAX_REASON);
         // wasmtime has no type for the first and keeps that of the hostcalls' fuel to itself.
         if cause.contains("store handle limit exceeded") || is_full(error) {
-            let message = format!("the action has more than {} handles open: drop some, or raise KEYNET_HANDLES", scene.handles);
+            let message = format!(
+                "the action has more than {} handles open: drop some, or raise \
+                KEYNET_HANDLES",
+                scene.handles
+            );
             return Self::Limit { message, said };
         }
         if cause.contains("fuel allocated for hostcalls has been exhausted") {
             let message = format!(
-                "the action handed more than {} bytes to the host in one call: write in parts, or raise KEYNET_CALL_BYTES",
+                "the action handed more than {} bytes to the host in one call: write in parts, or \
+                    raise KEYNET_CALL_BYTES",
                 scene.call_bytes
             );
             return Self::Limit { message, said };
@@ -123,18 +129,33 @@ impl Failure {
         let trace = trace(error);
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::Trap {
-                reason: "it recursed deeper than the 512 KiB of stack an action has; use a loop or the heap".to_owned(),
+                reason:
+                    "it recursed deeper than the 512 KiB of stack an action has; use a loop or \
+                    the heap"
+                        .to_owned(),
                 trace,
             },
             Some(Trap::UnreachableCodeReached) => match (scene.refused, said) {
-                (Some(message), said) => Self::Limit { message: format!("the action ran out of memory: {message}"), said },
+                (Some(message), said) => Self::Limit {
+                    message: format!(
+                        "the action ran out of \
+                    memory: {message}"
+                    ),
+                    said,
+                },
                 (None, Some(message)) => Self::Panic { message, trace },
-                (None, None) => Self::Trap { reason: "it aborted (`unreachable`) without saying why".to_owned(), trace },
+                (None, None) => Self::Trap {
+                    reason: "it aborted (`unreachable`) without saying why".to_owned(),
+                    trace,
+                },
             },
             // Code that does not look whether it was given memory uses an address that is none.
             Some(Trap::MemoryOutOfBounds) if scene.refused.is_some() => {
                 let message = scene.refused.unwrap_or_default();
-                Self::Limit { message: format!("the action ran out of memory, and trapped: {message}"), said }
+                Self::Limit {
+                    message: format!("the action ran out of memory, and trapped: {message}"),
+                    said,
+                }
             }
             Some(trap) => Self::Trap { reason: trap.to_string(), trace },
             // Its memory is larger than the limit from the beginning.
@@ -142,9 +163,10 @@ impl Failure {
                 let message = scene.refused.unwrap_or_default();
                 Self::Limit { message: format!("the action cannot start: {message}"), said }
             }
-            None if is_the_systems(error) => {
-                Self::Start(format!("the system refuses memory or address space (see `ulimit -v` and vm.max_map_count): {cause}"))
-            }
+            None if is_the_systems(error) => Self::Start(format!(
+                "the system refuses memory or address space (see `ulimit -v` \
+                    and vm.max_map_count): {cause}"
+            )),
             None => Self::Trap { reason: cause, trace },
         }
     }
@@ -163,12 +185,14 @@ fn is_full(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ResourceTableError::Full)))
 }
 
-/// Whether the operating system, not the guest, is at fault: an address space that is too small, no more mappings.
+/// Whether the operating system, not the guest, is at fault: an address space that is too small, no
+/// more mappings.
 fn is_the_systems(error: &wasmtime::Error) -> bool {
     error.is::<std::io::Error>() || error.is::<rustix::io::Errno>()
 }
 
-/// What a guest said before it aborted, as the runtimes of Rust, Go, Python and C say it on standard error.
+/// What a guest said before it aborted, as the runtimes of Rust, Go, Python and C say it on
+/// standard error.
 fn panic_message(tail: &[String]) -> Option<String> {
     let last = tail.iter().rposition(|line| {
         line.contains("panicked at ")
@@ -176,13 +200,26 @@ fn panic_message(tail: &[String]) -> Option<String> {
             || line.starts_with("memory allocation of ")
             || line.starts_with("fatal error: ")
     });
-    let Some(at) = last else { return tail.iter().rev().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned()) };
+    let Some(at) = last else {
+        return tail
+            .iter()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .map(|line| line.trim().to_owned());
+    };
     let line = tail.get(at)?;
-    // Rust: `thread '…' (…) panicked at src/lib.rs:3:5:` and the message on the lines that follow; our SDK has both on one line.
+    // Rust: `thread '…' (…) panicked at src/lib.rs:3:5:` and the message on the lines that follow;
+    // our SDK has both on one line.
     let Some((_, told)) = line.split_once("panicked at ") else { return Some(line.clone()) };
     let (place, first) = told.split_once(": ").unwrap_or((told.trim_end_matches(':'), ""));
     let rest = tail.get(at + 1..).unwrap_or_default().iter().map(String::as_str);
-    let rest = rest.take_while(|line| !line.starts_with("note: ") && !line.starts_with("stack backtrace:"));
+    let rest = rest.take_while(|line| {
+        !line.starts_with("note: ")
+            && !line.starts_with(
+                "stack \
+        backtrace:",
+            )
+    });
     let message = std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n");
     Some(match message.trim() {
         "" => place.to_owned(),
@@ -200,25 +237,50 @@ mod tests {
 
     #[test]
     fn the_guests_own_message_is_found() {
-        let rust = "hello\n\nthread '<unnamed>' (1) panicked at src/lib.rs:3:5:\nindex 4 is out of range\nfor this picture\nnote: run with `RUST_BACKTRACE=1`";
-        assert_eq!(panic_message(&lines(rust)).unwrap(), "index 4 is out of range\nfor this picture (src/lib.rs:3:5)");
+        let rust = "hello\n\nthread '<unnamed>' (1) panicked at src/lib.rs:3:5:\nindex 4 is out of \
+            range\nfor this picture\nnote: run with `RUST_BACKTRACE=1`";
+        assert_eq!(
+            panic_message(&lines(rust)).unwrap(),
+            "index 4 is out of range\nfor this \
+            picture (src/lib.rs:3:5)"
+        );
         let sdk = "panicked at src/lib.rs:98:24: the picture: it has no pixels";
-        assert_eq!(panic_message(&lines(sdk)).unwrap(), "the picture: it has no pixels (src/lib.rs:98:24)");
-        assert_eq!(panic_message(&lines("panicked at src/lib.rs:98:24:")).unwrap(), "src/lib.rs:98:24");
+        assert_eq!(
+            panic_message(&lines(sdk)).unwrap(),
+            "the picture: it has no pixels \
+            (src/lib.rs:98:24)"
+        );
+        assert_eq!(
+            panic_message(&lines("panicked at src/lib.rs:98:24:")).unwrap(),
+            "src/lib.rs:98:24"
+        );
         assert_eq!(panic_message(&lines("panic: oh no\ngoroutine 1")).unwrap(), "panic: oh no");
-        assert_eq!(panic_message(&lines("Traceback\nValueError: bad\n\n")).unwrap(), "ValueError: bad");
+        assert_eq!(
+            panic_message(&lines("Traceback\nValueError: bad\n\n")).unwrap(),
+            "ValueError: \
+            bad"
+        );
         assert_eq!(panic_message(&[]), None);
     }
 
     #[test]
     fn native_code_that_goes_on_without_its_memory_ran_out_of_it() {
         let of = |refused: Option<&str>| {
-            let scene =
-                Scene { limit: Duration::from_secs(1), refused: refused.map(str::to_owned), tail: Vec::new(), handles: 1, call_bytes: 1 };
+            let scene = Scene {
+                limit: Duration::from_secs(1),
+                refused: refused.map(str::to_owned),
+                tail: Vec::new(),
+                handles: 1,
+                call_bytes: 1,
+            };
             Failure::of(&wasmtime::Error::from(Trap::MemoryOutOfBounds), scene)
         };
         let told = of(Some("raise KEYNET_MEMORY"));
-        assert!(matches!(&told, Failure::Limit { message, .. } if message.ends_with("trapped: raise KEYNET_MEMORY")), "{told}");
+        assert!(
+            matches!(&told, Failure::Limit { message, .. } if message.ends_with("trapped: \
+            raise KEYNET_MEMORY")),
+            "{told}"
+        );
         assert!(matches!(of(None), Failure::Trap { .. }));
     }
 
@@ -227,7 +289,11 @@ mod tests {
         let limit = Duration::from_secs(2);
         let computing = Failure::Time { limit, waiting: None }.to_string();
         assert!(computing.contains("2000 ms (it was computing or sleeping)"), "{computing}");
-        let waiting = Failure::Time { limit, waiting: Some(("triton-predict.predict", Duration::from_millis(1500))) }.to_string();
+        let waiting = Failure::Time {
+            limit,
+            waiting: Some(("triton-predict.predict", Duration::from_millis(1500))),
+        }
+        .to_string();
         assert!(waiting.contains("1500 ms it waited for triton-predict.predict"), "{waiting}");
     }
 }

@@ -1,7 +1,8 @@
 //! The guest's functions at a trap.
 //!
-//! Their names come from the component's name section. A mangled name of a few kilobytes can stand for a text of gigabytes, so a name is
-//! cut before it is demangled, and demangling ends after as many characters as are shown.
+//! Their names come from the component's name section. A mangled name of a few kilobytes can stand
+//! for a text of gigabytes, so a name is cut before it is demangled, and demangling ends after as
+//! many characters as are shown.
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
@@ -13,20 +14,34 @@ const MAX_FRAMES: usize = 16;
 /// The longest mangled name, in bytes, that is demangled. Longer ones are shown as they are, cut.
 const MAX_MANGLED: usize = 4 << 10;
 
-/// Returns the guest's functions at the trap, the innermost first, without the language's machinery of panicking.
+/// Returns the guest's functions at the trap, the innermost first, without the language's machinery
+/// of panicking.
 pub(super) fn trace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let name = |frame: &FrameInfo| frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), function);
-    backtrace.frames().iter().map(name).skip_while(|name| is_runtime(name)).take(MAX_FRAMES).collect()
+    let name = |frame: &FrameInfo| {
+        frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), function)
+    };
+    backtrace
+        .frames()
+        .iter()
+        .map(name)
+        .skip_while(|name| is_runtime(name))
+        .take(MAX_FRAMES)
+        .collect()
 }
 
 /// Returns a function's name as a person knows it.
 fn function(name: &str) -> String {
-    let demangled = if name.len() <= MAX_MANGLED { rustc_demangle::try_demangle(name).ok() } else { None };
-    demangled.map_or_else(|| shown(name).to_string(), |demangled| bounded(format_args!("{demangled:#}"), MAX_SHOWN))
+    let demangled =
+        if name.len() <= MAX_MANGLED { rustc_demangle::try_demangle(name).ok() } else { None };
+    demangled.map_or_else(
+        || shown(name).to_string(),
+        |demangled| bounded(format_args!("{demangled:#}"), MAX_SHOWN),
+    )
 }
 
-/// Whether a function belongs to the language's machinery of panicking and aborting, which explains nothing.
+/// Whether a function belongs to the language's machinery of panicking and aborting, which explains
+/// nothing.
 fn is_runtime(function: &str) -> bool {
     const PATHS: &[&str] = &[
         "abort",
@@ -49,7 +64,10 @@ mod tests {
 
     #[test]
     fn rust_names_are_demangled_and_others_shown_as_they_are() {
-        assert_eq!(function("_ZN4core9panicking5panic17h0123456789abcdefE"), "core::panicking::panic");
+        assert_eq!(
+            function("_ZN4core9panicking5panic17h0123456789abcdefE"),
+            "core::panicking::panic"
+        );
         assert_eq!(function("_RNvC6my_app3run"), "my_app::run");
         assert_eq!(function("_ZN4demo3runEv"), "_ZN4demo3runEv");
         assert_eq!(function("boom"), "boom");
@@ -116,7 +134,11 @@ mod tests {
         let started = Instant::now();
         for name in &names {
             let shown = function(name);
-            assert!(shown.chars().count() <= MAX_SHOWN + 20, "{} characters", shown.chars().count());
+            assert!(
+                shown.chars().count() <= MAX_SHOWN + 20,
+                "{} characters",
+                shown.chars().count()
+            );
         }
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     }

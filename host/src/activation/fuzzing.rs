@@ -18,7 +18,11 @@ impl LogSink for Lines {
         assert!(!line.contains(&b'\n'), "a line with a line's end in it");
         assert!(!contains(line, SENTINEL.as_bytes()), "a line with the platform's mark");
         assert!(!line.starts_with(RECEIPT_PREFIX.as_bytes()), "a line that begins as a receipt");
-        assert!(!contains(line, SECRET.as_bytes()), "a line with a secret: {}", String::from_utf8_lossy(line));
+        assert!(
+            !contains(line, SECRET.as_bytes()),
+            "a line with a secret: {}",
+            String::from_utf8_lossy(line)
+        );
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_vec());
     }
 }
@@ -40,8 +44,8 @@ fn lines(output: &[u8], limit: u64, piece: usize) -> (Vec<Vec<u8>>, Vec<String>)
     (lines, logs.tail())
 }
 
-/// What a guest writes: a byte for the size of the pieces it comes in, one for how often it is repeated, and the text. Half-way stands a
-/// secret beside its name.
+/// What a guest writes: a byte for the size of the pieces it comes in, one for how often it is
+/// repeated, and the text. Half-way stands a secret beside its name.
 pub fn log_lines(data: &[u8]) {
     let [piece, times, text @ ..] = data else { return };
     if contains(text, SECRET.get(..4).unwrap_or_default().as_bytes()) {
@@ -52,7 +56,10 @@ pub fn log_lines(data: &[u8]) {
     let output = [&filler[..], b" password = ", SECRET.as_bytes(), b" ", text].concat();
     let (whole, tail) = lines(&output, u64::MAX, output.len());
     assert!(whole.iter().map(Vec::len).sum::<usize>() <= output.len() * 8 + 64);
-    assert!(tail.len() <= 12 && tail.iter().all(|line| line.chars().count() <= 1024 && !line.contains(SECRET)));
+    assert!(
+        tail.len() <= 12
+            && tail.iter().all(|line| line.chars().count() <= 1024 && !line.contains(SECRET))
+    );
     // How a guest cuts its output into writes changes nothing.
     let piece = usize::from(*piece).max(1 + output.len() / 1024);
     assert_eq!(lines(&output, u64::MAX, piece).0, whole);

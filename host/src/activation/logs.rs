@@ -1,8 +1,9 @@
 //! Standard output and error of one activation: bytes from the guest in, whole lines out.
 //!
-//! Lines are handed on as they end, at most 64 KiB at a time, without their secrets. A sink that has no room makes the guest wait
-//! ([`LogSink::room`]), within the activation's time. Past the limit output is dropped with one notice and
-//! the activation goes on. Nothing a guest writes can be taken for the platform's end-of-activation mark or for a receipt.
+//! Lines are handed on as they end, at most 64 KiB at a time, without their secrets. A sink that
+//! has no room makes the guest wait ([`LogSink::room`]), within the activation's time. Past the
+//! limit output is dropped with one notice and the activation goes on. Nothing a guest writes can
+//! be taken for the platform's end-of-activation mark or for a receipt.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -16,7 +17,8 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use super::receipt;
 use crate::redaction::{self, Redactor};
 
-/// What an OpenWhisk invoker looks for in a container's output: an activation's logs end where it appears.
+/// What an OpenWhisk invoker looks for in a container's output: an activation's logs end where it
+/// appears.
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 
 /// A zero-width space: it keeps a line readable and makes a text another.
@@ -43,7 +45,8 @@ pub trait LogSink: Send + Sync {
     /// Takes one line, without its newline. It may be any bytes. Must not block.
     fn line(&self, stream: Stream, line: &[u8]);
 
-    /// Is called when the guest has written something, after its lines: a sink that gathers them may hand them on.
+    /// Is called when the guest has written something, after its lines: a sink that gathers them
+    /// may hand them on.
     fn flush(&self) {}
 
     /// Whether the guest may write more without waiting for [`LogSink::room`].
@@ -51,7 +54,8 @@ pub trait LogSink: Send + Sync {
         true
     }
 
-    /// Waits until the guest may write more. Lines that come all the same are the sink's to keep or to drop.
+    /// Waits until the guest may write more. Lines that come all the same are the sink's to keep or
+    /// to drop.
     fn room(&self, _: Stream) -> BoxFuture<'_, ()> {
         Box::pin(future::ready(()))
     }
@@ -84,7 +88,15 @@ struct Partial {
 impl Logs {
     pub(super) fn new(sink: Arc<dyn LogSink>, limit: u64) -> Self {
         let (stdout, stderr, tail) = (Partial::default(), Partial::default(), VecDeque::new());
-        let assembler = Assembler { sink: Arc::clone(&sink), limit, written: 0, cut: false, stdout, stderr, tail };
+        let assembler = Assembler {
+            sink: Arc::clone(&sink),
+            limit,
+            written: 0,
+            cut: false,
+            stdout,
+            stderr,
+            tail,
+        };
         Self { sink, assembler: Arc::new(Mutex::new(assembler)) }
     }
 
@@ -133,7 +145,8 @@ impl Assembler {
         }
         // A panic after the limit still tells its reason.
         if kept < bytes.len() && stream == Stream::Stderr {
-            let dropped = String::from_utf8_lossy(bytes.get(kept..).unwrap_or_default()).into_owned();
+            let dropped =
+                String::from_utf8_lossy(bytes.get(kept..).unwrap_or_default()).into_owned();
             let redacted = redaction::redact(&dropped);
             let last: Vec<_> = redacted.lines().rev().take(TAIL_LINES).collect();
             last.into_iter().rev().for_each(|line| self.remember(line));
@@ -142,7 +155,11 @@ impl Assembler {
             self.cut = true;
             self.end_line(Stream::Stdout);
             self.end_line(Stream::Stderr);
-            let notice = format!("keynet: the log limit of {} bytes is reached; what follows is dropped (raise KEYNET_LOGS)", self.limit);
+            let notice = format!(
+                "keynet: the log limit of {} bytes is reached; what follows is \
+                dropped (raise KEYNET_LOGS)",
+                self.limit
+            );
             self.sink.line(Stream::Stderr, notice.as_bytes());
         }
         self.sink.flush();
@@ -223,7 +240,9 @@ pub(crate) fn disarm(line: Vec<u8>) -> Vec<u8> {
     whole.extend_from_slice(if forged { BREAK.as_bytes() } else { b"" });
     let mut rest = line.as_slice();
     let mut next = Some(first);
-    while let Some((before, after)) = next.and_then(|at| rest.split_at_checked(at + SENTINEL.len() / 2)) {
+    while let Some((before, after)) =
+        next.and_then(|at| rest.split_at_checked(at + SENTINEL.len() / 2))
+    {
         whole.extend_from_slice(before);
         whole.extend_from_slice(BREAK.as_bytes());
         rest = after;
@@ -275,7 +294,11 @@ impl OutputStream for GuestStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > MAX_LINE {
             // WASI 0.2, wasi:io/streams: a write needs a permit of check-write for its length.
-            return Err(StreamError::trap(&format!("it wrote {} bytes of logs at once, and check-write permits {MAX_LINE}", bytes.len())));
+            return Err(StreamError::trap(&format!(
+                "it wrote {} bytes of logs at once, and \
+                check-write permits {MAX_LINE}",
+                bytes.len()
+            )));
         }
         self.logs.lock().write(self.stream, &bytes);
         Ok(())
@@ -296,7 +319,8 @@ impl Pollable for GuestStream {
     async fn ready(&mut self) {
         if !self.granted && !self.logs.sink.has_room(self.stream) {
             self.logs.sink.room(self.stream).await;
-            // Whatever other activations write meanwhile, this one has waited: WASI traps a guest that is made to wait too often.
+            // Whatever other activations write meanwhile, this one has waited: WASI traps a guest
+            // that is made to wait too often.
             self.granted = true;
         }
     }
@@ -329,7 +353,8 @@ mod tests {
     #[test]
     fn a_write_of_megabytes_without_a_permit_is_a_trap() {
         let (lines, logs) = logs(1 << 30);
-        let refused = logs.stream(Stream::Stdout).write(Bytes::from(vec![b'x'; MAX_LINE + 1])).unwrap_err();
+        let refused =
+            logs.stream(Stream::Stdout).write(Bytes::from(vec![b'x'; MAX_LINE + 1])).unwrap_err();
         assert!(refused.to_string().contains("check-write permits 65536"), "{refused}");
         assert!(lines.0.lock().unwrap().is_empty());
     }
@@ -349,13 +374,21 @@ mod tests {
     #[test]
     fn the_end_mark_and_receipts_cannot_be_forged() {
         let (lines, logs) = logs(1 << 20);
-        write(&logs, Stream::Stdout, &format!("a {SENTINEL}{SENTINEL} b\n{}{{}}\n", receipt::PREFIX));
+        write(
+            &logs,
+            Stream::Stdout,
+            &format!("a {SENTINEL}{SENTINEL} b\n{}{{}}\n", receipt::PREFIX),
+        );
         let half = SENTINEL.len() / 2;
         write(&logs, Stream::Stdout, &SENTINEL[..half]);
         write(&logs, Stream::Stdout, &format!("{}\n", &SENTINEL[half..]));
         let got = lines.0.lock().unwrap();
         assert_eq!(got.len(), 3);
-        assert!(got.iter().all(|(_, line)| !line.contains(SENTINEL) && !line.starts_with(receipt::PREFIX)), "{got:?}");
+        assert!(
+            got.iter()
+                .all(|(_, line)| !line.contains(SENTINEL) && !line.starts_with(receipt::PREFIX)),
+            "{got:?}"
+        );
         assert_eq!(got[0].1.replace(BREAK, ""), format!("a {SENTINEL}{SENTINEL} b"));
     }
 
@@ -372,13 +405,28 @@ mod tests {
     fn secrets_are_hidden_also_where_a_long_line_is_broken() {
         let (lines, logs) = logs(1 << 20);
         let filler = "x ".repeat((MAX_LINE - 10) / 2);
-        write(&logs, Stream::Stderr, &format!("{filler}password = hunter2 {filler}token={}\nplain\n", "q7Zk".repeat(MAX_LINE / 4)));
+        write(
+            &logs,
+            Stream::Stderr,
+            &format!(
+                "{filler}password = hunter2 {filler}token={}\nplain\n",
+                "q7Zk".repeat(MAX_LINE / 4)
+            ),
+        );
         write(&logs, Stream::Stdout, "-----BEGIN PRIVATE KEY-----\nMHcCAQEEIAK0\n");
         write(&logs, Stream::Stderr, "MHcCAQEEIAK0\n");
         let got = lines.0.lock().unwrap();
-        assert!(got.iter().all(|(_, line)| !line.contains("hunter") && !line.contains("q7Zk")), "{got:?}");
+        assert!(
+            got.iter().all(|(_, line)| !line.contains("hunter") && !line.contains("q7Zk")),
+            "{got:?}"
+        );
         assert!(got.iter().any(|(_, line)| line.contains("password = ***PASSWORD_f52f***")));
-        assert!(got.iter().all(|(stream, line)| *stream == Stream::Stderr || line.starts_with("***PRIVATE_KEY_")), "{got:?}");
+        assert!(
+            got.iter()
+                .all(|(stream, line)| *stream == Stream::Stderr
+                    || line.starts_with("***PRIVATE_KEY_")),
+            "{got:?}"
+        );
         assert_eq!(got.last().unwrap().1, "MHcCAQEEIAK0");
         assert!(logs.tail().iter().all(|line| !line.contains("hunter")));
     }

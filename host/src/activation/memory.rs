@@ -9,7 +9,8 @@ use crate::error::Result;
 /// The size of a table's element, in bytes.
 const ELEMENT: u64 = size_of::<usize>() as u64;
 
-/// Counts what linear memories and tables hold, all together. wasmtime's own `StoreLimits` has a limit for each.
+/// Counts what linear memories and tables hold, all together. wasmtime's own `StoreLimits` has a
+/// limit for each.
 #[derive(Debug)]
 pub(super) struct WasmMemory {
     held: Reservation,
@@ -57,14 +58,20 @@ impl WasmMemory {
 }
 
 impl ResourceLimiter for WasmMemory {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         // `maximum` is the lower one of the guest's own limit and `largest`.
         if maximum.is_some_and(|maximum| desired > maximum && (maximum as u64) < self.largest) {
             return Ok(false);
         }
         if desired as u64 > self.largest {
             self.refused = Some(format!(
-                "a linear memory of {desired} bytes does not fit: the address space leaves {} bytes for each (raise `ulimit -v`)",
+                "a linear memory of {desired} bytes does not fit: the address space leaves {} \
+                    bytes for each (raise `ulimit -v`)",
                 self.largest
             ));
             return Ok(false);
@@ -72,11 +79,20 @@ impl ResourceLimiter for WasmMemory {
         Ok(self.grow(desired.saturating_sub(current) as u64, "a growth of a linear memory"))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        Ok(self.grow((desired.saturating_sub(current) as u64).saturating_mul(ELEMENT), "a growth of a table"))
+        Ok(self.grow(
+            (desired.saturating_sub(current) as u64).saturating_mul(ELEMENT),
+            "a growth \
+            of a table",
+        ))
     }
 
     fn instances(&self) -> usize {
@@ -128,7 +144,10 @@ mod tests {
         assert_eq!(memory.refused(), None, "the guest's own limit");
         assert!(memory.memory_growing(0, 1000, Some(1000)).unwrap());
         assert!(!memory.memory_growing(1000, 1001, Some(1000)).unwrap());
-        assert!(memory.refused().unwrap().contains("1000 bytes") && memory.refused().unwrap().contains("ulimit -v"));
+        assert!(
+            memory.refused().unwrap().contains("1000 bytes")
+                && memory.refused().unwrap().contains("ulimit -v")
+        );
         assert_eq!(memory.bytes(), 1000);
     }
 

@@ -1,7 +1,7 @@
 //! One run of an action: a fresh store, limits, a deadline, logs, and the receipt.
 //!
-//! Whatever the guest does, it costs this activation only. A store in which the guest trapped is never entered again: it is dropped with
-//! everything in it.
+//! Whatever the guest does, it costs this activation only. A store in which the guest trapped is
+//! never entered again: it is dropped with everything in it.
 
 mod failure;
 mod frames;
@@ -30,7 +30,9 @@ pub(crate) use time::guest_deadline;
 
 use crate::action::Means;
 use crate::capabilities::Meter;
-use crate::capabilities::bindings::{Action as Instance, ActionPre, exports::keynet::inference::function::FunctionInfo};
+use crate::capabilities::bindings::{
+    Action as Instance, ActionPre, exports::keynet::inference::function::FunctionInfo,
+};
 use crate::capabilities::user_input::Parameters;
 use crate::host::Host;
 use crate::object_storage::Location;
@@ -43,9 +45,11 @@ use store::{Fresh, Purpose};
 pub struct ActivationRequest {
     /// What the caller sent.
     pub parameters: Parameters,
-    /// The guest's environment, never the process's own. Configuration is left out, and `__OW_API_KEY` unless it is granted.
+    /// The guest's environment, never the process's own. Configuration is left out, and
+    /// `__OW_API_KEY` unless it is granted.
     pub environment: Vec<(String, String)>,
-    /// When the caller needs the answer; none for the policy's limit alone. The guest's own time ends a little before the earlier of both.
+    /// When the caller needs the answer; none for the policy's limit alone. The guest's own time
+    /// ends a little before the earlier of both.
     pub deadline: Option<Instant>,
     /// Where standard output and error go.
     pub logs: Arc<dyn LogSink>,
@@ -82,7 +86,9 @@ impl Run {
         request: ActivationRequest,
         started: Instant,
     ) -> Result<Self, Failure> {
-        let due = request.deadline.map_or(started + limits.time, |deadline| deadline.min(started + limits.time));
+        let due = request
+            .deadline
+            .map_or(started + limits.time, |deadline| deadline.min(started + limits.time));
         let deadline = guest_deadline(started, due);
         let fresh = State::fresh(
             host,
@@ -101,8 +107,12 @@ impl Run {
     }
 
     /// Enters the guest, at most until the deadline.
-    async fn enter<T>(&mut self, guest: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>) -> Result<T, Failure> {
-        let answer = tokio::time::timeout_at(self.deadline.into(), guest(&mut self.fresh.store)).await;
+    async fn enter<T>(
+        &mut self,
+        guest: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        let answer =
+            tokio::time::timeout_at(self.deadline.into(), guest(&mut self.fresh.store)).await;
         self.fresh.logs.flush();
         self.meter.lowered();
         let error = match answer {
@@ -127,7 +137,8 @@ impl Run {
 
     /// Checks the guest's answer, for at most half of the time that was kept back to report it.
     fn check(&self, text: String) -> impl Future<Output = Result<ResultText, Failure>> + use<> {
-        let (budget, started, due, deadline) = (self.fresh.budget.clone(), self.started, self.due, self.deadline);
+        let (budget, started, due, deadline) =
+            (self.fresh.budget.clone(), self.started, self.due, self.deadline);
         async move {
             let until = deadline + due.saturating_duration_since(deadline) / 2;
             let checked = ResultText::check(text, &budget, until).await;
@@ -146,7 +157,12 @@ impl Run {
             total_ns: nanoseconds(total + queued),
             queued_ns: nanoseconds(queued),
             instantiate_ns: nanoseconds(instantiate),
-            guest_ns: nanoseconds(total.saturating_sub(instantiate).saturating_sub(spent.inference).saturating_sub(spent.storage)),
+            guest_ns: nanoseconds(
+                total
+                    .saturating_sub(instantiate)
+                    .saturating_sub(spent.inference)
+                    .saturating_sub(spent.storage),
+            ),
             inference_ns: nanoseconds(spent.inference),
             inference_calls: spent.inference_calls,
             storage_ns: nanoseconds(spent.storage),
@@ -160,13 +176,27 @@ impl Run {
 }
 
 /// Runs an action once.
-pub(crate) async fn run(host: &Host, action: &ActionPre<State>, means: &Means, request: ActivationRequest) -> Outcome {
+pub(crate) async fn run(
+    host: &Host,
+    action: &ActionPre<State>,
+    means: &Means,
+    request: ActivationRequest,
+) -> Outcome {
     let asked = Instant::now();
     let arguments = request.parameters.clone();
-    let Some(_slot) = place(host, asked, request.deadline).await else { return Outcome::without_a_place(asked) };
+    let Some(_slot) = place(host, asked, request.deadline).await else {
+        return Outcome::without_a_place(asked);
+    };
     let started = Instant::now();
     let queued = started - asked;
-    let mut run = match Run::new(host, means, host.policy().limits.clone(), Meter::default(), request, started) {
+    let mut run = match Run::new(
+        host,
+        means,
+        host.policy().limits.clone(),
+        Meter::default(),
+        request,
+        started,
+    ) {
         Ok(run) => run,
         Err(failure) => {
             return Outcome {
@@ -195,13 +225,20 @@ pub(crate) async fn run(host: &Host, action: &ActionPre<State>, means: &Means, r
 }
 
 /// A place among the activations that run, unless the time to answer comes first.
-async fn place(host: &Host, asked: Instant, deadline: Option<Instant>) -> Option<SemaphorePermit<'_>> {
+async fn place(
+    host: &Host,
+    asked: Instant,
+    deadline: Option<Instant>,
+) -> Option<SemaphorePermit<'_>> {
     // The semaphore is never closed.
     match (host.slots().try_acquire(), deadline) {
         (Ok(place), _) => Some(place),
         (Err(_), None) => host.slots().acquire().await.ok(),
         (Err(_), Some(deadline)) => {
-            let waiting = tokio::time::timeout_at(guest_deadline(asked, deadline).into(), host.slots().acquire());
+            let waiting = tokio::time::timeout_at(
+                guest_deadline(asked, deadline).into(),
+                host.slots().acquire(),
+            );
             waiting.await.ok().and_then(Result::ok)
         }
     }
@@ -211,27 +248,40 @@ impl Outcome {
     fn without_a_place(asked: Instant) -> Self {
         let queued = asked.elapsed();
         let waiting = Some(("a place among the activations that run", queued));
-        let receipt = Receipt { total_ns: nanoseconds(queued), queued_ns: nanoseconds(queued), ..Receipt::default() };
+        let receipt = Receipt {
+            total_ns: nanoseconds(queued),
+            queued_ns: nanoseconds(queued),
+            ..Receipt::default()
+        };
         Self { result: Err(Failure::Time { limit: queued, waiting }), receipt, written: Vec::new() }
     }
 }
 
-async fn call(instance: &Instance, store: &mut Store<State>, arguments: &str) -> wasmtime::Result<Result<String, crate::Error>> {
+async fn call(
+    instance: &Instance,
+    store: &mut Store<State>,
+    arguments: &str,
+) -> wasmtime::Result<Result<String, crate::Error>> {
     let answer = instance.keynet_inference_function().call_run(store, arguments).await?;
     Ok(answer.map_err(Into::into))
 }
 
-/// The time and the bytes an action has to describe itself; more bytes where its component holds a language's runtime.
+/// The time and the bytes an action has to describe itself; more bytes where its component holds a
+/// language's runtime.
 pub(crate) const DESCRIBE_TIME: Duration = Duration::from_secs(3);
 pub(crate) const DESCRIBE_MEMORY: u64 = 64 << 20;
 pub(crate) const DESCRIBE_MEMORY_OF_RUNTIME: u64 = 128 << 20;
 
-/// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed, and may be hostile. Runtimes of some
-/// languages need more memory than others.
+/// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed,
+/// and may be hostile. Runtimes of some languages need more memory than others.
 fn describe_limits(component_bytes: usize) -> Limits {
     const LANGUAGE_RUNTIME: usize = 8 << 20;
     Limits {
-        memory: if component_bytes > LANGUAGE_RUNTIME { DESCRIBE_MEMORY_OF_RUNTIME } else { DESCRIBE_MEMORY },
+        memory: if component_bytes > LANGUAGE_RUNTIME {
+            DESCRIBE_MEMORY_OF_RUNTIME
+        } else {
+            DESCRIBE_MEMORY
+        },
         time: DESCRIBE_TIME,
         logs: 64 << 10,
         handles: 64,
@@ -257,7 +307,12 @@ pub(crate) async fn describe(
     let limits = describe_limits(component_bytes);
     let started = Instant::now();
     let logs = logs.unwrap_or_else(|| Arc::new(Captured));
-    let request = ActivationRequest { parameters: Parameters::none(), environment: Vec::new(), deadline: None, logs };
+    let request = ActivationRequest {
+        parameters: Parameters::none(),
+        environment: Vec::new(),
+        deadline: None,
+        logs,
+    };
     let mut run = Run::new(host, means, limits, Meter::describing(), request, started)?;
     let _ticking = host.engine().ticking();
     run.enter(async |store| {

@@ -12,26 +12,38 @@ use crate::budget::{MemoryBudget, Reservation};
 use crate::offload;
 use crate::quote::shown;
 
-/// The JSON text of an action's result: an object or an array. It stays in the memory of its activation until it was answered: until it,
-/// or the [`Bytes`] that it became, is dropped.
+/// The JSON text of an action's result: an object or an array. It stays in the memory of its
+/// activation until it was answered: until it, or the [`Bytes`] that it became, is dropped.
 pub struct ResultText {
     text: String,
     held: Reservation,
 }
 
 impl ResultText {
-    /// Checks what a guest returned. Long text is checked on the blocking pool; none if `deadline` came first.
-    pub(super) async fn check(text: String, memory: &MemoryBudget, deadline: Instant) -> Option<Result<Self, Failure>> {
+    /// Checks what a guest returned. Long text is checked on the blocking pool; none if `deadline`
+    /// came first.
+    pub(super) async fn check(
+        text: String,
+        memory: &MemoryBudget,
+        deadline: Instant,
+    ) -> Option<Result<Self, Failure>> {
         let held = match memory.reserve(text.len() as u64, "the result") {
             Ok(held) => held,
-            Err(refused) => return Some(Err(Failure::Limit { message: refused.message, said: None })),
+            Err(refused) => {
+                return Some(Err(Failure::Limit { message: refused.message, said: None }));
+            }
         };
         let result = Self { text, held };
         offload::run(result.len(), Some(deadline), move || result.checked()).await
     }
 
     fn checked(self) -> Result<Self, Failure> {
-        let json: &RawValue = serde_json::from_str(&self.text).map_err(|error| Failure::Result(format!("it is not JSON: {error}")))?;
+        let json: &RawValue = serde_json::from_str(&self.text).map_err(|error| {
+            Failure::Result(format!(
+                "it is not JSON: \
+            {error}"
+            ))
+        })?;
         match json.get().as_bytes().first() {
             Some(b'{' | b'[') => Ok(self),
             _ => Err(Failure::Result(format!("it is `{}`", shown(json.get())))),
@@ -81,7 +93,9 @@ mod tests {
     use super::*;
 
     async fn check(text: &str, memory: &MemoryBudget) -> Result<ResultText, Failure> {
-        ResultText::check(text.to_owned(), memory, Instant::now() + Duration::from_secs(60)).await.unwrap()
+        ResultText::check(text.to_owned(), memory, Instant::now() + Duration::from_secs(60))
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -103,7 +117,10 @@ mod tests {
         let text = format!("{{\"r\":\"{}\"}}", "x".repeat(1 << 20));
         let process = MemoryBudget::process(u64::MAX);
         let refused = check(&text, &process.activation(1 << 20)).await.unwrap_err();
-        assert!(matches!(&refused, Failure::Limit { message, .. } if message.contains("KEYNET_MEMORY")), "{refused}");
+        assert!(
+            matches!(&refused, Failure::Limit { message, .. } if message.contains("KEYNET_MEMORY")),
+            "{refused}"
+        );
         let result = check(&text, &process.activation(2 << 20)).await.unwrap();
         let answer = Bytes::from(result);
         assert_eq!((process.used(), answer.len()), (text.len() as u64, text.len()));

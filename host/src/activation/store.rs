@@ -57,7 +57,10 @@ impl State {
         let (limits, means) = (purpose.limits, purpose.means);
         let budget = host.process_memory().activation(limits.memory);
         let logs = Logs::new(purpose.sink, limits.logs);
-        let calls = CallContext { budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline }, meter: purpose.meter };
+        let calls = CallContext {
+            budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline },
+            meter: purpose.meter,
+        };
         let api_key = means.grants.api_key;
         let mut wasi = WasiCtxBuilder::new();
         let may_see = |name: &str| !is_reserved(name) && (name != "__OW_API_KEY" || api_key);
@@ -90,11 +93,16 @@ impl State {
         let mut store = Store::new(host.engine().wasmtime(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
-        // The component's own handles: one for each entry of the table, and as many borrowed for a call.
+        // The component's own handles: one for each entry of the table, and as many borrowed for a
+        // call.
         store.set_max_component_handles(limits.handles as usize * 2);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
-            if Instant::now() >= context.data().deadline { Err(TimeIsUp.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+            if Instant::now() >= context.data().deadline {
+                Err(TimeIsUp.into())
+            } else {
+                Ok(UpdateDeadline::Yield(1))
+            }
         });
         Ok(Fresh { store, logs, budget })
     }
@@ -113,11 +121,16 @@ impl WasiView for State {
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    user_input::add_to_linker(&mut linker, |state: &mut State| UserInputView { ctx: &mut state.user_input })?;
+    user_input::add_to_linker(&mut linker, |state: &mut State| UserInputView {
+        ctx: &mut state.user_input,
+    })?;
     triton_predict::add_to_linker(&mut linker, |state: &mut State| TritonPredictView {
         ctx: &mut state.triton_predict,
         table: &mut state.table,
     })?;
-    storage::add_to_linker(&mut linker, |state: &mut State| StorageView { ctx: &mut state.storage, table: &mut state.table })?;
+    storage::add_to_linker(&mut linker, |state: &mut State| StorageView {
+        ctx: &mut state.storage,
+        table: &mut state.table,
+    })?;
     Ok(linker)
 }

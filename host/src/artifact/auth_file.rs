@@ -1,4 +1,5 @@
-//! The text of a file of credentials, as Docker and podman write it: `auths`, `credHelpers` and `credsStore`.
+//! The text of a file of credentials, as Docker and podman write it: `auths`, `credHelpers` and
+//! `credsStore`.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -12,10 +13,13 @@ use crate::config::Secret;
 const HUB: &str = "https://index.docker.io/v1/";
 
 /// Base64 with or without padding: tools write both.
-const BASE64: GeneralPurpose =
-    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
-/// A file of credentials. Members that are `null` or of another type than expected count as missing.
+/// A file of credentials. Members that are `null` or of another type than expected count as
+/// missing.
 pub(super) struct AuthFile<'a>(&'a Value);
 
 impl<'a> AuthFile<'a> {
@@ -23,22 +27,31 @@ impl<'a> AuthFile<'a> {
         Self(file)
     }
 
-    /// Returns the helper to ask for `repository` of `host`, and the name to ask it for: that of `credHelpers`, or else `credsStore`. An
-    /// empty name of a helper stands for the file itself.
+    /// Returns the helper to ask for `repository` of `host`, and the name to ask it for: that of
+    /// `credHelpers`, or else `credsStore`. An empty name of a helper stands for the file itself.
     pub(super) fn helper(&self, host: &str, repository: &str) -> Option<(&'a str, String)> {
-        let own = self.closest("credHelpers", host, repository).map(|(server, helper)| (helper, server));
-        let server = || self.closest("auths", host, repository).map_or_else(|| whole(host), |(server, _)| server);
-        let (helper, server) = own.or_else(|| self.0.get("credsStore").map(|store| (store, server())))?;
+        let own =
+            self.closest("credHelpers", host, repository).map(|(server, helper)| (helper, server));
+        let server = || {
+            self.closest("auths", host, repository)
+                .map_or_else(|| whole(host), |(server, _)| server)
+        };
+        let (helper, server) =
+            own.or_else(|| self.0.get("credsStore").map(|store| (store, server())))?;
         helper.as_str().filter(|name| !name.is_empty()).map(|name| (name, server))
     }
 
-    /// Returns the credential that the file itself has for `repository` of `host`. Empty texts are none.
+    /// Returns the credential that the file itself has for `repository` of `host`. Empty texts are
+    /// none.
     ///
     /// # Errors
     /// There is one that cannot be read.
     pub(super) fn kept(&self, host: &str, repository: &str) -> Result<Option<Credential>, String> {
-        let Some((server, entry)) = self.closest("auths", host, repository) else { return Ok(None) };
-        let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let Some((server, entry)) = self.closest("auths", host, repository) else {
+            return Ok(None);
+        };
+        let text =
+            |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(token) = text("identitytoken") {
             return Ok(Some(Credential::IdentityToken(Secret::new(token))));
         }
@@ -46,17 +59,30 @@ impl<'a> AuthFile<'a> {
             return Ok(Some(Credential::Bearer(Secret::new(token))));
         }
         if let Some(auth) = text("auth") {
-            let wrong = || format!("the `auth` of {server} is not the base64 of NAME:PASSWORD: log in again");
-            let decoded = BASE64.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
+            let wrong = || {
+                format!(
+                    "the `auth` of {server} is not the base64 of NAME:PASSWORD: log \
+                in again"
+                )
+            };
+            let decoded = BASE64
+                .decode(auth.trim())
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(wrong)?;
             let (username, password) = decoded.split_once(':').ok_or_else(wrong)?;
             // Some tools pad with NUL, as Docker's own reader allows.
             let password = password.trim_end_matches('\0');
-            return Ok(Some(basic(username, password)).filter(|_| !username.is_empty() || !password.is_empty()));
+            return Ok(Some(basic(username, password))
+                .filter(|_| !username.is_empty() || !password.is_empty()));
         }
-        Ok(text("username").zip(text("password")).map(|(username, password)| basic(username, password)))
+        Ok(text("username")
+            .zip(text("password"))
+            .map(|(username, password)| basic(username, password)))
     }
 
-    /// Returns the member of `part` for `repository` of `host`, with its name: that of the longest `host/path` above the repository.
+    /// Returns the member of `part` for `repository` of `host`, with its name: that of the longest
+    /// `host/path` above the repository.
     fn closest(&self, part: &str, host: &str, repository: &str) -> Option<(String, &'a Value)> {
         let members = self.0.get(part)?.as_object()?;
         let mut name = format!("{host}/{repository}");
@@ -81,7 +107,8 @@ fn whole(host: &str) -> String {
     if is_hub(host) { HUB.to_owned() } else { host.to_owned() }
 }
 
-/// Whether `key` is for all of `host`: older tools write it with a scheme, and with the version of the protocol behind it.
+/// Whether `key` is for all of `host`: older tools write it with a scheme, and with the version of
+/// the protocol behind it.
 fn is_of_host(key: &str, host: &str) -> bool {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let (of, path) = bare.split_once('/').unwrap_or((bare, ""));
@@ -118,7 +145,10 @@ mod tests {
     #[test]
     fn a_token_of_the_registry_is_shown_to_it() {
         let file = json!({ "auths": { "h": { "registrytoken": "abc" } } });
-        assert_eq!(AuthFile::new(&file).kept("h", "r").unwrap(), Some(Credential::Bearer(Secret::new("abc"))));
+        assert_eq!(
+            AuthFile::new(&file).kept("h", "r").unwrap(),
+            Some(Credential::Bearer(Secret::new("abc")))
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Signatures as cosign 3 makes them: a Sigstore bundle, kept as a manifest that refers to the signed one.
+//! Signatures as cosign 3 makes them: a Sigstore bundle, kept as a manifest that refers to the
+//! signed one.
 //!
-//! <https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md>, <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>
+//! <https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md>,
+//! <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -82,10 +84,13 @@ pub(super) fn judge(text: &[u8], manifest: &RawManifest, key: &PublicKey) -> Ver
     let Ok(bundle) = serde_json::from_slice::<Bundle>(text) else {
         return Verdict::OtherKind("a Sigstore bundle that cannot be read".to_owned());
     };
-    let material = |name: &str| bundle.verification_material.get(name).is_some_and(|material| !material.is_null());
+    let material = |name: &str| {
+        bundle.verification_material.get(name).is_some_and(|material| !material.is_null())
+    };
     let keyless = ["certificate", "x509CertificateChain"].into_iter().any(material);
     if keyless {
-        let how = "a Sigstore signature with a certificate in place of a key: check it with `cosign verify --certificate-identity`";
+        let how = "a Sigstore signature with a certificate in place of a key: check it with \
+            `cosign verify --certificate-identity`";
         return Verdict::OtherKind(how.to_owned());
     }
     match (bundle.dsse_envelope, bundle.message_signature) {
@@ -101,22 +106,42 @@ pub(super) fn judge(text: &[u8], manifest: &RawManifest, key: &PublicKey) -> Ver
 fn of_envelope(envelope: &Envelope, digest: &Digest, key: &PublicKey) -> Verdict {
     let Some(payload) = decode(&envelope.payload) else { return Verdict::OtherKey };
     let signed = pre_authentication(&envelope.payload_type, &payload);
-    if !envelope.signatures.iter().filter_map(|one| decode(&one.sig)).any(|signature| key.verifies(&signed, &signature)) {
+    if !envelope
+        .signatures
+        .iter()
+        .filter_map(|one| decode(&one.sig))
+        .any(|signature| key.verifies(&signed, &signature))
+    {
         return Verdict::OtherKey;
     }
-    let statement = serde_json::from_slice::<Statement>(&payload).ok().filter(|_| envelope.payload_type == STATEMENT_TYPE);
+    let statement = serde_json::from_slice::<Statement>(&payload)
+        .ok()
+        .filter(|_| envelope.payload_type == STATEMENT_TYPE);
     let Some(statement) = statement else {
-        return Verdict::OtherKind("something by this key that is no statement about an artifact".to_owned());
+        return Verdict::OtherKind(
+            "something by this key that is no statement about an artifact".to_owned(),
+        );
     };
     if statement.predicate_type != SIGNS {
         let kind = shown(&statement.predicate_type);
-        return Verdict::OtherKind(format!("an attestation by this key ({kind}), which is not a signature"));
+        return Verdict::OtherKind(format!(
+            "an attestation by this key ({kind}), which is not a \
+            signature"
+        ));
     }
-    let subjects: Vec<_> = statement.subject.iter().filter_map(|subject| subject.digest.get("sha256")?.as_str()).collect();
+    let subjects: Vec<_> = statement
+        .subject
+        .iter()
+        .filter_map(|subject| subject.digest.get("sha256")?.as_str())
+        .collect();
     if subjects.contains(&digest.hex().as_str()) {
         return Verdict::Signed;
     }
-    Verdict::OtherArtifact(subjects.first().map_or_else(|| "nothing".to_owned(), |other| format!("sha256:{}", shown(other))))
+    Verdict::OtherArtifact(
+        subjects
+            .first()
+            .map_or_else(|| "nothing".to_owned(), |other| format!("sha256:{}", shown(other))),
+    )
 }
 
 /// What is signed of an envelope (DSSE's pre-authentication encoding).
@@ -138,10 +163,13 @@ pub(super) mod tests {
     use super::*;
 
     /// A bundle as cosign 3 writes it with a key.
-    pub(in crate::artifact) fn bundle(key: &PrivateKey, digest: &Digest, predicate: &str) -> Vec<u8> {
+    pub(in crate::artifact) fn bundle(
+        key: &PrivateKey,
+        digest: &Digest,
+        predicate: &str,
+    ) -> Vec<u8> {
         let subject = json!([{ "digest": { "sha256": digest.hex() } }]);
-        let statement =
-            json!({ "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate, "predicate": {} });
+        let statement = json!({ "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate, "predicate": {} });
         let payload = statement.to_string().into_bytes();
         let signature = key.sign(&pre_authentication(STATEMENT_TYPE, &payload));
         json!({
@@ -171,8 +199,13 @@ pub(super) mod tests {
             Verdict::OtherKind(kind) => kind,
             verdict => panic!("{verdict:?}"),
         };
-        assert!(kind(&bundle(&key, &signed.digest(), "https://slsa.dev/provenance/v1")).contains("slsa.dev"));
-        assert!(kind(b"{").contains("cannot be read") && kind(b"{}").contains("without a signature"));
+        assert!(
+            kind(&bundle(&key, &signed.digest(), "https://slsa.dev/provenance/v1"))
+                .contains("slsa.dev")
+        );
+        assert!(
+            kind(b"{").contains("cannot be read") && kind(b"{}").contains("without a signature")
+        );
         assert!(kind(br#"{"verificationMaterial":{"certificate":{"rawBytes":"AA=="}},"dsseEnvelope":null}"#).contains("certificate"));
         let tampered = String::from_utf8(text).unwrap().replace("vnd.in-toto", "vnd.in-tot0");
         assert_eq!(judge(tampered.as_bytes(), &signed, &key.public()), Verdict::OtherKey);

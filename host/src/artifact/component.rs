@@ -1,4 +1,5 @@
-//! What a component's file says about it, without compiling it and without holding it: only the sections that matter are read.
+//! What a component's file says about it, without compiling it and without holding it: only the
+//! sections that matter are read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,7 +23,16 @@ const IMPORT: u8 = 10;
 const EXPORT: u8 = 11;
 
 /// The custom sections that say where a component comes from (tool conventions: `wasm-metadata`).
-const METADATA: &[&str] = &["authors", "description", "homepage", "licenses", "registry-metadata", "revision", "source", "version"];
+const METADATA: &[&str] = &[
+    "authors",
+    "description",
+    "homepage",
+    "licenses",
+    "registry-metadata",
+    "revision",
+    "source",
+    "version",
+];
 
 /// What a component's file says about it.
 #[derive(Debug, Default)]
@@ -61,11 +71,14 @@ pub(super) fn check_header(bytes: &[u8]) -> Result<(), String> {
     match header {
         Some(&COMPONENT) => Ok(()),
         Some(&CORE_MODULE) => {
-            Err("is a core module, not a component: build it for wasm32-wasip2, or with `cargo component build`".to_owned())
+            Err("is a core module, not a component: build it for wasm32-wasip2, or with `cargo \
+                component build`"
+                .to_owned())
         }
-        Some([0, b'a', b's', b'm', version, ..]) => {
-            Err(format!("has version {version} of WebAssembly's binary format, which is not known here"))
-        }
+        Some([0, b'a', b's', b'm', version, ..]) => Err(format!(
+            "has version {version} of WebAssembly's binary format, which is not known \
+                here"
+        )),
         _ => Err("is not WebAssembly".to_owned()),
     }
 }
@@ -85,7 +98,12 @@ fn read(mut input: impl Read + Seek, size: u64) -> Result<Facts, String> {
         if matches!(id, CUSTOM | IMPORT | EXPORT) && length <= SECTION_LIMIT {
             let mut data = Vec::new();
             (&mut input).take(length).read_to_end(&mut data).map_err(|error| error.to_string())?;
-            facts.take(id, &data).map_err(|why| format!("its section {id} at {at} cannot be read: {why}"))?;
+            facts.take(id, &data).map_err(|why| {
+                format!(
+                    "its section {id} at {at} cannot be read: \
+                {why}"
+                )
+            })?;
         }
         at = end;
         input.seek(SeekFrom::Start(at)).map_err(|error| error.to_string())?;
@@ -149,7 +167,8 @@ impl Facts {
             names.sort();
             names.dedup();
         }
-        let function = exports.iter().find_map(|export| export.strip_prefix("keynet:inference/function@"));
+        let function =
+            exports.iter().find_map(|export| export.strip_prefix("keynet:inference/function@"));
         *target = function.map(|version| format!("keynet:inference/action@{version}"));
     }
 }
@@ -196,8 +215,13 @@ mod tests {
         let bytes = Ask::put_into("models = ['detector']", bytes).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
-        for facts in [facts(bytes).unwrap(), Facts::of(&Content::File(file.path().to_owned())).unwrap()] {
-            assert_eq!(facts.metadata, BTreeMap::from([("version".to_owned(), "1.2.3".to_owned())]));
+        for facts in
+            [facts(bytes).unwrap(), Facts::of(&Content::File(file.path().to_owned())).unwrap()]
+        {
+            assert_eq!(
+                facts.metadata,
+                BTreeMap::from([("version".to_owned(), "1.2.3".to_owned())])
+            );
             assert!(facts.ask.unwrap().models.unwrap().matches("detector"));
         }
     }
@@ -205,9 +229,12 @@ mod tests {
     #[test]
     fn imports_and_exports_are_read_with_their_names() {
         let mut bytes = COMPONENT.to_vec();
-        let name = |name: &str| [&[0, u8::try_from(name.len()).unwrap()][..], name.as_bytes()].concat();
+        let name =
+            |name: &str| [&[0, u8::try_from(name.len()).unwrap()][..], name.as_bytes()].concat();
         let item = |text: &str| [&name(text)[..], &[5, 0]].concat(); // an instance, of type 0
-        let imports = [&[2][..], &item("wasi:cli/stdout@0.2.6"), &item("keynet:inference/storage@0.1.0")].concat();
+        let imports =
+            [&[2][..], &item("wasi:cli/stdout@0.2.6"), &item("keynet:inference/storage@0.1.0")]
+                .concat();
         let exports = [&[1][..], &name("keynet:inference/function@0.1.0"), &[5, 0, 0]].concat();
         for (id, section) in [(IMPORT, imports), (EXPORT, exports)] {
             bytes.extend([id, u8::try_from(section.len()).unwrap()]);

@@ -15,7 +15,8 @@ pub enum Credential {
         /// The password, or an access token in its place.
         password: Secret,
     },
-    /// A refresh token, given by a token server at an earlier login; it is shown to the token server alone.
+    /// A refresh token, given by a token server at an earlier login; it is shown to the token
+    /// server alone.
     IdentityToken(Secret),
     /// A token that the registry itself takes.
     Bearer(Secret),
@@ -23,20 +24,22 @@ pub enum Credential {
 
 /// Where credentials are looked up.
 pub trait CredentialSource: Send + Sync {
-    /// The credential for `repository` of the registry `host` (with its port, if it has one); none if none is known. It may block: it
-    /// is called where that is allowed.
+    /// The credential for `repository` of the registry `host` (with its port, if it has one); none
+    /// if none is known. It may block: it is called where that is allowed.
     ///
     /// # Errors
     /// There should be one, but it cannot be read.
     fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>>;
 }
 
-/// Whether a credential that was given for `prefix`, a `host` or `host/path`, is for `repository` of `host`: the host is the same, and
-/// the path is the repository or a folder above it.
+/// Whether a credential that was given for `prefix`, a `host` or `host/path`, is for `repository`
+/// of `host`: the host is the same, and the path is the repository or a folder above it.
 pub fn is_for(prefix: &str, host: &str, repository: &str) -> bool {
     let (of, path) = prefix.split_once('/').unwrap_or((prefix, ""));
     let path = path.trim_end_matches('/');
-    let below = || repository.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below = || {
+        repository.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     of.eq_ignore_ascii_case(host) && (path.is_empty() || below())
 }
 
@@ -105,9 +108,17 @@ mod tests {
     #[test]
     fn the_first_that_knows_one_is_asked() {
         let given = |prefix: &str, token: &str| -> Arc<dyn CredentialSource> {
-            Arc::new(Given { prefix: prefix.to_owned(), credential: Credential::Bearer(Secret::new(token)) })
+            Arc::new(Given {
+                prefix: prefix.to_owned(),
+                credential: Credential::Bearer(Secret::new(token)),
+            })
         };
-        let sources = FirstOf(vec![Arc::new(Anonymous), given("other", "x"), given("host/team", "a"), given("host", "b")]);
+        let sources = FirstOf(vec![
+            Arc::new(Anonymous),
+            given("other", "x"),
+            given("host/team", "a"),
+            given("host", "b"),
+        ]);
         let found = |repository| sources.find("host", repository).unwrap().unwrap();
         assert_eq!(found("team/name"), Credential::Bearer(Secret::new("a")));
         assert_eq!(found("name"), Credential::Bearer(Secret::new("b")));

@@ -8,8 +8,8 @@ use crate::digest::Digest;
 /// The result of working with artifacts.
 pub type Result<T, E = ArtifactError> = std::result::Result<T, E>;
 
-/// Why an artifact could not be pushed, pulled, looked at, signed or verified. No message holds a secret; what a server said is cut to
-/// one line.
+/// Why an artifact could not be pushed, pulled, looked at, signed or verified. No message holds a
+/// secret; what a server said is cut to one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
@@ -47,7 +47,8 @@ pub enum ArtifactError {
     /// The registry knows who asks and does not allow it.
     #[error(
         "{host} does not allow to {action}: {said}; {}",
-        if sent_any(.sent) { "log in as someone who may" } else { "no credentials were sent: run `keynet-inference login --registry` with this host" }
+        if sent_any(.sent) { "log in as someone who may" } else { "no credentials were sent: run \
+            `keynet-inference login --registry` with this host" }
     )]
     Denied {
         /// The registry.
@@ -60,7 +61,10 @@ pub enum ArtifactError {
         said: String,
     },
     /// The registry sends callers to a token server that must not see its credentials.
-    #[error("{host} asks for tokens of {realm}, {why}: nothing was sent there; list {realm_host} as a token realm if it is right")]
+    #[error(
+        "{host} asks for tokens of {realm}, {why}: nothing was sent there; list {realm_host} \
+        as a token realm if it is right"
+    )]
     Realm {
         /// The registry.
         host: String,
@@ -136,7 +140,10 @@ pub enum ArtifactError {
         said: String,
     },
     /// The bytes are not those that were named.
-    #[error("{what} has the digest {got}, not {expected}: it was changed or damaged on the way, nothing was kept")]
+    #[error(
+        "{what} has the digest {got}, not {expected}: it was changed or damaged on the way, \
+        nothing was kept"
+    )]
     WrongDigest {
         /// The thing.
         what: String,
@@ -220,7 +227,10 @@ pub enum ArtifactError {
         signatures: usize,
     },
     /// The key signed something else, and the signature was put here.
-    #[error("{reference} has a signature by this key that is for another artifact ({signed}): somebody moved it")]
+    #[error(
+        "{reference} has a signature by this key that is for another artifact ({signed}): \
+        somebody moved it"
+    )]
     OtherArtifact {
         /// Its reference.
         reference: String,

@@ -1,7 +1,8 @@
 //! What an artifact looks like: the CNCF's layout for WebAssembly in OCI registries.
 //!
-//! One image manifest, whose config says that it is WebAssembly and what the component imports and exports, and whose one layer is the
-//! component itself. The same component makes the same bytes, whoever pushes it and when.
+//! One image manifest, whose config says that it is WebAssembly and what the component imports and
+//! exports, and whose one layer is the component itself. The same component makes the same bytes,
+//! whoever pushes it and when.
 //! <https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/>
 
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ pub const MANIFEST_TYPE: &str = oci_distribution::manifest::OCI_IMAGE_MEDIA_TYPE
 pub const CONFIG_TYPE: &str = "application/vnd.wasm.config.v0+json";
 /// The media type of its layer.
 pub const LAYER_TYPE: &str = "application/wasm";
-/// What annotations of our own begin with: what the action asks for, each a JSON list of names, or `true`.
+/// What annotations of our own begin with: what the action asks for, each a JSON list of names, or
+/// `true`.
 pub const ASKS: &str = "io.keynet.inference.asks";
 
 pub(super) const ARCHITECTURE: &str = "wasm";
@@ -34,7 +36,8 @@ const ANNOTATION: usize = 4 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WasmConfig {
-    /// When it was made: `SOURCE_DATE_EPOCH`, or the first moment of 1970. Other tools cannot read a config without it.
+    /// When it was made: `SOURCE_DATE_EPOCH`, or the first moment of 1970. Other tools cannot read
+    /// a config without it.
     #[serde(default)]
     pub created: Option<String>,
     /// Who made it.
@@ -73,7 +76,8 @@ pub struct About {
     pub name: Option<String>,
     /// The function's description: `org.opencontainers.image.description`.
     pub description: Option<String>,
-    /// `SOURCE_DATE_EPOCH`: seconds since 1970 that say when it was made; none so that the artifact does not depend on it.
+    /// `SOURCE_DATE_EPOCH`: seconds since 1970 that say when it was made; none so that the artifact
+    /// does not depend on it.
     pub created: Option<u32>,
     /// Annotations that win over all others.
     pub annotations: BTreeMap<String, String>,
@@ -90,7 +94,11 @@ pub(super) struct Artifact {
 ///
 /// # Errors
 /// Of the JSON writer, which has none for these types.
-pub(super) fn artifact(component: &Blob, facts: Facts, about: &About) -> serde_json::Result<Artifact> {
+pub(super) fn artifact(
+    component: &Blob,
+    facts: Facts,
+    about: &About,
+) -> serde_json::Result<Artifact> {
     let config = WasmConfig {
         created: Some(date(about.created.unwrap_or(0))),
         author: None,
@@ -109,7 +117,10 @@ pub(super) fn artifact(component: &Blob, facts: Facts, about: &About) -> serde_j
         artifact_type: None,
         annotations: Some(annotations(&facts, about)).filter(|annotations| !annotations.is_empty()),
     };
-    let manifest = RawManifest { media_type: MANIFEST_TYPE.to_owned(), bytes: serde_json::to_vec(&manifest)?.into() };
+    let manifest = RawManifest {
+        media_type: MANIFEST_TYPE.to_owned(),
+        bytes: serde_json::to_vec(&manifest)?.into(),
+    };
     Ok(Artifact { manifest, config })
 }
 
@@ -124,18 +135,25 @@ pub(super) fn descriptor(media_type: &str, blob: &Blob) -> OciDescriptor {
 
 fn annotations(facts: &Facts, about: &About) -> BTreeMap<String, String> {
     let section = |name: &str| facts.metadata.get(name).cloned();
-    let older: Value = section("registry-metadata").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let older: Value = section("registry-metadata")
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
     let text = |name: &str| older.get(name).and_then(Value::as_str).map(str::to_owned);
     let link = |kind: &str| {
         let links = older.get("links").and_then(Value::as_array)?;
-        let link = links.iter().find(|link| link.get("ty").and_then(Value::as_str) == Some(kind))?;
+        let link =
+            links.iter().find(|link| link.get("ty").and_then(Value::as_str) == Some(kind))?;
         link.get("value").and_then(Value::as_str).map(str::to_owned)
     };
     let said = [
         (oci::ORG_OPENCONTAINERS_IMAGE_TITLE, about.name.clone()),
         (
             oci::ORG_OPENCONTAINERS_IMAGE_DESCRIPTION,
-            about.description.clone().or_else(|| section("description")).or_else(|| text("description")),
+            about
+                .description
+                .clone()
+                .or_else(|| section("description"))
+                .or_else(|| text("description")),
         ),
         (oci::ORG_OPENCONTAINERS_IMAGE_VERSION, section("version")),
         (oci::ORG_OPENCONTAINERS_IMAGE_SOURCE, section("source").or_else(|| link("Repository"))),
@@ -145,7 +163,10 @@ fn annotations(facts: &Facts, about: &About) -> BTreeMap<String, String> {
         (oci::ORG_OPENCONTAINERS_IMAGE_AUTHORS, section("authors")),
         (oci::ORG_OPENCONTAINERS_IMAGE_CREATED, about.created.map(date)),
     ];
-    let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), tidy(&value?)))).filter(|(_, value)| !value.is_empty());
+    let said = said
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), tidy(&value?))))
+        .filter(|(_, value)| !value.is_empty());
     let mut annotations: BTreeMap<_, _> = said.collect();
     annotations.extend(asks(facts.ask.as_ref()));
     annotations.extend(about.annotations.clone());
@@ -155,7 +176,9 @@ fn annotations(facts: &Facts, about: &About) -> BTreeMap<String, String> {
 /// What it asks for, for people and registries to see; the host reads it from the component itself.
 fn asks(ask: Option<&Ask>) -> BTreeMap<String, String> {
     let Some(ask) = ask else { return BTreeMap::new() };
-    let names = |patterns: &Option<Patterns>| patterns.as_ref().and_then(|patterns| serde_json::to_string(patterns).ok());
+    let names = |patterns: &Option<Patterns>| {
+        patterns.as_ref().and_then(|patterns| serde_json::to_string(patterns).ok())
+    };
     let asks = [
         ("models", names(&ask.models)),
         ("storage.read", names(&ask.storage.read)),
@@ -167,13 +190,20 @@ fn asks(ask: Option<&Ask>) -> BTreeMap<String, String> {
 }
 
 fn date(seconds: u32) -> String {
-    chrono::DateTime::from_timestamp(i64::from(seconds), 0).unwrap_or_default().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    chrono::DateTime::from_timestamp(i64::from(seconds), 0)
+        .unwrap_or_default()
+        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 /// One annotation's worth of text without control characters but line ends.
 fn tidy(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
-    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= ANNOTATION).last().unwrap_or(0);
+    let end = text
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .take_while(|end| *end <= ANNOTATION)
+        .last()
+        .unwrap_or(0);
     text.get(..end).unwrap_or_default().trim().to_owned()
 }
 
@@ -184,18 +214,32 @@ mod tests {
     fn facts() -> Facts {
         let interfaces = Interfaces {
             exports: vec!["keynet:inference/function@0.1.0".to_owned()],
-            imports: vec!["keynet:inference/storage@0.1.0".to_owned(), "wasi:cli/stdout@0.2.6".to_owned()],
+            imports: vec![
+                "keynet:inference/storage@0.1.0".to_owned(),
+                "wasi:cli/stdout@0.2.6".to_owned(),
+            ],
             target: Some("keynet:inference/action@0.1.0".to_owned()),
         };
+        let metadata = [
+            ("version", "1.2.3"),
+            ("source", "https://example.com/repo"),
+            ("licenses", "MIT\u{0}"),
+            ("description", "from Cargo.toml"),
+        ];
         let metadata =
-            [("version", "1.2.3"), ("source", "https://example.com/repo"), ("licenses", "MIT\u{0}"), ("description", "from Cargo.toml")];
-        let metadata = metadata.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let ask = Ask::parse("models = ['detector', 'team-*']\napi-key = true\n[storage]\nread = []").unwrap();
+            metadata.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let ask =
+            Ask::parse("models = ['detector', 'team-*']\napi-key = true\n[storage]\nread = []")
+                .unwrap();
         Facts { interfaces, metadata, ask: Some(ask) }
     }
 
     fn about() -> About {
-        About { name: Some("hello".to_owned()), description: Some("Says hello.".to_owned()), ..About::default() }
+        About {
+            name: Some("hello".to_owned()),
+            description: Some("Says hello.".to_owned()),
+            ..About::default()
+        }
     }
 
     #[test]
@@ -212,7 +256,10 @@ mod tests {
             )
         );
         // Changed knowingly only: the same component would have another digest than before.
-        assert_eq!(artifact.manifest.digest().to_string(), "sha256:a867cf9657fad3f244f7c11cf399c15359f23f88d77a1fd2857eac719ec8b689");
+        assert_eq!(
+            artifact.manifest.digest().to_string(),
+            "sha256:a867cf9657fad3f244f7c11cf399c15359f23f88d77a1fd2857eac719ec8b689"
+        );
     }
 
     #[test]
@@ -228,13 +275,22 @@ mod tests {
             ("org.opencontainers.image.title", "hello"),
             ("org.opencontainers.image.version", "1.2.3"),
         ];
-        assert_eq!(annotations.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            annotations
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
     fn what_older_tools_write_is_read_too() {
         let metadata = r#"{"description":"d","license":"Apache-2.0","links":[{"ty":"Repository","value":"https://example.com/r"}]}"#;
-        let facts = Facts { metadata: BTreeMap::from([("registry-metadata".to_owned(), metadata.to_owned())]), ..Facts::default() };
+        let facts = Facts {
+            metadata: BTreeMap::from([("registry-metadata".to_owned(), metadata.to_owned())]),
+            ..Facts::default()
+        };
         let annotations = annotations(&facts, &About { created: Some(1), ..About::default() });
         assert_eq!(annotations["org.opencontainers.image.licenses"], "Apache-2.0");
         assert_eq!(annotations["org.opencontainers.image.source"], "https://example.com/r");

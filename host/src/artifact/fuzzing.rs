@@ -1,4 +1,5 @@
-//! Fuzzing of components, references, manifests, layouts, keys and credentials; see [`crate::fuzzing`].
+//! Fuzzing of components, references, manifests, layouts, keys and credentials; see
+//! [`crate::fuzzing`].
 
 use std::io::Cursor;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -28,7 +29,12 @@ pub fn component(data: &[u8]) {
     let Some(ask) = ask.filter(|_| check_header(data).is_ok()) else { return };
     assert_eq!(of_file.as_ref(), Some(&ask), "read from a file it asks for something else");
     if let Some(facts) = facts {
-        assert_eq!(facts.ask.unwrap_or_default(), ask, "an artifact says that it asks for something else");
+        assert_eq!(
+            facts.ask.unwrap_or_default(),
+            ask,
+            "an artifact says that it asks for \
+            something else"
+        );
     }
 }
 
@@ -36,7 +42,11 @@ pub fn component(data: &[u8]) {
 pub fn reference(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(reference) = checked(text.parse::<ArtifactRef>()) {
-        assert_eq!(reference.to_string().parse::<ArtifactRef>().ok().as_ref(), Some(&reference), "{reference}");
+        assert_eq!(
+            reference.to_string().parse::<ArtifactRef>().ok().as_ref(),
+            Some(&reference),
+            "{reference}"
+        );
     }
     checked(parse_tag(text));
     if let Some(digest) = checked(text.parse::<Digest>()) {
@@ -46,9 +56,11 @@ pub fn reference(data: &[u8]) {
 
 /// A manifest, and a config that came with it.
 pub fn manifest(data: &[u8]) {
-    let raw = RawManifest { media_type: MANIFEST_TYPE.to_owned(), bytes: Bytes::copy_from_slice(data) };
+    let raw =
+        RawManifest { media_type: MANIFEST_TYPE.to_owned(), bytes: Bytes::copy_from_slice(data) };
     let config = serde_json::from_slice::<WasmConfig>(data).ok();
-    let component = checked(pull::parse(&raw)).and_then(|manifest| checked(pull::component_of(&manifest)));
+    let component =
+        checked(pull::parse(&raw)).and_then(|manifest| checked(pull::component_of(&manifest)));
     if let Some(config) = config {
         checked(pull::check_config(&config, &component.unwrap_or(Blob::of(data))));
     }
@@ -59,11 +71,23 @@ pub fn layout_index(data: &[u8]) {
     in_folder(|folder| {
         let write = |name: &str, content: &[u8]| std::fs::write(folder.join(name), content);
         let blob = Blob::of(b"{}");
-        assert!(write("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#).is_ok() && write("index.json", data).is_ok());
+        assert!(
+            write("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#).is_ok()
+                && write("index.json", data).is_ok()
+        );
         let blobs = folder.join("blobs/sha256");
-        assert!(std::fs::create_dir_all(&blobs).is_ok() && std::fs::write(blobs.join(blob.digest.hex()), b"{}").is_ok());
+        assert!(
+            std::fs::create_dir_all(&blobs).is_ok()
+                && std::fs::write(blobs.join(blob.digest.hex()), b"{}").is_ok()
+        );
         let layout = Layout::new(folder);
-        for target in checked(layout.tags()).into_iter().flatten().take(8).map(Target::Tag).chain([Target::digest(blob.digest)]) {
+        for target in checked(layout.tags())
+            .into_iter()
+            .flatten()
+            .take(8)
+            .map(Target::Tag)
+            .chain([Target::digest(blob.digest)])
+        {
             if let Some(manifest) = checked(layout.manifest(&target, 4 << 20)) {
                 assert_eq!(manifest.digest(), blob.digest);
             }
@@ -86,7 +110,8 @@ pub fn docker_config(data: &[u8]) {
     });
 }
 
-/// A signature, what it is over, and files of keys. Nothing is verified by a key that did not sign it.
+/// A signature, what it is over, and files of keys. Nothing is verified by a key that did not sign
+/// it.
 pub fn signature(data: &[u8]) {
     in_folder(|folder| {
         let file = folder.join("key.pem");

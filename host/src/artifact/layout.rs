@@ -1,8 +1,9 @@
 //! A local OCI image layout: a folder with `oci-layout`, `index.json` and `blobs/sha256/…`.
 //!
-//! Files appear whole or not at all: they are written under `.incoming`, synced, and renamed. A writer holds a lock on its unfinished
-//! file, so that what a killed one left is known by being unlocked, and removed by the next. The index is changed under a lock of its
-//! own. <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
+//! Files appear whole or not at all: they are written under `.incoming`, synced, and renamed. A
+//! writer holds a lock on its unfinished file, so that what a killed one left is known by being
+//! unlocked, and removed by the next. The index is changed under a lock of its own.
+//! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -70,7 +71,9 @@ impl Layout {
         let index = self.index()?;
         let entry = match target {
             Target::Tag(tag) => index.manifests.iter().find(|entry| entry.tag() == Some(tag)),
-            Target::Digest { digest, .. } => index.manifests.iter().find(|entry| entry.digest == digest.to_string()),
+            Target::Digest { digest, .. } => {
+                index.manifests.iter().find(|entry| entry.digest == digest.to_string())
+            }
         };
         let entry = entry.ok_or_else(|| self.missing(describe(target)))?;
         let digest: Digest = entry.digest.parse().map_err(|error| self.damaged(INDEX, &error))?;
@@ -78,19 +81,23 @@ impl Layout {
         Ok(RawManifest { media_type: entry.media_type.clone(), bytes: bytes.into() })
     }
 
-    /// Returns the list of what refers to a manifest: entries of the index whose manifests have it as their subject. `None` if there are
-    /// none, so that the tag that lists them is looked for.
+    /// Returns the list of what refers to a manifest: entries of the index whose manifests have it
+    /// as their subject. `None` if there are none, so that the tag that lists them is looked for.
     pub(super) fn referrers(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
         const LOOKED_AT: usize = 1024;
         let of_subject = |entry: &&Entry| {
             let Ok(own) = entry.digest.parse() else { return false };
-            let Ok(text) = self.read_blob(&Blob { digest: own, size: entry.size }, limit) else { return false };
+            let Ok(text) = self.read_blob(&Blob { digest: own, size: entry.size }, limit) else {
+                return false;
+            };
             let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
-            let subject = manifest.get("subject").and_then(|subject| subject.get("digest")?.as_str());
+            let subject =
+                manifest.get("subject").and_then(|subject| subject.get("digest")?.as_str());
             subject == Some(&digest.to_string())
         };
         let mut index = self.index()?;
-        index.manifests = index.manifests.iter().take(LOOKED_AT).filter(of_subject).cloned().collect();
+        index.manifests =
+            index.manifests.iter().take(LOOKED_AT).filter(of_subject).cloned().collect();
         if index.manifests.is_empty() {
             return Ok(None);
         }
@@ -99,7 +106,8 @@ impl Layout {
 
     /// The tags, sorted.
     pub(super) fn tags(&self) -> Result<Vec<String>> {
-        let mut tags: Vec<_> = self.index()?.manifests.iter().filter_map(Entry::tag).map(str::to_owned).collect();
+        let mut tags: Vec<_> =
+            self.index()?.manifests.iter().filter_map(Entry::tag).map(str::to_owned).collect();
         tags.sort();
         tags.dedup();
         Ok(tags)
@@ -122,7 +130,8 @@ impl Layout {
         let mut index = self.index()?;
         let tag = if let Target::Tag(tag) = target { Some(tag.as_str()) } else { None };
         place(&mut index.manifests, entry, tag);
-        let text = serde_json::to_vec_pretty(&index).map_err(|error| self.damaged(INDEX, &error))?;
+        let text =
+            serde_json::to_vec_pretty(&index).map_err(|error| self.damaged(INDEX, &error))?;
         self.write(&self.0.join(INDEX), &text)?;
         Ok(blob.digest)
     }
@@ -131,25 +140,33 @@ impl Layout {
     pub(super) fn has_blob(&self, blob: &Blob) -> Result<bool> {
         let file = match self.open_blob(blob) {
             Ok(file) => file,
-            Err(ArtifactError::NotFound { .. } | ArtifactError::WrongSize { .. }) => return Ok(false),
+            Err(ArtifactError::NotFound { .. } | ArtifactError::WrongSize { .. }) => {
+                return Ok(false);
+            }
             Err(error) => return Err(error),
         };
-        let found = Digest::of_reader(file).map_err(ArtifactError::io("read", &self.blob_path(&blob.digest)))?;
+        let found = Digest::of_reader(file)
+            .map_err(ArtifactError::io("read", &self.blob_path(&blob.digest)))?;
         Ok(found == (blob.digest, blob.size))
     }
 
     /// Puts a blob, also over one that is damaged. `moved` is told how many bytes are written.
-    pub(super) fn put_blob(&self, blob: &Blob, content: &Content, moved: &mut dyn FnMut(u64)) -> Result<()> {
+    pub(super) fn put_blob(
+        &self,
+        blob: &Blob,
+        content: &Content,
+        moved: &mut dyn FnMut(u64),
+    ) -> Result<()> {
         self.make()?;
         let path = self.blob_path(&blob.digest);
         let mut incoming = Incoming::new(&self.0.join(INCOMING))?;
         let found = match content {
-            Content::Bytes(bytes) => {
-                copy(&mut &bytes[..], &mut incoming.file, moved).map_err(ArtifactError::io("write", &incoming.path))?
-            }
+            Content::Bytes(bytes) => copy(&mut &bytes[..], &mut incoming.file, moved)
+                .map_err(ArtifactError::io("write", &incoming.path))?,
             Content::File(source) => {
                 let mut file = File::open(source).map_err(ArtifactError::io("open", source))?;
-                copy(&mut file, &mut incoming.file, moved).map_err(ArtifactError::io("copy", source))?
+                copy(&mut file, &mut incoming.file, moved)
+                    .map_err(ArtifactError::io("copy", source))?
             }
         };
         let what = || match content {
@@ -165,11 +182,19 @@ impl Layout {
         self.check_folders()?;
         let path = self.blob_path(&blob.digest);
         let nofollow = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits();
-        let opened = OpenOptions::new().read(true).custom_flags(i32::try_from(nofollow).unwrap_or(0)).open(&path);
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(i32::try_from(nofollow).unwrap_or(0))
+            .open(&path);
         let file = opened.map_err(|error| match error.raw_os_error() {
-            Some(_) if error.kind() == ErrorKind::NotFound => self.missing(format!("blob {}", blob.digest)),
+            Some(_) if error.kind() == ErrorKind::NotFound => {
+                self.missing(format!("blob {}", blob.digest))
+            }
             Some(number) if number == rustix::io::Errno::LOOP.raw_os_error() => {
-                ArtifactError::Layout { path: path.clone(), why: "a blob must not be a symbolic link".to_owned() }
+                ArtifactError::Layout {
+                    path: path.clone(),
+                    why: "a blob must not be a symbolic link".to_owned(),
+                }
             }
             _ => ArtifactError::io("open", &path)(error),
         })?;
@@ -178,7 +203,11 @@ impl Layout {
             return Err(ArtifactError::Layout { path, why: "a blob must be a file".to_owned() });
         }
         if metadata.len() != blob.size {
-            return Err(ArtifactError::WrongSize { what: path.display().to_string(), expected: blob.size, got: metadata.len() });
+            return Err(ArtifactError::WrongSize {
+                what: path.display().to_string(),
+                expected: blob.size,
+                got: metadata.len(),
+            });
         }
         Ok(file)
     }
@@ -197,11 +226,19 @@ impl Layout {
     fn read_blob(&self, blob: &Blob, limit: u64) -> Result<Vec<u8>> {
         let path = self.blob_path(&blob.digest);
         if blob.size > limit {
-            return Err(ArtifactError::TooLarge { what: path.display().to_string(), size: blob.size, limit });
+            return Err(ArtifactError::TooLarge {
+                what: path.display().to_string(),
+                size: blob.size,
+                limit,
+            });
         }
         let mut bytes = Vec::new();
-        self.open_blob(blob)?.take(limit).read_to_end(&mut bytes).map_err(ArtifactError::io("read", &path))?;
-        Found { digest: Digest::of(&bytes), size: bytes.len() as u64 }.expect(blob, || path.display().to_string())?;
+        self.open_blob(blob)?
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(ArtifactError::io("read", &path))?;
+        Found { digest: Digest::of(&bytes), size: bytes.len() as u64 }
+            .expect(blob, || path.display().to_string())?;
         Ok(bytes)
     }
 
@@ -217,18 +254,29 @@ impl Layout {
                 file.take(limit).read_to_end(&mut text).map(|_| text)
             });
             text.map_err(|error| match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                    ArtifactError::NotFound { what: format!("OCI image layout (no {name})"), place: self.0.display().to_string() }
-                }
+                ErrorKind::NotFound | ErrorKind::NotADirectory => ArtifactError::NotFound {
+                    what: format!("OCI image layout (no {name})"),
+                    place: self.0.display().to_string(),
+                },
                 _ => ArtifactError::io("read", &path)(error),
             })
         };
-        let marker: Map<String, Value> = serde_json::from_slice(&read(MARKER, 1 << 16)?).map_err(|error| self.damaged(MARKER, &error))?;
+        let marker: Map<String, Value> = serde_json::from_slice(&read(MARKER, 1 << 16)?)
+            .map_err(|error| self.damaged(MARKER, &error))?;
         match marker.get("imageLayoutVersion").and_then(Value::as_str) {
             Some("1.0.0") => {}
-            version => return Err(self.damaged(MARKER, &format!("version 1.0.0 is needed, not {version:?}"))),
+            version => {
+                return Err(self.damaged(
+                    MARKER,
+                    &format!(
+                        "version 1.0.0 is needed, not \
+                {version:?}"
+                    ),
+                ));
+            }
         }
-        serde_json::from_slice(&read(INDEX, INDEX_LIMIT)?).map_err(|error| self.damaged(INDEX, &error))
+        serde_json::from_slice(&read(INDEX, INDEX_LIMIT)?)
+            .map_err(|error| self.damaged(INDEX, &error))
     }
 
     /// Makes what is missing of a layout, and removes what killed writers left.
@@ -236,12 +284,14 @@ impl Layout {
         let blobs = self.0.join("blobs/sha256");
         let incoming = self.0.join(INCOMING);
         for folder in [&blobs, &incoming] {
-            std::fs::create_dir_all(folder).map_err(ArtifactError::io("make the folder", folder))?;
+            std::fs::create_dir_all(folder)
+                .map_err(ArtifactError::io("make the folder", folder))?;
         }
         self.check_folders()?;
         remove_abandoned(&incoming);
         let index = Index { schema_version: 2, manifests: Vec::new(), rest: Map::new() };
-        let index = serde_json::to_vec_pretty(&index).map_err(|error| self.damaged(INDEX, &error))?;
+        let index =
+            serde_json::to_vec_pretty(&index).map_err(|error| self.damaged(INDEX, &error))?;
         for (name, text) in [(INDEX, &index[..]), (MARKER, MARKER_TEXT.as_bytes())] {
             let path = self.0.join(name);
             if !path.exists() {
@@ -263,7 +313,12 @@ impl Layout {
     /// Held while the index is changed; let go when it is dropped, or its process ends.
     fn lock(&self) -> Result<File> {
         let path = self.0.join(LOCK);
-        let locked = OpenOptions::new().write(true).create(true).truncate(false).open(&path).and_then(|file| file.lock().map(|()| file));
+        let locked = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .and_then(|file| file.lock().map(|()| file));
         locked.map_err(ArtifactError::io("lock", &path))
     }
 
@@ -276,7 +331,8 @@ impl Layout {
     }
 }
 
-/// Puts a manifest's line into an index. A manifest has one line for each of its tags, or one without.
+/// Puts a manifest's line into an index. A manifest has one line for each of its tags, or one
+/// without.
 fn place(entries: &mut Vec<Entry>, mut entry: Entry, tag: Option<&str>) {
     let Some(tag) = tag else {
         if !entries.iter().any(|other| other.digest == entry.digest) {
@@ -289,7 +345,11 @@ fn place(entries: &mut Vec<Entry>, mut entry: Entry, tag: Option<&str>) {
     }
     entry.annotations.insert(REF_NAME.to_owned(), tag.into());
     entries.push(entry);
-    let tagged: Vec<_> = entries.iter().filter(|entry| entry.tag().is_some()).map(|entry| entry.digest.clone()).collect();
+    let tagged: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.tag().is_some())
+        .map(|entry| entry.digest.clone())
+        .collect();
     let mut seen = tagged;
     entries.retain(|entry| {
         let keep = entry.tag().is_some() || !seen.contains(&entry.digest);
@@ -319,8 +379,8 @@ fn copy(from: &mut dyn io::Read, to: &mut File, moved: &mut dyn FnMut(u64)) -> i
     }
 }
 
-/// A file that nobody sees yet. Dropped before it became one, it is removed; so is one that was left by a killed process, which is
-/// known by being unlocked.
+/// A file that nobody sees yet. Dropped before it became one, it is removed; so is one that was
+/// left by a killed process, which is known by being unlocked.
 struct Incoming {
     path: PathBuf,
     file: File,
@@ -330,7 +390,11 @@ impl Incoming {
     fn new(folder: &Path) -> Result<Self> {
         loop {
             let path = folder.join(uuid::Uuid::new_v4().simple().to_string());
-            let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(ArtifactError::io("make", &path))?;
+            let file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&path)
+                .map_err(ArtifactError::io("make", &path))?;
             file.lock().map_err(ArtifactError::io("lock", &path))?;
             // Whoever cleans up may have seen it before it was locked.
             if file.metadata().map_err(ArtifactError::io("read", &path))?.nlink() > 0 {
@@ -341,11 +405,17 @@ impl Incoming {
 
     /// Gives it its name, for good: after this it survives a loss of power too.
     fn become_file(mut self, path: &Path) -> Result<()> {
-        let renamed = self.file.flush().and_then(|()| self.file.sync_all()).and_then(|()| std::fs::rename(&self.path, path));
+        let renamed = self
+            .file
+            .flush()
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| std::fs::rename(&self.path, path));
         renamed.map_err(ArtifactError::io("write", path))?;
         self.path = PathBuf::new();
         let folder = path.parent().unwrap_or(path);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(ArtifactError::io("write", folder))
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(ArtifactError::io("write", folder))
     }
 }
 
@@ -364,7 +434,8 @@ fn remove_abandoned(folder: &Path) {
         if let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            // Still locked: a writer that has just made it waits for the lock, and then sees that it is gone.
+            // Still locked: a writer that has just made it waits for the lock, and then sees that
+            // it is gone.
             let _ = std::fs::remove_file(&path);
         }
     }
@@ -375,7 +446,10 @@ mod tests {
     use super::*;
 
     fn manifest(text: &str) -> RawManifest {
-        RawManifest { media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(), bytes: text.as_bytes().to_vec().into() }
+        RawManifest {
+            media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            bytes: text.as_bytes().to_vec().into(),
+        }
     }
 
     fn tag(tag: &str) -> Target {
@@ -417,7 +491,8 @@ mod tests {
             "manifests":[{"mediaType":"m","digest":"sha256:0","size":1,"platform":{"os":"linux"},"annotations":{"k":"v"}}]}"#;
         std::fs::write(folder.path().join(INDEX), index).unwrap();
         layout.put_manifest(&tag("1"), &manifest("{}")).unwrap();
-        let now: Value = serde_json::from_slice(&std::fs::read(folder.path().join(INDEX)).unwrap()).unwrap();
+        let now: Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join(INDEX)).unwrap()).unwrap();
         let before: Value = serde_json::from_str(index).unwrap();
         assert_eq!(
             (&now["annotations"], &now["mediaType"], &now["manifests"][0]),
@@ -431,10 +506,15 @@ mod tests {
     fn null_in_an_index_of_another_tool_is_an_empty_list() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
-        std::fs::write(folder.path().join(INDEX), r#"{"schemaVersion":2,"manifests":null,"annotations":null}"#).unwrap();
+        std::fs::write(
+            folder.path().join(INDEX),
+            r#"{"schemaVersion":2,"manifests":null,"annotations":null}"#,
+        )
+        .unwrap();
         layout.put_manifest(&tag("1"), &manifest("{}")).unwrap();
         assert_eq!(layout.tags().unwrap(), ["1"]);
-        let mut index: Value = serde_json::from_slice(&std::fs::read(folder.path().join(INDEX)).unwrap()).unwrap();
+        let mut index: Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join(INDEX)).unwrap()).unwrap();
         index["manifests"]
             .as_array_mut()
             .unwrap()
@@ -452,7 +532,9 @@ mod tests {
         let blob = Blob::of(b"written");
         let error = layout.put_blob(&blob, &Content::File(file.clone()), &mut |_| {}).unwrap_err();
         assert!(matches!(error, ArtifactError::WrongDigest { .. }), "{error}");
-        let error = layout.put_blob(&Blob { size: 3, ..blob }, &Content::File(file), &mut |_| {}).unwrap_err();
+        let error = layout
+            .put_blob(&Blob { size: 3, ..blob }, &Content::File(file), &mut |_| {})
+            .unwrap_err();
         assert!(matches!(error, ArtifactError::WrongSize { .. }), "{error}");
         assert!(!layout.blob_path(&blob.digest).exists());
         assert_eq!(std::fs::read_dir(layout.0.join(INCOMING)).unwrap().count(), 0);
@@ -482,7 +564,8 @@ mod tests {
         let error = layout.has_blob(&blob).unwrap_err().to_string();
         assert!(error.contains("symbolic link"), "{error}");
         std::fs::rename(layout.0.join("blobs/sha256"), folder.path().join("sha256")).unwrap();
-        std::os::unix::fs::symlink(folder.path().join("sha256"), layout.0.join("blobs/sha256")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("sha256"), layout.0.join("blobs/sha256"))
+            .unwrap();
         assert!(matches!(layout.has_blob(&blob), Err(ArtifactError::Layout { .. })));
     }
 
@@ -511,7 +594,12 @@ mod tests {
                 scope.spawn(move || {
                     for turn in 0..8 {
                         put(layout, format!("{turn}").as_bytes());
-                        layout.put_manifest(&tag(&format!("{writer}-{turn}")), &manifest(&format!("{{\"t\":{turn}}}"))).unwrap();
+                        layout
+                            .put_manifest(
+                                &tag(&format!("{writer}-{turn}")),
+                                &manifest(&format!("{{\"t\":{turn}}}")),
+                            )
+                            .unwrap();
                     }
                 });
             }

@@ -1,9 +1,11 @@
 //! Artifacts: actions as they are kept in OCI registries and in local OCI image layouts.
 //!
-//! An [`ArtifactRef`] names one, [`push`] and [`pull`] move it, [`look`] reads what it is without its layer, [`sign()`] and [`verify()`]
-//! say who stands for it. A [`Store`] is what they work with: manifests and blobs of any kind, in a registry or a folder.
+//! An [`ArtifactRef`] names one, [`push`] and [`pull`] move it, [`look`] reads what it is without
+//! its layer, [`sign()`] and [`verify()`] say who stands for it. A [`Store`] is what they work
+//! with: manifests and blobs of any kind, in a registry or a folder.
 //!
-//! Nothing here runs or compiles a component, reads the command line's files or prints: how registries are talked to comes in
+//! Nothing here runs or compiles a component, reads the command line's files or prints: how
+//! registries are talked to comes in
 //! [`RegistryOptions`], what happens goes to [`Progress`].
 
 mod auth_file;

@@ -8,12 +8,14 @@ use serde_json::Value;
 ///
 /// # Errors
 /// It is of another type.
-pub(super) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a manifest of a type of another crate, in which members that are `null` count as missing, and a missing list of `lists` as an
-/// empty one.
+/// Reads a manifest of a type of another crate, in which members that are `null` count as missing,
+/// and a missing list of `lists` as an empty one.
 ///
 /// # Errors
 /// It is not JSON, or not of the type.
@@ -52,6 +54,10 @@ mod tests {
             "layers":null,"annotations":null,"subject":null}"#;
         let manifest: OciImageManifest = without_nulls(text, &["layers"]).unwrap();
         assert!(manifest.layers.is_empty() && manifest.annotations.is_none());
-        assert!(without_nulls::<OciImageManifest>(b"{\"schemaVersion\":2,\"layers\":[]}", &[]).is_err(), "a config is needed");
+        assert!(
+            without_nulls::<OciImageManifest>(b"{\"schemaVersion\":2,\"layers\":[]}", &[]).is_err(),
+            "a config \
+            is needed"
+        );
     }
 }

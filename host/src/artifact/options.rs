@@ -8,26 +8,31 @@ use super::credential::{CredentialSource, FirstOf};
 use super::docker::DockerConfig;
 use super::progress::{Progress, Quiet};
 
-/// How registries are talked to. [`RegistryOptions::default`] is the command line's: TLS with the system's certificates, plain HTTP to
-/// loopback only, Docker's credentials, some patience, nothing shown.
+/// How registries are talked to. [`RegistryOptions::default`] is the command line's: TLS with the
+/// system's certificates, plain HTTP to loopback only, Docker's credentials, some patience, nothing
+/// shown.
 #[derive(Clone)]
 pub struct RegistryOptions {
-    /// Whether plain HTTP is allowed to hosts other than loopback: it is tried where TLS is not spoken.
+    /// Whether plain HTTP is allowed to hosts other than loopback: it is tried where TLS is not
+    /// spoken.
     pub insecure: bool,
     /// PEM files of certificate authorities that are trusted besides the system's.
     pub ca_files: Vec<PathBuf>,
     /// Who one is.
     pub credentials: Arc<dyn CredentialSource>,
-    /// Hosts of token servers (`host` or `host:port`) that may see a registry's credentials though they are of another domain.
+    /// Hosts of token servers (`host` or `host:port`) that may see a registry's credentials though
+    /// they are of another domain.
     pub token_realms: Vec<String>,
     /// The hosts that may be contacted, redirects and token servers included.
     pub reach: Reach,
     /// How patient to be.
     pub retry: Retry,
-    /// Bytes that are sent in one request at first; what is larger is sent in several, and a broken upload goes on with the first that is
-    /// missing. A registry that refuses a request as too large gets smaller ones.
+    /// Bytes that are sent in one request at first; what is larger is sent in several, and a broken
+    /// upload goes on with the first that is missing. A registry that refuses a request as too
+    /// large gets smaller ones.
     pub chunk: u64,
-    /// The folder where unfinished uploads are remembered, so that they go on after a kill; none to start again each time.
+    /// The folder where unfinished uploads are remembered, so that they go on after a kill; none to
+    /// start again each time.
     pub uploads: Option<PathBuf>,
     /// The most bytes a component may have when it is pulled.
     pub max_component: u64,
@@ -57,8 +62,8 @@ impl Default for RegistryOptions {
 pub enum Reach {
     /// Any: a developer's own machine.
     Anywhere,
-    /// Those that are listed (`host` or `host:port`), wherever they are; others only at global unicast addresses, which is checked on
-    /// the address that is really connected.
+    /// Those that are listed (`host` or `host:port`), wherever they are; others only at global
+    /// unicast addresses, which is checked on the address that is really connected.
     Public {
         /// Hosts that may be at any address.
         listed: Vec<String>,
@@ -67,7 +72,8 @@ pub enum Reach {
     Listed(Vec<String>),
 }
 
-/// How often, and after which wait, a request is tried again that met 408, 429, 500, 502, 503, 504 or a broken connection.
+/// How often, and after which wait, a request is tried again that met 408, 429, 500, 502, 503, 504
+/// or a broken connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     /// How often in a row without progress; 0 to never try again.

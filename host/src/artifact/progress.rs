@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::store::Blob;
 
-/// Told what happens, from whichever thread it happens on; it must not block. Every method does nothing unless it is written.
+/// Told what happens, from whichever thread it happens on; it must not block. Every method does
+/// nothing unless it is written.
 pub trait Progress: Send + Sync {
     /// Something about one blob.
     fn blob(&self, blob: &Blob, event: BlobEvent) {

@@ -21,21 +21,34 @@ pub struct Pushed {
 
 /// Pushes a component. A file is read twice, to name it and to send it, and never held whole.
 ///
-/// What is there already is not sent; the tag appears when everything else is there. Pushing again is always safe.
+/// What is there already is not sent; the tag appears when everything else is there. Pushing again
+/// is always safe.
 ///
 /// # Errors
-/// `NotAComponent`, `WrongDigest` when `reference` asks for another digest than the artifact has, and what registries and files answer
-/// with.
-pub async fn push(component: &Content, about: &About, reference: &ArtifactRef, options: &RegistryOptions) -> Result<Pushed> {
+/// `NotAComponent`, `WrongDigest` when `reference` asks for another digest than the artifact has,
+/// and what registries and files answer with.
+pub async fn push(
+    component: &Content,
+    about: &About,
+    reference: &ArtifactRef,
+    options: &RegistryOptions,
+) -> Result<Pushed> {
     let (blob, artifact) = prepare(component, about).await?;
     let digest = artifact.manifest.digest();
     if let Some(expected) = reference.target().pinned().filter(|pinned| **pinned != digest) {
-        return Err(ArtifactError::WrongDigest { what: format!("the artifact of {}", component.name()), expected: *expected, got: digest });
+        return Err(ArtifactError::WrongDigest {
+            what: format!("the artifact of {}", component.name()),
+            expected: *expected,
+            got: digest,
+        });
     }
     let store = Store::open(reference, options)?;
     store.put_blob(&blob, component).await?;
     store.put_blob(&Blob::of(&artifact.config), &Content::Bytes(artifact.config.into())).await?;
-    let target = reference.target().tag().map_or_else(|| Target::digest(digest), |tag| Target::Tag(tag.to_owned()));
+    let target = reference
+        .target()
+        .tag()
+        .map_or_else(|| Target::digest(digest), |tag| Target::Tag(tag.to_owned()));
     store.put_manifest(&target, &artifact.manifest).await?;
     Ok(Pushed { reference: reference.pinned_to(digest), digest, component: blob })
 }
@@ -55,8 +68,15 @@ pub async fn digest(component: &Content, about: &About) -> Result<Digest> {
 pub async fn version(component: &Content) -> Result<Option<String>> {
     let content = component.clone();
     let read = tokio::task::spawn_blocking(move || Facts::of(&content)).await;
-    let facts = read.map_err(|error| ArtifactError::NotAComponent { path: component.name(), why: error.to_string() })??;
-    Ok(facts.metadata.get("version").map(|version| version.trim().to_owned()).filter(|version| !version.is_empty()))
+    let facts = read.map_err(|error| ArtifactError::NotAComponent {
+        path: component.name(),
+        why: error.to_string(),
+    })??;
+    Ok(facts
+        .metadata
+        .get("version")
+        .map(|version| version.trim().to_owned())
+        .filter(|version| !version.is_empty()))
 }
 
 async fn prepare(component: &Content, about: &About) -> Result<(Blob, Artifact)> {
@@ -64,10 +84,16 @@ async fn prepare(component: &Content, about: &About) -> Result<(Blob, Artifact)>
     let prepared = tokio::task::spawn_blocking(move || {
         let facts = Facts::of(&content)?;
         let blob = content.blob()?;
-        let wrong = |error: serde_json::Error| ArtifactError::NotAComponent { path: content.name(), why: error.to_string() };
+        let wrong = |error: serde_json::Error| ArtifactError::NotAComponent {
+            path: content.name(),
+            why: error.to_string(),
+        };
         Ok((blob, format::artifact(&blob, facts, &about).map_err(wrong)?))
     });
-    prepared.await.map_err(|error| ArtifactError::NotAComponent { path: component.name(), why: error.to_string() })?
+    prepared.await.map_err(|error| ArtifactError::NotAComponent {
+        path: component.name(),
+        why: error.to_string(),
+    })?
 }
 
 /// Gives the artifact `reference` the tag `tag` too, in the same repository; answers its digest.

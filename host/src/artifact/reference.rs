@@ -116,7 +116,10 @@ impl FromStr for ArtifactRef {
     type Err = ArtifactError;
 
     fn from_str(text: &str) -> Result<Self, ArtifactError> {
-        let wrong = |why: String| ArtifactError::Reference { text: shown(text), why: bounded(why, LONGEST_REASON) };
+        let wrong = |why: String| ArtifactError::Reference {
+            text: shown(text),
+            why: bounded(why, LONGEST_REASON),
+        };
         match text.strip_prefix(LAYOUT) {
             Some(rest) => layout(rest).map(Self::Layout).map_err(wrong),
             None => registry(text).map(Self::Registry).map_err(wrong),
@@ -124,7 +127,8 @@ impl FromStr for ArtifactRef {
     }
 }
 
-/// A text that may be shown: who writes a name and a password before a host gets them back with the rest left out.
+/// A text that may be shown: who writes a name and a password before a host gets them back with the
+/// rest left out.
 fn shown(text: &str) -> String {
     let text = match text.split_once('@') {
         Some((_, host)) if !host.starts_with("sha256:") => format!("…@{host}"),
@@ -140,7 +144,10 @@ fn layout(text: &str) -> Result<LayoutRef, String> {
         _ => (rest, None),
     };
     if path.is_empty() {
-        return Err("a folder is needed after `oci-layout:`, such as oci-layout:./artifacts:latest".to_owned());
+        return Err(
+            "a folder is needed after `oci-layout:`, such as oci-layout:./artifacts:latest"
+                .to_owned(),
+        );
     }
     Ok(LayoutRef { path: path.into(), target: target(tag, digest) })
 }
@@ -158,7 +165,8 @@ fn registry(text: &str) -> Result<RegistryRef, String> {
         return Err(format!("it has the character {stray:?} in it"));
     }
     let (rest, digest) = split_digest(text)?;
-    let (host, path) = rest.split_once('/').filter(|(host, _)| is_host(host)).ok_or_else(|| no_host(rest))?;
+    let (host, path) =
+        rest.split_once('/').filter(|(host, _)| is_host(host)).ok_or_else(|| no_host(rest))?;
     let (repository, tag) = match path.rsplit_once(':') {
         Some((repository, tag)) => (repository, Some(check_tag(tag)?)),
         None => (path, None),
@@ -167,15 +175,24 @@ fn registry(text: &str) -> Result<RegistryRef, String> {
         return Err(format!("a repository is needed after the host, such as {host}/team/name:1.0"));
     }
     if repository.chars().any(|c| c.is_ascii_uppercase()) {
-        return Err(format!("a repository is written in lower case: {host}/{}", path.to_ascii_lowercase()));
+        return Err(format!(
+            "a repository is written in lower case: {host}/{}",
+            path.to_ascii_lowercase()
+        ));
     }
-    let grammar = "a repository is made of a-z, 0-9 and single `.`, `_`, `-` between them, with `/` between its parts";
-    // Hosts are names of the domain system, whose case means nothing; the library knows Docker Hub only in lower case.
+    let grammar = "a repository is made of a-z, 0-9 and single `.`, `_`, `-` between them, with \
+        `/` between its parts";
+    // Hosts are names of the domain system, whose case means nothing; the library knows Docker Hub
+    // only in lower case.
     let host = host.to_ascii_lowercase();
     // The library knows no addresses of IPv6: its grammar checks what comes after the host.
     let v6 = host.starts_with('[');
     if v6 && !is_v6(&host) {
-        return Err(format!("{} is not a host: an address of IPv6 is written as [2001:db8::1] or [2001:db8::1]:5000", quoted(&host)));
+        return Err(format!(
+            "{} is not a host: an address of IPv6 is written as [2001:db8::1] or \
+            [2001:db8::1]:5000",
+            quoted(&host)
+        ));
     }
     let known = if v6 { "v6.invalid" } else { &host };
     let parsed = Reference::try_from(format!("{known}/{path}")).map_err(|_| grammar.to_owned())?;
@@ -184,15 +201,25 @@ fn registry(text: &str) -> Result<RegistryRef, String> {
     if parsed.registry() != known || !(official || parsed.repository() == repository) {
         return Err(grammar.to_owned());
     }
-    Ok(RegistryRef { host, repository: parsed.repository().to_owned(), target: target(tag, digest) })
+    Ok(RegistryRef {
+        host,
+        repository: parsed.repository().to_owned(),
+        target: target(tag, digest),
+    })
 }
 
 fn no_host(text: &str) -> String {
     let (first, path) = text.split_once('/').unwrap_or(("", text));
     if first.chars().any(|c| c.is_ascii_uppercase()) && path.contains('/') {
-        return format!("{first:?} is no host of a registry: write it in lower case, with a dot or a port");
+        return format!(
+            "{first:?} is no host of a registry: write it in lower case, with a dot or \
+            a port"
+        );
     }
-    format!("a registry's host is needed before it, such as registry.example.com/{text}, or `oci-layout:PATH` for a local folder")
+    format!(
+        "a registry's host is needed before it, such as registry.example.com/{text}, or \
+        `oci-layout:PATH` for a local folder"
+    )
 }
 
 /// As Docker decides it: a dot, a port or `localhost`.
@@ -203,26 +230,36 @@ fn is_host(text: &str) -> bool {
 
 /// Whether a host is an address of IPv6 in brackets, with or without a port.
 fn is_v6(host: &str) -> bool {
-    let Some((address, port)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) else { return false };
-    let port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let Some((address, port)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        return false;
+    };
+    let port = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
     address.parse::<Ipv6Addr>().is_ok() && port
 }
 
 fn split_digest(text: &str) -> Result<(&str, Option<Digest>), String> {
     match text.split_once('@') {
-        Some((rest, digest)) => Ok((rest, Some(digest.parse().map_err(|error| format!("{error}"))?))),
+        Some((rest, digest)) => {
+            Ok((rest, Some(digest.parse().map_err(|error| format!("{error}"))?)))
+        }
         None => Ok((text, None)),
     }
 }
 
 fn check_tag(tag: &str) -> Result<String, String> {
     if tag.is_empty() {
-        return Err("the tag after `:` is empty: name one, or leave the colon out for `latest`".to_owned());
+        return Err(
+            "the tag after `:` is empty: name one, or leave the colon out for `latest`".to_owned()
+        );
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     if tag.len() > 128 || tag.starts_with(['.', '-']) || !tag.chars().all(allowed) {
         return Err(format!(
-            "the tag {tag:?} is not allowed: 1 to 128 of letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`"
+            "the tag {tag:?} is not allowed: 1 to 128 of letters, digits, `_`, `.` and `-`, not \
+                beginning with `.` or `-`"
         ));
     }
     Ok(tag.to_owned())
@@ -240,7 +277,10 @@ fn target(tag: Option<String>, digest: Option<Digest>) -> Target {
 /// # Errors
 /// [`ArtifactError::Reference`].
 pub fn parse_tag(tag: &str) -> Result<String, ArtifactError> {
-    let wrong = |why: String| ArtifactError::Reference { text: tag.chars().take(200).collect(), why: bounded(why, LONGEST_REASON) };
+    let wrong = |why: String| ArtifactError::Reference {
+        text: tag.chars().take(200).collect(),
+        why: bounded(why, LONGEST_REASON),
+    };
     check_tag(tag).map_err(wrong)
 }
 
@@ -257,8 +297,12 @@ impl fmt::Display for Target {
 impl fmt::Display for ArtifactRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Registry(RegistryRef { host, repository, target }) => write!(f, "{host}/{repository}{target}"),
-            Self::Layout(LayoutRef { path, target }) => write!(f, "{LAYOUT}{}{target}", path.display()),
+            Self::Registry(RegistryRef { host, repository, target }) => {
+                write!(f, "{host}/{repository}{target}")
+            }
+            Self::Layout(LayoutRef { path, target }) => {
+                write!(f, "{LAYOUT}{}{target}", path.display())
+            }
         }
     }
 }
@@ -287,13 +331,25 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ArtifactRef>().unwrap().to_string(), text);
         }
-        assert_eq!("localhost:5000/name".parse::<ArtifactRef>().unwrap().to_string(), "localhost:5000/name:latest");
-        assert_eq!("Registry.Example.com/name".parse::<ArtifactRef>().unwrap().to_string(), "registry.example.com/name:latest");
+        assert_eq!(
+            "localhost:5000/name".parse::<ArtifactRef>().unwrap().to_string(),
+            "localhost:5000/name:latest"
+        );
+        assert_eq!(
+            "Registry.Example.com/name".parse::<ArtifactRef>().unwrap().to_string(),
+            "registry.example.com/name:latest"
+        );
         for hub in ["docker.io/name", "Docker.IO/name"] {
-            assert_eq!(hub.parse::<ArtifactRef>().unwrap().to_string(), "docker.io/library/name:latest");
+            assert_eq!(
+                hub.parse::<ArtifactRef>().unwrap().to_string(),
+                "docker.io/library/name:latest"
+            );
         }
         let ArtifactRef::Layout(layout) = "oci-layout:/a:b/c".parse().unwrap() else { panic!() };
-        assert_eq!((layout.path.to_str().unwrap(), layout.target), ("/a:b/c", Target::Tag("latest".to_owned())));
+        assert_eq!(
+            (layout.path.to_str().unwrap(), layout.target),
+            ("/a:b/c", Target::Tag("latest".to_owned()))
+        );
     }
 
     #[test]
@@ -332,7 +388,8 @@ mod tests {
 
     #[test]
     fn a_password_in_a_reference_is_not_shown() {
-        let error = "ada:hunter22@registry.example.com/a".parse::<ArtifactRef>().unwrap_err().to_string();
+        let error =
+            "ada:hunter22@registry.example.com/a".parse::<ArtifactRef>().unwrap_err().to_string();
         assert!(!error.contains("hunter22") && error.contains("registry.example.com"), "{error}");
     }
 

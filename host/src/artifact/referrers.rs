@@ -40,12 +40,18 @@ pub(super) struct Referrer {
     pub(super) layers: Vec<OciDescriptor>,
 }
 
-/// Returns what refers to the manifest `digest` and is of a kind that `wanted` takes: as the store lists it, or else as the tag
-/// `sha256-…` does, which clients keep where registries have no such list.
+/// Returns what refers to the manifest `digest` and is of a kind that `wanted` takes: as the store
+/// lists it, or else as the tag `sha256-…` does, which clients keep where registries have no such
+/// list.
 ///
 /// # Errors
-/// What registries and files answer with. An entry that is not there or cannot be read is passed over.
-pub(super) async fn referrers(store: &Store, digest: &Digest, wanted: impl Fn(&str) -> bool) -> Result<Vec<Referrer>> {
+/// What registries and files answer with. An entry that is not there or cannot be read is passed
+/// over.
+pub(super) async fn referrers(
+    store: &Store,
+    digest: &Digest,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Referrer>> {
     let list = match store.referrers(digest).await? {
         Some(list) => list,
         None => match store.manifest(&Target::Tag(format!("sha256-{}", digest.hex()))).await {
@@ -56,7 +62,12 @@ pub(super) async fn referrers(store: &Store, digest: &Digest, wanted: impl Fn(&s
     let Ok(list) = serde_json::from_slice::<List>(&list) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     // An entry of an older tool does not say what it is.
-    for listed in list.manifests.iter().filter(|listed| listed.artifact_type.is_empty() || wanted(&listed.artifact_type)).take(REFERRERS) {
+    for listed in list
+        .manifests
+        .iter()
+        .filter(|listed| listed.artifact_type.is_empty() || wanted(&listed.artifact_type))
+        .take(REFERRERS)
+    {
         let Ok(digest) = listed.digest.parse() else { continue };
         match store.manifest(&Target::digest(digest)).await {
             Err(ArtifactError::NotFound { .. } | ArtifactError::TooLarge { .. }) => {}
@@ -74,5 +85,8 @@ fn read(raw: &RawManifest) -> Option<Referrer> {
 
 /// The blob that a descriptor names.
 pub(super) fn blob_of(descriptor: &OciDescriptor) -> Option<Blob> {
-    Some(Blob { digest: descriptor.digest.parse().ok()?, size: u64::try_from(descriptor.size).ok()? })
+    Some(Blob {
+        digest: descriptor.digest.parse().ok()?,
+        size: u64::try_from(descriptor.size).ok()?,
+    })
 }

@@ -1,13 +1,17 @@
-//! Signatures as cosign makes them: ECDSA P-256 over a small JSON text that names the digest, kept under the tag `sha256-….sig`.
+//! Signatures as cosign makes them: ECDSA P-256 over a small JSON text that names the digest, kept
+//! under the tag `sha256-….sig`.
 //!
-//! <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>. `cosign verify --key` reads what is made here, and what
-//! `cosign sign --key` makes with an unencrypted key is verified here.
+//! <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>. `cosign verify --key`
+//! reads what is made here, and what `cosign sign --key` makes with an unencrypted key is verified
+//! here.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oci_distribution::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
+use oci_distribution::manifest::{
+    IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -63,18 +67,25 @@ struct Image {
     docker_manifest_digest: String,
 }
 
-/// Signs the manifest that `reference` names now, beside the signatures that are there; answers its digest. Signing again with the same
-/// key changes nothing.
+/// Signs the manifest that `reference` names now, beside the signatures that are there; answers its
+/// digest. Signing again with the same key changes nothing.
 ///
 /// # Errors
 /// As pulling and pushing.
-pub async fn sign(reference: &ArtifactRef, key: &PrivateKey, options: &RegistryOptions) -> Result<Digest> {
+pub async fn sign(
+    reference: &ArtifactRef,
+    key: &PrivateKey,
+    options: &RegistryOptions,
+) -> Result<Digest> {
     let store = Store::open(reference, options)?;
     let digest = store.manifest(reference.target()).await?.digest();
     let payload = payload(reference, &digest)?;
     let blob = Blob::of(&payload);
     let signature = STANDARD.encode(key.sign(&payload));
-    let layer = OciDescriptor { annotations: Some(BTreeMap::from([(SIGNATURE.to_owned(), signature)])), ..descriptor(PAYLOAD_TYPE, &blob) };
+    let layer = OciDescriptor {
+        annotations: Some(BTreeMap::from([(SIGNATURE.to_owned(), signature)])),
+        ..descriptor(PAYLOAD_TYPE, &blob)
+    };
     store.put_blob(&blob, &Content::Bytes(payload.into())).await?;
     for _ in 0..TURNS {
         let mut layers = signatures(&store, &digest).await?;
@@ -88,26 +99,42 @@ pub async fn sign(reference: &ArtifactRef, key: &PrivateKey, options: &RegistryO
     if has(&signatures(&store, &digest).await?, &layer) {
         return Ok(digest);
     }
-    Err(ArtifactError::NotSigned { reference: format!("{} (others sign at the same time: sign again)", reference.pinned_to(digest)) })
+    Err(ArtifactError::NotSigned {
+        reference: format!(
+            "{} (others sign at the same time: sign again)",
+            reference.pinned_to(digest)
+        ),
+    })
 }
 
-/// Checks that the manifest that `reference` names now is signed by `key`, in a way of cosign's: a payload under the tag `sha256-….sig`,
-/// or a bundle that refers to the manifest. Returns its digest: pull that, not the tag again.
+/// Checks that the manifest that `reference` names now is signed by `key`, in a way of cosign's: a
+/// payload under the tag `sha256-….sig`, or a bundle that refers to the manifest. Returns its
+/// digest: pull that, not the tag again.
 ///
 /// # Errors
 /// `NotSigned`, `OtherKey`, `OtherArtifact`, `OtherSignature`, and as pulling.
-pub async fn verify(reference: &ArtifactRef, key: &PublicKey, options: &RegistryOptions) -> Result<Digest> {
+pub async fn verify(
+    reference: &ArtifactRef,
+    key: &PublicKey,
+    options: &RegistryOptions,
+) -> Result<Digest> {
     let store = Store::open(reference, options)?;
     let manifest = store.manifest(reference.target()).await?;
     let digest = manifest.digest();
     let mut seen = Seen::default();
-    if of_tag(&store, &digest, key, &mut seen).await? || of_bundles(&store, &manifest, key, &mut seen).await? {
+    if of_tag(&store, &digest, key, &mut seen).await?
+        || of_bundles(&store, &manifest, key, &mut seen).await?
+    {
         return Ok(digest);
     }
     let reference = reference.pinned_to(digest).to_string();
     Err(match seen {
-        Seen { moved: Some(signed), .. } => ArtifactError::OtherArtifact { reference, signed: signed.chars().take(80).collect() },
-        Seen { by_others, .. } if by_others > 0 => ArtifactError::OtherKey { reference, signatures: by_others },
+        Seen { moved: Some(signed), .. } => {
+            ArtifactError::OtherArtifact { reference, signed: signed.chars().take(80).collect() }
+        }
+        Seen { by_others, .. } if by_others > 0 => {
+            ArtifactError::OtherKey { reference, signatures: by_others }
+        }
         Seen { other: Some(what), .. } => ArtifactError::OtherSignature { reference, what },
         _ => ArtifactError::NotSigned { reference },
     })
@@ -129,7 +156,10 @@ async fn of_tag(store: &Store, digest: &Digest, key: &PublicKey, seen: &mut Seen
     let layers = signatures(store, digest).await?;
     seen.by_others += layers.len();
     for layer in layers.iter().take(SIGNATURES) {
-        let signature = layer.annotations.as_ref().and_then(|annotations| STANDARD.decode(annotations.get(SIGNATURE)?.trim()).ok());
+        let signature = layer
+            .annotations
+            .as_ref()
+            .and_then(|annotations| STANDARD.decode(annotations.get(SIGNATURE)?.trim()).ok());
         let (Some(signature), Some(blob)) = (signature, blob_of(layer)) else { continue };
         let payload = store.blob_bytes(&blob, PAYLOAD_LIMIT).await?;
         if !key.verifies(&payload, &signature) {
@@ -145,13 +175,24 @@ async fn of_tag(store: &Store, digest: &Digest, key: &PublicKey, seen: &mut Seen
 }
 
 /// Whether one of the bundles that refer to the manifest is the key's.
-async fn of_bundles(store: &Store, manifest: &RawManifest, key: &PublicKey, seen: &mut Seen) -> Result<bool> {
+async fn of_bundles(
+    store: &Store,
+    manifest: &RawManifest,
+    key: &PublicKey,
+    seen: &mut Seen,
+) -> Result<bool> {
     let wanted = |kind: &str| kind.starts_with(BUNDLE_TYPE) || kind == NOTATION_TYPE;
     for referrer in referrers(store, &manifest.digest(), wanted).await? {
         if referrer.kind == NOTATION_TYPE {
-            seen.other.get_or_insert_with(|| "a signature of Notation: check it with `notation verify`".to_owned());
+            seen.other.get_or_insert_with(|| {
+                "a signature of Notation: check it with `notation \
+                verify`"
+                    .to_owned()
+            });
         }
-        for layer in referrer.layers.iter().filter(|layer| layer.media_type.starts_with(BUNDLE_TYPE)) {
+        for layer in
+            referrer.layers.iter().filter(|layer| layer.media_type.starts_with(BUNDLE_TYPE))
+        {
             let Some(blob) = blob_of(layer) else { continue };
             match judge(&store.blob_bytes(&blob, BUNDLE_LIMIT).await?, manifest, key) {
                 Verdict::Signed => return Ok(true),
@@ -193,7 +234,9 @@ fn payload(reference: &ArtifactRef, digest: &Digest) -> Result<Vec<u8>> {
 }
 
 fn has(layers: &[OciDescriptor], layer: &OciDescriptor) -> bool {
-    let signature = |layer: &OciDescriptor| layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE).cloned());
+    let signature = |layer: &OciDescriptor| {
+        layer.annotations.as_ref().and_then(|annotations| annotations.get(SIGNATURE).cloned())
+    };
     layers.iter().any(|other| other.digest == layer.digest && signature(other) == signature(layer))
 }
 
@@ -203,14 +246,16 @@ async fn signatures(store: &Store, digest: &Digest) -> Result<Vec<OciDescriptor>
         Err(ArtifactError::NotFound { .. }) => return Ok(Vec::new()),
         raw => raw?,
     };
-    let manifest: OciImageManifest = without_nulls(&raw.bytes, &["layers"])
-        .map_err(|error| unreadable(&store.reference().with_target(signature_tag(digest)), &error))?;
+    let manifest: OciImageManifest = without_nulls(&raw.bytes, &["layers"]).map_err(|error| {
+        unreadable(&store.reference().with_target(signature_tag(digest)), &error)
+    })?;
     Ok(manifest.layers.into_iter().filter(|layer| layer.media_type == PAYLOAD_TYPE).collect())
 }
 
 async fn put(store: &Store, digest: &Digest, layers: Vec<OciDescriptor>) -> Result<()> {
     let tag = signature_tag(digest);
-    let wrong = |error: serde_json::Error| unreadable(&store.reference().with_target(tag.clone()), &error);
+    let wrong =
+        |error: serde_json::Error| unreadable(&store.reference().with_target(tag.clone()), &error);
     // An image without a platform, whose layers are the payloads.
     let layer_digests: Vec<_> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     let rootfs = json!({ "type": "layers", "diff_ids": layer_digests });
@@ -225,7 +270,13 @@ async fn put(store: &Store, digest: &Digest, layers: Vec<OciDescriptor>) -> Resu
         ..OciImageManifest::default()
     };
     let bytes = serde_json::to_vec(&manifest).map_err(wrong)?;
-    store.put_manifest(&tag, &RawManifest { media_type: OCI_IMAGE_MEDIA_TYPE.to_owned(), bytes: bytes.into() }).await.map(drop)
+    store
+        .put_manifest(
+            &tag,
+            &RawManifest { media_type: OCI_IMAGE_MEDIA_TYPE.to_owned(), bytes: bytes.into() },
+        )
+        .await
+        .map(drop)
 }
 
 fn unreadable(reference: &ArtifactRef, error: &serde_json::Error) -> ArtifactError {

@@ -1,4 +1,5 @@
-//! Manifests and blobs, wherever they are kept: a registry's repository and a local layout behind one type.
+//! Manifests and blobs, wherever they are kept: a registry's repository and a local layout behind
+//! one type.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -26,7 +27,8 @@ pub struct Blob {
 
 /// Bytes that are moved at once.
 const PIECE: usize = 1 << 20;
-/// Manifests are small; a registry need not take larger ones (distribution specification, «Pushing manifests»).
+/// Manifests are small; a registry need not take larger ones (distribution specification, «Pushing
+/// manifests»).
 pub(super) const MANIFEST_LIMIT: u64 = 4 << 20;
 
 impl Blob {
@@ -48,10 +50,18 @@ impl Found {
     /// It is not the blob.
     pub(super) fn expect(self, blob: &Blob, what: impl Fn() -> String) -> Result<()> {
         if self.size != blob.size {
-            return Err(ArtifactError::WrongSize { what: what(), expected: blob.size, got: self.size });
+            return Err(ArtifactError::WrongSize {
+                what: what(),
+                expected: blob.size,
+                got: self.size,
+            });
         }
         if self.digest != blob.digest {
-            return Err(ArtifactError::WrongDigest { what: what(), expected: blob.digest, got: self.digest });
+            return Err(ArtifactError::WrongDigest {
+                what: what(),
+                expected: blob.digest,
+                got: self.digest,
+            });
         }
         Ok(())
     }
@@ -76,7 +86,8 @@ impl Content {
             Self::Bytes(bytes) => Ok(Blob::of(bytes)),
             Self::File(path) => {
                 let read = File::open(path).and_then(Digest::of_reader);
-                read.map(|(digest, size)| Blob { digest, size }).map_err(ArtifactError::io("read", path))
+                read.map(|(digest, size)| Blob { digest, size })
+                    .map_err(ArtifactError::io("read", path))
             }
         }
     }
@@ -93,9 +104,15 @@ impl Content {
     pub(super) fn expect_size(&self, blob: &Blob) -> Result<()> {
         let got = match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(path) => std::fs::metadata(path).map_err(ArtifactError::io("read", path))?.len(),
+            Self::File(path) => {
+                std::fs::metadata(path).map_err(ArtifactError::io("read", path))?.len()
+            }
         };
-        if got == blob.size { Ok(()) } else { Err(ArtifactError::WrongSize { what: self.name(), expected: blob.size, got }) }
+        if got == blob.size {
+            Ok(())
+        } else {
+            Err(ArtifactError::WrongSize { what: self.name(), expected: blob.size, got })
+        }
     }
 
     pub(super) fn expect(&self, blob: &Blob) -> Result<()> {
@@ -120,7 +137,8 @@ impl RawManifest {
     }
 }
 
-/// A repository of a registry, or a layout. Cheap to clone; connections and tokens are shared by clones.
+/// A repository of a registry, or a layout. Cheap to clone; connections and tokens are shared by
+/// clones.
 #[derive(Clone)]
 pub struct Store {
     reference: ArtifactRef,
@@ -138,8 +156,8 @@ impl Store {
     /// The repository or layout that `reference` lies in. Nothing is contacted or made yet.
     ///
     /// # Errors
-    /// [`ArtifactError::Io`] and [`ArtifactError::Key`] for a certificate authority that cannot be read; [`ArtifactError::Host`] for a
-    /// registry that is not allowed.
+    /// [`ArtifactError::Io`] and [`ArtifactError::Key`] for a certificate authority that cannot be
+    /// read; [`ArtifactError::Host`] for a registry that is not allowed.
     pub fn open(reference: &ArtifactRef, options: &RegistryOptions) -> Result<Self> {
         let kind = match reference {
             ArtifactRef::Registry(registry) => Kind::Registry(Registry::new(registry, options)?),
@@ -153,7 +171,8 @@ impl Store {
         &self.reference
     }
 
-    /// The manifest of `target`, of whatever media type it is. Its bytes have the digest that was asked for, or that the registry named.
+    /// The manifest of `target`, of whatever media type it is. Its bytes have the digest that was
+    /// asked for, or that the registry named.
     ///
     /// # Errors
     /// `NotFound`, `WrongDigest`, and what registries and files answer with.
@@ -174,7 +193,11 @@ impl Store {
     pub async fn put_manifest(&self, target: &Target, manifest: &RawManifest) -> Result<Digest> {
         let got = manifest.digest();
         if let Some(expected) = target.pinned().filter(|pinned| **pinned != got) {
-            return Err(ArtifactError::WrongDigest { what: "the manifest to be pushed".to_owned(), expected: *expected, got });
+            return Err(ArtifactError::WrongDigest {
+                what: "the manifest to be pushed".to_owned(),
+                expected: *expected,
+                got,
+            });
         }
         match &self.kind {
             Kind::Registry(registry) => registry.put_manifest(target, manifest).await,
@@ -202,7 +225,8 @@ impl Store {
     /// Puts a blob, unless it is there. Tells [`Progress`].
     ///
     /// # Errors
-    /// `WrongDigest` and `WrongSize` when the content is not the blob: a file that changed, for instance.
+    /// `WrongDigest` and `WrongSize` when the content is not the blob: a file that changed, for
+    /// instance.
     pub async fn put_blob(&self, blob: &Blob, content: &Content) -> Result<()> {
         if self.has_blob(blob).await? {
             self.progress.blob(blob, BlobEvent::Exists);
@@ -213,7 +237,9 @@ impl Store {
             Kind::Layout(layout) => {
                 let (blob, content, progress) = (*blob, content.clone(), self.progress.clone());
                 blocking(layout, move |layout| {
-                    layout.put_blob(&blob, &content, &mut |at| progress.blob(&blob, BlobEvent::At(at)))?;
+                    layout.put_blob(&blob, &content, &mut |at| {
+                        progress.blob(&blob, BlobEvent::At(at))
+                    })?;
                     progress.blob(&blob, BlobEvent::Done);
                     Ok(())
                 })
@@ -222,8 +248,9 @@ impl Store {
         }
     }
 
-    /// Takes the blob from another repository of the same registry, without sending it. False if the registry does not: then it is to
-    /// be put. A layout has one set of blobs for all and answers whether it is there.
+    /// Takes the blob from another repository of the same registry, without sending it. False if
+    /// the registry does not: then it is to be put. A layout has one set of blobs for all and
+    /// answers whether it is there.
     ///
     /// # Errors
     /// What registries and files answer with.
@@ -238,25 +265,36 @@ impl Store {
         Ok(mounted)
     }
 
-    /// Writes the blob to `into` while it comes, and checks its size and digest. On an error what was written is not to be used.
+    /// Writes the blob to `into` while it comes, and checks its size and digest. On an error what
+    /// was written is not to be used.
     ///
     /// # Errors
     /// `NotFound`, `WrongDigest`, `WrongSize`, and what registries and files answer with.
-    pub async fn get_blob(&self, blob: &Blob, into: &mut (dyn AsyncWrite + Send + Unpin)) -> Result<()> {
+    pub async fn get_blob(
+        &self,
+        blob: &Blob,
+        into: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<()> {
         match &self.kind {
             Kind::Registry(registry) => registry.get_blob(blob, into).await,
             Kind::Layout(layout) => self.read_file(layout, blob, into).await,
         }
     }
 
-    async fn read_file(&self, layout: &Layout, blob: &Blob, into: &mut (dyn AsyncWrite + Send + Unpin)) -> Result<()> {
+    async fn read_file(
+        &self,
+        layout: &Layout,
+        blob: &Blob,
+        into: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<()> {
         let wanted = *blob;
         let file = blocking(layout, move |layout| layout.open_blob(&wanted)).await?;
         let what = || format!("the blob {} of {}", blob.digest, self.reference);
         let failed = |answered| ArtifactError::Io { doing: "copy", path: what().into(), answered };
         let mut file = tokio::fs::File::from_std(file).take(blob.size);
         file.get_mut().set_max_buf_size(PIECE);
-        let (mut hasher, mut size, mut piece) = (Hasher::default(), 0, BytesMut::with_capacity(PIECE));
+        let (mut hasher, mut size, mut piece) =
+            (Hasher::default(), 0, BytesMut::with_capacity(PIECE));
         while file.read_buf(&mut piece).await.map_err(failed)? > 0 {
             hasher.update(&piece);
             into.write_all(&piece).await.map_err(failed)?;
@@ -285,7 +323,8 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Returns the list of what refers to a manifest (an image index); `None` if a registry keeps no such list.
+    /// Returns the list of what refers to a manifest (an image index); `None` if a registry keeps
+    /// no such list.
     pub(super) async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
         match &self.kind {
             Kind::Registry(registry) => registry.referrers(digest, MANIFEST_LIMIT).await,
@@ -309,8 +348,15 @@ impl Store {
 }
 
 /// Files are worked with where it is allowed to block.
-async fn blocking<T: Send + 'static>(layout: &Layout, work: impl FnOnce(&Layout) -> Result<T> + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    layout: &Layout,
+    work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let layout = layout.clone();
     let done = tokio::task::spawn_blocking(move || work(&layout)).await;
-    done.map_err(|error| ArtifactError::Io { doing: "work with", path: "a layout".into(), answered: std::io::Error::other(error) })?
+    done.map_err(|error| ArtifactError::Io {
+        doing: "work with",
+        path: "a layout".into(),
+        answered: std::io::Error::other(error),
+    })?
 }

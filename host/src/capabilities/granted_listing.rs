@@ -1,14 +1,18 @@
 //! Listings that have only what an action may read.
 //!
-//! The store is asked for the granted names alone, one pattern after the other in the order of the names, so that neither a page nor its
-//! `next`, which holds the last key of the page, tells of any other.
+//! The store is asked for the granted names alone, one pattern after the other in the order of the
+//! names, so that neither a page nor its `next`, which holds the last key of the page, tells of any
+//! other.
 
 use crate::budget::CallBudget;
 use crate::error::{ErrorKind, Result};
-use crate::object_storage::{Cursor, ObjectInfo, ObjectKey, ObjectStorage, PAGE_OBJECTS, Page, Prefix};
+use crate::object_storage::{
+    Cursor, ObjectInfo, ObjectKey, ObjectStorage, PAGE_OBJECTS, Page, Prefix,
+};
 use crate::policy::Granted;
 
-/// What a policy calls a key of `bucket`, none for the default one: the key, else `s3://bucket/key`. Also for the beginning of a key.
+/// What a policy calls a key of `bucket`, none for the default one: the key, else
+/// `s3://bucket/key`. Also for the beginning of a key.
 pub(super) fn policy_name(storage: &ObjectStorage, bucket: Option<&str>, key: &str) -> String {
     match bucket.filter(|bucket| *bucket != storage.default_bucket()) {
         Some(bucket) => format!("s3://{bucket}/{key}"),
@@ -16,7 +20,8 @@ pub(super) fn policy_name(storage: &ObjectStorage, bucket: Option<&str>, key: &s
     }
 }
 
-/// Lists as [`ObjectStorage::list`] what `read` allows of `prefix`. A page may have fewer objects than the store could answer with.
+/// Lists as [`ObjectStorage::list`] what `read` allows of `prefix`. A page may have fewer objects
+/// than the store could answer with.
 ///
 /// # Errors
 /// As [`ObjectStorage::list`]; `denied`: no location that begins with `prefix` may be read.
@@ -28,13 +33,19 @@ pub(super) async fn list(
     budget: &CallBudget,
 ) -> Result<Page> {
     let bucket = policy_name(storage, prefix.bucket(), "");
-    let granted = read.beginning_with("listing", &policy_name(storage, prefix.bucket(), prefix.start()))?;
+    let granted =
+        read.beginning_with("listing", &policy_name(storage, prefix.bucket(), prefix.start()))?;
     let after = cursor.map(|cursor| Cursor::parse(cursor, prefix)).transpose()?;
     let patterns = granted.iter().filter_map(|pattern| pattern.strip_prefix(&bucket));
-    let remaining = patterns.filter(|pattern| after.as_ref().is_none_or(|after| goes_beyond(pattern, after.key())));
+    let remaining = patterns
+        .filter(|pattern| after.as_ref().is_none_or(|after| goes_beyond(pattern, after.key())));
     let mut patterns = remaining.collect::<Vec<&str>>().into_iter().peekable();
 
-    let mut page = Page { objects: Vec::new(), next: None, reservation: budget.memory.reserve(0, "a listing")? };
+    let mut page = Page {
+        objects: Vec::new(),
+        next: None,
+        reservation: budget.memory.reserve(0, "a listing")?,
+    };
     while let Some(pattern) = patterns.peek() {
         if page.objects.len() >= PAGE_OBJECTS {
             break;
@@ -50,7 +61,10 @@ pub(super) async fn list(
             break;
         }
         if let Some(narrowed) = prefix.with_start(start) {
-            let within = after.as_ref().filter(|after| after.key().starts_with(start)).map(Cursor::to_string);
+            let within = after
+                .as_ref()
+                .filter(|after| after.key().starts_with(start))
+                .map(Cursor::to_string);
             page = storage.list(&narrowed, within.as_deref(), budget).await?;
         }
         patterns.next();
@@ -59,7 +73,11 @@ pub(super) async fn list(
         }
     }
     if patterns.peek().is_some() {
-        page.next = page.objects.last().and_then(|last| last.location.key()).map(|key| Cursor::after(key.as_str()).to_string());
+        page.next = page
+            .objects
+            .last()
+            .and_then(|last| last.location.key())
+            .map(|key| Cursor::after(key.as_str()).to_string());
     }
     Ok(page)
 }
@@ -73,7 +91,12 @@ fn goes_beyond(pattern: &str, key: &str) -> bool {
 }
 
 /// The object with exactly this key, as a listing has it; none if it is not there.
-async fn find(storage: &ObjectStorage, prefix: &Prefix, key: &str, budget: &CallBudget) -> Result<Option<ObjectInfo>> {
+async fn find(
+    storage: &ObjectStorage,
+    prefix: &Prefix,
+    key: &str,
+    budget: &CallBudget,
+) -> Result<Option<ObjectInfo>> {
     let Ok(key) = ObjectKey::parse(key) else { return Ok(None) };
     match storage.head(&prefix.location(key), budget).await {
         Ok(found) => Ok(Some(ObjectInfo { content_type: None, ..found })),
@@ -110,12 +133,24 @@ mod tests {
                 public_url: Some("http://127.0.0.1:9797/".parse().unwrap()),
                 internal_url: None,
             };
-            let storage = ObjectStorage::new(EmbeddedStore::open(settings).unwrap().bucket(), StorageLimits::default());
-            let budget = CallBudget { memory: MemoryBudget::process(16 << 20), deadline: Instant::now() + Duration::from_secs(60) };
+            let storage = ObjectStorage::new(
+                EmbeddedStore::open(settings).unwrap().bucket(),
+                StorageLimits::default(),
+            );
+            let budget = CallBudget {
+                memory: MemoryBudget::process(16 << 20),
+                deadline: Instant::now() + Duration::from_secs(60),
+            };
             for key in keys {
                 let location = Some(key.parse().unwrap());
                 storage
-                    .put(b"x".as_slice().into(), location, None, crate::object_storage::PutConditions::default(), &budget)
+                    .put(
+                        b"x".as_slice().into(),
+                        location,
+                        None,
+                        crate::object_storage::PutConditions::default(),
+                        &budget,
+                    )
                     .await
                     .unwrap();
             }
@@ -124,8 +159,10 @@ mod tests {
 
         /// The locations in all pages, and every `next` between them.
         async fn list(&self, read: &[&str], prefix: &str) -> Result<(Vec<String>, Vec<String>)> {
-            let grant = StorageGrant { read: read.iter().copied().collect(), ..StorageGrant::default() };
-            let grants = Policy { storage: grant, ..Policy::default() }.grants(&crate::policy::Ask::default());
+            let grant =
+                StorageGrant { read: read.iter().copied().collect(), ..StorageGrant::default() };
+            let grants = Policy { storage: grant, ..Policy::default() }
+                .grants(&crate::policy::Ask::default());
             let prefix = Prefix::parse(prefix)?;
             let (mut found, mut cursors) = (Vec::new(), Vec::<String>::new());
             loop {
@@ -139,7 +176,8 @@ mod tests {
         }
     }
 
-    const KEYS: &[&str] = &["a/1", "a/2", "b", "report", "report-private", "results/1", "results/2", "z"];
+    const KEYS: &[&str] =
+        &["a/1", "a/2", "b", "report", "report-private", "results/1", "results/2", "z"];
 
     #[tokio::test]
     async fn a_name_that_is_granted_does_not_list_those_that_begin_with_it() {
@@ -157,11 +195,19 @@ mod tests {
         let store = Store::with(KEYS).await;
         for (read, prefix, listed) in [
             (["*"].as_slice(), "", KEYS),
-            (&["a/*", "b", "results/*", "z"], "", &["a/1", "a/2", "b", "results/1", "results/2", "z"]),
+            (
+                &["a/*", "b", "results/*", "z"],
+                "",
+                &["a/1", "a/2", "b", "results/1", "results/2", "z"],
+            ),
             (&["b", "nothing/*", "none", "z*"], "", &["b", "z"]),
             (&["results/*"], "r", &["results/1", "results/2"]),
             (&["r*"], "results/2", &["results/2"]),
-            (&["a/*", "z"], "s3://default/", &["s3://default/a/1", "s3://default/a/2", "s3://default/z"]),
+            (
+                &["a/*", "z"],
+                "s3://default/",
+                &["s3://default/a/1", "s3://default/a/2", "s3://default/z"],
+            ),
         ] {
             assert_eq!(store.list(read, prefix).await.unwrap().0, listed, "{read:?} {prefix:?}");
         }
@@ -173,9 +219,11 @@ mod tests {
     #[tokio::test]
     async fn a_cursor_tells_of_no_other_name() {
         let secret = (0..10).map(|number| format!("mine{number:04}-secret"));
-        let many: Vec<String> = (0..1010).map(|number| format!("mine/{number:04}")).chain(secret).collect();
+        let many: Vec<String> =
+            (0..1010).map(|number| format!("mine/{number:04}")).chain(secret).collect();
         let store = Store::with(&many.iter().map(String::as_str).collect::<Vec<_>>()).await;
-        let (found, cursors) = store.list(&["mine/*", "mine1199", "other/*"], "mine").await.unwrap();
+        let (found, cursors) =
+            store.list(&["mine/*", "mine1199", "other/*"], "mine").await.unwrap();
         assert_eq!(found.len(), 1010);
         assert!(found.is_sorted() && found.iter().all(|location| location.starts_with("mine/")));
         assert!(!cursors.is_empty());
@@ -184,10 +232,21 @@ mod tests {
             assert!(found.contains(&key), "{key}");
         }
         // One that was made up does not widen it.
-        let grant = StorageGrant { read: ["mine/*"].into_iter().collect(), ..StorageGrant::default() };
-        let read = Policy { storage: grant, ..Policy::default() }.grants(&crate::policy::Ask::default()).read;
+        let grant =
+            StorageGrant { read: ["mine/*"].into_iter().collect(), ..StorageGrant::default() };
+        let read = Policy { storage: grant, ..Policy::default() }
+            .grants(&crate::policy::Ask::default())
+            .read;
         let made_up = Cursor::after("mine0000").to_string();
-        let page = list(&store.storage, &read, &Prefix::parse("mine").unwrap(), Some(&made_up), &store.budget).await.unwrap();
+        let page = list(
+            &store.storage,
+            &read,
+            &Prefix::parse("mine").unwrap(),
+            Some(&made_up),
+            &store.budget,
+        )
+        .await
+        .unwrap();
         assert!(page.objects.is_empty(), "everything granted comes before it");
     }
 }

@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 use crate::budget::{MemoryBudget, Reservation};
 use crate::error::Result;
 
-/// Bytes that a handle is counted as besides what it stands for: its entries in the tables of the host and of the component, its
-/// object, its shape or what else it needs to be used.
+/// Bytes that a handle is counted as besides what it stands for: its entries in the tables of the
+/// host and of the component, its object, its shape or what else it needs to be used.
 pub(super) const HANDLE: u64 = 1024;
 
 /// A resource of the guest. Its memory is given back when the guest drops it.

@@ -7,8 +7,8 @@ use crate::budget::Reservation;
 use crate::limits;
 use crate::object_storage::Location;
 
-/// Shared by the capabilities of one activation. The activation reads it after the guest has ended, also when that was in the middle
-/// of a call.
+/// Shared by the capabilities of one activation. The activation reads it after the guest has ended,
+/// also when that was in the middle of a call.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<State>>);
 
@@ -48,8 +48,8 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins `call` (such as `storage.get`): the copy that the call before it lowered into the guest is gone. Refuses it while the
-    /// action describes itself.
+    /// Begins `call` (such as `storage.get`): the copy that the call before it lowered into the
+    /// guest is gone. Refuses it while the action describes itself.
     ///
     /// # Errors
     /// The trap, naming the call.
@@ -58,17 +58,23 @@ impl Meter {
         state.lent = None;
         if state.describing {
             return Err(wasmtime::Error::msg(format!(
-                "`describe` called {call}: it is asked when the action is loaded and may call nothing; move the call into `run`"
+                "`describe` called {call}: it is asked when the action is loaded and may call \
+                    nothing; move the call into `run`"
             )));
         }
         Ok(())
     }
 
-    /// Waits for `answer`, the server's part of `call`. What is dropped before it is there counts as cut off.
+    /// Waits for `answer`, the server's part of `call`. What is dropped before it is there counts
+    /// as cut off.
     ///
     /// # Errors
     /// As [`Meter::allow`].
-    pub(crate) async fn wait<T>(&self, call: &'static str, answer: impl Future<Output = T>) -> wasmtime::Result<T> {
+    pub(crate) async fn wait<T>(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = T>,
+    ) -> wasmtime::Result<T> {
         self.allow(call)?;
         let since = Instant::now();
         self.state().waiting = Some((call, since));
@@ -88,7 +94,8 @@ impl Meter {
         Ok(answer)
     }
 
-    /// Keeps the memory of a copy that is lowered into the guest when the call ends, until its next call or [`Self::lowered`].
+    /// Keeps the memory of a copy that is lowered into the guest when the call ends, until its next
+    /// call or [`Self::lowered`].
     pub(crate) fn lend(&self, copy: Reservation) {
         self.state().lent = Some(copy);
     }
@@ -103,7 +110,8 @@ impl Meter {
         self.state().spent
     }
 
-    /// Notes an object that was written. Its location is kept where [`limits::WRITTEN`] and [`limits::WRITTEN_TEXT`] leave room.
+    /// Notes an object that was written. Its location is kept where [`limits::WRITTEN`] and
+    /// [`limits::WRITTEN_TEXT`] leave room.
     pub(crate) fn wrote(&self, location: &Location) {
         let mut state = self.state();
         let bytes = state.written_bytes + location.text_bytes();
@@ -118,8 +126,8 @@ impl Meter {
         self.state().written.clone()
     }
 
-    /// The call that took what was left of the time until `deadline`, if one did, and how long it had waited: one that was cut off, or
-    /// one that was told by then that there was no answer.
+    /// The call that took what was left of the time until `deadline`, if one did, and how long it
+    /// had waited: one that was cut off, or one that was told by then that there was no answer.
     pub fn cut_off(&self, deadline: Instant) -> Option<(&'static str, Duration)> {
         let state = self.state();
         let cut_off = state.waiting.map(|(call, since)| (call, since.elapsed()));
@@ -139,7 +147,10 @@ mod tests {
             long.wrote(&Location::parse(&format!("{number:01024}")).unwrap());
             short.wrote(&Location::parse(&number.to_string()).unwrap());
         }
-        assert_eq!((long.written().len(), short.written().len()), (limits::WRITTEN_TEXT / 1024, limits::WRITTEN));
+        assert_eq!(
+            (long.written().len(), short.written().len()),
+            (limits::WRITTEN_TEXT / 1024, limits::WRITTEN)
+        );
     }
 
     #[tokio::test]
@@ -148,11 +159,19 @@ mod tests {
         let deadline = Instant::now() + Duration::from_millis(20);
         meter.wait("storage.get", async {}).await.unwrap();
         assert_eq!(meter.cut_off(deadline), None);
-        meter.wait("triton-predict.predict", tokio::time::sleep_until(deadline.into())).await.unwrap();
+        meter
+            .wait("triton-predict.predict", tokio::time::sleep_until(deadline.into()))
+            .await
+            .unwrap();
         assert!(
-            meter.cut_off(deadline).is_some_and(|(call, waited)| call == "triton-predict.predict" && waited >= Duration::from_millis(10))
+            meter.cut_off(deadline).is_some_and(|(call, waited)| call == "triton-predict.predict"
+                && waited >= Duration::from_millis(10))
         );
-        let _ = tokio::time::timeout(Duration::from_millis(1), meter.wait("storage.put", std::future::pending::<()>())).await;
+        let _ = tokio::time::timeout(
+            Duration::from_millis(1),
+            meter.wait("storage.put", std::future::pending::<()>()),
+        )
+        .await;
         assert_eq!(meter.cut_off(deadline).map(|(call, _)| call), Some("storage.put"));
     }
 }

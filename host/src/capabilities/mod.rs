@@ -1,8 +1,9 @@
-//! The imports of `keynet:inference`, one file an interface: each implements the generated `Host` traits on a borrowed view of its
-//! own context, and nothing else.
+//! The imports of `keynet:inference`, one file an interface: each implements the generated `Host`
+//! traits on a borrowed view of its own context, and nothing else.
 //!
-//! A capability checks what comes from the guest (names, shapes, locations) and what its action is granted, reserves memory, and asks a
-//! backend. It knows nothing of HTTP, and backends know nothing of wasmtime.
+//! A capability checks what comes from the guest (names, shapes, locations) and what its action is
+//! granted, reserves memory, and asks a backend. It knows nothing of HTTP, and backends know
+//! nothing of wasmtime.
 
 mod granted_listing;
 mod held;
@@ -95,7 +96,8 @@ impl From<ResourceTableError> for CallError {
     fn from(error: ResourceTableError) -> Self {
         match error {
             ResourceTableError::Full => Self::Answer(Error::too_large(
-                "as many tensors, objects, uploads and streams are open as this action may have: drop some, or raise KEYNET_HANDLES",
+                "as many tensors, objects, uploads and streams are open as this action may have: \
+                    drop some, or raise KEYNET_HANDLES",
             )),
             other => Self::Trap(other.into()),
         }
@@ -157,7 +159,8 @@ impl types::Host for triton_predict::TritonPredictView<'_> {
 /// A backend, or why there is none: an action gets the reason when it calls.
 pub type Backend<T> = Result<Arc<T>, Error>;
 
-/// What every capability of an activation shares: its memory, its deadline, and the account of where its time went.
+/// What every capability of an activation shares: its memory, its deadline, and the account of
+/// where its time went.
 #[derive(Debug, Clone)]
 pub struct CallContext {
     /// What its calls may spend.
@@ -172,7 +175,8 @@ impl CallContext {
         &self.budget.memory
     }
 
-    /// Takes the memory of a copy of `bytes`, which the call that is being made lowers into the guest, until the guest's next call.
+    /// Takes the memory of a copy of `bytes`, which the call that is being made lowers into the
+    /// guest, until the guest's next call.
     ///
     /// # Errors
     /// `too-large`.

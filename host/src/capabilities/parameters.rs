@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::offload;
 
-/// The parameters of one activation: the text that `run` gets, and each parameter's own text, which is a part of it. Cheap to clone.
+/// The parameters of one activation: the text that `run` gets, and each parameter's own text, which
+/// is a part of it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Parameters {
     text: Arc<str>,
@@ -30,12 +31,19 @@ struct Parameter {
 }
 
 impl Parameters {
-    /// Reads JSON text: an object, or an array in a sequence. Configuration names are taken out of an object, wherever they come from.
+    /// Reads JSON text: an object, or an array in a sequence. Configuration names are taken out of
+    /// an object, wherever they come from.
     ///
     /// # Errors
-    /// `invalid`: not JSON, or neither object nor array. `too-large`: more names than [`limits::PARAMETERS`].
+    /// `invalid`: not JSON, or neither object nor array. `too-large`: more names than
+    /// [`limits::PARAMETERS`].
     pub fn parse(json: &str) -> Result<Self> {
-        let not_json = |error: serde_json::Error| Error::invalid(format!("the parameters are not JSON: {error}"));
+        let not_json = |error: serde_json::Error| {
+            Error::invalid(format!(
+                "the parameters are not \
+            JSON: {error}"
+            ))
+        };
         match json.trim_ascii_start().as_bytes().first() {
             Some(b'[') => {
                 let array: &RawValue = serde_json::from_str(json).map_err(not_json)?;
@@ -44,12 +52,21 @@ impl Parameters {
             Some(b'{') => {
                 let mut by_name = Vec::new();
                 let mut reading = serde_json::Deserializer::from_str(json);
-                let read = Index { text: json, by_name: &mut by_name }.deserialize(&mut reading).and_then(|()| reading.end());
-                limits::check_count("names among the parameters", by_name.len(), limits::PARAMETERS)?;
+                let read = Index { text: json, by_name: &mut by_name }
+                    .deserialize(&mut reading)
+                    .and_then(|()| reading.end());
+                limits::check_count(
+                    "names among the parameters",
+                    by_name.len(),
+                    limits::PARAMETERS,
+                )?;
                 read.map_err(not_json)?;
                 Ok(Self::of(json, by_name))
             }
-            _ => Err(Error::invalid("the parameters are neither a JSON object nor an array; an object is `{\"name\": value}`")),
+            _ => Err(Error::invalid(
+                "the parameters are neither a JSON object nor an array; an \
+                object is `{\"name\": value}`",
+            )),
         }
     }
 
@@ -62,7 +79,12 @@ impl Parameters {
             Ok(text) => Self::parse(text),
             Err(error) => Err(Error::invalid(format!("the parameters are not JSON: {error}"))),
         });
-        let late = || Error::timeout("the parameters were not read before the time to answer was over");
+        let late = || {
+            Error::timeout(
+                "the parameters were not read before the time to answer was \
+            over",
+            )
+        };
         read.await.unwrap_or_else(|| Err(late()))
     }
 
@@ -121,7 +143,11 @@ impl Parameters {
     /// Bytes that they hold.
     pub fn bytes(&self) -> u64 {
         // A heap block is at least 16 bytes and has a word of its own.
-        let names: usize = self.by_name.iter().map(|parameter| size_of::<Parameter>() + parameter.name.len() + 24).sum();
+        let names: usize = self
+            .by_name
+            .iter()
+            .map(|parameter| size_of::<Parameter>() + parameter.name.len() + 24)
+            .sum();
         (self.text.len() + names) as u64
     }
 }
@@ -168,7 +194,9 @@ mod tests {
 
     #[test]
     fn each_parameter_is_its_part_of_the_text() {
-        let parameters = Parameters::parse(r#" {"b": null, "a\n": "x\ty", "é": [1, {"x": 2}], "b" : 1.50 } "#).unwrap();
+        let parameters =
+            Parameters::parse(r#" {"b": null, "a\n": "x\ty", "é": [1, {"x": 2}], "b" : 1.50 } "#)
+                .unwrap();
         assert_eq!(parameters.names().collect::<Vec<_>>(), ["a\n", "b", "é"]);
         assert_eq!(parameters.get("b"), Some("1.50"));
         assert_eq!(parameters.get("a\n"), Some(r#""x\ty""#));
@@ -178,7 +206,9 @@ mod tests {
 
     #[test]
     fn configuration_is_taken_out_of_the_text_too() {
-        let parameters = Parameters::parse(r#"{"z": [1],"TRITON_URL": "http://x", "KEYNET_X": {}, "a\"": 1}"#).unwrap();
+        let parameters =
+            Parameters::parse(r#"{"z": [1],"TRITON_URL": "http://x", "KEYNET_X": {}, "a\"": 1}"#)
+                .unwrap();
         assert_eq!(parameters.text(), r#"{"a\"":1,"z":[1]}"#);
         assert_eq!((parameters.get("z"), parameters.get("a\"")), (Some("[1]"), Some("1")));
         assert_eq!(Parameters::parse(r#"{"MODEL_NAME": 1}"#).unwrap().text(), "{}");
@@ -194,7 +224,10 @@ mod tests {
         assert_eq!(named(limits::PARAMETERS).unwrap().names().len(), limits::PARAMETERS);
         let value = "1,".repeat(8 << 20);
         let parameters = Parameters::parse(&format!("{{\"a\":[{value}1]}}")).unwrap();
-        assert_eq!(parameters.bytes() as usize, parameters.text().len() + size_of::<Parameter>() + 25);
+        assert_eq!(
+            parameters.bytes() as usize,
+            parameters.text().len() + size_of::<Parameter>() + 25
+        );
     }
 
     #[tokio::test]
@@ -202,7 +235,9 @@ mod tests {
         let json = format!("{{\"a\":[{}1]}}", "1,".repeat(30 << 20));
         let late = Parameters::read(json.into(), Some(Instant::now())).await.unwrap_err();
         assert_eq!(late.kind, ErrorKind::Timeout);
-        let short = Parameters::read(Bytes::from_static(b"{\"a\": 1}"), Some(Instant::now())).await.unwrap();
+        let short = Parameters::read(Bytes::from_static(b"{\"a\": 1}"), Some(Instant::now()))
+            .await
+            .unwrap();
         assert_eq!(short.get("a"), Some("1"));
         let error = Parameters::read(Bytes::from_static(b"{\"\xff\": 1}"), None).await.unwrap_err();
         assert!(error.kind == ErrorKind::Invalid && error.message.contains("not JSON"), "{error}");

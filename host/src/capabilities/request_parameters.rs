@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -12,18 +14,28 @@ use crate::quote::quoted;
 /// Reads a request's parameters; no text for none.
 ///
 /// # Errors
-/// `invalid`: not a JSON object of strings, numbers and booleans. `too-large`: [`limits::REQUEST_PARAMETERS`], or its text.
+/// `invalid`: not a JSON object of strings, numbers and booleans. `too-large`:
+/// [`limits::REQUEST_PARAMETERS`], or its text.
 pub(super) fn read(text: &str) -> Result<Map<String, Value>> {
     let mut found = Map::new();
     if text.is_empty() {
         return Ok(found);
     }
-    limits::check_count("bytes of request parameters", text.len(), limits::REQUEST_PARAMETERS_TEXT)?;
+    limits::check_count(
+        "bytes of request parameters",
+        text.len(),
+        limits::REQUEST_PARAMETERS_TEXT,
+    )?;
     let (mut refused, mut reading) = (None, serde_json::Deserializer::from_str(text));
-    let read = Parameters { found: &mut found, refused: &mut refused }.deserialize(&mut reading).and_then(|()| reading.end());
+    let read = Parameters { found: &mut found, refused: &mut refused }
+        .deserialize(&mut reading)
+        .and_then(|()| reading.end());
     match (refused, read) {
         (Some(refused), _) => Err(refused),
-        (None, Err(error)) => Err(Error::invalid(format!("the request's parameters are not a JSON object: {error}"))),
+        (None, Err(error)) => Err(Error::invalid(format!(
+            "the request's parameters are not a JSON \
+            object: {error}"
+        ))),
         (None, Ok(())) => Ok(found),
     }
 }
@@ -54,9 +66,18 @@ impl<'de> Visitor<'de> for Parameters<'_> {
             let refusal = match fields.next_value_seed(Scalar)? {
                 Some(value) => {
                     self.found.insert(name, value);
-                    limits::check_count("request parameters", self.found.len(), limits::REQUEST_PARAMETERS).err()
+                    limits::check_count(
+                        "request parameters",
+                        self.found.len(),
+                        limits::REQUEST_PARAMETERS,
+                    )
+                    .err()
                 }
-                None => Some(Error::invalid(format!("request parameter {} is not a string, number or boolean", quoted(&name)))),
+                None => Some(Error::invalid(format!(
+                    "request parameter {} is not a string, number \
+                    or boolean",
+                    quoted(&name)
+                ))),
             };
             if refusal.is_some() {
                 *self.refused = refusal;
@@ -140,11 +161,18 @@ mod tests {
     fn what_nests_or_is_nothing_is_refused_by_name() {
         for value in ["null", "[]", "[1, [2]]", "{}", r#"{"a": 1}"#] {
             let error = read(&format!(r#"{{"p": {value}, "q": 1}}"#)).unwrap_err();
-            assert_eq!(error.message, r#"request parameter "p" is not a string, number or boolean"#);
+            assert_eq!(
+                error.message,
+                r#"request parameter "p" is not a string, number or boolean"#
+            );
         }
         for text in ["1", "[]", "{", r#"{"a": 1} x"#, "null", r#"{"a": }"#] {
             let error = read(text).unwrap_err();
-            assert!(error.kind == ErrorKind::Invalid && error.message.contains("not a JSON object"), "{text}: {error}");
+            assert!(
+                error.kind == ErrorKind::Invalid && error.message.contains("not a JSON object"),
+                "{text}: \
+                {error}"
+            );
         }
     }
 
@@ -153,7 +181,14 @@ mod tests {
         let text = format!("{{{}\"z\":1}}", "\"a\":1,".repeat(10 << 20));
         let error = read(&text).unwrap_err();
         assert_eq!(error.kind, ErrorKind::TooLarge);
-        assert_eq!(error.message, format!("{} bytes of request parameters: there can be at most 65536", text.len()));
+        assert_eq!(
+            error.message,
+            format!(
+                "{} bytes of request parameters: there can be at most \
+            65536",
+                text.len()
+            )
+        );
         // Not JSON, and refused for its length: it was not looked at.
         assert_eq!(read(&"x".repeat(60 << 20)).unwrap_err().kind, ErrorKind::TooLarge);
         // Within the text's limit, but more than there can be.

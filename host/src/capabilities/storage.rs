@@ -14,7 +14,9 @@ use super::{Backend, CallContext, CallError};
 use crate::error::{Error, Result};
 use crate::inference::{Shape, Tensor};
 use crate::limits;
-use crate::object_storage::{self, ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions};
+use crate::object_storage::{
+    self, ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions,
+};
 use crate::policy::Grants;
 
 /// An object opened for reading; a resource of the guest.
@@ -30,7 +32,8 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Gives its place to another where it was finished or aborted: it needs no file and no connection any more.
+    /// Gives its place to another where it was finished or aborted: it needs no file and no
+    /// connection any more.
     fn settle(&mut self) {
         if !self.upload.is_open() {
             self.place = None;
@@ -65,15 +68,21 @@ impl StorageCtx {
         location.key().map(|key| policy_name(storage, location.bucket(), key.as_str()))
     }
 
-    /// What the guest is told of an object that it wrote: a URL that reads it only where it may read.
+    /// What the guest is told of an object that it wrote: a URL that reads it only where it may
+    /// read.
     fn stored(&self, storage: &ObjectStorage, stored: object_storage::Stored) -> wit::Stored {
-        let readable = Self::granted_name(storage, &stored.location).is_some_and(|name| self.grants.read.allows(&name));
+        let readable = Self::granted_name(storage, &stored.location)
+            .is_some_and(|name| self.grants.read.allows(&name));
         let url = if readable { stored.url.into() } else { String::new() };
         wit::Stored { location: stored.location.to_string(), url, etag: stored.etag }
     }
 
     /// The location that `call` reads.
-    fn readable(&self, call: &'static str, text: &str) -> Result<(Arc<ObjectStorage>, Location), CallError> {
+    fn readable(
+        &self,
+        call: &'static str,
+        text: &str,
+    ) -> Result<(Arc<ObjectStorage>, Location), CallError> {
         let (storage, location) = (self.backend(call)?, Location::parse(text)?);
         if let Some(name) = Self::granted_name(&storage, &location) {
             self.grants.read.check("reading", &name)?;
@@ -85,15 +94,16 @@ impl StorageCtx {
     fn upload_place(&self) -> Result<Arc<()>> {
         if Arc::strong_count(&self.uploads) > limits::UPLOADS {
             return Err(Error::too_large(format!(
-                "{} uploads are open, and an action may have no more at once: finish or abort one before the next",
+                "{} uploads are open, and an action may have no more at once: finish or abort one \
+                    before the next",
                 limits::UPLOADS
             )));
         }
         Ok(Arc::clone(&self.uploads))
     }
 
-    /// Bytes for the guest, and the memory that they hold until it has them. The vector is the store's own where nobody else holds it,
-    /// so that most reads are copied only into the guest.
+    /// Bytes for the guest, and the memory that they hold until it has them. The vector is the
+    /// store's own where nobody else holds it, so that most reads are copied only into the guest.
     fn lend(&self, read: object_storage::ReadBytes) -> Result<Vec<u8>> {
         let object_storage::ReadBytes { bytes, mut reservation } = read;
         if !bytes.is_unique() {
@@ -103,7 +113,11 @@ impl StorageCtx {
         Ok(bytes.into())
     }
 
-    async fn wait<T>(&self, call: &'static str, answer: impl Future<Output = Result<T>>) -> Result<T, CallError> {
+    async fn wait<T>(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T, CallError> {
         Ok(self.calls.meter.wait(call, answer).await??)
     }
 
@@ -117,16 +131,22 @@ impl StorageCtx {
     ) -> Result<wit::Stored, CallError> {
         let (storage, location) = self.writable(call, location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
-        let stored = storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
+        let stored =
+            storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
         let stored = self.wait(call, stored).await?;
         self.calls.meter.wrote(&stored.location);
         Ok(self.stored(&storage, stored))
     }
 
     /// The location that `call` writes: the one it names, or a new one.
-    fn writable(&self, call: &'static str, text: Option<&str>) -> Result<(Arc<ObjectStorage>, Location), CallError> {
+    fn writable(
+        &self,
+        call: &'static str,
+        text: Option<&str>,
+    ) -> Result<(Arc<ObjectStorage>, Location), CallError> {
         let storage = self.backend(call)?;
-        let location = text.map_or_else(|| Ok(Location::of(ObjectKey::new_random())), Location::parse)?;
+        let location =
+            text.map_or_else(|| Ok(Location::of(ObjectKey::new_random())), Location::parse)?;
         if let Some(name) = Self::granted_name(&storage, &location) {
             self.grants.write.check("writing", &name)?;
         }
@@ -143,7 +163,11 @@ pub struct StorageView<'a> {
 }
 
 impl wit::Host for StorageView<'_> {
-    async fn get(&mut self, location: String, if_none_match: Option<String>) -> Result<Vec<u8>, CallError> {
+    async fn get(
+        &mut self,
+        location: String,
+        if_none_match: Option<String>,
+    ) -> Result<Vec<u8>, CallError> {
         let (storage, location) = self.ctx.readable("storage.get", &location)?;
         let read = storage.get(&location, if_none_match, &self.ctx.calls.budget);
         let read = self.ctx.wait("storage.get", read).await?;
@@ -153,14 +177,19 @@ impl wit::Host for StorageView<'_> {
     async fn open(&mut self, location: String) -> Result<Resource<OpenObject>, CallError> {
         let (storage, location) = self.ctx.readable("storage.open", &location)?;
         let mut place = Place::take(self.ctx.calls.memory(), "an open object")?;
-        let object = self.ctx.wait("storage.open", storage.open(&location, &self.ctx.calls.budget)).await?;
+        let object =
+            self.ctx.wait("storage.open", storage.open(&location, &self.ctx.calls.budget)).await?;
         place.grow(object.text_bytes(), "an open object")?;
         Ok(self.table.push(place.holds(object))?)
     }
 
     async fn head(&mut self, location: String) -> Result<wit::ObjectInfo, CallError> {
         let (storage, location) = self.ctx.readable("storage.head", &location)?;
-        Ok(self.ctx.wait("storage.head", storage.head(&location, &self.ctx.calls.budget)).await?.into())
+        Ok(self
+            .ctx
+            .wait("storage.head", storage.head(&location, &self.ctx.calls.budget))
+            .await?
+            .into())
     }
 
     async fn put(
@@ -184,11 +213,18 @@ impl wit::Host for StorageView<'_> {
         content_type: Option<String>,
     ) -> Result<wit::Stored, CallError> {
         let bytes = self.table.get(&tensor)?.data().clone();
-        self.ctx.put("storage.put-tensor", bytes, location, content_type, PutConditions::default()).await
+        self.ctx
+            .put("storage.put-tensor", bytes, location, content_type, PutConditions::default())
+            .await
     }
 
-    async fn create_upload(&mut self, location: Option<String>, content_type: Option<String>) -> Result<Resource<OpenUpload>, CallError> {
-        let (storage, location) = self.ctx.writable("storage.create-upload", location.as_deref())?;
+    async fn create_upload(
+        &mut self,
+        location: Option<String>,
+        content_type: Option<String>,
+    ) -> Result<Resource<OpenUpload>, CallError> {
+        let (storage, location) =
+            self.ctx.writable("storage.create-upload", location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
         let open = self.ctx.upload_place()?;
         let mut place = Place::take(self.ctx.calls.memory(), "an upload")?;
@@ -198,10 +234,17 @@ impl wit::Host for StorageView<'_> {
         Ok(self.table.push(place.holds(Upload { upload, place: Some(open) }))?)
     }
 
-    async fn presign(&mut self, location: String, ttl_seconds: Option<u32>) -> Result<String, CallError> {
+    async fn presign(
+        &mut self,
+        location: String,
+        ttl_seconds: Option<u32>,
+    ) -> Result<String, CallError> {
         let (storage, location) = self.ctx.readable("storage.presign", &location)?;
         let ttl = ttl_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        let url = self.ctx.wait("storage.presign", storage.presign(&location, ttl, &self.ctx.calls.budget)).await?;
+        let url = self
+            .ctx
+            .wait("storage.presign", storage.presign(&location, ttl, &self.ctx.calls.budget))
+            .await?;
         Ok(url.into())
     }
 
@@ -219,16 +262,29 @@ impl wit::Host for StorageView<'_> {
         Ok(wit::WriteGrant { location: grant.location.to_string(), url: grant.url.into() })
     }
 
-    async fn list(&mut self, prefix: String, cursor: Option<String>) -> Result<wit::Page, CallError> {
+    async fn list(
+        &mut self,
+        prefix: String,
+        cursor: Option<String>,
+    ) -> Result<wit::Page, CallError> {
         let storage = self.ctx.backend("storage.list")?;
         let prefix = Prefix::parse(&prefix)?;
-        let listed = granted_listing::list(&storage, &self.ctx.grants.read, &prefix, cursor.as_deref(), &self.ctx.calls.budget);
+        let listed = granted_listing::list(
+            &storage,
+            &self.ctx.grants.read,
+            &prefix,
+            cursor.as_deref(),
+            &self.ctx.calls.budget,
+        );
         let page = self.ctx.wait("storage.list", listed).await?;
         // The same once more, as the guest's types.
         let mut lent = page.reservation;
         lent.resize(lent.bytes().saturating_mul(2), "a listing")?;
         self.ctx.calls.meter.lend(lent);
-        Ok(wit::Page { objects: page.objects.into_iter().map(Into::into).collect(), next: page.next })
+        Ok(wit::Page {
+            objects: page.objects.into_iter().map(Into::into).collect(),
+            next: page.next,
+        })
     }
 
     async fn delete(&mut self, location: String) -> Result<(), CallError> {
@@ -250,7 +306,12 @@ impl wit::HostObject for StorageView<'_> {
         Ok(self.table.get(&object)?.etag().map(str::to_owned))
     }
 
-    async fn read(&mut self, object: Resource<OpenObject>, offset: u64, length: u64) -> Result<Vec<u8>, CallError> {
+    async fn read(
+        &mut self,
+        object: Resource<OpenObject>,
+        offset: u64,
+        length: u64,
+    ) -> Result<Vec<u8>, CallError> {
         let object = self.table.get(&object)?;
         let read = object.read(offset, length, &self.ctx.calls.budget);
         let read = self.ctx.wait("storage.object.read", read).await?;
@@ -270,7 +331,8 @@ impl wit::HostObject for StorageView<'_> {
         let read = object.read(0, object.size(), &self.ctx.calls.budget);
         let read = self.ctx.wait("storage.object.to-tensor", read).await?;
         let deadline = self.ctx.calls.budget.deadline;
-        let tensor = Tensor::check(data_type.into(), shape, read.bytes, read.reservation, deadline).await?;
+        let tensor =
+            Tensor::check(data_type.into(), shape, read.bytes, read.reservation, deadline).await?;
         Ok(self.table.push(place.holds(tensor))?)
     }
 
@@ -282,12 +344,19 @@ impl wit::HostObject for StorageView<'_> {
 }
 
 impl wit::HostUpload for StorageView<'_> {
-    async fn write(&mut self, upload: Resource<OpenUpload>, data: Vec<u8>) -> Result<(), CallError> {
+    async fn write(
+        &mut self,
+        upload: Resource<OpenUpload>,
+        data: Vec<u8>,
+    ) -> Result<(), CallError> {
         let calls = self.ctx.calls.clone();
         calls.meter.allow("storage.upload.write")?;
         let _held = calls.memory().reserve(data.len() as u64, "a part of an upload")?;
         let open = self.table.get_mut(&upload)?;
-        let written = calls.meter.wait("storage.upload.write", open.upload.write(data.into(), &calls.budget)).await?;
+        let written = calls
+            .meter
+            .wait("storage.upload.write", open.upload.write(data.into(), &calls.budget))
+            .await?;
         open.settle();
         Ok(written?)
     }
@@ -295,7 +364,8 @@ impl wit::HostUpload for StorageView<'_> {
     async fn finish(&mut self, upload: Resource<OpenUpload>) -> Result<wit::Stored, CallError> {
         let (calls, storage) = (self.ctx.calls.clone(), self.ctx.backend("storage.upload.finish")?);
         let open = self.table.get_mut(&upload)?;
-        let stored = calls.meter.wait("storage.upload.finish", open.upload.finish(&calls.budget)).await?;
+        let stored =
+            calls.meter.wait("storage.upload.finish", open.upload.finish(&calls.budget)).await?;
         open.settle();
         let stored = stored?;
         calls.meter.wrote(&stored.location);
@@ -305,7 +375,8 @@ impl wit::HostUpload for StorageView<'_> {
     async fn abort(&mut self, upload: Resource<OpenUpload>) -> Result<(), CallError> {
         let calls = self.ctx.calls.clone();
         let open = self.table.get_mut(&upload)?;
-        let aborted = calls.meter.wait("storage.upload.abort", open.upload.abort(&calls.budget)).await?;
+        let aborted =
+            calls.meter.wait("storage.upload.abort", open.upload.abort(&calls.budget)).await?;
         open.settle();
         Ok(aborted?)
     }
@@ -339,6 +410,9 @@ impl HasData for HasStorage {
 ///
 /// # Errors
 /// It is there already.
-pub fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> StorageView<'_>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> StorageView<'_>,
+) -> wasmtime::Result<()> {
     wit::add_to_linker::<T, HasStorage>(linker, view)
 }

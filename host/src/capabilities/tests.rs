@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use wasmtime::component::{Resource, ResourceTable};
 
-use super::bindings::keynet::inference::storage::{self as storage_wit, Host as _, HostObject as _, HostUpload as _};
+use super::bindings::keynet::inference::storage::{
+    self as storage_wit, Host as _, HostObject as _, HostUpload as _,
+};
 use super::bindings::keynet::inference::triton_predict::{self as wit, Host as _, HostTensor as _};
 use super::bindings::keynet::inference::types;
 use super::held::HANDLE;
@@ -17,7 +19,9 @@ use crate::error::{Error, ErrorKind};
 use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
 use crate::limits;
 use crate::object_storage::ObjectStorage;
-use crate::object_storage::embedded::{DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore};
+use crate::object_storage::embedded::{
+    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore,
+};
 use crate::policy::{Ask, Policy};
 
 const MIB: u64 = 1 << 20;
@@ -42,10 +46,16 @@ impl Activation {
             public_url: Some(DEFAULT_PUBLIC_URL.parse().unwrap()),
             internal_url: None,
         });
-        let storage = Arc::new(ObjectStorage::new(store.unwrap().bucket(), crate::object_storage::StorageLimits::default()));
+        let storage = Arc::new(ObjectStorage::new(
+            store.unwrap().bucket(),
+            crate::object_storage::StorageLimits::default(),
+        ));
         let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/models");
         let models = Arc::new(EmbeddedInference::open(&models, EmbeddedLimits::default()).unwrap());
-        let (grants, calls) = (Arc::new(Policy::local().grants(&Ask::default())), CallContext::with_memory(memory, Meter::default()));
+        let (grants, calls) = (
+            Arc::new(Policy::local().grants(&Ask::default())),
+            CallContext::with_memory(memory, Meter::default()),
+        );
         Self {
             memory: calls.memory().clone(),
             meter: calls.meter.clone(),
@@ -69,7 +79,10 @@ impl Activation {
     }
 
     async fn put(&mut self, location: &str, bytes: usize) {
-        self.storage().put(vec![7; bytes], Some(location.to_owned()), None, None, None).await.unwrap();
+        self.storage()
+            .put(vec![7; bytes], Some(location.to_owned()), None, None, None)
+            .await
+            .unwrap();
     }
 }
 
@@ -79,7 +92,13 @@ fn borrowed<T: 'static>(resource: &Resource<T>) -> Resource<T> {
 }
 
 fn request(inputs: Vec<wit::Input>) -> wit::Request {
-    wit::Request { model: "linear".to_owned(), inputs, outputs: Vec::new(), timeout_ms: None, parameters: String::new() }
+    wit::Request {
+        model: "linear".to_owned(),
+        inputs,
+        outputs: Vec::new(),
+        timeout_ms: None,
+        parameters: String::new(),
+    }
 }
 
 #[track_caller]
@@ -116,11 +135,15 @@ async fn a_part_of_an_object_is_counted_until_the_guest_has_it() {
     let object = activation.storage().open("a".to_owned()).await.unwrap();
     let open = activation.memory.used();
     assert!((HANDLE + 1..HANDLE + 200).contains(&open), "{open}");
-    assert_eq!(activation.storage().read(borrowed(&object), 0, 30 << 20).await.unwrap().len(), 30 << 20);
+    assert_eq!(
+        activation.storage().read(borrowed(&object), 0, 30 << 20).await.unwrap().len(),
+        30 << 20
+    );
     assert_eq!(activation.memory.used(), open + 30 * MIB);
     activation.meter.lowered();
     let data_type = wit::DataType::Uint8;
-    let tensor = activation.storage().to_tensor(borrowed(&object), data_type, vec![40 << 20]).await.unwrap();
+    let tensor =
+        activation.storage().to_tensor(borrowed(&object), data_type, vec![40 << 20]).await.unwrap();
     assert_eq!(activation.memory.used(), open + HANDLE + 40 * MIB);
     activation.triton().drop(tensor).unwrap();
     storage_wit::HostObject::drop(&mut activation.storage(), object).unwrap();
@@ -144,7 +167,8 @@ async fn a_copy_of_a_tensor_is_counted_until_the_guest_has_it() {
 #[tokio::test]
 async fn tensors_without_elements_are_counted_too() {
     let mut activation = Activation::with(100 * HANDLE);
-    let absurd = refused(activation.triton().create(wit::DataType::Uint8, vec![1; 60 << 17], vec![0]).await);
+    let absurd =
+        refused(activation.triton().create(wit::DataType::Uint8, vec![1; 60 << 17], vec![0]).await);
     assert!(absurd.kind == ErrorKind::Invalid && absurd.message.contains("dimensions"), "{absurd}");
     let mut tensors = Vec::new();
     let refusal = loop {
@@ -161,9 +185,12 @@ async fn the_ninth_open_upload_is_refused_and_a_finished_one_makes_room() {
     let mut activation = Activation::with(64 * MIB);
     let mut uploads = Vec::new();
     for number in 0..limits::UPLOADS {
-        uploads.push(activation.storage().create_upload(Some(format!("u/{number}")), None).await.unwrap());
+        uploads.push(
+            activation.storage().create_upload(Some(format!("u/{number}")), None).await.unwrap(),
+        );
     }
-    let refusal = refused(activation.storage().create_upload(Some("u/ninth".to_owned()), None).await);
+    let refusal =
+        refused(activation.storage().create_upload(Some("u/ninth".to_owned()), None).await);
     assert_eq!(refusal.kind, ErrorKind::TooLarge);
     assert!(refusal.message.starts_with("8 uploads are open"), "{refusal}");
     activation.storage().finish(borrowed(&uploads[0])).await.unwrap();
@@ -196,7 +223,10 @@ async fn what_is_known_of_a_model_is_counted_until_the_guest_has_it() {
     let mut activation = Activation::with(MIB);
     let metadata = activation.triton().metadata("linear".to_owned()).await.unwrap();
     let infos = metadata.inputs.len() + metadata.outputs.len();
-    assert!(activation.memory.used() as usize > infos * size_of::<wit::TensorInfo>() + metadata.name.len());
+    assert!(
+        activation.memory.used() as usize
+            > infos * size_of::<wit::TensorInfo>() + metadata.name.len()
+    );
     activation.meter.lowered();
     assert_eq!(activation.memory.used(), 0);
 }
@@ -204,11 +234,16 @@ async fn what_is_known_of_a_model_is_counted_until_the_guest_has_it() {
 #[tokio::test]
 async fn a_stream_is_counted_with_its_request_while_it_is_open() {
     let mut activation = Activation::with(64 * MIB);
-    let tensor = activation.triton().create(wit::DataType::Fp32, vec![1, 3], vec![0; 12]).await.unwrap();
+    let tensor =
+        activation.triton().create(wit::DataType::Fp32, vec![1, 3], vec![0; 12]).await.unwrap();
     let before = activation.memory.used();
     let input = wit::Input { name: "x".to_owned(), tensor: borrowed(&tensor) };
     let stream = activation.triton().predict_stream(request(vec![input])).await.unwrap();
-    assert!(activation.memory.used() >= before + HANDLE + (16 << 10), "{}", activation.memory.used() - before);
+    assert!(
+        activation.memory.used() >= before + HANDLE + (16 << 10),
+        "{}",
+        activation.memory.used() - before
+    );
     wit::HostPredictionStream::drop(&mut activation.triton(), stream).unwrap();
     assert_eq!(activation.memory.used(), before);
 }
@@ -227,7 +262,10 @@ async fn a_page_of_a_listing_is_counted_until_the_guest_has_it() {
     activation.meter.lowered();
     assert_eq!(activation.memory.used(), 0);
     let cursor = Some("61".repeat(30 << 20));
-    assert_eq!(refused(activation.storage().list(String::new(), cursor).await).kind, ErrorKind::Invalid);
+    assert_eq!(
+        refused(activation.storage().list(String::new(), cursor).await).kind,
+        ErrorKind::Invalid
+    );
 }
 
 #[tokio::test]
@@ -247,17 +285,31 @@ async fn a_request_is_counted_while_it_is_asked() {
         request((0..names).map(input).collect())
     };
     let before = activation.memory.used();
-    assert_eq!(refused(activation.triton().predict(named(1000, 100)).await).kind, ErrorKind::Invalid);
+    assert_eq!(
+        refused(activation.triton().predict(named(1000, 100)).await).kind,
+        ErrorKind::Invalid
+    );
     assert!(activation.memory.peak() > before + 1000 * 1100, "{}", activation.memory.peak());
     assert_eq!(activation.memory.used(), before);
 
-    let many = refused(activation.triton().predict(named(limits::TENSORS_OF_A_REQUEST + 1, 0)).await);
+    let many =
+        refused(activation.triton().predict(named(limits::TENSORS_OF_A_REQUEST + 1, 0)).await);
     assert_eq!(many.message, "1025 inputs in one request: there can be at most 1024");
     let long = refused(activation.triton().predict(named(1, limits::TENSOR_NAME + 1)).await);
     assert!(long.message.contains("the name of an input is longer"), "{long}");
-    let outputs = |names: usize, bytes: usize| wit::Request { outputs: vec!["o".repeat(bytes); names], ..request(Vec::new()) };
-    assert_eq!(refused(activation.triton().predict(outputs(limits::TENSORS_OF_A_REQUEST + 1, 0)).await).kind, ErrorKind::TooLarge);
-    assert_eq!(refused(activation.triton().predict(outputs(1, limits::TENSOR_NAME + 1)).await).kind, ErrorKind::Invalid);
+    let outputs = |names: usize, bytes: usize| wit::Request {
+        outputs: vec!["o".repeat(bytes); names],
+        ..request(Vec::new())
+    };
+    assert_eq!(
+        refused(activation.triton().predict(outputs(limits::TENSORS_OF_A_REQUEST + 1, 0)).await)
+            .kind,
+        ErrorKind::TooLarge
+    );
+    assert_eq!(
+        refused(activation.triton().predict(outputs(1, limits::TENSOR_NAME + 1)).await).kind,
+        ErrorKind::Invalid
+    );
     let parameters = wit::Request { parameters: " ".repeat(60 << 20), ..request(Vec::new()) };
     assert_eq!(refused(activation.triton().predict(parameters).await).kind, ErrorKind::TooLarge);
 }
@@ -267,7 +319,11 @@ async fn the_requests_of_a_predict_many_are_counted_together() {
     let mut activation = Activation::with(16 * MIB);
     let tensor = activation.tensor(4).await.unwrap();
     let many = |requests: usize| {
-        let inputs = || (0..100).map(|_| wit::Input { name: String::new(), tensor: borrowed(&tensor) }).collect();
+        let inputs = || {
+            (0..100)
+                .map(|_| wit::Input { name: String::new(), tensor: borrowed(&tensor) })
+                .collect()
+        };
         (0..requests).map(|_| request(inputs())).collect::<Vec<_>>()
     };
     let kinds = async |activation: &mut Activation, requests| {
@@ -286,7 +342,8 @@ async fn the_requests_of_a_predict_many_are_counted_together() {
 #[tokio::test]
 async fn outputs_that_find_no_room_leave_nothing_behind() {
     let mut activation = Activation::with(64 * MIB);
-    let tensor = activation.triton().create(wit::DataType::Fp32, vec![1, 3], vec![0; 12]).await.unwrap();
+    let tensor =
+        activation.triton().create(wit::DataType::Fp32, vec![1, 3], vec![0; 12]).await.unwrap();
     activation.table.set_max_capacity(1);
     let before = activation.memory.used();
     let input = wit::Input { name: "x".to_owned(), tensor: borrowed(&tensor) };
@@ -300,6 +357,9 @@ async fn outputs_that_find_no_room_leave_nothing_behind() {
 fn messages_are_cut_on_both_ways() {
     let to_guest = types::Error::from(Error::invalid("x".repeat(60 << 20)));
     assert!(to_guest.message.len() < limits::MESSAGE_TO_GUEST + 40);
-    let of_guest = Error::from(types::Error { kind: types::ErrorKind::Internal, message: "x".repeat(60 << 20) });
+    let of_guest = Error::from(types::Error {
+        kind: types::ErrorKind::Internal,
+        message: "x".repeat(60 << 20),
+    });
     assert!(of_guest.message.len() < limits::MESSAGE_OF_GUEST + 40);
 }

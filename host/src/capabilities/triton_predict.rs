@@ -12,14 +12,19 @@ use super::held::{Held, Place};
 use super::{Backend, CallContext, CallError, request_parameters, to_guest};
 use crate::budget::CallBudget;
 use crate::error::Error;
-use crate::inference::{DataType, InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor, Shape, Tensor, TensorInfo};
+use crate::inference::{
+    DataType, InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor, Shape,
+    Tensor, TensorInfo,
+};
 use crate::limits;
 use crate::policy::Grants;
 
-/// Bytes that a request is counted as besides its texts and tensors: its parameters, and what a backend needs to ask it.
+/// Bytes that a request is counted as besides its texts and tensors: its parameters, and what a
+/// backend needs to ask it.
 const REQUEST: u64 = 16 << 10;
 
-/// Bytes that an input or a named output of a request is counted as besides its name: here, and in a backend's own terms.
+/// Bytes that an input or a named output of a request is counted as besides its name: here, and in
+/// a backend's own terms.
 const TENSOR_OF_A_REQUEST: u64 = 1024;
 
 /// A tensor; a resource of the guest.
@@ -37,8 +42,14 @@ pub struct TritonPredictCtx {
 }
 
 impl TritonPredictCtx {
-    /// Asks `backend` about the models that `grants` names; `default_model` is asked where a request names none.
-    pub fn new(backend: Backend<dyn InferenceBackend>, default_model: Option<Arc<str>>, grants: Arc<Grants>, calls: CallContext) -> Self {
+    /// Asks `backend` about the models that `grants` names; `default_model` is asked where a
+    /// request names none.
+    pub fn new(
+        backend: Backend<dyn InferenceBackend>,
+        default_model: Option<Arc<str>>,
+        grants: Arc<Grants>,
+        calls: CallContext,
+    ) -> Self {
         Self { backend, default_model, grants, calls }
     }
 
@@ -50,7 +61,10 @@ impl TritonPredictCtx {
         let name = match (named, &self.default_model) {
             ("", Some(default)) => default,
             ("", None) => {
-                return Err(Error::invalid("no model is named, and MODEL_NAME is not set: name one in the request, or set MODEL_NAME"));
+                return Err(Error::invalid(
+                    "no model is named, and MODEL_NAME is not set: name one \
+                    in the request, or set MODEL_NAME",
+                ));
             }
             _ => named,
         };
@@ -78,13 +92,16 @@ impl TritonPredictView<'_> {
     fn request(&self, request: wit::Request) -> Result<(InferenceRequest, CallBudget), CallError> {
         check(&request)?;
         let model = self.ctx.model(&request.model)?;
-        let inputs = request
-            .inputs
-            .into_iter()
-            .map(|input| Ok(NamedTensor { name: input.name, tensor: Tensor::clone(self.table.get(&input.tensor)?) }));
+        let inputs = request.inputs.into_iter().map(|input| {
+            Ok(NamedTensor {
+                name: input.name,
+                tensor: Tensor::clone(self.table.get(&input.tensor)?),
+            })
+        });
         let mut budget = self.ctx.calls.budget.clone();
         if let Some(milliseconds) = request.timeout_ms {
-            let asked = std::time::Instant::now() + std::time::Duration::from_millis(milliseconds.into());
+            let asked =
+                std::time::Instant::now() + std::time::Duration::from_millis(milliseconds.into());
             budget.deadline = budget.deadline.min(asked);
         }
         let request = InferenceRequest {
@@ -119,10 +136,17 @@ impl TritonPredictView<'_> {
     }
 
     /// A copy of `length` bytes from byte `offset` on of a tensor's data, for the guest.
-    fn copy(&self, tensor: &Resource<OpenTensor>, offset: u64, length: u64, what: &str) -> wasmtime::Result<Vec<u8>> {
+    fn copy(
+        &self,
+        tensor: &Resource<OpenTensor>,
+        offset: u64,
+        length: u64,
+        what: &str,
+    ) -> wasmtime::Result<Vec<u8>> {
         let data = self.table.get(tensor)?.data();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
-        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(data.len());
+        let end =
+            start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(data.len());
         self.ctx.calls.lend(end - start, what)?;
         Ok(data.get(start..end).unwrap_or_default().to_vec())
     }
@@ -131,14 +155,32 @@ impl TritonPredictView<'_> {
 /// Checks how much a request is, before any of it is unfolded.
 ///
 /// # Errors
-/// `invalid`: a name that is too long. `too-large`: too many inputs or outputs, or too long parameters.
+/// `invalid`: a name that is too long. `too-large`: too many inputs or outputs, or too long
+/// parameters.
 fn check(request: &wit::Request) -> Result<(), Error> {
     limits::check("the model", &request.model, limits::MODEL)?;
-    limits::check_count("inputs in one request", request.inputs.len(), limits::TENSORS_OF_A_REQUEST)?;
-    limits::check_count("outputs in one request", request.outputs.len(), limits::TENSORS_OF_A_REQUEST)?;
-    limits::check_count("bytes of request parameters", request.parameters.len(), limits::REQUEST_PARAMETERS_TEXT)?;
-    request.inputs.iter().try_for_each(|input| limits::check("the name of an input", &input.name, limits::TENSOR_NAME))?;
-    request.outputs.iter().try_for_each(|name| limits::check("the name of an output", name, limits::TENSOR_NAME))
+    limits::check_count(
+        "inputs in one request",
+        request.inputs.len(),
+        limits::TENSORS_OF_A_REQUEST,
+    )?;
+    limits::check_count(
+        "outputs in one request",
+        request.outputs.len(),
+        limits::TENSORS_OF_A_REQUEST,
+    )?;
+    limits::check_count(
+        "bytes of request parameters",
+        request.parameters.len(),
+        limits::REQUEST_PARAMETERS_TEXT,
+    )?;
+    request.inputs.iter().try_for_each(|input| {
+        limits::check("the name of an input", &input.name, limits::TENSOR_NAME)
+    })?;
+    request
+        .outputs
+        .iter()
+        .try_for_each(|name| limits::check("the name of an output", name, limits::TENSOR_NAME))
 }
 
 /// Bytes that a request holds while it is asked.
@@ -151,8 +193,13 @@ fn held(request: &wit::Request) -> u64 {
 /// Bytes of what is known of a model.
 fn size_of_metadata(metadata: &ModelMetadata) -> usize {
     let tensors = metadata.inputs.iter().chain(&metadata.outputs);
-    let tensors: usize = tensors.map(|info| size_of::<wit::TensorInfo>() + info.name.len() + size_of_val(info.shape.as_slice())).sum();
-    let versions: usize = metadata.versions.iter().map(|version| size_of::<String>() + version.len()).sum();
+    let tensors: usize = tensors
+        .map(|info| {
+            size_of::<wit::TensorInfo>() + info.name.len() + size_of_val(info.shape.as_slice())
+        })
+        .sum();
+    let versions: usize =
+        metadata.versions.iter().map(|version| size_of::<String>() + version.len()).sum();
     metadata.name.len() + metadata.platform.len() + versions + tensors
 }
 
@@ -163,46 +210,74 @@ impl wit::Host for TritonPredictView<'_> {
         let _held = self.ctx.calls.memory().reserve(held(&request), "a request")?;
         let (request, budget) = self.request(request)?;
         let backend = self.ctx.backend()?;
-        let answer = self.ctx.calls.meter.wait("triton-predict.predict", backend.predict(request, &budget)).await??;
+        let answer = self
+            .ctx
+            .calls
+            .meter
+            .wait("triton-predict.predict", backend.predict(request, &budget))
+            .await??;
         self.outputs(answer)
     }
 
-    async fn predict_many(&mut self, requests: Vec<wit::Request>) -> wasmtime::Result<Vec<Result<Vec<wit::Output>, types::Error>>> {
+    async fn predict_many(
+        &mut self,
+        requests: Vec<wit::Request>,
+    ) -> wasmtime::Result<Vec<Result<Vec<wit::Output>, types::Error>>> {
         let asked = requests.len();
         self.ctx.calls.meter.allow("triton-predict.predict-many")?;
         let room = match asked <= limits::REQUESTS {
             true => {
                 // Each of the others is refused by itself, before it is unfolded.
-                let asked = requests.iter().filter(|request| check(request).is_ok()).map(held).sum();
+                let asked =
+                    requests.iter().filter(|request| check(request).is_ok()).map(held).sum();
                 self.ctx.calls.memory().reserve(asked, "the requests of one predict-many")
             }
-            false => Err(Error::too_large(format!("{asked} requests in one predict-many: at most {} may go at once", limits::REQUESTS))),
+            false => Err(Error::too_large(format!(
+                "{asked} requests in one predict-many: at most \
+                {} may go at once",
+                limits::REQUESTS
+            ))),
         };
         let _held = match room {
             Ok(held) => held,
             Err(refused) => {
-                let each = size_of::<Result<Vec<wit::Output>, types::Error>>() + refused.message.len();
-                self.ctx.calls.lend(asked.saturating_mul(each), "the answers of one predict-many")?;
+                let each =
+                    size_of::<Result<Vec<wit::Output>, types::Error>>() + refused.message.len();
+                self.ctx
+                    .calls
+                    .lend(asked.saturating_mul(each), "the answers of one predict-many")?;
                 return Ok((0..asked).map(|_| Err(refused.clone().into())).collect());
             }
         };
         let mut answers = Vec::with_capacity(asked);
         for request in requests {
-            let prepared = self.request(request).and_then(|(request, budget)| Ok((self.ctx.backend()?, request, budget)));
+            let prepared = self
+                .request(request)
+                .and_then(|(request, budget)| Ok((self.ctx.backend()?, request, budget)));
             answers.push(async {
                 let (backend, request, budget) = prepared?;
                 Ok::<_, CallError>(backend.predict(request, &budget).await?)
             });
         }
-        let answers = self.ctx.calls.meter.wait("triton-predict.predict-many", futures::future::join_all(answers)).await?;
-        let to_guest = |answer: Result<Vec<NamedTensor>, CallError>| match answer.and_then(|outputs| self.outputs(outputs)) {
+        let answers = self
+            .ctx
+            .calls
+            .meter
+            .wait("triton-predict.predict-many", futures::future::join_all(answers))
+            .await?;
+        let to_guest = |answer: Result<Vec<NamedTensor>, CallError>| match answer
+            .and_then(|outputs| self.outputs(outputs))
+        {
             Ok(outputs) => Ok(Ok(outputs)),
             Err(error) => to_guest(error).map(Err),
         };
         answers.into_iter().map(to_guest).collect()
     }
 
-    async fn predict_stream(&mut self, request: wit::Request) -> Result<Resource<OpenStream>, CallError> {
+    async fn predict_stream(
+        &mut self,
+        request: wit::Request,
+    ) -> Result<Resource<OpenStream>, CallError> {
         self.ctx.calls.meter.allow("triton-predict.predict-stream")?;
         check(&request)?;
         // The backend keeps the request as long as the stream is open.
@@ -210,7 +285,12 @@ impl wit::Host for TritonPredictView<'_> {
         place.grow(held(&request), "a prediction stream")?;
         let (request, budget) = self.request(request)?;
         let backend = self.ctx.backend()?;
-        let answers = self.ctx.calls.meter.wait("triton-predict.predict-stream", backend.predict_stream(request, &budget)).await??;
+        let answers = self
+            .ctx
+            .calls
+            .meter
+            .wait("triton-predict.predict-stream", backend.predict_stream(request, &budget))
+            .await??;
         Ok(self.table.push(place.holds(PredictionStream { answers: Some(answers) }))?)
     }
 
@@ -219,7 +299,10 @@ impl wit::Host for TritonPredictView<'_> {
         let model = self.ctx.model(&model)?;
         let backend = self.ctx.backend()?;
         let calls = &self.ctx.calls;
-        let metadata = calls.meter.wait("triton-predict.metadata", backend.metadata(&model, &calls.budget)).await??;
+        let metadata = calls
+            .meter
+            .wait("triton-predict.metadata", backend.metadata(&model, &calls.budget))
+            .await??;
         calls.lend(size_of_metadata(&metadata), "what is known of a model")?;
         Ok(wit::ModelMetadata {
             name: metadata.name,
@@ -232,12 +315,24 @@ impl wit::Host for TritonPredictView<'_> {
 }
 
 impl wit::HostTensor for TritonPredictView<'_> {
-    async fn create(&mut self, data_type: wit::DataType, shape: Vec<i64>, data: Vec<u8>) -> Result<Resource<OpenTensor>, CallError> {
+    async fn create(
+        &mut self,
+        data_type: wit::DataType,
+        shape: Vec<i64>,
+        data: Vec<u8>,
+    ) -> Result<Resource<OpenTensor>, CallError> {
         let calls = &self.ctx.calls;
         calls.meter.allow("triton-predict.tensor.create")?;
         let reservation = calls.memory().reserve(data.len() as u64, "a tensor")?;
         let shape = Shape::new(shape)?;
-        let tensor = Tensor::check(data_type.into(), shape, Bytes::from(data), reservation, calls.budget.deadline).await?;
+        let tensor = Tensor::check(
+            data_type.into(),
+            shape,
+            Bytes::from(data),
+            reservation,
+            calls.budget.deadline,
+        )
+        .await?;
         self.tensor(tensor)
     }
 
@@ -258,7 +353,12 @@ impl wit::HostTensor for TritonPredictView<'_> {
         self.copy(&tensor, 0, u64::MAX, "a copy of a tensor")
     }
 
-    fn read(&mut self, tensor: Resource<OpenTensor>, offset: u64, length: u64) -> wasmtime::Result<Vec<u8>> {
+    fn read(
+        &mut self,
+        tensor: Resource<OpenTensor>,
+        offset: u64,
+        length: u64,
+    ) -> wasmtime::Result<Vec<u8>> {
         self.ctx.calls.meter.allow("triton-predict.tensor.read")?;
         self.copy(&tensor, offset, length, "a copy of a part of a tensor")
     }
@@ -271,10 +371,19 @@ impl wit::HostTensor for TritonPredictView<'_> {
 }
 
 impl wit::HostPredictionStream for TritonPredictView<'_> {
-    async fn next(&mut self, stream: Resource<OpenStream>) -> Result<Option<Vec<wit::Output>>, CallError> {
+    async fn next(
+        &mut self,
+        stream: Resource<OpenStream>,
+    ) -> Result<Option<Vec<wit::Output>>, CallError> {
         let stream = self.table.get_mut(&stream)?;
         let next = match &mut stream.answers {
-            Some(answers) => self.ctx.calls.meter.wait("triton-predict.prediction-stream.next", answers.next()).await?,
+            Some(answers) => {
+                self.ctx
+                    .calls
+                    .meter
+                    .wait("triton-predict.prediction-stream.next", answers.next())
+                    .await?
+            }
             None => None,
         };
         if !matches!(next, Some(Ok(_))) {
@@ -312,7 +421,9 @@ macro_rules! same_data_types {
     };
 }
 
-same_data_types!(Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Bf16, Fp32, Fp64, Bytes);
+same_data_types!(
+    Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp16, Bf16, Fp32, Fp64, Bytes
+);
 
 struct HasTritonPredict;
 
@@ -324,6 +435,9 @@ impl HasData for HasTritonPredict {
 ///
 /// # Errors
 /// It is there already.
-pub fn add_to_linker<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> TritonPredictView<'_>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> TritonPredictView<'_>,
+) -> wasmtime::Result<()> {
     wit::add_to_linker::<T, HasTritonPredict>(linker, view)
 }

@@ -47,7 +47,11 @@ impl user_input::Host for UserInputView<'_> {
     fn names(&mut self) -> wasmtime::Result<Vec<String>> {
         let UserInputCtx { parameters, calls, .. } = self.ctx;
         calls.meter.allow("user-input.names")?;
-        calls.lend(parameters.names().map(|name| size_of::<String>() + name.len()).sum(), "the names of the parameters")?;
+        calls.lend(
+            parameters.names().map(|name| size_of::<String>() + name.len()).sum(),
+            "the \
+            names of the parameters",
+        )?;
         Ok(parameters.names().map(str::to_owned).collect())
     }
 
@@ -70,7 +74,10 @@ impl HasData for HasUserInput {
 ///
 /// # Errors
 /// It is there already.
-pub fn add_to_linker<T: 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> UserInputView<'_>) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> UserInputView<'_>,
+) -> wasmtime::Result<()> {
     user_input::add_to_linker::<T, HasUserInput>(linker, view)
 }
 
@@ -81,7 +88,11 @@ mod tests {
     use user_input::Host;
 
     fn input(json: &str) -> UserInputCtx {
-        UserInputCtx::new(Parameters::parse(json).unwrap(), CallContext::with_memory(1 << 20, Meter::default())).unwrap()
+        UserInputCtx::new(
+            Parameters::parse(json).unwrap(),
+            CallContext::with_memory(1 << 20, Meter::default()),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -97,9 +108,14 @@ mod tests {
 
     #[test]
     fn configuration_never_reaches_an_action() {
-        let parameters = Parameters::parse(r#"{"TRITON_URL": "http://x", "AWS_SECRET_ACCESS_KEY": "s", "KEYNET_X": 1, "a": 1}"#).unwrap();
+        let parameters = Parameters::parse(
+            r#"{"TRITON_URL": "http://x", "AWS_SECRET_ACCESS_KEY": "s", "KEYNET_X": 1, "a": 1}"#,
+        )
+        .unwrap();
         assert_eq!(parameters.text(), r#"{"a":1}"#);
-        let mut ctx = UserInputCtx::new(parameters, CallContext::with_memory(1 << 20, Meter::default())).unwrap();
+        let mut ctx =
+            UserInputCtx::new(parameters, CallContext::with_memory(1 << 20, Meter::default()))
+                .unwrap();
         let mut view = UserInputView { ctx: &mut ctx };
         assert_eq!(view.get("AWS_SECRET_ACCESS_KEY".into()).unwrap(), None);
         assert_eq!(view.all().unwrap(), r#"{"a":1}"#);
@@ -123,7 +139,11 @@ mod tests {
 
     #[test]
     fn describing_may_not_read_parameters() {
-        let mut ctx = UserInputCtx::new(Parameters::none(), CallContext::with_memory(1 << 20, Meter::describing())).unwrap();
+        let mut ctx = UserInputCtx::new(
+            Parameters::none(),
+            CallContext::with_memory(1 << 20, Meter::describing()),
+        )
+        .unwrap();
         let error = UserInputView { ctx: &mut ctx }.names().unwrap_err();
         assert!(error.to_string().contains("`describe` called user-input.names"), "{error}");
     }
@@ -132,10 +152,17 @@ mod tests {
     fn parameters_and_the_copy_that_a_guest_asks_for_are_counted() {
         let json = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
         let parameters = Parameters::parse(&json).unwrap();
-        assert!(UserInputCtx::new(parameters.clone(), CallContext::with_memory(100_000, Meter::default())).is_err());
+        assert!(
+            UserInputCtx::new(
+                parameters.clone(),
+                CallContext::with_memory(100_000, Meter::default())
+            )
+            .is_err()
+        );
 
         let calls = CallContext::with_memory(250_000, Meter::default());
-        let (mut ctx, memory) = (UserInputCtx::new(parameters, calls.clone()).unwrap(), calls.memory().clone());
+        let (mut ctx, memory) =
+            (UserInputCtx::new(parameters, calls.clone()).unwrap(), calls.memory().clone());
         let own = memory.used();
         let mut view = UserInputView { ctx: &mut ctx };
         view.get("a".into()).unwrap();
@@ -146,7 +173,11 @@ mod tests {
         assert!(memory.used() < own + 100);
         let other = memory.reserve(100_000, "a tensor").unwrap();
         let trap = view.get("a".into()).unwrap_err();
-        assert!(trap.downcast_ref::<crate::Error>().is_some_and(|error| error.kind == crate::ErrorKind::TooLarge), "{trap}");
+        assert!(
+            trap.downcast_ref::<crate::Error>()
+                .is_some_and(|error| error.kind == crate::ErrorKind::TooLarge),
+            "{trap}"
+        );
         drop(other);
         assert_eq!(memory.used(), own);
     }

@@ -31,7 +31,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// An S3 store: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_BUCKET_NAME` and, unless it is Amazon's, `MLFLOW_S3_ENDPOINT_URL`.
+/// An S3 store: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_BUCKET_NAME` and, unless it is
+/// Amazon's, `MLFLOW_S3_ENDPOINT_URL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Config {
     /// `MLFLOW_S3_ENDPOINT_URL`, or `AWS_ENDPOINT_URL`; none for Amazon's.
@@ -42,7 +43,8 @@ pub struct S3Config {
     pub bucket: String,
     /// Whose requests they are.
     pub credentials: S3Credentials,
-    /// `KEYNET_S3_CA`: PEM certificates that the store must be certified by, in place of those that the machine trusts.
+    /// `KEYNET_S3_CA`: PEM certificates that the store must be certified by, in place of those that
+    /// the machine trusts.
     pub ca: Option<PathBuf>,
     /// Where they were read.
     pub origin: Origin,
@@ -60,7 +62,8 @@ pub enum S3Credentials {
         /// `AWS_SESSION_TOKEN`.
         token: Option<Secret>,
     },
-    /// What the metadata service of the machine hands out: no key is given, and `KEYNET_AWS_INSTANCE_CREDENTIALS` is `true`.
+    /// What the metadata service of the machine hands out: no key is given, and
+    /// `KEYNET_AWS_INSTANCE_CREDENTIALS` is `true`.
     Instance,
 }
 
@@ -73,9 +76,11 @@ pub struct MlflowConfig {
     pub basic: Option<(String, Secret)>,
     /// `MLFLOW_TRACKING_TOKEN`.
     pub bearer: Option<Secret>,
-    /// `KEYNET_MLFLOW_CA`: PEM certificates that the registry must be certified by, in place of those that the machine trusts.
+    /// `KEYNET_MLFLOW_CA`: PEM certificates that the registry must be certified by, in place of
+    /// those that the machine trusts.
     pub ca: Option<PathBuf>,
-    /// `KEYNET_MLFLOW_TTL`: how long an answer of the registry counts; a moved alias is followed after that.
+    /// `KEYNET_MLFLOW_TTL`: how long an answer of the registry counts; a moved alias is followed
+    /// after that.
     pub ttl: Duration,
     /// `KEYNET_MLFLOW_STALE`: how long it counts on while the registry does not answer.
     pub stale: Duration,
@@ -86,7 +91,9 @@ pub struct MlflowConfig {
 impl S3Config {
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, ConfigError> {
         // A region or an endpoint alone is no store: many machines have one set for other programs.
-        let Some(unit) = settings.unit(&["AWS_BUCKET_NAME", "MLFLOW_S3_ENDPOINT_URL"]) else { return Ok(None) };
+        let Some(unit) = settings.unit(&["AWS_BUCKET_NAME", "MLFLOW_S3_ENDPOINT_URL"]) else {
+            return Ok(None);
+        };
         Ok(Some(Self {
             endpoint: Self::endpoint(unit)?,
             region: Self::region(unit),
@@ -112,8 +119,12 @@ impl S3Config {
 impl S3Credentials {
     pub(super) fn read(unit: &Variables) -> Result<Self, ConfigError> {
         // Those of the machine are the operator's: nobody else's endpoint gets them.
-        let instance = unit.origin == Origin::Container && unit.parse("KEYNET_AWS_INSTANCE_CREDENTIALS", parse_switch)?.unwrap_or(false);
-        if instance && unit.text("AWS_ACCESS_KEY_ID").is_none() && unit.text("AWS_SECRET_ACCESS_KEY").is_none() {
+        let instance = unit.origin == Origin::Container
+            && unit.parse("KEYNET_AWS_INSTANCE_CREDENTIALS", parse_switch)?.unwrap_or(false);
+        if instance
+            && unit.text("AWS_ACCESS_KEY_ID").is_none()
+            && unit.text("AWS_SECRET_ACCESS_KEY").is_none()
+        {
             return Ok(Self::Instance);
         }
         Ok(Self::Key {
@@ -126,7 +137,12 @@ impl S3Credentials {
 
 impl MlflowConfig {
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, ConfigError> {
-        let names = ["MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"];
+        let names = [
+            "MLFLOW_TRACKING_URI",
+            "MLFLOW_TRACKING_USERNAME",
+            "MLFLOW_TRACKING_PASSWORD",
+            "MLFLOW_TRACKING_TOKEN",
+        ];
         let Some(unit) = settings.unit(&names) else { return Ok(None) };
         let host = settings.host();
         let basic = match unit.owned("MLFLOW_TRACKING_USERNAME") {
@@ -138,8 +154,12 @@ impl MlflowConfig {
             basic,
             bearer: unit.owned("MLFLOW_TRACKING_TOKEN").map(Secret),
             ca: host.path("KEYNET_MLFLOW_CA"),
-            ttl: host.parse("KEYNET_MLFLOW_TTL", parse_duration)?.unwrap_or(Duration::from_secs(30)),
-            stale: host.parse("KEYNET_MLFLOW_STALE", parse_duration)?.unwrap_or(Duration::from_secs(24 * 3600)),
+            ttl: host
+                .parse("KEYNET_MLFLOW_TTL", parse_duration)?
+                .unwrap_or(Duration::from_secs(30)),
+            stale: host
+                .parse("KEYNET_MLFLOW_STALE", parse_duration)?
+                .unwrap_or(Duration::from_secs(24 * 3600)),
             origin: unit.origin,
         }))
     }
@@ -154,8 +174,18 @@ fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn required<T>(unit: &Variables, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
-    unit.parse(name, parse)?.ok_or_else(|| unit.error(name, "it is missing, and the other settings of this server are there"))
+pub(super) fn required<T>(
+    unit: &Variables,
+    name: &'static str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, ConfigError> {
+    unit.parse(name, parse)?.ok_or_else(|| {
+        unit.error(
+            name,
+            "it is missing, and the other settings \
+        of this server are there",
+        )
+    })
 }
 
 /// An http(s) URL without user or password: a path in the file system can never be meant.

@@ -8,19 +8,31 @@ use crate::fuzzing::{checked, text};
 
 const SECRET: &str = "q7Zk2LwPx9Vd";
 
-/// Lines of `NAME=value`, as an action's owner or a caller sets them. Neither changes what is the operator's, and no message shows a
-/// secret.
+/// Lines of `NAME=value`, as an action's owner or a caller sets them. Neither changes what is the
+/// operator's, and no message shows a secret.
 pub fn configuration(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    let secrets = ["AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD"].map(|name| (name.to_owned(), SECRET.to_owned()));
-    let lines = text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let secrets = ["AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD"]
+        .map(|name| (name.to_owned(), SECRET.to_owned()));
+    let lines = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let variables: BTreeMap<_, _> = secrets.into_iter().chain(lines).collect();
     let operators = BTreeMap::from([("HOME".to_owned(), "/home/operator".to_owned())]);
     for origin in [Origin::Init, Origin::Parameters] {
-        match Config::from_origins(vec![(Origin::Container, operators.clone()), (origin, variables.clone())]) {
+        match Config::from_origins(vec![
+            (Origin::Container, operators.clone()),
+            (origin, variables.clone()),
+        ]) {
             Ok(config) => {
-                assert!(config.state_dir.starts_with("/home/operator") && config.cache_dir.starts_with("/home/operator"));
-                assert!(config.policy.is_none() && config.limits == super::LimitOverrides::default());
+                assert!(
+                    config.state_dir.starts_with("/home/operator")
+                        && config.cache_dir.starts_with("/home/operator")
+                );
+                assert!(
+                    config.policy.is_none() && config.limits == super::LimitOverrides::default()
+                );
             }
             Err(error) => {
                 crate::fuzzing::check_message(&error);

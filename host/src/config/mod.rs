@@ -1,9 +1,10 @@
 //! Everything that is read from the environment, in one typed place.
 //!
-//! Values come from origins in an order: the container's environment first, then the variables of `/init`, then, only where the
-//! operator allows it, the parameters of `/run`. What runs the host itself (`KEYNET_…`) is read from the container alone. Each backend
-//! (Triton, S3, MLflow) is one unit, taken whole from the first origin that names any part of it: nobody can add an endpoint of his
-//! own to another's credentials.
+//! Values come from origins in an order: the container's environment first, then the variables of
+//! `/init`, then, only where the operator allows it, the parameters of `/run`. What runs the host
+//! itself (`KEYNET_…`) is read from the container alone. Each backend (Triton, S3, MLflow) is one
+//! unit, taken whole from the first origin that names any part of it: nobody can add an endpoint of
+//! his own to another's credentials.
 
 mod backends;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -68,8 +69,8 @@ pub struct ConfigError {
     pub why: String,
 }
 
-/// The names the platform and the package we replace use for configuration. They never reach an action: not as parameters, not as
-/// its environment.
+/// The names the platform and the package we replace use for configuration. They never reach an
+/// action: not as parameters, not as its environment.
 pub const RESERVED_NAMES: &[&str] = &[
     "APP_API_KEY",
     "AWS_ACCESS_KEY_ID",
@@ -101,7 +102,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// `KEYNET_CACHE`: where compiled code and unpacked SDKs are kept.
     pub cache_dir: PathBuf,
-    /// `KEYNET_CACHE_SIZE`: bytes of compiled code that are kept. Pulled components may have a quarter as many.
+    /// `KEYNET_CACHE_SIZE`: bytes of compiled code that are kept. Pulled components may have a
+    /// quarter as many.
     pub cache_size: u64,
     /// `KEYNET_POLICY`: the operator's policy file.
     pub policy: Option<PathBuf>,
@@ -172,12 +174,14 @@ pub struct EmbeddedModelsConfig {
 pub struct EmbeddedStorageConfig {
     /// `KEYNET_STORAGE`: the folder.
     pub folder: PathBuf,
-    /// `KEYNET_STORAGE_PUBLIC_URL`: where `keynet-inference storage serve` can be reached. Without it nothing is written.
+    /// `KEYNET_STORAGE_PUBLIC_URL`: where `keynet-inference storage serve` can be reached. Without
+    /// it nothing is written.
     pub public_url: Option<Url>,
 }
 
 impl EmbeddedStorageConfig {
-    /// The public URL; on a developer's machine, unless he says another, where `keynet-inference storage serve` listens.
+    /// The public URL; on a developer's machine, unless he says another, where
+    /// `keynet-inference storage serve` listens.
     pub fn local_url(&self) -> Url {
         self.public_url.clone().unwrap_or_else(default_public_url)
     }
@@ -196,17 +200,27 @@ impl Config {
     ///
     /// # Errors
     /// The first value that cannot be used.
-    pub fn from_origins(origins: Vec<(Origin, BTreeMap<String, String>)>) -> Result<Self, ConfigError> {
+    pub fn from_origins(
+        origins: Vec<(Origin, BTreeMap<String, String>)>,
+    ) -> Result<Self, ConfigError> {
         let settings = Settings::new(origins);
         let host = settings.host();
         let home = |variable: &'static str, below: &str| {
             let base = host.text(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-            base.or_else(|| Some(PathBuf::from(host.text("HOME")?).join(below))).map(|base| base.join("keynet-inference"))
+            base.or_else(|| Some(PathBuf::from(host.text("HOME")?).join(below)))
+                .map(|base| base.join("keynet-inference"))
         };
         let temporary = |name: &'static str| {
             let path = private_folder::path();
-            let why = |why| format!("it is not set, nor is HOME, and {why}: set it to a folder of your own");
-            private_folder::claim(&path).map_err(|error| host.error(name, why(error))).map(|()| path)
+            let why = |why| {
+                format!(
+                    "it is not set, nor is HOME, and {why}: set it to a folder of \
+                your own"
+                )
+            };
+            private_folder::claim(&path)
+                .map_err(|error| host.error(name, why(error)))
+                .map(|()| path)
         };
         let folder = |name: &'static str, base: &'static str, below: &str| {
             host.path(name).or_else(|| home(base, below)).map_or_else(|| temporary(name), Ok)
@@ -220,7 +234,9 @@ impl Config {
             concurrency: host.parse("KEYNET_CONCURRENCY", quantity::parse_count)?.unwrap_or(128),
             process_memory: host.parse("KEYNET_PROCESS_MEMORY", parse_bytes)?.unwrap_or(4 << 30),
             compile_memory: host.parse("KEYNET_COMPILE_MEMORY", parse_bytes)?.unwrap_or(2 << 30),
-            compile_time: host.parse("KEYNET_COMPILE_TIME", parse_duration)?.unwrap_or(Duration::from_secs(120)),
+            compile_time: host
+                .parse("KEYNET_COMPILE_TIME", parse_duration)?
+                .unwrap_or(Duration::from_secs(120)),
             limits: LimitOverrides {
                 memory: host.parse("KEYNET_MEMORY", parse_bytes)?,
                 time: host.parse("KEYNET_TIME", parse_duration)?,
@@ -234,9 +250,15 @@ impl Config {
             mlflow: MlflowConfig::read(&settings)?,
             embedded_models: EmbeddedModelsConfig {
                 folder: host.path("KEYNET_MODELS").unwrap_or_else(|| "models".into()),
-                max_dimension: host.parse("KEYNET_EMBEDDED_MAX_DIMENSION", quantity::parse_count)?.map_or(1 << 16, u64::from),
-                run_memory: host.parse("KEYNET_EMBEDDED_RUN_MEMORY", parse_bytes)?.unwrap_or(1 << 30),
-                model_bytes: host.parse("KEYNET_EMBEDDED_MODEL_BYTES", parse_bytes)?.unwrap_or(1 << 30),
+                max_dimension: host
+                    .parse("KEYNET_EMBEDDED_MAX_DIMENSION", quantity::parse_count)?
+                    .map_or(1 << 16, u64::from),
+                run_memory: host
+                    .parse("KEYNET_EMBEDDED_RUN_MEMORY", parse_bytes)?
+                    .unwrap_or(1 << 30),
+                model_bytes: host
+                    .parse("KEYNET_EMBEDDED_MODEL_BYTES", parse_bytes)?
+                    .unwrap_or(1 << 30),
             },
             embedded_storage: EmbeddedStorageConfig {
                 folder: host.path("KEYNET_STORAGE").unwrap_or_else(|| "storage".into()),
@@ -244,15 +266,21 @@ impl Config {
             },
             artifacts: host.path("KEYNET_ARTIFACTS").unwrap_or_else(|| "artifacts".into()),
             registry: RegistryConfig::read(host)?,
-            storage_max_read: host.parse("KEYNET_STORAGE_MAX_READ", parse_bytes)?.unwrap_or(256 << 20),
-            storage_max_write: host.parse("KEYNET_STORAGE_MAX_WRITE", parse_bytes)?.unwrap_or(1 << 30),
+            storage_max_read: host
+                .parse("KEYNET_STORAGE_MAX_READ", parse_bytes)?
+                .unwrap_or(256 << 20),
+            storage_max_write: host
+                .parse("KEYNET_STORAGE_MAX_WRITE", parse_bytes)?
+                .unwrap_or(1 << 30),
         })
     }
 }
 
 /// The variables of this process. One that is not UTF-8 cannot be one of ours.
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// The address `keynet-inference storage serve` listens on unless it is told another.
@@ -287,14 +315,23 @@ mod tests {
     #[test]
     fn names_are_sorted_for_the_search() {
         assert!(RESERVED_NAMES.is_sorted());
-        assert!(is_reserved("TRITON_URL") && is_reserved("KEYNET_MEMORY") && !is_reserved("image_url"));
+        assert!(
+            is_reserved("TRITON_URL") && is_reserved("KEYNET_MEMORY") && !is_reserved("image_url")
+        );
     }
 
     #[test]
     fn a_caller_cannot_add_an_endpoint_to_the_hosts_credentials() {
-        let host = origin(&[("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_BUCKET_NAME", "b")]);
-        let caller = origin(&[("MLFLOW_S3_ENDPOINT_URL", "http://evil.example"), ("MODEL_NAME", "theirs")]);
-        let config = Config::from_origins(vec![(Origin::Container, host), (Origin::Parameters, caller)]).unwrap();
+        let host = origin(&[
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_BUCKET_NAME", "b"),
+        ]);
+        let caller =
+            origin(&[("MLFLOW_S3_ENDPOINT_URL", "http://evil.example"), ("MODEL_NAME", "theirs")]);
+        let config =
+            Config::from_origins(vec![(Origin::Container, host), (Origin::Parameters, caller)])
+                .unwrap();
         let s3 = config.s3.unwrap();
         assert_eq!((s3.origin, s3.endpoint), (Origin::Container, None));
         assert_eq!(config.model_name.as_deref(), Some("theirs"));
@@ -316,16 +353,24 @@ mod tests {
         let store = [("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", "true")];
         assert_eq!(container(&store).unwrap().s3.unwrap().credentials, S3Credentials::Instance);
         for other in ["false", ""] {
-            let error = container(&[("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", other)]).unwrap_err();
+            let error =
+                container(&[("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", other)])
+                    .unwrap_err();
             assert_eq!(error.name, "AWS_ACCESS_KEY_ID");
         }
-        assert!(container(&[("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", "yes")]).is_err());
+        assert!(
+            container(&[("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", "yes")])
+                .is_err()
+        );
         // Neither half a key nor another's store gets them.
-        let error = container(&[store[0], store[1], ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")]).unwrap_err();
+        let error =
+            container(&[store[0], store[1], ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")]).unwrap_err();
         assert_eq!(error.name, "AWS_SECRET_ACCESS_KEY");
         for theirs in [Origin::Init, Origin::Parameters] {
             let host = origin(&[("KEYNET_AWS_INSTANCE_CREDENTIALS", "true")]);
-            let error = Config::from_origins(vec![(Origin::Container, host), (theirs, origin(&store))]).unwrap_err();
+            let error =
+                Config::from_origins(vec![(Origin::Container, host), (theirs, origin(&store))])
+                    .unwrap_err();
             assert_eq!((error.name, error.origin), ("AWS_ACCESS_KEY_ID", theirs));
         }
     }
@@ -333,9 +378,18 @@ mod tests {
     #[test]
     fn an_error_names_the_variable_and_shows_no_secret() {
         let error = container(&[("KEYNET_MEMORY", "lots")]).unwrap_err();
-        assert_eq!(error.to_string(), "KEYNET_MEMORY in the environment: \"lots\" is not a number of bytes; write 256MiB, 1GiB or 1048576");
-        let error = container(&[("AWS_SECRET_ACCESS_KEY", "hunter2"), ("AWS_BUCKET_NAME", "b")]).unwrap_err();
-        assert!(error.to_string().contains("AWS_ACCESS_KEY_ID") && !error.to_string().contains("hunter2"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "KEYNET_MEMORY in the environment: \"lots\" is not a number \
+            of bytes; write 256MiB, 1GiB or 1048576"
+        );
+        let error = container(&[("AWS_SECRET_ACCESS_KEY", "hunter2"), ("AWS_BUCKET_NAME", "b")])
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("AWS_ACCESS_KEY_ID")
+                && !error.to_string().contains("hunter2"),
+            "{error}"
+        );
         let error = container(&[("TRITON_URL", "localhost:8001")]).unwrap_err();
         assert!(error.to_string().contains("http://"), "{error}");
     }

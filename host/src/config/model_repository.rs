@@ -1,4 +1,5 @@
-//! `TRITON_MODEL_REPO`: where a Triton server reads its models. Only who deploys models there needs it.
+//! `TRITON_MODEL_REPO`: where a Triton server reads its models. Only who deploys models there needs
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -49,7 +50,13 @@ impl ModelRepositoryConfig {
         let Some(place) = text.strip_prefix("s3://") else {
             return match text.split_once("://") {
                 None => Ok(Some(Self::Folder(text.into()))),
-                Some(_) => Err(host.error(NAME, format!("{text:?} is neither a folder nor s3://bucket/prefix"))),
+                Some(_) => Err(host.error(
+                    NAME,
+                    format!(
+                        "{text:?} is neither a folder nor \
+                    s3://bucket/prefix"
+                    ),
+                )),
             };
         };
         let place = Place::parse(place).map_err(|why| host.error(NAME, why))?;
@@ -69,9 +76,14 @@ impl ModelRepositoryConfig {
 }
 
 impl Place {
-    /// Reads what follows `s3://`: `bucket/prefix`, `http://host:port/bucket/prefix` or, as Triton has it too, `host:port/bucket/prefix`.
+    /// Reads what follows `s3://`: `bucket/prefix`, `http://host:port/bucket/prefix` or, as Triton
+    /// has it too, `host:port/bucket/prefix`.
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || "write s3://bucket/prefix, or s3://http://host:port/bucket/prefix for a store of your own".to_owned();
+        let wrong = || {
+            "write s3://bucket/prefix, or s3://http://host:port/bucket/prefix for a \
+            store of your own"
+                .to_owned()
+        };
         let explicit = text.starts_with("http://") || text.starts_with("https://");
         let (endpoint, path) = match (explicit, text.split_once('/')) {
             (true, _) => {
@@ -83,9 +95,10 @@ impl Place {
                 url.set_path("");
                 (Some(url), path)
             }
-            (false, Some((server, path))) if server.contains(':') => {
-                (Some(parse_url(&format!("http://{server}")).map_err(|_| wrong())?), path.to_owned())
-            }
+            (false, Some((server, path))) if server.contains(':') => (
+                Some(parse_url(&format!("http://{server}")).map_err(|_| wrong())?),
+                path.to_owned(),
+            ),
             _ => (None, text.to_owned()),
         };
         let path = path.trim_end_matches('/');
@@ -111,31 +124,61 @@ mod tests {
         assert_eq!(Place::parse("models/production"), place(None, "models", "production"));
         assert_eq!(Place::parse("models"), place(None, "models", ""));
         assert_eq!(Place::parse("models/a/b/"), place(None, "models", "a/b"));
-        assert_eq!(Place::parse("http://127.0.0.1:9000/models/a"), place(Some("http://127.0.0.1:9000"), "models", "a"));
-        assert_eq!(Place::parse("https://s3.example.com/models"), place(Some("https://s3.example.com"), "models", ""));
-        assert_eq!(Place::parse("s3.example.com:443/models/a"), place(Some("http://s3.example.com:443"), "models", "a"));
-        for wrong in ["", "/models", "http://127.0.0.1:9000", "http://127.0.0.1:9000/", "http://user:pass@host/models", "http://host/m?x=1"]
-        {
+        assert_eq!(
+            Place::parse("http://127.0.0.1:9000/models/a"),
+            place(Some("http://127.0.0.1:9000"), "models", "a")
+        );
+        assert_eq!(
+            Place::parse("https://s3.example.com/models"),
+            place(Some("https://s3.example.com"), "models", "")
+        );
+        assert_eq!(
+            Place::parse("s3.example.com:443/models/a"),
+            place(Some("http://s3.example.com:443"), "models", "a")
+        );
+        for wrong in [
+            "",
+            "/models",
+            "http://127.0.0.1:9000",
+            "http://127.0.0.1:9000/",
+            "http://user:pass@host/models",
+            "http://host/m?x=1",
+        ] {
             assert!(Place::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     fn read(pairs: &[(&str, &str)]) -> Result<Option<ModelRepositoryConfig>, ConfigError> {
-        ModelRepositoryConfig::read(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        ModelRepositoryConfig::read(
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
     }
 
     #[test]
     fn a_repository_in_s3_uses_the_environments_keys() {
         assert_eq!(read(&[]).unwrap(), None);
-        assert_eq!(read(&[(NAME, "/models")]).unwrap(), Some(ModelRepositoryConfig::Folder("/models".into())));
-        let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
-        let Some(ModelRepositoryConfig::S3 { store, prefix }) = read(&[&keys[..], &[(NAME, "s3://b/p")]].concat()).unwrap() else {
+        assert_eq!(
+            read(&[(NAME, "/models")]).unwrap(),
+            Some(ModelRepositoryConfig::Folder("/models".into()))
+        );
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ];
+        let Some(ModelRepositoryConfig::S3 { store, prefix }) =
+            read(&[&keys[..], &[(NAME, "s3://b/p")]].concat()).unwrap()
+        else {
             panic!("no S3");
         };
         assert_eq!((store.bucket.as_str(), prefix.as_str()), ("b", "p"));
         assert_eq!(store.endpoint.unwrap().as_str(), "http://127.0.0.1:1/");
         let own = [(NAME, "s3://http://127.0.0.1:2/b")];
-        let Some(ModelRepositoryConfig::S3 { store, .. }) = read(&[&keys[..], &own].concat()).unwrap() else { panic!("no S3") };
+        let Some(ModelRepositoryConfig::S3 { store, .. }) =
+            read(&[&keys[..], &own].concat()).unwrap()
+        else {
+            panic!("no S3")
+        };
         assert_eq!(store.endpoint.unwrap().as_str(), "http://127.0.0.1:2/");
         assert_eq!(read(&own).unwrap_err().name, "AWS_ACCESS_KEY_ID");
         assert_eq!(read(&[(NAME, "gs://b/p")]).unwrap_err().name, NAME);

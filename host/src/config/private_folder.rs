@@ -1,7 +1,8 @@
-//! Where keys and caches are when the environment names no folder: one of this user's own among the system's temporary files.
+//! Where keys and caches are when the environment names no folder: one of this user's own among the
+//! system's temporary files.
 //!
-//! Every user of the machine can make folders there, under any name. What lies in another's folder is another's: keys that are not
-//! secret, code to be built into actions.
+//! Every user of the machine can make folders there, under any name. What lies in another's folder
+//! is another's: keys that are not secret, code to be built into actions.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
@@ -13,13 +14,16 @@ pub(super) fn path() -> PathBuf {
     std::env::temp_dir().join(format!("keynet-inference-{}", rustix::process::geteuid().as_raw()))
 }
 
-/// Makes the folder at `path` for this user alone, or checks that it is. On a file system that is read-only nobody can make it, which is
-/// no error.
+/// Makes the folder at `path` for this user alone, or checks that it is. On a file system that is
+/// read-only nobody can make it, which is no error.
 ///
 /// # Errors
-/// It is another user's, others can write it, it is no folder, or it cannot be made: why it cannot be used.
+/// It is another user's, others can write it, it is no folder, or it cannot be made: why it cannot
+/// be used.
 pub(super) fn claim(path: &Path) -> Result<(), String> {
-    let failed = |what: &str, error: &std::io::Error| format!("{} cannot be {what}: {error}", path.display());
+    let failed = |what: &str, error: &std::io::Error| {
+        format!("{} cannot be {what}: {error}", path.display())
+    };
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     let found = match (fs::symlink_metadata(path), made) {
         (Ok(found), _) => found,
@@ -32,13 +36,27 @@ pub(super) fn claim(path: &Path) -> Result<(), String> {
         return Err(format!("{} is not a folder", path.display()));
     }
     if found.uid() != me {
-        return Err(format!("{} belongs to another user ({}, not {me})", path.display(), found.uid()));
+        return Err(format!(
+            "{} belongs to another user ({}, not {me})",
+            path.display(),
+            found.uid()
+        ));
     }
     if found.mode() & 0o022 != 0 {
-        return Err(format!("{} can be written by others (mode {:04o})", path.display(), found.mode() & 0o7777));
+        return Err(format!(
+            "{} can be written by others (mode {:04o})",
+            path.display(),
+            found.mode() & 0o7777
+        ));
     }
     if found.mode() & 0o077 != 0 {
-        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|error| failed("closed to others", &error))?;
+        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|error| {
+            failed(
+                "closed to \
+            others",
+                &error,
+            )
+        })?;
     }
     Ok(())
 }

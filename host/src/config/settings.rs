@@ -16,7 +16,8 @@ pub(super) struct Variables {
 
 impl Settings {
     pub(super) fn new(origins: Vec<(Origin, BTreeMap<String, String>)>) -> Self {
-        let mut origins: Vec<_> = origins.into_iter().map(|(origin, values)| Variables { origin, values }).collect();
+        let mut origins: Vec<_> =
+            origins.into_iter().map(|(origin, values)| Variables { origin, values }).collect();
         if !origins.iter().any(|variables| variables.origin == Origin::Container) {
             origins.insert(0, Variables { origin: Origin::Container, values: BTreeMap::new() });
         }
@@ -26,7 +27,10 @@ impl Settings {
     /// The operator's variables, which alone decide how the host runs.
     #[expect(clippy::expect_used, reason = "`new` sees to it")]
     pub(super) fn host(&self) -> &Variables {
-        self.0.iter().find(|variables| variables.origin == Origin::Container).expect("there is always a container")
+        self.0.iter().find(|variables| variables.origin == Origin::Container).expect(
+            "there is \
+            always a container",
+        )
     }
 
     /// A variable from the first origin that has it.
@@ -54,7 +58,11 @@ impl Variables {
         self.text(name).map(PathBuf::from)
     }
 
-    pub(super) fn parse<T>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn parse<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
         self.text(name).map(|text| parse(text).map_err(|why| self.error(name, why))).transpose()
     }
 

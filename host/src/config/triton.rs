@@ -1,7 +1,7 @@
 //! The Triton server that takes the place of models run in process.
 //!
-//! Where it is and what it is told (URL, credentials, certificates) is one unit, from one origin. How it is talked to (connections,
-//! sizes, times, shared memory) is the operator's alone.
+//! Where it is and what it is told (URL, credentials, certificates) is one unit, from one origin.
+//! How it is talked to (connections, sizes, times, shared memory) is the operator's alone.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,8 +15,14 @@ use super::settings::{Settings, Variables};
 use super::{ConfigError, Origin};
 
 /// What is one unit.
-const UNIT: [&str; 6] =
-    ["TRITON_URL", "KEYNET_TRITON_TOKEN", "KEYNET_TRITON_HEADERS", "KEYNET_TRITON_CA", "KEYNET_TRITON_CERT", "KEYNET_TRITON_KEY"];
+const UNIT: [&str; 6] = [
+    "TRITON_URL",
+    "KEYNET_TRITON_TOKEN",
+    "KEYNET_TRITON_HEADERS",
+    "KEYNET_TRITON_CA",
+    "KEYNET_TRITON_CERT",
+    "KEYNET_TRITON_KEY",
+];
 
 /// `TRITON_URL`: the gRPC port of a Triton server, and how to talk to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +35,8 @@ pub struct TritonConfig {
     pub headers: Vec<(String, Secret)>,
     /// `KEYNET_TRITON_CA`: a PEM file with the certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,
-    /// `KEYNET_TRITON_CERT` and `KEYNET_TRITON_KEY`: PEM files with the client's certificate and its key.
+    /// `KEYNET_TRITON_CERT` and `KEYNET_TRITON_KEY`: PEM files with the client's certificate and
+    /// its key.
     pub identity: Option<(PathBuf, PathBuf)>,
     /// How it is talked to.
     pub link: TritonLink,
@@ -74,25 +81,43 @@ impl TritonConfig {
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, ConfigError> {
         let Some(unit) = settings.unit(&UNIT) else { return Ok(None) };
         let url = required(unit, "TRITON_URL", parse_url)?;
-        let file = |name: &'static str| match unit.path(name) {
-            Some(_) if unit.origin != Origin::Container => {
-                Err(unit.error(name, "a file of the host can be named in its own environment alone"))
-            }
-            Some(_) if url.scheme() != "https" => Err(unit.error(name, "it is for https, and TRITON_URL is http: write https://host:port")),
-            found => Ok(found),
-        };
+        let file =
+            |name: &'static str| match unit.path(name) {
+                Some(_) if unit.origin != Origin::Container => Err(unit
+                    .error(name, "a file of the host can be named in its own environment alone")),
+                Some(_) if url.scheme() != "https" => Err(unit.error(
+                    name,
+                    "it is for https, and \
+                TRITON_URL is http: write https://host:port",
+                )),
+                found => Ok(found),
+            };
         let identity = match (file("KEYNET_TRITON_CERT")?, file("KEYNET_TRITON_KEY")?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
-            (Some(_), None) => return Err(unit.error("KEYNET_TRITON_KEY", "it is missing, and KEYNET_TRITON_CERT is there")),
-            (None, Some(_)) => return Err(unit.error("KEYNET_TRITON_CERT", "it is missing, and KEYNET_TRITON_KEY is there")),
+            (Some(_), None) => {
+                return Err(unit.error(
+                    "KEYNET_TRITON_KEY",
+                    "it is missing, and \
+                KEYNET_TRITON_CERT is there",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(unit.error(
+                    "KEYNET_TRITON_CERT",
+                    "it is missing, and \
+                KEYNET_TRITON_KEY is there",
+                ));
+            }
         };
         let headers = headers(unit)?;
         let token = unit.parse("KEYNET_TRITON_TOKEN", token)?;
         if token.is_some() && headers.iter().any(|(name, _)| name == "authorization") {
-            return Err(
-                unit.error("KEYNET_TRITON_HEADERS", "it has `authorization`, which KEYNET_TRITON_TOKEN makes: leave one of them out")
-            );
+            return Err(unit.error(
+                "KEYNET_TRITON_HEADERS",
+                "it has `authorization`, which \
+                    KEYNET_TRITON_TOKEN makes: leave one of them out",
+            ));
         }
         let (ca, mut link) = (file("KEYNET_TRITON_CA")?, TritonLink::read(settings.host())?);
         // The server of a caller is at a public address, and is not to know of files here.
@@ -105,13 +130,25 @@ impl TritonLink {
     fn read(host: &Variables) -> Result<Self, ConfigError> {
         let default = Self::default();
         Ok(Self {
-            connections: host.parse("KEYNET_TRITON_CONNECTIONS", connections)?.unwrap_or(default.connections),
-            message_bytes: host.parse("KEYNET_TRITON_MESSAGE_BYTES", message_bytes)?.unwrap_or(default.message_bytes),
-            metadata_ttl: host.parse("KEYNET_TRITON_METADATA_TTL", parse_duration)?.unwrap_or(default.metadata_ttl),
+            connections: host
+                .parse("KEYNET_TRITON_CONNECTIONS", connections)?
+                .unwrap_or(default.connections),
+            message_bytes: host
+                .parse("KEYNET_TRITON_MESSAGE_BYTES", message_bytes)?
+                .unwrap_or(default.message_bytes),
+            metadata_ttl: host
+                .parse("KEYNET_TRITON_METADATA_TTL", parse_duration)?
+                .unwrap_or(default.metadata_ttl),
             retry: host.parse("KEYNET_TRITON_RETRY", parse_duration)?.unwrap_or(default.retry),
-            shared_memory: host.parse("KEYNET_TRITON_SHM", off_or_auto)?.unwrap_or(default.shared_memory),
-            shared_memory_threshold: host.parse("KEYNET_TRITON_SHM_THRESHOLD", parse_bytes)?.unwrap_or(default.shared_memory_threshold),
-            shared_memory_bytes: host.parse("KEYNET_TRITON_SHM_BYTES", parse_bytes)?.unwrap_or(default.shared_memory_bytes),
+            shared_memory: host
+                .parse("KEYNET_TRITON_SHM", off_or_auto)?
+                .unwrap_or(default.shared_memory),
+            shared_memory_threshold: host
+                .parse("KEYNET_TRITON_SHM_THRESHOLD", parse_bytes)?
+                .unwrap_or(default.shared_memory_threshold),
+            shared_memory_bytes: host
+                .parse("KEYNET_TRITON_SHM_BYTES", parse_bytes)?
+                .unwrap_or(default.shared_memory_bytes),
         })
     }
 }
@@ -127,7 +164,8 @@ fn connections(text: &str) -> Result<u32, String> {
 fn message_bytes(text: &str) -> Result<u64, String> {
     match parse_bytes(text)? {
         bytes if bytes <= i32::MAX as u64 => Ok(bytes),
-        _ => Err("it is more than the 2 GiB less one byte (2147483647) that a message can have".to_owned()),
+        _ => Err("it is more than the 2 GiB less one byte (2147483647) that a message can have"
+            .to_owned()),
     }
 }
 
@@ -149,17 +187,28 @@ fn token(text: &str) -> Result<Secret, String> {
 
 /// `name: value` lines. Errors name the line, and never show what it holds.
 fn headers(unit: &Variables) -> Result<Vec<(String, Secret)>, ConfigError> {
-    let lines = unit.text("KEYNET_TRITON_HEADERS").unwrap_or_default().lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines = unit
+        .text("KEYNET_TRITON_HEADERS")
+        .unwrap_or_default()
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     let header = |(index, line): (usize, &str)| {
-        let wrong = |why: &str| unit.error("KEYNET_TRITON_HEADERS", format!("line {} {why}", index + 1));
+        let wrong =
+            |why: &str| unit.error("KEYNET_TRITON_HEADERS", format!("line {} {why}", index + 1));
         let (name, value) = line.split_once(':').ok_or_else(|| wrong("is not `name: value`"))?;
-        let name: HeaderName = name.trim().parse().map_err(|_| wrong("begins with what is no header's name"))?;
+        let name: HeaderName = name.trim().parse().map_err(|_| {
+            wrong(
+                "begins with what is no \
+            header's name",
+            )
+        })?;
         let value = value.trim();
-        HeaderValue::from_str(value).map_err(|_| wrong("has characters that a header cannot have"))?;
+        HeaderValue::from_str(value)
+            .map_err(|_| wrong("has characters that a header cannot have"))?;
         match name.as_str() {
-            "content-type" | "te" | "host" | "content-length" | "connection" | "transfer-encoding" | "user-agent" => {
-                Err(wrong("is a header that gRPC itself sets"))
-            }
+            "content-type" | "te" | "host" | "content-length" | "connection"
+            | "transfer-encoding" | "user-agent" => Err(wrong("is a header that gRPC itself sets")),
             name if name.starts_with("grpc-") => Err(wrong("is a header that gRPC itself sets")),
             name => Ok((name.to_owned(), Secret::new(value))),
         }
@@ -174,7 +223,8 @@ mod tests {
     use super::*;
 
     fn read(origin: Origin, pairs: &[(&str, &str)]) -> Result<Option<TritonConfig>, ConfigError> {
-        let values: BTreeMap<_, _> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let values: BTreeMap<_, _> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         TritonConfig::read(&Settings::new(vec![(origin, values)]))
     }
 
@@ -184,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_url_alone_is_enough() {
-        let config = read(Origin::Container, &[("TRITON_URL", "http://triton:8001")]).unwrap().unwrap();
+        let config =
+            read(Origin::Container, &[("TRITON_URL", "http://triton:8001")]).unwrap().unwrap();
         assert_eq!(config.link, TritonLink::default());
         assert_eq!((config.token, config.headers.len(), config.identity), (None, 0, None));
         assert_eq!(read(Origin::Container, &[("KEYNET_TRITON_SHM", "auto")]).unwrap(), None);
@@ -209,10 +260,14 @@ mod tests {
             ],
         );
         let config = config.unwrap().unwrap();
-        let headers: Vec<_> = config.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        let headers: Vec<_> =
+            config.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
         assert_eq!(headers, [("x-tenant", "blue"), ("triton-grpc-protocol-token", "a:b")]);
         assert_eq!(config.identity, Some(("me.crt".into(), "me.key".into())));
-        assert_eq!((config.link.connections, config.link.message_bytes, config.link.retry), (8, 1 << 30, Duration::ZERO));
+        assert_eq!(
+            (config.link.connections, config.link.message_bytes, config.link.retry),
+            (8, 1 << 30, Duration::ZERO)
+        );
         assert!(config.link.shared_memory && config.link.shared_memory_threshold == 1 << 20);
     }
 
@@ -220,13 +275,36 @@ mod tests {
     fn what_cannot_be_used_is_named_and_no_secret_shown() {
         const URL: (&str, &str) = ("TRITON_URL", "http://triton:8001");
         for (pairs, text) in [
-            (&[("KEYNET_TRITON_TOKEN", "hunter2")][..], "TRITON_URL in the environment: it is missing"),
-            (&[URL, ("KEYNET_TRITON_TOKEN", "hunter2\u{7}")], "KEYNET_TRITON_TOKEN in the environment: it has characters"),
+            (
+                &[("KEYNET_TRITON_TOKEN", "hunter2")][..],
+                "TRITON_URL in the environment: it is \
+                missing",
+            ),
+            (
+                &[URL, ("KEYNET_TRITON_TOKEN", "hunter2\u{7}")],
+                "KEYNET_TRITON_TOKEN in the \
+                environment: it has characters",
+            ),
             (&[URL, ("KEYNET_TRITON_HEADERS", "a: b\nhunter2")], "line 2 is not `name: value`"),
-            (&[URL, ("KEYNET_TRITON_HEADERS", "grpc-timeout: hunter2")], "line 1 is a header that gRPC itself sets"),
-            (&[URL, ("KEYNET_TRITON_TOKEN", "hunter2"), ("KEYNET_TRITON_HEADERS", "Authorization: x")], "leave one of them out"),
+            (
+                &[URL, ("KEYNET_TRITON_HEADERS", "grpc-timeout: hunter2")],
+                "line 1 is a header that \
+                gRPC itself sets",
+            ),
+            (
+                &[
+                    URL,
+                    ("KEYNET_TRITON_TOKEN", "hunter2"),
+                    ("KEYNET_TRITON_HEADERS", "Authorization: x"),
+                ],
+                "leave one of \
+                them out",
+            ),
             (&[URL, ("KEYNET_TRITON_CA", "ca.crt")], "write https://host:port"),
-            (&[("TRITON_URL", "https://triton"), ("KEYNET_TRITON_CERT", "me.crt")], "KEYNET_TRITON_KEY in the environment: it is missing"),
+            (
+                &[("TRITON_URL", "https://triton"), ("KEYNET_TRITON_CERT", "me.crt")],
+                "KEYNET_TRITON_KEY in the environment: it is missing",
+            ),
             (&[URL, ("KEYNET_TRITON_SHM", "on")], "neither `off` nor `auto`"),
             (&[URL, ("KEYNET_TRITON_MESSAGE_BYTES", "3GiB")], "2147483647"),
             (&[URL, ("KEYNET_TRITON_CONNECTIONS", "1000")], "256"),
@@ -241,18 +319,32 @@ mod tests {
     #[test]
     fn an_actions_owner_cannot_name_files_of_the_host_or_how_it_is_talked_to() {
         let url = ("TRITON_URL", "https://theirs.example:8001");
-        let error = read(Origin::Init, &[url, ("KEYNET_TRITON_CA", "/etc/passwd")]).unwrap_err().to_string();
-        assert!(error.contains("in its own environment alone") && !error.contains("passwd"), "{error}");
-        let config = read(Origin::Init, &[url, ("KEYNET_TRITON_SHM", "auto"), ("KEYNET_TRITON_TOKEN", "theirs")]).unwrap().unwrap();
+        let error = read(Origin::Init, &[url, ("KEYNET_TRITON_CA", "/etc/passwd")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("in its own environment alone") && !error.contains("passwd"),
+            "{error}"
+        );
+        let config = read(
+            Origin::Init,
+            &[url, ("KEYNET_TRITON_SHM", "auto"), ("KEYNET_TRITON_TOKEN", "theirs")],
+        )
+        .unwrap()
+        .unwrap();
         assert!(!config.link.shared_memory && config.token.is_some());
     }
 
     #[test]
     fn memory_is_not_shared_with_a_callers_server() {
         let of = |origin: Origin| {
-            let values = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            let values =
+                |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
             let container = (Origin::Container, values("KEYNET_TRITON_SHM", "auto"));
-            let settings = Settings::new(vec![container, (origin, values("TRITON_URL", "http://triton.example:8001"))]);
+            let settings = Settings::new(vec![
+                container,
+                (origin, values("TRITON_URL", "http://triton.example:8001")),
+            ]);
             TritonConfig::read(&settings).unwrap().unwrap().link.shared_memory
         };
         assert!(of(Origin::Init) && !of(Origin::Parameters));

@@ -16,7 +16,8 @@ enum Undo {
     Restore { path: String, saved: PathBuf },
 }
 
-/// Changes under way. Every one of them is known here before it is made: it can be undone wherever it was broken off.
+/// Changes under way. Every one of them is known here before it is made: it can be undone wherever
+/// it was broken off.
 pub(super) struct Changes<'a> {
     repository: &'a dyn Repository,
     /// A folder of the workspace for what is replaced.
@@ -35,7 +36,8 @@ impl<'a> Changes<'a> {
         self.made.is_empty()
     }
 
-    /// Takes the name of a new model. Not to be broken off: whether the name is ours would not be known.
+    /// Takes the name of a new model. Not to be broken off: whether the name is ours would not be
+    /// known.
     ///
     /// # Errors
     /// As [`Repository::claim`].
@@ -49,7 +51,13 @@ impl<'a> Changes<'a> {
     ///
     /// # Errors
     /// As [`Repository::place`].
-    pub async fn place(&mut self, from: &Path, path: &str, progress: &dyn Progress, budget: &CallBudget) -> Result<()> {
+    pub async fn place(
+        &mut self,
+        from: &Path,
+        path: &str,
+        progress: &dyn Progress,
+        budget: &CallBudget,
+    ) -> Result<()> {
         self.made.push(Undo::Remove(path.to_owned()));
         let placed = self.repository.place(from, path, progress, budget).await;
         if placed.as_ref().is_err_and(|error| error.kind == ErrorKind::PreconditionFailed) {
@@ -97,7 +105,9 @@ impl<'a> Changes<'a> {
         for change in self.made.into_iter().rev() {
             let changed = match change {
                 Undo::Remove(path) => self.repository.remove(&path, budget).await,
-                Undo::Restore { path, saved } => self.repository.restore(&saved, &path, budget).await,
+                Undo::Restore { path, saved } => {
+                    self.repository.restore(&saved, &path, budget).await
+                }
             };
             undone = undone.and(changed);
         }

@@ -13,7 +13,9 @@ pub fn onnx(data: &[u8]) {
         let Some(graph) = checked(read_graph(&file)) else { return };
         let names: usize = external_files(&graph).iter().map(|name| name.len()).sum();
         assert!(names <= data.len(), "names that the file does not have");
-        if let Some(configuration) = checked(Configuration::of_graph("model", &graph, Some("labels.txt"))) {
+        if let Some(configuration) =
+            checked(Configuration::of_graph("model", &graph, Some("labels.txt")))
+        {
             assert!(configuration.check_name("model").is_ok());
             check_config(&configuration.serving(&[1].into()));
         }

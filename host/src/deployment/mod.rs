@@ -1,16 +1,19 @@
-//! Models brought from a registry into the repository that a model server reads, and loaded: what an operator does, never an action.
+//! Models brought from a registry into the repository that a model server reads, and loaded: what
+//! an operator does, never an action.
 //!
-//! [`Deployments`] knows three places: where models come from ([`Source`]: MLflow's registry, or this machine), the model repository
-//! (`TRITON_MODEL_REPO`: a folder or S3), and who runs them (Triton). Without Triton the repository is the folder of models that are run
-//! in process, and loading one is trying whether it can be.
+//! [`Deployments`] knows three places: where models come from ([`Source`]: MLflow's registry, or
+//! this machine), the model repository (`TRITON_MODEL_REPO`: a folder or S3), and who runs them
+//! (Triton). Without Triton the repository is the folder of models that are run in process, and
+//! loading one is trying whether it can be.
 //!
-//! * **Versions.** A version of MLflow is the version of the same number on the server. Unless a model's own `config.pbtxt` says which
-//!   are served, the one that was deployed last is.
-//! * **All or nothing.** Files are gathered beside the repository, written where nothing of the server's is, and loaded. When that fails,
-//!   is stopped or takes too long, the repository gets back what it had and the server is told to load that. A server that is told to
-//!   load goes on to answer with what it had until the new one can.
-//! * **Who deployed it** is written beside the model ([`Record`]), as MLflow's deployment plugin for Triton writes it. What has no record
-//!   is not touched.
+//! * **Versions.** A version of MLflow is the version of the same number on the server. Unless a
+//!   model's own `config.pbtxt` says which are served, the one that was deployed last is.
+//! * **All or nothing.** Files are gathered beside the repository, written where nothing of the
+//!   server's is, and loaded. When that fails, is stopped or takes too long, the repository gets
+//!   back what it had and the server is told to load that. A server that is told to load goes on to
+//!   answer with what it had until the new one can.
+//! * **Who deployed it** is written beside the model ([`Record`]), as MLflow's deployment plugin
+//!   for Triton writes it. What has no record is not touched.
 
 mod changes;
 mod configuration;
@@ -66,7 +69,8 @@ pub struct Order {
     pub version: Option<u64>,
     /// Whether the versions that are served go on to be, beside this one.
     pub keep: bool,
-    /// The ONNX file that is meant, relative to the model's files; none for the only one, or `model.onnx`.
+    /// The ONNX file that is meant, relative to the model's files; none for the only one, or
+    /// `model.onnx`.
     pub file: Option<String>,
 }
 
@@ -74,7 +78,8 @@ pub struct Order {
 pub struct Terms<'a> {
     /// When it has failed, if it is not done by then.
     pub deadline: Instant,
-    /// Whether a server that does not answer yet is waited for, and an unloaded model until it is gone.
+    /// Whether a server that does not answer yet is waited for, and an unloaded model until it is
+    /// gone.
     pub wait: bool,
     /// Cancelled to break off what is under way.
     pub stop: CancellationToken,
@@ -123,7 +128,10 @@ impl Deployment {
 impl Terms<'_> {
     fn budget(&self) -> CallBudget {
         // A little later, so that what is told is that all of it took too long.
-        CallBudget { memory: MemoryBudget::process(MEMORY), deadline: self.deadline + Duration::from_secs(5) }
+        CallBudget {
+            memory: MemoryBudget::process(MEMORY),
+            deadline: self.deadline + Duration::from_secs(5),
+        }
     }
 
     /// What `work` answers, unless it is stopped or too late.
@@ -154,20 +162,33 @@ impl Deployments {
         let repository: Option<Box<dyn Repository>> = match (repository, &server) {
             (Some(_), ModelServer::InProcess { .. }) => {
                 return Err(Error::invalid(
-                    "TRITON_MODEL_REPO is set and TRITON_URL is not: set it too, or unset the other for models run in process",
+                    "TRITON_MODEL_REPO is set and TRITON_URL is not: set it too, or unset the \
+                        other for models run in process",
                 ));
             }
-            (Some(ModelRepositoryConfig::Folder(folder)), _) => Some(Box::new(Folder::open(folder)?)),
-            (Some(ModelRepositoryConfig::S3 { store, prefix }), _) => Some(Box::new(Objects::open(store, prefix)?)),
-            (None, ModelServer::InProcess { folder, .. }) => Some(Box::new(Folder::to_be_made(folder))),
+            (Some(ModelRepositoryConfig::Folder(folder)), _) => {
+                Some(Box::new(Folder::open(folder)?))
+            }
+            (Some(ModelRepositoryConfig::S3 { store, prefix }), _) => {
+                Some(Box::new(Objects::open(store, prefix)?))
+            }
+            (None, ModelServer::InProcess { folder, .. }) => {
+                Some(Box::new(Folder::to_be_made(folder)))
+            }
             (None, ModelServer::Triton(_)) => None,
         };
-        let limits = StorageLimits { max_object_read: config.storage_max_read, ..StorageLimits::default() };
+        let limits =
+            StorageLimits { max_object_read: config.storage_max_read, ..StorageLimits::default() };
         let objects = match &config.s3 {
             Some(s3) => Some(ObjectStorage::of_s3(&S3Store::open(s3)?, limits)),
             None => None,
         };
-        Ok(Self { repository, server, registry: config.mlflow.as_ref().map(ModelRegistry::open).transpose()?, objects })
+        Ok(Self {
+            repository,
+            server,
+            registry: config.mlflow.as_ref().map(ModelRegistry::open).transpose()?,
+            objects,
+        })
     }
 
     /// The deployed models that can be asked.
@@ -186,8 +207,13 @@ impl Deployments {
             for (name, versions) in models {
                 match record_of(repository, &name, &budget).await {
                     Ok(None) => {}
-                    Ok(record) => deployments.push(Deployment { name, versions, record, metadata: None }),
-                    Err(error) if error.kind == ErrorKind::Invalid => tracing::warn!("{error}; model {name} is not listed"),
+                    Ok(record) => {
+                        deployments.push(Deployment { name, versions, record, metadata: None })
+                    }
+                    Err(error) if error.kind == ErrorKind::Invalid => tracing::warn!(
+                        "{error}; \
+                        model {name} is not listed"
+                    ),
                     Err(error) => return Err(error),
                 }
             }
@@ -210,7 +236,8 @@ impl Deployments {
     /// Loads a model that is in the repository.
     ///
     /// # Errors
-    /// `not-found`: the server has none of this name. Why it cannot be loaded. The server does not answer.
+    /// `not-found`: the server has none of this name. Why it cannot be loaded. The server does not
+    /// answer.
     pub async fn load(&self, name: &str, terms: &Terms<'_>) -> Result<Deployment> {
         let budget = terms.budget();
         self.known(name, terms, &budget).await?;
@@ -230,7 +257,8 @@ impl Deployments {
         terms.allow(self.server.unload(name, terms.wait, &budget)).await
     }
 
-    /// The states of all models of the server, or of those called `name`, and what was counted about them.
+    /// The states of all models of the server, or of those called `name`, and what was counted
+    /// about them.
     ///
     /// # Errors
     /// `not-found`: there is none of this name. The server does not answer.
@@ -242,7 +270,12 @@ impl Deployments {
         };
         let counted = async {
             let mut counted = Vec::new();
-            for name in index.iter().filter(|entry| entry.is_ready()).map(|entry| entry.name.as_str()).collect::<BTreeSet<_>>() {
+            for name in index
+                .iter()
+                .filter(|entry| entry.is_ready())
+                .map(|entry| entry.name.as_str())
+                .collect::<BTreeSet<_>>()
+            {
                 counted.extend(self.server.statistics(name, &budget).await?);
             }
             Ok(counted)
@@ -250,7 +283,9 @@ impl Deployments {
         let counted = terms.allow(counted).await?;
         let status = |model: IndexedModel| {
             let version = model.version.map(|version| version.to_string());
-            let of_model = |known: &&ModelStatistics| known.name == model.name && Some(&known.version) == version.as_ref();
+            let of_model = |known: &&ModelStatistics| {
+                known.name == model.name && Some(&known.version) == version.as_ref()
+            };
             ModelStatus { statistics: counted.iter().find(of_model).cloned(), model }
         };
         Ok(index.into_iter().map(status).collect())
@@ -259,7 +294,8 @@ impl Deployments {
     fn repository(&self) -> Result<&dyn Repository> {
         self.repository.as_deref().ok_or_else(|| {
             Error::invalid(
-                "where Triton reads its models is not said: set TRITON_MODEL_REPO to its folder, s3://bucket/prefix or \
+                "where Triton reads its models is not said: set TRITON_MODEL_REPO to its folder, \
+                    s3://bucket/prefix or \
                  s3://http://host:port/bucket/prefix",
             )
         })
@@ -276,7 +312,8 @@ impl Deployments {
                 Ok(index) => return Ok(index),
                 Err(error) => error,
             };
-            let waits = terms.wait && !terms.stop.is_cancelled() && Instant::now() + PAUSE < terms.deadline;
+            let waits =
+                terms.wait && !terms.stop.is_cancelled() && Instant::now() + PAUSE < terms.deadline;
             if !waits || !matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Timeout) {
                 return Err(error);
             }
@@ -286,7 +323,12 @@ impl Deployments {
     }
 
     /// The entries of a model in the server's index.
-    async fn known(&self, name: &str, terms: &Terms<'_>, budget: &CallBudget) -> Result<Vec<IndexedModel>> {
+    async fn known(
+        &self,
+        name: &str,
+        terms: &Terms<'_>,
+        budget: &CallBudget,
+    ) -> Result<Vec<IndexedModel>> {
         check_name(name)?;
         let mut index = self.index(terms, budget).await?;
         index.retain(|entry| entry.name == name);
@@ -297,7 +339,12 @@ impl Deployments {
         self.found_in(self.server.index(budget).await?, name, budget).await
     }
 
-    async fn found_in(&self, mut versions: Vec<IndexedModel>, name: &str, budget: &CallBudget) -> Result<Deployment> {
+    async fn found_in(
+        &self,
+        mut versions: Vec<IndexedModel>,
+        name: &str,
+        budget: &CallBudget,
+    ) -> Result<Deployment> {
         versions.retain(|entry| entry.name == name);
         let record = match &self.repository {
             Some(repository) => record_of(&**repository, name, budget).await?,
@@ -306,12 +353,20 @@ impl Deployments {
         if versions.is_empty() && record.is_none() {
             return Err(self.unknown(name));
         }
-        let metadata = if versions.iter().any(IndexedModel::is_ready) { self.server.described(name, budget).await? } else { None };
+        let metadata = if versions.iter().any(IndexedModel::is_ready) {
+            self.server.described(name, budget).await?
+        } else {
+            None
+        };
         Ok(Deployment { name: name.to_owned(), versions, record, metadata })
     }
 }
 
-async fn record_of(repository: &dyn Repository, name: &str, budget: &CallBudget) -> Result<Option<Record>> {
+async fn record_of(
+    repository: &dyn Repository,
+    name: &str,
+    budget: &CallBudget,
+) -> Result<Option<Record>> {
     let path = format!("{name}/{RECORD}");
     repository.read(&path, budget).await?.map(|bytes| Record::parse(&path, &bytes)).transpose()
 }

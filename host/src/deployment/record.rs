@@ -1,4 +1,5 @@
-//! What is written down about a deployed model: `NAME/mlflow-meta.json`, as MLflow's deployment plugin for Triton writes it.
+//! What is written down about a deployed model: `NAME/mlflow-meta.json`, as MLflow's deployment
+//! plugin for Triton writes it.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,12 @@ impl Record {
     }
 
     pub(super) fn parse(path: &str, bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| Error::invalid(format!("{path} in the model repository is no record of a deployment: {error}")))
+        serde_json::from_slice(bytes).map_err(|error| {
+            Error::invalid(format!(
+                "{path} in the model repository is no record \
+                of a deployment: {error}"
+            ))
+        })
     }
 }
 
@@ -41,8 +46,16 @@ mod tests {
     fn what_the_python_package_wrote_is_read() {
         let theirs = br#"{"name": "m", "triton_model_path": "/models/m", "mlflow_model_uri": "models:/m/1", "flavor": "onnx", "more": 1}"#;
         let record = Record::parse("m/mlflow-meta.json", theirs).unwrap();
-        assert_eq!((record.flavor.as_str(), record.mlflow_model_uri.as_str()), ("onnx", "models:/m/1"));
+        assert_eq!(
+            (record.flavor.as_str(), record.mlflow_model_uri.as_str()),
+            ("onnx", "models:/m/1")
+        );
         assert_eq!(Record::parse("", &record.to_bytes()).unwrap(), record);
-        assert!(Record::parse("m/mlflow-meta.json", b"{}").unwrap_err().message.starts_with("m/mlflow-meta.json"));
+        assert!(
+            Record::parse("m/mlflow-meta.json", b"{}")
+                .unwrap_err()
+                .message
+                .starts_with("m/mlflow-meta.json")
+        );
     }
 }

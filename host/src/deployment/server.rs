@@ -1,4 +1,5 @@
-//! Who runs the models of the repository: a Triton server, or this program's own hosts, each in its process.
+//! Who runs the models of the repository: a Triton server, or this program's own hosts, each in its
+//! process.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +27,9 @@ impl ModelServer {
     pub fn describe(&self) -> String {
         match self {
             Self::Triton(triton) => triton.describe(),
-            Self::InProcess { folder, .. } => format!("models in {}, run in process", folder.display()),
+            Self::InProcess { folder, .. } => {
+                format!("models in {}, run in process", folder.display())
+            }
         }
     }
 
@@ -70,14 +73,20 @@ impl ModelServer {
         if entries.iter().any(|entry| entry.version == Some(version) && entry.is_ready()) {
             return Ok(());
         }
-        let why: Vec<_> = entries.iter().map(|entry| entry.reason.as_str()).filter(|reason| !reason.is_empty()).collect();
+        let why: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.reason.as_str())
+            .filter(|reason| !reason.is_empty())
+            .collect();
         let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
         Err(Error::invalid(format!(
-            "the server has loaded model {name} and does not serve its version {version}{why}: does its version_policy have it?"
+            "the server has loaded model {name} and does not serve its version {version}{why}: \
+                does its version_policy have it?"
         )))
     }
 
-    /// Waits until the server is not loading a model any more: it reads the files. What was not loaded before is unloaded then.
+    /// Waits until the server is not loading a model any more: it reads the files. What was not
+    /// loaded before is unloaded then.
     ///
     /// # Errors
     /// It does not answer, or cannot unload it.
@@ -109,11 +118,17 @@ impl ModelServer {
     /// The server refuses, or does not answer. `invalid`: models run in process.
     pub async fn unload(&self, name: &str, wait: bool, budget: &CallBudget) -> Result<()> {
         let Self::Triton(triton) = self else {
-            return Err(Error::invalid("models that run in process are loaded when they are asked: there is nothing to unload"));
+            return Err(Error::invalid(
+                "models that run in process are loaded when they are asked: \
+                there is nothing to unload",
+            ));
         };
         triton.unload(name, budget).await?;
         let loaded = |index: Vec<IndexedModel>| {
-            index.iter().any(|entry| entry.name == name && matches!(entry.state.as_deref(), Some("READY" | "LOADING" | "UNLOADING")))
+            index.iter().any(|entry| {
+                entry.name == name
+                    && matches!(entry.state.as_deref(), Some("READY" | "LOADING" | "UNLOADING"))
+            })
         };
         while wait && loaded(triton.index(budget).await?) {
             tokio::time::sleep(LOOK).await;
@@ -125,12 +140,31 @@ impl ModelServer {
     ///
     /// # Errors
     /// The server does not answer.
-    pub async fn described(&self, name: &str, budget: &CallBudget) -> Result<Option<ModelMetadata>> {
+    pub async fn described(
+        &self,
+        name: &str,
+        budget: &CallBudget,
+    ) -> Result<Option<ModelMetadata>> {
         match self.metadata(name, None, budget).await {
             Ok(metadata) => Ok(Some(metadata)),
-            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Internal) => Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Internal
+                ) =>
+            {
+                Ok(None)
+            }
             // What the server says of a model that it knows and has not loaded.
-            Err(_) if self.index(budget).await?.iter().any(|entry| entry.name == name && !entry.is_ready()) => Ok(None),
+            Err(_)
+                if self
+                    .index(budget)
+                    .await?
+                    .iter()
+                    .any(|entry| entry.name == name && !entry.is_ready()) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -139,19 +173,34 @@ impl ModelServer {
     ///
     /// # Errors
     /// The server does not answer.
-    pub async fn statistics(&self, name: &str, budget: &CallBudget) -> Result<Vec<ModelStatistics>> {
+    pub async fn statistics(
+        &self,
+        name: &str,
+        budget: &CallBudget,
+    ) -> Result<Vec<ModelStatistics>> {
         match self {
-            Self::Triton(triton) => triton.statistics(&ModelRef::Served { name: name.to_owned(), version: None }, budget).await,
+            Self::Triton(triton) => {
+                triton
+                    .statistics(&ModelRef::Served { name: name.to_owned(), version: None }, budget)
+                    .await
+            }
             Self::InProcess { .. } => Ok(Vec::new()),
         }
     }
 
-    async fn metadata(&self, name: &str, version: Option<u64>, budget: &CallBudget) -> Result<ModelMetadata> {
+    async fn metadata(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        budget: &CallBudget,
+    ) -> Result<ModelMetadata> {
         let model = ModelRef::Served { name: name.to_owned(), version };
         match self {
             Self::Triton(triton) => triton.metadata(&model, budget).await,
             // Opened for each question: nothing that an earlier one has loaded counts.
-            Self::InProcess { folder, limits } => EmbeddedInference::open(folder, *limits)?.metadata(&model, budget).await,
+            Self::InProcess { folder, limits } => {
+                EmbeddedInference::open(folder, *limits)?.metadata(&model, budget).await
+            }
         }
     }
 }

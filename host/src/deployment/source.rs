@@ -40,7 +40,10 @@ impl FromStr for Source {
             return Ok(Self::Local(text.into()));
         }
         match text.parse()? {
-            ModelRef::Served { .. } => Err(Error::invalid(format!("model {text:?}: write models:/name/3 or models:/name@alias"))),
+            ModelRef::Served { .. } => Err(Error::invalid(format!(
+                "model {text:?}: write \
+                models:/name/3 or models:/name@alias"
+            ))),
             registered => Ok(Self::Registered(registered)),
         }
     }
@@ -70,7 +73,13 @@ impl Source {
                 };
                 let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
                 let name = name.and_then(|name| name.to_str()).map(str::to_owned);
-                name.ok_or_else(|| Error::invalid(format!("{} has no name that a model could have: give it one", path.display())))
+                name.ok_or_else(|| {
+                    Error::invalid(format!(
+                        "{} has no name that a model could have: \
+                    give it one",
+                        path.display()
+                    ))
+                })
             }
         }
     }
@@ -78,7 +87,8 @@ impl Source {
     /// Brings its files into the folder `into`, which is not there yet.
     ///
     /// # Errors
-    /// It is not there, or cannot be read. `unavailable`: no registry is configured, or it does not answer.
+    /// It is not there, or cannot be read. `unavailable`: no registry is configured, or it does not
+    /// answer.
     pub(super) async fn fetch(
         &self,
         registry: Option<&ModelRegistry>,
@@ -90,24 +100,40 @@ impl Source {
         match self {
             Self::Registered(model) => {
                 let registry = registry.ok_or_else(|| {
-                    Error::unavailable(format!("{model} is in MLflow's registry, and none is configured: set MLFLOW_TRACKING_URI"))
+                    Error::unavailable(format!(
+                        "{model} is in MLflow's registry, and none is \
+                        configured: set MLFLOW_TRACKING_URI"
+                    ))
                 })?;
                 // Who registers models elsewhere does not name files of this machine.
-                let files = matches!(registry.url().host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+                let files =
+                    matches!(registry.url().host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
                 if let ModelRef::Logged { id } = model {
-                    let downloaded = registry.download_logged(id, into, Sources { objects, files }, limits, budget).await?;
+                    let downloaded = registry
+                        .download_logged(id, into, Sources { objects, files }, limits, budget)
+                        .await?;
                     return Ok(Fetched { uri: model.to_string(), version: None, downloaded });
                 }
                 let version = registry.version(model, budget).await?;
-                let downloaded = registry.download(&version, into, Sources { objects, files }, limits, budget).await?;
+                let downloaded = registry
+                    .download(&version, into, Sources { objects, files }, limits, budget)
+                    .await?;
                 let uri = format!("models:/{}/{}", version.name, version.version);
                 Ok(Fetched { uri, version: Some(version.version), downloaded })
             }
             Self::Local(path) => {
-                // A link of the Hugging Face cache leads to a file whose name is a digest: it keeps its own.
-                let path = std::path::absolute(path).map_err(|error| super::repository::failed("read", path, &error))?;
+                // A link of the Hugging Face cache leads to a file whose name is a digest: it keeps
+                // its own.
+                let path = std::path::absolute(path)
+                    .map_err(|error| super::repository::failed("read", path, &error))?;
                 let downloaded = model_registry::copy_files(&path, into, limits).await?;
-                let url = Url::from_file_path(&path).map_err(|()| Error::invalid(format!("{} is no path", path.display())))?;
+                let url = Url::from_file_path(&path).map_err(|()| {
+                    Error::invalid(format!(
+                        "{} is no \
+                    path",
+                        path.display()
+                    ))
+                })?;
                 Ok(Fetched { uri: url.into(), version: None, downloaded })
             }
         }
@@ -120,9 +146,16 @@ mod tests {
 
     #[test]
     fn a_source_is_a_name_of_the_registry_or_a_path() {
-        for (text, name) in [("models:/detector/3", "detector"), ("models:/detector@champion", "detector"), ("nets/small.onnx", "small")] {
+        for (text, name) in [
+            ("models:/detector/3", "detector"),
+            ("models:/detector@champion", "detector"),
+            ("nets/small.onnx", "small"),
+        ] {
             let source: Source = text.parse().unwrap();
-            assert_eq!((source.to_string().as_str(), source.name().unwrap().as_str()), (text, name));
+            assert_eq!(
+                (source.to_string().as_str(), source.name().unwrap().as_str()),
+                (text, name)
+            );
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("net.v2")).unwrap();

@@ -1,8 +1,9 @@
 //! How much address space sandboxes get.
 //!
-//! Instances always live in a pool, so that what an action may have is the same on every machine. Where the address space is limited
-//! (`ulimit -v`, as in some containers and batch systems) the pool shrinks: first to fewer activations, then to less room for each linear
-//! memory, whose code then checks every access instead of relying on the pages behind it.
+//! Instances always live in a pool, so that what an action may have is the same on every machine.
+//! Where the address space is limited (`ulimit -v`, as in some containers and batch systems) the
+//! pool shrinks: first to fewer activations, then to less room for each linear memory, whose code
+//! then checks every access instead of relying on the pages behind it.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -68,15 +69,17 @@ pub(super) struct PoolSize {
     pub(super) memory: MemorySpace,
 }
 
-/// With room for fewer activations than this (or than are wanted), smaller memories are better than fewer activations.
+/// With room for fewer activations than this (or than are wanted), smaller memories are better than
+/// fewer activations.
 const FEW: u32 = 4;
 
-/// Address space that is left to the rest of the process (threads, heap, models, compiled code): a quarter, within these bounds.
+/// Address space that is left to the rest of the process (threads, heap, models, compiled code): a
+/// quarter, within these bounds.
 const LEFT_FREE: RangeInclusive<u64> = 192 << 20..=2 << 30;
 
 impl PoolSize {
-    /// Returns the sizes to try for `wanted` activations, the best first, where `room` bytes of address space are left; `None` for a
-    /// machine that has no limit, but may still refuse.
+    /// Returns the sizes to try for `wanted` activations, the best first, where `room` bytes of
+    /// address space are left; `None` for a machine that has no limit, but may still refuse.
     pub(super) fn candidates(wanted: u32, room: Option<u64>) -> Vec<Self> {
         let mut sizes = Vec::new();
         for memory in MemorySpace::ALL {
@@ -97,12 +100,16 @@ impl PoolSize {
 
 /// Address space of one activation's slots.
 fn slots(memory: MemorySpace) -> u64 {
-    u64::from(MEMORIES) * (memory.reservation() + memory.guard()) + u64::from(TABLES) * TABLE_BYTES + FIBER_STACK as u64
+    u64::from(MEMORIES) * (memory.reservation() + memory.guard())
+        + u64::from(TABLES) * TABLE_BYTES
+        + FIBER_STACK as u64
 }
 
 /// How many activations fit into `room` bytes beside the rest of the process.
 fn fitting(memory: MemorySpace, room: u64) -> u32 {
-    let left = room.saturating_sub((room / 4).clamp(*LEFT_FREE.start(), *LEFT_FREE.end())).saturating_sub(memory.guard());
+    let left = room
+        .saturating_sub((room / 4).clamp(*LEFT_FREE.start(), *LEFT_FREE.end()))
+        .saturating_sub(memory.guard());
     u32::try_from(left / slots(memory)).unwrap_or(u32::MAX)
 }
 
@@ -152,10 +159,15 @@ mod tests {
     fn a_pool_that_is_refused_shrinks_before_it_is_given_up() {
         for room in [None, Some(100 * GIB), Some(2 * GIB), Some(0)] {
             let sizes = PoolSize::candidates(128, room);
-            assert_eq!(sizes.last(), Some(&PoolSize { activations: 1, memory: MemorySpace::Smallest }));
+            assert_eq!(
+                sizes.last(),
+                Some(&PoolSize { activations: 1, memory: MemorySpace::Smallest })
+            );
             let space = |size: &PoolSize| u64::from(size.activations) * slots(size.memory);
             let per_memory = sizes.chunk_by(|a, b| a.memory == b.memory);
-            per_memory.for_each(|sizes| assert!(sizes.is_sorted_by(|a, b| space(a) > space(b)), "{sizes:?}"));
+            per_memory.for_each(|sizes| {
+                assert!(sizes.is_sorted_by(|a, b| space(a) > space(b)), "{sizes:?}")
+            });
             if let Some(room) = room.filter(|room| *room > GIB) {
                 assert!(sizes.iter().all(|size| space(size) < room), "{sizes:?}");
             }

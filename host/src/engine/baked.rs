@@ -1,9 +1,10 @@
 //! Compiled code that lies in a container's image, beside its component.
 //!
-//! Whoever made the image made the code, as he made this binary: it needs no key, only the certainty that nobody else wrote it. So the
-//! file, and the folder it is in, must belong to root and must not be writable by this process or by others; then it is mapped where it
-//! lies, and containers of one image on one machine share its pages. A trailer says for which component and which engine it was made.
-//! Whatever is wrong with it, it is a miss.
+//! Whoever made the image made the code, as he made this binary: it needs no key, only the
+//! certainty that nobody else wrote it. So the file, and the folder it is in, must belong to root
+//! and must not be writable by this process or by others; then it is mapped where it lies, and
+//! containers of one image on one machine share its pages. A trailer says for which component and
+//! which engine it was made. Whatever is wrong with it, it is a miss.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -47,7 +48,11 @@ impl BakedCode {
     ///
     /// # Errors
     /// `code` cannot be read.
-    pub fn content(code: &mut File, component: &Digest, engine: &EngineHash) -> io::Result<Vec<u8>> {
+    pub fn content(
+        code: &mut File,
+        component: &Digest,
+        engine: &EngineHash,
+    ) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         code.seek(SeekFrom::Start(0))?;
         code.read_to_end(&mut content)?;
@@ -62,7 +67,10 @@ impl BakedCode {
             Ok(Ok(code)) => Some(code),
             Ok(Err(Unfit::OtherComponent)) => None,
             Ok(Err(Unfit::Untrusted(why))) => {
-                tracing::warn!("compiled code in the image is not used, since {entry} {why}; compiling it now");
+                tracing::warn!(
+                    "compiled code in the image is not used, since {entry} {why}; \
+                    compiling it now"
+                );
                 None
             }
             Ok(Err(Unfit::Foreign)) => {
@@ -71,14 +79,16 @@ impl BakedCode {
             }
             Ok(Err(Unfit::OtherEngine)) => {
                 tracing::warn!(
-                    "compiled code in the image is for another processor or another version of this runtime ({entry}); compiling it now: \
+                    "compiled code in the image is for another processor or another version of \
+                        this runtime ({entry}); compiling it now: \
                      `keynet-inference image build` on the base that is run here makes it fit"
                 );
                 None
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                tracing::warn!(%error, "cannot read compiled code in the image ({entry}); compiling it now");
+                tracing::warn!(%error, "cannot read compiled code in the image ({entry}); \
+                    compiling it now");
                 None
             }
         }
@@ -86,7 +96,10 @@ impl BakedCode {
 
     fn open(&self, component: &Digest, engine: &EngineHash) -> io::Result<Result<File, Unfit>> {
         let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&self.path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(&self.path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Ok(Err(Unfit::Untrusted("is not a file")));
@@ -99,7 +112,9 @@ impl BakedCode {
             return Ok(Err(Unfit::Untrusted("lies in a folder that others than root can write")));
         }
         let mut found = [0; TRAILER];
-        let Some(at) = metadata.len().checked_sub(TRAILER as u64) else { return Ok(Err(Unfit::Foreign)) };
+        let Some(at) = metadata.len().checked_sub(TRAILER as u64) else {
+            return Ok(Err(Unfit::Foreign));
+        };
         file.read_exact_at(&mut found, at)?;
         Ok(fits(&found, component, engine).map(|()| file))
     }
@@ -115,7 +130,10 @@ fn trusted(metadata: &Metadata, path: &Path) -> Result<(), Unfit> {
     }
     // Root may write anything, but on a file system that nobody can write.
     match rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
-        Ok(()) => Err(Unfit::Untrusted("can be written by this process: run it as another user than root, or on a read-only file system")),
+        Ok(()) => Err(Unfit::Untrusted(
+            "can be written by this process: run it as another user \
+            than root, or on a read-only file system",
+        )),
         Err(_) => Ok(()),
     }
 }

@@ -1,9 +1,10 @@
 //! Compiled code on disk, authenticated.
 //!
-//! Running compiled code means trusting whoever wrote it, so an entry carries a keyed BLAKE3 over (format, component digest, engine
-//! hash, code) by a key that lies in the state folder, never beside the entries. To use one, its code is copied into a memfd, the
-//! memfd is sealed, and only then is it verified and mapped: nothing can change between check and use. Whatever is wrong with an
-//! entry, it is a miss.
+//! Running compiled code means trusting whoever wrote it, so an entry carries a keyed BLAKE3 over
+//! (format, component digest, engine hash, code) by a key that lies in the state folder, never
+//! beside the entries. To use one, its code is copied into a memfd, the memfd is sealed, and only
+//! then is it verified and mapped: nothing can change between check and use. Whatever is wrong with
+//! an entry, it is a miss.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -25,7 +26,8 @@ pub struct AotCache {
 }
 
 impl AotCache {
-    /// The cache of at most `limit` bytes in `folder`, whose entries, of all engines, are authenticated with `key`.
+    /// The cache of at most `limit` bytes in `folder`, whose entries, of all engines, are
+    /// authenticated with `key`.
     pub fn new(folder: impl Into<PathBuf>, key: [u8; 32], limit: u64) -> Self {
         Self { files: FileCache::new(folder, limit), key }
     }
@@ -44,19 +46,26 @@ impl AotCache {
                 Some(code)
             }
             Ok(None) => {
-                tracing::warn!(entry = %path.display(), "compiled code in the cache was not written by this host for this component; compiling again");
+                tracing::warn!(entry = %path.display(), "compiled code in the cache was not \
+                    written by this host for this component; compiling again");
                 None
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                tracing::warn!(entry = %path.display(), %error, "cannot read compiled code from the cache; compiling again");
+                tracing::warn!(entry = %path.display(), %error, "cannot read compiled code from \
+                    the cache; compiling again");
                 None
             }
         }
     }
 
     /// `None` where the entry is not authentic.
-    fn read(&self, path: &Path, component: &Digest, engine: &EngineHash) -> io::Result<Option<File>> {
+    fn read(
+        &self,
+        path: &Path,
+        component: &Digest,
+        engine: &EngineHash,
+    ) -> io::Result<Option<File>> {
         let mut entry = File::open(path)?;
         let Some(length) = entry.metadata()?.len().checked_sub(TRAILER) else { return Ok(None) };
         let mut code = memfd::create()?;
@@ -69,7 +78,8 @@ impl AotCache {
         entry.read_exact(&mut format)?;
         entry.read_exact(&mut tag)?;
         // `Hash` compares in constant time.
-        let authentic = format == *FORMAT && self.tag(&mut code, component, engine)? == blake3::Hash::from_bytes(tag);
+        let authentic = format == *FORMAT
+            && self.tag(&mut code, component, engine)? == blake3::Hash::from_bytes(tag);
         Ok(authentic.then_some(code))
     }
 
@@ -77,11 +87,18 @@ impl AotCache {
     pub(super) fn put(&self, component: &Digest, engine: &EngineHash, code: &mut File) {
         let path = self.path(component, engine);
         if let Err(error) = self.write(&path, component, engine, code) {
-            tracing::warn!(entry = %path.display(), %error, "cannot keep compiled code; it will be compiled again next time");
+            tracing::warn!(entry = %path.display(), %error, "cannot keep compiled code; it will be \
+                compiled again next time");
         }
     }
 
-    fn write(&self, path: &Path, component: &Digest, engine: &EngineHash, code: &mut File) -> io::Result<()> {
+    fn write(
+        &self,
+        path: &Path,
+        component: &Digest,
+        engine: &EngineHash,
+        code: &mut File,
+    ) -> io::Result<()> {
         let tag = self.tag(code, component, engine)?;
         self.files.keep(path, |mut file| {
             code.seek(SeekFrom::Start(0))?;
@@ -91,7 +108,12 @@ impl AotCache {
         })
     }
 
-    fn tag(&self, code: &mut File, component: &Digest, engine: &EngineHash) -> io::Result<blake3::Hash> {
+    fn tag(
+        &self,
+        code: &mut File,
+        component: &Digest,
+        engine: &EngineHash,
+    ) -> io::Result<blake3::Hash> {
         code.seek(SeekFrom::Start(0))?;
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         // Each part has a fixed length, so that no two entries have the same text.
@@ -176,7 +198,11 @@ mod tests {
     #[test]
     fn an_entry_made_with_another_key_is_a_miss() {
         let cached = cached(b"compiled code");
-        AotCache { key: [8; 32], files: cached.cache.files.clone() }.put(&cached.component, &ENGINE, &mut sealed(b"evil code"));
+        AotCache { key: [8; 32], files: cached.cache.files.clone() }.put(
+            &cached.component,
+            &ENGINE,
+            &mut sealed(b"evil code"),
+        );
         cached.is_a_miss();
     }
 
@@ -231,6 +257,9 @@ mod tests {
             narrow.put(&Digest::of(component), &engine, &mut sealed(b"code of the engine now"));
         }
         cached.is_a_miss();
-        assert!(narrow.get(&Digest::of(b"b"), &engine).is_some() && narrow.get(&Digest::of(b"c"), &engine).is_some());
+        assert!(
+            narrow.get(&Digest::of(b"b"), &engine).is_some()
+                && narrow.get(&Digest::of(b"c"), &engine).is_some()
+        );
     }
 }

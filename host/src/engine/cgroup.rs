@@ -3,16 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes that this process's control group, and those above it, still leave; none where no limit is set. What the system keeps of files
-/// counts as free: it gives it back when memory runs short.
+/// Bytes that this process's control group, and those above it, still leave; none where no limit is
+/// set. What the system keeps of files counts as free: it gives it back when memory runs short.
 pub(crate) fn memory_left() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     left_in(Path::new("/sys/fs/cgroup"), &groups)
 }
 
-/// As [`memory_left`], of the group files below `root`, where `groups` is what `/proc/self/cgroup` says.
+/// As [`memory_left`], of the group files below `root`, where `groups` is what `/proc/self/cgroup`
+/// says.
 fn left_in(root: &Path, groups: &str) -> Option<u64> {
-    groups.lines().filter_map(|line| hierarchy(root, line)).flat_map(|(top, group, names)| levels(&top, &group, names)).min()
+    groups
+        .lines()
+        .filter_map(|line| hierarchy(root, line))
+        .flat_map(|(top, group, names)| levels(&top, &group, names))
+        .min()
 }
 
 /// The files of a version of control groups.
@@ -25,7 +30,11 @@ struct Names {
 }
 
 const V2: Names = Names { limit: "memory.max", used: "memory.current", files: "inactive_file" };
-const V1: Names = Names { limit: "memory.limit_in_bytes", used: "memory.usage_in_bytes", files: "total_inactive_file" };
+const V1: Names = Names {
+    limit: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    files: "total_inactive_file",
+};
 
 /// The mount and the group of a line `ID:CONTROLLERS:PATH` that says something about memory.
 fn hierarchy(root: &Path, line: &str) -> Option<(PathBuf, PathBuf, Names)> {
@@ -35,10 +44,14 @@ fn hierarchy(root: &Path, line: &str) -> Option<(PathBuf, PathBuf, Names)> {
     if controllers.is_empty() {
         return Some((root.to_owned(), path, V2));
     }
-    controllers.split(',').any(|controller| controller == "memory").then(|| (root.join("memory"), path, V1))
+    controllers
+        .split(',')
+        .any(|controller| controller == "memory")
+        .then(|| (root.join("memory"), path, V1))
 }
 
-/// What each level from the group up to the mount leaves. In a container the mount may be the group itself, so that the path is not there.
+/// What each level from the group up to the mount leaves. In a container the mount may be the group
+/// itself, so that the path is not there.
 fn levels(top: &Path, group: &Path, names: Names) -> Vec<u64> {
     group.ancestors().filter_map(|level| left(&top.join(level), names)).collect()
 }
@@ -46,10 +59,14 @@ fn levels(top: &Path, group: &Path, names: Names) -> Vec<u64> {
 fn left(folder: &Path, names: Names) -> Option<u64> {
     /// Version 1 writes no limit as the largest multiple of a page.
     const NO_LIMIT: u64 = 1 << 60;
-    let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
+    let number =
+        |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
     let limit = number(names.limit).filter(|limit| *limit < NO_LIMIT)?;
     let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
-    let files = stat.lines().find_map(|line| line.strip_prefix(names.files)?.trim().parse::<u64>().ok()).unwrap_or(0);
+    let files = stat
+        .lines()
+        .find_map(|line| line.strip_prefix(names.files)?.trim().parse::<u64>().ok())
+        .unwrap_or(0);
     Some(limit.saturating_sub(number(names.used)?.saturating_sub(files)))
 }
 
@@ -62,7 +79,8 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(names.limit), format!("{limit}\n")).unwrap();
         fs::write(folder.join(names.used), format!("{used}\n")).unwrap();
-        fs::write(folder.join("memory.stat"), format!("anon 1\n{} {files}\nfile 2\n", names.files)).unwrap();
+        fs::write(folder.join("memory.stat"), format!("anon 1\n{} {files}\nfile 2\n", names.files))
+            .unwrap();
     }
 
     #[test]

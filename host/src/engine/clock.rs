@@ -1,4 +1,5 @@
-//! One thread for the process that advances the epoch, so that a guest that computes yields its worker at every tick.
+//! One thread for the process that advances the epoch, so that a guest that computes yields its
+//! worker at every tick.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -30,7 +31,10 @@ impl EpochClock {
     pub fn start(engine: wasmtime::EngineWeak) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let weak = Arc::downgrade(&shared);
-        std::thread::Builder::new().name("epoch".into()).stack_size(64 * 1024).spawn(move || tick(&weak, &engine))?;
+        std::thread::Builder::new()
+            .name("epoch".into())
+            .stack_size(64 * 1024)
+            .spawn(move || tick(&weak, &engine))?;
         Ok(Self { shared })
     }
 
@@ -58,8 +62,10 @@ const IDLE_CHECK: Duration = Duration::from_secs(60);
 fn tick(shared: &Weak<Shared>, engine: &wasmtime::EngineWeak) {
     while let Some(shared) = shared.upgrade() {
         let running = shared.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let (running, _) =
-            shared.started.wait_timeout_while(running, IDLE_CHECK, |running| *running == 0).unwrap_or_else(PoisonError::into_inner);
+        let (running, _) = shared
+            .started
+            .wait_timeout_while(running, IDLE_CHECK, |running| *running == 0)
+            .unwrap_or_else(PoisonError::into_inner);
         let idle = *running == 0;
         drop(running);
         let Some(engine) = engine.upgrade() else { return };

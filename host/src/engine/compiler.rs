@@ -1,8 +1,9 @@
 //! Compilation in a child process of the same binary, with limits on its memory and time.
 //!
-//! Cranelift cannot be interrupted, and a hostile component can make it take all memory and time there is. The child gets the
-//! component on standard input and writes compiled code to a memfd on standard output; once it is gone the memfd is sealed, which
-//! fails if anybody could still write to it.
+//! Cranelift cannot be interrupted, and a hostile component can make it take all memory and time
+//! there is. The child gets the component on standard input and writes compiled code to a memfd on
+//! standard output; once it is gone the memfd is sealed, which fails if anybody could still write
+//! to it.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -21,8 +22,8 @@ use crate::quote::{bounded, shown};
 /// Bytes that compiling leaves to the host where the container's memory is limited.
 const KEPT_FREE: u64 = 16 << 20;
 
-/// With less memory or address space than this the compiler's threads share one arena of the allocator: each one of its own would take 64 MiB of the
-/// address space, used or not.
+/// With less memory or address space than this the compiler's threads share one arena of the
+/// allocator: each one of its own would take 64 MiB of the address space, used or not.
 const FOR_ARENAS: u64 = 512 << 20;
 
 /// The bytes that are read of what a compiler says on standard error.
@@ -36,15 +37,16 @@ const ROLE: &str = "keynet-compile-component";
 pub enum Compiler {
     /// In a child process of this binary. Its `main` must begin with [`run_if_compiler`].
     Child(CompileLimits),
-    /// In this process, without limits: for components that are trusted, such as those of tests and benchmarks.
+    /// In this process, without limits: for components that are trusted, such as those of tests and
+    /// benchmarks.
     InProcess,
 }
 
 /// What compiling one component may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct CompileLimits {
-    /// Bytes of address space beyond what the binary itself maps (`KEYNET_COMPILE_MEMORY`). Where the container's own limit leaves less,
-    /// that counts.
+    /// Bytes of address space beyond what the binary itself maps (`KEYNET_COMPILE_MEMORY`). Where
+    /// the container's own limit leaves less, that counts.
     pub memory: u64,
     /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`).
     pub time: Duration,
@@ -65,13 +67,21 @@ impl Compiler {
         }
     }
 
-    /// Compiles `component` for `target`, which is what `engine` was made for, and returns the code in a sealed memfd.
-    pub(super) async fn compile(&self, engine: &wasmtime::Engine, target: Target, component: Input<'_>) -> Result<File, LoadError> {
+    /// Compiles `component` for `target`, which is what `engine` was made for, and returns the code
+    /// in a sealed memfd.
+    pub(super) async fn compile(
+        &self,
+        engine: &wasmtime::Engine,
+        target: Target,
+        component: Input<'_>,
+    ) -> Result<File, LoadError> {
         match self {
             Self::Child(limits) => compile_in_child(component, target, *limits).await,
             Self::InProcess => {
                 let code = engine.precompile_component(&component.bytes()?);
-                let code = code.map_err(|error| LoadError::Compile(bounded(format_args!("{error:#}"), MAX_REASON)))?;
+                let code = code.map_err(|error| {
+                    LoadError::Compile(bounded(format_args!("{error:#}"), MAX_REASON))
+                })?;
                 let mut file = memfd::create()?;
                 file.write_all(&code)?;
                 memfd::seal(&file)?;
@@ -81,12 +91,18 @@ impl Compiler {
     }
 }
 
-async fn compile_in_child(component: Input<'_>, target: Target, limits: CompileLimits) -> Result<File, LoadError> {
+async fn compile_in_child(
+    component: Input<'_>,
+    target: Target,
+    limits: CompileLimits,
+) -> Result<File, LoadError> {
     let mut input = memfd::create()?;
     component.copy_to(&mut input)?;
     input.seek(SeekFrom::Start(0))?;
     let output = memfd::create()?;
-    let left = cgroup::memory_left().map(|left| left.saturating_sub(KEPT_FREE)).filter(|left| *left < limits.memory);
+    let left = cgroup::memory_left()
+        .map(|left| left.saturating_sub(KEPT_FREE))
+        .filter(|left| *left < limits.memory);
     let limits = CompileLimits { memory: left.unwrap_or(limits.memory), ..limits };
     let space = address_space::limit().unwrap_or(u64::MAX);
     let mut child = tokio::process::Command::new("/proc/self/exe")
@@ -106,7 +122,8 @@ async fn compile_in_child(component: Input<'_>, target: Target, limits: CompileL
     let ended = tokio::time::timeout(limits.time, async {
         let mut text = Vec::new();
         if let Some(said) = said {
-            said.take(MAX_SAID).read_to_end(&mut text).await?; // and is closed: what would say more fails
+            // and is closed: what would say more fails
+            said.take(MAX_SAID).read_to_end(&mut text).await?;
         }
         std::io::Result::Ok((child.wait().await?, text))
     });
@@ -137,22 +154,29 @@ fn why_it_failed(status: ExitStatus, stderr: &[u8], limits: CompileLimits) -> Lo
     {
         LoadError::CompileMemory(limits.memory)
     } else {
-        LoadError::Compile(format!("the compiler ended with {status}: {}", shown(said.lines().last().unwrap_or("it said nothing"))))
+        LoadError::Compile(format!(
+            "the compiler ended with {status}: {}",
+            shown(said.lines().last().unwrap_or("it said nothing"))
+        ))
     }
 }
 
 /// The child's exit code when the component is at fault and standard error says why.
 const REFUSED: i32 = 65; // EX_DATAERR
 
-/// Compiles a component, or says which code it would make, and exits, if this process was started to do that. Call it first in `main`,
-/// before any thread starts.
+/// Compiles a component, or says which code it would make, and exits, if this process was started
+/// to do that. Call it first in `main`, before any thread starts.
 pub fn run_if_compiler() {
     let arguments: Vec<String> = std::env::args().skip(1).take(5).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [ROLE, memory, seconds, cpu, space] => match (memory.parse(), seconds.parse(), cpu.parse(), space.parse()) {
-            (Ok(memory), Ok(seconds), Ok(cpu), Ok(space)) => compile_here(memory, seconds, Target { cpu, memory: space }),
-            _ => misused(),
-        },
+        [ROLE, memory, seconds, cpu, space] => {
+            match (memory.parse(), seconds.parse(), cpu.parse(), space.parse()) {
+                (Ok(memory), Ok(seconds), Ok(cpu), Ok(space)) => {
+                    compile_here(memory, seconds, Target { cpu, memory: space })
+                }
+                _ => misused(),
+            }
+        }
         [identity::ROLE, cpu] => cpu.parse().map_or_else(|_| misused(), Identity::tell),
         [ROLE | identity::ROLE, ..] => misused(),
         _ => return,
@@ -174,9 +198,11 @@ fn misused() -> ! {
 fn compile_here(memory: u64, seconds: u64, target: Target) -> wasmtime::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let limit = |resource, value: u64| {
-        let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX); // of the process that asked
+        // of the process that asked
+        let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let value = Some(value.min(most));
-        rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value }).map_err(std::io::Error::from)
+        rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })
+            .map_err(std::io::Error::from)
     };
     // Started first: its threads' stacks and arenas are part of the binary, not of the component.
     let engine = wasmtime::Engine::new(&settings::for_compiling(target)?)?;

@@ -1,7 +1,8 @@
 //! Which processors code is compiled for.
 //!
-//! A baseline, one of the levels of the x86-64 psABI, makes the same code on every machine, so that what one compiles another runs.
-//! What a processor has beyond the baseline is left unused; `native` uses all of it, for this processor alone.
+//! A baseline, one of the levels of the x86-64 psABI, makes the same code on every machine, so that
+//! what one compiles another runs. What a processor has beyond the baseline is left unused;
+//! `native` uses all of it, for this processor alone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +22,8 @@ pub enum Cpu {
     Native,
 }
 
-/// A feature: cranelift's flag for it, the least level that has it, and whether this processor does.
+/// A feature: cranelift's flag for it, the least level that has it, and whether this processor
+/// does.
 type Feature = (&'static str, Cpu, fn() -> bool);
 
 macro_rules! features {
@@ -65,13 +67,19 @@ const NAMES: [(&str, Cpu); 5] = [
 impl Cpu {
     /// Cranelift's flags for it; none to take what the processor has.
     pub(super) fn flags(self) -> Option<impl Iterator<Item = &'static str>> {
-        (self != Self::Native).then(|| FEATURES.iter().filter(move |(_, level, _)| *level <= self).map(|(flag, ..)| *flag))
+        (self != Self::Native).then(|| {
+            FEATURES.iter().filter(move |(_, level, _)| *level <= self).map(|(flag, ..)| *flag)
+        })
     }
 
     /// Whether this machine's processor runs code for it.
     pub fn runs_here(self) -> bool {
         self == Self::Native
-            || (cfg!(target_arch = "x86_64") && FEATURES.iter().filter(|(_, level, _)| *level <= self).all(|(.., detected)| detected()))
+            || (cfg!(target_arch = "x86_64")
+                && FEATURES
+                    .iter()
+                    .filter(|(_, level, _)| *level <= self)
+                    .all(|(.., detected)| detected()))
     }
 
     /// Itself, or `native` where this machine's processor does not run code for it.
@@ -80,7 +88,8 @@ impl Cpu {
             return self;
         }
         tracing::warn!(
-            "this machine's processor is not {self}: components are compiled for it alone, and code that was compiled for {self} elsewhere is \
+            "this machine's processor is not {self}: components are compiled for it alone, and \
+                code that was compiled for {self} elsewhere is \
              not used; KEYNET_CPU says what is compiled for"
         );
         Self::Native
@@ -105,7 +114,12 @@ impl FromStr for Cpu {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = NAMES.iter().find(|(name, _)| *name == text).map(|(_, cpu)| *cpu);
-        known.ok_or_else(|| format!("{text:?} is not a processor; write x86-64, x86-64-v2, x86-64-v3, x86-64-v4 or native"))
+        known.ok_or_else(|| {
+            format!(
+                "{text:?} is not a processor; write x86-64, x86-64-v2, \
+            x86-64-v3, x86-64-v4 or native"
+            )
+        })
     }
 }
 
@@ -125,7 +139,10 @@ mod tests {
     fn a_level_has_all_of_the_levels_below() {
         let flags = |cpu: Cpu| cpu.flags().unwrap().collect::<Vec<_>>();
         assert!(flags(Cpu::X86_64).is_empty());
-        assert!(flags(Cpu::X86_64V3).contains(&"has_sse42") && flags(Cpu::X86_64V3).contains(&"has_avx2"));
+        assert!(
+            flags(Cpu::X86_64V3).contains(&"has_sse42")
+                && flags(Cpu::X86_64V3).contains(&"has_avx2")
+        );
         assert!(!flags(Cpu::X86_64V3).contains(&"has_avx512f"));
         assert_eq!(flags(Cpu::X86_64V4).len(), FEATURES.len());
         assert!(Cpu::Native.flags().is_none() && Cpu::Native.runs_here());
@@ -136,9 +153,17 @@ mod tests {
     fn what_runs_here_is_what_the_processor_has() {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default();
-        let has = |all: &[&str]| all.iter().all(|name| flags.split_whitespace().any(|flag| flag == *name));
+        let has = |all: &[&str]| {
+            all.iter().all(|name| flags.split_whitespace().any(|flag| flag == *name))
+        };
         assert_eq!(Cpu::X86_64.runs_here(), cfg!(target_arch = "x86_64"));
-        assert_eq!(Cpu::X86_64V3.runs_here(), has(&["sse4_2", "popcnt", "cx16", "avx2", "bmi1", "bmi2", "fma", "abm"]));
-        assert_eq!(Cpu::X86_64V4.runs_here(), Cpu::X86_64V3.runs_here() && has(&["avx512f", "avx512dq", "avx512vl"]));
+        assert_eq!(
+            Cpu::X86_64V3.runs_here(),
+            has(&["sse4_2", "popcnt", "cx16", "avx2", "bmi1", "bmi2", "fma", "abm"])
+        );
+        assert_eq!(
+            Cpu::X86_64V4.runs_here(),
+            Cpu::X86_64V3.runs_here() && has(&["avx512f", "avx512dq", "avx512vl"])
+        );
     }
 }

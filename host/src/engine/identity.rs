@@ -1,7 +1,8 @@
 //! Which compiled code a binary runs, told by the binary itself.
 //!
-//! Only the binary knows: it depends on the wasmtime inside it and on how it sets it up. Every binary whose `main` begins with
-//! [`run_if_compiler`](super::run_if_compiler) answers, so that an image can say which code fits what is in it.
+//! Only the binary knows: it depends on the wasmtime inside it and on how it sets it up. Every
+//! binary whose `main` begins with [`run_if_compiler`](super::run_if_compiler) answers, so that an
+//! image can say which code fits what is in it.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -52,7 +53,10 @@ impl Identity {
     /// wasmtime cannot compile for it.
     pub fn own(cpu: Cpu) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&settings::for_compiling(settings::Target::full(cpu))?)?;
-        Ok(Self { version: env!("CARGO_PKG_VERSION").to_owned(), engine: hash(&engine).to_string() })
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: hash(&engine).to_string(),
+        })
     }
 
     /// Of the binary at `path`, which is started for that. Blocks.
@@ -60,8 +64,13 @@ impl Identity {
     /// # Errors
     /// It cannot be started, or is not one of ours.
     pub fn ask(path: &Path, cpu: Cpu) -> Result<Self, IdentityError> {
-        let started = Command::new(path).args([ROLE, &cpu.to_string()]).env_clear().stdin(Stdio::null()).output();
-        let ended = started.map_err(|source| IdentityError::Start { path: path.to_owned(), source })?;
+        let started = Command::new(path)
+            .args([ROLE, &cpu.to_string()])
+            .env_clear()
+            .stdin(Stdio::null())
+            .output();
+        let ended =
+            started.map_err(|source| IdentityError::Start { path: path.to_owned(), source })?;
         serde_json::from_slice(&ended.stdout).map_err(|_| {
             let said = String::from_utf8_lossy(&ended.stderr);
             let said = said.lines().next().unwrap_or("it said nothing").chars().take(200).collect();
@@ -82,7 +91,8 @@ mod tests {
 
     #[test]
     fn each_baseline_has_code_of_its_own() {
-        let engines = [Cpu::X86_64, Cpu::X86_64V2, Cpu::X86_64V3, Cpu::X86_64V4].map(|cpu| Identity::own(cpu).unwrap().engine);
+        let engines = [Cpu::X86_64, Cpu::X86_64V2, Cpu::X86_64V3, Cpu::X86_64V4]
+            .map(|cpu| Identity::own(cpu).unwrap().engine);
         for (at, engine) in engines.iter().enumerate() {
             assert!(engine.len() == 64, "{engine}");
             assert!(!engines[..at].contains(engine));

@@ -46,7 +46,8 @@ impl<'a> Input<'a> {
             Self::Bytes(bytes) => return to.write_all(bytes),
             Self::File(path, digest) => (path, digest),
         };
-        let (mut file, mut hasher, mut buffer) = (File::open(path)?, Hasher::default(), vec![0; 256 << 10]);
+        let (mut file, mut hasher, mut buffer) =
+            (File::open(path)?, Hasher::default(), vec![0; 256 << 10]);
         loop {
             let read = file.read(&mut buffer)?;
             let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };

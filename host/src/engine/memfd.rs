@@ -11,7 +11,8 @@ pub(super) fn create() -> io::Result<File> {
     Ok(rustix::fs::memfd_create("keynet-component", flags)?.into())
 }
 
-/// From here on its bytes and its length are fixed for everyone. Fails while somebody has it mapped to write.
+/// From here on its bytes and its length are fixed for everyone. Fails while somebody has it mapped
+/// to write.
 pub(super) fn seal(file: &File) -> io::Result<()> {
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     Ok(rustix::fs::fcntl_add_seals(file, seals)?)

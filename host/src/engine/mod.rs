@@ -1,7 +1,8 @@
-//! wasmtime: its configuration, compilation, the cache of compiled code, and the clock that lets guests share the processor.
+//! wasmtime: its configuration, compilation, the cache of compiled code, and the clock that lets
+//! guests share the processor.
 //!
-//! An [`Engine`] lives as long as the process. It turns a component's bytes into compiled code; what the component may import and do
-//! is not its business.
+//! An [`Engine`] lives as long as the process. It turns a component's bytes into compiled code;
+//! what the component may import and do is not its business.
 
 mod address_space;
 mod baked;
@@ -45,7 +46,8 @@ use kept::Kept;
 use settings::Target;
 pub(crate) use settings::{CORE_INSTANCES, MEMORIES, TABLES};
 
-/// The characters that are repeated of why a component cannot be compiled: wasmtime's words name what is in it.
+/// The characters that are repeated of why a component cannot be compiled: wasmtime's words name
+/// what is in it.
 const MAX_REASON: usize = 2_000;
 
 /// Why a component could not be turned into code.
@@ -54,34 +56,42 @@ const MAX_REASON: usize = 2_000;
 pub enum LoadError {
     /// A core WebAssembly module.
     #[error(
-        "this is a core WebAssembly module, not a component: build it with `keynet-inference build` or `cargo build --target wasm32-wasip2`, or \
-         make a component of it with `wasm-tools component new --adapt wasi_snapshot_preview1.reactor.wasm`"
+        "this is a core WebAssembly module, not a component: build it with `keynet-inference \
+            build` or `cargo build --target wasm32-wasip2`, or \
+         make a component of it with `wasm-tools component new --adapt \
+         wasi_snapshot_preview1.reactor.wasm`"
     )]
     CoreModule,
     /// Not WebAssembly at all.
     #[error("this is not WebAssembly: it does not start with `\\0asm`")]
     NotWasm,
-    /// The component is invalid, uses a feature that is off, or needs more than a slot of the pool has.
+    /// The component is invalid, uses a feature that is off, or needs more than a slot of the pool
+    /// has.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
     /// Compilation met its limit on memory, in bytes.
-    #[error("compiling the component needs more than {} MiB: raise KEYNET_COMPILE_MEMORY, or make the component smaller", .0 >> 20)]
+    #[error("compiling the component needs more than {} MiB: raise KEYNET_COMPILE_MEMORY, or make \
+        the component smaller", .0 >> 20)]
     CompileMemory(u64),
     /// Compilation met the memory limit of the container, in bytes that were left.
-    #[error("compiling the component needs more than the {} MiB that the container's memory limit leaves: give the container more", .0 >> 20)]
+    #[error("compiling the component needs more than the {} MiB that the container's memory limit \
+        leaves: give the container more", .0 >> 20)]
     ContainerMemory(u64),
     /// Compilation met the limit on the address space, in bytes.
-    #[error("compiling the component needs more than the {} MiB of address space that `ulimit -v` allows: raise it", .0 >> 20)]
+    #[error("compiling the component needs more than the {} MiB of address space that `ulimit -v` \
+        allows: raise it", .0 >> 20)]
     AddressSpace(u64),
     /// Compilation met its limit on time.
-    #[error("compiling the component takes longer than {} s: raise KEYNET_COMPILE_TIME, or make the component smaller", .0.as_secs())]
+    #[error("compiling the component takes longer than {} s: raise KEYNET_COMPILE_TIME, or make \
+        the component smaller", .0.as_secs())]
     CompileTime(Duration),
     /// The system refused something.
     #[error("the component cannot be loaded: {0}")]
     Io(#[from] io::Error),
 }
 
-/// SHA-256 over everything that decides whether compiled code fits: wasmtime's version, target, processor features, settings.
+/// SHA-256 over everything that decides whether compiled code fits: wasmtime's version, target,
+/// processor features, settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineHash([u8; 32]);
 
@@ -94,11 +104,14 @@ impl fmt::Display for EngineHash {
 /// What an [`Engine`] is made from.
 #[derive(Debug)]
 pub struct EngineOptions {
-    /// How many activations may run at once; the system's limits on mappings and on address space may lower it.
+    /// How many activations may run at once; the system's limits on mappings and on address space
+    /// may lower it.
     pub activations: u32,
-    /// Bytes that all of them together may hold. A part of it, [`Engine::resident`], stays with their places from one to the next.
+    /// Bytes that all of them together may hold. A part of it, [`Engine::resident`], stays with
+    /// their places from one to the next.
     pub memory: u64,
-    /// What processors components are compiled for; the one of this machine where that would not run here.
+    /// What processors components are compiled for; the one of this machine where that would not
+    /// run here.
     pub cpu: Cpu,
     /// Where components are compiled.
     pub compiler: Compiler,
@@ -126,7 +139,8 @@ impl Engine {
     /// Sets address space aside for `options.activations`, or for as many as the system allows.
     ///
     /// # Errors
-    /// wasmtime cannot work on this machine, or there is not enough address space for one activation.
+    /// wasmtime cannot work on this machine, or there is not enough address space for one
+    /// activation.
     pub fn new(options: EngineOptions) -> wasmtime::Result<Self> {
         let wanted = settings::activations(options.activations);
         if wanted < options.activations {
@@ -148,7 +162,8 @@ impl Engine {
         if pool.memory != MemorySpace::Full {
             tracing::warn!(
                 mebibytes = pool.memory.reservation() >> 20,
-                "the address space (`ulimit -v`) is small: linear memories have a lower limit, and code runs slower; raise it"
+                "the address space (`ulimit -v`) is small: linear memories have a lower limit, and \
+                    code runs slower; raise it"
             );
         }
         let clock = EpochClock::start(wasmtime.weak())?;
@@ -213,12 +228,14 @@ impl Engine {
     /// The compiled code of `component`: from the image, from the cache, or compiled now.
     ///
     /// # Errors
-    /// It is not a component, cannot be compiled within the limits, or needs more than a slot of the pool has.
+    /// It is not a component, cannot be compiled within the limits, or needs more than a slot of
+    /// the pool has.
     pub async fn load(&self, component: &[u8], digest: &Digest) -> Result<Component, LoadError> {
         self.load_input(Input::Bytes(component), digest).await
     }
 
-    /// As [`Engine::load`], for the component in the file at `path`, whose digest is `digest`. It is not held whole in this process.
+    /// As [`Engine::load`], for the component in the file at `path`, whose digest is `digest`. It
+    /// is not held whole in this process.
     ///
     /// # Errors
     /// As [`Engine::load`], and that the file has another digest.
@@ -226,7 +243,11 @@ impl Engine {
         self.load_input(Input::File(path, digest), digest).await
     }
 
-    async fn load_input(&self, component: Input<'_>, digest: &Digest) -> Result<Component, LoadError> {
+    async fn load_input(
+        &self,
+        component: Input<'_>,
+        digest: &Digest,
+    ) -> Result<Component, LoadError> {
         check_magic(&component.head()?)?;
         if let Some(loaded) = self.baked(digest).or_else(|| self.cached(digest)) {
             return Ok(loaded);
@@ -249,16 +270,29 @@ impl Engine {
         map_code(&self.wasmtime, &code)
     }
 
-    /// Whether `component` can be compiled within `memory` bytes of address space, as [`CompileLimits::memory`] counts them: the bytes of
-    /// its code if it can. Nothing is kept.
+    /// Whether `component` can be compiled within `memory` bytes of address space, as
+    /// [`CompileLimits::memory`] counts them: the bytes of its code if it can. Nothing is kept.
     ///
     /// # Errors
     /// It cannot be compiled in any memory, or in no time that is allowed.
-    pub async fn compiles_within(&self, component: &[u8], memory: u64) -> Result<Option<u64>, LoadError> {
+    pub async fn compiles_within(
+        &self,
+        component: &[u8],
+        memory: u64,
+    ) -> Result<Option<u64>, LoadError> {
         let _one_at_a_time = self.compiling.lock().await;
-        match self.compiler.within(memory).compile(&self.wasmtime, self.target(), Input::Bytes(component)).await {
+        match self
+            .compiler
+            .within(memory)
+            .compile(&self.wasmtime, self.target(), Input::Bytes(component))
+            .await
+        {
             Ok(code) => Ok(Some(code.metadata()?.len())),
-            Err(LoadError::CompileMemory(_) | LoadError::ContainerMemory(_) | LoadError::AddressSpace(_)) => Ok(None),
+            Err(
+                LoadError::CompileMemory(_)
+                | LoadError::ContainerMemory(_)
+                | LoadError::AddressSpace(_),
+            ) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -266,14 +300,20 @@ impl Engine {
     fn baked(&self, digest: &Digest) -> Option<Component> {
         let code = self.baked.as_ref()?.get(digest, &self.hash)?;
         map_code(&self.wasmtime, &code)
-            .inspect_err(|error| tracing::warn!(%error, "compiled code in the image does not fit this engine; compiling again"))
+            .inspect_err(|error| {
+                tracing::warn!(%error, "compiled code in the image does not fit \
+                this engine; compiling again")
+            })
             .ok()
     }
 
     fn cached(&self, digest: &Digest) -> Option<Component> {
         let code = self.cache.as_ref()?.get(digest, &self.hash)?;
         map_code(&self.wasmtime, &code)
-            .inspect_err(|error| tracing::warn!(%error, "compiled code in the cache does not fit this engine; compiling again"))
+            .inspect_err(|error| {
+                tracing::warn!(%error, "compiled code in the cache does not fit \
+                this engine; compiling again")
+            })
             .ok()
     }
 }
@@ -281,17 +321,22 @@ impl Engine {
 /// Maps compiled code from a sealed memfd, or from a file that only root could have written.
 fn map_code(engine: &wasmtime::Engine, code: &File) -> Result<Component, LoadError> {
     let path = format!("/proc/self/fd/{}", code.as_raw_fd());
-    // SAFETY: the bytes were made by our own compiler, in a child process of this binary or in this one, or carry a tag that only a
-    // holder of this host's key can make (`AotCache::read`); the memfd is sealed, so they are still the bytes that were checked. Or they
-    // lie in the container's image: the file belongs to root and this process cannot write it (`BakedCode::get`), so they are from whoever
-    // made the image, as this binary is.
+    // SAFETY: the bytes were made by our own compiler, in a child process of this binary or in this
+    // one, or carry a tag that only a holder of this host's key can make (`AotCache::read`); the
+    // memfd is sealed, so they are still the bytes that were checked. Or they lie in the
+    // container's image: the file belongs to root and this process cannot write it
+    // (`BakedCode::get`), so they are from whoever made the image, as this binary is.
     #[expect(unsafe_code, reason = "wasmtime must trust compiled code")]
     let component = unsafe { Component::deserialize_file(engine, path) };
     component.map_err(|error| LoadError::Compile(bounded(format_args!("{error:#}"), MAX_REASON)))
 }
 
 /// The largest pool for `wanted` activations that the system allows.
-fn pool(cpu: Cpu, wanted: u32, memory: u64) -> wasmtime::Result<(wasmtime::Engine, PoolSize, Kept)> {
+fn pool(
+    cpu: Cpu,
+    wanted: u32,
+    memory: u64,
+) -> wasmtime::Result<(wasmtime::Engine, PoolSize, Kept)> {
     let mut first_refusal = None;
     for size in PoolSize::candidates(wanted, address_space::left()) {
         let kept = Kept::share(size.activations, memory);
@@ -302,7 +347,11 @@ fn pool(cpu: Cpu, wanted: u32, memory: u64) -> wasmtime::Result<(wasmtime::Engin
     }
     let why = first_refusal.unwrap_or_else(|| wasmtime::Error::msg("there is no size to try"));
     Err(why.context(match address_space::limit() {
-        Some(limit) => format!("the address space of {} MiB (`ulimit -v`) has no room for one activation: raise it", limit >> 20),
+        Some(limit) => format!(
+            "the address space of {} MiB (`ulimit -v`) has no room for one \
+            activation: raise it",
+            limit >> 20
+        ),
         None => "the system gives no address space to a pool of instances".to_owned(),
     }))
 }
@@ -335,13 +384,21 @@ mod tests {
     use super::*;
 
     fn engine(cache: Option<AotCache>) -> Engine {
-        Engine::new(EngineOptions { activations: 2, memory: 1 << 30, cpu: Cpu::default(), compiler: Compiler::InProcess, cache }).unwrap()
+        Engine::new(EngineOptions {
+            activations: 2,
+            memory: 1 << 30,
+            cpu: Cpu::default(),
+            compiler: Compiler::InProcess,
+            cache,
+        })
+        .unwrap()
     }
 
     #[test]
     fn the_compilers_process_and_the_host_agree_about_the_code() {
         let engine = engine(None);
-        let compiler = wasmtime::Engine::new(&settings::for_compiling(engine.target()).unwrap()).unwrap();
+        let compiler =
+            wasmtime::Engine::new(&settings::for_compiling(engine.target()).unwrap()).unwrap();
         assert_eq!(hash(&compiler), engine.hash());
     }
 

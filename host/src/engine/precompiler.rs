@@ -41,7 +41,10 @@ impl Precompiler {
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest, &self.hash)) {
             return Ok(code);
         }
-        let mut code = self.compiler.compile(&self.wasmtime, Target::full(self.cpu), Input::Bytes(component)).await?;
+        let mut code = self
+            .compiler
+            .compile(&self.wasmtime, Target::full(self.cpu), Input::Bytes(component))
+            .await?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &self.hash, &mut code);
         }
@@ -60,7 +63,9 @@ mod tests {
         let mut hashes = Vec::new();
         for cpu in [Cpu::X86_64, Cpu::X86_64V4] {
             let precompiler = Precompiler::new(cpu, Compiler::InProcess, None).unwrap();
-            assert!(precompiler.code(component, &digest).await.unwrap().metadata().unwrap().len() > 0);
+            assert!(
+                precompiler.code(component, &digest).await.unwrap().metadata().unwrap().len() > 0
+            );
             hashes.push(precompiler.hash());
         }
         assert_ne!(hashes[0], hashes[1]);

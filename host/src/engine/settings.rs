@@ -1,9 +1,13 @@
 //! How wasmtime is set up: what code may use, how it is compiled, and where instances live.
 //!
-//! Everything that shapes compiled code is in [`code`], so that the compiler's process and the host agree about it: they say for which
+//! Everything that shapes compiled code is in [`code`], so that the compiler's process and the host
+//! agree about it: they say for which
 //! [`Target`].
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails, WasmFeatures};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails, WasmFeatures,
+};
 
 use super::address_space::{MemorySpace, PoolSize};
 use super::{Cpu, Kept};
@@ -12,15 +16,17 @@ use super::{Cpu, Kept};
 pub(crate) const MEMORIES: u32 = 3;
 pub(crate) const TABLES: u32 = 3;
 
-/// Core instances that one activation may have: each shared library of a component is one. A Python component needs 14, with numpy and
-/// Pillow 33. The pool only counts them; the memory of all of them together is bounded by [`INSTANCE_BYTES`].
+/// Core instances that one activation may have: each shared library of a component is one. A Python
+/// component needs 14, with numpy and Pillow 33. The pool only counts them; the memory of all of
+/// them together is bounded by [`INSTANCE_BYTES`].
 pub(crate) const CORE_INSTANCES: u32 = 40;
 const TABLE_ELEMENTS: usize = 20_000;
 
 /// Bytes that a table takes at most.
 pub(super) const TABLE_BYTES: u64 = (TABLE_ELEMENTS * size_of::<usize>()) as u64;
 
-/// Bytes that wasmtime itself holds for the instances of one activation, all together: nothing else charges them.
+/// Bytes that wasmtime itself holds for the instances of one activation, all together: nothing else
+/// charges them.
 const INSTANCE_BYTES: usize = 1 << 20;
 
 /// The stack a guest may use, and that of the fiber it runs on, which host functions share.
@@ -31,8 +37,13 @@ pub(super) const FIBER_STACK: usize = 1 << 20;
 const OTHER_MAPPINGS: u32 = 5_000;
 const MAPPINGS_PER_ACTIVATION: u32 = 6;
 
-/// What code is compiled for where a baseline is named: the kind of system this binary was itself compiled for.
-const TRIPLE: &str = if cfg!(target_env = "musl") { "x86_64-unknown-linux-musl" } else { "x86_64-unknown-linux-gnu" };
+/// What code is compiled for where a baseline is named: the kind of system this binary was itself
+/// compiled for.
+const TRIPLE: &str = if cfg!(target_env = "musl") {
+    "x86_64-unknown-linux-musl"
+} else {
+    "x86_64-unknown-linux-gnu"
+};
 
 /// What code is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +67,12 @@ fn code(target: Target) -> wasmtime::Result<Config> {
     if let Some(flags) = target.cpu.flags() {
         config.target(TRIPLE)?; // from here on no feature is taken from the processor
         for flag in flags {
-            // SAFETY: the flags say which instructions may be used and nothing else; wasmtime maps no code whose flags this processor
-            // does not have.
-            #[expect(unsafe_code, reason = "wasmtime has no other way to name a processor's features")]
+            // SAFETY: the flags say which instructions may be used and nothing else; wasmtime maps
+            // no code whose flags this processor does not have.
+            #[expect(
+                unsafe_code,
+                reason = "wasmtime has no other way to name a processor's features"
+            )]
             unsafe {
                 config.cranelift_flag_enable(flag)
             };
@@ -71,7 +85,8 @@ fn code(target: Target) -> wasmtime::Result<Config> {
         .memory_init_cow(true)
         .memory_reservation(target.memory.reservation())
         .memory_guard_size(target.memory.guard())
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable) // names come from the name section, not from DWARF
+        // names come from the name section, not from DWARF
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(FIBER_STACK);
     let off = WasmFeatures::THREADS
@@ -91,7 +106,8 @@ pub(super) fn for_compiling(target: Target) -> wasmtime::Result<Config> {
     Ok(config)
 }
 
-/// For running: instances live in a pool of `size`, whose slots keep `kept` from one activation to the next.
+/// For running: instances live in a pool of `size`, whose slots keep `kept` from one activation to
+/// the next.
 pub(super) fn pooling(cpu: Cpu, size: PoolSize, kept: Kept) -> wasmtime::Result<Config> {
     let activations = size.activations;
     let mut pool = PoolingAllocationConfig::default();
@@ -117,9 +133,14 @@ pub(super) fn pooling(cpu: Cpu, size: PoolSize, kept: Kept) -> wasmtime::Result<
     Ok(config)
 }
 
-/// How many activations the system's limit on mappings leaves room for, at most `wanted` and at least one.
+/// How many activations the system's limit on mappings leaves room for, at most `wanted` and at
+/// least one.
 pub(super) fn activations(wanted: u32) -> u32 {
-    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|text| text.trim().parse().ok());
-    let room = limit.map_or(u32::MAX, |limit: u32| limit.saturating_sub(OTHER_MAPPINGS) / MAPPINGS_PER_ACTIVATION);
+    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let room = limit.map_or(u32::MAX, |limit: u32| {
+        limit.saturating_sub(OTHER_MAPPINGS) / MAPPINGS_PER_ACTIVATION
+    });
     wanted.min(room).max(1)
 }

@@ -8,10 +8,13 @@ pub use super::triton::fuzzing::triton_answer;
 use super::{DataType, ModelRef, Shape, Tensor};
 use crate::fuzzing::{checked, text};
 
-/// A tensor: a byte for its type, one for the number of its dimensions, each dimension in two bytes, and its data.
+/// A tensor: a byte for its type, one for the number of its dimensions, each dimension in two
+/// bytes, and its data.
 pub fn tensor(data: &[u8]) {
     let [data_type, dimensions, rest @ ..] = data else { return };
-    let Some(data_type) = DataType::ALL.get(usize::from(*data_type) % DataType::ALL.len()) else { return };
+    let Some(data_type) = DataType::ALL.get(usize::from(*data_type) % DataType::ALL.len()) else {
+        return;
+    };
     let (sizes, data) = rest.split_at(rest.len().min(usize::from(dimensions % 40) * 2));
     let sizes = sizes.as_chunks::<2>().0.iter().map(|size| i64::from(i16::from_le_bytes(*size)));
     // Two sizes stand for those at the ends of their range.
@@ -34,7 +37,8 @@ pub fn tensor(data: &[u8]) {
     }
 }
 
-/// How an action names a model. A name that a model server is asked by never leaves the repository's folder.
+/// How an action names a model. A name that a model server is asked by never leaves the
+/// repository's folder.
 pub fn model_ref(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Some(model) = checked(text.parse::<ModelRef>()) else { return };

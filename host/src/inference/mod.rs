@@ -1,7 +1,8 @@
 //! Asking models: the types every backend shares, and the trait it implements.
 //!
-//! A backend answers one request at a time; asking many at once is asking it concurrently. It knows nothing of wasmtime.
-//! [`triton`] asks a Triton server, [`embedded`] runs ONNX models in process. What a model may be asked by whom is not decided here but in `policy`.
+//! A backend answers one request at a time; asking many at once is asking it concurrently. It knows
+//! nothing of wasmtime. [`triton`] asks a Triton server, [`embedded`] runs ONNX models in process.
+//! What a model may be asked by whom is not decided here but in `policy`.
 
 pub mod embedded;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -97,18 +98,29 @@ pub trait InferenceBackend: Send + Sync {
     /// Where it is, for a log line: `models in ./models, run in process`.
     fn describe(&self) -> String;
 
-    /// Asks one model and waits for its answer. Answers are reserved in `budget.memory` before they are allocated.
+    /// Asks one model and waits for its answer. Answers are reserved in `budget.memory` before they
+    /// are allocated.
     ///
     /// # Errors
-    /// `invalid`: an input does not suit the model: the text says what was expected and what came. `not-found`: the model or
-    /// version. `timeout` at `budget.deadline`. `unavailable`, `too-large`.
-    async fn predict(&self, request: InferenceRequest, budget: &CallBudget) -> Result<Vec<NamedTensor>>;
+    /// `invalid`: an input does not suit the model: the text says what was expected and what came.
+    /// `not-found`: the model or version. `timeout` at `budget.deadline`. `unavailable`,
+    /// `too-large`.
+    async fn predict(
+        &self,
+        request: InferenceRequest,
+        budget: &CallBudget,
+    ) -> Result<Vec<NamedTensor>>;
 
-    /// Asks a model that may answer many times. The stream ends after the last answer or the first error.
+    /// Asks a model that may answer many times. The stream ends after the last answer or the first
+    /// error.
     ///
     /// # Errors
     /// As for [`InferenceBackend::predict`].
-    async fn predict_stream(&self, request: InferenceRequest, budget: &CallBudget) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>>;
+    async fn predict_stream(
+        &self,
+        request: InferenceRequest,
+        budget: &CallBudget,
+    ) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>>;
 
     /// Describes a model.
     ///
@@ -116,6 +128,7 @@ pub trait InferenceBackend: Send + Sync {
     /// As for [`InferenceBackend::predict`].
     async fn metadata(&self, model: &ModelRef, budget: &CallBudget) -> Result<ModelMetadata>;
 
-    /// Gives back what a server holds for this backend, before the process ends. It can be asked afterwards all the same.
+    /// Gives back what a server holds for this backend, before the process ends. It can be asked
+    /// afterwards all the same.
     async fn close(&self) {}
 }

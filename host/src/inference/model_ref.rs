@@ -7,17 +7,20 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::quote::{quoted, steers};
 
-/// A model as an action names it: `name`, `name:version`, `models:/name/3`, `models:/name@champion`, `models:/m-ID`.
+/// A model as an action names it: `name`, `name:version`, `models:/name/3`,
+/// `models:/name@champion`, `models:/m-ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelRef {
-    /// A model of the server, by name, and a version's number or none for the one the server chooses.
+    /// A model of the server, by name, and a version's number or none for the one the server
+    /// chooses.
     Served {
         /// The name of its folder in the model repository.
         name: String,
         /// A positive number; none for the server's choice.
         version: Option<u64>,
     },
-    /// A model of the registry, by version number or stage: `models:/name/3`, `models:/name/Production`.
+    /// A model of the registry, by version number or stage: `models:/name/3`,
+    /// `models:/name/Production`.
     RegistryVersion {
         /// The registered model's name.
         name: String,
@@ -42,7 +45,9 @@ impl ModelRef {
     /// The model's name, without version or alias: what a policy grants.
     pub fn name(&self) -> &str {
         match self {
-            Self::Served { name, .. } | Self::RegistryVersion { name, .. } | Self::RegistryAlias { name, .. } => name,
+            Self::Served { name, .. }
+            | Self::RegistryVersion { name, .. }
+            | Self::RegistryAlias { name, .. } => name,
             Self::Logged { id } => id,
         }
     }
@@ -53,31 +58,42 @@ impl ModelRef {
     pub fn number(&self) -> Option<u64> {
         match self {
             Self::Served { version, .. } => *version,
-            Self::RegistryVersion { version, .. } => version.parse().ok().filter(|number| *number > 0),
+            Self::RegistryVersion { version, .. } => {
+                version.parse().ok().filter(|number| *number > 0)
+            }
             Self::RegistryAlias { .. } | Self::Logged { .. } => None,
         }
     }
 
-    /// Whether `name` can be that of a model of the server, whose folder has it. A registry has other names too.
+    /// Whether `name` can be that of a model of the server, whose folder has it. A registry has
+    /// other names too.
     pub fn is_served_name(name: &str) -> bool {
-        is_registered_name(name) && !matches!(name, "." | "..") && !name.starts_with('.') && !name.contains(['\\', '@'])
+        is_registered_name(name)
+            && !matches!(name, "." | "..")
+            && !name.starts_with('.')
+            && !name.contains(['\\', '@'])
     }
 
     /// The name and version that the model server knows it by.
     ///
     /// # Errors
-    /// `unavailable`: it is one of a registry, and was not looked up there because none is configured.
+    /// `unavailable`: it is one of a registry, and was not looked up there because none is
+    /// configured.
     pub fn served(&self) -> Result<(&str, Option<u64>)> {
         match self {
             Self::Served { name, version } => Ok((name, *version)),
             Self::Logged { .. } => Err(Error::invalid(format!(
-                "model {self} is one that was logged, and no model server knows it by that: deploy it, as `keynet-inference model deploy \
+                "model {self} is one that was logged, and no model server knows it by that: deploy \
+                    it, as `keynet-inference model deploy \
                  {self} --name NAME`, and ask for NAME"
             ))),
-            Self::RegistryVersion { name, .. } | Self::RegistryAlias { name, .. } => Err(Error::unavailable(format!(
-                "model {self} is one of a model registry, and none is configured: set MLFLOW_TRACKING_URI, or ask the model server itself, \
+            Self::RegistryVersion { name, .. } | Self::RegistryAlias { name, .. } => {
+                Err(Error::unavailable(format!(
+                    "model {self} is one of a model registry, and none is configured: set \
+                    MLFLOW_TRACKING_URI, or ask the model server itself, \
                  as `{name}` or `{name}:1`"
-            ))),
+                )))
+            }
         }
     }
 }
@@ -91,10 +107,20 @@ impl FromStr for ModelRef {
             Error::invalid(format!("model {}: {why}; write {forms}", quoted(text)))
         };
         if text.len() > limits::MODEL {
-            return Err(wrong(&format!("that is longer than the {} bytes there can be", limits::MODEL)));
+            return Err(wrong(&format!(
+                "that is longer than the {} bytes there can be",
+                limits::MODEL
+            )));
         }
         let named = |name: &str| -> Result<String> {
-            if Self::is_served_name(name) { Ok(name.to_owned()) } else { Err(wrong("that is not a model's name")) }
+            if Self::is_served_name(name) {
+                Ok(name.to_owned())
+            } else {
+                Err(wrong(
+                    "that is not a \
+                model's name",
+                ))
+            }
         };
         if let Some(path) = text.strip_prefix("models:/") {
             return registered(path).map_err(wrong);
@@ -102,7 +128,9 @@ impl FromStr for ModelRef {
         match text.split_once(':') {
             None => Ok(Self::Served { name: named(text)?, version: None }),
             Some((name, version)) => match version.parse() {
-                Ok(number) if number > 0 => Ok(Self::Served { name: named(name)?, version: Some(number) }),
+                Ok(number) if number > 0 => {
+                    Ok(Self::Served { name: named(name)?, version: Some(number) })
+                }
                 _ => Err(wrong("a version is a positive number")),
             },
         }
@@ -111,17 +139,31 @@ impl FromStr for ModelRef {
 
 /// Whether a registry can have a model of this name: MLflow refuses `/` and `:` alone.
 fn is_registered_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 255 && !name.contains(['/', ':', '\0']) && !name.chars().any(steers)
+    !name.is_empty()
+        && name.len() <= 255
+        && !name.contains(['/', ':', '\0'])
+        && !name.chars().any(steers)
 }
 
-/// Reads what comes behind `models:/`, as MLflow's own client does: `name/version`, `name/stage`, `name@alias`, `m-ID`.
+/// Reads what comes behind `models:/`, as MLflow's own client does: `name/version`, `name/stage`,
+/// `name@alias`, `m-ID`.
 fn registered(path: &str) -> std::result::Result<ModelRef, &'static str> {
     // `models:///name/3` has an empty host, `models://host/name/3` that of another registry.
     let path = match path.strip_prefix('/') {
-        Some(rest) => rest.strip_prefix('/').ok_or("it is in another registry than MLFLOW_TRACKING_URI names")?.trim_start_matches('/'),
+        Some(rest) => rest
+            .strip_prefix('/')
+            .ok_or(
+                "it is in another registry than \
+            MLFLOW_TRACKING_URI names",
+            )?
+            .trim_start_matches('/'),
         None => path,
     };
-    let named = |name: &str| Some(name.to_owned()).filter(|name| is_registered_name(name)).ok_or("that is not a model's name");
+    let named = |name: &str| {
+        Some(name.to_owned())
+            .filter(|name| is_registered_name(name))
+            .ok_or("that is not a model's name")
+    };
     if let Some((name, version)) = path.split_once('/') {
         // A stage is called `Production`, and the newest version `latest`, however that is written.
         let version = if version.eq_ignore_ascii_case("latest") { "latest" } else { version };
@@ -131,7 +173,9 @@ fn registered(path: &str) -> std::result::Result<ModelRef, &'static str> {
         Some((name, alias)) if alias.eq_ignore_ascii_case("latest") => {
             Ok(ModelRef::RegistryVersion { name: named(name)?, version: "latest".to_owned() })
         }
-        Some((name, alias)) => Ok(ModelRef::RegistryAlias { name: named(name)?, alias: named(alias)? }),
+        Some((name, alias)) => {
+            Ok(ModelRef::RegistryAlias { name: named(name)?, alias: named(alias)? })
+        }
         None if path.starts_with("m-") => Ok(ModelRef::Logged { id: named(path)? }),
         None => Err("a version or alias is missing"),
     }
@@ -155,7 +199,13 @@ mod tests {
 
     #[test]
     fn every_form_reads_and_writes_back() {
-        for text in ["detector", "detector:3", "models:/detector/3", "models:/detector/Production", "models:/detector@champion"] {
+        for text in [
+            "detector",
+            "detector:3",
+            "models:/detector/3",
+            "models:/detector/Production",
+            "models:/detector@champion",
+        ] {
             let model: ModelRef = text.parse().unwrap();
             assert_eq!(model.to_string(), text);
             assert_eq!(model.name(), "detector");
@@ -194,7 +244,8 @@ mod tests {
 
     #[test]
     fn a_model_of_sixty_mebibytes_is_refused_in_a_short_sentence() {
-        for text in ["m".repeat(60 << 20), "\u{1}".repeat(1024), format!("m:{}", "9".repeat(2000))] {
+        for text in ["m".repeat(60 << 20), "\u{1}".repeat(1024), format!("m:{}", "9".repeat(2000))]
+        {
             let error = text.parse::<ModelRef>().unwrap_err();
             assert_eq!(error.kind, crate::ErrorKind::Invalid);
             assert!(error.message.len() < 2000, "{} bytes", error.message.len());
@@ -203,7 +254,19 @@ mod tests {
 
     #[test]
     fn what_could_leave_the_repository_is_no_name() {
-        let outside = ["", "..", "a/b", "../x", "a\\b", ".hidden", "a\nb", "a\u{202e}b", "models:/a", "models:/a@", "models:/a:b/1"];
+        let outside = [
+            "",
+            "..",
+            "a/b",
+            "../x",
+            "a\\b",
+            ".hidden",
+            "a\nb",
+            "a\u{202e}b",
+            "models:/a",
+            "models:/a@",
+            "models:/a:b/1",
+        ];
         for text in outside.into_iter().chain(["a:0", "a:x", "a:-1"]) {
             let error = text.parse::<ModelRef>().unwrap_err();
             assert!(error.message.contains("models:/name@alias"), "{text}: {error}");

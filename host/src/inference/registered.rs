@@ -10,7 +10,8 @@ use crate::budget::CallBudget;
 use crate::error::Result;
 use crate::model_registry::ModelRegistry;
 
-/// A backend in front of which names such as `models:/detector@champion` become the name and version that it knows.
+/// A backend in front of which names such as `models:/detector@champion` become the name and
+/// version that it knows.
 pub struct Registered {
     backend: Arc<dyn InferenceBackend>,
     registry: ModelRegistry,
@@ -29,12 +30,20 @@ impl InferenceBackend for Registered {
         format!("{}, named by MLflow at {}", self.backend.describe(), self.registry.url())
     }
 
-    async fn predict(&self, request: InferenceRequest, budget: &CallBudget) -> Result<Vec<NamedTensor>> {
+    async fn predict(
+        &self,
+        request: InferenceRequest,
+        budget: &CallBudget,
+    ) -> Result<Vec<NamedTensor>> {
         let model = self.registry.served(&request.model, budget).await?;
         self.backend.predict(InferenceRequest { model, ..request }, budget).await
     }
 
-    async fn predict_stream(&self, request: InferenceRequest, budget: &CallBudget) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {
+    async fn predict_stream(
+        &self,
+        request: InferenceRequest,
+        budget: &CallBudget,
+    ) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {
         let model = self.registry.served(&request.model, budget).await?;
         self.backend.predict_stream(InferenceRequest { model, ..request }, budget).await
     }

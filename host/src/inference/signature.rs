@@ -1,7 +1,7 @@
 //! What a model takes and returns, and whether a request suits it: the same for every backend.
 //!
-//! Requests are checked completely before anything is converted, allocated or sent, so that an action reads what was expected and what
-//! came.
+//! Requests are checked completely before anything is converted, allocated or sent, so that an
+//! action reads what was expected and what came.
 
 use super::tensor::ShapeText;
 use super::{DataType, InferenceRequest, TensorInfo};
@@ -51,7 +51,11 @@ impl Port {
     }
 
     pub fn info(&self) -> TensorInfo {
-        TensorInfo { name: self.name.clone(), data_type: self.data_type, shape: self.shape.clone().unwrap_or_default() }
+        TensorInfo {
+            name: self.name.clone(),
+            data_type: self.data_type,
+            shape: self.shape.clone().unwrap_or_default(),
+        }
     }
 
     /// `FP32 [-1,3,640,640]`
@@ -72,10 +76,17 @@ impl Signature {
         let label = &self.label;
         for (index, given) in request.inputs.iter().enumerate() {
             if !self.inputs.iter().any(|port| port.name == given.name) {
-                return Err(Error::invalid(format!("model {label} has no input {}; it has {}", quoted(&given.name), texts(&self.inputs))));
+                return Err(Error::invalid(format!(
+                    "model {label} has no input {}; it has {}",
+                    quoted(&given.name),
+                    texts(&self.inputs)
+                )));
             }
             if request.inputs.iter().take(index).any(|earlier| earlier.name == given.name) {
-                return Err(Error::invalid(format!("model {label}: input {} was given twice", shown(&given.name))));
+                return Err(Error::invalid(format!(
+                    "model {label}: input {} was given twice",
+                    shown(&given.name)
+                )));
             }
         }
         let mut inputs = Vec::with_capacity(self.inputs.len());
@@ -84,13 +95,24 @@ impl Signature {
             match request.inputs.iter().position(|given| given.name == port.name) {
                 Some(index) => inputs.push(index),
                 None if port.optional => {}
-                None => return Err(Error::invalid(format!("model {label}: input {} is missing; expected {}", port.name, port.text()))),
+                None => {
+                    return Err(Error::invalid(format!(
+                        "model {label}: input {} is missing; \
+                    expected {}",
+                        port.name,
+                        port.text()
+                    )));
+                }
             }
         }
         for given in inputs.iter().filter_map(|index| request.inputs.get(*index)) {
-            let Some(port) = self.inputs.iter().find(|port| port.name == given.name) else { continue };
+            let Some(port) = self.inputs.iter().find(|port| port.name == given.name) else {
+                continue;
+            };
             let shape = given.tensor.shape();
-            if given.tensor.data_type() != port.data_type || !suits(port.shape.as_deref(), shape.dimensions()) {
+            if given.tensor.data_type() != port.data_type
+                || !suits(port.shape.as_deref(), shape.dimensions())
+            {
                 return Err(Error::invalid(format!(
                     "model {label}, input {}: expected {}, got {} {shape}",
                     port.name,
@@ -102,14 +124,16 @@ impl Signature {
                 let size = shape.dimensions().first().copied().unwrap_or_default();
                 if size > i64::from(self.max_batch_size) || size == 0 {
                     return Err(Error::invalid(format!(
-                        "model {label}, input {}: the batch, dimension 0, is 1 to {} (max_batch_size in its config.pbtxt), got {size}",
+                        "model {label}, input {}: the batch, dimension 0, is 1 to {} \
+                            (max_batch_size in its config.pbtxt), got {size}",
                         port.name, self.max_batch_size
                     )));
                 }
                 match batch {
                     Some((other, expected)) if expected != size => {
                         return Err(Error::invalid(format!(
-                            "model {label}, input {}: a batch of {size}, but input {other} has a batch of {expected}",
+                            "model {label}, input {}: a batch of {size}, but input {other} has a \
+                                batch of {expected}",
                             port.name
                         )));
                     }
@@ -128,10 +152,18 @@ impl Signature {
         for name in wanted {
             let Some(index) = self.outputs.iter().position(|port| port.name == *name) else {
                 let has = texts(&self.outputs);
-                return Err(Error::invalid(format!("model {} has no output {}; it has {has}", self.label, quoted(name))));
+                return Err(Error::invalid(format!(
+                    "model {} has no output {}; it has {has}",
+                    self.label,
+                    quoted(name)
+                )));
             };
             if found.contains(&index) {
-                return Err(Error::invalid(format!("model {}: output {} was asked for twice", self.label, shown(name))));
+                return Err(Error::invalid(format!(
+                    "model {}: output {} was asked for twice",
+                    self.label,
+                    shown(name)
+                )));
             }
             found.push(index);
         }
@@ -142,7 +174,11 @@ impl Signature {
 /// Whether a shape is one that a declared shape stands for.
 pub(super) fn suits(declared: Option<&[i64]>, given: &[i64]) -> bool {
     declared.is_none_or(|declared| {
-        declared.len() == given.len() && declared.iter().zip(given).all(|(expected, size)| *expected == -1 || expected == size)
+        declared.len() == given.len()
+            && declared
+                .iter()
+                .zip(given)
+                .all(|(expected, size)| *expected == -1 || expected == size)
     })
 }
 

@@ -74,7 +74,8 @@ impl Shape {
     /// Checks dimensions that came from outside.
     ///
     /// # Errors
-    /// `invalid`: a negative dimension, too many dimensions, or more elements than 64 bits can count.
+    /// `invalid`: a negative dimension, too many dimensions, or more elements than 64 bits can
+    /// count.
     pub fn new(dimensions: Vec<i64>) -> Result<Self> {
         let shown = ShapeText(&dimensions);
         if dimensions.len() > Self::MAX_DIMENSIONS {
@@ -89,7 +90,9 @@ impl Shape {
         }
         let nonzero = dimensions.iter().filter(|d| **d != 0);
         if nonzero.copied().try_fold(1_i64, i64::checked_mul).is_none() {
-            return Err(Error::invalid(format!("shape {shown} has more elements than can be counted")));
+            return Err(Error::invalid(format!(
+                "shape {shown} has more elements than can be counted"
+            )));
         }
         Ok(Self(dimensions.into()))
     }
@@ -127,7 +130,8 @@ impl fmt::Display for ShapeText<'_> {
     }
 }
 
-/// An immutable array: cheap to clone, its bytes are shared. It holds its bytes' [`Reservation`] until the last clone is dropped.
+/// An immutable array: cheap to clone, its bytes are shared. It holds its bytes' [`Reservation`]
+/// until the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Tensor {
     data_type: DataType,
@@ -137,30 +141,58 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A tensor of `data`: row-major, little-endian; `BYTES` elements are a 4-byte little-endian length and then that many bytes.
-    /// `reservation` is what was taken from the activation's budget for `data`.
+    /// A tensor of `data`: row-major, little-endian; `BYTES` elements are a 4-byte little-endian
+    /// length and then that many bytes. `reservation` is what was taken from the activation's
+    /// budget for `data`.
     ///
     /// # Errors
     /// `invalid`: `data` does not fill `shape` exactly, or a BOOL is neither 0 nor 1.
-    pub fn new(data_type: DataType, shape: Shape, data: Bytes, reservation: Option<Reservation>) -> Result<Self> {
+    pub fn new(
+        data_type: DataType,
+        shape: Shape,
+        data: Bytes,
+        reservation: Option<Reservation>,
+    ) -> Result<Self> {
         Self::sharing(data_type, shape, data, reservation.map(Arc::new))
     }
 
-    /// As [`Tensor::new`], for an async worker: many bytes whose elements must be looked at one by one are checked on the blocking pool.
+    /// As [`Tensor::new`], for an async worker: many bytes whose elements must be looked at one by
+    /// one are checked on the blocking pool.
     ///
     /// # Errors
     /// As [`Tensor::new`], and `timeout` at `deadline`.
-    pub async fn check(data_type: DataType, shape: Shape, data: Bytes, reservation: Reservation, deadline: Instant) -> Result<Self> {
-        let looked_at = if matches!(data_type, DataType::Bytes | DataType::Bool) { data.len() } else { 0 };
-        let checked = offload::run(looked_at, Some(deadline), move || Self::new(data_type, shape, data, Some(reservation))).await;
-        checked.unwrap_or_else(|| Err(Error::timeout("a tensor's elements were not checked in the time this activation has left")))
+    pub async fn check(
+        data_type: DataType,
+        shape: Shape,
+        data: Bytes,
+        reservation: Reservation,
+        deadline: Instant,
+    ) -> Result<Self> {
+        let looked_at =
+            if matches!(data_type, DataType::Bytes | DataType::Bool) { data.len() } else { 0 };
+        let checked = offload::run(looked_at, Some(deadline), move || {
+            Self::new(data_type, shape, data, Some(reservation))
+        })
+        .await;
+        checked.unwrap_or_else(|| {
+            Err(Error::timeout(
+                "a tensor's elements were not checked in the \
+            time this activation has left",
+            ))
+        })
     }
 
-    /// As [`Tensor::new`], for data that is a part of what `reservation` was taken for: all of it stays until the last part is gone.
+    /// As [`Tensor::new`], for data that is a part of what `reservation` was taken for: all of it
+    /// stays until the last part is gone.
     ///
     /// # Errors
     /// As [`Tensor::new`].
-    pub(super) fn sharing(data_type: DataType, shape: Shape, data: Bytes, reservation: Option<Arc<Reservation>>) -> Result<Self> {
+    pub(super) fn sharing(
+        data_type: DataType,
+        shape: Shape,
+        data: Bytes,
+        reservation: Option<Arc<Reservation>>,
+    ) -> Result<Self> {
         let elements = shape.elements();
         match data_type.size() {
             Some(size) => {
@@ -168,7 +200,8 @@ impl Tensor {
                 if expected != Some(data.len() as u64) {
                     return Err(Error::invalid(format!(
                         "{data_type} of shape {shape} is {} bytes, but the data has {}",
-                        expected.map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string()),
+                        expected
+                            .map_or_else(|| "more than 2^64".to_owned(), |bytes| bytes.to_string()),
                         data.len()
                     )));
                 }
@@ -176,14 +209,20 @@ impl Tensor {
             None => {
                 let found = count_byte_elements(&data)?;
                 if found != elements {
-                    return Err(Error::invalid(format!("BYTES of shape {shape} has {elements} elements, but the data has {found}")));
+                    return Err(Error::invalid(format!(
+                        "BYTES of shape {shape} has {elements} \
+                        elements, but the data has {found}"
+                    )));
                 }
             }
         }
         if data_type == DataType::Bool
             && let Some(wrong) = data.iter().find(|byte| **byte > 1)
         {
-            return Err(Error::invalid(format!("an element of a BOOL tensor is {wrong}: it must be 0 or 1")));
+            return Err(Error::invalid(format!(
+                "an element of a BOOL tensor is {wrong}: it must be \
+                0 or 1"
+            )));
         }
         Ok(Self { data_type, shape, data, reservation })
     }
@@ -197,7 +236,11 @@ impl Tensor {
         if shape.elements() == self.shape.elements() {
             Ok(Self { shape, ..self })
         } else {
-            Err(Error::invalid(format!("a tensor of shape {} cannot have the shape {shape}: its elements are not as many", self.shape)))
+            Err(Error::invalid(format!(
+                "a tensor of shape {} cannot have the shape {shape}: its \
+                elements are not as many",
+                self.shape
+            )))
         }
     }
 
@@ -235,14 +278,18 @@ fn count_byte_elements(data: &[u8]) -> Result<u64> {
     Ok(count)
 }
 
-/// The first element of a `BYTES` tensor's data, and what follows it; none where the data ends before it does.
+/// The first element of a `BYTES` tensor's data, and what follows it; none where the data ends
+/// before it does.
 fn first_byte_element(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let (prefix, rest) = data.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*prefix) as usize)
 }
 
 fn cut_element() -> Error {
-    Error::invalid("BYTES data ends in the middle of an element: each is a 4-byte little-endian length and its bytes")
+    Error::invalid(
+        "BYTES data ends in the middle of an element: each is a 4-byte little-endian \
+        length and its bytes",
+    )
 }
 
 #[cfg(test)]
@@ -258,14 +305,18 @@ mod tests {
         assert!(Tensor::new(DataType::Fp32, shape(&[1, 2]), Bytes::from(vec![0; 8]), None).is_ok());
         assert!(Tensor::new(DataType::Int64, shape(&[]), Bytes::from(vec![0; 8]), None).is_ok());
         assert!(Tensor::new(DataType::Fp16, shape(&[3, 0]), Bytes::new(), None).is_ok());
-        let error = Tensor::new(DataType::Fp32, shape(&[1, 3]), Bytes::from(vec![0; 8]), None).unwrap_err();
+        let error =
+            Tensor::new(DataType::Fp32, shape(&[1, 3]), Bytes::from(vec![0; 8]), None).unwrap_err();
         assert_eq!(error.message, "FP32 of shape [1,3] is 12 bytes, but the data has 8");
     }
 
     #[test]
     fn a_bool_is_0_or_1() {
-        assert!(Tensor::new(DataType::Bool, shape(&[2]), Bytes::from_static(&[0, 1]), None).is_ok());
-        let error = Tensor::new(DataType::Bool, shape(&[2]), Bytes::from_static(&[0, 2]), None).unwrap_err();
+        assert!(
+            Tensor::new(DataType::Bool, shape(&[2]), Bytes::from_static(&[0, 1]), None).is_ok()
+        );
+        let error = Tensor::new(DataType::Bool, shape(&[2]), Bytes::from_static(&[0, 2]), None)
+            .unwrap_err();
         assert!(error.message.contains("is 2"), "{error}");
     }
 
@@ -276,23 +327,36 @@ mod tests {
         let (first, rest) = first_byte_element(tensor.data()).unwrap();
         assert_eq!((first, first_byte_element(rest)), (&b"\xff\0"[..], Some((&[][..], &[][..]))));
         assert!(Tensor::new(DataType::Bytes, shape(&[3]), two, None).is_err());
-        assert!(Tensor::new(DataType::Bytes, shape(&[1]), Bytes::from_static(b"\xff\xff\xff\xff"), None).is_err());
+        assert!(
+            Tensor::new(
+                DataType::Bytes,
+                shape(&[1]),
+                Bytes::from_static(b"\xff\xff\xff\xff"),
+                None
+            )
+            .is_err()
+        );
     }
 
     #[tokio::test]
-    async fn sixty_mebibytes_of_strings_are_checked_by_the_deadline_and_stay_reserved_until_they_are() {
+    async fn sixty_mebibytes_of_strings_are_checked_by_the_deadline_and_stay_reserved_until_they_are()
+     {
         let budget = crate::budget::MemoryBudget::process(u64::MAX);
         let data = Bytes::from(vec![0; 60 << 20]);
         let check = async |elements: i64, deadline| {
             let reservation = budget.reserve(60 << 20, "a tensor").unwrap();
-            Tensor::check(DataType::Bytes, shape(&[elements]), data.clone(), reservation, deadline).await
+            Tensor::check(DataType::Bytes, shape(&[elements]), data.clone(), reservation, deadline)
+                .await
         };
         let soon = Instant::now() + std::time::Duration::from_secs(60);
         let tensor = check(15 << 20, soon).await.unwrap();
         assert_eq!((tensor.reserved(), budget.used()), (60 << 20, 60 << 20));
         drop(tensor);
         assert_eq!(check(1, soon).await.unwrap_err().kind, crate::ErrorKind::Invalid);
-        assert_eq!(check(15 << 20, Instant::now()).await.unwrap_err().kind, crate::ErrorKind::Timeout);
+        assert_eq!(
+            check(15 << 20, Instant::now()).await.unwrap_err().kind,
+            crate::ErrorKind::Timeout
+        );
     }
 
     #[test]

@@ -46,8 +46,8 @@ impl Default for DownloadLimits {
 pub struct Sources<'a> {
     /// Objects, for `s3://` sources.
     pub objects: Option<&'a ObjectStorage>,
-    /// Whether files of this machine are meant by `file:` sources and paths. Whoever may register a model could then have any file that
-    /// this process can read.
+    /// Whether files of this machine are meant by `file:` sources and paths. Whoever may register a
+    /// model could then have any file that this process can read.
     pub files: bool,
 }
 
@@ -61,12 +61,13 @@ pub struct Downloaded {
 }
 
 impl ModelRegistry {
-    /// Brings the files of `model` into the folder `into`, which must not be there yet. They are gathered beside it and become it by one
-    /// rename: a failure leaves nothing. Files are written as they come, a few MiB of memory at most.
+    /// Brings the files of `model` into the folder `into`, which must not be there yet. They are
+    /// gathered beside it and become it by one rename: a failure leaves nothing. Files are written
+    /// as they come, a few MiB of memory at most.
     ///
     /// # Errors
-    /// `not-found`: there are no files. `too-large`: more than `limits`. `invalid`: a source or a file name that cannot be used, or `into`
-    /// is there. `unavailable`, `denied`, `timeout`.
+    /// `not-found`: there are no files. `too-large`: more than `limits`. `invalid`: a source or a
+    /// file name that cannot be used, or `into` is there. `unavailable`, `denied`, `timeout`.
     pub async fn download(
         &self,
         model: &ModelVersion,
@@ -77,8 +78,17 @@ impl ModelRegistry {
     ) -> Result<Downloaded> {
         let (name, version) = (&model.name, model.version.to_string());
         let asked = [("name", name.as_str()), ("version", version.as_str())];
-        let uri: DownloadUri = self.client.get("model-versions/get-download-uri", &asked, budget.deadline).await?;
-        self.gather(&format!("version {version} of model {name}"), &uri.artifact_uri, into, sources, limits, budget).await
+        let uri: DownloadUri =
+            self.client.get("model-versions/get-download-uri", &asked, budget.deadline).await?;
+        self.gather(
+            &format!("version {version} of model {name}"),
+            &uri.artifact_uri,
+            into,
+            sources,
+            limits,
+            budget,
+        )
+        .await
     }
 
     /// Brings the files of the logged model `id` as [`Self::download`] does those of a version.
@@ -94,10 +104,26 @@ impl ModelRegistry {
         budget: &CallBudget,
     ) -> Result<Downloaded> {
         let model = self.client.logged(id, budget.deadline).await?;
-        if let Some(status) = model.status.as_str().filter(|status| !matches!(*status, "READY" | "LOGGED_MODEL_READY")) {
-            return Err(Error::unavailable(format!("the logged model {} is {} in MLflow", shown(id), shown(status))));
+        if let Some(status) = model
+            .status
+            .as_str()
+            .filter(|status| !matches!(*status, "READY" | "LOGGED_MODEL_READY"))
+        {
+            return Err(Error::unavailable(format!(
+                "the logged model {} is {} in MLflow",
+                shown(id),
+                shown(status)
+            )));
         }
-        self.gather(&format!("the logged model {}", shown(id)), &model.artifact_uri, into, sources, limits, budget).await
+        self.gather(
+            &format!("the logged model {}", shown(id)),
+            &model.artifact_uri,
+            into,
+            sources,
+            limits,
+            budget,
+        )
+        .await
     }
 
     /// Brings the files of `what`, which are where `uri` says.
@@ -110,16 +136,28 @@ impl ModelRegistry {
         limits: DownloadLimits,
         budget: &CallBudget,
     ) -> Result<Downloaded> {
-        let place = Place::parse(uri, self.url()).map_err(|why| Error::invalid(format!("{what} lies in {}: {why}", quoted(uri))))?;
+        let place = Place::parse(uri, self.url()).map_err(|why| {
+            Error::invalid(format!(
+                "{what} \
+            lies in {}: {why}",
+                quoted(uri)
+            ))
+        })?;
         let mut tree = Tree::beside(into, limits)?;
         let gathered = async {
             match place {
                 Place::Mlflow(path) => self.of_mlflow(&path, &mut tree, budget).await,
-                Place::Objects { bucket, prefix } => of_objects(sources, &bucket, &prefix, &mut tree, budget).await,
-                Place::Files(path) if sources.files => copy_folder(&path, &mut tree, Links::Refused).await,
-                Place::Files(path) => {
-                    Err(Error::denied(format!("its files are those of a machine, {}, and these are not read here", path.display())))
+                Place::Objects { bucket, prefix } => {
+                    of_objects(sources, &bucket, &prefix, &mut tree, budget).await
                 }
+                Place::Files(path) if sources.files => {
+                    copy_folder(&path, &mut tree, Links::Refused).await
+                }
+                Place::Files(path) => Err(Error::denied(format!(
+                    "its files are those of a machine, {}, and these are \
+                        not read here",
+                    path.display()
+                ))),
             }
         };
         budget.within("bringing a model's files", gathered).await?;
@@ -137,11 +175,17 @@ impl ModelRegistry {
         let mut listed = 0;
         while let Some((folder, depth)) = folders.pop() {
             if depth > MAX_DEPTH {
-                return Err(Error::too_large(format!("the model's folders lie more than {MAX_DEPTH} deep in each other")));
+                return Err(Error::too_large(format!(
+                    "the model's folders lie more than {MAX_DEPTH} \
+                    deep in each other"
+                )));
             }
             let path = join(root, &folder);
             let url = "api/2.0/mlflow-artifacts/artifacts";
-            let found: Artifacts = self.client.json(Method::GET, url, &[("path", &path)], None, MAX_LISTING, budget.deadline).await?;
+            let found: Artifacts = self
+                .client
+                .json(Method::GET, url, &[("path", &path)], None, MAX_LISTING, budget.deadline)
+                .await?;
             listed += found.files.len() as u64;
             tree.check_entries(listed)?;
             // A file has nothing below it: it was registered itself.
@@ -161,31 +205,51 @@ impl ModelRegistry {
         Ok(())
     }
 
-    async fn file_of_mlflow(&self, path: &str, name: &str, tree: &mut Tree, budget: &CallBudget) -> Result<()> {
+    async fn file_of_mlflow(
+        &self,
+        path: &str,
+        name: &str,
+        tree: &mut Tree,
+        budget: &CallBudget,
+    ) -> Result<()> {
         let escaped: Vec<_> = path
             .split('/')
-            .map(|part| percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC).to_string())
+            .map(|part| {
+                percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC)
+                    .to_string()
+            })
             .collect();
         let path = format!("api/2.0/mlflow-artifacts/artifacts/{}", escaped.join("/"));
         let mut response = self.client.send(Method::GET, &path, &[], None, budget.deadline).await?;
         let mut file = tree.file(name).await?;
-        while let Some(chunk) =
-            response.chunk().await.map_err(|_| Error::unavailable(format!("MLflow broke off in the middle of the file {}", shown(name))))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|_| {
+            Error::unavailable(format!(
+                "MLflow broke off in the \
+                middle of the file {}",
+                shown(name)
+            ))
+        })? {
             file.write(&chunk).await?;
         }
         file.finish().await
     }
 }
 
-/// Copies a folder of this machine, or one file, into the folder `into`, as a model of the registry is brought: all of it, or no folder.
+/// Copies a folder of this machine, or one file, into the folder `into`, as a model of the registry
+/// is brought: all of it, or no folder.
 ///
-/// Symbolic links to files are followed: whoever names a folder of this machine may read what its links lead to, and the cache of the
-/// Hugging Face hub is made of them (`snapshots/…/model.onnx` leads to `../../blobs/…`). Hidden files are passed over.
+/// Symbolic links to files are followed: whoever names a folder of this machine may read what its
+/// links lead to, and the cache of the Hugging Face hub is made of them (`snapshots/…/model.onnx`
+/// leads to `../../blobs/…`). Hidden files are passed over.
 ///
 /// # Errors
-/// `not-found`: it is not there. `denied`: a symbolic link to a folder. As [`ModelRegistry::download`].
-pub(crate) async fn copy_files(from: &Path, into: &Path, limits: DownloadLimits) -> Result<Downloaded> {
+/// `not-found`: it is not there. `denied`: a symbolic link to a folder. As
+/// [`ModelRegistry::download`].
+pub(crate) async fn copy_files(
+    from: &Path,
+    into: &Path,
+    limits: DownloadLimits,
+) -> Result<Downloaded> {
     let mut tree = Tree::beside(into, limits)?;
     copy_folder(from, &mut tree, Links::Followed).await?;
     let downloaded = tree.downloaded();
@@ -193,10 +257,17 @@ pub(crate) async fn copy_files(from: &Path, into: &Path, limits: DownloadLimits)
     Ok(downloaded)
 }
 
-async fn of_objects(sources: Sources<'_>, bucket: &str, prefix: &str, tree: &mut Tree, budget: &CallBudget) -> Result<()> {
+async fn of_objects(
+    sources: Sources<'_>,
+    bucket: &str,
+    prefix: &str,
+    tree: &mut Tree,
+    budget: &CallBudget,
+) -> Result<()> {
     let objects = sources.objects.ok_or_else(|| {
         Error::unavailable(format!(
-            "its files are in s3://{bucket}/{prefix}, and no S3 store is configured: set AWS_BUCKET_NAME and its keys"
+            "its files are in s3://{bucket}/{prefix}, and no S3 store is configured: set \
+                AWS_BUCKET_NAME and its keys"
         ))
     })?;
     // Either the folder's objects, or the one object of this name.
@@ -219,15 +290,23 @@ async fn of_objects(sources: Sources<'_>, bucket: &str, prefix: &str, tree: &mut
         return Ok(());
     }
     let name = prefix.rsplit('/').next().unwrap_or(prefix);
-    of_object(objects, &Location::parse(&format!("s3://{bucket}/{prefix}"))?, name, tree, budget).await
+    of_object(objects, &Location::parse(&format!("s3://{bucket}/{prefix}"))?, name, tree, budget)
+        .await
 }
 
-async fn of_object(objects: &ObjectStorage, location: &Location, name: &str, tree: &mut Tree, budget: &CallBudget) -> Result<()> {
+async fn of_object(
+    objects: &ObjectStorage,
+    location: &Location,
+    name: &str,
+    tree: &mut Tree,
+    budget: &CallBudget,
+) -> Result<()> {
     let object = objects.open(location, budget).await?;
     let mut file = tree.file(name).await?;
     let mut offset = 0;
     while offset < object.size() {
-        let read = object.read(offset, READ_BYTES.min(objects.limits().max_object_read), budget).await?;
+        let read =
+            object.read(offset, READ_BYTES.min(objects.limits().max_object_read), budget).await?;
         offset += read.bytes.len() as u64;
         file.write(&read.bytes).await?;
     }

@@ -11,10 +11,12 @@ use crate::budget::CallBudget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::ModelRef;
 
-/// Names come from actions: more than this are not kept. With the size of one version, 64 MiB at most.
+/// Names come from actions: more than this are not kept. With the size of one version, 64 MiB at
+/// most.
 const MAX_ENTRIES: usize = 256;
 
-/// How long an error counts: neither is a server that is down asked by every activation, nor is one that came back overlooked for long.
+/// How long an error counts: neither is a server that is down asked by every activation, nor is one
+/// that came back overlooked for long.
 const ERROR: Duration = Duration::from_secs(2);
 
 /// How long is waited for a new answer where there is an old one, or none is needed.
@@ -22,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 type Fetch<V> = Shared<BoxFuture<'static, Result<V>>>;
 
-/// Answers by name. Each is asked for once, however many wait for it, and asked for again in the background when half of its time is
-/// over.
+/// Answers by name. Each is asked for once, however many wait for it, and asked for again in the
+/// background when half of its time is over.
 pub(super) struct Cache<V> {
     ttl: Duration,
     stale: Duration,
@@ -53,11 +55,17 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
         Self { ttl, stale, entries: Mutex::default() }
     }
 
-    /// The answer for `model`: the one that is known, or what `fetch` gets. It goes on when the caller does not wait any more.
+    /// The answer for `model`: the one that is known, or what `fetch` gets. It goes on when the
+    /// caller does not wait any more.
     ///
     /// # Errors
     /// What `fetch` answers; `timeout`: not by the deadline.
-    pub(super) async fn get<F>(&self, model: &ModelRef, budget: &CallBudget, fetch: impl FnOnce() -> F) -> Result<V>
+    pub(super) async fn get<F>(
+        &self,
+        model: &ModelRef,
+        budget: &CallBudget,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<V>
     where
         F: Future<Output = Result<V>> + Send + 'static,
     {
@@ -104,7 +112,9 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
             return Arc::clone(entry);
         }
         if entries.len() >= MAX_ENTRIES {
-            let worth_keeping = |entry: &Arc<Entry<V>>| entry.state().known.as_ref().is_some_and(|(_, asked)| asked.elapsed() < self.ttl);
+            let worth_keeping = |entry: &Arc<Entry<V>>| {
+                entry.state().known.as_ref().is_some_and(|(_, asked)| asked.elapsed() < self.ttl)
+            };
             entries.retain(|_, entry| worth_keeping(entry));
         }
         if entries.len() >= MAX_ENTRIES {
@@ -122,7 +132,12 @@ impl<V: Clone + Send + Sync + 'static> Entry<V> {
     }
 
     /// Lets `fetch` run, on its own, until it has an answer for everyone.
-    fn begin(self: &Arc<Self>, state: &mut State<V>, fetch: impl Future<Output = Result<V>> + Send + 'static, now: Instant) -> Fetch<V> {
+    fn begin(
+        self: &Arc<Self>,
+        state: &mut State<V>,
+        fetch: impl Future<Output = Result<V>> + Send + 'static,
+        now: Instant,
+    ) -> Fetch<V> {
         let entry = Arc::clone(self);
         let task = tokio::spawn(async move {
             let answer = fetch.await;
@@ -135,7 +150,17 @@ impl<V: Clone + Send + Sync + 'static> Entry<V> {
             drop(state);
             answer
         });
-        let fetching = task.map(|ended| ended.unwrap_or_else(|_| Err(Error::internal("asking MLflow panicked")))).boxed().shared();
+        let fetching = task
+            .map(|ended| {
+                ended.unwrap_or_else(|_| {
+                    Err(Error::internal(
+                        "asking \
+            MLflow panicked",
+                    ))
+                })
+            })
+            .boxed()
+            .shared();
         state.fetch = Some((fetching.clone(), now));
         fetching
     }
@@ -144,10 +169,12 @@ impl<V: Clone + Send + Sync + 'static> Entry<V> {
 impl<V: Clone> State<V> {
     /// The answer that was known, in the place of `error`, where it may still count.
     fn stale(&self, stale: Duration, now: Instant, error: &Error) -> Result<V> {
-        let down = matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Internal);
+        let down =
+            matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Internal);
         match &self.known {
             Some((known, asked)) if down && now.duration_since(*asked) < stale => {
-                tracing::warn!(%error, age = ?now.duration_since(*asked), "MLflow does not answer; what it said before counts on");
+                tracing::warn!(%error, age = ?now.duration_since(*asked), "MLflow does not answer; \
+                    what it said before counts on");
                 Ok(known.clone())
             }
             _ => Err(error.clone()),
@@ -170,8 +197,14 @@ mod tests {
         "models:/detector@champion".parse().unwrap()
     }
 
-    /// Gets from the cache, where the registry answers `answer` after `wait`, and counts how often it was asked.
-    async fn get(cache: &Cache<u32>, asked: &Arc<AtomicU32>, wait: Duration, answer: Result<u32>) -> Result<u32> {
+    /// Gets from the cache, where the registry answers `answer` after `wait`, and counts how often
+    /// it was asked.
+    async fn get(
+        cache: &Cache<u32>,
+        asked: &Arc<AtomicU32>,
+        wait: Duration,
+        answer: Result<u32>,
+    ) -> Result<u32> {
         let asked = Arc::clone(asked);
         let fetch = || async move {
             asked.fetch_add(1, Ordering::SeqCst);
@@ -216,7 +249,10 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(get(&cache, &asked, AT_ONCE, down()).await.unwrap_err().kind, ErrorKind::Unavailable);
+        assert_eq!(
+            get(&cache, &asked, AT_ONCE, down()).await.unwrap_err().kind,
+            ErrorKind::Unavailable
+        );
     }
 
     #[tokio::test]
@@ -239,7 +275,10 @@ mod tests {
         for _ in 0..20 {
             assert_eq!(get(&cache, &asked, Duration::from_secs(15), Ok(2)).await, Ok(1));
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "only the first waits, and not for long");
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "only the first waits, and not for long"
+        );
     }
 
     #[tokio::test]
@@ -257,7 +296,9 @@ mod tests {
         let cache = Cache::new(Duration::from_secs(60), Duration::from_secs(60));
         for number in 1..3000_u32 {
             let model = format!("models:/detector/{number}").parse().unwrap();
-            let known = cache.get(&model, &budget(Duration::from_secs(20)), || async move { Ok(number) }).await;
+            let known = cache
+                .get(&model, &budget(Duration::from_secs(20)), || async move { Ok(number) })
+                .await;
             assert_eq!(known, Ok(number));
         }
         assert!(cache.entries.lock().unwrap().len() <= MAX_ENTRIES);

@@ -1,4 +1,5 @@
-//! What MLflow's REST API answers with ([the REST API](https://mlflow.org/docs/latest/rest-api.html)).
+//! What MLflow's REST API answers with ([the REST
+//! API](https://mlflow.org/docs/latest/rest-api.html)).
 
 use serde::Deserialize;
 
@@ -101,9 +102,18 @@ const MAX_VERSION: usize = 256 << 10;
 impl Version {
     /// Bytes that it holds, about.
     fn size(&self) -> usize {
-        let tags: usize = self.tags.iter().map(|tag| size_of::<Tag>() + tag.key.len() + tag.value.len()).sum();
-        let aliases: usize = self.aliases.iter().map(|alias| size_of::<String>() + alias.len()).sum();
-        let texts = [&self.name, &self.version, &self.source, &self.run_id, &self.status, &self.current_stage];
+        let tags: usize =
+            self.tags.iter().map(|tag| size_of::<Tag>() + tag.key.len() + tag.value.len()).sum();
+        let aliases: usize =
+            self.aliases.iter().map(|alias| size_of::<String>() + alias.len()).sum();
+        let texts = [
+            &self.name,
+            &self.version,
+            &self.source,
+            &self.run_id,
+            &self.status,
+            &self.current_stage,
+        ];
         tags + aliases + texts.iter().map(|text| text.len()).sum::<usize>()
     }
 }
@@ -115,13 +125,18 @@ impl TryFrom<Version> for ModelVersion {
         let size = version.size();
         if size > MAX_VERSION {
             return Err(Error::too_large(format!(
-                "MLflow describes a version of model {} with {size} bytes, and no more than {MAX_VERSION} are accepted: remove some of its tags",
+                "MLflow describes a version of model {} with {size} bytes, and no more than \
+                    {MAX_VERSION} are accepted: remove some of its tags",
                 shown(&version.name)
             )));
         }
         let number = version.version.parse().ok().filter(|number| *number > 0);
         let number = number.ok_or_else(|| {
-            Error::internal(format!("MLflow calls a version of model {} {}", shown(&version.name), quoted(&version.version)))
+            Error::internal(format!(
+                "MLflow calls a version of model {} {}",
+                shown(&version.name),
+                quoted(&version.version)
+            ))
         })?;
         Ok(Self {
             name: version.name,

@@ -1,4 +1,5 @@
-//! One bucket: where its objects are, who signs its URLs, what it is called, and how it likes what is written.
+//! One bucket: where its objects are, who signs its URLs, what it is called, and how it likes what
+//! is written.
 
 use std::sync::Arc;
 
@@ -66,7 +67,8 @@ impl Bucket {
         self.parts
     }
 
-    /// The key of an object of this bucket that `location` names by a URL which can be verified here; none for every other URL.
+    /// The key of an object of this bucket that `location` names by a URL which can be verified
+    /// here; none for every other URL.
     ///
     /// # Errors
     /// `denied`: a URL of this bucket that does not allow to read.

@@ -1,4 +1,5 @@
-//! MIME types: checked where they come in, guessed from the extension for files a person put into the folder.
+//! MIME types: checked where they come in, guessed from the extension for files a person put into
+//! the folder.
 
 use std::fmt;
 
@@ -10,20 +11,28 @@ use crate::limits;
 pub struct ContentType(String);
 
 impl ContentType {
-    /// Checks a MIME type that came from outside: a type and a subtype, then what parameters it likes, in visible ASCII.
+    /// Checks a MIME type that came from outside: a type and a subtype, then what parameters it
+    /// likes, in visible ASCII.
     ///
     /// # Errors
     /// `invalid`, saying what one looks like.
     pub fn parse(text: &str) -> Result<Self> {
         let fits = text.len() <= limits::CONTENT_TYPE;
-        let token = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
+        let token = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
+        };
         let essence = if fits { text.split(';').next().unwrap_or_default().trim_end() } else { "" };
-        let named = essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
+        let named =
+            essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
         if named && text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
             Ok(Self(text.trim_end().to_owned()))
         } else {
             let most = limits::CONTENT_TYPE;
-            Err(Error::invalid(format!("a content type is a MIME type such as `image/png`, at most {most} bytes of ASCII")))
+            Err(Error::invalid(format!(
+                "a content type is a MIME type such as `image/png`, at most \
+                {most} bytes of ASCII"
+            )))
         }
     }
 
@@ -36,7 +45,10 @@ impl ContentType {
     pub fn guess(key: &str) -> Option<Self> {
         let name = key.rsplit('/').next()?;
         let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
-        EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|(_, mime)| Self((*mime).to_owned()))
+        EXTENSIONS
+            .iter()
+            .find(|(known, _)| *known == extension)
+            .map(|(_, mime)| Self((*mime).to_owned()))
     }
 
     /// Its text.
@@ -95,11 +107,26 @@ mod tests {
 
     #[test]
     fn mime_types_are_told_from_other_text() {
-        for text in ["image/png", "text/plain; charset=utf-8", "application/vnd.x+json", "text/plain;a=\"b\""] {
+        for text in [
+            "image/png",
+            "text/plain; charset=utf-8",
+            "application/vnd.x+json",
+            "text/plain;a=\"b\"",
+        ] {
             assert_eq!(ContentType::parse(text).unwrap().as_str(), text);
         }
         let long = format!("image/{}", "x".repeat(250));
-        for text in ["", "image", "image/", "/png", "image/png\r\nx: y", "bild/jpäg", "a b/c", "image/png/x", &long] {
+        for text in [
+            "",
+            "image",
+            "image/",
+            "/png",
+            "image/png\r\nx: y",
+            "bild/jpäg",
+            "a b/c",
+            "image/png/x",
+            &long,
+        ] {
             assert!(ContentType::parse(text).is_err(), "{text:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! The moment a call must have ended, for code that `object_store` stands between.
 //!
-//! Its traits have no place for a deadline, but its requests are sent by a client of ours, in the task that made the call.
+//! Its traits have no place for a deadline, but its requests are sent by a client of ours, in the
+//! task that made the call.
 
 use std::time::{Duration, Instant};
 

@@ -16,13 +16,23 @@ pub fn location(data: &[u8]) {
         assert!(label.chars().count() <= 2048 && !label.contains('\n'), "{label:?}");
         match &location {
             Location::Object { key, .. } => {
-                let wrong = |segment: &str| ["", ".", ".."].contains(&segment) || segment.eq_ignore_ascii_case(RESERVED_SEGMENT);
+                let wrong = |segment: &str| {
+                    ["", ".", ".."].contains(&segment)
+                        || segment.eq_ignore_ascii_case(RESERVED_SEGMENT)
+                };
                 assert!(!key.as_str().split('/').any(wrong), "{location:?}");
                 assert_eq!(key.path().as_ref(), key.as_str());
             }
             Location::Url(url) => {
-                assert!(matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none());
-                assert!(url.host_str().is_some_and(|host| !host.is_empty()) && !label.contains('?'), "{label}");
+                assert!(
+                    matches!(url.scheme(), "http" | "https")
+                        && url.username().is_empty()
+                        && url.password().is_none()
+                );
+                assert!(
+                    url.host_str().is_some_and(|host| !host.is_empty()) && !label.contains('?'),
+                    "{label}"
+                );
             }
         }
     }

@@ -29,13 +29,19 @@ pub struct Page {
 /// A store that can itself look for keys by how they begin.
 #[async_trait]
 pub trait KeyPages: fmt::Debug + Send + Sync {
-    /// At most 1,000 objects whose keys begin with `start`, those after the key `after`, in the store's order.
+    /// At most 1,000 objects whose keys begin with `start`, those after the key `after`, in the
+    /// store's order.
     ///
     /// The answer's bytes are reserved from `memory` before they are allocated.
     ///
     /// # Errors
     /// Of [`object_store`].
-    async fn page(&self, start: &str, after: Option<&str>, memory: &MemoryBudget) -> object_store::Result<KeyPage>;
+    async fn page(
+        &self,
+        start: &str,
+        after: Option<&str>,
+        memory: &MemoryBudget,
+    ) -> object_store::Result<KeyPage>;
 }
 
 /// A part of a store's listing.
@@ -50,26 +56,45 @@ pub struct KeyPage {
 }
 
 impl ObjectStorage {
-    /// The objects whose location begins with `prefix`, from `cursor` (a page's `next`) or from the beginning.
+    /// The objects whose location begins with `prefix`, from `cursor` (a page's `next`) or from the
+    /// beginning.
     ///
-    /// What is written or deleted while the pages are read may be in them or not; everything else is in exactly one.
+    /// What is written or deleted while the pages are read may be in them or not; everything else
+    /// is in exactly one.
     ///
     /// # Errors
-    /// `invalid`: a cursor that is not of a page of this listing. `too-large`: the budget has no memory for a page.
-    pub async fn list(&self, prefix: &Prefix, cursor: Option<&str>, budget: &CallBudget) -> Result<Page> {
+    /// `invalid`: a cursor that is not of a page of this listing. `too-large`: the budget has no
+    /// memory for a page.
+    pub async fn list(
+        &self,
+        prefix: &Prefix,
+        cursor: Option<&str>,
+        budget: &CallBudget,
+    ) -> Result<Page> {
         let bucket = self.bucket_called(prefix.bucket())?;
-        let after = cursor.map(|cursor| Cursor::parse(cursor, prefix)).transpose()?.map(|Cursor(key)| key);
+        let after =
+            cursor.map(|cursor| Cursor::parse(cursor, prefix)).transpose()?.map(|Cursor(key)| key);
         match bucket.pages() {
             Some(pages) => within(budget, Self::page_of_keys(pages, prefix, after, budget)).await,
             None => {
-                let after =
-                    after.map(|after| ObjectKey::parse(&after).map(|key| key.path().clone()).map_err(|_| not_a_cursor())).transpose()?;
+                let after = after
+                    .map(|after| {
+                        ObjectKey::parse(&after)
+                            .map(|key| key.path().clone())
+                            .map_err(|_| not_a_cursor())
+                    })
+                    .transpose()?;
                 within(budget, Self::page_of_folders(&bucket, prefix, after, budget)).await
             }
         }
     }
 
-    async fn page_of_keys(pages: &dyn KeyPages, prefix: &Prefix, after: Option<String>, budget: &CallBudget) -> Result<Page> {
+    async fn page_of_keys(
+        pages: &dyn KeyPages,
+        prefix: &Prefix,
+        after: Option<String>,
+        budget: &CallBudget,
+    ) -> Result<Page> {
         let found = pages.page(prefix.start(), after.as_deref(), &budget.memory).await;
         let found = found.map_err(|error| failure::explain("list", &prefix.label(), error))?;
         if found.next.is_some() && found.next == after {
@@ -79,7 +104,15 @@ impl ObjectStorage {
             )));
         }
         let next = found.next.map(|last| Cursor(last).to_string());
-        let mut page = Page { objects: Vec::new(), next, reservation: budget.memory.reserve(0, "a listing")? };
+        let mut page = Page {
+            objects: Vec::new(),
+            next,
+            reservation: budget.memory.reserve(
+                0,
+                "a \
+            listing",
+            )?,
+        };
         for meta in found.objects {
             if let Some(key) = ObjectKey::of_path(&meta.location) {
                 page.add(prefix.location(key), meta)?;
@@ -88,7 +121,12 @@ impl ObjectStorage {
         Ok(page)
     }
 
-    async fn page_of_folders(bucket: &Bucket, prefix: &Prefix, after: Option<Path>, budget: &CallBudget) -> Result<Page> {
+    async fn page_of_folders(
+        bucket: &Bucket,
+        prefix: &Prefix,
+        after: Option<Path>,
+        budget: &CallBudget,
+    ) -> Result<Page> {
         let start = prefix.start();
         let folder = start.rsplit_once('/').and_then(|(folder, _)| Path::parse(folder).ok());
         let after = after.or_else(|| just_before(start));
@@ -97,10 +135,20 @@ impl ObjectStorage {
             None => bucket.store().list(folder.as_ref()),
         };
 
-        let mut page = Page { objects: Vec::new(), next: None, reservation: budget.memory.reserve(0, "a listing")? };
+        let mut page = Page {
+            objects: Vec::new(),
+            next: None,
+            reservation: budget.memory.reserve(
+                0,
+                "a \
+            listing",
+            )?,
+        };
         let mut last = Path::ROOT;
         while let Some(meta) = next_of(&mut found, prefix).await? {
-            let Some(key) = ObjectKey::of_path(&meta.location).filter(|key| key.as_str().starts_with(start)) else {
+            let Some(key) =
+                ObjectKey::of_path(&meta.location).filter(|key| key.as_str().starts_with(start))
+            else {
                 if meta.location.as_ref() > start && !meta.location.as_ref().starts_with(start) {
                     break; // in order, so nothing that begins so follows
                 }
@@ -124,7 +172,9 @@ impl Page {
 
     /// Adds an object, whose key comes after those that are there.
     pub(crate) fn push(&mut self, info: ObjectInfo) -> Result<()> {
-        let held = size_of::<ObjectInfo>() + info.location.to_string().len() + info.etag.as_ref().map_or(0, String::len);
+        let held = size_of::<ObjectInfo>()
+            + info.location.to_string().len()
+            + info.etag.as_ref().map_or(0, String::len);
         self.reservation.resize(self.reservation.bytes() + held as u64, "a listing")?;
         self.objects.push(info);
         Ok(())
@@ -138,8 +188,8 @@ async fn next_of(
     found.try_next().await.map_err(|error| failure::explain("list", &prefix.label(), error))
 }
 
-/// A path that sorts before everything that begins with `start`, and after nearly everything else that sorts before it: where a listing
-/// may begin. None for the very beginning.
+/// A path that sorts before everything that begins with `start`, and after nearly everything else
+/// that sorts before it: where a listing may begin. None for the very beginning.
 fn just_before(start: &str) -> Option<Path> {
     let last = start.chars().next_back()?;
     let shorter = start.strip_suffix(last)?;
@@ -147,7 +197,13 @@ fn just_before(start: &str) -> Option<Path> {
     let closest = previous.map(|previous| format!("{shorter}{previous}\u{10FFFF}"));
     // A path, unlike a key's beginning, has no empty segments and ends with no slash.
     let candidates = closest.into_iter().chain([shorter.trim_end_matches('/').to_owned()]);
-    candidates.filter_map(|text| Path::parse(&text).ok().filter(|path| !path.as_ref().is_empty() && path.as_ref() == text)).next()
+    candidates
+        .filter_map(|text| {
+            Path::parse(&text)
+                .ok()
+                .filter(|path| !path.as_ref().is_empty() && path.as_ref() == text)
+        })
+        .next()
 }
 
 /// A page's `next`: the last key before the next page. Opaque to actions: hexadecimal digits.
@@ -169,7 +225,9 @@ impl Cursor {
             return Err(not_a_cursor());
         }
         let key = hex::decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        key.filter(|key| !key.is_empty() && key.starts_with(prefix.start())).map(Self).ok_or_else(not_a_cursor)
+        key.filter(|key| !key.is_empty() && key.starts_with(prefix.start()))
+            .map(Self)
+            .ok_or_else(not_a_cursor)
     }
 
     /// The key that the next page comes after.
@@ -194,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_listing_begins_just_before_its_prefix() {
-        for start in ["20260131/", "20260131/c", "a", "a0", "a/0", "a/ ", "ü/é", "\u{E000}", "-"] {
+        for start in ["20260131/", "20260131/c", "a", "a0", "a/0", "a/ ", "ü/é", "\u{E000}", "-"]
+        {
             let Some(before) = just_before(start) else { continue };
             assert!(before.as_ref() < start, "{start:?} {before}");
         }

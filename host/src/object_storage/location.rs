@@ -16,10 +16,12 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::quote::shown;
 
-/// The segment that is ours: the embedded store keeps content types and unfinished writes in a folder of this name.
+/// The segment that is ours: the embedded store keeps content types and unfinished writes in a
+/// folder of this name.
 pub(crate) const RESERVED_SEGMENT: &str = ".keynet";
 
-const GRAMMAR: &str = "a location is a key such as `20260131/cat.png`, `s3://bucket/key` or, only to read, an http(s) URL";
+const GRAMMAR: &str = "a location is a key such as `20260131/cat.png`, `s3://bucket/key` or, only \
+    to read, an http(s) URL";
 
 /// Where an object is. It cannot be wrong, only point at nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +47,21 @@ impl Location {
             None => Ok(Self::Object { bucket: None, key: ObjectKey::parse(text)? }),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("s3") => {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-                Ok(Self::Object { bucket: Some(bucket_name(text, bucket)?), key: ObjectKey::parse_in(text, key)? })
+                Ok(Self::Object {
+                    bucket: Some(bucket_name(text, bucket)?),
+                    key: ObjectKey::parse_in(text, key)?,
+                })
             }
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+            Some((scheme, _))
+                if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
+            {
                 parse_url(text).map(Self::Url)
             }
-            Some((scheme, _)) => Err(Error::invalid(format!("`{}://` is not a scheme of a location: {GRAMMAR}", shown(scheme)))),
+            Some((scheme, _)) => Err(Error::invalid(format!(
+                "`{}://` is not a scheme of a \
+                location: {GRAMMAR}",
+                shown(scheme)
+            ))),
         }
     }
 
@@ -70,7 +81,9 @@ impl Location {
     /// Bytes of its text.
     pub fn text_bytes(&self) -> u64 {
         let bytes = match self {
-            Self::Object { bucket, key } => bucket.as_ref().map_or(0, String::len) + key.as_str().len(),
+            Self::Object { bucket, key } => {
+                bucket.as_ref().map_or(0, String::len) + key.as_str().len()
+            }
             Self::Url(url) => url.as_str().len(),
         };
         bytes as u64
@@ -131,12 +144,17 @@ impl ObjectKey {
 
     /// As [`Self::parse`], for the key of a longer `location`, which the errors name.
     fn parse_in(location: &str, key: &str) -> Result<Self> {
-        let refuse = |what: &str| Err(Error::invalid(format!("`{}` {what}: {GRAMMAR}", shown(location))));
+        let refuse =
+            |what: &str| Err(Error::invalid(format!("`{}` {what}: {GRAMMAR}", shown(location))));
         if key.is_empty() {
             return refuse("has no key");
         }
         if key.len() > limits::KEY {
-            return refuse(&format!("has a key of {} bytes, more than the {} there can be", key.len(), limits::KEY));
+            return refuse(&format!(
+                "has a key of {} bytes, more than the {} there can be",
+                key.len(),
+                limits::KEY
+            ));
         }
         if key.starts_with('/') {
             return refuse("begins with a slash");
@@ -188,7 +206,10 @@ pub(super) fn wrong_with_segment(segment: &str) -> Option<&'static str> {
     match segment {
         "" => Some("has an empty segment (two slashes in a row, or one at the end)"),
         "." | ".." => Some("has a segment `.` or `..`"),
-        _ if segment.eq_ignore_ascii_case(RESERVED_SEGMENT) => Some("has a segment `.keynet`, which is reserved"),
+        _ if segment.eq_ignore_ascii_case(RESERVED_SEGMENT) => Some(
+            "has a segment `.keynet`, \
+            which is reserved",
+        ),
         _ if segment.chars().any(char::is_control) => Some("has a control character"),
         _ => None,
     }
@@ -196,7 +217,10 @@ pub(super) fn wrong_with_segment(segment: &str) -> Option<&'static str> {
 
 pub(super) fn bucket_name(location: &str, bucket: &str) -> Result<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if (1..=255).contains(&bucket.len()) && bucket.chars().all(fits) && !matches!(bucket, "." | "..") {
+    if (1..=255).contains(&bucket.len())
+        && bucket.chars().all(fits)
+        && !matches!(bucket, "." | "..")
+    {
         Ok(bucket.to_owned())
     } else {
         Err(Error::invalid(format!(
@@ -233,8 +257,17 @@ mod tests {
 
     #[test]
     fn locations_are_read_and_given_back() {
-        for text in ["20260131/cat.png", "a", "a b/ü#1", "s3://bucket/a/b", "x%2F..%2Fy", "https://host/a?X-Amz=1", "a:b", "..a/b..", "~"]
-        {
+        for text in [
+            "20260131/cat.png",
+            "a",
+            "a b/ü#1",
+            "s3://bucket/a/b",
+            "x%2F..%2Fy",
+            "https://host/a?X-Amz=1",
+            "a:b",
+            "..a/b..",
+            "~",
+        ] {
             let location = Location::parse(text).unwrap();
             assert_eq!(location.to_string(), text);
             assert_eq!(Location::parse(&location.to_string()).unwrap(), location);
@@ -292,17 +325,25 @@ mod tests {
         assert_eq!(Location::parse(&long[1..]).unwrap().to_string(), long[1..]);
     }
 
-    /// Every string of up to five of these is refused or is one that a store can take without surprise.
+    /// Every string of up to five of these is refused or is one that a store can take without
+    /// surprise.
     #[test]
     fn whatever_is_accepted_keeps_to_the_grammar() {
-        let alphabet = ["/", ".", "..", "a", "é", "\0", ":", "//", "s3:", "%2e", "\\", ".keynet", " "];
+        let alphabet =
+            ["/", ".", "..", "a", "é", "\0", ":", "//", "s3:", "%2e", "\\", ".keynet", " "];
         let mut texts = vec![String::new()];
         for _ in 0..5 {
-            let longer: Vec<_> =
-                texts.iter().filter(|t| t.len() < 12).flat_map(|t| alphabet.iter().map(move |a| format!("{t}{a}"))).collect();
+            let longer: Vec<_> = texts
+                .iter()
+                .filter(|t| t.len() < 12)
+                .flat_map(|t| alphabet.iter().map(move |a| format!("{t}{a}")))
+                .collect();
             for text in &longer {
                 let Ok(Location::Object { key, .. }) = Location::parse(text) else { continue };
-                assert!(key.as_str().split('/').all(|s| !["", ".", "..", ".keynet"].contains(&s)), "{text:?}");
+                assert!(
+                    key.as_str().split('/').all(|s| !["", ".", "..", ".keynet"].contains(&s)),
+                    "{text:?}"
+                );
                 assert!(!key.as_str().contains(char::is_control), "{text:?}");
                 assert_eq!(key.path().as_ref(), key.as_str());
                 assert_eq!(Location::parse(text).unwrap().to_string(), *text);
@@ -326,7 +367,13 @@ mod tests {
     #[test]
     fn a_location_of_sixty_mebibytes_is_refused_in_a_short_sentence() {
         let long = "k".repeat(60 << 20);
-        for text in [long.clone(), format!("s3://{long}"), format!("s3://b/{long}"), format!("http://h/{long}"), format!("{long}://x")] {
+        for text in [
+            long.clone(),
+            format!("s3://{long}"),
+            format!("s3://b/{long}"),
+            format!("http://h/{long}"),
+            format!("{long}://x"),
+        ] {
             let error = Location::parse(&text).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Invalid);
             assert!(error.message.len() < 2_000, "{} bytes", error.message.len());
@@ -334,7 +381,10 @@ mod tests {
             assert!(error.message.len() < 2_000, "{} bytes", error.message.len());
         }
         let url = |bytes| format!("http://h/{}", "k".repeat(bytes - "http://h/".len()));
-        assert!(Location::parse(&url(limits::URL)).is_ok() && Location::parse(&url(limits::URL + 1)).is_err());
+        assert!(
+            Location::parse(&url(limits::URL)).is_ok()
+                && Location::parse(&url(limits::URL + 1)).is_err()
+        );
     }
 
     #[test]

@@ -1,19 +1,24 @@
-//! Objects: the location grammar, one facade over `object_store`, presigned URLs, and an embedded store in a folder.
+//! Objects: the location grammar, one facade over `object_store`, presigned URLs, and an embedded
+//! store in a folder.
 //!
-//! A capability parses a [`Location`] at the edge and calls [`ObjectStorage`]; behind it are an [`object_store::ObjectStore`] and a
-//! [`Presign`]er, together a [`Bucket`]. The folder store of [`embedded`] is one such pair, [`s3`] another. A URL that no bucket can
-//! verify is read by [`fetch`], from whatever server it names, within what the policy grants.
+//! A capability parses a [`Location`] at the edge and calls [`ObjectStorage`]; behind it are an
+//! [`object_store::ObjectStore`] and a [`Presign`]er, together a [`Bucket`]. The folder store of
+//! [`embedded`] is one such pair, [`s3`] another. A URL that no bucket can verify is read by
+//! [`fetch`], from whatever server it names, within what the policy grants.
 //!
-//! What a store must do for the facade: list in the order of the keys' bytes (or by [`KeyPages`]), make every write visible as a whole, and answer
-//! conditional requests. What this room does not do: it does not decide who may use which bucket or host (that is `policy`), and it
-//! knows nothing of wasmtime.
+//! What a store must do for the facade: list in the order of the keys' bytes (or by [`KeyPages`]),
+//! make every write visible as a whole, and answer conditional requests. What this room does not
+//! do: it does not decide who may use which bucket or host (that is `policy`), and it knows nothing
+//! of wasmtime.
 //!
-//! **Copies.** What is put is not copied: [`ObjectStorage::put`] hands the caller's `Bytes` to the store. What is written to an
-//! [`Upload`] is handed to the folder store as it is, and copied once into parts for S3. What is read is copied once, from the page
-//! cache or from the network's chunks, into the `Bytes` of the answer, which were reserved before.
+//! **Copies.** What is put is not copied: [`ObjectStorage::put`] hands the caller's `Bytes` to the
+//! store. What is written to an [`Upload`] is handed to the folder store as it is, and copied once
+//! into parts for S3. What is read is copied once, from the page cache or from the network's
+//! chunks, into the `Bytes` of the answer, which were reserved before.
 //!
-//! **Time.** Every call ends at its [`CallBudget`]'s deadline with `timeout`. A write that timed out before the store began to make it
-//! visible is thrown away; after that it may still appear, as a whole.
+//! **Time.** Every call ends at its [`CallBudget`]'s deadline with `timeout`. A write that timed
+//! out before the store began to make it visible is thrown away; after that it may still appear, as
+//! a whole.
 
 mod bucket;
 mod collect;
@@ -39,7 +44,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::{Attribute, Attributes, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion};
+use object_store::{
+    Attribute, Attributes, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
+};
 use url::Url;
 
 pub use bucket::{Bucket, OtherBuckets};
@@ -91,13 +98,19 @@ impl StorageLimits {
         if bytes <= self.max_object_read {
             return Ok(());
         }
-        Err(Error::too_large(format!("{bytes} bytes of `{label}` are more than {}", self.read_advice())))
+        Err(Error::too_large(format!(
+            "{bytes} bytes of `{label}` are more than {}",
+            self.read_advice()
+        )))
     }
 
     /// The limit of a read, and how to do with it.
     fn read_advice(&self) -> String {
         let limit = self.max_object_read;
-        format!("the {limit} bytes an action may read at once: read it in parts, or raise KEYNET_STORAGE_MAX_READ")
+        format!(
+            "the {limit} bytes an action may read at once: read it in parts, or raise \
+            KEYNET_STORAGE_MAX_READ"
+        )
     }
 
     fn check_write(&self, bytes: u64, label: &str) -> Result<()> {
@@ -106,14 +119,20 @@ impl StorageLimits {
             return Ok(());
         }
         Err(Error::too_large(format!(
-            "{bytes} bytes for `{label}` are more than the {limit} an action may write: raise KEYNET_STORAGE_MAX_WRITE"
+            "{bytes} bytes for `{label}` are more than the {limit} an action may write: raise \
+                KEYNET_STORAGE_MAX_WRITE"
         )))
     }
 
     fn ttl(&self, asked: Option<Duration>) -> Result<Duration> {
         let (ttl, max) = (asked.unwrap_or(self.default_ttl), self.max_ttl);
         if ttl.is_zero() || ttl > max {
-            return Err(Error::invalid(format!("a presigned URL is valid for 1 to {} seconds, not for {}", max.as_secs(), ttl.as_secs())));
+            return Err(Error::invalid(format!(
+                "a presigned URL is valid for 1 to {} seconds, not \
+                for {}",
+                max.as_secs(),
+                ttl.as_secs()
+            )));
         }
         Ok(ttl)
     }
@@ -134,7 +153,9 @@ impl PutConditions {
             (None, None) => Ok(PutMode::Overwrite),
             (None, Some("*")) => Ok(PutMode::Create),
             (None, Some(_)) => Err(Error::invalid("a put's if-none-match can only be `*`")),
-            (Some(_), Some(_)) => Err(Error::invalid("a put has if-match or if-none-match, not both")),
+            (Some(_), Some(_)) => {
+                Err(Error::invalid("a put has if-match or if-none-match, not both"))
+            }
             (Some(etag), None) => {
                 check_etag(&etag)?;
                 Ok(PutMode::Update(UpdateVersion { e_tag: Some(etag), version: None }))
@@ -145,9 +166,14 @@ impl PutConditions {
 
 /// Etags travel in headers and are lists there: only one, and nothing that a header cannot hold.
 fn check_etag(etag: &str) -> Result<()> {
-    if etag.is_empty() || etag == "*" || etag.len() > limits::ETAG || !etag.bytes().all(|b| b.is_ascii_graphic() && b != b',') {
+    if etag.is_empty()
+        || etag == "*"
+        || etag.len() > limits::ETAG
+        || !etag.bytes().all(|b| b.is_ascii_graphic() && b != b',')
+    {
         return Err(Error::invalid(format!(
-            "an etag is handed back as the store gave it: visible ASCII without commas, at most {} bytes, not `*`",
+            "an etag is handed back as the store gave it: visible ASCII without commas, at most {} \
+                bytes, not `*`",
             limits::ETAG
         )));
     }
@@ -176,9 +202,10 @@ pub struct WriteGrant {
 
 /// What actions do with objects, whichever store is behind it. Cheap to clone.
 ///
-/// Every call takes a [`CallBudget`]: the bytes of answers are reserved from its memory before they are allocated, and the call fails
-/// with `timeout` at its deadline. Any call may also fail with `denied` (another bucket than the configured one, or the store refuses)
-/// and `unavailable`; the others are named.
+/// Every call takes a [`CallBudget`]: the bytes of answers are reserved from its memory before they
+/// are allocated, and the call fails with `timeout` at its deadline. Any call may also fail with
+/// `denied` (another bucket than the configured one, or the store refuses) and `unavailable`; the
+/// others are named.
 #[derive(Debug, Clone)]
 pub struct ObjectStorage {
     bucket: Bucket,
@@ -189,13 +216,21 @@ pub struct ObjectStorage {
 }
 
 impl ObjectStorage {
-    /// Storage on one bucket, which is the default one. URLs that it cannot verify are read at public addresses only.
+    /// Storage on one bucket, which is the default one. URLs that it cannot verify are read at
+    /// public addresses only.
     pub fn new(bucket: Bucket, limits: StorageLimits) -> Self {
-        Self { bucket, others: None, fetcher: Fetcher::default(), urls: UrlRules::default(), limits }
+        Self {
+            bucket,
+            others: None,
+            fetcher: Fetcher::default(),
+            urls: UrlRules::default(),
+            limits,
+        }
     }
 
-    /// Storage on an S3 store: its bucket is the default one, its other buckets are there too, and its own URLs are read wherever it is,
-    /// unless a caller brought it: then they are URLs as any other.
+    /// Storage on an S3 store: its bucket is the default one, its other buckets are there too, and
+    /// its own URLs are read wherever it is, unless a caller brought it: then they are URLs as any
+    /// other.
     pub fn of_s3(store: &s3::S3Store, limits: StorageLimits) -> Self {
         let fetcher = store.own_server().map_or_else(Fetcher::default, Fetcher::beside);
         Self { others: Some(Arc::new(store.clone())), fetcher, ..Self::new(store.bucket(), limits) }
@@ -217,11 +252,12 @@ impl ObjectStorage {
         self.bucket.name()
     }
 
-    /// Stores `bytes`, replacing what is there; at a new key `YYYYMMDD/uuid` where `location` is none, as `application/octet-stream`
-    /// where `content_type` is none. The bytes are not copied.
+    /// Stores `bytes`, replacing what is there; at a new key `YYYYMMDD/uuid` where `location` is
+    /// none, as `application/octet-stream` where `content_type` is none. The bytes are not copied.
     ///
     /// # Errors
-    /// `invalid`: a URL, or conditions that cannot be. `precondition-failed`: `conditions` do not hold. `too-large`: more than
+    /// `invalid`: a URL, or conditions that cannot be. `precondition-failed`: `conditions` do not
+    /// hold. `too-large`: more than
     /// [`StorageLimits::max_object_write`].
     pub async fn put(
         &self,
@@ -235,17 +271,26 @@ impl ObjectStorage {
         let label = location.label();
         self.limits.check_write(bytes.len() as u64, &label)?;
         let updates = conditions.if_match.is_some();
-        let options = PutOptions { mode: conditions.mode()?, attributes: attributes(content_type), ..PutOptions::default() };
+        let options = PutOptions {
+            mode: conditions.mode()?,
+            attributes: attributes(content_type),
+            ..PutOptions::default()
+        };
         within(budget, async {
-            // First: where no URL can be made (nothing to reach the store by), nothing shall be written either.
+            // First: where no URL can be made (nothing to reach the store by), nothing shall be
+            // written either.
             let url = bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
             let written = match bucket.parts() {
-                Some(sizes) if sizes.apply_to(&bytes, &options) => parts::put(&bucket, &key, bytes, options.attributes, sizes).await,
+                Some(sizes) if sizes.apply_to(&bytes, &options) => {
+                    parts::put(&bucket, &key, bytes, options.attributes, sizes).await
+                }
                 _ => bucket.store().put_opts(key.path(), PutPayload::from(bytes), options).await,
             };
             let etag = written.map_err(|error| match failure::explain("write", &label, error) {
                 // An S3 store answers so when the object whose etag was asked for is gone.
-                gone if updates && gone.kind == ErrorKind::NotFound => Error::precondition_failed(gone.message),
+                gone if updates && gone.kind == ErrorKind::NotFound => {
+                    Error::precondition_failed(gone.message)
+                }
                 other => other,
             })?;
             Ok(Stored { location, url, etag: etag.e_tag })
@@ -253,20 +298,30 @@ impl ObjectStorage {
         .await
     }
 
-    /// A URL with which anyone can read the object for `ttl`, none for [`StorageLimits::default_ttl`]. It need not be there.
+    /// A URL with which anyone can read the object for `ttl`, none for
+    /// [`StorageLimits::default_ttl`]. It need not be there.
     ///
     /// # Errors
     /// `invalid`: a URL, or a `ttl` of zero or longer than [`StorageLimits::max_ttl`].
-    pub async fn presign(&self, location: &Location, ttl: Option<Duration>, budget: &CallBudget) -> Result<Url> {
+    pub async fn presign(
+        &self,
+        location: &Location,
+        ttl: Option<Duration>,
+        budget: &CallBudget,
+    ) -> Result<Url> {
         let ttl = self.limits.ttl(ttl)?;
         if matches!(location, Location::Url(_)) {
-            return Err(Error::invalid("a URL is not signed again: presign the key or `s3://` location of the object"));
+            return Err(Error::invalid(
+                "a URL is not signed again: presign the key or `s3://` \
+                location of the object",
+            ));
         }
         let (bucket, key) = self.object(location)?;
         within(budget, bucket.signer().presign_get(&key, ttl)).await
     }
 
-    /// A URL with which anyone can write the object for `ttl`, by a PUT with this content type; the rest as for [`Self::put`].
+    /// A URL with which anyone can write the object for `ttl`, by a PUT with this content type; the
+    /// rest as for [`Self::put`].
     ///
     /// # Errors
     /// As [`Self::presign`].
@@ -315,7 +370,9 @@ impl ObjectStorage {
     /// The bucket and the key of a location that is no URL.
     fn object(&self, location: &Location) -> Result<(Bucket, ObjectKey)> {
         match location {
-            Location::Object { bucket, key } => Ok((self.bucket_called(bucket.as_deref())?, key.clone())),
+            Location::Object { bucket, key } => {
+                Ok((self.bucket_called(bucket.as_deref())?, key.clone()))
+            }
             Location::Url(_) => Err(Error::internal("a URL was taken for an object")),
         }
     }

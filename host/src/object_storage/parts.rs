@@ -1,8 +1,9 @@
-//! Writing in parts, for stores that want large objects so: the caller's bytes are gathered into parts of one size, which are sent a few
-//! at once while more are gathered.
+//! Writing in parts, for stores that want large objects so: the caller's bytes are gathered into
+//! parts of one size, which are sent a few at once while more are gathered.
 //!
-//! What an upload holds is at most one part that is being filled and [`PartSizes::at_once`] that are under way, whatever its size; all of
-//! it is reserved in the activation's memory. What never fills a part is written by one request when it is finished.
+//! What an upload holds is at most one part that is being filled and [`PartSizes::at_once`] that
+//! are under way, whatever its size; all of it is reserved in the activation's memory. What never
+//! fills a part is written by one request when it is finished.
 
 use std::time::Instant;
 
@@ -10,7 +11,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 use object_store::{
-    Attributes, MultipartUpload, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as StoreResult, UploadPart,
+    Attributes, MultipartUpload, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result as StoreResult, UploadPart,
 };
 use tokio::task::JoinSet;
 
@@ -64,8 +66,11 @@ pub(super) async fn put(
     let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
     let mut upload = Begun::new(bucket.store().put_multipart_opts(key.path(), options).await?);
     let starts = (0..bytes.len()).step_by(sizes.part);
-    let parts: Vec<UploadPart> =
-        starts.map(|start| upload.part(bytes.slice(start..bytes.len().min(start.saturating_add(sizes.part))))).collect();
+    let parts: Vec<UploadPart> = starts
+        .map(|start| {
+            upload.part(bytes.slice(start..bytes.len().min(start.saturating_add(sizes.part))))
+        })
+        .collect();
     let mut sent = stream::iter(parts).buffer_unordered(sizes.at_once);
     while let Some(part) = sent.next().await {
         part?;
@@ -83,7 +88,8 @@ pub(super) struct Gathered {
     sizes: PartSizes,
     filling: Vec<u8>,
     held: Reservation,
-    /// Each with the memory it holds. Before `begun`, so that nothing is sent to what is thrown away.
+    /// Each with the memory it holds. Before `begun`, so that nothing is sent to what is thrown
+    /// away.
     sending: JoinSet<(StoreResult<()>, u64)>,
     begun: Option<Begun>,
     under_way: u64,
@@ -117,7 +123,17 @@ impl Gathered {
         budget: &CallBudget,
     ) -> Result<Self, Error> {
         let held = budget.memory.reserve(0, "an upload")?;
-        Ok(Self { bucket, key, attributes, sizes, filling: Vec::new(), held, begun: None, sending: JoinSet::new(), under_way: 0 })
+        Ok(Self {
+            bucket,
+            key,
+            attributes,
+            sizes,
+            filling: Vec::new(),
+            held,
+            begun: None,
+            sending: JoinSet::new(),
+            under_way: 0,
+        })
     }
 
     /// Takes `bytes`. Waits where more parts would be under way than may be.
@@ -139,7 +155,8 @@ impl Gathered {
     /// Sends what is left, and makes the object visible.
     pub(super) async fn finish(&mut self, by: Instant) -> Result<PutResult, NotSent> {
         if self.begun.is_none() {
-            let options = PutOptions { attributes: self.attributes.clone(), ..PutOptions::default() };
+            let options =
+                PutOptions { attributes: self.attributes.clone(), ..PutOptions::default() };
             let payload = PutPayload::from(std::mem::take(&mut self.filling));
             return Ok(self.bucket.store().put_opts(self.key.path(), payload, options).await?);
         }
@@ -165,7 +182,8 @@ impl Gathered {
         }
     }
 
-    /// Room for `more` bytes of the part that is being filled: reserved first, twice as much as before at least, a whole part at most.
+    /// Room for `more` bytes of the part that is being filled: reserved first, twice as much as
+    /// before at least, a whole part at most.
     fn make_room(&mut self, more: usize) -> Result<(), Error> {
         let needed = self.filling.len() + more;
         if needed > self.filling.capacity() {
@@ -181,8 +199,13 @@ impl Gathered {
         let begun = match &mut self.begun {
             Some(begun) => begun,
             none => {
-                let options = PutMultipartOptions { attributes: self.attributes.clone(), ..PutMultipartOptions::default() };
-                none.insert(Begun::new(self.bucket.store().put_multipart_opts(self.key.path(), options).await?))
+                let options = PutMultipartOptions {
+                    attributes: self.attributes.clone(),
+                    ..PutMultipartOptions::default()
+                };
+                none.insert(Begun::new(
+                    self.bucket.store().put_multipart_opts(self.key.path(), options).await?,
+                ))
             }
         };
         let part = std::mem::take(&mut self.filling);
@@ -197,7 +220,11 @@ impl Gathered {
         match self.sending.join_next().await {
             Some(Ok((sent, held))) => {
                 self.under_way -= held;
-                self.held.resize(self.under_way + self.filling.capacity() as u64, "a part of an upload")?;
+                self.held.resize(
+                    self.under_way + self.filling.capacity() as u64,
+                    "a part of an \
+                    upload",
+                )?;
                 Ok(sent?)
             }
             Some(Err(_)) => Err(Error::internal("sending a part of an upload panicked").into()),
@@ -206,7 +233,8 @@ impl Gathered {
     }
 }
 
-/// An upload that the store knows of: aborted when it is dropped before its end, which not every store does by itself.
+/// An upload that the store knows of: aborted when it is dropped before its end, which not every
+/// store does by itself.
 #[derive(Debug)]
 pub(super) struct Begun(Option<Box<dyn MultipartUpload>>);
 
@@ -241,7 +269,9 @@ fn over() -> object_store::Error {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        if let (Some(mut open), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+        if let (Some(mut open), Ok(runtime)) =
+            (self.0.take(), tokio::runtime::Handle::try_current())
+        {
             runtime.spawn(async move {
                 if let Err(error) = open.abort().await {
                     tracing::debug!(%error, "an abandoned upload could not be aborted");

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::quote::shown;
 
-/// How the locations of a listing begin: the beginning of a key, which need not end at a slash, or `s3://bucket/` and one. May be empty.
+/// How the locations of a listing begin: the beginning of a key, which need not end at a slash, or
+/// `s3://bucket/` and one. May be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix {
     bucket: Option<String>,
@@ -21,8 +22,15 @@ impl Prefix {
     /// # Errors
     /// `invalid`, saying what is wrong and what a prefix looks like.
     pub fn parse(text: &str) -> Result<Self> {
-        const PREFIX_GRAMMAR: &str = "a prefix is the beginning of a key such as `20260131/`, or `s3://bucket/` and one";
-        let refuse = |what: &str| Err(Error::invalid(format!("the prefix `{}` {what}: {PREFIX_GRAMMAR}", shown(text))));
+        const PREFIX_GRAMMAR: &str = "a prefix is the beginning of a key such as `20260131/`, or \
+            `s3://bucket/` and one";
+        let refuse = |what: &str| {
+            Err(Error::invalid(format!(
+                "the prefix `{}` {what}: \
+            {PREFIX_GRAMMAR}",
+                shown(text)
+            )))
+        };
         let (bucket, start) = match split_scheme(text) {
             None => (None, text),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("s3") => {
@@ -41,7 +49,9 @@ impl Prefix {
         if last.chars().any(char::is_control) {
             return refuse("has a control character");
         }
-        if let Some(what) = folder.split('/').filter(|_| !folder.is_empty()).find_map(wrong_with_segment) {
+        if let Some(what) =
+            folder.split('/').filter(|_| !folder.is_empty()).find_map(wrong_with_segment)
+        {
             return refuse(what);
         }
         Ok(Self { bucket, start: start.to_owned() })
@@ -94,7 +104,9 @@ mod tests {
             assert_eq!(Prefix::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Prefix::parse("s3://b").unwrap().to_string(), "s3://b/");
-        for text in ["/", "//", "a//", "../", "a/../b", "http://h/", "\n", "a\0/b", ".keynet/", "s3:///x"] {
+        for text in
+            ["/", "//", "a//", "../", "a/../b", "http://h/", "\n", "a\0/b", ".keynet/", "s3:///x"]
+        {
             assert_eq!(Prefix::parse(text).unwrap_err().kind, ErrorKind::Invalid, "{text:?}");
         }
     }

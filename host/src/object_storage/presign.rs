@@ -1,4 +1,5 @@
-//! The seam between the storage and whoever signs its URLs: the embedded store's own signer, or S3's.
+//! The seam between the storage and whoever signs its URLs: the embedded store's own signer, or
+//! S3's.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -22,12 +23,18 @@ pub trait Presign: Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`Self::presign_get`].
-    async fn presign_put(&self, key: &ObjectKey, content_type: &ContentType, ttl: Duration) -> Result<Url>;
+    async fn presign_put(
+        &self,
+        key: &ObjectKey,
+        content_type: &ContentType,
+        ttl: Duration,
+    ) -> Result<Url>;
 
-    /// The key that `url` lets its bearer read, where it is a URL of this store that can be verified without asking anyone; none for
-    /// every other URL.
+    /// The key that `url` lets its bearer read, where it is a URL of this store that can be
+    /// verified without asking anyone; none for every other URL.
     ///
     /// # Errors
-    /// `denied`: the URL is one of this store's and does not allow it (forged, expired, or made to write).
+    /// `denied`: the URL is one of this store's and does not allow it (forged, expired, or made to
+    /// write).
     fn readable(&self, url: &Url) -> Option<Result<ObjectKey>>;
 }

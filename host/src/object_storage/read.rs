@@ -7,7 +7,9 @@ use object_store::{Attribute, GetOptions, GetRange, GetResult, ObjectMeta, Objec
 
 use super::collect::{collect, read_by_caller};
 use super::fetch::OpenUrl;
-use super::{Bucket, Location, ObjectKey, ObjectStorage, StorageLimits, check_etag, failure, within};
+use super::{
+    Bucket, Location, ObjectKey, ObjectStorage, StorageLimits, check_etag, failure, within,
+};
 use crate::budget::{CallBudget, Reservation};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -53,7 +55,8 @@ impl ObjectInfo {
     /// Checks what the store said of it.
     ///
     /// # Errors
-    /// `unavailable`: an etag that is longer than one can be; without it nothing tells that the object was replaced.
+    /// `unavailable`: an etag that is longer than one can be; without it nothing tells that the
+    /// object was replaced.
     fn check(&self) -> Result<()> {
         match &self.etag {
             Some(etag) if etag.len() > limits::ETAG => Err(Error::unavailable(format!(
@@ -67,8 +70,8 @@ impl ObjectInfo {
     }
 }
 
-/// An object opened for reading; its bytes stay in the store until asked for. Every read is of the content that was there when it was
-/// opened.
+/// An object opened for reading; its bytes stay in the store until asked for. Every read is of the
+/// content that was there when it was opened.
 #[derive(Debug, Clone)]
 pub struct OpenObject {
     source: Source,
@@ -93,9 +96,15 @@ impl ObjectStorage {
     /// Reads a whole object.
     ///
     /// # Errors
-    /// `not-found`; `precondition-failed`: its etag still is `if_none_match`; `too-large`: more than
+    /// `not-found`; `precondition-failed`: its etag still is `if_none_match`; `too-large`: more
+    /// than
     /// [`StorageLimits::max_object_read`], or than the budget has memory for.
-    pub async fn get(&self, location: &Location, if_none_match: Option<String>, budget: &CallBudget) -> Result<ReadBytes> {
+    pub async fn get(
+        &self,
+        location: &Location,
+        if_none_match: Option<String>,
+        budget: &CallBudget,
+    ) -> Result<ReadBytes> {
         if let Some(etag) = &if_none_match {
             check_etag(etag)?;
         }
@@ -108,7 +117,11 @@ impl ObjectStorage {
                     self.limits.check_read(found.meta.size, &label)?;
                     collect(found, &label, budget).await
                 }
-                Place::Url(url) => self.fetcher.get(url, if_none_match.as_deref(), &self.urls, &self.limits, budget).await,
+                Place::Url(url) => {
+                    self.fetcher
+                        .get(url, if_none_match.as_deref(), &self.urls, &self.limits, budget)
+                        .await
+                }
             }
         })
         .await
@@ -125,7 +138,8 @@ impl ObjectStorage {
                 (Source::Store(Arc::clone(bucket.store()), key), info)
             }
             Place::Url(url) => {
-                let (open, info) = within(budget, self.fetcher.open(url, &self.urls, budget)).await?;
+                let (open, info) =
+                    within(budget, self.fetcher.open(url, &self.urls, budget)).await?;
                 (Source::Url(open), info)
             }
         };
@@ -145,7 +159,9 @@ impl ObjectStorage {
                 let content_type = content_type_of(&found);
                 checked(ObjectInfo::new(location.clone(), found.meta, content_type))
             }
-            Place::Url(url) => checked(within(budget, self.fetcher.open(url, &self.urls, budget)).await?.1),
+            Place::Url(url) => {
+                checked(within(budget, self.fetcher.open(url, &self.urls, budget)).await?.1)
+            }
         }
     }
 
@@ -163,12 +179,22 @@ fn checked(info: ObjectInfo) -> Result<ObjectInfo> {
     info.check().map(|()| info)
 }
 
-async fn ask(bucket: &Bucket, key: &ObjectKey, label: &str, options: GetOptions) -> Result<GetResult> {
-    bucket.store().get_opts(key.path(), options).await.map_err(|error| failure::explain("read", label, error))
+async fn ask(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    label: &str,
+    options: GetOptions,
+) -> Result<GetResult> {
+    bucket
+        .store()
+        .get_opts(key.path(), options)
+        .await
+        .map_err(|error| failure::explain("read", label, error))
 }
 
 impl OpenObject {
-    /// Bytes of the texts it holds: where it is, twice, since it also knows how to read it, its MIME type and its etag.
+    /// Bytes of the texts it holds: where it is, twice, since it also knows how to read it, its
+    /// MIME type and its etag.
     pub fn text_bytes(&self) -> u64 {
         self.info.text_bytes() + self.info.location.text_bytes()
     }
@@ -196,7 +222,8 @@ impl OpenObject {
     /// Reads `length` bytes from byte `offset` on; fewer, or none, where the object ends.
     ///
     /// # Errors
-    /// `not-found`: deleted since it was opened. `precondition-failed`: replaced since. `too-large`: more than
+    /// `not-found`: deleted since it was opened. `precondition-failed`: replaced since.
+    /// `too-large`: more than
     /// [`StorageLimits::max_object_read`], or than the budget has memory for.
     pub async fn read(&self, offset: u64, length: u64, budget: &CallBudget) -> Result<ReadBytes> {
         let label = self.info.location.label();
@@ -204,7 +231,14 @@ impl OpenObject {
         let length = end.saturating_sub(offset);
         self.limits.check_read(length, &label)?;
         if length == 0 {
-            return Ok(ReadBytes { bytes: Bytes::new(), reservation: budget.memory.reserve(0, "a part of an object")? });
+            return Ok(ReadBytes {
+                bytes: Bytes::new(),
+                reservation: budget.memory.reserve(
+                    0,
+                    "a \
+                part of an object",
+                )?,
+            });
         }
         within(budget, async {
             let (store, key) = match &self.source {
@@ -212,7 +246,8 @@ impl OpenObject {
                 Source::Url(open) => return open.read(offset..end, &self.info, budget).await,
             };
             let range = Some(GetRange::Bounded(offset..end));
-            let options = GetOptions { if_match: self.info.etag.clone(), range, ..read_by_caller() };
+            let options =
+                GetOptions { if_match: self.info.etag.clone(), range, ..read_by_caller() };
             let found = store.get_opts(key.path(), options).await;
             let found = found.map_err(|error| failure::explain("read", &label, error))?;
             collect(found, &label, budget).await
@@ -242,7 +277,11 @@ mod tests {
         };
         let error = checked(info(60_000)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable);
-        assert_eq!(error.message, "the server of `a` sent an etag of 60000 bytes, more than the 1024 it can have");
+        assert_eq!(
+            error.message,
+            "the server of `a` sent an etag of 60000 bytes, more than the \
+            1024 it can have"
+        );
         assert_eq!(checked(info(limits::ETAG)).unwrap().text_bytes(), 1 + limits::ETAG as u64);
     }
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use url::Url;
 
-use super::embedded::{DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore, Method};
+use super::embedded::{
+    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore, Method,
+};
 use super::*;
 use crate::budget::MemoryBudget;
 
@@ -48,7 +50,15 @@ impl Fixture {
         conditions: PutConditions,
     ) -> Result<Stored> {
         let content_type = content_type.map(|text| ContentType::parse(text).unwrap());
-        self.storage.put(Bytes::from_static(bytes.as_bytes()), Some(at(location)), content_type, conditions, &self.budget).await
+        self.storage
+            .put(
+                Bytes::from_static(bytes.as_bytes()),
+                Some(at(location)),
+                content_type,
+                conditions,
+                &self.budget,
+            )
+            .await
     }
 
     pub(super) async fn get(&self, location: &str) -> Result<String> {
@@ -65,7 +75,8 @@ impl Fixture {
     }
 
     pub(super) async fn keys(&self, prefix: &str) -> Vec<String> {
-        let page = self.storage.list(&Prefix::parse(prefix).unwrap(), None, &self.budget).await.unwrap();
+        let page =
+            self.storage.list(&Prefix::parse(prefix).unwrap(), None, &self.budget).await.unwrap();
         page.objects.iter().map(|object| object.location.to_string()).collect()
     }
 
@@ -80,7 +91,9 @@ impl Fixture {
 
     /// Unfinished writes in the folder.
     pub(super) fn staged(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.file(".keynet/staging")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let names = std::fs::read_dir(self.file(".keynet/staging"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap());
         names.filter(|name| !name.ends_with(".lock")).collect()
     }
 }
@@ -90,7 +103,10 @@ pub(super) fn at(location: &str) -> Location {
 }
 
 pub(super) fn budget(memory: u64) -> CallBudget {
-    CallBudget { memory: MemoryBudget::process(u64::MAX).activation(memory), deadline: Instant::now() + Duration::from_secs(600) }
+    CallBudget {
+        memory: MemoryBudget::process(u64::MAX).activation(memory),
+        deadline: Instant::now() + Duration::from_secs(600),
+    }
 }
 
 fn if_match(etag: &str) -> PutConditions {
@@ -104,13 +120,20 @@ fn if_absent() -> PutConditions {
 #[tokio::test]
 async fn what_is_put_is_got_by_key_bucket_and_url() {
     let it = Fixture::new();
-    let stored = it.storage.put(Bytes::from_static(b"cat"), None, None, PutConditions::default(), &it.budget).await.unwrap();
+    let stored = it
+        .storage
+        .put(Bytes::from_static(b"cat"), None, None, PutConditions::default(), &it.budget)
+        .await
+        .unwrap();
     let key = stored.location.to_string();
     assert_eq!((key.len(), key.as_bytes()[8]), (8 + 1 + 36, b'/'));
     for location in [&key, &format!("s3://default/{key}"), stored.url.as_str()] {
         assert_eq!(it.get(location).await.unwrap(), "cat");
         let head = it.storage.head(&at(location), &it.budget).await.unwrap();
-        assert_eq!((head.size, head.etag.as_ref(), head.location.to_string()), (3, stored.etag.as_ref(), location.to_string()));
+        assert_eq!(
+            (head.size, head.etag.as_ref(), head.location.to_string()),
+            (3, stored.etag.as_ref(), location.to_string())
+        );
         assert_eq!(head.content_type.as_deref(), Some("application/octet-stream"));
         assert!(head.modified_ms.unwrap() > 1_700_000_000_000);
     }
@@ -127,17 +150,25 @@ async fn what_is_not_there_or_not_ours_says_so() {
         let error = it.get(missing).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotFound, "{missing}");
         assert_eq!(error.message, format!("there is no object `{}`", at(missing).label()));
-        assert_eq!(it.storage.open(&at(missing), &it.budget).await.unwrap_err().kind, ErrorKind::NotFound);
+        assert_eq!(
+            it.storage.open(&at(missing), &it.budget).await.unwrap_err().kind,
+            ErrorKind::NotFound
+        );
         it.storage.delete(&at(missing), &it.budget).await.unwrap();
     }
     let error = it.get("s3://other/a").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.message.contains("`other`") && error.message.contains("`default`"), "{error}");
-    assert!(it.storage.list(&Prefix::parse("s3://other/").unwrap(), None, &it.budget).await.is_err());
+    assert!(
+        it.storage.list(&Prefix::parse("s3://other/").unwrap(), None, &it.budget).await.is_err()
+    );
 
     let error = it.get("https://example.com/a.png?token=abc").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(error.message.contains("https://example.com/a.png") && !error.message.contains("abc"), "{error}");
+    assert!(
+        error.message.contains("https://example.com/a.png") && !error.message.contains("abc"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -145,27 +176,51 @@ async fn urls_are_only_read_and_only_with_their_signature() {
     let it = Fixture::new();
     let stored = it.put("a", "x").await;
     let url = stored.url.to_string();
-    assert_eq!(it.try_put(&url, "y", None, PutConditions::default()).await.unwrap_err().kind, ErrorKind::Invalid);
-    assert_eq!(it.storage.delete(&at(&url), &it.budget).await.unwrap_err().kind, ErrorKind::Invalid);
-    assert_eq!(it.storage.presign(&at(&url), None, &it.budget).await.unwrap_err().kind, ErrorKind::Invalid);
+    assert_eq!(
+        it.try_put(&url, "y", None, PutConditions::default()).await.unwrap_err().kind,
+        ErrorKind::Invalid
+    );
+    assert_eq!(
+        it.storage.delete(&at(&url), &it.budget).await.unwrap_err().kind,
+        ErrorKind::Invalid
+    );
+    assert_eq!(
+        it.storage.presign(&at(&url), None, &it.budget).await.unwrap_err().kind,
+        ErrorKind::Invalid
+    );
     assert!(it.storage.create_upload(Some(at(&url)), None, &it.budget).await.is_err());
-    for forged in [url.replace("/a?", "/b?"), url.replace("expires=1", "expires=2"), DEFAULT_PUBLIC_URL.to_owned() + "a"] {
+    for forged in [
+        url.replace("/a?", "/b?"),
+        url.replace("expires=1", "expires=2"),
+        DEFAULT_PUBLIC_URL.to_owned() + "a",
+    ] {
         let error = it.get(&forged).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Denied, "{forged}");
         assert!(!error.message.contains("signature="), "{error}");
     }
     let grant = it.storage.presign_put(Some(at("a")), None, None, &it.budget).await.unwrap();
     assert_eq!(it.get(grant.url.as_str()).await.unwrap_err().kind, ErrorKind::Denied);
-    assert!(it.store.signer().verify(Method::Put, &grant.url, std::time::SystemTime::now()).is_ok());
+    assert!(
+        it.store.signer().verify(Method::Put, &grant.url, std::time::SystemTime::now()).is_ok()
+    );
 }
 
 #[tokio::test]
 async fn a_url_lives_as_long_as_was_asked_within_the_limit() {
     let it = Fixture::new();
     let week = Duration::from_secs(7 * 24 * 3600);
-    for (ttl, fine) in [(None, true), (Some(week), true), (Some(week + Duration::from_secs(1)), false), (Some(Duration::ZERO), false)] {
+    for (ttl, fine) in [
+        (None, true),
+        (Some(week), true),
+        (Some(week + Duration::from_secs(1)), false),
+        (Some(Duration::ZERO), false),
+    ] {
         assert_eq!(it.storage.presign(&at("a"), ttl, &it.budget).await.is_ok(), fine, "{ttl:?}");
-        assert_eq!(it.storage.presign_put(None, None, ttl, &it.budget).await.is_ok(), fine, "{ttl:?}");
+        assert_eq!(
+            it.storage.presign_put(None, None, ttl, &it.budget).await.is_ok(),
+            fine,
+            "{ttl:?}"
+        );
     }
 }
 
@@ -183,11 +238,20 @@ async fn without_an_address_nothing_is_written() {
 async fn conditions_of_put_and_get_hold() {
     let it = Fixture::new();
     let first = it.try_put("a", "1", None, if_absent()).await.unwrap().etag.unwrap();
-    assert_eq!(it.try_put("a", "2", None, if_absent()).await.unwrap_err().kind, ErrorKind::PreconditionFailed);
+    assert_eq!(
+        it.try_put("a", "2", None, if_absent()).await.unwrap_err().kind,
+        ErrorKind::PreconditionFailed
+    );
     let second = it.try_put("a", "3", None, if_match(&first)).await.unwrap().etag.unwrap();
     assert_ne!(first, second);
-    assert_eq!(it.try_put("a", "4", None, if_match(&first)).await.unwrap_err().kind, ErrorKind::PreconditionFailed);
-    assert_eq!(it.try_put("new", "4", None, if_match(&first)).await.unwrap_err().kind, ErrorKind::PreconditionFailed);
+    assert_eq!(
+        it.try_put("a", "4", None, if_match(&first)).await.unwrap_err().kind,
+        ErrorKind::PreconditionFailed
+    );
+    assert_eq!(
+        it.try_put("new", "4", None, if_match(&first)).await.unwrap_err().kind,
+        ErrorKind::PreconditionFailed
+    );
     assert_eq!(it.get("a").await.unwrap(), "3");
 
     let get = async |etag: &str| it.storage.get(&at("a"), Some(etag.to_owned()), &it.budget).await;
@@ -195,12 +259,18 @@ async fn conditions_of_put_and_get_hold() {
     assert!(get(&first).await.is_ok());
     for etag in ["", "*", "a,b", "a\nb"] {
         assert_eq!(get(etag).await.unwrap_err().kind, ErrorKind::Invalid, "{etag:?}");
-        assert_eq!(it.try_put("a", "5", None, if_match(etag)).await.unwrap_err().kind, ErrorKind::Invalid);
+        assert_eq!(
+            it.try_put("a", "5", None, if_match(etag)).await.unwrap_err().kind,
+            ErrorKind::Invalid
+        );
     }
     let both = PutConditions { if_match: Some(second), if_none_match: Some("*".into()) };
     let named = PutConditions { if_match: None, if_none_match: Some(first) };
     for conditions in [both, named] {
-        assert_eq!(it.try_put("a", "5", None, conditions).await.unwrap_err().kind, ErrorKind::Invalid);
+        assert_eq!(
+            it.try_put("a", "5", None, conditions).await.unwrap_err().kind,
+            ErrorKind::Invalid
+        );
     }
     assert!(it.staged().is_empty());
 }
@@ -211,7 +281,9 @@ async fn an_open_object_is_read_in_parts_until_it_is_replaced() {
     it.put("a", "0123456789").await;
     let open = it.storage.open(&at("a"), &it.budget).await.unwrap();
     let part = async |offset, length| open.read(offset, length, &it.budget).await;
-    for (offset, length, expected) in [(0, 4, "0123"), (8, 100, "89"), (10, 1, ""), (u64::MAX, u64::MAX, ""), (3, 0, "")] {
+    for (offset, length, expected) in
+        [(0, 4, "0123"), (8, 100, "89"), (10, 1, ""), (u64::MAX, u64::MAX, ""), (3, 0, "")]
+    {
         assert_eq!(part(offset, length).await.unwrap().bytes, expected);
     }
     it.put("a", "9876543210").await;
@@ -222,19 +294,28 @@ async fn an_open_object_is_read_in_parts_until_it_is_replaced() {
 
 #[tokio::test]
 async fn reads_and_writes_keep_to_limits_and_memory() {
-    let it = Fixture::with(StorageLimits { max_object_read: 4, max_object_write: 8, ..StorageLimits::default() }, Some(DEFAULT_PUBLIC_URL));
+    let it = Fixture::with(
+        StorageLimits { max_object_read: 4, max_object_write: 8, ..StorageLimits::default() },
+        Some(DEFAULT_PUBLIC_URL),
+    );
     it.put("a", "12345678").await;
     let error = it.get("a").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::TooLarge);
     assert!(error.message.contains("KEYNET_STORAGE_MAX_READ"), "{error}");
     let error = it.try_put("b", "123456789", None, PutConditions::default()).await.unwrap_err();
-    assert!(error.kind == ErrorKind::TooLarge && error.message.contains("KEYNET_STORAGE_MAX_WRITE"), "{error}");
+    assert!(
+        error.kind == ErrorKind::TooLarge && error.message.contains("KEYNET_STORAGE_MAX_WRITE"),
+        "{error}"
+    );
     let open = it.storage.open(&at("a"), &it.budget).await.unwrap();
     assert_eq!(open.read(0, 5, &it.budget).await.unwrap_err().kind, ErrorKind::TooLarge);
 
     let small = budget(3);
     let error = open.read(0, 4, &small).await.unwrap_err();
-    assert!(error.kind == ErrorKind::TooLarge && error.message.contains("KEYNET_MEMORY"), "{error}");
+    assert!(
+        error.kind == ErrorKind::TooLarge && error.message.contains("KEYNET_MEMORY"),
+        "{error}"
+    );
     let read = open.read(0, 3, &small).await.unwrap();
     assert_eq!((small.memory.used(), read.reservation.bytes()), (3, 3));
     drop(read);
@@ -244,11 +325,15 @@ async fn reads_and_writes_keep_to_limits_and_memory() {
 #[tokio::test]
 async fn a_call_ends_at_its_deadline() {
     let it = Fixture::new();
-    let over = CallBudget { deadline: Instant::now() - Duration::from_secs(1), ..it.budget.clone() };
+    let over =
+        CallBudget { deadline: Instant::now() - Duration::from_secs(1), ..it.budget.clone() };
     let error = it.storage.head(&at("a"), &over).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Timeout);
     let mut upload = it.storage.create_upload(Some(at("a")), None, &it.budget).await.unwrap();
-    assert_eq!(upload.write(Bytes::from_static(b"x"), &over).await.unwrap_err().kind, ErrorKind::Timeout);
+    assert_eq!(
+        upload.write(Bytes::from_static(b"x"), &over).await.unwrap_err().kind,
+        ErrorKind::Timeout
+    );
     assert_eq!(upload.finish(&it.budget).await.unwrap_err().kind, ErrorKind::Invalid);
 }
 
@@ -257,14 +342,25 @@ async fn a_put_that_timed_out_is_thrown_away_or_whole() {
     let it = Fixture::new();
     let bytes = Bytes::from(vec![1; 64 << 20]);
     for microseconds in [0, 500, 5_000, 20_000] {
-        let short = CallBudget { deadline: Instant::now() + Duration::from_micros(microseconds), ..it.budget.clone() };
-        let put = it.storage.put(bytes.clone(), Some(at("a")), None, PutConditions::default(), &short).await;
+        let short = CallBudget {
+            deadline: Instant::now() + Duration::from_micros(microseconds),
+            ..it.budget.clone()
+        };
+        let put = it
+            .storage
+            .put(bytes.clone(), Some(at("a")), None, PutConditions::default(), &short)
+            .await;
         if put.is_ok() {
             continue; // a fast disk
         }
         assert_eq!(put.unwrap_err().kind, ErrorKind::Timeout);
         it.until_nothing_is_staged().await;
-        assert!(it.storage.head(&at("a"), &it.budget).await.map_or(true, |head| head.size == bytes.len() as u64));
+        assert!(
+            it.storage
+                .head(&at("a"), &it.budget)
+                .await
+                .map_or(true, |head| head.size == bytes.len() as u64)
+        );
     }
 }
 
@@ -272,7 +368,11 @@ async fn a_put_that_timed_out_is_thrown_away_or_whole() {
 async fn an_upload_is_seen_as_a_whole_or_not_at_all() {
     let it = Fixture::new();
     it.put("a", "old").await;
-    let mut upload = it.storage.create_upload(Some(at("a")), Some(ContentType::parse("text/csv").unwrap()), &it.budget).await.unwrap();
+    let mut upload = it
+        .storage
+        .create_upload(Some(at("a")), Some(ContentType::parse("text/csv").unwrap()), &it.budget)
+        .await
+        .unwrap();
     for part in ["one,", "", "two"] {
         upload.write(Bytes::from_static(part.as_bytes()), &it.budget).await.unwrap();
         assert_eq!(it.get("a").await.unwrap(), "old");
@@ -292,7 +392,10 @@ async fn an_upload_is_seen_as_a_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn an_upload_that_is_dropped_aborted_or_too_large_leaves_nothing() {
-    let it = Fixture::with(StorageLimits { max_object_write: 4, ..StorageLimits::default() }, Some(DEFAULT_PUBLIC_URL));
+    let it = Fixture::with(
+        StorageLimits { max_object_write: 4, ..StorageLimits::default() },
+        Some(DEFAULT_PUBLIC_URL),
+    );
     for end in 0..3 {
         let mut upload = it.storage.create_upload(Some(at("a")), None, &it.budget).await.unwrap();
         upload.write(Bytes::from_static(b"1234"), &it.budget).await.unwrap();
@@ -335,7 +438,9 @@ async fn a_listing_is_in_pages_in_order_and_without_our_own_files() {
     let (mut found, mut pages, mut cursor) = (Vec::new(), 0, None);
     loop {
         let page = it.storage.list(&prefix, cursor.as_deref(), &it.budget).await.unwrap();
-        assert!(page.objects.iter().all(|object| object.size == 1 && object.etag.is_some() && object.content_type.is_none()));
+        assert!(page.objects.iter().all(|object| object.size == 1
+            && object.etag.is_some()
+            && object.content_type.is_none()));
         assert!(page.reservation.bytes() > 0);
         found.extend(page.objects.iter().map(|object| object.location.to_string()));
         pages += 1;
@@ -349,19 +454,42 @@ async fn a_listing_is_in_pages_in_order_and_without_our_own_files() {
     assert_eq!(it.keys("2025").await, ["2025"]);
     assert_eq!(it.keys("2026-").await, ["2026-a"]);
     assert_eq!(it.keys("s3://default/2027").await, ["s3://default/2027/x"]);
-    assert_eq!(it.keys("2026/00/7").await, expected.iter().filter(|k| k.starts_with("2026/00/7")).cloned().collect::<Vec<_>>());
+    assert_eq!(
+        it.keys("2026/00/7").await,
+        expected.iter().filter(|k| k.starts_with("2026/00/7")).cloned().collect::<Vec<_>>()
+    );
     assert_eq!(it.keys("2028").await, Vec::<String>::new());
     assert_eq!(it.keys("2026/nothing/").await, Vec::<String>::new());
     for wrong in ["", "zz", &hex::encode("2025"), &hex::encode("2026/../x")] {
-        assert_eq!(it.storage.list(&prefix, Some(wrong), &it.budget).await.unwrap_err().kind, ErrorKind::Invalid, "{wrong}");
+        assert_eq!(
+            it.storage.list(&prefix, Some(wrong), &it.budget).await.unwrap_err().kind,
+            ErrorKind::Invalid,
+            "{wrong}"
+        );
     }
-    assert_eq!(it.storage.list(&prefix, None, &budget(1000)).await.unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(
+        it.storage.list(&prefix, None, &budget(1000)).await.unwrap_err().kind,
+        ErrorKind::TooLarge
+    );
 }
 
 #[tokio::test]
 async fn a_listing_is_in_the_order_of_the_keys_bytes() {
     let it = Fixture::new();
-    let mut keys = vec!["a", "a-b", "b/c", "b.c", "b0", "b/c-/x", "Z", "é", "zz", "b/c./y", "\u{10000}", "\u{ffee}"];
+    let mut keys = vec![
+        "a",
+        "a-b",
+        "b/c",
+        "b.c",
+        "b0",
+        "b/c-/x",
+        "Z",
+        "é",
+        "zz",
+        "b/c./y",
+        "\u{10000}",
+        "\u{ffee}",
+    ];
     keys.retain(|key| std::fs::create_dir_all(it.file(key).parent().unwrap()).is_ok());
     for key in &keys {
         it.put(key, "x").await;

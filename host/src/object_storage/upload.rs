@@ -4,11 +4,14 @@ use bytes::Bytes;
 use object_store::{PutMultipartOptions, PutResult};
 
 use super::parts::{Begun, Gathered, NotSent};
-use super::{Bucket, ContentType, Location, ObjectKey, ObjectStorage, Stored, attributes, failure, within};
+use super::{
+    Bucket, ContentType, Location, ObjectKey, ObjectStorage, Stored, attributes, failure, within,
+};
 use crate::budget::CallBudget;
 use crate::error::{Error, Result};
 
-/// An object being written in parts. Nobody sees it before [`Self::finish`]; dropped without, it is aborted.
+/// An object being written in parts. Nobody sees it before [`Self::finish`]; dropped without, it is
+/// aborted.
 #[derive(Debug)]
 pub struct Upload {
     storage: ObjectStorage,
@@ -47,11 +50,19 @@ impl ObjectStorage {
             bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
             if let Some(sizes) = bucket.parts() {
                 let sizes = sizes.for_at_most(self.limits.max_object_write);
-                return Ok(Way::Gathered(Box::new(Gathered::new(bucket.clone(), key.clone(), attributes, sizes, budget)?)));
+                return Ok(Way::Gathered(Box::new(Gathered::new(
+                    bucket.clone(),
+                    key.clone(),
+                    attributes,
+                    sizes,
+                    budget,
+                )?)));
             }
             let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
             let begun = bucket.store().put_multipart_opts(key.path(), options).await;
-            Ok(Way::Direct(Begun::new(begun.map_err(|error| failure::explain("write", &location.label(), error))?)))
+            Ok(Way::Direct(Begun::new(
+                begun.map_err(|error| failure::explain("write", &location.label(), error))?,
+            )))
         };
         let way = within(budget, begun).await?;
         Ok(Upload { storage: self.clone(), bucket, location, key, written: 0, way: Some(way) })
@@ -74,12 +85,12 @@ impl Upload {
         self.way.is_some()
     }
 
-    /// Appends `bytes`. A write that fails, or is dropped before it ended, aborts the upload; where parts are gathered, the failure of one
-    /// may be told by a later write, or by [`Self::finish`].
+    /// Appends `bytes`. A write that fails, or is dropped before it ended, aborts the upload; where
+    /// parts are gathered, the failure of one may be told by a later write, or by [`Self::finish`].
     ///
     /// # Errors
-    /// `invalid`: finished or aborted before. `too-large`: more than [`super::StorageLimits::max_object_write`] in all, or than the budget
-    /// has memory for.
+    /// `invalid`: finished or aborted before. `too-large`: more than
+    /// [`super::StorageLimits::max_object_write`] in all, or than the budget has memory for.
     pub async fn write(&mut self, bytes: Bytes, budget: &CallBudget) -> Result<()> {
         let mut way = self.take()?;
         let total = self.written.saturating_add(bytes.len() as u64);
@@ -105,7 +116,8 @@ impl Upload {
     /// `invalid`: finished or aborted before.
     pub async fn finish(&mut self, budget: &CallBudget) -> Result<Stored> {
         let way = self.take()?;
-        let (bucket, key, location, ttl) = (&self.bucket, &self.key, &self.location, self.storage.limits.ttl(None));
+        let (bucket, key, location, ttl) =
+            (&self.bucket, &self.key, &self.location, self.storage.limits.ttl(None));
         let finished = async {
             let url = bucket.signer().presign_get(key, ttl?).await?;
             let finished: Result<PutResult, NotSent> = match way {
@@ -130,14 +142,19 @@ impl Upload {
                 Way::Direct(begun) => begun.abort().await,
                 Way::Gathered(mut gathered) => gathered.abort().await,
             };
-            aborted.map_err(|error| failure::explain("abort the upload of", &location.label(), error))
+            aborted
+                .map_err(|error| failure::explain("abort the upload of", &location.label(), error))
         };
         within(budget, aborted).await
     }
 
     fn take(&mut self) -> Result<Way> {
         self.way.take().ok_or_else(|| {
-            Error::invalid(format!("the upload of `{}` was finished or aborted before, or a write of it failed", self.location.label()))
+            Error::invalid(format!(
+                "the upload of `{}` was finished or aborted before, or a write \
+                of it failed",
+                self.location.label()
+            ))
         })
     }
 }

@@ -1,4 +1,5 @@
-//! What is answered: JSON with a length, since the platform takes an answer without one for no answer.
+//! What is answered: JSON with a length, since the platform takes an answer without one for no
+//! answer.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -22,7 +23,8 @@ pub(super) const NOT_INITIALIZED: &str = "no action defined yet";
 pub(super) const NOT_JSON: &str = "The action did not return a dictionary or array.";
 
 /// The argument of `/run` is no object and no array.
-pub(super) const NO_ARGUMENT: &str = "The action did not receive a dictionary or array as an argument.";
+pub(super) const NO_ARGUMENT: &str = "The action did not receive a dictionary or array as an \
+    argument.";
 
 /// The container was asked to stop; the platform sends the request to another.
 pub(super) const SHUTTING_DOWN: &str = "the container is shutting down";
@@ -35,18 +37,22 @@ pub(super) fn ok(json: impl Into<Bytes>) -> Answer {
 /// Bytes that the message of an error may have. Some messages are the action's own words.
 const MAX_MESSAGE: usize = 64 << 10;
 
-/// `{"error": message}` and nothing else: the platform shows the message to the user. A long message is cut.
+/// `{"error": message}` and nothing else: the platform shows the message to the user. A long
+/// message is cut.
 pub(super) fn error(status: StatusCode, message: &str) -> Answer {
     let json = match shortened(message) {
         None => json!({ "error": message }),
-        Some(beginning) => json!({ "error": format!("{beginning}… (cut; the message has {} bytes)", message.len()) }),
+        Some(beginning) => {
+            json!({ "error": format!("{beginning}… (cut; the message has {} bytes)", message.len()) })
+        }
     };
     with_status(status, json.to_string().into())
 }
 
 /// Returns the beginning of a message that is too long to be repeated whole; None if it is not.
 pub(super) fn shortened(message: &str) -> Option<&str> {
-    (message.len() > MAX_MESSAGE).then(|| message.get(..message.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default())
+    (message.len() > MAX_MESSAGE)
+        .then(|| message.get(..message.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default())
 }
 
 fn with_status(status: StatusCode, json: Bytes) -> Answer {
@@ -73,7 +79,10 @@ mod tests {
     fn every_answer_has_a_known_length() {
         let answer = error(StatusCode::BAD_GATEWAY, "the \"reason\"");
         assert_eq!(answer.status(), 502);
-        assert_eq!(answer.body().size_hint().exact(), Some(r#"{"error":"the \"reason\""}"#.len() as u64));
+        assert_eq!(
+            answer.body().size_hint().exact(),
+            Some(r#"{"error":"the \"reason\""}"#.len() as u64)
+        );
         assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
     }
 }

@@ -28,7 +28,10 @@ impl Command {
     ///
     /// # Errors
     /// What is wrong with them, for a person.
-    pub(super) fn read(arguments: impl Iterator<Item = OsString>, default: Option<&str>) -> Result<Self, String> {
+    pub(super) fn read(
+        arguments: impl Iterator<Item = OsString>,
+        default: Option<&str>,
+    ) -> Result<Self, String> {
         let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
         let (mut health, mut port) = (false, None);
         while let Some(argument) = arguments.next() {

@@ -1,4 +1,5 @@
-//! What the code of `/init` is, told by its first bytes: the flags beside it are guessed by the platform.
+//! What the code of `/init` is, told by its first bytes: the flags beside it are guessed by the
+//! platform.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -32,18 +33,24 @@ pub(super) enum Arrived {
 pub(super) enum CodeError {
     /// A binary file that was sent as if it were text.
     #[error(
-        "the code is a binary file that was sent as text, which destroys it: `wsk` does so with every file but .zip, .jar and .balx. Put the component \
-         into a zip (`zip action.zip action.wasm`) or encode it (`base64 -w0 action.wasm > action.b64`) and create the action with that file"
+        "the code is a binary file that was sent as text, which destroys it: `wsk` does so with \
+            every file but .zip, .jar and .balx. Put the component \
+         into a zip (`zip action.zip action.wasm`) or encode it (`base64 -w0 action.wasm > \
+         action.b64`) and create the action with that file"
     )]
     Mangled,
     /// Not base64.
     #[error(
-        "the code is neither base64 of a component, a zip or a tar.gz nor a reference `oci://registry/namespace/name@sha256:…`; it begins with {}",
+        "the code is neither base64 of a component, a zip or a tar.gz nor a reference \
+            `oci://registry/namespace/name@sha256:…`; it begins with {}",
         quoted(.0)
     )]
     NotBase64(String),
     /// Base64 of something else.
-    #[error("the code is neither a component nor a zip nor a tar.gz with one; it begins with the bytes {0}")]
+    #[error(
+        "the code is neither a component nor a zip nor a tar.gz with one; it begins with the \
+        bytes {0}"
+    )]
     Unknown(String),
     /// An archive that cannot be read, or does not have one component.
     #[error(transparent)]
@@ -54,10 +61,14 @@ pub(super) enum CodeError {
 }
 
 impl CodeError {
-    /// The platform's runtimes answer 400 to what they cannot decode and 502 to what cannot be started.
+    /// The platform's runtimes answer 400 to what they cannot decode and 502 to what cannot be
+    /// started.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Mangled | Self::NotBase64(_) | Self::Unknown(_) | Self::Archive(ArchiveError::Damaged(..)) => StatusCode::BAD_REQUEST,
+            Self::Mangled
+            | Self::NotBase64(_)
+            | Self::Unknown(_)
+            | Self::Archive(ArchiveError::Damaged(..)) => StatusCode::BAD_REQUEST,
             Self::Archive(_) | Self::Ask(_) => StatusCode::BAD_GATEWAY,
         }
     }
@@ -82,7 +93,8 @@ pub(super) fn read(code: &str) -> Result<Arrived, CodeError> {
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, CodeError> {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoder = GeneralPurpose::new(&STANDARD, config);
     let wrong = |_| CodeError::NotBase64(text.chars().take(40).collect());
     // A file that `base64` wrapped; with its newlines it is not what the platform calls binary.
@@ -126,7 +138,8 @@ mod tests {
 
     use super::*;
 
-    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0 and so on, for more than one line of seventy-six characters of base64";
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0 and so on, for more than one line of seventy-six \
+        characters of base64";
 
     fn component(code: &str) -> Vec<u8> {
         match read(code) {
@@ -138,8 +151,18 @@ mod tests {
     #[test]
     fn base64_comes_in_any_layout() {
         let text = BASE64_STANDARD.encode(COMPONENT);
-        let wrapped: String = text.as_bytes().chunks(76).map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap())).collect();
-        for code in [text.clone(), format!("{text}\n"), wrapped, format!(" {text} "), text.trim_end_matches('=').to_owned()] {
+        let wrapped: String = text
+            .as_bytes()
+            .chunks(76)
+            .map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap()))
+            .collect();
+        for code in [
+            text.clone(),
+            format!("{text}\n"),
+            wrapped,
+            format!(" {text} "),
+            text.trim_end_matches('=').to_owned(),
+        ] {
             assert_eq!(component(&code), COMPONENT, "{code}");
         }
     }
@@ -158,7 +181,11 @@ mod tests {
     #[test]
     fn a_reference_is_text_or_base64_of_it() {
         let reference = "oci://registry.example.com/team/detector@sha256:00";
-        for code in [reference.to_owned(), format!("{reference}\n"), BASE64_STANDARD.encode(format!("{reference}\n"))] {
+        for code in [
+            reference.to_owned(),
+            format!("{reference}\n"),
+            BASE64_STANDARD.encode(format!("{reference}\n")),
+        ] {
             assert_eq!(read(&code).unwrap(), Arrived::Reference(reference.to_owned()));
         }
     }
@@ -172,7 +199,12 @@ mod tests {
         zip.start_file("keynet.toml", options).unwrap();
         zip.write_all(b"models = ['detector']").unwrap();
         let code = BASE64_STANDARD.encode(zip.finish().unwrap().into_inner());
-        let Arrived::Component { bytes, ask: Some(ask) } = read(&code).unwrap() else { panic!("no wishes") };
+        let Arrived::Component { bytes, ask: Some(ask) } = read(&code).unwrap() else {
+            panic!(
+                "no \
+            wishes"
+            )
+        };
         assert_eq!(bytes, COMPONENT);
         assert!(ask.models.unwrap().matches("detector"));
     }

@@ -1,9 +1,10 @@
 //! Connections: how many there are, and how long each may be silent.
 //!
-//! hyper's own time-out for headers counts from the end of the answer before, so it cannot tell a connection that is kept open between
-//! requests, as the platform's clients do, from a header that trickles in. Here the two are told apart, and a client that does not take
-//! its answer is one too many as well. No timer does anything for a connection that was merely frozen with its container: what arrived
-//! meanwhile is read first.
+//! hyper's own time-out for headers counts from the end of the answer before, so it cannot tell a
+//! connection that is kept open between requests, as the platform's clients do, from a header that
+//! trickles in. Here the two are told apart, and a client that does not take its answer is one too
+//! many as well. No timer does anything for a connection that was merely frozen with its container:
+//! what arrived meanwhile is read first.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,7 +18,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The most connections at once; fewer where the system allows the process less than twice as many descriptors.
+/// The most connections at once; fewer where the system allows the process less than twice as many
+/// descriptors.
 const MAX_CONNECTIONS: usize = 1024;
 
 /// How long a client may be silent.
@@ -27,8 +29,9 @@ struct Times {
     headers: Duration,
     /// From the first moment at which the client's side is full to the end of the answer.
     answer: Duration,
-    /// How long a connection is kept without a request: with few connections, with half of the places taken, and with hardly any place
-    /// left. One that is closed then costs a client no more than a new connection.
+    /// How long a connection is kept without a request: with few connections, with half of the
+    /// places taken, and with hardly any place left. One that is closed then costs a client no more
+    /// than a new connection.
     idle: [Duration; 3],
 }
 
@@ -49,7 +52,9 @@ impl Places {
     /// As many as the system's limit of descriptors allows.
     pub(super) fn of_the_process() -> Self {
         let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let half = descriptors.and_then(|number| usize::try_from(number / 2).ok()).unwrap_or(MAX_CONNECTIONS);
+        let half = descriptors
+            .and_then(|number| usize::try_from(number / 2).ok())
+            .unwrap_or(MAX_CONNECTIONS);
         Self::new(MAX_CONNECTIONS.min(half).max(1), TIMES)
     }
 
@@ -81,7 +86,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// A request's headers are there; until the guard is dropped, it is the request's turn to take time.
+    /// A request's headers are there; until the guard is dropped, it is the request's turn to take
+    /// time.
     pub(super) fn begin(&self) -> UnderWay<'_> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.under_way.store(true, Ordering::Relaxed);
@@ -134,7 +140,12 @@ impl Alarm {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, places: Arc<Places>, place: Option<OwnedSemaphorePermit>, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        places: Arc<Places>,
+        place: Option<OwnedSemaphorePermit>,
+        progress: Arc<Progress>,
+    ) -> Self {
         Self {
             stream,
             places,
@@ -159,8 +170,13 @@ impl Connection {
         !self.progress.under_way.load(Ordering::Relaxed) && self.answer_since.is_none()
     }
 
-    /// What came of writing: how long the client may take nothing begins with the first byte that it has no room for.
-    fn wrote(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// What came of writing: how long the client may take nothing begins with the first byte that
+    /// it has no room for.
+    fn wrote(
+        &mut self,
+        context: &mut Context<'_>,
+        wrote: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {
             return wrote;
         }
@@ -171,7 +187,11 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if !this.awaits_request() {
@@ -199,12 +219,20 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.wrote(context, wrote)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
         self.wrote(context, wrote)
     }
@@ -246,7 +274,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_header_that_trickles_in_ends_the_connection() {
-        let (mut client, mut connection) = pair(100, Times { headers: SHORT, answer: LONG, idle: [LONG; 3] }).await;
+        let (mut client, mut connection) =
+            pair(100, Times { headers: SHORT, answer: LONG, idle: [LONG; 3] }).await;
         let trickling = tokio::spawn(async move {
             while client.write_all(b"x").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -263,7 +292,8 @@ mod tests {
         drop(connection);
         trickling.await.unwrap();
         // One that stops within it, too.
-        let (mut client, mut connection) = pair(100, Times { headers: SHORT, answer: LONG, idle: [LONG; 3] }).await;
+        let (mut client, mut connection) =
+            pair(100, Times { headers: SHORT, answer: LONG, idle: [LONG; 3] }).await;
         client.write_all(b"POST").await.unwrap();
         assert_eq!(connection.read(&mut bytes).await.unwrap(), 4);
         assert_eq!(connection.read(&mut bytes).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -281,7 +311,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_is_answered_is_not_idle() {
-        let (_client, mut connection) = pair(1, Times { headers: SHORT, answer: LONG, idle: [SHORT; 3] }).await;
+        let (_client, mut connection) =
+            pair(1, Times { headers: SHORT, answer: LONG, idle: [SHORT; 3] }).await;
         let progress = Arc::clone(&connection.progress);
         let under_way = progress.begin();
         let mut bytes = [0; 16];
@@ -294,7 +325,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_does_not_take_its_answer_is_given_up() {
-        let (mut client, mut connection) = pair(100, Times { headers: LONG, answer: SHORT, idle: [LONG; 3] }).await;
+        let (mut client, mut connection) =
+            pair(100, Times { headers: LONG, answer: SHORT, idle: [LONG; 3] }).await;
         let answer = vec![1; 64 << 20];
         let error = connection.write_all(&answer).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

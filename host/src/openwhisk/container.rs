@@ -53,11 +53,13 @@ pub(super) enum EngineError {
 }
 
 impl Container {
-    /// A container without an action. What is wrong with its configuration is told to whoever initializes it: nobody sees it earlier.
+    /// A container without an action. What is wrong with its configuration is told to whoever
+    /// initializes it: nobody sees it earlier.
     pub(super) fn new(environment: BTreeMap<String, String>) -> Self {
         let read = RuntimeConfig::read(&environment);
         let host = match &read {
-            Ok(config) => Config::from_origins(vec![(Origin::Container, environment.clone())]).map(|host| fitting(host, config)),
+            Ok(config) => Config::from_origins(vec![(Origin::Container, environment.clone())])
+                .map(|host| fitting(host, config)),
             Err(error) => Err(error.clone()),
         };
         Self {
@@ -72,24 +74,32 @@ impl Container {
         }
     }
 
-    /// The engine, made by whoever asks first: it takes a moment, and needs nothing that `/init` brings.
+    /// The engine, made by whoever asks first: it takes a moment, and needs nothing that `/init`
+    /// brings.
     pub(super) async fn engine(&self) -> Result<Arc<Engine>, EngineError> {
         let make = async || {
             let (config, action) = (self.host.clone()?, self.config.action.clone());
-            let engine = tokio::task::spawn_blocking(move || make_engine(&config, &action)).await??;
+            let engine =
+                tokio::task::spawn_blocking(move || make_engine(&config, &action)).await??;
             Ok(Arc::new(engine))
         };
         self.engine.get_or_try_init(make).await.cloned()
     }
 
     /// The host's configuration with what the action's owner set in `/init`.
-    pub(super) fn host_config(&self, init: &BTreeMap<String, String>) -> Result<Config, ConfigError> {
+    pub(super) fn host_config(
+        &self,
+        init: &BTreeMap<String, String>,
+    ) -> Result<Config, ConfigError> {
         self.host.as_ref().map_err(Clone::clone)?;
-        let origins = vec![(Origin::Container, self.environment.clone()), (Origin::Init, init.clone())];
+        let origins =
+            vec![(Origin::Container, self.environment.clone()), (Origin::Init, init.clone())];
         let mut config = fitting(Config::from_origins(origins)?, &self.config);
         config.hide_secrets();
         // Rather a limit that says its name than a container that is killed.
-        if let Some(left) = memory_left().filter(|_| !self.environment.contains_key("KEYNET_PROCESS_MEMORY")) {
+        if let Some(left) =
+            memory_left().filter(|_| !self.environment.contains_key("KEYNET_PROCESS_MEMORY"))
+        {
             config.process_memory = config.process_memory.min(left.saturating_sub(KEPT_FREE));
         }
         Ok(config)

@@ -17,10 +17,15 @@ pub(super) enum Due {
 }
 
 impl Due {
-    /// Reads a deadline at the moment (`now`, `clock`) at which its request arrived. From then on only the clock that nobody sets counts.
+    /// Reads a deadline at the moment (`now`, `clock`) at which its request arrived. From then on
+    /// only the clock that nobody sets counts.
     pub(super) fn read(text: Option<&str>, now: Instant, clock: SystemTime) -> Self {
-        let Some(milliseconds) = text.and_then(|text| text.trim().parse::<u64>().ok()) else { return Self::Never };
-        let Some(deadline) = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds)) else { return Self::Never };
+        let Some(milliseconds) = text.and_then(|text| text.trim().parse::<u64>().ok()) else {
+            return Self::Never;
+        };
+        let Some(deadline) = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds)) else {
+            return Self::Never;
+        };
         match deadline.duration_since(clock) {
             Ok(left) => now.checked_add(left).map_or(Self::Never, Self::At),
             Err(late) if late.duration() < PLAUSIBLE => Self::Past(late.duration()),

@@ -1,7 +1,8 @@
 //! The end: what is new goes elsewhere, what is under way may end.
 //!
-//! Kubernetes sends SIGTERM and, some time later, SIGKILL. In between, new requests are answered 503, which makes the platform send them
-//! to another container; activations under way have `KEYNET_GRACE` to end and are answered even where that is not enough.
+//! Kubernetes sends SIGTERM and, some time later, SIGKILL. In between, new requests are answered
+//! 503, which makes the platform send them to another container; activations under way have
+//! `KEYNET_GRACE` to end and are answered even where that is not enough.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +48,8 @@ impl Drain {
     }
 }
 
-/// The signals that ask the container to stop. As the first process of a container it would not be ended by them otherwise.
+/// The signals that ask the container to stop. As the first process of a container it would not be
+/// ended by them otherwise.
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -59,7 +61,10 @@ impl StopSignals {
     /// # Errors
     /// The system refuses it.
     pub(super) fn catch() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next one.
@@ -79,8 +84,14 @@ mod tests {
     async fn work_that_does_not_end_is_cut_off() {
         let drain = Drain::new();
         assert_eq!(drain.or_cut_off(async { 1 }).await, Some(1));
-        let (ended, ()) = tokio::join!(drain.or_cut_off(std::future::pending::<()>()), async { drain.cut_off() });
+        let (ended, ()) =
+            tokio::join!(drain.or_cut_off(std::future::pending::<()>()), async { drain.cut_off() });
         assert_eq!(ended, None);
-        assert_eq!(drain.or_cut_off(std::future::pending::<()>()).await, None, "also what begins later");
+        assert_eq!(
+            drain.or_cut_off(std::future::pending::<()>()).await,
+            None,
+            "also what begins \
+            later"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The environment that an activation sees: `/init`'s `env`, this run's `__OW_*`, and the platform's address. Never the process's own.
+//! The environment that an activation sees: `/init`'s `env`, this run's `__OW_*`, and the
+//! platform's address. Never the process's own.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,11 +15,20 @@ const API_HOST: &str = "__OW_API_HOST";
 pub(super) struct BaseEnvironment(Vec<(String, String)>);
 
 impl BaseEnvironment {
-    /// Of the container's environment and `/init`'s `env`, which is without what configures the host.
-    pub(super) fn new(container: &BTreeMap<String, String>, init: &BTreeMap<String, String>) -> Self {
+    /// Of the container's environment and `/init`'s `env`, which is without what configures the
+    /// host.
+    pub(super) fn new(
+        container: &BTreeMap<String, String>,
+        init: &BTreeMap<String, String>,
+    ) -> Self {
         let host = container.get_key_value(API_HOST).filter(|_| !init.contains_key(API_HOST));
         let pairs = init.iter().chain(host).filter(|(name, _)| !is_reserved(name) && is_name(name));
-        Self(pairs.filter(|(_, value)| !value.contains('\0')).map(|(name, value)| (name.clone(), value.clone())).collect())
+        Self(
+            pairs
+                .filter(|(_, value)| !value.contains('\0'))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     /// With a run's own, which stand above `/init`'s.
@@ -27,7 +37,8 @@ impl BaseEnvironment {
         if self.0.is_empty() {
             return run;
         }
-        let many: Option<HashSet<&str>> = (run.len() > FEW).then(|| run.iter().map(|(name, _)| name.as_str()).collect());
+        let many: Option<HashSet<&str>> =
+            (run.len() > FEW).then(|| run.iter().map(|(name, _)| name.as_str()).collect());
         let is_of_run = |name: &str| match &many {
             Some(names) => names.contains(name),
             None => run.iter().any(|(of_run, _)| of_run == name),
@@ -46,8 +57,9 @@ pub(super) fn variable(field: &str, value: &str) -> Option<(String, String)> {
     (is_name(&name) && !text.contains('\0')).then_some((name, text))
 }
 
-/// Returns the text that the platform puts into a variable for a value, which is JSON text: scalars as they are written, objects and
-/// arrays as compact JSON; None for null. Nothing is held of a value but its text.
+/// Returns the text that the platform puts into a variable for a value, which is JSON text: scalars
+/// as they are written, objects and arrays as compact JSON; None for null. Nothing is held of a
+/// value but its text.
 pub(super) fn text(value: &str) -> Option<String> {
     match value.as_bytes().first()? {
         b'n' => None,
@@ -57,7 +69,10 @@ pub(super) fn text(value: &str) -> Option<String> {
         },
         b'{' | b'[' => Some(compact(value)),
         // A number beyond those of this machine, such as 1e400, stays as it is written.
-        _ => Some(serde_json::from_str::<Value>(value).map_or_else(|_| value.to_owned(), |scalar| scalar.to_string())),
+        _ => Some(
+            serde_json::from_str::<Value>(value)
+                .map_or_else(|_| value.to_owned(), |scalar| scalar.to_string()),
+        ),
     }
 }
 
@@ -103,17 +118,38 @@ mod tests {
             assert_eq!(text(json).as_deref(), expected, "{json}");
         }
         assert_eq!(variable("deadline", "7"), Some(("__OW_DEADLINE".into(), "7".into())));
-        assert_eq!(variable("transaction_id", r#""t""#), Some(("__OW_TRANSACTION_ID".into(), "t".into())));
+        assert_eq!(
+            variable("transaction_id", r#""t""#),
+            Some(("__OW_TRANSACTION_ID".into(), "t".into()))
+        );
         assert_eq!(variable("x", "null"), None);
         assert_eq!(variable("a=b", r#""x""#), None);
     }
 
     #[test]
     fn a_run_stands_above_init_and_sees_no_configuration() {
-        let container = map(&[("__OW_API_HOST", "https://host:443"), ("PATH", "/bin"), ("AWS_SECRET_ACCESS_KEY", "s")]);
-        let init = map(&[("__OW_ACTIVATION_ID", "of init"), ("MINE", "1"), ("TRITON_URL", "http://t"), ("KEYNET_X", "1"), ("a\0b", "1")]);
-        let all = BaseEnvironment::new(&container, &init).with(vec![("__OW_ACTIVATION_ID".into(), "of run".into())]);
+        let container = map(&[
+            ("__OW_API_HOST", "https://host:443"),
+            ("PATH", "/bin"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+        ]);
+        let init = map(&[
+            ("__OW_ACTIVATION_ID", "of init"),
+            ("MINE", "1"),
+            ("TRITON_URL", "http://t"),
+            ("KEYNET_X", "1"),
+            ("a\0b", "1"),
+        ]);
+        let all = BaseEnvironment::new(&container, &init)
+            .with(vec![("__OW_ACTIVATION_ID".into(), "of run".into())]);
         let all: BTreeMap<_, _> = all.into_iter().collect();
-        assert_eq!(all, map(&[("__OW_ACTIVATION_ID", "of run"), ("MINE", "1"), ("__OW_API_HOST", "https://host:443")]));
+        assert_eq!(
+            all,
+            map(&[
+                ("__OW_ACTIVATION_ID", "of run"),
+                ("MINE", "1"),
+                ("__OW_API_HOST", "https://host:443")
+            ])
+        );
     }
 }

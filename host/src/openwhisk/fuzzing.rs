@@ -24,25 +24,43 @@ pub fn archive(data: &[u8]) {
 
 /// A body of `/init`. No variable configures the host, and each can be one of a process.
 pub fn init_body(data: &[u8]) {
-    let Some(request) = checked(InitRequest::parse(data).map_err(|error| bounded(error, 512))) else { return };
-    if let Some(Arrived::Reference(reference)) = request.code.and_then(|code| checked(code::read(&code))) {
+    let Some(request) = checked(InitRequest::parse(data).map_err(|error| bounded(error, 512)))
+    else {
+        return;
+    };
+    if let Some(Arrived::Reference(reference)) =
+        request.code.and_then(|code| checked(code::read(&code)))
+    {
         assert!(reference.starts_with("oci://"));
     }
     for (name, value) in BaseEnvironment::new(&BTreeMap::new(), &request.env).with(Vec::new()) {
-        assert!(!is_reserved(&name) && !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'), "{name:?}");
+        assert!(
+            !is_reserved(&name)
+                && !name.is_empty()
+                && !name.contains(['=', '\0'])
+                && !value.contains('\0'),
+            "{name:?}"
+        );
     }
 }
 
 /// A body of `/run`. Its argument is JSON, and its variables have names of their own.
 pub fn run_body(data: &[u8]) {
-    let Some(request) = checked(RunRequest::parse(data).map_err(|error| bounded(error, 512))) else { return };
+    let Some(request) = checked(RunRequest::parse(data).map_err(|error| bounded(error, 512)))
+    else {
+        return;
+    };
     assert!(request.value.is_none_or(|value| serde_json::from_str::<&RawValue>(value).is_ok()));
-    let names: BTreeMap<_, _> = request.variables.iter().map(|(name, value)| (name, value)).collect();
+    let names: BTreeMap<_, _> =
+        request.variables.iter().map(|(name, value)| (name, value)).collect();
     assert_eq!(names.len(), request.variables.len(), "a variable is there twice");
-    assert!(names.iter().all(|(name, value)| name.starts_with("__OW_") && !name.contains(['=', '\0']) && !value.contains('\0')));
+    assert!(names.iter().all(|(name, value)| name.starts_with("__OW_")
+        && !name.contains(['=', '\0'])
+        && !value.contains('\0')));
 }
 
-/// The parameters of an activation. None of them configures the host, and reading them again changes nothing.
+/// The parameters of an activation. None of them configures the host, and reading them again
+/// changes nothing.
 pub fn parameters(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Some(parameters) = checked(Parameters::parse(text)) else { return };

@@ -49,7 +49,8 @@ enum InitError {
     Host(#[from] HostError),
     #[error("{0}{advice}", advice = advice(.0))]
     Action(#[from] ActionError),
-    #[error("the action's function is `{is}`, and `{}` was asked for: leave `main` out, or say `{is}`", shown(.asked))]
+    #[error("the action's function is `{is}`, and `{}` was asked for: leave `main` out, or say \
+        `{is}`", shown(.asked))]
     Main { asked: String, is: String },
     #[error("the action was not ready within {} ms, its timeout, while {doing}{advice}", .limit.as_millis())]
     Time { limit: Duration, doing: &'static str, advice: &'static str },
@@ -60,11 +61,14 @@ enum InitError {
 }
 
 /// What helps where this container is too small or too slow to compile.
-const COMPILE_ELSEWHERE: &str = "; or compile it beforehand with `keynet-inference image build`, so that the container need not";
+const COMPILE_ELSEWHERE: &str = "; or compile it beforehand with `keynet-inference image build`, \
+    so that the container need not";
 
 fn advice(error: &ActionError) -> &'static str {
     match error {
-        ActionError::Load(LoadError::CompileMemory(_) | LoadError::ContainerMemory(_) | LoadError::CompileTime(_)) => COMPILE_ELSEWHERE,
+        ActionError::Load(
+            LoadError::CompileMemory(_) | LoadError::ContainerMemory(_) | LoadError::CompileTime(_),
+        ) => COMPILE_ELSEWHERE,
         _ => "",
     }
 }
@@ -130,22 +134,29 @@ struct Request {
     env: BTreeMap<String, String>,
 }
 
-async fn load(container: &Container, body: RequestBody, window: &Arc<Window>) -> Result<Loaded, InitError> {
+async fn load(
+    container: &Container,
+    body: RequestBody,
+    window: &Arc<Window>,
+) -> Result<Loaded, InitError> {
     let (now, clock) = (Instant::now(), SystemTime::now());
-    // Megabytes are decoded and unpacked where nobody waits for it, and the text is gone before the component is compiled.
+    // Megabytes are decoded and unpacked where nobody waits for it, and the text is gone before the
+    // component is compiled.
     let request = tokio::task::spawn_blocking(move || read(body.bytes())).await??;
     let stage = Stage(Mutex::new(("reading its code", "")));
     let loading = load_request(container, request.main, request.code, &request.env, window, &stage);
     match Due::read(request.env.get("__OW_DEADLINE").map(String::as_str), now, clock) {
         Due::Never => loading.await,
         Due::Past(late) => Err(InitError::Late(late)),
-        Due::At(due) => match tokio::time::timeout_at(guest_deadline(now, due).into(), loading).await {
-            Ok(loaded) => loaded,
-            Err(_) => {
-                let (doing, advice) = stage.now();
-                Err(InitError::Time { limit: due - now, doing, advice })
+        Due::At(due) => {
+            match tokio::time::timeout_at(guest_deadline(now, due).into(), loading).await {
+                Ok(loaded) => loaded,
+                Err(_) => {
+                    let (doing, advice) = stage.now();
+                    Err(InitError::Time { limit: due - now, doing, advice })
+                }
             }
-        },
+        }
     }
 }
 
@@ -177,15 +188,27 @@ async fn load_request(
     } else {
         OwnServers::refused()
     };
-    Ok(Loaded { environment: BaseEnvironment::new(&container.environment, env), own_servers, action })
+    Ok(Loaded {
+        environment: BaseEnvironment::new(&container.environment, env),
+        own_servers,
+        action,
+    })
 }
 
-async fn component(container: &Container, config: &Config, code: Arrived, stage: &Stage) -> Result<(Vec<u8>, Option<Ask>), InitError> {
+async fn component(
+    container: &Container,
+    config: &Config,
+    code: Arrived,
+    stage: &Stage,
+) -> Result<(Vec<u8>, Option<Ask>), InitError> {
     match code {
         Arrived::Component { bytes, ask } => Ok((bytes, ask)),
         Arrived::Reference(reference) => {
             stage.is("it was pulled from its registry", "");
-            Ok((pulling::pull(&reference, &config.registry, container.config.allow_tags).await?, None))
+            Ok((
+                pulling::pull(&reference, &config.registry, container.config.allow_tags).await?,
+                None,
+            ))
         }
         Arrived::Nothing => Ok((from_image(&container.config.action).await?, None)),
     }
@@ -203,7 +226,9 @@ async fn from_image(path: &Path) -> Result<Vec<u8>, InitError> {
 /// The platform says `main` where nothing else was said.
 fn check_main(asked: Option<String>, is: &str) -> Result<(), InitError> {
     match asked {
-        Some(asked) if !asked.is_empty() && asked != "main" && asked != is => Err(InitError::Main { asked, is: is.to_owned() }),
+        Some(asked) if !asked.is_empty() && asked != "main" && asked != is => {
+            Err(InitError::Main { asked, is: is.to_owned() })
+        }
         _ => Ok(()),
     }
 }
@@ -219,13 +244,20 @@ mod tests {
         }
         let error = check_main(Some("niam".to_owned()), "detector").unwrap_err();
         assert_eq!(error.status(), 502);
-        assert_eq!(error.to_string(), "the action's function is `detector`, and `niam` was asked for: leave `main` out, or say `detector`");
+        assert_eq!(
+            error.to_string(),
+            "the action's function is `detector`, and `niam` was asked \
+            for: leave `main` out, or say `detector`"
+        );
     }
 
     #[test]
     fn what_is_too_large_to_compile_here_can_be_compiled_elsewhere() {
         let error = InitError::from(ActionError::from(LoadError::ContainerMemory(200 << 20)));
-        assert!(error.to_string().contains("200 MiB") && error.to_string().contains("image build"), "{error}");
+        assert!(
+            error.to_string().contains("200 MiB") && error.to_string().contains("image build"),
+            "{error}"
+        );
         let error = InitError::from(ActionError::from(LoadError::CoreModule));
         assert!(!error.to_string().contains("image build"), "{error}");
     }

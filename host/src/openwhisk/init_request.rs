@@ -11,13 +11,15 @@ use serde_json::value::RawValue;
 use super::environment::text;
 use super::request_json::{Limits, Name, object, string};
 
-/// Init parameters may be as many as the platform's parameters, of which 1 MiB is allowed unless its operator allows more.
+/// Init parameters may be as many as the platform's parameters, of which 1 MiB is allowed unless
+/// its operator allows more.
 const VARIABLES: Limits = Limits { what: "variables in `env`", count: 4096, text: 4 << 20 };
 
 /// Bytes of `main`: no function has so long a name.
 const MAX_MAIN: usize = 1 << 10;
 
-/// What the platform sends about an action. `name` and `binary` say nothing that counts here, and unknown fields nothing at all.
+/// What the platform sends about an action. `name` and `binary` say nothing that counts here, and
+/// unknown fields nothing at all.
 #[derive(Debug, Default)]
 pub(super) struct InitRequest<'a> {
     /// The function; the platform writes `main` where none was given.
@@ -56,17 +58,24 @@ impl<'a> InitRequest<'a> {
             Some(_) => return Err(serde_json::Error::custom("it is not an object")),
         }
         let Body { value } = serde_json::from_slice(body)?;
-        let Some(action) = value.map(|value| object(value, "`value`")).transpose()?.flatten() else { return Ok(Self::default()) };
+        let Some(action) = value.map(|value| object(value, "`value`")).transpose()?.flatten()
+        else {
+            return Ok(Self::default());
+        };
         let Action { main, code, env } = serde_json::from_str(action)?;
         let main = main.map(|main| string(main, "`main`")).transpose()?.flatten();
         if main.as_ref().is_some_and(|main| main.len() > MAX_MAIN) {
-            return Err(serde_json::Error::custom(format_args!("`main` has more than {MAX_MAIN} bytes")));
+            return Err(serde_json::Error::custom(format_args!(
+                "`main` has more than {MAX_MAIN} bytes"
+            )));
         }
         Ok(Self {
             main: main.map(Cow::into_owned),
             code: code.map(|code| string(code, "`code`")).transpose()?.flatten(),
             env: match env.map(|env| object(env, "`env`")).transpose()?.flatten() {
-                Some(env) => serde_json::Deserializer::from_str(env).deserialize_map(Environment)?,
+                Some(env) => {
+                    serde_json::Deserializer::from_str(env).deserialize_map(Environment)?
+                }
                 None => BTreeMap::new(),
             },
         })
@@ -82,7 +91,10 @@ impl<'de> Visitor<'de> for Environment {
         f.write_str("an object of variables")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<BTreeMap<String, String>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut fields: A,
+    ) -> Result<BTreeMap<String, String>, A::Error> {
         let mut variables = BTreeMap::new();
         let (mut count, mut bytes) = (0, 0);
         while let Some(Name(name)) = fields.next_key()? {
@@ -101,7 +113,8 @@ mod tests {
 
     #[test]
     fn the_platforms_body_is_read() {
-        let body = br#"{"value": {"name": "a", "main": "main", "binary": true, "code": "AGFz", "new": 1,
+        let body =
+            br#"{"value": {"name": "a", "main": "main", "binary": true, "code": "AGFz", "new": 1,
             "env": {"__OW_DEADLINE": "1700000000000", "n": 1}}}"#;
         let request = InitRequest::parse(body).unwrap();
         assert_eq!(request.main.as_deref(), Some("main"));
@@ -111,15 +124,26 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_no_error() {
-        for body in ["", " \n", "{}", r#"{"value": null}"#, r#"{"value": {}}"#, r#"{"value": {"code": null, "env": null, "main": null}}"#] {
+        for body in [
+            "",
+            " \n",
+            "{}",
+            r#"{"value": null}"#,
+            r#"{"value": {}}"#,
+            r#"{"value": {"code": null, "env": null, "main": null}}"#,
+        ] {
             let request = InitRequest::parse(body.as_bytes()).unwrap();
-            assert!(request.code.is_none() && request.env.is_empty() && request.main.is_none(), "{body}");
+            assert!(
+                request.code.is_none() && request.env.is_empty() && request.main.is_none(),
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn variables_are_counted_and_the_limit_is_named() {
-        let pairs: Vec<_> = (0..4097).map(|index| format!("\"v{index}\":[{index}, null]")).collect();
+        let pairs: Vec<_> =
+            (0..4097).map(|index| format!("\"v{index}\":[{index}, null]")).collect();
         let body = |pairs: &[String]| format!("{{\"value\":{{\"env\":{{{}}}}}}}", pairs.join(","));
         let error = InitRequest::parse(body(&pairs).as_bytes()).unwrap_err().to_string();
         assert!(error.contains("more than 4096 variables in `env`"), "{error}");
@@ -133,10 +157,15 @@ mod tests {
     #[test]
     fn an_error_repeats_nothing_of_a_large_body() {
         let text = "x".repeat(1 << 20);
-        for value in
-            [format!("\"{text}\""), format!("{{\"env\":\"{text}\"}}"), format!("{{\"main\":\"{text}\"}}"), format!("{{\"{text}\"}}")]
-        {
-            let error = InitRequest::parse(format!("{{\"value\":{value}}}").as_bytes()).unwrap_err().to_string();
+        for value in [
+            format!("\"{text}\""),
+            format!("{{\"env\":\"{text}\"}}"),
+            format!("{{\"main\":\"{text}\"}}"),
+            format!("{{\"{text}\"}}"),
+        ] {
+            let error = InitRequest::parse(format!("{{\"value\":{value}}}").as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(error.len() < 200, "{error}");
         }
     }
@@ -149,7 +178,15 @@ mod tests {
 
     #[test]
     fn what_is_not_json_or_of_another_type_is_refused() {
-        for body in ["{", "[]", "3", r#"{"value": []}"#, r#"{"value": {"code": 3}}"#, r#"{"value": {"env": "x"}}"#, "\u{1}"] {
+        for body in [
+            "{",
+            "[]",
+            "3",
+            r#"{"value": []}"#,
+            r#"{"value": {"code": 3}}"#,
+            r#"{"value": {"env": "x"}}"#,
+            "\u{1}",
+        ] {
             assert!(InitRequest::parse(body.as_bytes()).is_err(), "{body}");
         }
         assert!(InitRequest::parse(b"\xff").is_err());

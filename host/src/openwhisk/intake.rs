@@ -13,14 +13,15 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{self, Answer};
 
-/// The largest body: the platform's 48 MB of code as text, and what stands around it. An argument may be as large, since OpenWhisk's
-/// operator may allow more than its 1 MiB.
+/// The largest body: the platform's 48 MB of code as text, and what stands around it. An argument
+/// may be as large, since OpenWhisk's operator may allow more than its 1 MiB.
 const MAX_BODY: usize = 50 << 20;
 
 /// Bytes of all bodies that are held at once, where the machine has that much.
 const MAX_TOGETHER: u64 = 128 << 20;
 
-/// Memory is taken in pieces of this size, so their number limits the number of bodies too. A body that arrived at once takes none.
+/// Memory is taken in pieces of this size, so their number limits the number of bodies too. A body
+/// that arrived at once takes none.
 const UNIT: usize = 1 << 20;
 
 /// How long a sender may pause, and how long a body may take in all.
@@ -51,20 +52,24 @@ impl RequestBody {
 impl Intake {
     /// Of a process that may have `memory` bytes: a quarter of them, and at least one whole body.
     pub(super) fn of(memory: u64) -> Self {
-        let bytes = usize::try_from(MAX_TOGETHER.min(memory / 4)).unwrap_or(usize::MAX).max(MAX_BODY);
+        let bytes =
+            usize::try_from(MAX_TOGETHER.min(memory / 4)).unwrap_or(usize::MAX).max(MAX_BODY);
         Self { units: Arc::new(Semaphore::new(bytes / UNIT)) }
     }
 
-    /// Reads all of a body. What came in one piece, as nearly all do, is not copied. Memory is taken as the data arrives, whatever
-    /// length was announced.
+    /// Reads all of a body. What came in one piece, as nearly all do, is not copied. Memory is
+    /// taken as the data arrives, whatever length was announced.
     ///
     /// # Errors
-    /// The answer to a body that is too large, broke off or took too long, or that there is no memory for now.
+    /// The answer to a body that is too large, broke off or took too long, or that there is no
+    /// memory for now.
     pub(super) async fn read(&self, mut body: Incoming) -> Result<RequestBody, Answer> {
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(too_large());
         }
-        let Some(first) = frame(&mut body, PAUSE).await? else { return Ok(RequestBody { bytes: Bytes::new(), _held: None }) };
+        let Some(first) = frame(&mut body, PAUSE).await? else {
+            return Ok(RequestBody { bytes: Bytes::new(), _held: None });
+        };
         let first = first.into_data().unwrap_or_default();
         if body.is_end_stream() && first.len() <= MAX_BODY {
             return Ok(RequestBody { bytes: first, _held: None });
@@ -108,10 +113,20 @@ async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes
     match arrived {
         Ok(None) => Ok(None),
         Ok(Some(Ok(frame))) => Ok(Some(frame)),
-        Ok(Some(Err(error))) => Err(answer::error(StatusCode::BAD_REQUEST, &format!("the body did not arrive: {error}"))),
+        Ok(Some(Err(error))) => Err(answer::error(
+            StatusCode::BAD_REQUEST,
+            &format!(
+                "the body did \
+            not arrive: {error}"
+            ),
+        )),
         Err(_) => Err(answer::error(
             StatusCode::REQUEST_TIMEOUT,
-            &format!("the body did not arrive in time: it may pause for {} s and take {} s in all", PAUSE.as_secs(), WHOLE.as_secs()),
+            &format!(
+                "the body did not arrive in time: it may pause for {} s and take {} s in all",
+                PAUSE.as_secs(),
+                WHOLE.as_secs()
+            ),
         )),
     }
 }
@@ -132,7 +147,9 @@ impl Whole {
         }
         if needed > self.bytes.capacity() {
             // Twice as much, but no more than was announced.
-            let capacity = (self.bytes.capacity() * 2).clamp(UNIT.min(self.expected), self.expected).max(needed);
+            let capacity = (self.bytes.capacity() * 2)
+                .clamp(UNIT.min(self.expected), self.expected)
+                .max(needed);
             self.reserve(units, capacity).await?;
         }
         self.bytes.extend_from_slice(data);
@@ -144,11 +161,14 @@ impl Whole {
         let wanted = capacity.div_ceil(UNIT).saturating_sub(held);
         if wanted > 0 {
             let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-            let taken = timeout_at(Instant::now() + ROOM, Arc::clone(units).acquire_many_owned(wanted)).await;
+            let taken =
+                timeout_at(Instant::now() + ROOM, Arc::clone(units).acquire_many_owned(wanted))
+                    .await;
             let Ok(Ok(taken)) = taken else {
                 return Err(answer::error(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "the container holds as many bodies of requests as it has memory for: send this one again, or to another container",
+                    "the container holds as many bodies of requests as it has memory for: send \
+                        this one again, or to another container",
                 ));
             };
             match &mut self.held {
@@ -162,5 +182,8 @@ impl Whole {
 }
 
 fn too_large() -> Answer {
-    answer::error(StatusCode::PAYLOAD_TOO_LARGE, &format!("the body is larger than {} MiB", MAX_BODY >> 20))
+    answer::error(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &format!("the body is larger than {} MiB", MAX_BODY >> 20),
+    )
 }

@@ -1,15 +1,19 @@
-//! The process of an OpenWhisk action container: `POST /init` once, `POST /run` any number of times, logs on its two streams.
+//! The process of an OpenWhisk action container: `POST /init` once, `POST /run` any number of
+//! times, logs on its two streams.
 //!
-//! What is answered to what follows the platform's sources; `docs/runtime.md` is the table for people. In short:
+//! What is answered to what follows the platform's sources; `docs/runtime.md` is the table for
+//! people. In short:
 //!
-//! * The **port** is open a few milliseconds after the start; wasmtime is set up meanwhile. `init` makes the host, since the action's
-//!   owner may configure it, and loads the action; `run` activates it. A container holds one action.
-//! * An **action's failure** of whatever kind is an application error, status 200: its instance is gone and the container is good for
-//!   the next. Any other status makes the platform destroy the container.
-//! * The **logs** of an activation end with one line on each stream, on every way out (`window`). The host's own messages never go
-//!   there: `KEYNET_DIAGNOSTICS` names a file for them.
-//! * **Time** is counted from the deadline that each request brings; no timer runs between requests, so a container may be frozen for
-//!   any time.
+//! * The **port** is open a few milliseconds after the start; wasmtime is set up meanwhile. `init`
+//!   makes the host, since the action's owner may configure it, and loads the action; `run`
+//!   activates it. A container holds one action.
+//! * An **action's failure** of whatever kind is an application error, status 200: its instance is
+//!   gone and the container is good for the next. Any other status makes the platform destroy the
+//!   container.
+//! * The **logs** of an activation end with one line on each stream, on every way out (`window`).
+//!   The host's own messages never go there: `KEYNET_DIAGNOSTICS` names a file for them.
+//! * **Time** is counted from the deadline that each request brings; no timer runs between
+//!   requests, so a container may be frozen for any time.
 //! * Asked to stop, it answers 503 to what is new and lets what is under way end (`drain`).
 
 mod answer;
@@ -57,7 +61,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve { port } => match server::start(port, environment) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: cannot serve on port {port} (--port or PORT says another): {error}");
+                eprintln!(
+                    "error: cannot serve on port {port} (--port or PORT says another): {error}"
+                );
                 ExitCode::FAILURE
             }
         },
@@ -75,7 +81,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// The container's environment. A variable that is not UTF-8 cannot be one of ours.
 fn environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Whether a runtime listens on `port` of this machine: a probe for images that have no shell.

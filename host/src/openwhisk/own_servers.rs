@@ -1,8 +1,10 @@
 //! Callers that bring servers of their own in the parameters of `/run`, if the operator allows it.
 //!
-//! Each server is one unit: a caller's store is asked with a caller's credentials, never with the host's. The clients see to it that a
-//! caller's servers are at public addresses. What a caller does not bring is the action's own, and is not opened again. What a caller
-//! brings is opened on a thread that may block, few at once, and kept for the next call; how many are kept and used at once is limited.
+//! Each server is one unit: a caller's store is asked with a caller's credentials, never with the
+//! host's. The clients see to it that a caller's servers are at public addresses. What a caller
+//! does not bring is the action's own, and is not opened again. What a caller brings is opened on a
+//! thread that may block, few at once, and kept for the next call; how many are kept and used at
+//! once is limited.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +20,8 @@ use crate::action::{Action, Means};
 use crate::config::{Config, ConfigError, Origin, is_reserved};
 use crate::host::Backends;
 
-/// Connections are kept for so many callers' servers that no activation uses; those used longest ago go first.
+/// Connections are kept for so many callers' servers that no activation uses; those used longest
+/// ago go first.
 const KEPT: usize = 8;
 
 /// So many callers' servers are used at once.
@@ -37,9 +40,15 @@ const MAX_VALUES: usize = 64;
 pub(super) enum OwnServersError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("{USED} callers use servers of their own at this moment, and the container takes no more: try again")]
+    #[error(
+        "{USED} callers use servers of their own at this moment, and the container takes no \
+        more: try again"
+    )]
     Busy,
-    #[error("the servers in the parameters could not be opened in the time this activation has: try again")]
+    #[error(
+        "the servers in the parameters could not be opened in the time this activation has: \
+        try again"
+    )]
     Late,
     #[error("a thread of the host failed: {0}")]
     Thread(#[from] tokio::task::JoinError),
@@ -70,7 +79,8 @@ struct Known {
 impl Known {
     /// Whether an activation opens or uses them.
     fn is_used(&self) -> bool {
-        Arc::strong_count(&self.means) > 1 || self.means.get().is_some_and(|means| Arc::strong_count(means) > 1)
+        Arc::strong_count(&self.means) > 1
+            || self.means.get().is_some_and(|means| Arc::strong_count(means) > 1)
     }
 }
 
@@ -81,7 +91,11 @@ impl OwnServers {
     }
 
     /// For what the container and `/init` leave open; together they say `config`.
-    pub(super) fn allowed(container: BTreeMap<String, String>, init: BTreeMap<String, String>, config: Config) -> Self {
+    pub(super) fn allowed(
+        container: BTreeMap<String, String>,
+        init: BTreeMap<String, String>,
+        config: Config,
+    ) -> Self {
         Self(Some(Allowed {
             before: [(Origin::Container, container), (Origin::Init, init)],
             config,
@@ -99,7 +113,12 @@ impl OwnServers {
     ///
     /// # Errors
     /// What the caller sent cannot be used, or not now.
-    pub(super) async fn means(&self, action: &Action, sent: Sent, due: Option<Instant>) -> Result<Option<Arc<Means>>, OwnServersError> {
+    pub(super) async fn means(
+        &self,
+        action: &Action,
+        sent: Sent,
+        due: Option<Instant>,
+    ) -> Result<Option<Arc<Means>>, OwnServersError> {
         match self.0.as_ref().filter(|_| !sent.0.is_empty()) {
             None => Ok(None),
             // Boxed, so that activations without any do not carry its state around.
@@ -109,11 +128,18 @@ impl OwnServers {
 }
 
 impl Allowed {
-    async fn means(&self, action: &Action, sent: Sent, due: Option<Instant>) -> Result<Arc<Means>, OwnServersError> {
+    async fn means(
+        &self,
+        action: &Action,
+        sent: Sent,
+        due: Option<Instant>,
+    ) -> Result<Arc<Means>, OwnServersError> {
         let means = self.known(&sent)?;
         let opened = means.get_or_try_init(|| self.open(action, sent));
         let opened = match due {
-            Some(due) => tokio::time::timeout_at(due.into(), opened).await.map_err(|_| OwnServersError::Late)?,
+            Some(due) => tokio::time::timeout_at(due.into(), opened)
+                .await
+                .map_err(|_| OwnServersError::Late)?,
             None => opened.await,
         };
         opened.map(Arc::clone)
@@ -145,11 +171,13 @@ impl Allowed {
     }
 
     async fn open(&self, action: &Action, sent: Sent) -> Result<Arc<Means>, OwnServersError> {
-        // The semaphore is never closed. The place is held as long as the thread works, also if nobody waits for it any more.
+        // The semaphore is never closed. The place is held as long as the thread works, also if
+        // nobody waits for it any more.
         let place = Arc::clone(&self.opening).acquire_owned().await.ok();
         let mut origins = self.before.to_vec();
         origins.push((Origin::Parameters, sent.0));
-        let (host, own, with_storage) = (Arc::clone(action.host()), self.config.clone(), action.imports().has("storage"));
+        let (host, own, with_storage) =
+            (Arc::clone(action.host()), self.config.clone(), action.imports().has("storage"));
         let opening = tokio::task::spawn_blocking(move || {
             let _place = place;
             let backends = host.backends().with_servers_of(&own, &Config::from_origins(origins)?);
@@ -165,8 +193,8 @@ impl Allowed {
 }
 
 impl Sent {
-    /// Reads the configuration in an argument: what [`Config`] reads of a caller, which is never about the host itself. Nothing else of
-    /// the argument is held.
+    /// Reads the configuration in an argument: what [`Config`] reads of a caller, which is never
+    /// about the host itself. Nothing else of the argument is held.
     ///
     /// # Errors
     /// There is more of it than any server needs.
@@ -174,7 +202,9 @@ impl Sent {
         if !value.starts_with('{') {
             return Ok(Self::default());
         }
-        serde_json::Deserializer::from_str(value).deserialize_map(Reserved).map_err(|error| error.to_string())
+        serde_json::Deserializer::from_str(value)
+            .deserialize_map(Reserved)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -201,7 +231,8 @@ impl<'de> Visitor<'de> for Reserved {
             let text = string(value, "the value").map_err(A::Error::custom)?.unwrap_or_default();
             if text.len() > MAX_VALUE || sent.len() == MAX_VALUES {
                 return Err(A::Error::custom(format_args!(
-                    "the parameters configure servers with more than {MAX_VALUES} names, or with more than {MAX_VALUE} bytes for one name"
+                    "the parameters configure servers with more than {MAX_VALUES} names, or with \
+                        more than {MAX_VALUE} bytes for one name"
                 )));
             }
             sent.insert(name.into_owned(), text.into_owned());
@@ -220,8 +251,13 @@ mod tests {
 
     #[test]
     fn a_caller_sends_servers_and_nothing_that_runs_the_host() {
-        let found = sent(r#"{"TRITON_URL": "http://t:8001", "KEYNET_MEMORY": "1TiB", "name": "Ada", "MODEL_NAME": 3}"#);
-        assert_eq!(found.0, BTreeMap::from([("TRITON_URL".to_owned(), "http://t:8001".to_owned())]));
+        let found = sent(
+            r#"{"TRITON_URL": "http://t:8001", "KEYNET_MEMORY": "1TiB", "name": "Ada", "MODEL_NAME": 3}"#,
+        );
+        assert_eq!(
+            found.0,
+            BTreeMap::from([("TRITON_URL".to_owned(), "http://t:8001".to_owned())])
+        );
         assert!(sent("[1]").0.is_empty() && sent("{}").0.is_empty());
     }
 
@@ -242,7 +278,8 @@ mod tests {
             allowed.known(&caller(number)).unwrap();
             assert!(allowed.lock().len() <= KEPT);
         }
-        let mut used: Vec<_> = (0..USED).map(|number| allowed.known(&caller(number)).unwrap()).collect();
+        let mut used: Vec<_> =
+            (0..USED).map(|number| allowed.known(&caller(number)).unwrap()).collect();
         assert!(matches!(allowed.known(&caller(USED)), Err(OwnServersError::Busy)));
         // A caller whose servers are open is not refused.
         assert!(Arc::ptr_eq(&allowed.known(&caller(7)).unwrap(), &used[7]));

@@ -1,12 +1,16 @@
 //! A component that `/init` names and a registry has.
 //!
-//! The action's owner chooses the reference, the operator everything else: which hosts may be contacted, with which credentials, whom to
-//! trust. A tag may mean another component tomorrow, so a digest is asked for unless the operator allows tags.
+//! The action's owner chooses the reference, the operator everything else: which hosts may be
+//! contacted, with which credentials, whom to trust. A tag may mean another component tomorrow, so
+//! a digest is asked for unless the operator allows tags.
 
 use std::sync::Arc;
 
 use crate::artifact::credential::FirstOf;
-use crate::artifact::{self, ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, Reach, RegistryOptions};
+use crate::artifact::{
+    self, ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, Reach,
+    RegistryOptions,
+};
 use crate::config::RegistryConfig;
 
 /// The largest component that is pulled.
@@ -19,11 +23,15 @@ pub(super) enum PullError {
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
     /// A folder of this machine, for instance.
-    #[error("the code is {0:?}: a component is pulled from a registry, as oci://registry/namespace/name@sha256:…")]
+    #[error(
+        "the code is {0:?}: a component is pulled from a registry, as \
+        oci://registry/namespace/name@sha256:…"
+    )]
     NoRegistry(String),
     /// A tag where a digest is needed.
     #[error(
-        "the code is {0:?}, which names an artifact by a tag: name it by its digest (`keynet-inference deploy` does so, `push` prints it), or set \
+        "the code is {0:?}, which names an artifact by a tag: name it by its digest \
+            (`keynet-inference deploy` does so, `push` prints it), or set \
          KEYNET_ALLOW_TAGS=true in the container"
     )]
     Tag(String),
@@ -33,7 +41,11 @@ pub(super) enum PullError {
 ///
 /// # Errors
 /// It is no reference, is not allowed, or the registry does not hand it out.
-pub(super) async fn pull(code: &str, registry: &RegistryConfig, allow_tags: bool) -> Result<Vec<u8>, PullError> {
+pub(super) async fn pull(
+    code: &str,
+    registry: &RegistryConfig,
+    allow_tags: bool,
+) -> Result<Vec<u8>, PullError> {
     let reference = reference(code, allow_tags)?;
     Ok(artifact::pull(&reference, &options(&reference, registry)).await?.bytes)
 }
@@ -42,7 +54,9 @@ fn reference(code: &str, allow_tags: bool) -> Result<ArtifactRef, PullError> {
     let shown = || code.chars().take(200).collect();
     let reference: ArtifactRef = code.trim_start_matches("oci://").parse()?;
     match &reference {
-        ArtifactRef::Registry(_) if allow_tags || reference.target().pinned().is_some() => Ok(reference),
+        ArtifactRef::Registry(_) if allow_tags || reference.target().pinned().is_some() => {
+            Ok(reference)
+        }
         ArtifactRef::Registry(_) => Err(PullError::Tag(shown())),
         ArtifactRef::Layout(_) => Err(PullError::NoRegistry(shown())),
     }
@@ -51,7 +65,10 @@ fn reference(code: &str, allow_tags: bool) -> Result<ArtifactRef, PullError> {
 fn options(reference: &ArtifactRef, registry: &RegistryConfig) -> RegistryOptions {
     let mut credentials: Vec<Arc<dyn CredentialSource>> = Vec::new();
     if let Some(login) = &registry.login {
-        let credential = Credential::Basic { username: login.username.clone(), password: login.password.clone() };
+        let credential = Credential::Basic {
+            username: login.username.clone(),
+            password: login.password.clone(),
+        };
         credentials.push(Arc::new(Given { prefix: login.prefix.clone(), credential }));
     }
     credentials.push(Arc::new(DockerConfig { file: registry.docker_config.clone() }));
@@ -76,7 +93,8 @@ mod tests {
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn config(pairs: &[(&str, &str)]) -> RegistryConfig {
-        let environment: BTreeMap<_, _> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment: BTreeMap<_, _> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Config::from_origins(vec![(Origin::Container, environment)]).unwrap().registry
     }
 
@@ -91,8 +109,17 @@ mod tests {
 
     #[test]
     fn a_folder_of_the_container_cannot_be_meant() {
-        for code in [format!("oci://oci-layout:/etc@{DIGEST}"), format!("oci://oci://oci-layout:/etc@{DIGEST}")] {
-            assert!(matches!(reference(&code, true), Err(PullError::NoRegistry(_) | PullError::Artifact(_))), "{code}");
+        for code in [
+            format!("oci://oci-layout:/etc@{DIGEST}"),
+            format!("oci://oci://oci-layout:/etc@{DIGEST}"),
+        ] {
+            assert!(
+                matches!(
+                    reference(&code, true),
+                    Err(PullError::NoRegistry(_) | PullError::Artifact(_))
+                ),
+                "{code}"
+            );
         }
     }
 
@@ -101,7 +128,13 @@ mod tests {
         let reference = reference(&format!("oci://localhost:5000/a@{DIGEST}"), false).unwrap();
         assert_eq!(options(&reference, &config(&[])).reach, Reach::Public { listed: Vec::new() });
         let listed = options(&reference, &config(&[("KEYNET_REGISTRY_HOSTS", "localhost:5000")]));
-        assert_eq!((listed.reach, listed.insecure), (Reach::Listed(vec!["localhost:5000".to_owned()]), false));
-        assert!(options(&reference, &config(&[("KEYNET_REGISTRY_INSECURE", "localhost:5000")])).insecure);
+        assert_eq!(
+            (listed.reach, listed.insecure),
+            (Reach::Listed(vec!["localhost:5000".to_owned()]), false)
+        );
+        assert!(
+            options(&reference, &config(&[("KEYNET_REGISTRY_INSECURE", "localhost:5000")]))
+                .insecure
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! JSON of requests: names and values that are counted as they are read.
 //!
-//! A value stays text until it is known to be needed, so that a body costs no more memory than its length. Errors repeat nothing of a
-//! body: a message with a value of many megabytes would be held again.
+//! A value stays text until it is known to be needed, so that a body costs no more memory than its
+//! length. Errors repeat nothing of a body: a message with a value of many megabytes would be held
+//! again.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -53,13 +54,23 @@ impl Limits {
     ///
     /// # Errors
     /// The limit that is exceeded.
-    pub(super) fn admit<E: serde::de::Error>(&self, count: usize, text: &mut usize, name: &str, value: &str) -> Result<(), E> {
+    pub(super) fn admit<E: serde::de::Error>(
+        &self,
+        count: usize,
+        text: &mut usize,
+        name: &str,
+        value: &str,
+    ) -> Result<(), E> {
         let Self { what, count: most, text: longest } = self;
         if count >= *most {
             return Err(E::custom(format_args!("it has more than {most} {what}")));
         }
         if name.len() > MAX_NAME {
-            return Err(E::custom(format_args!("one of the {what} has a name of {} bytes: {MAX_NAME} are allowed", name.len())));
+            return Err(E::custom(format_args!(
+                "one of the {what} has a name of {} bytes: \
+                {MAX_NAME} are allowed",
+                name.len()
+            )));
         }
         *text = text.saturating_add(name.len() + value.len());
         if *text > *longest {
@@ -73,7 +84,10 @@ impl Limits {
 ///
 /// # Errors
 /// It is anything else.
-pub(super) fn object<'a>(value: &'a RawValue, what: &str) -> Result<Option<&'a str>, serde_json::Error> {
+pub(super) fn object<'a>(
+    value: &'a RawValue,
+    what: &str,
+) -> Result<Option<&'a str>, serde_json::Error> {
     match value.get().as_bytes().first() {
         Some(b'{') => Ok(Some(value.get())),
         Some(b'n') => Ok(None),
@@ -85,7 +99,10 @@ pub(super) fn object<'a>(value: &'a RawValue, what: &str) -> Result<Option<&'a s
 ///
 /// # Errors
 /// It is anything else.
-pub(super) fn string<'a>(value: &'a RawValue, what: &str) -> Result<Option<Cow<'a, str>>, serde_json::Error> {
+pub(super) fn string<'a>(
+    value: &'a RawValue,
+    what: &str,
+) -> Result<Option<Cow<'a, str>>, serde_json::Error> {
     let json = value.get();
     match json.as_bytes().first() {
         Some(b'n') => Ok(None),

@@ -54,17 +54,28 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
     let due = match Due::read(asked.deadline.as_deref(), now, clock) {
         Due::Never => None,
         Due::At(due) => Some(due),
-        Due::Past(late) => return refused(container, &Refusal::new(StatusCode::OK, too_late(late))),
+        Due::Past(late) => {
+            return refused(container, &Refusal::new(StatusCode::OK, too_late(late)));
+        }
     };
-    // A request that times out in the queue writes no log markers: another activation's log window is still open.
+    // A request that times out in the queue writes no log markers: another activation's log window
+    // is still open.
     let _turn = match drain.or_cut_off(turn(container, now, due)).await {
         Some(Some(turn)) => turn,
-        Some(None) => return application_error("the activation's time was over before the one that runs here had ended: nothing was run"),
+        Some(None) => {
+            return application_error(
+                "the activation's time was over before the one that \
+            runs here had ended: nothing was run",
+            );
+        }
         None => return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN),
     };
     let window = container.window();
     let running = async {
-        let means = loaded.own_servers.means(&loaded.action, asked.sent, due.map(|due| guest_deadline(now, due))).await?;
+        let means = loaded
+            .own_servers
+            .means(&loaded.action, asked.sent, due.map(|due| guest_deadline(now, due)))
+            .await?;
         let activation = ActivationRequest {
             parameters: asked.parameters,
             environment: loaded.environment.with(asked.variables),
@@ -78,31 +89,57 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
     };
     match drain.or_cut_off(running).await {
         Some(Ok(outcome)) => ended(container, loaded, &window, outcome),
-        Some(Err(error)) => failed(&window, &Refusal::new(StatusCode::OK, redact(&error.to_string()))),
-        None => failed(&window, &Refusal::new(StatusCode::OK, "the container was stopped before the activation had ended")),
+        Some(Err(error)) => {
+            failed(&window, &Refusal::new(StatusCode::OK, redact(&error.to_string())))
+        }
+        None => failed(
+            &window,
+            &Refusal::new(
+                StatusCode::OK,
+                "the container was stopped before \
+            the activation had ended",
+            ),
+        ),
     }
 }
 
-/// Reads a body, a large one off the worker. Its deadline is in it, so nothing bounds the reading but the body's size.
+/// Reads a body, a large one off the worker. Its deadline is in it, so nothing bounds the reading
+/// but the body's size.
 async fn read(body: RequestBody, with_servers: bool) -> Result<Asked, Refusal> {
-    let asked = offload::run(body.bytes().len(), None, move || Asked::read(body.bytes(), with_servers)).await;
-    asked.unwrap_or_else(|| Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the host is shutting down")))
+    let asked =
+        offload::run(body.bytes().len(), None, move || Asked::read(body.bytes(), with_servers))
+            .await;
+    asked.unwrap_or_else(|| {
+        Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the host is \
+        shutting down",
+        ))
+    })
 }
 
 impl Asked {
     fn read(body: &[u8], with_servers: bool) -> Result<Self, Refusal> {
         let request = RunRequest::parse(body).map_err(|error| {
-            Refusal::new(StatusCode::BAD_REQUEST, format_args!("the body of /run cannot be used: {}", bounded(error, 512)))
+            Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format_args!("the body of /run cannot be used: {}", bounded(error, 512)),
+            )
         })?;
         let value = request.value.unwrap_or("{}");
         if !value.starts_with(['{', '[']) {
             return Err(Refusal::new(StatusCode::NOT_FOUND, answer::NO_ARGUMENT));
         }
-        // JSON it is: what is wrong with it is the caller's fault and no reason to destroy the container.
+        // JSON it is: what is wrong with it is the caller's fault and no reason to destroy the
+        // container.
         let wrong = |error: crate::Error| Refusal::new(StatusCode::OK, error.message);
         Ok(Self {
             parameters: Parameters::parse(value).map_err(wrong)?,
-            sent: if with_servers { Sent::read(value).map_err(|error| Refusal::new(StatusCode::OK, error))? } else { Sent::default() },
+            sent: if with_servers {
+                Sent::read(value).map_err(|error| Refusal::new(StatusCode::OK, error))?
+            } else {
+                Sent::default()
+            },
             deadline: request.deadline,
             variables: request.variables,
         })
@@ -110,7 +147,11 @@ impl Asked {
 }
 
 /// The right to run where activations do not overlap; none if the time to answer comes first.
-async fn turn(container: &Container, now: Instant, due: Option<Instant>) -> Option<Option<SemaphorePermit<'_>>> {
+async fn turn(
+    container: &Container,
+    now: Instant,
+    due: Option<Instant>,
+) -> Option<Option<SemaphorePermit<'_>>> {
     let Some(turn) = container.turn() else { return Some(None) };
     // The semaphore is never closed.
     match (turn.try_acquire(), due) {
@@ -137,13 +178,17 @@ fn ended(container: &Container, loaded: &Loaded, window: &Window, outcome: Outco
             }
         }
     };
-    tracing::debug!(action = %loaded.action.description().name, receipt = %outcome.receipt.line(), "an activation ended");
+    tracing::debug!(action = %loaded.action.description().name, receipt = %outcome.receipt.line(), "an \
+        \
+        activation \
+        ended");
     let receipt = container.config.receipts.then(|| outcome.receipt.line());
     window.close(receipt.as_deref());
     answer
 }
 
-/// Tells whoever wrote the action what the answer does not: where in the guest it happened, which result it was.
+/// Tells whoever wrote the action what the answer does not: where in the guest it happened, which
+/// result it was.
 fn explain(window: &Window, failure: &Failure) {
     if matches!(failure, Failure::Action(_)) {
         return; // in its own words, which are the answer
@@ -166,8 +211,8 @@ fn failed(window: &Window, refusal: &Refusal) -> Answer {
     answer::error(refusal.status, &refusal.message)
 }
 
-/// A request that is not run. It has log markers only if no activation's log window is open: the platform would take them for the end
-/// of that one.
+/// A request that is not run. It has log markers only if no activation's log window is open: the
+/// platform would take them for the end of that one.
 fn refused(container: &Container, refusal: &Refusal) -> Answer {
     let turn = container.turn().map(|turn| turn.try_acquire());
     match turn {
@@ -177,5 +222,8 @@ fn refused(container: &Container, refusal: &Refusal) -> Answer {
 }
 
 fn too_late(late: Duration) -> String {
-    format!("the activation's deadline had passed {} ms before it arrived here: nothing was run", late.as_millis())
+    format!(
+        "the activation's deadline had passed {} ms before it arrived here: nothing was run",
+        late.as_millis()
+    )
 }

@@ -78,17 +78,32 @@ mod tests {
     fn fields_become_variables_and_the_argument_stays_text() {
         let body = br#"{"value": {"n": 1.50}, "namespace": "guest", "deadline": "1700000000000", "action_name": "/guest/a", "new": [1]}"#;
         let request = RunRequest::parse(body).unwrap();
-        assert_eq!((request.value, request.deadline.as_deref()), (Some(r#"{"n": 1.50}"#), Some("1700000000000")));
-        let expected =
-            [("__OW_NAMESPACE", "guest"), ("__OW_DEADLINE", "1700000000000"), ("__OW_ACTION_NAME", "/guest/a"), ("__OW_NEW", "[1]")];
-        assert_eq!(request.variables, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        assert_eq!(
+            (request.value, request.deadline.as_deref()),
+            (Some(r#"{"n": 1.50}"#), Some("1700000000000"))
+        );
+        let expected = [
+            ("__OW_NAMESPACE", "guest"),
+            ("__OW_DEADLINE", "1700000000000"),
+            ("__OW_ACTION_NAME", "/guest/a"),
+            ("__OW_NEW", "[1]"),
+        ];
+        assert_eq!(
+            request.variables,
+            expected.map(|(name, text)| (name.to_owned(), text.to_owned()))
+        );
     }
 
     #[test]
     fn a_missing_argument_is_none() {
         for body in ["{}", r#"{"value": null}"#, r#"{"value":null,"deadline":null}"#] {
             let request = RunRequest::parse(body.as_bytes()).unwrap();
-            assert!(request.value.is_none() && request.deadline.is_none() && request.variables.is_empty(), "{body}");
+            assert!(
+                request.value.is_none()
+                    && request.deadline.is_none()
+                    && request.variables.is_empty(),
+                "{body}"
+            );
         }
         for body in ["", "[]", "{", "3", r#"{"value": {}}}"#] {
             assert!(RunRequest::parse(body.as_bytes()).is_err(), "{body}");
@@ -98,22 +113,36 @@ mod tests {
     #[test]
     fn eighty_thousand_fields_are_refused_at_once_and_the_limit_is_named() {
         let fields: Vec<_> = (0..80_000).map(|index| format!("\"f{index}\":{index}")).collect();
-        let error = RunRequest::parse(format!("{{{}}}", fields.join(",")).as_bytes()).unwrap_err().to_string();
+        let error = RunRequest::parse(format!("{{{}}}", fields.join(",")).as_bytes())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("more than 256 fields beside `value`"), "{error}");
         let most = format!("{{{},\"value\":[]}}", fields[..256].join(","));
         assert_eq!(RunRequest::parse(most.as_bytes()).unwrap().variables.len(), 256);
         let same = format!("{{{}}}", vec!["\"f\":1"; 257].join(","));
-        assert!(RunRequest::parse(same.as_bytes()).unwrap_err().to_string().contains("256"), "names that come again count too");
-        let long = RunRequest::parse(format!("{{\"{}\":1}}", "n".repeat(1025)).as_bytes()).unwrap_err().to_string();
+        assert!(
+            RunRequest::parse(same.as_bytes()).unwrap_err().to_string().contains("256"),
+            "names that come again count too"
+        );
+        let long = RunRequest::parse(format!("{{\"{}\":1}}", "n".repeat(1025)).as_bytes())
+            .unwrap_err()
+            .to_string();
         assert!(long.contains("a name of 1025 bytes"), "{long}");
-        let large = RunRequest::parse(format!("{{\"f\":\"{}\"}}", "x".repeat(1 << 20)).as_bytes()).unwrap_err().to_string();
+        let large = RunRequest::parse(format!("{{\"f\":\"{}\"}}", "x".repeat(1 << 20)).as_bytes())
+            .unwrap_err()
+            .to_string();
         assert!(large.contains("more than 1048576 bytes"), "{large}");
     }
 
     #[test]
     fn an_error_repeats_nothing_of_a_large_body() {
         let text = "x".repeat(1 << 20);
-        for body in [format!("\"{text}\""), format!("[\"{text}\"]"), format!("{{\"value\":\"{text}\" 3}}"), format!("{{\"{text}\"}}")] {
+        for body in [
+            format!("\"{text}\""),
+            format!("[\"{text}\"]"),
+            format!("{{\"value\":\"{text}\" 3}}"),
+            format!("{{\"{text}\"}}"),
+        ] {
             assert!(RunRequest::parse(body.as_bytes()).unwrap_err().to_string().len() < 200);
         }
     }

@@ -36,7 +36,8 @@ const MAX_HEADERS: usize = 64 << 10;
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 1024;
 
-/// Threads that block: reading code, embedded storage. The platform allows a container 1024 processes in all.
+/// Threads that block: reading code, embedded storage. The platform allows a container 1024
+/// processes in all.
 const MAX_BLOCKING: usize = 64;
 
 /// How long the logs' reader may take for the last lines of the process.
@@ -50,7 +51,10 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// # Errors
 /// The port or the file of diagnostics cannot be had.
 pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(MAX_BLOCKING).build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(MAX_BLOCKING)
+        .build()?;
     let ended = runtime.block_on(async {
         let mut stop = StopSignals::catch()?;
         let listener = listen(port)?;
@@ -78,7 +82,9 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
 /// Listens for IPv6 and for IPv4, on a machine without IPv6 for IPv4 alone.
 fn listen(port: u16) -> io::Result<TcpListener> {
     match listen_at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {
-        Err(error) if is_without_v6(&error) => listen_at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+        Err(error) if is_without_v6(&error) => {
+            listen_at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+        }
         listening => listening,
     }
 }
@@ -94,10 +100,14 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Whether an address of IPv6 was refused because the machine has none: it is not built in, or it is turned off.
+/// Whether an address of IPv6 was refused because the machine has none: it is not built in, or it
+/// is turned off.
 fn is_without_v6(error: &io::Error) -> bool {
-    let without = [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL, Errno::PROTONOSUPPORT, Errno::NOPROTOOPT];
-    error.raw_os_error().is_some_and(|number| without.iter().any(|errno| errno.raw_os_error() == number))
+    let without =
+        [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL, Errno::PROTONOSUPPORT, Errno::NOPROTOOPT];
+    error
+        .raw_os_error()
+        .is_some_and(|number| without.iter().any(|errno| errno.raw_os_error() == number))
 }
 
 /// A file of the host's messages, without secrets. Each message comes in one piece.
@@ -117,10 +127,23 @@ impl Write for Redacted {
 /// The host's own messages never go to the streams that the platform reads.
 fn write_diagnostics(file: Option<&Path>) -> io::Result<()> {
     let Some(path) = file else { return Ok(()) };
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("KEYNET_DIAGNOSTICS names {}: {error}", path.display()));
+    let named = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!(
+                "KEYNET_DIAGNOSTICS names \
+        {}: {error}",
+                path.display()
+            ),
+        )
+    };
     let file = OpenOptions::new().append(true).create(true).open(path).map_err(named)?;
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::sync::Mutex::new(Redacted(file)));
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(Redacted(file)));
     subscriber.try_init().map_err(io::Error::other)
 }
 
@@ -135,7 +158,8 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
     let answering = |(stream, place): (TcpStream, _)| {
         // Small answers must not wait for one another.
         let _ = stream.set_nodelay(true);
-        let (container, drain, intake, progress) = (Arc::clone(&container), Arc::clone(&drain), Arc::clone(&intake), Arc::default());
+        let (container, drain, intake, progress) =
+            (Arc::clone(&container), Arc::clone(&drain), Arc::clone(&intake), Arc::default());
         let connection = Connection::new(stream, Arc::clone(&places), place, Arc::clone(&progress));
         let service = service_fn(move |request| {
             let (container, drain) = (Arc::clone(&container), Arc::clone(&drain));
@@ -147,7 +171,10 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
         });
         http.serve_connection(TokioIo::new(connection), service)
     };
-    take_until(&listener, &places, stop.next(), |taken| drop(tokio::spawn(connections.watch(answering(taken))))).await;
+    take_until(&listener, &places, stop.next(), |taken| {
+        drop(tokio::spawn(connections.watch(answering(taken))))
+    })
+    .await;
 
     tracing::info!(seconds = grace.as_secs_f64(), "asked to stop; what is under way may end");
     drain.begin();
@@ -168,8 +195,14 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
 /// A connection with its place.
 type Taken = (TcpStream, Option<OwnedSemaphorePermit>);
 
-/// Hands on every connection until `end`. Those that there is no place for wait in the system's queue.
-async fn take_until(listener: &TcpListener, places: &Places, end: impl Future<Output = ()>, take: impl Fn(Taken)) {
+/// Hands on every connection until `end`. Those that there is no place for wait in the system's
+/// queue.
+async fn take_until(
+    listener: &TcpListener,
+    places: &Places,
+    end: impl Future<Output = ()>,
+    take: impl Fn(Taken),
+) {
     let mut end = pin!(end);
     loop {
         tokio::select! {
@@ -190,11 +223,22 @@ async fn take_until(listener: &TcpListener, places: &Places, end: impl Future<Ou
     }
 }
 
-async fn route(container: &Container, drain: &Drain, intake: &Intake, request: Request<Incoming>) -> Answer {
+async fn route(
+    container: &Container,
+    drain: &Drain,
+    intake: &Intake,
+    request: Request<Incoming>,
+) -> Answer {
     let is_run = match (request.method(), request.uri().path()) {
         (&Method::POST, "/run") => true,
         (&Method::POST, "/init") => false,
-        (_, "/run" | "/init") => return answer::error(StatusCode::METHOD_NOT_ALLOWED, "there is only POST"),
+        (_, "/run" | "/init") => {
+            return answer::error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "there is \
+            only POST",
+            );
+        }
         _ => return answer::error(StatusCode::NOT_FOUND, "there are only /init and /run"),
     };
     let body = match intake.read(request.into_body()).await {

@@ -1,12 +1,14 @@
 //! The logs of one activation on the process's two streams.
 //!
-//! The platform reads a container's streams and takes what stands before its mark, one line on each stream, for one activation's logs.
-//! A [`Window`] is open from an activation's first line to the mark, which it writes on every way out: when it is closed, and when it
-//! is dropped because the caller went away.
+//! The platform reads a container's streams and takes what stands before its mark, one line on each
+//! stream, for one activation's logs. A [`Window`] is open from an activation's first line to the
+//! mark, which it writes on every way out: when it is closed, and when it is dropped because the
+//! caller went away.
 //!
-//! Where activations overlap, each one's lines are held back and written together with the mark, so that they stand beside one another;
-//! only an activation that says more than [`GATHERED`] is written in parts of that size. Where they do not, lines are written as they
-//! come, those that the action writes at once together. Either way a line is written whole.
+//! Where activations overlap, each one's lines are held back and written together with the mark, so
+//! that they stand beside one another; only an activation that says more than [`GATHERED`] is
+//! written in parts of that size. Where they do not, lines are written as they come, those that the
+//! action writes at once together. Either way a line is written whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -57,7 +59,8 @@ impl Window {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says something about this activation on standard error, for whoever wrote the action. The words may be the action's own.
+    /// Says something about this activation on standard error, for whoever wrote the action. The
+    /// words may be the action's own.
     pub(super) fn note(&self, text: &str) {
         for line in answer::shortened(text).unwrap_or(text).lines() {
             self.line(Stream::Stderr, &disarm(line.as_bytes().to_vec()));
@@ -65,7 +68,8 @@ impl Window {
         self.flush();
     }
 
-    /// Writes what is held back and the marks; before the one on standard error `last`, a line of the host's. Only the first time.
+    /// Writes what is held back and the marks; before the one on standard error `last`, a line of
+    /// the host's. Only the first time.
     pub(super) fn close(&self, last: Option<&str>) {
         self.finish(last.unwrap_or_default(), true);
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 const FIRST: Duration = Duration::from_millis(100);
 const ATTEMPTS: u32 = 5;
 
-/// The waits between attempts at one request: twice as long each time, of random length within half, and none that would end after
-/// the deadline.
+/// The waits between attempts at one request: twice as long each time, of random length within
+/// half, and none that would end after the deadline.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     made: u32,
@@ -19,7 +19,8 @@ impl Backoff {
         Self { made: 1, deadline }
     }
 
-    /// Waits for the next attempt; false where there is no more: five were made, or the time is over before it.
+    /// Waits for the next attempt; false where there is no more: five were made, or the time is
+    /// over before it.
     pub(crate) async fn again(&mut self) -> bool {
         let Some(wait) = self.next(Instant::now()) else { return false };
         tokio::time::sleep(wait).await;

@@ -1,8 +1,9 @@
 //! Bodies of answers, read in a stream with a limit.
 //!
-//! A server decides how much it sends; the reader decides how much of it is held. Every body that is not handed on piece by piece is
-//! read here: the room for it grows as the bytes arrive and never beyond the limit, and reading stops at the first byte that is too
-//! many. Where an activation pays for the bytes, the room is reserved from its memory before it is allocated.
+//! A server decides how much it sends; the reader decides how much of it is held. Every body that
+//! is not handed on piece by piece is read here: the room for it grows as the bytes arrive and
+//! never beyond the limit, and reading stops at the first byte that is too many. Where an
+//! activation pays for the bytes, the room is reserved from its memory before it is allocated.
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes};
@@ -30,13 +31,17 @@ pub enum BodyError<E> {
 /// Reads a whole body of at most `limit` bytes.
 ///
 /// # Errors
-/// [`BodyError::TooLong`], as soon as the length is known or the first byte too many has come; [`BodyError::Broken`].
-pub async fn read_whole<B: Body<Data = Bytes>>(body: B, limit: usize) -> Result<Vec<u8>, BodyError<B::Error>> {
+/// [`BodyError::TooLong`], as soon as the length is known or the first byte too many has come;
+/// [`BodyError::Broken`].
+pub async fn read_whole<B: Body<Data = Bytes>>(
+    body: B,
+    limit: usize,
+) -> Result<Vec<u8>, BodyError<B::Error>> {
     read(body, limit, |_| Ok(())).await
 }
 
-/// Reads a whole body as [`read_whole`] does, and reserves its bytes from `memory` before they are allocated. An error names them as
-/// `what`.
+/// Reads a whole body as [`read_whole`] does, and reserves its bytes from `memory` before they are
+/// allocated. An error names them as `what`.
 ///
 /// # Errors
 /// As [`read_whole`]; [`BodyError::Refused`].
@@ -51,7 +56,8 @@ pub async fn read_reserved<B: Body<Data = Bytes>>(
     Ok((bytes, reservation))
 }
 
-/// Reads the beginning of a body, at most `limit` bytes, for the words of an error. The rest is not read.
+/// Reads the beginning of a body, at most `limit` bytes, for the words of an error. The rest is not
+/// read.
 pub async fn read_beginning<B: Body<Data = Bytes>>(body: B, limit: usize) -> Vec<u8> {
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
@@ -134,19 +140,31 @@ mod tests {
     async fn a_body_that_announces_too_much_is_not_read_at_all() {
         let announced = Full::new(Bytes::from_static(&[7; 101]));
         assert!(matches!(read_whole(announced, 100).await, Err(BodyError::TooLong(100))));
-        assert_eq!(read_whole(Full::new(Bytes::from_static(&[7; 100])), 100).await.unwrap(), [7; 100]);
+        assert_eq!(
+            read_whole(Full::new(Bytes::from_static(&[7; 100])), 100).await.unwrap(),
+            [7; 100]
+        );
     }
 
     #[tokio::test]
     async fn bytes_are_reserved_before_they_are_held() {
         let memory = MemoryBudget::process(100_000);
         let (body, read) = endless();
-        let Err(BodyError::Refused(error)) = read_reserved(body, 1 << 30, &memory, "a listing").await else { panic!() };
-        assert!(error.kind == ErrorKind::TooLarge && error.message.starts_with("a listing of"), "{error}");
+        let Err(BodyError::Refused(error)) =
+            read_reserved(body, 1 << 30, &memory, "a listing").await
+        else {
+            panic!()
+        };
+        assert!(
+            error.kind == ErrorKind::TooLarge && error.message.starts_with("a listing of"),
+            "{error}"
+        );
         assert!(read.load(Ordering::Relaxed) <= memory.limit() as usize + PIECE);
         assert_eq!((memory.used(), memory.peak() <= 100_000), (0, true));
-        let pieces = futures::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[7; 10])))]);
-        let (bytes, held) = read_reserved(StreamBody::new(pieces), 1000, &memory, "a listing").await.unwrap();
+        let pieces =
+            futures::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[7; 10])))]);
+        let (bytes, held) =
+            read_reserved(StreamBody::new(pieces), 1000, &memory, "a listing").await.unwrap();
         assert_eq!((bytes.len(), bytes.capacity(), held.bytes()), (10, 10, 10));
     }
 }

@@ -1,10 +1,12 @@
 //! The size of an answer's headers.
 //!
-//! hyper reads up to 400 KiB of them into one buffer, which every value that is kept would keep with it. What an answer may say in its
-//! headers is far less.
+//! hyper reads up to 400 KiB of them into one buffer, which every value that is kept would keep
+//! with it. What an answer may say in its headers is far less.
 
 use http::HeaderMap;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, WWW_AUTHENTICATE};
+use http::header::{
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, WWW_AUTHENTICATE,
+};
 
 /// Bytes of all names and values of one answer.
 const MAX_ALL: usize = 64 << 10;
@@ -66,9 +68,20 @@ mod tests {
     #[test]
     fn every_value_that_is_kept_has_a_limit_and_so_have_all_together() {
         for (name, limit) in limits() {
-            assert_eq!(check_headers(&HeaderMap::from_iter([(name.clone(), value(limit))])), Ok(()));
-            let error = check_headers(&HeaderMap::from_iter([(name.clone(), value(limit + 1))])).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("the header {name} of its answer has {} bytes", limit + 1)), "{error}");
+            assert_eq!(
+                check_headers(&HeaderMap::from_iter([(name.clone(), value(limit))])),
+                Ok(())
+            );
+            let error = check_headers(&HeaderMap::from_iter([(name.clone(), value(limit + 1))]))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.starts_with(&format!(
+                    "the header {name} of its answer has {} bytes",
+                    limit + 1
+                )),
+                "{error}"
+            );
         }
         let mut headers = HeaderMap::new();
         for _ in 0..8 {

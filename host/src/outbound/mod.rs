@@ -1,10 +1,12 @@
 //! HTTP clients of the host: for S3, for MLflow, and for the URLs that actions read.
 //!
-//! None of them takes a proxy from the environment, follows a redirect, keeps cookies or sends a credential of its own. A [`Reach`] says
-//! which addresses a client may connect to; it is checked on the addresses that are really connected to, so that a name cannot mean
-//! one thing when it is checked and another when it is used.
+//! None of them takes a proxy from the environment, follows a redirect, keeps cookies or sends a
+//! credential of its own. A [`Reach`] says which addresses a client may connect to; it is checked
+//! on the addresses that are really connected to, so that a name cannot mean one thing when it is
+//! checked and another when it is used.
 //!
-//! What this room does not do: it knows no protocol above HTTP, and it does not decide who may be asked.
+//! What this room does not do: it knows no protocol above HTTP, and it does not decide who may be
+//! asked.
 
 mod backoff;
 mod body;
@@ -39,12 +41,14 @@ const IDLE: Duration = Duration::from_secs(30);
 pub enum Reach {
     /// All of them: for servers that the operator named.
     Anywhere,
-    /// Only those that are global unicast, as `address` has it: for servers that somebody else named.
+    /// Only those that are global unicast, as `address` has it: for servers that somebody else
+    /// named.
     GlobalOnly,
 }
 
 impl Reach {
-    /// Refuses a URL whose host is an address that may not be connected to. Host names are checked when they are resolved.
+    /// Refuses a URL whose host is an address that may not be connected to. Host names are checked
+    /// when they are resolved.
     ///
     /// # Errors
     /// `denied`, naming the address; `invalid`: no host.
@@ -64,19 +68,21 @@ impl Reach {
 
 fn not_allowed(host: &str) -> Error {
     Error::denied(format!(
-        "{host} is not a public address, and only those may be connected to: the operator's policy can allow others (private-addresses)"
+        "{host} is not a public address, and only those may be connected to: the operator's policy \
+            can allow others (private-addresses)"
     ))
 }
 
-/// A client that connects to what `reach` allows. With `ca`, a file of PEM certificates, servers must be certified by one of these;
-/// without, by one that this machine trusts.
+/// A client that connects to what `reach` allows. With `ca`, a file of PEM certificates, servers
+/// must be certified by one of these; without, by one that this machine trusts.
 ///
 /// # Errors
 /// `invalid`, for the operator: the file cannot be read or holds no certificate.
 pub(crate) fn client(reach: Reach, ca: Option<&Path>) -> Result<reqwest::Client> {
     match ca {
         Some(file) => made(builder(reach).tls_certs_only(certificates(file)?)),
-        // A machine that trusts nobody (an image made from nothing) can still talk to servers without TLS.
+        // A machine that trusts nobody (an image made from nothing) can still talk to servers
+        // without TLS.
         None => builder(reach).build().or_else(|error| {
             tracing::debug!(%error, "this machine has no CA certificates");
             without_tls(reach)
@@ -84,7 +90,8 @@ pub(crate) fn client(reach: Reach, ca: Option<&Path>) -> Result<reqwest::Client>
     }
 }
 
-/// As [`client`], for one server: where it does without TLS, what this machine trusts is not even read, which takes a while.
+/// As [`client`], for one server: where it does without TLS, what this machine trusts is not even
+/// read, which takes a while.
 ///
 /// # Errors
 /// As [`client`].
@@ -113,14 +120,21 @@ fn builder(reach: Reach) -> reqwest::ClientBuilder {
 }
 
 fn made(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
-    builder.build().map_err(|error| Error::internal(format!("no HTTP client can be made: {}", root_cause(&error))))
+    builder.build().map_err(|error| {
+        Error::internal(format!("no HTTP client can be made: {}", root_cause(&error)))
+    })
 }
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>> {
-    let wrong = |why: String| Error::invalid(format!("the CA certificates in {}: {why}", file.display()));
+    let wrong =
+        |why: String| Error::invalid(format!("the CA certificates in {}: {why}", file.display()));
     let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let found = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(root_cause(&error)))?;
-    if found.is_empty() { Err(wrong("there is none: PEM is expected".to_owned())) } else { Ok(found) }
+    if found.is_empty() {
+        Err(wrong("there is none: PEM is expected".to_owned()))
+    } else {
+        Ok(found)
+    }
 }
 
 /// Why a request got no answer, in our words: which of ours it was, or the innermost reason.
@@ -151,7 +165,9 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// The first error of a kind in a chain of sources.
-pub(crate) fn source_of<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+pub(crate) fn source_of<'a, E: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

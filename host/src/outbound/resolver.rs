@@ -32,7 +32,8 @@ impl Lookup for SystemResolver {
 #[error("{0} is not at a public address")]
 pub(super) struct NotAllowed(pub(super) String);
 
-/// Leaves out of every answer what is not global unicast. What remains is what the client connects to: nobody asks again.
+/// Leaves out of every answer what is not global unicast. What remains is what the client connects
+/// to: nobody asks again.
 pub(super) struct GlobalResolver<L>(Arc<L>);
 
 impl<L: Lookup> GlobalResolver<L> {
@@ -46,7 +47,8 @@ impl<L: Lookup> Resolve for GlobalResolver<L> {
         let lookup = Arc::clone(&self.0);
         Box::pin(async move {
             let found = lookup.addresses(name.as_str()).await?;
-            let global: Vec<_> = found.into_iter().filter(|address| is_global(address.ip())).collect();
+            let global: Vec<_> =
+                found.into_iter().filter(|address| is_global(address.ip())).collect();
             if global.is_empty() {
                 return Err(NotAllowed(name.as_str().to_owned()).into());
             }

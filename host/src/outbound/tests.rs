@@ -42,14 +42,18 @@ fn an_address_in_a_url_is_checked_however_it_is_written() {
 struct Says(&'static [&'static str]);
 
 impl Lookup for Says {
-    fn addresses(&self, _: &str) -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> {
+    fn addresses(
+        &self,
+        _: &str,
+    ) -> std::pin::Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> {
         let found = self.0.iter().map(|text| SocketAddr::new(address(text), 0)).collect();
         Box::pin(async move { Ok(found) })
     }
 }
 
 async fn connected_to(answer: &'static [&'static str]) -> Result<Vec<String>, String> {
-    let resolved = GlobalResolver::new(Says(answer)).resolve(Name::from_str("name.example").unwrap()).await;
+    let resolved =
+        GlobalResolver::new(Says(answer)).resolve(Name::from_str("name.example").unwrap()).await;
     match resolved {
         Ok(addresses) => Ok(addresses.map(|address| address.ip().to_string()).collect()),
         Err(error) => Err(error.downcast_ref::<NotAllowed>().unwrap().to_string()),
@@ -58,10 +62,23 @@ async fn connected_to(answer: &'static [&'static str]) -> Result<Vec<String>, St
 
 #[tokio::test]
 async fn of_an_answer_that_mixes_public_and_private_only_the_public_is_connected_to() {
-    let mixed = connected_to(&["127.0.0.1", "8.8.8.8", "::1", "10.0.0.1", "2606:4700::1111", "::ffff:10.0.0.1"]).await;
+    let mixed = connected_to(&[
+        "127.0.0.1",
+        "8.8.8.8",
+        "::1",
+        "10.0.0.1",
+        "2606:4700::1111",
+        "::ffff:10.0.0.1",
+    ])
+    .await;
     assert_eq!(mixed.unwrap(), ["8.8.8.8", "2606:4700::1111"]);
-    for private in [&["127.0.0.1"] as &[&str], &["10.0.0.1", "fd00::1"], &["64:ff9b::7f00:1"], &[]] {
-        assert_eq!(connected_to(private).await.unwrap_err(), "name.example is not at a public address");
+    for private in [&["127.0.0.1"] as &[&str], &["10.0.0.1", "fd00::1"], &["64:ff9b::7f00:1"], &[]]
+    {
+        assert_eq!(
+            connected_to(private).await.unwrap_err(),
+            "name.example is not at a public \
+            address"
+        );
     }
 }
 
@@ -81,6 +98,10 @@ fn a_file_that_holds_no_certificate_is_named() {
     for content in ["", "not PEM"] {
         std::fs::write(&file, content).unwrap();
         let error = client(Reach::Anywhere, Some(file.path())).unwrap_err();
-        assert!(error.kind == ErrorKind::Invalid && error.message.contains(&*file.path().to_string_lossy()), "{error}");
+        assert!(
+            error.kind == ErrorKind::Invalid
+                && error.message.contains(&*file.path().to_string_lossy()),
+            "{error}"
+        );
     }
 }

@@ -20,7 +20,8 @@ const MAX_SECTION: u64 = limits::ASK as u64 + 64;
 /// Characters of an error that shows the line it is in.
 pub(super) const LONGEST_TOLD: usize = 1024;
 
-/// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants it, but for `api-key`.
+/// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants
+/// it, but for `api-key`.
 ///
 /// ```toml
 /// models = ["detector"]
@@ -79,14 +80,18 @@ impl Ask {
     /// It is longer than [`limits::ASK`], is not TOML, or names something that is not known.
     pub fn parse(text: &str) -> Result<Self, AskError> {
         if text.len() > limits::ASK {
-            return Err(AskError(format!("it has {} bytes, more than the {} it can have", text.len(), limits::ASK)));
+            return Err(AskError(format!(
+                "it has {} bytes, more than the {} it can have",
+                text.len(),
+                limits::ASK
+            )));
         }
         // The error shows the line that it is in.
         toml::from_str(text).map_err(|error| AskError(bounded(error, LONGEST_TOLD)))
     }
 
-    /// What `component` asks for: its last section of this kind; everything, where it has none. Other sections are skipped by their
-    /// lengths.
+    /// What `component` asks for: its last section of this kind; everything, where it has none.
+    /// Other sections are skipped by their lengths.
     ///
     /// # Errors
     /// The section is damaged.
@@ -99,14 +104,22 @@ impl Ask {
     /// # Errors
     /// As [`Ask::of`].
     pub fn of_file(mut component: impl Read + Seek) -> Result<Self, AskError> {
-        let damaged = |error: &dyn std::fmt::Display| AskError(format!("the component's section {SECTION} is damaged: {error}"));
+        let damaged = |error: &dyn std::fmt::Display| {
+            AskError(format!(
+                "the component's section \
+            {SECTION} is damaged: {error}"
+            ))
+        };
         let mut ask = Self::default();
         component.seek(SeekFrom::Start(HEADER)).map_err(|error| damaged(&error))?;
         let mut sections = 0;
         while let Some((id, length)) = section(&mut component).map_err(|error| damaged(&error))? {
             sections += 1;
             if sections > limits::SECTIONS {
-                return Err(AskError(format!("the component has more than {} sections", limits::SECTIONS)));
+                return Err(AskError(format!(
+                    "the component has more than {} sections",
+                    limits::SECTIONS
+                )));
             }
             let mut data = Vec::new();
             if id == CUSTOM {
@@ -115,12 +128,18 @@ impl Ask {
             }
             let rest = i64::try_from(length - data.len() as u64).unwrap_or(i64::MAX);
             component.seek_relative(rest).map_err(|error| damaged(&error))?;
-            let section = wasmparser::CustomSectionReader::new(wasmparser::BinaryReader::new(&data, 0));
-            let Some(section) = section.ok().filter(|section| id == CUSTOM && section.name() == SECTION) else { continue };
+            let section =
+                wasmparser::CustomSectionReader::new(wasmparser::BinaryReader::new(&data, 0));
+            let Some(section) =
+                section.ok().filter(|section| id == CUSTOM && section.name() == SECTION)
+            else {
+                continue;
+            };
             if rest > 0 {
                 return Err(damaged(&"it is too large"));
             }
-            ask = Self::parse(std::str::from_utf8(section.data()).map_err(|error| damaged(&error))?)?;
+            ask =
+                Self::parse(std::str::from_utf8(section.data()).map_err(|error| damaged(&error))?)?;
         }
         Ok(ask)
     }

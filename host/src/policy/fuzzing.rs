@@ -6,13 +6,20 @@ use crate::fuzzing::{checked, text};
 /// What a component may begin with: the header of the component model's binary format.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// A `keynet.toml`. It asks for the same once it is in a component, and is never granted more than the policy grants.
+/// A `keynet.toml`. It asks for the same once it is in a component, and is never granted more than
+/// the policy grants.
 pub fn ask(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Some(ask) = checked(Ask::parse(text)) else { return };
     let component = Ask::put_into(text, EMPTY.to_vec());
-    assert!(component.is_ok_and(|component| Ask::of(&component).ok().as_ref() == Some(&ask)), "{ask:?}");
-    let nothing: Result<Policy, _> = toml::from_str("models = []\n[storage]\nread = []\nwrite = []\n[http]\nhosts = []");
+    assert!(
+        component.is_ok_and(|component| Ask::of(&component).ok().as_ref() == Some(&ask)),
+        "{ask:?}"
+    );
+    let nothing: Result<Policy, _> = toml::from_str(
+        "models = []\n[storage]\nread = []\nwrite = \
+        []\n[http]\nhosts = []",
+    );
     let Ok(policy) = nothing else { return };
     let grants = policy.grants(&ask);
     for granted in [&grants.models, &grants.read, &grants.write, &grants.hosts] {
@@ -43,10 +50,15 @@ fn check(granted: &Granted, name: &str) {
     let patterns = serde_json::to_value(granted).unwrap_or_default();
     let matches = |list: &serde_json::Value| {
         list.as_array().is_none_or(|list| {
-            list.iter().filter_map(serde_json::Value::as_str).any(|pattern| match pattern.strip_suffix('*') {
-                Some("" | "s" | "s3" | "s3:" | "s3:/") => !name.starts_with("s3://") && name.starts_with(pattern.trim_end_matches('*')),
-                Some(start) => name.starts_with(start),
-                None => name == pattern,
+            list.iter().filter_map(serde_json::Value::as_str).any(|pattern| {
+                match pattern.strip_suffix('*') {
+                    Some("" | "s" | "s3" | "s3:" | "s3:/") => {
+                        !name.starts_with("s3://")
+                            && name.starts_with(pattern.trim_end_matches('*'))
+                    }
+                    Some(start) => name.starts_with(start),
+                    None => name == pattern,
+                }
             })
         })
     };

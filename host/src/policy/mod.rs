@@ -1,8 +1,9 @@
 //! Which models, objects and hosts, and how much of what, an action may use.
 //!
-//! The operator *grants*, in the file that `KEYNET_POLICY` names; an action *asks*, in the `keynet.toml` that its build put into the
-//! component. What an action may do is what it asks for and the policy grants. An action that asks for nothing in particular gets what
-//! the policy grants; nothing inside a component can grant.
+//! The operator *grants*, in the file that `KEYNET_POLICY` names; an action *asks*, in the
+//! `keynet.toml` that its build put into the component. What an action may do is what it asks for
+//! and the policy grants. An action that asks for nothing in particular gets what the policy
+//! grants; nothing inside a component can grant.
 
 mod ask;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -97,7 +98,8 @@ pub struct Limits {
 }
 
 impl Default for Policy {
-    /// What a policy file leaves out: the models and objects the host is configured with, no private addresses.
+    /// What a policy file leaves out: the models and objects the host is configured with, no
+    /// private addresses.
     fn default() -> Self {
         Self {
             models: Patterns::any(),
@@ -123,7 +125,13 @@ impl Default for HttpGrant {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: 256 << 20, time: Duration::from_secs(60), logs: 10 << 20, handles: 4096, call_bytes: 64 << 20 }
+        Self {
+            memory: 256 << 20,
+            time: Duration::from_secs(60),
+            logs: 10 << 20,
+            handles: 4096,
+            call_bytes: 64 << 20,
+        }
     }
 }
 
@@ -153,18 +161,25 @@ impl Policy {
 
     /// For a developer's own machine: as the default, and everything that is local.
     pub fn local() -> Self {
-        Self { http: HttpGrant { private_addresses: true, ..HttpGrant::default() }, ..Self::default() }
+        Self {
+            http: HttpGrant { private_addresses: true, ..HttpGrant::default() },
+            ..Self::default()
+        }
     }
 
-    /// For what was published, on a developer's own machine: as in a container, where nothing at a private address is reached, within the
-    /// default limits.
+    /// For what was published, on a developer's own machine: as in a container, where nothing at a
+    /// private address is reached, within the default limits.
     pub fn published() -> Self {
         Self::default()
     }
 
-    /// For a container: as the default, and the longest time that the platform allows, since each request brings its own deadline.
+    /// For a container: as the default, and the longest time that the platform allows, since each
+    /// request brings its own deadline.
     pub fn container() -> Self {
-        Self { limits: Limits { time: Duration::from_secs(300), ..Limits::default() }, ..Self::default() }
+        Self {
+            limits: Limits { time: Duration::from_secs(300), ..Limits::default() },
+            ..Self::default()
+        }
     }
 
     /// With the limits that the host's environment sets.
@@ -224,7 +239,8 @@ impl Granted {
     /// Whether `name` may be used.
     ///
     /// # Errors
-    /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy does not grant.
+    /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy
+    /// does not grant.
     pub fn check(&self, what: &str, name: &str) -> crate::error::Result<()> {
         if !self.granted.matches(name) {
             return Err(self.not_granted(what, name));
@@ -240,12 +256,16 @@ impl Granted {
         self.granted.matches(name) && self.asked.as_ref().is_none_or(|asked| asked.matches(name))
     }
 
-    /// Returns the names that begin with `prefix` and may be used: at least one pattern, in the order of the names, none of which covers
-    /// another.
+    /// Returns the names that begin with `prefix` and may be used: at least one pattern, in the
+    /// order of the names, none of which covers another.
     ///
     /// # Errors
     /// `denied`, as [`Granted::check`]: there is no such name.
-    pub(crate) fn beginning_with(&self, what: &str, prefix: &str) -> crate::error::Result<Patterns> {
+    pub(crate) fn beginning_with(
+        &self,
+        what: &str,
+        prefix: &str,
+    ) -> crate::error::Result<Patterns> {
         let granted = self.granted.intersection(&Patterns::beginning_with(prefix));
         if granted.iter().next().is_none() {
             return Err(self.not_granted(what, prefix));
@@ -264,12 +284,18 @@ impl Granted {
             false => "",
         };
         let granted = &self.granted;
-        crate::Error::denied(format!("{what} {name:?} is not granted by this deployment's policy; it grants {granted}{elsewhere}"))
+        crate::Error::denied(format!(
+            "{what} {name:?} is not granted by this deployment's policy; \
+            it grants {granted}{elsewhere}"
+        ))
     }
 }
 
 fn not_asked(what: &str, name: &str, asked: &Patterns) -> crate::Error {
-    crate::Error::denied(format!("{what} {name:?} is not among what the action asks for in its keynet.toml ({asked}); add it there"))
+    crate::Error::denied(format!(
+        "{what} {name:?} is not among what the action asks for in its \
+        keynet.toml ({asked}); add it there"
+    ))
 }
 
 impl std::fmt::Display for Granted {
@@ -330,7 +356,8 @@ mod tests {
 
     #[test]
     fn an_action_gets_what_it_asks_for_and_the_policy_grants() {
-        let policy = Policy { models: ["detector", "team-*"].into_iter().collect(), ..Policy::default() };
+        let policy =
+            Policy { models: ["detector", "team-*"].into_iter().collect(), ..Policy::default() };
         let ask: Ask = toml::from_str("models = ['detector', 'secret']").unwrap();
         let grants = policy.grants(&ask);
         assert!(grants.models.check("model", "detector").is_ok());
@@ -344,10 +371,14 @@ mod tests {
 
     #[test]
     fn a_listing_has_what_is_granted_and_asked_for() {
-        let grant = StorageGrant { read: ["report", "results/*", "s3://shared/out/*"].into_iter().collect(), ..StorageGrant::default() };
+        let grant = StorageGrant {
+            read: ["report", "results/*", "s3://shared/out/*"].into_iter().collect(),
+            ..StorageGrant::default()
+        };
         let policy = Policy { storage: grant, ..Policy::default() };
         let below = |ask: &str, prefix: &str| {
-            let listed = policy.grants(&toml::from_str(ask).unwrap()).read.beginning_with("listing", prefix);
+            let listed =
+                policy.grants(&toml::from_str(ask).unwrap()).read.beginning_with("listing", prefix);
             listed.map(|patterns| patterns.iter().map(str::to_owned).collect::<Vec<_>>())
         };
         for (prefix, listed) in [

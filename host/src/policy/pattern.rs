@@ -9,13 +9,14 @@ use crate::quote::shown;
 /// How objects of a bucket that is not the default one are named.
 pub(super) const ELSEWHERE: &str = "s3://";
 
-/// Names, each exact or ending in `*` for any rest; `*` alone is any name. No star stands for another bucket: `s3://…` is matched only
-/// by what begins so itself.
+/// Names, each exact or ending in `*` for any rest; `*` alone is any name. No star stands for
+/// another bucket: `s3://…` is matched only by what begins so itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Patterns(Vec<String>);
 
-/// The most names in a list. An action's list is compared with the policy's, name by name, at each listing.
+/// The most names in a list. An action's list is compared with the policy's, name by name, at each
+/// listing.
 const MAX_PATTERNS: usize = 1000;
 
 impl Patterns {
@@ -29,14 +30,23 @@ impl Patterns {
         self.0.iter().any(|pattern| pattern == "*")
     }
 
-    /// The names that match these patterns and `others`, as patterns in the order of their names, none of which covers another.
+    /// The names that match these patterns and `others`, as patterns in the order of their names,
+    /// none of which covers another.
     pub(super) fn intersection(&self, others: &Self) -> Self {
-        let mut both: Vec<String> = self.0.iter().flat_map(|one| others.0.iter().filter_map(|other| common(one, other))).collect();
+        let mut both: Vec<String> = self
+            .0
+            .iter()
+            .flat_map(|one| others.0.iter().filter_map(|other| common(one, other)))
+            .collect();
         // A pattern comes before those that it covers.
-        both.sort_by(|one, other| stem(one).cmp(stem(other)).then(other.ends_with('*').cmp(&one.ends_with('*'))));
+        both.sort_by(|one, other| {
+            stem(one).cmp(stem(other)).then(other.ends_with('*').cmp(&one.ends_with('*')))
+        });
         let mut disjoint: Vec<String> = Vec::with_capacity(both.len());
         for pattern in both {
-            let covered = disjoint.last().is_some_and(|last| common(last, &pattern).as_ref() == Some(&pattern));
+            let covered = disjoint
+                .last()
+                .is_some_and(|last| common(last, &pattern).as_ref() == Some(&pattern));
             if !covered {
                 disjoint.push(pattern);
             }
@@ -57,10 +67,12 @@ impl Patterns {
     /// Whether `name` is one of them.
     pub fn matches(&self, name: &str) -> bool {
         let elsewhere = name.starts_with(ELSEWHERE);
-        self.0.iter().filter(|pattern| !elsewhere || pattern.starts_with(ELSEWHERE)).any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
-            None => pattern == name,
-        })
+        self.0.iter().filter(|pattern| !elsewhere || pattern.starts_with(ELSEWHERE)).any(
+            |pattern| match pattern.strip_suffix('*') {
+                Some(start) => name.starts_with(start),
+                None => pattern == name,
+            },
+        )
     }
 }
 
@@ -71,14 +83,22 @@ fn stem(pattern: &str) -> &str {
 
 /// The pattern of the names that match both patterns; none if no name does.
 fn common(one: &str, other: &str) -> Option<String> {
-    let (shorter, longer) = if stem(one).len() <= stem(other).len() { (one, other) } else { (other, one) };
+    let (shorter, longer) =
+        if stem(one).len() <= stem(other).len() { (one, other) } else { (other, one) };
     let within = match shorter.strip_suffix('*') {
         // No star stands for another bucket.
-        Some(start) => longer.starts_with(start) && longer.starts_with(ELSEWHERE) <= start.starts_with(ELSEWHERE),
+        Some(start) => {
+            longer.starts_with(start)
+                && longer.starts_with(ELSEWHERE) <= start.starts_with(ELSEWHERE)
+        }
         None => shorter == stem(longer),
     };
     // Of two that are equally long the one without a star matches less.
-    let narrower = if stem(shorter).len() == stem(longer).len() && !shorter.ends_with('*') { shorter } else { longer };
+    let narrower = if stem(shorter).len() == stem(longer).len() && !shorter.ends_with('*') {
+        shorter
+    } else {
+        longer
+    };
     within.then(|| narrower.to_owned())
 }
 
@@ -88,7 +108,10 @@ impl TryFrom<Vec<String>> for Patterns {
     fn try_from(names: Vec<String>) -> Result<Self, String> {
         match names.len() {
             0..=MAX_PATTERNS => Ok(Self(names)),
-            given => Err(format!("a list has {given} names, more than {MAX_PATTERNS}: let names that begin alike share one with a star")),
+            given => Err(format!(
+                "a list has {given} names, more than {MAX_PATTERNS}: let names \
+                that begin alike share one with a star"
+            )),
         }
     }
 }
@@ -118,7 +141,11 @@ mod tests {
         assert!(patterns.matches("exact") && patterns.matches("results/a/b"));
         assert!(!patterns.matches("exactly") && !patterns.matches("other/results/a"));
         let buckets: Patterns = ["s*", "s3://shared/out/*"].into_iter().collect();
-        assert!(buckets.matches("s3://shared/out/a") && !buckets.matches("s3://shared/in/a") && !buckets.matches("s3://other/a"));
+        assert!(
+            buckets.matches("s3://shared/out/a")
+                && !buckets.matches("s3://shared/in/a")
+                && !buckets.matches("s3://other/a")
+        );
         assert!(!Patterns::any().matches("s3://other/a"));
         assert!(Patterns::any().matches("") && Patterns::any().is_any());
         assert_eq!(Patterns(vec![]).to_string(), "none");

@@ -1,4 +1,5 @@
-//! `NAME=value`, `name: value`, `"name": "value"`: values that look like a secret, assigned to a name that secrets have.
+//! `NAME=value`, `name: value`, `"name": "value"`: values that look like a secret, assigned to a
+//! name that secrets have.
 
 use std::ops::Range;
 
@@ -33,20 +34,26 @@ struct Value {
     credential: bool,
 }
 
-/// Returns the secret that is assigned by the `=` or `:` at `at`, to a name that begins at or after `floor`.
+/// Returns the secret that is assigned by the `=` or `:` at `at`, to a name that begins at or after
+/// `floor`.
 pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit> {
     if at == floor || !names::may_end(*line.get(at - 1)?) {
         return None;
     }
     let separator = *line.get(at)?;
     let following = line.get(at + 1..)?;
-    let beside_colon = following.first() == Some(&b':') || (at > floor && line.get(at - 1) == Some(&b':'));
+    let beside_colon =
+        following.first() == Some(&b':') || (at > floor && line.get(at - 1) == Some(&b':'));
     if separator == b':' && (beside_colon || following.starts_with(b"//")) {
         return None;
     }
     let name = Name::before(line.get(floor.max(at.saturating_sub(MAX_NAME))..at)?)?;
     // A reference with a tag, `team/upload-token:1.0`, or a path with a line.
-    if separator == b':' && name.in_path && !name.quoted && !following.first().is_some_and(u8::is_ascii_whitespace) {
+    if separator == b':'
+        && name.in_path
+        && !name.quoted
+        && !following.first().is_some_and(u8::is_ascii_whitespace)
+    {
         return None;
     }
     let named = named(name.text)?;
@@ -82,7 +89,11 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit
 fn too_short_to_tell(text: &[u8]) -> Option<usize> {
     let text = Some(text).filter(|text| text.len() <= LOOKED_AT)?;
     let spaces = leading(text);
-    let quotes = text.get(spaces..)?.iter().take_while(|byte| matches!(byte, b'\\' | b'"' | b'\'' | b'`')).count();
+    let quotes = text
+        .get(spaces..)?
+        .iter()
+        .take_while(|byte| matches!(byte, b'\\' | b'"' | b'\'' | b'`'))
+        .count();
     let value = text.get(spaces + quotes..)?;
     (value.len() < SHORTEST && scan::value_length(value) == value.len()).then_some(spaces + quotes)
 }
@@ -94,12 +105,20 @@ fn decide(text: &[u8], value: &Value, name: &Name<'_>, named: Named, separator: 
         return is_credential(secret);
     }
     // `"authorization": "Bearer …"`
-    let scheme = secret.iter().position(|byte| *byte == b' ').filter(|_| value.quoted).and_then(|end| secret.split_at_checked(end));
+    let scheme = secret
+        .iter()
+        .position(|byte| *byte == b' ')
+        .filter(|_| value.quoted)
+        .and_then(|end| secret.split_at_checked(end));
     if let Some((_, credential)) = scheme.filter(|(scheme, _)| is_scheme(scheme)) {
         return is_credential(credential.trim_ascii_start());
     }
-    // Between no quotation marks JSON has numbers: none of a program's making, and none that could be written as a text in a text.
-    if name.quoted && !value.quoted && (named.kind != Kind::Password || name.escaped || !secret.iter().all(u8::is_ascii_digit)) {
+    // Between no quotation marks JSON has numbers: none of a program's making, and none that could
+    // be written as a text in a text.
+    if name.quoted
+        && !value.quoted
+        && (named.kind != Kind::Password || name.escaped || !secret.iter().all(u8::is_ascii_digit))
+    {
         return false;
     }
     let spaced = text.first().is_some_and(u8::is_ascii_whitespace);
@@ -107,13 +126,17 @@ fn decide(text: &[u8], value: &Value, name: &Name<'_>, named: Named, separator: 
     is_secret(secret, named.kind, in_sentence)
 }
 
-/// Whether a value is, or ends in, the name of a secret that follows: `PASSWORD= TOKEN='abc'`, `password: token = abc`, `'x token='abc'`.
-/// The first has no value then, or one without an end; the second is found by its own separator, as long as its name is not hidden.
+/// Whether a value is, or ends in, the name of a secret that follows: `PASSWORD= TOKEN='abc'`,
+/// `password: token = abc`, `'x token='abc'`. The first has no value then, or one without an end;
+/// the second is found by its own separator, as long as its name is not hidden.
 fn names_another(text: &[u8], value: &Range<usize>) -> bool {
     const NEAR: usize = 64;
     let separates = |byte: &u8| matches!(byte, b'=' | b':');
-    let beside = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b'\\') || byte.is_ascii_whitespace();
-    let (Some(value), Some(after)) = (text.get(value.clone()), text.get(value.end..)) else { return false };
+    let beside =
+        |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b'\\') || byte.is_ascii_whitespace();
+    let (Some(value), Some(after)) = (text.get(value.clone()), text.get(value.end..)) else {
+        return false;
+    };
     let mut value = trim_end(value, beside);
     if let Some(opened) = value.strip_suffix(b"(") {
         // `token: Some("…`
@@ -121,12 +144,21 @@ fn names_another(text: &[u8], value: &Range<usize>) -> bool {
     }
     let before = trim_end(value, separates);
     let following = after.iter().take(NEAR).find(|byte| !beside(byte));
-    let assigned = if before.len() < value.len() { following.is_some() } else { following.is_some_and(separates) };
+    let assigned = if before.len() < value.len() {
+        following.is_some()
+    } else {
+        following.is_some_and(separates)
+    };
     if !assigned {
         return false;
     }
     let word = trim_end(before, beside);
-    let letters = word.iter().rev().take(MAX_NAME).take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.')).count();
+    let letters = word
+        .iter()
+        .rev()
+        .take(MAX_NAME)
+        .take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.'))
+        .count();
     word.get(word.len() - letters..).is_some_and(|name| named(name).is_some())
 }
 
@@ -142,7 +174,8 @@ fn leading(text: &[u8]) -> usize {
     loop {
         rest = rest.trim_ascii_start();
         let colour = rest.strip_prefix(b"\x1b[").and_then(|rest| {
-            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+            let digits =
+                rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
             rest.get(digits..)?.strip_prefix(b"m")
         });
         match colour {
@@ -164,7 +197,11 @@ fn value(text: &[u8], in_json: bool, most: usize) -> Option<Value> {
         let following = unquoted(within(text, next, most)?, in_json);
         if following > 0 {
             let place = next..next + following;
-            return (following >= SHORTEST).then_some(Value { place, quoted: false, credential: true });
+            return (following >= SHORTEST).then_some(Value {
+                place,
+                quoted: false,
+                credential: true,
+            });
         }
     }
     let rest = within(text, start, most)?;
@@ -201,12 +238,16 @@ fn unquoted(text: &[u8], in_json: bool) -> usize {
 /// Whether `text` begins with the name of another parameter of a query, and `=`.
 fn names_a_parameter(text: &[u8]) -> bool {
     const LONGEST: usize = 64;
-    let length = text.iter().take(LONGEST).take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.')).count();
+    let length = text
+        .iter()
+        .take(LONGEST)
+        .take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.'))
+        .count();
     length > 0 && text.get(length) == Some(&b'=')
 }
 
-/// Inside the quotation marks that open after `before` bytes, which are nothing, `\`, `b` or `Some(`, up to those that close: behind as
-/// many backslashes as those that open.
+/// Inside the quotation marks that open after `before` bytes, which are nothing, `\`, `b` or
+/// `Some(`, up to those that close: behind as many backslashes as those that open.
 fn quoted(text: &[u8], before: usize) -> Option<Range<usize>> {
     let opener = text.get(..before)?;
     if !(opener.ends_with(b"(") || opener.iter().all(|byte| b"bBrRuUfF".contains(byte))) {

@@ -25,8 +25,9 @@ fn contains(text: &[u8], part: &str) -> bool {
     text.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-/// A byte for the form of a secret, one for its place, and the text around it. The secret is hidden whatever stands around it, whole
-/// or where a long line was cut; lines stay lines, and text stays text.
+/// A byte for the form of a secret, one for its place, and the text around it. The secret is hidden
+/// whatever stands around it, whole or where a long line was cut; lines stay lines, and text stays
+/// text.
 pub fn redaction(data: &[u8]) {
     let redacted = redact_bytes(data);
     let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
@@ -40,21 +41,32 @@ pub fn redaction(data: &[u8]) {
         return;
     }
     let (left, right) = around.split_at(around.len() * usize::from(*place) / 255);
-    let planted = [left, b" ", before.as_bytes(), SECRET.as_bytes(), after.as_bytes(), b" ", right].concat();
+    let planted =
+        [left, b" ", before.as_bytes(), SECRET.as_bytes(), after.as_bytes(), b" ", right].concat();
     let redacted = redact_bytes(&planted);
     assert!(!contains(&redacted, SECRET), "{}", String::from_utf8_lossy(&redacted));
     let mut redactor = Redactor::default();
     for line in planted.split(|byte| *byte == b'\n') {
-        // A line that has come only in part is cut at a good place, if it has one: a word of 64 KiB is parted where its beginning ends.
+        // A line that has come only in part is cut at a good place, if it has one: a word of 64 KiB
+        // is parted where its beginning ends.
         let so_far = line.get(..line.len() * usize::from(*form) / 255).unwrap_or(line);
-        let good = Some(so_far).filter(|so_far| !so_far.is_empty()).map(cut).filter(|at| *at < so_far.len());
+        let good = Some(so_far)
+            .filter(|so_far| !so_far.is_empty())
+            .map(cut)
+            .filter(|at| *at < so_far.len());
         let (first, second) = line.split_at(good.unwrap_or(0));
         let redacted = [redactor.piece(first, false), redactor.piece(second, true)].concat();
-        assert!(!contains(&redacted, SECRET), "{} | {}", String::from_utf8_lossy(first), String::from_utf8_lossy(second));
+        assert!(
+            !contains(&redacted, SECRET),
+            "{} | {}",
+            String::from_utf8_lossy(first),
+            String::from_utf8_lossy(second)
+        );
     }
 }
 
-/// A text again and again, up to 128 KiB: work that grows with the square of a line's length would take minutes.
+/// A text again and again, up to 128 KiB: work that grows with the square of a line's length would
+/// take minutes.
 pub fn redaction_work(data: &[u8]) {
     const LENGTH: usize = 128 << 10;
     let unit = data.get(..64).unwrap_or(data);

@@ -28,8 +28,8 @@ pub(super) struct Known {
     masks: Vec<String>,
 }
 
-/// Hides `secret` from now on wherever it appears, as it is and encoded (JSON, percent, base64), as `***LABEL_…***`. A text of fewer
-/// than four bytes is not hidden: it is part of too many others.
+/// Hides `secret` from now on wherever it appears, as it is and encoded (JSON, percent, base64), as
+/// `***LABEL_…***`. A text of fewer than four bytes is not hidden: it is part of too many others.
 pub fn remember(secret: &str, label: &'static str) {
     let mut held = HELD.write().unwrap_or_else(PoisonError::into_inner);
     let secrets = held.as_ref().map(|known| known.secrets.clone()).unwrap_or_default();
@@ -43,8 +43,14 @@ pub(super) fn held() -> Option<Arc<Known>> {
     HELD.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-fn with(mut secrets: Vec<(String, &'static str)>, secret: &str, label: &'static str) -> Option<Vec<(String, &'static str)>> {
-    let new = secret.len() >= SHORTEST && secrets.len() < MOST && !secrets.iter().any(|(other, _)| other == secret);
+fn with(
+    mut secrets: Vec<(String, &'static str)>,
+    secret: &str,
+    label: &'static str,
+) -> Option<Vec<(String, &'static str)>> {
+    let new = secret.len() >= SHORTEST
+        && secrets.len() < MOST
+        && !secrets.iter().any(|(other, _)| other == secret);
     new.then(|| {
         secrets.push((secret.to_owned(), label));
         secrets
@@ -59,7 +65,8 @@ impl Known {
         });
         let (patterns, masks): (Vec<_>, Vec<_>) = forms.unzip();
         // The longest wins: one secret may be a part of another.
-        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok()?;
+        let search =
+            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok()?;
         Some(Self { secrets, search, masks })
     }
 
@@ -69,7 +76,9 @@ impl Known {
         let mut done = 0;
         for found in self.search.find_iter(text) {
             hidden.extend_from_slice(text.get(done..found.start()).unwrap_or_default());
-            hidden.extend_from_slice(self.masks.get(found.pattern().as_usize()).map_or(b"***", |mask| mask.as_bytes()));
+            hidden.extend_from_slice(
+                self.masks.get(found.pattern().as_usize()).map_or(b"***", |mask| mask.as_bytes()),
+            );
             done = found.end();
         }
         if done == 0 {
@@ -110,14 +119,17 @@ fn forms(secret: &str) -> Vec<String> {
 }
 
 /// What URLs are written with (RFC 3986).
-const UNRESERVED: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const UNRESERVED: &percent_encoding::AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn hide(secrets: &[&str], text: &str) -> String {
-        let held = secrets.iter().fold(Vec::new(), |held, secret| with(held.clone(), secret, "SECRET").unwrap_or(held));
+        let held = secrets
+            .iter()
+            .fold(Vec::new(), |held, secret| with(held.clone(), secret, "SECRET").unwrap_or(held));
         let known = Known::new(held).unwrap();
         String::from_utf8(known.hide(text.as_bytes()).into_owned()).unwrap()
     }
@@ -125,7 +137,9 @@ mod tests {
     #[test]
     fn a_secret_is_hidden_in_each_of_its_forms() {
         let secret = "pa\"ss/w+rd~1";
-        let basic = |name: &str| base64::engine::general_purpose::STANDARD.encode(format!("{name}:{secret}"));
+        let basic = |name: &str| {
+            base64::engine::general_purpose::STANDARD.encode(format!("{name}:{secret}"))
+        };
         for text in [
             secret.to_owned(),
             serde_json::to_string(secret).unwrap(),
@@ -152,7 +166,9 @@ mod tests {
     #[test]
     fn a_short_text_is_not_remembered() {
         assert_eq!(with(Vec::new(), "abc", "SECRET"), None);
-        let many = (0..1000).fold(Vec::new(), |held, at| with(Vec::clone(&held), &format!("secret-{at}"), "SECRET").unwrap_or(held));
+        let many = (0..1000).fold(Vec::new(), |held, at| {
+            with(Vec::clone(&held), &format!("secret-{at}"), "SECRET").unwrap_or(held)
+        });
         assert_eq!(many.len(), MOST);
     }
 }

@@ -1,14 +1,18 @@
 //! Secrets out of text that is logged or shown.
 //!
-//! A secret is found because it is known ([`remember`]: what this process holds, as it is and encoded), or by its form: access keys of AWS,
-//! JSON Web Tokens, tokens of well-known services, `KEYNET_…` and `TRITON_…` credentials, `Authorization` headers, private keys in PEM,
-//! `user:password@` in URLs. A name alone makes no secret: what is assigned to a name that ends in `password`, `secret`, `token` or
-//! `key` is one if it looks like one, `api_key=8f14e45f` and not `key=20260131/cat.png`. `names.rs` and `value.rs` have the rules.
+//! A secret is found because it is known ([`remember`]: what this process holds, as it is and
+//! encoded), or by its form: access keys of AWS, JSON Web Tokens, tokens of well-known services,
+//! `KEYNET_…` and `TRITON_…` credentials, `Authorization` headers, private keys in PEM,
+//! `user:password@` in URLs. A name alone makes no secret: what is assigned to a name that ends in
+//! `password`, `secret`, `token` or `key` is one if it looks like one, `api_key=8f14e45f` and not
+//! `key=20260131/cat.png`. `names.rs` and `value.rs` have the rules.
 //!
-//! A secret is replaced by a label and the first four hexadecimal digits of its SHA-256, `***TOKEN_9f86***`: two lines can be compared,
-//! and the secret is not shown. Lines stay lines, and JSON stays JSON.
+//! A secret is replaced by a label and the first four hexadecimal digits of its SHA-256,
+//! `***TOKEN_9f86***`: two lines can be compared, and the secret is not shown. Lines stay lines,
+//! and JSON stays JSON.
 //!
-//! Each byte is looked at a bounded number of times, whatever the text. This is a net below other care, not a promise.
+//! Each byte is looked at a bounded number of times, whatever the text. This is a net below other
+//! care, not a promise.
 
 mod assignment;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -54,7 +58,8 @@ pub fn redact_bytes(text: &[u8]) -> Cow<'_, [u8]> {
             (Cow::Borrowed(_), None) => {}
             (Cow::Borrowed(_), Some(whole)) => whole.extend_from_slice(line),
             (Cow::Owned(redacted), _) => {
-                let whole = whole.get_or_insert_with(|| text.get(..done).unwrap_or_default().to_vec());
+                let whole =
+                    whole.get_or_insert_with(|| text.get(..done).unwrap_or_default().to_vec());
                 whole.extend_from_slice(&redacted);
                 whole.extend_from_slice(line.get(body.len()..).unwrap_or_default());
             }
@@ -70,7 +75,8 @@ pub fn mask(label: &str, secret: &[u8]) -> String {
     format!("***{label}_{}***", digits.get(..4).unwrap_or_default())
 }
 
-/// Reads a stream line by line and remembers what goes on over a line's end: a private key, or a value that was cut.
+/// Reads a stream line by line and remembers what goes on over a line's end: a private key, or a
+/// value that was cut.
 #[derive(Debug, Default)]
 pub struct Redactor {
     /// Lines of a private key that may still come.
@@ -85,7 +91,8 @@ impl Redactor {
         self.piece(line, true)
     }
 
-    /// A piece of a line that is handed on in several; `last` of them. What began in one piece goes on in the next.
+    /// A piece of a line that is handed on in several; `last` of them. What began in one piece goes
+    /// on in the next.
     pub fn piece<'a>(&mut self, piece: &'a [u8], last: bool) -> Cow<'a, [u8]> {
         match known::held().map(|known| known.hide(piece)) {
             Some(Cow::Owned(rest)) => Cow::Owned(self.found(&rest, last).into_owned()),
@@ -106,7 +113,10 @@ impl Redactor {
             && let Some(body) = self.key_line(&mut draft)
         {
             // What stands before the key, such as a logger's time, is text like any other.
-            while let Some(hit) = piece.get(..body.start).and_then(|before| scan::next(before, draft.done, Part::Last)) {
+            while let Some(hit) = piece
+                .get(..body.start)
+                .and_then(|before| scan::next(before, draft.done, Part::Last))
+            {
                 draft.hide_as(hit.from, hit.to, hit.label, hit.quoted);
             }
             draft.hide(body.start, body.end, pem::LABEL);
@@ -126,7 +136,8 @@ impl Redactor {
         draft.finish()
     }
 
-    /// A line that follows the beginning of a private key. Returns where it goes on, if it does not end.
+    /// A line that follows the beginning of a private key. Returns where it goes on, if it does not
+    /// end.
     fn key_line(&mut self, draft: &mut Draft<'_>) -> Option<Range<usize>> {
         self.key_lines -= 1;
         match pem::line(draft.text) {
@@ -155,7 +166,11 @@ impl<'a> Draft<'a> {
     }
 
     fn hide_as(&mut self, from: usize, to: usize, label: &str, quoted: bool) {
-        let (Some(before), Some(secret)) = (self.text.get(self.done..from), self.text.get(from..to)) else { return };
+        let (Some(before), Some(secret)) =
+            (self.text.get(self.done..from), self.text.get(from..to))
+        else {
+            return;
+        };
         if secret.is_empty() {
             return;
         }
@@ -179,8 +194,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Where a line of `line`'s length that has no end yet is best cut: at a space near its end that stands beside no `=` or `:`, so that no
-/// secret is parted from its name; at its end where there is none.
+/// Where a line of `line`'s length that has no end yet is best cut: at a space near its end that
+/// stands beside no `=` or `:`, so that no secret is parted from its name; at its end where there
+/// is none.
 pub fn cut(line: &[u8]) -> usize {
     const NEAR: usize = 4 << 10;
     let first = line.len().saturating_sub(NEAR).max(1);
@@ -193,7 +209,10 @@ pub fn cut(line: &[u8]) -> usize {
         }
         let before = line.get(at - 1).filter(|byte| !byte.is_ascii_whitespace());
         let scheme = || line.get(..at).is_some_and(assignment::ends_in_scheme);
-        if before.is_some_and(|byte| !separates(byte)) && after.is_some_and(|byte| !separates(byte)) && !scheme() {
+        if before.is_some_and(|byte| !separates(byte))
+            && after.is_some_and(|byte| !separates(byte))
+            && !scheme()
+        {
             return at;
         }
     }

@@ -74,7 +74,9 @@ const OF_SECRETS: [&[u8]; 26] = [
 
 /// Returns what `name` says; `None` if it is no name of a secret.
 pub(super) fn named(name: &[u8]) -> Option<Named> {
-    let (before, kind, label) = WORDS.into_iter().find_map(|(word, kind, label)| Some((without(name, word)?, kind, label)))?;
+    let (before, kind, label) = WORDS
+        .into_iter()
+        .find_map(|(word, kind, label)| Some((without(name, word)?, kind, label)))?;
     let kind = match kind {
         Kind::Token | Kind::Key if of_secrets(before, label) => Kind::Secret,
         kind => kind,
@@ -84,17 +86,27 @@ pub(super) fn named(name: &[u8]) -> Option<Named> {
 }
 
 fn of_secrets(before: &[u8], label: &str) -> bool {
-    let before = before.strip_suffix(b"_").or_else(|| before.strip_suffix(b"-")).or_else(|| before.strip_suffix(b".")).unwrap_or(before);
+    let before = before
+        .strip_suffix(b"_")
+        .or_else(|| before.strip_suffix(b"-"))
+        .or_else(|| before.strip_suffix(b"."))
+        .unwrap_or(before);
     // `id_key` is the key that something is found by.
-    OF_SECRETS.into_iter().any(|word| (word != b"id" || label == "TOKEN") && without(before, word).is_some())
+    OF_SECRETS
+        .into_iter()
+        .any(|word| (word != b"id" || label == "TOKEN") && without(before, word).is_some())
 }
 
 /// Whether it is the name of a variable of an environment: `DB_SECRET`.
 fn is_variable(name: &[u8]) -> bool {
-    name.contains(&b'_') && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+    name.contains(&b'_')
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
 }
 
-/// Returns `name` less its last part if that is `word`. Parts are set off by `_`, `-`, `.` or a capital letter: `monkey` has one part.
+/// Returns `name` less its last part if that is `word`. Parts are set off by `_`, `-`, `.` or a
+/// capital letter: `monkey` has one part.
 fn without<'a>(name: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     let (before, part) = name.split_at(name.len().checked_sub(word.len())?);
     if !part.eq_ignore_ascii_case(word) {
@@ -102,14 +114,19 @@ fn without<'a>(name: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     }
     let set_off = match before.last() {
         None | Some(b'_' | b'-' | b'.') => true,
-        Some(byte) => part.first().is_some_and(u8::is_ascii_uppercase) && !byte.is_ascii_uppercase(),
+        Some(byte) => {
+            part.first().is_some_and(u8::is_ascii_uppercase) && !byte.is_ascii_uppercase()
+        }
     };
     set_off.then_some(before)
 }
 
-/// Whether a name that is looked for, or what may stand behind it, ends in this byte: most `=` and `:` need no second look.
+/// Whether a name that is looked for, or what may stand behind it, ends in this byte: most `=` and
+/// `:` need no second look.
 pub(super) fn may_end(byte: u8) -> bool {
-    matches!(byte | 0x20, b'd' | b't' | b'n' | b'y' | b'e' | b'h') || matches!(byte, b'"' | b'\'' | b'm') || byte.is_ascii_whitespace()
+    matches!(byte | 0x20, b'd' | b't' | b'n' | b'y' | b'e' | b'h')
+        || matches!(byte, b'"' | b'\'' | b'm')
+        || byte.is_ascii_whitespace()
 }
 
 /// The name at the end of a text, less spaces, colours and a quotation mark.
@@ -135,13 +152,22 @@ impl<'a> Name<'a> {
         while let Some(rest) = text.strip_suffix(b"\\") {
             text = rest;
         }
-        let length = text.iter().rev().take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.')).count();
+        let length = text
+            .iter()
+            .rev()
+            .take_while(|byte| scan::in_word(**byte) || matches!(byte, b'-' | b'.'))
+            .count();
         let (before, mut text) = text.split_at(text.len() - length);
         if before.ends_with(b"\x1b[") {
             // The end of a colour is no part of the name.
             text = text.get(text.iter().position(|byte| *byte == b'm')? + 1..)?;
         }
-        (!text.is_empty()).then_some(Self { text, quoted, escaped, in_path: before.ends_with(b"/") })
+        (!text.is_empty()).then_some(Self {
+            text,
+            quoted,
+            escaped,
+            in_path: before.ends_with(b"/"),
+        })
     }
 }
 
@@ -157,7 +183,12 @@ fn trim_end(mut text: &[u8]) -> &[u8] {
 
 /// `text` less the beginning of a terminal's colour, `ESC [ digits`, at its end.
 fn before_colour(text: &[u8]) -> Option<&[u8]> {
-    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit() || **byte == b';').take(16).count();
+    let digits = text
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_digit() || **byte == b';')
+        .take(16)
+        .count();
     text.get(..text.len() - digits)?.strip_suffix(b"\x1b[")
 }
 

@@ -11,7 +11,8 @@ pub(super) const MAX_LINES: u16 = 512;
 
 const DASHES: &[u8] = b"-----";
 
-/// A private key that begins at `at`: as far as its end if that is on this line, else the rest of the line.
+/// A private key that begins at `at`: as far as its end if that is on this line, else the rest of
+/// the line.
 pub(super) fn begins(line: &[u8], at: usize) -> Option<Hit> {
     let after = at + boundary(line.get(at..)?, b"-----BEGIN ")?;
     Some(match end(line, after) {
@@ -23,9 +24,16 @@ pub(super) fn begins(line: &[u8], at: usize) -> Option<Hit> {
 /// The length of `-----BEGIN … PRIVATE KEY-----`, if `text` begins so.
 fn boundary(text: &[u8], begin: &[u8]) -> Option<usize> {
     let label = text.strip_prefix(begin)?;
-    let length = label.iter().take(64).take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b' ').count();
+    let length = label
+        .iter()
+        .take(64)
+        .take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b' ')
+        .count();
     let (name, rest) = label.split_at_checked(length)?;
-    let key = [&b"PRIVATE KEY"[..], b"PRIVATE KEY BLOCK", b"RSA KEY"].iter().any(|end| name.ends_with(end)) || name == b"KEY";
+    let key = [&b"PRIVATE KEY"[..], b"PRIVATE KEY BLOCK", b"RSA KEY"]
+        .iter()
+        .any(|end| name.ends_with(end))
+        || name == b"KEY";
     (key && rest.starts_with(DASHES)).then_some(begin.len() + length + DASHES.len())
 }
 
@@ -61,14 +69,26 @@ pub(super) fn line(line: &[u8]) -> Line {
         return Line::Ends(to);
     }
     let text = line.trim_ascii();
-    if text.is_empty() || [&b"Proc-Type:"[..], b"DEK-Info:", b"Comment:", b"Version:"].iter().any(|header| text.starts_with(header)) {
+    if text.is_empty()
+        || [&b"Proc-Type:"[..], b"DEK-Info:", b"Comment:", b"Version:"]
+            .iter()
+            .any(|header| text.starts_with(header))
+    {
         return Line::Header;
     }
     // A logger may have put a time before it, a language quotation marks around it.
-    let around = |byte: &u8| matches!(byte, b'"' | b'\'' | b',' | b'\\' | b';' | b'|') || byte.is_ascii_whitespace();
+    let around = |byte: &u8| {
+        matches!(byte, b'"' | b'\'' | b',' | b'\\' | b';' | b'|') || byte.is_ascii_whitespace()
+    };
     let to = line.len() - line.iter().rev().take_while(|byte| around(byte)).count();
     let Some(kept) = line.get(..to) else { return Line::Other };
-    let length = kept.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\\')).count();
+    let length = kept
+        .iter()
+        .rev()
+        .take_while(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\\')
+        })
+        .count();
     let from = to - length;
     let alone = kept.get(..from).is_some_and(|before| before.iter().all(around));
     if length >= 24 || (alone && length > 0) { Line::Body(from..to) } else { Line::Other }

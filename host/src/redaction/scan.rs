@@ -29,9 +29,11 @@ pub(super) enum Part {
     GoesOn,
 }
 
-/// Returns the first secret that begins at or after `from`. What is before `from` is done and is no name of anything.
+/// Returns the first secret that begins at or after `from`. What is before `from` is done and is no
+/// name of anything.
 pub(super) fn next(line: &[u8], from: usize, part: Part) -> Option<Hit> {
-    let mut before = from.checked_sub(1).and_then(|before| line.get(before)).copied().unwrap_or(b' ');
+    let mut before =
+        from.checked_sub(1).and_then(|before| line.get(before)).copied().unwrap_or(b' ');
     for (at, byte) in line.iter().copied().enumerate().skip(from) {
         let hit = match byte {
             b'=' | b':' => assignment::at(line, from, at, part).or_else(|| url(line, at)),
@@ -61,10 +63,12 @@ fn url(line: &[u8], at: usize) -> Option<Hit> {
     rest.get(..user)?.contains(&b':').then(|| Hit::new(at + 3, at + 3 + user, "URL"))
 }
 
-/// The end of a password with a `/` that should have been written `%2F`: there is no port but an `@` further on.
+/// The end of a password with a `/` that should have been written `%2F`: there is no port but an
+/// `@` further on.
 fn badly_written(rest: &[u8], authority: &[u8]) -> Option<usize> {
     const NEAR: usize = 256;
-    let (_, port) = authority.split_at_checked(authority.iter().rposition(|byte| *byte == b':')? + 1)?;
+    let (_, port) =
+        authority.split_at_checked(authority.iter().rposition(|byte| *byte == b':')? + 1)?;
     let near = rest.get(..NEAR).unwrap_or(rest);
     let password = !port.iter().all(u8::is_ascii_digit);
     near.get(..value_length(near))?.iter().position(|byte| *byte == b'@').filter(|_| password)
@@ -76,7 +80,9 @@ pub(super) fn value_length(text: &[u8]) -> usize {
 }
 
 fn ends_value(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>')
+    byte.is_ascii_whitespace()
+        || byte.is_ascii_control()
+        || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>')
 }
 
 pub(super) fn in_word(byte: u8) -> bool {

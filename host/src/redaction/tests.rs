@@ -9,7 +9,10 @@ fn shape(text: &str) -> String {
     for (at, part) in redacted.split("***").enumerate() {
         match part.rsplit_once('_') {
             Some((label, digits)) if at % 2 == 1 => {
-                assert!(digits.len() == 4 && digits.chars().all(|c| c.is_ascii_hexdigit()), "{redacted}");
+                assert!(
+                    digits.len() == 4 && digits.chars().all(|c| c.is_ascii_hexdigit()),
+                    "{redacted}"
+                );
                 shape.push_str(&format!("<{label}>"));
             }
             _ => shape.push_str(part),
@@ -32,21 +35,38 @@ fn each_kind_of_secret_is_replaced() {
         ("https://ada:pa/ss@host", "https://<URL>@host"),
         ("password = hunter2", "password = <PASSWORD>"),
         ("Password: \"two words\", x", "Password: \"<PASSWORD>\", x"),
-        ("DB_PASSWORD=x1y2z3 apiToken=t0k3n7 upload-key=k3y-for-2", "DB_PASSWORD=<PASSWORD> apiToken=<TOKEN> upload-key=<KEY>"),
+        (
+            "DB_PASSWORD=x1y2z3 apiToken=t0k3n7 upload-key=k3y-for-2",
+            "DB_PASSWORD=<PASSWORD> \
+            apiToken=<TOKEN> upload-key=<KEY>",
+        ),
         (r#"{"uploadKey":"u-123abc","id":7}"#, r#"{"uploadKey":"<KEY>","id":7}"#),
         (r#"{"password": 123456, "id": 7}"#, r#"{"password": "<PASSWORD>", "id": 7}"#),
         (r#"{"password": "a\"b\\", "id": 7}"#, r#"{"password": "<PASSWORD>", "id": 7}"#),
-        (r#"{"body":"{\"accessToken\": \"eyJ4.b2\"}"}"#, r#"{"body":"{\"accessToken\": \"<TOKEN>\"}"}"#),
-        ("Config { token: Some(\"q7Zk2LwPx9Vd\"), n: 1 }", "Config { token: Some(\"<TOKEN>\"), n: 1 }"),
+        (
+            r#"{"body":"{\"accessToken\": \"eyJ4.b2\"}"}"#,
+            r#"{"body":"{\"accessToken\": \"<TOKEN>\"}"}"#,
+        ),
+        (
+            "Config { token: Some(\"q7Zk2LwPx9Vd\"), n: 1 }",
+            "Config { token: Some(\"<TOKEN>\"), n: \
+            1 }",
+        ),
         ("connect(password=hunter2) failed", "connect(password=<PASSWORD>) failed"),
         ("authorization: Bearer ey.J.x", "authorization: Bearer <AUTHORIZATION>"),
-        (r#"{"Authorization": "Basic YWxpY2U6czNjcmV0"}"#, r#"{"Authorization": "<AUTHORIZATION>"}"#),
+        (
+            r#"{"Authorization": "Basic YWxpY2U6czNjcmV0"}"#,
+            r#"{"Authorization": "<AUTHORIZATION>"}"#,
+        ),
         ("sent Bearer 0123456789abcdef0 to it", "sent Bearer <AUTHORIZATION> to it"),
         ("?api_key=abc123&x=1 HTTP", "?api_key=<KEY>&x=1 HTTP"),
         ("api_secret := abc1234", "api_secret := <SECRET>"),
         ("'secret' => 'abc1234'", "'secret' => '<SECRET>'"),
         ("비밀 password=한국어 끝", "비밀 password=<PASSWORD> 끝"),
-        ("\x1b[3mapi_token\x1b[0m\x1b[2m=\x1b[0mabc123\x1b[0m x", "\x1b[3mapi_token\x1b[0m\x1b[2m=\x1b[0m<TOKEN>\x1b[0m x"),
+        (
+            "\x1b[3mapi_token\x1b[0m\x1b[2m=\x1b[0mabc123\x1b[0m x",
+            "\x1b[3mapi_token\x1b[0m\x1b[2m=\x1b[0m<TOKEN>\x1b[0m x",
+        ),
     ] {
         assert_eq!(shape(text), expected);
     }
@@ -55,9 +75,17 @@ fn each_kind_of_secret_is_replaced() {
 #[test]
 fn a_name_without_a_value_does_not_leave_the_next_secret_in_sight() {
     for (text, expected) in [
-        ("RABBIT_PASSWORD= AWS_SECRET_ACCESS_KEY='abc'", "RABBIT_PASSWORD= AWS_SECRET_ACCESS_KEY='<KEY>'"),
+        (
+            "RABBIT_PASSWORD= AWS_SECRET_ACCESS_KEY='abc'",
+            "RABBIT_PASSWORD= \
+            AWS_SECRET_ACCESS_KEY='<KEY>'",
+        ),
         ("password:  password = hunter2", "password:  password = <PASSWORD>"),
-        ("DB_PASSWORD=x1y2z3 apiToken= DB_PASSWORD = hunter2", "DB_PASSWORD=<PASSWORD> apiToken= DB_PASSWORD = <PASSWORD>"),
+        (
+            "DB_PASSWORD=x1y2z3 apiToken= DB_PASSWORD = hunter2",
+            "DB_PASSWORD=<PASSWORD> apiToken= \
+            DB_PASSWORD = <PASSWORD>",
+        ),
         (r#"key:= "secret": "abc1234""#, r#"key:= "secret": "<SECRET>""#),
         ("password=\" api_token: \"q7Zk2LwPx9Vd\"", "password=\" api_token: \"<TOKEN>\""),
     ] {
@@ -69,20 +97,38 @@ fn a_name_without_a_value_does_not_leave_the_next_secret_in_sight() {
 const SECRETS: [(&str, &str); 46] = [
     ("using AKIAIOSFODNN7EXAMPLE for s3", "AKIAIOSFODNN7EXAMPLE"),
     ("aws_access_key_id = ASIAY34FZKBOKMUTVV7A", "ASIAY34FZKBOKMUTVV7A"),
-    ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    (
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    ),
     ("creds: wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
     ("AWS_SECRET_ACCESS_KEY=minioadmin", "minioadmin"),
-    ("AWS_SESSION_TOKEN=IQoJb3JpZ2luX2VjEHoaCXVzLWVhc3QtMSJ", "IQoJb3JpZ2luX2VjEHoaCXVzLWVhc3QtMSJ"),
+    (
+        "AWS_SESSION_TOKEN=IQoJb3JpZ2luX2VjEHoaCXVzLWVhc3QtMSJ",
+        "IQoJb3JpZ2luX2VjEHoaCXVzLWVhc3QtMSJ",
+    ),
     (r#"{"SecretAccessKey": "kWcrlUX5JEDGM/LtmEENI/aVmYvHNif5zB+d9+ct"}"#, "kWcrlUX5JEDGM"),
-    ("GET /b?X-Amz-Security-Token=FwoGZXIvYXdzEBYaDJ12ab34cd56&x=1", "FwoGZXIvYXdzEBYaDJ12ab34cd56"),
-    ("got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9", "dozjgNryP4J3jVmNHl0w5N"),
+    (
+        "GET /b?X-Amz-Security-Token=FwoGZXIvYXdzEBYaDJ12ab34cd56&x=1",
+        "FwoGZXIvYXdzEBYaDJ12ab34cd56",
+    ),
+    (
+        "got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9",
+        "dozjgNryP4J3jVmNHl0w5N",
+    ),
     ("token=eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.", "eyJzdWIiOiJhZGEifQ"),
     ("> Authorization: Bearer abc.def-123", "abc.def-123"),
     ("authorization: Basic YWxpY2U6czNjcmV0", "YWxpY2U6czNjcmV0"),
     (r#""Authorization": "Bearer mF_9.B5f-4.1JqM""#, "mF_9.B5f-4.1JqM"),
-    ("headers={'Authorization': 'Token 9944b09199c62bcf9418ad846dd0e4bb'}", "9944b09199c62bcf9418ad846dd0e4bb"),
+    (
+        "headers={'Authorization': 'Token 9944b09199c62bcf9418ad846dd0e4bb'}",
+        "9944b09199c62bcf9418ad846dd0e4bb",
+    ),
     ("Proxy-Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
-    ("curl -H 'Authorization: Bearer 8f14e45fceea167a5a36dedd4bea2543'", "8f14e45fceea167a5a36dedd4bea2543"),
+    (
+        "curl -H 'Authorization: Bearer 8f14e45fceea167a5a36dedd4bea2543'",
+        "8f14e45fceea167a5a36dedd4bea2543",
+    ),
     ("postgres://app:hunter2@db:5432/app", "hunter2"),
     ("https://user:p%40ss@example.com/x", "p%40ss"),
     ("redis://:s3cr3tpw@cache:6379/0", "s3cr3tpw"),
@@ -101,7 +147,10 @@ const SECRETS: [(&str, &str); 46] = [
     ("OPENAI_API_KEY=abcdefgh", "abcdefgh"),
     ("key sk-proj-4f9aB2kdLx81QwErTyUi", "sk-proj-4f9aB2kdLx81QwErTyUi"),
     ("hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789", "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789"),
-    ("remote: ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_16C7e42F292c6912E7710c838347Ae178B4a"),
+    (
+        "remote: ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    ),
     ("CI_JOB glpat-ABc1234567890abcdefg", "glpat-ABc1234567890abcdefg"),
     ("slack xoxb-123456789012-abcdefghijkl", "xoxb-123456789012-abcdefghijkl"),
     ("maps AIzaSyA1234567890abcdefghijklmnopqrstuv", "AIzaSyA1234567890abcdefghijklmnopqrstuv"),
@@ -114,7 +163,10 @@ const SECRETS: [(&str, &str); 46] = [
     ("session_token: f81d4fae-7dec-11d0-a765-00a0c91e6bf6", "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"),
     ("token=9c1185a5c5e9fc54612808977ee8f548b2258d31", "9c1185a5c5e9fc54612808977ee8f548b2258d31"),
     ("login with KEYNET_9aBc-77 worked", "KEYNET_9aBc-77"),
-    ("-----BEGIN PRIVATE KEY-----MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw-----END PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"),
+    (
+        "-----BEGIN PRIVATE KEY-----MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw-----END PRIVATE KEY-----",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw",
+    ),
     (r#"{"body":"{\"password\":\"hunter2\"}"}"#, "hunter2"),
 ];
 
@@ -152,10 +204,13 @@ const ORDINARY: [&str; 64] = [
     "PRIVATE_KEY=/run/secrets/key.pem PASSWORD_FILE=/run/secrets/p",
     "the log limit is reached (raise KEYNET_LOGS), TRITON_URL is not set",
     "see https://example.com:8080/a@b and https://ada@host/x, oci://r.example:5000/ns/name@sha256:0a",
-    "pushed registry.example.com/team/license-key:1.0@sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
+    "pushed \
+        registry.example.com/team/license-key:1.0@sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
     "registry.example.com/team/upload-token:2026.1 has no tag \"2\"",
-    "pushed registry.example.com/team/upload-token:rc1x2@sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
-    "oci-layout:/tmp/tmp.Ab12/my-api-key:1.0-rc2 is not signed; sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
+    "pushed \
+        registry.example.com/team/upload-token:rc1x2@sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
+    "oci-layout:/tmp/tmp.Ab12/my-api-key:1.0-rc2 is not signed; \
+        sha256:9c1185a5c5e9fc54612808977ee8f548b2258d31",
     "std::key::of, Token::parse, key::value, secret::Name",
     "AKIASHORT AKIAIOSFODNN7EXAMPLEX xAKIAIOSFODNN7EXAMPLE",
     "password=, password: \"\", token=ab, secret: null, key=true",
@@ -188,9 +243,14 @@ const ORDINARY: [&str; 64] = [
 
 #[test]
 fn secrets_are_hidden_and_ordinary_lines_stay() {
-    let shown: Vec<_> = SECRETS.iter().filter(|(line, secret)| redact(line).contains(secret)).collect();
+    let shown: Vec<_> =
+        SECRETS.iter().filter(|(line, secret)| redact(line).contains(secret)).collect();
     assert!(shown.is_empty(), "shown: {shown:#?}");
-    let changed: Vec<_> = ORDINARY.iter().filter(|line| redact(line) != **line).map(|line| (line, redact(line))).collect();
+    let changed: Vec<_> = ORDINARY
+        .iter()
+        .filter(|line| redact(line) != **line)
+        .map(|line| (line, redact(line)))
+        .collect();
     assert!(changed.is_empty(), "changed: {changed:#?}");
 }
 
@@ -207,7 +267,11 @@ fn json_stays_json() {
     ];
     for line in json.chain(more) {
         let redacted = redact(line);
-        assert!(serde_json::from_str::<serde_json::Value>(&redacted).is_ok(), "{line} became {redacted}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&redacted).is_ok(),
+            "{line} became \
+            {redacted}"
+        );
     }
 }
 
@@ -216,19 +280,26 @@ fn the_same_secret_has_the_same_mark_and_another_another() {
     let mark = |text: &str| redact(text).rsplit('=').next().map(str::to_owned);
     assert_eq!(mark("a password=abcdef"), mark("another password=abcdef"));
     assert_ne!(mark("password=abcdef"), mark("password=abcdeg"));
-    let once = redact("password=abcdef https://a:b@c API_KEY=abc {\"password\":123456}").into_owned();
+    let once =
+        redact("password=abcdef https://a:b@c API_KEY=abc {\"password\":123456}").into_owned();
     assert_eq!(redact(&once), once);
 }
 
-const KEY: &str = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIAK0b1VvMGbpm8Ykv8sGJpR0\nX0r9AgEBBA==\n-----END EC PRIVATE KEY-----";
+const KEY: &str = "-----BEGIN EC PRIVATE \
+    KEY-----\nMHcCAQEEIAK0b1VvMGbpm8Ykv8sGJpR0\nX0r9AgEBBA==\n-----END EC PRIVATE KEY-----";
 
 #[test]
 fn private_keys_are_hidden_on_one_line_and_on_many() {
-    assert_eq!(shape(&format!("key file:\n{KEY}\nafter")), "key file:\n<PRIVATE_KEY>\n<PRIVATE_KEY>\n<PRIVATE_KEY>\n<PRIVATE_KEY>\nafter");
+    assert_eq!(
+        shape(&format!("key file:\n{KEY}\nafter")),
+        "key \
+        file:\n<PRIVATE_KEY>\n<PRIVATE_KEY>\n<PRIVATE_KEY>\n<PRIVATE_KEY>\nafter"
+    );
     assert_eq!(shape(&format!("got {} here", KEY.replace('\n', "\\n"))), "got <PRIVATE_KEY> here");
     let prefixed = KEY.replace('\n', "\n12:00:01 INFO ");
     assert!(!redact(&prefixed).contains("MHcCAQ"), "{}", redact(&prefixed));
-    let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\ncut here\nordinary: line";
+    let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\ncut \
+        here\nordinary: line";
     assert_eq!(shape(openssh), "<PRIVATE_KEY>\n<PRIVATE_KEY>\ncut here\nordinary: line");
 }
 
@@ -246,7 +317,11 @@ fn a_key_that_never_ends_does_not_swallow_the_logs() {
 #[test]
 fn a_value_that_was_cut_goes_on() {
     let mut redactor = Redactor::default();
-    assert!(redactor.piece(b"x token=abcdef", false).ends_with(b"***"), "the rest may make a secret of it");
+    assert!(
+        redactor.piece(b"x token=abcdef", false).ends_with(b"***"),
+        "the rest may make a \
+        secret of it"
+    );
     let rest = redactor.piece(b"ghi and more", true).into_owned();
     assert!(rest.starts_with(b"***REST_") && rest.ends_with(b" and more"), "{rest:?}");
     assert_eq!(redactor.line(b"ghi").as_ref(), b"ghi");
@@ -270,7 +345,10 @@ fn a_long_line_is_cut_where_no_secret_is_parted() {
 fn bytes_that_are_no_text_stay_as_they_are() {
     let line = b"\xff\xfe password=\xc3\x28abc \x80";
     let redacted = redact_bytes(line);
-    assert!(redacted.starts_with(b"\xff\xfe password=***PASSWORD_") && redacted.ends_with(b"*** \x80"), "{redacted:?}");
+    assert!(
+        redacted.starts_with(b"\xff\xfe password=***PASSWORD_") && redacted.ends_with(b"*** \x80"),
+        "{redacted:?}"
+    );
 }
 
 #[test]
@@ -310,9 +388,11 @@ fn hostile_text_takes_no_longer_than_its_length() {
     assert!(times.iter().all(|(_, seconds)| *seconds < 5.0), "{times:?}");
 }
 
-/// Lines that make a scanner look at the same bytes again: what is found but left as it is, and what begins and never ends.
+/// Lines that make a scanner look at the same bytes again: what is found but left as it is, and
+/// what begins and never ends.
 fn adversarial_lines(length: usize) -> Vec<(String, Vec<u8>)> {
-    let repeated = |unit: &str| (format!("{unit:?} repeated"), unit.as_bytes().repeat(length / unit.len()));
+    let repeated =
+        |unit: &str| (format!("{unit:?} repeated"), unit.as_bytes().repeat(length / unit.len()));
     let mut lines: Vec<_> = [
         "key=***",
         "key=\"***",
@@ -371,10 +451,23 @@ fn adversarial_lines(length: usize) -> Vec<(String, Vec<u8>)> {
     .map(repeated)
     .collect();
     // One beginning, and a long run of each delimiter behind it, before it and between two.
-    for delimiter in ["=", ":", " ", "\"", "'", "`", "\\", "-", "*", ",", ";", "(", "[", "@", "/", "_", "\x1b", "m", "}", "X"] {
+    for delimiter in [
+        "=", ":", " ", "\"", "'", "`", "\\", "-", "*", ",", ";", "(", "[", "@", "/", "_", "\x1b",
+        "m", "}", "X",
+    ] {
         let run = delimiter.repeat(length - 16);
-        for (before, after) in [("", ""), ("key=", ""), ("", "key=abc"), ("key=", "=key"), ("key=\"", ""), ("a://", "@b")] {
-            lines.push((format!("{before:?}, many {delimiter:?}, {after:?}"), format!("{before}{run}{after}").into_bytes()));
+        for (before, after) in [
+            ("", ""),
+            ("key=", ""),
+            ("", "key=abc"),
+            ("key=", "=key"),
+            ("key=\"", ""),
+            ("a://", "@b"),
+        ] {
+            lines.push((
+                format!("{before:?}, many {delimiter:?}, {after:?}"),
+                format!("{before}{run}{after}").into_bytes(),
+            ));
         }
     }
     lines

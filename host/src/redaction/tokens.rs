@@ -40,14 +40,21 @@ const PREFIXES: [(&[u8], usize, &str); 30] = [
 pub(super) fn at(line: &[u8], at: usize) -> Option<Hit> {
     let rest = line.get(at..)?;
     let whole = |(length, label)| Hit::new(at, at + length, label);
-    // A hyphen is part of most tokens: behind one, the rest of a token would be looked at again and again.
+    // A hyphen is part of most tokens: behind one, the rest of a token would be looked at again and
+    // again.
     let begins = at.checked_sub(1).and_then(|before| line.get(before)) != Some(&b'-');
     match rest.first()? {
-        b'A' if rest.starts_with(b"AKIA") || rest.starts_with(b"ASIA") => access_key(rest).map(whole),
+        b'A' if rest.starts_with(b"AKIA") || rest.starts_with(b"ASIA") => {
+            access_key(rest).map(whole)
+        }
         b'K' | b'T' if begins => platform(rest).map(whole),
         b'e' if begins && rest.starts_with(b"eyJ") => jwt(rest).map(whole),
-        b'B' | b'b' => credential(rest).map(|(from, to)| Hit::new(at + from, at + to, "AUTHORIZATION")),
-        b'A' | b'd' | b'g' | b'h' | b'n' | b'p' | b'r' | b's' | b'x' | b'y' if begins => service(rest).map(whole),
+        b'B' | b'b' => {
+            credential(rest).map(|(from, to)| Hit::new(at + from, at + to, "AUTHORIZATION"))
+        }
+        b'A' | b'd' | b'g' | b'h' | b'n' | b'p' | b'r' | b's' | b'x' | b'y' if begins => {
+            service(rest).map(whole)
+        }
         _ => None,
     }
     .or_else(|| secret_access_key(line, at).map(whole))
@@ -61,7 +68,8 @@ fn access_key(rest: &[u8]) -> Option<(usize, &'static str)> {
     (length == 16 && plain).then_some((20, "AWS_KEY"))
 }
 
-/// A secret key of AWS: 40 characters of base64 that stand alone, of all kinds. The hexadecimal digits of a commit have no capital.
+/// A secret key of AWS: 40 characters of base64 that stand alone, of all kinds. The hexadecimal
+/// digits of a commit have no capital.
 fn secret_access_key(line: &[u8], at: usize) -> Option<(usize, &'static str)> {
     const LENGTH: usize = 40;
     let of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
@@ -69,11 +77,15 @@ fn secret_access_key(line: &[u8], at: usize) -> Option<(usize, &'static str)> {
     let beside = |byte: &u8| of_key(byte) || matches!(byte, b'_' | b'-' | b'.' | b'=' | b'%');
     let before = at.checked_sub(1).and_then(|before| line.get(before));
     let key = line.get(at..at + LENGTH)?;
-    if before.is_some_and(|byte| beside(byte) && *byte != b'=') || line.get(at + LENGTH).is_some_and(beside) || !key.iter().all(of_key) {
+    if before.is_some_and(|byte| beside(byte) && *byte != b'=')
+        || line.get(at + LENGTH).is_some_and(beside)
+        || !key.iter().all(of_key)
+    {
         return None;
     }
     let count = |wanted: fn(&u8) -> bool| key.iter().filter(|byte| wanted(byte)).count();
-    let (upper, lower, digits) = (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase), count(u8::is_ascii_digit));
+    let (upper, lower, digits) =
+        (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase), count(u8::is_ascii_digit));
     // Words and paths have long runs of small letters.
     let words = key.windows(7).any(|part| part.iter().all(u8::is_ascii_lowercase));
     (upper >= 5 && lower >= 5 && digits >= 1 && !words).then_some((LENGTH, "AWS_SECRET"))
@@ -86,9 +98,11 @@ fn platform(rest: &[u8]) -> Option<(usize, &'static str)> {
         _ => (&b"TRITON_"[..], "TRITON_KEY"),
     };
     let word = rest.strip_prefix(prefix)?;
-    let word = word.get(..word.iter().take_while(|byte| in_word(**byte) || **byte == b'-').count())?;
+    let word =
+        word.get(..word.iter().take_while(|byte| in_word(**byte) || **byte == b'-').count())?;
     // KEYNET_LOGS and TRITON_V2 are names of variables.
-    let name = word.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+    let name =
+        word.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
     let name = name && word.first().is_none_or(u8::is_ascii_uppercase);
     let made = word.iter().any(u8::is_ascii_digit);
     (!name && made).then_some((prefix.len() + word.len(), label))
@@ -96,7 +110,10 @@ fn platform(rest: &[u8]) -> Option<(usize, &'static str)> {
 
 /// A JSON Web Token: three parts in base64url, of which the first two are JSON objects.
 fn jwt(rest: &[u8]) -> Option<(usize, &'static str)> {
-    let part = |from: usize| rest.get(from..).map(|rest| rest.iter().take_while(|byte| in_word(**byte) || **byte == b'-').count());
+    let part = |from: usize| {
+        rest.get(from..)
+            .map(|rest| rest.iter().take_while(|byte| in_word(**byte) || **byte == b'-').count())
+    };
     let first = part(0).filter(|length| *length >= 10)?;
     let second = first + 1;
     let object = rest.get(first) == Some(&b'.') && rest.get(second..)?.starts_with(b"eyJ");
@@ -122,7 +139,8 @@ fn credential(rest: &[u8]) -> Option<(usize, usize)> {
     if !scheme.eq_ignore_ascii_case(SCHEME) {
         return None;
     }
-    let of_token = |byte: &u8| in_word(*byte) || matches!(byte, b'-' | b'.' | b'~' | b'+' | b'/' | b'=');
+    let of_token =
+        |byte: &u8| in_word(*byte) || matches!(byte, b'-' | b'.' | b'~' | b'+' | b'/' | b'=');
     let token = rest.get(SCHEME.len()..)?;
     let token = token.get(..token.iter().take_while(|byte| of_token(byte)).count())?;
     let made = token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_alphabetic);

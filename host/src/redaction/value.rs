@@ -77,7 +77,8 @@ impl Letters {
     }
 }
 
-/// Whether `value` is a secret, assigned to a name of the kind `kind`. `in_sentence`: behind a colon, without quotation marks.
+/// Whether `value` is a secret, assigned to a name of the kind `kind`. `in_sentence`: behind a
+/// colon, without quotation marks.
 pub(super) fn is_secret(value: &[u8], kind: Kind, in_sentence: bool) -> bool {
     let value = value.get(..LOOKED_AT).unwrap_or(value);
     let value = if in_sentence { without_stop(value) } else { value };
@@ -90,7 +91,12 @@ pub(super) fn is_secret(value: &[u8], kind: Kind, in_sentence: bool) -> bool {
         Kind::Variable => !is_place(value),
         Kind::Secret | Kind::Authorization => is_made(value, &letters),
         Kind::Token => is_token(value, &letters),
-        Kind::Key => letters.length >= 20 && letters.slashes + letters.dots == 0 && is_token(value, &letters) && letters.is_mixed(),
+        Kind::Key => {
+            letters.length >= 20
+                && letters.slashes + letters.dots == 0
+                && is_token(value, &letters)
+                && letters.is_mixed()
+        }
     }
 }
 
@@ -100,7 +106,8 @@ pub(super) fn is_credential(value: &[u8]) -> bool {
     value.len() >= SHORTEST && !is_placeholder(value) && !is_word(value, &Letters::of(value))
 }
 
-/// Whether a program made `value`: it has letters and digits, and is neither a place nor made of words.
+/// Whether a program made `value`: it has letters and digits, and is neither a place nor made of
+/// words.
 fn is_made(value: &[u8], letters: &Letters) -> bool {
     if letters.spaces > 0 || is_place(value) || is_made_of_words(value) {
         return false;
@@ -116,8 +123,12 @@ fn is_made(value: &[u8], letters: &Letters) -> bool {
 
 /// Whether `value` is a token that lets in: long, and of too many kinds of characters for a word.
 fn is_token(value: &[u8], letters: &Letters) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'/' | b'=' | b'~' | b'%');
-    let long = letters.length >= 12 && letters.is_mixed() || letters.length >= 16 && letters.has_letters_and_digits();
+    let plain = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'/' | b'=' | b'~' | b'%')
+    };
+    let long = letters.length >= 12 && letters.is_mixed()
+        || letters.length >= 16 && letters.has_letters_and_digits();
     long && value.iter().all(plain) && is_made(value, letters)
 }
 
@@ -132,7 +143,9 @@ fn is_made_of_words(value: &[u8]) -> bool {
     let word = |part: &[u8]| {
         let letters = part.strip_prefix(b"v").filter(|rest| !rest.is_empty()).unwrap_or(part);
         let number = letters.len() <= 3 && letters.iter().all(u8::is_ascii_digit);
-        let name = part.len() <= 16 && part.iter().all(u8::is_ascii_alphabetic) && !part.iter().skip(1).any(u8::is_ascii_uppercase);
+        let name = part.len() <= 16
+            && part.iter().all(u8::is_ascii_alphabetic)
+            && !part.iter().skip(1).any(u8::is_ascii_uppercase);
         number || name
     };
     let parts = || value.split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'@'));
@@ -141,20 +154,36 @@ fn is_made_of_words(value: &[u8]) -> bool {
 
 /// A path or a URL.
 fn is_place(value: &[u8]) -> bool {
-    value.starts_with(b"/") || value.starts_with(b"./") || value.starts_with(b"../") || value.starts_with(b"~/") || contains(value, b"://")
+    value.starts_with(b"/")
+        || value.starts_with(b"./")
+        || value.starts_with(b"../")
+        || value.starts_with(b"~/")
+        || contains(value, b"://")
 }
 
 /// Whether a value stands for another, or for none: `${TOKEN}`, `<token>`, `xxxx`, `null`.
 fn is_placeholder(value: &[u8]) -> bool {
     let first = value.first().copied().unwrap_or_default();
-    let stands = matches!(first, b'<' | b'{' | b'[') || value.starts_with(b"***") || first == b'%' && value.len() <= 3;
-    let variable = first == b'$' && value.get(1).is_some_and(|next| *next == b'{' || *next == b'(' || next.is_ascii_uppercase());
+    let stands = matches!(first, b'<' | b'{' | b'[')
+        || value.starts_with(b"***")
+        || first == b'%' && value.len() <= 3;
+    let variable = first == b'$'
+        && value
+            .get(1)
+            .is_some_and(|next| *next == b'{' || *next == b'(' || next.is_ascii_uppercase());
     let repeated = value.iter().all(|byte| *byte == first);
-    stands || variable || repeated || PLACEHOLDERS.iter().any(|known| value.eq_ignore_ascii_case(known))
+    stands
+        || variable
+        || repeated
+        || PLACEHOLDERS.iter().any(|known| value.eq_ignore_ascii_case(known))
 }
 
 fn without_stop(value: &[u8]) -> &[u8] {
-    let stops = value.iter().rev().take_while(|byte| matches!(byte, b'.' | b'!' | b'?' | b')' | b',' | b';' | b':')).count();
+    let stops = value
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b'.' | b'!' | b'?' | b')' | b',' | b';' | b':'))
+        .count();
     value.get(..value.len() - stops).unwrap_or(value)
 }
 

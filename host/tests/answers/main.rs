@@ -1,6 +1,8 @@
-//! Servers whose answers do not end, are not what they announce or are made to become large: each is read up to a limit and no further.
+//! Servers whose answers do not end, are not what they announce or are made to become large: each
+//! is read up to a limit and no further.
 //!
-//! A test looks at the error, at how much the server could send, and at the memory that was reserved.
+//! A test looks at the error, at how much the server could send, and at the memory that was
+//! reserved.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
@@ -20,7 +22,8 @@ use keynet_host::{Error, ErrorKind};
 use keynet_test_servers::HostileServer;
 use url::Url;
 
-/// What is on its way between two sockets of one machine, at most: the buffers of the system, and hyper's.
+/// What is on its way between two sockets of one machine, at most: the buffers of the system, and
+/// hyper's.
 const ON_THE_WAY: u64 = 16 << 20;
 
 const MIB: u64 = 1 << 20;
@@ -40,17 +43,32 @@ fn objects_at(endpoint: &str, limits: StorageLimits) -> ObjectStorage {
         endpoint: Some(Url::parse(endpoint).unwrap()),
         region: None,
         bucket: "b".to_owned(),
-        credentials: S3Credentials::Key { id: "AKIDEXAMPLE".to_owned(), secret: Secret::new("hunter2hunter2"), token: None },
+        credentials: S3Credentials::Key {
+            id: "AKIDEXAMPLE".to_owned(),
+            secret: Secret::new("hunter2hunter2"),
+            token: None,
+        },
         ca: None,
         origin: Origin::Container,
     };
     ObjectStorage::of_s3(&S3Store::open(&config).unwrap(), limits)
 }
 
-/// Checks that a call was refused, in these words, after `limit` bytes at most, with everything given back.
-fn refused<T: std::fmt::Debug>(answer: Result<T, Error>, kind: ErrorKind, words: &str, server: &HostileServer, limit: u64) {
+/// Checks that a call was refused, in these words, after `limit` bytes at most, with everything
+/// given back.
+fn refused<T: std::fmt::Debug>(
+    answer: Result<T, Error>,
+    kind: ErrorKind,
+    words: &str,
+    server: &HostileServer,
+    limit: u64,
+) {
     let error = answer.expect_err("it was believed");
     assert!(error.kind == kind && error.message.contains(words), "{:?}: {error}", error.kind);
     assert!(error.message.len() < 1000, "{error}");
-    assert!(server.sent() <= limit + ON_THE_WAY, "the server sent {} bytes: {error}", server.sent());
+    assert!(
+        server.sent() <= limit + ON_THE_WAY,
+        "the server sent {} bytes: {error}",
+        server.sent()
+    );
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use keynet_host::artifact::{self, ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Retry, Store};
+use keynet_host::artifact::{
+    self, ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Retry, Store,
+};
 use keynet_test_servers::Hostile;
 
 use super::*;
@@ -10,7 +12,11 @@ use super::*;
 fn options() -> RegistryOptions {
     RegistryOptions {
         credentials: Arc::new(artifact::Anonymous),
-        retry: Retry { times: 0, first: Duration::from_millis(10), longest: Duration::from_millis(20) },
+        retry: Retry {
+            times: 0,
+            first: Duration::from_millis(10),
+            longest: Duration::from_millis(20),
+        },
         ..RegistryOptions::default()
     }
 }
@@ -31,15 +37,33 @@ fn registry(answers: impl Fn(&str) -> Hostile + Send + Sync + 'static) -> Hostil
     })
 }
 
-fn told<T: std::fmt::Debug>(answer: Result<T, ArtifactError>, words: &str, server: &HostileServer, limit: u64) {
+fn told<T: std::fmt::Debug>(
+    answer: Result<T, ArtifactError>,
+    words: &str,
+    server: &HostileServer,
+    limit: u64,
+) {
     let error = answer.expect_err("it was believed").to_string();
     assert!(error.contains(words) && error.len() < 1000, "{error}");
-    assert!(server.sent() <= limit + ON_THE_WAY, "the registry sent {} bytes: {error}", server.sent());
+    assert!(
+        server.sent() <= limit + ON_THE_WAY,
+        "the registry sent {} bytes: {error}",
+        server.sent()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_tags_and_errors_without_an_end_are_cut() {
-    let endless = |status: &str| Hostile::endless(&format!("HTTP/1.1 {status}\nContent-Type: application/json"), "[", "[");
+    let endless = |status: &str| {
+        Hostile::endless(
+            &format!(
+                "HTTP/1.1 {status}\nContent-Type: \
+        application/json"
+            ),
+            "[",
+            "[",
+        )
+    };
     let server = registry(move |_| endless("200 OK"));
     told(artifact::look(&reference(&server), &options()).await, "the manifest 1", &server, 4 * MIB);
     let server = registry(move |_| endless("200 OK"));
@@ -58,7 +82,11 @@ async fn a_list_of_tags_that_goes_on_and_on_ends() {
         )
     });
     let tags = store(&server).tags().await.unwrap();
-    assert_eq!((tags.len(), server.requests()), (100, 101), "one tag of each page: the other is none");
+    assert_eq!(
+        (tags.len(), server.requests()),
+        (100, 101),
+        "one tag of each page: the other is none"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,22 +100,39 @@ async fn a_blob_stops_at_its_size() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_without_an_end_is_not_read_and_a_long_challenge_not_answered() {
-    let challenge = |realm: &str| format!("HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer realm=\"{realm}\"");
-    let tokens = HostileServer::start(|_| Hostile::endless("HTTP/1.1 200 OK", r#"{"token": ""#, "t"));
+    let challenge = |realm: &str| {
+        format!(
+            "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer \
+        realm=\"{realm}\""
+        )
+    };
+    let tokens =
+        HostileServer::start(|_| Hostile::endless("HTTP/1.1 200 OK", r#"{"token": ""#, "t"));
     let realm = format!("{}/token", tokens.url());
     let server = HostileServer::start(move |_| Hostile::answer(&challenge(&realm), ""));
-    told(artifact::look(&reference(&server), &options()).await, "longer than the 262144 bytes", &tokens, MIB);
+    told(
+        artifact::look(&reference(&server), &options()).await,
+        "longer than the 262144 bytes",
+        &tokens,
+        MIB,
+    );
 
-    let server = HostileServer::start(move |_| Hostile::answer(&challenge(&"r".repeat(100 << 10)), ""));
+    let server =
+        HostileServer::start(move |_| Hostile::answer(&challenge(&"r".repeat(100 << 10)), ""));
     let answer = artifact::look(&reference(&server), &options()).await;
     told(answer, "the header www-authenticate of its answer has", &server, MIB);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_reads_no_more_of_an_error_than_its_beginning() {
-    let server = HostileServer::start(|_| Hostile::endless("HTTP/1.1 403 Forbidden", "go away ", "now "));
-    let credential = Credential::Basic { username: "ada".to_owned(), password: Secret::new("hunter2hunter2") };
+    let server =
+        HostileServer::start(|_| Hostile::endless("HTTP/1.1 403 Forbidden", "go away ", "now "));
+    let credential =
+        Credential::Basic { username: "ada".to_owned(), password: Secret::new("hunter2hunter2") };
     let prefix = server.url().trim_start_matches("http://").to_owned();
-    let options = RegistryOptions { credentials: Arc::new(Given { prefix: prefix.clone(), credential }), ..options() };
+    let options = RegistryOptions {
+        credentials: Arc::new(Given { prefix: prefix.clone(), credential }),
+        ..options()
+    };
     told(artifact::check_login(&prefix, "", &options).await, "go away now", &server, MIB);
 }

@@ -16,7 +16,8 @@ use keynet_host::inference::{InferenceBackend as _, InferenceRequest, ModelRef};
 
 use super::*;
 
-/// What a method is answered with: messages, the last one again and again if it never ends, and a status with words.
+/// What a method is answered with: messages, the last one again and again if it never ends, and a
+/// status with words.
 #[derive(Clone, Default)]
 struct Answer {
     messages: Vec<Bytes>,
@@ -41,15 +42,24 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (answers, sent) = (Arc::clone(&answers), Arc::clone(&sent));
-                let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-                    let answer = body(answers(&method), Arc::clone(&sent));
-                    async move {
-                        Ok::<_, Infallible>(hyper::Response::builder().header("content-type", "application/grpc").body(answer).unwrap())
-                    }
-                });
+                let service = hyper::service::service_fn(
+                    move |request: hyper::Request<hyper::body::Incoming>| {
+                        let method =
+                            request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+                        let answer = body(answers(&method), Arc::clone(&sent));
+                        async move {
+                            Ok::<_, Infallible>(
+                                hyper::Response::builder()
+                                    .header("content-type", "application/grpc")
+                                    .body(answer)
+                                    .unwrap(),
+                            )
+                        }
+                    },
+                );
                 tokio::spawn(
-                    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service),
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service),
                 );
             }
         });
@@ -62,20 +72,35 @@ impl Server {
 
     fn inference(&self) -> TritonInference {
         let url = format!("http://{}", self.address);
-        let variables = [("TRITON_URL".to_owned(), url), ("KEYNET_TRITON_RETRY".to_owned(), "0".to_owned())].into();
-        TritonInference::open(&Config::from_origins(vec![(Origin::Container, variables)]).unwrap().triton.unwrap()).unwrap()
+        let variables =
+            [("TRITON_URL".to_owned(), url), ("KEYNET_TRITON_RETRY".to_owned(), "0".to_owned())]
+                .into();
+        TritonInference::open(
+            &Config::from_origins(vec![(Origin::Container, variables)]).unwrap().triton.unwrap(),
+        )
+        .unwrap()
     }
 }
 
 /// The messages in gRPC's framing, in pieces that are counted as they are taken, and the status.
-fn body(answer: Answer, sent: Arc<AtomicU64>) -> StreamBody<impl futures::Stream<Item = Result<Frame<Bytes>, Infallible>>> {
+fn body(
+    answer: Answer,
+    sent: Arc<AtomicU64>,
+) -> StreamBody<impl futures::Stream<Item = Result<Frame<Bytes>, Infallible>>> {
     let Answer { messages, endless, words, status } = answer;
-    let framed: Vec<Bytes> =
-        messages.iter().map(|message| [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), message].concat().into()).collect();
+    let framed: Vec<Bytes> = messages
+        .iter()
+        .map(|message| {
+            [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), message]
+                .concat()
+                .into()
+        })
+        .collect();
     let again = framed.last().cloned().filter(|_| endless);
     let pieces = framed.into_iter().chain(std::iter::from_fn(move || again.clone()));
     let pieces = pieces.flat_map(|message| {
-        (0..message.len().div_ceil(64 << 10)).map(move |at| message.slice(at << 16..message.len().min((at + 1) << 16)))
+        (0..message.len().div_ceil(64 << 10))
+            .map(move |at| message.slice(at << 16..message.len().min((at + 1) << 16)))
     });
     let pieces = futures::stream::iter(pieces).map(move |piece| {
         sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
@@ -110,7 +135,9 @@ fn model<F>(outputs: &[&str], other: F) -> impl Fn(&str) -> Answer + Send + Sync
 where
     F: Fn(&str) -> Option<Answer> + Send + Sync + 'static,
 {
-    let port = |name: &&str| field(5, &[field(1, name.as_bytes()), field(2, b"UINT8"), vec![0x18, 1]].concat());
+    let port = |name: &&str| {
+        field(5, &[field(1, name.as_bytes()), field(2, b"UINT8"), vec![0x18, 1]].concat())
+    };
     let described = [field(1, b"m"), outputs.iter().flat_map(port).collect()].concat();
     move |method| match other(method) {
         Some(answer) => answer,
@@ -120,7 +147,12 @@ where
 }
 
 fn request() -> InferenceRequest {
-    InferenceRequest { model: name(), inputs: Vec::new(), outputs: Vec::new(), parameters: serde_json::Map::new() }
+    InferenceRequest {
+        model: name(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        parameters: serde_json::Map::new(),
+    }
 }
 
 fn name() -> ModelRef {
@@ -130,7 +162,11 @@ fn name() -> ModelRef {
 /// Checks as [`super::refused`] does.
 fn refused<T>(answer: Result<T, Error>, kind: ErrorKind, words: &str) -> String {
     let error = answer.map(|_| ()).expect_err("it was believed");
-    assert!(error.kind == kind && error.message.contains(words) && error.message.len() < 2000, "{:?}: {error}", error.kind);
+    assert!(
+        error.kind == kind && error.message.contains(words) && error.message.len() < 2000,
+        "{:?}: {error}",
+        error.kind
+    );
     error.message
 }
 
@@ -138,9 +174,17 @@ fn refused<T>(answer: Result<T, Error>, kind: ErrorKind, words: &str) -> String 
 async fn twenty_mebibytes_of_empty_outputs_are_refused_and_given_back() {
     for empty in [[0x2a_u8, 0], [0x32, 0]] {
         let answer = message(empty.repeat(10 << 20));
-        let server = Server::start(model(&["a", "b"], move |method| (method == "ModelInfer").then(|| answer.clone()))).await;
+        let server = Server::start(model(&["a", "b"], move |method| {
+            (method == "ModelInfer").then(|| answer.clone())
+        }))
+        .await;
         let budget = enough();
-        refused(server.inference().predict(request(), &budget).await, ErrorKind::Internal, "more outputs than the 2");
+        refused(
+            server.inference().predict(request(), &budget).await,
+            ErrorKind::Internal,
+            "more \
+            outputs than the 2",
+        );
         assert_eq!(budget.memory.used(), 0);
         assert!(budget.memory.peak() <= 21 * MIB, "{}", budget.memory.peak());
     }
@@ -149,20 +193,36 @@ async fn twenty_mebibytes_of_empty_outputs_are_refused_and_given_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_does_not_fit_the_activations_memory_is_not_read() {
     let answer = message(vec![0_u8; 64 << 20]);
-    let server = Server::start(model(&["a"], move |method| (method == "ModelInfer").then(|| answer.clone()))).await;
+    let server = Server::start(model(&["a"], move |method| {
+        (method == "ModelInfer").then(|| answer.clone())
+    }))
+    .await;
     let budget = within(8 * MIB, Duration::from_secs(60));
-    refused(server.inference().predict(request(), &budget).await, ErrorKind::TooLarge, "an answer of Triton of 67108864 bytes");
+    refused(
+        server.inference().predict(request(), &budget).await,
+        ErrorKind::TooLarge,
+        "an answer \
+        of Triton of 67108864 bytes",
+    );
     assert_eq!(budget.memory.used(), 0);
     assert!(server.sent() <= ON_THE_WAY, "the server sent {} bytes", server.sent());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outputs_that_were_asked_for_are_returned() {
-    let output = |name: &str| field(5, &[field(1, name.as_bytes()), field(2, b"UINT8"), vec![0x18, 2]].concat());
+    let output = |name: &str| {
+        field(5, &[field(1, name.as_bytes()), field(2, b"UINT8"), vec![0x18, 2]].concat())
+    };
     let answer = message([output("a"), output("b"), field(6, b"12"), field(6, b"34")].concat());
-    let server = Server::start(model(&["a", "b"], move |method| (method == "ModelInfer").then(|| answer.clone()))).await;
+    let server = Server::start(model(&["a", "b"], move |method| {
+        (method == "ModelInfer").then(|| answer.clone())
+    }))
+    .await;
     let outputs = server.inference().predict(request(), &enough()).await.unwrap();
-    let outputs: Vec<_> = outputs.iter().map(|output| (output.name.as_str(), output.tensor.data().as_ref())).collect();
+    let outputs: Vec<_> = outputs
+        .iter()
+        .map(|output| (output.name.as_str(), output.tensor.data().as_ref()))
+        .collect();
     assert_eq!(outputs, [("a", b"12".as_slice()), ("b", b"34")]);
 }
 
@@ -173,13 +233,27 @@ async fn descriptions_have_a_size_and_a_number_of_fields() {
     let cases = [
         ("ModelMetadata", vec![0_u8; 2 << 20], ErrorKind::TooLarge, "message length too large"),
         ("ModelMetadata", inputs, ErrorKind::TooLarge, "more than the 65536 fields"),
-        ("ModelMetadata", [0x22_u8, 0].repeat(2000), ErrorKind::TooLarge, "2000 inputs, more than the 1024"),
+        (
+            "ModelMetadata",
+            [0x22_u8, 0].repeat(2000),
+            ErrorKind::TooLarge,
+            "2000 inputs, more than \
+            the 1024",
+        ),
         ("ModelMetadata", long, ErrorKind::TooLarge, "whose name has 2000 bytes"),
-        ("ModelConfig", field(1, &[0x2a_u8, 0].repeat(100_000)), ErrorKind::TooLarge, "more than the 65536 fields"),
+        (
+            "ModelConfig",
+            field(1, &[0x2a_u8, 0].repeat(100_000)),
+            ErrorKind::TooLarge,
+            "more than \
+            the 65536 fields",
+        ),
     ];
     for (method, bytes, kind, words) in cases {
         let answer = message(bytes);
-        let server = Server::start(model(&["a"], move |asked| (asked == method).then(|| answer.clone()))).await;
+        let server =
+            Server::start(model(&["a"], move |asked| (asked == method).then(|| answer.clone())))
+                .await;
         refused(server.inference().metadata(&name(), &enough()).await, kind, words);
     }
 }
@@ -188,25 +262,52 @@ async fn descriptions_have_a_size_and_a_number_of_fields() {
 async fn statistics_and_indexes_have_a_size_and_a_number_of_fields() {
     let stats = message(field(1, &[0x3a_u8, 0].repeat(100_000)));
     let index = message([0x0a_u8, 0].repeat(100_000));
-    let server = Server::start(move |method| if method == "ModelStatistics" { stats.clone() } else { index.clone() }).await;
-    refused(server.inference().statistics(&name(), &enough()).await, ErrorKind::TooLarge, "more than the 65536 fields");
-    refused(server.inference().index(&enough()).await, ErrorKind::TooLarge, "more than the 65536 fields");
-    let endless = Answer { messages: vec![vec![0_u8; 64 << 20].into()], endless: true, ..Answer::default() };
+    let server =
+        Server::start(
+            move |method| if method == "ModelStatistics" { stats.clone() } else { index.clone() },
+        )
+        .await;
+    refused(
+        server.inference().statistics(&name(), &enough()).await,
+        ErrorKind::TooLarge,
+        "more \
+        than the 65536 fields",
+    );
+    refused(
+        server.inference().index(&enough()).await,
+        ErrorKind::TooLarge,
+        "more than the 65536 \
+        fields",
+    );
+    let endless =
+        Answer { messages: vec![vec![0_u8; 64 << 20].into()], endless: true, ..Answer::default() };
     let server = Server::start(move |_| endless.clone()).await;
-    refused(server.inference().index(&enough()).await, ErrorKind::TooLarge, "message length too large");
+    refused(
+        server.inference().index(&enough()).await,
+        ErrorKind::TooLarge,
+        "message length too \
+        large",
+    );
     assert!(server.sent() <= ON_THE_WAY, "the server sent {} bytes", server.sent());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_without_an_end_are_cut() {
-    let words = |bytes: usize| Answer { words: "no ".repeat(bytes / 3), status: 13, ..Answer::default() };
+    let words =
+        |bytes: usize| Answer { words: "no ".repeat(bytes / 3), status: 13, ..Answer::default() };
     for bytes in [6_000, 300_000] {
-        let server = Server::start(model(&["a"], move |method| (method == "ModelInfer").then(|| words(bytes)))).await;
+        let server = Server::start(model(&["a"], move |method| {
+            (method == "ModelInfer").then(|| words(bytes))
+        }))
+        .await;
         let error = server.inference().predict(request(), &enough()).await.unwrap_err();
         assert!(error.message.len() < 1500, "{error}");
     }
     let error = message(field(1, &[b'x'; 1 << 20]));
-    let server = Server::start(model(&["a"], move |method| (method == "ModelStreamInfer").then(|| error.clone()))).await;
+    let server = Server::start(model(&["a"], move |method| {
+        (method == "ModelStreamInfer").then(|| error.clone())
+    }))
+    .await;
     let mut stream = server.inference().predict_stream(request(), &enough()).await.unwrap();
     refused(stream.next().await.unwrap(), ErrorKind::Internal, "xxx");
 }
@@ -214,8 +315,15 @@ async fn words_without_an_end_are_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_nobody_reads_holds_no_more_than_its_window() {
     let output = field(5, &[field(1, b"a"), field(2, b"UINT8"), vec![0x18, 0]].concat());
-    let one = Answer { messages: vec![field(2, &[output, field(6, b"")].concat()).into()], endless: true, ..Answer::default() };
-    let server = Server::start(model(&["a"], move |method| (method == "ModelStreamInfer").then(|| one.clone()))).await;
+    let one = Answer {
+        messages: vec![field(2, &[output, field(6, b"")].concat()).into()],
+        endless: true,
+        ..Answer::default()
+    };
+    let server = Server::start(model(&["a"], move |method| {
+        (method == "ModelStreamInfer").then(|| one.clone())
+    }))
+    .await;
     let budget = enough();
     let inference = server.inference();
     let mut stream = inference.predict_stream(request(), &budget).await.unwrap();

@@ -22,9 +22,17 @@ async fn tls_with_a_given_authority_and_a_header_that_is_needed() {
     let statistics = good.statistics(&"add_sub".parse().unwrap(), &enough()).await.unwrap();
     assert_eq!(statistics.iter().map(|version| version.success.times).sum::<u64>(), 1);
 
-    for wrong in [&[url, ca][..], &[url, ca, ("KEYNET_TRITON_HEADERS", "triton-grpc-protocol-x-token: wrong")]] {
+    for wrong in [
+        &[url, ca][..],
+        &[url, ca, ("KEYNET_TRITON_HEADERS", "triton-grpc-protocol-x-token: wrong")],
+    ] {
         let (kind_of_it, told) = kind(at(wrong).unwrap().predict(asked(), &enough()).await);
-        assert!(kind_of_it == ErrorKind::Denied && told.contains("x-token") && told.contains("KEYNET_TRITON_HEADERS"), "{told}");
+        assert!(
+            kind_of_it == ErrorKind::Denied
+                && told.contains("x-token")
+                && told.contains("KEYNET_TRITON_HEADERS"),
+            "{told}"
+        );
         assert!(!told.contains("hunter2") && !told.contains("wrong"), "{told}");
     }
 
@@ -41,7 +49,10 @@ async fn tls_with_a_given_authority_and_a_header_that_is_needed() {
 
 #[test]
 fn a_certificate_that_cannot_be_read_is_named() {
-    let told = at(&[("TRITON_URL", "https://127.0.0.1:1"), ("KEYNET_TRITON_CA", "/nowhere/ca.crt")]).unwrap_err().message;
+    let told =
+        at(&[("TRITON_URL", "https://127.0.0.1:1"), ("KEYNET_TRITON_CA", "/nowhere/ca.crt")])
+            .unwrap_err()
+            .message;
     assert!(told.starts_with("KEYNET_TRITON_CA: cannot read /nowhere/ca.crt"), "{told}");
 }
 
@@ -55,7 +66,13 @@ async fn a_caller_cannot_name_a_server_of_the_private_network() {
     let (kind_of_it, told) = kind(named("http://169.254.169.254:8001"));
     assert!(kind_of_it == ErrorKind::Denied && told.contains("169.254.169.254"), "{told}");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let backend = named(&format!("http://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
-    let (kind_of_it, told) = kind(backend.predict(add_sub("add_sub", &[1.0], &[1.0]), &enough()).await);
-    assert!(kind_of_it == ErrorKind::Denied && told.contains("localhost is not at a public address"), "{kind_of_it}: {told}");
+    let backend =
+        named(&format!("http://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
+    let (kind_of_it, told) =
+        kind(backend.predict(add_sub("add_sub", &[1.0], &[1.0]), &enough()).await);
+    assert!(
+        kind_of_it == ErrorKind::Denied && told.contains("localhost is not at a public address"),
+        "{kind_of_it}: \
+        {told}"
+    );
 }

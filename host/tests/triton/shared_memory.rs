@@ -22,14 +22,22 @@ mod proto {
 /// Regions of ours that the server knows.
 async fn registered(server: &RealServer) -> Vec<String> {
     let url = format!("http://{}", server.get("TRITON_GRPC"));
-    let mut client = proto::grpc_inference_service_client::GrpcInferenceServiceClient::connect(url).await.unwrap();
-    let known = client.system_shared_memory_status(proto::SystemSharedMemoryStatusRequest::default()).await.unwrap();
+    let mut client = proto::grpc_inference_service_client::GrpcInferenceServiceClient::connect(url)
+        .await
+        .unwrap();
+    let known = client
+        .system_shared_memory_status(proto::SystemSharedMemoryStatusRequest::default())
+        .await
+        .unwrap();
     known.into_inner().regions.into_keys().filter(|name| name.starts_with("keynet-")).collect()
 }
 
 /// Files of the regions of a process.
 fn files(process: u32) -> Vec<String> {
-    let names = std::fs::read_dir("/dev/shm").unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    let names = std::fs::read_dir("/dev/shm")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().into_string().unwrap());
     names.filter(|name| name.starts_with(&format!("keynet-{process}-"))).collect()
 }
 
@@ -39,7 +47,9 @@ fn mine() -> usize {
 }
 
 fn picture(seed: u32) -> Tensor {
-    let pixels: Vec<u8> = (0..3 * 640 * 640_u32).flat_map(|index| ((index.wrapping_mul(31) ^ seed) as f32).to_le_bytes()).collect();
+    let pixels: Vec<u8> = (0..3 * 640 * 640_u32)
+        .flat_map(|index| ((index.wrapping_mul(31) ^ seed) as f32).to_le_bytes())
+        .collect();
     tensor(DataType::Fp32, &[1, 3, 640, 640], pixels)
 }
 
@@ -57,45 +67,70 @@ async fn check_mirror(backend: &TritonInference, seed: u32) {
 
 #[test]
 fn large_tensors_go_through_regions_that_are_used_again_and_given_back() {
-    alone("shared_memory::large_tensors_go_through_regions_that_are_used_again_and_given_back", async {
-        let server = triton("mirror identity", &[]);
-        let off = backend(&server, &[]);
-        check_mirror(&off, 1).await;
-        assert_eq!((mine(), registered(&server).await.len()), (0, 0));
+    alone(
+        "shared_memory::large_tensors_go_through_regions_that_are_used_again_and_given_back",
+        async {
+            let server = triton("mirror identity", &[]);
+            let off = backend(&server, &[]);
+            check_mirror(&off, 1).await;
+            assert_eq!((mine(), registered(&server).await.len()), (0, 0));
 
-        let auto = backend(&server, &[AUTO]);
-        for seed in 0..3 {
-            check_mirror(&auto, seed).await;
-            assert_eq!((mine(), registered(&server).await.len()), (1, 1));
-        }
-        join_all((10..18).map(|seed| check_mirror(&auto, seed))).await;
-        let held = mine();
-        assert!((2..=8).contains(&held), "{held}");
-        assert_eq!(registered(&server).await.len(), held);
-        // Some in shared memory, some not: an output of unknown size, a small input, and a small request.
-        let large = tensor(DataType::Uint8, &[1 << 20], vec![7; 1 << 20]);
-        let small = tensor(DataType::Int8, &[3], vec![1, 2, 3]);
-        let came = auto.predict(request("identity", &[("IN_UINT8", &large), ("IN_INT8", &small)]), &enough()).await.unwrap();
-        assert!(came.iter().any(|output| output.name == "OUT_UINT8" && output.tensor.data() == large.data()));
-        assert!(came.iter().any(|output| output.name == "OUT_INT8" && output.tensor.data() == small.data()));
-        assert_eq!(one(&auto, request("identity", &[("IN_INT8", &small)])).await.data(), small.data());
+            let auto = backend(&server, &[AUTO]);
+            for seed in 0..3 {
+                check_mirror(&auto, seed).await;
+                assert_eq!((mine(), registered(&server).await.len()), (1, 1));
+            }
+            join_all((10..18).map(|seed| check_mirror(&auto, seed))).await;
+            let held = mine();
+            assert!((2..=8).contains(&held), "{held}");
+            assert_eq!(registered(&server).await.len(), held);
+            // Some in shared memory, some not: an output of unknown size, a small input, and a
+            // small request.
+            let large = tensor(DataType::Uint8, &[1 << 20], vec![7; 1 << 20]);
+            let small = tensor(DataType::Int8, &[3], vec![1, 2, 3]);
+            let came = auto
+                .predict(
+                    request("identity", &[("IN_UINT8", &large), ("IN_INT8", &small)]),
+                    &enough(),
+                )
+                .await
+                .unwrap();
+            assert!(
+                came.iter().any(
+                    |output| output.name == "OUT_UINT8" && output.tensor.data() == large.data()
+                )
+            );
+            assert!(came.iter().any(|output| output.name == "OUT_INT8" && output.tensor.data() == small.data()));
+            assert_eq!(
+                one(&auto, request("identity", &[("IN_INT8", &small)])).await.data(),
+                small.data()
+            );
 
-        // The memory of an answer counts in the activation, and is refused where it does not fit.
-        let budget = enough();
-        let answer = auto.predict(mirrored(&picture(1)), &budget).await.unwrap();
-        assert!((4_915_200..4_920_000).contains(&budget.memory.used()), "{}", budget.memory.used());
-        drop(answer);
-        let mut narrow = enough();
-        narrow.memory = keynet_host::budget::MemoryBudget::process(1 << 30).activation(1 << 20);
-        assert_eq!(kind(auto.predict(mirrored(&picture(1)), &narrow).await).0, ErrorKind::TooLarge);
-        check_mirror(&auto, 2).await;
+            // The memory of an answer counts in the activation, and is refused where it does not
+            // fit.
+            let budget = enough();
+            let answer = auto.predict(mirrored(&picture(1)), &budget).await.unwrap();
+            assert!(
+                (4_915_200..4_920_000).contains(&budget.memory.used()),
+                "{}",
+                budget.memory.used()
+            );
+            drop(answer);
+            let mut narrow = enough();
+            narrow.memory = keynet_host::budget::MemoryBudget::process(1 << 30).activation(1 << 20);
+            assert_eq!(
+                kind(auto.predict(mirrored(&picture(1)), &narrow).await).0,
+                ErrorKind::TooLarge
+            );
+            check_mirror(&auto, 2).await;
 
-        auto.close().await;
-        assert_eq!((mine(), registered(&server).await.len()), (0, 0));
-        check_mirror(&auto, 3).await;
-        auto.close().await;
-        assert_eq!((mine(), registered(&server).await.len()), (0, 0));
-    });
+            auto.close().await;
+            assert_eq!((mine(), registered(&server).await.len()), (0, 0));
+            check_mirror(&auto, 3).await;
+            auto.close().await;
+            assert_eq!((mine(), registered(&server).await.len()), (0, 0));
+        },
+    );
 }
 
 #[test]
@@ -105,8 +140,11 @@ fn a_call_that_is_cut_off_leaves_its_region_alone() {
         let auto = backend(&server, &[AUTO]);
         check_mirror(&auto, 1).await;
         for seed in 0..5 {
-            let cut =
-                tokio::time::timeout(Duration::from_millis(3 + u64::from(seed)), auto.predict(mirrored(&picture(seed)), &enough())).await;
+            let cut = tokio::time::timeout(
+                Duration::from_millis(3 + u64::from(seed)),
+                auto.predict(mirrored(&picture(seed)), &enough()),
+            )
+            .await;
             drop(cut);
             check_mirror(&auto, 100 + seed).await;
         }
@@ -140,13 +178,16 @@ fn a_server_that_was_started_anew_is_told_its_regions_again() {
 
 #[test]
 fn a_server_that_does_not_see_our_memory_gets_its_tensors_through_grpc() {
-    alone("shared_memory::a_server_that_does_not_see_our_memory_gets_its_tensors_through_grpc", async {
-        let server = triton("mirror", &[("TRITON_OWN_SHM", "1")]);
-        let auto = backend(&server, &[AUTO]);
-        check_mirror(&auto, 1).await;
-        check_mirror(&auto, 2).await;
-        assert_eq!((mine(), registered(&server).await.len()), (0, 0));
-    });
+    alone(
+        "shared_memory::a_server_that_does_not_see_our_memory_gets_its_tensors_through_grpc",
+        async {
+            let server = triton("mirror", &[("TRITON_OWN_SHM", "1")]);
+            let auto = backend(&server, &[AUTO]);
+            check_mirror(&auto, 1).await;
+            check_mirror(&auto, 2).await;
+            assert_eq!((mine(), registered(&server).await.len()), (0, 0));
+        },
+    );
 }
 
 #[test]
@@ -155,11 +196,21 @@ fn what_a_killed_process_left_is_removed_by_the_next() {
         let server = triton("mirror", &[]);
         let test = std::env::current_exe().unwrap();
         let mut child = Command::new(test);
-        child.args(["--exact", "shared_memory::holds_a_region_until_it_is_killed", "--ignored", "--nocapture"]);
-        child.env("KEYNET_TEST_TRITON", format!("http://{}", server.get("TRITON_GRPC"))).stdout(Stdio::null());
+        child.args([
+            "--exact",
+            "shared_memory::holds_a_region_until_it_is_killed",
+            "--ignored",
+            "--nocapture",
+        ]);
+        child
+            .env("KEYNET_TEST_TRITON", format!("http://{}", server.get("TRITON_GRPC")))
+            .stdout(Stdio::null());
         let mut child = child.spawn().unwrap();
         let process = child.id();
-        until("the other process registers no region", || files(process).iter().any(|name| !name.contains("-new-"))).await;
+        until("the other process registers no region", || {
+            files(process).iter().any(|name| !name.contains("-new-"))
+        })
+        .await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(registered(&server).await.len(), 1);
 

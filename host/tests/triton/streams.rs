@@ -27,13 +27,20 @@ async fn answers_come_one_by_one_and_stop_when_nobody_reads() {
     let backend = backend(&server, &[]);
 
     for numbers in [vec![5, 6, 7], vec![]] {
-        let stream = backend.predict_stream(request("repeat", &[("IN", &ints(&numbers))]), &enough()).await.unwrap();
-        let answers: Vec<_> = stream.map(|answer| i32s(&answer.unwrap()[0].tensor)[0]).collect().await;
+        let stream = backend
+            .predict_stream(request("repeat", &[("IN", &ints(&numbers))]), &enough())
+            .await
+            .unwrap();
+        let answers: Vec<_> =
+            stream.map(|answer| i32s(&answer.unwrap()[0].tensor)[0]).collect().await;
         assert_eq!(answers, numbers);
     }
 
     // A model that answers once can be asked that way too; one that answers many times in no other.
-    let stream = backend.predict_stream(wanting(add_sub("add_sub", &[1.0], &[2.0]), &["OUTPUT0"]), &enough()).await.unwrap();
+    let stream = backend
+        .predict_stream(wanting(add_sub("add_sub", &[1.0], &[2.0]), &["OUTPUT0"]), &enough())
+        .await
+        .unwrap();
     let answers: Vec<_> = stream.collect().await;
     assert_eq!(answers.len(), 1);
     assert_eq!(f32s(&answers[0].as_ref().unwrap()[0].tensor), [3.0]);
@@ -53,7 +60,10 @@ async fn answers_come_one_by_one_and_stop_when_nobody_reads() {
     assert!(cancelled && sent < 10_000, "{sent}");
 
     // Two at once; whoever is not read does not hold up the other, and loses nothing.
-    let mut paused = backend.predict_stream(request("repeat", &[("IN", &ints(&vec![9; 5000]))]), &enough()).await.unwrap();
+    let mut paused = backend
+        .predict_stream(request("repeat", &[("IN", &ints(&vec![9; 5000]))]), &enough())
+        .await
+        .unwrap();
     let other = backend.predict_stream(asking(50, 100_000), &enough()).await.unwrap();
     assert_eq!(other.filter(|answer| std::future::ready(answer.is_ok())).count().await, 50);
     let mut came = 0;
@@ -74,13 +84,24 @@ async fn an_error_or_the_end_of_the_time_is_the_last_answer() {
     assert_eq!(answers.len(), 3);
     assert!(answers[2].as_ref().unwrap_err().message.contains("failed after 2"), "{answers:?}");
 
-    let (kind_of_it, told) = kind(backend.predict_stream(request("stream", &[("COUNT", &ints(&[1]))]), &enough()).await.map(|_| ()));
+    let (kind_of_it, told) = kind(
+        backend
+            .predict_stream(request("stream", &[("COUNT", &ints(&[1]))]), &enough())
+            .await
+            .map(|_| ()),
+    );
     assert!(kind_of_it == ErrorKind::Invalid && told.contains("input SIZE is missing"), "{told}");
-    let (kind_of_it, _) = kind(backend.predict_stream(request("nobody", &[]), &enough()).await.map(|_| ()));
+    let (kind_of_it, _) =
+        kind(backend.predict_stream(request("nobody", &[]), &enough()).await.map(|_| ()));
     assert_eq!(kind_of_it, ErrorKind::NotFound);
 
     let started = Instant::now();
-    let answers: Vec<_> = backend.predict_stream(asking(100_000, 1), &within(Duration::from_millis(500))).await.unwrap().collect().await;
+    let answers: Vec<_> = backend
+        .predict_stream(asking(100_000, 1), &within(Duration::from_millis(500)))
+        .await
+        .unwrap()
+        .collect()
+        .await;
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert_eq!(answers.last().unwrap().as_ref().unwrap_err().kind, ErrorKind::Timeout);
     assert!(answers[..answers.len() - 1].iter().all(Result::is_ok));

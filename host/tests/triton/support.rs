@@ -7,7 +7,9 @@ use bytes::Bytes;
 use keynet_host::budget::{CallBudget, MemoryBudget};
 use keynet_host::config::{Config, Origin};
 use keynet_host::inference::triton::TritonInference;
-use keynet_host::inference::{DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor};
+use keynet_host::inference::{
+    DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor,
+};
 use keynet_host::{Error, ErrorKind};
 use keynet_test_servers::{RealServer, in_own_process};
 use serde_json::{Value, json};
@@ -25,14 +27,18 @@ pub fn backend(server: &RealServer, variables: &[(&str, &str)]) -> Arc<TritonInf
 
 /// A backend that these variables configure.
 pub fn at(variables: &[(&str, &str)]) -> Result<TritonInference, Error> {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let variables =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let config = Config::from_origins(vec![(Origin::Container, variables)]).unwrap();
     TritonInference::open(&config.triton.unwrap())
 }
 
 /// What an activation may spend, for this long.
 pub fn within(time: Duration) -> CallBudget {
-    CallBudget { memory: MemoryBudget::process(1 << 30).activation(512 << 20), deadline: Instant::now() + time }
+    CallBudget {
+        memory: MemoryBudget::process(1 << 30).activation(512 << 20),
+        deadline: Instant::now() + time,
+    }
 }
 
 /// More time than anything here takes on a busy machine.
@@ -45,21 +51,35 @@ pub fn tensor(data_type: DataType, shape: &[i64], data: impl Into<Bytes>) -> Ten
 }
 
 pub fn floats(shape: &[i64], values: &[f32]) -> Tensor {
-    tensor(DataType::Fp32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
+    tensor(
+        DataType::Fp32,
+        shape,
+        values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>(),
+    )
 }
 
 pub fn ints(values: &[i32]) -> Tensor {
     let shape = [i64::try_from(values.len()).unwrap()];
-    tensor(DataType::Int32, &shape, values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
+    tensor(
+        DataType::Int32,
+        &shape,
+        values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>(),
+    )
 }
 
 pub fn words(words: &[&[u8]]) -> Tensor {
-    let data: Vec<u8> = words.iter().flat_map(|word| [&u32::try_from(word.len()).unwrap().to_le_bytes(), *word].concat()).collect();
+    let data: Vec<u8> = words
+        .iter()
+        .flat_map(|word| [&u32::try_from(word.len()).unwrap().to_le_bytes(), *word].concat())
+        .collect();
     tensor(DataType::Bytes, &[i64::try_from(words.len()).unwrap()], data)
 }
 
 pub fn request(model: &str, inputs: &[(&str, &Tensor)]) -> InferenceRequest {
-    let input = |(name, tensor): &(&str, &Tensor)| NamedTensor { name: (*name).to_owned(), tensor: (*tensor).clone() };
+    let input = |(name, tensor): &(&str, &Tensor)| NamedTensor {
+        name: (*name).to_owned(),
+        tensor: (*tensor).clone(),
+    };
     InferenceRequest {
         model: model.parse().unwrap(),
         inputs: inputs.iter().map(input).collect(),
@@ -94,7 +114,10 @@ pub fn i32s(tensor: &Tensor) -> Vec<i32> {
 
 /// Sleeps on the server.
 pub fn slow(milliseconds: i32) -> InferenceRequest {
-    request("slow", &[("DELAY_MS", &tensor(DataType::Int32, &[1, 1], milliseconds.to_le_bytes().to_vec()))])
+    request(
+        "slow",
+        &[("DELAY_MS", &tensor(DataType::Int32, &[1, 1], milliseconds.to_le_bytes().to_vec()))],
+    )
 }
 
 pub fn kind<T: std::fmt::Debug>(answer: Result<T, Error>) -> (ErrorKind, String) {
@@ -109,7 +132,8 @@ pub async fn one(backend: &TritonInference, request: InferenceRequest) -> Tensor
     outputs.remove(0).tensor
 }
 
-/// Runs a test that looks at its whole process in one of its own; `name` is the test's, as `cargo test` prints it.
+/// Runs a test that looks at its whole process in one of its own; `name` is the test's, as
+/// `cargo test` prints it.
 pub fn alone(name: &str, test: impl Future<Output = ()>) {
     in_own_process(name, || tokio::runtime::Runtime::new().unwrap().block_on(test));
 }

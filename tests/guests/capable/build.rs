@@ -1,6 +1,7 @@
 //! Links the component with a heap that is there from the start.
 
-/// As much as a small run takes, in bytes: each growth of its memory would cost as much as the rest of it.
+/// As much as a small run takes, in bytes: each growth of its memory would cost as much as the rest
+/// of it.
 const HEAP: u32 = 1 << 20;
 
 fn main() {

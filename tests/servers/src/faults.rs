@@ -1,4 +1,5 @@
-//! A proxy in front of a real server, for what a real server cannot be made to do: fail, stall or break off when a test wants it to.
+//! A proxy in front of a real server, for what a real server cannot be made to do: fail, stall or
+//! break off when a test wants it to.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -25,7 +26,8 @@ pub enum Fault {
     Close,
 }
 
-/// A proxy on a free port of 127.0.0.1. Connections meet the planned faults in turn, and none when the plan is over.
+/// A proxy on a free port of 127.0.0.1. Connections meet the planned faults in turn, and none when
+/// the plan is over.
 #[derive(Debug)]
 pub struct FaultyProxy {
     address: SocketAddr,
@@ -37,15 +39,28 @@ pub struct FaultyProxy {
 impl FaultyProxy {
     /// In front of `server`, such as `127.0.0.1:8333` or `http://127.0.0.1:8333`.
     pub fn before(server: &str) -> Self {
-        let server: SocketAddr = server.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
+        let server: SocketAddr =
+            server.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
-        let proxy = Self { address, plan: Arc::default(), connections: Arc::default(), open: Arc::default() };
-        let (plan, connections, open) = (Arc::clone(&proxy.plan), Arc::clone(&proxy.connections), Arc::clone(&proxy.open));
+        let proxy = Self {
+            address,
+            plan: Arc::default(),
+            connections: Arc::default(),
+            open: Arc::default(),
+        };
+        let (plan, connections, open) =
+            (Arc::clone(&proxy.plan), Arc::clone(&proxy.connections), Arc::clone(&proxy.open));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let (kept, end) = (client.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
+                let (kept, end) = (
+                    client.try_clone().expect("a handle"),
+                    client.try_clone().expect(
+                        "a \
+                    handle",
+                    ),
+                );
                 open.lock().expect("the connections").push(kept);
                 let fault = {
                     let (plan, always) = &mut *plan.lock().expect("the plan");
@@ -77,7 +92,11 @@ impl FaultyProxy {
 
     /// Hangs up: what is kept open for later is closed, so that whoever comes next meets the plan.
     pub fn hang_up(&self) {
-        self.open.lock().expect("the connections").drain(..).for_each(|client| drop(client.shutdown(Shutdown::Both)));
+        self.open
+            .lock()
+            .expect("the connections")
+            .drain(..)
+            .for_each(|client| drop(client.shutdown(Shutdown::Both)));
     }
 
     /// How many connections were made.
@@ -100,7 +119,8 @@ fn serve(mut client: TcpStream, server: SocketAddr, fault: &Fault) {
             read_head(&mut client);
             let length = body.len();
             let answer = format!(
-                "HTTP/1.1 {status} Planned\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                "HTTP/1.1 {status} Planned\r\nContent-Type: application/xml\r\nContent-Length: \
+                    {length}\r\nConnection: close\r\n\r\n{body}"
             );
             let _ = client.write_all(answer.as_bytes());
             let _ = client.shutdown(Shutdown::Write);
@@ -112,7 +132,8 @@ fn serve(mut client: TcpStream, server: SocketAddr, fault: &Fault) {
 /// Passes everything on, and at most `most` bytes of the answers.
 fn pass(mut client: TcpStream, server: SocketAddr, most: usize) {
     let Ok(mut upstream) = TcpStream::connect(server) else { return };
-    let (mut from, mut to) = (client.try_clone().expect("a handle"), upstream.try_clone().expect("a handle"));
+    let (mut from, mut to) =
+        (client.try_clone().expect("a handle"), upstream.try_clone().expect("a handle"));
     thread::spawn(move || {
         let _ = std::io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Both);

@@ -1,4 +1,5 @@
-//! A server of HTTP/1.1 that does what it likes with a client that reads it, and counts how much of it the client took.
+//! A server of HTTP/1.1 that does what it likes with a client that reads it, and counts how much of
+//! it the client took.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,7 +16,8 @@ const MOST: u64 = 192 << 20;
 pub enum Hostile {
     /// By these bytes and the end of the connection.
     Answer(Vec<u8>),
-    /// By a head with these lines and a chunked body that begins so and goes on with a piece again and again.
+    /// By a head with these lines and a chunked body that begins so and goes on with a piece again
+    /// and again.
     Endless {
         /// The status and the headers, without the last line end.
         head: String,
@@ -24,7 +26,8 @@ pub enum Hostile {
         /// What follows without an end.
         piece: Vec<u8>,
     },
-    /// By a head with these lines and a chunked body of one byte after the other, each after so long.
+    /// By a head with these lines and a chunked body of one byte after the other, each after so
+    /// long.
     Drip {
         /// The status and the headers, without the last line end.
         head: String,
@@ -37,14 +40,19 @@ impl Hostile {
     /// An answer with a body of known length.
     pub fn answer(head: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
-        let head = format!("{}\r\nContent-Length: {}\r\n\r\n", head.replace('\n', "\r\n"), body.len());
+        let head =
+            format!("{}\r\nContent-Length: {}\r\n\r\n", head.replace('\n', "\r\n"), body.len());
         Self::Answer([head.as_bytes(), body].concat())
     }
 
     /// An endless body of one piece of text repeated.
     pub fn endless(head: &str, begins: &str, piece: &str) -> Self {
         let piece = piece.repeat((64 << 10) / piece.len().max(1) + 1);
-        Self::Endless { head: head.to_owned(), begins: begins.as_bytes().to_vec(), piece: piece.into_bytes() }
+        Self::Endless {
+            head: head.to_owned(),
+            begins: begins.as_bytes().to_vec(),
+            piece: piece.into_bytes(),
+        }
     }
 }
 
@@ -57,15 +65,18 @@ pub struct HostileServer {
 }
 
 impl HostileServer {
-    /// Answers each request as `answers` says of its first line, such as `GET /a HTTP/1.1`. A connection carries one request.
+    /// Answers each request as `answers` says of its first line, such as `GET /a HTTP/1.1`. A
+    /// connection carries one request.
     pub fn start(answers: impl Fn(&str) -> Hostile + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let server = Self { address, sent: Arc::default(), requests: Arc::default() };
-        let (sent, requests, answers) = (Arc::clone(&server.sent), Arc::clone(&server.requests), Arc::new(answers));
+        let (sent, requests, answers) =
+            (Arc::clone(&server.sent), Arc::clone(&server.requests), Arc::new(answers));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (sent, requests, answers) = (Arc::clone(&sent), Arc::clone(&requests), Arc::clone(&answers));
+                let (sent, requests, answers) =
+                    (Arc::clone(&sent), Arc::clone(&requests), Arc::clone(&answers));
                 thread::spawn(move || {
                     let Some(first) = read_request(&client) else { return };
                     requests.fetch_add(1, Ordering::SeqCst);
@@ -105,13 +116,20 @@ fn read_request(mut client: &TcpStream) -> Option<String> {
 }
 
 fn serve(mut client: TcpStream, answer: &Hostile, sent: &AtomicU64) -> std::io::Result<()> {
-    let head = |head: &str| format!("{}\r\nTransfer-Encoding: chunked\r\n\r\n", head.replace('\n', "\r\n"));
-    let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    let head = |head: &str| {
+        format!("{}\r\nTransfer-Encoding: chunked\r\n\r\n", head.replace('\n', "\r\n"))
+    };
+    let chunk =
+        |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
     match answer {
         Hostile::Answer(bytes) => {
             // So that no client sends its next request to a connection that is about to end.
-            let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes.len(), |at| at + 2);
-            client.write_all(&[&bytes[..head], b"Connection: close\r\n", &bytes[head..]].concat())?;
+            let head = bytes
+                .windows(4)
+                .position(|end| end == b"\r\n\r\n")
+                .map_or(bytes.len(), |at| at + 2);
+            client
+                .write_all(&[&bytes[..head], b"Connection: close\r\n", &bytes[head..]].concat())?;
             sent.fetch_add(bytes.len() as u64, Ordering::SeqCst);
             client.shutdown(std::net::Shutdown::Write)?;
             // So that the client reads all of it before it hears that its own bytes were not read.

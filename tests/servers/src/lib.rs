@@ -1,7 +1,8 @@
-//! Starts the real servers that tests talk to: an OCI registry, Triton, S3 and MLflow, by the scripts beside this crate.
+//! Starts the real servers that tests talk to: an OCI registry, Triton, S3 and MLflow, by the
+//! scripts beside this crate.
 //!
-//! Each server gets free ports of 127.0.0.1 and a folder of its own, and ends with its [`RealServer`], or with the process of the test
-//! when that is killed.
+//! Each server gets free ports of 127.0.0.1 and a folder of its own, and ends with its
+//! [`RealServer`], or with the process of the test when that is killed.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a test that cannot go on panics
 
@@ -30,8 +31,8 @@ pub struct RealServer {
 }
 
 impl RealServer {
-    /// An OCI registry. `mode` is `none`, `basic`, `tls` or `token`. Says `REGISTRY`, and where they apply `REGISTRY_USER`,
-    /// `REGISTRY_PASSWORD`, `REGISTRY_CA`, `REGISTRY_TOKEN_REALM`.
+    /// An OCI registry. `mode` is `none`, `basic`, `tls` or `token`. Says `REGISTRY`, and where
+    /// they apply `REGISTRY_USER`, `REGISTRY_PASSWORD`, `REGISTRY_CA`, `REGISTRY_TOKEN_REALM`.
     pub fn registry(mode: &str) -> Self {
         Self::registry_with(mode, &[])
     }
@@ -41,38 +42,59 @@ impl RealServer {
         Self::start("registry.sh", mode, &[("REGISTRY_PORT", &[0, 1, 2, 3, 4])], settings)
     }
 
-    /// Triton with the models of `triton/models`, or of the folder in the variable `TRITON_MODELS`. `settings` are the script's
-    /// variables (`TRITON_TLS`, `TRITON_TOKEN`, `TRITON_ARGS`). Says `TRITON_GRPC`, `TRITON_HTTP`, `TRITON_METRICS`.
+    /// Triton with the models of `triton/models`, or of the folder in the variable `TRITON_MODELS`.
+    /// `settings` are the script's variables (`TRITON_TLS`, `TRITON_TOKEN`, `TRITON_ARGS`). Says
+    /// `TRITON_GRPC`, `TRITON_HTTP`, `TRITON_METRICS`.
     pub fn triton(settings: &[(&str, &str)]) -> Self {
         Self::start("triton.sh", "", &[("HTTP_PORT", &[0, 1, 2])], settings)
     }
 
-    /// An S3 store with the buckets of `S3_BUCKETS` (`test`). Says `S3_ENDPOINT`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_REGION`.
+    /// An S3 store with the buckets of `S3_BUCKETS` (`test`). Says `S3_ENDPOINT`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`.
     pub fn s3(settings: &[(&str, &str)]) -> Self {
-        Self::start("s3.sh", "", &[("S3_PORT", &[0, 1, 2, 3, 4, 6, 10_000, 10_001, 10_002, 10_003, 10_004])], settings)
+        Self::start(
+            "s3.sh",
+            "",
+            &[("S3_PORT", &[0, 1, 2, 3, 4, 6, 10_000, 10_001, 10_002, 10_003, 10_004])],
+            settings,
+        )
     }
 
-    /// MLflow. `mode` is `none`, `basic` or `bearer`. Says `MLFLOW_TRACKING_URI` and, where they apply, `MLFLOW_TRACKING_USERNAME`,
-    /// `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_TOKEN`.
+    /// MLflow. `mode` is `none`, `basic` or `bearer`. Says `MLFLOW_TRACKING_URI` and, where they
+    /// apply, `MLFLOW_TRACKING_USERNAME`, `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_TOKEN`.
     pub fn mlflow(mode: &str) -> Self {
         Self::start("mlflow.sh", mode, &[("MLFLOW_PORT", &[0, 1, 2])], &[])
     }
 
-    /// A gateway that speaks gRPC, before `server` (`127.0.0.1:8001`): it lets through who brings the bearer token `token`. Says `GATEWAY`.
+    /// A gateway that speaks gRPC, before `server` (`127.0.0.1:8001`): it lets through who brings
+    /// the bearer token `token`. Says `GATEWAY`.
     pub fn gateway(server: &str, token: &str) -> Self {
-        Self::start("gateway.sh", "", &[("GATEWAY_PORT", &[0])], &[("GATEWAY_SERVER", server), ("GATEWAY_TOKEN", token)])
+        Self::start(
+            "gateway.sh",
+            "",
+            &[("GATEWAY_PORT", &[0])],
+            &[("GATEWAY_SERVER", server), ("GATEWAY_TOKEN", token)],
+        )
     }
 
-    fn start(script: &'static str, mode: &str, ports: &[(&str, &[u16])], settings: &[(&str, &str)]) -> Self {
+    fn start(
+        script: &'static str,
+        mode: &str,
+        ports: &[(&str, &[u16])],
+        settings: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut environment: BTreeMap<_, _> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut environment: BTreeMap<_, _> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         environment.insert("SERVERS_DATA".to_owned(), folder.path().display().to_string());
         environment.insert("SERVERS_OWNER".to_owned(), std::process::id().to_string());
         for (name, offsets) in ports {
             environment.insert((*name).to_owned(), free_port(offsets).to_string());
         }
-        let mut server = Self { script, mode: mode.to_owned(), environment, endpoints: BTreeMap::new(), folder };
+        let mut server =
+            Self { script, mode: mode.to_owned(), environment, endpoints: BTreeMap::new(), folder };
         server.resume();
         server
     }
@@ -80,7 +102,11 @@ impl RealServer {
     /// Starts it again where it was, with the data it had.
     pub fn resume(&mut self) {
         let said = self.run("start");
-        self.endpoints = said.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect();
+        self.endpoints = said
+            .split_whitespace()
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(k, v)| (k.into(), v.into()))
+            .collect();
     }
 
     /// Stops it; its data stays.
@@ -88,30 +114,43 @@ impl RealServer {
         self.run("stop");
     }
 
-    /// Kills it and what it has started, as the system does when memory is short: no answer is finished.
+    /// Kills it and what it has started, as the system does when memory is short: no answer is
+    /// finished.
     pub fn kill(&self) {
         self.signal("KILL");
     }
 
     /// Sends a signal, such as `STOP`, to it and to what it has started.
     pub fn signal(&self, name: &str) {
-        let files = std::fs::read_dir(self.folder()).expect("its folder").flatten().map(|entry| entry.path());
-        for file in files.filter(|path| path.extension().is_some_and(|extension| extension == "pid")) {
+        let files = std::fs::read_dir(self.folder())
+            .expect("its folder")
+            .flatten()
+            .map(|entry| entry.path());
+        for file in
+            files.filter(|path| path.extension().is_some_and(|extension| extension == "pid"))
+        {
             let known = std::fs::read_to_string(file).expect("its process");
             let process = known.split(' ').next().expect("PID START");
-            let sent = Command::new("bash").arg("-c").arg(format!("kill -{name} -- -{process}")).status().expect("bash");
+            let sent = Command::new("bash")
+                .arg("-c")
+                .arg(format!("kill -{name} -- -{process}"))
+                .status()
+                .expect("bash");
             assert!(sent.success(), "{} has no process {process}", self.script);
         }
     }
 
-    /// What the script's command `seed` says: MLflow's registers the model `detector`, versions 1 and 2, with the alias `champion` for 2.
+    /// What the script's command `seed` says: MLflow's registers the model `detector`, versions 1
+    /// and 2, with the alias `champion` for 2.
     pub fn seed(&self) -> String {
         self.run("seed")
     }
 
     /// One of the endpoints that it says.
     pub fn get(&self, name: &str) -> &str {
-        self.endpoints.get(name).unwrap_or_else(|| panic!("{} says no {name}: {:?}", self.script, self.endpoints))
+        self.endpoints
+            .get(name)
+            .unwrap_or_else(|| panic!("{} says no {name}: {:?}", self.script, self.endpoints))
     }
 
     /// Where its data, logs and certificates are.
@@ -121,7 +160,10 @@ impl RealServer {
 
     fn run(&self, command: &str) -> String {
         let mut script = Command::new(scripts().join(self.script));
-        script.arg(command).args(Some(&self.mode).filter(|mode| !mode.is_empty())).envs(&self.environment);
+        script
+            .arg(command)
+            .args(Some(&self.mode).filter(|mode| !mode.is_empty()))
+            .envs(&self.environment);
         let ended = script.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("bash");
         assert!(ended.status.success(), "{} {command} {} failed", self.script, self.mode);
         String::from_utf8(ended.stdout).expect("text")
@@ -138,12 +180,14 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// A port with which all of `offsets` above it are free. Below the range that the system hands out itself, and different from one
-/// test process to the next and from one server of it to the next, which may be starting at the same time.
+/// A port with which all of `offsets` above it are free. Below the range that the system hands out
+/// itself, and different from one test process to the next and from one server of it to the next,
+/// which may be starting at the same time.
 fn free_port(offsets: &[u16]) -> u16 {
     static SERVERS: AtomicU16 = AtomicU16::new(0);
     let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let start = u16::try_from(std::process::id() % 900).expect("a small number") + SERVERS.fetch_add(1, Ordering::Relaxed) % 9 * 101;
+    let start = u16::try_from(std::process::id() % 900).expect("a small number")
+        + SERVERS.fetch_add(1, Ordering::Relaxed) % 9 * 101;
     let mut candidates = (0..900).map(|step| 10_100 + (start + step) % 900 * 12);
     candidates.find(|port| offsets.iter().all(|offset| free(port + offset))).expect("a free port")
 }

@@ -1,4 +1,5 @@
-//! Tests that look at what belongs to the whole process: its descriptors, its threads, the files that carry its number.
+//! Tests that look at what belongs to the whole process: its descriptors, its threads, the files
+//! that carry its number.
 
 use std::process::{Command, Stdio};
 
@@ -7,8 +8,8 @@ const STARTED_FOR: &str = "KEYNET_TEST_OWN_PROCESS";
 
 /// Runs `test` in a process of its own. `name` is the calling test's, as `cargo test` prints it.
 ///
-/// `cargo test` runs the tests of a binary at the same time in one process, so that a test which counts something of the process counts
-/// its neighbours' share too.
+/// `cargo test` runs the tests of a binary at the same time in one process, so that a test which
+/// counts something of the process counts its neighbours' share too.
 ///
 /// # Panics
 /// The test fails there, or `name` is not the name of a test.
@@ -18,9 +19,17 @@ pub fn in_own_process(name: &str, test: impl FnOnce()) {
     }
     let binary = std::env::current_exe().expect("this test's binary");
     let mut process = Command::new(binary);
-    process.args(["--exact", name, "--include-ignored", "--nocapture"]).env(STARTED_FOR, name).stdin(Stdio::null());
+    process
+        .args(["--exact", name, "--include-ignored", "--nocapture"])
+        .env(STARTED_FOR, name)
+        .stdin(Stdio::null());
     let ended = process.output().expect("a process");
     let said = String::from_utf8_lossy(&ended.stdout);
     let passed = ended.status.success() && said.contains("test result: ok. 1 passed");
-    assert!(passed, "{name} failed in its own process ({}):\n{said}\n{}", ended.status, String::from_utf8_lossy(&ended.stderr));
+    assert!(
+        passed,
+        "{name} failed in its own process ({}):\n{said}\n{}",
+        ended.status,
+        String::from_utf8_lossy(&ended.stderr)
+    );
 }

@@ -51,7 +51,18 @@ impl Default for Bomb {
 impl Bomb {
     /// The component.
     pub fn component(&self) -> Vec<u8> {
-        let Self { imports, fields, describe, after_describe, run, after_run, realloc, pages, description, result } = self;
+        let Self {
+            imports,
+            fields,
+            describe,
+            after_describe,
+            run,
+            after_run,
+            realloc,
+            pages,
+            description,
+            result,
+        } = self;
         component(&format!(
             r#"(module
               {imports}
@@ -81,7 +92,8 @@ impl Bomb {
     }
 }
 
-/// An action that traps in `function`, one of whose callers, and itself, have the name `name`; `depth` of them stand in the backtrace.
+/// An action that traps in `function`, one of whose callers, and itself, have the name `name`;
+/// `depth` of them stand in the backtrace.
 pub fn call_at(function: &str, name: &str, depth: usize) -> Vec<u8> {
     let name = in_wat(name);
     let mut fields = format!("(func $f0 (@name \"{name}\") unreachable)\n");
@@ -96,13 +108,18 @@ pub fn call_at(function: &str, name: &str, depth: usize) -> Vec<u8> {
     .component()
 }
 
-/// Returns `text` as a string of the text format has it: characters that would turn the text around are written by their numbers.
+/// Returns `text` as a string of the text format has it: characters that would turn the text around
+/// are written by their numbers.
 fn in_wat(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_graphic() { c.to_string() } else { format!("\\u{{{:x}}}", u32::from(c)) }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_graphic() { c.to_string() } else { format!("\\u{{{:x}}}", u32::from(c)) }
+        })
+        .collect()
 }
 
-/// A mangled C++ name (Itanium ABI) in which each of `levels` types has `fan` arguments that are the type before it: demangled it is
-/// some `fan`^`levels` times as long.
+/// A mangled C++ name (Itanium ABI) in which each of `levels` types has `fan` arguments that are
+/// the type before it: demangled it is some `fan`^`levels` times as long.
 pub fn name_bomb(fan: usize, levels: usize) -> String {
     let mut name = "_Z1f1AIiiE".to_owned();
     let mut last = 1;
@@ -134,7 +151,8 @@ fn sequence(number: usize, digits: &[u8]) -> String {
     String::from_utf8(text).expect("digits")
 }
 
-/// A mangled Rust name (v0) in which each of `levels` tuples has `fan` members that are references back to the tuple before it.
+/// A mangled Rust name (v0) in which each of `levels` tuples has `fan` members that are references
+/// back to the tuple before it.
 pub fn rust_name_bomb(fan: usize, levels: usize) -> String {
     let mut name = "INvC1a1f".to_owned();
     let mut last = name.len();
@@ -152,8 +170,8 @@ fn base62(number: usize) -> String {
     sequence(number, b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
-/// A component that does what `action` does, and that has another component, `inner`, in it: an instance of it is made with each of its
-/// own.
+/// A component that does what `action` does, and that has another component, `inner`, in it: an
+/// instance of it is made with each of its own.
 pub fn action_with(action: &[u8], inner: &str) -> Vec<u8> {
     let inner = wat::parse_str(inner).expect("a component");
     let mut component = action.to_vec();
@@ -166,7 +184,8 @@ pub fn action_with(action: &[u8], inner: &str) -> Vec<u8> {
     component
 }
 
-/// The number of components that a component defines or imports itself, which is the index of the next.
+/// The number of components that a component defines or imports itself, which is the index of the
+/// next.
 fn components_in(component: &[u8]) -> usize {
     let mut depth = 0_usize;
     let mut components = 0;
@@ -225,16 +244,29 @@ pub fn nested(depth: usize) -> Vec<u8> {
     [heads.concat(), HEADER.to_vec()].concat()
 }
 
-/// An action that has `count` more instances of a core module with `globals` globals, each of which takes 16 bytes of an instance.
+/// An action that has `count` more instances of a core module with `globals` globals, each of which
+/// takes 16 bytes of an instance.
 pub fn many_instances(count: usize, globals: usize) -> Vec<u8> {
     let global = "(global i64 (i64.const 1))\n".repeat(globals);
     let instances = "(core instance (instantiate $m))\n".repeat(count);
-    action_with(&Bomb::default().component(), &format!("(component (core module $m {global}) {instances})"))
+    action_with(
+        &Bomb::default().component(),
+        &format!(
+            "(component (core module $m {global}) \
+        {instances})"
+        ),
+    )
 }
 
 /// An action that has one more core module with `field`, and one instance of it.
 pub fn with_core(field: &str) -> Vec<u8> {
-    action_with(&Bomb::default().component(), &format!("(component (core module $m {field}) (core instance (instantiate $m)))"))
+    action_with(
+        &Bomb::default().component(),
+        &format!(
+            "(component (core module $m {field}) (core \
+        instance (instantiate $m)))"
+        ),
+    )
 }
 
 /// A component that imports `count` functions, each with a name of `length` bytes.

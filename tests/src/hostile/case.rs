@@ -22,9 +22,11 @@ pub struct Case {
 /// How an attack must end.
 #[derive(Debug, Clone, Copy)]
 pub enum Expected {
-    /// The call is refused with an error of one of these kinds, and the message, which is short, has this text.
+    /// The call is refused with an error of one of these kinds, and the message, which is short,
+    /// has this text.
     Refused(&'static [&'static str], &'static str),
-    /// A limit stops it: the call is refused, or the activation fails. The message, which is short, has one of these texts.
+    /// A limit stops it: the call is refused, or the activation fails. The message, which is short,
+    /// has one of these texts.
     Limit(&'static [&'static str]),
     /// The activation fails, and the message, which is short, has this text.
     Failed(&'static str),
@@ -34,10 +36,12 @@ pub enum Expected {
     Allowed,
 }
 
-/// A message that repeats what it refuses is no longer than this, in bytes: every part that is quoted is cut at 200 characters.
+/// A message that repeats what it refuses is no longer than this, in bytes: every part that is
+/// quoted is cut at 200 characters.
 const MESSAGE: u64 = 4096;
 
-/// The message of an error that an action returns itself is kept up to 64 KiB; the notice of the cut follows it.
+/// The message of an error that an action returns itself is kept up to 64 KiB; the notice of the
+/// cut follows it.
 const OWN_MESSAGE: u64 = (64 << 10) + 64;
 
 impl Expected {
@@ -57,9 +61,13 @@ impl Expected {
             (Self::Refused(kinds, text), Ended::Refused { kind, message, bytes }) => {
                 kinds.contains(&kind.as_str()) && message.contains(text) && *bytes <= MESSAGE
             }
-            (Self::Failed(text), Ended::Failed(message)) => message.contains(text) && message.len() as u64 <= OWN_MESSAGE,
+            (Self::Failed(text), Ended::Failed(message)) => {
+                message.contains(text) && message.len() as u64 <= OWN_MESSAGE
+            }
             (Self::Limit(settings), _) => limit(settings),
-            (Self::Contained(settings), _) => matches!(ended, Ended::Allowed(_) | Ended::Returned(_)) || limit(settings),
+            (Self::Contained(settings), _) => {
+                matches!(ended, Ended::Allowed(_) | Ended::Returned(_)) || limit(settings)
+            }
             (Self::Allowed, Ended::Allowed(_) | Ended::Returned(_)) => true,
             _ => false,
         };

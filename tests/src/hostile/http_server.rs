@@ -43,7 +43,8 @@ impl Write for Sent<'_> {
 impl Sent<'_> {
     /// The status line and the headers of an answer.
     pub fn head(&mut self, status: u16, headers: &[(&str, &str)]) -> io::Result<()> {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         write!(self, "HTTP/1.1 {status} Hostile\r\nConnection: close\r\n{headers}\r\n")
     }
 
@@ -72,14 +73,18 @@ impl Sent<'_> {
 
 impl HttpServer {
     /// Starts one that answers by `reply`.
-    pub fn start(reply: impl Fn(&Head, &mut Sent<'_>) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn start(
+        reply: impl Fn(&Head, &mut Sent<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
-        let (sent, requests, reply): (_, _, Arc<Reply>) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(reply));
+        let (sent, requests, reply): (_, _, Arc<Reply>) =
+            (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(reply));
         let server = Self { address, sent: Arc::clone(&sent), requests: Arc::clone(&requests) };
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (sent, requests, reply) = (Arc::clone(&sent), Arc::clone(&requests), Arc::clone(&reply));
+                let (sent, requests, reply) =
+                    (Arc::clone(&sent), Arc::clone(&requests), Arc::clone(&reply));
                 thread::spawn(move || drop(answer(client, &sent, &requests, &*reply)));
             }
         });
@@ -107,7 +112,12 @@ impl HttpServer {
     }
 }
 
-fn answer(client: TcpStream, sent: &AtomicU64, requests: &AtomicU64, reply: &Reply) -> io::Result<()> {
+fn answer(
+    client: TcpStream,
+    sent: &AtomicU64,
+    requests: &AtomicU64,
+    reply: &Reply,
+) -> io::Result<()> {
     client.set_write_timeout(Some(Duration::from_secs(60)))?;
     let out = client.try_clone()?;
     let mut client = BufReader::new(client);
@@ -120,7 +130,8 @@ fn answer(client: TcpStream, sent: &AtomicU64, requests: &AtomicU64, reply: &Rep
     replied
 }
 
-/// A server whose every answer has this status, these headers, and a body of `piece` again and again, `mib` MiB long, in chunks.
+/// A server whose every answer has this status, these headers, and a body of `piece` again and
+/// again, `mib` MiB long, in chunks.
 pub fn endless(
     status: u16,
     headers: &'static [(&'static str, &'static str)],
@@ -129,7 +140,8 @@ pub fn endless(
     mib: u64,
 ) -> HttpServer {
     HttpServer::start(move |_, out| {
-        let headers: Vec<_> = headers.iter().copied().chain([("Transfer-Encoding", "chunked")]).collect();
+        let headers: Vec<_> =
+            headers.iter().copied().chain([("Transfer-Encoding", "chunked")]).collect();
         out.head(status, &headers)?;
         if !start.is_empty() {
             write!(out, "{:x}\r\n{start}\r\n", start.len())?; // a chunk of no bytes is the last

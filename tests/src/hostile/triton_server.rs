@@ -41,7 +41,8 @@ pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 impl TritonAnswers {
-    /// Those for a model `m` without inputs and outputs, as [`TritonAnswers::metadata`] describes it.
+    /// Those for a model `m` without inputs and outputs, as [`TritonAnswers::metadata`] describes
+    /// it.
     pub fn new(infer: Vec<u8>) -> Self {
         let metadata = [field(1, b"m"), field(2, b"1"), field(3, b"hostile")].concat();
         Self { metadata: metadata.into(), config: Bytes::new(), infer: infer.into() }
@@ -57,7 +58,11 @@ impl TritonServer {
         let sent = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&sent);
         thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect(
+                    "a \
+                runtime",
+                );
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
@@ -93,12 +98,20 @@ async fn connection(stream: TcpStream, answers: TritonAnswers, sent: Arc<AtomicU
 }
 
 /// Reads the request, then sends `message` as far as the client makes room for it.
-async fn answer(request: http::Request<h2::RecvStream>, mut respond: SendResponse<Bytes>, message: Bytes, sent: Arc<AtomicU64>) {
+async fn answer(
+    request: http::Request<h2::RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    message: Bytes,
+    sent: Arc<AtomicU64>,
+) {
     let mut body = request.into_body();
     while let Some(Ok(data)) = body.data().await {
         let _ = body.flow_control().release_capacity(data.len());
     }
-    let head = Response::builder().header("content-type", "application/grpc").body(()).expect("a head");
+    let head = Response::builder().header("content-type", "application/grpc").body(()).expect(
+        "a \
+        head",
+    );
     let Ok(mut out) = respond.send_response(head, false) else { return };
     let mut framed = BytesMut::with_capacity(message.len() + 5);
     framed.put_u8(0);
@@ -107,7 +120,10 @@ async fn answer(request: http::Request<h2::RecvStream>, mut respond: SendRespons
     let mut left = framed.freeze();
     while !left.is_empty() {
         out.reserve_capacity(left.len());
-        let Some(Ok(room)) = std::future::poll_fn(|context| out.poll_capacity(context)).await else { return };
+        let Some(Ok(room)) = std::future::poll_fn(|context| out.poll_capacity(context)).await
+        else {
+            return;
+        };
         let piece = left.split_to(room.min(left.len()));
         sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
         if out.send_data(piece, false).is_err() {

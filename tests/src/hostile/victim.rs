@@ -17,12 +17,14 @@ use crate::{Answer, Sandbox, guest, send};
 /// The time that an attack has.
 const TIME: Duration = Duration::from_secs(30);
 
-/// How many answers a delay is measured by, and how long that may take: beside some attacks each answer takes seconds.
+/// How many answers a delay is measured by, and how long that may take: beside some attacks each
+/// answer takes seconds.
 const SAMPLES: usize = 15;
 const FEW_SAMPLES: usize = 3;
 const SAMPLING: Duration = Duration::from_secs(10);
 
-/// A delay that is measured again does not count the first times: other processes share the machine.
+/// A delay that is measured again does not count the first times: other processes share the
+/// machine.
 const ATTEMPTS: usize = 3;
 
 /// Delays are compared one at a time.
@@ -63,7 +65,11 @@ impl Ended {
         }
         if let Some(refused) = body.get("refused") {
             let text = |name: &str| refused[name].as_str().unwrap_or_default().to_owned();
-            return Self::Refused { kind: text("kind"), message: text("message"), bytes: refused["bytes"].as_u64().unwrap_or_default() };
+            return Self::Refused {
+                kind: text("kind"),
+                message: text("message"),
+                bytes: refused["bytes"].as_u64().unwrap_or_default(),
+            };
         }
         match body["error"].as_str() {
             Some(error) => Self::Failed(error.to_owned()),
@@ -84,10 +90,19 @@ pub struct VictimSetup {
 }
 
 impl VictimSetup {
-    /// A container with `settings` where activations overlap, and where URLs of this machine may be read: the servers of tests are here.
+    /// A container with `settings` where activations overlap, and where URLs of this machine may be
+    /// read: the servers of tests are here.
     pub fn new<const N: usize>(settings: [(&str, &str); N]) -> Self {
-        let mut setup = Self { settings: BTreeMap::new(), policy: "[http]\nprivate-addresses = true\n".to_owned() };
-        for (name, value) in [("__OW_ALLOW_CONCURRENT", "true"), ("KEYNET_CONCURRENCY", "16")].into_iter().chain(settings) {
+        let mut setup = Self {
+            settings: BTreeMap::new(),
+            policy: "[http]\nprivate-addresses = \
+            true\n"
+                .to_owned(),
+        };
+        for (name, value) in [("__OW_ALLOW_CONCURRENT", "true"), ("KEYNET_CONCURRENCY", "16")]
+            .into_iter()
+            .chain(settings)
+        {
             setup.settings.insert(name.to_owned(), value.to_owned());
         }
         setup
@@ -153,7 +168,13 @@ impl Victim {
     }
 
     fn on<T>(&self, look: impl FnOnce(&mut Runtime) -> T) -> T {
-        look(self.runtime.lock().unwrap_or_else(PoisonError::into_inner).as_mut().expect("a process"))
+        look(
+            self.runtime
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .as_mut()
+                .expect("a process"),
+        )
     }
 
     /// Makes one attack, and waits for how it ends.
@@ -171,16 +192,19 @@ impl Victim {
         exchange(&self.address(), "/run", body.as_bytes())
     }
 
-    /// Makes one attack, whose end nobody looks at: reading a large answer as JSON takes longer than making it.
+    /// Makes one attack, whose end nobody looks at: reading a large answer as JSON takes longer
+    /// than making it.
     fn attack_again(&self, attack: &Value) {
         drop(self.answer(attack, TIME));
     }
 
-    /// Makes the same attack from `callers` at once: how each ended, and the most memory that the process held meanwhile, in MiB.
+    /// Makes the same attack from `callers` at once: how each ended, and the most memory that the
+    /// process held meanwhile, in MiB.
     pub fn attack(&self, callers: usize, attack: &Value) -> (Vec<Ended>, u64) {
         self.peak_while(|| {
             thread::scope(|scope| {
-                let callers: Vec<_> = (0..callers).map(|_| scope.spawn(|| self.ask(attack))).collect();
+                let callers: Vec<_> =
+                    (0..callers).map(|_| scope.spawn(|| self.ask(attack))).collect();
                 callers.into_iter().map(|caller| caller.join().expect("a caller")).collect()
             })
         })
@@ -251,10 +275,16 @@ impl Victim {
             }
             thread::sleep(Duration::from_millis(300));
             let (started, mut delays) = (Instant::now(), Vec::new());
-            while delays.len() < SAMPLES && (delays.len() < FEW_SAMPLES || started.elapsed() < SAMPLING) {
+            while delays.len() < SAMPLES
+                && (delays.len() < FEW_SAMPLES || started.elapsed() < SAMPLING)
+            {
                 let asked = Instant::now();
                 let ended = self.ask(&json!({ "do": "hello" }));
-                delays.push(if ended == Ended::Allowed(json!("hello")) { asked.elapsed() } else { TIME });
+                delays.push(if ended == Ended::Allowed(json!("hello")) {
+                    asked.elapsed()
+                } else {
+                    TIME
+                });
                 thread::sleep(Duration::from_millis(30));
             }
             over.store(true, Ordering::Relaxed);
@@ -263,11 +293,15 @@ impl Victim {
         })
     }
 
-    /// Compares the delay beside `attack` with the delay beside as many guests that compute. Of several attempts one must be good.
+    /// Compares the delay beside `attack` with the delay beside as many guests that compute. Of
+    /// several attempts one must be good.
     ///
     /// # Errors
     /// The delays, where an attack always cost more than [`super::DELAY`].
-    pub fn delays_no_more_than_a_guest_that_computes(&self, attack: &Value) -> Result<String, String> {
+    pub fn delays_no_more_than_a_guest_that_computes(
+        &self,
+        attack: &Value,
+    ) -> Result<String, String> {
         self.delays_no_more_than_a_guest_that_computes_while(&|| self.attack_again(attack))
     }
 
@@ -275,7 +309,10 @@ impl Victim {
     ///
     /// # Errors
     /// The same.
-    pub fn delays_no_more_than_a_guest_that_computes_while(&self, attack: &(dyn Fn() + Sync)) -> Result<String, String> {
+    pub fn delays_no_more_than_a_guest_that_computes_while(
+        &self,
+        attack: &(dyn Fn() + Sync),
+    ) -> Result<String, String> {
         let _alone = COMPARING.lock().unwrap_or_else(PoisonError::into_inner);
         // One more than there are threads: none is left over.
         let attackers = thread::available_parallelism().map_or(2, usize::from) + 1;
@@ -283,7 +320,10 @@ impl Victim {
         for _ in 0..ATTEMPTS {
             let computing = self.delay_beside(attackers, &json!({ "do": "spin", "ms": 300 }));
             let attacked = self.delay_while(attackers, attack);
-            told = format!("{:?} beside the attack, {:?} beside guests that compute", attacked.0, computing.0);
+            told = format!(
+                "{:?} beside the attack, {:?} beside guests that compute",
+                attacked.0, computing.0
+            );
             if attacked.0 <= computing.0 + Duration::from_millis(super::DELAY) {
                 return Ok(told);
             }
@@ -303,5 +343,7 @@ fn exchange(address: &str, target: &str, body: &[u8]) -> Option<Answer> {
     let mut stream = send(address, "POST", target, &[("Content-Type", "application/json")], body);
     let mut bytes = Vec::new();
     let read = stream.read_to_end(&mut bytes);
-    read.ok().filter(|_| bytes.windows(4).any(|window| window == b"\r\n\r\n")).map(|_| Answer::parse(&bytes))
+    read.ok()
+        .filter(|_| bytes.windows(4).any(|window| window == b"\r\n\r\n"))
+        .map(|_| Answer::parse(&bytes))
 }

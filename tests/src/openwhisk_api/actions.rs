@@ -1,4 +1,5 @@
-//! Actions: made, read, listed, removed (Actions.scala, ApiUtils.scala). How one is invoked is in the module `invoke`.
+//! Actions: made, read, listed, removed (Actions.scala, ApiUtils.scala). How one is invoked is in
+//! the module `invoke`.
 
 use std::sync::Arc;
 
@@ -39,16 +40,28 @@ fn list(api: &Api, request: &Request, package: Option<&str>) -> Routed {
     }
     let (skip, limit) = page(request, "actions")?;
     let store = api.store();
-    let mut actions: Vec<&Action> =
-        store.actions.values().filter(|action| package.is_none_or(|package| action.package == package)).collect();
+    let mut actions: Vec<&Action> = store
+        .actions
+        .values()
+        .filter(|action| package.is_none_or(|package| action.package == package))
+        .collect();
     actions.sort_by_key(|action| std::cmp::Reverse(action.summary()["updated"].as_u64()));
     if flag(request, "count", false)? {
         return Ok(Answer::json(200, &json!({ "actions": actions.len().saturating_sub(skip) })));
     }
-    Ok(Answer::json(200, &actions.into_iter().skip(skip).take(limit).map(Action::summary).collect::<Value>()))
+    Ok(Answer::json(
+        200,
+        &actions.into_iter().skip(skip).take(limit).map(Action::summary).collect::<Value>(),
+    ))
 }
 
-fn entity(api: &Arc<Api>, request: &Request, package: &str, name: &str, transaction: &str) -> Routed {
+fn entity(
+    api: &Arc<Api>,
+    request: &Request,
+    package: &str,
+    name: &str,
+    transaction: &str,
+) -> Routed {
     let key = (package.to_owned(), name.to_owned());
     match request.method.as_str() {
         "PUT" => put(api, request, package, name),
@@ -56,7 +69,10 @@ fn entity(api: &Arc<Api>, request: &Request, package: &str, name: &str, transact
             let with_code = flag(request, "code", true)?;
             let store = api.store();
             conforms(api, &store, package, name)?;
-            Ok(Answer::json(200, &store.actions.get(&key).ok_or_else(Rejection::not_found)?.json(with_code)))
+            Ok(Answer::json(
+                200,
+                &store.actions.get(&key).ok_or_else(Rejection::not_found)?.json(with_code),
+            ))
         }
         "DELETE" => {
             let mut store = api.store();
@@ -79,7 +95,11 @@ fn entity(api: &Arc<Api>, request: &Request, package: &str, name: &str, transact
 /// An action and a package of the namespace cannot have the same name: they are the same document.
 fn conforms(_: &Api, store: &super::Store, package: &str, name: &str) -> Result<(), Rejection> {
     let taken = package.is_empty() && store.packages.contains_key(name);
-    if taken { Err(Rejection::new(409, "Resource by this name exists but is not in this collection.")) } else { Ok(()) }
+    if taken {
+        Err(Rejection::new(409, "Resource by this name exists but is not in this collection."))
+    } else {
+        Ok(())
+    }
 }
 
 fn put(api: &Api, request: &Request, package: &str, name: &str) -> Routed {
@@ -101,9 +121,19 @@ fn put(api: &Api, request: &Request, package: &str, name: &str) -> Routed {
 
 /// A body that is there must be JSON and say so.
 pub fn json_body(request: &Request) -> Result<(), Rejection> {
-    let kind = request.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let kind = request
+        .header("content-type")
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     if request.body.is_empty() || kind.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Rejection::new(415, "The request's Content-Type is not supported. Expected:\napplication/json"))
+    Err(Rejection::new(
+        415,
+        "The request's Content-Type is not supported. \
+        Expected:\napplication/json",
+    ))
 }

@@ -15,7 +15,11 @@ pub struct Answer {
 impl Answer {
     /// JSON on one line, as spray's `CompactPrinter` has it.
     pub fn json(status: u16, body: &Value) -> Self {
-        Self { status, headers: vec![("Content-Type".into(), "application/json".into())], body: body.to_string().into_bytes() }
+        Self {
+            status,
+            headers: vec![("Content-Type".into(), "application/json".into())],
+            body: body.to_string().into_bytes(),
+        }
     }
 
     /// Any bytes.
@@ -32,7 +36,12 @@ impl Answer {
 
     /// What goes over the wire. Each request has a connection of its own.
     pub(super) fn bytes(&self, transaction: &str) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} {}\r\nServer: stand-in\r\nX-Request-ID: {transaction}\r\n", self.status, reason(self.status));
+        let mut head = format!(
+            "HTTP/1.1 {} {}\r\nServer: stand-in\r\nX-Request-ID: \
+            {transaction}\r\n",
+            self.status,
+            reason(self.status)
+        );
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -101,8 +110,13 @@ impl Rejection {
     }
 
     pub(super) fn into_answer(self, transaction: &str) -> Answer {
-        let answer = Answer::json(self.status, &json!({ "code": transaction, "error": self.message }));
-        if self.challenge { answer.with("WWW-Authenticate", "Basic realm=\"OpenWhisk secure realm\"") } else { answer }
+        let answer =
+            Answer::json(self.status, &json!({ "code": transaction, "error": self.message }));
+        if self.challenge {
+            answer.with("WWW-Authenticate", "Basic realm=\"OpenWhisk secure realm\"")
+        } else {
+            answer
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The body that makes an action, and what is stored of it (WhiskAction.scala, Exec.scala, Parameter.scala, Limits.scala).
+//! The body that makes an action, and what is stored of it (WhiskAction.scala, Exec.scala,
+//! Parameter.scala, Limits.scala).
 
 use serde_json::{Map, Value, json};
 
@@ -60,10 +61,25 @@ impl Put {
     /// Reads and checks a body.
     pub fn read(body: &[u8], setup: &Setup) -> Result<Self, Rejection> {
         let value: Value = serde_json::from_slice(body).map_err(Rejection::malformed)?;
-        let Value::Object(fields) = value else { return Err(Rejection::malformed("Object expected")) };
-        let known = ["exec", "parameters", "limits", "version", "publish", "annotations", "delAnnotations", "name", "namespace"];
+        let Value::Object(fields) = value else {
+            return Err(Rejection::malformed("Object expected"));
+        };
+        let known = [
+            "exec",
+            "parameters",
+            "limits",
+            "version",
+            "publish",
+            "annotations",
+            "delAnnotations",
+            "name",
+            "namespace",
+        ];
         if let Some(stray) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(Rejection::malformed(format!("the stand-in knows no field '{stray}' (OpenWhisk would ignore it)")));
+            return Err(Rejection::malformed(format!(
+                "the stand-in knows no field '{stray}' \
+                (OpenWhisk would ignore it)"
+            )));
         }
         let exec = fields.get("exec").map(|exec| Exec::read(exec, setup)).transpose()?;
         let parameters = fields.get("parameters").map(key_values).transpose()?;
@@ -88,10 +104,16 @@ impl Put {
             version: fields.get("version").map(version).transpose()?,
             publish: fields
                 .get("publish")
-                .map(|value| value.as_bool().ok_or_else(|| Rejection::malformed("Expected Boolean")))
+                .map(|value| {
+                    value.as_bool().ok_or_else(|| Rejection::malformed("Expected Boolean"))
+                })
                 .transpose()?,
             annotations: annotations.map(|(values, _)| values),
-            del_annotations: fields.get("delAnnotations").map(strings).transpose()?.unwrap_or_default(),
+            del_annotations: fields
+                .get("delAnnotations")
+                .map(strings)
+                .transpose()?
+                .unwrap_or_default(),
             limits,
         };
         put.limits_over(Limits::STANDARD, setup)?;
@@ -103,30 +125,64 @@ impl Put {
         let mut limits = base;
         let bad = |message: String| Err(Rejection::new(400, message));
         for (name, value) in &self.limits {
-            let number = value.as_u64().ok_or_else(|| Rejection::malformed(format!("{name} limit must be whole number")))?;
+            let number = value.as_u64().ok_or_else(|| {
+                Rejection::malformed(format!(
+                    "{name} limit \
+                must be whole number"
+                ))
+            })?;
             match name.as_str() {
                 "timeout" if number > 300_000 => {
-                    return bad(format!("duration {number} milliseconds exceeds allowed threshold of 300000 milliseconds"));
+                    return bad(format!(
+                        "duration {number} milliseconds exceeds allowed threshold \
+                        of 300000 milliseconds"
+                    ));
                 }
                 "timeout" if number < 100 => {
-                    return bad(format!("duration {number} milliseconds below allowed threshold of 100 milliseconds"));
+                    return bad(format!(
+                        "duration {number} milliseconds below allowed threshold of \
+                        100 milliseconds"
+                    ));
                 }
                 "timeout" => limits.timeout = number,
                 "memory" if number > setup.max_memory => {
-                    return bad(format!("memory size {number} MB exceeds allowed threshold of {} MB", setup.max_memory));
+                    return bad(format!(
+                        "memory size {number} MB exceeds allowed threshold of {} MB",
+                        setup.max_memory
+                    ));
                 }
                 "memory" if number < setup.min_memory => {
-                    return bad(format!("memory size {number} MB below allowed threshold of {} MB", setup.min_memory));
+                    return bad(format!(
+                        "memory size {number} MB below allowed threshold of {} MB",
+                        setup.min_memory
+                    ));
                 }
                 "memory" => limits.memory = number,
-                "logs" if number > 10 => return bad(format!("log size {number} MB exceeds allowed threshold of 10 MB")),
+                "logs" if number > 10 => {
+                    return bad(format!(
+                        "log size {number} MB exceeds allowed \
+                    threshold of 10 MB"
+                    ));
+                }
                 "logs" => limits.logs = number,
                 "concurrency" if number > setup.max_concurrency => {
-                    return bad(format!("concurrency {number} exceeds allowed threshold of {}", setup.max_concurrency));
+                    return bad(format!(
+                        "concurrency {number} exceeds allowed threshold of {}",
+                        setup.max_concurrency
+                    ));
                 }
-                "concurrency" if number < 1 => return bad(format!("concurrency {number} below allowed threshold of 1")),
+                "concurrency" if number < 1 => {
+                    return bad(format!(
+                        "concurrency {number} below \
+                    allowed threshold of 1"
+                    ));
+                }
                 "concurrency" => limits.concurrency = number,
-                _ => return Err(Rejection::malformed(format!("the stand-in knows no limit '{name}'"))),
+                _ => {
+                    return Err(Rejection::malformed(format!(
+                        "the stand-in knows no limit '{name}'"
+                    )));
+                }
             }
         }
         Ok(limits)
@@ -146,32 +202,79 @@ impl Exec {
     fn read(value: &Value, setup: &Setup) -> Result<Self, Rejection> {
         let fields = value.as_object().ok_or_else(|| Rejection::malformed("exec undefined"))?;
         let text = |name: &str| fields.get(name).map(|value| value.as_str().map(str::to_owned));
-        if let Some(stray) = fields.keys().find(|name| !["kind", "code", "image", "main", "binary"].contains(&name.as_str())) {
-            return Err(Rejection::malformed(format!("the stand-in knows no field '{stray}' in 'exec' (OpenWhisk would ignore it)")));
+        if let Some(stray) = fields
+            .keys()
+            .find(|name| !["kind", "code", "image", "main", "binary"].contains(&name.as_str()))
+        {
+            return Err(Rejection::malformed(format!(
+                "the stand-in knows no field '{stray}' in \
+                'exec' (OpenWhisk would ignore it)"
+            )));
         }
-        let Some(Some(kind)) = text("kind") else { return Err(Rejection::malformed("'kind' must be a string defined in 'exec'")) };
+        let Some(Some(kind)) = text("kind") else {
+            return Err(Rejection::malformed(
+                "'kind' must be \
+            a string defined in 'exec'",
+            ));
+        };
         let kind = kind.trim().to_lowercase();
         let main = match text("main") {
-            Some(None) => return Err(Rejection::malformed(format!("if defined, 'main' be a string in 'exec' for '{kind}' actions"))),
+            Some(None) => {
+                return Err(Rejection::malformed(format!(
+                    "if defined, 'main' be a string \
+                in 'exec' for '{kind}' actions"
+                )));
+            }
             other => other.flatten(),
         };
         if kind == "blackbox" {
             let image = text("image").flatten();
-            let image = image.ok_or_else(|| Rejection::malformed("'image' must be a string defined in 'exec' for 'blackbox' actions"))?;
-            let image = Some(image_name(&image).ok_or_else(|| Rejection::malformed("could not parse image name"))?);
-            let code = text("code").map(|code| code.ok_or_else(|| Rejection::malformed("attachment expected"))).transpose()?;
-            return Ok(Self { kind, image, code: code.filter(|code| !code.trim().is_empty()), main });
+            let image = image.ok_or_else(|| {
+                Rejection::malformed(
+                    "'image' must be a string defined \
+                in 'exec' for 'blackbox' actions",
+                )
+            })?;
+            let image = Some(image_name(&image).ok_or_else(|| {
+                Rejection::malformed(
+                    "could not \
+                parse image name",
+                )
+            })?);
+            let code = text("code")
+                .map(|code| {
+                    code.ok_or_else(|| {
+                        Rejection::malformed(
+                            "attachment \
+                expected",
+                        )
+                    })
+                })
+                .transpose()?;
+            return Ok(Self {
+                kind,
+                image,
+                code: code.filter(|code| !code.trim().is_empty()),
+                main,
+            });
         }
-        let kinds: &[&str] = if setup.kind { &["nodejs:20", "wasm:component"] } else { &["nodejs:20"] };
+        let kinds: &[&str] =
+            if setup.kind { &["nodejs:20", "wasm:component"] } else { &["nodejs:20"] };
         let real = match kind.as_str() {
             "nodejs:default" => "nodejs:20",
             "wasm:default" => "wasm:component",
             other => other,
         };
         if !kinds.contains(&real) {
-            let known = kinds.iter().chain(&["sequence", "blackbox"]).map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
+            let known = kinds
+                .iter()
+                .chain(&["sequence", "blackbox"])
+                .map(|kind| format!("'{kind}'"))
+                .collect::<Vec<_>>()
+                .join(", ");
             return Err(Rejection::malformed(format!(
-                "The specified runtime '{kind}' is not supported by this platform. Valid values are: {known}."
+                "The specified runtime '{kind}' is not supported by this platform. Valid values \
+                    are: {known}."
             )));
         }
         let Some(Some(code)) = text("code") else {
@@ -194,7 +297,9 @@ impl Exec {
     fn json(&self, with_code: bool) -> Value {
         let mut exec = json!({ "kind": self.kind, "binary": self.binary() });
         let code = self.code.as_ref().filter(|_| with_code);
-        for (name, value) in [("image", self.image.as_ref()), ("code", code), ("main", self.main.as_ref())] {
+        for (name, value) in
+            [("image", self.image.as_ref()), ("code", code), ("main", self.main.as_ref())]
+        {
             if let Some(value) = value {
                 exec[name] = json!(value);
             }
@@ -216,7 +321,8 @@ fn is_base64(code: &str) -> bool {
 
 /// Docker's grammar; what comes back has lost its digest, as `ImageName.fromString` loses it.
 fn image_name(text: &str) -> Option<String> {
-    let (text, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let (text, digest) =
+        text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     let hex = |digest: &str| digest.len() >= 32 && digest.bytes().all(|b| b.is_ascii_hexdigit());
     if digest.is_some_and(|digest| !digest.split_once(':').is_some_and(|(_, digits)| hex(digits))) {
         return None;
@@ -226,15 +332,23 @@ fn image_name(text: &str) -> Option<String> {
         _ => (text, None),
     };
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let tag_fits = tag.is_none_or(|tag| !tag.is_empty() && tag.starts_with(word) && tag.chars().all(|c| word(c) || c == '.' || c == '-'));
+    let tag_fits = tag.is_none_or(|tag| {
+        !tag.is_empty()
+            && tag.starts_with(word)
+            && tag.chars().all(|c| word(c) || c == '.' || c == '-')
+    });
     let mut parts = path.split('/').peekable();
-    let registry = parts.peek().is_some_and(|first| path.contains('/') && (first.contains('.') || first.contains(':')));
+    let registry = parts
+        .peek()
+        .is_some_and(|first| path.contains('/') && (first.contains('.') || first.contains(':')));
     if registry {
         parts.next();
     }
     let part_fits = |part: &str| {
         let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || "._-".contains(c))
+        part.starts_with(edge)
+            && part.ends_with(edge)
+            && part.chars().all(|c| edge(c) || "._-".contains(c))
     };
     (tag_fits && parts.all(part_fits)).then(|| text.to_owned())
 }
@@ -270,7 +384,8 @@ impl Action {
         annotations.retain(|name, _| !put.del_annotations.contains(name));
         annotations.extend(put.annotations.unwrap_or_default());
         annotations.insert("exec".to_owned(), json!(exec.kind));
-        let (parameters, init) = put.parameters.unwrap_or_else(|| (self.parameters.clone(), self.init.clone()));
+        let (parameters, init) =
+            put.parameters.unwrap_or_else(|| (self.parameters.clone(), self.init.clone()));
         let (major, minor, patch) = self.version;
         Ok(Self {
             exec,
@@ -344,13 +459,21 @@ pub fn key_values(value: &Value) -> Result<(Map<String, Value>, Vec<String>), Re
     let mut init = Vec::new();
     for pair in value.as_array().ok_or_else(malformed)? {
         let fields = pair.as_object().ok_or_else(malformed)?;
-        let (key, value) = fields.get("key").and_then(Value::as_str).zip(fields.get("value")).ok_or_else(malformed)?;
+        let (key, value) = fields
+            .get("key")
+            .and_then(Value::as_str)
+            .zip(fields.get("value"))
+            .ok_or_else(malformed)?;
         match fields.get("init") {
             Some(Value::Bool(true)) => init.push(key.to_owned()),
             None | Some(Value::Bool(false)) => {}
             Some(_) => return Err(malformed()),
         }
-        if fields.keys().any(|name| !["key", "value", "init", "encryption"].contains(&name.as_str())) || key.trim().is_empty() {
+        if fields
+            .keys()
+            .any(|name| !["key", "value", "init", "encryption"].contains(&name.as_str()))
+            || key.trim().is_empty()
+        {
             return Err(malformed());
         }
         values.insert(key.to_owned(), value.clone());
@@ -365,7 +488,9 @@ fn strings(value: &Value) -> Result<Vec<String>, Rejection> {
 }
 
 fn version(value: &Value) -> Result<(u64, u64, u64), Rejection> {
-    let numbers = value.as_str().map(|text| text.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u64>>>());
+    let numbers = value
+        .as_str()
+        .map(|text| text.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u64>>>());
     match numbers.flatten().as_deref() {
         Some([major, minor, patch]) => Ok((*major, *minor, *patch)),
         _ => Err(Rejection::malformed("semantic version malformed")),
@@ -373,5 +498,15 @@ fn version(value: &Value) -> Result<(u64, u64, u64), Rejection> {
 }
 
 fn too_big(name: &str, is: usize, allowed: usize) -> Result<(), Rejection> {
-    if is <= allowed { Ok(()) } else { Err(Rejection::new(413, format!("{name} larger than allowed: {is} > {allowed} bytes."))) }
+    if is <= allowed {
+        Ok(())
+    } else {
+        Err(Rejection::new(
+            413,
+            format!(
+                "{name} larger than \
+        allowed: {is} > {allowed} bytes."
+            ),
+        ))
+    }
 }

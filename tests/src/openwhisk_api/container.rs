@@ -1,5 +1,5 @@
-//! The invoker: containers started, initialised, run and destroyed, their logs collected (ContainerProxy.scala, Container.scala,
-//! ActivationResult.scala, DockerContainer.scala).
+//! The invoker: containers started, initialised, run and destroyed, their logs collected
+//! (ContainerProxy.scala, Container.scala, ActivationResult.scala, DockerContainer.scala).
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,7 +21,8 @@ const IDLE: Duration = Duration::from_secs(2);
 /// The most bytes of a result.
 const MAX_RESULT: usize = 1 << 20;
 
-/// Containers that wait for their next activation, with the action and the version they were made for.
+/// Containers that wait for their next activation, with the action and the version they were made
+/// for.
 #[derive(Default)]
 pub struct Pool(Mutex<Vec<Container>>);
 
@@ -72,8 +73,9 @@ pub struct Ended {
 impl Ended {
     /// The record with its logs: what came until the sentinel on each stream.
     pub fn with_logs(&mut self) -> Value {
-        let logs =
-            self.container.as_ref().map_or_else(Vec::new, |container| collect(&container.lines, self.developer_error, self.log_limit));
+        let logs = self.container.as_ref().map_or_else(Vec::new, |container| {
+            collect(&container.lines, self.developer_error, self.log_limit)
+        });
         let mut record = self.record.clone();
         record["logs"] = json!(logs);
         record
@@ -95,10 +97,20 @@ enum Answered {
 }
 
 /// Runs an activation to its end.
-pub fn activate(api: &Api, action: &Action, mut arguments: Map<String, Value>, id: &str, transaction: &str) -> Ended {
+pub fn activate(
+    api: &Api,
+    action: &Action,
+    mut arguments: Map<String, Value>,
+    id: &str,
+    transaction: &str,
+) -> Ended {
     let asked = now_ms();
     let of = format!("{}/{}@{}", action.namespace(), action.name, action.version());
-    let init_arguments: Map<_, _> = action.init.iter().filter_map(|name| Some((name.clone(), arguments.remove(name)?))).collect();
+    let init_arguments: Map<_, _> = action
+        .init
+        .iter()
+        .filter_map(|name| Some((name.clone(), arguments.remove(name)?)))
+        .collect();
     let mut common = json!({
         "namespace": "guest", "action_name": format!("/{}/{}", action.namespace(), action.name), "action_version": action.version(),
         "activation_id": id, "transaction_id": transaction,
@@ -115,7 +127,10 @@ pub fn activate(api: &Api, action: &Action, mut arguments: Map<String, Value>, i
             let Some(mut container) = Container::start(api, action, of) else {
                 return record.ended(
                     None,
-                    &Outcome::whisk(format!("Failed to pull container image '{}'.", action.exec.image.as_deref().unwrap_or("?"))),
+                    &Outcome::whisk(format!(
+                        "Failed to pull container image '{}'.",
+                        action.exec.image.as_deref().unwrap_or("?")
+                    )),
                 );
             };
             let body = json!({ "value": initializer(action, &init_arguments, &common, timeout) });
@@ -137,13 +152,19 @@ pub fn activate(api: &Api, action: &Action, mut arguments: Map<String, Value>, i
 }
 
 /// `containerInitializer`: the code, and an environment of text.
-fn initializer(action: &Action, init: &Map<String, Value>, common: &Value, timeout: Duration) -> Value {
+fn initializer(
+    action: &Action,
+    init: &Map<String, Value>,
+    common: &Value,
+    timeout: Duration,
+) -> Value {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let mut env: Map<String, Value> = init.iter().map(|(name, value)| (name.clone(), json!(text(value)))).collect();
+    let mut env: Map<String, Value> =
+        init.iter().map(|(name, value)| (name.clone(), json!(text(value)))).collect();
     for (name, value) in common.as_object().expect("an object") {
         env.insert(format!("__OW_{}", name.to_uppercase()), json!(text(value)));
     }
@@ -161,14 +182,22 @@ fn initializer(action: &Action, init: &Map<String, Value>, common: &Value, timeo
 impl Container {
     /// None if there is no such image.
     fn start(api: &Api, action: &Action, of: String) -> Option<Self> {
-        let ours = action.exec.kind == "wasm:component" || action.exec.image.as_deref() == Some(IMAGE);
+        let ours =
+            action.exec.kind == "wasm:component" || action.exec.image.as_deref() == Some(IMAGE);
         let start = api.setup.container.as_ref().filter(|_| ours)?;
         let address: SocketAddr = crate::free_address().parse().expect("an address");
         let port = address.port();
         let mut command = start(port);
-        command.env("__OW_API_HOST", &api.host).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .env("__OW_API_HOST", &api.host)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut process = Process::start(&mut command);
-        let lines = read(process.pipes().stdout.take().expect("a pipe"), process.pipes().stderr.take().expect("a pipe"));
+        let lines = read(
+            process.pipes().stdout.take().expect("a pipe"),
+            process.pipes().stderr.take().expect("a pipe"),
+        );
         Some(Self { of, process, address, lines })
     }
 
@@ -193,11 +222,16 @@ impl Container {
         let Ok(mut stream) = TcpStream::connect(self.address) else { return Answered::Nothing };
         let body = body.to_string();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: \
+                application/json\r\nContent-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
+        if stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body.as_bytes()))
+            .is_err()
+        {
             return Answered::Nothing;
         }
         let mut bytes = Vec::new();
@@ -214,7 +248,12 @@ impl Container {
             match stream.read(&mut chunk) {
                 Ok(0) => return Answered::Nothing,
                 Ok(read) => bytes.extend_from_slice(&chunk[..read]),
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) =>
+                {
                     return Answered::Late;
                 }
                 Err(_) => return Answered::Nothing,
@@ -228,7 +267,9 @@ fn whole(bytes: &[u8]) -> Option<Answered> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
     let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     let Some(length) = length.filter(|_| status != 204) else { return Some(Answered::Nothing) };
     let body = &bytes[end + 4..];
     (body.len() >= length).then(|| Answered::Status(status, body[..length].to_vec()))
@@ -243,7 +284,11 @@ struct Outcome {
 
 impl Outcome {
     fn developer(error: impl Into<Value>) -> Self {
-        Self { status: "action developer error", result: json!({ "error": error.into() }), timeout: false }
+        Self {
+            status: "action developer error",
+            result: json!({ "error": error.into() }),
+            timeout: false,
+        }
     }
 
     fn whisk(error: String) -> Self {
@@ -251,7 +296,11 @@ impl Outcome {
     }
 
     fn late(timeout: Duration, during: &str) -> Self {
-        let late = Self::developer(format!("The action exceeded its time limits of {} milliseconds{during}.", timeout.as_millis()));
+        let late = Self::developer(format!(
+            "The action exceeded its time limits of {} \
+            milliseconds{during}.",
+            timeout.as_millis()
+        ));
         Self { timeout: true, ..late }
     }
 
@@ -261,11 +310,21 @@ impl Outcome {
             Answered::Status(200, _) => None,
             Answered::Status(_, body) => {
                 let text = String::from_utf8_lossy(&body).into_owned();
-                let error = serde_json::from_str::<Value>(&text).ok().and_then(|value| value.get("error").cloned());
-                Some(Self::developer(error.unwrap_or_else(|| json!(format!("The action failed during initialization: {text}")))))
+                let error = serde_json::from_str::<Value>(&text)
+                    .ok()
+                    .and_then(|value| value.get("error").cloned());
+                Some(Self::developer(error.unwrap_or_else(|| {
+                    json!(format!(
+                        "The action failed \
+                    during initialization: {text}"
+                    ))
+                })))
             }
             Answered::Late => Some(Self::late(timeout, " during initialization")),
-            Answered::Nothing => Some(Self::developer("The action did not initialize and exited unexpectedly.")),
+            Answered::Nothing => Some(Self::developer(
+                "The action did not initialize and exited \
+                unexpectedly.",
+            )),
         }
     }
 
@@ -273,25 +332,48 @@ impl Outcome {
         let (status, body) = match answered {
             Answered::Status(status, body) => (status, body),
             Answered::Late => return Self::late(timeout, ""),
-            Answered::Nothing => return Self::developer("The action did not produce a valid response and exited unexpectedly."),
+            Answered::Nothing => {
+                return Self::developer(
+                    "The action did not produce a valid \
+                response and exited unexpectedly.",
+                );
+            }
         };
         let text = String::from_utf8_lossy(&body).into_owned();
-        let invalid = || Self::developer(format!("The action did not produce a valid JSON or JSON Array response: {text}"));
+        let invalid = || {
+            Self::developer(format!(
+                "The action did not produce a valid JSON or JSON \
+            Array response: {text}"
+            ))
+        };
         if body.len() > MAX_RESULT {
             let cut: String = text.chars().take(MAX_RESULT).collect();
             let message = format!(
-                "The action produced a response that exceeded the allowed length: {} > {MAX_RESULT} bytes. The truncated response was: {cut}",
+                "The action produced a response that exceeded the allowed length: {} > \
+                    {MAX_RESULT} bytes. The truncated response was: {cut}",
                 body.len()
             );
-            return Self { status: "application error", result: json!({ "error": message }), timeout: false };
+            return Self {
+                status: "application error",
+                result: json!({ "error": message }),
+                timeout: false,
+            };
         }
         match (status, serde_json::from_str::<Value>(&text)) {
             (200, Ok(Value::Object(fields))) => match fields.get("error") {
-                Some(error) => Self { status: "application error", result: json!({ "error": error }), timeout: false },
+                Some(error) => Self {
+                    status: "application error",
+                    result: json!({ "error": error }),
+                    timeout: false,
+                },
                 None => Self { status: "success", result: Value::Object(fields), timeout: false },
             },
-            (200, Ok(array @ Value::Array(_))) => Self { status: "success", result: array, timeout: false },
-            (_, Ok(Value::Object(fields))) => fields.get("error").map_or_else(invalid, |error| Self::developer(error.clone())),
+            (200, Ok(array @ Value::Array(_))) => {
+                Self { status: "success", result: array, timeout: false }
+            }
+            (_, Ok(Value::Object(fields))) => {
+                fields.get("error").map_or_else(invalid, |error| Self::developer(error.clone()))
+            }
             _ => invalid(),
         }
     }
@@ -326,14 +408,20 @@ impl Recorder<'_> {
             "annotations": pairs(annotations.as_object().expect("an object")),
         });
         let developer_error = !matches!(outcome.status, "success" | "application error");
-        Ended { record, container, developer_error, log_limit: usize::try_from(action.limits.logs).expect("MB") << 20 }
+        Ended {
+            record,
+            container,
+            developer_error,
+            log_limit: usize::try_from(action.limits.logs).expect("MB") << 20,
+        }
     }
 }
 
 /// Reads both streams of a container, line by line.
 fn read(stdout: ChildStdout, stderr: ChildStderr) -> Receiver<Line> {
     let (sender, receiver) = mpsc::channel();
-    let pipes: [(&'static str, Box<dyn Read + Send>); 2] = [("stdout", Box::new(stdout)), ("stderr", Box::new(stderr))];
+    let pipes: [(&'static str, Box<dyn Read + Send>); 2] =
+        [("stdout", Box::new(stdout)), ("stderr", Box::new(stderr))];
     for (stream, pipe) in pipes {
         let sender = sender.clone();
         thread::spawn(move || {
@@ -348,7 +436,8 @@ fn read(stdout: ChildStdout, stderr: ChildStderr) -> Receiver<Line> {
     receiver
 }
 
-/// The lines until a sentinel on each stream; any line that contains one is dropped. After a developer error it is not waited for.
+/// The lines until a sentinel on each stream; any line that contains one is dropped. After a
+/// developer error it is not waited for.
 fn collect(lines: &Receiver<Line>, developer_error: bool, limit: usize) -> Vec<String> {
     let idle = if developer_error { Duration::from_millis(200) } else { IDLE };
     let (mut logs, mut ends, mut bytes) = (Vec::new(), 0, 0);
@@ -363,16 +452,23 @@ fn collect(lines: &Receiver<Line>, developer_error: bool, limit: usize) -> Vec<S
             }
             Err(_) if developer_error => break,
             Err(_) => {
-                logs.push("There was an issue while collecting your logs. Data might be missing.".to_owned());
+                logs.push(
+                    "There was an issue while collecting your logs. Data might be missing."
+                        .to_owned(),
+                );
                 break;
             }
         }
     }
     if bytes > limit {
-        logs.push(format!("Logs were truncated because the total bytes size exceeds the limit of {limit} bytes."));
+        logs.push(format!(
+            "Logs were truncated because the total bytes size exceeds the limit of \
+            {limit} bytes."
+        ));
     }
     if developer_error {
-        let text = "The action did not initialize or run as expected. Log data might be missing.".to_owned();
+        let text = "The action did not initialize or run as expected. Log data might be missing."
+            .to_owned();
         logs.push(Line { time: timestamp(), stream: "stderr", text }.formatted());
     }
     logs
@@ -382,5 +478,10 @@ fn collect(lines: &Receiver<Line>, developer_error: bool, limit: usize) -> Vec<S
 fn timestamp() -> String {
     let ms = now_ms();
     let (seconds, ms) = (ms / 1000, ms % 1000);
-    format!("1970-01-01T{:02}:{:02}:{:02}.{ms:03}000000Z", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+    format!(
+        "1970-01-01T{:02}:{:02}:{:02}.{ms:03}000000Z",
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }

@@ -1,4 +1,5 @@
-//! Invocations: what the controller does before and after an invoker (Actions.scala `activate`, PrimitiveActions.scala).
+//! Invocations: what the controller does before and after an invoker (Actions.scala `activate`,
+//! PrimitiveActions.scala).
 
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -19,7 +20,14 @@ const MAX_PAYLOAD: usize = 1 << 20;
 pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &str) -> Routed {
     let (blocking, result) = (flag(request, "blocking", false)?, flag(request, "result", false)?);
     if request.body.len() > MAX_PAYLOAD {
-        return Err(Rejection::new(413, format!("Request larger than allowed: {} > {MAX_PAYLOAD} bytes.", request.body.len())));
+        return Err(Rejection::new(
+            413,
+            format!(
+                "Request larger than allowed: {} > {MAX_PAYLOAD} \
+            bytes.",
+                request.body.len()
+            ),
+        ));
     }
     json_body(request)?;
     let payload = match serde_json::from_slice(&request.body) {
@@ -28,8 +36,16 @@ pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &
         Ok(_) => return Err(Rejection::malformed("JSON object expected")),
         Err(error) => return Err(Rejection::malformed(error)),
     };
-    if action.is("final", false) && payload.keys().any(|name| action.parameters.get(name).is_some_and(|value| !value.is_null())) {
-        return Err(Rejection::new(400, "Request defines parameters that are not allowed (e.g., reserved properties)."));
+    if action.is("final", false)
+        && payload
+            .keys()
+            .any(|name| action.parameters.get(name).is_some_and(|value| !value.is_null()))
+    {
+        return Err(Rejection::new(
+            400,
+            "Request defines parameters that are not allowed (e.g., \
+            reserved properties).",
+        ));
     }
     let (id, record) = start(api, action, payload, transaction)?;
     let with_id = |answer: Answer| answer.with("x-openwhisk-activation-id", &id);
@@ -45,11 +61,13 @@ pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &
         _ => 502,
     };
     // An array is answered alone, also when the whole record was asked for.
-    let body = if result || response["result"].is_array() { response["result"].clone() } else { record };
+    let body =
+        if result || response["result"].is_array() { response["result"].clone() } else { record };
     Ok(with_id(Answer::json(status, &body)))
 }
 
-/// Runs an activation on its way: its id, and its record when it has ended. A blocking caller is answered before the logs are there.
+/// Runs an activation on its way: its id, and its record when it has ended. A blocking caller is
+/// answered before the logs are there.
 pub fn start(
     api: &Arc<Api>,
     action: &Action,
@@ -61,14 +79,21 @@ pub fn start(
         store.invocations += 1;
         if store.invocations > api.setup.per_minute {
             let (count, allowed) = (store.invocations, api.setup.per_minute);
-            return Err(Rejection::new(429, format!("Too many requests in the last minute (count: {count}, allowed: {allowed}).")));
+            return Err(Rejection::new(
+                429,
+                format!(
+                    "Too many requests in the last minute (count: \
+                {count}, allowed: {allowed})."
+                ),
+            ));
         }
     }
     let id = api.transaction();
     let mut arguments = action.parameters.clone();
     arguments.extend(payload);
     let (sender, receiver) = mpsc::channel();
-    let (api, action, transaction, activation) = (Arc::clone(api), action.clone(), transaction.to_owned(), id.clone());
+    let (api, action, transaction, activation) =
+        (Arc::clone(api), action.clone(), transaction.to_owned(), id.clone());
     thread::spawn(move || {
         let mut ended = container::activate(&api, &action, arguments, &activation, &transaction);
         let mut record = ended.record.clone();

@@ -1,9 +1,10 @@
-//! A stand-in for OpenWhisk: the part of its REST API that `keynet-inference` and `wsk` need, as strict as its controller, and an invoker
-//! that drives the real `keynet-runtime`.
+//! A stand-in for OpenWhisk: the part of its REST API that `keynet-inference` and `wsk` need, as
+//! strict as its controller, and an invoker that drives the real `keynet-runtime`.
 //!
-//! Paths, bodies, limits, statuses and texts are those of apache/openwhisk's `core/controller` and `common` (the file is named where a
-//! rule is not obvious). Where OpenWhisk is lenient and that could hide a mistake of ours — a field that it does not know — the stand-in
-//! refuses. `tests/openwhisk_client.rs` drives it with a client that was written for the real one.
+//! Paths, bodies, limits, statuses and texts are those of apache/openwhisk's `core/controller` and
+//! `common` (the file is named where a rule is not obvious). Where OpenWhisk is lenient and that
+//! could hide a mistake of ours — a field that it does not know — the stand-in refuses.
+//! `tests/openwhisk_client.rs` drives it with a client that was written for the real one.
 
 mod actions;
 mod activations;
@@ -33,7 +34,8 @@ use body::Action;
 use container::Pool;
 pub use setups::{certificate, runtime};
 
-/// The key of [`OpenWhisk::new`]'s namespace `guest`: a UUID and 64 characters, the only form that OpenWhisk takes.
+/// The key of [`OpenWhisk::new`]'s namespace `guest`: a UUID and 64 characters, the only form that
+/// OpenWhisk takes.
 pub const KEY: &str = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP";
 
 /// The image in which the stand-in runs `keynet-runtime`.
@@ -77,7 +79,8 @@ impl Default for Setup {
     }
 }
 
-/// An OpenWhisk with the namespaces `guest` and `other`; ended when dropped, its containers with it.
+/// An OpenWhisk with the namespaces `guest` and `other`; ended when dropped, its containers with
+/// it.
 pub struct OpenWhisk {
     api: Arc<Api>,
     address: String,
@@ -122,7 +125,10 @@ impl Api {
 
     /// A transaction's id.
     fn transaction(&self) -> String {
-        format!("{:032x}", u128::from(self.requests.fetch_add(1, Ordering::Relaxed)) << 64 | u128::from(now_ms()))
+        format!(
+            "{:032x}",
+            u128::from(self.requests.fetch_add(1, Ordering::Relaxed)) << 64 | u128::from(now_ms())
+        )
     }
 }
 
@@ -138,7 +144,13 @@ impl OpenWhisk {
         let address = listener.local_addr().expect("its address").to_string();
         let scheme = if setup.tls.is_some() { "https" } else { "http" };
         let host = format!("{scheme}://{address}");
-        let api = Arc::new(Api { pool: Pool::default(), host, store: Mutex::default(), requests: AtomicU64::new(1), setup });
+        let api = Arc::new(Api {
+            pool: Pool::default(),
+            host,
+            store: Mutex::default(),
+            requests: AtomicU64::new(1),
+            setup,
+        });
         let stop = Arc::new(AtomicBool::new(false));
         let (served, stopped) = (Arc::clone(&api), Arc::clone(&stop));
         thread::spawn(move || {
@@ -176,13 +188,21 @@ impl OpenWhisk {
     /// The last request whose line begins with `line`.
     pub fn last(&self, line: &str) -> Seen {
         let seen = self.seen();
-        seen.iter().rev().find(|seen| seen.line.starts_with(line)).cloned().unwrap_or_else(|| panic!("no {line} in {seen:#?}"))
+        seen.iter().rev().find(|seen| seen.line.starts_with(line)).cloned().unwrap_or_else(|| {
+            panic!(
+                "no {line} in \
+            {seen:#?}"
+            )
+        })
     }
 
     /// An action of `guest` as it is stored, with its code.
     pub fn stored(&self, package: &str, name: &str) -> Value {
         let store = self.api.store();
-        store.actions.get(&(package.to_owned(), name.to_owned())).map_or(Value::Null, |action| action.json(true))
+        store
+            .actions
+            .get(&(package.to_owned(), name.to_owned()))
+            .map_or(Value::Null, |action| action.json(true))
     }
 }
 
@@ -220,14 +240,17 @@ fn exchange(api: &Arc<Api>, mut stream: impl Read + Write) {
         store.seen.push(Seen { line: format!("{} {}", request.method, request.target), body });
         store.faults.pop_front()
     };
-    let answer =
-        fault.unwrap_or_else(|| routes::route(api, &request, &transaction).unwrap_or_else(|rejected| rejected.into_answer(&transaction)));
+    let answer = fault.unwrap_or_else(|| {
+        routes::route(api, &request, &transaction)
+            .unwrap_or_else(|rejected| rejected.into_answer(&transaction))
+    });
     let _ = stream.write_all(&answer.bytes(&transaction)).and_then(|()| stream.flush());
 }
 
 /// Milliseconds since 1970.
 fn now_ms() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis()).expect("some years")
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis())
+        .expect("some years")
 }
 
 /// `GET /`: what the controller says of itself (Controller.scala `info`).

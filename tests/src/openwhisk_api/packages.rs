@@ -12,7 +12,10 @@ pub fn route(api: &Api, request: &Request, parts: &[&str]) -> Routed {
     match (request.method.as_str(), parts) {
         ("GET", [] | [""]) => {
             let (skip, limit) = page(request, "packages")?;
-            Ok(Answer::json(200, &store.packages.values().skip(skip).take(limit).cloned().collect::<Value>()))
+            Ok(Answer::json(
+                200,
+                &store.packages.values().skip(skip).take(limit).cloned().collect::<Value>(),
+            ))
         }
         ("PUT", [name]) => {
             let name = entity_name(name)?;
@@ -20,7 +23,11 @@ pub fn route(api: &Api, request: &Request, parts: &[&str]) -> Routed {
                 return Err(Rejection::new(400, "Package name 'default' is reserved."));
             }
             if store.actions.contains_key(&(String::new(), name.clone())) {
-                return Err(Rejection::new(409, "Resource by this name exists but is not in this collection."));
+                return Err(Rejection::new(
+                    409,
+                    "Resource by this name exists but is not in this \
+                    collection.",
+                ));
             }
             if store.packages.contains_key(&name) && !flag(request, "overwrite", false)? {
                 return Err(Rejection::new(409, "resource already exists"));
@@ -30,10 +37,16 @@ pub fn route(api: &Api, request: &Request, parts: &[&str]) -> Routed {
             store.packages.insert(name, package.clone());
             Ok(Answer::json(200, &package))
         }
-        ("GET", [name]) => Ok(Answer::json(200, store.packages.get(*name).ok_or_else(Rejection::not_found)?)),
+        ("GET", [name]) => {
+            Ok(Answer::json(200, store.packages.get(*name).ok_or_else(Rejection::not_found)?))
+        }
         ("DELETE", [name]) => {
             if store.actions.keys().any(|(package, _)| package == name) {
-                return Err(Rejection::new(409, "Package not empty (contains 1 entity). Set force param or delete package contents."));
+                return Err(Rejection::new(
+                    409,
+                    "Package not empty (contains 1 entity). Set force \
+                    param or delete package contents.",
+                ));
             }
             Ok(Answer::json(200, &store.packages.remove(*name).ok_or_else(Rejection::not_found)?))
         }

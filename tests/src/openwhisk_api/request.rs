@@ -42,17 +42,31 @@ pub fn read(stream: &mut impl Read) -> Option<Request> {
     let head = String::from_utf8(head).ok()?;
     let mut lines = head.lines();
     let mut first = lines.next()?.split(' ');
-    let (method, target, version) = (first.next()?.to_owned(), first.next()?.to_owned(), first.next()?);
-    let pair = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+    let (method, target, version) =
+        (first.next()?.to_owned(), first.next()?.to_owned(), first.next()?);
+    let pair = |line: &str| {
+        line.split_once(':')
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+    };
     let headers: BTreeMap<_, _> = lines.filter_map(pair).collect();
-    if version != "HTTP/1.1" || !headers.contains_key("host") || headers.contains_key("transfer-encoding") {
+    if version != "HTTP/1.1"
+        || !headers.contains_key("host")
+        || headers.contains_key("transfer-encoding")
+    {
         return None;
     }
-    let length = headers.get("content-length").map_or(Some(0), |length| length.parse().ok()).filter(|length| *length <= MAX_BODY)?;
+    let length = headers
+        .get("content-length")
+        .map_or(Some(0), |length| length.parse().ok())
+        .filter(|length| *length <= MAX_BODY)?;
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let path = path.strip_prefix('/')?.split('/').map(|part| decode(part, false)).collect::<Option<_>>()?;
+    let path = path
+        .strip_prefix('/')?
+        .split('/')
+        .map(|part| decode(part, false))
+        .collect::<Option<_>>()?;
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Some((decode(name, true)?, decode(value, true)?))

@@ -41,17 +41,26 @@ pub fn route(api: &Arc<Api>, request: &Request, transaction: &str) -> Routed {
     }
 }
 
-/// Basic authentication; a key is a UUID and a secret of at least 64 characters, anything else is like a wrong one.
+/// Basic authentication; a key is a UUID and a secret of at least 64 characters, anything else is
+/// like a wrong one.
 fn authenticate(request: &Request) -> Result<User, Rejection> {
     let header = request.header("authorization").ok_or_else(|| Rejection::unauthorized(false))?;
     let expected = format!("Basic {}", STANDARD.encode(KEY));
-    if header == expected { Ok(User) } else { Err(Rejection::unauthorized(header.starts_with("Basic "))) }
+    if header == expected {
+        Ok(User)
+    } else {
+        Err(Rejection::unauthorized(header.starts_with("Basic ")))
+    }
 }
 
 fn namespaces(api: &Arc<Api>, request: &Request, parts: &[&str], transaction: &str) -> Routed {
     let method = request.method.as_str();
     if matches!(parts, [] | [""]) {
-        return if method == "GET" { Ok(Answer::json(200, &json!([User::NAMESPACE]))) } else { Err(Rejection::method("GET")) };
+        return if method == "GET" {
+            Ok(Answer::json(200, &json!([User::NAMESPACE])))
+        } else {
+            Err(Rejection::method("GET"))
+        };
     }
     let [namespace, collection, rest @ ..] = parts else { return Err(Rejection::no_route()) };
     if !is_name(namespace) {
@@ -77,7 +86,8 @@ fn namespaces(api: &Arc<Api>, request: &Request, parts: &[&str], transaction: &s
     }
 }
 
-/// EntityName's rule: a letter, digit or underscore, then those, `@`, spaces, `.`, `&`, `-`, no space at the end, 256 at most.
+/// EntityName's rule: a letter, digit or underscore, then those, `@`, spaces, `.`, `&`, `-`, no
+/// space at the end, 256 at most.
 pub fn is_name(text: &str) -> bool {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let inner = |c: char| first(c) || "@ .&-".contains(c);
@@ -90,23 +100,50 @@ pub fn entity_name(text: &str) -> Result<String, Rejection> {
         return Ok(text.to_owned());
     }
     let long = format!("Name segement longer than allowed: {} > 256.", text.len());
-    Err(Rejection::new(400, if text.len() > 256 { long } else { "The name of the entity contains illegal characters.".to_owned() }))
+    Err(Rejection::new(
+        400,
+        if text.len() > 256 {
+            long
+        } else {
+            "The name of the entity contains \
+        illegal characters."
+                .to_owned()
+        },
+    ))
 }
 
 /// `skip` and `limit` of a list (RestApiCommons).
 pub fn page(request: &Request, collection: &str) -> Result<(usize, usize), Rejection> {
     let number = |name: &'static str, default: i64| match request.query.get(name) {
         None => Ok(default),
-        Some(text) => {
-            text.parse::<i64>().map_err(|_| Rejection::parameter(name, format!("The value '{text}' is not an integer for {collection}.")))
-        }
+        Some(text) => text.parse::<i64>().map_err(|_| {
+            Rejection::parameter(
+                name,
+                format!(
+                    "The value '{text}' \
+                is not an integer for {collection}."
+                ),
+            )
+        }),
     };
     let (skip, limit) = (number("skip", 0)?, number("limit", 30)?);
     if skip < 0 {
-        return Err(Rejection::parameter("skip", format!("The value '{skip}' is not greater than or equal to 0 for {collection}.")));
+        return Err(Rejection::parameter(
+            "skip",
+            format!(
+                "The value '{skip}' is not greater than or \
+            equal to 0 for {collection}."
+            ),
+        ));
     }
     if !(0..=200).contains(&limit) {
-        return Err(Rejection::parameter("limit", format!("The value '{limit}' is not in the range of 0 to 200 for {collection}.")));
+        return Err(Rejection::parameter(
+            "limit",
+            format!(
+                "The value '{limit}' is not in the range \
+            of 0 to 200 for {collection}."
+            ),
+        ));
     }
     let limit = if limit == 0 { 200 } else { limit };
     Ok((usize::try_from(skip).expect("positive"), usize::try_from(limit).expect("positive")))
@@ -118,6 +155,12 @@ pub fn flag(request: &Request, name: &'static str, default: bool) -> Result<bool
         None => Ok(default),
         Some("true" | "yes" | "on" | "1") => Ok(true),
         Some("false" | "no" | "off" | "0") => Ok(false),
-        Some(other) => Err(Rejection::parameter(name, format!("'{other}' is not a valid Boolean value"))),
+        Some(other) => Err(Rejection::parameter(
+            name,
+            format!(
+                "'{other}' is not a valid Boolean \
+            value"
+            ),
+        )),
     }
 }

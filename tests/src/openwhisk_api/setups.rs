@@ -10,28 +10,55 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::{KEY, OpenWhisk, Setup, StartContainer};
 use crate::{Sandbox, binary, root};
 
-/// Starts the `keynet-runtime` that was built with the tests, with the cache and the settings of a sandbox and nothing else.
+/// Starts the `keynet-runtime` that was built with the tests, with the cache and the settings of a
+/// sandbox and nothing else.
 pub fn runtime(sandbox: &Sandbox) -> StartContainer {
     let program = binary().with_file_name("keynet-runtime");
-    assert!(program.exists(), "{} is missing: run `make test`, or `cargo build -p keynet-host`", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: run `make test`, or `cargo build -p keynet-host`",
+        program.display()
+    );
     let (folder, environment) = (sandbox.path(""), sandbox.environment().clone());
     Box::new(move |port| {
         let mut command = Command::new(&program);
-        command.current_dir(&folder).env_clear().envs(&environment).arg("--port").arg(port.to_string());
+        command
+            .current_dir(&folder)
+            .env_clear()
+            .envs(&environment)
+            .arg("--port")
+            .arg(port.to_string());
         command
     })
 }
 
-/// A certificate for 127.0.0.1 in `folder`, made by the scripts of the real servers: the authority's file, and what a server needs.
+/// A certificate for 127.0.0.1 in `folder`, made by the scripts of the real servers: the
+/// authority's file, and what a server needs.
 pub fn certificate(folder: &Path) -> (std::path::PathBuf, Arc<rustls::ServerConfig>) {
-    let script = format!(". {}/tests/servers/lib.sh && make_certs {}", root().display(), folder.display());
-    let made = Command::new("bash").arg("-c").arg(script).env("SERVERS_HOME", folder).status().expect("bash");
+    let script =
+        format!(". {}/tests/servers/lib.sh && make_certs {}", root().display(), folder.display());
+    let made = Command::new("bash")
+        .arg("-c")
+        .arg(script)
+        .env("SERVERS_HOME", folder)
+        .status()
+        .expect("bash");
     assert!(made.success(), "no certificate was made");
-    let chain = CertificateDer::pem_file_iter(folder.join("server.crt")).and_then(Iterator::collect).expect("a certificate");
+    let chain = CertificateDer::pem_file_iter(folder.join("server.crt"))
+        .and_then(Iterator::collect)
+        .expect(
+            "a \
+        certificate",
+        );
     let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
-    (folder.join("ca.crt"), Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).expect("a pair")))
+    let builder = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("TLS");
+    (
+        folder.join("ca.crt"),
+        Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).expect("a pair")),
+    )
 }
 
 impl OpenWhisk {

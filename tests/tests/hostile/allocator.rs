@@ -1,4 +1,5 @@
-//! Limits do not depend on the allocator: with a pool of instances, with a smaller one, and without.
+//! Limits do not depend on the allocator: with a pool of instances, with a smaller one, and
+//! without.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +28,11 @@ fn a_small_address_space_has_a_smaller_pool_and_runs() {
     let arguments = ["run", hello.to_str().unwrap(), "--param", "name=Ada"];
     for mib in [64 << 10, 8 << 10, 4 << 10, 3 << 10, 2 << 10] {
         let ended = confined(&Sandbox::new(), mib, &arguments);
-        assert_eq!((ended.code, ended.stdout.trim()), (Some(0), r#"{"greeting":"Hello, Ada!"}"#), "{mib} MiB of address space: {ended:?}");
+        assert_eq!(
+            (ended.code, ended.stdout.trim()),
+            (Some(0), r#"{"greeting":"Hello, Ada!"}"#),
+            "{mib} MiB of address space: {ended:?}"
+        );
     }
 }
 
@@ -47,7 +52,10 @@ fn without_a_pool_a_component_has_no_more_than_with_one() {
         std::fs::write(&path, component).unwrap();
         for mib in [100 << 10, 64 << 10, 8 << 10, 5 << 10] {
             let ended = confined(&sandbox, mib, &["inspect", path.to_str().unwrap()]);
-            let told = format!("{name} in {mib} MiB of address space: {:?}, {} MiB, {:.600}", ended.code, ended.peak_mib, ended.stderr);
+            let told = format!(
+                "{name} in {mib} MiB of address space: {:?}, {} MiB, {:.600}",
+                ended.code, ended.peak_mib, ended.stderr
+            );
             eprintln!("{told}");
             assert!(matches!(ended.code, Some(1..=20)) && ended.stderr.contains(text), "{told}");
             assert!(ended.peak_mib <= DESCRIBING + AT_REST, "{told}");
@@ -55,7 +63,8 @@ fn without_a_pool_a_component_has_no_more_than_with_one() {
     }
 }
 
-/// `KEYNET_PROCESS_MEMORY` and how many activations share it, in MiB; what each writes into each of its three memories.
+/// `KEYNET_PROCESS_MEMORY` and how many activations share it, in MiB; what each writes into each of
+/// its three memories.
 const PROCESS: u64 = 512;
 const ACTIVATIONS: usize = 16;
 const WRITTEN: u64 = 8 << 20;
@@ -71,20 +80,32 @@ fn write_all() -> String {
     )
 }
 
-/// Three memories that are all written, and then a while of computing, so that all activations are there at once.
+/// Three memories that are all written, and then a while of computing, so that all activations are
+/// there at once.
 fn writes_three_memories() -> Vec<u8> {
-    let spin = "(local $n i64) (loop $spin (local.set $n (i64.add (local.get $n) (i64.const 1))) (br_if $spin (i64.lt_u (local.get $n) (i64.const 100000000))))";
+    let spin = "(local $n i64) (loop $spin (local.set $n (i64.add (local.get $n) (i64.const 1))) \
+        (br_if $spin (i64.lt_u (local.get $n) (i64.const 100000000))))";
     let pages = WRITTEN >> 16;
-    let memory = format!("(core module $m (memory {pages}) (func $start {}) (start $start)) ", write_all());
+    let memory =
+        format!("(core module $m (memory {pages}) (func $start {}) (start $start)) ", write_all());
     let instances = "(core instance (instantiate $m))".repeat(2);
     let fields = format!("(func $spin {spin}) (func $write {})", write_own());
-    let own = Bomb { pages: u32::try_from(pages + 4).unwrap(), run: "(call $write) (call $spin)".to_owned(), fields, ..Bomb::default() };
+    let own = Bomb {
+        pages: u32::try_from(pages + 4).unwrap(),
+        run: "(call $write) (call $spin)".to_owned(),
+        fields,
+        ..Bomb::default()
+    };
     action_with(&own.component(), &format!("(component {memory} {instances})"))
 }
 
 /// As [`write_all`], past what the action itself keeps there.
 fn write_own() -> String {
-    write_all().replace("(i32.store8 (local.get $at)", "(i32.store8 (i32.add (local.get $at) (i32.const 131072))")
+    write_all().replace(
+        "(i32.store8 (local.get $at)",
+        "(i32.store8 (i32.add (local.get $at) \
+        (i32.const 131072))",
+    )
 }
 
 #[test]

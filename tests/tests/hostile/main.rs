@@ -1,5 +1,6 @@
-//! The hostile suite: guests, components, callers and servers that take more than their share, each with the error that it gets, the most
-//! memory that the process may hold meanwhile, and what others notice of it; the delays are in `hostile_delays`.
+//! The hostile suite: guests, components, callers and servers that take more than their share, each
+//! with the error that it gets, the most memory that the process may hold meanwhile, and what
+//! others notice of it; the delays are in `hostile_delays`.
 //!
 //! What each limit counts, and which file shows it:
 //!
@@ -16,8 +17,9 @@
 //! | 64 MiB and a few seconds of `describe` | what a component costs when it is loaded, with and without a pool of instances | `traps`, `allocator` |
 //! | the text of an error | 200 characters of each part that is foreign | `traps`, `charges`, `servers` |
 //!
-//! Memory is the resident memory of the process at its peak (`VmHWM` of `/proc/PID/status`, set back before each attack). It may be the
-//! limit and [`keynet_tests::hostile::AT_REST`], which says what that is for. A small activation beside an attack may take
+//! Memory is the resident memory of the process at its peak (`VmHWM` of `/proc/PID/status`, set
+//! back before each attack). It may be the limit and [`keynet_tests::hostile::AT_REST`], which says
+//! what that is for. A small activation beside an attack may take
 //! [`keynet_tests::hostile::DELAY`] milliseconds longer than beside as many guests that compute.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]

@@ -7,40 +7,71 @@ use serde_json::json;
 
 #[test]
 fn a_listing_shows_what_may_be_read_and_nothing_beside_it() {
-    let victim = VictimSetup::new([]).with_policy("[storage]\nread = [\"report\", \"public/*\"]\n").start();
+    let victim =
+        VictimSetup::new([]).with_policy("[storage]\nread = [\"report\", \"public/*\"]\n").start();
     let storage = victim.sandbox().path("storage");
     for key in ["report", "report-private", "reports/secret", "public/a", "private/b"] {
         let path = storage.join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, key).unwrap();
     }
-    for prefix in ["report", "repor", "", "public/", "p", "private/", "report-private", "reports/"] {
+    for prefix in ["report", "repor", "", "public/", "p", "private/", "report-private", "reports/"]
+    {
         match victim.ask(&json!({ "do": "list", "location": prefix })) {
             Ended::Allowed(page) => {
-                let shown: Vec<_> = page["locations"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
-                assert!(shown.iter().all(|key| *key == "report" || key.starts_with("public/")), "{prefix:?} shows {shown:?}");
+                let shown: Vec<_> = page["locations"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|key| key.as_str().unwrap())
+                    .collect();
+                assert!(
+                    shown.iter().all(|key| *key == "report" || key.starts_with("public/")),
+                    "{prefix:?} shows {shown:?}"
+                );
             }
             Ended::Refused { kind, .. } => assert_eq!(kind, "denied", "{prefix:?}"),
             other => panic!("{prefix:?}: {other:?}"),
         }
     }
     let page = victim.ask(&json!({ "do": "list", "location": "public/" }));
-    assert_eq!(page, Ended::Allowed(json!({ "locations": ["public/a"], "more": false })), "what may be read is listed");
+    assert_eq!(
+        page,
+        Ended::Allowed(json!({ "locations": ["public/a"], "more": false })),
+        "what \
+        may be read is listed"
+    );
 }
 
 #[test]
 fn writing_an_object_returns_no_url_that_reads_what_may_not_be_read() {
-    let victim = VictimSetup::new([]).with_policy("[storage]\nread = [\"in/*\"]\nwrite = [\"out/*\", \"in/*\"]\n").start();
+    let victim = VictimSetup::new([])
+        .with_policy(
+            "[storage]\nread = [\"in/*\"]\nwrite = \
+        [\"out/*\", \"in/*\"]\n",
+        )
+        .start();
     for attack in ["put-and-read-its-url", "finish-and-read-its-url"] {
-        let Ended::Allowed(stored) = victim.ask(&json!({ "do": attack, "location": "out/report" })) else { panic!("{attack} is refused") };
+        let Ended::Allowed(stored) = victim.ask(&json!({ "do": attack, "location": "out/report" }))
+        else {
+            panic!("{attack} is refused")
+        };
         assert_eq!(
             (&stored["read by key"], &stored["read by url"], &stored["url"]),
             (&json!(false), &json!(false), &json!("")),
             "{attack}"
         );
         // Where it may be read, the URL is there and reads it.
-        let Ended::Allowed(stored) = victim.ask(&json!({ "do": attack, "location": "in/report" })) else { panic!("{attack} is refused") };
-        assert_eq!((&stored["read by key"], &stored["read by url"]), (&json!(true), &json!(true)), "{attack}: {stored}");
+        let Ended::Allowed(stored) = victim.ask(&json!({ "do": attack, "location": "in/report" }))
+        else {
+            panic!("{attack} is refused")
+        };
+        assert_eq!(
+            (&stored["read by key"], &stored["read by url"]),
+            (&json!(true), &json!(true)),
+            "{attack}: \
+            {stored}"
+        );
     }
     let ended = victim.ask(&json!({ "do": "presign", "location": "out/report" }));
     assert!(matches!(&ended, Ended::Refused { kind, .. } if kind == "denied"), "{ended:?}");
@@ -53,7 +84,8 @@ fn a_caller_s_own_store_adds_no_host_to_those_that_may_be_read() {
         std::io::Write::write_all(out, b"secret")
     });
     let policy = "[http]\nhosts = [\"images.example.com\"]\nprivate-addresses = true\n";
-    let victim = VictimSetup::new([("KEYNET_CONFIG_FROM_PARAMETERS", "true")]).with_policy(policy).start();
+    let victim =
+        VictimSetup::new([("KEYNET_CONFIG_FROM_PARAMETERS", "true")]).with_policy(policy).start();
     let location = format!("{}/secret", server.url());
     let plain = json!({ "do": "get", "location": location });
     let mut with_store = plain.clone();
@@ -86,7 +118,8 @@ fn an_action_of_a_registry_has_no_way_into_the_private_network() {
     let desk = Desk::signed_in("none");
     let reference = desk.reference("evil:1");
     desk.push(&guest("evil"), &reference);
-    let parameters = json!({ "do": "get", "location": format!("{}/secret", server.url()) }).to_string();
+    let parameters =
+        json!({ "do": "get", "location": format!("{}/secret", server.url()) }).to_string();
     std::fs::write(desk.sandbox.path("parameters.json"), parameters).unwrap();
     let run = |what: &str| desk.sandbox.run(["run", what, "--params-file", "parameters.json"]);
 
@@ -98,5 +131,9 @@ fn an_action_of_a_registry_has_no_way_into_the_private_network() {
     assert_eq!(pulled.json()["refused"]["kind"], "denied", "{pulled:?}");
     assert_eq!(server.requests(), before, "nothing was asked for");
     // The first time it is told what the action may touch.
-    assert!(pulled.stderr.contains("storage") || pulled.stderr.contains("may "), "{}", pulled.stderr);
+    assert!(
+        pulled.stderr.contains("storage") || pulled.stderr.contains("may "),
+        "{}",
+        pulled.stderr
+    );
 }

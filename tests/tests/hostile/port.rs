@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use flate2::write::GzEncoder;
 use keynet_tests::hostile::{AT_REST, Ended, VictimSetup};
 use keynet_tests::process::{Process, descriptors, peak_of, reset_peak, resident};
-use keynet_tests::runtime::{Runtime, SENTINEL, activation, base64, base64_of, initialization, runtime_binary};
+use keynet_tests::runtime::{
+    Runtime, SENTINEL, activation, base64, base64_of, initialization, runtime_binary,
+};
 use keynet_tests::{Sandbox, answer, free_address, golden, guest, http};
 use serde_json::{Value, json};
 
@@ -18,7 +20,8 @@ const STALLED: usize = 40;
 const ANNOUNCED: usize = 50_000_000;
 const SENT: usize = 20 << 20;
 
-/// What bodies that are under way may hold beside the memory of activations, in MiB: docs/security.md.
+/// What bodies that are under way may hold beside the memory of activations, in MiB:
+/// docs/security.md.
 const BODIES: u64 = 128;
 
 /// `KEYNET_PROCESS_MEMORY` beside stalled bodies, in MiB.
@@ -38,9 +41,13 @@ fn connect(address: &str) -> TcpStream {
 
 #[test]
 fn stalled_bodies_hold_no_more_than_the_process_may_and_no_one_up() {
-    let victim = VictimSetup::new([("KEYNET_PROCESS_MEMORY", "256MiB"), ("KEYNET_MEMORY", "64MiB")]).start();
+    let victim =
+        VictimSetup::new([("KEYNET_PROCESS_MEMORY", "256MiB"), ("KEYNET_MEMORY", "64MiB")]).start();
     let address = victim.address();
-    let head = format!("POST /run HTTP/1.1\r\nHost: h\r\nContent-Length: {ANNOUNCED}\r\n\r\n{{\"value\":\"");
+    let head = format!(
+        "POST /run HTTP/1.1\r\nHost: h\r\nContent-Length: \
+        {ANNOUNCED}\r\n\r\n{{\"value\":\""
+    );
     let body = vec![b'x'; SENT];
     let (well, peak) = victim.peak_while(|| {
         let stalled: Vec<_> = thread::scope(|scope| {
@@ -63,17 +70,32 @@ fn stalled_bodies_hold_no_more_than_the_process_may_and_no_one_up() {
     victim.is_well().unwrap();
 }
 
-/// What a caller sends is held as it came, as the guest's arguments and parameter by parameter: all of it is charged.
+/// What a caller sends is held as it came, as the guest's arguments and parameter by parameter: all
+/// of it is charged.
 #[test]
 fn arguments_are_charged_before_they_are_unfolded() {
-    let victim = VictimSetup::new([("KEYNET_PROCESS_MEMORY", "256MiB"), ("KEYNET_MEMORY", "128MiB")]).start();
+    let victim =
+        VictimSetup::new([("KEYNET_PROCESS_MEMORY", "256MiB"), ("KEYNET_MEMORY", "128MiB")])
+            .start();
     let small: String = (0..3_500_000).map(|number| format!(",\"{number:x}\":1")).collect();
     let one = "x".repeat(40 << 20);
     for (name, callers, body) in [
         ("3,500,000 small arguments", 1, format!("{{\"value\":{{\"do\":\"hello\"{small}}}}}")),
-        ("five times 40 MiB of small arguments", 5, format!("{{\"value\":{{\"do\":\"hello\"{small}}}}}")),
-        ("five arguments of 40 MiB", 5, format!("{{\"value\":{{\"do\":\"hello\",\"x\":\"{one}\"}}}}")),
-        ("five times 40 MiB beside the arguments", 5, format!("{{\"value\":{{\"do\":\"hello\"}},\"x\":\"{one}\"}}")),
+        (
+            "five times 40 MiB of small arguments",
+            5,
+            format!("{{\"value\":{{\"do\":\"hello\"{small}}}}}"),
+        ),
+        (
+            "five arguments of 40 MiB",
+            5,
+            format!("{{\"value\":{{\"do\":\"hello\",\"x\":\"{one}\"}}}}"),
+        ),
+        (
+            "five times 40 MiB beside the arguments",
+            5,
+            format!("{{\"value\":{{\"do\":\"hello\"}},\"x\":\"{one}\"}}"),
+        ),
     ] {
         let address = victim.address();
         let (answers, peak) = victim.peak_while(|| {
@@ -83,7 +105,10 @@ fn arguments_are_charged_before_they_are_unfolded() {
                 callers.into_iter().map(|caller| caller.join().unwrap()).collect::<Vec<_>>()
             })
         });
-        let told: Vec<_> = answers.iter().map(|answer| (answer.status, answer.text().chars().take(200).collect::<String>())).collect();
+        let told: Vec<_> = answers
+            .iter()
+            .map(|answer| (answer.status, answer.text().chars().take(200).collect::<String>()))
+            .collect();
         eprintln!("{name}: {peak} MiB, {told:?}");
         assert!(answers.iter().all(|answer| answer.body.len() <= 4096), "{name}: {told:?}");
         assert!(peak <= PROCESS + BODIES + AT_REST, "{name}: {peak} MiB");
@@ -95,7 +120,8 @@ fn arguments_are_charged_before_they_are_unfolded() {
 fn a_client_that_sends_no_more_is_hung_up_on() {
     let runtime = Runtime::of(&Sandbox::new(), &guest("evil"));
     let address = runtime.address().to_owned();
-    // One line of a head each second, a byte of a body each second, a body that stalls, and a connection that sends nothing.
+    // One line of a head each second, a byte of a body each second, a body that stalls, and a
+    // connection that sends nothing.
     let dripping: [(&str, &str, &str); 3] = [
         ("a head", "POST /run HTTP/1.1\r\nHost: h\r\n", "X-Slow: 1\r\n"),
         ("a body", "POST /run HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n{", " "),
@@ -115,7 +141,10 @@ fn a_client_that_sends_no_more_is_hung_up_on() {
                         let sent = stream.write_all(piece.as_bytes());
                         let hung_up = match stream.read(&mut buffer) {
                             Ok(length) => length == 0 || buffer.starts_with(b"HTTP/1.1 4"),
-                            Err(error) => !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+                            Err(error) => !matches!(
+                                error.kind(),
+                                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                            ),
                         };
                         if sent.is_err() || hung_up {
                             return (*name, Some(started.elapsed()));
@@ -150,11 +179,20 @@ fn uploads_leave_descriptors_for_everyone_else() {
     let attack = runtime.begin(&json!({ "do": "uploads", "count": 1000, "ms": 1500 }));
     thread::sleep(Duration::from_millis(1000));
     let during = descriptors(runtime.id());
-    let well = http(&address, "POST", "/run", &[], activation(&json!({ "do": "hello" }), Duration::from_secs(10)).to_string().as_bytes());
+    let well = http(
+        &address,
+        "POST",
+        "/run",
+        &[],
+        activation(&json!({ "do": "hello" }), Duration::from_secs(10)).to_string().as_bytes(),
+    );
     let ended = Ended::of(Some(&answer(attack)));
     eprintln!("{before} descriptors before, {during} during: {ended:?}");
     assert!(during <= before + 32, "{during} descriptors, {before} before");
-    assert!(matches!(&ended, Ended::Refused { kind, message, .. } if kind == "too-large" && message.contains("upload")), "{ended:?}");
+    assert!(
+        matches!(&ended, Ended::Refused { kind, message, .. } if kind == "too-large" && message.contains("upload")),
+        "{ended:?}"
+    );
     assert_eq!(well.json(), json!({ "allowed": "hello" }));
     assert_eq!(runtime.run(&json!({ "do": "hello" })).json(), json!({ "allowed": "hello" }));
 }
@@ -166,7 +204,8 @@ fn long_names(count: usize, length: usize) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.set_size(0);
         header.set_mode(0o644);
-        tar.append_data(&mut header, format!("{number}{}", "a".repeat(length)), std::io::empty()).unwrap();
+        tar.append_data(&mut header, format!("{number}{}", "a".repeat(length)), std::io::empty())
+            .unwrap();
     }
     tar.into_inner().unwrap().finish().unwrap()
 }
@@ -179,7 +218,12 @@ fn an_archive_s_names_are_bounded_and_not_repeated() {
     reset_peak(runtime.id());
     let answer = runtime.init(&base64(&code));
     let peak = peak_of(runtime.id());
-    eprintln!("{} bytes of archive: {} bytes of answer, {peak} MiB: {:.300}", code.len(), answer.body.len(), answer.text());
+    eprintln!(
+        "{} bytes of archive: {} bytes of answer, {peak} MiB: {:.300}",
+        code.len(),
+        answer.body.len(),
+        answer.text()
+    );
     assert!(answer.status >= 400 && answer.body.len() <= 4096, "{} bytes", answer.body.len());
     assert!(peak <= 16 + AT_REST, "{peak} MiB");
     assert_eq!(runtime.init(&base64_of(&guest("evil"))).status, 200);
@@ -198,7 +242,17 @@ fn a_slow_reader_of_the_logs_keeps_no_answer_past_its_deadline() {
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     process.listens_within(&address, Duration::from_secs(20)).unwrap();
     let code = base64_of(&guest("evil"));
-    assert_eq!(http(&address, "POST", "/init", &[], initialization(&code, "main", &json!({})).to_string().as_bytes()).status, 200);
+    assert_eq!(
+        http(
+            &address,
+            "POST",
+            "/init",
+            &[],
+            initialization(&code, "main", &json!({})).to_string().as_bytes()
+        )
+        .status,
+        200
+    );
     let slow = |mut pipe: Box<dyn std::io::Read + Send>| {
         thread::spawn(move || {
             while pipe.read(&mut [0; 4096]).unwrap_or(0) > 0 {
@@ -208,7 +262,9 @@ fn a_slow_reader_of_the_logs_keeps_no_answer_past_its_deadline() {
     };
     let stdout = slow(Box::new(process.pipes().stdout.take().unwrap()));
     let stderr = slow(Box::new(process.pipes().stderr.take().unwrap()));
-    let run = |value, time| http(&address, "POST", "/run", &[], activation(&value, time).to_string().as_bytes());
+    let run = |value, time| {
+        http(&address, "POST", "/run", &[], activation(&value, time).to_string().as_bytes())
+    };
     reset_peak(process.id());
     thread::scope(|scope| {
         let talking: Vec<_> = (0..3)
@@ -227,7 +283,12 @@ fn a_slow_reader_of_the_logs_keeps_no_answer_past_its_deadline() {
         let talked: Vec<_> = talking.into_iter().map(|talking| talking.join().unwrap()).collect();
         eprintln!("due in {DUE:?}: {talked:?}; beside them: {beside:?}");
         assert_eq!(answer.json(), json!({ "allowed": "hello" }));
-        assert!(talked.iter().all(|(time, status)| *status == 200 && *time < DUE + Duration::from_secs(1)), "{talked:?}");
+        assert!(
+            talked
+                .iter()
+                .all(|(time, status)| *status == 200 && *time < DUE + Duration::from_secs(1)),
+            "{talked:?}"
+        );
         assert!(beside < DUE + Duration::from_secs(1), "{beside:?}");
     });
     // What the reader has not taken waits in a queue that is bounded, or is dropped.
@@ -245,9 +306,17 @@ fn a_request_that_is_refused_writes_nothing_into_another_s_window() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let late = json!({ "value": {}, "deadline": (now.as_millis() - 1000).to_string() }).to_string();
     for body in ["nonsense", "[1]", "{\"value\": 3}", &late] {
-        assert!(http(runtime.address(), "POST", "/run", &[], body.as_bytes()).json()["error"].is_string(), "{body}");
+        assert!(
+            http(runtime.address(), "POST", "/run", &[], body.as_bytes()).json()["error"]
+                .is_string(),
+            "{body}"
+        );
     }
-    assert_eq!(runtime.rest(), (vec![], vec![]), "an activation is running, and its window is open");
+    assert_eq!(
+        runtime.rest(),
+        (vec![], vec![]),
+        "an activation is running, and its window is open"
+    );
     assert_eq!(answer(running).json(), json!({ "allowed": 1500 }));
     let window = runtime.window();
     assert!(window.stdout.is_empty() && window.stderr.is_empty(), "{window:?}");
@@ -258,11 +327,14 @@ fn a_request_that_is_refused_writes_nothing_into_another_s_window() {
     assert_eq!(ends(&stdout), ends(&stderr), "{stdout:?} {stderr:?}");
 }
 
-/// Each value that a caller sends is another configuration: engines, caches, pools and clients are not made for each.
+/// Each value that a caller sends is another configuration: engines, caches, pools and clients are
+/// not made for each.
 #[test]
 fn servers_that_callers_bring_leave_the_process_as_it_was() {
     let models = golden::file("models").display().to_string();
-    let victim = VictimSetup::new([("KEYNET_CONFIG_FROM_PARAMETERS", "true"), ("KEYNET_MODELS", &models)]).start();
+    let victim =
+        VictimSetup::new([("KEYNET_CONFIG_FROM_PARAMETERS", "true"), ("KEYNET_MODELS", &models)])
+            .start();
     let store = |number: usize| {
         json!({
             "do": "get", "location": "x",
@@ -273,7 +345,8 @@ fn servers_that_callers_bring_leave_the_process_as_it_was() {
     };
     // A model in the process, which is loaded by whoever asks for it first.
     let model = |number: usize| json!({ "do": "metadata", "text": "detector", "MODEL_NAME": format!("m{number}") });
-    let object = |number: usize| json!({ "do": "list", "location": "", "MODEL_NAME": format!("n{number}") });
+    let object =
+        |number: usize| json!({ "do": "list", "location": "", "MODEL_NAME": format!("n{number}") });
     let kinds: [&(dyn Fn(usize) -> Value + Sync); 3] = [&store, &model, &object];
     kinds.iter().for_each(|bring| drop(victim.ask(&bring(0))));
     let threads = || std::fs::read_dir(format!("/proc/{}/task", victim.id())).unwrap().count();
@@ -282,13 +355,20 @@ fn servers_that_callers_bring_leave_the_process_as_it_was() {
         thread::scope(|scope| {
             for thread in 0..4 {
                 let (victim, kinds) = (&victim, &kinds);
-                let brought = move || (0..60).for_each(|number| drop(victim.ask(&kinds[number % 3](1000 * (thread + 1) + number))));
+                let brought = move || {
+                    (0..60).for_each(|number| {
+                        drop(victim.ask(&kinds[number % 3](1000 * (thread + 1) + number)))
+                    })
+                };
                 scope.spawn(brought);
             }
         });
     });
     let (files_after, tasks_after) = (descriptors(victim.id()), threads());
-    eprintln!("{files} descriptors before, {files_after} after 240 callers; {tasks} threads, {tasks_after}; {memory} MiB, at most {peak}");
+    eprintln!(
+        "{files} descriptors before, {files_after} after 240 callers; {tasks} threads, \
+        {tasks_after}; {memory} MiB, at most {peak}"
+    );
     assert!(files_after <= files + 16, "{files_after} descriptors, {files} before");
     // Threads that block come and go; a pool for each caller would stay.
     assert!(tasks_after <= tasks + 16, "{tasks_after} threads, {tasks} before");

@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use keynet_tests::hostile::{
-    AT_REST, Case, Ended, Expected, Failures, HttpServer, TritonAnswers, TritonServer, VictimSetup, endless, field, run_each,
+    AT_REST, Case, Ended, Expected, Failures, HttpServer, TritonAnswers, TritonServer, VictimSetup,
+    endless, field, run_each,
 };
 use keynet_tests::{Ended as Command, Sandbox};
 use serde_json::{Value, json};
 
-/// `KEYNET_MEMORY`, in MiB, and what a server sends at the most before it has to be hung up on: what is under way on the connection comes
-/// on top.
+/// `KEYNET_MEMORY`, in MiB, and what a server sends at the most before it has to be hung up on:
+/// what is under way on the connection comes on top.
 const MEMORY: u64 = 64;
 const SENT: u64 = 2 * MEMORY + 64;
 
@@ -31,8 +32,7 @@ const S3_HEADERS: &[(&str, &str)] = &[
     ("ETag", "\"e\""),
 ];
 
-const ENTRY: &str =
-    "<Contents><Key>a</Key><LastModified>2015-10-21T07:28:00.000Z</LastModified><ETag>\"e\"</ETag><Size>1</Size></Contents>";
+const ENTRY: &str = "<Contents><Key>a</Key><LastModified>2015-10-21T07:28:00.000Z</LastModified><ETag>\"e\"</ETag><Size>1</Size></Contents>";
 
 fn on_s3(server: &HttpServer) -> VictimSetup {
     VictimSetup::new([
@@ -49,7 +49,8 @@ fn attack(name: &'static str, attack: Value, expected: Expected) -> Case {
     Case { name, callers: 1, attack, expected, peak_mib: MEMORY + AT_REST }
 }
 
-/// Makes `cases` on a container that is set up so, and checks how much `server` could send for each.
+/// Makes `cases` on a container that is set up so, and checks how much `server` could send for
+/// each.
 fn meet(setup: &VictimSetup, server: &HttpServer, cases: &[Case], failures: &mut Failures) {
     let victim = setup.start();
     for case in cases {
@@ -57,7 +58,10 @@ fn meet(setup: &VictimSetup, server: &HttpServer, cases: &[Case], failures: &mut
         run_each(&victim, std::slice::from_ref(case), failures);
         let sent = server.sent_mib();
         let told = format!("{sent} MiB were sent");
-        failures.note(&format!("{}: hung up on", case.name), if sent <= SENT { Ok(told) } else { Err(told) });
+        failures.note(
+            &format!("{}: hung up on", case.name),
+            if sent <= SENT { Ok(told) } else { Err(told) },
+        );
     }
 }
 
@@ -69,15 +73,34 @@ fn a_store_sends_no_more_than_was_asked_for() {
     meet(
         &on_s3(&server),
         &server,
-        &[object("an object of 5 bytes that never ends", "get"), object("a part of one", "read"), object("a tensor of one", "tensor-data")],
+        &[
+            object("an object of 5 bytes that never ends", "get"),
+            object("a part of one", "read"),
+            object(
+                "a \
+            tensor of one",
+                "tensor-data",
+            ),
+        ],
         &mut failures,
     );
-    let refusal = endless(403, &[("Content-Type", "application/xml")], "<Error><Message>", "x", ENDLESS);
-    let call = |name, what: &str| attack(name, json!({ "do": what, "location": "x", "text": "x" }), STOPPED);
+    let refusal =
+        endless(403, &[("Content-Type", "application/xml")], "<Error><Message>", "x", ENDLESS);
+    let call = |name, what: &str| {
+        attack(name, json!({ "do": what, "location": "x", "text": "x" }), STOPPED)
+    };
     meet(
         &on_s3(&refusal),
         &refusal,
-        &[call("a refusal to read that never ends", "get"), call("a refusal to write", "put"), call("a refusal to list", "list")],
+        &[
+            call("a refusal to read that never ends", "get"),
+            call("a refusal to write", "put"),
+            call(
+                "a refusal to \
+            list",
+                "list",
+            ),
+        ],
         &mut failures,
     );
     failures.none();
@@ -93,7 +116,12 @@ fn a_listing_has_an_end() {
         ("no listing at all", "", " "),
     ] {
         let server = endless(200, &[("Content-Type", "application/xml")], start, piece, ENDLESS);
-        meet(&on_s3(&server), &server, &[attack(name, json!({ "do": "list", "location": "x" }), STOPPED)], &mut failures);
+        meet(
+            &on_s3(&server),
+            &server,
+            &[attack(name, json!({ "do": "list", "location": "x" }), STOPPED)],
+            &mut failures,
+        );
     }
     failures.none();
 }
@@ -101,10 +129,23 @@ fn a_listing_has_an_end() {
 #[test]
 fn a_store_s_headers_are_bounded() {
     let mut failures = Failures::default();
-    for (name, header) in [("an etag of 200 KiB", "ETag"), ("a content type of 200 KiB", "Content-Type")] {
+    for (name, header) in
+        [("an etag of 200 KiB", "ETag"), ("a content type of 200 KiB", "Content-Type")]
+    {
         let server = HttpServer::start(move |_, out| {
             let long = "e".repeat(200 << 10);
-            out.head(200, &[("Content-Length", "5"), ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"), (header, &long)])?;
+            out.head(
+                200,
+                &[
+                    ("Content-Length", "5"),
+                    (
+                        "Last-Modified",
+                        "Wed, 21 Oct 2015 07:28:00 \
+                GMT",
+                    ),
+                    (header, &long),
+                ],
+            )?;
             out.write_all(b"hello")
         });
         let open = json!({ "do": "open", "count": 1000, "location": "x" });
@@ -118,7 +159,15 @@ fn a_store_that_sends_byte_by_byte_takes_only_the_time_that_there_is() {
     let server = HttpServer::start(|_, out| {
         out.head(
             200,
-            &[("Content-Type", "application/xml"), ("Content-Length", "100000"), ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")],
+            &[
+                ("Content-Type", "application/xml"),
+                ("Content-Length", "100000"),
+                (
+                    "Last-Modified",
+                    "Wed, 21 Oct 2015 07:28:00 \
+                GMT",
+                ),
+            ],
         )?;
         out.drip(b"x", 600, Duration::from_millis(100))
     });
@@ -126,10 +175,12 @@ fn a_store_that_sends_byte_by_byte_takes_only_the_time_that_there_is() {
     let mut failures = Failures::default();
     for what in ["get", "list"] {
         let asked = Instant::now();
-        let ended = victim.ask_within(&json!({ "do": what, "location": "x" }), Duration::from_secs(2));
+        let ended =
+            victim.ask_within(&json!({ "do": what, "location": "x" }), Duration::from_secs(2));
         let time = asked.elapsed();
         let told = format!("{time:?}: {ended:?}");
-        let in_time = time < Duration::from_secs(4) && !matches!(ended, Ended::Allowed(_) | Ended::Nothing);
+        let in_time =
+            time < Duration::from_secs(4) && !matches!(ended, Ended::Allowed(_) | Ended::Nothing);
         failures.note(what, if in_time { victim.is_well().map(|()| told) } else { Err(told) });
     }
     failures.none();
@@ -142,16 +193,30 @@ fn a_url_leads_to_no_more_than_may_be_read() {
     let lying = endless(206, S3_HEADERS, "x", "x", ENDLESS);
     let mut failures = Failures::default();
     let setup = VictimSetup::new([("KEYNET_MEMORY", "64MiB")]);
-    for (name, server) in [("a URL", &endless_body), ("an error at a URL", &endless_error), ("a part of a URL", &lying)] {
-        let cases =
-            ["get", "read", "head"].map(|what| attack(name, json!({ "do": what, "location": format!("{}/x", server.url()) }), CONTAINED));
+    for (name, server) in [
+        ("a URL", &endless_body),
+        ("an error at a URL", &endless_error),
+        (
+            "a \
+        part of a URL",
+            &lying,
+        ),
+    ] {
+        let cases = ["get", "read", "head"].map(|what| {
+            attack(
+                name,
+                json!({ "do": what, "location": format!("{}/x", server.url()) }),
+                CONTAINED,
+            )
+        });
         meet(&setup, server, &cases, &mut failures);
     }
     failures.none();
 }
 
 fn on_triton(server: &TritonServer) -> VictimSetup {
-    VictimSetup::new([("KEYNET_MEMORY", "64MiB"), ("KEYNET_TRITON_RETRY", "1s")]).with("TRITON_URL", &server.url())
+    VictimSetup::new([("KEYNET_MEMORY", "64MiB"), ("KEYNET_TRITON_RETRY", "1s")])
+        .with("TRITON_URL", &server.url())
 }
 
 #[test]
@@ -159,7 +224,8 @@ fn triton_answers_with_what_was_asked_for() {
     const MIB: usize = 1 << 20;
     /// The largest answer about a model that fits under the host's own limit of 16 MiB.
     const METADATA: usize = 15;
-    let infer = |bytes: Vec<u8>| TritonAnswers::new([field(1, b"m"), field(2, b"1"), bytes].concat());
+    let infer =
+        |bytes: Vec<u8>| TritonAnswers::new([field(1, b"m"), field(2, b"1"), bytes].concat());
     let metadata = |bytes: Vec<u8>| {
         let mut answers = infer(Vec::new());
         answers.metadata = [answers.metadata.to_vec(), bytes].concat().into();
@@ -173,23 +239,55 @@ fn triton_answers_with_what_was_asked_for() {
         ("10,000,000 empty outputs", infer(empty(5, 20)), "predict", STOPPED),
         ("10,000,000 empty contents", infer(empty(6, 20)), "predict", CONTAINED),
         ("10,000,000 empty parameters", infer(empty(4, 20)), "predict", CONTAINED),
-        ("an output with 10,000,000 empty parameters", infer(field(5, &empty(4, 20))), "predict", CONTAINED),
         (
-            "an output with 20,000,000 dimensions",
-            infer(field(5, &[field(1, b"o"), field(2, b"FP32"), field(3, &vec![1; 20 * MIB])].concat())),
+            "an output with 10,000,000 empty parameters",
+            infer(field(5, &empty(4, 20))),
             "predict",
             CONTAINED,
         ),
-        ("a model's name of 40 MiB in an answer", infer(field(1, &vec![b'm'; 40 * MIB])), "predict", CONTAINED),
+        (
+            "an output with 20,000,000 dimensions",
+            infer(field(
+                5,
+                &[field(1, b"o"), field(2, b"FP32"), field(3, &vec![1; 20 * MIB])].concat(),
+            )),
+            "predict",
+            CONTAINED,
+        ),
+        (
+            "a model's name of 40 MiB in an answer",
+            infer(field(1, &vec![b'm'; 40 * MIB])),
+            "predict",
+            CONTAINED,
+        ),
         ("7,000,000 empty inputs of a model", metadata(empty(4, METADATA)), "metadata", CONTAINED),
-        ("7,000,000 empty versions of a model", metadata(empty(2, METADATA)), "metadata", CONTAINED),
-        ("a platform's name of 15 MiB", metadata(field(3, &vec![b'p'; METADATA * MIB])), "metadata", CONTAINED),
-        ("7,000,000 empty inputs of a configuration", config(field(1, &empty(5, METADATA))), "metadata", CONTAINED),
+        (
+            "7,000,000 empty versions of a model",
+            metadata(empty(2, METADATA)),
+            "metadata",
+            CONTAINED,
+        ),
+        (
+            "a platform's name of 15 MiB",
+            metadata(field(3, &vec![b'p'; METADATA * MIB])),
+            "metadata",
+            CONTAINED,
+        ),
+        (
+            "7,000,000 empty inputs of a configuration",
+            config(field(1, &empty(5, METADATA))),
+            "metadata",
+            CONTAINED,
+        ),
         ("an answer of 200 MiB", infer(field(6, &vec![0; 200 * MIB])), "predict", CONTAINED),
     ] {
         let server = TritonServer::start(answers);
         let victim = on_triton(&server).start();
-        run_each(&victim, &[attack(name, json!({ "do": asked, "text": "m" }), expected)], &mut failures);
+        run_each(
+            &victim,
+            &[attack(name, json!({ "do": asked, "text": "m" }), expected)],
+            &mut failures,
+        );
     }
     failures.none();
 }
@@ -201,11 +299,23 @@ fn a_model_registry_s_answer_has_an_end() {
         ("a name that never ends", 200, "{\"model_version\":{\"name\":\"", "x"),
         ("a list that never ends", 200, "{\"model_version\":{\"tags\":[", "1,"),
         ("spaces that never end", 200, "{", " "),
-        ("an error that never ends", 400, "{\"error_code\":\"INVALID_PARAMETER_VALUE\",\"message\":\"", "x"),
+        (
+            "an error that never ends",
+            400,
+            "{\"error_code\":\"INVALID_PARAMETER_VALUE\",\"message\":\"",
+            "x",
+        ),
     ] {
-        let server = endless(status, &[("Content-Type", "application/json")], start, piece, ENDLESS);
-        let setup = VictimSetup::new([("KEYNET_MEMORY", "64MiB")]).with("MLFLOW_TRACKING_URI", &server.url());
-        meet(&setup, &server, &[attack(name, json!({ "do": "predict", "text": "models:/m@champion" }), STOPPED)], &mut failures);
+        let server =
+            endless(status, &[("Content-Type", "application/json")], start, piece, ENDLESS);
+        let setup = VictimSetup::new([("KEYNET_MEMORY", "64MiB")])
+            .with("MLFLOW_TRACKING_URI", &server.url());
+        meet(
+            &setup,
+            &server,
+            &[attack(name, json!({ "do": "predict", "text": "models:/m@champion" }), STOPPED)],
+            &mut failures,
+        );
     }
     failures.none();
 }
@@ -225,24 +335,55 @@ fn a_registry_s_answers_have_an_end() {
     let mut pulled = |name: &str, server: &HttpServer| {
         let ended = pull(server);
         let sent = server.sent_mib();
-        let told = format!("exit {:?}, {} MiB of {PULLING}, {sent} MiB sent: {:.300}", ended.code, ended.peak_mib, ended.stderr.trim());
-        let refused = matches!(ended.code, Some(1..=20)) && ended.stderr.len() < 4096 && !ended.stderr.contains("panicked at");
-        failures.note(name, if refused && ended.peak_mib <= PULLING && sent <= SENT { Ok(told) } else { Err(told) });
+        let told = format!(
+            "exit {:?}, {} MiB of {PULLING}, {sent} MiB sent: {:.300}",
+            ended.code,
+            ended.peak_mib,
+            ended.stderr.trim()
+        );
+        let refused = matches!(ended.code, Some(1..=20))
+            && ended.stderr.len() < 4096
+            && !ended.stderr.contains("panicked at");
+        failures.note(
+            name,
+            if refused && ended.peak_mib <= PULLING && sent <= SENT { Ok(told) } else { Err(told) },
+        );
     };
-    pulled("a manifest that never ends", &endless(200, &[("Content-Type", MANIFEST)], "{\"schemaVersion\":2,\"layers\":[", "{},", ENDLESS));
+    pulled(
+        "a manifest that never ends",
+        &endless(
+            200,
+            &[("Content-Type", MANIFEST)],
+            "{\"schemaVersion\":2,\"layers\":[",
+            "{},",
+            ENDLESS,
+        ),
+    );
     pulled("a manifest of spaces", &endless(200, &[("Content-Type", MANIFEST)], "{", " ", ENDLESS));
     pulled(
         "an error that never ends",
-        &endless(404, &[("Content-Type", "application/json")], "{\"errors\":[{\"message\":\"", "x", ENDLESS),
+        &endless(
+            404,
+            &[("Content-Type", "application/json")],
+            "{\"errors\":[{\"message\":\"",
+            "x",
+            ENDLESS,
+        ),
     );
     let tokens = |start: &'static str, piece: &'static [u8]| {
         HttpServer::start(move |head, out| {
             if head.word(1).starts_with("/token") {
-                out.head(200, &[("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")])?;
+                out.head(
+                    200,
+                    &[("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")],
+                )?;
                 write!(out, "{:x}\r\n{start}\r\n", start.len())?;
                 return out.chunks(piece, ENDLESS << 20);
             }
-            let realm = format!("Bearer realm=\"http://{}/token\",service=\"s\",scope=\"r\"", head.get("host").unwrap_or_default());
+            let realm = format!(
+                "Bearer realm=\"http://{}/token\",service=\"s\",scope=\"r\"",
+                head.get("host").unwrap_or_default()
+            );
             out.head(401, &[("WWW-Authenticate", &realm), ("Content-Length", "0")])
         })
     };

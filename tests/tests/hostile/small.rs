@@ -9,9 +9,12 @@ use keynet_tests::terminal::Terminal;
 use keynet_tests::{Sandbox, end, guest, http};
 use serde_json::json;
 
-/// Characters that change the direction of text, or that move a terminal's cursor: what follows them reads as something else.
-const MISLEADING: &[char] =
-    &['\u{202a}', '\u{202b}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{200e}', '\u{200f}', '\u{61c}'];
+/// Characters that change the direction of text, or that move a terminal's cursor: what follows
+/// them reads as something else.
+const MISLEADING: &[char] = &[
+    '\u{202a}', '\u{202b}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{200e}',
+    '\u{200f}', '\u{61c}',
+];
 
 #[test]
 fn what_a_guest_says_reads_on_a_terminal_as_it_was_written() {
@@ -19,10 +22,19 @@ fn what_a_guest_says_reads_on_a_terminal_as_it_was_written() {
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_TIME", "5s");
     for attack in ["say", "error", "panic"] {
-        std::fs::write(sandbox.path("parameters.json"), json!({ "do": attack, "text": format!("{text} end") }).to_string()).unwrap();
-        let (_, shown) = Terminal::keynet(&sandbox, &["run", guest("evil").to_str().unwrap(), "--params-file", "parameters.json"]).end();
+        std::fs::write(
+            sandbox.path("parameters.json"),
+            json!({ "do": attack, "text": format!("{text} end") }).to_string(),
+        )
+        .unwrap();
+        let (_, shown) = Terminal::keynet(
+            &sandbox,
+            &["run", guest("evil").to_str().unwrap(), "--params-file", "parameters.json"],
+        )
+        .end();
         assert!(shown.contains("end"), "{attack}: {shown:?}");
-        let misleading: Vec<_> = shown.chars().filter(|character| MISLEADING.contains(character)).collect();
+        let misleading: Vec<_> =
+            shown.chars().filter(|character| MISLEADING.contains(character)).collect();
         assert!(misleading.is_empty(), "{attack} shows {misleading:?}: {shown:?}");
     }
 }
@@ -53,7 +65,13 @@ fn the_pages_of_another_site_cannot_run_an_action() {
 fn with_host(address: &str, host: &str, body: &str) -> String {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: \
+        {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -71,13 +89,22 @@ fn a_folder_of_another_owner_is_not_taken_over() {
     std::fs::set_permissions(&theirs, Permissions::from_mode(0o777)).unwrap();
     // Who may give a folder away does: for everyone else that it is open to all makes it another's.
     let _ = std::os::unix::fs::chown(&theirs, Some(65_534), Some(65_534));
-    let mut command = sandbox.command(["run", guest("hello").to_str().unwrap(), "--param", "name=Ada"]);
-    for name in ["HOME", "KEYNET_STATE_DIR", "KEYNET_CACHE", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
+    let mut command =
+        sandbox.command(["run", guest("hello").to_str().unwrap(), "--param", "name=Ada"]);
+    for name in [
+        "HOME",
+        "KEYNET_STATE_DIR",
+        "KEYNET_CACHE",
+        "XDG_CONFIG_HOME",
+        "XDG_STATE_HOME",
+        "XDG_CACHE_HOME",
+    ] {
         command.env_remove(name);
     }
     command.env("TMPDIR", &temporary);
     let ended = end(command);
-    let written: Vec<_> = std::fs::read_dir(&theirs).unwrap().flatten().map(|entry| entry.path()).collect();
+    let written: Vec<_> =
+        std::fs::read_dir(&theirs).unwrap().flatten().map(|entry| entry.path()).collect();
     assert!(written.is_empty(), "{written:?} was written there: {ended:?}");
     let refused = ended.code != Some(0) && ended.stderr.contains("keynet-inference-");
     assert!(refused || ended.stdout.contains("Hello, Ada!"), "{ended:?}");
@@ -104,14 +131,26 @@ fn a_feature_that_is_off_is_named() {
 fn the_time_that_describe_has_is_the_one_that_is_told() {
     let sandbox = Sandbox::new();
     let path = sandbox.path("spins.wasm");
-    std::fs::write(&path, Bomb { describe: "(loop $l (br $l))".to_owned(), ..Bomb::default() }.component()).unwrap();
-    assert_ne!(sandbox.run(["inspect", path.to_str().unwrap()]).code, Some(0)); // compiled from now on
+    std::fs::write(
+        &path,
+        Bomb { describe: "(loop $l (br $l))".to_owned(), ..Bomb::default() }.component(),
+    )
+    .unwrap();
+    // compiled from now on
+    assert_ne!(sandbox.run(["inspect", path.to_str().unwrap()]).code, Some(0));
     let asked = Instant::now();
     let ended = sandbox.run(["inspect", path.to_str().unwrap()]);
     let took = asked.elapsed().as_secs_f64();
     // "for which it has 3 s and 64 MiB"
     let words: Vec<_> = ended.stderr.split_whitespace().collect();
-    let told = words.windows(2).find(|pair| pair[1].trim_end_matches([',', ':', ';']) == "s").and_then(|pair| pair[0].parse::<f64>().ok());
+    let told = words
+        .windows(2)
+        .find(|pair| pair[1].trim_end_matches([',', ':', ';']) == "s")
+        .and_then(|pair| pair[0].parse::<f64>().ok());
     let told = told.unwrap_or_else(|| panic!("no time is told: {}", ended.stderr));
-    assert!(took > told * 0.8 && took < told * 1.6, "it took {took:.1} s, and {told} s are told: {}", ended.stderr);
+    assert!(
+        took > told * 0.8 && took < told * 1.6,
+        "it took {took:.1} s, and {told} s are told: {}",
+        ended.stderr
+    );
 }

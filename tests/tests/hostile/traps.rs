@@ -12,7 +12,8 @@ use serde_json::json;
 /// What the process may hold, in MiB: the 64 MiB that `describe` and, here, `run` have.
 const PEAK: u64 = 64 + AT_REST;
 
-/// The longest message about a component, in bytes: 16 functions of a backtrace at 200 characters of four bytes each, and some words.
+/// The longest message about a component, in bytes: 16 functions of a backtrace at 200 characters
+/// of four bytes each, and some words.
 const MESSAGE: usize = 16 << 10;
 
 /// No component of this suite takes longer to be refused or to trap, also in a build for debugging.
@@ -39,7 +40,11 @@ struct Met {
 impl Met {
     fn figures(&self) -> String {
         let Self { message, peak_mib, took, .. } = self;
-        format!("{peak_mib} MiB of {PEAK}, {took:.1?}, a message of {} bytes: {:.200}", message.len(), message.trim())
+        format!(
+            "{peak_mib} MiB of {PEAK}, {took:.1?}, a message of {} bytes: {:.200}",
+            message.len(),
+            message.trim()
+        )
     }
 
     fn is_small(&self) -> bool {
@@ -69,8 +74,15 @@ fn meet(way: Way, component: &[u8]) -> Result<Met, String> {
 fn by_command(sandbox: &Sandbox, arguments: &[&str]) -> Result<Met, String> {
     let asked = Instant::now();
     let command = sandbox.command(arguments);
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| end_within(command, TIME * 2)));
-    let Ended { code, stdout, stderr, peak_mib, .. } = ended.map_err(|_| format!("it did not end within {:?}", TIME * 2))?;
+    let ended =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| end_within(command, TIME * 2)));
+    let Ended { code, stdout, stderr, peak_mib, .. } = ended.map_err(|_| {
+        format!(
+            "it did not end \
+        within {:?}",
+            TIME * 2
+        )
+    })?;
     match code {
         Some(0..=20) if !stderr.contains("panicked at") => {
             Ok(Met { stopped: code != Some(0), message: stderr, peak_mib, took: asked.elapsed() })
@@ -101,18 +113,33 @@ fn by_runtime(sandbox: &Sandbox, component: &[u8], run: bool) -> Result<Met, Str
     let message = answer.json()["error"].as_str().unwrap_or_default().to_owned();
     let stopped = !message.is_empty();
     let well = if !run && stopped {
-        runtime.init(&base64_of(&guest("contract"))).status == 200 && runtime.run(&json!({ "do": "identity" })).json()["do"] == "identity"
+        runtime.init(&base64_of(&guest("contract"))).status == 200
+            && runtime.run(&json!({ "do": "identity" })).json()["do"] == "identity"
     } else {
-        exchange(&address, "/run", activation.as_bytes())?.json()["error"].is_string() == (run && stopped)
+        exchange(&address, "/run", activation.as_bytes())?.json()["error"].is_string()
+            == (run && stopped)
     };
-    if well { Ok(Met { stopped, message, peak_mib, took }) } else { Err(format!("the next request fails; {message:.300}")) }
+    if well {
+        Ok(Met { stopped, message, peak_mib, took })
+    } else {
+        Err(format!(
+            "the next request \
+        fails; {message:.300}"
+        ))
+    }
 }
 
 fn exchange(address: &str, target: &str, body: &[u8]) -> Result<Answer, String> {
-    std::panic::catch_unwind(|| http(address, "POST", target, &[], body)).map_err(|_| format!("no answer to {target}: the process is gone"))
+    std::panic::catch_unwind(|| http(address, "POST", target, &[], body)).map_err(|_| {
+        format!(
+            "no \
+        answer to {target}: the process is gone"
+        )
+    })
 }
 
-/// Meets a component in several ways: in each it is stopped, in little memory, within its time, with a short message.
+/// Meets a component in several ways: in each it is stopped, in little memory, within its time,
+/// with a short message.
 fn check(name: &str, ways: &[Way], component: &[u8], any: &[&str], failures: &mut Failures) {
     for way in ways {
         let result = meet(*way, component).and_then(|met| {
@@ -126,7 +153,8 @@ fn check(name: &str, ways: &[Way], component: &[u8], any: &[&str], failures: &mu
     }
 }
 
-/// Names that unfold to gigabytes where all of them are demangled, and names that are long themselves.
+/// Names that unfold to gigabytes where all of them are demangled, and names that are long
+/// themselves.
 fn names() -> Vec<(&'static str, String)> {
     vec![
         ("a C++ name that unfolds to 100 MB", name_bomb(60, 4)),
@@ -134,7 +162,10 @@ fn names() -> Vec<(&'static str, String)> {
         ("a C++ name that never ends", name_bomb(60, 20)),
         ("a Rust name that never ends", rust_name_bomb(60, 20)),
         ("a Rust name of 700 modules", format!("_R{}", "NvC1a".repeat(700))),
-        ("an old Rust name of 15,000 modules", format!("_ZN{}17h0123456789abcdefE", "4core".repeat(15_000))),
+        (
+            "an old Rust name of 15,000 modules",
+            format!("_ZN{}17h0123456789abcdefE", "4core".repeat(15_000)),
+        ),
         ("a name of 4 MiB", "x".repeat(4 << 20)),
         ("a name of 4 MiB in two directions", "\u{202e}x".repeat(1 << 20)),
     ]
@@ -144,7 +175,13 @@ fn names() -> Vec<(&'static str, String)> {
 fn a_function_s_name_costs_nothing_in_a_trap_of_describe() {
     let mut failures = Failures::default();
     for (name, mangled) in names() {
-        check(name, &[Way::Inspect, Way::Run, Way::Init], &call_at("describe", &mangled, 1), &["describe"], &mut failures);
+        check(
+            name,
+            &[Way::Inspect, Way::Run, Way::Init],
+            &call_at("describe", &mangled, 1),
+            &["describe"],
+            &mut failures,
+        );
     }
     failures.none();
 }
@@ -153,11 +190,30 @@ fn a_function_s_name_costs_nothing_in_a_trap_of_describe() {
 fn a_function_s_name_costs_nothing_in_a_trap_of_run() {
     let mut failures = Failures::default();
     for (name, mangled) in names() {
-        check(name, &[Way::Run, Way::InitAndRun], &call_at("run", &mangled, 1), &["trapped"], &mut failures);
+        check(
+            name,
+            &[Way::Run, Way::InitAndRun],
+            &call_at("run", &mangled, 1),
+            &["trapped"],
+            &mut failures,
+        );
     }
     // All functions of the backtrace have such a name.
-    for (name, mangled) in [("16 Rust names that never end", rust_name_bomb(60, 20)), ("16 C++ names that never end", name_bomb(60, 20))] {
-        check(name, &[Way::Run, Way::InitAndRun], &call_at("run", &mangled, 16), &["trapped"], &mut failures);
+    for (name, mangled) in [
+        ("16 Rust names that never end", rust_name_bomb(60, 20)),
+        (
+            "16 C++ \
+        names that never end",
+            name_bomb(60, 20),
+        ),
+    ] {
+        check(
+            name,
+            &[Way::Run, Way::InitAndRun],
+            &call_at("run", &mangled, 16),
+            &["trapped"],
+            &mut failures,
+        );
     }
     failures.none();
 }
@@ -174,10 +230,26 @@ fn a_function_s_name_costs_nothing_wherever_it_traps() {
     let mut failures = Failures::default();
     for (place, ways, bomb, any) in [
         ("the start of the module", &loading[..], start, "unreachable"),
-        ("the end of describe", &loading, Bomb { after_describe: boom.clone(), ..trapping.clone() }, "unreachable"),
-        ("the allocation of arguments", &running, Bomb { realloc: boom.clone(), ..trapping.clone() }, "unreachable"),
+        (
+            "the end of describe",
+            &loading,
+            Bomb { after_describe: boom.clone(), ..trapping.clone() },
+            "unreachable",
+        ),
+        (
+            "the allocation of arguments",
+            &running,
+            Bomb { realloc: boom.clone(), ..trapping.clone() },
+            "unreachable",
+        ),
         ("the end of run", &running, Bomb { after_run: boom.clone(), ..trapping }, "unreachable"),
-        ("a recursion of describe", &loading, Bomb { describe: boom.clone(), ..recursing.clone() }, "recursed deeper"),
+        (
+            "a recursion of describe",
+            &loading,
+            Bomb { describe: boom.clone(), ..recursing.clone() },
+            "recursed \
+            deeper",
+        ),
         ("a recursion of run", &running, Bomb { run: boom, ..recursing }, "recursed deeper"),
     ] {
         check(place, ways, &bomb.component(), &[any], &mut failures);
@@ -204,7 +276,8 @@ fn an_action_s_own_error_of_many_megabytes_is_cut() {
 
 #[test]
 fn a_description_that_takes_too_much_is_stopped() {
-    let describe = |instructions: &str| Bomb { describe: instructions.to_owned(), ..Bomb::default() };
+    let describe =
+        |instructions: &str| Bomb { describe: instructions.to_owned(), ..Bomb::default() };
     let grow_and_write = "(local $at i32) (drop (memory.grow (i32.const 900)))
         (loop $write
           (i32.store (i32.add (local.get $at) (i32.const 131072)) (i32.const 1))
@@ -216,8 +289,16 @@ fn a_description_that_takes_too_much_is_stopped() {
         check(name, &all, &bomb.component(), any, &mut failures);
     };
     stopped("describe that computes", describe("(loop $l (br $l))"), &["did not finish"]);
-    stopped("describe that writes 100 MB", describe(grow_and_write), &["out of bounds", "memory", "KEYNET_MEMORY"]);
-    stopped("describe that recurses", Bomb { fields: "(func $r (call $r))".to_owned(), ..describe("(call $r)") }, &["stack"]);
+    stopped(
+        "describe that writes 100 MB",
+        describe(grow_and_write),
+        &["out of bounds", "memory", "KEYNET_MEMORY"],
+    );
+    stopped(
+        "describe that recurses",
+        Bomb { fields: "(func $r (call $r))".to_owned(), ..describe("(call $r)") },
+        &["stack"],
+    );
     stopped("a memory of 100 MB", Bomb { pages: 1600, ..Bomb::default() }, &["memory"]);
     stopped(
         "a description of 40 MiB",
@@ -237,11 +318,25 @@ fn a_description_that_takes_too_much_is_stopped() {
     // Who describes an action has no parameters, no objects and no models for it.
     for (import, function, call) in [
         ("user-input", r#""all" (func $f (param i32))"#, "(call $f (i32.const 512))"),
-        ("storage", r#""head" (func $f (param i32 i32 i32))"#, "(call $f (i32.const 256) (i32.const 4) (i32.const 512))"),
-        ("triton-predict", r#""metadata" (func $f (param i32 i32 i32))"#, "(call $f (i32.const 256) (i32.const 4) (i32.const 512))"),
+        (
+            "storage",
+            r#""head" (func $f (param i32 i32 i32))"#,
+            "(call $f (i32.const 256) \
+            (i32.const 4) (i32.const 512))",
+        ),
+        (
+            "triton-predict",
+            r#""metadata" (func $f (param i32 i32 i32))"#,
+            "(call $f (i32.const \
+            256) (i32.const 4) (i32.const 512))",
+        ),
     ] {
         let imports = format!(r#"(import "keynet:inference/{import}@0.1.0" {function})"#);
-        stopped(&format!("describe that calls {import}"), Bomb { imports, ..describe(call) }, &[import]);
+        stopped(
+            &format!("describe that calls {import}"),
+            Bomb { imports, ..describe(call) },
+            &[import],
+        );
     }
     failures.none();
 }
@@ -255,23 +350,43 @@ fn a_component_that_unfolds_to_much_is_refused_when_it_is_loaded() {
     };
     refused("1,000 instances of 2.7 MB", &bombs::many_instances(1000, 170_000), &["instance"]);
     refused("1,000 small instances", &bombs::many_instances(1000, 1), &["instance"]);
-    refused("a table of 9,000,000 elements", &bombs::with_core("(table 9000000 funcref)"), &["table"]);
+    refused(
+        "a table of 9,000,000 elements",
+        &bombs::with_core("(table 9000000 funcref)"),
+        &["table"],
+    );
     refused("a memory of 4 GiB more", &bombs::with_core("(memory 65536)"), &["memory"]);
-    refused("five memories", &bombs::with_core("(memory 1) (memory 1) (memory 1) (memory 1) (memory 1)"), &["memor"]);
-    refused("an instance that starts and traps", &bombs::with_core("(func $s unreachable) (start $s)"), &["trapped", "unreachable"]);
+    refused(
+        "five memories",
+        &bombs::with_core(
+            "(memory 1) (memory 1) (memory 1) (memory 1) \
+        (memory 1)",
+        ),
+        &["memor"],
+    );
+    refused(
+        "an instance that starts and traps",
+        &bombs::with_core("(func $s unreachable) (start $s)"),
+        &["trapped", "unreachable"],
+    );
     refused("components 20,000 deep", &bombs::nested(20_000), &["component", "nested", "depth"]);
     refused("50 imports with names of 90 kB", &bombs::long_imports(50, 90_000), &["import"]);
     refused("1,000 small imports", &bombs::long_imports(1000, 20), &["import"]);
     failures.none();
 }
 
-/// The text of `keynet.toml` inside a component: 1 MiB of it at most, and never more than its share of memory.
+/// The text of `keynet.toml` inside a component: 1 MiB of it at most, and never more than its share
+/// of memory.
 #[test]
 fn what_a_component_asks_for_is_read_within_limits() {
-    let numbers = |count: usize| (0..count).map(|number| format!("\"{number}\",")).collect::<String>();
+    let numbers =
+        |count: usize| (0..count).map(|number| format!("\"{number}\",")).collect::<String>();
     let mut failures = Failures::default();
     for (name, ask) in [
-        ("models in arrays 100,000 deep", format!("models = {}{}", "[".repeat(100_000), "]".repeat(100_000))),
+        (
+            "models in arrays 100,000 deep",
+            format!("models = {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        ),
         ("models in tables 100,000 deep", format!("{}x = 1", "a.".repeat(100_000))),
         ("100,000 models", format!("models = [{}]", numbers(100_000))),
         ("3 MiB of models", format!("models = [{}]", numbers(300_000))),
@@ -282,7 +397,9 @@ fn what_a_component_asks_for_is_read_within_limits() {
         for way in [Way::Inspect, Way::Init] {
             // What can be granted may be let through.
             let result = meet(way, &bombs::asking(&ask));
-            let result = result.and_then(|met| if met.is_small() { Ok(met.figures()) } else { Err(met.figures()) });
+            let result = result.and_then(|met| {
+                if met.is_small() { Ok(met.figures()) } else { Err(met.figures()) }
+            });
             failures.note(&format!("{name} by {way:?}"), result);
         }
     }
@@ -296,6 +413,10 @@ fn an_action_of_three_kilobytes_does_not_end_the_process() {
         let component = call_at("run", &name_bomb(60, levels), 1);
         assert!(component.len() < 8 << 10, "{} bytes", component.len());
         let met = meet(Way::InitAndRun, &component).unwrap();
-        assert!(met.stopped && met.message.contains("trapped") && met.is_small(), "{}", met.figures());
+        assert!(
+            met.stopped && met.message.contains("trapped") && met.is_small(),
+            "{}",
+            met.figures()
+        );
     }
 }

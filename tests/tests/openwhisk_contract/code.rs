@@ -11,7 +11,11 @@ use super::{archive, contract, error_of, logs, works};
 fn code_may_be_base64_in_any_layout() {
     let sandbox = Sandbox::new();
     let code = base64_of(&guest("contract"));
-    let wrapped: String = code.as_bytes().chunks(76).map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect();
+    let wrapped: String = code
+        .as_bytes()
+        .chunks(76)
+        .map(|line| format!("{}\n", std::str::from_utf8(line).unwrap()))
+        .collect();
     for code in [format!("{code}\n"), wrapped] {
         let runtime = Runtime::start(&sandbox);
         assert_eq!(runtime.init(&code).status, 200);
@@ -25,7 +29,13 @@ fn code_may_be_an_archive_with_wishes() {
     for kind in ["zip", "gztar"] {
         let runtime = Runtime::start(&sandbox);
         // It asks for less than it may have: nothing may be written.
-        let answer = runtime.init(&archive(&sandbox, kind, &["action.wasm"], "[storage]\nwrite = []\n"));
+        let answer = runtime.init(&archive(
+            &sandbox,
+            kind,
+            &["action.wasm"],
+            "[storage]\nwrite = \
+            []\n",
+        ));
         assert_eq!(answer.status, 200, "{kind}: {}", answer.text());
         let error = error_of(&runtime.run(&json!({ "do": "put" })), 200);
         assert!(error.contains("keynet.toml"), "{kind}: {error}");
@@ -58,7 +68,11 @@ fn published(sandbox: &mut Sandbox, registry: &RealServer) -> String {
     let login = json!({ "auths": { host: { "auth": base64(b"alice:s3cret") } } });
     std::fs::create_dir(sandbox.path("pull-secret")).unwrap();
     std::fs::write(sandbox.path("pull-secret/config.json"), login.to_string()).unwrap();
-    let mut push = sandbox.command(["push".as_ref(), guest("contract").as_os_str(), format!("{host}/team/contract:1.0").as_ref()]);
+    let mut push = sandbox.command([
+        "push".as_ref(),
+        guest("contract").as_os_str(),
+        format!("{host}/team/contract:1.0").as_ref(),
+    ]);
     push.env("DOCKER_CONFIG", sandbox.path("pull-secret"));
     let pushed = end(push);
     assert_eq!(pushed.code, Some(0), "{pushed:?}");
@@ -70,7 +84,11 @@ fn a_reference_is_pulled_with_the_operators_login_from_the_operators_registries(
     let mut sandbox = Sandbox::new();
     let registry = RealServer::registry("token");
     let host = registry.get("REGISTRY").to_owned();
-    let realm = registry.get("REGISTRY_TOKEN_REALM").trim_start_matches("http://").trim_end_matches("/token").to_owned();
+    let realm = registry
+        .get("REGISTRY_TOKEN_REALM")
+        .trim_start_matches("http://")
+        .trim_end_matches("/token")
+        .to_owned();
     let reference = published(&mut sandbox, &registry);
     let code = format!("oci://{reference}\n");
     let refused = |sandbox: &Sandbox, code: &str| {
@@ -100,7 +118,10 @@ fn a_reference_is_pulled_with_the_operators_login_from_the_operators_registries(
     // A tag may mean another component tomorrow.
     let tagged = format!("oci://{host}/team/contract:1.0");
     assert!(refused(&sandbox, &tagged).contains("KEYNET_ALLOW_TAGS"));
-    assert!(refused(&sandbox, &code.replace("@sha256:", "@sha256:0").replace("\n", "")).contains("sha256"));
+    assert!(
+        refused(&sandbox, &code.replace("@sha256:", "@sha256:0").replace("\n", ""))
+            .contains("sha256")
+    );
     sandbox.set("KEYNET_ALLOW_TAGS", "true");
     assert_eq!(Runtime::start(&sandbox).init(&tagged).status, 200);
     // A mounted pull secret does as well; a login of another prefix is not sent.

@@ -29,18 +29,26 @@ fn connections_are_kept_or_made_anew_and_bodies_may_come_in_chunks() {
     };
     let body = r#"{"value":{"do":"identity"}}"#;
     for _ in 0..3 {
-        let plain = format!("POST /run HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let plain = format!(
+            "POST /run HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         exchange(&mut stream, &plain, r#"{"do":"identity"}"#);
     }
     let (first, second) = body.split_at(5);
     let chunked = format!(
-        "POST /run HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+        "POST /run HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \
+            chunked\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
         first.len(),
         second.len()
     );
     exchange(&mut stream, &chunked, r#"{"do":"identity"}"#);
     // The type of the body says nothing.
-    let typed = format!("POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let typed = format!(
+        "POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: \
+        text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     exchange(&mut stream, &typed, r#"{"do":"identity"}"#);
     for _ in 0..3 {
         works(&runtime);
@@ -53,7 +61,14 @@ fn without_leave_activations_are_run_one_after_another() {
     thread::scope(|scope| {
         for id in ["a", "b", "c", "d"] {
             let runtime = &runtime;
-            scope.spawn(move || assert_eq!(runtime.run(&json!({ "do": "lines", "count": 50, "bytes": 10, "id": id })).status, 200));
+            scope.spawn(move || {
+                assert_eq!(
+                    runtime
+                        .run(&json!({ "do": "lines", "count": 50, "bytes": 10, "id": id }))
+                        .status,
+                    200
+                )
+            });
         }
     });
     for _ in 0..4 {
@@ -65,7 +80,10 @@ fn without_leave_activations_are_run_one_after_another() {
     // Who waits in vain is answered in time, and the one who runs is not disturbed.
     let long = runtime.begin(&json!({ "do": "sleep", "ms": 2500 }));
     runtime.says("asleep");
-    let error = error_of(&runtime.run_within(&json!({ "do": "identity" }), Duration::from_millis(800)), 200);
+    let error = error_of(
+        &runtime.run_within(&json!({ "do": "identity" }), Duration::from_millis(800)),
+        200,
+    );
     assert!(error.contains("nothing was run"), "{error}");
     assert_eq!(answer(long).json(), json!({ "slept": 2500 }));
     assert_eq!(logs(&runtime), window(&["asleep"], &[]));
@@ -89,7 +107,10 @@ fn with_leave_128_activations_overlap_and_a_trap_in_one_is_its_own() {
             .map(|id| {
                 let runtime = &runtime;
                 scope.spawn(move || {
-                    let mut body = activation(&json!({ "do": "meet", "id": id.to_string(), "trap": traps(id) }), Duration::from_secs(55));
+                    let mut body = activation(
+                        &json!({ "do": "meet", "id": id.to_string(), "trap": traps(id) }),
+                        Duration::from_secs(55),
+                    );
                     body["activation_id"] = json!(format!("activation {id}"));
                     runtime.post("/run", body.to_string().as_bytes())
                 })
@@ -98,11 +119,19 @@ fn with_leave_128_activations_overlap_and_a_trap_in_one_is_its_own() {
         // Nobody goes before everybody is here: they are all under way at once.
         let started = Instant::now();
         let here = || {
-            std::fs::read_dir(sandbox.path("storage/here"))
-                .map_or(0, |files| files.flatten().filter(|file| !file.file_name().to_string_lossy().starts_with('.')).count())
+            std::fs::read_dir(sandbox.path("storage/here")).map_or(0, |files| {
+                files
+                    .flatten()
+                    .filter(|file| !file.file_name().to_string_lossy().starts_with('.'))
+                    .count()
+            })
         };
         while here() < COUNT {
-            assert!(started.elapsed() < Duration::from_secs(45), "only {} of {COUNT} are under way", here());
+            assert!(
+                started.elapsed() < Duration::from_secs(45),
+                "only {} of {COUNT} are under way",
+                here()
+            );
             thread::sleep(Duration::from_millis(50));
         }
         std::fs::write(sandbox.path("storage/go"), "").unwrap();
@@ -121,7 +150,13 @@ fn with_leave_128_activations_overlap_and_a_trap_in_one_is_its_own() {
     let mut seen: Vec<_> = (0..COUNT).map(|_| runtime.window().stdout).collect();
     seen.sort();
     let mut expected: Vec<_> = (0..COUNT)
-        .map(|id| if traps(id) { vec![format!("{id} is here")] } else { vec![format!("{id} is here"), format!("{id} goes")] })
+        .map(|id| {
+            if traps(id) {
+                vec![format!("{id} is here")]
+            } else {
+                vec![format!("{id} is here"), format!("{id} goes")]
+            }
+        })
         .collect();
     expected.sort();
     assert_eq!(seen, expected);
@@ -136,16 +171,29 @@ fn lines_of_overlapping_activations_are_never_torn() {
     thread::scope(|scope| {
         for id in ids {
             let runtime = &runtime;
-            scope.spawn(move || assert_eq!(runtime.run(&json!({ "do": "lines", "count": lines, "bytes": 200, "id": id })).status, 200));
+            scope.spawn(move || {
+                assert_eq!(
+                    runtime
+                        .run(&json!({ "do": "lines", "count": lines, "bytes": 200, "id": id }))
+                        .status,
+                    200
+                )
+            });
         }
     });
     let windows: Vec<_> = ids.iter().map(|_| runtime.window()).collect();
-    for stream in [|window: &Window| window.stdout.clone(), |window: &Window| window.stderr.clone()] {
+    for stream in [|window: &Window| window.stdout.clone(), |window: &Window| window.stderr.clone()]
+    {
         let all: Vec<_> = windows.iter().flat_map(stream).collect();
         for id in ids {
             let own: Vec<_> = all.iter().filter(|line| line.starts_with(id)).collect();
-            let expected: Vec<_> = (0..lines).map(|line| format!("{id} {line} {}", "x".repeat(200))).collect();
-            assert!(own.iter().map(|line| line.as_str()).eq(expected.iter().map(String::as_str)), "{id}: {} lines", own.len());
+            let expected: Vec<_> =
+                (0..lines).map(|line| format!("{id} {line} {}", "x".repeat(200))).collect();
+            assert!(
+                own.iter().map(|line| line.as_str()).eq(expected.iter().map(String::as_str)),
+                "{id}: {} lines",
+                own.len()
+            );
         }
         assert_eq!(all.len(), ids.len() * lines);
     }
@@ -159,7 +207,10 @@ fn more_than_the_configured_number_wait() {
     let runtime = contract(&sandbox);
     let long = runtime.begin(&json!({ "do": "sleep", "ms": 2500 }));
     thread::sleep(Duration::from_millis(500));
-    let error = error_of(&runtime.run_within(&json!({ "do": "identity" }), Duration::from_millis(800)), 200);
+    let error = error_of(
+        &runtime.run_within(&json!({ "do": "identity" }), Duration::from_millis(800)),
+        200,
+    );
     assert!(error.contains("a place among the activations"), "{error}");
     assert_eq!(answer(long).json(), json!({ "slept": 2500 }));
 }

@@ -9,7 +9,12 @@ use super::{contract, error_of};
 fn storage_in_a_folder_needs_an_address_for_its_urls() {
     let mut sandbox = Sandbox::new();
     let error = error_of(&contract(&sandbox).run(&json!({ "do": "put" })), 200);
-    for name in ["KEYNET_STORAGE_PUBLIC_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_BUCKET_NAME"] {
+    for name in [
+        "KEYNET_STORAGE_PUBLIC_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_BUCKET_NAME",
+    ] {
         assert!(error.contains(name), "{error}");
     }
     sandbox.set("KEYNET_STORAGE_PUBLIC_URL", "https://objects.example.com/");
@@ -27,9 +32,23 @@ fn callers_bring_servers_of_their_own_only_where_they_may() {
     sandbox.set("KEYNET_CONFIG_FROM_PARAMETERS", "true");
     let runtime = contract(&sandbox);
     let error = error_of(&runtime.run(&value), 200);
-    assert!(error.contains("AWS_ACCESS_KEY_ID in the caller's parameters"), "a half configuration is the caller's mistake: {error}");
-    assert!(runtime.run(&json!({ "do": "put" })).json()["url"].is_string(), "the next caller has the container's");
+    assert!(
+        error.contains("AWS_ACCESS_KEY_ID in the caller's parameters"),
+        "a half configuration \
+        is the caller's mistake: {error}"
+    );
+    assert!(
+        runtime.run(&json!({ "do": "put" })).json()["url"].is_string(),
+        "the next caller has \
+        the container's"
+    );
     // The address is looked at when a model is asked, which this action does not do.
-    assert_eq!(runtime.run(&json!({ "do": "identity", "TRITON_URL": "http://127.0.0.1:1" })).json(), json!({ "do": "identity" }));
-    assert_eq!(runtime.run(&json!({ "do": "identity", "MODEL_NAME": "m" })).json(), json!({ "do": "identity" }));
+    assert_eq!(
+        runtime.run(&json!({ "do": "identity", "TRITON_URL": "http://127.0.0.1:1" })).json(),
+        json!({ "do": "identity" })
+    );
+    assert_eq!(
+        runtime.run(&json!({ "do": "identity", "MODEL_NAME": "m" })).json(),
+        json!({ "do": "identity" })
+    );
 }

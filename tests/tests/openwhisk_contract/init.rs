@@ -24,7 +24,13 @@ fn init_answers_ok_and_its_logs_are_the_first_activations() {
 #[test]
 fn init_without_code_is_refused() {
     let runtime = Runtime::start(&Sandbox::new());
-    for body in ["", "{}", r#"{"value":{}}"#, r#"{"value":{"name":"","main":"","binary":false,"code":""}}"#, r#"{"value":{"code":null}}"#] {
+    for body in [
+        "",
+        "{}",
+        r#"{"value":{}}"#,
+        r#"{"value":{"name":"","main":"","binary":false,"code":""}}"#,
+        r#"{"value":{"code":null}}"#,
+    ] {
         let answer = runtime.post("/init", body.as_bytes());
         assert_eq!((answer.status, answer.text()), (403, NO_CODE), "{body}");
         assert_eq!(logs(&runtime), window(&[], &["Missing main/no code to execute."]));
@@ -48,7 +54,12 @@ fn an_init_that_is_not_json_is_refused() {
     let runtime = Runtime::start(&Sandbox::new());
     for body in [&b"{"[..], b"nonsense", b"[]", b"\xff", br#"{"value":{"code":3}}"#] {
         assert!(error_of(&runtime.post("/init", body), 400).starts_with("the body of /init"));
-        assert_eq!(runtime.window().stderr.len(), 1, "the error is in the logs, and one end on each stream");
+        assert_eq!(
+            runtime.window().stderr.len(),
+            1,
+            "the error is in the logs, and one end on \
+            each stream"
+        );
     }
     // The container is as it was.
     assert_eq!(runtime.init(&base64_of(&guest("contract"))).status, 200);
@@ -57,9 +68,15 @@ fn an_init_that_is_not_json_is_refused() {
 #[test]
 fn code_that_cannot_be_decoded_is_refused() {
     let runtime = Runtime::start(&Sandbox::new());
-    for code in
-        ["function main() { return {} }", &base64(b"just text"), &base64(b"PK\x03\x04 but no zip"), &base64(b"\x1f\x8b but no gzip")]
-    {
+    for code in [
+        "function main() { return {} }",
+        &base64(b"just text"),
+        &base64(b"PK\x03\x04 but no zip"),
+        &base64(
+            b"\x1f\x8b \
+            but no gzip",
+        ),
+    ] {
         let error = error_of(&runtime.init(code), 400);
         assert_eq!(logs(&runtime), window(&[], &[&error]));
     }
@@ -91,7 +108,10 @@ fn an_action_that_exits_at_init_is_refused_and_what_it_said_is_in_the_logs() {
     let runtime = Runtime::start(&Sandbox::new());
     let error = error_of(&runtime.init(&base64_of(&guest("exits-at-init"))), 502);
     assert!(error.contains("cannot describe itself") && error.contains("exit("), "{error}");
-    assert_eq!(logs(&runtime).stderr.first().map(String::as_str), Some("leaving before it has begun"));
+    assert_eq!(
+        logs(&runtime).stderr.first().map(String::as_str),
+        Some("leaving before it has begun")
+    );
     nothing_was_said(&runtime);
 }
 
@@ -101,7 +121,8 @@ fn main_is_the_function_or_main() {
     let code = base64_of(&guest("contract"));
     let init = |main: &str| {
         let runtime = Runtime::start(&sandbox);
-        let answer = runtime.post("/init", initialization(&code, main, &json!({})).to_string().as_bytes());
+        let answer =
+            runtime.post("/init", initialization(&code, main, &json!({})).to_string().as_bytes());
         (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(init("contract").0, 200);
@@ -118,7 +139,10 @@ fn of_two_inits_at_once_one_is_refused() {
     let code = base64_of(&guest("contract"));
     let mut answers: Vec<_> = thread::scope(|scope| {
         let both = [(); 2].map(|()| scope.spawn(|| runtime.init(&code)));
-        both.into_iter().map(|one| one.join().unwrap()).map(|answer| (answer.status, answer.text().to_owned())).collect()
+        both.into_iter()
+            .map(|one| one.join().unwrap())
+            .map(|answer| (answer.status, answer.text().to_owned()))
+            .collect()
     });
     answers.sort();
     assert_eq!(answers, [(200, "{\"ok\":true}".to_owned()), (403, SECOND_INIT.to_owned())]);
@@ -179,7 +203,8 @@ fn a_wrong_configuration_is_told_at_init() {
     let mut sandbox = Sandbox::new();
     let runtime = Runtime::start(&sandbox);
     let code = base64_of(&guest("contract"));
-    let error = error_of(&runtime.init_with(&code, &json!({ "TRITON_URL": "localhost:8001" })), 502);
+    let error =
+        error_of(&runtime.init_with(&code, &json!({ "TRITON_URL": "localhost:8001" })), 502);
     assert!(error.contains("TRITON_URL in the action's init variables"), "{error}");
     sandbox.set("KEYNET_MEMORY", "lots");
     let error = error_of(&Runtime::start(&sandbox).init(&code), 502);

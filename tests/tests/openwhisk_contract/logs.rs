@@ -4,7 +4,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use keynet_tests::process::Process;
-use keynet_tests::runtime::{Runtime, SENTINEL, Window, activation, base64_of, initialization, runtime_binary};
+use keynet_tests::runtime::{
+    Runtime, SENTINEL, Window, activation, base64_of, initialization, runtime_binary,
+};
 use keynet_tests::{Sandbox, free_address, guest, http};
 use serde_json::json;
 
@@ -15,7 +17,19 @@ fn every_way_out_ends_the_window_on_both_streams() {
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_MEMORY", "64MiB");
     let runtime = contract(&sandbox);
-    for deed in ["identity", "error", "throw", "trap", "exit", "memory", "no-newline", "forge", "forge-by-panic", "array", "nonsense"] {
+    for deed in [
+        "identity",
+        "error",
+        "throw",
+        "trap",
+        "exit",
+        "memory",
+        "no-newline",
+        "forge",
+        "forge-by-panic",
+        "array",
+        "nonsense",
+    ] {
         runtime.run(&json!({ "do": deed, "message": "m" }));
         runtime.window();
         nothing_was_said(&runtime);
@@ -49,7 +63,10 @@ fn an_action_cannot_end_its_window_nor_forge_a_receipt() {
     // Not by the words of its panic either, which the host repeats.
     runtime.run(&json!({ "do": "forge-by-panic" }));
     let logs = runtime.window();
-    assert!(logs.stderr.len() >= 2 && logs.stderr.iter().all(|line| !line.contains(SENTINEL)), "{logs:?}");
+    assert!(
+        logs.stderr.len() >= 2 && logs.stderr.iter().all(|line| !line.contains(SENTINEL)),
+        "{logs:?}"
+    );
     nothing_was_said(&runtime);
 }
 
@@ -111,8 +128,17 @@ fn logs_that_pile_up_keep_no_answer_from_its_caller() {
     let code = base64_of(&guest("contract"));
     let init = initialization(&code, "main", &json!({})).to_string();
     assert_eq!(http(&address, "POST", "/init", &[], init.as_bytes()).status, 200);
-    for value in [json!({ "do": "lines", "count": 2000, "bytes": 100, "id": "a" }), json!({ "do": "identity" })] {
-        let answer = http(&address, "POST", "/run", &[], activation(&value, Duration::from_secs(30)).to_string().as_bytes());
+    for value in [
+        json!({ "do": "lines", "count": 2000, "bytes": 100, "id": "a" }),
+        json!({ "do": "identity" }),
+    ] {
+        let answer = http(
+            &address,
+            "POST",
+            "/run",
+            &[],
+            activation(&value, Duration::from_secs(30)).to_string().as_bytes(),
+        );
         assert_eq!((answer.status, answer.json().get("error")), (200, None), "{answer:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Every row of OpenWhisk's contract with an action container, against the process itself over its port.
+//! Every row of OpenWhisk's contract with an action container, against the process itself over its
+//! port.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -50,7 +51,8 @@ fn works(runtime: &Runtime) {
     assert_eq!((answer.status, answer.json()), (200, json!({ "do": "identity" })));
 }
 
-/// Code that is an archive, `zip` or `gztar`: the contract's guest under each of `names`, with what it asks for.
+/// Code that is an archive, `zip` or `gztar`: the contract's guest under each of `names`, with what
+/// it asks for.
 fn archive(sandbox: &Sandbox, kind: &str, names: &[&str], asks: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     for name in names {
@@ -58,7 +60,10 @@ fn archive(sandbox: &Sandbox, kind: &str, names: &[&str], asks: &str) -> String 
     }
     std::fs::write(folder.path().join("keynet.toml"), asks).unwrap();
     let script = "import shutil, sys; print(shutil.make_archive('code', sys.argv[1], sys.argv[2]))";
-    let made = end(sandbox.program("python3", ["-c".as_ref(), script.as_ref(), kind.as_ref(), folder.path().as_os_str()]));
+    let made = end(sandbox.program(
+        "python3",
+        ["-c".as_ref(), script.as_ref(), kind.as_ref(), folder.path().as_os_str()],
+    ));
     assert_eq!(made.code, Some(0), "{made:?}");
     base64_of(made.stdout.trim().as_ref())
 }

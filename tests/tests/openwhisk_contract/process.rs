@@ -19,7 +19,10 @@ fn asked_to_stop_it_answers_503_and_ends_what_is_under_way() {
     thread::sleep(Duration::from_millis(200));
     for path in ["/run", "/init"] {
         let answer = runtime.post(path, b"{}");
-        assert_eq!((answer.status, answer.text()), (503, r#"{"error":"the container is shutting down"}"#));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (503, r#"{"error":"the container is shutting down"}"#)
+        );
     }
     let slow = answer(slow);
     assert_eq!((slow.status, slow.json()), (200, json!({ "slept": 2000 })));

@@ -56,7 +56,11 @@ fn a_body_that_is_not_json_or_an_argument_of_another_kind_is_refused() {
         runtime.window();
     }
     for value in [json!(1), json!("x"), json!(true)] {
-        assert_eq!(error_of(&runtime.run(&value), 404), "The action did not receive a dictionary or array as an argument.");
+        assert_eq!(
+            error_of(&runtime.run(&value), 404),
+            "The action did not receive a dictionary \
+            or array as an argument."
+        );
         runtime.window();
     }
     works(&runtime);
@@ -106,7 +110,10 @@ fn the_callers_key_is_seen_only_where_it_is_asked_for_and_granted() {
         body["api_key"] = json!("uuid:key");
         runtime.post("/run", body.to_string().as_bytes()).json()["__OW_API_KEY"].clone()
     };
-    let (asking, not_asking) = (archive(&sandbox, "zip", &["action.wasm"], "api-key = true\n"), base64_of(&guest("contract")));
+    let (asking, not_asking) = (
+        archive(&sandbox, "zip", &["action.wasm"], "api-key = true\n"),
+        base64_of(&guest("contract")),
+    );
     assert_eq!(key(&sandbox, &asking), json!("uuid:key"));
     assert_eq!(key(&sandbox, &not_asking), Value::Null);
     assert_eq!(key(&Sandbox::new(), &asking), Value::Null);
@@ -133,7 +140,14 @@ fn an_action_that_fails_is_an_application_error_and_the_container_stays() {
     }
     // An error of the action's own making is passed on as it is.
     let answer = runtime.run(&json!({ "do": "error-object" }));
-    assert_eq!((answer.status, answer.json()), (200, json!({ "error": { "statusCode": 404, "body": "no such picture" } })));
+    assert_eq!(
+        (answer.status, answer.json()),
+        (
+            200,
+            json!({ "error": { "statusCode": 404, "body": "no such \
+        picture" } })
+        )
+    );
 }
 
 #[test]
@@ -152,12 +166,21 @@ fn a_result_that_is_no_object_is_a_developer_error_with_the_platforms_words() {
         std::fs::write(sandbox.path("answer.wasm"), answers(text)).unwrap();
         let runtime = Runtime::of(&sandbox, &sandbox.path("answer.wasm"));
         let answer = runtime.run(&json!({}));
-        assert_eq!((answer.status, answer.text()), (502, r#"{"error":"The action did not return a dictionary or array."}"#), "{text}");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (502, r#"{"error":"The action did not return a dictionary or array."}"#),
+            "{text}"
+        );
         runtime.window();
     }
-    std::fs::write(sandbox.path("answer.wasm"), answers("[1.50, {\"a\" : 12345678901234567890}]")).unwrap();
+    std::fs::write(sandbox.path("answer.wasm"), answers("[1.50, {\"a\" : 12345678901234567890}]"))
+        .unwrap();
     let runtime = Runtime::of(&sandbox, &sandbox.path("answer.wasm"));
-    assert_eq!(runtime.run(&json!({})).text(), "[1.50, {\"a\" : 12345678901234567890}]", "as it is");
+    assert_eq!(
+        runtime.run(&json!({})).text(),
+        "[1.50, {\"a\" : 12345678901234567890}]",
+        "as it is"
+    );
 }
 
 #[test]
@@ -178,9 +201,17 @@ fn the_answer_is_there_before_the_platform_hangs_up() {
         let mut stream = send(runtime.address(), "POST", "/run", &[], body.as_bytes());
         stream.set_read_timeout(Some(hangs_up.saturating_duration_since(Instant::now()))).unwrap();
         let mut bytes = [0; 1024];
-        let length = stream.read(&mut bytes).unwrap_or_else(|error| panic!("{value}: the client hung up: {error}"));
+        let length = stream.read(&mut bytes).unwrap_or_else(|error| {
+            panic!(
+                "{value}: the client \
+            hung up: {error}"
+            )
+        });
         let said = String::from_utf8_lossy(&bytes[..length]).into_owned();
-        assert!(said.starts_with("HTTP/1.1 200") && said.contains("did not finish within"), "{said}");
+        assert!(
+            said.starts_with("HTTP/1.1 200") && said.contains("did not finish within"),
+            "{said}"
+        );
         runtime.window();
     }
     works(&runtime);
@@ -191,7 +222,9 @@ fn an_activation_that_comes_too_late_is_not_run() {
     let runtime = contract(&Sandbox::new());
     let past = (deadline(Duration::ZERO).parse::<u64>().unwrap() - 5000).to_string();
     let body = json!({ "value": {}, "deadline": past });
-    assert!(error_of(&runtime.post("/run", body.to_string().as_bytes()), 200).contains("had passed"));
+    assert!(
+        error_of(&runtime.post("/run", body.to_string().as_bytes()), 200).contains("had passed")
+    );
     assert_eq!(runtime.window().stdout, Vec::<String>::new());
     // But a clock that was never set, and what tests send, is no deadline.
     let answer = runtime.post("/run", br#"{"value":{},"deadline":"123"}"#);

@@ -36,19 +36,24 @@ pub struct UpdateArgs {
 
 #[derive(Debug, Args)]
 struct WhatArgs {
-    /// The model: models:/name/3, models:/name@champion, models:/name/Production or models:/m-ID of MLflow, an ONNX file, or a folder with a model in it
+    /// The model: models:/name/3, models:/name@champion, models:/name/Production or models:/m-ID of
+    /// MLflow, an ONNX file, or a folder with a model in it
     #[arg(value_name = "MODEL")]
     source: Source,
-    /// What the server calls it; actions find models:/… under the registry's name alone [default: the registry's or the file's name]
+    /// What the server calls it; actions find models:/… under the registry's name alone [default:
+    /// the registry's or the file's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// What it is made of: onnx (an ONNX file) or triton (a folder of a Triton repository) [default: told by its files]
+    /// What it is made of: onnx (an ONNX file) or triton (a folder of a Triton repository)
+    /// [default: told by its files]
     #[arg(long, value_name = "FLAVOR")]
     flavor: Option<Flavor>,
-    /// Which of several ONNX files, such as onnx/model_fp16.onnx [default: the only one, model.onnx or onnx/model.onnx]
+    /// Which of several ONNX files, such as onnx/model_fp16.onnx [default: the only one, model.onnx
+    /// or onnx/model.onnx]
     #[arg(long, value_name = "PATH")]
     file: Option<String>,
-    /// Its version, for files of this machine; MLflow's versions keep their number [default: 1, or the next]
+    /// Its version, for files of this machine; MLflow's versions keep their number [default: 1, or
+    /// the next]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
 }
@@ -56,7 +61,14 @@ struct WhatArgs {
 impl WhatArgs {
     fn order(&self, keep: bool) -> Order {
         let Self { source, name, flavor, file, version } = self;
-        Order { source: source.clone(), name: name.clone(), flavor: *flavor, version: *version, keep, file: file.clone() }
+        Order {
+            source: source.clone(),
+            name: name.clone(),
+            flavor: *flavor,
+            version: *version,
+            keep,
+            file: file.clone(),
+        }
     }
 }
 
@@ -71,7 +83,8 @@ struct Done {
 
 impl Answer for Done {
     fn line(&self) -> String {
-        let source = self.model.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
+        let source =
+            self.model.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
         printable(&format!("{} {}{source}", self.what, self.model.label())).into_owned()
     }
 }
@@ -98,8 +111,13 @@ impl Answer for Gone {
 /// It could not be deployed; then nothing of it is left.
 pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(false);
-    let done = with(&args.server, console, async |models, terms| models.deploy(&order, terms).await);
-    answer::tell(done.map(|model| Done { what: "deployed", model: model.into() }), args.server.answer.json, console)
+    let done =
+        with(&args.server, console, async |models, terms| models.deploy(&order, terms).await);
+    answer::tell(
+        done.map(|model| Done { what: "deployed", model: model.into() }),
+        args.server.answer.json,
+        console,
+    )
 }
 
 /// Deploys another version.
@@ -108,8 +126,13 @@ pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// It could not be deployed; then what was there is served.
 pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(args.keep);
-    let done = with(&args.server, console, async |models, terms| models.update(&order, terms).await);
-    answer::tell(done.map(|model| Done { what: "updated", model: model.into() }), args.server.answer.json, console)
+    let done =
+        with(&args.server, console, async |models, terms| models.update(&order, terms).await);
+    answer::tell(
+        done.map(|model| Done { what: "updated", model: model.into() }),
+        args.server.answer.json,
+        console,
+    )
 }
 
 /// Removes a deployed model.
@@ -117,8 +140,13 @@ pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// # Errors
 /// It is not there, was not deployed, or is not let go of.
 pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let done = with(&args.server, console, async |models, terms| models.delete(&args.name, terms).await);
-    let gone = done.map(|record| Gone { what: "deleted", name: record.name, source: Some(record.mlflow_model_uri) });
+    let done =
+        with(&args.server, console, async |models, terms| models.delete(&args.name, terms).await);
+    let gone = done.map(|record| Gone {
+        what: "deleted",
+        name: record.name,
+        source: Some(record.mlflow_model_uri),
+    });
     answer::tell(gone, args.server.answer.json, console)
 }
 
@@ -127,8 +155,13 @@ pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedEr
 /// # Errors
 /// It cannot be loaded.
 pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let done = with(&args.server, console, async |models, terms| models.load(&args.name, terms).await);
-    answer::tell(done.map(|model| Done { what: "loaded", model: model.into() }), args.server.answer.json, console)
+    let done =
+        with(&args.server, console, async |models, terms| models.load(&args.name, terms).await);
+    answer::tell(
+        done.map(|model| Done { what: "loaded", model: model.into() }),
+        args.server.answer.json,
+        console,
+    )
 }
 
 /// Unloads a model.
@@ -136,6 +169,11 @@ pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedErro
 /// # Errors
 /// It is not there, or is not let go of.
 pub fn unload(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let done = with(&args.server, console, async |models, terms| models.unload(&args.name, terms).await);
-    answer::tell(done.map(|()| Gone { what: "unloaded", name: args.name.clone(), source: None }), args.server.answer.json, console)
+    let done =
+        with(&args.server, console, async |models, terms| models.unload(&args.name, terms).await);
+    answer::tell(
+        done.map(|()| Gone { what: "unloaded", name: args.name.clone(), source: None }),
+        args.server.answer.json,
+        console,
+    )
 }

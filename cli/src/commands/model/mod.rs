@@ -14,8 +14,9 @@ use change::{DeployArgs, UpdateArgs};
 
 /// Deploy models to the server that actions ask, load them, look at them.
 ///
-/// The server is Triton at TRITON_URL, which reads its models from TRITON_MODEL_REPO: a folder, s3://bucket/prefix or
-/// s3://http://host:port/bucket/prefix. Without TRITON_URL models run in process, from a folder of this machine.
+/// The server is Triton at TRITON_URL, which reads its models from TRITON_MODEL_REPO: a folder,
+/// s3://bucket/prefix or s3://http://host:port/bucket/prefix. Without TRITON_URL models run in
+/// process, from a folder of this machine.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
     #[command(subcommand)]

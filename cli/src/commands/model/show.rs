@@ -73,16 +73,32 @@ impl From<Deployment> for Shown {
     fn from(given: Deployment) -> Self {
         let ready = given.is_ready();
         let (source, flavor, path) = match given.record {
-            Some(record) => (Some(record.mlflow_model_uri), Some(record.flavor), Some(record.triton_model_path)),
+            Some(record) => {
+                (Some(record.mlflow_model_uri), Some(record.flavor), Some(record.triton_model_path))
+            }
             None => (None, None, None),
         };
         let (platform, inputs, outputs) = match given.metadata {
-            Some(model) => (Some(model.platform).filter(|platform| !platform.is_empty()), model.inputs, model.outputs),
+            Some(model) => (
+                Some(model.platform).filter(|platform| !platform.is_empty()),
+                model.inputs,
+                model.outputs,
+            ),
             None => (None, Vec::new(), Vec::new()),
         };
         let ports = |infos: Vec<TensorInfo>| infos.into_iter().map(Port::from).collect();
         let versions = given.versions.into_iter().map(Version::from).collect();
-        Self { name: given.name, ready, versions, source, flavor, path, platform, inputs: ports(inputs), outputs: ports(outputs) }
+        Self {
+            name: given.name,
+            ready,
+            versions,
+            source,
+            flavor,
+            path,
+            platform,
+            inputs: ports(inputs),
+            outputs: ports(outputs),
+        }
     }
 }
 
@@ -94,18 +110,30 @@ impl Shown {
     }
 
     fn ready_versions(&self) -> String {
-        let ready = self.versions.iter().filter(|version| version.state.as_deref() == Some("READY"));
-        ready.filter_map(|version| version.version).map(|number| number.to_string()).collect::<Vec<_>>().join(",")
+        let ready =
+            self.versions.iter().filter(|version| version.state.as_deref() == Some("READY"));
+        ready
+            .filter_map(|version| version.version)
+            .map(|number| number.to_string())
+            .collect::<Vec<_>>()
+            .join(",")
     }
 }
 
 /// A fact in a line of its own, after the name.
 impl Answer for Shown {
     fn line(&self) -> String {
-        let mut facts = vec![[self.name.clone(), if self.ready { "ready" } else { "not ready" }.to_owned()]];
-        let mut fact = |what: &str, text: Option<String>| facts.extend(text.map(|text| [format!("  {what}"), text]));
+        let mut facts =
+            vec![[self.name.clone(), if self.ready { "ready" } else { "not ready" }.to_owned()]];
+        let mut fact = |what: &str, text: Option<String>| {
+            facts.extend(text.map(|text| [format!("  {what}"), text]))
+        };
         for version in &self.versions {
-            let reason = if version.reason.is_empty() { String::new() } else { format!(": {}", version.reason) };
+            let reason = if version.reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", version.reason)
+            };
             let state = version.state.as_deref().unwrap_or("not loaded").to_lowercase();
             fact("version", version.version.map(|number| format!("{number} {state}{reason}")));
         }
@@ -135,7 +163,14 @@ impl Answer for Listed {
             &self
                 .0
                 .iter()
-                .map(|model| [model.name.clone(), model.ready_versions(), text(&model.flavor), text(&model.source)])
+                .map(|model| {
+                    [
+                        model.name.clone(),
+                        model.ready_versions(),
+                        text(&model.flavor),
+                        text(&model.source),
+                    ]
+                })
                 .collect::<Vec<_>>(),
         )
     }
@@ -169,13 +204,20 @@ struct Statistics {
 
 impl From<ModelStatus> for State {
     fn from(given: ModelStatus) -> Self {
-        Self { name: given.model.name.clone(), statistics: given.statistics.as_ref().map(Statistics::of), version: given.model.into() }
+        Self {
+            name: given.model.name.clone(),
+            statistics: given.statistics.as_ref().map(Statistics::of),
+            version: given.model.into(),
+        }
     }
 }
 
 impl Statistics {
     fn of(given: &ModelStatistics) -> Self {
-        let mean = |spent: Spent| u64::try_from(spent.time.as_micros() / u128::from(spent.times.max(1))).unwrap_or(u64::MAX);
+        let mean = |spent: Spent| {
+            u64::try_from(spent.time.as_micros() / u128::from(spent.times.max(1)))
+                .unwrap_or(u64::MAX)
+        };
         Self {
             inferences: given.inferences,
             executions: given.executions,
@@ -192,7 +234,8 @@ impl Statistics {
         match (self.success, self.failure) {
             (0, 0) => "not asked yet".to_owned(),
             (success, failure) => format!(
-                "{success} answered in {} (queue {}, compute {}), {failure} failed, {} inferences in {} runs",
+                "{success} answered in {} (queue {}, compute {}), {failure} failed, {} inferences \
+                    in {} runs",
                 time(self.request_us),
                 time(self.queue_us),
                 time(self.compute_us),
@@ -210,8 +253,14 @@ impl Answer for States {
                 (Some(statistics), "") => statistics.text(),
                 (_, reason) => printable(reason).into_owned(),
             };
-            let version = state.version.version.map(|number| number.to_string()).unwrap_or_default();
-            [state.name.clone(), version, state.version.state.as_deref().unwrap_or("not loaded").to_lowercase(), remark]
+            let version =
+                state.version.version.map(|number| number.to_string()).unwrap_or_default();
+            [
+                state.name.clone(),
+                version,
+                state.version.state.as_deref().unwrap_or("not loaded").to_lowercase(),
+                remark,
+            ]
         };
         aligned(&self.0.iter().map(cells).collect::<Vec<_>>())
     }
@@ -224,9 +273,16 @@ impl Answer for States {
 pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let listed = with(args, console, async |models, terms| models.list(terms).await);
     if !args.answer.json && listed.as_ref().is_ok_and(Vec::is_empty) {
-        console.note("no deployed model can be asked; `keynet-inference model status` shows all models of the server");
+        console.note(
+            "no deployed model can be asked; `keynet-inference model status` shows all \
+            models of the server",
+        );
     }
-    answer::tell(listed.map(|models| Listed(models.into_iter().map(Shown::from).collect())), args.answer.json, console)
+    answer::tell(
+        listed.map(|models| Listed(models.into_iter().map(Shown::from).collect())),
+        args.answer.json,
+        console,
+    )
 }
 
 /// Shows a model.
@@ -234,7 +290,8 @@ pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedErr
 /// # Errors
 /// There is none of this name.
 pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let found = with(&args.server, console, async |models, terms| models.get(&args.name, terms).await);
+    let found =
+        with(&args.server, console, async |models, terms| models.get(&args.name, terms).await);
     answer::tell(found.map(Shown::from), args.server.answer.json, console)
 }
 
@@ -243,9 +300,15 @@ pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError
 /// # Errors
 /// There is none of this name; the server does not answer.
 pub fn status(args: &StatusArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let states = with(&args.server, console, async |models, terms| models.status(args.name.as_deref(), terms).await);
+    let states = with(&args.server, console, async |models, terms| {
+        models.status(args.name.as_deref(), terms).await
+    });
     if !args.server.answer.json && states.as_ref().is_ok_and(Vec::is_empty) {
         console.note("the server has no models");
     }
-    answer::tell(states.map(|states| States(states.into_iter().map(State::from).collect())), args.server.answer.json, console)
+    answer::tell(
+        states.map(|states| States(states.into_iter().map(State::from).collect())),
+        args.server.answer.json,
+        console,
+    )
 }

@@ -1,4 +1,5 @@
-//! The component of a function: its modules are imported by componentize-py, which keeps the memory that they leave.
+//! The component of a function: its modules are imported by componentize-py, which keeps the memory
+//! that they leave.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,7 +21,8 @@ use crate::project::finish::{self, ASK};
 /// What the SDK's report of a failure begins with, on a line of its own.
 const MARK: &str = "keynet-build: ";
 
-/// What the Python that imports the module calls the folders: componentize-py numbers them as they are named to it.
+/// What the Python that imports the module calls the folders: componentize-py numbers them as they
+/// are named to it.
 const ENTRY: &str = "/0";
 const PROJECT: &str = "/2";
 const PACKAGES: &str = "/3";
@@ -45,15 +47,17 @@ struct Report {
     at: String,
 }
 
-/// Builds a function with what its `keynet.toml` asks for, unless nothing has changed since it was built.
+/// Builds a function with what its `keynet.toml` asks for, unless nothing has changed since it was
+/// built.
 ///
 /// # Errors
-/// There is no Python or no network where they are needed, a package cannot be part of a component, or the function's module cannot be
-/// imported.
+/// There is no Python or no network where they are needed, a package cannot be part of a component,
+/// or the function's module cannot be imported.
 pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
     let environment = Environment::new(config)?;
     let packages = packages::prepare(&Requirements::read(function.folder())?, &environment, steps)?;
-    let stage = Stage::list(function.folder(), &[&config.embedded_storage.folder, &config.artifacts])?;
+    let stage =
+        Stage::list(function.folder(), &[&config.embedded_storage.folder, &config.artifacts])?;
     let cache = FileCache::new(environment.cache().join("components"), config.cache_size / 4);
     let path = cache.path(format!("{}.wasm", key(function, &stage, packages.as_ref())?));
     if let Ok(bytes) = fs::read(&path) {
@@ -68,12 +72,18 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
         componentize(function, work.path(), packages.as_ref(), &environment)?
     };
     let bytes = finish::with_ask(bytes, &function.folder().join(ASK))?;
-    cache.keep(&path, |mut file| file.write_all(&bytes)).map_err(ExpectedError::io("write", &path))?;
+    cache
+        .keep(&path, |mut file| file.write_all(&bytes))
+        .map_err(ExpectedError::io("write", &path))?;
     Ok(Built { path, bytes })
 }
 
 /// Everything that decides about the component.
-fn key(function: &Function, stage: &Stage, packages: Option<&Packages>) -> Result<String, ExpectedError> {
+fn key(
+    function: &Function,
+    stage: &Stage,
+    packages: Option<&Packages>,
+) -> Result<String, ExpectedError> {
     let parts = [
         function.module().to_owned(),
         stage.digest()?.hex(),
@@ -84,14 +94,16 @@ fn key(function: &Function, stage: &Stage, packages: Option<&Packages>) -> Resul
     Ok(key.get(..32).unwrap_or(&key).to_owned())
 }
 
-/// Runs componentize-py in `work`, which holds the copied project. It sees no variables: what the module reads is part of the component.
+/// Runs componentize-py in `work`, which holds the copied project. It sees no variables: what the
+/// module reads is part of the component.
 fn componentize(
     function: &Function,
     work: &Path,
     packages: Option<&Packages>,
     environment: &Environment,
 ) -> Result<Vec<u8>, ExpectedError> {
-    let make = |folder: &Path| fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder));
+    let make =
+        |folder: &Path| fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder));
     let entry = work.join("entry");
     make(&entry)?;
     late_imports::write(&work.join("project"), &entry.join("project.json"), environment)?;
@@ -100,15 +112,25 @@ fn componentize(
         fs::copy(&from, to).map_err(ExpectedError::io("copy", &from))?;
     }
     let entry_file = entry.join("keynet_entry.py");
-    fs::write(&entry_file, entry_text(function, packages.is_some())).map_err(ExpectedError::io("write", &entry_file))?;
+    fs::write(&entry_file, entry_text(function, packages.is_some()))
+        .map_err(ExpectedError::io("write", &entry_file))?;
     // Without an environment that it finds no packages in, it would take the user's own.
     let nothing = work.join("no-environment");
     make(&nothing.join("lib/site-packages"))?;
     let output = work.join("action.wasm");
     let mut python = environment.python();
     python.env_clear().env("VIRTUAL_ENV", &nothing).env("TMPDIR", work).current_dir(work);
-    python.args(["-c", "import sys, componentize_py\nsys.exit(componentize_py.script())", "--quiet"]);
-    python.arg("--wit-path").arg(environment.sdk().join("wit")).args(["--world", "action", "componentize", "keynet_entry"]);
+    python.args([
+        "-c",
+        "import sys, componentize_py\nsys.exit(componentize_py.script())",
+        "--quiet",
+    ]);
+    python.arg("--wit-path").arg(environment.sdk().join("wit")).args([
+        "--world",
+        "action",
+        "componentize",
+        "keynet_entry",
+    ]);
     let folders = [&entry, &environment.sdk().join("src"), &work.join("project")];
     for folder in folders.into_iter().chain(packages.map(Packages::folder).as_ref()) {
         python.arg("--python-path").arg(folder);
@@ -124,10 +146,15 @@ fn componentize(
 
 /// The module that componentize-py imports.
 fn entry_text(function: &Function, has_packages: bool) -> String {
-    let packages = if has_packages { format!(", {PACKAGES:?}: \"{ENTRY}/packages.json\"") } else { String::new() };
+    let packages = if has_packages {
+        format!(", {PACKAGES:?}: \"{ENTRY}/packages.json\"")
+    } else {
+        String::new()
+    };
     format!(
         "from keynet_inference._build import function_of\n\n\
-         Function = function_of({:?}, {PROJECT:?}, {{{PROJECT:?}: \"{ENTRY}/project.json\"{packages}}})\n",
+         Function = function_of({:?}, {PROJECT:?}, \
+         {{{PROJECT:?}: \"{ENTRY}/project.json\"{packages}}})\n",
         function.module()
     )
 }
@@ -135,13 +162,18 @@ fn entry_text(function: &Function, has_packages: bool) -> String {
 /// Returns why the build failed, from what it said.
 fn failed(function: &Function, said: &str) -> PythonError {
     let file = function.file_name();
-    let report = said.lines().rev().find_map(|line| serde_json::from_str::<Report>(line.strip_prefix(MARK)?).ok());
+    let report = said
+        .lines()
+        .rev()
+        .find_map(|line| serde_json::from_str::<Report>(line.strip_prefix(MARK)?).ok());
     let Some(Report { kind, text, name, at }) = report else {
         return PythonError::Tool { file, said: said.to_owned() };
     };
     match kind.as_str() {
         "syntax" => PythonError::Syntax { at, text },
-        "module" | "standard" if !at.is_empty() => PythonError::Module { at, name, standard: kind == "standard" },
+        "module" | "standard" if !at.is_empty() => {
+            PythonError::Module { at, name, standard: kind == "standard" }
+        }
         "action" => PythonError::NoFunction(text),
         _ => PythonError::Exception { file, no_file: text.contains("\nFileNotFoundError: "), text },
     }
@@ -155,7 +187,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("function.py");
         fs::write(&path, "").unwrap();
-        let said = format!("Traceback (most recent call last):\nAssertionError: hello\n{report}\n\nCaused by:\n  wasm backtrace\n");
+        let said = format!(
+            "Traceback (most recent call last):\nAssertionError: \
+            hello\n{report}\n\nCaused by:\n  wasm backtrace\n"
+        );
         failed(&Function::at(&path).unwrap(), &said).to_string()
     }
 
@@ -164,12 +199,25 @@ mod tests {
         let syntax = told(
             r#"keynet-build: {"kind": "syntax", "where": "function.py, line 6", "text": "SyntaxError: invalid syntax\n    x = = 1\n        ^"}"#,
         );
-        assert_eq!(syntax, "function.py, line 6: SyntaxError: invalid syntax\n    x = = 1\n        ^");
-        let module = told(r#"keynet-build: {"kind": "module", "name": "torch", "where": "function.py, line 2", "text": "…"}"#);
+        assert_eq!(
+            syntax,
+            "function.py, line 6: SyntaxError: invalid syntax\n    x = = 1\n        ^"
+        );
+        let module = told(
+            r#"keynet-build: {"kind": "module", "name": "torch", "where": "function.py, line 2", "text": "…"}"#,
+        );
         assert_eq!(module, "function.py, line 2: there is no module torch");
-        let raised = told(r#"keynet-build: {"kind": "exception", "text": "Traceback\nRuntimeError: boom"}"#);
+        let raised =
+            told(r#"keynet-build: {"kind": "exception", "text": "Traceback\nRuntimeError: boom"}"#);
         assert_eq!(raised, "function.py cannot be imported: Traceback\nRuntimeError: boom");
-        assert_eq!(told(r#"keynet-build: {"kind": "action", "text": "function.py has no function"}"#), "function.py has no function");
-        assert!(told("out of memory").contains("componentize-py cannot make a component of function.py: "));
+        assert_eq!(
+            told(r#"keynet-build: {"kind": "action", "text": "function.py has no function"}"#),
+            "function.py has no \
+            function"
+        );
+        assert!(told("out of memory").contains(
+            "componentize-py cannot make a component of \
+            function.py: "
+        ));
     }
 }

@@ -1,4 +1,5 @@
-//! The private environment: a virtual environment in the cache with componentize-py and pip, pinned by hash.
+//! The private environment: a virtual environment in the cache with componentize-py and pip, pinned
+//! by hash.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,15 +25,21 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment in the cache, which [`Environment::prepare`] makes where something is to be built.
+    /// The environment in the cache, which [`Environment::prepare`] makes where something is to be
+    /// built.
     ///
     /// # Errors
     /// The SDK cannot be unpacked.
     pub fn new(config: &Config) -> Result<Self, ExpectedError> {
-        let cache = std::path::absolute(config.cache_dir.join("python")).map_err(ExpectedError::io("find", &config.cache_dir))?;
+        let cache = std::path::absolute(config.cache_dir.join("python"))
+            .map_err(ExpectedError::io("find", &config.cache_dir))?;
         let sdk = unpacking::unpacked(PYTHON_SDK, &cache.join("sdk"))?;
         let lock = PYTHON_SDK.iter().filter(|file| file.path == LOCK);
-        Ok(Self { folder: cache.join("environments").join(unpacking::content_hash(lock)), sdk, cache })
+        Ok(Self {
+            folder: cache.join("environments").join(unpacking::content_hash(lock)),
+            sdk,
+            cache,
+        })
     }
 
     /// Makes it, unless it is there; the user's Python and a package index are needed for that.
@@ -59,7 +66,9 @@ impl Environment {
 
     /// The files of the SDK whose path begins with `prefix`, as a short hash.
     pub fn hash_of(prefix: &str) -> String {
-        unpacking::content_hash(PYTHON_SDK.iter().filter(|file: &&File| file.path.starts_with(prefix)))
+        unpacking::content_hash(
+            PYTHON_SDK.iter().filter(|file: &&File| file.path.starts_with(prefix)),
+        )
     }
 
     /// Its Python, which takes nothing from variables and from the user's own packages.
@@ -68,21 +77,39 @@ impl Environment {
     }
 
     fn works(&self) -> bool {
-        let tried = self.python().args(["-c", "import componentize_py, pip"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
+        let tried = self
+            .python()
+            .args(["-c", "import componentize_py, pip"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         tried.is_ok_and(|status| status.success())
     }
 
     fn make(&self, draft: &Path, steps: Steps) -> Result<(), ExpectedError> {
         let user_python = interpreter::find()?;
-        let _step = steps.begin("making a Python environment with componentize-py, once for all projects");
-        let venv = Command::new(&user_python).args(["-I", "-m", "venv"]).arg(draft).stdin(Stdio::null()).output();
+        let _step = steps.begin(
+            "making a Python environment with componentize-py, once for all \
+            projects",
+        );
+        let venv = Command::new(&user_python)
+            .args(["-I", "-m", "venv"])
+            .arg(draft)
+            .stdin(Stdio::null())
+            .output();
         let venv = venv.map_err(ExpectedError::io("start", &user_python))?;
         if !venv.status.success() {
             let said = [venv.stdout, venv.stderr].concat();
-            return Err(PythonError::Environment { program: user_python, said: String::from_utf8_lossy(&said).into_owned() }.into());
+            return Err(PythonError::Environment {
+                program: user_python,
+                said: String::from_utf8_lossy(&said).into_owned(),
+            }
+            .into());
         }
         let mut install = pip::command(python_in(draft).args(["-m", "pip"]));
-        install.args(["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r"]).arg(self.sdk.join(LOCK));
+        install
+            .args(["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r"])
+            .arg(self.sdk.join(LOCK));
         pip::run(&mut install, "componentize-py")?;
         Ok(())
     }

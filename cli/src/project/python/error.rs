@@ -23,7 +23,8 @@ pub enum PythonError {
         version: (u32, u32),
     },
     /// A Python that cannot make environments.
-    #[error("{} (Python {}.{}) cannot make virtual environments: it lacks its modules venv and ensurepip", program.display(), version.0, version.1)]
+    #[error("{} (Python {}.{}) cannot make virtual environments: it lacks its modules venv and \
+        ensurepip", program.display(), version.0, version.1)]
     NoVenv {
         /// Its path.
         program: PathBuf,
@@ -168,32 +169,55 @@ impl Diagnostic for PythonError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoPython => "install Python 3.10 or later: `apt install python3 python3-venv` on Debian and Ubuntu".to_owned(),
-            Self::OldPython { .. } => "install Python 3.10 or later; it needs not be the one that `python3` starts".to_owned(),
+            Self::NoPython => {
+                "install Python 3.10 or later: `apt install python3 python3-venv` on \
+                Debian and Ubuntu"
+                    .to_owned()
+            }
+            Self::OldPython { .. } => "install Python 3.10 or later; it needs not be the one that \
+                `python3` starts"
+                .to_owned(),
             Self::NoVenv { version: (major, minor), .. } => format!(
-                "on Debian and Ubuntu: `apt install python3-venv` (for a Python that was installed beside the system's: python{major}.{minor}-venv)"
+                "on Debian and Ubuntu: `apt install python3-venv` (for a Python that was installed \
+                    beside the system's: python{major}.{minor}-venv)"
             ),
             Self::NoNetwork { .. } => {
-                "check the connection, or name another index with PIP_INDEX_URL; what was downloaded once is kept".to_owned()
+                "check the connection, or name another index with PIP_INDEX_URL; what was \
+                    downloaded once is kept"
+                    .to_owned()
             }
             Self::Package { requirement, .. } if is_ours(requirement) => {
                 "loosen the requirement, or write only the package's name".to_owned()
             }
-            Self::Package { .. } => format!("what there is: {NATIVE}; a model belongs on the server, which TritonPlugin asks"),
+            Self::Package { .. } => format!(
+                "what there is: {NATIVE}; a model belongs on the \
+                server, which TritonPlugin asks"
+            ),
             Self::Conflict { .. } => "loosen one of the requirements".to_owned(),
             Self::FileName(_) => "call it as Python calls modules, such as function.py".to_owned(),
             Self::Several { functions, .. } => {
-                format!("name one: keynet-inference build {}", functions.first().map_or("function.py".into(), |path| path.display().to_string()))
+                format!(
+                    "name one: keynet-inference build {}",
+                    functions
+                        .first()
+                        .map_or("function.py".into(), |path| path.display().to_string())
+                )
             }
-            Self::TooLarge { .. } => "put the function's file, and what it imports, into a folder of its own".to_owned(),
+            Self::TooLarge { .. } => "put the function's file, and what it imports, into a folder \
+                of its own"
+                .to_owned(),
             Self::Module { standard: true, .. } => {
-                "Python for WebAssembly lacks what needs threads, processes, sockets with TLS or other libraries of the system: docs/python.md".to_owned()
+                "Python for WebAssembly lacks what needs threads, processes, sockets with TLS or \
+                    other libraries of the system: docs/python.md"
+                    .to_owned()
             }
             Self::Module { name, .. } => format!(
-                "add the package that has it to requirements.txt, if it is not {name}.py beside the function's file"
+                "add the package that has it to requirements.txt, if it is not {name}.py beside \
+                    the function's file"
             ),
             Self::Exception { no_file: true, .. } => {
-                "the build sees the project's folder without hidden files, virtual environments, keys and files above 32 MiB; name files by \
+                "the build sees the project's folder without hidden files, virtual environments, \
+                    keys and files above 32 MiB; name files by \
                  `Path(__file__).with_name(\"labels.txt\")`"
                     .to_owned()
             }
@@ -205,18 +229,29 @@ impl Diagnostic for PythonError {
 fn package(requirement: &str, versions: Option<&str>) -> String {
     let shown_requirement = shown(requirement);
     match versions {
-        Some(versions) if is_ours(requirement) => format!("there is no {shown_requirement} for WebAssembly; there is {}", shown(versions)),
-        Some(versions) => format!(
-            "the package {shown_requirement} has no wheel that fits: it needs native code, or this version is none of {}",
+        Some(versions) if is_ours(requirement) => format!(
+            "there is no {shown_requirement} for \
+            WebAssembly; there is {}",
             shown(versions)
         ),
-        None => format!("the package {shown_requirement} has no wheel of Python alone: it needs native code, or there is no such package"),
+        Some(versions) => format!(
+            "the package {shown_requirement} has no wheel that fits: it needs native code, or this \
+                version is none of {}",
+            shown(versions)
+        ),
+        None => format!(
+            "the package {shown_requirement} has no wheel of Python alone: it needs \
+            native code, or there is no such package"
+        ),
     }
 }
 
 /// Whether a requirement is of a package that this project builds.
 pub(super) fn is_ours(requirement: &str) -> bool {
-    let name: String = requirement.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+    let name: String = requirement
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        .collect();
     ["numpy", "pillow"].contains(&name.to_ascii_lowercase().as_str())
 }
 

@@ -12,7 +12,13 @@ use crate::project::ProjectError;
 const USUAL: [&str; 2] = ["function.py", "main.py"];
 
 /// Modules that a component has, which a file of the project would hide.
-const TAKEN: [&str; 5] = ["keynet_entry", "keynet_inference", "wit_world", "componentize_py_types", "componentize_py_runtime"];
+const TAKEN: [&str; 5] = [
+    "keynet_entry",
+    "keynet_inference",
+    "wit_world",
+    "componentize_py_types",
+    "componentize_py_runtime",
+];
 
 /// A file with a decorated function, and the folder of its project.
 #[derive(Debug)]
@@ -31,7 +37,8 @@ impl Function {
         let path = std::path::absolute(path).map_err(ExpectedError::io("find", path))?;
         path.metadata().map_err(ExpectedError::io("read", &path))?;
         let unusable = || PythonError::FileName(path.clone());
-        let module = is_python(&path).then(|| path.file_stem()?.to_str()).flatten().ok_or_else(unusable)?;
+        let module =
+            is_python(&path).then(|| path.file_stem()?.to_str()).flatten().ok_or_else(unusable)?;
         let folder = path.parent().ok_or_else(unusable)?;
         if module.contains('.') || TAKEN.contains(&module) {
             return Err(unusable().into());
@@ -45,8 +52,11 @@ impl Function {
     /// It has none, or several of which none is called as usual.
     pub fn in_folder(path: &Path, functions: Vec<PathBuf>) -> Result<Self, ExpectedError> {
         let usual = |file: &&str| path.join(file).is_file();
-        let usual_function = |file: &&str| functions.iter().any(|function| function.file_name() == Some(file.as_ref()));
-        let is_project = ["requirements.txt", "pyproject.toml"].iter().any(|file| path.join(file).is_file());
+        let usual_function = |file: &&str| {
+            functions.iter().any(|function| function.file_name() == Some(file.as_ref()))
+        };
+        let is_project =
+            ["requirements.txt", "pyproject.toml"].iter().any(|file| path.join(file).is_file());
         let file = match (functions.as_slice(), USUAL.into_iter().find(usual_function)) {
             (_, Some(file)) => path.join(file),
             ([function], None) => function.clone(),
@@ -55,7 +65,9 @@ impl Function {
                 Some(file) if is_project => path.join(file),
                 _ => return Err(ProjectError::NoProject(path.to_owned()).into()),
             },
-            (_, None) => return Err(PythonError::Several { folder: path.to_owned(), functions }.into()),
+            (_, None) => {
+                return Err(PythonError::Several { folder: path.to_owned(), functions }.into());
+            }
         };
         Self::at(&file)
     }
@@ -89,7 +101,10 @@ pub fn functions_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut functions = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if is_python(&path) && path.is_file() && fs::read(&path).is_ok_and(|text| decorates(&String::from_utf8_lossy(&text))) {
+        if is_python(&path)
+            && path.is_file()
+            && fs::read(&path).is_ok_and(|text| decorates(&String::from_utf8_lossy(&text)))
+        {
             functions.push(path);
         }
     }
@@ -122,6 +137,8 @@ mod tests {
             let error = Function::at(&folder.path().join(name)).unwrap_err().one_line();
             assert!(error.contains(name), "{error}");
         }
-        assert!(Function::at(Path::new("missing.py")).unwrap_err().one_line().contains("missing.py"));
+        assert!(
+            Function::at(Path::new("missing.py")).unwrap_err().one_line().contains("missing.py")
+        );
     }
 }

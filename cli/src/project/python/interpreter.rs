@@ -8,9 +8,18 @@ use super::PythonError;
 /// The oldest that can make the environment.
 const OLDEST: (u32, u32) = (3, 10);
 
-/// Where it may be. The system's own is last: a newer one is often put before it, but may lack what it needs.
-const CANDIDATES: [&str; 8] =
-    ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "/usr/bin/python3", "/usr/local/bin/python3"];
+/// Where it may be. The system's own is last: a newer one is often put before it, but may lack what
+/// it needs.
+const CANDIDATES: [&str; 8] = [
+    "python3",
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "/usr/bin/python3",
+    "/usr/local/bin/python3",
+];
 
 /// Says its version, where it is, and whether it has what makes environments.
 const ABOUT: &str = "import sys
@@ -26,7 +35,12 @@ pub fn find() -> Result<PathBuf, PythonError> {
     for candidate in CANDIDATES {
         match look(candidate) {
             Some(Ok(path)) => return Ok(path),
-            Some(Err(error)) if matches!(best, PythonError::NoPython) || matches!(error, PythonError::NoVenv { .. }) => best = error,
+            Some(Err(error))
+                if matches!(best, PythonError::NoPython)
+                    || matches!(error, PythonError::NoVenv { .. }) =>
+            {
+                best = error
+            }
             _ => {}
         }
     }
@@ -35,7 +49,8 @@ pub fn find() -> Result<PathBuf, PythonError> {
 
 /// Returns the path of a Python or what it lacks; `None` if there is none of this name.
 fn look(candidate: &str) -> Option<Result<PathBuf, PythonError>> {
-    let output = Command::new(candidate).args(["-I", "-c", ABOUT]).stdin(Stdio::null()).output().ok()?;
+    let output =
+        Command::new(candidate).args(["-I", "-c", ABOUT]).stdin(Stdio::null()).output().ok()?;
     judge(&String::from_utf8_lossy(&output.stdout), output.status.success())
 }
 
@@ -56,13 +71,19 @@ mod tests {
 
     #[test]
     fn what_a_python_lacks_is_told_with_the_command_that_mends_it() {
-        assert_eq!(judge("3 11 /usr/bin/python3\n", true).unwrap().unwrap(), PathBuf::from("/usr/bin/python3"));
+        assert_eq!(
+            judge("3 11 /usr/bin/python3\n", true).unwrap().unwrap(),
+            PathBuf::from("/usr/bin/python3")
+        );
         let lacks = |said, venv| {
             let error = judge(said, venv).unwrap().unwrap_err();
             (error.to_string(), crate::errors::Diagnostic::hint(&error).unwrap())
         };
         let (text, hint) = lacks("3 11 /usr/bin/python3\n", false);
-        assert!(text.contains("/usr/bin/python3") && hint.contains("apt install python3-venv"), "{text} {hint}");
+        assert!(
+            text.contains("/usr/bin/python3") && hint.contains("apt install python3-venv"),
+            "{text} {hint}"
+        );
         let (text, hint) = lacks("3 9 /usr/bin/python3\n", true);
         assert!(text.contains("3.9") && hint.contains("3.10"), "{text} {hint}");
         assert!(judge("", true).is_none() && judge("pyenv: version not set", false).is_none());

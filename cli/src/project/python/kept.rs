@@ -1,4 +1,5 @@
-//! Folders of the cache that appear whole or not at all, and go when many others were used after them.
+//! Folders of the cache that appear whole or not at all, and go when many others were used after
+//! them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,10 @@ const MOST: usize = 8;
 ///
 /// # Errors
 /// The cache cannot be written, or an error of `fill`.
-pub fn folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), ExpectedError>) -> Result<(), ExpectedError> {
+pub fn folder(
+    folder: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), ExpectedError>,
+) -> Result<(), ExpectedError> {
     if folder.is_dir() {
         note_use(folder);
         return Ok(());
@@ -21,7 +25,13 @@ pub fn folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), ExpectedErro
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
     // Removed when it is dropped, unless it has another name by then.
-    let draft = tempfile::Builder::new().prefix(".making-").tempdir_in(parent).map_err(ExpectedError::io("make a folder in", parent))?;
+    let draft = tempfile::Builder::new().prefix(".making-").tempdir_in(parent).map_err(
+        ExpectedError::io(
+            "make a \
+        folder in",
+            parent,
+        ),
+    )?;
     fill(draft.path())?;
     match fs::rename(draft.path(), folder) {
         // Another process was first.
@@ -69,8 +79,14 @@ mod tests {
             fs::write(draft.join("half"), "").unwrap();
             Err(ExpectedError::io("read", draft)(std::io::Error::other("interrupted")))
         });
-        assert!(failed.is_err() && !path.exists() && fs::read_dir(cache.path().join("all")).unwrap().next().is_none());
-        let fill = |draft: &Path| fs::write(draft.join("whole"), "").map_err(ExpectedError::io("write", draft));
+        assert!(
+            failed.is_err()
+                && !path.exists()
+                && fs::read_dir(cache.path().join("all")).unwrap().next().is_none()
+        );
+        let fill = |draft: &Path| {
+            fs::write(draft.join("whole"), "").map_err(ExpectedError::io("write", draft))
+        };
         folder(&path, fill).unwrap();
         folder(&path, |_| panic!("it is there")).unwrap();
         assert!(path.join("whole").exists());

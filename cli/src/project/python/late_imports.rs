@@ -14,10 +14,16 @@ use crate::errors::ExpectedError;
 /// The environment's Python cannot be started or fails, or the file cannot be written.
 pub fn write(folder: &Path, to: &Path, environment: &Environment) -> Result<(), ExpectedError> {
     let mut python = environment.python();
-    let scan = python.arg(environment.sdk().join("toolchain/late_imports.py")).arg(folder).stdin(Stdio::null()).output();
+    let scan = python
+        .arg(environment.sdk().join("toolchain/late_imports.py"))
+        .arg(folder)
+        .stdin(Stdio::null())
+        .output();
     let scan = scan.map_err(ExpectedError::io_on("start", "the Python that looks for imports"))?;
     if !scan.status.success() {
-        return Err(PythonError::Scan { said: String::from_utf8_lossy(&scan.stderr).into_owned() }.into());
+        return Err(
+            PythonError::Scan { said: String::from_utf8_lossy(&scan.stderr).into_owned() }.into()
+        );
     }
     fs::write(to, scan.stdout).map_err(ExpectedError::io("write", to))
 }

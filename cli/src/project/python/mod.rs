@@ -1,7 +1,9 @@
-//! Functions in Python: componentize-py makes components of them, in an environment of this program's own.
+//! Functions in Python: componentize-py makes components of them, in an environment of this
+//! program's own.
 //!
-//! Everything that takes time is kept in the cache, under a name that its inputs decide: the environment with componentize-py, the packages of a
-//! set of requirements, and the component itself. So a build in which nothing has changed is a look into the cache.
+//! Everything that takes time is kept in the cache, under a name that its inputs decide: the
+//! environment with componentize-py, the packages of a set of requirements, and the component
+//! itself. So a build in which nothing has changed is a look into the cache.
 
 mod component;
 mod environment;
@@ -26,7 +28,8 @@ use crate::embedded::PYTHON_SDK;
 use crate::errors::ExpectedError;
 use crate::project::unpacking;
 
-/// Returns the SDK as a file of requirements names it, unpacked into the cache: for tests of a function with the user's own Python.
+/// Returns the SDK as a file of requirements names it, unpacked into the cache: for tests of a
+/// function with the user's own Python.
 ///
 /// # Errors
 /// The cache cannot be written.

@@ -44,16 +44,23 @@ impl Packages {
     }
 }
 
-/// Installs what `requirements` name and what that needs; `None` if they are empty. They are resolved once: what is installed changes when
-/// the requirements do.
+/// Installs what `requirements` name and what that needs; `None` if they are empty. They are
+/// resolved once: what is installed changes when the requirements do.
 ///
 /// # Errors
-/// A package has native code that there is not, packages exclude each other, or the index cannot be reached.
-pub fn prepare(requirements: &Requirements, environment: &Environment, steps: Steps) -> Result<Option<Packages>, ExpectedError> {
+/// A package has native code that there is not, packages exclude each other, or the index cannot be
+/// reached.
+pub fn prepare(
+    requirements: &Requirements,
+    environment: &Environment,
+    steps: Steps,
+) -> Result<Option<Packages>, ExpectedError> {
     if requirements.is_empty() {
         return Ok(None);
     }
-    let key = [requirements.text(), Environment::hash_of("toolchain/"), Environment::hash_of("wheels/")].join("\n");
+    let key =
+        [requirements.text(), Environment::hash_of("toolchain/"), Environment::hash_of("wheels/")]
+            .join("\n");
     let key = Digest::of(key.as_bytes()).hex();
     let folder = environment.cache().join("packages").join(key.get(..16).unwrap_or(&key));
     kept::folder(&folder, |draft| {
@@ -61,13 +68,25 @@ pub fn prepare(requirements: &Requirements, environment: &Environment, steps: St
         let list = draft.join("requirements.txt");
         fs::write(&list, requirements.text()).map_err(ExpectedError::io("write", &list))?;
         if NATIVE.iter().any(|name| requirements.name(name)) {
-            return install(&list, draft, Some(&wheels::build(environment, steps)?), environment, steps, &requirements.names());
+            return install(
+                &list,
+                draft,
+                Some(&wheels::build(environment, steps)?),
+                environment,
+                steps,
+                &requirements.names(),
+            );
         }
         match install(&list, draft, None, environment, steps, &requirements.names()) {
             // A package needs one that is built here.
-            Err(error) if lacks_native(&error) => {
-                install(&list, draft, Some(&wheels::build(environment, steps)?), environment, steps, &requirements.names())
-            }
+            Err(error) if lacks_native(&error) => install(
+                &list,
+                draft,
+                Some(&wheels::build(environment, steps)?),
+                environment,
+                steps,
+                &requirements.names(),
+            ),
             installed => installed,
         }
     })?;
@@ -88,10 +107,19 @@ fn install(
     steps: Steps,
     names: &str,
 ) -> Result<(), ExpectedError> {
-    let _step = steps.begin(&format!("installing {names} and what they need, once for these requirements"));
+    let _step = steps.begin(&format!(
+        "installing {names} and what they need, once for these \
+        requirements"
+    ));
     let mut python = environment.python();
     let mut install = pip::command(python.arg(environment.sdk().join("toolchain/install.py")));
-    install.arg("install").args(TARGET).arg("--target").arg(draft.join("site-packages")).arg("--requirement").arg(list);
+    install
+        .arg("install")
+        .args(TARGET)
+        .arg("--target")
+        .arg(draft.join("site-packages"))
+        .arg("--requirement")
+        .arg(list);
     if let Some(wheels) = wheels {
         install.arg("--find-links").arg(wheels);
     }

@@ -1,4 +1,5 @@
-//! The packages that a project requires: `requirements.txt`, or the dependencies in `pyproject.toml`.
+//! The packages that a project requires: `requirements.txt`, or the dependencies in
+//! `pyproject.toml`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -54,7 +55,11 @@ impl Requirements {
 
     /// Their names, for people.
     pub fn names(&self) -> String {
-        let names = self.lines.iter().filter(|line| !line.starts_with('-')).map(|line| normalized_name(line));
+        let names = self
+            .lines
+            .iter()
+            .filter(|line| !line.starts_with('-'))
+            .map(|line| normalized_name(line));
         names.collect::<Vec<_>>().join(", ")
     }
 
@@ -63,9 +68,16 @@ impl Requirements {
         let folder = path.parent().unwrap_or(path);
         let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
         for (at, line) in joined.lines().enumerate() {
-            let wrong = |why: &str| PythonError::Requirements { path: path.to_owned(), line: at + 1, why: why.to_owned() };
+            let wrong = |why: &str| PythonError::Requirements {
+                path: path.to_owned(),
+                line: at + 1,
+                why: why.to_owned(),
+            };
             let line = line.split_once(" #").map_or(line, |(line, _)| line).trim();
-            if line.is_empty() || line.starts_with('#') || OURS.contains(&normalized_name(line).as_str()) {
+            if line.is_empty()
+                || line.starts_with('#')
+                || OURS.contains(&normalized_name(line).as_str())
+            {
                 continue;
             }
             if let Some(other) = option(line, "-r", "--requirement") {
@@ -76,10 +88,19 @@ impl Requirements {
             } else if let Some(other) = option(line, "-c", "--constraint") {
                 self.lines.push(format!("--constraint {}", absolute(folder, other)));
             } else if let Some(other) = option(line, "-f", "--find-links") {
-                let place = if other.contains("://") { other.to_owned() } else { absolute(folder, other) };
+                let place =
+                    if other.contains("://") { other.to_owned() } else { absolute(folder, other) };
                 self.lines.push(format!("--find-links {place}"));
-            } else if line.starts_with("-e") || line.starts_with("--editable") || line.starts_with('.') || line.starts_with('/') {
-                return Err(wrong("packages of this machine cannot be required: put their modules into the project's folder").into());
+            } else if line.starts_with("-e")
+                || line.starts_with("--editable")
+                || line.starts_with('.')
+                || line.starts_with('/')
+            {
+                return Err(wrong(
+                    "packages of this machine cannot be required: put their modules \
+                    into the project's folder",
+                )
+                .into());
             } else {
                 self.lines.push(line.to_owned());
             }
@@ -93,10 +114,23 @@ impl Requirements {
             read => read.map_err(ExpectedError::io("read", path))?,
         };
         let wrong = |why: String| PythonError::Manifest { path: path.to_owned(), why };
-        let manifest: Table = text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+        let manifest: Table =
+            text.parse().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
         let dependencies = manifest.get("project").and_then(|project| project.get("dependencies"));
-        for dependency in dependencies.map(|list| list.as_array().map(Vec::as_slice)).unwrap_or(Some(&[])).into_iter().flatten() {
-            let Value::String(line) = dependency else { return Err(wrong("[project] dependencies must be texts".to_owned()).into()) };
+        for dependency in dependencies
+            .map(|list| list.as_array().map(Vec::as_slice))
+            .unwrap_or(Some(&[]))
+            .into_iter()
+            .flatten()
+        {
+            let Value::String(line) = dependency else {
+                return Err(wrong(
+                    "[project] dependencies \
+                must be texts"
+                        .to_owned(),
+                )
+                .into());
+            };
             if !OURS.contains(&normalized_name(line).as_str()) {
                 self.lines.push(line.clone());
             }
@@ -138,15 +172,30 @@ mod tests {
 
     #[test]
     fn both_kinds_of_files_are_read() {
-        let text = "# packages\nnumpy>=2 # arrays\n\nKeynet_Inference==0.8.5\nidna \\\n    --hash=sha256:00\n-r more.txt\n";
-        let requirements = read(&[("requirements.txt", text), ("more.txt", "pillow\n"), ("pyproject.toml", "")]).unwrap();
+        let text = "# packages\nnumpy>=2 # arrays\n\nKeynet_Inference==0.8.5\nidna \\\n    \
+            --hash=sha256:00\n-r more.txt\n";
+        let requirements =
+            read(&[("requirements.txt", text), ("more.txt", "pillow\n"), ("pyproject.toml", "")])
+                .unwrap();
         assert_eq!(requirements.text(), "numpy>=2\nidna      --hash=sha256:00\npillow\n");
-        assert!(requirements.name("numpy") && !requirements.name("idn") && !requirements.is_empty());
+        assert!(
+            requirements.name("numpy") && !requirements.name("idn") && !requirements.is_empty()
+        );
         let manifest = "[project]\nname = 'x'\ndependencies = ['Jinja2>=3', 'keynet-inference']\n";
         let requirements = read(&[("pyproject.toml", manifest)]).unwrap();
-        assert_eq!((requirements.text().as_str(), requirements.names().as_str()), ("Jinja2>=3\n", "jinja2"));
-        assert!(read(&[]).unwrap().is_empty() && read(&[("pyproject.toml", "[tool.x]\n")]).unwrap().is_empty());
-        assert!(read(&[("requirements.txt", "keynet-inference\n--index-url https://x\n")]).unwrap().is_empty());
+        assert_eq!(
+            (requirements.text().as_str(), requirements.names().as_str()),
+            ("Jinja2>=3\n", "jinja2")
+        );
+        assert!(
+            read(&[]).unwrap().is_empty()
+                && read(&[("pyproject.toml", "[tool.x]\n")]).unwrap().is_empty()
+        );
+        assert!(
+            read(&[("requirements.txt", "keynet-inference\n--index-url https://x\n")])
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]

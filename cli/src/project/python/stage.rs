@@ -1,7 +1,9 @@
-//! The copy of a project that a build sees: its modules and what they read, without what may be secret.
+//! The copy of a project that a build sees: its modules and what they read, without what may be
+//! secret.
 //!
-//! A module runs while its component is built, and the memory it leaves is part of the component. So what it could read by accident is not
-//! there: hidden files such as `.env` and `.git`, keys, virtual environments.
+//! A module runs while its component is built, and the memory it leaves is part of the component.
+//! So what it could read by accident is not there: hidden files such as `.env` and `.git`, keys,
+//! virtual environments.
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
@@ -33,7 +35,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Lists the files of the project in `folder`, without those in the folders `apart`, where runs and pushes leave what they make.
+    /// Lists the files of the project in `folder`, without those in the folders `apart`, where runs
+    /// and pushes leave what they make.
     ///
     /// # Errors
     /// The folder cannot be read, or holds more than a project.
@@ -55,7 +58,9 @@ impl Stage {
             // A link counts as what it leads to, unless it leads out of the project.
             let Ok(found) = entry.path().canonicalize() else { continue };
             let Ok(metadata) = found.metadata() else { continue };
-            if is_left_out(&entry) || !found.starts_with(self.folder.canonicalize().map_err(look_into())?) {
+            if is_left_out(&entry)
+                || !found.starts_with(self.folder.canonicalize().map_err(look_into())?)
+            {
                 continue;
             }
             if metadata.is_dir() {
@@ -110,7 +115,11 @@ impl Stage {
 fn is_left_out(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
-    let is_key = || KINDS.iter().any(|kind| name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case(kind)));
+    let is_key = || {
+        KINDS.iter().any(|kind| {
+            name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case(kind))
+        })
+    };
     name.starts_with('.') || TOOLS.contains(&name.as_ref()) || is_key()
 }
 
@@ -119,26 +128,53 @@ mod tests {
     use super::*;
 
     fn listed(folder: &Path) -> Vec<String> {
-        Stage::list(folder, &[]).unwrap().files.iter().map(|file| file.display().to_string()).collect()
+        Stage::list(folder, &[])
+            .unwrap()
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect()
     }
 
     #[test]
     fn what_may_be_secret_is_not_copied() {
         let folder = tempfile::tempdir().unwrap();
-        let left_out =
-            [".env", ".git/config", "server.key", "cert.PEM", ".venv/lib/x.py", "my-env/lib/x.py", "__pycache__/function.pyc", "a.wasm"];
-        for name in ["function.py", "labels.txt", "models/detector.py", "env.py", "my-env/pyvenv.cfg"].iter().chain(&left_out) {
+        let left_out = [
+            ".env",
+            ".git/config",
+            "server.key",
+            "cert.PEM",
+            ".venv/lib/x.py",
+            "my-env/lib/x.py",
+            "__pycache__/function.pyc",
+            "a.wasm",
+        ];
+        for name in
+            ["function.py", "labels.txt", "models/detector.py", "env.py", "my-env/pyvenv.cfg"]
+                .iter()
+                .chain(&left_out)
+        {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, name).unwrap();
         }
-        assert_eq!(listed(folder.path()), ["env.py", "function.py", "labels.txt", "models/detector.py"]);
-        let (stage, copy) = (Stage::list(folder.path(), &[]).unwrap(), tempfile::tempdir().unwrap());
+        assert_eq!(
+            listed(folder.path()),
+            ["env.py", "function.py", "labels.txt", "models/detector.py"]
+        );
+        let (stage, copy) =
+            (Stage::list(folder.path(), &[]).unwrap(), tempfile::tempdir().unwrap());
         stage.copy(copy.path()).unwrap();
         assert_eq!(listed(copy.path()).len(), 4);
-        assert_eq!(Stage::list(copy.path(), &[]).unwrap().digest().unwrap(), stage.digest().unwrap());
+        assert_eq!(
+            Stage::list(copy.path(), &[]).unwrap().digest().unwrap(),
+            stage.digest().unwrap()
+        );
         fs::write(folder.path().join("labels.txt"), "other").unwrap();
-        assert_ne!(Stage::list(copy.path(), &[]).unwrap().digest().unwrap(), stage.digest().unwrap());
+        assert_ne!(
+            Stage::list(copy.path(), &[]).unwrap().digest().unwrap(),
+            stage.digest().unwrap()
+        );
     }
 
     #[test]
@@ -149,7 +185,11 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, name).unwrap();
         }
-        let stage = Stage::list(folder.path(), &[&folder.path().join("storage"), &folder.path().join("artifacts")]).unwrap();
+        let stage = Stage::list(
+            folder.path(),
+            &[&folder.path().join("storage"), &folder.path().join("artifacts")],
+        )
+        .unwrap();
         assert_eq!(stage.files, [PathBuf::from("function.py"), "models/storage/labels.py".into()]);
     }
 
@@ -158,9 +198,14 @@ mod tests {
         let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(outside.path().join("id_rsa"), "secret").unwrap();
         fs::write(folder.path().join("function.py"), "").unwrap();
-        std::os::unix::fs::symlink(outside.path().join("id_rsa"), folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("id_rsa"), folder.path().join("link"))
+            .unwrap();
         std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
-        std::os::unix::fs::symlink(folder.path().join("function.py"), folder.path().join("main.py")).unwrap();
+        std::os::unix::fs::symlink(
+            folder.path().join("function.py"),
+            folder.path().join("main.py"),
+        )
+        .unwrap();
         assert_eq!(listed(folder.path()), ["function.py", "main.py"]);
     }
 
@@ -168,13 +213,25 @@ mod tests {
     fn a_folder_that_is_more_than_a_project_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("weights.bin"), "").unwrap();
-        fs::File::options().write(true).open(folder.path().join("weights.bin")).unwrap().set_len(MAX_FILE + 1).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(folder.path().join("weights.bin"))
+            .unwrap()
+            .set_len(MAX_FILE + 1)
+            .unwrap();
         assert!(listed(folder.path()).is_empty(), "too large to be copied, and no error");
         for number in 0..9 {
             let file = fs::File::create(folder.path().join(format!("{number}.bin"))).unwrap();
             file.set_len(MAX_FILE - 1).unwrap();
         }
         let error = Stage::list(folder.path(), &[]).unwrap_err();
-        assert!(error.one_line().contains("256.0 MiB") && error.hint().unwrap().contains("a folder of its own"), "{error:?}");
+        assert!(
+            error.one_line().contains("256.0 MiB")
+                && error.hint().unwrap().contains(
+                    "a folder \
+            of its own"
+                ),
+            "{error:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! An action that greets. Change what it takes and returns, and have `cargo test` and `keynet-inference build` say what you think of it.
+//! An action that greets. Change what it takes and returns, and have `cargo test` and
+//! `keynet-inference build` say what you think of it.
 
 use keynet_inference_sdk::prelude::*;
 

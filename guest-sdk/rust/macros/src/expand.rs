@@ -10,8 +10,8 @@ use syn::{Error, Item, ItemFn, Result};
 use crate::function;
 use crate::options::Options;
 
-/// The function as it was, and beside it the exports or the errors: the function stays usable either way, so that the compiler
-/// does not add "cannot find function" to our message.
+/// The function as it was, and beside it the exports or the errors: the function stays usable
+/// either way, so that the compiler does not add "cannot find function" to our message.
 pub fn expand(options: TokenStream, item: TokenStream, file: &str) -> TokenStream {
     if let Err(error) = in_a_library(file) {
         let error = error.into_compile_error();
@@ -19,7 +19,9 @@ pub fn expand(options: TokenStream, item: TokenStream, file: &str) -> TokenStrea
     }
     match exports(options, item.clone()) {
         // Trap reports are to name the user's function.
-        Ok((function, exports)) if !is_inlined_by_hand(&function) => quote! { #[inline(never)] #item #exports },
+        Ok((function, exports)) if !is_inlined_by_hand(&function) => {
+            quote! { #[inline(never)] #item #exports }
+        }
         Ok((_, exports)) => quote! { #item #exports },
         Err(error) => {
             let error = error.into_compile_error();
@@ -28,12 +30,14 @@ pub fn expand(options: TokenStream, item: TokenStream, file: &str) -> TokenStrea
     }
 }
 
-/// In a program's `main.rs` rustc would complain about `fn main`, and nothing could call the exports.
+/// In a program's `main.rs` rustc would complain about `fn main`, and nothing could call the
+/// exports.
 fn in_a_library(file: &str) -> Result<()> {
     if Path::new(file).file_name().is_some_and(|name| name == "main.rs") {
         return Err(Error::new(
             Span::call_site(),
-            "an action is a library, not a program: rename src/main.rs to src/lib.rs, and write in Cargo.toml\n[lib]\ncrate-type = [\"cdylib\"]",
+            "an action is a library, not a program: rename src/main.rs to src/lib.rs, and write in \
+                Cargo.toml\n[lib]\ncrate-type = [\"cdylib\"]",
         ));
     }
     Ok(())
@@ -51,7 +55,8 @@ fn exports(options: TokenStream, item: TokenStream) -> Result<(ItemFn, TokenStre
     let Options { name, description } = options;
     let ident = &function.sig.ident;
     let sdk = quote!(::keynet_inference_sdk::__private);
-    // Where a type does not suit, the error points at the parameters' type or at the function's name.
+    // Where a type does not suit, the error points at the parameters' type or at the function's
+    // name.
     let at = ident.span();
     let (describe, run, call) = match parameters {
         Some(parameters) => (
@@ -95,6 +100,10 @@ fn entry_point(item: TokenStream) -> Result<ItemFn> {
     let span = item.span();
     match syn::parse2(item)? {
         Item::Fn(function) => Ok(function),
-        _ => Err(Error::new(span, "#[keynet_function] belongs on a function: write\nfn main(args: Args) -> Result<Output> { … }")),
+        _ => Err(Error::new(
+            span,
+            "#[keynet_function] belongs on a function: write\nfn main(args: \
+            Args) -> Result<Output> { … }",
+        )),
     }
 }

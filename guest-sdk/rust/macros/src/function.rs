@@ -2,11 +2,15 @@
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, GenericArgument, ItemFn, PathArguments, Result, ReturnType, Safety, Signature, Type};
+use syn::{
+    Error, FnArg, GenericArgument, ItemFn, PathArguments, Result, ReturnType, Safety, Signature,
+    Type,
+};
 
 /// Results that serialise to something other than an object or an array.
 const SCALARS: &[&str] = &[
-    "String", "str", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize",
+    "String", "str", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize",
+    "u8", "u16", "u32", "u64", "u128", "usize",
 ];
 
 /// Checks the function; gives the type of its parameters, if it takes any.
@@ -18,19 +22,25 @@ pub fn parameters(function: &ItemFn) -> Result<Option<&Type>> {
     if let Some(word) = &signature.asyncness {
         return Err(wrong(
             word.span(),
-            "an inference function is not async: its calls wait, and the runtime meanwhile runs other activations",
+            "an inference function is not async: its calls wait, and the runtime meanwhile runs \
+                other activations",
         ));
     }
     if let Safety::Unsafe(word) = &signature.safety {
         return Err(wrong(word.span(), "an inference function is not unsafe"));
     }
     if let Some(abi) = &signature.abi {
-        return Err(wrong(abi.span(), "an inference function is an ordinary Rust function, the attribute exports it"));
+        return Err(wrong(
+            abi.span(),
+            "an inference function is an ordinary Rust function, the \
+            attribute exports it",
+        ));
     }
     if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
         return Err(wrong(
             signature.generics.span(),
-            "an inference function has no type parameters or lifetimes: the runtime calls it with one type",
+            "an inference function has no type parameters or lifetimes: the runtime calls it with \
+                one type",
         ));
     }
     if let Some(dots) = &signature.variadic {
@@ -39,16 +49,29 @@ pub fn parameters(function: &ItemFn) -> Result<Option<&Type>> {
     if signature.inputs.len() > 1 {
         return Err(wrong(
             signature.inputs.span(),
-            "an inference function takes all its parameters as one value, a struct with a field for each",
+            "an inference function takes all its parameters as one value, a struct with a field \
+                for each",
         ));
     }
     result(signature, &wrong)?;
     match signature.inputs.first() {
         None => Ok(None),
-        Some(FnArg::Receiver(receiver)) => Err(wrong(receiver.span(), "an inference function is not a method")),
+        Some(FnArg::Receiver(receiver)) => Err(wrong(
+            receiver.span(),
+            "an inference function is \
+            not a method",
+        )),
         Some(FnArg::Typed(argument)) => match &*argument.ty {
-            Type::Reference(reference) => Err(wrong(reference.span(), "an inference function owns its parameters, without `&`")),
-            Type::ImplTrait(generic) => Err(wrong(generic.span(), "an inference function takes one known type")),
+            Type::Reference(reference) => Err(wrong(
+                reference.span(),
+                "an inference function owns \
+                its parameters, without `&`",
+            )),
+            Type::ImplTrait(generic) => Err(wrong(
+                generic.span(),
+                "an inference function takes one \
+                known type",
+            )),
             known => Ok(Some(known)),
         },
     }
@@ -61,7 +84,9 @@ fn result(signature: &Signature, wrong: &impl Fn(Span, &str) -> Error) -> Result
     let Type::Path(path) = &**returned else {
         return Err(wrong(returned.span(), "an inference function returns a Result"));
     };
-    let Some(last) = path.path.segments.last().filter(|last| last.ident.to_string().ends_with("Result")) else {
+    let Some(last) =
+        path.path.segments.last().filter(|last| last.ident.to_string().ends_with("Result"))
+    else {
         return Err(wrong(returned.span(), "an inference function returns a Result"));
     };
     let PathArguments::AngleBracketed(arguments) = &last.arguments else {
@@ -76,7 +101,11 @@ fn result(signature: &Signature, wrong: &impl Fn(Span, &str) -> Error) -> Result
         other => is_scalar(other),
     };
     if scalar {
-        return Err(wrong(value.span(), "the result must be a JSON object or array, so a struct, a map or a list"));
+        return Err(wrong(
+            value.span(),
+            "the result must be a JSON object or array, so a struct, a \
+            map or a list",
+        ));
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Result, Token};
 
 /// The right form, for every error about the options.
-const FORM: &str = "#[keynet_function(name = \"my-function\", description = \"What it does, for a person.\")]";
+const FORM: &str = "#[keynet_function(name = \"my-function\", description = \"What it does, for a \
+    person.\")]";
 
 /// From the contract (`wit/function.wit` and the host's check of `describe`).
 const NAME_LIMIT: usize = 63;
@@ -26,14 +27,28 @@ impl Options {
                 "name" => &mut name,
                 "description" => &mut description,
                 other => {
-                    return Err(Error::new(key.span(), format!("there is no option `{other}`: write\n{FORM}")));
+                    return Err(Error::new(
+                        key.span(),
+                        format!(
+                            "there is no option `{other}`: \
+                        write\n{FORM}"
+                        ),
+                    ));
                 }
             };
             if place.replace(value).is_some() {
                 return Err(Error::new(key.span(), format!("`{key}` is given twice")));
             }
         }
-        let missing = |what: &str| Error::new(Span::call_site(), format!("the function has no {what}: write\n{FORM}"));
+        let missing = |what: &str| {
+            Error::new(
+                Span::call_site(),
+                format!(
+                    "the function has no \
+            {what}: write\n{FORM}"
+                ),
+            )
+        };
         let name = name.ok_or_else(|| missing("name"))?;
         let description = description.ok_or_else(|| missing("description"))?;
         check_name(&name)?;
@@ -56,14 +71,30 @@ fn check_name(name: &LitStr) -> Result<()> {
         return Ok(());
     };
     let suggestion = suggest(&text);
-    let hint = if suggestion.is_empty() { String::new() } else { format!(": write `name = \"{suggestion}\"`") };
-    Err(Error::new(name.span(), format!("`{text}` cannot be a function's name, because {problem}{hint}")))
+    let hint = if suggestion.is_empty() {
+        String::new()
+    } else {
+        format!(
+            ": write `name = \
+        \"{suggestion}\"`"
+        )
+    };
+    Err(Error::new(
+        name.span(),
+        format!(
+            "`{text}` cannot be a function's name, because \
+        {problem}{hint}"
+        ),
+    ))
 }
 
 /// The nearest allowed name: `Image Detection` → `image-detection`.
 fn suggest(text: &str) -> String {
-    let plain: String =
-        text.chars().map(|c| c.to_ascii_lowercase()).map(|c| if matches!(c, 'a'..='z' | '0'..='9') { c } else { '-' }).collect();
+    let plain: String = text
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if matches!(c, 'a'..='z' | '0'..='9') { c } else { '-' })
+        .collect();
     let parts: Vec<&str> = plain.split('-').filter(|part| !part.is_empty()).collect();
     parts.join("-").chars().take(NAME_LIMIT).collect()
 }
@@ -101,7 +132,13 @@ impl Parse for Pair {
             Expr::Lit(ExprLit { lit: Lit::Str(value), .. }) => Ok(Self { key, value }),
             other => {
                 let span = syn::spanned::Spanned::span(&other);
-                Err(Error::new(span, format!("`{key}` must be a string literal, such as {key} = \"…\"")))
+                Err(Error::new(
+                    span,
+                    format!(
+                        "`{key}` must be a string literal, such as {key} = \
+                    \"…\""
+                    ),
+                ))
             }
         }
     }

@@ -153,7 +153,11 @@ pub(crate) mod triton {
     fn request<'a>(request: Request<'a>) -> wire::Request<'a> {
         wire::Request {
             model: request.model.to_owned(),
-            inputs: request.inputs.into_iter().map(|(name, tensor)| wire::Input { name: name.to_owned(), tensor: &tensor.0 }).collect(),
+            inputs: request
+                .inputs
+                .into_iter()
+                .map(|(name, tensor)| wire::Input { name: name.to_owned(), tensor: &tensor.0 })
+                .collect(),
             outputs: request.outputs.to_vec(),
             timeout_ms: request.timeout_ms,
             parameters: request.parameters,
@@ -170,7 +174,10 @@ pub(crate) mod triton {
 
     pub fn predict_many(many: Vec<Request<'_>>) -> Vec<Result<NamedTensors>> {
         let many: Vec<_> = many.into_iter().map(request).collect();
-        wire::predict_many(&many).into_iter().map(|one| Ok(outputs(one.map_err(sdk_error)?))).collect()
+        wire::predict_many(&many)
+            .into_iter()
+            .map(|one| Ok(outputs(one.map_err(sdk_error)?)))
+            .collect()
     }
 
     pub fn predict_stream(one: Request<'_>) -> Result<PredictionStream> {
@@ -180,7 +187,14 @@ pub(crate) mod triton {
     pub fn metadata(model: &str) -> Result<ModelMetadata> {
         let metadata = wire::metadata(model).map_err(sdk_error)?;
         let infos = |infos: Vec<wire::TensorInfo>| {
-            infos.into_iter().map(|info| TensorInfo { name: info.name, data_type: info.data_type.into(), shape: info.shape }).collect()
+            infos
+                .into_iter()
+                .map(|info| TensorInfo {
+                    name: info.name,
+                    data_type: info.data_type.into(),
+                    shape: info.shape,
+                })
+                .collect()
         };
         Ok(ModelMetadata {
             name: metadata.name,
@@ -251,7 +265,9 @@ pub(crate) mod storage {
             size: info.size,
             content_type: info.content_type,
             etag: info.etag,
-            modified: info.modified_ms.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms))),
+            modified: info
+                .modified_ms
+                .and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms))),
         }
     }
 
@@ -278,10 +294,16 @@ pub(crate) mod storage {
         if_match: Option<&str>,
         if_none_match: Option<&str>,
     ) -> Result<Stored> {
-        Ok(wire::put(data, location, content_type, if_match, if_none_match).map_err(sdk_error)?.into())
+        Ok(wire::put(data, location, content_type, if_match, if_none_match)
+            .map_err(sdk_error)?
+            .into())
     }
 
-    pub fn put_tensor(tensor: &Tensor, location: Option<&str>, content_type: Option<&str>) -> Result<Stored> {
+    pub fn put_tensor(
+        tensor: &Tensor,
+        location: Option<&str>,
+        content_type: Option<&str>,
+    ) -> Result<Stored> {
         Ok(wire::put_tensor(&tensor.0, location, content_type).map_err(sdk_error)?.into())
     }
 
@@ -293,7 +315,11 @@ pub(crate) mod storage {
         Ok(wire::presign(location, ttl_seconds).map_err(sdk_error)?)
     }
 
-    pub fn presign_put(location: Option<&str>, content_type: Option<&str>, ttl_seconds: Option<u32>) -> Result<WriteGrant> {
+    pub fn presign_put(
+        location: Option<&str>,
+        content_type: Option<&str>,
+        ttl_seconds: Option<u32>,
+    ) -> Result<WriteGrant> {
         let grant = wire::presign_put(location, content_type, ttl_seconds).map_err(sdk_error)?;
         Ok(WriteGrant { location: grant.location, url: grant.url })
     }

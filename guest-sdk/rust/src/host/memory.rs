@@ -1,6 +1,8 @@
-//! The far side in a native test: the environment that [`testing`](crate::testing) set up for this thread.
+//! The far side in a native test: the environment that [`testing`](crate::testing) set up for this
+//! thread.
 //!
-//! Kinds and, as far as it goes, rules of errors are those of the real host, so that a test meets them too.
+//! Kinds and, as far as it goes, rules of errors are those of the real host, so that a test meets
+//! them too.
 
 mod environment;
 mod objects;
@@ -33,7 +35,12 @@ impl Tensor {
         let count = shape
             .iter()
             .try_fold(1_usize, |product, size| product.checked_mul(usize::try_from(*size).ok()?))
-            .ok_or_else(|| Error::invalid(format_args!("the shape {shape:?} has a negative or too large dimension")))?;
+            .ok_or_else(|| {
+                Error::invalid(format_args!(
+                    "the shape {shape:?} has a negative or too \
+                large dimension"
+                ))
+            })?;
         let fits = match data_type.size() {
             Some(size) => count.checked_mul(size) == Some(data.len()),
             None => count_strings(&data) == Some(count),
@@ -131,7 +138,11 @@ pub(crate) mod triton {
         let mut answers = ask(&request)?;
         match answers.len() {
             1 => Ok(answers.remove(0)),
-            count => Err(Error::invalid(format_args!("the model `{}` gave {count} answers: ask it with `predict_stream`", request.model))),
+            count => Err(Error::invalid(format_args!(
+                "the model `{}` gave {count} answers: ask it \
+                with `predict_stream`",
+                request.model
+            ))),
         }
     }
 
@@ -141,7 +152,10 @@ pub(crate) mod triton {
             .into_iter()
             .map(|request| {
                 if count > MANY {
-                    return Err(Error::too_large(format_args!("{count} requests at once, at most {MANY} are allowed")));
+                    return Err(Error::too_large(format_args!(
+                        "{count} requests at once, at most \
+                        {MANY} are allowed"
+                    )));
                 }
                 predict(request)
             })
@@ -154,20 +168,31 @@ pub(crate) mod triton {
 
     pub fn metadata(model: &str) -> Result<ModelMetadata> {
         let model = current()?.model(model)?;
-        model
-            .metadata
-            .clone()
-            .ok_or_else(|| Error::unavailable("the model has no metadata in this testing::Environment: give it some with `.metadata(…)`"))
+        model.metadata.clone().ok_or_else(|| {
+            Error::unavailable(
+                "the model has no metadata in this \
+                testing::Environment: give it some with `.metadata(…)`",
+            )
+        })
     }
 
     fn ask(request: &Request<'_>) -> Result<Vec<NamedTensors>> {
         let model = current()?.model(request.model)?;
         check_options(request)?;
-        let inputs = request.inputs.iter().map(|(name, tensor)| ((*name).to_owned(), Tensor::from_host((*tensor).clone()))).collect();
+        let inputs = request
+            .inputs
+            .iter()
+            .map(|(name, tensor)| ((*name).to_owned(), Tensor::from_host((*tensor).clone())))
+            .collect();
         // The environment is not borrowed here: a fake model may use the SDK.
         let answers: Answers = match &model.answer {
             Some(answer) => answer(&Tensors::new(inputs))?,
-            None => return Err(Error::unavailable("the model has metadata only: add it with `.model(…)`")),
+            None => {
+                return Err(Error::unavailable(
+                    "the model has metadata only: add it with \
+                `.model(…)`",
+                ));
+            }
         };
         answers.into_iter().map(|outputs| choose(request, outputs)).collect()
     }
@@ -175,16 +200,23 @@ pub(crate) mod triton {
     /// What the contract says of `parameters` and `timeout-ms`.
     fn check_options(request: &Request<'_>) -> Result<()> {
         if request.timeout_ms == Some(0) {
-            return Err(Error::timeout(format_args!("the model `{}` did not answer within 0 ms", request.model)));
+            return Err(Error::timeout(format_args!(
+                "the model `{}` did not answer within 0 ms",
+                request.model
+            )));
         }
         if request.parameters.is_empty() {
             return Ok(());
         }
         let parameters: Map<String, Value> = serde_json::from_str(&request.parameters)?;
-        match parameters.iter().find(|(_, value)| value.is_null() || value.is_array() || value.is_object()) {
-            Some((name, value)) => {
-                Err(Error::invalid(format_args!("the request's parameter `{name}` is {value}: it must be a string, a number or a boolean")))
-            }
+        match parameters
+            .iter()
+            .find(|(_, value)| value.is_null() || value.is_array() || value.is_object())
+        {
+            Some((name, value)) => Err(Error::invalid(format_args!(
+                "the request's parameter `{name}` is {value}: it \
+                    must be a string, a number or a boolean"
+            ))),
             None => Ok(()),
         }
     }

@@ -1,7 +1,8 @@
-//! The far side of every call: the runtime's imports in a component, an environment in memory in a native test.
+//! The far side of every call: the runtime's imports in a component, an environment in memory in a
+//! native test.
 //!
-//! Both offer the same functions on the same types, so that everything above is written once. Nothing here interprets: shapes,
-//! names and locations are checked by the host.
+//! Both offer the same functions on the same types, so that everything above is written once.
+//! Nothing here interprets: shapes, names and locations are checked by the host.
 
 #[cfg(target_family = "wasm")]
 pub mod component;

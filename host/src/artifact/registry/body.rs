@@ -26,20 +26,28 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// The piece as a request's body; `moved` counts its bytes as they are handed to the connection.
+    /// The piece as a request's body; `moved` counts its bytes as they are handed to the
+    /// connection.
     pub(super) async fn stream(&self, moved: Arc<AtomicU64>) -> Result<reqwest::Body> {
         let (from, told) = (self.from, self.told.clone());
-        let count = move |bytes: &Bytes| told(from + moved.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64);
+        let count = move |bytes: &Bytes| {
+            told(from + moved.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64)
+        };
         Ok(match &self.content {
             Content::Bytes(bytes) => {
                 let start = usize::try_from(self.from).unwrap_or(usize::MAX).min(bytes.len());
-                let end = start.saturating_add(usize::try_from(self.length).unwrap_or(usize::MAX)).min(bytes.len());
+                let end = start
+                    .saturating_add(usize::try_from(self.length).unwrap_or(usize::MAX))
+                    .min(bytes.len());
                 counted(futures::stream::iter(pieces(bytes.slice(start..end)).map(Ok)), count)
             }
             Content::File(path) => {
-                let mut file = tokio::fs::File::open(path).await.map_err(ArtifactError::io("open", path))?;
+                let mut file =
+                    tokio::fs::File::open(path).await.map_err(ArtifactError::io("open", path))?;
                 file.set_max_buf_size(READ);
-                file.seek(SeekFrom::Start(self.from)).await.map_err(ArtifactError::io("read", path))?;
+                file.seek(SeekFrom::Start(self.from))
+                    .await
+                    .map_err(ArtifactError::io("read", path))?;
                 counted(ReaderStream::with_capacity(file.take(self.length), READ), count)
             }
         })

@@ -25,13 +25,18 @@ impl Challenge {
             let Some((word, after)) = token(rest) else { return challenges };
             match (after.trim_start().strip_prefix('='), challenges.last_mut()) {
                 (Some(value), Some(challenge)) => {
-                    let Some((value, after)) = parameter(value.trim_start()) else { return challenges };
+                    let Some((value, after)) = parameter(value.trim_start()) else {
+                        return challenges;
+                    };
                     challenge.parameters.insert(word.to_ascii_lowercase(), value);
                     rest = after;
                 }
                 (Some(_), None) => return challenges,
                 (None, _) => {
-                    challenges.push(Self { scheme: word.to_ascii_lowercase(), parameters: BTreeMap::new() });
+                    challenges.push(Self {
+                        scheme: word.to_ascii_lowercase(),
+                        parameters: BTreeMap::new(),
+                    });
                     rest = after;
                 }
             }
@@ -40,7 +45,9 @@ impl Challenge {
 }
 
 fn token(text: &str) -> Option<(&str, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"!#$%&'*+-.^_`|~".contains(c)).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_alphanumeric() && !"!#$%&'*+-.^_`|~".contains(c))
+        .unwrap_or(text.len());
     text.split_at_checked(end).filter(|(word, _)| !word.is_empty())
 }
 
@@ -73,17 +80,35 @@ mod tests {
         )[..] else {
             panic!()
         };
-        assert_eq!((bearer.scheme.as_str(), bearer.get("realm")), ("bearer", Some("https://auth.example.com/token?a=b,c")));
-        assert_eq!((bearer.get("service"), bearer.get("scope")), (Some("reg \"one\""), Some("repository:a/b:pull,push")));
-        assert_eq!((bearer.get("error"), bearer.get("nothing")), (Some("insufficient_scope"), None));
+        assert_eq!(
+            (bearer.scheme.as_str(), bearer.get("realm")),
+            ("bearer", Some("https://auth.example.com/token?a=b,c"))
+        );
+        assert_eq!(
+            (bearer.get("service"), bearer.get("scope")),
+            (Some("reg \"one\""), Some("repository:a/b:pull,push"))
+        );
+        assert_eq!(
+            (bearer.get("error"), bearer.get("nothing")),
+            (Some("insufficient_scope"), None)
+        );
         assert_eq!((basic.scheme.as_str(), basic.get("realm")), ("basic", Some("x")));
     }
 
     #[test]
     fn what_cannot_be_read_is_left_out() {
-        for (header, schemes) in
-            [("", 0), ("Basic", 1), ("=x", 0), ("Negotiate, Basic realm=\"x\"", 2), ("Bearer realm=\"open", 1), ("\u{e9}", 0)]
-        {
+        for (header, schemes) in [
+            ("", 0),
+            ("Basic", 1),
+            ("=x", 0),
+            ("Negotiate, Basic realm=\"x\"", 2),
+            (
+                "Bearer \
+                realm=\"open",
+                1,
+            ),
+            ("\u{e9}", 0),
+        ] {
             assert_eq!(Challenge::parse(header).len(), schemes, "{header}");
         }
         assert_eq!(Challenge::parse("Bearer realm=\"open").first().unwrap().get("realm"), None);

@@ -26,7 +26,8 @@ struct Download<'a> {
     have: u64,
 }
 
-/// The least that must arrive in a window of time: a server that sends a byte a minute would hold a pull for ever.
+/// The least that must arrive in a window of time: a server that sends a byte a minute would hold a
+/// pull for ever.
 struct Pace {
     since: Instant,
     moved: usize,
@@ -45,8 +46,15 @@ impl Pace {
             return Ok(());
         }
         if self.moved < PACE_BYTES {
-            let why = format!("it sent {} bytes of a blob in {} s, and {PACE_BYTES} are expected", self.moved, window.as_secs());
-            return Err(Trouble::for_good(ArtifactError::Unreachable { host: host.to_owned(), why }));
+            let why = format!(
+                "it sent {} bytes of a blob in {} s, and {PACE_BYTES} are expected",
+                self.moved,
+                window.as_secs()
+            );
+            return Err(Trouble::for_good(ArtifactError::Unreachable {
+                host: host.to_owned(),
+                why,
+            }));
         }
         *self = Self::new();
         Ok(())
@@ -55,7 +63,11 @@ impl Pace {
 
 impl Registry {
     /// Writes the blob to `into` and checks it.
-    pub(in crate::artifact) async fn get_blob(&self, blob: &Blob, into: &mut (dyn AsyncWrite + Send + Unpin)) -> Result<()> {
+    pub(in crate::artifact) async fn get_blob(
+        &self,
+        blob: &Blob,
+        into: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<()> {
         let mut waits = Waits::new(&self.0.options);
         let mut download = Download { blob, into, hasher: Hasher::default(), have: 0 };
         let mut furthest = 0;
@@ -94,10 +106,20 @@ impl Registry {
         let mut response = self.0.ask_once(&ask).await?;
         let mut skip = match response.status() {
             StatusCode::OK => download.have,
-            StatusCode::PARTIAL_CONTENT if first_byte(response.headers()) == Some(download.have) => 0,
-            StatusCode::NOT_FOUND => return Err(Trouble::for_good(self.missing(format!("blob {}", blob.digest)))),
+            StatusCode::PARTIAL_CONTENT
+                if first_byte(response.headers()) == Some(download.have) =>
+            {
+                0
+            }
+            StatusCode::NOT_FOUND => {
+                return Err(Trouble::for_good(self.missing(format!("blob {}", blob.digest))));
+            }
             StatusCode::PARTIAL_CONTENT => {
-                return Err(Trouble::for_good(self.0.protocol(&ask.action, "it answered another part of the blob")));
+                return Err(Trouble::for_good(self.0.protocol(
+                    &ask.action,
+                    "it answered another \
+                    part of the blob",
+                )));
             }
             _ => return Err(self.0.refusal(&ask, response).await),
         };
@@ -112,10 +134,18 @@ impl Registry {
             let _ = piece.split_to(usize::try_from(seen).unwrap_or(piece.len()));
             let got = download.have + piece.len() as u64;
             if got > blob.size {
-                return Err(Trouble::for_good(ArtifactError::WrongSize { what: self.what(&blob), expected: blob.size, got }));
+                return Err(Trouble::for_good(ArtifactError::WrongSize {
+                    what: self.what(&blob),
+                    expected: blob.size,
+                    got,
+                }));
             }
             download.hasher.update(&piece);
-            download.into.write_all(&piece).await.map_err(|source| Trouble::for_good(self.unwritable(source)))?;
+            download
+                .into
+                .write_all(&piece)
+                .await
+                .map_err(|source| Trouble::for_good(self.unwritable(source)))?;
             download.have = got;
             progress.blob(&blob, BlobEvent::At(got));
         }
@@ -146,11 +176,16 @@ mod tests {
     fn a_blob_that_comes_byte_by_byte_is_given_up() {
         let mut pace = Pace::new();
         pace.moved(1, "h").unwrap();
-        let earlier = |pace: Pace| Pace { since: pace.since.checked_sub(PACE_WINDOW).unwrap(), ..pace };
+        let earlier =
+            |pace: Pace| Pace { since: pace.since.checked_sub(PACE_WINDOW).unwrap(), ..pace };
         pace = earlier(pace);
         pace.moved(PACE_BYTES, "h").unwrap();
         assert_eq!(pace.moved, 0, "the next window begins");
         let error = earlier(pace).moved(1, "h").unwrap_err();
-        assert!(!error.again && error.error.to_string().contains("it sent 1 bytes of a blob in 60 s"), "{}", error.error);
+        assert!(
+            !error.again && error.error.to_string().contains("it sent 1 bytes of a blob in 60 s"),
+            "{}",
+            error.error
+        );
     }
 }

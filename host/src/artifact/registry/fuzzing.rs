@@ -10,26 +10,43 @@ use crate::fuzzing::{check_message, text};
 
 const PASSWORD: &str = "q7Zk2LwPx9Vd";
 
-/// The header `WWW-Authenticate`. What is read can be written and is read alike again; a token server is never one that is not safe.
+/// The header `WWW-Authenticate`. What is read can be written and is read alike again; a token
+/// server is never one that is not safe.
 pub fn www_authenticate(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let challenges = Challenge::parse(text);
     let written: Vec<_> = challenges.iter().map(write).collect();
     assert_eq!(Challenge::parse(&written.join(", ")), challenges, "{written:?}");
     let registry = Url::parse("https://registry.example.com/");
-    for realm in challenges.iter().filter_map(|challenge| Url::parse(challenge.get("realm")?).ok()) {
+    for realm in challenges.iter().filter_map(|challenge| Url::parse(challenge.get("realm")?).ok())
+    {
         let Ok(registry) = &registry else { return };
-        if realm::check(&realm, registry, &realm::Rules { listed: &[], insecure: false, shows: true }).is_ok() {
+        if realm::check(
+            &realm,
+            registry,
+            &realm::Rules { listed: &[], insecure: false, shows: true },
+        )
+        .is_ok()
+        {
             let host = realm.host_str().unwrap_or_default();
             assert!(host == "example.com" || host.ends_with(".example.com"), "{realm}");
-            assert!(realm.scheme() == "https" && realm.username().is_empty() && realm.password().is_none(), "{realm}");
+            assert!(
+                realm.scheme() == "https"
+                    && realm.username().is_empty()
+                    && realm.password().is_none(),
+                "{realm}"
+            );
         }
     }
 }
 
 fn write(challenge: &Challenge) -> String {
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
-    let parameters: Vec<_> = challenge.parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value))).collect();
+    let parameters: Vec<_> = challenge
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)))
+        .collect();
     format!("{} {}", challenge.scheme, parameters.join(","))
 }
 

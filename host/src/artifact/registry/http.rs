@@ -63,8 +63,21 @@ pub(super) enum Body {
 }
 
 impl Ask {
-    pub(super) fn new(method: Method, url: Url, action: impl Into<String>, scope: impl Into<String>) -> Self {
-        Self { method, url, headers: Vec::new(), body: Body::None, action: action.into(), scope: scope.into(), patience: STALL }
+    pub(super) fn new(
+        method: Method,
+        url: Url,
+        action: impl Into<String>,
+        scope: impl Into<String>,
+    ) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Body::None,
+            action: action.into(),
+            scope: scope.into(),
+            patience: STALL,
+        }
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
@@ -131,18 +144,29 @@ impl Http {
 
     pub(super) fn root(&self, scheme: &str) -> Result<Url> {
         // Docker Hub's name is not where it answers.
-        let host = if matches!(self.host.as_str(), "docker.io" | "index.docker.io") { "registry-1.docker.io" } else { &self.host };
+        let host = if matches!(self.host.as_str(), "docker.io" | "index.docker.io") {
+            "registry-1.docker.io"
+        } else {
+            &self.host
+        };
         let root = Url::parse(&format!("{scheme}://{host}/"));
-        root.map_err(|error| ArtifactError::Reference { text: self.host.clone(), why: error.to_string() })
+        root.map_err(|error| ArtifactError::Reference {
+            text: self.host.clone(),
+            why: error.to_string(),
+        })
     }
 
     /// Below `v2/REPOSITORY/`.
     pub(super) async fn url(&self, path: &str) -> Result<Url> {
         let path = format!("v2/{}/{path}", self.repository);
-        self.base().await?.join(&path).map_err(|error| self.protocol("be asked", &error.to_string()))
+        self.base()
+            .await?
+            .join(&path)
+            .map_err(|error| self.protocol("be asked", &error.to_string()))
     }
 
-    /// Sends a request, again where that may help, and answers whatever the registry answers but 401, 403, 408, 429 and 5xx.
+    /// Sends a request, again where that may help, and answers whatever the registry answers but
+    /// 401, 403, 408, 429 and 5xx.
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Response> {
         let mut waits = Waits::new(&self.options);
         loop {
@@ -153,21 +177,26 @@ impl Http {
         }
     }
 
-    /// As [`Http::ask`], once. A request that the registry does not trust is sent again when there is something to show it.
+    /// As [`Http::ask`], once. A request that the registry does not trust is sent again when there
+    /// is something to show it.
     pub(super) async fn ask_once(&self, ask: &Ask) -> Result<Response, Trouble> {
         let mut convinced = false;
         loop {
             let authorization = self.authorization(ask).await?;
             let shown = authorization.is_some();
             let response = self.follow(ask, authorization).await?;
-            if response.status() == StatusCode::UNAUTHORIZED && !convinced && self.learn(ask, response.headers(), shown).await? {
+            if response.status() == StatusCode::UNAUTHORIZED
+                && !convinced
+                && self.learn(ask, response.headers(), shown).await?
+            {
                 convinced = true;
                 continue;
             }
             return match response.status() {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                    Err(self.refusal(ask, response).await)
-                }
+                StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::REQUEST_TIMEOUT
+                | StatusCode::TOO_MANY_REQUESTS => Err(self.refusal(ask, response).await),
                 status if status.is_server_error() => Err(self.refusal(ask, response).await),
                 _ => Ok(response),
             };
@@ -178,16 +207,26 @@ impl Http {
     async fn authorization(&self, ask: &Ask) -> Result<Option<HeaderValue>, Trouble> {
         let scheme = self.scheme.lock().map_or(Scheme::Unknown, |scheme| scheme.clone());
         Ok(match (scheme, self.credential.get()) {
-            (Scheme::Basic, Some(Some(Credential::Basic { username, password }))) => Some(basic(username, password.expose(), &self.host)?),
-            (Scheme::Given, Some(Some(Credential::Bearer(token)))) => Some(bearer(token.expose(), &self.host)?),
-            (Scheme::Tokens(server), _) => Some(bearer(&self.tokens.get(self, &server, &ask.scope).await?, &self.host)?),
+            (Scheme::Basic, Some(Some(Credential::Basic { username, password }))) => {
+                Some(basic(username, password.expose(), &self.host)?)
+            }
+            (Scheme::Given, Some(Some(Credential::Bearer(token)))) => {
+                Some(bearer(token.expose(), &self.host)?)
+            }
+            (Scheme::Tokens(server), _) => {
+                Some(bearer(&self.tokens.get(self, &server, &ask.scope).await?, &self.host)?)
+            }
             _ => None,
         })
     }
 
-    /// Takes from an answer of 401 how the registry wants to be convinced. False when there is nothing more to show.
+    /// Takes from an answer of 401 how the registry wants to be convinced. False when there is
+    /// nothing more to show.
     async fn learn(&self, ask: &Ask, headers: &HeaderMap, shown: bool) -> Result<bool, Trouble> {
-        let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let values = headers
+            .get_all(header::WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
         let challenges: Vec<_> = values.flat_map(Challenge::parse).collect();
         let offered = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         let scheme = match (self.credential().await, offered("bearer"), offered("basic")) {
@@ -195,7 +234,13 @@ impl Http {
             (Some(Credential::Bearer(_)), _, _) => return Ok(false),
             (_, Some(challenge), _) => {
                 let realm = challenge.get("realm").and_then(|realm| Url::parse(realm).ok());
-                let realm = realm.ok_or_else(|| Trouble::for_good(self.protocol(&ask.action, "it asks for a token but not of whom")))?;
+                let realm = realm.ok_or_else(|| {
+                    Trouble::for_good(self.protocol(
+                        &ask.action,
+                        "it \
+                    asks for a token but not of whom",
+                    ))
+                })?;
                 let server = Server { realm, service: challenge.get("service").map(str::to_owned) };
                 self.tokens.renew(self, &server, &ask.scope, challenge.get("scope")).await?;
                 Scheme::Tokens(server)
@@ -209,11 +254,13 @@ impl Http {
         Ok(true)
     }
 
-    /// Returns the credential to show; looked up when the registry asks for one for the first time. If the lookup fails, the request is
-    /// made without one: what anonymous callers may do needs no working credential helper. The reason is told when that is refused.
+    /// Returns the credential to show; looked up when the registry asks for one for the first time.
+    /// If the lookup fails, the request is made without one: what anonymous callers may do needs no
+    /// working credential helper. The reason is told when that is refused.
     pub(super) async fn credential(&self) -> Option<&Credential> {
         let found = self.credential.get_or_init(|| async {
-            let (source, host, repository) = (self.options.credentials.clone(), self.host.clone(), self.repository.clone());
+            let (source, host, repository) =
+                (self.options.credentials.clone(), self.host.clone(), self.repository.clone());
             let found = tokio::task::spawn_blocking(move || source.find(&host, &repository)).await;
             let why = match found {
                 Ok(Ok(found)) => return found,
@@ -221,7 +268,12 @@ impl Http {
                 Ok(Err(error)) => error.to_string(),
                 Err(error) => error.to_string(),
             };
-            tracing::warn!(host = self.host, why, "no credentials are sent: those of this host cannot be read");
+            tracing::warn!(
+                host = self.host,
+                why,
+                "no credentials are sent: those of this host \
+                cannot be read"
+            );
             let _ = self.not_found.set(why);
             None
         });
@@ -232,27 +284,43 @@ impl Http {
     pub(super) fn secrets(&self) -> Vec<String> {
         let mut secrets = self.tokens.secrets();
         if let Some(Some(credential)) = self.credential.get() {
-            let (Credential::Basic { password: secret, .. } | Credential::IdentityToken(secret) | Credential::Bearer(secret)) = credential;
+            let (Credential::Basic { password: secret, .. }
+            | Credential::IdentityToken(secret)
+            | Credential::Bearer(secret)) = credential;
             secrets.push(secret.expose().to_owned());
         }
         secrets
     }
 
-    /// Sends a request and, if it only reads, goes where it is redirected to. What convinces the registry is shown to the registry alone.
-    async fn follow(&self, ask: &Ask, authorization: Option<HeaderValue>) -> Result<Response, Trouble> {
+    /// Sends a request and, if it only reads, goes where it is redirected to. What convinces the
+    /// registry is shown to the registry alone.
+    async fn follow(
+        &self,
+        ask: &Ask,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Response, Trouble> {
         let base = self.base().await.map_err(Trouble::for_good)?;
         let mut url = ask.url.clone();
         for _ in 0..=REDIRECTS {
             let mut headers = HeaderMap::new();
-            if let Some(authorization) = authorization.clone().filter(|_| url.origin() == base.origin()) {
+            if let Some(authorization) =
+                authorization.clone().filter(|_| url.origin() == base.origin())
+            {
                 headers.insert(header::AUTHORIZATION, authorization);
             }
             let response = self.transmit(ask, &url, headers).await?;
-            let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
-            let (true, Some(location)) = (ask.method == Method::GET && response.status().is_redirection(), location) else {
+            let location = response
+                .headers()
+                .get(header::LOCATION)
+                .and_then(|location| location.to_str().ok());
+            let (true, Some(location)) =
+                (ask.method == Method::GET && response.status().is_redirection(), location)
+            else {
                 return Ok(response);
             };
-            let next = url.join(location).map_err(|error| Trouble::for_good(self.protocol(&ask.action, &error.to_string())))?;
+            let next = url.join(location).map_err(|error| {
+                Trouble::for_good(self.protocol(&ask.action, &error.to_string()))
+            })?;
             self.may_go(base, &next).map_err(Trouble::for_good)?;
             url = next;
         }
@@ -261,28 +329,51 @@ impl Http {
 
     /// Whether the registry may send one to `url`.
     pub(super) fn may_go(&self, base: &Url, url: &Url) -> Result<()> {
-        let refused = |why: &str| Err(ArtifactError::Host { host: host_of(url), why: format!("{} leads there, {why}", self.host) });
+        let refused = |why: &str| {
+            Err(ArtifactError::Host {
+                host: host_of(url),
+                why: format!(
+                    "{} \
+            leads there, {why}",
+                    self.host
+                ),
+            })
+        };
         if url.origin() == base.origin() {
             return Ok(());
         }
         if is_loopback(url) && !is_loopback(base) {
             return refused("but it is this machine");
         }
-        if url.scheme() != "https" && !(url.scheme() == "http" && (is_loopback(url) || self.options.insecure)) {
+        if url.scheme() != "https"
+            && !(url.scheme() == "http" && (is_loopback(url) || self.options.insecure))
+        {
             return refused("but not by https");
         }
         reach::check(url, &self.options.reach)
     }
 
     /// Sends a request to `url` as it is.
-    pub(super) async fn transmit(&self, ask: &Ask, url: &Url, mut headers: HeaderMap) -> Result<Response, Trouble> {
+    pub(super) async fn transmit(
+        &self,
+        ask: &Ask,
+        url: &Url,
+        mut headers: HeaderMap,
+    ) -> Result<Response, Trouble> {
         let to = host_of(url);
         for (name, value) in &ask.headers {
-            let value = HeaderValue::from_str(value).map_err(|error| Trouble::for_good(self.protocol(&ask.action, &error.to_string())))?;
+            let value = HeaderValue::from_str(value).map_err(|error| {
+                Trouble::for_good(self.protocol(&ask.action, &error.to_string()))
+            })?;
             headers.insert(name, value);
         }
         let moved = Arc::new(AtomicU64::new(0));
-        let mut request = self.clients.get(url).map_err(Trouble::for_good)?.request(ask.method.clone(), url.clone()).headers(headers);
+        let mut request = self
+            .clients
+            .get(url)
+            .map_err(Trouble::for_good)?
+            .request(ask.method.clone(), url.clone())
+            .headers(headers);
         request = match &ask.body {
             Body::None if matches!(ask.method, Method::GET | Method::HEAD) => request,
             Body::None => request.header(header::CONTENT_LENGTH, 0),
@@ -304,15 +395,26 @@ impl Http {
                     })?;
                     return Ok(response);
                 }
-                Ok(Err(error)) => return Err(Trouble::of_connection(error, &to, self.answered.load(Ordering::Relaxed))),
-                Err(_) if moved.load(Ordering::Relaxed) == before => return Err(stalled(&to, ask.patience)),
+                Ok(Err(error)) => {
+                    return Err(Trouble::of_connection(
+                        error,
+                        &to,
+                        self.answered.load(Ordering::Relaxed),
+                    ));
+                }
+                Err(_) if moved.load(Ordering::Relaxed) == before => {
+                    return Err(stalled(&to, ask.patience));
+                }
                 Err(_) => before = moved.load(Ordering::Relaxed),
             }
         }
     }
 
     /// The next bytes of an answer.
-    pub(super) async fn next_piece(&self, response: &mut Response) -> Result<Option<Bytes>, Trouble> {
+    pub(super) async fn next_piece(
+        &self,
+        response: &mut Response,
+    ) -> Result<Option<Bytes>, Trouble> {
         match tokio::time::timeout(STALL, response.chunk()).await {
             Ok(Ok(piece)) => Ok(piece),
             Ok(Err(error)) => Err(Trouble::of_connection(error, &self.host, true)),
@@ -329,41 +431,84 @@ impl Http {
     pub(super) fn refuse(&self, ask: &Ask, said: Said, wait: Option<Duration>) -> Trouble {
         let (host, action) = (self.host.clone(), ask.action.clone());
         let sent = matches!(self.credential.get(), Some(Some(_)));
-        if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(why)) = (said.status, self.not_found.get()) {
-            let why = format!("{why}; without them {host} rejected the request to {action}: {}", said.text);
+        if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(why)) =
+            (said.status, self.not_found.get())
+        {
+            let why = format!(
+                "{why}; without them {host} rejected the request to {action}: {}",
+                said.text
+            );
             return Trouble::for_good(ArtifactError::Credentials { host, why });
         }
         match said.status {
-            StatusCode::UNAUTHORIZED => Trouble::for_good(ArtifactError::Unauthorized { host, action, sent, said: said.text }),
-            StatusCode::FORBIDDEN => Trouble::for_good(ArtifactError::Denied { host, action, sent, said: said.text }),
-            StatusCode::TOO_MANY_REQUESTS => Trouble::for_now(ArtifactError::TooManyRequests { host, said: said.text }, wait),
-            StatusCode::REQUEST_TIMEOUT => Trouble::for_now(ArtifactError::Unreachable { host, why: said.text }, wait),
+            StatusCode::UNAUTHORIZED => Trouble::for_good(ArtifactError::Unauthorized {
+                host,
+                action,
+                sent,
+                said: said.text,
+            }),
+            StatusCode::FORBIDDEN => {
+                Trouble::for_good(ArtifactError::Denied { host, action, sent, said: said.text })
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                Trouble::for_now(ArtifactError::TooManyRequests { host, said: said.text }, wait)
+            }
+            StatusCode::REQUEST_TIMEOUT => {
+                Trouble::for_now(ArtifactError::Unreachable { host, why: said.text }, wait)
+            }
             status if status.is_server_error() => {
                 let again = matches!(status.as_u16(), 500 | 502 | 503 | 504);
-                let error = ArtifactError::Server { host, status: status.as_u16(), said: said.text };
+                let error =
+                    ArtifactError::Server { host, status: status.as_u16(), said: said.text };
                 Trouble { again, ..Trouble::for_now(error, wait) }
             }
-            status if status.is_client_error() => {
-                Trouble::for_good(ArtifactError::Refused { host, action, status: status.as_u16(), said: said.text })
-            }
-            status => Trouble::for_good(ArtifactError::Protocol { host, action, said: format!("{} ({})", said.text, status.as_u16()) }),
+            status if status.is_client_error() => Trouble::for_good(ArtifactError::Refused {
+                host,
+                action,
+                status: status.as_u16(),
+                said: said.text,
+            }),
+            status => Trouble::for_good(ArtifactError::Protocol {
+                host,
+                action,
+                said: format!(
+                    "{} \
+                ({})",
+                    said.text,
+                    status.as_u16()
+                ),
+            }),
         }
     }
 
     pub(super) fn protocol(&self, action: &str, said: &str) -> ArtifactError {
-        ArtifactError::Protocol { host: self.host.clone(), action: action.to_owned(), said: shown(said).to_string() }
+        ArtifactError::Protocol {
+            host: self.host.clone(),
+            action: action.to_owned(),
+            said: shown(said).to_string(),
+        }
     }
 }
 
 /// Reads a small answer of `host` whole: at most `limit` bytes, within `time`.
-pub(super) async fn read_small(response: Response, host: &str, limit: usize, time: Duration) -> Result<Vec<u8>, SmallAnswerError> {
+pub(super) async fn read_small(
+    response: Response,
+    host: &str,
+    limit: usize,
+    time: Duration,
+) -> Result<Vec<u8>, SmallAnswerError> {
     match tokio::time::timeout(time, read_whole(reqwest::Body::from(response), limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(BodyError::Broken(error))) => Err(SmallAnswerError::Other(Trouble::of_connection(error, host, true))),
+        Ok(Err(BodyError::Broken(error))) => {
+            Err(SmallAnswerError::Other(Trouble::of_connection(error, host, true)))
+        }
         Ok(Err(_)) => Err(SmallAnswerError::TooLong),
         Err(_) => {
             let why = format!("its answer was not complete after {} s", time.as_secs());
-            Err(SmallAnswerError::Other(Trouble::for_now(ArtifactError::Unreachable { host: host.to_owned(), why }, None)))
+            Err(SmallAnswerError::Other(Trouble::for_now(
+                ArtifactError::Unreachable { host: host.to_owned(), why },
+                None,
+            )))
         }
     }
 }
@@ -401,8 +546,18 @@ mod tests {
     async fn an_answer_that_comes_byte_by_byte_is_given_up() {
         crate::tls::install();
         let every = Duration::from_millis(20);
-        let server = HostileServer::start(move |_| Hostile::Drip { head: "HTTP/1.1 200 OK".to_owned(), every });
-        let response = reqwest::Client::builder().no_proxy().build().unwrap().get(server.url()).send().await.unwrap();
+        let server = HostileServer::start(move |_| Hostile::Drip {
+            head: "HTTP/1.1 200 OK".to_owned(),
+            every,
+        });
+        let response = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .get(server.url())
+            .send()
+            .await
+            .unwrap();
         let answer = read_small(response, "h", 1 << 20, Duration::from_millis(300)).await;
         let Err(SmallAnswerError::Other(trouble)) = answer else { panic!() };
         assert!(trouble.error.to_string().contains("not complete"), "{}", trouble.error);

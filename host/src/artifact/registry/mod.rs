@@ -1,8 +1,9 @@
 //! A repository of a registry, over the OCI distribution protocol.
 //!
-//! References, manifests' types and errors' names are those of `oci-client`. Requests are sent by our own code: that client cannot go
-//! on with an upload, knows no identity tokens, shows its credentials to whatever token server a registry names, and holds layers in
-//! memory. <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
+//! References, manifests' types and errors' names are those of `oci-client`. Requests are sent by
+//! our own code: that client cannot go on with an upload, knows no identity tokens, shows its
+//! credentials to whatever token server a registry names, and holds layers in memory.
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
 
 mod body;
 mod challenge;
@@ -26,7 +27,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Ask, Body, Http, SmallAnswerError, WHOLE, read_small};
 use oci_distribution::manifest::{
-    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE,
 };
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, Response, StatusCode};
@@ -64,41 +66,69 @@ impl Registry {
     }
 
     /// Shows `host` who one is for what is below `path`, and asks for nothing.
-    pub(super) async fn check_login(host: &str, path: &str, options: &RegistryOptions) -> Result<()> {
+    pub(super) async fn check_login(
+        host: &str,
+        path: &str,
+        options: &RegistryOptions,
+    ) -> Result<()> {
         let http = Http::new(host, path, options)?;
         let action = "log in";
-        let url = http.base().await?.join("v2/").map_err(|error| http.protocol(action, &error.to_string()))?;
+        let url = http
+            .base()
+            .await?
+            .join("v2/")
+            .map_err(|error| http.protocol(action, &error.to_string()))?;
         let ask = Ask::new(Method::GET, url, action, "");
         let response = http.ask(&ask).await?;
-        if response.status().is_success() { Ok(()) } else { Err(http.refusal(&ask, response).await.error) }
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(http.refusal(&ask, response).await.error)
+        }
     }
 
     /// The manifest of `target`.
     pub(super) async fn manifest(&self, target: &Target, limit: u64) -> Result<RawManifest> {
         let name = name(target);
-        let accept =
-            [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE].join(", ");
+        let accept = [
+            OCI_IMAGE_MEDIA_TYPE,
+            IMAGE_MANIFEST_MEDIA_TYPE,
+            OCI_IMAGE_INDEX_MEDIA_TYPE,
+            IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+        ]
+        .join(", ");
         let url = self.0.url(&format!("manifests/{name}")).await?;
-        let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull")).header(header::ACCEPT, accept);
+        let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull"))
+            .header(header::ACCEPT, accept);
         let what = || format!("manifest {name}");
         let (headers, bytes) = self.read(&ask, limit, &what).await?;
         let expected = match target.pinned() {
             Some(digest) => Some(*digest),
-            None => headers.get("docker-content-digest").and_then(|digest| digest.to_str().ok()?.parse().ok()),
+            None => headers
+                .get("docker-content-digest")
+                .and_then(|digest| digest.to_str().ok()?.parse().ok()),
         };
         let got = Digest::of(&bytes);
         match expected.filter(|expected| *expected != got) {
-            Some(expected) => Err(ArtifactError::WrongDigest { what: format!("the {} of {}", what(), self.place()), expected, got }),
+            Some(expected) => Err(ArtifactError::WrongDigest {
+                what: format!("the {} of {}", what(), self.place()),
+                expected,
+                got,
+            }),
             None => Ok(RawManifest { media_type: media_type(&headers, &bytes), bytes }),
         }
     }
 
-    /// Returns the list of what refers to a manifest, an image index; `None` if the registry has none: it came with OCI 1.1.
+    /// Returns the list of what refers to a manifest, an image index; `None` if the registry has
+    /// none: it came with OCI 1.1.
     pub(super) async fn referrers(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
         let url = self.0.url(&format!("referrers/{digest}")).await?;
-        let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull")).header(header::ACCEPT, OCI_IMAGE_INDEX_MEDIA_TYPE);
+        let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull"))
+            .header(header::ACCEPT, OCI_IMAGE_INDEX_MEDIA_TYPE);
         match self.read(&ask, limit, || "referrers".to_owned()).await {
-            Ok((headers, bytes)) if media_type(&headers, &bytes) == OCI_IMAGE_INDEX_MEDIA_TYPE => Ok(Some(bytes.to_vec())),
+            Ok((headers, bytes)) if media_type(&headers, &bytes) == OCI_IMAGE_INDEX_MEDIA_TYPE => {
+                Ok(Some(bytes.to_vec()))
+            }
             // A registry that does not know the path answers it as it answers any other.
             Ok(_) | Err(ArtifactError::NotFound { .. } | ArtifactError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -106,7 +136,11 @@ impl Registry {
     }
 
     /// Puts a manifest under a tag or its digest.
-    pub(super) async fn put_manifest(&self, target: &Target, manifest: &RawManifest) -> Result<Digest> {
+    pub(super) async fn put_manifest(
+        &self,
+        target: &Target,
+        manifest: &RawManifest,
+    ) -> Result<Digest> {
         let digest = manifest.digest();
         let url = self.0.url(&format!("manifests/{}", name(target))).await?;
         let ask = Ask::new(Method::PUT, url, self.action("push"), self.scope("pull,push"))
@@ -116,25 +150,45 @@ impl Registry {
         if !response.status().is_success() {
             return self.put_before(target, digest, &ask, response).await;
         }
-        let kept = response.headers().get("docker-content-digest").and_then(|kept| kept.to_str().ok()?.parse::<Digest>().ok());
+        let kept = response
+            .headers()
+            .get("docker-content-digest")
+            .and_then(|kept| kept.to_str().ok()?.parse::<Digest>().ok());
         match kept.filter(|kept| *kept != digest) {
-            Some(got) => Err(ArtifactError::WrongDigest { what: format!("the manifest that {} kept", self.0.host), expected: digest, got }),
+            Some(got) => Err(ArtifactError::WrongDigest {
+                what: format!("the manifest that {} kept", self.0.host),
+                expected: digest,
+                got,
+            }),
             None => Ok(digest),
         }
     }
 
-    /// Returns the digest if the tag of a manifest that was refused has it already: where tags cannot be moved (Amazon ECR answers 400,
-    /// Harbor 412, others 409), pushing the same again is no error.
-    async fn put_before(&self, target: &Target, digest: Digest, ask: &Ask, response: Response) -> Result<Digest> {
-        let may_be_there = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED);
+    /// Returns the digest if the tag of a manifest that was refused has it already: where tags
+    /// cannot be moved (Amazon ECR answers 400, Harbor 412, others 409), pushing the same again is
+    /// no error.
+    async fn put_before(
+        &self,
+        target: &Target,
+        digest: Digest,
+        ask: &Ask,
+        response: Response,
+    ) -> Result<Digest> {
+        let may_be_there = matches!(
+            response.status(),
+            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED
+        );
         let refused = self.0.refusal(ask, response).await.error;
         let (Target::Tag(tag), true) = (target, may_be_there) else { return Err(refused) };
-        let ArtifactError::Refused { host, action, status, said } = refused else { return Err(refused) };
+        let ArtifactError::Refused { host, action, status, said } = refused else {
+            return Err(refused);
+        };
         match self.manifest(target, MANIFEST_LIMIT).await.map(|there| there.digest()) {
             Ok(there) if there == digest => Ok(digest),
             Ok(there) => {
                 let said = format!(
-                    "{said}; the tag {tag} has the digest {there} there, and what is pushed has {digest}: push another tag, if this one \
+                    "{said}; the tag {tag} has the digest {there} there, and what is pushed has \
+                        {digest}: push another tag, if this one \
                      cannot be moved"
                 );
                 Err(ArtifactError::Refused { host, action, status, said })
@@ -159,12 +213,16 @@ impl Registry {
     /// Takes the blob from another repository, if the registry does that.
     pub(super) async fn mount_blob(&self, blob: &Blob, from: &str) -> Result<bool> {
         let mut url = self.0.url("blobs/uploads/").await?;
-        url.query_pairs_mut().append_pair("mount", &blob.digest.to_string()).append_pair("from", from);
+        url.query_pairs_mut()
+            .append_pair("mount", &blob.digest.to_string())
+            .append_pair("from", from);
         let scope = format!("{} repository:{from}:pull", self.scope("pull,push"));
         let ask = Ask::new(Method::POST, url, self.action("push"), scope);
         let response = match self.0.ask(&ask).await {
             // Not to be allowed to read there is no reason not to push here.
-            Err(ArtifactError::Unauthorized { .. } | ArtifactError::Denied { .. }) => return Ok(false),
+            Err(ArtifactError::Unauthorized { .. } | ArtifactError::Denied { .. }) => {
+                return Ok(false);
+            }
             response => response?,
         };
         match response.status() {
@@ -186,10 +244,12 @@ impl Registry {
             let Some(url) = next.take().filter(|_| tags.len() < TAGS) else { break };
             let ask = Ask::new(Method::GET, url.clone(), self.action("pull"), self.scope("pull"));
             let (headers, bytes) = self.read(&ask, TAGS_LIMIT, || "tag".to_owned()).await?;
-            let list: TagList = serde_json::from_slice(&bytes).map_err(|error| self.0.protocol(&ask.action, &error.to_string()))?;
+            let list: TagList = serde_json::from_slice(&bytes)
+                .map_err(|error| self.0.protocol(&ask.action, &error.to_string()))?;
             let found = list.tags.unwrap_or_default();
-            next =
-                following(&headers).and_then(|path| url.join(&path).ok()).filter(|next| !found.is_empty() && next.origin() == url.origin());
+            next = following(&headers)
+                .and_then(|path| url.join(&path).ok())
+                .filter(|next| !found.is_empty() && next.origin() == url.origin());
             // No registry takes what is longer, so that nothing can be pulled by it.
             tags.extend(found.into_iter().filter(|tag| tag.len() <= TAG_BYTES).take(TAGS));
         }
@@ -200,7 +260,12 @@ impl Registry {
     }
 
     /// What a request answers, whole; asked again when the connection breaks on the way.
-    async fn read(&self, ask: &Ask, limit: u64, what: impl Fn() -> String) -> Result<(HeaderMap, Bytes)> {
+    async fn read(
+        &self,
+        ask: &Ask,
+        limit: u64,
+        what: impl Fn() -> String,
+    ) -> Result<(HeaderMap, Bytes)> {
         let mut waits = Waits::new(&self.0.options);
         loop {
             match self.read_once(ask, limit, &what).await {
@@ -210,7 +275,12 @@ impl Registry {
         }
     }
 
-    async fn read_once(&self, ask: &Ask, limit: u64, what: impl Fn() -> String) -> Result<(HeaderMap, Bytes), Trouble> {
+    async fn read_once(
+        &self,
+        ask: &Ask,
+        limit: u64,
+        what: impl Fn() -> String,
+    ) -> Result<(HeaderMap, Bytes), Trouble> {
         let response = self.0.ask_once(ask).await?;
         match response.status() {
             StatusCode::OK => {}
@@ -220,14 +290,19 @@ impl Registry {
         let headers = response.headers().clone();
         let announced = response.content_length();
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let bytes = read_small(response, &self.0.host, most, WHOLE).await.map_err(|error| match error {
-            SmallAnswerError::TooLong => {
-                // Where the registry does not say how much comes, it is one byte more at least.
-                let size = announced.unwrap_or(limit + 1);
-                Trouble::for_good(ArtifactError::TooLarge { what: format!("the {} of {}", what(), self.place()), size, limit })
-            }
-            SmallAnswerError::Other(trouble) => trouble,
-        })?;
+        let bytes =
+            read_small(response, &self.0.host, most, WHOLE).await.map_err(|error| match error {
+                SmallAnswerError::TooLong => {
+                    // Where the registry does not say how much comes, it is one byte more at least.
+                    let size = announced.unwrap_or(limit + 1);
+                    Trouble::for_good(ArtifactError::TooLarge {
+                        what: format!("the {} of {}", what(), self.place()),
+                        size,
+                        limit,
+                    })
+                }
+                SmallAnswerError::Other(trouble) => trouble,
+            })?;
         Ok((headers, bytes.into()))
     }
 
@@ -256,7 +331,8 @@ fn name(target: &Target) -> String {
     }
 }
 
-/// The media type that is written in the manifest, or else the one it came with: registries differ in what they send.
+/// The media type that is written in the manifest, or else the one it came with: registries differ
+/// in what they send.
 fn media_type(headers: &HeaderMap, bytes: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -264,7 +340,9 @@ fn media_type(headers: &HeaderMap, bytes: &[u8]) -> String {
         media_type: Option<String>,
     }
     let written = serde_json::from_slice::<Typed>(bytes).ok().and_then(|typed| typed.media_type);
-    let sent = || Some(headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim().to_owned());
+    let sent = || {
+        Some(headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim().to_owned())
+    };
     written.or_else(sent).unwrap_or_default()
 }
 
@@ -275,12 +353,15 @@ fn following(headers: &HeaderMap) -> Option<String> {
     rest.replace('"', "").contains("rel=next").then(|| path.to_owned())
 }
 
-/// Where an answer says that things go on. A registry behind a server that adds TLS may not know that it is spoken to by https.
+/// Where an answer says that things go on. A registry behind a server that adds TLS may not know
+/// that it is spoken to by https.
 fn location(http: &Http, base: &url::Url, response: &Response) -> Result<url::Url> {
     let text = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
     let text = text.ok_or_else(|| http.protocol("take an upload", "it does not say where to"))?;
-    let mut url = base.join(text).map_err(|error| http.protocol("take an upload", &error.to_string()))?;
-    let same_host = url.host() == base.host() && (url.port() == base.port() || url.port() == Some(80) || url.port().is_none());
+    let mut url =
+        base.join(text).map_err(|error| http.protocol("take an upload", &error.to_string()))?;
+    let same_host = url.host() == base.host()
+        && (url.port() == base.port() || url.port() == Some(80) || url.port().is_none());
     if url.scheme() == "http" && base.scheme() == "https" && same_host {
         let _ = (url.set_scheme("https"), url.set_port(base.port()));
     }

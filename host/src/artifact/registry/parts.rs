@@ -1,4 +1,5 @@
-//! How a registry takes uploads, as far as its answers have shown: the size of a part, and what its `Range` means.
+//! How a registry takes uploads, as far as its answers have shown: the size of a part, and what its
+//! `Range` means.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -29,35 +30,53 @@ pub(super) struct Taken {
 impl Parts {
     /// Parts of `size` bytes, as long as the registry takes them.
     pub(super) fn new(size: u64) -> Self {
-        Self { size: AtomicU64::new(size.max(1)), whole: AtomicBool::new(false), counts: AtomicBool::new(false) }
+        Self {
+            size: AtomicU64::new(size.max(1)),
+            whole: AtomicBool::new(false),
+            counts: AtomicBool::new(false),
+        }
     }
 
     /// Returns the bytes of a part: all of an upload where parts are not taken.
     pub(super) fn size(&self) -> u64 {
-        if self.whole.load(Ordering::Relaxed) { u64::MAX } else { self.size.load(Ordering::Relaxed) }
+        if self.whole.load(Ordering::Relaxed) {
+            u64::MAX
+        } else {
+            self.size.load(Ordering::Relaxed)
+        }
     }
 
-    /// Learns from a refusal of a request that carried `sent` bytes: a quarter of it is sent next time where that was too much (413, and
-    /// 416 of registries that count so), and all at once where parts are unknown (405, 501). Returns whether it is worth trying again.
+    /// Learns from a refusal of a request that carried `sent` bytes: a quarter of it is sent next
+    /// time where that was too much (413, and 416 of registries that count so), and all at once
+    /// where parts are unknown (405, 501). Returns whether it is worth trying again.
     pub(super) fn learn(&self, status: StatusCode, part: bool, sent: u64) -> bool {
         match status {
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::RANGE_NOT_SATISFIABLE if sent > SMALLEST && !self.whole.load(Ordering::Relaxed) => {
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::RANGE_NOT_SATISFIABLE
+                if sent > SMALLEST && !self.whole.load(Ordering::Relaxed) =>
+            {
                 let smaller = (sent.min(self.size()) / 4).max(SMALLEST);
                 self.size.fetch_min(smaller, Ordering::Relaxed) > smaller
             }
-            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED if part => !self.whole.swap(true, Ordering::Relaxed),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED if part => {
+                !self.whole.swap(true, Ordering::Relaxed)
+            }
             _ => false,
         }
     }
 
-    /// Takes the least size of a part from the answer that begins an upload (`OCI-Chunk-Min-Length`).
+    /// Takes the least size of a part from the answer that begins an upload
+    /// (`OCI-Chunk-Min-Length`).
     pub(super) fn begin(&self, response: &Response) {
-        let least = response.headers().get("oci-chunk-min-length").and_then(|least| least.to_str().ok()?.trim().parse().ok());
+        let least = response
+            .headers()
+            .get("oci-chunk-min-length")
+            .and_then(|least| least.to_str().ok()?.trim().parse().ok());
         self.size.fetch_max(least.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Returns how far an upload is whose part from `from` to `to` was taken. A registry that says that it has no more than before has
-    /// not counted (Amazon ECR's `Range` stays at the first part); one that says one byte more counts bytes and names no last one.
+    /// Returns how far an upload is whose part from `from` to `to` was taken. A registry that says
+    /// that it has no more than before has not counted (Amazon ECR's `Range` stays at the first
+    /// part); one that says one byte more counts bytes and names no last one.
     pub(super) fn taken(&self, response: &Response, from: u64, to: u64) -> Taken {
         let all = Taken { offset: to, short: false };
         let Some(last) = last_byte(response) else { return all };
@@ -71,7 +90,8 @@ impl Parts {
         }
     }
 
-    /// Returns how many bytes a registry has that is asked for an unfinished upload; `None` if it does not say.
+    /// Returns how many bytes a registry has that is asked for an unfinished upload; `None` if it
+    /// does not say.
     pub(super) fn received(&self, response: &Response) -> Option<u64> {
         last_byte(response).map(|last| self.bytes(last))
     }
@@ -85,7 +105,13 @@ impl Parts {
 /// `LAST` of `Range: 0-LAST`.
 fn last_byte(response: &Response) -> Option<u64> {
     let range = response.headers().get(header::RANGE)?.to_str().ok()?;
-    range.trim().trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok().filter(|last| *last < u64::MAX)
+    range
+        .trim()
+        .trim_start_matches("bytes=")
+        .strip_prefix("0-")?
+        .parse()
+        .ok()
+        .filter(|last| *last < u64::MAX)
 }
 
 #[cfg(test)]
@@ -116,7 +142,11 @@ mod tests {
         assert!(parts.learn(StatusCode::METHOD_NOT_ALLOWED, true, 16 * MIB));
         assert_eq!(parts.size(), u64::MAX);
         assert!(!parts.learn(StatusCode::METHOD_NOT_ALLOWED, true, 16 * MIB), "once");
-        assert!(!parts.learn(StatusCode::PAYLOAD_TOO_LARGE, false, 20 * MIB), "it cannot be sent in parts");
+        assert!(
+            !parts.learn(StatusCode::PAYLOAD_TOO_LARGE, false, 20 * MIB),
+            "it cannot be sent \
+            in parts"
+        );
     }
 
     #[test]
@@ -141,7 +171,12 @@ mod tests {
         assert_eq!(taken("bytes=0-23"), (24, true));
         assert_eq!(parts.received(&answer("range", "0-31")), Some(32));
         assert_eq!(taken("0-32"), (32, false));
-        assert_eq!(parts.received(&answer("range", "0-48")), Some(48), "it counts bytes, as it did before");
+        assert_eq!(
+            parts.received(&answer("range", "0-48")),
+            Some(48),
+            "it counts bytes, as it did \
+            before"
+        );
         assert_eq!(parts.received(&answer("x", "y")), None);
     }
 }

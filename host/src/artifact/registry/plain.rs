@@ -10,11 +10,13 @@ use super::retry::Trouble;
 use super::said::Said;
 use crate::artifact::error::{ArtifactError, Result};
 
-/// The registry's root: https; on this machine, or where it is allowed, http when that is what is spoken there.
+/// The registry's root: https; on this machine, or where it is allowed, http when that is what is
+/// spoken there.
 pub(super) async fn find(http: &Http) -> Result<Url> {
     let (secure, plain) = (http.root("https")?, http.root("http")?);
     if is_loopback(&plain) {
-        // Nobody is in between: it is found out by asking, plainly first, which is what most speak here.
+        // Nobody is in between: it is found out by asking, plainly first, which is what most speak
+        // here.
         return Ok(if speaks_plain(http, &plain, &secure).await? { plain } else { secure });
     }
     if !http.options.insecure {
@@ -22,7 +24,11 @@ pub(super) async fn find(http: &Http) -> Result<Url> {
     }
     match probe(http, &secure).await {
         Err(Trouble { not_tls: true, .. }) => Ok(plain),
-        Err(Trouble { error: ArtifactError::Unreachable { .. }, .. }) if probe(http, &plain).await.is_ok() => Ok(plain),
+        Err(Trouble { error: ArtifactError::Unreachable { .. }, .. })
+            if probe(http, &plain).await.is_ok() =>
+        {
+            Ok(plain)
+        }
         _ => Ok(secure),
     }
 }
@@ -37,7 +43,9 @@ async fn speaks_plain(http: &Http, plain: &Url, secure: &Url) -> Result<bool> {
         Err(trouble) if trouble.refused => Err(trouble.error),
         // It answered plainly, if not as it should.
         Err(Trouble { error: ArtifactError::Protocol { .. }, .. }) => Ok(true),
-        Err(_) => Ok(matches!(probe(http, secure).await, Err(Trouble { error, .. }) if !is_of_tls(&error))),
+        Err(_) => Ok(
+            matches!(probe(http, secure).await, Err(Trouble { error, .. }) if !is_of_tls(&error)),
+        ),
     }
 }
 
@@ -47,7 +55,9 @@ fn is_of_tls(error: &ArtifactError) -> bool {
 }
 
 async fn probe(http: &Http, root: &Url) -> Result<Response, Trouble> {
-    let url = root.join("v2/").map_err(|error| Trouble::for_good(http.protocol("say its version", &error.to_string())))?;
+    let url = root
+        .join("v2/")
+        .map_err(|error| Trouble::for_good(http.protocol("say its version", &error.to_string())))?;
     let ask = Ask::new(Method::GET, url, "say its version", "");
     http.transmit(&ask, &ask.url, HeaderMap::new()).await
 }

@@ -15,11 +15,14 @@ pub(super) fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Whether one of `listed` is the host of `url` with its port; one without a port stands for the port that goes without saying.
+/// Whether one of `listed` is the host of `url` with its port; one without a port stands for the
+/// port that goes without saying.
 pub(super) fn is_listed(url: &Url, listed: &[String]) -> bool {
     let host = url.host_str().unwrap_or_default();
     let full = url.port_or_known_default().map(|port| format!("{host}:{port}")).unwrap_or_default();
-    listed.iter().any(|entry| entry.eq_ignore_ascii_case(&host_of(url)) || entry.eq_ignore_ascii_case(&full))
+    listed
+        .iter()
+        .any(|entry| entry.eq_ignore_ascii_case(&host_of(url)) || entry.eq_ignore_ascii_case(&full))
 }
 
 /// Whether one of `listed` is this host, whatever the port.
@@ -54,15 +57,20 @@ pub(super) fn check(url: &Url, reach: &Reach) -> Result<(), ArtifactError> {
             Some(Host::Ipv4(address)) if !is_global(address.into()) => refused(PRIVATE),
             Some(Host::Ipv6(address)) if !is_global(address.into()) => refused(PRIVATE),
             // The resolver does not know the port.
-            Some(Host::Domain(name)) if is_named(name, listed) => refused("it is listed with another port"),
+            Some(Host::Domain(name)) if is_named(name, listed) => refused(
+                "it is listed with \
+                another port",
+            ),
             _ => Ok(()),
         },
     }
 }
 
-const PRIVATE: &str = "its address is not on the public Internet and it is not one of the registries that are listed";
+const PRIVATE: &str = "its address is not on the public Internet and it is not one of the \
+    registries that are listed";
 
-/// Resolves names as the system does, and leaves out addresses that are not on the public Internet, but for hosts that are listed.
+/// Resolves names as the system does, and leaves out addresses that are not on the public Internet,
+/// but for hosts that are listed.
 pub(super) struct Public(pub(super) Vec<String>);
 
 /// Every address of a host is left out.
@@ -74,8 +82,10 @@ impl Resolve for Public {
     fn resolve(&self, name: Name) -> Resolving {
         let listed = is_named(name.as_str(), &self.0);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<_> = found.iter().copied().filter(|address| listed || is_global(address.ip())).collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let public: Vec<_> =
+                found.iter().copied().filter(|address| listed || is_global(address.ip())).collect();
             if public.is_empty() && !found.is_empty() {
                 return Err(NotPublic.into());
             }
@@ -94,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_container_reaches_public_and_listed_hosts() {
-        let reach = Reach::Public { listed: vec!["10.0.0.5:5000".to_owned(), "harbor.internal".to_owned()] };
+        let reach = Reach::Public {
+            listed: vec!["10.0.0.5:5000".to_owned(), "harbor.internal".to_owned()],
+        };
         for (target, allowed) in [
             ("https://registry.example.com", true),
             ("https://10.0.0.5:5000", true),
@@ -110,7 +122,10 @@ mod tests {
             assert_eq!(check(&url(target), &reach).is_ok(), allowed, "{target}");
         }
         let only = Reach::Listed(vec!["harbor.internal".to_owned()]);
-        assert!(check(&url("https://harbor.internal"), &only).is_ok() && check(&url("https://registry.example.com"), &only).is_err());
+        assert!(
+            check(&url("https://harbor.internal"), &only).is_ok()
+                && check(&url("https://registry.example.com"), &only).is_err()
+        );
         assert!(check(&url("https://127.0.0.1"), &Reach::Anywhere).is_ok());
     }
 
@@ -118,7 +133,12 @@ mod tests {
     async fn a_name_of_this_machine_resolves_to_nothing_public() {
         let error = Public(vec![]).resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(error.downcast_ref::<NotPublic>().is_some(), "{error}");
-        assert!(Public(vec!["localhost:5000".to_owned()]).resolve("localhost".parse().unwrap()).await.is_ok());
+        assert!(
+            Public(vec!["localhost:5000".to_owned()])
+                .resolve("localhost".parse().unwrap())
+                .await
+                .is_ok()
+        );
     }
 
     #[test]

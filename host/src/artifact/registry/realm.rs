@@ -16,8 +16,9 @@ pub(super) struct Rules<'a> {
 
 /// Checks that the token server at `realm` may be asked for tokens of the registry at `registry`.
 ///
-/// Its connection must be as safe as that to the registry. If a credential is shown there, it must also be listed, or belong to the
-/// registry: be the same host, below it, or below the domain that the registry itself is directly below of.
+/// Its connection must be as safe as that to the registry. If a credential is shown there, it must
+/// also be listed, or belong to the registry: be the same host, below it, or below the domain that
+/// the registry itself is directly below of.
 ///
 /// # Errors
 /// Why not.
@@ -27,7 +28,8 @@ pub(super) fn check(realm: &Url, registry: &Url, rules: &Rules<'_>) -> Result<()
     }
     let same = realm.host() == registry.host();
     let local = is_loopback(realm) && is_loopback(registry);
-    let safe = realm.scheme() == "https" || realm.scheme() == "http" && (local || rules.insecure && same);
+    let safe =
+        realm.scheme() == "https" || realm.scheme() == "http" && (local || rules.insecure && same);
     if !safe {
         return Err("which is not https");
     }
@@ -40,20 +42,34 @@ pub(super) fn check(realm: &Url, registry: &Url, rules: &Rules<'_>) -> Result<()
 }
 
 fn related(realm: &Url, registry: &Url) -> bool {
-    let (Some(Host::Domain(realm)), Some(Host::Domain(registry))) = (realm.host(), registry.host()) else { return false };
-    let below = |domain: &str| realm == domain || realm.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    let parent = registry.split_once('.').map(|(_, parent)| parent).filter(|parent| is_one_owners(parent));
+    let (Some(Host::Domain(realm)), Some(Host::Domain(registry))) = (realm.host(), registry.host())
+    else {
+        return false;
+    };
+    let below = |domain: &str| {
+        realm == domain || realm.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    };
+    let parent =
+        registry.split_once('.').map(|(_, parent)| parent).filter(|parent| is_one_owners(parent));
     (registry.contains('.') && below(registry)) || parent.is_some_and(below)
 }
 
-/// Whether a domain belongs to one owner: it is neither a public suffix (<https://publicsuffix.org>) nor a service's domain that every
-/// customer has a name below.
+/// Whether a domain belongs to one owner: it is neither a public suffix
+/// (<https://publicsuffix.org>) nor a service's domain that every customer has a name below.
 fn is_one_owners(domain: &str) -> bool {
     psl::domain_str(domain).is_some() && !SHARED.contains(&domain)
 }
 
-/// Registry services whose customers each have a name below, and that are missing in the list of public suffixes.
-const SHARED: &[&str] = &["azurecr.io", "azurecr.cn", "azurecr.us", "jfrog.io", "cr.aliyuncs.com", "scr.private-registry.io"];
+/// Registry services whose customers each have a name below, and that are missing in the list of
+/// public suffixes.
+const SHARED: &[&str] = &[
+    "azurecr.io",
+    "azurecr.cn",
+    "azurecr.us",
+    "jfrog.io",
+    "cr.aliyuncs.com",
+    "scr.private-registry.io",
+];
 
 #[cfg(test)]
 mod tests {
@@ -103,7 +119,11 @@ mod tests {
             ("https://registry.example.com", "ftp://registry.example.com/token", false),
         ] {
             let (realm, registry) = (Url::parse(realm).unwrap(), Url::parse(registry).unwrap());
-            assert_eq!(check(&realm, &registry, &rules(&listed, false)).is_ok(), right, "{registry} {realm}");
+            assert_eq!(
+                check(&realm, &registry, &rules(&listed, false)).is_ok(),
+                right,
+                "{registry} {realm}"
+            );
         }
     }
 
@@ -112,7 +132,10 @@ mod tests {
         let registry = Url::parse("http://harbor.internal.example.com").unwrap();
         let own = Url::parse("http://harbor.internal.example.com/service/token").unwrap();
         let sibling = Url::parse("http://auth.internal.example.com/service/token").unwrap();
-        assert!(check(&own, &registry, &rules(&[], true)).is_ok() && check(&own, &registry, &rules(&[], false)).is_err());
+        assert!(
+            check(&own, &registry, &rules(&[], true)).is_ok()
+                && check(&own, &registry, &rules(&[], false)).is_err()
+        );
         assert!(check(&sibling, &registry, &rules(&[], true)).is_err());
     }
 

@@ -1,4 +1,5 @@
-//! What goes wrong with one request, whether trying again may help, and how long to wait before that.
+//! What goes wrong with one request, whether trying again may help, and how long to wait before
+//! that.
 
 use std::error::Error;
 use std::io;
@@ -39,8 +40,8 @@ impl Trouble {
         Self { error, again: true, wait, refused: false, not_tls: false }
     }
 
-    /// The connection failed or broke. `answered`: the registry has answered before, so that somebody who does not listen now may do so
-    /// again soon.
+    /// The connection failed or broke. `answered`: the registry has answered before, so that
+    /// somebody who does not listen now may do so again soon.
     pub(super) fn of_connection(error: reqwest::Error, host: &str, answered: bool) -> Self {
         let error = error.without_url();
         let host = host.to_owned();
@@ -51,11 +52,18 @@ impl Trouble {
         if let Some(tls) = find::<rustls::Error>(&error) {
             let not_tls = matches!(tls, rustls::Error::InvalidMessage(_));
             // An alert may come from an overloaded server; a certificate stays as it is.
-            let again = answered && !not_tls && !matches!(tls, rustls::Error::InvalidCertificate(_));
-            return Self { not_tls, again, ..Self::for_good(ArtifactError::Tls { host, why: in_words(tls) }) };
+            let again =
+                answered && !not_tls && !matches!(tls, rustls::Error::InvalidCertificate(_));
+            return Self {
+                not_tls,
+                again,
+                ..Self::for_good(ArtifactError::Tls { host, why: in_words(tls) })
+            };
         }
-        let refused = find::<io::Error>(&error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if error.is_builder() || error.is_body() && find::<io::Error>(&error).is_some_and(is_local) {
+        let refused = find::<io::Error>(&error)
+            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if error.is_builder() || error.is_body() && find::<io::Error>(&error).is_some_and(is_local)
+        {
             return Self::for_good(ArtifactError::Unreachable { host, why });
         }
         let again = answered || !error.is_connect();
@@ -65,22 +73,32 @@ impl Trouble {
 
 /// An error of a file that was being sent, not of the connection.
 fn is_local(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory
+    )
 }
 
 fn in_words(error: &rustls::Error) -> String {
     use rustls::CertificateError as Wrong;
     match error {
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS; allow plain HTTP with `--insecure` if that is meant".to_owned(),
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS; allow plain HTTP with \
+            `--insecure` if that is meant"
+            .to_owned(),
         rustls::Error::InvalidCertificate(Wrong::UnknownIssuer) => {
-            "its certificate is signed by an authority that is not known here; give the authority's PEM file with `--ca`".to_owned()
+            "its certificate is signed by an authority that is not known here; give the \
+                authority's PEM file with `--ca`"
+                .to_owned()
         }
-        rustls::Error::InvalidCertificate(Wrong::Expired | Wrong::ExpiredContext { .. }) => "its certificate has expired".to_owned(),
+        rustls::Error::InvalidCertificate(Wrong::Expired | Wrong::ExpiredContext { .. }) => "its \
+            certificate has expired"
+            .to_owned(),
         other => other.to_string(),
     }
 }
 
-/// An error of type `T` among an error's sources, also inside of an [`io::Error`], which does not count what it holds as its source.
+/// An error of type `T` among an error's sources, also inside of an [`io::Error`], which does not
+/// count what it holds as its source.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -152,7 +170,8 @@ impl Waits {
     }
 
     fn wait(&self, asked: Option<Duration>) -> Duration {
-        let doubled = self.retry.first.saturating_mul(1 << self.failures.min(16)).min(self.retry.longest);
+        let doubled =
+            self.retry.first.saturating_mul(1 << self.failures.min(16)).min(self.retry.longest);
         let chance = f64::from(u16::from_be_bytes(random())) / f64::from(u16::MAX);
         let own = doubled.mul_f64(1.0 - chance / 2.0);
         asked.map_or(own, |asked| asked.max(own))
@@ -163,8 +182,12 @@ impl Waits {
 fn too_long(error: ArtifactError, asked: Duration) -> ArtifactError {
     let asks = |said: String| format!("{said}, it asks to wait {} s", asked.as_secs());
     match error {
-        ArtifactError::TooManyRequests { host, said } => ArtifactError::TooManyRequests { host, said: asks(said) },
-        ArtifactError::Server { host, status, said } => ArtifactError::Server { host, status, said: asks(said) },
+        ArtifactError::TooManyRequests { host, said } => {
+            ArtifactError::TooManyRequests { host, said: asks(said) }
+        }
+        ArtifactError::Server { host, status, said } => {
+            ArtifactError::Server { host, status, said: asks(said) }
+        }
         error => error,
     }
 }
@@ -179,12 +202,16 @@ mod tests {
     use super::*;
 
     fn waits(times: u32) -> Waits {
-        let retry = Retry { times, first: Duration::from_millis(8), longest: Duration::from_millis(20) };
+        let retry =
+            Retry { times, first: Duration::from_millis(8), longest: Duration::from_millis(20) };
         Waits::new(&RegistryOptions { retry, ..RegistryOptions::default() })
     }
 
     fn trouble() -> Trouble {
-        Trouble::for_now(ArtifactError::Unreachable { host: "h".to_owned(), why: "w".to_owned() }, None)
+        Trouble::for_now(
+            ArtifactError::Unreachable { host: "h".to_owned(), why: "w".to_owned() },
+            None,
+        )
     }
 
     #[tokio::test]
@@ -205,7 +232,12 @@ mod tests {
         for (failures, longest) in [(0, 8), (1, 16), (2, 20), (9, 20)] {
             waits.failures = failures;
             let wait = waits.wait(None);
-            assert!(wait >= Duration::from_millis(longest) / 2 && wait <= Duration::from_millis(longest), "{failures}: {wait:?}");
+            assert!(
+                wait >= Duration::from_millis(longest) / 2
+                    && wait <= Duration::from_millis(longest),
+                "{failures}: \
+                {wait:?}"
+            );
         }
         assert_eq!(waits.wait(Some(Duration::from_millis(21))), Duration::from_millis(21));
     }
@@ -213,8 +245,15 @@ mod tests {
     #[tokio::test]
     async fn who_asks_for_more_time_than_there_is_is_not_asked_again() {
         let started = std::time::Instant::now();
-        let error = ArtifactError::TooManyRequests { host: "h".to_owned(), said: "busy".to_owned() };
-        let error = waits(9).after(Trouble::for_now(error, Some(Duration::from_secs(3600)))).await.unwrap_err();
-        assert!(started.elapsed() < Duration::from_secs(1) && error.to_string().contains("3600 s"), "{error}");
+        let error =
+            ArtifactError::TooManyRequests { host: "h".to_owned(), said: "busy".to_owned() };
+        let error = waits(9)
+            .after(Trouble::for_now(error, Some(Duration::from_secs(3600))))
+            .await
+            .unwrap_err();
+        assert!(
+            started.elapsed() < Duration::from_secs(1) && error.to_string().contains("3600 s"),
+            "{error}"
+        );
     }
 }

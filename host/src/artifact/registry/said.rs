@@ -27,7 +27,10 @@ impl Said {
     /// Reads the answer.
     pub(super) async fn read(response: Response, secrets: &[String]) -> Self {
         let status = response.status();
-        let body = tokio::time::timeout(PATIENCE, read_beginning(reqwest::Body::from(response), LIMIT)).await.unwrap_or_default();
+        let body =
+            tokio::time::timeout(PATIENCE, read_beginning(reqwest::Body::from(response), LIMIT))
+                .await
+                .unwrap_or_default();
         Self::parse(status, &body, secrets)
     }
 
@@ -39,18 +42,29 @@ impl Said {
             let text = String::from_utf8_lossy(body);
             let text = text.trim();
             let page = text.starts_with('<') || text.starts_with('{') || text.is_empty();
-            if page { status.canonical_reason().unwrap_or("no reason given").to_lowercase() } else { text.to_owned() }
+            if page {
+                status.canonical_reason().unwrap_or("no reason given").to_lowercase()
+            } else {
+                text.to_owned()
+            }
         };
         let one = |(error, code): (&oci_distribution::errors::OciError, &String)| {
             if error.message.is_empty() { code.clone() } else { error.message.clone() }
         };
-        let text = if errors.is_empty() { plain() } else { errors.iter().zip(&codes).map(one).collect::<Vec<_>>().join("; ") };
+        let text = if errors.is_empty() {
+            plain()
+        } else {
+            errors.iter().zip(&codes).map(one).collect::<Vec<_>>().join("; ")
+        };
         Self { status, text: fit(&text, secrets) }
     }
 }
 
 fn name(code: &OciErrorCode) -> String {
-    serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(code)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Text of somebody else's, as it may be shown.
@@ -67,12 +81,19 @@ mod tests {
     use super::*;
 
     fn parse(status: u16, body: &str) -> Said {
-        Said::parse(StatusCode::from_u16(status).unwrap(), body.as_bytes(), &["hunter22".to_owned()])
+        Said::parse(
+            StatusCode::from_u16(status).unwrap(),
+            body.as_bytes(),
+            &["hunter22".to_owned()],
+        )
     }
 
     #[test]
     fn the_registrys_words_are_shown_on_one_line() {
-        let said = parse(404, r#"{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob\nupload"},{"code":"ODD"}]}"#);
+        let said = parse(
+            404,
+            r#"{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"blob\nupload"},{"code":"ODD"}]}"#,
+        );
         assert_eq!(said.text, "blob upload; ODD");
         assert_eq!(parse(500, "<html>nginx</html>").text, "internal server error");
         assert_eq!(parse(500, "").text, "internal server error");

@@ -1,4 +1,5 @@
-//! Pushing, pulling and verifying at a registry that does what public registries do beyond the specification.
+//! Pushing, pulling and verifying at a registry that does what public registries do beyond the
+//! specification.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,8 @@ use axum::response::{IntoResponse as _, Response};
 use crate::artifact::bundle::tests::bundle;
 use crate::artifact::credential::CredentialSource;
 use crate::artifact::{
-    ArtifactError, ArtifactRef, Blob, Content, Credential, PrivateKey, RawManifest, RegistryOptions, Retry, Store, Target, sign, verify,
+    ArtifactError, ArtifactRef, Blob, Content, Credential, PrivateKey, RawManifest,
+    RegistryOptions, Retry, Store, Target, sign, verify,
 };
 use crate::config::Secret;
 use crate::digest::Digest;
@@ -71,7 +73,11 @@ impl Registry {
 
     async fn at(address: &str, habit: Habit) -> std::io::Result<Arc<Self>> {
         let listener = tokio::net::TcpListener::bind(address).await?;
-        let registry = Arc::new(Self { habit, address: listener.local_addr().unwrap(), kept: Mutex::default() });
+        let registry = Arc::new(Self {
+            habit,
+            address: listener.local_addr().unwrap(),
+            kept: Mutex::default(),
+        });
         let app = Router::new().fallback(answer).with_state(registry.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(registry)
@@ -88,12 +94,18 @@ impl Registry {
     /// Sizes of the requests of a method.
     fn sizes(&self, method: &Method, part: &str) -> Vec<usize> {
         let kept = self.kept.lock().unwrap();
-        kept.seen.iter().filter(|(seen, path, _)| seen == method && path.contains(part)).map(|(_, _, size)| *size).collect()
+        kept.seen
+            .iter()
+            .filter(|(seen, path, _)| seen == method && path.contains(part))
+            .map(|(_, _, size)| *size)
+            .collect()
     }
 
     /// Pushes a blob of so many bytes, and checks that it is there whole.
     async fn push(&self, size: usize) -> Result<(), ArtifactError> {
-        let bytes = Bytes::from((0..size).map(|at| u8::try_from((at / 1000) % 251).unwrap()).collect::<Vec<_>>());
+        let bytes = Bytes::from(
+            (0..size).map(|at| u8::try_from((at / 1000) % 251).unwrap()).collect::<Vec<_>>(),
+        );
         let blob = Blob::of(&bytes);
         self.store().put_blob(&blob, &Content::Bytes(bytes.clone())).await?;
         assert!(self.kept.lock().unwrap().blobs[&blob.digest.to_string()] == bytes);
@@ -102,8 +114,13 @@ impl Registry {
 }
 
 fn options() -> RegistryOptions {
-    let retry = Retry { times: 2, first: Duration::from_millis(1), longest: Duration::from_millis(5) };
-    RegistryOptions { retry, credentials: Arc::new(crate::artifact::Anonymous), ..RegistryOptions::default() }
+    let retry =
+        Retry { times: 2, first: Duration::from_millis(1), longest: Duration::from_millis(5) };
+    RegistryOptions {
+        retry,
+        credentials: Arc::new(crate::artifact::Anonymous),
+        ..RegistryOptions::default()
+    }
 }
 
 fn refuse(status: u16, message: &str) -> Response {
@@ -117,38 +134,73 @@ async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Resp
     let path = parts.uri.path().to_owned();
     let mut kept = registry.kept.lock().unwrap();
     kept.seen.push((parts.method.clone(), path.clone(), data.len()));
-    let authorization = parts.headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+    let authorization =
+        parts.headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
     if path == "/token" {
         return r#"{"token":"anonymous"}"#.into_response();
     }
     if registry.habit == Habit::Tokens && authorization.is_none() {
-        let realm = format!("Bearer realm=\"http://localhost:{}/token\",service=\"s\"", registry.address.port());
+        let realm = format!(
+            "Bearer realm=\"http://localhost:{}/token\",service=\"s\"",
+            registry.address.port()
+        );
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, realm)]).into_response();
     }
     if registry.habit == Habit::RegistryToken && authorization.as_deref() != Some("Bearer abc") {
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=x")]).into_response();
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=x")])
+            .into_response();
     }
     if registry.habit == Habit::SmallRequests && data.len() > MIB {
         return (StatusCode::PAYLOAD_TOO_LARGE, "<html>nginx</html>").into_response();
     }
     let rest = path.strip_prefix("/v2/team/name/").unwrap_or_default();
     if let Some(upload) = rest.strip_prefix("blobs/uploads/") {
-        return of_upload(registry.habit, &mut kept, &parts.method, upload, parts.uri.query(), &parts.headers, &data);
+        return of_upload(
+            registry.habit,
+            &mut kept,
+            &parts.method,
+            upload,
+            parts.uri.query(),
+            &parts.headers,
+            &data,
+        );
     }
     if let Some(digest) = rest.strip_prefix("blobs/") {
-        return kept.blobs.get(digest).map_or(StatusCode::NOT_FOUND.into_response(), |bytes| bytes.clone().into_response());
+        return kept
+            .blobs
+            .get(digest)
+            .map_or(StatusCode::NOT_FOUND.into_response(), |bytes| bytes.clone().into_response());
     }
-    if let Some(digest) = rest.strip_prefix("referrers/").filter(|_| registry.habit == Habit::Referrers) {
-        let refers = |text: &Bytes| String::from_utf8_lossy(text).contains(&format!("\"subject\":{{\"digest\":\"{digest}\""));
-        let found = kept.manifests.iter().filter(|(name, text)| name.starts_with("sha256:") && refers(text));
-        let entry = |(name, text): (&String, &Bytes)| format!(r#"{{"mediaType":"{MANIFEST}","digest":"{name}","size":{}}}"#, text.len());
-        let list = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, found.map(entry).collect::<Vec<_>>().join(","));
+    if let Some(digest) =
+        rest.strip_prefix("referrers/").filter(|_| registry.habit == Habit::Referrers)
+    {
+        let refers = |text: &Bytes| {
+            String::from_utf8_lossy(text)
+                .contains(&format!("\"subject\":{{\"digest\":\"{digest}\""))
+        };
+        let found = kept
+            .manifests
+            .iter()
+            .filter(|(name, text)| name.starts_with("sha256:") && refers(text));
+        let entry = |(name, text): (&String, &Bytes)| {
+            format!(r#"{{"mediaType":"{MANIFEST}","digest":"{name}","size":{}}}"#, text.len())
+        };
+        let list = format!(
+            r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+            found.map(entry).collect::<Vec<_>>().join(",")
+        );
         return ([(header::CONTENT_TYPE, INDEX)], list).into_response();
     }
     let Some(name) = rest.strip_prefix("manifests/") else { return refuse(404, "no such path") };
     if parts.method == Method::PUT {
         match registry.habit {
-            Habit::Immutable(status) if kept.manifests.contains_key(name) => return refuse(status, "the tag is immutable"),
+            Habit::Immutable(status) if kept.manifests.contains_key(name) => {
+                return refuse(
+                    status,
+                    "the tag is \
+                immutable",
+                );
+            }
             _ => {}
         }
         kept.manifests.insert(Digest::of(&data).to_string(), data.clone());
@@ -156,7 +208,9 @@ async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Resp
         return StatusCode::CREATED.into_response();
     }
     let found = kept.manifests.get(name).cloned();
-    found.map_or(refuse(404, "manifest unknown"), |text| ([(header::CONTENT_TYPE, MANIFEST)], text).into_response())
+    found.map_or(refuse(404, "manifest unknown"), |text| {
+        ([(header::CONTENT_TYPE, MANIFEST)], text).into_response()
+    })
 }
 
 fn of_upload(
@@ -183,7 +237,14 @@ fn of_upload(
         if habit == Habit::SmallParts && data.len() > 4 * MIB {
             return refuse(416, "the request body is too large");
         }
-        let from: usize = headers[header::CONTENT_RANGE].to_str().unwrap().split('-').next().unwrap().parse().unwrap();
+        let from: usize = headers[header::CONTENT_RANGE]
+            .to_str()
+            .unwrap()
+            .split('-')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         if from != kept.upload.0.len() {
             return refuse(416, "range invalid");
         }
@@ -203,7 +264,8 @@ fn of_upload(
     }
     let have = if habit == Habit::StuckRange { kept.upload.1 } else { kept.upload.0.len() };
     let last = if habit == Habit::CountingRange { have } else { have.saturating_sub(1) };
-    let status = if habit == Habit::StuckRange { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let status =
+        if habit == Habit::StuckRange { StatusCode::CREATED } else { StatusCode::ACCEPTED };
     (status, [location, (header::RANGE, format!("0-{last}"))]).into_response()
 }
 
@@ -212,7 +274,12 @@ async fn a_registry_that_refuses_large_parts_gets_smaller_ones() {
     let registry = Registry::start(Habit::SmallParts).await;
     registry.push(33 * MIB).await.unwrap();
     let sizes = registry.sizes(&Method::PATCH, "");
-    assert_eq!(sizes.iter().filter(|size| **size > 4 * MIB).count(), 1, "it was learned once: {sizes:?}");
+    assert_eq!(
+        sizes.iter().filter(|size| **size > 4 * MIB).count(),
+        1,
+        "it was learned once: \
+        {sizes:?}"
+    );
     let registry = Registry::start(Habit::SmallRequests).await;
     registry.push(5 * MIB).await.unwrap();
     assert!(registry.sizes(&Method::PATCH, "").len() >= 4);
@@ -251,7 +318,8 @@ async fn a_registry_that_takes_two_bytes_of_each_part_is_given_up() {
 
 #[tokio::test]
 async fn a_tag_that_already_has_the_digest_is_pushed() {
-    let manifest = |text: &'static str| RawManifest { media_type: MANIFEST.to_owned(), bytes: text.into() };
+    let manifest =
+        |text: &'static str| RawManifest { media_type: MANIFEST.to_owned(), bytes: text.into() };
     let tag = Target::Tag("1".to_owned());
     for status in [400, 409, 412] {
         let registry = Registry::start(Habit::Immutable(status)).await;
@@ -261,7 +329,15 @@ async fn a_tag_that_already_has_the_digest_is_pushed() {
         }
         let error = store.put_manifest(&tag, &manifest("[]")).await.unwrap_err().to_string();
         let there = Digest::of(b"{}").to_string();
-        assert!(error.contains("the tag is immutable") && error.contains(&there) && error.contains("another tag"), "{error}");
+        assert!(
+            error.contains("the tag is immutable")
+                && error.contains(&there)
+                && error.contains(
+                    "another \
+            tag"
+                ),
+            "{error}"
+        );
     }
 }
 
@@ -279,7 +355,12 @@ struct Broken;
 
 impl CredentialSource for Broken {
     fn find(&self, host: &str, _: &str) -> Result<Option<Credential>, ArtifactError> {
-        Err(ArtifactError::Credentials { host: host.to_owned(), why: "docker-credential-desktop cannot be run".to_owned() })
+        Err(ArtifactError::Credentials {
+            host: host.to_owned(),
+            why: "docker-credential-desktop \
+            cannot be run"
+                .to_owned(),
+        })
     }
 }
 
@@ -288,20 +369,43 @@ async fn what_anonymous_callers_may_do_needs_no_credential_helper() {
     let broken = RegistryOptions { credentials: Arc::new(Broken), ..options() };
     let registry = Registry::start(Habit::Tokens).await;
     let store = Store::open(&registry.reference("1"), &broken).unwrap();
-    store.put_manifest(&Target::Tag("1".to_owned()), &RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() }).await.unwrap();
+    store
+        .put_manifest(
+            &Target::Tag("1".to_owned()),
+            &RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() },
+        )
+        .await
+        .unwrap();
     store.manifest(&Target::Tag("1".to_owned())).await.unwrap();
     let registry = Registry::start(Habit::RegistryToken).await;
-    let error = Store::open(&registry.reference("1"), &broken).unwrap().manifest(&Target::Tag("1".to_owned())).await.unwrap_err();
-    assert!(matches!(error, ArtifactError::Credentials { .. }) && error.to_string().contains("docker-credential-desktop"), "{error}");
+    let error = Store::open(&registry.reference("1"), &broken)
+        .unwrap()
+        .manifest(&Target::Tag("1".to_owned()))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ArtifactError::Credentials { .. })
+            && error.to_string().contains("docker-credential-desktop"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_token_of_the_registry_itself_is_shown_to_it() {
     let registry = Registry::start(Habit::RegistryToken).await;
-    let given = crate::artifact::Given { prefix: registry.address.to_string(), credential: Credential::Bearer(Secret::new("abc")) };
+    let given = crate::artifact::Given {
+        prefix: registry.address.to_string(),
+        credential: Credential::Bearer(Secret::new("abc")),
+    };
     let options = RegistryOptions { credentials: Arc::new(given), ..options() };
     let store = Store::open(&registry.reference("1"), &options).unwrap();
-    store.put_manifest(&Target::Tag("1".to_owned()), &RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() }).await.unwrap();
+    store
+        .put_manifest(
+            &Target::Tag("1".to_owned()),
+            &RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() },
+        )
+        .await
+        .unwrap();
 }
 
 const SIGNS: &str = "https://sigstore.dev/cosign/sign/v1";
@@ -329,8 +433,11 @@ async fn a_signature_of_cosign_3_is_verified_wherever_it_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let with_list = Registry::start(Habit::Referrers).await;
     let with_tag = Registry::start(Habit::None).await;
-    let layout: ArtifactRef = format!("oci-layout:{}:1", folder.path().join("l").display()).parse().unwrap();
-    for (reference, tagged) in [(with_list.reference("1"), false), (with_tag.reference("1"), true), (layout, false)] {
+    let layout: ArtifactRef =
+        format!("oci-layout:{}:1", folder.path().join("l").display()).parse().unwrap();
+    for (reference, tagged) in
+        [(with_list.reference("1"), false), (with_tag.reference("1"), true), (layout, false)]
+    {
         let store = Store::open(&reference, &options()).unwrap();
         let manifest = RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() };
         let digest = store.put_manifest(reference.target(), &manifest).await.unwrap();
@@ -340,10 +447,16 @@ async fn a_signature_of_cosign_3_is_verified_wherever_it_is_kept() {
 
         let (own, size) = refer(&store, &digest, BUNDLE, bundle(&key, &digest, SIGNS)).await;
         if tagged {
-            let entry = format!(r#"{{"mediaType":"{MANIFEST}","digest":"{own}","size":{size},"artifactType":"{BUNDLE}"}}"#);
-            let list = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{entry}]}}"#);
+            let entry = format!(
+                r#"{{"mediaType":"{MANIFEST}","digest":"{own}","size":{size},"artifactType":"{BUNDLE}"}}"#
+            );
+            let list =
+                format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{entry}]}}"#);
             let list = RawManifest { media_type: INDEX.to_owned(), bytes: list.into() };
-            store.put_manifest(&Target::Tag(format!("sha256-{}", digest.hex())), &list).await.unwrap();
+            store
+                .put_manifest(&Target::Tag(format!("sha256-{}", digest.hex())), &list)
+                .await
+                .unwrap();
         }
         assert_eq!(verify(&reference, &key.public(), &options()).await.unwrap(), digest);
         let error = verify(&reference, &other.public(), &options()).await.unwrap_err();
@@ -357,7 +470,11 @@ async fn a_signature_of_cosign_3_is_verified_wherever_it_is_kept() {
 async fn what_a_key_does_not_verify_is_named_as_what_it_is() {
     for (kind, content, says) in [
         ("application/vnd.cncf.notary.signature", "{}", "notation verify"),
-        ("application/vnd.dev.sigstore.bundle.v0.3+json", r#"{"verificationMaterial":{"certificate":{"rawBytes":"A"}}}"#, "certificate"),
+        (
+            "application/vnd.dev.sigstore.bundle.v0.3+json",
+            r#"{"verificationMaterial":{"certificate":{"rawBytes":"A"}}}"#,
+            "certificate",
+        ),
         ("application/spdx+json", "{}", "is not signed"),
     ] {
         let registry = Registry::start(Habit::Referrers).await;
@@ -365,7 +482,10 @@ async fn what_a_key_does_not_verify_is_named_as_what_it_is() {
         let manifest = RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() };
         let digest = store.put_manifest(&Target::Tag("1".to_owned()), &manifest).await.unwrap();
         refer(&store, &digest, kind, content.as_bytes().to_vec()).await;
-        let error = verify(&registry.reference("1"), &PrivateKey::generate().public(), &options()).await.unwrap_err().to_string();
+        let error = verify(&registry.reference("1"), &PrivateKey::generate().public(), &options())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(says), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! Tokens: asked of the token server that the registry names, kept for as long as they are good.
 //!
-//! <https://distribution.github.io/distribution/spec/auth/token/> and, for identity tokens, `…/spec/auth/oauth/`.
+//! <https://distribution.github.io/distribution/spec/auth/token/> and, for identity tokens,
+//! `…/spec/auth/oauth/`.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -51,7 +52,12 @@ pub(super) struct Server {
 
 impl Tokens {
     /// A token for `scope` that is good for some seconds more.
-    pub(super) async fn get(&self, http: &Http, server: &Server, scope: &str) -> Result<String, Trouble> {
+    pub(super) async fn get(
+        &self,
+        http: &Http,
+        server: &Server,
+        scope: &str,
+    ) -> Result<String, Trouble> {
         let kept = self.0.lock().ok().and_then(|tokens| tokens.get(scope).cloned());
         match kept.filter(|token| token.until > Instant::now()) {
             Some(token) => Ok(token.text),
@@ -60,8 +66,17 @@ impl Tokens {
     }
 
     /// A new token for `scope`, and for what else the registry said is needed.
-    pub(super) async fn renew(&self, http: &Http, server: &Server, scope: &str, more: Option<&str>) -> Result<String, Trouble> {
-        let more = more.into_iter().flat_map(|more| more.split(' ')).filter(|more| !scope.split(' ').any(|scope| scope == *more));
+    pub(super) async fn renew(
+        &self,
+        http: &Http,
+        server: &Server,
+        scope: &str,
+        more: Option<&str>,
+    ) -> Result<String, Trouble> {
+        let more = more
+            .into_iter()
+            .flat_map(|more| more.split(' '))
+            .filter(|more| !scope.split(' ').any(|scope| scope == *more));
         let scopes: Vec<_> = scope.split(' ').chain(more).collect();
         let token = fetch(http, server, &scopes).await?;
         let text = token.text.clone();
@@ -73,7 +88,10 @@ impl Tokens {
 
     /// All tokens there are, so that they are not shown.
     pub(super) fn secrets(&self) -> Vec<String> {
-        self.0.lock().map(|tokens| tokens.values().map(|token| token.text.clone()).collect()).unwrap_or_default()
+        self.0
+            .lock()
+            .map(|tokens| tokens.values().map(|token| token.text.clone()).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -85,16 +103,19 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
     let service = server.service.as_deref().map(|service| ("service", service));
     let ask = if let Some(Credential::IdentityToken(token)) = credential {
         let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.expose());
-        form.append_pair("client_id", "keynet-inference").extend_pairs(service).append_pair("scope", &scopes.join(" "));
+        form.append_pair("grant_type", "refresh_token")
+            .append_pair("refresh_token", token.expose());
+        form.append_pair("client_id", "keynet-inference")
+            .extend_pairs(service)
+            .append_pair("scope", &scopes.join(" "));
         Ask::new(Method::POST, server.realm.clone(), action, "")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::Bytes(form.finish().into()))
     } else {
         let mut url = server.realm.clone();
-        url.query_pairs_mut()
-            .extend_pairs(service)
-            .extend_pairs(scopes.iter().filter(|scope| !scope.is_empty()).map(|scope| ("scope", scope)));
+        url.query_pairs_mut().extend_pairs(service).extend_pairs(
+            scopes.iter().filter(|scope| !scope.is_empty()).map(|scope| ("scope", scope)),
+        );
         if let Some(Credential::Basic { username, password }) = credential {
             headers.insert(header::AUTHORIZATION, basic(username, password.expose(), &http.host)?);
         }
@@ -107,18 +128,24 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
     }
     let answer = read(http, server, response).await?;
     let Some(text) = answer.access_token.or(answer.token).filter(|text| !text.is_empty()) else {
-        return Err(Trouble::for_good(http.protocol(&ask.action, "the token server answered without a token")));
+        return Err(Trouble::for_good(http.protocol(
+            &ask.action,
+            "the token server answered without \
+            a token",
+        )));
     };
     // 60 seconds when it does not say, as the specification has it.
     let lifetime = Duration::from_secs(answer.expires_in.unwrap_or(60).min(86_400));
     Ok(Token { text, until: Instant::now() + lifetime.saturating_sub(MARGIN) })
 }
 
-/// Checks that the token server may be asked: with credentials (`shows`) it must be the registry's own or listed.
+/// Checks that the token server may be asked: with credentials (`shows`) it must be the registry's
+/// own or listed.
 async fn check(http: &Http, server: &Server, shows: bool) -> Result<(), ArtifactError> {
     reach::check(&server.realm, &http.options.reach)?;
     let registry = http.base().await?;
-    let rules = realm::Rules { listed: &http.options.token_realms, insecure: http.options.insecure, shows };
+    let rules =
+        realm::Rules { listed: &http.options.token_realms, insecure: http.options.insecure, shows };
     realm::check(&server.realm, registry, &rules).map_err(|why| {
         let mut shown = server.realm.clone();
         shown.set_query(None);
@@ -132,11 +159,20 @@ async fn check(http: &Http, server: &Server, shows: bool) -> Result<(), Artifact
     })
 }
 
-async fn read(http: &Http, server: &Server, response: reqwest::Response) -> Result<Answer, Trouble> {
+async fn read(
+    http: &Http,
+    server: &Server,
+    response: reqwest::Response,
+) -> Result<Answer, Trouble> {
     let wrong = |why: &str| Trouble::for_good(http.protocol("get a token", why));
-    let body = read_small(response, &reach::host_of(&server.realm), LIMIT, PATIENCE).await.map_err(|error| match error {
-        SmallAnswerError::TooLong => wrong(&format!("the token server's answer is longer than the {LIMIT} bytes that are accepted")),
-        SmallAnswerError::Other(trouble) => trouble,
-    })?;
+    let body = read_small(response, &reach::host_of(&server.realm), LIMIT, PATIENCE)
+        .await
+        .map_err(|error| match error {
+            SmallAnswerError::TooLong => wrong(&format!(
+                "the token server's answer is longer than the \
+            {LIMIT} bytes that are accepted"
+            )),
+            SmallAnswerError::Other(trouble) => trouble,
+        })?;
     serde_json::from_slice(&body).map_err(|_| wrong("the token server's answer is no JSON"))
 }

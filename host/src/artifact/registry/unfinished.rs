@@ -1,7 +1,8 @@
 //! Uploads that were not finished, remembered so that the next command goes on with them.
 //!
-//! One small file for each (registry, repository, digest), for its owner only, removed when the upload is done. It holds where the
-//! registry takes the rest; it is used for that registry and nowhere else, and by one process at a time.
+//! One small file for each (registry, repository, digest), for its owner only, removed when the
+//! upload is done. It holds where the registry takes the rest; it is used for that registry and
+//! nowhere else, and by one process at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -19,7 +20,8 @@ use crate::digest::Digest;
 const AGE: Duration = Duration::from_secs(24 * 3600);
 const LIMIT: u64 = 64 << 10;
 
-/// The memory of one upload, locked while it is used. Nothing it does may fail a push: what cannot be remembered is sent again.
+/// The memory of one upload, locked while it is used. Nothing it does may fail a push: what cannot
+/// be remembered is sent again.
 pub(super) struct Unfinished {
     path: PathBuf,
     file: File,
@@ -42,17 +44,37 @@ struct Memory {
 }
 
 impl Unfinished {
-    /// Opens the memory of an upload in `folder`; none when it cannot be, or another process uses it.
-    pub(super) fn open(folder: &Path, registry: &Url, repository: &str, blob: &Blob) -> Option<Self> {
+    /// Opens the memory of an upload in `folder`; none when it cannot be, or another process uses
+    /// it.
+    pub(super) fn open(
+        folder: &Path,
+        registry: &Url,
+        repository: &str,
+        blob: &Blob,
+    ) -> Option<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
         forget_old(folder);
-        let about =
-            About { registry: registry.to_string(), repository: repository.to_owned(), digest: blob.digest.to_string(), size: blob.size };
-        let name = Digest::of(format!("{}\n{repository}\n{}", about.registry, blob.digest).as_bytes()).hex();
+        let about = About {
+            registry: registry.to_string(),
+            repository: repository.to_owned(),
+            digest: blob.digest.to_string(),
+            size: blob.size,
+        };
+        let name =
+            Digest::of(format!("{}\n{repository}\n{}", about.registry, blob.digest).as_bytes())
+                .hex();
         let path = folder.join(name);
         let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).ok()?;
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(nofollow).open(&path).ok()?;
+        let file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(nofollow)
+            .open(&path)
+            .ok()?;
         file.try_lock().ok()?;
         Some(Self { path, file, about })
     }
@@ -70,10 +92,15 @@ impl Unfinished {
 
     /// Remembers where the upload goes on. A location elsewhere is not remembered.
     pub(super) fn remember(&mut self, location: &Url) {
-        let own = Url::parse(&self.about.registry).is_ok_and(|registry| registry.origin() == location.origin());
+        let own = Url::parse(&self.about.registry)
+            .is_ok_and(|registry| registry.origin() == location.origin());
         let memory = Memory { about: self.about.clone(), location: location.to_string() };
         if let (true, Ok(text)) = (own, serde_json::to_vec(&memory)) {
-            let _ = self.file.rewind().and_then(|()| self.file.set_len(0)).and_then(|()| self.file.write_all(&text));
+            let _ = self
+                .file
+                .rewind()
+                .and_then(|()| self.file.set_len(0))
+                .and_then(|()| self.file.write_all(&text));
         }
     }
 
@@ -120,14 +147,22 @@ mod tests {
     fn an_upload_is_remembered_for_its_registry_repository_and_blob() {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().join("uploads");
-        let location = Url::parse("https://registry.example.com/v2/a/blobs/uploads/1?_state=x").unwrap();
+        let location =
+            Url::parse("https://registry.example.com/v2/a/blobs/uploads/1?_state=x").unwrap();
         let mut first = open(&folder, "https://registry.example.com/", "a").unwrap();
         assert_eq!(first.recall(), None);
         first.remember(&location);
-        assert!(open(&folder, "https://registry.example.com/", "a").is_none(), "one process at a time");
+        assert!(
+            open(&folder, "https://registry.example.com/", "a").is_none(),
+            "one process at a \
+            time"
+        );
         assert_eq!(first.file.metadata().unwrap().mode() & 0o777, 0o600);
         drop(first);
-        assert_eq!(open(&folder, "https://registry.example.com/", "a").unwrap().recall(), Some(location));
+        assert_eq!(
+            open(&folder, "https://registry.example.com/", "a").unwrap().recall(),
+            Some(location)
+        );
         assert_eq!(open(&folder, "https://registry.example.com/", "b").unwrap().recall(), None);
         assert_eq!(open(&folder, "http://registry.example.com/", "a").unwrap().recall(), None);
         open(&folder, "https://registry.example.com/", "a").unwrap().forget();
@@ -141,7 +176,9 @@ mod tests {
         upload.remember(&Url::parse("https://elsewhere.example.com/upload").unwrap());
         assert_eq!(upload.recall(), None);
         upload.remember(&Url::parse("https://registry.example.com/upload").unwrap());
-        let text = std::fs::read_to_string(&upload.path).unwrap().replace("example.com/upload", "example.com.evil.org/upload");
+        let text = std::fs::read_to_string(&upload.path)
+            .unwrap()
+            .replace("example.com/upload", "example.com.evil.org/upload");
         std::fs::write(&upload.path, text).unwrap();
         assert_eq!(upload.recall(), None);
         std::fs::write(&upload.path, "{\"torn").unwrap();

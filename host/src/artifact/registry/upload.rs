@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How often an upload is begun anew that the registry lost or took wrongly.
 const RESTARTS: u32 = 2;
 
-/// How often the size of a part may be refused: from 16 MiB to 1 MiB, and once to send no parts, it is three times.
+/// How often the size of a part may be refused: from 16 MiB to 1 MiB, and once to send no parts, it
+/// is three times.
 const REFUSED_PARTS: u32 = 8;
 
 /// How often a registry may take less of a part than was sent.
@@ -63,7 +64,8 @@ impl Registry {
         let base = self.0.base().await?;
         // One that fits in a chunk is sent at once, there is nothing to go on with.
         let folder = options.uploads.as_deref().filter(|_| blob.size > self.0.parts.size());
-        let mut memory = folder.and_then(|folder| Unfinished::open(folder, base, &self.0.repository, blob));
+        let mut memory =
+            folder.and_then(|folder| Unfinished::open(folder, base, &self.0.repository, blob));
         let mut session = match memory.as_mut().and_then(Unfinished::recall) {
             Some(location) => self.recall(location, blob).await?,
             None => None,
@@ -93,11 +95,16 @@ impl Registry {
                         break;
                     }
                 }
-                // Each refusal of this kind makes the parts smaller, unless the registry asks for larger ones each time it begins.
+                // Each refusal of this kind makes the parts smaller, unless the registry asks for
+                // larger ones each time it begins.
                 Failed::Part => {
                     refused += 1;
                     if refused > REFUSED_PARTS {
-                        return Err(self.0.protocol(&self.action("push"), "it asks for larger parts than it takes"));
+                        return Err(self.0.protocol(
+                            &self.action("push"),
+                            "it asks for larger parts \
+                            than it takes",
+                        ));
                     }
                     let Some(Session { location, .. }) = session.take() else { continue };
                     session = self.recall(location, blob).await?;
@@ -135,16 +142,26 @@ impl Registry {
             let blob = *blob;
             Arc::new(move |at| progress.blob(&blob, BlobEvent::At(at)))
         };
-        let piece = |from: u64, length: u64| Body::Piece(Piece { content: content.clone(), from, length, told: told.clone() });
+        let piece = |from: u64, length: u64| {
+            Body::Piece(Piece { content: content.clone(), from, length, told: told.clone() })
+        };
         while blob.size - session.offset > self.0.parts.size() {
             let (from, length) = (session.offset, self.0.parts.size());
             let to = from + length;
-            let ask = Ask::new(Method::PATCH, session.location.clone(), self.action("push"), self.scope("pull,push"))
-                .header(header::CONTENT_TYPE, "application/octet-stream")
-                .header(header::CONTENT_RANGE, format!("{from}-{}", to - 1))
-                .body(piece(from, length));
+            let ask = Ask::new(
+                Method::PATCH,
+                session.location.clone(),
+                self.action("push"),
+                self.scope("pull,push"),
+            )
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_RANGE, format!("{from}-{}", to - 1))
+            .body(piece(from, length));
             let response = self.0.ask_once(&ask).await?;
-            if !matches!(response.status(), StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::CREATED) {
+            if !matches!(
+                response.status(),
+                StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::CREATED
+            ) {
                 return Err(self.failed(&ask, length, response).await);
             }
             let base = self.0.base().await.map_err(Trouble::for_good)?;
@@ -192,19 +209,34 @@ impl Registry {
         }
         self.0.parts.begin(&response);
         let base = self.0.base().await.map_err(Trouble::for_good)?;
-        Ok(Session { location: location(&self.0, base, &response).map_err(Trouble::for_good)?, offset: 0, short: 0 })
+        Ok(Session {
+            location: location(&self.0, base, &response).map_err(Trouble::for_good)?,
+            offset: 0,
+            short: 0,
+        })
     }
 
-    /// Asks how much of an upload the registry has; none when it does not know it any more, or cannot say.
+    /// Asks how much of an upload the registry has; none when it does not know it any more, or
+    /// cannot say.
     async fn recall(&self, at: Url, blob: &Blob) -> Result<Option<Session>> {
         let ask = Ask::new(Method::GET, at.clone(), self.action("push"), self.scope("pull,push"));
         let response = self.0.ask(&ask).await?;
-        if !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::ACCEPTED) {
+        if !matches!(
+            response.status(),
+            StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::ACCEPTED
+        ) {
             return Ok(None);
         }
-        let Some(offset) = self.0.parts.received(&response).filter(|offset| *offset <= blob.size) else { return Ok(None) };
+        let Some(offset) = self.0.parts.received(&response).filter(|offset| *offset <= blob.size)
+        else {
+            return Ok(None);
+        };
         let base = self.0.base().await?;
-        let location = if response.headers().contains_key(header::LOCATION) { location(&self.0, base, &response)? } else { at };
+        let location = if response.headers().contains_key(header::LOCATION) {
+            location(&self.0, base, &response)?
+        } else {
+            at
+        };
         if offset > 0 {
             self.0.options.progress.blob(blob, BlobEvent::Resumed(offset));
         }
@@ -216,7 +248,9 @@ impl Registry {
 pub(super) async fn abandon(http: &Http, ask: &Ask, response: &Response) {
     let Ok(base) = http.base().await else { return };
     if let Ok(url) = location(http, base, response) {
-        let _ = http.ask_once(&Ask::new(Method::DELETE, url, ask.action.clone(), ask.scope.clone())).await;
+        let _ = http
+            .ask_once(&Ask::new(Method::DELETE, url, ask.action.clone(), ask.scope.clone()))
+            .await;
     }
 }
 

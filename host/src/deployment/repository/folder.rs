@@ -33,7 +33,11 @@ impl Folder {
     pub fn open(root: &Path) -> Result<Self> {
         match fs::read_dir(root) {
             Ok(_) => Ok(Self { root: absolute(root) }),
-            Err(error) => Err(Error::unavailable(format!("the model repository {} cannot be read: {error}", root.display()))),
+            Err(error) => Err(Error::unavailable(format!(
+                "the model repository {} cannot be read: \
+                {error}",
+                root.display()
+            ))),
         }
     }
 
@@ -43,7 +47,8 @@ impl Folder {
     }
 }
 
-// The calls below are short (a rename, a small file) and must not go on when nobody waits any more, so they are made where they are.
+// The calls below are short (a rename, a small file) and must not go on when nobody waits any more,
+// so they are made where they are.
 #[async_trait]
 impl Repository for Folder {
     fn describe(&self) -> String {
@@ -54,15 +59,18 @@ impl Repository for Folder {
         self.root.join(name).display().to_string()
     }
 
-    /// Beside the repository, where a rename leads into it and no server takes it for a model; in it, where that cannot be.
+    /// Beside the repository, where a rename leads into it and no server takes it for a model; in
+    /// it, where that cannot be.
     fn workspace(&self) -> Result<Workspace> {
         fs::create_dir_all(&self.root).map_err(|error| failed("make", &self.root, &error))?;
         let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev());
-        let beside = self.root.parent().filter(|parent| device(parent).ok() == device(&self.root).ok());
+        let beside =
+            self.root.parent().filter(|parent| device(parent).ok() == device(&self.root).ok());
         if let Some(workspace) = beside.and_then(|parent| Workspace::within(parent).ok()) {
             return Ok(workspace);
         }
-        Workspace::within(&self.root).map_err(|error| failed("make a folder in", &self.root, &error))
+        Workspace::within(&self.root)
+            .map_err(|error| failed("make a folder in", &self.root, &error))
     }
 
     async fn exists(&self, name: &str, _: &CallBudget) -> Result<bool> {
@@ -73,9 +81,10 @@ impl Repository for Folder {
         let path = self.root.join(name);
         let folder = fs::File::open(&path).map_err(|error| failed("read", &path, &error))?;
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Err(error) if error == Errno::WOULDBLOCK => {
-                Err(Error::unavailable(format!("somebody else is changing the model {name} just now: try again")))
-            }
+            Err(error) if error == Errno::WOULDBLOCK => Err(Error::unavailable(format!(
+                "somebody else is changing the model {name} just \
+                    now: try again"
+            ))),
             // Some file systems have no locks.
             _ => Ok(Some(folder)),
         }
@@ -95,7 +104,11 @@ impl Repository for Folder {
         let read = fs::File::open(&path).and_then(|file| file.take(SMALL).read_to_end(&mut bytes));
         match read {
             Ok(_) => Ok(Some(bytes.into())),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(failed("read", &path, &error)),
         }
     }
@@ -117,19 +130,31 @@ impl Repository for Folder {
         }
     }
 
-    async fn place(&self, from: &Path, path: &str, progress: &dyn Progress, _: &CallBudget) -> Result<()> {
+    async fn place(
+        &self,
+        from: &Path,
+        path: &str,
+        progress: &dyn Progress,
+        _: &CallBudget,
+    ) -> Result<()> {
         let (to, files) = (self.root.join(path), files_below(from)?);
         let total = files.values().sum();
         progress.step(&Step::Writing { written: 0, total });
         for name in files.keys() {
             readable(&from.join(name), 0o644)?;
         }
-        for folder in files.keys().flat_map(|name| Path::new(name).ancestors().skip(1)).collect::<BTreeSet<_>>() {
+        for folder in files
+            .keys()
+            .flat_map(|name| Path::new(name).ancestors().skip(1))
+            .collect::<BTreeSet<_>>()
+        {
             readable(&from.join(folder), 0o755)?;
         }
         // A rename onto an empty folder is one step, and not onto any other.
         let made = match fs::create_dir(&to) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.contains('/') => Err(error),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.contains('/') => {
+                Err(error)
+            }
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => fs::rename(from, &to),
         };
@@ -155,7 +180,9 @@ impl Repository for Folder {
     async fn restore(&self, from: &Path, path: &str, _: &CallBudget) -> Result<()> {
         let to = self.root.join(path);
         let parent = to.parent().unwrap_or(&self.root);
-        fs::create_dir_all(parent).and_then(|()| fs::rename(from, &to)).map_err(|error| failed("write", &to, &error))
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::rename(from, &to))
+            .map_err(|error| failed("write", &to, &error))
     }
 
     async fn remove(&self, path: &str, _: &CallBudget) -> Result<()> {
@@ -174,7 +201,9 @@ impl Repository for Folder {
 }
 
 fn same_bytes(one: &Path, other: &Path) -> std::io::Result<bool> {
-    let open = |path: &Path| Ok::<_, std::io::Error>(BufReader::with_capacity(BUFFER, fs::File::open(path)?));
+    let open = |path: &Path| {
+        Ok::<_, std::io::Error>(BufReader::with_capacity(BUFFER, fs::File::open(path)?))
+    };
     let (mut one, mut other) = (open(one)?, open(other)?);
     loop {
         let (left, right) = (one.fill_buf()?, other.fill_buf()?);
@@ -190,8 +219,11 @@ fn same_bytes(one: &Path, other: &Path) -> std::io::Result<bool> {
     }
 }
 
-/// What was gathered is its owner's alone; the server may be somebody else. It is on the disk before it has its place.
+/// What was gathered is its owner's alone; the server may be somebody else. It is on the disk
+/// before it has its place.
 fn readable(path: &Path, mode: u32) -> Result<()> {
-    let file = fs::File::open(path).and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode)).and_then(|()| file.sync_all()));
+    let file = fs::File::open(path).and_then(|file| {
+        file.set_permissions(fs::Permissions::from_mode(mode)).and_then(|()| file.sync_all())
+    });
     file.map_err(|error| failed("write", path, &error))
 }

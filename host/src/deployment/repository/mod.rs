@@ -1,7 +1,9 @@
-//! The model repository: where a model server reads its models, `NAME/VERSION/…` with `NAME/config.pbtxt`.
+//! The model repository: where a model server reads its models, `NAME/VERSION/…` with
+//! `NAME/config.pbtxt`.
 //!
-//! Paths are relative to it, with slashes. A file appears as a whole or not at all; a folder does so in a [`Folder`], while in
-//! [`Objects`] its files appear one after the other, first the record that takes the name and last the configuration.
+//! Paths are relative to it, with slashes. A file appears as a whole or not at all; a folder does
+//! so in a [`Folder`], while in [`Objects`] its files appear one after the other, first the record
+//! that takes the name and last the configuration.
 
 mod folder;
 mod objects;
@@ -25,7 +27,8 @@ use crate::error::{Error, Result};
 /// How much a small file may be that is read whole.
 const SMALL: u64 = 1 << 20;
 
-/// A folder of this machine to gather a model in. Removed when dropped; what a process that was killed has left is removed by the next.
+/// A folder of this machine to gather a model in. Removed when dropped; what a process that was
+/// killed has left is removed by the next.
 #[derive(Debug)]
 pub(super) struct Workspace {
     folder: TempDir,
@@ -39,10 +42,13 @@ const WORKSPACE: &str = ".keynet-model-";
 impl Workspace {
     /// A new one in the folder `place`.
     fn within(place: &Path) -> std::io::Result<Self> {
-        for left in
-            std::fs::read_dir(place)?.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(WORKSPACE.as_bytes()))
+        for left in std::fs::read_dir(place)?
+            .flatten()
+            .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(WORKSPACE.as_bytes()))
         {
-            let free = File::open(left.path()).is_ok_and(|folder| flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok());
+            let free = File::open(left.path()).is_ok_and(|folder| {
+                flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
+            });
             if free {
                 let _ = std::fs::remove_dir_all(left.path());
             }
@@ -85,13 +91,15 @@ pub(super) trait Repository: Send + Sync {
     /// The repository cannot be read.
     async fn exists(&self, name: &str, budget: &CallBudget) -> Result<bool>;
 
-    /// Keeps others from changing a model that is there, as far as the repository can, until it is dropped.
+    /// Keeps others from changing a model that is there, as far as the repository can, until it is
+    /// dropped.
     ///
     /// # Errors
     /// `unavailable`: somebody else does.
     async fn lock(&self, name: &str) -> Result<Option<File>>;
 
-    /// The files of a model with their sizes, by their paths below its name; none of a model that is not there.
+    /// The files of a model with their sizes, by their paths below its name; none of a model that
+    /// is not there.
     ///
     /// # Errors
     /// The repository cannot be read.
@@ -103,8 +111,9 @@ pub(super) trait Repository: Send + Sync {
     /// The repository cannot be read.
     async fn read(&self, path: &str, budget: &CallBudget) -> Result<Option<Bytes>>;
 
-    /// Waits until what is written next of a model has a later time than what is there. The server tells by the times of files whether
-    /// there is something new to load, and stores may tell times in seconds.
+    /// Waits until what is written next of a model has a later time than what is there. The server
+    /// tells by the times of files whether there is something new to load, and stores may tell
+    /// times in seconds.
     ///
     /// # Errors
     /// The repository cannot be read.
@@ -125,8 +134,15 @@ pub(super) trait Repository: Send + Sync {
     /// Puts the folder `from` of the workspace to where nothing is, or what was claimed.
     ///
     /// # Errors
-    /// `precondition-failed`: there is something, as far as the repository can tell. What keeps it from being written.
-    async fn place(&self, from: &Path, path: &str, progress: &dyn Progress, budget: &CallBudget) -> Result<()>;
+    /// `precondition-failed`: there is something, as far as the repository can tell. What keeps it
+    /// from being written.
+    async fn place(
+        &self,
+        from: &Path,
+        path: &str,
+        progress: &dyn Progress,
+        budget: &CallBudget,
+    ) -> Result<()>;
 
     /// Puts the file `from` of the workspace in the place of what is there.
     ///
@@ -146,7 +162,8 @@ pub(super) trait Repository: Send + Sync {
     /// What keeps it from being written.
     async fn restore(&self, from: &Path, path: &str, budget: &CallBudget) -> Result<()>;
 
-    /// Removes a file, or a folder with all in it; of a model's folder the record goes last. It is no error that nothing is there.
+    /// Removes a file, or a folder with all in it; of a model's folder the record goes last. It is
+    /// no error that nothing is there.
     ///
     /// # Errors
     /// What keeps it from being removed.
@@ -164,10 +181,14 @@ pub(super) fn files_below(folder: &Path) -> Result<BTreeMap<String, u64>> {
         for entry in std::fs::read_dir(&path).map_err(|error| failed("read", &path, &error))? {
             let entry = entry.map_err(|error| failed("read", &path, &error))?;
             let Ok(name) = entry.file_name().into_string() else {
-                return Err(Error::invalid(format!("{} has a name that is not UTF-8", entry.path().display())));
+                return Err(Error::invalid(format!(
+                    "{} has a name that is not UTF-8",
+                    entry.path().display()
+                )));
             };
             let below = if below.is_empty() { name } else { format!("{below}/{name}") };
-            // A link of the operator's is followed, as the server follows it; one that leads nowhere is a file itself.
+            // A link of the operator's is followed, as the server follows it; one that leads
+            // nowhere is a file itself.
             let meta = std::fs::metadata(entry.path()).or_else(|_| entry.metadata());
             let meta = meta.map_err(|error| failed("read", &entry.path(), &error))?;
             match meta.is_dir() {

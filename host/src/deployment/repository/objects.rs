@@ -16,7 +16,9 @@ use crate::budget::CallBudget;
 use crate::config::S3Config;
 use crate::error::{ErrorKind, Result};
 use crate::object_storage::s3::S3Store;
-use crate::object_storage::{ContentType, Location, ObjectInfo, ObjectStorage, Prefix, PutConditions, StorageLimits};
+use crate::object_storage::{
+    ContentType, Location, ObjectInfo, ObjectStorage, Prefix, PutConditions, StorageLimits,
+};
 
 /// How much of a file is read and sent at once.
 const CHUNK: u64 = 8 << 20;
@@ -43,9 +45,17 @@ impl Objects {
     /// # Errors
     /// The store cannot be used.
     pub fn open(store: &S3Config, prefix: &str) -> Result<Self> {
-        let limits = StorageLimits { max_object_read: CHUNK, max_object_write: LARGEST, ..StorageLimits::default() };
+        let limits = StorageLimits {
+            max_object_read: CHUNK,
+            max_object_write: LARGEST,
+            ..StorageLimits::default()
+        };
         let slash = if prefix.is_empty() { "" } else { "/" };
-        let endpoint = store.endpoint.as_ref().map(|url| format!("{}/", url.as_str().trim_end_matches('/'))).unwrap_or_default();
+        let endpoint = store
+            .endpoint
+            .as_ref()
+            .map(|url| format!("{}/", url.as_str().trim_end_matches('/')))
+            .unwrap_or_default();
         Ok(Self {
             storage: ObjectStorage::of_s3(&S3Store::open(store)?, limits),
             root: format!("s3://{}/{prefix}{slash}", store.bucket),
@@ -58,15 +68,19 @@ impl Objects {
     }
 
     /// The objects below a folder, by their paths below it.
-    async fn below(&self, folder: &str, budget: &CallBudget) -> Result<BTreeMap<String, ObjectInfo>> {
+    async fn below(
+        &self,
+        folder: &str,
+        budget: &CallBudget,
+    ) -> Result<BTreeMap<String, ObjectInfo>> {
         let start = format!("{}{folder}/", self.root);
         let prefix = Prefix::parse(&start)?;
         let (mut files, mut cursor) = (BTreeMap::new(), None);
         loop {
             let page = self.storage.list(&prefix, cursor.as_deref(), budget).await?;
-            files.extend(
-                page.objects.into_iter().filter_map(|object| Some((object.location.to_string().strip_prefix(&start)?.to_owned(), object))),
-            );
+            files.extend(page.objects.into_iter().filter_map(|object| {
+                Some((object.location.to_string().strip_prefix(&start)?.to_owned(), object))
+            }));
             cursor = page.next;
             if cursor.is_none() {
                 return Ok(files);
@@ -74,7 +88,13 @@ impl Objects {
         }
     }
 
-    async fn send(&self, from: &Path, path: &str, sent: &(dyn Fn(u64) + Send + Sync), budget: &CallBudget) -> Result<()> {
+    async fn send(
+        &self,
+        from: &Path,
+        path: &str,
+        sent: &(dyn Fn(u64) + Send + Sync),
+        budget: &CallBudget,
+    ) -> Result<()> {
         let location = self.location(path)?;
         let unreadable = |error: std::io::Error| failed("read", from, &error);
         let mut file = tokio::fs::File::open(from).await.map_err(unreadable)?;
@@ -84,12 +104,15 @@ impl Objects {
             false => Some(self.storage.create_upload(Some(location.clone()), None, budget).await?),
         };
         loop {
-            let mut bytes = Vec::with_capacity(usize::try_from(CHUNK.min(size)).unwrap_or_default());
+            let mut bytes =
+                Vec::with_capacity(usize::try_from(CHUNK.min(size)).unwrap_or_default());
             (&mut file).take(CHUNK).read_to_end(&mut bytes).await.map_err(unreadable)?;
             let read = bytes.len() as u64;
             match &mut upload {
                 None => {
-                    self.storage.put(bytes.into(), Some(location), None, PutConditions::default(), budget).await?;
+                    self.storage
+                        .put(bytes.into(), Some(location), None, PutConditions::default(), budget)
+                        .await?;
                     sent(read);
                     return Ok(());
                 }
@@ -126,11 +149,17 @@ impl Repository for Objects {
     }
 
     async fn files(&self, name: &str, budget: &CallBudget) -> Result<BTreeMap<String, u64>> {
-        Ok(self.below(name, budget).await?.into_iter().map(|(path, object)| (path, object.size)).collect())
+        Ok(self
+            .below(name, budget)
+            .await?
+            .into_iter()
+            .map(|(path, object)| (path, object.size))
+            .collect())
     }
 
     async fn until_later(&self, name: &str, budget: &CallBudget) -> Result<()> {
-        let newest = self.below(name, budget).await?.values().filter_map(|object| object.modified_ms).max();
+        let newest =
+            self.below(name, budget).await?.values().filter_map(|object| object.modified_ms).max();
         let newest = newest.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
         // The store's clock may be a little ahead.
         let age = newest.map_or(SECOND, |newest| newest.elapsed().unwrap_or_default());
@@ -155,7 +184,8 @@ impl Repository for Objects {
 
     async fn claim(&self, name: &str, record: Bytes, budget: &CallBudget) -> Result<()> {
         let location = self.location(&format!("{name}/{RECORD}"))?;
-        let only_new = PutConditions { if_none_match: Some("*".to_owned()), ..PutConditions::default() };
+        let only_new =
+            PutConditions { if_none_match: Some("*".to_owned()), ..PutConditions::default() };
         let json = ContentType::parse("application/json").ok();
         self.storage.put(record, Some(location), json, only_new, budget).await.map(drop)
     }
@@ -183,7 +213,13 @@ impl Repository for Objects {
         Ok(true)
     }
 
-    async fn place(&self, from: &Path, path: &str, progress: &dyn Progress, budget: &CallBudget) -> Result<()> {
+    async fn place(
+        &self,
+        from: &Path,
+        path: &str,
+        progress: &dyn Progress,
+        budget: &CallBudget,
+    ) -> Result<()> {
         let files = files_below(from)?;
         let total = files.values().sum();
         let written = std::sync::atomic::AtomicU64::new(0);
@@ -191,7 +227,8 @@ impl Repository for Objects {
             let before = written.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
             progress.step(&Step::Writing { written: before + bytes, total });
         };
-        // Versions, then the files beside them, of which the configuration is what makes it a model.
+        // Versions, then the files beside them, of which the configuration is what makes it a
+        // model.
         let mut order: Vec<_> = files.keys().collect();
         order.sort_by_key(|name| (name.as_str() == "config.pbtxt", !name.contains('/')));
         for name in order {

@@ -1,8 +1,10 @@
 //! The models that are in memory: each loaded once, however many ask for it at the same time.
 //!
-//! A model is loaded when it is first asked, and again when its files have changed. A load that fails is forgotten: the next caller
-//! tries again. At most so many are kept; the one that was not asked for longest goes first, and its memory is given back when the
-//! last run on it ends. Loads happen one after the other, off the async threads, and go on when the caller who began one leaves.
+//! A model is loaded when it is first asked, and again when its files have changed. A load that
+//! fails is forgotten: the next caller tries again. At most so many are kept; the one that was not
+//! asked for longest goes first, and its memory is given back when the last run on it ends. Loads
+//! happen one after the other, off the async threads, and go on when the caller who began one
+//! leaves.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,17 +50,25 @@ impl Models {
     }
 
     /// Finds a model and loads it if it is not there as its files are now.
-    pub async fn get(self: &Arc<Self>, name: &str, version: Option<u64>) -> Result<(LocatedModel, Arc<LoadedModel>)> {
+    pub async fn get(
+        self: &Arc<Self>,
+        name: &str,
+        version: Option<u64>,
+    ) -> Result<(LocatedModel, Arc<LoadedModel>)> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             let located = self.locate(name, version).await?;
             // A task of its own, so that a caller who leaves does not stop what others wait for.
             let (this, wanted) = (Arc::clone(self), located.clone());
-            let loaded = tokio::spawn(async move { this.load_once(wanted).await }).await.unwrap_or_else(|error| Err(broken_task(&error)));
+            let loaded = tokio::spawn(async move { this.load_once(wanted).await })
+                .await
+                .unwrap_or_else(|error| Err(broken_task(&error)));
             match loaded {
                 Ok(loaded) => return Ok((located, loaded)),
-                Err(_) if attempt < ATTEMPTS && self.locate(name, version).await?.stamp != located.stamp => {}
+                Err(_)
+                    if attempt < ATTEMPTS
+                        && self.locate(name, version).await?.stamp != located.stamp => {}
                 Err(error) => return Err(error),
             }
         }
@@ -71,7 +81,8 @@ impl Models {
 
     async fn locate(self: &Arc<Self>, name: &str, version: Option<u64>) -> Result<LocatedModel> {
         let (this, name) = (Arc::clone(self), name.to_owned());
-        let found = tokio::task::spawn_blocking(move || this.repository.locate(&name, version)).await;
+        let found =
+            tokio::task::spawn_blocking(move || this.repository.locate(&name, version)).await;
         found.unwrap_or_else(|error| Err(broken_task(&error)))
     }
 
@@ -85,14 +96,24 @@ impl Models {
     }
 
     async fn load(self: &Arc<Self>, located: &LocatedModel) -> Result<Arc<LoadedModel>> {
-        let _one_at_a_time = self.loading.acquire().await.map_err(|_| Error::internal("the embedded models are closed"))?;
+        let _one_at_a_time = self.loading.acquire().await.map_err(|_| {
+            Error::internal(
+                "the \
+            embedded models are closed",
+            )
+        })?;
         let (this, located) = (Arc::clone(self), located.clone());
         on_own_thread((), move || {
             let loaded = LoadedModel::load(&located, &this.limits)?;
             if located.is_current(&this.repository) {
                 Ok(Arc::new(loaded))
             } else {
-                Err(Error::unavailable(format!("model {}: {} was written while it was read; ask again", located.label(), located.shown)))
+                Err(Error::unavailable(format!(
+                    "model {}: {} was written while it was read; ask \
+                    again",
+                    located.label(),
+                    located.shown
+                )))
             }
         })
         .await
@@ -104,14 +125,22 @@ impl Models {
         slots.clock += 1;
         let now = slots.clock;
         let key = (located.name.clone(), located.version);
-        let slot = slots.by_version.entry(key).or_insert_with(|| Slot { stamp: located.stamp, last_asked: now, cell: Cell::default() });
+        let slot = slots.by_version.entry(key).or_insert_with(|| Slot {
+            stamp: located.stamp,
+            last_asked: now,
+            cell: Cell::default(),
+        });
         slot.last_asked = now;
         if slot.stamp != located.stamp {
             (slot.stamp, slot.cell) = (located.stamp, Cell::default());
         }
         let cell = Arc::clone(&slot.cell);
         while slots.by_version.len() > self.limits.max_loaded_models.max(1) {
-            let oldest = slots.by_version.iter().min_by_key(|(_, slot)| slot.last_asked).map(|(key, _)| key.clone());
+            let oldest = slots
+                .by_version
+                .iter()
+                .min_by_key(|(_, slot)| slot.last_asked)
+                .map(|(key, _)| key.clone());
             oldest.and_then(|key| slots.by_version.remove(&key));
         }
         cell
@@ -128,7 +157,8 @@ impl Models {
     #[cfg(test)]
     pub fn kept(&self) -> Vec<String> {
         let slots = self.slots.lock().unwrap();
-        let mut kept: Vec<_> = slots.by_version.keys().map(|(name, version)| format!("{name}:{version}")).collect();
+        let mut kept: Vec<_> =
+            slots.by_version.keys().map(|(name, version)| format!("{name}:{version}")).collect();
         kept.sort();
         kept
     }

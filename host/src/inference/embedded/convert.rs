@@ -1,9 +1,10 @@
 //! Tensors to rten's values and back.
 //!
-//! rten computes with f32, i32, i8 and u8. Those go in without a copy where the bytes are aligned for the type (else one copy), and
-//! come out without a copy. The others are converted, one pass each way: FP16 and FP64 to f32 (results are rounded back), INT64 and BOOL
-//! to i32. An element of an input that does not fit is an error: what the graph computes with them is looked at when it is loaded
-//! ([`super::graph`]). Bytes are little-endian, and so must the machine be.
+//! rten computes with f32, i32, i8 and u8. Those go in without a copy where the bytes are aligned
+//! for the type (else one copy), and come out without a copy. The others are converted, one pass
+//! each way: FP16 and FP64 to f32 (results are rounded back), INT64 and BOOL to i32. An element of
+//! an input that does not fit is an error: what the graph computes with them is looked at when it
+//! is loaded ([`super::graph`]). Bytes are little-endian, and so must the machine be.
 
 use bytes::Bytes;
 use half::f16;
@@ -23,7 +24,12 @@ const _: () = assert!(cfg!(target_endian = "little"), "tensors are little-endian
 /// # Errors
 /// `invalid`: an INT64 element that does not fit 32 bits. The text is to follow the input's name.
 pub(super) fn to_rten(tensor: &Tensor, rounded: bool) -> Result<ValueOrView<'_>> {
-    let shape: Vec<usize> = tensor.shape().dimensions().iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect();
+    let shape: Vec<usize> = tensor
+        .shape()
+        .dimensions()
+        .iter()
+        .map(|size| usize::try_from(*size).unwrap_or(usize::MAX))
+        .collect();
     let bytes = tensor.data().as_ref();
     match tensor.data_type() {
         DataType::Fp32 => view::<f32, _>(&shape, bytes, f32::from_le_bytes),
@@ -33,9 +39,14 @@ pub(super) fn to_rten(tensor: &Tensor, rounded: bool) -> Result<ValueOrView<'_>>
         DataType::Bool => owned(&shape, bytes.iter().map(|byte| i32::from(*byte != 0)).collect()),
         DataType::Int64 => owned(&shape, narrowed(bytes)?),
         DataType::Fp16 => owned(&shape, elements(bytes, |two| f16::from_le_bytes(two).to_f32())),
-        DataType::Fp64 if rounded => owned(&shape, elements(bytes, |eight| f64::from_le_bytes(eight) as f32)),
+        DataType::Fp64 if rounded => {
+            owned(&shape, elements(bytes, |eight| f64::from_le_bytes(eight) as f32))
+        }
         DataType::Fp64 => owned(&shape, singles(bytes)?),
-        other => Err(Error::invalid(format!("{other} is not a type that models run in process can take"))),
+        other => Err(Error::invalid(format!(
+            "{other} is not a type that models run in process can \
+            take"
+        ))),
     }
 }
 
@@ -49,7 +60,8 @@ fn narrowed(bytes: &[u8]) -> Result<Vec<i32>> {
         // The smallest of 32 bits has no negation there.
         i32::try_from(wide).ok().filter(|narrow| *narrow != i32::MIN).ok_or_else(|| {
             Error::invalid(format!(
-                "element {index} is {wide}, and models run in process compute INT64 with 32 bits; Triton has all 64 (TRITON_URL)"
+                "element {index} is {wide}, and models run in process compute INT64 with 32 bits; \
+                    Triton has all 64 (TRITON_URL)"
             ))
         })
     };
@@ -61,7 +73,8 @@ fn singles(bytes: &[u8]) -> Result<Vec<f32>> {
         let double = f64::from_le_bytes(*chunk);
         is_single(double).then_some(double as f32).ok_or_else(|| {
             Error::invalid(format!(
-                "element {index} is {double}, and models run in process have FP64 with the precision and range of FP32; Triton has FP64 \
+                "element {index} is {double}, and models run in process have FP64 with the \
+                    precision and range of FP32; Triton has FP64 \
                  (TRITON_URL)"
             ))
         })
@@ -70,7 +83,11 @@ fn singles(bytes: &[u8]) -> Result<Vec<f32>> {
 }
 
 /// A view of `bytes`, or where they are not aligned a copy.
-fn view<'a, T, const N: usize>(shape: &[usize], bytes: &'a [u8], read: impl Fn([u8; N]) -> T) -> Result<ValueOrView<'a>>
+fn view<'a, T, const N: usize>(
+    shape: &[usize],
+    bytes: &'a [u8],
+    read: impl Fn([u8; N]) -> T,
+) -> Result<ValueOrView<'a>>
 where
     T: FromBytes + KnownLayout + Immutable + 'static,
     ValueView<'a>: From<rten_tensor::TensorView<'a, T>>,
@@ -97,7 +114,11 @@ fn misfit(error: impl std::error::Error) -> Error {
 ///
 /// # Errors
 /// `internal`: the value is of another type than was declared; what `reserve` answers.
-pub(super) fn from_rten(value: Value, declared: DataType, reserve: impl FnOnce(u64) -> Result<Reservation>) -> Result<Tensor> {
+pub(super) fn from_rten(
+    value: Value,
+    declared: DataType,
+    reserve: impl FnOnce(u64) -> Result<Reservation>,
+) -> Result<Tensor> {
     let shape = value.shape().iter().map(|size| i64::try_from(*size).unwrap_or(i64::MAX)).collect();
     let shape = Shape::new(shape)?;
     let reservation = reserve(shape.elements().saturating_mul(declared.size().unwrap_or(1)))?;
@@ -106,11 +127,25 @@ pub(super) fn from_rten(value: Value, declared: DataType, reserve: impl FnOnce(u
         (Value::Int32Tensor(data), DataType::Int32) => share(data),
         (Value::Int8Tensor(data), DataType::Int8) => share(data),
         (Value::UInt8Tensor(data), DataType::Uint8) => share(data),
-        (Value::Int32Tensor(data), DataType::Bool) => data.iter().map(|element| u8::from(*element != 0)).collect(),
-        (Value::Int32Tensor(data), DataType::Int64) => spread(&data, |element| i64::from(element).to_le_bytes()),
-        (Value::FloatTensor(data), DataType::Fp16) => spread(&data, |element| f16::from_f32(element).to_le_bytes()),
-        (Value::FloatTensor(data), DataType::Fp64) => spread(&data, |element| f64::from(element).to_le_bytes()),
-        (other, _) => return Err(Error::internal(format!("declared as {declared}, but rten computed {}", other.dtype()))),
+        (Value::Int32Tensor(data), DataType::Bool) => {
+            data.iter().map(|element| u8::from(*element != 0)).collect()
+        }
+        (Value::Int32Tensor(data), DataType::Int64) => {
+            spread(&data, |element| i64::from(element).to_le_bytes())
+        }
+        (Value::FloatTensor(data), DataType::Fp16) => {
+            spread(&data, |element| f16::from_f32(element).to_le_bytes())
+        }
+        (Value::FloatTensor(data), DataType::Fp64) => {
+            spread(&data, |element| f64::from(element).to_le_bytes())
+        }
+        (other, _) => {
+            return Err(Error::internal(format!(
+                "declared as {declared}, but rten \
+            computed {}",
+                other.dtype()
+            )));
+        }
     };
     Tensor::new(declared, shape, data, Some(reservation))
 }
@@ -121,7 +156,8 @@ fn spread<T: Copy, const N: usize>(data: &RtenTensor<T>, write: impl Fn(T) -> [u
     bytes.into()
 }
 
-/// The tensor's own buffer as bytes. It may come from rten's pool and be much larger than its elements: then it is cut.
+/// The tensor's own buffer as bytes. It may come from rten's pool and be much larger than its
+/// elements: then it is cut.
 fn share<T>(data: RtenTensor<T>) -> Bytes
 where
     T: Copy + Send + IntoBytes + Immutable + 'static,
@@ -154,7 +190,13 @@ mod tests {
             ValueOrView::Value(value) => value,
             ValueOrView::View(view) => view.to_owned(),
         };
-        from_rten(value, tensor.data_type(), |bytes| MemoryBudget::process(1 << 20).reserve(bytes, "an output"))
+        from_rten(value, tensor.data_type(), |bytes| {
+            MemoryBudget::process(1 << 20).reserve(
+                bytes,
+                "an \
+            output",
+            )
+        })
     }
 
     #[test]
@@ -173,7 +215,10 @@ mod tests {
             for shape in [&[2][..], &[1, 2, 1], &[2, 1]] {
                 let given = tensor(data_type, shape, data.clone());
                 let back = there_and_back(&given).unwrap();
-                assert_eq!((back.data_type(), back.shape(), back.data()), (data_type, given.shape(), given.data()));
+                assert_eq!(
+                    (back.data_type(), back.shape(), back.data()),
+                    (data_type, given.shape(), given.data())
+                );
                 assert_eq!(back.reserved(), data.len() as u64);
             }
             let scalar = tensor(data_type, &[], data[..data.len() / 2].to_vec());
@@ -205,7 +250,21 @@ mod tests {
     #[test]
     fn what_the_graph_declares_wrongly_is_an_error() {
         let value = Value::from_shape([1], vec![1_i32]).unwrap();
-        let error = from_rten(value, DataType::Fp32, |bytes| MemoryBudget::process(8).reserve(bytes, "an output")).unwrap_err();
-        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Internal, "declared as FP32, but rten computed tensor(i32)"));
+        let error = from_rten(value, DataType::Fp32, |bytes| {
+            MemoryBudget::process(8).reserve(
+                bytes,
+                "an \
+            output",
+            )
+        })
+        .unwrap_err();
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (
+                ErrorKind::Internal,
+                "declared as FP32, \
+            but rten computed tensor(i32)"
+            )
+        );
     }
 }

@@ -1,12 +1,16 @@
-//! How much memory a run will take, told from the shapes of its inputs before anything is allocated.
+//! How much memory a run will take, told from the shapes of its inputs before anything is
+//! allocated.
 //!
-//! When a model is loaded, rten infers the shape of every value in its graph as arithmetic over the inputs' dimensions. For a
-//! request those are evaluated, and the nodes are walked in the order of the file with each value alive from the node that makes it
-//! to the last that uses it. The estimate is the most that is alive at once, with one half on top for what operators need for
-//! themselves and for buffers that rten keeps for reuse within the run. Weights are not counted: they were there before.
+//! When a model is loaded, rten infers the shape of every value in its graph as arithmetic over the
+//! inputs' dimensions. For a request those are evaluated, and the nodes are walked in the order of
+//! the file with each value alive from the node that makes it to the last that uses it. The
+//! estimate is the most that is alive at once, with one half on top for what operators need for
+//! themselves and for buffers that rten keeps for reuse within the run. Weights are not counted:
+//! they were there before.
 //!
-//! It is an estimate: fused operators need less. A size that rten cannot infer, because it depends on data, counts as the largest
-//! input of the node, which is right for operators that select (NonZero, NonMaxSuppression, Slice) and too little for those that grow;
+//! It is an estimate: fused operators need less. A size that rten cannot infer, because it depends
+//! on data, counts as the largest input of the node, which is right for operators that select
+//! (NonZero, NonMaxSuppression, Slice) and too little for those that grow;
 //! [`super::growth`] looks at those. Subgraphs (If, Loop, Scan) count by their outputs.
 
 use std::collections::HashMap;
@@ -20,7 +24,8 @@ use super::size_expression::Size;
 /// What is needed to estimate any run of a model.
 #[derive(Debug)]
 pub(super) struct MemoryModel {
-    /// For each of the graph's inputs, by name: the symbol of each dimension; none where its size is fixed.
+    /// For each of the graph's inputs, by name: the symbol of each dimension; none where its size
+    /// is fixed.
     symbols: HashMap<String, Vec<Option<String>>>,
     values: Vec<ValueSize>,
     nodes: Vec<Node>,
@@ -80,7 +85,8 @@ impl MemoryModel {
             });
             symbols.insert(info.name().unwrap_or_default().to_owned(), names.collect());
         }
-        let mut this = Self { symbols, values: Vec::new(), nodes: Vec::new(), by_name: HashMap::new() };
+        let mut this =
+            Self { symbols, values: Vec::new(), nodes: Vec::new(), by_name: HashMap::new() };
         for weight in &graph.initializer {
             let shape = weight.dims.iter().map(|size| Size::Number(*size)).collect();
             this.insert(
@@ -96,7 +102,12 @@ impl MemoryModel {
             let mut used = Vec::new();
             names_used(node, &mut used);
             let inputs: Vec<_> = used.into_iter().map(|name| this.value(name, model)).collect();
-            let outputs: Vec<_> = node.output.iter().filter(|name| !name.is_empty()).map(|name| this.value(name, model)).collect();
+            let outputs: Vec<_> = node
+                .output
+                .iter()
+                .filter(|name| !name.is_empty())
+                .map(|name| this.value(name, model))
+                .collect();
             for index in inputs.iter().chain(&outputs) {
                 this.values.get_mut(*index).into_iter().for_each(|value| value.last_use = position);
             }
@@ -104,7 +115,10 @@ impl MemoryModel {
         }
         for output in &graph.output {
             let index = this.value(output.name.as_deref().unwrap_or_default(), model);
-            this.values.get_mut(index).into_iter().for_each(|value| value.last_use = graph.node.len());
+            this.values
+                .get_mut(index)
+                .into_iter()
+                .for_each(|value| value.last_use = graph.node.len());
         }
         for (index, value) in this.values.iter().enumerate() {
             this.nodes.get_mut(value.last_use).into_iter().for_each(|node| node.frees.push(index));
@@ -145,21 +159,28 @@ impl MemoryModel {
 
     /// Whether the size of a value follows from the shapes of the inputs alone.
     pub fn follows_from_shapes(&self, value: usize) -> bool {
-        let symbols = self.symbols.values().flatten().flatten().map(|symbol| (symbol.as_str(), 1)).collect();
+        let symbols =
+            self.symbols.values().flatten().flatten().map(|symbol| (symbol.as_str(), 1)).collect();
         self.values.get(value).is_some_and(|value| value.shape(&symbols).is_some())
     }
 
     /// The values that go into a value, directly or not; weights and inputs excluded.
     pub fn ancestors(&self, value: usize) -> Vec<usize> {
         let mut found = vec![false; self.values.len()];
-        let mark = |index: usize, found: &mut Vec<bool>| found.get_mut(index).into_iter().for_each(|found| *found = true);
+        let mark = |index: usize, found: &mut Vec<bool>| {
+            found.get_mut(index).into_iter().for_each(|found| *found = true)
+        };
         mark(value, &mut found);
         for node in self.nodes.iter().rev() {
             if node.outputs.iter().any(|output| found.get(*output) == Some(&true)) {
                 node.outputs.iter().chain(&node.inputs).for_each(|index| mark(*index, &mut found));
             }
         }
-        let computed = found.iter().zip(&self.values).enumerate().filter(|(_, (found, value))| **found && !value.given);
+        let computed = found
+            .iter()
+            .zip(&self.values)
+            .enumerate()
+            .filter(|(_, (found, value))| **found && !value.given);
         computed.map(|(index, _)| index).collect()
     }
 
@@ -169,20 +190,25 @@ impl MemoryModel {
         for (name, shape) in inputs {
             for (symbol, size) in self.symbols.get(name).into_iter().flatten().zip(shape) {
                 if let Some(symbol) = symbol {
-                    // A symbol that two inputs share should be the same in both; if not, rten will say so.
+                    // A symbol that two inputs share should be the same in both; if not, rten will
+                    // say so.
                     let known = symbols.entry(symbol).or_default();
                     *known = (*known).max(size.unsigned_abs());
                 }
             }
         }
         let shapes: Vec<_> = self.values.iter().map(|value| value.shape(&symbols)).collect();
-        let product = |shape: &Vec<u64>| shape.iter().fold(1_u64, |product, size| product.saturating_mul(*size));
+        let product = |shape: &Vec<u64>| {
+            shape.iter().fold(1_u64, |product, size| product.saturating_mul(*size))
+        };
         Sizes { elements: shapes.iter().map(|shape| shape.as_ref().map(product)).collect(), shapes }
     }
 
     /// The bytes of every value. One that cannot be told counts as the largest input of its node.
     pub fn bytes(&self, sizes: &Sizes) -> Vec<u64> {
-        let known = |(index, value): (usize, &ValueSize)| value.element_bytes.saturating_mul(sizes.elements(index).unwrap_or(0));
+        let known = |(index, value): (usize, &ValueSize)| {
+            value.element_bytes.saturating_mul(sizes.elements(index).unwrap_or(0))
+        };
         let mut bytes: Vec<u64> = self.values.iter().enumerate().map(known).collect();
         for node in &self.nodes {
             let largest = node.inputs.iter().map(|index| at(&bytes, *index)).max().unwrap_or(0);
@@ -197,9 +223,16 @@ impl MemoryModel {
     pub fn most(&self, bytes: &[u64]) -> u64 {
         let (mut alive, mut most) = (0_u64, 0_u64);
         for node in &self.nodes {
-            alive = node.outputs.iter().fold(alive, |alive, index| alive.saturating_add(at(bytes, *index)));
+            alive = node
+                .outputs
+                .iter()
+                .fold(alive, |alive, index| alive.saturating_add(at(bytes, *index)));
             most = most.max(alive);
-            for index in node.frees.iter().filter(|index| self.values.get(**index).is_some_and(|value| !value.given)) {
+            for index in node
+                .frees
+                .iter()
+                .filter(|index| self.values.get(**index).is_some_and(|value| !value.given))
+            {
                 alive = alive.saturating_sub(at(bytes, *index));
             }
         }
@@ -225,8 +258,12 @@ mod tests {
     use crate::inference::model_files::onnx_file::read_graph;
 
     fn bytes(model: &str, inputs: &[(&str, &[i64])]) -> u64 {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(model).join("1/model.onnx");
-        let memory = MemoryModel::new(&read_graph(&file).unwrap(), &Model::load_file(&file).unwrap());
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/models")
+            .join(model)
+            .join("1/model.onnx");
+        let memory =
+            MemoryModel::new(&read_graph(&file).unwrap(), &Model::load_file(&file).unwrap());
         let sizes = memory.sizes(inputs.iter().copied());
         memory.most(&memory.bytes(&sizes))
     }

@@ -12,7 +12,11 @@ pub fn config_pbtxt(data: &[u8]) {
     let Some(config) = checked(ModelConfig::parse(text)) else { return };
     let tensors = config.inputs.iter().chain(&config.outputs);
     assert!(tensors.map(|tensor| tensor.name.len()).sum::<usize>() <= text.len() * 3);
-    assert!(config.default_model_filename.is_none_or(|name| !name.contains(['/', '\\']) && !name.starts_with('.')));
+    assert!(
+        config
+            .default_model_filename
+            .is_none_or(|name| !name.contains(['/', '\\']) && !name.starts_with('.'))
+    );
 }
 
 /// Asserts that a configuration of our own can be read.

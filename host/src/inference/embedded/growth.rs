@@ -1,10 +1,11 @@
-//! Operators whose output can be far larger than their inputs, by the *values* of an input: `Tile` with its repeats, `ConstantOfShape`
-//! with its shape, `Range` with its limit.
+//! Operators whose output can be far larger than their inputs, by the *values* of an input: `Tile`
+//! with its repeats, `ConstantOfShape` with its shape, `Range` with its limit.
 //!
-//! Shapes do not tell their size ([`super::estimate`]), and rten allocates whatever the values say; an allocation that fails ends the
-//! process. So before a run the values they grow by are computed alone, when that is cheap, and the estimate is made again with what
-//! they say. It is cheap when the values come from the request by little arithmetic, which is when a caller has a say in them. Where
-//! they come out of the network itself they are not looked at, nor inside subgraphs.
+//! Shapes do not tell their size ([`super::estimate`]), and rten allocates whatever the values say;
+//! an allocation that fails ends the process. So before a run the values they grow by are computed
+//! alone, when that is cheap, and the estimate is made again with what they say. It is cheap when
+//! the values come from the request by little arithmetic, which is when a caller has a say in them.
+//! Where they come out of the network itself they are not looked at, nor inside subgraphs.
 
 use rten::{Model, NodeId, Value, ValueOrView, ValueView};
 use rten_onnx::onnx;
@@ -67,7 +68,8 @@ impl Kind {
         })
     }
 
-    /// The elements of the output. `shape` is the data's, if it is known; `data` the number of its elements.
+    /// The elements of the output. `shape` is the data's, if it is known; `data` the number of its
+    /// elements.
     fn elements(self, shape: Option<&[u64]>, data: u64, operands: &[Vec<f64>]) -> u64 {
         let product = |values: &[f64]| values.iter().map(|value| value.max(0.0)).product::<f64>();
         let first = operands.first().map_or(&[][..], Vec::as_slice);
@@ -81,10 +83,19 @@ impl Kind {
                 let rank = first.len().max(sizes().count());
                 let padded = |count: usize| std::iter::repeat_n(1.0, rank - count);
                 let own = padded(sizes().count()).chain(sizes());
-                padded(first.len()).chain(first.iter().copied()).zip(own).map(|(wanted, own)| wanted.max(own)).product()
+                padded(first.len())
+                    .chain(first.iter().copied())
+                    .zip(own)
+                    .map(|(wanted, own)| wanted.max(own))
+                    .product()
             }
             Self::Expand => product(first).max(data),
-            Self::Range => match operands.iter().map(|operand| operand.first()).collect::<Option<Vec<_>>>().as_deref() {
+            Self::Range => match operands
+                .iter()
+                .map(|operand| operand.first())
+                .collect::<Option<Vec<_>>>()
+                .as_deref()
+            {
                 Some([start, limit, delta]) => ((*limit - *start) / *delta).ceil().max(0.0),
                 _ => 0.0,
             },
@@ -112,10 +123,18 @@ impl Growth {
             }
             let operand = |index: &usize| {
                 let name = node.input.get(*index).filter(|name| !name.is_empty())?;
-                Some(Operand { node: model.find_node(name)?, ancestors: memory.ancestors(memory.find(name)?) })
+                Some(Operand {
+                    node: model.find_node(name)?,
+                    ancestors: memory.ancestors(memory.find(name)?),
+                })
             };
             let data = data.and_then(|index| memory.find(node.input.get(index)?));
-            Some(GrowingNode { kind, data, output, operands: operands.iter().filter_map(operand).collect() })
+            Some(GrowingNode {
+                kind,
+                data,
+                output,
+                operands: operands.iter().filter_map(operand).collect(),
+            })
         };
         Self { nodes: graph.node.iter().filter_map(growing).collect() }
     }
@@ -126,19 +145,37 @@ impl Growth {
     }
 
     /// Adds to `sizes` what the values of the request say.
-    pub fn refine(&self, model: &Model, memory: &MemoryModel, inputs: &[(NodeId, ValueOrView<'_>)], sizes: &mut Sizes) {
+    pub fn refine(
+        &self,
+        model: &Model,
+        memory: &MemoryModel,
+        inputs: &[(NodeId, ValueOrView<'_>)],
+        sizes: &mut Sizes,
+    ) {
         for node in &self.nodes {
             let bytes = memory.bytes(sizes);
             let cost = |operand: &Operand| {
-                operand.ancestors.iter().filter_map(|index| bytes.get(*index)).fold(0_u64, |sum, bytes| sum.saturating_add(*bytes))
+                operand
+                    .ancestors
+                    .iter()
+                    .filter_map(|index| bytes.get(*index))
+                    .fold(0_u64, |sum, bytes| sum.saturating_add(*bytes))
             };
             if node.operands.iter().any(|operand| cost(operand) > CHEAP) {
                 continue;
             }
-            let operands: Vec<_> = node.operands.iter().filter_map(|operand| values(model, operand.node, inputs)).collect();
+            let operands: Vec<_> = node
+                .operands
+                .iter()
+                .filter_map(|operand| values(model, operand.node, inputs))
+                .collect();
             if operands.len() == node.operands.len() {
                 let data = node.data.and_then(|data| sizes.elements(data)).unwrap_or(1);
-                let elements = node.kind.elements(node.data.and_then(|data| sizes.shape(data)), data, &operands);
+                let elements = node.kind.elements(
+                    node.data.and_then(|data| sizes.shape(data)),
+                    data,
+                    &operands,
+                );
                 sizes.set_elements(node.output, elements);
             }
         }
@@ -153,7 +190,8 @@ fn values(model: &Model, node: NodeId, inputs: &[(NodeId, ValueOrView<'_>)]) -> 
             ValueOrView::Value(value) => numbers(&value.as_view()),
         };
     }
-    let views = inputs.iter().map(|(input, value)| (*input, ValueOrView::from(as_view(value)))).collect();
+    let views =
+        inputs.iter().map(|(input, value)| (*input, ValueOrView::from(as_view(value)))).collect();
     let computed: Vec<Value> = model.run(views, &[node], None).ok()?;
     numbers(&computed.first()?.as_view())
 }
@@ -167,8 +205,12 @@ fn as_view<'a>(value: &'a ValueOrView<'_>) -> ValueView<'a> {
 
 fn numbers(view: &ValueView<'_>) -> Option<Vec<f64>> {
     match view {
-        ValueView::Int32Tensor(tensor) if tensor.len() <= MAX_OPERAND => Some(tensor.iter().map(|value| f64::from(*value)).collect()),
-        ValueView::FloatTensor(tensor) if tensor.len() <= MAX_OPERAND => Some(tensor.iter().map(|value| f64::from(*value)).collect()),
+        ValueView::Int32Tensor(tensor) if tensor.len() <= MAX_OPERAND => {
+            Some(tensor.iter().map(|value| f64::from(*value)).collect())
+        }
+        ValueView::FloatTensor(tensor) if tensor.len() <= MAX_OPERAND => {
+            Some(tensor.iter().map(|value| f64::from(*value)).collect())
+        }
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! One version of a model in memory: loading it, checking a request against it, running it.
 //!
-//! [`LoadedModel::load`] and [`LoadedModel::run`] block for long: they are called on a thread of their own. A panic inside rten is an
-//! error here.
+//! [`LoadedModel::load`] and [`LoadedModel::run`] block for long: they are called on a thread of
+//! their own. A panic inside rten is an error here.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,14 +56,17 @@ impl LoadedModel {
     /// Reads the file, checks it against the configuration and prepares it.
     ///
     /// # Errors
-    /// `unavailable`: the file cannot be read, is no ONNX model, or disagrees with its configuration. `invalid`: it has an operator or a
-    /// type that cannot be run in process as ONNX says. `too-large`: above `limits.max_model_bytes`.
+    /// `unavailable`: the file cannot be read, is no ONNX model, or disagrees with its
+    /// configuration. `invalid`: it has an operator or a type that cannot be run in process as ONNX
+    /// says. `too-large`: above `limits.max_model_bytes`.
     pub fn load(located: &LocatedModel, limits: &EmbeddedLimits) -> Result<Self> {
         let label = located.label();
-        let broken = |what: &str| Error::unavailable(format!("model {label}: {} {what}", located.shown));
+        let broken =
+            |what: &str| Error::unavailable(format!("model {label}: {} {what}", located.shown));
         let too_large = |bytes: u64| {
             Error::too_large(format!(
-                "model {label}: {} has {bytes} bytes, more than the {} of KEYNET_EMBEDDED_MODEL_BYTES",
+                "model {label}: {} has {bytes} bytes, more than the {} of \
+                    KEYNET_EMBEDDED_MODEL_BYTES",
                 located.shown, limits.max_model_bytes
             ))
         };
@@ -71,47 +74,106 @@ impl LoadedModel {
             return Err(too_large(located.stamp.model_bytes()));
         }
         let load = || {
-            let file = onnx_file::read_model(&located.file).map_err(|error| broken(&format!("is no ONNX model: {error}")))?;
+            let file = onnx_file::read_model(&located.file).map_err(|error| {
+                broken(&format!(
+                    "is no \
+                ONNX model: {error}"
+                ))
+            })?;
             let given = file.graph.as_ref().ok_or_else(|| broken("has no graph"))?;
-            let total = located.stamp.model_bytes().saturating_add(onnx_file::external_bytes(given, &located.file));
+            let total = located
+                .stamp
+                .model_bytes()
+                .saturating_add(onnx_file::external_bytes(given, &located.file));
             if total > limits.max_model_bytes {
                 return Err(too_large(total));
             }
             let signature = signature::read(given, located)?;
-            let refused = |error: String| Error::invalid(format!("model {label}: {} cannot be run in process: {error}", located.shown));
-            let most_elements = i64::try_from(limits.max_run_bytes / 4).unwrap_or(i64::MAX).max(1 << 28);
+            let refused = |error: String| {
+                Error::invalid(format!(
+                    "model {label}: {} cannot be run \
+                in process: {error}",
+                    located.shown
+                ))
+            };
+            let most_elements =
+                i64::try_from(limits.max_run_bytes / 4).unwrap_or(i64::MAX).max(1 << 28);
             let prepared = graph::prepare(file, &located.file, most_elements).map_err(refused)?;
             let model = prepared.load().map_err(refused)?;
             let Prepared { graph, cut, rounded, .. } = prepared;
-            let node = |name: &str| model.node_id(name).map_err(|error| broken(&format!("cannot be prepared: {error}")));
-            let inputs = signature.inputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
-            let outputs = signature.outputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
+            let node = |name: &str| {
+                model.node_id(name).map_err(|error| {
+                    broken(&format!(
+                        "cannot be \
+                prepared: {error}"
+                    ))
+                })
+            };
+            let inputs =
+                signature.inputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
+            let outputs =
+                signature.outputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
             let stages = Stages::new(cut, node)?;
             let memory = MemoryModel::new(&graph, &model);
             let growth = Growth::new(&graph, &model, &memory);
-            let (input_reshapes, output_reshapes) =
-                (reshapes(&signature.inputs, &located.config.inputs), reshapes(&signature.outputs, &located.config.outputs));
-            let rounded = signature.inputs.iter().map(|port| rounded.contains(&port.name)).collect();
-            Ok(Self { rounded, signature, model, stages, memory, growth, inputs, outputs, input_reshapes, output_reshapes })
+            let (input_reshapes, output_reshapes) = (
+                reshapes(&signature.inputs, &located.config.inputs),
+                reshapes(&signature.outputs, &located.config.outputs),
+            );
+            let rounded =
+                signature.inputs.iter().map(|port| rounded.contains(&port.name)).collect();
+            Ok(Self {
+                rounded,
+                signature,
+                model,
+                stages,
+                memory,
+                growth,
+                inputs,
+                outputs,
+                input_reshapes,
+                output_reshapes,
+            })
         };
-        catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| Err(broken(&format!("made rten panic: {}", panic_text(&*panic)))))
+        catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {
+            Err(broken(&format!(
+                "made rten \
+            panic: {}",
+                panic_text(&*panic)
+            )))
+        })
     }
 
     /// Checks a request and takes the memory of its answer from `memory`, as far as it can be told.
     ///
     /// # Errors
     /// `invalid`: an input does not suit the model. `too-large`: a limit, naming it.
-    pub fn prepare(&self, request: &InferenceRequest, limits: &EmbeddedLimits, memory: &MemoryBudget) -> Result<PreparedRun> {
+    pub fn prepare(
+        &self,
+        request: &InferenceRequest,
+        limits: &EmbeddedLimits,
+        memory: &MemoryBudget,
+    ) -> Result<PreparedRun> {
         let label = &self.signature.label;
         let bound = self.signature.bind(request)?;
         self.check_dimensions(request, &bound, limits)?;
-        let given =
-            bound.inputs.iter().zip(&self.input_reshapes).filter_map(|(index, reshape)| Some((request.inputs.get(*index)?, reshape)));
-        let inputs = given.map(|(given, reshape)| self.as_in_model(given.clone(), reshape.as_ref())).collect::<Result<Vec<_>>>()?;
-        let sizes = self.memory.sizes(inputs.iter().map(|given| (given.name.as_str(), given.tensor.shape().dimensions())));
+        let given = bound
+            .inputs
+            .iter()
+            .zip(&self.input_reshapes)
+            .filter_map(|(index, reshape)| Some((request.inputs.get(*index)?, reshape)));
+        let inputs = given
+            .map(|(given, reshape)| self.as_in_model(given.clone(), reshape.as_ref()))
+            .collect::<Result<Vec<_>>>()?;
+        let sizes = self.memory.sizes(
+            inputs.iter().map(|given| (given.name.as_str(), given.tensor.shape().dimensions())),
+        );
         self.check_memory(&inputs, &sizes, limits)?;
         let reserve = |index: &usize| {
-            let port = self.signature.outputs.get(*index).ok_or_else(|| Error::internal(format!("model {label} has no output {index}")))?;
+            let port =
+                self.signature.outputs.get(*index).ok_or_else(|| {
+                    Error::internal(format!("model {label} has no output {index}"))
+                })?;
             let bytes = self.output_bytes(port, &sizes).unwrap_or(0);
             Ok((*index, memory.reserve(bytes, &self.output_text(port))?))
         };
@@ -132,15 +194,23 @@ impl LoadedModel {
     }
 
     /// The memory that the run is estimated to take is within the limit.
-    fn check_memory(&self, inputs: &[NamedTensor], sizes: &Sizes, limits: &EmbeddedLimits) -> Result<()> {
-        let converted: u64 = inputs.iter().map(|given| given.tensor.shape().elements().saturating_mul(4)).sum();
+    fn check_memory(
+        &self,
+        inputs: &[NamedTensor],
+        sizes: &Sizes,
+        limits: &EmbeddedLimits,
+    ) -> Result<()> {
+        let converted: u64 =
+            inputs.iter().map(|given| given.tensor.shape().elements().saturating_mul(4)).sum();
         let bytes = self.memory.most(&self.memory.bytes(sizes)).saturating_add(converted);
         if bytes <= limits.max_run_bytes {
             return Ok(());
         }
-        let given: Vec<_> = inputs.iter().map(|given| format!("{} {}", given.name, given.tensor.shape())).collect();
+        let given: Vec<_> =
+            inputs.iter().map(|given| format!("{} {}", given.name, given.tensor.shape())).collect();
         Err(Error::too_large(format!(
-            "model {} with {} would take about {} MiB to run, more than the {} MiB a run may take: send smaller inputs, or raise \
+            "model {} with {} would take about {} MiB to run, more than the {} MiB a run may take: \
+                send smaller inputs, or raise \
              KEYNET_EMBEDDED_RUN_MEMORY",
             self.signature.label,
             given.join(", "),
@@ -160,16 +230,24 @@ impl LoadedModel {
     }
 
     /// The sizes of dimensions that the model leaves open are within the limit.
-    fn check_dimensions(&self, request: &InferenceRequest, bound: &Bound, limits: &EmbeddedLimits) -> Result<()> {
+    fn check_dimensions(
+        &self,
+        request: &InferenceRequest,
+        bound: &Bound,
+        limits: &EmbeddedLimits,
+    ) -> Result<()> {
         for (port, index) in self.signature.inputs.iter().zip(&bound.inputs) {
             let Some(given) = request.inputs.get(*index) else { continue };
             let sizes = given.tensor.shape().dimensions();
-            let open = |position: usize| port.shape.as_ref().is_none_or(|shape| shape.get(position) == Some(&-1));
-            if let Some((position, size)) =
-                sizes.iter().enumerate().find(|(position, size)| size.unsigned_abs() > limits.max_dimension && open(*position))
-            {
+            let open = |position: usize| {
+                port.shape.as_ref().is_none_or(|shape| shape.get(position) == Some(&-1))
+            };
+            if let Some((position, size)) = sizes.iter().enumerate().find(|(position, size)| {
+                size.unsigned_abs() > limits.max_dimension && open(*position)
+            }) {
                 return Err(Error::too_large(format!(
-                    "model {}, input {}: dimension {position} of {} is {size}, more than the {} a dimension may have: raise \
+                    "model {}, input {}: dimension {position} of {} is {size}, more than the {} a \
+                        dimension may have: raise \
                      KEYNET_EMBEDDED_MAX_DIMENSION",
                     self.signature.label,
                     port.name,
@@ -184,19 +262,31 @@ impl LoadedModel {
     /// Runs it. This takes as long as it takes: rten cannot be interrupted.
     ///
     /// # Errors
-    /// `invalid`: an operator refuses the inputs. `internal`: rten panicked. `too-large`: an output whose size could not be told.
+    /// `invalid`: an operator refuses the inputs. `internal`: rten panicked. `too-large`: an output
+    /// whose size could not be told.
     pub fn run(&self, run: PreparedRun) -> Result<Vec<NamedTensor>> {
         let label = &self.signature.label;
         let PreparedRun { inputs, mut outputs, mut sizes, limits } = run;
         let mut values = Vec::with_capacity(inputs.len());
         for ((node, rounded), given) in self.inputs.iter().zip(&self.rounded).zip(&inputs) {
-            let value = convert::to_rten(&given.tensor, *rounded)
-                .map_err(|error| Error { message: format!("model {label}, input {}: {error}", given.name), ..error })?;
+            let value = convert::to_rten(&given.tensor, *rounded).map_err(|error| Error {
+                message: format!("model {label}, input {}: {error}", given.name),
+                ..error
+            })?;
             values.push((*node, value));
         }
-        let panicked = |panic: Box<dyn Any + Send>| Error::internal(format!("model {label} made rten panic: {}", panic_text(&*panic)));
+        let panicked = |panic: Box<dyn Any + Send>| {
+            Error::internal(format!(
+                "model {label} made \
+            rten panic: {}",
+                panic_text(&*panic)
+            ))
+        };
         if self.growth.is_possible() {
-            catch_unwind(AssertUnwindSafe(|| self.growth.refine(&self.model, &self.memory, &values, &mut sizes))).map_err(panicked)?;
+            catch_unwind(AssertUnwindSafe(|| {
+                self.growth.refine(&self.model, &self.memory, &values, &mut sizes)
+            }))
+            .map_err(panicked)?;
             self.check_memory(&inputs, &sizes, &limits)?;
             for (index, reserved) in &mut outputs {
                 let Some(port) = self.signature.outputs.get(*index) else { continue };
@@ -204,9 +294,13 @@ impl LoadedModel {
                 reserved.resize(bytes, &self.output_text(port))?;
             }
         }
-        let nodes: Vec<NodeId> = outputs.iter().filter_map(|(index, _)| self.outputs.get(*index).copied()).collect();
-        let answer = catch_unwind(AssertUnwindSafe(|| self.stages.run(&self.model, values, &nodes))).map_err(panicked)?;
-        let answer = answer.map_err(|error| Error { message: format!("model {label} {error}"), ..error })?;
+        let nodes: Vec<NodeId> =
+            outputs.iter().filter_map(|(index, _)| self.outputs.get(*index).copied()).collect();
+        let answer =
+            catch_unwind(AssertUnwindSafe(|| self.stages.run(&self.model, values, &nodes)))
+                .map_err(panicked)?;
+        let answer =
+            answer.map_err(|error| Error { message: format!("model {label} {error}"), ..error })?;
         let answered = outputs.into_iter().zip(answer).filter_map(|((index, reserved), value)| {
             let port = self.signature.outputs.get(index)?;
             Some(self.output(port, self.output_reshapes.get(index)?.as_ref(), value, reserved))
@@ -214,18 +308,29 @@ impl LoadedModel {
         answered.collect()
     }
 
-    fn output(&self, port: &Port, reshape: Option<&Reshape>, value: Value, mut reserved: Reservation) -> Result<NamedTensor> {
+    fn output(
+        &self,
+        port: &Port,
+        reshape: Option<&Reshape>,
+        value: Value,
+        mut reserved: Reservation,
+    ) -> Result<NamedTensor> {
         let what = self.output_text(port);
         let reserve = |bytes: u64| reserved.resize(bytes, &what).map(|()| reserved);
-        let tensor = convert::from_rten(value, port.data_type, reserve).map_err(|error| match error.kind {
-            ErrorKind::TooLarge => error,
-            kind => Error { kind, message: format!("{what}: {error}") },
-        })?;
+        let tensor =
+            convert::from_rten(value, port.data_type, reserve).map_err(|error| {
+                match error.kind {
+                    ErrorKind::TooLarge => error,
+                    kind => Error { kind, message: format!("{what}: {error}") },
+                }
+            })?;
         let tensor = match reshape {
             None => tensor,
             Some(reshape) => {
                 let shape = reshape.to_request(tensor.shape().dimensions(), self.batch());
-                tensor.reshaped(shape).map_err(|error| Error { message: format!("{what}: {error}"), ..error })?
+                tensor
+                    .reshaped(shape)
+                    .map_err(|error| Error { message: format!("{what}: {error}"), ..error })?
             }
         };
         Ok(NamedTensor { name: port.name.clone(), tensor })
@@ -234,7 +339,8 @@ impl LoadedModel {
 
 /// The `reshape` of each port that has one.
 fn reshapes(ports: &[Port], configured: &[ConfiguredTensor]) -> Vec<Option<Reshape>> {
-    let of = |port: &Port| configured.iter().find(|tensor| tensor.name == port.name)?.reshape.clone();
+    let of =
+        |port: &Port| configured.iter().find(|tensor| tensor.name == port.name)?.reshape.clone();
     ports.iter().map(of).collect()
 }
 

@@ -1,10 +1,12 @@
-//! A folder in Triton's repository layout: which models and versions there are, and which file each one is.
+//! A folder in Triton's repository layout: which models and versions there are, and which file each
+//! one is.
 //!
-//! `NAME/VERSION/model.onnx`, optional `NAME/config.pbtxt`. A version is a folder whose name is a positive number without leading
-//! zeros; other folders are passed over. Symbolic links are followed: the folder is the operator's, and a name that comes from an
-//! action is checked to be one component before it comes here ([`super::super::ModelRef`]). Nothing is remembered between calls, so
-//! that a model put into the folder can be asked at once.
-//! The layout: <https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_repository.html>.
+//! `NAME/VERSION/model.onnx`, optional `NAME/config.pbtxt`. A version is a folder whose name is a
+//! positive number without leading zeros; other folders are passed over. Symbolic links are
+//! followed: the folder is the operator's, and a name that comes from an action is checked to be
+//! one component before it comes here ([`super::super::ModelRef`]). Nothing is remembered between
+//! calls, so that a model put into the folder can be asked at once. The layout:
+//! <https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_repository.html>.
 
 use std::fs;
 use std::io::{ErrorKind as IoErrorKind, Read};
@@ -37,7 +39,8 @@ pub(super) struct LocatedModel {
     pub stamp: Stamp,
 }
 
-/// When a model's files were last written, and how large they are: what tells that it must be loaded again.
+/// When a model's files were last written, and how large they are: what tells that it must be
+/// loaded again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     model: FileStamp,
@@ -65,7 +68,9 @@ impl LocatedModel {
 
     /// Whether the files are still the ones that were found.
     pub fn is_current(&self, repository: &Repository) -> bool {
-        repository.locate(&self.name, Some(self.version)).is_ok_and(|now| now.stamp == self.stamp && now.file == self.file)
+        repository
+            .locate(&self.name, Some(self.version))
+            .is_ok_and(|now| now.stamp == self.stamp && now.file == self.file)
     }
 }
 
@@ -75,7 +80,11 @@ impl Repository {
     pub fn open(root: &Path) -> Result<Self> {
         match fs::read_dir(root) {
             Ok(_) => Ok(Self { root: root.to_owned() }),
-            Err(error) => Err(Error::unavailable(format!("the models folder {} cannot be read: {error}", root.display()))),
+            Err(error) => Err(Error::unavailable(format!(
+                "the models folder {} cannot be read: \
+                {error}",
+                root.display()
+            ))),
         }
     }
 
@@ -83,7 +92,8 @@ impl Repository {
         &self.root
     }
 
-    /// Finds a version of a model: the one asked for, or the highest that its `version_policy` serves.
+    /// Finds a version of a model: the one asked for, or the highest that its `version_policy`
+    /// serves.
     ///
     /// # Errors
     /// `not-found`, naming what there is; `unavailable`: its configuration or its file is wrong.
@@ -98,34 +108,49 @@ impl Repository {
         let Some(version) = version.or(served.last().copied()) else {
             return Err(Error::not_found(if present.is_empty() {
                 format!(
-                    "model {name} has no version: there is no {name}/1/model.onnx, nor another numbered folder, in {}",
+                    "model {name} has no version: there is no {name}/1/model.onnx, nor another \
+                        numbered folder, in {}",
                     self.root.display()
                 )
             } else {
-                format!("model {name} serves none of its versions {}: see version_policy in {name}/config.pbtxt", listed(&present))
+                format!(
+                    "model {name} serves none of its versions {}: see version_policy in \
+                    {name}/config.pbtxt",
+                    listed(&present)
+                )
             }));
         };
         if !served.contains(&version) {
             let why = match (present.contains(&version), config_stamp) {
                 (false, _) => "",
                 (true, Some(_)) => ": version_policy in its config.pbtxt leaves it out",
-                (true, None) => ": without a version_policy in its config.pbtxt only the latest is served",
+                (true, None) => {
+                    ": without a version_policy in its config.pbtxt only the latest is \
+                    served"
+                }
             };
             let there = if served.is_empty() { "none".to_owned() } else { listed(&served) };
-            return Err(Error::not_found(format!("model {name} has no version {version} to ask{why}; there is {there}")));
+            return Err(Error::not_found(format!(
+                "model {name} has no version {version} to \
+                ask{why}; there is {there}"
+            )));
         }
         let file_name = config.default_model_filename.as_deref().unwrap_or("model.onnx");
         let mut shown = format!("{name}/{version}/{file_name}");
         let mut file = folder.join(version.to_string()).join(file_name);
         if file.is_dir() {
-            // Triton's onnxruntime backend takes a folder of this name too, for weights that lie beside the graph.
+            // Triton's onnxruntime backend takes a folder of this name too, for weights that lie
+            // beside the graph.
             file.push("model.onnx");
             shown.push_str("/model.onnx");
         }
         let model = file_stamp(&file).map_err(|error| match error.kind() {
             IoErrorKind::NotFound => Error::unavailable(format!(
                 "model {name}:{version} has no {shown}: models run in process are ONNX files{}",
-                config.platform.as_ref().map_or_else(String::new, |platform| format!(", and its config.pbtxt says {platform}")),
+                config.platform.as_ref().map_or_else(String::new, |platform| format!(
+                    ", and its \
+                    config.pbtxt says {platform}"
+                )),
             )),
             _ => unreadable(&shown, &error),
         })?;
@@ -137,19 +162,27 @@ impl Repository {
         let path = self.root.join(name).join("config.pbtxt");
         let shown = format!("{name}/config.pbtxt");
         let stamp = match file_stamp(&path) {
-            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok((ModelConfig::default(), None)),
+            Err(error) if error.kind() == IoErrorKind::NotFound => {
+                return Ok((ModelConfig::default(), None));
+            }
             stamp => stamp.map_err(|error| unreadable(&shown, &error))?,
         };
         let mut text = String::new();
-        let read = fs::File::open(&path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text));
+        let read = fs::File::open(&path)
+            .and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text));
         read.map_err(|error| unreadable(&shown, &error))?;
         if text.len() as u64 > MAX_CONFIG_BYTES {
-            return Err(Error::unavailable(format!("{shown} is larger than the {MAX_CONFIG_BYTES} bytes that are read")));
+            return Err(Error::unavailable(format!(
+                "{shown} is larger than the {MAX_CONFIG_BYTES} \
+                bytes that are read"
+            )));
         }
-        let config = ModelConfig::parse(&text).map_err(|error| Error::unavailable(format!("{shown}, {error}")))?;
+        let config = ModelConfig::parse(&text)
+            .map_err(|error| Error::unavailable(format!("{shown}, {error}")))?;
         match &config.name {
             Some(other) if other != name => Err(Error::unavailable(format!(
-                "{shown} says name: {other:?}, but its folder is {name}: make them equal, or leave the name out"
+                "{shown} says name: {other:?}, but its folder is {name}: make them equal, or leave \
+                    the name out"
             ))),
             _ => Ok((config, Some(stamp))),
         }
@@ -173,7 +206,8 @@ impl Repository {
     /// # Errors
     /// `unavailable`: the folder cannot be read.
     pub fn names(&self) -> Result<Vec<String>> {
-        let entries = fs::read_dir(&self.root).map_err(|error| unreadable(&self.root.display().to_string(), &error))?;
+        let entries = fs::read_dir(&self.root)
+            .map_err(|error| unreadable(&self.root.display().to_string(), &error))?;
         let mut names: Vec<String> = entries
             .filter_map(|entry| entry.ok())
             .filter(|entry| entry.path().is_dir())
@@ -201,8 +235,12 @@ fn versions(folder: &Path) -> std::io::Result<Vec<u64>> {
 fn served(present: &[u64], policy: &VersionPolicy) -> Vec<u64> {
     match policy {
         VersionPolicy::All => present.to_vec(),
-        VersionPolicy::Latest(count) => present.iter().copied().skip(present.len().saturating_sub(*count)).collect(),
-        VersionPolicy::Specific(versions) => present.iter().copied().filter(|version| versions.contains(version)).collect(),
+        VersionPolicy::Latest(count) => {
+            present.iter().copied().skip(present.len().saturating_sub(*count)).collect()
+        }
+        VersionPolicy::Specific(versions) => {
+            present.iter().copied().filter(|version| versions.contains(version)).collect()
+        }
     }
 }
 
@@ -232,8 +270,13 @@ mod tests {
         (folder, repository)
     }
 
-    const THREE: [(&str, &str); 5] =
-        [("m/1/model.onnx", ""), ("m/3/model.onnx", ""), ("m/10/model.onnx", ""), ("m/011/model.onnx", ""), ("m/new/model.onnx", "")];
+    const THREE: [(&str, &str); 5] = [
+        ("m/1/model.onnx", ""),
+        ("m/3/model.onnx", ""),
+        ("m/10/model.onnx", ""),
+        ("m/011/model.onnx", ""),
+        ("m/new/model.onnx", ""),
+    ];
 
     #[test]
     fn versions_are_served_as_triton_serves_them() {
@@ -243,7 +286,8 @@ mod tests {
             ("version_policy { all {} }", vec![1, 3, 10], 10),
             ("version_policy { specific { versions: [1, 3, 7] } }", vec![1, 3], 3),
         ] {
-            let (_folder, repository) = repository(&[&THREE[..], &[("m/config.pbtxt", config)]].concat());
+            let (_folder, repository) =
+                repository(&[&THREE[..], &[("m/config.pbtxt", config)]].concat());
             let model = repository.locate("m", None).unwrap();
             assert_eq!((model.served, model.version), (served, chosen), "{config}");
         }
@@ -256,11 +300,23 @@ mod tests {
         assert_eq!(refused.kind, ErrorKind::NotFound);
         assert_eq!(
             refused.message,
-            "model m has no version 3 to ask: without a version_policy in its config.pbtxt only the latest is served; there is 10"
+            "model m has no version 3 to ask: without a version_policy in its config.pbtxt only \
+                the latest is served; there is 10"
         );
-        assert_eq!(three.locate("m", Some(2)).unwrap_err().message, "model m has no version 2 to ask; there is 10");
+        assert_eq!(
+            three.locate("m", Some(2)).unwrap_err().message,
+            "model m has no version 2 to \
+            ask; there is 10"
+        );
         let unknown = three.locate("n", None).unwrap_err();
-        assert!(unknown.message.starts_with("no model n in ") && unknown.message.ends_with("; there is m"), "{unknown}");
+        assert!(
+            unknown.message.starts_with("no model n in ")
+                && unknown.message.ends_with(
+                    "; \
+            there is m"
+                ),
+            "{unknown}"
+        );
 
         let (_folder, empty) = repository(&[]);
         let unknown = empty.locate("n", None).unwrap_err();
@@ -268,7 +324,10 @@ mod tests {
         assert!(unknown.message.contains("has no models; put one at "), "{unknown}");
 
         let (_folder, no_version) = repository(&[("m/model.onnx", "")]);
-        assert!(no_version.locate("m", None).unwrap_err().message.contains("there is no m/1/model.onnx"));
+        assert!(no_version.locate("m", None).unwrap_err().message.contains(
+            "there is no \
+            m/1/model.onnx"
+        ));
     }
 
     #[test]
@@ -283,7 +342,10 @@ mod tests {
         let error = repository(&python).1.locate("m", None).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable);
 
-        let (_folder, named) = repository(&[("m/1/best.onnx", ""), ("m/config.pbtxt", "default_model_filename: \"best.onnx\"")]);
+        let (_folder, named) = repository(&[
+            ("m/1/best.onnx", ""),
+            ("m/config.pbtxt", "default_model_filename: \"best.onnx\""),
+        ]);
         assert_eq!(named.locate("m", None).unwrap().shown, "m/1/best.onnx");
         let (_folder, folder) = repository(&[("m/1/model.onnx/model.onnx", "")]);
         assert_eq!(folder.locate("m", None).unwrap().shown, "m/1/model.onnx/model.onnx");
@@ -291,9 +353,21 @@ mod tests {
 
     #[test]
     fn a_wrong_config_names_its_place() {
-        let (_folder, broken) = repository(&[("m/1/model.onnx", ""), ("m/config.pbtxt", "name: \"m\"\ninput {")]);
-        assert_eq!(broken.locate("m", None).unwrap_err().message, "m/config.pbtxt, line 2, column 8: the text ends where `}` is missing");
-        let (_folder, other) = repository(&[("m/1/model.onnx", ""), ("m/config.pbtxt", "name: \"x\"")]);
+        let (_folder, broken) = repository(&[
+            ("m/1/model.onnx", ""),
+            (
+                "m/config.pbtxt",
+                "name: \
+            \"m\"\ninput {",
+            ),
+        ]);
+        assert_eq!(
+            broken.locate("m", None).unwrap_err().message,
+            "m/config.pbtxt, line 2, column \
+            8: the text ends where `}` is missing"
+        );
+        let (_folder, other) =
+            repository(&[("m/1/model.onnx", ""), ("m/config.pbtxt", "name: \"x\"")]);
         let error = other.locate("m", None).unwrap_err();
         assert!(error.message.contains("says name: \"x\", but its folder is m"), "{error}");
     }

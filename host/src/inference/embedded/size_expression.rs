@@ -1,8 +1,10 @@
-//! The sizes rten infers for a dimension: arithmetic over the symbolic dimensions of a model's inputs.
+//! The sizes rten infers for a dimension: arithmetic over the symbolic dimensions of a model's
+//! inputs.
 //!
-//! rten keeps what its shape inference found as text, such as `batch * 4` or `ceil_div(height, 2) - (a + b)`; this reads that back.
-//! Operators bind as rten writes them: `/` closest, then `*`, then `+`, then `-`. Names may be any text an exporter wrote; one that
-//! looks like arithmetic is not understood, and its size counts as unknown.
+//! rten keeps what its shape inference found as text, such as `batch * 4` or
+//! `ceil_div(height, 2) - (a + b)`; this reads that back. Operators bind as rten writes them: `/`
+//! closest, then `*`, then `+`, then `-`. Names may be any text an exporter wrote; one that looks
+//! like arithmetic is not understood, and its size counts as unknown.
 
 use std::collections::HashMap;
 
@@ -27,17 +29,26 @@ pub(super) enum Operation {
 }
 
 /// From the loosest to the closest.
-const INFIX: [(&str, Operation); 4] =
-    [(" - ", Operation::Subtract), (" + ", Operation::Add), (" * ", Operation::Multiply), (" / ", Operation::Divide)];
-const FUNCTIONS: [(&str, Operation); 4] =
-    [("ceil_div(", Operation::DivideUp), ("max(", Operation::Max), ("min(", Operation::Min), ("broadcast(", Operation::Max)];
+const INFIX: [(&str, Operation); 4] = [
+    (" - ", Operation::Subtract),
+    (" + ", Operation::Add),
+    (" * ", Operation::Multiply),
+    (" / ", Operation::Divide),
+];
+const FUNCTIONS: [(&str, Operation); 4] = [
+    ("ceil_div(", Operation::DivideUp),
+    ("max(", Operation::Max),
+    ("min(", Operation::Min),
+    ("broadcast(", Operation::Max),
+];
 
-/// The most spaces, opening parentheses and minus signs in an expression: they say how deep it is nested, and a name in a model may be
-/// nothing else.
+/// The most spaces, opening parentheses and minus signs in an expression: they say how deep it is
+/// nested, and a name in a model may be nothing else.
 const MOST_PARTS: usize = 1024;
 
 impl Size {
-    /// Reads rten's text. A text that is no arithmetic, or that is longer than any that rten writes, is a symbol's name.
+    /// Reads rten's text. A text that is no arithmetic, or that is longer than any that rten
+    /// writes, is a symbol's name.
     pub fn parse(text: &str) -> Self {
         let mut rest = text;
         let parts = text.bytes().filter(|byte| matches!(byte, b' ' | b'(' | b'-')).count();
@@ -56,7 +67,9 @@ impl Size {
     fn signed(&self, symbols: &HashMap<&str, u64>) -> Option<i64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Symbol(name) => symbols.get(name.as_str()).map(|value| i64::try_from(*value).unwrap_or(i64::MAX)),
+            Self::Symbol(name) => {
+                symbols.get(name.as_str()).map(|value| i64::try_from(*value).unwrap_or(i64::MAX))
+            }
             Self::Negative(of) => Some(of.signed(symbols)?.saturating_neg()),
             Self::Of(operation, left, right) => {
                 let (left, right) = (left.signed(symbols)?, right.signed(symbols)?);
@@ -65,7 +78,9 @@ impl Size {
                     Operation::Subtract => Some(left.saturating_sub(right)),
                     Operation::Multiply => Some(left.saturating_mul(right)),
                     Operation::Divide => left.checked_div_euclid(right),
-                    Operation::DivideUp => Some(left.checked_neg()?.checked_div_euclid(right)?.saturating_neg()),
+                    Operation::DivideUp => {
+                        Some(left.checked_neg()?.checked_div_euclid(right)?.saturating_neg())
+                    }
                     Operation::Max => Some(left.max(right)),
                     Operation::Min => Some(left.min(right)),
                 }
@@ -121,7 +136,12 @@ mod tests {
 
     #[test]
     fn a_name_of_a_dimension_that_is_nothing_but_parentheses_is_a_name() {
-        for text in ["(".repeat(30_000), "-".repeat(30_000), "max(".repeat(8_000), format!("n{}", " + n".repeat(30_000))] {
+        for text in [
+            "(".repeat(30_000),
+            "-".repeat(30_000),
+            "max(".repeat(8_000),
+            format!("n{}", " + n".repeat(30_000)),
+        ] {
             assert_eq!(Size::parse(&text), Size::Symbol(text));
         }
     }

@@ -37,10 +37,16 @@ impl Stages {
     /// One of them is not there, by its name.
     pub fn new(cut: Cut, node: impl Fn(&str) -> Result<NodeId>) -> Result<Self> {
         let number = |stage: Stage| {
-            let guards = stage.guards.into_iter().map(|guard| Ok((node(&guard.value)?, guard.node)));
+            let guards =
+                stage.guards.into_iter().map(|guard| Ok((node(&guard.value)?, guard.node)));
             let kernels = stage.kernels.into_iter().map(|(kernel, inputs, outputs)| {
-                let inputs = inputs.iter().map(|name| if name.is_empty() { Ok(None) } else { node(name).map(Some) });
-                let (inputs, outputs) = (inputs.collect::<Result<_>>()?, outputs.iter().map(|name| node(name)).collect::<Result<_>>()?);
+                let inputs = inputs
+                    .iter()
+                    .map(|name| if name.is_empty() { Ok(None) } else { node(name).map(Some) });
+                let (inputs, outputs) = (
+                    inputs.collect::<Result<_>>()?,
+                    outputs.iter().map(|name| node(name)).collect::<Result<_>>()?,
+                );
                 Ok(NumberedKernel { kernel, inputs, outputs })
             });
             Ok(NumberedStage {
@@ -55,8 +61,14 @@ impl Stages {
     /// Computes `outputs`.
     ///
     /// # Errors
-    /// `invalid`: the inputs do not suit an operator, or an integer needs more than 32 bits. `internal`: rten failed.
-    pub fn run(&self, model: &Model, inputs: Vec<(NodeId, ValueOrView<'_>)>, outputs: &[NodeId]) -> Result<Vec<Value>> {
+    /// `invalid`: the inputs do not suit an operator, or an integer needs more than 32 bits.
+    /// `internal`: rten failed.
+    pub fn run(
+        &self,
+        model: &Model,
+        inputs: Vec<(NodeId, ValueOrView<'_>)>,
+        outputs: &[NodeId],
+    ) -> Result<Vec<Value>> {
         let Some((last, earlier)) = self.stages.split_last() else { return Ok(Vec::new()) };
         if earlier.is_empty() {
             return last.run(model, inputs, outputs);
@@ -70,23 +82,39 @@ impl Stages {
                 held.extend(kernel.outputs.iter().copied().zip(values));
             }
         }
-        let missing: Vec<NodeId> = outputs.iter().copied().filter(|output| !held.contains_key(output)).collect();
+        let missing: Vec<NodeId> =
+            outputs.iter().copied().filter(|output| !held.contains_key(output)).collect();
         let values = last.run(model, views(&inputs, &held), &missing)?;
         held.extend(missing.into_iter().zip(values));
-        let output = |node: &NodeId| held.remove(node).ok_or_else(|| Error::internal("an output was not computed"));
+        let output = |node: &NodeId| {
+            held.remove(node).ok_or_else(|| {
+                Error::internal(
+                    "an output \
+            was not computed",
+                )
+            })
+        };
         outputs.iter().map(output).collect()
     }
 }
 
 /// All that is known, for rten.
-fn views<'a>(inputs: &'a [(NodeId, ValueOrView<'_>)], held: &'a HashMap<NodeId, Value>) -> Vec<(NodeId, ValueOrView<'a>)> {
+fn views<'a>(
+    inputs: &'a [(NodeId, ValueOrView<'_>)],
+    held: &'a HashMap<NodeId, Value>,
+) -> Vec<(NodeId, ValueOrView<'a>)> {
     let given = inputs.iter().map(|(node, value)| (*node, ValueOrView::from(value.as_view())));
     let computed = held.iter().filter(|(node, _)| inputs.iter().all(|(input, _)| input != *node));
     given.chain(computed.map(|(node, value)| (*node, ValueOrView::from(value.as_view())))).collect()
 }
 
 impl NumberedStage {
-    fn run(&self, model: &Model, inputs: Vec<(NodeId, ValueOrView<'_>)>, wanted: &[NodeId]) -> Result<Vec<Value>> {
+    fn run(
+        &self,
+        model: &Model,
+        inputs: Vec<(NodeId, ValueOrView<'_>)>,
+        wanted: &[NodeId],
+    ) -> Result<Vec<Value>> {
         let guards = self.guards.iter().map(|(node, _)| *node);
         let all: Vec<NodeId> = wanted.iter().copied().chain(guards).collect();
         if all.is_empty() {
@@ -102,7 +130,8 @@ impl NumberedStage {
         for (value, (_, node)) in values.drain(wanted.len().min(values.len())..).zip(&self.guards) {
             if !is_zero(&value.as_view()) {
                 return Err(Error::invalid(format!(
-                    "cannot run on these inputs: {node} computes an integer that needs more than the 32 bits that a model run in process \
+                    "cannot run on these inputs: {node} computes an integer that needs more than \
+                        the 32 bits that a model run in process \
                      has; Triton has all 64 (TRITON_URL)"
                 )));
             }
@@ -119,14 +148,22 @@ fn is_zero(count: &ValueView<'_>) -> bool {
 }
 
 impl NumberedKernel {
-    fn run(&self, inputs: &[(NodeId, ValueOrView<'_>)], held: &HashMap<NodeId, Value>) -> Result<Vec<Value>> {
+    fn run(
+        &self,
+        inputs: &[(NodeId, ValueOrView<'_>)],
+        held: &HashMap<NodeId, Value>,
+    ) -> Result<Vec<Value>> {
         let find = |node: &NodeId| {
-            let given = inputs.iter().find(|(input, _)| input == node).map(|(_, value)| value.as_view());
+            let given =
+                inputs.iter().find(|(input, _)| input == node).map(|(_, value)| value.as_view());
             given.or_else(|| held.get(node).map(Value::as_view))
         };
         let views: Vec<_> = self.inputs.iter().map(|node| node.as_ref().and_then(find)).collect();
-        self.kernel
-            .run(&views)
-            .map_err(|error| Error::invalid(format!("cannot run on these inputs: operator {} {error}", self.kernel.operator())))
+        self.kernel.run(&views).map_err(|error| {
+            Error::invalid(format!(
+                "cannot run on these inputs: operator {} {error}",
+                self.kernel.operator()
+            ))
+        })
     }
 }

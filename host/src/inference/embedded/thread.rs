@@ -1,7 +1,7 @@
 //! Work that blocks for long, on a thread of its own.
 //!
-//! Not on tokio's blocking threads: work cannot be interrupted there either, and a runtime that is shut down waits for it, so that a
-//! program could not end before a stuck model does.
+//! Not on tokio's blocking threads: work cannot be interrupted there either, and a runtime that is
+//! shut down waits for it, so that a program could not end before a stuck model does.
 
 use std::thread::Builder;
 
@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
-/// Does `work`. It goes on when nobody waits for it any more; `kept` is dropped when it and its result are gone.
+/// Does `work`. It goes on when nobody waits for it any more; `kept` is dropped when it and its
+/// result are gone.
 pub(super) async fn on_own_thread<T: Send + 'static>(
     kept: impl Send + 'static,
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -19,6 +20,8 @@ pub(super) async fn on_own_thread<T: Send + 'static>(
         let _nobody_waits = answer.send(work());
         drop(kept);
     });
-    thread.map_err(|error| Error::unavailable(format!("no thread can be started for a model: {error}")))?;
+    thread.map_err(|error| {
+        Error::unavailable(format!("no thread can be started for a model: {error}"))
+    })?;
     answered.await.unwrap_or_else(|_| Err(Error::internal("the thread of a model ended early")))
 }

@@ -70,6 +70,9 @@ mod tests {
             assert_eq!(of_triton_number(index as i64 + 1), Some(*data_type));
             assert_eq!(to_triton(*data_type), *name);
         }
-        assert_eq!((of_triton("TYPE_INVALID"), of_triton_number(0), of_triton_number(15)), (None, None, None));
+        assert_eq!(
+            (of_triton("TYPE_INVALID"), of_triton_number(0), of_triton_number(15)),
+            (None, None, None)
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! Reads an ONNX file without its weights, and makes sure that the file is whole.
 //!
-//! rten's own reader trusts what it reads: in version 0.27 a damaged number makes it loop without end (`read_varint` on ten bytes above
-//! 127), a damaged length makes it allocate that much, and a file that is cut short reads as a smaller graph. So every file goes through
-//! the reader here, which checks numbers and lengths against the file's size; rten gets what was read here, written anew.
+//! rten's own reader trusts what it reads: in version 0.27 a damaged number makes it loop without
+//! end (`read_varint` on ten bytes above 127), a damaged length makes it allocate that much, and a
+//! file that is cut short reads as a smaller graph. So every file goes through the reader here,
+//! which checks numbers and lengths against the file's size; rten gets what was read here, written
+//! anew.
 //!
-//! The bytes of a tensor of at most [`INLINE_BYTES`] are read; of a larger one only their place in the file ([`RawPlace`]).
+//! The bytes of a tensor of at most [`INLINE_BYTES`] are read; of a larger one only their place in
+//! the file ([`RawPlace`]).
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -20,7 +23,8 @@ const GRAPH: u64 = 7;
 /// The most bytes that a `bytes` field may have for its content to be read.
 pub(crate) const INLINE_BYTES: usize = 1024;
 
-/// The model in a file. Its large tensors have the place of their raw data in the place of the data.
+/// The model in a file. Its large tensors have the place of their raw data in the place of the
+/// data.
 pub(crate) fn read_model(path: &Path) -> Result<ModelProto, ProtobufError> {
     check_outline(&mut WeightlessReader::open(path)?)?;
     let model = ModelProto::decode(WeightlessReader::open(path)?)?;
@@ -44,10 +48,14 @@ impl RawPlace {
         [self.offset.to_le_bytes(), self.length.to_le_bytes()].concat()
     }
 
-    /// Reads what stands in the place of `bytes` bytes of raw data. `None` if it is the data itself.
+    /// Reads what stands in the place of `bytes` bytes of raw data. `None` if it is the data
+    /// itself.
     pub fn of(raw: &[u8], bytes: u64) -> Option<Self> {
         let (offset, length) = raw.split_first_chunk()?;
-        let place = Self { offset: u64::from_le_bytes(*offset), length: u64::from_le_bytes(length.try_into().ok()?) };
+        let place = Self {
+            offset: u64::from_le_bytes(*offset),
+            length: u64::from_le_bytes(length.try_into().ok()?),
+        };
         (bytes > INLINE_BYTES as u64 && place.length == bytes).then_some(place)
     }
 }
@@ -64,7 +72,8 @@ pub(crate) fn for_each_tensor<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(
 /// The value that a tensor has for a key of its external data.
 pub(crate) fn external_value<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
     let external = tensor.data_location == Some(DataLocation::EXTERNAL);
-    let entry = tensor.external_data.iter().find(|entry| external && entry.key.as_deref() == Some(key))?;
+    let entry =
+        tensor.external_data.iter().find(|entry| external && entry.key.as_deref() == Some(key))?;
     entry.value.as_deref()
 }
 
@@ -92,7 +101,10 @@ pub(crate) fn path_inside(location: &str) -> Option<PathBuf> {
 pub(crate) fn external_bytes(graph: &GraphProto, model: &Path) -> u64 {
     let files: BTreeSet<_> = external_files(graph).into_iter().filter_map(path_inside).collect();
     let folder = model.parent().unwrap_or(Path::new(""));
-    files.iter().map(|file| std::fs::metadata(folder.join(file)).map_or(0, |metadata| metadata.len())).sum()
+    files
+        .iter()
+        .map(|file| std::fs::metadata(folder.join(file)).map_or(0, |metadata| metadata.len()))
+        .sum()
 }
 
 /// Walks the outermost fields: they end where the file ends, and a graph is among them.
@@ -112,7 +124,11 @@ fn check_outline(reader: &mut WeightlessReader) -> Result<(), ProtobufError> {
             _ => return Err(ProtobufError::new(ErrorKind::InvalidWireType)),
         }
     }
-    if graphs == 1 { Ok(()) } else { Err(ProtobufError::new(ErrorKind::Eof).with_context(Some("ModelProto"), Some(GRAPH))) }
+    if graphs == 1 {
+        Ok(())
+    } else {
+        Err(ProtobufError::new(ErrorKind::Eof).with_context(Some("ModelProto"), Some(GRAPH)))
+    }
 }
 
 /// Passes over the content of large `bytes` fields, and reads nothing past the end of the file.
@@ -142,7 +158,11 @@ impl WeightlessReader {
     }
 
     fn check(&self, length: usize) -> Result<(), ProtobufError> {
-        if length as u64 <= self.remaining() { Ok(()) } else { Err(ProtobufError::new(ErrorKind::LengthMismatch)) }
+        if length as u64 <= self.remaining() {
+            Ok(())
+        } else {
+            Err(ProtobufError::new(ErrorKind::LengthMismatch))
+        }
     }
 }
 
@@ -159,14 +179,19 @@ impl ReadValue for WeightlessReader {
 
     fn read_varint(&mut self) -> Result<u64, ProtobufError> {
         if self.remaining() == 0 {
-            return Err(ProtobufError::new(ErrorKind::Eof)); // how the end of the outermost message is told
+            // how the end of the outermost message is told
+            return Err(ProtobufError::new(ErrorKind::Eof));
         }
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.take()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
-                return if shift == 63 && byte > 1 { Err(ProtobufError::new(ErrorKind::InvalidVarint)) } else { Ok(value) };
+                return if shift == 63 && byte > 1 {
+                    Err(ProtobufError::new(ErrorKind::InvalidVarint))
+                } else {
+                    Ok(value)
+                };
             }
         }
         Err(ProtobufError::new(ErrorKind::InvalidVarint))

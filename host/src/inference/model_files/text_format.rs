@@ -1,9 +1,11 @@
 //! Protocol buffers' text format, read without a schema into a tree.
 //!
-//! It is what Triton's `config.pbtxt` is written in. Readers that know a message's schema refuse fields they don't know, and we read
-//! files written for any version of Triton; so this one keeps every field and leaves its meaning to the caller
-//! (such as the embedded models' `config_pbtxt`). The grammar: <https://protobuf.dev/reference/protobuf/textformat-spec/>. A list `name: [a, b]` is the
-//! same as `name: a name: b`, and is read as that. It does not read extension or `Any` values: their names are kept as written.
+//! It is what Triton's `config.pbtxt` is written in. Readers that know a message's schema refuse
+//! fields they don't know, and we read files written for any version of Triton; so this one keeps
+//! every field and leaves its meaning to the caller (such as the embedded models' `config_pbtxt`).
+//! The grammar: <https://protobuf.dev/reference/protobuf/textformat-spec/>. A list `name: [a, b]`
+//! is the same as `name: a name: b`, and is read as that. It does not read extension or `Any`
+//! values: their names are kept as written.
 
 use std::fmt;
 use std::sync::Arc;
@@ -67,7 +69,8 @@ impl Message {
         self.fields.iter().filter(move |field| &*field.name == name)
     }
 
-    /// The last value of the field `name`: the one that counts when a single field is written twice.
+    /// The last value of the field `name`: the one that counts when a single field is written
+    /// twice.
     pub fn last(&self, name: &str) -> Option<&Field> {
         self.fields.iter().rev().find(|field| &*field.name == name)
     }
@@ -75,7 +78,10 @@ impl Message {
 
 /// Reads a whole text.
 pub(crate) fn parse(text: &str) -> Result<Message, SyntaxError> {
-    let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), at: Position { line: 1, column: 1 } };
+    let mut reader = Reader {
+        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        at: Position { line: 1, column: 1 },
+    };
     reader.skip_space();
     reader.fields(None, 0)
 }
@@ -95,7 +101,12 @@ impl<'a> Reader<'a> {
         loop {
             match (self.peek(), end) {
                 (None, None) => return Ok(message),
-                (None, Some(end)) => return Err(self.error(format!("the text ends where `{end}` is missing"))),
+                (None, Some(end)) => {
+                    return Err(self.error(format!(
+                        "the text ends where `{end}` is \
+                    missing"
+                    )));
+                }
                 (Some(c), Some(end)) if c == end => {
                     self.take(c);
                     return Ok(message);
@@ -115,7 +126,11 @@ impl<'a> Reader<'a> {
                 if !self.take(']') {
                     loop {
                         let at = self.at;
-                        message.fields.push(Field { name: Arc::clone(&name), value: self.value(depth)?, at });
+                        message.fields.push(Field {
+                            name: Arc::clone(&name),
+                            value: self.value(depth)?,
+                            at,
+                        });
                         if self.take(']') {
                             break;
                         }
@@ -135,13 +150,22 @@ impl<'a> Reader<'a> {
 
     fn field_name(&mut self) -> Result<String, SyntaxError> {
         if self.peek() == Some('[') {
-            let length = self.rest.find(']').ok_or_else(|| self.error("expected `]` after a field's name"))?;
+            let length = self.rest.find(']').ok_or_else(|| {
+                self.error(
+                    "expected `]` after a \
+                field's name",
+                )
+            })?;
             let name = self.advance(length + 1).to_owned();
             self.skip_space();
             return Ok(name);
         }
         let name = self.word();
-        if name.is_empty() { Err(self.error("expected a field's name")) } else { Ok(name.to_owned()) }
+        if name.is_empty() {
+            Err(self.error("expected a field's name"))
+        } else {
+            Ok(name.to_owned())
+        }
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, SyntaxError> {
@@ -156,7 +180,9 @@ impl<'a> Reader<'a> {
             }
             Some('"' | '\'') => self.string(),
             Some(c) if c == '-' || c == '.' || c.is_ascii_digit() => self.number(),
-            Some(c) if c.is_ascii_alphabetic() || c == '_' => Ok(Value::Word(self.word().to_owned())),
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
+                Ok(Value::Word(self.word().to_owned()))
+            }
             Some(c) => Err(self.error(format!("expected a value, found `{c}`"))),
             None => Err(self.error("the text ends where a value is missing")),
         }
@@ -175,20 +201,26 @@ impl<'a> Reader<'a> {
         let length = self
             .rest
             .find(|c: char| {
-                let belongs = c.is_ascii_alphanumeric() || c == '.' || (after_exponent && matches!(c, '+' | '-'));
+                let belongs = c.is_ascii_alphanumeric()
+                    || c == '.'
+                    || (after_exponent && matches!(c, '+' | '-'));
                 after_exponent = matches!(c, 'e' | 'E') && !self.rest.starts_with("0x");
                 !belongs
             })
             .unwrap_or(self.rest.len());
         let text = self.advance(length);
         self.skip_space();
-        let integer = if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-            i64::from_str_radix(&format!("{sign}{digits}"), 16)
-        } else if text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) {
-            i64::from_str_radix(&format!("{sign}{text}"), 8)
-        } else {
-            format!("{sign}{text}").parse()
-        };
+        let integer =
+            if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+                i64::from_str_radix(&format!("{sign}{digits}"), 16)
+            } else if text.len() > 1
+                && text.starts_with('0')
+                && text.bytes().all(|b| b.is_ascii_digit())
+            {
+                i64::from_str_radix(&format!("{sign}{text}"), 8)
+            } else {
+                format!("{sign}{text}").parse()
+            };
         if let Ok(integer) = integer {
             return Ok(Value::Integer(integer));
         }
@@ -204,7 +236,12 @@ impl<'a> Reader<'a> {
             self.advance(1);
             loop {
                 match self.peek() {
-                    None | Some('\n') => return Err(self.error(format!("a string without its closing {quote}"))),
+                    None | Some('\n') => {
+                        return Err(self.error(format!(
+                            "a string without its \
+                        closing {quote}"
+                        )));
+                    }
                     Some(c) if c == quote => break,
                     Some('\\') => self.escape(&mut bytes)?,
                     Some(c) => bytes.extend_from_slice(self.advance(c.len_utf8()).as_bytes()),
@@ -212,18 +249,29 @@ impl<'a> Reader<'a> {
             }
             self.take(quote);
         }
-        String::from_utf8(bytes).map(Value::String).map_err(|_| SyntaxError { at, what: "a string that is not UTF-8".to_owned() })
+        String::from_utf8(bytes).map(Value::String).map_err(|_| SyntaxError {
+            at,
+            what: "a string \
+            that is not UTF-8"
+                .to_owned(),
+        })
     }
 
     fn escape(&mut self, bytes: &mut Vec<u8>) -> Result<(), SyntaxError> {
         self.advance(1);
         let at = self.at;
         let wrong = |what: &str| SyntaxError { at, what: what.to_owned() };
-        let Some(kind) = self.peek() else { return Err(wrong("a string without its closing quote")) };
-        let digits = |text: &str, most: usize, radix: u32| text.bytes().take(most).take_while(|b| char::from(*b).is_digit(radix)).count();
+        let Some(kind) = self.peek() else {
+            return Err(wrong("a string without its closing quote"));
+        };
+        let digits = |text: &str, most: usize, radix: u32| {
+            text.bytes().take(most).take_while(|b| char::from(*b).is_digit(radix)).count()
+        };
         if kind.is_digit(8) {
             let text = self.advance(digits(self.rest, 3, 8));
-            bytes.push(u8::from_str_radix(text, 8).map_err(|_| wrong("an octal escape past \\377"))?);
+            bytes.push(
+                u8::from_str_radix(text, 8).map_err(|_| wrong("an octal escape past \\377"))?,
+            );
             return Ok(());
         }
         self.advance(kind.len_utf8());
@@ -238,7 +286,12 @@ impl<'a> Reader<'a> {
             '\\' | '\'' | '"' | '?' => kind as u8,
             'x' | 'X' => {
                 let text = self.advance(digits(self.rest, 2, 16));
-                u8::from_str_radix(text, 16).map_err(|_| wrong("expected hexadecimal digits after \\x"))?
+                u8::from_str_radix(text, 16).map_err(|_| {
+                    wrong(
+                        "expected hexadecimal digits after \
+                    \\x",
+                    )
+                })?
             }
             'u' | 'U' => {
                 let text = self.advance(digits(self.rest, if kind == 'u' { 4 } else { 8 }, 16));
@@ -255,7 +308,10 @@ impl<'a> Reader<'a> {
 
     /// Letters, digits, `_` and `.`; empty when there are none.
     fn word(&mut self) -> &'a str {
-        let length = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(self.rest.len());
+        let length = self
+            .rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.')))
+            .unwrap_or(self.rest.len());
         let word = self.advance(length);
         self.skip_space();
         word
@@ -327,19 +383,29 @@ mod tests {
         let config = parse(text).unwrap();
         assert_eq!(config.last("name").unwrap().value, Value::String("detector".into()));
         assert_eq!(config.last("name").unwrap().at, Position { line: 3, column: 13 });
-        let Value::Message(input) = &config.last("input").unwrap().value else { panic!("{config:?}") };
+        let Value::Message(input) = &config.last("input").unwrap().value else {
+            panic!("{config:?}")
+        };
         let dims: Vec<_> = input.all("dims").map(|f| f.value.clone()).collect();
         assert_eq!(dims, [Value::Integer(3), Value::Integer(640), Value::Integer(640)]);
         assert_eq!(input.last("data_type").unwrap().value, Value::Word("TYPE_FP32".into()));
-        let Value::Message(output) = &config.last("output").unwrap().value else { panic!("{config:?}") };
+        let Value::Message(output) = &config.last("output").unwrap().value else {
+            panic!("{config:?}")
+        };
         assert_eq!(output.all("dims").count(), 2);
-        assert_eq!(config.last("dynamic_batching").unwrap().value, Value::Message(Message::default()));
+        assert_eq!(
+            config.last("dynamic_batching").unwrap().value,
+            Value::Message(Message::default())
+        );
     }
 
     #[test]
     fn numbers_words_and_strings() {
         assert_eq!(values("a: 0x1F a: 017 a: -5 a: 0", "a"), [31, 15, -5, 0].map(Value::Integer));
-        assert_eq!(values("a: 1.5 a: .5 a: 2f a: -1e-3 a: 1E+2", "a"), [1.5, 0.5, 2.0, -0.001, 100.0].map(Value::Float));
+        assert_eq!(
+            values("a: 1.5 a: .5 a: 2f a: -1e-3 a: 1E+2", "a"),
+            [1.5, 0.5, 2.0, -0.001, 100.0].map(Value::Float)
+        );
         assert_eq!(values("a: -inf a: true", "a"), ["-inf", "true"].map(|w| Value::Word(w.into())));
         let text = r#"a: "one " 'two'
             # between

@@ -23,15 +23,16 @@ pub(super) type Shared = BTreeMap<String, (Bytes, Arc<Reservation>)>;
 pub(super) struct Outputs {
     response: InferAnswer,
     reserved: Arc<Reservation>,
-    /// The bytes of outputs that came in typed contents, in the order of the outputs; empty if they came raw.
+    /// The bytes of outputs that came in typed contents, in the order of the outputs; empty if they
+    /// came raw.
     unfolded: Vec<Unfolded>,
 }
 
 /// Outputs of an answer of a model that does not say how many it has.
 const MAX_OUTPUTS: usize = 1024;
 
-/// Returns the number of outputs that an answer may have: as many as were asked for or the model has. Servers other than Triton return
-/// all of them whatever was asked for.
+/// Returns the number of outputs that an answer may have: as many as were asked for or the model
+/// has. Servers other than Triton return all of them whatever was asked for.
 pub(super) fn most_outputs(wanted: &[String], declared: usize) -> usize {
     match wanted.len().max(declared) {
         0 => MAX_OUTPUTS,
@@ -54,7 +55,8 @@ impl Outputs {
     /// # Errors
     /// `internal`: it is none, or has more.
     pub fn read(subject: &str, answer: Answer, most: usize) -> Result<Self> {
-        let response = InferAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
+        let response =
+            InferAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
         Ok(Self::of(response, answer.reserved))
     }
 
@@ -62,46 +64,63 @@ impl Outputs {
         Self { response, reserved, unfolded: Vec::new() }
     }
 
-    /// Makes the bytes of outputs that came in typed contents, as servers other than Triton send them. Many bytes are unfolded on the
-    /// blocking pool.
+    /// Makes the bytes of outputs that came in typed contents, as servers other than Triton send
+    /// them. Many bytes are unfolded on the blocking pool.
     ///
     /// # Errors
     /// `internal`: they do not fit their types. `timeout`: they were not unfolded by `deadline`.
     pub async fn unfold(mut self, subject: &str, deadline: Instant) -> Result<Self> {
-        let typed: usize = self.response.outputs.iter().flat_map(|output| &output.contents).map(Bytes::len).sum();
+        let typed: usize =
+            self.response.outputs.iter().flat_map(|output| &output.contents).map(Bytes::len).sum();
         if typed == 0 || !self.response.raw.is_empty() {
             return Ok(self);
         }
         let unfolding = move || {
             let each = |output: &OutputTensor| {
                 let name = || shown(&output.name);
-                let data_type = data_type(output).map_err(|error| format!("has output {}: {error}", name()))?;
-                unfold(&output.contents, data_type, &self.reserved).map_err(|why| format!("has output {}, which {why}", name()))
+                let data_type =
+                    data_type(output).map_err(|error| format!("has output {}: {error}", name()))?;
+                unfold(&output.contents, data_type, &self.reserved).map_err(|why| {
+                    format!(
+                        "has \
+                    output {}, which {why}",
+                        name()
+                    )
+                })
             };
             self.unfolded = self.response.outputs.iter().map(each).collect::<Result<_, _>>()?;
             Ok::<_, String>(self)
         };
         match offload::run(typed, Some(deadline), unfolding).await {
             Some(unfolded) => unfolded.map_err(|why| unreadable(subject, &why)),
-            None => Err(Error::timeout(format!("{subject}: the server's answer was not read in time"))),
+            None => {
+                Err(Error::timeout(format!("{subject}: the server's answer was not read in time")))
+            }
         }
     }
 
-    /// The type and shape of an output whose bytes are not in the message. That they are in shared memory Triton does not say: it
-    /// leaves their place empty.
+    /// The type and shape of an output whose bytes are not in the message. That they are in shared
+    /// memory Triton does not say: it leaves their place empty.
     pub fn elsewhere(&self, name: &str) -> Option<&OutputTensor> {
         let outputs = &self.response.outputs;
         let index = outputs.iter().position(|output| output.name == name)?;
         let raw = &self.response.raw;
-        let inline = raw.len() == outputs.len() && raw.get(index).is_some_and(|raw| !raw.is_empty());
+        let inline =
+            raw.len() == outputs.len() && raw.get(index).is_some_and(|raw| !raw.is_empty());
         outputs.get(index).filter(|output| !inline && output.contents.is_empty())
     }
 
-    /// Its tensors: those of `wanted` in that order, or all. Those of `shared` are taken from there.
+    /// Its tensors: those of `wanted` in that order, or all. Those of `shared` are taken from
+    /// there.
     ///
     /// # Errors
     /// `internal`: the server's answer does not say what it must.
-    pub fn tensors(self, subject: &str, wanted: &[String], mut shared: Shared) -> Result<Vec<NamedTensor>> {
+    pub fn tensors(
+        self,
+        subject: &str,
+        wanted: &[String],
+        mut shared: Shared,
+    ) -> Result<Vec<NamedTensor>> {
         let wrong = |why: String| Error::internal(format!("{subject}: the server's answer {why}"));
         let Self { response, reserved, unfolded } = self;
         let InferAnswer { outputs: described, raw } = response;
@@ -118,18 +137,37 @@ impl Outputs {
                 }
                 None => match raw.next() {
                     Some(found) => found,
-                    None => return Err(wrong(format!("has no bytes for output {}", shown(&output.name)))),
+                    None => {
+                        return Err(wrong(format!(
+                            "has no bytes for output {}",
+                            shown(&output.name)
+                        )));
+                    }
                 },
             };
-            let tensor = tensor(&output, data, reserved).map_err(|error| wrong(format!("has output {}: {error}", shown(&output.name))))?;
+            let tensor = tensor(&output, data, reserved).map_err(|error| {
+                wrong(format!(
+                    "has output \
+                {}: {error}",
+                    shown(&output.name)
+                ))
+            })?;
             tensors.push(NamedTensor { name: output.name, tensor });
         }
         if wanted.is_empty() {
             return Ok(tensors);
         }
         let take = |name: &String| {
-            let found = tensors.iter().position(|there| there.name == *name).map(|index| tensors.swap_remove(index));
-            found.ok_or_else(|| wrong(format!("lacks output {name}: the model made none for these inputs")))
+            let found = tensors
+                .iter()
+                .position(|there| there.name == *name)
+                .map(|index| tensors.swap_remove(index));
+            found.ok_or_else(|| {
+                wrong(format!(
+                    "lacks output {name}: the model made none for these \
+                inputs"
+                ))
+            })
         };
         wanted.iter().map(take).collect()
     }
@@ -141,10 +179,13 @@ impl Streamed {
     /// # Errors
     /// `internal`: it is none, or has more.
     pub fn read(subject: &str, answer: Answer, most: usize) -> Result<Self> {
-        let streamed = StreamAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
+        let streamed =
+            StreamAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
         Ok(match streamed.infer {
             _ if !streamed.error.is_empty() => Self::Failed(streamed.error),
-            response if !response.outputs.is_empty() => Self::Outputs(Outputs::of(response, answer.reserved)),
+            response if !response.outputs.is_empty() => {
+                Self::Outputs(Outputs::of(response, answer.reserved))
+            }
             _ => Self::Nothing,
         })
     }
@@ -160,7 +201,12 @@ fn tensor(output: &OutputTensor, data: Bytes, reserved: Arc<Reservation>) -> Res
 
 fn data_type(output: &OutputTensor) -> Result<DataType> {
     let known = DataType::named(&output.datatype);
-    known.ok_or_else(|| Error::internal(format!("elements of {}, which this version does not know", quoted(&output.datatype))))
+    known.ok_or_else(|| {
+        Error::internal(format!(
+            "elements of {}, which this version does not know",
+            quoted(&output.datatype)
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -172,15 +218,23 @@ mod tests {
     use crate::budget::MemoryBudget;
 
     fn output(name: &str, datatype: &str, shape: &[i64]) -> InferOutputTensor {
-        InferOutputTensor { name: name.to_owned(), datatype: datatype.to_owned(), shape: shape.to_vec(), ..InferOutputTensor::default() }
+        InferOutputTensor {
+            name: name.to_owned(),
+            datatype: datatype.to_owned(),
+            shape: shape.to_vec(),
+            ..InferOutputTensor::default()
+        }
     }
 
     fn answered(outputs: Vec<InferOutputTensor>, raw: &[&'static [u8]]) -> Outputs {
         let raw_output_contents = raw.iter().map(|raw| Bytes::from_static(raw)).collect();
-        let response = ModelInferResponse { outputs, raw_output_contents, ..ModelInferResponse::default() };
+        let response =
+            ModelInferResponse { outputs, raw_output_contents, ..ModelInferResponse::default() };
         let message = Bytes::from(response.encode_to_vec());
-        let reserved = MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap();
-        Outputs::read("model m", Answer { message, reserved: Arc::new(reserved) }, MAX_OUTPUTS).unwrap()
+        let reserved =
+            MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap();
+        Outputs::read("model m", Answer { message, reserved: Arc::new(reserved) }, MAX_OUTPUTS)
+            .unwrap()
     }
 
     fn two() -> Vec<InferOutputTensor> {
@@ -189,10 +243,16 @@ mod tests {
 
     #[test]
     fn outputs_come_in_the_order_asked_for_and_share_the_message() {
-        let tensors =
-            answered(two(), &[b"\x01\x02", b"\x01\0\0\0\xff"]).tensors("model m", &["b".to_owned(), "a".to_owned()], Shared::new());
+        let tensors = answered(two(), &[b"\x01\x02", b"\x01\0\0\0\xff"]).tensors(
+            "model m",
+            &["b".to_owned(), "a".to_owned()],
+            Shared::new(),
+        );
         let tensors = tensors.unwrap();
-        assert_eq!(tensors.iter().map(|output| output.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(
+            tensors.iter().map(|output| output.name.as_str()).collect::<Vec<_>>(),
+            ["b", "a"]
+        );
         assert_eq!(tensors[1].tensor.data().as_ref(), [1, 2]);
         assert_eq!(tensors[0].tensor.reserved(), tensors[1].tensor.reserved());
     }
@@ -203,23 +263,45 @@ mod tests {
             let held = Arc::new(MemoryBudget::process(2).reserve(2, "an output").unwrap());
             let shared = Shared::from([("a".to_owned(), (Bytes::from_static(&[7, 8]), held))]);
             let tensors = answered(two(), raw).tensors("model m", &[], shared).unwrap();
-            assert_eq!((tensors[0].tensor.data().as_ref(), tensors[1].tensor.data().len()), ([7, 8].as_slice(), 4));
+            assert_eq!(
+                (tensors[0].tensor.data().as_ref(), tensors[1].tensor.data().len()),
+                ([7, 8].as_slice(), 4)
+            );
         }
     }
 
     #[tokio::test]
     async fn outputs_in_typed_contents_are_as_those_in_raw_bytes() {
-        let contents = |field: u8, bytes: &[u8]| [&[(field << 3) | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat();
+        let contents = |field: u8, bytes: &[u8]| {
+            [&[(field << 3) | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
+        };
         let mut message = Vec::new();
-        for (output, field, bytes) in [(output("y", "FP32", &[1]), 6, &[0, 0, 0, 0x40][..]), (output("s", "BYTES", &[1]), 8, b"hi")] {
+        for (output, field, bytes) in [
+            (output("y", "FP32", &[1]), 6, &[0, 0, 0, 0x40][..]),
+            (output("s", "BYTES", &[1]), 8, b"hi"),
+        ] {
             let mut output = output.encode_to_vec();
             output.extend(contents(5, &contents(field, bytes)));
             message.extend(contents(5, &output));
         }
-        let reserved = Arc::new(MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap());
-        let outputs = Outputs::read("model m", Answer { message: message.into(), reserved }, MAX_OUTPUTS).unwrap();
-        let outputs = outputs.unfold("model m", Instant::now() + std::time::Duration::from_secs(60)).await.unwrap();
-        let tensors = outputs.tensors("model m", &["s".to_owned(), "y".to_owned()], Shared::new()).unwrap();
+        let reserved = Arc::new(
+            MemoryBudget::process(1 << 20)
+                .reserve(
+                    message.len() as u64,
+                    "an \
+            answer",
+                )
+                .unwrap(),
+        );
+        let outputs =
+            Outputs::read("model m", Answer { message: message.into(), reserved }, MAX_OUTPUTS)
+                .unwrap();
+        let outputs = outputs
+            .unfold("model m", Instant::now() + std::time::Duration::from_secs(60))
+            .await
+            .unwrap();
+        let tensors =
+            outputs.tensors("model m", &["s".to_owned(), "y".to_owned()], Shared::new()).unwrap();
         let data: Vec<_> = tensors.iter().map(|output| output.tensor.data().to_vec()).collect();
         assert_eq!(data, [b"\x02\0\0\0hi".to_vec(), vec![0, 0, 0, 0x40]]);
     }
@@ -228,13 +310,23 @@ mod tests {
     fn an_answer_that_is_not_whole_is_the_servers_fault() {
         for (outputs, raw, wanted, text) in [
             (two(), &[b"\x01\x02".as_slice()][..], &[][..], "no bytes for output b"),
-            (vec![output("a", "UINT8", &[3])], &[b"\x01\x02"], &[], "UINT8 of shape [3] is 3 bytes, but the data has 2"),
+            (
+                vec![output("a", "UINT8", &[3])],
+                &[b"\x01\x02"],
+                &[],
+                "UINT8 of shape [3] is 3 \
+                bytes, but the data has 2",
+            ),
             (vec![output("a", "FP8", &[1])], &[b"\x01"], &[], "\"FP8\""),
             (vec![output("a", "UINT8", &[-1])], &[b"\x01"], &[], "negative dimension"),
             (two(), &[b"\x01\x02", b"\0\0\0\0"], &["c".to_owned()], "lacks output c"),
         ] {
-            let error = answered(outputs, raw).tensors("model m", wanted, Shared::new()).unwrap_err();
-            assert!(error.message.contains(text) && error.kind == crate::ErrorKind::Internal, "{error}");
+            let error =
+                answered(outputs, raw).tensors("model m", wanted, Shared::new()).unwrap_err();
+            assert!(
+                error.message.contains(text) && error.kind == crate::ErrorKind::Internal,
+                "{error}"
+            );
         }
     }
 }

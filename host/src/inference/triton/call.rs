@@ -1,8 +1,9 @@
 //! One call of gRPC that carries tensors: sent without a copy, its answers read message by message.
 //!
-//! Metadata, statistics and other small calls go through tonic's generated client. For tensors the framing is done here, on tonic's
-//! channel, for two things that the client does not do: a request's tensors are not copied into a buffer (see [`super::body`]), and an
-//! answer's length is known, and its memory reserved, before it is read.
+//! Metadata, statistics and other small calls go through tonic's generated client. For tensors the
+//! framing is done here, on tonic's channel, for two things that the client does not do: a
+//! request's tensors are not copied into a buffer (see [`super::body`]), and an answer's length is
+//! known, and its memory reserved, before it is read.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,11 +55,18 @@ pub(super) struct Answer {
 ///
 /// # Errors
 /// What kept it from being answered.
-pub(super) async fn send(mut lease: Lease, path: &'static str, body: RequestBody, terms: Terms) -> Result<Answers, Failure> {
+pub(super) async fn send(
+    mut lease: Lease,
+    path: &'static str,
+    body: RequestBody,
+    terms: Terms,
+) -> Result<Answers, Failure> {
     let request = request(path, body, &terms)?;
     let broken = |error: &tonic::transport::Error| Failure::of_transport(&terms.subject, error);
     let sent = lease.send(request).await;
-    let response = sent.ok_or_else(|| Error::internal("a request was not sent"))?.map_err(|error| broken(&error))?;
+    let response = sent
+        .ok_or_else(|| Error::internal("a request was not sent"))?
+        .map_err(|error| broken(&error))?;
     let (head, body) = response.into_parts();
     if head.status != StatusCode::OK {
         return Err(Failure::of_http(&terms.subject, head.status));
@@ -82,14 +90,17 @@ fn request(path: &'static str, body: RequestBody, terms: &Terms) -> Result<Reque
 /// The time left, in the milliseconds that gRPC writes with at most eight digits.
 fn timeout(deadline: Instant) -> Result<HeaderValue> {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999);
-    HeaderValue::from_str(&format!("{left}m")).map_err(|_| Error::internal("a time cannot be written"))
+    HeaderValue::from_str(&format!("{left}m"))
+        .map_err(|_| Error::internal("a time cannot be written"))
 }
 
 impl Answers {
-    /// Waits for the next answer; none after the last. Its memory is taken from the budget before it is read.
+    /// Waits for the next answer; none after the last. Its memory is taken from the budget before
+    /// it is read.
     ///
     /// # Errors
-    /// The server's status; `too-large`: the answer is larger than the limit or than the budget allows.
+    /// The server's status; `too-large`: the answer is larger than the limit or than the budget
+    /// allows.
     pub async fn next(&mut self) -> Result<Option<Answer>, Failure> {
         let mut prefix = [0; 5];
         let mut known = 0;
@@ -108,12 +119,17 @@ impl Answers {
         let [compressed, length @ ..] = prefix;
         let subject = &self.terms.subject;
         if compressed != 0 {
-            return Err(Error::internal(format!("{subject}: the answer is compressed, which was not asked for")).into());
+            return Err(Error::internal(format!(
+                "{subject}: the answer is compressed, which was not \
+                asked for"
+            ))
+            .into());
         }
         let length = u32::from_be_bytes(length);
         if u64::from(length) > self.terms.limit {
             return Err(Error::too_large(format!(
-                "{subject}: an answer of {length} bytes is more than the {} a message may have: raise KEYNET_TRITON_MESSAGE_BYTES",
+                "{subject}: an answer of {length} bytes is more than the {} a message may have: \
+                    raise KEYNET_TRITON_MESSAGE_BYTES",
                 self.terms.limit
             ))
             .into());
@@ -140,8 +156,15 @@ impl Answers {
         let second = self.next().await?;
         match (answer, second) {
             (Some(answer), None) => Ok(answer),
-            (None, _) => Err(Error::internal(format!("{}: the server answered with nothing", self.terms.subject)).into()),
-            (Some(_), Some(_)) => Err(Error::internal(format!("{}: the server answered twice", self.terms.subject)).into()),
+            (None, _) => Err(Error::internal(format!(
+                "{}: the server answered with nothing",
+                self.terms.subject
+            ))
+            .into()),
+            (Some(_), Some(_)) => {
+                Err(Error::internal(format!("{}: the server answered twice", self.terms.subject))
+                    .into())
+            }
         }
     }
 
@@ -171,7 +194,9 @@ impl Answers {
     /// There is nothing more: the last answer was whole, or one was under way.
     fn end(&self, whole: bool) -> Result<Option<Answer>, Failure> {
         match &self.status {
-            Some(status) if status.code() != Code::Ok => Err(Failure::answered(&self.terms.subject, status.code(), status.message())),
+            Some(status) if status.code() != Code::Ok => {
+                Err(Failure::answered(&self.terms.subject, status.code(), status.message()))
+            }
             Some(_) if whole => Ok(None),
             _ => Err(Failure::cut(&self.terms.subject)),
         }

@@ -1,4 +1,5 @@
-//! Small calls: which method each is, and the codec that counts the fields of an answer before it decodes them.
+//! Small calls: which method each is, and the codec that counts the fields of an answer before it
+//! decodes them.
 
 use std::marker::PhantomData;
 
@@ -8,11 +9,14 @@ use tonic::codec::{Codec, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
 use super::proto::{
-    ModelConfigRequest, ModelConfigResponse, ModelMetadataRequest, ModelMetadataResponse, ModelReadyRequest, ModelReadyResponse,
-    ModelStatisticsRequest, ModelStatisticsResponse, RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
-    RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse, ServerReadyRequest, ServerReadyResponse,
-    SystemSharedMemoryRegisterRequest, SystemSharedMemoryRegisterResponse, SystemSharedMemoryStatusRequest,
-    SystemSharedMemoryStatusResponse, SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse,
+    ModelConfigRequest, ModelConfigResponse, ModelMetadataRequest, ModelMetadataResponse,
+    ModelReadyRequest, ModelReadyResponse, ModelStatisticsRequest, ModelStatisticsResponse,
+    RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
+    RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse,
+    ServerReadyRequest, ServerReadyResponse, SystemSharedMemoryRegisterRequest,
+    SystemSharedMemoryRegisterResponse, SystemSharedMemoryStatusRequest,
+    SystemSharedMemoryStatusResponse, SystemSharedMemoryUnregisterRequest,
+    SystemSharedMemoryUnregisterResponse,
 };
 use super::wire::{Nested, check_fields};
 
@@ -20,7 +24,8 @@ use super::wire::{Nested, check_fields};
 const MAX_ANSWER: usize = 1 << 20;
 /// Bytes of the index of a server's models.
 const MAX_INDEX: usize = 4 << 20;
-/// Fields of one answer, those of the messages within it counted: an index of 13,000 models. A field is decoded to 240 bytes at most.
+/// Fields of one answer, those of the messages within it counted: an index of 13,000 models. A
+/// field is decoded to 240 bytes at most.
 const MAX_FIELDS: usize = 1 << 16;
 
 /// A request that is answered with one small message.
@@ -47,7 +52,14 @@ macro_rules! calls {
 }
 
 const LEAF: &[Nested] = &[];
-const SPENT: &[Nested] = &[Nested(1, LEAF), Nested(2, LEAF), Nested(3, LEAF), Nested(4, LEAF), Nested(5, LEAF), Nested(6, LEAF)];
+const SPENT: &[Nested] = &[
+    Nested(1, LEAF),
+    Nested(2, LEAF),
+    Nested(3, LEAF),
+    Nested(4, LEAF),
+    Nested(5, LEAF),
+    Nested(6, LEAF),
+];
 const STATISTICS: &[Nested] = &[Nested(1, &[Nested(6, SPENT), Nested(7, &[Nested(3, LEAF)])])];
 
 calls! {
@@ -98,6 +110,11 @@ impl<Q: SmallCall> Decoder for BoundedCodec<Q> {
         let message = bytes::Buf::copy_to_bytes(message, bytes::Buf::remaining(message));
         check_fields(message.clone(), Q::NESTED, MAX_FIELDS)
             .map_err(|why| Status::resource_exhausted(format!("the server's answer {why}")))?;
-        Q::Answer::decode(message).map(Some).map_err(|error| Status::internal(format!("the server's answer cannot be read: {error}")))
+        Q::Answer::decode(message).map(Some).map_err(|error| {
+            Status::internal(format!(
+                "the \
+            server's answer cannot be read: {error}"
+            ))
+        })
     }
 }

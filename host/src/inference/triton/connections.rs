@@ -1,17 +1,20 @@
 //! The connections to the server, and what every call on them brings.
 //!
-//! What goes over one connection reaches the server together, in few reads, and its batcher as one lot: small calls share the first
-//! connection. But one HTTP/2 connection is one socket and one lock, in which large tensors queue behind each other, and servers limit
-//! the calls of one. So a call goes to the first connection that is not full yet, by what is under way on it, or else to the emptiest.
-//! A connection is made when it is first needed, and made again when it broke.
+//! What goes over one connection reaches the server together, in few reads, and its batcher as one
+//! lot: small calls share the first connection. But one HTTP/2 connection is one socket and one
+//! lock, in which large tensors queue behind each other, and servers limit the calls of one. So a
+//! call goes to the first connection that is not full yet, by what is under way on it, or else to
+//! the emptiest. A connection is made when it is first needed, and made again when it broke.
 //!
-//! **Windows.** A connection's window is as large as HTTP/2 can say, so that one answer that nobody reads holds up no other; how much
-//! of an answer may wait unread is the window of its stream. Answers of `ModelInfer` are read at once and get a large one. Those of
-//! prediction streams wait for the guest, and have connections of their own with a small one, which is counted in the activation's
-//! memory.
+//! **Windows.** A connection's window is as large as HTTP/2 can say, so that one answer that nobody
+//! reads holds up no other; how much of an answer may wait unread is the window of its stream.
+//! Answers of `ModelInfer` are read at once and get a large one. Those of prediction streams wait
+//! for the guest, and have connections of their own with a small one, which is counted in the
+//! activation's memory.
 //!
-//! **Keep-alive.** Dead peers are found by TCP's probes. HTTP/2 pings are sent only while a call is under way, and not more often than
-//! every 310 s: by default Triton hangs up on clients that ping more often than every 300 s without sending data.
+//! **Keep-alive.** Dead peers are found by TCP's probes. HTTP/2 pings are sent only while a call is
+//! under way, and not more often than every 310 s: by default Triton hangs up on clients that ping
+//! more often than every 300 s without sending data.
 
 use std::fmt;
 use std::path::Path;
@@ -84,16 +87,22 @@ impl Connections {
     /// For answers that are read at once, and for prediction streams.
     ///
     /// # Errors
-    /// `unavailable`: a certificate or key cannot be used, naming its file. `denied`: the URL is a caller's, of a private address.
+    /// `unavailable`: a certificate or key cannot be used, naming its file. `denied`: the URL is a
+    /// caller's, of a private address.
     pub fn open(config: &TritonConfig) -> Result<(Self, Self)> {
-        let reach = if config.origin == Origin::Parameters { Reach::GlobalOnly } else { Reach::Anywhere };
+        let reach =
+            if config.origin == Origin::Parameters { Reach::GlobalOnly } else { Reach::Anywhere };
         reach.check(&config.url)?;
         let endpoint = endpoint(config)?;
         let streams = endpoint.clone().initial_stream_window_size(STREAM_WINDOW);
-        Ok((Self::new(endpoint, reach, config.link.connections), Self::new(streams, reach, config.link.connections)))
+        Ok((
+            Self::new(endpoint, reach, config.link.connections),
+            Self::new(streams, reach, config.link.connections),
+        ))
     }
 
-    /// A connection for a call whose request has `bytes` bytes. Must be called within a tokio runtime, as everything that asks a server.
+    /// A connection for a call whose request has `bytes` bytes. Must be called within a tokio
+    /// runtime, as everything that asks a server.
     ///
     /// # Errors
     /// `internal`: there is no connection, which cannot be.
@@ -111,7 +120,9 @@ impl Connections {
 
     fn find(&self, load: usize) -> Result<Lease> {
         let mut slots = self.slots.iter();
-        let free = slots.find(|slot| slot.load() < FULL).or_else(|| self.slots.iter().min_by_key(|slot| slot.load()));
+        let free = slots
+            .find(|slot| slot.load() < FULL)
+            .or_else(|| self.slots.iter().min_by_key(|slot| slot.load()));
         let slot = free.ok_or_else(|| Error::internal("there is no connection to Triton"))?;
         Ok(self.lend(Arc::clone(slot), load))
     }
@@ -132,13 +143,20 @@ impl Connections {
 }
 
 impl Lease {
-    /// Sends a request and waits for the answer. It is on its way when this future was polled once, unless it is small and others are
-    /// under way on the same connection: see [`super::outbox`].
+    /// Sends a request and waits for the answer. It is on its way when this future was polled once,
+    /// unless it is small and others are under way on the same connection: see [`super::outbox`].
     ///
     /// # Errors
     /// The connection. None: it was not sent.
-    pub async fn send(&mut self, request: Request<Body>) -> Option<Result<Response<Body>, tonic::transport::Error>> {
-        if let Err(error) = std::future::poll_fn(|context| GrpcService::<Body>::poll_ready(&mut self.channel, context)).await {
+    pub async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> Option<Result<Response<Body>, tonic::transport::Error>> {
+        if let Err(error) = std::future::poll_fn(|context| {
+            GrpcService::<Body>::poll_ready(&mut self.channel, context)
+        })
+        .await
+        {
             return Some(Err(error));
         }
         if self.load > SMALL || self.slot.load() == SMALL {
@@ -175,7 +193,13 @@ impl fmt::Debug for Slot {
 }
 
 fn endpoint(config: &TritonConfig) -> Result<Endpoint> {
-    let wrong = |error: &dyn fmt::Display| Error::unavailable(format!("TRITON_URL in {} cannot be used: {error}", config.origin));
+    let wrong = |error: &dyn fmt::Display| {
+        Error::unavailable(format!(
+            "TRITON_URL in {} cannot be \
+        used: {error}",
+            config.origin
+        ))
+    };
     let uri: Uri = config.url.as_str().parse().map_err(|error| wrong(&error))?;
     let endpoint = Endpoint::from(uri)
         .connect_timeout(CONNECT_TIME)
@@ -194,20 +218,29 @@ fn endpoint(config: &TritonConfig) -> Result<Endpoint> {
         return Ok(endpoint);
     }
     let mut tls = match &config.ca {
-        Some(file) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read("KEYNET_TRITON_CA", file)?)),
+        Some(file) => ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(read("KEYNET_TRITON_CA", file)?)),
         None => ClientTlsConfig::new().with_native_roots(),
     };
     if let Some((certificate, key)) = &config.identity {
-        tls = tls.identity(Identity::from_pem(read("KEYNET_TRITON_CERT", certificate)?, read("KEYNET_TRITON_KEY", key)?));
+        tls = tls.identity(Identity::from_pem(
+            read("KEYNET_TRITON_CERT", certificate)?,
+            read("KEYNET_TRITON_KEY", key)?,
+        ));
     }
     endpoint.tls_config(tls).map_err(|error| {
         let files = "KEYNET_TRITON_CA, KEYNET_TRITON_CERT and KEYNET_TRITON_KEY name PEM files";
-        Error::unavailable(format!("the certificates for Triton cannot be used: {}; {files}", chain(&error)))
+        Error::unavailable(format!(
+            "the certificates for Triton cannot be used: {}; {files}",
+            chain(&error)
+        ))
     })
 }
 
 fn read(name: &str, file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).map_err(|error| Error::unavailable(format!("{name}: cannot read {}: {error}", file.display())))
+    std::fs::read(file).map_err(|error| {
+        Error::unavailable(format!("{name}: cannot read {}: {error}", file.display()))
+    })
 }
 
 /// An error with what caused it.
@@ -252,7 +285,9 @@ mod tests {
 
     /// Which connections are used for leases, in their order.
     fn used(connections: &Connections, leases: &[Lease]) -> Vec<usize> {
-        let place = |lease: &Lease| connections.slots.iter().position(|slot| Arc::ptr_eq(slot, &lease.slot)).unwrap();
+        let place = |lease: &Lease| {
+            connections.slots.iter().position(|slot| Arc::ptr_eq(slot, &lease.slot)).unwrap()
+        };
         leases.iter().map(place).collect()
     }
 
@@ -276,7 +311,8 @@ mod tests {
     async fn large_messages_and_streams_have_connections_of_their_own() {
         let connections = connections(4);
         let picture = 1 << 20;
-        let mut leases: Vec<Lease> = [picture, 10, picture, 10].map(|bytes| connections.lease(bytes).unwrap()).into();
+        let mut leases: Vec<Lease> =
+            [picture, 10, picture, 10].map(|bytes| connections.lease(bytes).unwrap()).into();
         assert_eq!(used(&connections, &leases), [0, 1, 1, 2]);
         // A small question may have a large answer.
         leases[3].answered(picture);

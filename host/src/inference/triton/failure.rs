@@ -1,7 +1,7 @@
 //! Why a call failed, in the host's kinds of errors, and whether asking again can help.
 //!
-//! Triton answers UNAVAILABLE for what is not the same: its queue is full, a model is being loaded, a request waited in a queue for too
-//! long, a token is missing. Its texts tell them apart.
+//! Triton answers UNAVAILABLE for what is not the same: its queue is full, a model is being loaded,
+//! a request waited in a queue for too long, a token is missing. Its texts tell them apart.
 
 use std::error::Error as _;
 
@@ -16,10 +16,12 @@ use crate::quote::on_one_line;
 /// How much of a server's text is passed on.
 const MAX_TEXT: usize = 1024;
 /// Where what a server is shown comes from.
-const CREDENTIALS: &str = "; KEYNET_TRITON_TOKEN and KEYNET_TRITON_HEADERS are what the server is shown";
+const CREDENTIALS: &str = "; KEYNET_TRITON_TOKEN and KEYNET_TRITON_HEADERS are what the server is \
+    shown";
 const CERTIFICATE: &str = "KEYNET_TRITON_CERT and KEYNET_TRITON_KEY are what it is shown";
 /// Why a connection breaks. A server that does not trust us need not say so.
-const BROKE: &str = "it has ended, TRITON_URL is not its gRPC port, or it is https and wants a certificate";
+const BROKE: &str = "it has ended, TRITON_URL is not its gRPC port, or it is https and wants a \
+    certificate";
 
 /// Whether the same call may be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,8 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// The server's answer to a call about `subject` (such as `model detector`), or what kept it from answering.
+    /// The server's answer to a call about `subject` (such as `model detector`), or what kept it
+    /// from answering.
     pub fn of_status(subject: &str, status: &Status) -> Self {
         match status.source() {
             Some(source) if status.metadata().is_empty() => Self::of_transport(subject, source),
@@ -61,7 +64,9 @@ impl Failure {
         let mut cause = Some(error);
         let mut unconnected = false;
         while let Some(error) = cause {
-            if let Some(refused) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            if let Some(refused) =
+                error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            {
                 if refused.is::<NotPublic>() {
                     return Error::denied(format!("{subject}: {refused}")).into();
                 }
@@ -73,7 +78,11 @@ impl Failure {
                 return Self::of_http(subject, *status);
             }
             if error.is::<TimeoutExpired>() {
-                return Error::timeout(format!("{subject} did not answer in the time this activation has left")).into();
+                return Error::timeout(format!(
+                    "{subject} did not answer in the time this \
+                    activation has left"
+                ))
+                .into();
             }
             if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
                 let text = format!(
@@ -87,30 +96,44 @@ impl Failure {
         }
         let told = on_one_line(&chain(error), MAX_TEXT);
         if unconnected {
-            let text = format!("{subject}: Triton cannot be reached: {told}; is it running, and is TRITON_URL its gRPC port?");
+            let text = format!(
+                "{subject}: Triton cannot be reached: {told}; is it running, and is \
+                TRITON_URL its gRPC port?"
+            );
             return Self { error: Error::unavailable(text), again: Again::Unseen };
         }
         Self::broken(subject, &told)
     }
 
     fn broken(subject: &str, told: &str) -> Self {
-        let text = format!("{subject}: the connection to Triton broke: {told}; {BROKE}: {CERTIFICATE}");
+        let text = format!(
+            "{subject}: the connection to Triton broke: {told}; {BROKE}: \
+            {CERTIFICATE}"
+        );
         Self { error: Error::unavailable(text), again: Again::Unknown }
     }
 
-    /// The two ends do not trust each other, which asking again does not help. A server that just hangs up may have ended.
+    /// The two ends do not trust each other, which asking again does not help. A server that just
+    /// hangs up may have ended.
     fn of_tls(subject: &str, error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         Some(match error.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidCertificate(_)) => {
-                let text =
-                    format!("{subject}: Triton is not trusted: {error}; KEYNET_TRITON_CA names whom to trust instead of the system's");
+                let text = format!(
+                    "{subject}: Triton is not trusted: {error}; KEYNET_TRITON_CA names \
+                        whom to trust instead of the system's"
+                );
                 Error::unavailable(text).into()
             }
             Some(rustls::Error::AlertReceived(_)) => {
-                let text = format!("{subject}: Triton refused the connection: {error}; where it wants a certificate, {CERTIFICATE}");
+                let text = format!(
+                    "{subject}: Triton refused the connection: {error}; where it \
+                    wants a certificate, {CERTIFICATE}"
+                );
                 Error::denied(text).into()
             }
-            None if error.to_string().contains("close_notify") => Self::broken(subject, "it hung up"),
+            None if error.to_string().contains("close_notify") => {
+                Self::broken(subject, "it hung up")
+            }
             _ => return None,
         })
     }
@@ -118,7 +141,10 @@ impl Failure {
     /// The connection ended before the answer did.
     pub fn cut(subject: &str) -> Self {
         Self {
-            error: Error::unavailable(format!("{subject}: the connection to Triton ended in the middle of an answer")),
+            error: Error::unavailable(format!(
+                "{subject}: the connection to Triton ended in the \
+                middle of an answer"
+            )),
             again: Again::Unknown,
         }
     }
@@ -130,9 +156,18 @@ impl Failure {
             429 | 502..=504 => ErrorKind::Unavailable,
             _ => ErrorKind::Internal,
         };
-        let advice = if kind == ErrorKind::Denied { CREDENTIALS } else { ": is TRITON_URL the gRPC port of Triton?" };
-        let message = format!("{subject}: HTTP status {} instead of a gRPC answer{advice}", status.as_u16());
-        Self { error: Error { kind, message }, again: if kind == ErrorKind::Unavailable { Again::Unseen } else { Again::No } }
+        let advice = if kind == ErrorKind::Denied {
+            CREDENTIALS
+        } else {
+            ": is TRITON_URL the gRPC \
+            port of Triton?"
+        };
+        let message =
+            format!("{subject}: HTTP status {} instead of a gRPC answer{advice}", status.as_u16());
+        Self {
+            error: Error { kind, message },
+            again: if kind == ErrorKind::Unavailable { Again::Unseen } else { Again::No },
+        }
     }
 
     /// What the server says.
@@ -150,12 +185,19 @@ impl Failure {
 /// The kind of a gRPC status. The texts are those of Triton's core and gRPC front end.
 fn meaning(code: Code, text: &str) -> (ErrorKind, Again) {
     match code {
-        Code::Unavailable if text.contains("protocol is restricted") => (ErrorKind::Denied, Again::No),
+        Code::Unavailable if text.contains("protocol is restricted") => {
+            (ErrorKind::Denied, Again::No)
+        }
         Code::Unavailable if text.contains("timeout expired") => (ErrorKind::Timeout, Again::No),
         Code::Unavailable => (ErrorKind::Unavailable, Again::Unseen),
         // tonic's own, for an answer that is larger than is accepted.
-        Code::OutOfRange if text.contains("message length too large") => (ErrorKind::TooLarge, Again::No),
-        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented => (ErrorKind::Invalid, Again::No),
+        Code::OutOfRange if text.contains("message length too large") => {
+            (ErrorKind::TooLarge, Again::No)
+        }
+        Code::InvalidArgument
+        | Code::OutOfRange
+        | Code::FailedPrecondition
+        | Code::Unimplemented => (ErrorKind::Invalid, Again::No),
         Code::NotFound => (ErrorKind::NotFound, Again::No),
         Code::PermissionDenied | Code::Unauthenticated => (ErrorKind::Denied, Again::No),
         Code::ResourceExhausted => (ErrorKind::TooLarge, Again::No),
@@ -173,14 +215,39 @@ mod tests {
     #[test]
     fn every_status_has_a_kind() {
         for (code, text, kind, again) in [
-            (Code::NotFound, "Request for unknown model: 'nobody' is not found", ErrorKind::NotFound, Again::No),
+            (
+                Code::NotFound,
+                "Request for unknown model: 'nobody' is not found",
+                ErrorKind::NotFound,
+                Again::No,
+            ),
             (Code::InvalidArgument, "unexpected shape", ErrorKind::Invalid, Again::No),
-            (Code::OutOfRange, "Error, decoded message length too large: found 2 bytes", ErrorKind::TooLarge, Again::No),
-            (Code::Unavailable, "Exceeds maximum queue size", ErrorKind::Unavailable, Again::Unseen),
+            (
+                Code::OutOfRange,
+                "Error, decoded message length too large: found 2 bytes",
+                ErrorKind::TooLarge,
+                Again::No,
+            ),
+            (
+                Code::Unavailable,
+                "Exceeds maximum queue size",
+                ErrorKind::Unavailable,
+                Again::Unseen,
+            ),
             (Code::Unavailable, "Request timeout expired", ErrorKind::Timeout, Again::No),
-            (Code::Unavailable, "This protocol is restricted, expecting header 'x'", ErrorKind::Denied, Again::No),
+            (
+                Code::Unavailable,
+                "This protocol is restricted, expecting header 'x'",
+                ErrorKind::Denied,
+                Again::No,
+            ),
             (Code::DeadlineExceeded, "", ErrorKind::Timeout, Again::No),
-            (Code::ResourceExhausted, "Received message larger than max", ErrorKind::TooLarge, Again::No),
+            (
+                Code::ResourceExhausted,
+                "Received message larger than max",
+                ErrorKind::TooLarge,
+                Again::No,
+            ),
             (Code::Unimplemented, "decoupled", ErrorKind::Invalid, Again::No),
             (Code::Unauthenticated, "who", ErrorKind::Denied, Again::No),
             (Code::Cancelled, "", ErrorKind::Unavailable, Again::No),
@@ -189,7 +256,11 @@ mod tests {
         ] {
             let failure = Failure::answered("model m", code, text);
             assert_eq!((failure.error.kind, failure.again), (kind, again), "{failure:?}");
-            assert!(failure.error.message.starts_with("model m: ") && failure.error.message.contains(text), "{failure:?}");
+            assert!(
+                failure.error.message.starts_with("model m: ")
+                    && failure.error.message.contains(text),
+                "{failure:?}"
+            );
             assert!(failure.error.message.len() > "model m: ".len(), "{failure:?}");
         }
     }
@@ -201,17 +272,35 @@ mod tests {
             let failure = Failure::of_transport("model m", &io);
             (failure.error.kind, failure.again, failure.error.message)
         };
-        let (kind, again, text) = told(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer));
-        assert!(kind == ErrorKind::Unavailable && again == Again::No && text.contains("KEYNET_TRITON_CA"), "{text}");
-        let (kind, again, text) = told(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired));
-        assert!(kind == ErrorKind::Denied && again == Again::No && text.contains("KEYNET_TRITON_CERT"), "{text}");
+        let (kind, again, text) =
+            told(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer));
+        assert!(
+            kind == ErrorKind::Unavailable
+                && again == Again::No
+                && text.contains("KEYNET_TRITON_CA"),
+            "{text}"
+        );
+        let (kind, again, text) =
+            told(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired));
+        assert!(
+            kind == ErrorKind::Denied && again == Again::No && text.contains("KEYNET_TRITON_CERT"),
+            "{text}"
+        );
         let refused = Failure::of_http("model m", http::StatusCode::UNAUTHORIZED).error;
-        assert!(refused.kind == ErrorKind::Denied && refused.message.contains("KEYNET_TRITON_TOKEN"), "{refused}");
+        assert!(
+            refused.kind == ErrorKind::Denied && refused.message.contains("KEYNET_TRITON_TOKEN"),
+            "{refused}"
+        );
     }
 
     #[test]
     fn a_servers_text_is_one_line_of_bounded_length() {
-        let told = Failure::answered("model m", Code::Internal, &format!("a\nb{}", "é".repeat(5000))).error.message;
-        assert!(told.starts_with("model m: a bé") && told.ends_with('…') && told.chars().count() < 1100);
+        let told =
+            Failure::answered("model m", Code::Internal, &format!("a\nb{}", "é".repeat(5000)))
+                .error
+                .message;
+        assert!(
+            told.starts_with("model m: a bé") && told.ends_with('…') && told.chars().count() < 1100
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! A connection that carries answers of gRPC and no others.
 //!
-//! Something between us and the server, such as a gateway that wants a token, answers with a page. tonic would take it for a message that
-//! is broken; here it is the HTTP status that says what is wrong.
+//! Something between us and the server, such as a gateway that wants a token, answers with a page.
+//! tonic would take it for a message that is broken; here it is the HTTP status that says what is
+//! wrong.
 
 use std::task::{Context, Poll};
 
@@ -35,7 +36,11 @@ impl Service<Request<Body>> for GrpcOnly {
         let answer = self.0.call(request);
         Box::pin(async move {
             let answer = answer.await?;
-            if answer.status() == StatusCode::OK { Ok(answer) } else { Err(NotGrpc(answer.status()).into()) }
+            if answer.status() == StatusCode::OK {
+                Ok(answer)
+            } else {
+                Err(NotGrpc(answer.status()).into())
+            }
         })
     }
 }

@@ -1,9 +1,10 @@
 //! Small calls that are made at the same time, sent at the same time.
 //!
-//! When a batch of answers comes, as many activations go on, and soon some of them ask again. Sent one by one, each request would wake
-//! the connection and be a packet of its own, and the server's batcher would find a few of them at a time. So the first to ask lets those
-//! run that are ready to, and then hands everything over that was asked by then: one write, one read, one batch. A caller that is alone
-//! waits for nobody.
+//! When a batch of answers comes, as many activations go on, and soon some of them ask again. Sent
+//! one by one, each request would wake the connection and be a packet of its own, and the server's
+//! batcher would find a few of them at a time. So the first to ask lets those run that are ready
+//! to, and then hands everything over that was asked by then: one write, one read, one batch. A
+//! caller that is alone waits for nobody.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,8 +34,13 @@ struct Letter {
 struct Turn<'a>(&'a Outbox);
 
 impl Outbox {
-    /// Sends a request on a channel that is ready, with those that others are about to send, and waits for the answer. None: it was not sent.
-    pub(super) async fn send(&self, channel: Channel, request: Request<Body>) -> Option<Result<Response<Body>, tonic::transport::Error>> {
+    /// Sends a request on a channel that is ready, with those that others are about to send, and
+    /// waits for the answer. None: it was not sent.
+    pub(super) async fn send(
+        &self,
+        channel: Channel,
+        request: Request<Body>,
+    ) -> Option<Result<Response<Body>, tonic::transport::Error>> {
         let (sent, answering) = oneshot::channel();
         let first = {
             let mut letters = self.letters();
@@ -93,7 +99,9 @@ mod tests {
 
     async fn ready(channel: &Channel) -> Channel {
         let mut channel = channel.clone();
-        std::future::poll_fn(|context| GrpcService::<Body>::poll_ready(&mut channel, context)).await.unwrap();
+        std::future::poll_fn(|context| GrpcService::<Body>::poll_ready(&mut channel, context))
+            .await
+            .unwrap();
         channel
     }
 

@@ -16,11 +16,16 @@ use crate::inference::InferenceRequest;
 /// The parameter that makes a request one of a sequence, which its model remembers.
 const SEQUENCE: &str = "sequence_id";
 
-/// Everything but the tensors' bytes, and the bytes that go with it. Tensors that were placed in shared memory are named in it alone.
+/// Everything but the tensors' bytes, and the bytes that go with it. Tensors that were placed in
+/// shared memory are named in it alone.
 ///
 /// # Errors
 /// `invalid`: a parameter is a number that the protocol cannot carry.
-pub(super) fn encode(served: &Served, request: &InferenceRequest, placed: Option<&Placed>) -> Result<(ModelInferRequest, Vec<Bytes>)> {
+pub(super) fn encode(
+    served: &Served,
+    request: &InferenceRequest,
+    placed: Option<&Placed>,
+) -> Result<(ModelInferRequest, Vec<Bytes>)> {
     let mut tensors = Vec::with_capacity(request.inputs.len());
     let inputs = request.inputs.iter().map(|given| {
         let shared = placed.and_then(|placed| Some((placed, placed.input(&given.name)?)));
@@ -31,12 +36,15 @@ pub(super) fn encode(served: &Served, request: &InferenceRequest, placed: Option
             name: given.name.clone(),
             datatype: given.tensor.data_type().name().to_owned(),
             shape: given.tensor.shape().dimensions().to_vec(),
-            parameters: shared.map(|(placed, span)| in_region(placed.region(), span)).unwrap_or_default(),
+            parameters: shared
+                .map(|(placed, span)| in_region(placed.region(), span))
+                .unwrap_or_default(),
         }
     });
     let inputs = inputs.collect();
     let output = |name: &String| {
-        let shared = placed.and_then(|placed| Some(in_region(placed.region(), placed.output(name)?)));
+        let shared =
+            placed.and_then(|placed| Some(in_region(placed.region(), placed.output(name)?)));
         InferRequestedOutputTensor { name: name.clone(), parameters: shared.unwrap_or_default() }
     };
     let wanted = placed.map_or(&request.outputs, |placed| &placed.wanted);
@@ -59,9 +67,14 @@ pub(super) fn is_repeatable(request: &InferenceRequest) -> bool {
 
 /// Where a tensor lies: Triton's shared memory extension.
 fn in_region(region: &str, span: Span) -> BTreeMap<String, InferParameter> {
-    let number = |number: u64| parameter(ParameterChoice::Int64Param(i64::try_from(number).unwrap_or(i64::MAX)));
+    let number = |number: u64| {
+        parameter(ParameterChoice::Int64Param(i64::try_from(number).unwrap_or(i64::MAX)))
+    };
     BTreeMap::from([
-        ("shared_memory_region".to_owned(), parameter(ParameterChoice::StringParam(region.to_owned()))),
+        (
+            "shared_memory_region".to_owned(),
+            parameter(ParameterChoice::StringParam(region.to_owned())),
+        ),
         ("shared_memory_offset".to_owned(), number(span.offset)),
         ("shared_memory_byte_size".to_owned(), number(span.bytes)),
     ])
@@ -85,7 +98,12 @@ fn parameters(given: &serde_json::Map<String, Value>) -> Result<BTreeMap<String,
                 (_, _, Some(number)) => ParameterChoice::DoubleParam(number),
                 _ => return Err(wrong("is a number that cannot be sent")),
             },
-            Value::Null | Value::Array(_) | Value::Object(_) => return Err(wrong("is not a string, number or boolean")),
+            Value::Null | Value::Array(_) | Value::Object(_) => {
+                return Err(wrong(
+                    "is not a string, \
+                number or boolean",
+                ));
+            }
         })
     };
     given.iter().map(|(name, value)| Ok((name.clone(), parameter(choice(name, value)?)))).collect()
@@ -101,7 +119,8 @@ mod tests {
             "priority": 1, "timeout": 5, "sequence_id": "a", "sequence_start": true, "below": -1, "huge": u64::MAX, "half": 0.5,
         });
         let sent = parameters(given.as_object().unwrap()).unwrap();
-        let sent: Vec<_> = sent.into_iter().map(|(name, sent)| (name, sent.parameter_choice.unwrap())).collect();
+        let sent: Vec<_> =
+            sent.into_iter().map(|(name, sent)| (name, sent.parameter_choice.unwrap())).collect();
         let expected = [
             ("below", ParameterChoice::Int64Param(-1)),
             ("half", ParameterChoice::DoubleParam(0.5)),

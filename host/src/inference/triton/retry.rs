@@ -24,12 +24,19 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// The first attempt begins now. Others follow for `time`, and for no more than half of what is left until `deadline`: the caller
-    /// needs time to hear that the server is down.
+    /// The first attempt begins now. Others follow for `time`, and for no more than half of what is
+    /// left until `deadline`: the caller needs time to hear that the server is down.
     pub fn new(time: Duration, deadline: Instant, repeatable: bool) -> Self {
         let started = Instant::now();
         let half = deadline.saturating_duration_since(started) / 2;
-        Self { started, until: started + time.min(half), repeatable, made: 1, stale: 0, pause: FIRST_PAUSE }
+        Self {
+            started,
+            until: started + time.min(half),
+            repeatable,
+            made: 1,
+            stale: 0,
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Waits until the call may be made again.
@@ -50,7 +57,10 @@ impl Attempts {
         if !allowed || Instant::now() + pause > self.until {
             return Err(self.told(failure.error));
         }
-        tracing::debug!(error = %failure.error, attempt = self.made, pause_ms = pause.as_millis(), "Triton is asked again");
+        tracing::debug!(error = %failure.error, attempt = self.made, pause_ms = pause.as_millis(), "Triton is \
+            \
+            asked \
+            again");
         tokio::time::sleep(pause).await;
         self.made += 1;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -62,7 +72,15 @@ impl Attempts {
             return error;
         }
         let spent = self.started.elapsed();
-        Error { message: format!("{} (asked {} times in {:.1} s)", error.message, self.made, spent.as_secs_f64()), ..error }
+        Error {
+            message: format!(
+                "{} (asked {} times in {:.1} s)",
+                error.message,
+                self.made,
+                spent.as_secs_f64()
+            ),
+            ..error
+        }
     }
 }
 
@@ -83,7 +101,8 @@ mod tests {
     #[tokio::test]
     async fn it_is_asked_again_for_half_of_the_time_at_most() {
         let started = Instant::now();
-        let mut attempts = Attempts::new(Duration::from_secs(60), started + Duration::from_millis(400), true);
+        let mut attempts =
+            Attempts::new(Duration::from_secs(60), started + Duration::from_millis(400), true);
         let mut times = 1;
         let error = loop {
             match attempts.again(failure(Again::Unseen)).await {
@@ -92,7 +111,10 @@ mod tests {
             }
         };
         assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
-        assert!(times > 2 && error.message.starts_with(&format!("no (asked {times} times")), "{error}");
+        assert!(
+            times > 2 && error.message.starts_with(&format!("no (asked {times} times")),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -101,9 +123,21 @@ mod tests {
         let second = Duration::from_secs(1);
         assert!(Attempts::new(second, later(), true).again(failure(Again::No)).await.is_err());
         assert!(Attempts::new(second, later(), true).again(failure(Again::Unknown)).await.is_ok());
-        assert!(Attempts::new(second, later(), false).again(failure(Again::Unknown)).await.is_err());
+        assert!(
+            Attempts::new(second, later(), false).again(failure(Again::Unknown)).await.is_err()
+        );
         assert!(Attempts::new(second, later(), false).again(failure(Again::Unseen)).await.is_ok());
-        assert!(Attempts::new(Duration::ZERO, later(), true).again(failure(Again::Unseen)).await.is_err());
-        assert!(Attempts::new(Duration::ZERO, later(), false).again(failure(Again::Unsent)).await.is_ok());
+        assert!(
+            Attempts::new(Duration::ZERO, later(), true)
+                .again(failure(Again::Unseen))
+                .await
+                .is_err()
+        );
+        assert!(
+            Attempts::new(Duration::ZERO, later(), false)
+                .again(failure(Again::Unsent))
+                .await
+                .is_ok()
+        );
     }
 }

@@ -32,18 +32,29 @@ impl Server {
     /// As [`Connections::open`].
     pub fn open(config: &TritonConfig) -> Result<Self> {
         let (calls, streams) = Connections::open(config)?;
-        Ok(Self { calls, streams, link: config.link.clone(), headers: connections::metadata(config)? })
+        Ok(Self {
+            calls,
+            streams,
+            link: config.link.clone(),
+            headers: connections::metadata(config)?,
+        })
     }
 
     /// For a call that carries tensors.
     pub fn terms(&self, subject: String, budget: &CallBudget) -> Terms {
-        Terms { subject, headers: self.headers.clone().into_headers(), limit: self.link.message_bytes, budget: budget.clone() }
+        Terms {
+            subject,
+            headers: self.headers.clone().into_headers(),
+            limit: self.link.message_bytes,
+            budget: budget.clone(),
+        }
     }
 
     /// Makes a small call about `subject`.
     ///
     /// # Errors
-    /// What the server says, or what kept it from answering. `too-large`: the answer has more bytes or fields than are accepted.
+    /// What the server says, or what kept it from answering. `too-large`: the answer has more bytes
+    /// or fields than are accepted.
     pub async fn ask<Q: SmallCall>(&self, subject: &str, message: Q) -> Result<Q::Answer, Failure> {
         self.ask_on(&self.calls.lease(0)?, subject, message).await
     }
@@ -52,12 +63,20 @@ impl Server {
     ///
     /// # Errors
     /// As [`Server::ask`].
-    pub async fn ask_on<Q: SmallCall>(&self, lease: &Lease, subject: &str, message: Q) -> Result<Q::Answer, Failure> {
+    pub async fn ask_on<Q: SmallCall>(
+        &self,
+        lease: &Lease,
+        subject: &str,
+        message: Q,
+    ) -> Result<Q::Answer, Failure> {
         let mut request = Request::new(message);
         *request.metadata_mut() = self.headers.clone();
-        let mut client = Grpc::new(GrpcOnly(lease.channel.clone())).max_decoding_message_size(Q::LIMIT);
+        let mut client =
+            Grpc::new(GrpcOnly(lease.channel.clone())).max_decoding_message_size(Q::LIMIT);
         client.ready().await.map_err(|error| Failure::of_transport(subject, &*error))?;
-        let answer = client.unary(request, PathAndQuery::from_static(Q::PATH), BoundedCodec::<Q>::default()).await;
+        let answer = client
+            .unary(request, PathAndQuery::from_static(Q::PATH), BoundedCodec::<Q>::default())
+            .await;
         answer.map(Response::into_inner).map_err(|status| Failure::of_status(subject, &status))
     }
 

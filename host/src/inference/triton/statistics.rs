@@ -53,7 +53,8 @@ pub struct BatchStatistics {
 /// # Errors
 /// What the server says, or what kept it from answering.
 pub(super) async fn ask(server: &Server, served: &Served) -> Result<Vec<ModelStatistics>> {
-    let message = ModelStatisticsRequest { name: served.name.clone(), version: served.version_text() };
+    let message =
+        ModelStatisticsRequest { name: served.name.clone(), version: served.version_text() };
     let answer = server.ask(&served.subject(), message).await;
     Ok(answer.map_err(|failure| failure.error)?.model_stats.into_iter().map(Into::into).collect())
 }
@@ -73,7 +74,10 @@ impl From<proto::ModelStatistics> for ModelStatistics {
             batches: given
                 .batch_stats
                 .into_iter()
-                .map(|batch| BatchStatistics { size: batch.batch_size, compute: batch.compute_infer.into() })
+                .map(|batch| BatchStatistics {
+                    size: batch.batch_size,
+                    compute: batch.compute_infer.into(),
+                })
                 .collect(),
         }
     }
@@ -81,6 +85,9 @@ impl From<proto::ModelStatistics> for ModelStatistics {
 
 impl From<Option<StatisticDuration>> for Spent {
     fn from(given: Option<StatisticDuration>) -> Self {
-        given.map_or_else(Self::default, |given| Self { times: given.count, time: Duration::from_nanos(given.ns) })
+        given.map_or_else(Self::default, |given| Self {
+            times: given.count,
+            time: Duration::from_nanos(given.ns),
+        })
     }
 }

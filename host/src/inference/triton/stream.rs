@@ -1,10 +1,12 @@
 //! The answers of a model that may answer any number of times, one at a time.
 //!
-//! The request is on its way when the stream is made; answers are read when they are asked for. What the guest does not read waits in
-//! the window of the stream, then in Triton: nothing is read ahead of it. Dropping the stream cancels the request on the server.
+//! The request is on its way when the stream is made; answers are read when they are asked for.
+//! What the guest does not read waits in the window of the stream, then in Triton: nothing is read
+//! ahead of it. Dropping the stream cancels the request on the server.
 //!
-//! What goes wrong in the middle Triton says in words, without a status. It can be told to send one (`triton_grpc_error`), but Triton
-//! 2.51 then crashes when the model goes on after its error, so it is not.
+//! What goes wrong in the middle Triton says in words, without a status. It can be told to send one
+//! (`triton_grpc_error`), but Triton 2.51 then crashes when the model goes on after its error, so
+//! it is not.
 
 use std::sync::Arc;
 
@@ -53,9 +55,16 @@ struct Stream {
 ///
 /// # Errors
 /// What can be told at once.
-pub(super) async fn open(server: Arc<Server>, question: Question) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {
+pub(super) async fn open(
+    server: Arc<Server>,
+    question: Question,
+) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {
     let Question { body, terms, wanted, most, repeatable } = question;
-    let window = terms.budget.memory.reserve(STREAM_WINDOW.into(), "what a prediction stream has not read yet,")?;
+    let window = terms.budget.memory.reserve(
+        STREAM_WINDOW.into(),
+        "what a prediction stream has \
+        not read yet,",
+    )?;
     let mut starting = start(server, body, terms.clone(), repeatable).boxed();
     // Polled once, it is on its way.
     let state = match futures::poll!(&mut starting) {
@@ -72,7 +81,12 @@ pub(super) async fn open(server: Arc<Server>, question: Question) -> Result<BoxS
     .boxed())
 }
 
-async fn start(server: Arc<Server>, body: RequestBody, terms: Terms, repeatable: bool) -> Result<Answers> {
+async fn start(
+    server: Arc<Server>,
+    body: RequestBody,
+    terms: Terms,
+    repeatable: bool,
+) -> Result<Answers> {
     let mut attempts = Attempts::new(server.retry(), terms.budget.deadline, repeatable);
     loop {
         let sent = match server.streams.lease_for_long() {
@@ -92,10 +106,17 @@ impl Stream {
         if let State::Starting(starting) = &mut self.state {
             self.state = State::Open(Box::new(starting.await?));
         }
-        let State::Open(answers) = &mut self.state else { return Err(Error::internal("a prediction stream was not opened")) };
+        let State::Open(answers) = &mut self.state else {
+            return Err(Error::internal(
+                "a prediction \
+            stream was not opened",
+            ));
+        };
         let subject = &self.terms.subject;
         loop {
-            let Some(answer) = answers.next().await.map_err(|failure| failure.error)? else { return Ok(None) };
+            let Some(answer) = answers.next().await.map_err(|failure| failure.error)? else {
+                return Ok(None);
+            };
             match Streamed::read(subject, answer, self.most)? {
                 Streamed::Outputs(outputs) => {
                     let outputs = outputs.unfold(subject, self.terms.budget.deadline).await?;
@@ -112,9 +133,13 @@ impl Stream {
 fn failed(subject: &str, text: &str) -> Error {
     let code = match text {
         text if text.contains("is not found") => tonic::Code::NotFound,
-        text if text.contains("not at ready state") || text.contains("maximum queue size") => tonic::Code::Unavailable,
+        text if text.contains("not at ready state") || text.contains("maximum queue size") => {
+            tonic::Code::Unavailable
+        }
         text if text.contains("timeout expired") => tonic::Code::Unavailable,
-        text if text.contains("unexpected shape") || text.contains("must specify") => tonic::Code::InvalidArgument,
+        text if text.contains("unexpected shape") || text.contains("must specify") => {
+            tonic::Code::InvalidArgument
+        }
         _ => tonic::Code::Unknown,
     };
     Failure::answered(subject, code, text).error

@@ -1,5 +1,6 @@
-//! Tensors in typed contents (`fp32_contents`, `bytes_contents`), which the protocol allows in place of raw bytes: KServe's own servers
-//! answer so. <https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto>
+//! Tensors in typed contents (`fp32_contents`, `bytes_contents`), which the protocol allows in
+//! place of raw bytes: KServe's own servers answer so.
+//! <https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto>
 
 use std::sync::Arc;
 
@@ -26,13 +27,18 @@ const WHAT: &str = "a tensor in typed contents";
 /// A tensor's bytes, and what holds their memory.
 pub(super) type Unfolded = (Bytes, Arc<Reservation>);
 
-/// Returns the bytes of a tensor of `data_type` whose contents came as `contents`. Where the contents are these bytes themselves, as those
-/// of FP32 and FP64 mostly are, they are not copied. Otherwise their memory is taken from the budget of `held`, which holds the message,
-/// before they are made.
+/// Returns the bytes of a tensor of `data_type` whose contents came as `contents`. Where the
+/// contents are these bytes themselves, as those of FP32 and FP64 mostly are, they are not copied.
+/// Otherwise their memory is taken from the budget of `held`, which holds the message, before they
+/// are made.
 ///
 /// # Errors
 /// The contents cannot be read, are of another type, or take more memory than there is.
-pub(super) fn unfold(contents: &[Bytes], data_type: DataType, held: &Arc<Reservation>) -> Result<Unfolded> {
+pub(super) fn unfold(
+    contents: &[Bytes],
+    data_type: DataType,
+    held: &Arc<Reservation>,
+) -> Result<Unfolded> {
     let field = field_of(contents)?;
     let bytes: usize = contents.iter().map(Bytes::len).sum();
     let wrong = || format!("comes in {}", name_of(field));
@@ -42,14 +48,50 @@ pub(super) fn unfold(contents: &[Bytes], data_type: DataType, held: &Arc<Reserva
         (DataType::Fp16 | DataType::Bf16, BYTES) => joined(contents, field, held),
         (DataType::Fp16 | DataType::Bf16, FP32) => halves(contents, data_type, held),
         (DataType::Bytes, BYTES) => strings(contents, held),
-        (DataType::Bool, BOOL) => numbers(contents, bytes, 1, held, |value| u8::try_from(value).ok().filter(|value| *value <= 1), put_u8),
-        (DataType::Int8, INT | INT64) => numbers(contents, bytes, 1, held, |value| i8::try_from(value.cast_signed()).ok(), put_i8),
-        (DataType::Int16, INT | INT64) => numbers(contents, bytes, 2, held, |value| i16::try_from(value.cast_signed()).ok(), put_i16),
-        (DataType::Int32, INT | INT64) => numbers(contents, bytes, 4, held, |value| i32::try_from(value.cast_signed()).ok(), put_i32),
-        (DataType::Int64, INT | INT64) => numbers(contents, bytes, 8, held, |value| Some(value.cast_signed()), put_i64),
-        (DataType::Uint8, UINT | UINT64) => numbers(contents, bytes, 1, held, |value| u8::try_from(value).ok(), put_u8),
-        (DataType::Uint16, UINT | UINT64) => numbers(contents, bytes, 2, held, |value| u16::try_from(value).ok(), put_u16),
-        (DataType::Uint32, UINT | UINT64) => numbers(contents, bytes, 4, held, |value| u32::try_from(value).ok(), put_u32),
+        (DataType::Bool, BOOL) => numbers(
+            contents,
+            bytes,
+            1,
+            held,
+            |value| u8::try_from(value).ok().filter(|value| *value <= 1),
+            put_u8,
+        ),
+        (DataType::Int8, INT | INT64) => numbers(
+            contents,
+            bytes,
+            1,
+            held,
+            |value| i8::try_from(value.cast_signed()).ok(),
+            put_i8,
+        ),
+        (DataType::Int16, INT | INT64) => numbers(
+            contents,
+            bytes,
+            2,
+            held,
+            |value| i16::try_from(value.cast_signed()).ok(),
+            put_i16,
+        ),
+        (DataType::Int32, INT | INT64) => numbers(
+            contents,
+            bytes,
+            4,
+            held,
+            |value| i32::try_from(value.cast_signed()).ok(),
+            put_i32,
+        ),
+        (DataType::Int64, INT | INT64) => {
+            numbers(contents, bytes, 8, held, |value| Some(value.cast_signed()), put_i64)
+        }
+        (DataType::Uint8, UINT | UINT64) => {
+            numbers(contents, bytes, 1, held, |value| u8::try_from(value).ok(), put_u8)
+        }
+        (DataType::Uint16, UINT | UINT64) => {
+            numbers(contents, bytes, 2, held, |value| u16::try_from(value).ok(), put_u16)
+        }
+        (DataType::Uint32, UINT | UINT64) => {
+            numbers(contents, bytes, 4, held, |value| u32::try_from(value).ok(), put_u32)
+        }
         (DataType::Uint64, UINT | UINT64) => numbers(contents, bytes, 8, held, Some, put_u64),
         _ => Err(wrong()),
     }
@@ -63,7 +105,13 @@ fn field_of(contents: &[Bytes]) -> Result<u32> {
         while let Some((number, _)) = next(&mut part)? {
             match number {
                 BOOL..=BYTES if found == 0 || found == number => found = number,
-                BOOL..=BYTES => return Err(format!("comes both in {} and in {}", name_of(found), name_of(number))),
+                BOOL..=BYTES => {
+                    return Err(format!(
+                        "comes both in {} and in {}",
+                        name_of(found),
+                        name_of(number)
+                    ));
+                }
                 _ => {}
             }
         }
@@ -98,14 +146,18 @@ fn pieces(contents: &[Bytes], field: u32, mut each: impl FnMut(Field) -> Result<
 }
 
 fn reserve(held: &Arc<Reservation>, bytes: usize) -> Result<Arc<Reservation>> {
-    held.more(bytes as u64, WHAT).map(Arc::new).map_err(|error| format!("is too large: {}", error.message))
+    held.more(bytes as u64, WHAT)
+        .map(Arc::new)
+        .map_err(|error| format!("is too large: {}", error.message))
 }
 
 /// The pieces of a field one behind the other: numbers of a fixed size are their own bytes.
 fn joined(contents: &[Bytes], field: u32, held: &Arc<Reservation>) -> Result<Unfolded> {
     let (mut first, mut count, mut length) = (Bytes::new(), 0, 0);
     pieces(contents, field, |piece| {
-        let (Field::Bytes(bytes) | Field::Fixed(bytes)) = piece else { return Err(unreadable(field)) };
+        let (Field::Bytes(bytes) | Field::Fixed(bytes)) = piece else {
+            return Err(unreadable(field));
+        };
         length += bytes.len();
         count += 1;
         if count == 1 {
@@ -162,7 +214,16 @@ fn numbers<T>(
     let reserved = reserve(held, length)?;
     let mut all = BytesMut::with_capacity(length);
     let mut add = |value: u64| {
-        put(&mut all, read(value).ok_or_else(|| format!("has a number in {} that its type cannot hold", name_of(field)))?);
+        put(
+            &mut all,
+            read(value).ok_or_else(|| {
+                format!(
+                    "has a number in {} that its type cannot \
+            hold",
+                    name_of(field)
+                )
+            })?,
+        );
         Ok(())
     };
     pieces(contents, field, |piece| match piece {
@@ -204,7 +265,10 @@ fn halves(contents: &[Bytes], data_type: DataType, held: &Arc<Reservation>) -> R
             _ => (bf16::from_f32(value).to_bits(), bf16::from_f32(value).to_f32()),
         };
         if back != value && !value.is_nan() {
-            return Err(format!("has the number {value} in {}, which its type cannot hold", name_of(FP32)));
+            return Err(format!(
+                "has the number {value} in {}, which its type cannot hold",
+                name_of(FP32)
+            ));
         }
         all.put_u16_le(half);
     }
@@ -267,23 +331,42 @@ mod tests {
 
     #[test]
     fn each_type_has_its_contents() {
-        let floats: Vec<u8> = [2.0_f32, -0.5].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let floats: Vec<u8> =
+            [2.0_f32, -0.5].iter().flat_map(|value| value.to_le_bytes()).collect();
         assert_eq!(read(&[packed(FP32, &floats)], DataType::Fp32).unwrap(), floats);
-        assert_eq!(read(&[varints(INT, &[-1, 127, -128])], DataType::Int8).unwrap(), [0xff, 0x7f, 0x80]);
+        assert_eq!(
+            read(&[varints(INT, &[-1, 127, -128])], DataType::Int8).unwrap(),
+            [0xff, 0x7f, 0x80]
+        );
         assert_eq!(read(&[varints(INT, &[-2])], DataType::Int32).unwrap(), (-2_i32).to_le_bytes());
-        assert_eq!(read(&[varints(INT64, &[i64::MIN])], DataType::Int64).unwrap(), i64::MIN.to_le_bytes());
+        assert_eq!(
+            read(&[varints(INT64, &[i64::MIN])], DataType::Int64).unwrap(),
+            i64::MIN.to_le_bytes()
+        );
         assert_eq!(read(&[varints(UINT64, &[-1])], DataType::Uint64).unwrap(), [0xff; 8]);
-        assert_eq!(read(&[varints(UINT, &[65_535, 0])], DataType::Uint16).unwrap(), [0xff, 0xff, 0, 0]);
+        assert_eq!(
+            read(&[varints(UINT, &[65_535, 0])], DataType::Uint16).unwrap(),
+            [0xff, 0xff, 0, 0]
+        );
         assert_eq!(read(&[varints(BOOL, &[1, 0])], DataType::Bool).unwrap(), [1, 0]);
         let strings = [packed(BYTES, b"hi"), packed(BYTES, b"")].concat();
         assert_eq!(read(&[strings.into()], DataType::Bytes).unwrap(), b"\x02\0\0\0hi\0\0\0\0");
-        assert_eq!(read(&[packed(FP32, &floats)], DataType::Fp16).unwrap(), [0x00, 0x40, 0x00, 0xb8]);
+        assert_eq!(
+            read(&[packed(FP32, &floats)], DataType::Fp16).unwrap(),
+            [0x00, 0x40, 0x00, 0xb8]
+        );
         assert_eq!(read(&[packed(BYTES, &[1, 2, 3, 4])], DataType::Fp16).unwrap(), [1, 2, 3, 4]);
         assert_eq!(read(&[], DataType::Fp32).unwrap(), Vec::<u8>::new());
         // Numbers that are not packed, in two parts of the message.
         let single = |value: u8| Bytes::from(vec![(6 << 3) | 5, 0, 0, 0, value]);
-        assert_eq!(read(&[single(1), single(2)], DataType::Fp32).unwrap(), [0, 0, 0, 1, 0, 0, 0, 2]);
-        assert_eq!(read(&[vec![INT as u8 * 8, 5, INT as u8 * 8, 6].into()], DataType::Int16).unwrap(), [5, 0, 6, 0]);
+        assert_eq!(
+            read(&[single(1), single(2)], DataType::Fp32).unwrap(),
+            [0, 0, 0, 1, 0, 0, 0, 2]
+        );
+        assert_eq!(
+            read(&[vec![INT as u8 * 8, 5, INT as u8 * 8, 6].into()], DataType::Int16).unwrap(),
+            [5, 0, 6, 0]
+        );
     }
 
     #[test]
@@ -293,7 +376,12 @@ mod tests {
             (varints(BOOL, &[2]), DataType::Bool, "cannot hold"),
             (varints(INT, &[1]), DataType::Fp32, "comes in int_contents"),
             (packed(FP32, &1e-30_f32.to_le_bytes()), DataType::Fp16, "cannot hold"),
-            ([varints(INT, &[1]), varints(UINT, &[1])].concat().into(), DataType::Int32, "both in int_contents and in uint_contents"),
+            (
+                [varints(INT, &[1]), varints(UINT, &[1])].concat().into(),
+                DataType::Int32,
+                "both in \
+                int_contents and in uint_contents",
+            ),
             (packed(INT, &[0x80]), DataType::Int32, "cannot be read"),
         ] {
             let error = read(&[contents], data_type).unwrap_err();

@@ -1,8 +1,9 @@
 //! Messages as they came, read field by field.
 //!
-//! A decoded message can be a hundred times as large as its bytes: two bytes make an output. So the fields of a message are counted
-//! before it is decoded, and an answer with tensors is not decoded at all: what is needed of it is taken out of its bytes.
-//! The encoding: <https://protobuf.dev/programming-guides/encoding/>.
+//! A decoded message can be a hundred times as large as its bytes: two bytes make an output. So the
+//! fields of a message are counted before it is decoded, and an answer with tensors is not decoded
+//! at all: what is needed of it is taken out of its bytes. The encoding:
+//! <https://protobuf.dev/programming-guides/encoding/>.
 
 use bytes::{Buf as _, Bytes};
 use prost::encoding::{WireType, decode_key, decode_varint};
@@ -61,7 +62,8 @@ pub(super) struct StreamAnswer {
 }
 
 impl InferAnswer {
-    /// Reads a `ModelInferResponse` of at most `most` outputs. Their bytes stay parts of the message.
+    /// Reads a `ModelInferResponse` of at most `most` outputs. Their bytes stay parts of the
+    /// message.
     ///
     /// # Errors
     /// It is no such message, or has more or larger fields than are accepted.
@@ -74,9 +76,16 @@ impl InferAnswer {
     fn merge(&mut self, mut message: Bytes, most: usize) -> Result<()> {
         while let Some((number, field)) = next(&mut message)? {
             match (number, field) {
-                (5, Field::Bytes(output)) if self.outputs.len() < most => self.outputs.push(OutputTensor::read(output)?),
+                (5, Field::Bytes(output)) if self.outputs.len() < most => {
+                    self.outputs.push(OutputTensor::read(output)?)
+                }
                 (6, Field::Bytes(raw)) if self.raw.len() < most => self.raw.push(raw),
-                (5 | 6, Field::Bytes(_)) => return Err(format!("has more outputs than the {most} that were asked for or the model has")),
+                (5 | 6, Field::Bytes(_)) => {
+                    return Err(format!(
+                        "has more outputs than the {most} \
+                    that were asked for or the model has"
+                    ));
+                }
                 (5 | 6, _) => return Err("cannot be read: an output is a number".to_owned()),
                 _ => {}
             }
@@ -98,8 +107,15 @@ impl OutputTensor {
                     }
                 }
                 (3, Field::Number(dimension)) => output.dimension(dimension)?,
-                (5, Field::Bytes(part)) if output.contents.len() < MAX_PARTS => output.contents.push(part),
-                (5, _) => return Err(format!("has output {} in more than {MAX_PARTS} parts", quoted(&output.name))),
+                (5, Field::Bytes(part)) if output.contents.len() < MAX_PARTS => {
+                    output.contents.push(part)
+                }
+                (5, _) => {
+                    return Err(format!(
+                        "has output {} in more than {MAX_PARTS} parts",
+                        quoted(&output.name)
+                    ));
+                }
                 _ => {}
             }
         }
@@ -109,7 +125,9 @@ impl OutputTensor {
     fn dimension(&mut self, dimension: u64) -> Result<()> {
         if self.shape.len() == Shape::MAX_DIMENSIONS {
             let (name, most) = (quoted(&self.name), Shape::MAX_DIMENSIONS);
-            return Err(format!("has output {name} of more than the {most} dimensions there can be"));
+            return Err(format!(
+                "has output {name} of more than the {most} dimensions there can be"
+            ));
         }
         self.shape.push(dimension.cast_signed());
         Ok(())
@@ -126,7 +144,8 @@ impl StreamAnswer {
         while let Some((number, field)) = next(&mut message)? {
             match (number, field) {
                 (1, Field::Bytes(text)) => {
-                    answer.error = String::from_utf8_lossy(text.get(..MAX_ERROR).unwrap_or(&text)).into_owned();
+                    answer.error = String::from_utf8_lossy(text.get(..MAX_ERROR).unwrap_or(&text))
+                        .into_owned();
                 }
                 (2, Field::Bytes(infer)) => answer.infer.merge(infer, most)?,
                 _ => {}
@@ -151,7 +170,9 @@ pub(super) fn check_fields(mut message: Bytes, nested: &[Nested], most: usize) -
 fn count(message: &mut Bytes, nested: &[Nested], left: &mut usize) -> Result<()> {
     while let Some((number, field)) = next(message)? {
         *left = left.checked_sub(1).ok_or("has too many fields")?;
-        if let (Some(Nested(_, within)), Field::Bytes(mut message)) = (nested.iter().find(|Nested(known, _)| *known == number), field) {
+        if let (Some(Nested(_, within)), Field::Bytes(mut message)) =
+            (nested.iter().find(|Nested(known, _)| *known == number), field)
+        {
             count(&mut message, within, left)?;
         }
     }
@@ -167,7 +188,10 @@ pub(super) fn next(message: &mut Bytes) -> Result<Option<(u32, Field)>> {
     let field = match kind {
         WireType::Varint => Field::Number(varint(message)?),
         WireType::LengthDelimited => {
-            let length = usize::try_from(varint(message)?).ok().filter(|length| *length <= message.len()).ok_or_else(cut)?;
+            let length = usize::try_from(varint(message)?)
+                .ok()
+                .filter(|length| *length <= message.len())
+                .ok_or_else(cut)?;
             Field::Bytes(message.split_to(length))
         }
         WireType::SixtyFourBit => fixed(message, 8)?,
@@ -191,7 +215,10 @@ pub(super) fn varint(message: &mut Bytes) -> Result<u64> {
 
 fn name(text: &[u8]) -> Result<String> {
     if text.len() > MAX_NAME {
-        return Err(format!("has a name of {} bytes, and no more than {MAX_NAME} are accepted", text.len()));
+        return Err(format!(
+            "has a name of {} bytes, and no more than {MAX_NAME} are accepted",
+            text.len()
+        ));
     }
     String::from_utf8(text.to_vec()).map_err(|_| "has a name that is not UTF-8".to_owned())
 }
@@ -208,7 +235,9 @@ fn unreadable(error: prost::DecodeError) -> String {
 mod tests {
     use prost::Message as _;
 
-    use super::super::proto::{ModelInferResponse, ModelStreamInferResponse, model_infer_response::InferOutputTensor};
+    use super::super::proto::{
+        ModelInferResponse, ModelStreamInferResponse, model_infer_response::InferOutputTensor,
+    };
     use super::*;
 
     fn response() -> ModelInferResponse {
@@ -230,16 +259,24 @@ mod tests {
     fn it_reads_what_the_codec_has_written_and_copies_no_tensor() {
         let message = Bytes::from(response().encode_to_vec());
         let answer = InferAnswer::read(message.clone(), 2).unwrap();
-        let read: Vec<_> =
-            answer.outputs.iter().map(|output| (output.name.as_str(), output.datatype.as_str(), output.shape.as_slice())).collect();
+        let read: Vec<_> = answer
+            .outputs
+            .iter()
+            .map(|output| (output.name.as_str(), output.datatype.as_str(), output.shape.as_slice()))
+            .collect();
         assert_eq!(read, [("a", "FP32", [-1, 300, 2].as_slice()), ("b", "FP32", &[])]);
         assert_eq!(answer.raw, [Bytes::from_static(b"1234"), Bytes::new()]);
         assert!(message.as_ptr_range().contains(&answer.raw[0].as_ptr()));
-        let streamed = ModelStreamInferResponse { error_message: "no".to_owned(), infer_response: Some(response()) };
+        let streamed = ModelStreamInferResponse {
+            error_message: "no".to_owned(),
+            infer_response: Some(response()),
+        };
         let streamed = StreamAnswer::read(streamed.encode_to_vec().into(), 2).unwrap();
         assert_eq!((streamed.error.as_str(), streamed.infer.outputs.len()), ("no", 2));
         // A shape that is not packed, and fields that are not known.
-        let unpacked = [&[0x18, 3, 0x18, 4][..], &[0x3d, 0, 0, 0, 0], &[0x41, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let unpacked =
+            [&[0x18, 3, 0x18, 4][..], &[0x3d, 0, 0, 0, 0], &[0x41, 0, 0, 0, 0, 0, 0, 0, 0]]
+                .concat();
         assert_eq!(OutputTensor::read(unpacked.into()).unwrap().shape, [3, 4]);
     }
 
@@ -254,15 +291,25 @@ mod tests {
     #[test]
     fn an_output_has_a_name_and_a_shape_of_bounded_size() {
         let told = |output: InferOutputTensor| {
-            let message = ModelInferResponse { outputs: vec![output], ..ModelInferResponse::default() }.encode_to_vec();
+            let message =
+                ModelInferResponse { outputs: vec![output], ..ModelInferResponse::default() }
+                    .encode_to_vec();
             InferAnswer::read(message.into(), 1).unwrap_err()
         };
         let long = InferOutputTensor { name: "n".repeat(1025), ..InferOutputTensor::default() };
         assert!(told(long).contains("a name of 1025 bytes"));
-        let deep = InferOutputTensor { name: "n".to_owned(), shape: vec![1; 33], ..InferOutputTensor::default() };
+        let deep = InferOutputTensor {
+            name: "n".to_owned(),
+            shape: vec![1; 33],
+            ..InferOutputTensor::default()
+        };
         assert!(told(deep).contains("output \"n\" of more than the 32 dimensions"));
-        let words = ModelStreamInferResponse { error_message: "e".repeat(1 << 20), infer_response: None };
-        assert_eq!(StreamAnswer::read(words.encode_to_vec().into(), 1).unwrap().error.len(), MAX_ERROR);
+        let words =
+            ModelStreamInferResponse { error_message: "e".repeat(1 << 20), infer_response: None };
+        assert_eq!(
+            StreamAnswer::read(words.encode_to_vec().into(), 1).unwrap().error.len(),
+            MAX_ERROR
+        );
     }
 
     #[test]
@@ -277,13 +324,19 @@ mod tests {
     #[test]
     fn fields_are_counted_in_the_messages_within_too() {
         const NESTED: &[Nested] = &[Nested(1, &[Nested(2, &[])])];
-        let entry = |number: u8, bytes: &[u8]| [&[(number << 3) | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat();
+        let entry = |number: u8, bytes: &[u8]| {
+            [&[(number << 3) | 2, u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
+        };
         let message = entry(1, &entry(2, &[0x08, 1, 0x08, 2]));
         let message = Bytes::from(message);
         assert_eq!(check_fields(message.clone(), NESTED, 4), Ok(()));
         assert!(check_fields(message, NESTED, 3).unwrap_err().contains("more than the 3 fields"));
         // What is a string by the schema is not looked into.
         assert_eq!(check_fields(entry(5, &[0xff; 20]).into(), NESTED, 1), Ok(()));
-        assert!(check_fields(entry(1, &[0xff; 20]).into(), NESTED, 9).unwrap_err().contains("cannot be read"));
+        assert!(
+            check_fields(entry(1, &[0xff; 20]).into(), NESTED, 9)
+                .unwrap_err()
+                .contains("cannot be read")
+        );
     }
 }

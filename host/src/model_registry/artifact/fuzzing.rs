@@ -12,12 +12,17 @@ fn json<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     serde_json::from_slice(data).ok()
 }
 
-/// A body of the REST API, or the URI of a model's files. What is read over the network is never outside what the URI names.
+/// A body of the REST API, or the URI of a model's files. What is read over the network is never
+/// outside what the URI names.
 pub fn mlflow(data: &[u8]) {
     if let Some(answer) = json::<OneVersion>(data) {
-        assert!(checked(ModelVersion::try_from(answer.model_version)).is_none_or(|version| version.version > 0));
+        assert!(
+            checked(ModelVersion::try_from(answer.model_version))
+                .is_none_or(|version| version.version > 0)
+        );
     }
-    for version in json::<LatestVersions>(data).into_iter().flat_map(|answer| answer.model_versions) {
+    for version in json::<LatestVersions>(data).into_iter().flat_map(|answer| answer.model_versions)
+    {
         checked(ModelVersion::try_from(version));
     }
     let _parsed = (json::<Artifacts>(data), json::<Refusal>(data));

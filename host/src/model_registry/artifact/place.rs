@@ -19,8 +19,9 @@ pub(super) enum Place {
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts/";
 
 impl Place {
-    /// Reads a URI of the registry at `tracking`. Of `http:`, `https:` and `file:` the path is percent-encoded; that of others is a key
-    /// as it is written, in which `%20` is three characters.
+    /// Reads a URI of the registry at `tracking`. Of `http:`, `https:` and `file:` the path is
+    /// percent-encoded; that of others is a key as it is written, in which `%20` is three
+    /// characters.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -30,7 +31,9 @@ impl Place {
             return Ok(Self::Files(uri.into()));
         }
         let url = Url::parse(uri).map_err(|_| unusable())?;
-        let decoded = percent_encoding::percent_decode_str(url.path()).decode_utf8().map_err(|_| unusable())?;
+        let decoded = percent_encoding::percent_decode_str(url.path())
+            .decode_utf8()
+            .map_err(|_| unusable())?;
         if decoded.split('/').any(|segment| segment == "..") {
             return Err("it has a segment `..`".to_owned());
         }
@@ -42,7 +45,10 @@ impl Place {
         let elsewhere = || "that is another server than MLFLOW_TRACKING_URI names".to_owned();
         match (url.scheme(), url.host_str()) {
             ("mlflow-artifacts", None | Some("")) => Ok(Self::Mlflow(path)),
-            ("mlflow-artifacts", host) if host == tracking.host_str() && url.port().or(tracking.port()) == tracking.port() => {
+            ("mlflow-artifacts", host)
+                if host == tracking.host_str()
+                    && url.port().or(tracking.port()) == tracking.port() =>
+            {
                 Ok(Self::Mlflow(path))
             }
             ("http" | "https", _) if url.origin() == tracking.origin() => {
@@ -52,7 +58,9 @@ impl Place {
                     .ok_or_else(unusable)
             }
             ("mlflow-artifacts" | "http" | "https", _) => Err(elsewhere()),
-            ("s3", Some(bucket)) if !bucket.is_empty() => Ok(Self::Objects { bucket: bucket.to_owned(), prefix: path }),
+            ("s3", Some(bucket)) if !bucket.is_empty() => {
+                Ok(Self::Objects { bucket: bucket.to_owned(), prefix: path })
+            }
             ("file", None | Some("" | "localhost")) => Ok(Self::Files(format!("/{path}").into())),
             _ => Err(unusable()),
         }
@@ -79,10 +87,24 @@ mod tests {
         for (uri, place) in [
             ("mlflow-artifacts:/1/abc/artifacts/model", mlflow("1/abc/artifacts/model")),
             ("mlflow-artifacts://127.0.0.1:5000/1/abc", mlflow("1/abc")),
-            ("http://127.0.0.1:5000/mlflow/api/2.0/mlflow-artifacts/artifacts/1/a%20b", mlflow("1/a b")),
+            (
+                "http://127.0.0.1:5000/mlflow/api/2.0/mlflow-artifacts/artifacts/1/a%20b",
+                mlflow("1/a b"),
+            ),
             ("http://127.0.0.1:5000/mlflow/api/2.0/mlflow-artifacts/artifacts///a", mlflow("a")),
-            ("s3://models/a/b/", Ok(Place::Objects { bucket: "models".to_owned(), prefix: "a/b".to_owned() })),
-            ("s3://models/a%20b/c d?e#f", Ok(Place::Objects { bucket: "models".to_owned(), prefix: "a%20b/c d?e#f".to_owned() })),
+            (
+                "s3://models/a/b/",
+                Ok(Place::Objects { bucket: "models".to_owned(), prefix: "a/b".to_owned() }),
+            ),
+            (
+                "s3://models/a%20b/c d?e#f",
+                Ok(Place::Objects {
+                    bucket: "models".to_owned(),
+                    prefix: "a%20b/c \
+                d?e#f"
+                        .to_owned(),
+                }),
+            ),
             ("mlflow-artifacts:/1/a%20b", mlflow("1/a%20b")),
             ("mlflow-artifacts://127.0.0.1:5000/1/a%2Fb", mlflow("1/a%2Fb")),
             ("/srv/models/a", Ok(Place::Files("/srv/models/a".into()))),

@@ -11,8 +11,9 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, CopyMode, CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    Attribute, Attributes, CopyMode, CopyOptions, GetOptions, GetResult, GetResultPayload,
+    ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, Result,
 };
 use rustix::fs::{AtFlags, unlinkat};
 
@@ -31,15 +32,18 @@ const LIST_CHUNK: usize = 1000;
 const WRITE_CHUNK: usize = 1 << 20;
 const MAX_ATTEMPTS: u32 = 100;
 
-/// Objects in a folder, one file each, at the path that is its key. Cheap to clone; any number of processes may use one folder.
+/// Objects in a folder, one file each, at the path that is its key. Cheap to clone; any number of
+/// processes may use one folder.
 ///
-/// * A write goes to a file under `.keynet/staging` and becomes the object by one rename: nobody ever sees a part of it, whenever the writer
-///   is killed. (It is not synchronised to the disk: after a loss of power the last objects may be missing or empty.)
-/// * Conditions are checked and objects replaced under a lock of the folder, which other processes that use it this way take too.
-/// * Content types live beside the objects (under `.keynet/types`); files a person put into the folder are objects too, and their
-///   extension says what they are.
-/// * Symbolic links below the folder are refused: neither read, written through, replaced nor listed. No step of a path follows one, so
-///   there is no moment between check and use.
+/// * A write goes to a file under `.keynet/staging` and becomes the object by one rename: nobody
+///   ever sees a part of it, whenever the writer is killed. (It is not synchronised to the disk:
+///   after a loss of power the last objects may be missing or empty.)
+/// * Conditions are checked and objects replaced under a lock of the folder, which other processes
+///   that use it this way take too.
+/// * Content types live beside the objects (under `.keynet/types`); files a person put into the
+///   folder are objects too, and their extension says what they are.
+/// * Symbolic links below the folder are refused: neither read, written through, replaced nor
+///   listed. No step of a path follows one, so there is no moment between check and use.
 /// * Listings are in the order of the keys' bytes. Every page reads the folders it touches anew.
 #[derive(Debug, Clone)]
 pub struct FolderStore {
@@ -61,7 +65,8 @@ pub(super) struct Inner {
 }
 
 impl FolderStore {
-    /// Opens `folder`, which is made if it is missing, and removes what dead writers left unfinished. Blocks.
+    /// Opens `folder`, which is made if it is missing, and removes what dead writers left
+    /// unfinished. Blocks.
     ///
     /// # Errors
     /// `unavailable`, naming the folder, for the operator.
@@ -79,7 +84,11 @@ impl FolderStore {
                 Fault::NotAFolder => "it, or its `.keynet`, is a file".to_owned(),
                 other => format!("{other:?}"),
             };
-            Error::unavailable(format!("the storage folder {} cannot be opened to read and write: {why}", folder.display()))
+            Error::unavailable(format!(
+                "the storage folder {} cannot be opened to read and write: \
+                {why}",
+                folder.display()
+            ))
         })
     }
 
@@ -108,7 +117,10 @@ impl FolderStore {
     }
 
     /// Runs blocking work off the asynchronous threads.
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T> + Send + 'static) -> Result<T> {
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || work(&inner)).await?
     }
@@ -130,7 +142,8 @@ impl Inner {
             if let Some(content_type) = sidecar::read(&self.tree, key, &version) {
                 return Ok((file, version, Some(content_type)));
             }
-            // Nothing was ever remembered, or the object was replaced since it was opened (or a person keeps writing to the file).
+            // Nothing was ever remembered, or the object was replaced since it was opened (or a
+            // person keeps writing to the file).
             if attempts == MAX_ATTEMPTS || self.tree.version(key).is_ok_and(|now| now == version) {
                 return Ok((file, version, ContentType::guess(key)));
             }
@@ -138,7 +151,13 @@ impl Inner {
     }
 
     /// Makes a finished file the object `key`, if `mode` allows.
-    pub(super) fn publish(&self, key: &str, staged: Staged, mode: &PutMode, content_type: &Attributes) -> Result<PutResult> {
+    pub(super) fn publish(
+        &self,
+        key: &str,
+        staged: Staged,
+        mode: &PutMode,
+        content_type: &Attributes,
+    ) -> Result<PutResult> {
         let version = staged.seal().map_err(|error| writing(key, error.into()))?;
         let content_type = content_type.get(&Attribute::ContentType).map(|value| &**value);
         self.lock.hold(|| {
@@ -169,15 +188,21 @@ impl Inner {
                 (Ok(()), None) => {}
                 (Err(_), _) => sidecar::remove(&self.tree, key, &version),
             }
-            placed.map(|()| PutResult { e_tag: Some(version.etag()), version: None, extensions: Default::default() })
+            placed.map(|()| PutResult {
+                e_tag: Some(version.etag()),
+                version: None,
+                extensions: Default::default(),
+            })
         })
     }
 
     fn delete(&self, key: &str) -> Result<()> {
         self.lock.hold(|| {
             let version = self.tree.version(key).map_err(|fault| reading(key, fault))?;
-            let (parent, name) = self.tree.parent(key, false).map_err(|fault| reading(key, fault))?;
-            unlinkat(&parent, name, AtFlags::empty()).map_err(|errno| reading(key, errno.into()))?;
+            let (parent, name) =
+                self.tree.parent(key, false).map_err(|fault| reading(key, fault))?;
+            unlinkat(&parent, name, AtFlags::empty())
+                .map_err(|errno| reading(key, errno.into()))?;
             sidecar::remove(&self.tree, key, &version);
             self.tree.prune(key);
             Ok(())
@@ -188,14 +213,20 @@ impl Inner {
         let (mut source, _, content_type) = self.get(from)?;
         let mut staged = self.staging.file().map_err(|fault| writing(to, fault))?;
         std::io::copy(&mut source, &mut staged.file).map_err(|error| writing(to, error.into()))?;
-        let content_type = content_type.map(|known| (Attribute::ContentType, known.as_str().to_owned()));
+        let content_type =
+            content_type.map(|known| (Attribute::ContentType, known.as_str().to_owned()));
         self.publish(to, staged, mode, &Attributes::from_iter(content_type))
     }
 }
 
 #[async_trait]
 impl ObjectStore for FolderStore {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
         let key = checked(location)?;
         // Nobody waits for a write whose caller went away (its time was over).
         let abandoned = Arc::new(AtomicBool::new(false));
@@ -218,9 +249,14 @@ impl ObjectStore for FolderStore {
         done
     }
 
-    async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         let key = checked(location)?;
-        let staged = self.blocking(|inner| inner.staging.file().map_err(|fault| writing("", fault))).await?;
+        let staged =
+            self.blocking(|inner| inner.staging.file().map_err(|fault| writing("", fault))).await?;
         Ok(Box::new(FolderUpload::new(Arc::clone(&self.inner), key, options.attributes, staged)))
     }
 
@@ -228,25 +264,35 @@ impl ObjectStore for FolderStore {
         let OpenFile { file, meta, content_type } = self.open_file(location).await?;
         options.check_preconditions(&meta)?;
         let range = match options.range {
-            Some(range) => range.as_range(meta.size).map_err(|error| carry(Error::invalid(error.to_string())))?,
+            Some(range) => range
+                .as_range(meta.size)
+                .map_err(|error| carry(Error::invalid(error.to_string())))?,
             None => 0..meta.size,
         };
         Ok(GetResult {
-            payload: GetResultPayload::File(file, PathBuf::from(location.as_ref())), // the name is for its error texts
-            attributes: Attributes::from_iter(content_type.map(|known| (Attribute::ContentType, known.as_str().to_owned()))),
+            // the name is for its error texts
+            payload: GetResultPayload::File(file, PathBuf::from(location.as_ref())),
+            attributes: Attributes::from_iter(
+                content_type.map(|known| (Attribute::ContentType, known.as_str().to_owned())),
+            ),
             range,
             meta,
             extensions: Default::default(),
         })
     }
 
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
         let store = self.clone();
         let delete = move |location: Path| {
             let store = store.clone();
             async move {
                 checked(&location)?;
-                store.blocking(move |inner| inner.delete(location.as_ref()).map(|()| location)).await
+                store
+                    .blocking(move |inner| inner.delete(location.as_ref()).map(|()| location))
+                    .await
             }
         };
         locations.and_then(delete).boxed()
@@ -256,7 +302,11 @@ impl ObjectStore for FolderStore {
         self.list_with_offset(prefix, &Path::ROOT)
     }
 
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         let store = self.clone();
         let folder = prefix.map(ToString::to_string).unwrap_or_default();
         let chunks = stream::try_unfold(Some(offset.to_string()), move |after| {
@@ -264,7 +314,10 @@ impl ObjectStore for FolderStore {
             async move {
                 let Some(after) = after else { return Ok::<_, object_store::Error>(None) };
                 let chunk = store
-                    .blocking(move |inner| objects_after(&inner.tree, &folder, &after, LIST_CHUNK).map_err(|fault| reading(&folder, fault)))
+                    .blocking(move |inner| {
+                        objects_after(&inner.tree, &folder, &after, LIST_CHUNK)
+                            .map_err(|fault| reading(&folder, fault))
+                    })
                     .await?;
                 let last = chunk.get(LIST_CHUNK - 1).map(|meta| meta.location.to_string());
                 Ok(Some((stream::iter(chunk.into_iter().map(Ok)), last)))
@@ -276,7 +329,11 @@ impl ObjectStore for FolderStore {
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let root = Path::ROOT;
         let prefix = prefix.unwrap_or(&root);
-        let mut listed = ListResult { common_prefixes: Vec::new(), objects: Vec::new(), extensions: Default::default() };
+        let mut listed = ListResult {
+            common_prefixes: Vec::new(),
+            objects: Vec::new(),
+            extensions: Default::default(),
+        };
         let mut all = self.list(Some(prefix));
         while let Some(meta) = all.try_next().await? {
             let mut below = meta.location.prefix_match(prefix).into_iter().flatten();
@@ -323,8 +380,15 @@ impl Drop for OnDrop {
 fn check(key: &str, mode: &PutMode, there: Option<&Version>) -> Result<()> {
     match (mode, there) {
         (PutMode::Create, Some(_)) => Err(exists(key)),
-        (PutMode::Update(wanted), there) if wanted.e_tag != there.map(Version::etag) || wanted.e_tag.is_none() => {
-            Err(object_store::Error::Precondition { path: key.to_owned(), source: "another etag, or no object".into() })
+        (PutMode::Update(wanted), there)
+            if wanted.e_tag != there.map(Version::etag) || wanted.e_tag.is_none() =>
+        {
+            Err(object_store::Error::Precondition {
+                path: key.to_owned(),
+                source: "another etag, \
+                or no object"
+                    .into(),
+            })
         }
         _ => Ok(()),
     }
@@ -337,7 +401,10 @@ fn exists(key: &str) -> object_store::Error {
 fn reading(key: &str, fault: Fault) -> object_store::Error {
     match fault {
         Fault::Missing | Fault::NotAFolder | Fault::IsAFolder | Fault::TooLong => {
-            object_store::Error::NotFound { path: key.to_owned(), source: "no file of that name".into() }
+            object_store::Error::NotFound {
+                path: key.to_owned(),
+                source: "no file of that name".into(),
+            }
         }
         other => unusual(key, other),
     }
@@ -346,20 +413,29 @@ fn reading(key: &str, fault: Fault) -> object_store::Error {
 pub(super) fn writing(key: &str, fault: Fault) -> object_store::Error {
     let named = shown(key);
     carry(match fault {
-        Fault::NotAFolder => {
-            Error::invalid(format!("`{named}` cannot be written: one of its segments is an object, which holds no others"))
-        }
-        Fault::IsAFolder => Error::invalid(format!("`{named}` cannot be written: there are objects below `{named}/`")),
-        Fault::TooLong => Error::invalid(format!("`{named}` cannot be written: a segment of it is longer than the file system allows")),
+        Fault::NotAFolder => Error::invalid(format!(
+            "`{named}` cannot be written: one of its segments is an object, \
+                which holds no others"
+        )),
+        Fault::IsAFolder => Error::invalid(format!(
+            "`{named}` cannot be written: there are objects \
+            below `{named}/`"
+        )),
+        Fault::TooLong => Error::invalid(format!(
+            "`{named}` cannot be written: a segment of it is \
+            longer than the file system allows"
+        )),
         other => return unusual(key, other),
     })
 }
 
 fn unusual(key: &str, fault: Fault) -> object_store::Error {
     match fault {
-        Fault::Link => {
-            carry(Error::denied(format!("`{}` is, or is below, a symbolic link in the storage folder, which is not followed", shown(key))))
-        }
+        Fault::Link => carry(Error::denied(format!(
+            "`{}` is, or is below, a symbolic link in the storage \
+                folder, which is not followed",
+            shown(key)
+        ))),
         Fault::Io(error) => object_store::Error::Generic { store: STORE, source: Box::new(error) },
         other => object_store::Error::Generic { store: STORE, source: format!("{other:?}").into() },
     }

@@ -1,7 +1,8 @@
-//! The embedded object store: objects in a folder, used when no S3 is configured, and the server that hands them to others.
+//! The embedded object store: objects in a folder, used when no S3 is configured, and the server
+//! that hands them to others.
 //!
-//! It is for a developer's machine and for small deployments on one volume. It keeps no versions, has one bucket, and its writes are
-//! atomic but not synchronised to the disk.
+//! It is for a developer's machine and for small deployments on one volume. It keeps no versions,
+//! has one bucket, and its writes are atomic but not synchronised to the disk.
 
 mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -32,7 +33,8 @@ use super::{Bucket, Location};
 use crate::error::Result;
 use crate::state::StateDir;
 
-/// Where URLs of the embedded store point on a developer's machine, and where `keynet-inference storage serve` listens.
+/// Where URLs of the embedded store point on a developer's machine, and where
+/// `keynet-inference storage serve` listens.
 pub const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:9797/";
 
 /// What its bucket is called where `AWS_BUCKET_NAME` does not say.
@@ -50,7 +52,8 @@ pub struct EmbeddedSettings {
     pub state: StateDir,
     /// What `s3://` locations call the folder: `AWS_BUCKET_NAME`, or [`DEFAULT_BUCKET`].
     pub bucket: String,
-    /// What presigned URLs begin with (`KEYNET_STORAGE_PUBLIC_URL`); without it none are made and nothing is written.
+    /// What presigned URLs begin with (`KEYNET_STORAGE_PUBLIC_URL`); without it none are made and
+    /// nothing is written.
     pub public_url: Option<Url>,
     /// Another address of the same store, whose URLs are recognised too.
     pub internal_url: Option<Url>,
@@ -65,11 +68,13 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the folder and the key, both made if they are missing. Blocks; the process does it once.
+    /// Opens the folder and the key, both made if they are missing. Blocks; the process does it
+    /// once.
     ///
     /// # Errors
-    /// For the operator, naming the path. `denied`: the key can be read by others, or lies in the folder. `invalid`: the key is none, or a
-    /// URL is not a base. `unavailable`: the folder or the key cannot be read and written.
+    /// For the operator, naming the path. `denied`: the key can be read by others, or lies in the
+    /// folder. `invalid`: the key is none, or a URL is not a base. `unavailable`: the folder or the
+    /// key cannot be read and written.
     pub fn open(settings: EmbeddedSettings) -> Result<Self> {
         let folder = FolderStore::open(&settings.folder)?;
         let key = settings.state.key_outside(KEY, Some(folder.path()))?;
@@ -92,10 +97,13 @@ impl EmbeddedStore {
         &self.signer
     }
 
-    /// The file that is, or would be, the object at `location`; none for URLs and other buckets. For a person: actions see no paths.
+    /// The file that is, or would be, the object at `location`; none for URLs and other buckets.
+    /// For a person: actions see no paths.
     pub fn path_of(&self, location: &Location) -> Option<PathBuf> {
         match location {
-            Location::Object { bucket, key } if bucket.as_ref().is_none_or(|bucket| *bucket == self.bucket) => {
+            Location::Object { bucket, key }
+                if bucket.as_ref().is_none_or(|bucket| *bucket == self.bucket) =>
+            {
                 Some(self.folder.path_of(key))
             }
             _ => None,

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use object_store::{Attributes, MultipartUpload, PutMode, PutPayload, PutResult, Result, UploadPart};
+use object_store::{
+    Attributes, MultipartUpload, PutMode, PutPayload, PutResult, Result, UploadPart,
+};
 
 use super::super::failure::carry;
 use super::folder::{Inner, writing};
@@ -25,7 +27,12 @@ pub(super) struct FolderUpload {
 }
 
 impl FolderUpload {
-    pub(super) fn new(inner: Arc<Inner>, key: String, attributes: Attributes, staged: Staged) -> Self {
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        key: String,
+        attributes: Attributes,
+        staged: Staged,
+    ) -> Self {
         Self { inner, key, attributes, offset: 0, staged: Arc::new(Mutex::new(Some(staged))) }
     }
 }
@@ -49,7 +56,10 @@ impl MultipartUpload for FolderUpload {
                 let staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
                 let staged = staged.as_ref().ok_or_else(|| ended(&key))?;
                 for bytes in &part {
-                    staged.file.write_all_at(bytes, offset).map_err(|error| writing(&key, error.into()))?;
+                    staged
+                        .file
+                        .write_all_at(bytes, offset)
+                        .map_err(|error| writing(&key, error.into()))?;
                     offset += bytes.len() as u64;
                 }
                 Ok(())
@@ -60,7 +70,8 @@ impl MultipartUpload for FolderUpload {
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        let (inner, staged, key) = (Arc::clone(&self.inner), Arc::clone(&self.staged), self.key.clone());
+        let (inner, staged, key) =
+            (Arc::clone(&self.inner), Arc::clone(&self.staged), self.key.clone());
         let attributes = self.attributes.clone();
         tokio::task::spawn_blocking(move || {
             let staged = take(&staged).ok_or_else(|| ended(&key))?;
@@ -78,7 +89,8 @@ impl MultipartUpload for FolderUpload {
 impl Drop for FolderUpload {
     fn drop(&mut self) {
         let staged = Arc::clone(&self.staged);
-        // Waits for a part that is still being written and removes the file: not on an asynchronous thread.
+        // Waits for a part that is still being written and removes the file: not on an asynchronous
+        // thread.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(move || drop(take(&staged)))),
             Err(_) => drop(take(&staged)),

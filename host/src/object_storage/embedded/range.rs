@@ -15,7 +15,10 @@ pub(super) enum Wanted {
 
 /// Reads a `Range` header for an object of `size` bytes.
 pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
-    let Some((first, last)) = header.and_then(|header| header.strip_prefix("bytes=")).and_then(|range| range.trim().split_once('-')) else {
+    let Some((first, last)) = header
+        .and_then(|header| header.strip_prefix("bytes="))
+        .and_then(|range| range.trim().split_once('-'))
+    else {
         return Wanted::All;
     };
     let number = |digits: &str| match digits.bytes().all(|b| b.is_ascii_digit()) {

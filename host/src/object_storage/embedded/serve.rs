@@ -1,9 +1,11 @@
-//! `keynet-inference storage serve`: the objects of the folder, by HTTP, to whoever holds a presigned URL.
+//! `keynet-inference storage serve`: the objects of the folder, by HTTP, to whoever holds a
+//! presigned URL.
 //!
-//! GET and HEAD with a URL signed for GET, one range or all, with `If-None-Match`; PUT with a URL signed for PUT and its content type.
-//! Everything else is refused, and without a valid signature nothing is told about which objects there are. Whatever is stored is
-//! answered so that a browser shows it without running it. No TLS and no protection from slow clients other than a number of requests at a
-//! time: before the internet stands a proxy.
+//! GET and HEAD with a URL signed for GET, one range or all, with `If-None-Match`; PUT with a URL
+//! signed for PUT and its content type. Everything else is refused, and without a valid signature
+//! nothing is told about which objects there are. Whatever is stored is answered so that a browser
+//! shows it without running it. No TLS and no protection from slow clients other than a number of
+//! requests at a time: before the internet stands a proxy.
 
 use std::fs::File;
 use std::future::Future;
@@ -21,7 +23,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Statu
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use futures::stream::{self, Stream};
-use object_store::{Attribute, Attributes, MultipartUpload, ObjectStore as _, PutMultipartOptions, PutPayload};
+use object_store::{
+    Attribute, Attributes, MultipartUpload, ObjectStore as _, PutMultipartOptions, PutPayload,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -52,7 +56,12 @@ pub struct ServeLimits {
 impl Default for ServeLimits {
     /// 1 GiB, 256 requests, 60 s, every host.
     fn default() -> Self {
-        Self { max_object_write: 1 << 30, max_requests: 256, idle: Duration::from_secs(60), hosts: None }
+        Self {
+            max_object_write: 1 << 30,
+            max_requests: 256,
+            idle: Duration::from_secs(60),
+            hosts: None,
+        }
     }
 }
 
@@ -102,7 +111,8 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
         (Err(refused), _) => Err(Refusal::new(StatusCode::FORBIDDEN, &refused)),
         (Ok(()), &HttpMethod::GET | &HttpMethod::HEAD) => server.read(&head).await,
         (Ok(()), &HttpMethod::PUT) => server.write(&head, body).await,
-        (Ok(()), _) => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and PUT").with(header::ALLOW, "GET, HEAD, PUT")),
+        (Ok(()), _) => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and PUT")
+            .with(header::ALLOW, "GET, HEAD, PUT")),
     };
     let mut response = answered.unwrap_or_else(Refusal::into_response);
     for (name, value) in [
@@ -121,33 +131,58 @@ impl Server {
         let Grant { key, .. } = self.granted(Method::Get, request)?;
         let permit = self.permit()?;
         let opened = self.store.folder().open_file(key.path()).await;
-        let OpenFile { file, meta, content_type } = opened.map_err(|error| Refusal::of(failure::explain("read", key.as_str(), error)))?;
+        let OpenFile { file, meta, content_type } =
+            opened.map_err(|error| Refusal::of(failure::explain("read", key.as_str(), error)))?;
 
         let etag = format!("\"{}\"", meta.e_tag.unwrap_or_default());
         let modified = meta.last_modified.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let kind = content_type.map_or_else(|| "application/octet-stream".to_owned(), |known| known.as_str().to_owned());
-        let known = [(header::ETAG, etag.as_str()), (header::LAST_MODIFIED, &modified), (header::ACCEPT_RANGES, "bytes")];
+        let kind = content_type.map_or_else(
+            || "application/octet-stream".to_owned(),
+            |known| known.as_str().to_owned(),
+        );
+        let known = [
+            (header::ETAG, etag.as_str()),
+            (header::LAST_MODIFIED, &modified),
+            (header::ACCEPT_RANGES, "bytes"),
+        ];
 
         let headers = &request.headers;
         if names(headers, header::IF_NONE_MATCH, &etag) {
             return Ok((StatusCode::NOT_MODIFIED, known).into_response());
         }
         // A range of another content than the one the client has part of is of no use to it.
-        let ranged = headers.get(header::IF_RANGE).is_none_or(|condition| condition.as_bytes() == etag.as_bytes());
-        let range = text(headers, header::RANGE).filter(|_| ranged && request.method == HttpMethod::GET);
+        let ranged = headers
+            .get(header::IF_RANGE)
+            .is_none_or(|condition| condition.as_bytes() == etag.as_bytes());
+        let range =
+            text(headers, header::RANGE).filter(|_| ranged && request.method == HttpMethod::GET);
         let (status, part) = match wanted(range, meta.size) {
             Wanted::All => (StatusCode::OK, 0..meta.size),
             Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
             Wanted::Nothing => {
-                return Err(Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "the object ends before that range")
-                    .with(header::CONTENT_RANGE, &format!("bytes */{}", meta.size)));
+                return Err(Refusal::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    "the object ends before \
+                    that range",
+                )
+                .with(header::CONTENT_RANGE, &format!("bytes */{}", meta.size)));
             }
         };
-        let mut response =
-            (status, known, [(header::CONTENT_TYPE, kind), (header::CONTENT_LENGTH, (part.end - part.start).to_string())]).into_response();
+        let mut response = (
+            status,
+            known,
+            [
+                (header::CONTENT_TYPE, kind),
+                (header::CONTENT_LENGTH, (part.end - part.start).to_string()),
+            ],
+        )
+            .into_response();
         if status == StatusCode::PARTIAL_CONTENT {
-            let range = format!("bytes {}-{}/{}", part.start, part.end.saturating_sub(1), meta.size);
-            response.headers_mut().extend(HeaderValue::try_from(range).map(|range| (header::CONTENT_RANGE, range)));
+            let range =
+                format!("bytes {}-{}/{}", part.start, part.end.saturating_sub(1), meta.size);
+            response
+                .headers_mut()
+                .extend(HeaderValue::try_from(range).map(|range| (header::CONTENT_RANGE, range)));
         }
         if request.method == HttpMethod::GET {
             *response.body_mut() = Body::from_stream(contents(file, part, permit));
@@ -159,12 +194,26 @@ impl Server {
         let Grant { key, content_type } = self.granted(Method::Put, request)?;
         let _permit = self.permit()?;
         let headers = &request.headers;
-        let content_type = content_type.map(|signed| signed.as_str().to_owned()).unwrap_or_default();
+        let content_type =
+            content_type.map(|signed| signed.as_str().to_owned()).unwrap_or_default();
         if text(headers, header::CONTENT_TYPE) != Some(&content_type) {
-            return Err(Refusal::new(StatusCode::FORBIDDEN, &format!("this URL is for `Content-Type: {content_type}`")));
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                &format!(
+                    "this URL is for \
+                `Content-Type: {content_type}`"
+                ),
+            ));
         }
-        if [header::IF_MATCH, header::IF_NONE_MATCH, header::CONTENT_RANGE].iter().any(|name| headers.contains_key(name)) {
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "an object is written whole and without conditions"));
+        if [header::IF_MATCH, header::IF_NONE_MATCH, header::CONTENT_RANGE]
+            .iter()
+            .any(|name| headers.contains_key(name))
+        {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "an object is written whole and \
+                without conditions",
+            ));
         }
         if text(headers, header::CONTENT_LENGTH)
             .and_then(|length| length.parse().ok())
@@ -178,20 +227,38 @@ impl Server {
             ..PutMultipartOptions::default()
         };
         let failed = |error| Refusal::of(failure::explain("write", key.as_str(), error));
-        let mut upload = self.store.folder().put_multipart_opts(key.path(), options).await.map_err(failed)?;
+        let mut upload =
+            self.store.folder().put_multipart_opts(key.path(), options).await.map_err(failed)?;
         self.receive(body, &mut *upload).await?.map_err(failed)?;
         let written = upload.complete().await.map_err(failed)?;
-        Ok((StatusCode::OK, [(header::ETAG, format!("\"{}\"", written.e_tag.unwrap_or_default()))]).into_response())
+        Ok((StatusCode::OK, [(header::ETAG, format!("\"{}\"", written.e_tag.unwrap_or_default()))])
+            .into_response())
     }
 
     /// Writes a request's body, 1 MiB at a time. Dropping the upload aborts it.
-    async fn receive(&self, body: Body, upload: &mut dyn MultipartUpload) -> Result<object_store::Result<()>, Refusal> {
+    async fn receive(
+        &self,
+        body: Body,
+        upload: &mut dyn MultipartUpload,
+    ) -> Result<object_store::Result<()>, Refusal> {
         let mut frames = body.into_data_stream();
         let (mut total, mut part, mut length) = (0_u64, Vec::<Bytes>::new(), 0);
         loop {
             let frame = tokio::time::timeout(self.limits.idle, frames.next()).await;
-            let frame = frame.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "nothing was sent for too long"))?;
-            let frame = frame.transpose().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the request ended before its body did"))?;
+            let frame = frame.map_err(|_| {
+                Refusal::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "nothing was \
+                sent for too long",
+                )
+            })?;
+            let frame = frame.transpose().map_err(|_| {
+                Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "the \
+                request ended before its body did",
+                )
+            })?;
             let ended = frame.is_none();
             if let Some(frame) = frame {
                 total += frame.len() as u64;
@@ -203,7 +270,9 @@ impl Server {
             }
             if length >= WRITE_CHUNK || (ended && length > 0) {
                 length = 0;
-                if let Err(error) = upload.put_part(PutPayload::from_iter(std::mem::take(&mut part))).await {
+                if let Err(error) =
+                    upload.put_part(PutPayload::from_iter(std::mem::take(&mut part))).await
+                {
                     return Ok(Err(error));
                 }
             }
@@ -215,23 +284,37 @@ impl Server {
 
     fn granted(&self, method: Method, request: &Parts) -> Result<Grant, Refusal> {
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
-        self.store.signer().verify_request(method, path, query, SystemTime::now()).map_err(Refusal::of)
+        self.store
+            .signer()
+            .verify_request(method, path, query, SystemTime::now())
+            .map_err(Refusal::of)
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        Arc::clone(&self.requests)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time").with(header::RETRY_AFTER, "1"))
+        Arc::clone(&self.requests).try_acquire_owned().map_err(|_| {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time")
+                .with(header::RETRY_AFTER, "1")
+        })
     }
 
     fn too_large(&self) -> Refusal {
         let limit = self.limits.max_object_write;
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &format!("an object has at most {limit} bytes here (KEYNET_STORAGE_MAX_WRITE)"))
+        Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!(
+                "an object has at most {limit} bytes \
+            here (KEYNET_STORAGE_MAX_WRITE)"
+            ),
+        )
     }
 }
 
 /// The bytes of a part of a file, read as the client takes them.
-fn contents(file: File, part: Range<u64>, permit: OwnedSemaphorePermit) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+fn contents(
+    file: File,
+    part: Range<u64>,
+    permit: OwnedSemaphorePermit,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     stream::try_unfold((Arc::new(file), part, permit), |(file, mut part, permit)| async move {
         let length = READ_CHUNK.min(part.end - part.start);
         if length == 0 {
@@ -255,7 +338,12 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// Whether a list of etags names this one, strong or weak, or any.
 fn names(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
-    let mut listed = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(',')).map(str::trim);
+    let mut listed = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(str::trim);
     listed.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
@@ -291,7 +379,9 @@ impl Refusal {
 
     fn into_response(self) -> Response {
         let mut response = (self.status, self.text).into_response();
-        if let Some((name, value)) = self.header.and_then(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?))) {
+        if let Some((name, value)) =
+            self.header.and_then(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)))
+        {
             response.headers_mut().insert(name, value);
         }
         response

@@ -1,7 +1,9 @@
-//! Content types, in files of their own: `.keynet/types/XX/HASH.STAMP`, with the hash of the object's key and the stamp of its version.
+//! Content types, in files of their own: `.keynet/types/XX/HASH.STAMP`, with the hash of the
+//! object's key and the stamp of its version.
 //!
-//! The type of a version is written before the version is visible and removed after it was replaced, so that an object is never shown
-//! with the type of another version. What a killed writer leaves is a file that no version asks for.
+//! The type of a version is written before the version is visible and removed after it was
+//! replaced, so that an object is never shown with the type of another version. What a killed
+//! writer leaves is a file that no version asks for.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -23,11 +25,18 @@ fn place(key: &str, version: &Version) -> Place {
 }
 
 /// Remembers the content type of a version; the key is written with it, for a person who looks.
-pub(super) fn write(tree: &Tree, key: &str, version: &Version, content_type: &str) -> Result<(), Fault> {
+pub(super) fn write(
+    tree: &Tree,
+    key: &str,
+    version: &Version,
+    content_type: &str,
+) -> Result<(), Fault> {
     let place = place(key, version);
     let folder = tree.folder([RESERVED_SEGMENT, "types", &place.folder], true)?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = std::fs::File::from(openat(&folder, &place.name, flags, Mode::from_raw_mode(0o666))?);
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file =
+        std::fs::File::from(openat(&folder, &place.name, flags, Mode::from_raw_mode(0o666))?);
     Ok(file.write_all(format!("{content_type}\n{key}\n").as_bytes())?)
 }
 
@@ -43,7 +52,9 @@ fn read_text(tree: &Tree, place: &Place) -> Result<String, Fault> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = std::fs::File::from(openat(&folder, &place.name, flags, Mode::empty())?);
     let mut text = String::new();
-    file.take(4096).read_to_string(&mut text).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    file.take(4096)
+        .read_to_string(&mut text)
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     Ok(text)
 }
 

@@ -1,8 +1,9 @@
-//! Unfinished writes: files under `.keynet/staging` that become objects by one rename. Those of writers that died are removed when the
-//! folder is opened.
+//! Unfinished writes: files under `.keynet/staging` that become objects by one rename. Those of
+//! writers that died are removed when the folder is opened.
 //!
-//! A writer (one open store) has a random id, keeps `ID.lock` locked as long as it lives and calls its files `ID.1`, `ID.2`, ... The
-//! kernel lets go of the lock however the writer dies, so files whose lock is free are nobody's.
+//! A writer (one open store) has a random id, keeps `ID.lock` locked as long as it lives and calls
+//! its files `ID.1`, `ID.2`, ... The kernel lets go of the lock however the writer dies, so files
+//! whose lock is free are nobody's.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,7 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, linkat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, linkat, openat, renameat, statat,
+    unlinkat,
+};
 use rustix::io::Errno;
 
 use super::super::location::RESERVED_SEGMENT;
@@ -36,11 +40,13 @@ impl Staging {
         loop {
             let id = uuid::Uuid::new_v4().simple().to_string();
             let lock = create(&folder, &lock_name(&id))?;
-            // A file system without locks keeps what dead writers leave there; nothing else depends on it.
+            // A file system without locks keeps what dead writers leave there; nothing else depends
+            // on it.
             let locked = flock(&lock, FlockOperation::LockExclusive).is_ok();
-            // Somebody who cleaned up may have taken the file for a dead writer's before it was locked.
-            let ours =
-                statat(&folder, lock_name(&id), AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|s| fstat(&lock).is_ok_and(|l| l.st_ino == s.st_ino));
+            // Somebody who cleaned up may have taken the file for a dead writer's before it was
+            // locked.
+            let ours = statat(&folder, lock_name(&id), AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|s| fstat(&lock).is_ok_and(|l| l.st_ino == s.st_ino));
             if ours {
                 tracing::debug!(%id, locked, "staging unfinished writes");
                 return Ok(Arc::new(Self { folder, id, _lock: lock, files: AtomicU64::new(0) }));
@@ -71,7 +77,8 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Ends the writing: gives the content a time no other one has. What it is then called is its version.
+    /// Ends the writing: gives the content a time no other one has. What it is then called is its
+    /// version.
     pub(super) fn seal(&self) -> io::Result<Version> {
         self.file.set_modified(unique_now())?;
         Version::of_file(&self.file)
@@ -88,7 +95,8 @@ impl Staged {
     /// [`Fault::Taken`]: something is.
     pub(super) fn create(&self, parent: &OwnedFd, name: &str) -> Result<(), Fault> {
         match linkat(&self.staging.folder, &self.name, parent, name, AtFlags::empty()) {
-            // A file system without hard links. The caller looked, under the folder's lock; only a person could come between.
+            // A file system without hard links. The caller looked, under the folder's lock; only a
+            // person could come between.
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => self.replace(parent, name),
             Err(Errno::EXIST) => Err(Fault::Taken),
             linked => Ok(linked?),
@@ -121,11 +129,19 @@ fn remove_stale(folder: &OwnedFd) -> Result<(), Fault> {
     let id_of = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     let writers: BTreeSet<String> = names()?.iter().map(|name| id_of(name)).collect();
     for id in writers {
-        let lock = match openat(folder, lock_name(&id), OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(lock) if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() => Some(lock),
-            Ok(_) => continue,         // alive
-            Err(Errno::NOENT) => None, // files without a lock: a writer makes its lock first and removes it last
-            Err(_) => continue,        // another user's: not ours to judge
+        let lock = match openat(
+            folder,
+            lock_name(&id),
+            OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) {
+            Ok(lock) if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() => {
+                Some(lock)
+            }
+            Ok(_) => continue, // alive
+            // files without a lock: a writer makes its lock first and removes it last
+            Err(Errno::NOENT) => None,
+            Err(_) => continue, // another user's: not ours to judge
         };
         for name in names()?.iter().filter(|name| id_of(name) == id && **name != lock_name(&id)) {
             let _ = unlinkat(folder, name, AtFlags::empty());
@@ -139,7 +155,9 @@ fn remove_stale(folder: &OwnedFd) -> Result<(), Fault> {
 /// Now, but later than any time this process got here before.
 fn unique_now() -> SystemTime {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0));
     let last = LAST.fetch_max(now, Ordering::Relaxed);
     let unique = if now > last { now } else { LAST.fetch_add(1, Ordering::Relaxed) + 1 };
     UNIX_EPOCH + Duration::from_nanos(unique)
@@ -156,7 +174,8 @@ impl FolderLock {
         Ok(Self(std::sync::Mutex::new(openat(&folder, "lock", flags, Mode::from_raw_mode(0o666))?)))
     }
 
-    /// Does `work` while nobody else does theirs. On a file system without locks only this process's threads take turns.
+    /// Does `work` while nobody else does theirs. On a file system without locks only this
+    /// process's threads take turns.
     pub(super) fn hold<T>(&self, work: impl FnOnce() -> T) -> T {
         let lock = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let locked = loop {
@@ -185,7 +204,9 @@ mod tests {
         assert_eq!(sealed.iter().collect::<BTreeSet<_>>().len(), sealed.len());
 
         let times = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| (0..10_000).map(|_| unique_now()).collect::<Vec<_>>())).collect();
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..10_000).map(|_| unique_now()).collect::<Vec<_>>()))
+                .collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<BTreeSet<_>>()
         });
         assert_eq!(times.len(), 40_000);

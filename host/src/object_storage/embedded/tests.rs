@@ -20,16 +20,26 @@ async fn of_many_conditional_puts_at_once_one_wins() {
     let it = Fixture::new();
     let race = async |conditions: PutConditions| {
         let puts = (0..16).map(|i| {
-            let (storage, budget, conditions) = (it.storage.clone(), it.budget.clone(), conditions.clone());
-            tokio::spawn(async move { storage.put(Bytes::from(format!("{i}")), Some(at("d/a")), None, conditions, &budget).await })
+            let (storage, budget, conditions) =
+                (it.storage.clone(), it.budget.clone(), conditions.clone());
+            tokio::spawn(async move {
+                storage
+                    .put(Bytes::from(format!("{i}")), Some(at("d/a")), None, conditions, &budget)
+                    .await
+            })
         });
-        let done: Vec<_> = futures::future::join_all(puts).await.into_iter().map(Result::unwrap).collect();
+        let done: Vec<_> =
+            futures::future::join_all(puts).await.into_iter().map(Result::unwrap).collect();
         let failed = done.iter().filter_map(|put| put.as_ref().err());
-        assert!(failed.clone().all(|error| error.kind == ErrorKind::PreconditionFailed), "{done:?}");
+        assert!(
+            failed.clone().all(|error| error.kind == ErrorKind::PreconditionFailed),
+            "{done:?}"
+        );
         assert_eq!(failed.count(), 15);
         done.into_iter().find_map(Result::ok).unwrap().etag.unwrap()
     };
-    let mut etag = race(PutConditions { if_none_match: Some("*".into()), ..PutConditions::default() }).await;
+    let mut etag =
+        race(PutConditions { if_none_match: Some("*".into()), ..PutConditions::default() }).await;
     for _ in 0..5 {
         etag = race(PutConditions { if_match: Some(etag), ..PutConditions::default() }).await;
     }
@@ -39,11 +49,21 @@ async fn of_many_conditional_puts_at_once_one_wins() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stores_on_one_folder_take_turns() {
     let it = Fixture::new();
-    let stores: Vec<_> = (0..4).map(|_| FolderStore::open(it.store.folder().path()).unwrap()).collect();
+    let stores: Vec<_> =
+        (0..4).map(|_| FolderStore::open(it.store.folder().path()).unwrap()).collect();
     let puts = stores.iter().cycle().take(16).cloned().map(|store| {
-        tokio::spawn(async move { store.put_opts(&"a".into(), "x".into(), object_store::PutMode::Create.into()).await.is_ok() })
+        tokio::spawn(async move {
+            store
+                .put_opts(&"a".into(), "x".into(), object_store::PutMode::Create.into())
+                .await
+                .is_ok()
+        })
     });
-    let won = futures::future::join_all(puts).await.into_iter().filter(|put| *put.as_ref().unwrap()).count();
+    let won = futures::future::join_all(puts)
+        .await
+        .into_iter()
+        .filter(|put| *put.as_ref().unwrap())
+        .count();
     assert_eq!(won, 1);
 }
 
@@ -127,11 +147,22 @@ async fn symbolic_links_are_refused() {
     for key in ["link", "folder/secret", "inner/a", "real/broken", "folder/new/deep"] {
         let read = it.get(key).await.unwrap_err();
         assert_eq!(read.kind, ErrorKind::Denied, "{key}");
-        assert!(read.message.contains("symbolic link") && !read.message.contains("outside"), "{read}");
-        assert_eq!(it.try_put(key, "y", None, PutConditions::default()).await.unwrap_err().kind, ErrorKind::Denied, "{key}");
+        assert!(
+            read.message.contains("symbolic link") && !read.message.contains("outside"),
+            "{read}"
+        );
+        assert_eq!(
+            it.try_put(key, "y", None, PutConditions::default()).await.unwrap_err().kind,
+            ErrorKind::Denied,
+            "{key}"
+        );
         let mut upload = it.storage.create_upload(Some(at(key)), None, &it.budget).await.unwrap();
         assert_eq!(upload.finish(&it.budget).await.unwrap_err().kind, ErrorKind::Denied, "{key}");
-        assert_eq!(it.storage.delete(&at(key), &it.budget).await.unwrap_err().kind, ErrorKind::Denied, "{key}");
+        assert_eq!(
+            it.storage.delete(&at(key), &it.budget).await.unwrap_err().kind,
+            ErrorKind::Denied,
+            "{key}"
+        );
     }
     assert_eq!(it.keys("").await, ["real/a"]);
     assert_eq!(it.keys("folder/").await, Vec::<String>::new());
@@ -167,7 +198,10 @@ async fn a_folder_swapped_for_a_link_is_never_followed() {
         let seen = tokio::task::block_in_place(|| {
             runtime.block_on(async {
                 let mut seen = std::collections::BTreeMap::new();
-                let (enough, late) = (Instant::now() + Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
+                let (enough, late) = (
+                    Instant::now() + Duration::from_secs(1),
+                    Instant::now() + Duration::from_secs(60),
+                );
                 while Instant::now() < enough || (seen.len() < 2 && Instant::now() < late) {
                     let text = it.get("d/a").await.unwrap_or_else(|error| error.kind.to_string());
                     *seen.entry(text).or_insert(0) += 1;
@@ -176,7 +210,10 @@ async fn a_folder_swapped_for_a_link_is_never_followed() {
             })
         });
         stop.store(true, Ordering::Relaxed);
-        assert!(seen.keys().all(|text| ["ours", "denied", "not-found"].contains(&text.as_str())), "{seen:?}");
+        assert!(
+            seen.keys().all(|text| ["ours", "denied", "not-found"].contains(&text.as_str())),
+            "{seen:?}"
+        );
         assert!(seen.len() > 1, "nothing was swapped: {seen:?}");
     });
     assert_eq!(std::fs::read(outside.join("a")).unwrap(), b"secret");
@@ -216,7 +253,9 @@ async fn objects_and_folders_do_not_share_names() {
 #[tokio::test]
 async fn a_content_type_belongs_to_one_content() {
     let it = Fixture::new();
-    let put = async |bytes, content_type| it.try_put("a.txt", bytes, content_type, PutConditions::default()).await.unwrap();
+    let put = async |bytes, content_type| {
+        it.try_put("a.txt", bytes, content_type, PutConditions::default()).await.unwrap()
+    };
     put("one", Some("image/png")).await;
     assert_eq!(it.content_type("a.txt").await.as_deref(), Some("image/png"));
     put("two", Some("text/csv")).await;
@@ -262,7 +301,10 @@ async fn a_copy_of_the_folder_keeps_the_content_types() {
     let copy = it.place.path().join("copy");
     assert!(Command::new("cp").arg("-a").args([&it.file(""), &copy]).status().unwrap().success());
     let store = FolderStore::open(&copy).unwrap();
-    assert_eq!(store.open_file(&"a".into()).await.unwrap().content_type, Some(ContentType::parse("image/png").unwrap()));
+    assert_eq!(
+        store.open_file(&"a".into()).await.unwrap().content_type,
+        Some(ContentType::parse("image/png").unwrap())
+    );
 }
 
 /// Readers see one content with its own type, whatever is put meanwhile.
@@ -275,13 +317,25 @@ async fn a_reader_never_sees_another_contents_type() {
         for i in 0..400 {
             let (bytes, content_type) = [("png", "image/png"), ("csv!", "text/csv")][i % 2];
             let content_type = Some(ContentType::parse(content_type).unwrap());
-            storage.put(bytes.into(), Some(at("a.json")), content_type, PutConditions::default(), &budget).await.unwrap();
+            storage
+                .put(
+                    bytes.into(),
+                    Some(at("a.json")),
+                    content_type,
+                    PutConditions::default(),
+                    &budget,
+                )
+                .await
+                .unwrap();
         }
     });
     let mut etags = std::collections::BTreeMap::new();
     while !writer.is_finished() {
         let head = it.storage.head(&at("a.json"), &it.budget).await.unwrap();
-        assert_eq!(head.content_type.as_deref(), Some(if head.size == 3 { "image/png" } else { "text/csv" }));
+        assert_eq!(
+            head.content_type.as_deref(),
+            Some(if head.size == 3 { "image/png" } else { "text/csv" })
+        );
         assert_eq!(*etags.entry(head.etag).or_insert(head.size), head.size);
     }
     writer.await.unwrap();
@@ -313,8 +367,16 @@ async fn the_rest_of_object_store_works_too() {
     assert_eq!(store.get_ranges(&"c".into(), &[0..1, 0..1]).await.unwrap().len(), 2);
     assert_eq!(format!("{store}"), "FolderStore");
     for ours in [".keynet/lock", ".keynet/types/x"] {
-        assert!(store.get(&ours.into()).await.is_err() && store.put(&ours.into(), "x".into()).await.is_err(), "{ours}");
-        assert!(store.delete(&ours.into()).await.is_err() && store.copy(&ours.into(), &"x".into()).await.is_err(), "{ours}");
+        assert!(
+            store.get(&ours.into()).await.is_err()
+                && store.put(&ours.into(), "x".into()).await.is_err(),
+            "{ours}"
+        );
+        assert!(
+            store.delete(&ours.into()).await.is_err()
+                && store.copy(&ours.into(), &"x".into()).await.is_err(),
+            "{ours}"
+        );
     }
 }
 

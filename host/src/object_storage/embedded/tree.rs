@@ -1,5 +1,6 @@
-//! The folder as a tree of descriptors: every step of a path is opened relative to its parent and never through a symbolic link, so that
-//! nothing outside the folder can be reached, also while somebody swaps a folder for a link.
+//! The folder as a tree of descriptors: every step of a path is opened relative to its parent and
+//! never through a symbolic link, so that nothing outside the folder can be reached, also while
+//! somebody swaps a folder for a link.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use object_store::ObjectMeta;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 /// Why a path could not be followed.
@@ -49,7 +52,8 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Which content of an object: another one has another inode, time or size, since the store gives no two writes the same time.
+/// Which content of an object: another one has another inode, time or size, since the store gives
+/// no two writes the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     inode: u64,
@@ -61,7 +65,8 @@ pub(super) struct Version {
 impl Version {
     #[allow(clippy::unnecessary_cast, reason = "the widths differ between platforms")]
     fn of_stat(stat: &Stat) -> Self {
-        let modified = i128::from(stat.st_mtime as i64) * 1_000_000_000 + stat.st_mtime_nsec as i128;
+        let modified =
+            i128::from(stat.st_mtime as i64) * 1_000_000_000 + stat.st_mtime_nsec as i128;
         Self { inode: stat.st_ino as u64, modified, size: u64::try_from(stat.st_size).unwrap_or(0) }
     }
 
@@ -74,7 +79,8 @@ impl Version {
         format!("{:x}-{:x}-{:x}", self.inode, self.modified, self.size)
     }
 
-    /// What tells it from the other contents of the same object; a copy of the folder that keeps the times keeps it.
+    /// What tells it from the other contents of the same object; a copy of the folder that keeps
+    /// the times keeps it.
     pub(super) fn stamp(&self) -> String {
         format!("{:x}-{:x}", self.modified, self.size)
     }
@@ -99,7 +105,8 @@ pub(super) struct Tree {
     path: PathBuf,
 }
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl Tree {
     /// Opens `folder`, which is made if it is missing.
@@ -116,7 +123,11 @@ impl Tree {
     }
 
     /// Opens the folder that `segments` lead to, with `create` making those that are missing.
-    pub(super) fn folder<'a>(&self, segments: impl IntoIterator<Item = &'a str>, create: bool) -> Result<OwnedFd, Fault> {
+    pub(super) fn folder<'a>(
+        &self,
+        segments: impl IntoIterator<Item = &'a str>,
+        create: bool,
+    ) -> Result<OwnedFd, Fault> {
         let mut at = self.root.try_clone()?;
         for segment in segments {
             at = match step(&at, segment) {
@@ -134,7 +145,11 @@ impl Tree {
     }
 
     /// Opens the folder that holds `key`, and gives the name it has there.
-    pub(super) fn parent<'k>(&self, key: &'k str, create: bool) -> Result<(OwnedFd, &'k str), Fault> {
+    pub(super) fn parent<'k>(
+        &self,
+        key: &'k str,
+        create: bool,
+    ) -> Result<(OwnedFd, &'k str), Fault> {
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         Ok((self.folder(segments(folder), create)?, name))
     }
@@ -158,14 +173,17 @@ impl Tree {
     /// Removes the folders above `key` that hold nothing any more.
     pub(super) fn prune(&self, key: &str) {
         let mut rest = key;
-        while let Some((folder, _)) = rest.rsplit_once('/').filter(|(folder, _)| self.remove_if_empty(folder)) {
+        while let Some((folder, _)) =
+            rest.rsplit_once('/').filter(|(folder, _)| self.remove_if_empty(folder))
+        {
             rest = folder;
         }
     }
 
     /// Removes the folder `path` if it holds nothing, and says whether it did.
     pub(super) fn remove_if_empty(&self, path: &str) -> bool {
-        self.parent(path, false).is_ok_and(|(parent, name)| unlinkat(&parent, name, AtFlags::REMOVEDIR).is_ok())
+        self.parent(path, false)
+            .is_ok_and(|(parent, name)| unlinkat(&parent, name, AtFlags::REMOVEDIR).is_ok())
     }
 }
 
@@ -182,7 +200,10 @@ pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
 fn step(at: &OwnedFd, segment: &str) -> Result<OwnedFd, Fault> {
     openat(at, segment, FOLDER, Mode::empty()).map_err(|errno| {
         // Linux says of a link either that it is one or that it is no folder.
-        let link = || statat(at, segment, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|s| FileType::from_raw_mode(s.st_mode).is_symlink());
+        let link = || {
+            statat(at, segment, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|s| FileType::from_raw_mode(s.st_mode).is_symlink())
+        };
         if errno == Errno::NOTDIR && link() { Fault::Link } else { errno.into() }
     })
 }

@@ -1,4 +1,5 @@
-//! Listing the folder in the order of the keys, a part at a time: what a part needs of memory does not depend on how much there is.
+//! Listing the folder in the order of the keys, a part at a time: what a part needs of memory does
+//! not depend on how much there is.
 
 use std::collections::BinaryHeap;
 use std::os::fd::OwnedFd;
@@ -13,10 +14,17 @@ use super::tree::{Fault, Tree, segments, version_at};
 /// Entries of one folder that are held at once.
 const ENTRIES: usize = 1000;
 
-/// The first `limit` objects below `folder` (a path, empty for all) whose keys are greater than `after`, in the order of their bytes.
+/// The first `limit` objects below `folder` (a path, empty for all) whose keys are greater than
+/// `after`, in the order of their bytes.
 ///
-/// Links, what is no object, and names that no key can have are passed over, and so are folders that may not be read.
-pub(super) fn objects_after(tree: &Tree, folder: &str, after: &str, limit: usize) -> Result<Vec<ObjectMeta>, Fault> {
+/// Links, what is no object, and names that no key can have are passed over, and so are folders
+/// that may not be read.
+pub(super) fn objects_after(
+    tree: &Tree,
+    folder: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<ObjectMeta>, Fault> {
     let mut walk = Walk { tree, after, limit, found: Vec::new() };
     let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     walk.visit(&start)?;
@@ -36,7 +44,10 @@ impl Walk<'_> {
         let mut last = String::new();
         loop {
             let entries = match self.entries(path, &last) {
-                Err(Fault::Missing | Fault::Link | Fault::NotAFolder | Fault::TooLong) => return Ok(()), // changed under us, or never there
+                // changed under us, or never there
+                Err(Fault::Missing | Fault::Link | Fault::NotAFolder | Fault::TooLong) => {
+                    return Ok(());
+                }
                 Err(Fault::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                     tracing::debug!(path, "a folder that may not be read is not listed");
                     return Ok(());
@@ -71,8 +82,9 @@ impl Walk<'_> {
         }
     }
 
-    /// The least entries of a folder that are greater than `last` and lead to keys greater than the walk's `after`: files by their names,
-    /// folders by their names and a slash, which puts them where their keys belong.
+    /// The least entries of a folder that are greater than `last` and lead to keys greater than the
+    /// walk's `after`: files by their names, folders by their names and a slash, which puts them
+    /// where their keys belong.
     fn entries(&self, path: &str, last: &str) -> Result<Vec<String>, Fault> {
         let folder = self.tree.folder(segments(path), false)?;
         let mut least = BinaryHeap::new();
@@ -115,7 +127,9 @@ mod tests {
     fn a_folder_of_more_than_is_held_at_once_is_listed_whole() {
         let place = tempfile::tempdir().unwrap();
         let tree = Tree::open(place.path()).unwrap();
-        let mut keys: Vec<_> = (0..2 * ENTRIES + 2).map(|i| if i % 100 == 0 { format!("d/{i}/x") } else { format!("d/{i}") }).collect();
+        let mut keys: Vec<_> = (0..2 * ENTRIES + 2)
+            .map(|i| if i % 100 == 0 { format!("d/{i}/x") } else { format!("d/{i}") })
+            .collect();
         for key in &keys {
             std::fs::create_dir_all(place.path().join(key).parent().unwrap()).unwrap();
             std::fs::write(place.path().join(key), "").unwrap();
@@ -124,6 +138,9 @@ mod tests {
         let found = objects_after(&tree, "d", "", usize::MAX).unwrap();
         assert_eq!(found.iter().map(|meta| meta.location.as_ref()).collect::<Vec<_>>(), keys);
         let found = objects_after(&tree, "", &keys[7], 3).unwrap();
-        assert_eq!(found.iter().map(|meta| meta.location.as_ref()).collect::<Vec<_>>(), keys[8..11]);
+        assert_eq!(
+            found.iter().map(|meta| meta.location.as_ref()).collect::<Vec<_>>(),
+            keys[8..11]
+        );
     }
 }

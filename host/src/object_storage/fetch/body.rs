@@ -12,28 +12,49 @@ use crate::error::{Error, Result};
 use crate::outbound::{BodyError, read_reserved};
 
 /// Reads all of it. A server that does not announce a length is believed when it ends its answer.
-pub(super) async fn whole(response: Response, label: &str, limits: &StorageLimits, budget: &CallBudget) -> Result<ReadBytes> {
+pub(super) async fn whole(
+    response: Response,
+    label: &str,
+    limits: &StorageLimits,
+    budget: &CallBudget,
+) -> Result<ReadBytes> {
     limits.check_read(length_of(&response).unwrap_or_default(), label)?;
     let limit = usize::try_from(limits.max_object_read).unwrap_or(usize::MAX);
     let what = format!("the object `{label}`");
     match read_reserved(reqwest::Body::from(response), limit, &budget.memory, &what).await {
         Ok((bytes, reservation)) => Ok(ReadBytes { bytes: bytes.into(), reservation }),
-        Err(BodyError::TooLong(_)) => Err(Error::too_large(format!("{what} is larger than {}", limits.read_advice()))),
+        Err(BodyError::TooLong(_)) => {
+            Err(Error::too_large(format!("{what} is larger than {}", limits.read_advice())))
+        }
         Err(BodyError::Broken(_)) => Err(broken(label)),
         Err(BodyError::Refused(refused)) => Err(refused),
     }
 }
 
-/// Reads `length` bytes of it, after `skipped` that are thrown away. An answer that is only that part ends with it.
-pub(super) async fn part(mut response: Response, skipped: u64, length: u64, label: &str, budget: &CallBudget) -> Result<ReadBytes> {
+/// Reads `length` bytes of it, after `skipped` that are thrown away. An answer that is only that
+/// part ends with it.
+pub(super) async fn part(
+    mut response: Response,
+    skipped: u64,
+    length: u64,
+    label: &str,
+    budget: &CallBudget,
+) -> Result<ReadBytes> {
     let reservation = budget.memory.reserve(length, &format!("a part of `{label}`"))?;
-    let length = usize::try_from(length).map_err(|_| Error::too_large(format!("{length} bytes of `{label}` are more than memory")))?;
+    let length = usize::try_from(length).map_err(|_| {
+        Error::too_large(format!(
+            "{length} bytes of \
+        `{label}` are more than memory"
+        ))
+    })?;
     let mut bytes = Vec::with_capacity(length);
     let mut before = skipped;
     let mut surplus = false;
     while bytes.len() < length {
         let Some(chunk) = next(&mut response, label).await? else {
-            return Err(Error::unavailable(format!("the server of `{label}` sent less than it said")));
+            return Err(Error::unavailable(format!(
+                "the server of `{label}` sent less than it said"
+            )));
         };
         let from = usize::try_from(before).unwrap_or(usize::MAX).min(chunk.len());
         before -= from as u64;
@@ -41,8 +62,13 @@ pub(super) async fn part(mut response: Response, skipped: u64, length: u64, labe
         surplus = wanted.len() > length - bytes.len();
         bytes.extend_from_slice(wanted.get(..length - bytes.len()).unwrap_or(wanted));
     }
-    if response.status() == StatusCode::PARTIAL_CONTENT && (surplus || next(&mut response, label).await?.is_some()) {
-        return Err(Error::unavailable(format!("the server of `{label}` sent more than the {length} bytes it announced")));
+    if response.status() == StatusCode::PARTIAL_CONTENT
+        && (surplus || next(&mut response, label).await?.is_some())
+    {
+        return Err(Error::unavailable(format!(
+            "the server of `{label}` sent more than the {length} \
+            bytes it announced"
+        )));
     }
     Ok(ReadBytes { bytes: bytes.into(), reservation })
 }

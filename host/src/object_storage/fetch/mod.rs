@@ -1,12 +1,15 @@
-//! Objects at http(s) URLs: read from whatever server they name, within what the policy grants, and never with a credential.
+//! Objects at http(s) URLs: read from whatever server they name, within what the policy grants, and
+//! never with a credential.
 //!
-//! Every URL on the way, the first and each that an answer redirects to, is checked: its host is one that [`UrlRules`] grant, and it is
-//! connected to only at a public address, unless the rules allow private ones. URLs of the configured store itself ([`OwnServer`]) are
-//! read wherever it is; they are anonymous too, so that what they allow is what their own signature allows.
+//! Every URL on the way, the first and each that an answer redirects to, is checked: its host is
+//! one that [`UrlRules`] grant, and it is connected to only at a public address, unless the rules
+//! allow private ones. URLs of the configured store itself ([`OwnServer`]) are read wherever it is;
+//! they are anonymous too, so that what they allow is what their own signature allows.
 //!
-//! Nothing is sent but GET: a presigned URL allows no other method. What an object is like is learnt by asking for its first byte, and
-//! a part of it by a range; a server that knows no ranges sends everything, and what was not asked for is thrown away. Bytes come as they
-//! are stored: nothing is decompressed.
+//! Nothing is sent but GET: a presigned URL allows no other method. What an object is like is
+//! learnt by asking for its first byte, and a part of it by a range; a server that knows no ranges
+//! sends everything, and what was not asked for is thrown away. Bytes come as they are stored:
+//! nothing is decompressed.
 
 mod body;
 mod request;
@@ -76,8 +79,8 @@ impl Fetcher {
     /// Reads the whole object.
     ///
     /// # Errors
-    /// `denied`: a host or address that is not granted. `not-found`, `unavailable`; `precondition-failed`: its etag still is
-    /// `if_none_match`; `too-large`.
+    /// `denied`: a host or address that is not granted. `not-found`, `unavailable`;
+    /// `precondition-failed`: its etag still is `if_none_match`; `too-large`.
     pub(super) async fn get(
         &self,
         url: &Url,
@@ -94,7 +97,10 @@ impl Fetcher {
         let label = label(url);
         match found.status() {
             StatusCode::OK => body::whole(found.response, &label, limits, budget).await,
-            StatusCode::NOT_MODIFIED => Err(Error::precondition_failed(format!("`{label}` still has the etag given: it did not change"))),
+            StatusCode::NOT_MODIFIED => Err(Error::precondition_failed(format!(
+                "`{label}` still \
+                has the etag given: it did not change"
+            ))),
             _ => Err(found.refused(&label).await),
         }
     }
@@ -103,18 +109,38 @@ impl Fetcher {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub(super) async fn open(&self, url: &Url, rules: &UrlRules, budget: &CallBudget) -> Result<(OpenUrl, ObjectInfo)> {
-        let found = self.request(url, HeaderMap::from_iter([(RANGE, HeaderValue::from_static("bytes=0-0"))]), rules, budget).await?;
+    pub(super) async fn open(
+        &self,
+        url: &Url,
+        rules: &UrlRules,
+        budget: &CallBudget,
+    ) -> Result<(OpenUrl, ObjectInfo)> {
+        let found = self
+            .request(
+                url,
+                HeaderMap::from_iter([(RANGE, HeaderValue::from_static("bytes=0-0"))]),
+                rules,
+                budget,
+            )
+            .await?;
         let label = label(url);
         let size = match found.status() {
-            StatusCode::PARTIAL_CONTENT => body::range_of(found.response.headers()).map(|(_, size)| size),
+            StatusCode::PARTIAL_CONTENT => {
+                body::range_of(found.response.headers()).map(|(_, size)| size)
+            }
             // An empty object has no first byte.
-            StatusCode::RANGE_NOT_SATISFIABLE => body::size_without_range(found.response.headers()).filter(|size| *size == 0),
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                body::size_without_range(found.response.headers()).filter(|size| *size == 0)
+            }
             StatusCode::OK => body::length_of(&found.response),
             _ => return Err(found.refused(&label).await),
         };
-        let size = size
-            .ok_or_else(|| Error::unavailable(format!("`{label}` can only be read as a whole: its server does not say how large it is")))?;
+        let size = size.ok_or_else(|| {
+            Error::unavailable(format!(
+                "`{label}` can only be read as a whole: its \
+                server does not say how large it is"
+            ))
+        })?;
         let headers = found.response.headers();
         let info = ObjectInfo {
             location: Location::Url(url.clone()),
@@ -126,7 +152,13 @@ impl Fetcher {
         Ok((OpenUrl { fetcher: self.clone(), url: url.clone(), rules: rules.clone() }, info))
     }
 
-    async fn request(&self, url: &Url, headers: HeaderMap, rules: &UrlRules, budget: &CallBudget) -> Result<Found<'_>> {
+    async fn request(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        rules: &UrlRules,
+        budget: &CallBudget,
+    ) -> Result<Found<'_>> {
         request::follow(self, url, headers, rules, budget.deadline).await
     }
 
@@ -160,17 +192,32 @@ impl OpenUrl {
     ///
     /// # Errors
     /// As [`Fetcher::get`]; `precondition-failed`: it is another content.
-    pub(super) async fn read(&self, range: Range<u64>, info: &ObjectInfo, budget: &CallBudget) -> Result<ReadBytes> {
+    pub(super) async fn read(
+        &self,
+        range: Range<u64>,
+        info: &ObjectInfo,
+        budget: &CallBudget,
+    ) -> Result<ReadBytes> {
         let asked = format!("bytes={}-{}", range.start, range.end - 1);
         let headers = HeaderMap::from_iter([(RANGE, header(&asked)?)]);
         let found = self.fetcher.request(&self.url, headers, &self.rules, budget).await?;
         let label = label(&self.url);
         let headers = found.response.headers();
-        let replaced = || Error::precondition_failed(format!("`{label}` is not what it was when it was opened: it was replaced"));
+        let replaced = || {
+            Error::precondition_failed(format!(
+                "`{label}` is not what it was when it \
+            was opened: it was replaced"
+            ))
+        };
         let size = match found.status() {
             StatusCode::PARTIAL_CONTENT => match body::range_of(headers) {
                 Some((sent, size)) if sent == range || size != info.size => Some(size),
-                _ => return Err(Error::unavailable(format!("the server of `{label}` sent another part than it was asked for"))),
+                _ => {
+                    return Err(Error::unavailable(format!(
+                        "the server of `{label}` sent another \
+                    part than it was asked for"
+                    )));
+                }
             },
             StatusCode::OK => body::length_of(&found.response),
             StatusCode::RANGE_NOT_SATISFIABLE => return Err(replaced()),

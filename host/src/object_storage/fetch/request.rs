@@ -33,7 +33,8 @@ impl Found<'_> {
         let status = self.status();
         let words = match self.own {
             Some(own) => {
-                let body = read_beginning(reqwest::Body::from(self.response), MAX_ERROR_BYTES).await;
+                let body =
+                    read_beginning(reqwest::Body::from(self.response), MAX_ERROR_BYTES).await;
                 own.store.refused(&String::from_utf8_lossy(&body))
             }
             None => None,
@@ -41,7 +42,12 @@ impl Found<'_> {
         let said = words.unwrap_or_else(|| status.to_string());
         let kind = match status.as_u16() {
             401 | 403 => ErrorKind::Denied,
-            404 | 410 => return Error::not_found(format!("there is nothing at `{label}`: its server answered {said}")),
+            404 | 410 => {
+                return Error::not_found(format!(
+                    "there is nothing at `{label}`: its \
+                server answered {said}"
+                ));
+            }
             412 => ErrorKind::PreconditionFailed,
             408 | 425 | 429 | 500.. => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,
@@ -63,32 +69,51 @@ pub(super) async fn follow<'a>(
     for _ in 0..=MAX_REDIRECTS {
         let (client, own) = fetcher.client(&at, rules)?;
         let response = ask(&client, &at, &headers, deadline).await?;
-        check_headers(response.headers()).map_err(|large| Error::too_large(format!("`{}` cannot be read: {large}", label(&at))))?;
+        check_headers(response.headers()).map_err(|large| {
+            Error::too_large(format!(
+                "`{}` cannot be \
+            read: {large}",
+                label(&at)
+            ))
+        })?;
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(Found { response, own });
         }
         at = next(&at, &response)?;
     }
-    Err(Error::invalid(format!("`{}` leads from one URL to the next more than {MAX_REDIRECTS} times", label(url))))
+    Err(Error::invalid(format!(
+        "`{}` leads from one URL to the next more than {MAX_REDIRECTS} times",
+        label(url)
+    )))
 }
 
 /// Where a redirect leads.
 fn next(at: &Url, response: &Response) -> Result<Url> {
-    let refuse = |why: &str| Err(Error::invalid(format!("`{}` leads {why}, which is not followed", label(at))));
+    let refuse = |why: &str| {
+        Err(Error::invalid(format!("`{}` leads {why}, which is not followed", label(at))))
+    };
     let Some(to) = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()) else {
         return refuse("elsewhere without saying where");
     };
     let Ok(mut to) = at.join(to) else { return refuse("to what is no URL") };
     to.set_fragment(None);
     match (at.scheme(), to.scheme()) {
-        _ if !to.username().is_empty() || to.password().is_some() => refuse("to a URL with a user or a password"),
+        _ if !to.username().is_empty() || to.password().is_some() => refuse(
+            "to a URL with a user \
+            or a password",
+        ),
         ("https", "http") => refuse("from https to http"),
         (_, "http" | "https") => Ok(to),
         _ => refuse("to a URL that is not http or https"),
     }
 }
 
-async fn ask(client: &reqwest::Client, url: &Url, headers: &HeaderMap, deadline: Instant) -> Result<Response> {
+async fn ask(
+    client: &reqwest::Client,
+    url: &Url,
+    headers: &HeaderMap,
+    deadline: Instant,
+) -> Result<Response> {
     let mut backoff = Backoff::until(deadline);
     loop {
         let answer = client.get(url.clone()).headers(headers.clone()).send().await;
@@ -103,7 +128,10 @@ async fn ask(client: &reqwest::Client, url: &Url, headers: &HeaderMap, deadline:
             let why = unanswered(&error);
             match why.kind {
                 ErrorKind::Denied => why,
-                kind => Error { kind, message: format!("`{}` cannot be read: {}", label(url), why.message) },
+                kind => Error {
+                    kind,
+                    message: format!("`{}` cannot be read: {}", label(url), why.message),
+                },
             }
         });
     }

@@ -27,7 +27,8 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let state = (Arc::clone(&asked), base.clone());
-        let answer = async move |State((asked, base)): State<(Arc<Mutex<Vec<String>>>, String)>, request: Request| {
+        let answer = async move |State((asked, base)): State<(Arc<Mutex<Vec<String>>>, String)>,
+                                 request: Request| {
             asked.lock().unwrap().push(request.uri().path().to_owned());
             answers(&base, &request)
         };
@@ -54,7 +55,10 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &'static [u8]) -> Respons
 }
 
 fn budget() -> CallBudget {
-    CallBudget { memory: MemoryBudget::process(1 << 20), deadline: Instant::now() + Duration::from_secs(20) }
+    CallBudget {
+        memory: MemoryBudget::process(1 << 20),
+        deadline: Instant::now() + Duration::from_secs(20),
+    }
 }
 
 fn anywhere() -> UrlRules {
@@ -68,14 +72,32 @@ async fn get(fetcher: &Fetcher, url: &Url, rules: &UrlRules) -> Result<ReadBytes
 /// Part of a digit sequence, by a server that knows ranges and etags.
 fn digits(_: &str, request: &Request) -> Response {
     const DIGITS: &[u8] = b"0123456789";
-    let etag =
-        if request.uri().path() == "/changing" { request.headers().get("range").map_or("", |r| r.to_str().unwrap()) } else { "\"d\"" };
-    let head = [("content-type", "text/x-digits"), ("etag", etag), ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")];
-    match (request.uri().path(), request.headers().get("range").map(|range| range.to_str().unwrap())) {
+    let etag = if request.uri().path() == "/changing" {
+        request.headers().get("range").map_or("", |r| r.to_str().unwrap())
+    } else {
+        "\"d\""
+    };
+    let head = [
+        ("content-type", "text/x-digits"),
+        ("etag", etag),
+        (
+            "last-modified",
+            "Wed, 21 Oct \
+        2015 07:28:00 GMT",
+        ),
+    ];
+    match (
+        request.uri().path(),
+        request.headers().get("range").map(|range| range.to_str().unwrap()),
+    ) {
         ("/empty", Some(_)) => answer(416, &[("content-range", "bytes */0")], b""),
         ("/no-ranges", _) | (_, None) => answer(200, &head, DIGITS),
-        (_, Some("bytes=0-0")) => answer(206, &[&head[..], &[("content-range", "bytes 0-0/10")]].concat(), b"0"),
-        (_, Some("bytes=3-5")) => answer(206, &[&head[..], &[("content-range", "bytes 3-5/10")]].concat(), b"345"),
+        (_, Some("bytes=0-0")) => {
+            answer(206, &[&head[..], &[("content-range", "bytes 0-0/10")]].concat(), b"0")
+        }
+        (_, Some("bytes=3-5")) => {
+            answer(206, &[&head[..], &[("content-range", "bytes 3-5/10")]].concat(), b"345")
+        }
         _ => answer(400, &[], b""),
     }
 }
@@ -86,10 +108,16 @@ async fn an_object_is_looked_up_and_read_in_parts_by_get_alone() {
     let fetcher = Fetcher::default();
     for path in ["/digits", "/no-ranges"] {
         let (open, info) = fetcher.open(&server.url(path), &anywhere(), &budget()).await.unwrap();
-        assert_eq!((info.size, info.content_type.as_deref(), info.etag.as_deref()), (10, Some("text/x-digits"), Some("\"d\"")));
+        assert_eq!(
+            (info.size, info.content_type.as_deref(), info.etag.as_deref()),
+            (10, Some("text/x-digits"), Some("\"d\""))
+        );
         assert_eq!(info.modified_ms, Some(1_445_412_480_000));
         assert_eq!(open.read(3..6, &info, &budget()).await.unwrap().bytes, "345");
-        assert_eq!(get(&fetcher, &server.url(path), &anywhere()).await.unwrap().bytes, "0123456789");
+        assert_eq!(
+            get(&fetcher, &server.url(path), &anywhere()).await.unwrap().bytes,
+            "0123456789"
+        );
     }
     let (_, empty) = fetcher.open(&server.url("/empty"), &anywhere(), &budget()).await.unwrap();
     assert_eq!(empty.size, 0);
@@ -98,7 +126,8 @@ async fn an_object_is_looked_up_and_read_in_parts_by_get_alone() {
 #[tokio::test]
 async fn what_was_replaced_while_it_was_read_is_not_mixed() {
     let server = Server::start(digits).await;
-    let (open, info) = Fetcher::default().open(&server.url("/changing"), &anywhere(), &budget()).await.unwrap();
+    let (open, info) =
+        Fetcher::default().open(&server.url("/changing"), &anywhere(), &budget()).await.unwrap();
     let error = open.read(3..6, &info, &budget()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::PreconditionFailed);
 }
@@ -126,7 +155,10 @@ fn redirects(base: &str, request: &Request) -> Response {
 #[tokio::test]
 async fn redirects_are_followed_to_their_end() {
     let server = Server::start(redirects).await;
-    assert_eq!(get(&Fetcher::default(), &server.url("/twice"), &anywhere()).await.unwrap().bytes, "the end");
+    assert_eq!(
+        get(&Fetcher::default(), &server.url("/twice"), &anywhere()).await.unwrap().bytes,
+        "the end"
+    );
     assert_eq!(server.asked(), ["/twice", "/once", "/end"]);
     for (path, what) in [
         ("/loop", "more than 10 times"),
@@ -135,7 +167,12 @@ async fn redirects_are_followed_to_their_end() {
         ("/nowhere", "without saying where"),
     ] {
         let error = get(&Fetcher::default(), &server.url(path), &anywhere()).await.unwrap_err();
-        assert!(error.kind == ErrorKind::Invalid && error.message.contains(what) && !error.message.contains("secret"), "{error}");
+        assert!(
+            error.kind == ErrorKind::Invalid
+                && error.message.contains(what)
+                && !error.message.contains("secret"),
+            "{error}"
+        );
     }
 }
 
@@ -145,7 +182,10 @@ async fn a_private_address_is_not_even_connected_to() {
     let named = Url::parse(&server.base.replace("127.0.0.1", "localhost")).unwrap();
     for url in [server.url("/end"), named] {
         let error = get(&Fetcher::default(), &url, &UrlRules::default()).await.unwrap_err();
-        assert!(error.kind == ErrorKind::Denied && error.message.contains("private-addresses"), "{error}");
+        assert!(
+            error.kind == ErrorKind::Denied && error.message.contains("private-addresses"),
+            "{error}"
+        );
     }
     assert_eq!(server.asked(), Vec::<String>::new());
 }
@@ -169,8 +209,12 @@ async fn the_stores_own_urls_are_read_wherever_it_is_but_lead_nowhere_private() 
     let server = Server::start(redirects).await;
     let client = outbound::client(Reach::Anywhere, None).unwrap();
     let fetcher = Fetcher::beside(OwnServer { store: Arc::new(Own(server.base.clone())), client });
-    let nobody = Policy { http: HttpGrant { hosts: [].into_iter().collect(), private_addresses: false }, ..Policy::default() };
-    let rules = UrlRules { hosts: Some(nobody.grants(&Ask::default()).hosts), private_addresses: false };
+    let nobody = Policy {
+        http: HttpGrant { hosts: [].into_iter().collect(), private_addresses: false },
+        ..Policy::default()
+    };
+    let rules =
+        UrlRules { hosts: Some(nobody.grants(&Ask::default()).hosts), private_addresses: false };
     assert_eq!(get(&fetcher, &server.url("/twice"), &rules).await.unwrap().bytes, "the end");
     for path in ["/metadata", "/mapped", "/localhost"] {
         for rules in [&rules, &UrlRules::default()] {
@@ -185,7 +229,10 @@ async fn the_stores_own_urls_are_read_wherever_it_is_but_lead_nowhere_private() 
 #[tokio::test]
 async fn only_hosts_that_are_granted_and_asked_for_are_read() {
     let server = Server::start(redirects).await;
-    let policy = Policy { http: HttpGrant { hosts: ["127.0.0.1"].into_iter().collect(), private_addresses: true }, ..Policy::default() };
+    let policy = Policy {
+        http: HttpGrant { hosts: ["127.0.0.1"].into_iter().collect(), private_addresses: true },
+        ..Policy::default()
+    };
     let rules = |ask: &str| {
         let grants = policy.grants(&toml::from_str(ask).unwrap());
         UrlRules { hosts: Some(grants.hosts), private_addresses: grants.private_addresses }
@@ -193,21 +240,48 @@ async fn only_hosts_that_are_granted_and_asked_for_are_read() {
     assert!(get(&Fetcher::default(), &server.url("/end"), &rules("")).await.is_ok());
     let error = get(&Fetcher::default(), &server.url("/localhost"), &rules("")).await.unwrap_err();
     assert!(error.kind == ErrorKind::Denied && error.message.contains("\"localhost\""), "{error}");
-    let error = get(&Fetcher::default(), &server.url("/end"), &rules("http.hosts = ['images.example.com']")).await.unwrap_err();
+    let error = get(
+        &Fetcher::default(),
+        &server.url("/end"),
+        &rules(
+            "http.hosts = \
+        ['images.example.com']",
+        ),
+    )
+    .await
+    .unwrap_err();
     assert!(error.kind == ErrorKind::Denied && error.message.contains("keynet.toml"), "{error}");
 }
 
 #[tokio::test]
 async fn errors_are_told_by_kind_and_without_the_servers_page() {
     let server = Server::start(redirects).await;
-    for (path, kind) in [("/missing", ErrorKind::NotFound), ("/forbidden", ErrorKind::Denied), ("/teapot", ErrorKind::Invalid)] {
-        let error = get(&Fetcher::default(), &server.url(&format!("{path}?X-Amz-Signature=abc")), &anywhere()).await.unwrap_err();
+    for (path, kind) in [
+        ("/missing", ErrorKind::NotFound),
+        ("/forbidden", ErrorKind::Denied),
+        ("/teapot", ErrorKind::Invalid),
+    ] {
+        let error = get(
+            &Fetcher::default(),
+            &server.url(&format!("{path}?X-Amz-Signature=abc")),
+            &anywhere(),
+        )
+        .await
+        .unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
-        assert!(error.message.contains(path) && !error.message.contains("secret") && !error.message.contains("abc"), "{error}");
+        assert!(
+            error.message.contains(path)
+                && !error.message.contains("secret")
+                && !error.message.contains("abc"),
+            "{error}"
+        );
     }
     let nobody = Url::parse("http://127.0.0.1:1/x").unwrap();
     let error = get(&Fetcher::default(), &nobody, &anywhere()).await.unwrap_err();
-    assert!(error.kind == ErrorKind::Unavailable && error.message.ends_with("connection refused"), "{error}");
+    assert!(
+        error.kind == ErrorKind::Unavailable && error.message.ends_with("connection refused"),
+        "{error}"
+    );
 }
 
 fn endless(_: &str, request: &Request) -> Response {
@@ -215,7 +289,9 @@ fn endless(_: &str, request: &Request) -> Response {
     let chunks = futures::stream::repeat_with(|| Ok::<_, std::convert::Infallible>(CHUNK));
     match request.uri().path() {
         "/large" => answer(200, &[], &[7; 100 << 10]),
-        "/silent" => Response::new(Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::convert::Infallible>>())),
+        "/silent" => Response::new(Body::from_stream(futures::stream::pending::<
+            Result<bytes::Bytes, std::convert::Infallible>,
+        >())),
         _ => Response::new(Body::from_stream(chunks)),
     }
 }
@@ -225,10 +301,19 @@ async fn a_body_is_cut_at_the_limit_whether_its_size_is_said_or_not() {
     let server = Server::start(endless).await;
     let limits = StorageLimits { max_object_read: 80 << 10, ..StorageLimits::default() };
     for path in ["/large", "/endless"] {
-        let error = Fetcher::default().get(&server.url(path), None, &anywhere(), &limits, &budget()).await.unwrap_err();
-        assert!(error.kind == ErrorKind::TooLarge && error.message.contains("KEYNET_STORAGE_MAX_READ"), "{error}");
+        let error = Fetcher::default()
+            .get(&server.url(path), None, &anywhere(), &limits, &budget())
+            .await
+            .unwrap_err();
+        assert!(
+            error.kind == ErrorKind::TooLarge && error.message.contains("KEYNET_STORAGE_MAX_READ"),
+            "{error}"
+        );
         let small = CallBudget { memory: MemoryBudget::process(70 << 10), ..budget() };
-        let error = Fetcher::default().get(&server.url(path), None, &anywhere(), &StorageLimits::default(), &small).await.unwrap_err();
+        let error = Fetcher::default()
+            .get(&server.url(path), None, &anywhere(), &StorageLimits::default(), &small)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, ErrorKind::TooLarge, "{error}");
         assert_eq!(small.memory.used(), 0);
     }

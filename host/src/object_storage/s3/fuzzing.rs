@@ -16,7 +16,9 @@ pub fn s3_answer(data: &[u8]) {
     for object in page.iter().flat_map(|page| &page.objects) {
         assert!(ObjectKey::parse(object.location.as_ref()).is_ok(), "{}", object.location);
     }
-    for status in [StatusCode::BAD_REQUEST, StatusCode::MOVED_PERMANENTLY, StatusCode::SERVICE_UNAVAILABLE] {
+    for status in
+        [StatusCode::BAD_REQUEST, StatusCode::MOVED_PERMANENTLY, StatusCode::SERVICE_UNAVAILABLE]
+    {
         check_message(&judge(status, body, "us-east-1", Some("eu-west-1")).text);
     }
     if let Some(words) = in_words(body) {

@@ -1,7 +1,8 @@
 //! Listing by the beginning of keys (`ListObjectsV2`).
 //!
-//! `object_store` lists by folders, and fails where any key of another program's is none of its paths, such as the `folder/` that
-//! consoles make. Here the store itself looks for keys that begin so, one request a page, and what is no key of ours is passed over.
+//! `object_store` lists by folders, and fails where any key of another program's is none of its
+//! paths, such as the `folder/` that consoles make. Here the store itself looks for keys that begin
+//! so, one request a page, and what is no key of ours is passed over.
 
 use std::fmt::Write as _;
 
@@ -21,7 +22,8 @@ use crate::budget::{MemoryBudget, Reservation};
 use crate::error::Error;
 use crate::outbound::{BodyError, read_reserved};
 
-/// Bytes of one page: 1,000 keys of 1,024 bytes, each byte escaped as three, and what is said about each.
+/// Bytes of one page: 1,000 keys of 1,024 bytes, each byte escaped as three, and what is said about
+/// each.
 const MAX_PAGE_BYTES: usize = 8 << 20;
 const MAX_PAGE_OBJECTS: usize = 1000;
 /// Bytes of a key or an ETag.
@@ -42,29 +44,51 @@ pub(super) struct S3Pages {
 
 #[async_trait]
 impl KeyPages for S3Pages {
-    async fn page(&self, start: &str, after: Option<&str>, memory: &MemoryBudget) -> Result<KeyPage> {
+    async fn page(
+        &self,
+        start: &str,
+        after: Option<&str>,
+        memory: &MemoryBudget,
+    ) -> Result<KeyPage> {
         // In the order of the names: what is signed is sorted.
-        let mut url = format!("{}?encoding-type=url&list-type=2&prefix={}", self.url, utf8_percent_encode(start, QUERY));
+        let mut url = format!(
+            "{}?encoding-type=url&list-type=2&prefix={}",
+            self.url,
+            utf8_percent_encode(start, QUERY)
+        );
         if let Some(after) = after {
             let _ = write!(url, "&start-after={}", utf8_percent_encode(after, QUERY));
         }
-        let request = http::Request::get(url).extension(ReadByCaller).body(HttpRequestBody::empty());
+        let request =
+            http::Request::get(url).extension(ReadByCaller).body(HttpRequestBody::empty());
         let mut request = request.map_err(|error| carry(Error::invalid(error.to_string())))?;
         let credential = self.store.credentials().get_credential().await?;
         AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(&mut request, None)?;
         let failed = |error| object_store::Error::Generic { store: "S3", source: Box::new(error) };
         let response = self.client.execute(request).await.map_err(failed)?;
         if response.status().is_success() {
-            let read_whole = read_reserved(response.into_body(), MAX_PAGE_BYTES, memory, "a listing of the object store");
+            let read_whole = read_reserved(
+                response.into_body(),
+                MAX_PAGE_BYTES,
+                memory,
+                "a \
+                listing of the object store",
+            );
             let (body, reservation) = read_whole.await.map_err(|error| match error {
                 BodyError::Refused(refused) => carry(refused),
                 BodyError::Broken(broken) => failed(broken),
-                BodyError::TooLong(limit) => garbage(&format!("more than the {limit} bytes that are accepted")),
+                BodyError::TooLong(limit) => garbage(&format!(
+                    "more than the {limit} bytes that \
+                    are accepted"
+                )),
             })?;
             let body = String::from_utf8(body).map_err(|_| garbage("text that is not UTF-8"))?;
             return read(&body, reservation);
         }
-        Err(carry(Error::internal(format!("the object store answered a listing with {}", response.status()))))
+        Err(carry(Error::internal(format!(
+            "the object store answered a listing with {}",
+            response.status()
+        ))))
     }
 }
 
@@ -72,23 +96,33 @@ fn garbage(what: &str) -> object_store::Error {
     carry(Error::unavailable(format!("the object store answered a listing with {what}")))
 }
 
-/// Reads a page. What is longer or more than S3 allows is refused: a key of 1,024 bytes, 1,000 objects.
+/// Reads a page. What is longer or more than S3 allows is refused: a key of 1,024 bytes, 1,000
+/// objects.
 pub(super) fn read(body: &str, reservation: Reservation) -> Result<KeyPage> {
     let encoded = element(body, "EncodingType").is_some_and(|encoding| encoding == "url");
     let mut page = KeyPage { objects: Vec::new(), next: None, reservation };
     let mut last = None;
     for (index, contents) in body.split("<Contents>").skip(1).enumerate() {
         if index == MAX_PAGE_OBJECTS {
-            return Err(garbage(&format!("more than the {MAX_PAGE_OBJECTS} objects a page may have")));
+            return Err(garbage(&format!(
+                "more than the {MAX_PAGE_OBJECTS} objects a page may have"
+            )));
         }
         let Some(key) = element(contents, "Key") else { continue };
         let key = if encoded { decoded(key) } else { unescaped(key) };
-        for (what, bytes) in [("a key", key.len()), ("an ETag", element(contents, "ETag").map_or(0, str::len))] {
+        for (what, bytes) in
+            [("a key", key.len()), ("an ETag", element(contents, "ETag").map_or(0, str::len))]
+        {
             if bytes > MAX_TEXT {
-                return Err(garbage(&format!("{what} of {bytes} bytes, and no more than {MAX_TEXT} are accepted")));
+                return Err(garbage(&format!(
+                    "{what} of {bytes} bytes, and no more than {MAX_TEXT} \
+                    are accepted"
+                )));
             }
         }
-        if let Some(meta) = ObjectKey::parse(&key).ok().and_then(|key| meta(contents, key.path().clone())) {
+        if let Some(meta) =
+            ObjectKey::parse(&key).ok().and_then(|key| meta(contents, key.path().clone()))
+        {
             page.objects.push(meta);
         }
         last = Some(key);
@@ -102,7 +136,9 @@ pub(super) fn read(body: &str, reservation: Reservation) -> Result<KeyPage> {
 fn meta(contents: &str, location: Path) -> Option<ObjectMeta> {
     Some(ObjectMeta {
         location,
-        last_modified: DateTime::parse_from_rfc3339(element(contents, "LastModified")?).ok()?.with_timezone(&Utc),
+        last_modified: DateTime::parse_from_rfc3339(element(contents, "LastModified")?)
+            .ok()?
+            .with_timezone(&Utc),
         size: element(contents, "Size")?.parse().ok()?,
         e_tag: element(contents, "ETag").map(unescaped),
         version: None,
@@ -142,24 +178,32 @@ mod tests {
             (contents(&"k".repeat(1025)), "a key of 1025 bytes"),
             (tagged, "an ETag of 1025 bytes"),
         ] {
-            let error = super::super::super::failure::explain("list", "k", parse(&body).unwrap_err());
+            let error =
+                super::super::super::failure::explain("list", "k", parse(&body).unwrap_err());
             assert!(error.message.contains(what), "{error}");
         }
     }
 
     #[test]
     fn keys_are_read_in_either_encoding_and_those_of_others_passed_over() {
-        let keys = ["a+b/c%2Bd%26%3C.txt", "%EC%95%88", "folder/", "x//y", "../z"].map(contents).concat();
-        let page =
-            page_of(&format!("<ListBucketResult><IsTruncated>true</IsTruncated>{keys}<EncodingType>url</EncodingType></ListBucketResult>"));
+        let keys =
+            ["a+b/c%2Bd%26%3C.txt", "%EC%95%88", "folder/", "x//y", "../z"].map(contents).concat();
+        let page = page_of(&format!(
+            "<ListBucketResult><IsTruncated>true</IsTruncated>{keys}<EncodingType>url</EncodingType></ListBucketResult>"
+        ));
         let found: Vec<_> = page.objects.iter().map(|meta| meta.location.as_ref()).collect();
         assert_eq!(found, ["a b/c+d&<.txt", "안"]);
         assert_eq!(page.next.as_deref(), Some("../z"));
         let first = page.objects.first().unwrap();
-        assert_eq!((first.size, first.e_tag.as_deref(), first.last_modified.timestamp()), (3, Some("\"e\""), 1_795_563_229));
+        assert_eq!(
+            (first.size, first.e_tag.as_deref(), first.last_modified.timestamp()),
+            (3, Some("\"e\""), 1_795_563_229)
+        );
 
-        let page =
-            page_of(&format!("<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>", contents("a+b%2B&lt;&amp;")));
+        let page = page_of(&format!(
+            "<ListBucketResult><IsTruncated>false</IsTruncated>{}</ListBucketResult>",
+            contents("a+b%2B&lt;&amp;")
+        ));
         assert_eq!(page.objects.first().unwrap().location.as_ref(), "a+b%2B<&");
         assert_eq!(page.next, None);
     }

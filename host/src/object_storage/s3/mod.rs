@@ -1,12 +1,15 @@
 //! Objects in an S3 store: Amazon's, MinIO, or any other that speaks its protocol.
 //!
-//! `object_store` speaks the protocol; from here it gets what it is configured with, which is [`S3Config`] alone (nothing of the
-//! process's environment, no profiles, and the machine's own credentials only where the operator says so), and the client that sends its
-//! requests: it repeats them within the time of the activation and turns what the store refuses into our errors.
+//! `object_store` speaks the protocol; from here it gets what it is configured with, which is
+//! [`S3Config`] alone (nothing of the process's environment, no profiles, and the machine's own
+//! credentials only where the operator says so), and the client that sends its requests: it repeats
+//! them within the time of the activation and turns what the store refuses into our errors.
 //!
-//! A store of one's own (`MLFLOW_S3_ENDPOINT_URL`) is asked in path style, `http://host:port/bucket/key`; Amazon's by the bucket's own
-//! host. Uploads are sent in parts of [`PartSizes::part`], a few at once, and so is what is put in one call and larger than
-//! [`PartSizes::threshold`]. One HTTP client with as many connections as there are calls serves all of it.
+//! A store of one's own (`MLFLOW_S3_ENDPOINT_URL`) is asked in path style,
+//! `http://host:port/bucket/key`; Amazon's by the bucket's own host. Uploads are sent in parts of
+//! [`PartSizes::part`], a few at once, and so is what is put in one call and larger than
+//! [`PartSizes::threshold`]. One HTTP client with as many connections as there are calls serves all
+//! of it.
 
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -61,10 +64,12 @@ impl S3Store {
     /// Opens the store that `config` names. Nothing is asked of it yet.
     ///
     /// # Errors
-    /// For the operator. `invalid`: a region or CA that cannot be used. `denied`: the endpoint is a caller's and at a private address.
+    /// For the operator. `invalid`: a region or CA that cannot be used. `denied`: the endpoint is a
+    /// caller's and at a private address.
     pub fn open(config: &S3Config) -> Result<Self> {
         // The endpoint of a caller could be anything on the network of the host.
-        let reach = if config.origin == Origin::Parameters { Reach::GlobalOnly } else { Reach::Anywhere };
+        let reach =
+            if config.origin == Origin::Parameters { Reach::GlobalOnly } else { Reach::Anywhere };
         let client = match &config.endpoint {
             Some(endpoint) => {
                 reach.check(endpoint)?;
@@ -74,7 +79,13 @@ impl S3Store {
         };
         let connector = Arc::new(Connector(HttpClient::new(Service::new(client.clone(), config))));
         let bucket = open(config, &config.bucket, &connector)?;
-        Ok(Self(Arc::new(Inner { config: config.clone(), connector, client, bucket, others: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            config: config.clone(),
+            connector,
+            client,
+            bucket,
+            others: Mutex::default(),
+        })))
     }
 
     /// The bucket of locations that are only a key.
@@ -84,12 +95,18 @@ impl S3Store {
 
     /// Where it is, for a log line.
     pub fn describe(&self) -> String {
-        let place = self.0.config.endpoint.as_ref().map_or_else(|| format!("S3 in {}", region(&self.0.config)), Url::to_string);
+        let place = self
+            .0
+            .config
+            .endpoint
+            .as_ref()
+            .map_or_else(|| format!("S3 in {}", region(&self.0.config)), Url::to_string);
         format!("the bucket `{}` of {place}", self.0.config.bucket)
     }
 
-    /// The store as a server whose URLs are read anonymously, wherever it is. None for a store that a caller brought: the policy's hosts
-    /// and addresses are the operator's to choose, not the caller's.
+    /// The store as a server whose URLs are read anonymously, wherever it is. None for a store that
+    /// a caller brought: the policy's hosts and addresses are the operator's to choose, not the
+    /// caller's.
     pub fn own_server(&self) -> Option<OwnServer> {
         let ours = self.0.config.origin != Origin::Parameters;
         ours.then(|| OwnServer { store: Arc::new(self.clone()), client: self.0.client.clone() })
@@ -98,8 +115,10 @@ impl S3Store {
     /// Whether `url` is one of this store's.
     fn serves(&self, url: &Url) -> bool {
         let config = &self.0.config;
-        let amazons = || Url::parse(&amazon_url(&config.bucket, region(config))).map(|own| own.origin());
-        let own: Option<UrlOrigin> = config.endpoint.as_ref().map(Url::origin).or_else(|| amazons().ok());
+        let amazons =
+            || Url::parse(&amazon_url(&config.bucket, region(config))).map(|own| own.origin());
+        let own: Option<UrlOrigin> =
+            config.endpoint.as_ref().map(Url::origin).or_else(|| amazons().ok());
         own.is_some_and(|own| own == url.origin())
     }
 }
@@ -142,9 +161,9 @@ fn amazon_url(bucket: &str, region: &str) -> String {
 }
 
 fn open(config: &S3Config, bucket: &str, connector: &Arc<Connector>) -> Result<Bucket> {
-    let store = client_of(config, bucket, connector)
-        .build()
-        .map_err(|error| Error::invalid(format!("the S3 store in {} cannot be used: {error}", config.origin)))?;
+    let store = client_of(config, bucket, connector).build().map_err(|error| {
+        Error::invalid(format!("the S3 store in {} cannot be used: {error}", config.origin))
+    })?;
     let store: Arc<AmazonS3> = Arc::new(store);
     let signer = Arc::new(S3Signer::new(Arc::clone(&store)));
     let url = match &config.endpoint {
@@ -152,7 +171,8 @@ fn open(config: &S3Config, bucket: &str, connector: &Arc<Connector>) -> Result<B
         None => amazon_url(bucket, region(config)),
     };
     let client = connector.0.clone();
-    let pages = S3Pages { client, store: Arc::clone(&store), url, region: region(config).to_owned() };
+    let pages =
+        S3Pages { client, store: Arc::clone(&store), url, region: region(config).to_owned() };
     Ok(Bucket::new(bucket, store, signer).in_parts(PartSizes::default()).listed_by(Arc::new(pages)))
 }
 
@@ -164,8 +184,13 @@ fn client_of(config: &S3Config, bucket: &str, connector: &Arc<Connector>) -> Ama
         .with_http_connector(Connector::clone(connector))
         .with_client_options(ClientOptions::new().with_allow_http(true))
         .with_disable_bulk_delete(true)
-        // What is retried here is only the rest of an answer that broke off: requests are retried below.
-        .with_retry(RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(24 * 3600), backoff: BackoffConfig::default() });
+        // What is retried here is only the rest of an answer that broke off: requests are retried
+        // below.
+        .with_retry(RetryConfig {
+            max_retries: 3,
+            retry_timeout: Duration::from_secs(24 * 3600),
+            backoff: BackoffConfig::default(),
+        });
     let builder = match &config.endpoint {
         Some(endpoint) => builder.with_endpoint(endpoint.as_str().trim_end_matches('/')),
         None if bucket.contains('.') => builder,
@@ -211,7 +236,11 @@ mod tests {
             endpoint: endpoint.map(|url| Url::parse(url).unwrap()),
             region: None,
             bucket: bucket.to_owned(),
-            credentials: S3Credentials::Key { id: "AKIDEXAMPLE".to_owned(), secret: Secret::new("hunter2"), token: None },
+            credentials: S3Credentials::Key {
+                id: "AKIDEXAMPLE".to_owned(),
+                secret: Secret::new("hunter2"),
+                token: None,
+            },
             ca: None,
             origin: Origin::Container,
         }
@@ -236,18 +265,24 @@ mod tests {
             let config = config(endpoint, bucket);
             let url = url_of(&config).await;
             assert!(url.as_str().starts_with(begins), "{url}");
-            assert!(url.as_str().contains("X-Amz-Expires=60") && !url.as_str().contains("hunter2"), "{url}");
+            assert!(
+                url.as_str().contains("X-Amz-Expires=60") && !url.as_str().contains("hunter2"),
+                "{url}"
+            );
             assert!(S3Store::open(&config).unwrap().serves(&url), "{url}");
         }
         let store = S3Store::open(&config(Some("http://127.0.0.1:9000"), "b")).unwrap();
-        for other in ["http://127.0.0.1:9001/b/a", "https://127.0.0.1:9000/b/a", "http://localhost:9000/b/a"] {
+        for other in
+            ["http://127.0.0.1:9001/b/a", "https://127.0.0.1:9000/b/a", "http://localhost:9000/b/a"]
+        {
             assert!(!store.serves(&Url::parse(other).unwrap()), "{other}");
         }
     }
 
     #[test]
     fn a_callers_endpoint_is_at_a_public_address() {
-        let private = S3Config { origin: Origin::Parameters, ..config(Some("http://169.254.169.254"), "b") };
+        let private =
+            S3Config { origin: Origin::Parameters, ..config(Some("http://169.254.169.254"), "b") };
         assert_eq!(S3Store::open(&private).unwrap_err().kind, ErrorKind::Denied);
         let init = S3Config { origin: Origin::Init, ..private };
         assert!(S3Store::open(&init).is_ok());
@@ -255,17 +290,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_callers_store_does_not_lift_the_hosts_of_the_policy() {
-        let theirs = S3Config { origin: Origin::Parameters, ..config(Some("https://s3.attacker.example"), "b") };
-        let policy =
-            Policy { http: HttpGrant { hosts: ["images.example.com"].into_iter().collect(), ..HttpGrant::default() }, ..Policy::default() };
-        let rules = UrlRules { hosts: Some(policy.grants(&Ask::default()).hosts), private_addresses: false };
-        let storage = ObjectStorage::of_s3(&S3Store::open(&theirs).unwrap(), StorageLimits::default()).with_url_rules(rules);
-        let budget = CallBudget { memory: MemoryBudget::process(1 << 20), deadline: Instant::now() + Duration::from_secs(20) };
-        let signed = storage.presign(&Location::parse("key").unwrap(), None, &budget).await.unwrap();
+        let theirs = S3Config {
+            origin: Origin::Parameters,
+            ..config(Some("https://s3.attacker.example"), "b")
+        };
+        let policy = Policy {
+            http: HttpGrant {
+                hosts: ["images.example.com"].into_iter().collect(),
+                ..HttpGrant::default()
+            },
+            ..Policy::default()
+        };
+        let rules = UrlRules {
+            hosts: Some(policy.grants(&Ask::default()).hosts),
+            private_addresses: false,
+        };
+        let storage =
+            ObjectStorage::of_s3(&S3Store::open(&theirs).unwrap(), StorageLimits::default())
+                .with_url_rules(rules);
+        let budget = CallBudget {
+            memory: MemoryBudget::process(1 << 20),
+            deadline: Instant::now() + Duration::from_secs(20),
+        };
+        let signed =
+            storage.presign(&Location::parse("key").unwrap(), None, &budget).await.unwrap();
         for url in [signed.as_str(), "https://s3.attacker.example/anything"] {
             let location = Location::parse(url).unwrap();
             let error = storage.get(&location, None, &budget).await.unwrap_err();
-            assert!(error.kind == ErrorKind::Denied && error.message.contains("reading from the host"), "{error}");
+            assert!(
+                error.kind == ErrorKind::Denied && error.message.contains("reading from the host"),
+                "{error}"
+            );
             assert_eq!(storage.open(&location, &budget).await.unwrap_err().kind, ErrorKind::Denied);
         }
     }
@@ -274,7 +329,10 @@ mod tests {
     fn other_buckets_are_kept_open_up_to_a_number() {
         let store = S3Store::open(&config(Some("http://127.0.0.1:9000"), "b")).unwrap();
         for number in 0..200 {
-            assert_eq!(OtherBuckets::open(&store, &format!("b{number}")).unwrap().name(), format!("b{number}"));
+            assert_eq!(
+                OtherBuckets::open(&store, &format!("b{number}")).unwrap().name(),
+                format!("b{number}")
+            );
         }
         assert!(store.0.others.lock().unwrap().len() <= MAX_OTHERS);
         assert!(!format!("{store:?}").contains("hunter2"));

@@ -1,11 +1,14 @@
-//! The client that sends `object_store`'s requests: it knows the deadline of the call, repeats what may be repeated, and judges answers.
+//! The client that sends `object_store`'s requests: it knows the deadline of the call, repeats what
+//! may be repeated, and judges answers.
 
 use std::time::Instant;
 
 use async_trait::async_trait;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{Method, StatusCode};
-use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService};
+use object_store::client::{
+    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+};
 
 use super::super::collect::ReadByCaller;
 use super::super::deadline;
@@ -18,7 +21,8 @@ use crate::outbound::{Backoff, check_headers, read_beginning, read_whole, unansw
 /// More of an error than this is not read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
-/// Bytes of an answer that is neither an object nor a listing: how an upload was begun or completed, or credentials of the machine.
+/// Bytes of an answer that is neither an object nor a listing: how an upload was begun or
+/// completed, or credentials of the machine.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Sends requests with one HTTP client.
@@ -37,7 +41,12 @@ impl Service {
             Some(_) => "is it running, and is MLFLOW_S3_ENDPOINT_URL its address?",
             None => "it is Amazon's, since MLFLOW_S3_ENDPOINT_URL is not set",
         };
-        Self { client, region: super::region(config).to_owned(), advice, secrets: Secrets::of(config) }
+        Self {
+            client,
+            region: super::region(config).to_owned(),
+            advice,
+            secrets: Secrets::of(config),
+        }
     }
 }
 
@@ -59,7 +68,9 @@ impl HttpService for Service {
                 Ok(response) => return self.judged(response, read_by_caller, deadline).await,
                 Err(error) => {
                     let again = match error.kind() {
-                        HttpErrorKind::Connect => crate::outbound::source_of::<Answer>(&error).is_none(),
+                        HttpErrorKind::Connect => {
+                            crate::outbound::source_of::<Answer>(&error).is_none()
+                        }
                         HttpErrorKind::Request | HttpErrorKind::Interrupted => repeatable,
                         _ => false,
                     };
@@ -74,16 +85,26 @@ impl HttpService for Service {
 }
 
 impl Service {
-    async fn once(&self, request: HttpRequest, deadline: Instant) -> Result<HttpResponse, HttpError> {
+    async fn once(
+        &self,
+        request: HttpRequest,
+        deadline: Instant,
+    ) -> Result<HttpResponse, HttpError> {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.call(request)).await;
         let response = answer.unwrap_or_else(|_| Err(refused(late())))?;
-        check_headers(response.headers()).map_err(|large| refused(Answer::new(ErrorKind::TooLarge, large.to_string())))?;
+        check_headers(response.headers())
+            .map_err(|large| refused(Answer::new(ErrorKind::TooLarge, large.to_string())))?;
         Ok(response)
     }
 
-    /// What `object_store` can make use of goes on to it; other errors become ours. Only a successful answer that the caller reads
-    /// itself goes on unread.
-    async fn judged(&self, response: HttpResponse, read_by_caller: bool, deadline: Instant) -> Result<HttpResponse, HttpError> {
+    /// What `object_store` can make use of goes on to it; other errors become ours. Only a
+    /// successful answer that the caller reads itself goes on unread.
+    async fn judged(
+        &self,
+        response: HttpResponse,
+        read_by_caller: bool,
+        deadline: Instant,
+    ) -> Result<HttpResponse, HttpError> {
         let status = response.status();
         let success = status.is_success();
         if success && read_by_caller {
@@ -92,14 +113,23 @@ impl Service {
         let (parts, body) = response.into_parts();
         let read = tokio::time::timeout_at(deadline.into(), read(body, success)).await;
         let body = read.unwrap_or_else(|_| Err(late())).map_err(refused)?;
-        if success || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT) {
+        if success
+            || matches!(
+                status,
+                StatusCode::NOT_MODIFIED | StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT
+            )
+        {
             return Ok(HttpResponse::from_parts(parts, body.into()));
         }
-        let elsewhere = parts.headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
+        let elsewhere =
+            parts.headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
         let text = String::from_utf8_lossy(&body).into_owned();
         let answer = judge(status, &text, &self.region, elsewhere);
         // A bucket that is missing is not an object that is missing.
-        if status == StatusCode::NOT_FOUND && !text.contains("NoSuchBucket") && !text.contains("NoSuchUpload") {
+        if status == StatusCode::NOT_FOUND
+            && !text.contains("NoSuchBucket")
+            && !text.contains("NoSuchUpload")
+        {
             return Ok(HttpResponse::from_parts(parts, text.into()));
         }
         Err(refused(Answer { text: self.secrets.out_of(&answer.text), ..answer }))
@@ -110,8 +140,15 @@ impl Service {
             return error;
         }
         let why = unanswered(&error);
-        let text =
-            if why.kind == ErrorKind::Denied { why.message } else { format!("it cannot be reached: {}; {}", why.message, self.advice) };
+        let text = if why.kind == ErrorKind::Denied {
+            why.message
+        } else {
+            format!(
+                "it cannot be reached: \
+                {}; {}",
+                why.message, self.advice
+            )
+        };
         refused(Answer::new(why.kind, self.secrets.out_of(&text)))
     }
 }
@@ -121,14 +158,19 @@ fn refused(answer: Answer) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, answer)
 }
 
-/// Whether a second request of this kind does no more than the first. A write on a condition is judged by what the first one did.
+/// Whether a second request of this kind does no more than the first. A write on a condition is
+/// judged by what the first one did.
 fn is_repeatable(request: &HttpRequest) -> bool {
-    let conditional = [IF_MATCH, IF_NONE_MATCH].iter().any(|name| request.headers().contains_key(name));
+    let conditional =
+        [IF_MATCH, IF_NONE_MATCH].iter().any(|name| request.headers().contains_key(name));
     match *request.method() {
         Method::GET | Method::HEAD | Method::DELETE => true,
         Method::PUT => !conditional,
         // Beginning or finishing an upload.
-        _ => request.uri().query().is_some_and(|query| query.contains("uploads") || query.contains("uploadId")),
+        _ => request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("uploads") || query.contains("uploadId")),
     }
 }
 
@@ -146,7 +188,9 @@ async fn read(body: HttpResponseBody, success: bool) -> Result<Vec<u8>, Answer> 
     if !success {
         return Ok(read_beginning(body, MAX_ERROR_BYTES).await);
     }
-    read_whole(body, MAX_ANSWER_BYTES).await.map_err(|error| Answer::new(ErrorKind::Unavailable, error.to_string()))
+    read_whole(body, MAX_ANSWER_BYTES)
+        .await
+        .map_err(|error| Answer::new(ErrorKind::Unavailable, error.to_string()))
 }
 
 fn late() -> Answer {
@@ -158,7 +202,9 @@ struct Secrets(Vec<String>);
 
 impl Secrets {
     fn of(config: &S3Config) -> Self {
-        let S3Credentials::Key { id, secret, token } = &config.credentials else { return Self(Vec::new()) };
+        let S3Credentials::Key { id, secret, token } = &config.credentials else {
+            return Self(Vec::new());
+        };
         let token = token.as_ref().map(|token| token.expose().to_owned());
         let all = [Some(id.clone()), Some(secret.expose().to_owned()), token];
         Self(all.into_iter().flatten().collect())

@@ -1,4 +1,5 @@
-//! URLs that let anyone read or write one object, signed with the store's key (Signature Version 4, in the query).
+//! URLs that let anyone read or write one object, signed with the store's key (Signature Version 4,
+//! in the query).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,14 @@ impl Presign for S3Signer {
         signed.map_err(|error| failure::explain("sign a URL of", key.as_str(), error))
     }
 
-    async fn presign_put(&self, key: &ObjectKey, content_type: &ContentType, ttl: Duration) -> Result<Url> {
-        let value = HeaderValue::from_str(content_type.as_str()).map_err(|error| Error::invalid(error.to_string()))?;
+    async fn presign_put(
+        &self,
+        key: &ObjectKey,
+        content_type: &ContentType,
+        ttl: Duration,
+    ) -> Result<Url> {
+        let value = HeaderValue::from_str(content_type.as_str())
+            .map_err(|error| Error::invalid(error.to_string()))?;
         let options = SignedUrlOptions::new().with_signed_header(CONTENT_TYPE, value);
         let signed = self.0.signed_url_opts(Method::PUT, key.path(), ttl, &options).await;
         signed.map_err(|error| failure::explain("sign a URL of", key.as_str(), error))

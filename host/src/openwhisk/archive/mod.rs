@@ -1,7 +1,8 @@
 //! A component in a zip or a tar.gz, perhaps with a `keynet.toml`.
 //!
-//! Nothing is unpacked to the disk: of each file the first bytes are looked at, and only a component and a `keynet.toml` are read on.
-//! Archives come from strangers, so what they may unfold to is bounded: their content, the number of their entries, and their names.
+//! Nothing is unpacked to the disk: of each file the first bytes are looked at, and only a
+//! component and a `keynet.toml` are read on. Archives come from strangers, so what they may unfold
+//! to is bounded: their content, the number of their entries, and their names.
 
 mod targz;
 mod zipped;
@@ -47,7 +48,8 @@ pub(super) enum ArchiveError {
     #[error("the {0} cannot be read: {why}", why = bounded(.1, 512))]
     Damaged(&'static str, io::Error),
     /// It has none.
-    #[error("the archive has no component in it, only {}: put the .wasm file that `keynet-inference build` makes into it", bounded(.0, 512))]
+    #[error("the archive has no component in it, only {}: put the .wasm file that \
+        `keynet-inference build` makes into it", bounded(.0, 512))]
     Nothing(String),
     /// It has more than one.
     #[error("the archive has several components in it ({}): put one action into one archive", bounded(.0, 512))]
@@ -56,7 +58,10 @@ pub(super) enum ArchiveError {
     #[error("the archive has a file {}: names must not begin with / or contain ..", quoted(.0))]
     Name(String),
     /// Names or other headers that are too long.
-    #[error("the archive has a file whose name or headers are too long: a name may have {MAX_NAME} bytes")]
+    #[error(
+        "the archive has a file whose name or headers are too long: a name may have {MAX_NAME} \
+        bytes"
+    )]
     LongName,
     /// A link, a device.
     #[error("the archive's entry {} is a link or a special file: put the file itself into it", quoted(.0))]
@@ -70,7 +75,10 @@ pub(super) enum ArchiveError {
         limit: u64,
     },
     /// It has too many files.
-    #[error("the archive has more than {MAX_ENTRIES} files and folders: put only the component and its keynet.toml into it")]
+    #[error(
+        "the archive has more than {MAX_ENTRIES} files and folders: put only the component and \
+        its keynet.toml into it"
+    )]
     TooMany,
     /// Its `keynet.toml` is not text.
     #[error("the archive's keynet.toml is not UTF-8 text")]
@@ -92,7 +100,15 @@ struct Found {
 
 impl Found {
     fn new(kind: &'static str) -> Self {
-        Self { kind, entries: 0, names: Vec::new(), components: Vec::new(), component_names: Vec::new(), modules: Vec::new(), ask: None }
+        Self {
+            kind,
+            entries: 0,
+            names: Vec::new(),
+            components: Vec::new(),
+            component_names: Vec::new(),
+            modules: Vec::new(),
+            ask: None,
+        }
     }
 
     fn count(&mut self) -> Result<(), ArchiveError> {
@@ -120,7 +136,8 @@ impl Found {
             if is_component {
                 self.modules = Vec::new();
             }
-            // A second component is an error whatever is in it, and of core modules the first counts where there is no component.
+            // A second component is an error whatever is in it, and of core modules the first
+            // counts where there is no component.
             if self.components.is_empty() && (is_component || self.modules.is_empty()) {
                 self.read(content, &mut bytes, MAX_COMPONENT + 1)?;
             }
@@ -132,7 +149,9 @@ impl Found {
                     remember(&mut self.component_names, name);
                     self.components.push(bytes);
                 }
-                false if self.components.is_empty() && self.modules.is_empty() => self.modules.push(bytes),
+                false if self.components.is_empty() && self.modules.is_empty() => {
+                    self.modules.push(bytes)
+                }
                 false => {}
             }
         } else if name.rsplit('/').next() == Some("keynet.toml") && self.ask.is_none() {
@@ -146,7 +165,12 @@ impl Found {
         Ok(())
     }
 
-    fn read(&self, content: &mut impl Read, into: &mut Vec<u8>, limit: u64) -> Result<(), ArchiveError> {
+    fn read(
+        &self,
+        content: &mut impl Read,
+        into: &mut Vec<u8>,
+        limit: u64,
+    ) -> Result<(), ArchiveError> {
         let read = content.take(limit).read_to_end(into);
         read.map(drop).map_err(|error| ArchiveError::Damaged(self.kind, error))
     }
@@ -159,7 +183,11 @@ impl Found {
         };
         let Some(component) = component else {
             let names = self.names.join(", ");
-            return Err(ArchiveError::Nothing(if names.is_empty() { "nothing".to_owned() } else { names }));
+            return Err(ArchiveError::Nothing(if names.is_empty() {
+                "nothing".to_owned()
+            } else {
+                names
+            }));
         };
         Ok(Unpacked { component, ask: self.ask })
     }
@@ -215,7 +243,8 @@ mod tests {
     /// Both kinds of archive answer alike.
     fn both(files: &[(&str, &[u8])]) -> Result<Unpacked, String> {
         let text = |error: ArchiveError| error.to_string();
-        let (zip, tar) = (unzip(&zip_of(files)).map_err(text), ungzip(&tar_of(files)).map_err(text));
+        let (zip, tar) =
+            (unzip(&zip_of(files)).map_err(text), ungzip(&tar_of(files)).map_err(text));
         assert_eq!(zip, tar);
         zip
     }
@@ -223,14 +252,22 @@ mod tests {
     #[test]
     fn a_component_is_found_wherever_it_is_and_whatever_it_is_called() {
         let ask = Some("models = []".to_owned());
-        let found = both(&[("README", b"x"), ("a/b/detector.bin", COMPONENT), ("a/keynet.toml", b"models = []")]).unwrap();
+        let found = both(&[
+            ("README", b"x"),
+            ("a/b/detector.bin", COMPONENT),
+            ("a/keynet.toml", b"models = []"),
+        ])
+        .unwrap();
         assert_eq!(found, Unpacked { component: COMPONENT.to_vec(), ask });
         assert_eq!(ungzip(&gzip_of(COMPONENT)).unwrap().component, COMPONENT);
     }
 
     #[test]
     fn a_component_stands_above_core_modules() {
-        assert_eq!(both(&[("core.wasm", MODULE), ("action.wasm", COMPONENT)]).unwrap().component, COMPONENT);
+        assert_eq!(
+            both(&[("core.wasm", MODULE), ("action.wasm", COMPONENT)]).unwrap().component,
+            COMPONENT
+        );
         assert_eq!(both(&[("core.wasm", MODULE)]).unwrap().component, MODULE);
     }
 
@@ -238,7 +275,11 @@ mod tests {
     fn what_is_missing_or_too_much_is_named() {
         assert!(both(&[("main.py", b"print()")]).unwrap_err().contains("only main.py"));
         assert!(both(&[]).unwrap_err().contains("only nothing"));
-        assert!(both(&[("a.wasm", COMPONENT), ("b.wasm", COMPONENT)]).unwrap_err().contains("a.wasm, b.wasm"));
+        assert!(
+            both(&[("a.wasm", COMPONENT), ("b.wasm", COMPONENT)])
+                .unwrap_err()
+                .contains("a.wasm, b.wasm")
+        );
         let many: Vec<_> = (0..=MAX_ENTRIES).map(|index| index.to_string()).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
         assert!(both(&many).unwrap_err().contains("more than 1000"));
@@ -247,7 +288,10 @@ mod tests {
     #[test]
     fn names_that_lead_out_and_links_are_refused() {
         for name in ["../action.wasm", "/action.wasm", "a/../../action.wasm", "..\\action.wasm"] {
-            assert!(both(&[(name, COMPONENT)]).unwrap_err().contains("must not begin with /"), "{name}");
+            assert!(
+                both(&[(name, COMPONENT)]).unwrap_err().contains("must not begin with /"),
+                "{name}"
+            );
         }
         let mut tar = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -257,7 +301,8 @@ mod tests {
         let error = ungzip(&gzip_of(&tar.into_inner().unwrap())).unwrap_err();
         assert!(matches!(error, ArchiveError::Special(_)), "{error}");
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        zip.add_symlink("action.wasm", "/etc/passwd", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.add_symlink("action.wasm", "/etc/passwd", zip::write::SimpleFileOptions::default())
+            .unwrap();
         let error = unzip(&zip.finish().unwrap().into_inner()).unwrap_err();
         assert!(matches!(error, ArchiveError::Special(_)), "{error}");
     }
@@ -266,8 +311,15 @@ mod tests {
     fn a_bomb_is_refused_before_it_has_unfolded() {
         let mut bomb = COMPONENT.to_vec();
         bomb.resize(usize::try_from(MAX_COMPONENT).unwrap() + 1, 0);
-        for error in [unzip(&zip_of(&[("action.wasm", &bomb)])), ungzip(&gzip_of(&bomb)), ungzip(&tar_of(&[("action.wasm", &bomb)]))] {
-            assert!(matches!(&error, Err(ArchiveError::TooLarge { limit: MAX_COMPONENT, .. })), "{error:?}");
+        for error in [
+            unzip(&zip_of(&[("action.wasm", &bomb)])),
+            ungzip(&gzip_of(&bomb)),
+            ungzip(&tar_of(&[("action.wasm", &bomb)])),
+        ] {
+            assert!(
+                matches!(&error, Err(ArchiveError::TooLarge { limit: MAX_COMPONENT, .. })),
+                "{error:?}"
+            );
         }
         // Content that nobody reads unfolds too where files follow one another in a stream.
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
@@ -282,7 +334,11 @@ mod tests {
         let error = ungzip(&packed.finish().unwrap()).unwrap_err();
         assert!(matches!(error, ArchiveError::TooLarge { limit: MAX_EXPANDED, .. }), "{error:?}");
         let wishes = vec![b'#'; 65_537];
-        assert!(both(&[("action.wasm", COMPONENT), ("keynet.toml", &wishes)]).unwrap_err().contains("keynet.toml"));
+        assert!(
+            both(&[("action.wasm", COMPONENT), ("keynet.toml", &wishes)])
+                .unwrap_err()
+                .contains("keynet.toml")
+        );
     }
 
     /// A tar with `headers`, each with its data, before a component.
@@ -314,16 +370,30 @@ mod tests {
             let error = ungzip(&tar_with(&[(kind, data)])).unwrap_err();
             assert!(matches!(error, ArchiveError::LongName), "{kind:?}: {error}");
         }
-        let error = ungzip(&tar_with(&[(EntryType::GNULongName, &long[..MAX_NAME + 1])])).unwrap_err();
+        let error =
+            ungzip(&tar_with(&[(EntryType::GNULongName, &long[..MAX_NAME + 1])])).unwrap_err();
         assert!(matches!(error, ArchiveError::LongName), "{error}");
-        for headers in [&[(EntryType::GNULongName, &long[..300])][..], &[(EntryType::XGlobalHeader, b"20 comment=whatever\n")]] {
+        for headers in [
+            &[(EntryType::GNULongName, &long[..300])][..],
+            &[(
+                EntryType::XGlobalHeader,
+                b"20 \
+            comment=whatever\n",
+            )],
+        ] {
             assert_eq!(ungzip(&tar_with(headers)).unwrap().component, COMPONENT);
         }
         let name = "a".repeat(60_000);
         let error = unzip(&zip_of(&[(&name, COMPONENT)])).unwrap_err();
-        assert!(matches!(error, ArchiveError::LongName) && error.to_string().len() < 200, "{error}");
+        assert!(
+            matches!(error, ArchiveError::LongName) && error.to_string().len() < 200,
+            "{error}"
+        );
         let names: Vec<_> = (0..100).map(|index| format!("{index}{name}")).collect();
-        let error = unzip(&zip_of(&names.iter().map(|name| (name.as_str(), COMPONENT)).collect::<Vec<_>>())).unwrap_err();
+        let error = unzip(&zip_of(
+            &names.iter().map(|name| (name.as_str(), COMPONENT)).collect::<Vec<_>>(),
+        ))
+        .unwrap_err();
         assert!(matches!(error, ArchiveError::LongName), "{error}");
     }
 
@@ -341,7 +411,10 @@ mod tests {
         }
         let of_zip = unzip(&zip.finish().unwrap().into_inner()).unwrap_err();
         let of_tar = ungzip(&gzip_of(&tar.into_inner().unwrap())).unwrap_err();
-        assert!(matches!((&of_zip, &of_tar), (ArchiveError::TooMany, ArchiveError::TooMany)), "{of_zip}, {of_tar}");
+        assert!(
+            matches!((&of_zip, &of_tar), (ArchiveError::TooMany, ArchiveError::TooMany)),
+            "{of_zip}, {of_tar}"
+        );
         // A directory that would be held several times over is refused before it is read.
         let header = [b"PK\x01\x02".as_slice(), &[0; 42]].concat();
         let many = header.repeat(2 * MAX_ENTRIES + 1);
@@ -353,8 +426,12 @@ mod tests {
         let name = format!("../\u{1b}[31m{}", "a".repeat(90));
         let error = both(&[(&name, COMPONENT)]).unwrap_err();
         assert!(error.contains(r"\u{1b}[31m") && !error.contains('\u{1b}'), "{error}");
-        let names: Vec<_> = (0..500).map(|index| format!("{index}{}", "n".repeat(MAX_NAME - 10))).collect();
-        let error = unzip(&zip_of(&names.iter().map(|name| (name.as_str(), &b"text"[..])).collect::<Vec<_>>())).unwrap_err();
+        let names: Vec<_> =
+            (0..500).map(|index| format!("{index}{}", "n".repeat(MAX_NAME - 10))).collect();
+        let error = unzip(&zip_of(
+            &names.iter().map(|name| (name.as_str(), &b"text"[..])).collect::<Vec<_>>(),
+        ))
+        .unwrap_err();
         assert!(error.to_string().len() < 2000, "{error}");
     }
 
@@ -369,13 +446,15 @@ mod tests {
         gnu.sparse[0].set_offset(1 << 40);
         gnu.sparse[0].set_length(0);
         header.set_cksum();
-        let error = ungzip(&gzip_of(&[header.as_bytes().as_slice(), &[0; 1024]].concat())).unwrap_err();
+        let error =
+            ungzip(&gzip_of(&[header.as_bytes().as_slice(), &[0; 1024]].concat())).unwrap_err();
         assert!(matches!(error, ArchiveError::TooLarge { limit: MAX_EXPANDED, .. }), "{error}");
     }
 
     #[test]
     fn a_damaged_archive_is_no_panic() {
-        for whole in [zip_of(&[("action.wasm", COMPONENT)]), tar_of(&[("action.wasm", COMPONENT)])] {
+        for whole in [zip_of(&[("action.wasm", COMPONENT)]), tar_of(&[("action.wasm", COMPONENT)])]
+        {
             for at in 0..whole.len() {
                 let mut damaged = whole.clone();
                 damaged[at] ^= 0xff;

@@ -9,7 +9,8 @@ use super::{ArchiveError, Found, MAGIC, MAX_EXPANDED, MAX_NAME, Unpacked};
 
 const KIND: &str = "tar.gz";
 
-/// Bytes that an entry's headers may have. The reader of tar holds long names (GNU) and extended headers (PAX) whole.
+/// Bytes that an entry's headers may have. The reader of tar holds long names (GNU) and extended
+/// headers (PAX) whole.
 const MAX_HEADERS: u64 = 64 << 10;
 
 /// Finds the component in a tar.gz, or unpacks one that was only compressed.
@@ -30,7 +31,9 @@ pub(in crate::openwhisk) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveErro
         let mut entry = match entries.next() {
             None => return found.finish(),
             Some(Ok(entry)) => entry,
-            Some(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => return Err(ArchiveError::LongName),
+            Some(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(ArchiveError::LongName);
+            }
             Some(Err(error)) => return Err(ArchiveError::Damaged(KIND, error)),
         };
         let name = entry.path_bytes();
@@ -52,7 +55,8 @@ pub(in crate::openwhisk) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveErro
             return Err(ArchiveError::Special(name));
         }
         // Holes of a sparse file count too: they are bytes that someone may have to read.
-        io::copy(&mut content, &mut io::sink()).map_err(|error| ArchiveError::Damaged(KIND, error))?;
+        io::copy(&mut content, &mut io::sink())
+            .map_err(|error| ArchiveError::Damaged(KIND, error))?;
         expanded = MAX_EXPANDED + 1 - content.limit();
         if expanded > MAX_EXPANDED {
             return Err(ArchiveError::TooLarge { what: "content".to_owned(), limit: MAX_EXPANDED });
@@ -69,7 +73,8 @@ struct Bounded<'a, R> {
 impl<R: Read> Read for Bounded<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.left.set(self.left.get().checked_sub(count as u64).ok_or(io::ErrorKind::FileTooLarge)?);
+        self.left
+            .set(self.left.get().checked_sub(count as u64).ok_or(io::ErrorKind::FileTooLarge)?);
         Ok(count)
     }
 }

@@ -6,7 +6,8 @@ use zip::ZipArchive;
 
 use super::{ArchiveError, Found, MAX_ENTRIES, MAX_NAME, Unpacked};
 
-/// Bytes of names, comments and extra fields that a zip may have in all. The reader of zips holds them several times.
+/// Bytes of names, comments and extra fields that a zip may have in all. The reader of zips holds
+/// them several times.
 const MAX_DIRECTORY: usize = 4 << 20;
 
 /// Finds the component in a zip.
@@ -34,8 +35,9 @@ pub(in crate::openwhisk) fn unzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError
     found.finish()
 }
 
-/// Checks the sizes of the central directory before it is read into memory. Every header that looks like one of its headers is counted,
-/// wherever it stands: which of them belong to the directory is the reader's choice, and a component hardly has any by chance.
+/// Checks the sizes of the central directory before it is read into memory. Every header that looks
+/// like one of its headers is counted, wherever it stands: which of them belong to the directory is
+/// the reader's choice, and a component hardly has any by chance.
 fn check_directory(bytes: &[u8]) -> Result<(), ArchiveError> {
     const HEADER: &[u8] = b"PK\x01\x02";
     /// Where the lengths of the name, the extra field and the comment stand.
@@ -46,7 +48,11 @@ fn check_directory(bytes: &[u8]) -> Result<(), ArchiveError> {
         if rest.starts_with(HEADER) {
             entries += 1;
             let lengths = rest.get(LENGTHS).unwrap_or_default().chunks_exact(2);
-            size += lengths.map(|length| length.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte))).sum::<usize>();
+            size += lengths
+                .map(|length| {
+                    length.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+                })
+                .sum::<usize>();
         }
         rest = rest.get(1..).unwrap_or_default();
         // Another zip in this one is counted too.

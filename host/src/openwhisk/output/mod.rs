@@ -1,8 +1,10 @@
 //! The two streams of the process, past the standard library's buffers.
 //!
-//! Lines are written at once while the reader keeps up. When it does not, they go into a bounded queue that a thread of the stream's own
-//! writes from, so that neither a worker nor an answer waits for the reader. An activation that writes more than the queue holds waits
-//! for room ([`Output::room`]), within its own time; what still finds no room is dropped, and a later line says how many bytes were.
+//! Lines are written at once while the reader keeps up. When it does not, they go into a bounded
+//! queue that a thread of the stream's own writes from, so that neither a worker nor an answer
+//! waits for the reader. An activation that writes more than the queue holds waits for room
+//! ([`Output::room`]), within its own time; what still finds no room is dropped, and a later line
+//! says how many bytes were.
 
 mod pipe;
 mod queue;
@@ -23,7 +25,10 @@ pub(super) struct Output {
 impl Output {
     /// The process's own.
     pub(super) fn of_the_process() -> Self {
-        Self { stdout: Pipe::of_the_process(Stream::Stdout), stderr: Pipe::of_the_process(Stream::Stderr) }
+        Self {
+            stdout: Pipe::of_the_process(Stream::Stdout),
+            stderr: Pipe::of_the_process(Stream::Stderr),
+        }
     }
 
     fn pipe(&self, stream: Stream) -> &Pipe {
@@ -33,8 +38,9 @@ impl Output {
         }
     }
 
-    /// Writes `lines`, which end with a newline and are never torn. Does not block. `ends` if the last line is the mark at the end of an
-    /// activation's logs: it is written later even if the rest is dropped.
+    /// Writes `lines`, which end with a newline and are never torn. Does not block. `ends` if the
+    /// last line is the mark at the end of an activation's logs: it is written later even if the
+    /// rest is dropped.
     pub(super) fn write(&self, stream: Stream, lines: &[u8], ends: bool) {
         self.pipe(stream).write(lines, ends);
     }

@@ -1,4 +1,5 @@
-//! One stream: written directly while its reader keeps up, by a thread of its own while it does not.
+//! One stream: written directly while its reader keeps up, by a thread of its own while it does
+//! not.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -14,10 +15,12 @@ use tokio::sync::Notify;
 use super::queue::{HIGH, LOW, Queue};
 use crate::activation::Stream;
 
-/// How long an activation waits for a reader that makes no room. After it, what finds no room is dropped until the reader has caught up.
+/// How long an activation waits for a reader that makes no room. After it, what finds no room is
+/// dropped until the reader has caught up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a stream is tried again that is not ready and does not block, because another process set it so.
+/// How often a stream is tried again that is not ready and does not block, because another process
+/// set it so.
 const AGAIN: Duration = Duration::from_millis(5);
 
 /// One stream of the process.
@@ -62,15 +65,26 @@ impl Pipe {
             Stream::Stderr => io::stderr().as_fd().try_clone_to_owned(),
         };
         // The standard library sees to it that both are open.
-        let shared = shared.map(File::from).or_else(|_| OpenOptions::new().write(true).open("/dev/null"));
-        #[expect(clippy::expect_used, reason = "a process that has neither streams nor /dev/null cannot serve")]
+        let shared =
+            shared.map(File::from).or_else(|_| OpenOptions::new().write(true).open("/dev/null"));
+        #[expect(
+            clippy::expect_used,
+            reason = "a process that has neither streams nor /dev/null \
+            cannot serve"
+        )]
         let shared = shared.expect("a stream");
         let direct = direct(&shared, number);
         Self::new(name, direct, shared)
     }
 
     fn new(name: &'static str, direct: Option<File>, blocking: File) -> Self {
-        let state = State { direct, queue: Queue::default(), has_thread: false, given_up: false, closed: false };
+        let state = State {
+            direct,
+            queue: Queue::default(),
+            has_thread: false,
+            given_up: false,
+            closed: false,
+        };
         Self(Arc::new(Shared {
             name,
             state: Mutex::new(state),
@@ -98,7 +112,10 @@ impl Pipe {
         if !state.has_thread {
             let shared = Arc::clone(&self.0);
             // A system that has no thread now may have one for the next line.
-            state.has_thread = std::thread::Builder::new().name(self.0.name.to_owned()).spawn(move || shared.write_queue()).is_ok();
+            state.has_thread = std::thread::Builder::new()
+                .name(self.0.name.to_owned())
+                .spawn(move || shared.write_queue())
+                .is_ok();
         }
         drop(state);
         self.0.work.notify_one();
@@ -180,7 +197,8 @@ impl Shared {
     }
 }
 
-/// Writes what the stream has room for and returns the rest, which is nothing if there is no reader any more.
+/// Writes what the stream has room for and returns the rest, which is nothing if there is no reader
+/// any more.
 fn write_now<'a>(mut direct: &File, mut lines: &'a [u8]) -> &'a [u8] {
     while !lines.is_empty() {
         match direct.write(lines) {
@@ -204,8 +222,9 @@ fn write_all(blocking: &File, mut lines: &[u8]) {
     }
 }
 
-/// A handle on `stream`, which has the descriptor `number`, that never blocks: a pipe is opened once more, so that it blocks for others
-/// as before; a file takes what it gets. None for terminals and sockets.
+/// A handle on `stream`, which has the descriptor `number`, that never blocks: a pipe is opened
+/// once more, so that it blocks for others as before; a file takes what it gets. None for terminals
+/// and sockets.
 fn direct(stream: &File, number: i32) -> Option<File> {
     let kind = stream.metadata().ok()?.file_type();
     if kind.is_file() || (kind.is_char_device() && !stream.is_terminal()) {
@@ -215,7 +234,11 @@ fn direct(stream: &File, number: i32) -> Option<File> {
 }
 
 fn reopened(number: i32) -> Option<File> {
-    OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(format!("/proc/self/fd/{number}")).ok()
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(format!("/proc/self/fd/{number}"))
+        .ok()
 }
 
 #[cfg(test)]
@@ -232,7 +255,10 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         let direct = reopened(writer.as_raw_fd());
         assert!(direct.is_some());
-        (File::from(OwnedFd::from(reader)), Pipe::new("test", direct, File::from(OwnedFd::from(writer))))
+        (
+            File::from(OwnedFd::from(reader)),
+            Pipe::new("test", direct, File::from(OwnedFd::from(writer))),
+        )
     }
 
     fn mark() -> String {
@@ -258,10 +284,14 @@ mod tests {
         pipe.write(b"the next\n", false);
         drop(pipe);
         let text = reading.join().unwrap();
-        let kept = text.lines().take_while(|line| line.len() == 99 && line.starts_with('x')).count();
+        let kept =
+            text.lines().take_while(|line| line.len() == 99 && line.starts_with('x')).count();
         assert!(kept * 100 >= CAPACITY, "{kept}");
         let dropped = (20_000 - kept) * 100;
-        let notice = format!("keynet: {dropped} bytes of logs were dropped here, because their reader did not keep up\n");
+        let notice = format!(
+            "keynet: {dropped} bytes of logs were dropped here, because their \
+            reader did not keep up\n"
+        );
         assert_eq!(&text[kept * 100..], format!("{notice}{}the next\n", mark().repeat(3)));
     }
 
@@ -279,10 +309,19 @@ mod tests {
     fn a_stream_that_cannot_be_written_directly_keeps_the_order_too() {
         let (reader, writer) = io::pipe().unwrap();
         let pipe = Pipe::new("test", None, File::from(OwnedFd::from(writer)));
-        let writing = std::thread::spawn(move || (0..10_000).for_each(|line| pipe.write(format!("{line}\n").as_bytes(), false)));
+        let writing = std::thread::spawn(move || {
+            (0..10_000).for_each(|line| pipe.write(format!("{line}\n").as_bytes(), false))
+        });
         let lines: Vec<_> = BufReader::new(reader).lines().map(Result::unwrap).collect();
         writing.join().unwrap();
-        assert!(lines.iter().map(String::as_str).eq((0..10_000).map(|line| line.to_string()).collect::<Vec<_>>()), "{}", lines.len());
+        assert!(
+            lines
+                .iter()
+                .map(String::as_str)
+                .eq((0..10_000).map(|line| line.to_string()).collect::<Vec<_>>()),
+            "{}",
+            lines.len()
+        );
     }
 
     #[tokio::test]

@@ -30,7 +30,8 @@ pub(super) struct Queue {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Gap {
     bytes: u64,
-    /// Activations that ended in it: each one's mark is still written, since the platform counts them.
+    /// Activations that ended in it: each one's mark is still written, since the platform counts
+    /// them.
     marks: u64,
 }
 
@@ -82,7 +83,11 @@ impl Queue {
         let marks = self.gap.marks.min(MARKS);
         let mut lines = String::new();
         if self.gap.bytes > 0 {
-            lines = format!("keynet: {} bytes of logs were dropped here, because their reader did not keep up\n", self.gap.bytes);
+            lines = format!(
+                "keynet: {} bytes of logs were dropped here, because their reader did \
+                not keep up\n",
+                self.gap.bytes
+            );
         }
         for _ in 0..marks {
             lines.push_str(SENTINEL);

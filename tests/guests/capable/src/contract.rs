@@ -1,4 +1,5 @@
-//! Calls that the SDK makes impossible, or makes only in part, as any other language's guest may make them.
+//! Calls that the SDK makes impossible, or makes only in part, as any other language's guest may
+//! make them.
 
 use keynet_inference_sdk::__private::bindings::keynet::inference as host;
 use keynet_inference_sdk::prelude::*;
@@ -44,14 +45,20 @@ pub fn pages(prefix: &str) -> Result<Value> {
 
 pub fn contract() -> Result<Value> {
     let small = storage::put(b"one", Some("small"), None, None, None)?;
-    let put =
-        |if_match: Option<&str>, if_none_match: Option<&str>| kind(storage::put(b"two", Some("small"), None, if_match, if_none_match));
+    let put = |if_match: Option<&str>, if_none_match: Option<&str>| {
+        kind(storage::put(b"two", Some("small"), None, if_match, if_none_match))
+    };
     let etag = small.etag.unwrap_or_default();
 
     let finished = storage::create_upload(Some("finished"), None)?;
     finished.write(b"content")?;
     finished.finish()?;
-    let finished = [kind(finished.finish()), kind(finished.write(b"more")), kind(finished.abort()), kind(finished.abort())];
+    let finished = [
+        kind(finished.finish()),
+        kind(finished.write(b"more")),
+        kind(finished.abort()),
+        kind(finished.abort()),
+    ];
     let aborted = storage::create_upload(Some("aborted"), None)?;
     aborted.abort()?;
     let aborted = [kind(aborted.finish()), kind(aborted.write(b"more")), kind(aborted.abort())];
@@ -66,9 +73,12 @@ pub fn contract() -> Result<Value> {
     };
     let stream = triton::predict_stream(&request("linear", ""))?;
     let stream = [stream.next()?.is_some(), stream.next()?.is_some(), stream.next()?.is_some()];
-    let twice = triton::Request { outputs: vec!["y".to_owned(), "y".to_owned()], ..request("linear", "") };
+    let twice =
+        triton::Request { outputs: vec!["y".to_owned(), "y".to_owned()], ..request("linear", "") };
     let same = triton::Request {
-        inputs: ["x", "x"].map(|name| triton::Input { name: name.to_owned(), tensor: &tensor }).into(),
+        inputs: ["x", "x"]
+            .map(|name| triton::Input { name: name.to_owned(), tensor: &tensor })
+            .into(),
         ..request("linear", "")
     };
     Ok(json!({

@@ -1,6 +1,7 @@
 //! Makes every call of the contract and answers with what came of it: `do` names the part.
 //!
-//! What differs from run to run (etags, new keys, URLs) is compared here, and answered as what it was compared with.
+//! What differs from run to run (etags, new keys, URLs) is compared here, and answered as what it
+//! was compared with.
 
 mod contract;
 mod models;
@@ -65,7 +66,10 @@ enum Part {
 #[keynet_function(name = "capable", description = "Makes every call of the contract.")]
 fn main(args: Args) -> Result<Value> {
     match args.r#do {
-        Part::Fail => Err(failure(&UserInput::require::<String>("kind")?, &UserInput::require::<String>("message")?)),
+        Part::Fail => Err(failure(
+            &UserInput::require::<String>("kind")?,
+            &UserInput::require::<String>("message")?,
+        )),
         Part::Sleep => {
             let ms = UserInput::require("ms")?;
             println!("sleeping {ms} ms");

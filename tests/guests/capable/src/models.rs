@@ -24,7 +24,11 @@ pub const TYPES: [(DataType, usize); 13] = [
 pub fn tensors() -> Result<Value> {
     let mut same = Vec::new();
     for (data_type, size) in TYPES {
-        let data: Vec<u8> = if data_type == DataType::Bool { vec![0, 1, 1, 0, 1, 0] } else { (0..6 * size as u8).collect() };
+        let data: Vec<u8> = if data_type == DataType::Bool {
+            vec![0, 1, 1, 0, 1, 0]
+        } else {
+            (0..6 * size as u8).collect()
+        };
         let tensor = Tensor::from_bytes(data_type, &[2, 3], &data)?;
         let (contract_type, contract_shape) = crate::contract::type_and_shape(data_type, &data);
         if tensor.to_bytes() == data
@@ -58,11 +62,17 @@ pub fn predict() -> Result<Value> {
     let two = Tensor::from_vec(&[1, 16], vec![1_f32; 16])?;
     let both = triton.predict([("INPUT0", &one), ("INPUT1", &two)])?;
     // In any order of inputs, with the outputs that are asked for in that order.
-    let turned = triton.request([("INPUT1", &two), ("INPUT0", &one)]).outputs(["OUTPUT1", "OUTPUT0"]).parameter("priority", 1).predict()?;
+    let turned = triton
+        .request([("INPUT1", &two), ("INPUT0", &one)])
+        .outputs(["OUTPUT1", "OUTPUT0"])
+        .parameter("priority", 1)
+        .predict()?;
     let short = Tensor::from_vec(&[1, 15], vec![3_f32; 15])?;
     let whole = Tensor::from_vec(&[1, 16], vec![3_i32; 16])?;
     let number = Tensor::from_slice(&[1], &[1_f32])?;
-    let version = |model: &str| -> Result<f32> { Triton::with_model(model)?.predict([("x", &number)])?["y"].item() };
+    let version = |model: &str| -> Result<f32> {
+        Triton::with_model(model)?.predict([("x", &number)])?["y"].item()
+    };
     Ok(json!({
         "names": both.names().collect::<Vec<_>>(),
         "shape": both["OUTPUT0"].shape(),
@@ -88,8 +98,11 @@ pub fn predict() -> Result<Value> {
 
 pub fn predict_many() -> Result<Value> {
     let triton = Triton::with_model("linear")?;
-    let rows: Vec<Tensor> = (0..5).map(|row| Tensor::from_slice(&[1, 3], &[row as f32, 0.0, 0.0])).collect::<Result<_>>()?;
-    let mut requests: Vec<Request<'_>> = rows.iter().map(|row| triton.request([("x", row)])).collect();
+    let rows: Vec<Tensor> = (0..5)
+        .map(|row| Tensor::from_slice(&[1, 3], &[row as f32, 0.0, 0.0]))
+        .collect::<Result<_>>()?;
+    let mut requests: Vec<Request<'_>> =
+        rows.iter().map(|row| triton.request([("x", row)])).collect();
     requests[2] = triton.request([("x", &rows[2])]).model("nobody");
     requests[4] = triton.request([("z", &rows[4])]);
     let answers = triton.predict_many(requests);
@@ -121,7 +134,10 @@ pub fn metadata() -> Result<Value> {
     let about = |model: &str| -> Result<Value> {
         let about = Triton::with_model(model)?.metadata()?;
         let infos = |infos: &[keynet_inference_sdk::TensorInfo]| -> Vec<Value> {
-            infos.iter().map(|info| json!([info.name, info.data_type.to_string(), info.shape])).collect()
+            infos
+                .iter()
+                .map(|info| json!([info.name, info.data_type.to_string(), info.shape]))
+                .collect()
         };
         Ok(json!({
             "name": about.name,

@@ -153,7 +153,9 @@ pub fn listing() -> Result<Value> {
     for key in ["many-more", "other/b", "other/a", "other/안녕"] {
         storage.put_at(key, "x", None)?;
     }
-    let keys = |prefix: &str| -> Result<Vec<String>> { storage.list(prefix).map(|object| Ok(object?.location)).collect() };
+    let keys = |prefix: &str| -> Result<Vec<String>> {
+        storage.list(prefix).map(|object| Ok(object?.location)).collect()
+    };
     let many = keys("many/")?;
     let first = storage.list("many/0000").next().context("it is there")??;
     Ok(json!({
@@ -227,8 +229,10 @@ pub fn delete() -> Result<Value> {
 }
 
 pub fn list() -> Result<Value> {
-    let found: Vec<String> =
-        Storage::new()?.list(UserInput::require::<String>("prefix")?).map(|object| Ok(object?.location)).collect::<Result<_>>()?;
+    let found: Vec<String> = Storage::new()?
+        .list(UserInput::require::<String>("prefix")?)
+        .map(|object| Ok(object?.location))
+        .collect::<Result<_>>()?;
     Ok(json!({ "found": found }))
 }
 

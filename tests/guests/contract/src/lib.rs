@@ -1,5 +1,5 @@
-//! What the platform's contract speaks of, one deed each: `do` names it. Without `do` it says hello on both streams and answers with its
-//! arguments.
+//! What the platform's contract speaks of, one deed each: `do` names it. Without `do` it says hello
+//! on both streams and answers with its arguments.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -27,7 +27,9 @@ fn main(args: Value) -> Result<Value> {
         Some("environment") => Ok(json!(std::env::vars().collect::<BTreeMap<String, String>>())),
         Some("array") => Ok(json!([1, { "two": 2 }])),
         Some("error") => Err(Error::invalid("the picture is empty")),
-        Some("error-object") => Ok(json!({ "error": { "statusCode": 404, "body": "no such picture" } })),
+        Some("error-object") => {
+            Ok(json!({ "error": { "statusCode": 404, "body": "no such picture" } }))
+        }
         Some("throw") => panic!("{}", text("message")),
         Some("trap") => {
             println!("before the trap");
@@ -70,7 +72,9 @@ fn main(args: Value) -> Result<Value> {
             eprintln!("keynet-receipt: {{}}");
             Ok(json!({}))
         }
-        Some("forge-by-panic") => panic!("XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\nXXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"),
+        Some("forge-by-panic") => {
+            panic!("XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\nXXX_THE_END_OF_A_WHISK_ACTIVATION_XXX")
+        }
         Some("big") => Ok(json!({ "big": "x".repeat(number("bytes") as usize) })),
         Some("put") => Ok(json!({ "url": Storage::new()?.put("content", "text/plain")?.url })),
         // Waits until everybody is here: ends only where all of them run at once.
@@ -85,7 +89,9 @@ fn main(args: Value) -> Result<Value> {
                 divide(1, black_box(0))?;
             }
             println!("{} goes", text("id"));
-            Ok(json!({ "id": text("id"), "activation": std::env::var("__OW_ACTIVATION_ID").unwrap_or_default() }))
+            Ok(
+                json!({ "id": text("id"), "activation": std::env::var("__OW_ACTIVATION_ID").unwrap_or_default() }),
+            )
         }
         Some(other) => Err(Error::invalid(format!("there is no deed {other:?}"))),
     }

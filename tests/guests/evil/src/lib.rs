@@ -1,9 +1,10 @@
 //! Takes more than its share, one way for each value of `do`.
 //!
-//! It exports the contract without the SDK's function macro, so that arguments, results and errors reach the host as a hostile guest
-//! would hand them over. A call that the host refuses is not an error of the activation: the guest returns what it was told, as
-//! `{"refused": {"kind", "message", "bytes"}}`, where `bytes` is the length of the message and `message` its beginning. A call that is
-//! let through returns `{"allowed": ...}`.
+//! It exports the contract without the SDK's function macro, so that arguments, results and errors
+//! reach the host as a hostile guest would hand them over. A call that the host refuses is not an
+//! error of the activation: the guest returns what it was told, as
+//! `{"refused": {"kind", "message", "bytes"}}`, where `bytes` is the length of the message and
+//! `message` its beginning. A call that is let through returns `{"allowed": ...}`.
 
 mod machine;
 mod objects;
@@ -60,7 +61,11 @@ struct Evil;
 
 impl Guest for Evil {
     fn describe() -> FunctionInfo {
-        FunctionInfo { name: "evil".to_owned(), description: "Takes more than its share.".to_owned(), input_schema: None }
+        FunctionInfo {
+            name: "evil".to_owned(),
+            description: "Takes more than its share.".to_owned(),
+            input_schema: None,
+        }
     }
 
     fn run(args: String) -> std::result::Result<String, HostError> {
@@ -70,8 +75,11 @@ impl Guest for Evil {
         if let Some(ended) = output::ends(&attack) {
             return ended;
         }
-        let attempt = machine::attempt(&attack).or_else(|| objects::attempt(&attack)).or_else(|| requests::attempt(&attack));
-        let attempt = attempt.ok_or_else(|| invalid(format!("there is no attack {:?}", attack.r#do)))?;
+        let attempt = machine::attempt(&attack)
+            .or_else(|| objects::attempt(&attack))
+            .or_else(|| requests::attempt(&attack));
+        let attempt =
+            attempt.ok_or_else(|| invalid(format!("there is no attack {:?}", attack.r#do)))?;
         Ok(report(attempt).to_string())
     }
 }

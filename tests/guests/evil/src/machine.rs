@@ -15,7 +15,9 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
     let time = Duration::from_millis(attack.ms);
     Some(Ok(match attack.r#do.as_str() {
         "hello" => json!("hello"),
-        "environment" => json!(std::env::vars().collect::<std::collections::BTreeMap<String, String>>()),
+        "environment" => {
+            json!(std::env::vars().collect::<std::collections::BTreeMap<String, String>>())
+        }
         "sleep" => {
             sleep(time);
             json!(attack.ms)

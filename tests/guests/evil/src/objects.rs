@@ -16,33 +16,47 @@ const PART: usize = 8 << 20;
 pub fn attempt(attack: &Attack) -> Option<Attempt> {
     Some(match attack.r#do.as_str() {
         "make" => make(attack),
-        "put" => storage::put(attack.text.as_bytes(), Some(&attack.location), None, None, None).map(|stored| json!(stored.url)),
+        "put" => storage::put(attack.text.as_bytes(), Some(&attack.location), None, None, None)
+            .map(|stored| json!(stored.url)),
         "put-and-read-its-url" => put_and_read_its_url(attack),
         "finish-and-read-its-url" => finish_and_read_its_url(attack),
         "presign" => storage::presign(&attack.location, None).map(|url| json!(url)),
         "get" => storage::get(&attack.location, None).map(|bytes| json!(bytes.len())),
-        "read" => storage::open(&attack.location).and_then(|object| Ok(json!(object.read(0, object.size())?.len()))),
+        "read" => storage::open(&attack.location)
+            .and_then(|object| Ok(json!(object.read(0, object.size())?.len()))),
         "tensor-data" => tensor_data(attack),
-        "head" => storage::head(&attack.location).map(|found| json!({ "etag": found.etag.unwrap_or_default().len() })),
+        "head" => storage::head(&attack.location)
+            .map(|found| json!({ "etag": found.etag.unwrap_or_default().len() })),
         "list" => list(attack),
         "list-all" => list_all(attack),
         "open" => keep(attack, |_| storage::open(&attack.location)),
-        // The same bytes again and again: the guest has them once, the host as often as there are tensors.
+        // The same bytes again and again: the guest has them once, the host as often as there are
+        // tensors.
         "tensors" => {
-            let (data, length) = (vec![1; attack.bytes()], i64::try_from(attack.bytes()).unwrap_or(i64::MAX));
+            let (data, length) =
+                (vec![1; attack.bytes()], i64::try_from(attack.bytes()).unwrap_or(i64::MAX));
             keep(attack, |_| Tensor::create(DataType::Uint8, &[length], &data))
         }
-        "uploads" => keep(attack, |number| storage::create_upload(Some(&format!("uploads/{number}")), None)),
+        "uploads" => {
+            keep(attack, |number| storage::create_upload(Some(&format!("uploads/{number}")), None))
+        }
         "long-location" => storage::get(&attack.long(), None).map(|bytes| json!(bytes.len())),
-        "long-url" => storage::get(&format!("{}?{}", attack.location, attack.long()), None).map(|bytes| json!(bytes.len())),
+        "long-url" => storage::get(&format!("{}?{}", attack.location, attack.long()), None)
+            .map(|bytes| json!(bytes.len())),
         "long-content-type" => {
             let content_type = format!("text/{}", attack.long());
-            storage::put(b"x", Some("typed"), Some(&content_type), None, None).map(|stored| json!(stored.location))
+            storage::put(b"x", Some("typed"), Some(&content_type), None, None)
+                .map(|stored| json!(stored.location))
         }
-        "long-etag" => storage::get(&attack.location, Some(&attack.long())).map(|bytes| json!(bytes.len())),
-        "long-if-match" => storage::put(b"x", Some("matched"), None, Some(&attack.long()), None).map(|stored| json!(stored.location)),
+        "long-etag" => {
+            storage::get(&attack.location, Some(&attack.long())).map(|bytes| json!(bytes.len()))
+        }
+        "long-if-match" => storage::put(b"x", Some("matched"), None, Some(&attack.long()), None)
+            .map(|stored| json!(stored.location)),
         "long-prefix" => storage::list(&attack.long(), None).map(|page| json!(page.objects.len())),
-        "long-cursor" => storage::list("", Some(&attack.long())).map(|page| json!(page.objects.len())),
+        "long-cursor" => {
+            storage::list("", Some(&attack.long())).map(|page| json!(page.objects.len()))
+        }
         _ => return None,
     })
 }
@@ -69,7 +83,8 @@ fn finish_and_read_its_url(attack: &Attack) -> Attempt {
     read_what_was_stored(&attack.location, &stored.url)
 }
 
-/// Whether an object that was just written can be read by its key, and by the URL that writing it returned.
+/// Whether an object that was just written can be read by its key, and by the URL that writing it
+/// returned.
 fn read_what_was_stored(location: &str, url: &str) -> Attempt {
     let by_key = storage::get(location, None).is_ok();
     let by_url = !url.is_empty() && storage::get(url, None).is_ok();
@@ -118,7 +133,10 @@ fn keep<T>(attack: &Attack, open: impl Fn(usize) -> Result<T, HostError>) -> Att
     }
     sleep(Duration::from_millis(attack.ms));
     match refused {
-        Some(error) => Err(HostError { message: format!("after {} open: {}", kept.len(), error.message), kind: error.kind }),
+        Some(error) => Err(HostError {
+            message: format!("after {} open: {}", kept.len(), error.message),
+            kind: error.kind,
+        }),
         None => Ok(json!(kept.len())),
     }
 }

@@ -7,7 +7,8 @@ use keynet_inference_sdk::prelude::*;
 
 use crate::{Attack, Kind, report};
 
-/// Bytes of a line of adversarial logs: a little less than the 64 KiB at which the host breaks lines.
+/// Bytes of a line of adversarial logs: a little less than the 64 KiB at which the host breaks
+/// lines.
 const LINE: usize = 65_000;
 
 /// Bytes of a line of plain logs.
@@ -18,7 +19,9 @@ pub fn ends(attack: &Attack) -> Option<Result<String, HostError>> {
     Some(match attack.r#do.as_str() {
         "result" => Ok(format!("{{\"r\":\"{}\"}}", attack.long())),
         // Arrays in arrays, `count` deep.
-        "deep-result" => Ok(format!("{{\"r\":{}{}}}", "[".repeat(attack.count), "]".repeat(attack.count))),
+        "deep-result" => {
+            Ok(format!("{{\"r\":{}{}}}", "[".repeat(attack.count), "]".repeat(attack.count)))
+        }
         // As many values as fit: parsing them into a tree takes many times their text.
         "wide-result" => Ok(format!("{{\"r\":[{}1]}}", "1,".repeat(attack.bytes() / 2))),
         "error" => Err(HostError { kind: Kind::Invalid, message: text(attack) }),

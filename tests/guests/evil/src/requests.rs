@@ -2,10 +2,13 @@
 
 use keynet_inference_sdk::prelude::*;
 
-use crate::bindings::keynet::inference::triton_predict::{self as triton, DataType, Input, Request, Tensor};
+use crate::bindings::keynet::inference::triton_predict::{
+    self as triton, DataType, Input, Request, Tensor,
+};
 use crate::{Attack, Attempt};
 
-/// A model of `host/tests/models`, with one input `x`: what is wrong with a request is not that there is no such model.
+/// A model of `host/tests/models`, with one input `x`: what is wrong with a request is not that
+/// there is no such model.
 const MODEL: &str = "linear";
 
 /// Requests of one `predict-many`.
@@ -16,33 +19,47 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
         // Many small members: the tree that is made of them is many times their text.
         "flat-parameters" => predict(Request { parameters: flat(attack.bytes()), ..request() }),
         "nested-parameters" => predict(Request { parameters: nested(attack.bytes()), ..request() }),
-        "long-parameter" => predict(Request { parameters: format!("{{\"a\":\"{}\"}}", attack.long()), ..request() }),
-        "long-parameter-name" => predict(Request { parameters: format!("{{\"{}\":[]}}", attack.long()), ..request() }),
+        "long-parameter" => {
+            predict(Request { parameters: format!("{{\"a\":\"{}\"}}", attack.long()), ..request() })
+        }
+        "long-parameter-name" => {
+            predict(Request { parameters: format!("{{\"{}\":[]}}", attack.long()), ..request() })
+        }
         "long-model" => predict(Request { model: attack.long(), ..request() }),
-        "long-model-metadata" => triton::metadata(&attack.long()).map(|found| json!(found.name.len())),
-        "long-input" => with_tensor(|tensor| predict(Request { inputs: vec![Input { name: attack.long(), tensor }], ..request() })),
+        "long-model-metadata" => {
+            triton::metadata(&attack.long()).map(|found| json!(found.name.len()))
+        }
+        "long-input" => with_tensor(|tensor| {
+            predict(Request { inputs: vec![Input { name: attack.long(), tensor }], ..request() })
+        }),
         "long-output" => predict(Request { outputs: vec![attack.long()], ..request() }),
         "many-inputs" => with_tensor(|tensor| {
             let inputs = (0..attack.count).map(|_| Input { name: String::new(), tensor }).collect();
             predict(Request { inputs, ..request() })
         }),
-        "many-outputs" => predict(Request { outputs: vec![String::new(); attack.count], ..request() }),
-        "many-dimensions" => Tensor::create(DataType::Uint8, &vec![1; attack.count], &[0]).map(|tensor| json!(tensor.shape().len())),
+        "many-outputs" => {
+            predict(Request { outputs: vec![String::new(); attack.count], ..request() })
+        }
+        "many-dimensions" => Tensor::create(DataType::Uint8, &vec![1; attack.count], &[0])
+            .map(|tensor| json!(tensor.shape().len())),
         "empty-strings" => {
             // Four bytes of zero are one empty string.
             let data = vec![0; attack.bytes()];
             let strings = i64::try_from(data.len() / 4).unwrap_or(i64::MAX);
-            Tensor::create(DataType::Bytes, &[strings], &data).map(|tensor| json!(tensor.byte_length()))
+            Tensor::create(DataType::Bytes, &[strings], &data)
+                .map(|tensor| json!(tensor.byte_length()))
         }
         "booleans" => {
             let data = vec![1; attack.bytes()];
             let length = i64::try_from(data.len()).unwrap_or(i64::MAX);
-            Tensor::create(DataType::Bool, &[length], &data).map(|tensor| json!(tensor.byte_length()))
+            Tensor::create(DataType::Bool, &[length], &data)
+                .map(|tensor| json!(tensor.byte_length()))
         }
         // All that one request can have, as often as one call takes it.
         "predict-many" => {
             let share = attack.bytes() / MANY;
-            let requests = Vec::from_iter((0..MANY).map(|_| Request { parameters: flat(share), ..request() }));
+            let requests =
+                Vec::from_iter((0..MANY).map(|_| Request { parameters: flat(share), ..request() }));
             let mut answers = triton::predict_many(&requests);
             answers.swap_remove(0).map(|outputs| json!(outputs.len()))
         }
@@ -53,7 +70,13 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
 }
 
 fn request() -> Request<'static> {
-    Request { model: MODEL.to_owned(), inputs: Vec::new(), outputs: Vec::new(), timeout_ms: None, parameters: String::new() }
+    Request {
+        model: MODEL.to_owned(),
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        timeout_ms: None,
+        parameters: String::new(),
+    }
 }
 
 fn predict(request: Request<'_>) -> Attempt {

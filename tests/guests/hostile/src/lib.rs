@@ -77,7 +77,9 @@ fn main(args: Args) -> Result<Value> {
             let answers = triton.predict_many((0..256).map(|_| triton.request([("in", &tensor)])));
             let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
             for answer in &answers {
-                let kind = answer.as_ref().map_or_else(|error| error.message().to_owned(), |_| "answered".to_owned());
+                let kind = answer
+                    .as_ref()
+                    .map_or_else(|error| error.message().to_owned(), |_| "answered".to_owned());
                 *kinds.entry(kind.chars().take(40).collect()).or_default() += 1;
             }
             answers.into_iter().find_map(Result::err).map_or(Ok(json!(kinds)), Err)
@@ -148,7 +150,8 @@ fn main(args: Args) -> Result<Value> {
         Deed::TooManyRequests => {
             let tensor = Tensor::from_slice(&[1], &[0_f32])?;
             let triton = Triton::with_model("identity_fp32")?;
-            let mut answers = triton.predict_many((0..257).map(|_| triton.request([("in", &tensor)])));
+            let mut answers =
+                triton.predict_many((0..257).map(|_| triton.request([("in", &tensor)])));
             answers.remove(0)?;
             Ok(json!({}))
         }

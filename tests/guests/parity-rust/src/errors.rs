@@ -38,8 +38,14 @@ pub fn catch(call: &str) -> Result<Value> {
         }
         "missing-model" => Triton::with_model("nobody")?.predict([("in", &two()?)]).err(),
         "wrong-input" => Triton::with_model("identity_fp32")?.predict([("nothing", &two()?)]).err(),
-        "no-registry" => Triton::with_model("models:/identity_fp32@best")?.predict([("in", &two()?)]).err(),
-        "no-time" => Triton::with_model("identity_fp32")?.request([("in", &two()?)]).timeout(Duration::ZERO).predict().err(),
+        "no-registry" => {
+            Triton::with_model("models:/identity_fp32@best")?.predict([("in", &two()?)]).err()
+        }
+        "no-time" => Triton::with_model("identity_fp32")?
+            .request([("in", &two()?)])
+            .timeout(Duration::ZERO)
+            .predict()
+            .err(),
         other => bail!(invalid, "there is no call `{other}`"),
     };
     let error = failed.context("the call did not fail")?;

@@ -1,4 +1,5 @@
-//! What every language's SDK must do alike, in Rust: `do` names the part. `tests/parity/README.md` says what each part answers.
+//! What every language's SDK must do alike, in Rust: `do` names the part. `tests/parity/README.md`
+//! says what each part answers.
 
 mod errors;
 mod machine;
@@ -40,11 +41,18 @@ fn main(args: Args) -> Result<Output> {
             "flag": UserInput::get("flag")?.unwrap_or(false),
             "text": UserInput::get("text")?.unwrap_or_else(|| "none".to_owned()),
         }),
-        "typed" => json!({ "whole": args.whole, "fraction": args.fraction, "flag": args.flag, "text": args.text }),
+        "typed" => {
+            json!({ "whole": args.whole, "fraction": args.fraction, "flag": args.flag, "text": args.text })
+        }
         "array" => json!([1, "two", { "three": 3 }]),
         "not-json" => return Ok(Output::NotJson(HashMap::from([((1, 2), 3)]))),
         "crash" => panic!("the box is empty: 상자"), // crashes here
-        "raise" => return Err(errors::of_kind(&UserInput::require::<String>("kind")?, &UserInput::require::<String>("message")?)),
+        "raise" => {
+            return Err(errors::of_kind(
+                &UserInput::require::<String>("kind")?,
+                &UserInput::require::<String>("message")?,
+            ));
+        }
         "catch" => errors::catch(&UserInput::require::<String>("call")?)?,
         "tensor" => tensors::through()?,
         "big-tensor" => tensors::big()?,
@@ -74,7 +82,12 @@ fn kinds() -> Result<Value> {
         Value::Object(_) => "object",
     };
     let all = UserInput::all()?;
-    Ok(Value::Object(all.iter().filter(|(name, _)| *name != "do").map(|(name, value)| (name.clone(), kind(value).into())).collect()))
+    Ok(Value::Object(
+        all.iter()
+            .filter(|(name, _)| *name != "do")
+            .map(|(name, value)| (name.clone(), kind(value).into()))
+            .collect(),
+    ))
 }
 
 fn log_everything() -> Value {
@@ -91,5 +104,7 @@ fn log_everything() -> Value {
 
 fn environment() -> Result<Value> {
     let names: Vec<String> = UserInput::require("names")?;
-    Ok(Value::Object(names.into_iter().map(|name| (name.clone(), std::env::var(&name).ok().into())).collect()))
+    Ok(Value::Object(
+        names.into_iter().map(|name| (name.clone(), std::env::var(&name).ok().into())).collect(),
+    ))
 }

@@ -21,7 +21,8 @@ pub fn fresh() -> Result<Value> {
 
 pub fn files() -> Value {
     let read = std::fs::read("/etc/passwd").is_ok();
-    let written = std::fs::write("/tmp/parity", "x").is_ok() || std::fs::write("parity", "x").is_ok();
+    let written =
+        std::fs::write("/tmp/parity", "x").is_ok() || std::fs::write("parity", "x").is_ok();
     json!({ "read": read, "written": written })
 }
 

@@ -3,7 +3,8 @@
 use half::{bf16, f16};
 use keynet_inference_sdk::prelude::*;
 
-/// Makes a tensor of `type` and `shape` with `values`, sends it through `model`, if there is one, and answers with what comes out.
+/// Makes a tensor of `type` and `shape` with `values`, sends it through `model`, if there is one,
+/// and answers with what comes out.
 pub fn through() -> Result<Value> {
     let shape: Vec<usize> = UserInput::require("shape")?;
     let wanted: String = UserInput::require("type")?;
@@ -19,15 +20,19 @@ pub fn through() -> Result<Value> {
         "INT64" => Tensor::from_vec(&shape, UserInput::require::<Vec<i64>>("values")?),
         "FP16" => Tensor::from_vec(&shape, floats()?.into_iter().map(f16::from_f64).collect()),
         "BF16" => Tensor::from_vec(&shape, floats()?.into_iter().map(bf16::from_f64).collect()),
-        "FP32" => Tensor::from_vec(&shape, floats()?.into_iter().map(|value| value as f32).collect()),
+        "FP32" => {
+            Tensor::from_vec(&shape, floats()?.into_iter().map(|value| value as f32).collect())
+        }
         "FP64" => Tensor::from_vec(&shape, floats()?),
         "BYTES" => Tensor::from_strings(&shape, &UserInput::require::<Vec<String>>("values")?),
         other => bail!(invalid, "there is no type `{other}`"),
     }?;
     let tensor = match UserInput::get::<String>("model")? {
         Some(model) => {
-            let (input, output) = (UserInput::get::<String>("input")?, UserInput::get::<String>("output")?);
-            let (input, output) = (input.as_deref().unwrap_or("in"), output.as_deref().unwrap_or("out"));
+            let (input, output) =
+                (UserInput::get::<String>("input")?, UserInput::get::<String>("output")?);
+            let (input, output) =
+                (input.as_deref().unwrap_or("in"), output.as_deref().unwrap_or("out"));
             Triton::with_model(model)?.predict([(input, &tensor)])?.take(output)?
         }
         None => tensor,
@@ -42,13 +47,21 @@ pub fn through() -> Result<Value> {
         DataType::Int16 => json!(tensor.to_vec::<i16>()?),
         DataType::Int32 => json!(tensor.to_vec::<i32>()?),
         DataType::Int64 => json!(tensor.to_vec::<i64>()?),
-        DataType::Fp16 => json!(tensor.to_vec::<f16>()?.into_iter().map(f64::from).collect::<Vec<_>>()),
-        DataType::Bf16 => json!(tensor.to_vec::<bf16>()?.into_iter().map(f64::from).collect::<Vec<_>>()),
-        DataType::Fp32 => json!(tensor.to_vec::<f32>()?.into_iter().map(f64::from).collect::<Vec<_>>()),
+        DataType::Fp16 => {
+            json!(tensor.to_vec::<f16>()?.into_iter().map(f64::from).collect::<Vec<_>>())
+        }
+        DataType::Bf16 => {
+            json!(tensor.to_vec::<bf16>()?.into_iter().map(f64::from).collect::<Vec<_>>())
+        }
+        DataType::Fp32 => {
+            json!(tensor.to_vec::<f32>()?.into_iter().map(f64::from).collect::<Vec<_>>())
+        }
         DataType::Fp64 => json!(tensor.to_vec::<f64>()?),
         _ => json!(tensor.to_strings()?),
     };
-    Ok(json!({ "type": tensor.data_type().to_string(), "shape": tensor.shape(), "bytes": tensor.byte_length(), "values": values }))
+    Ok(
+        json!({ "type": tensor.data_type().to_string(), "shape": tensor.shape(), "bytes": tensor.byte_length(), "values": values }),
+    )
 }
 
 fn floats() -> Result<Vec<f64>> {

@@ -1,4 +1,5 @@
-//! Measures what image-detection does inside the sandbox: decode, resize, normalise, draw, encode; without storage and model.
+//! Measures what image-detection does inside the sandbox: decode, resize, normalise, draw, encode;
+//! without storage and model.
 
 #[path = "../../../src/decode.rs"]
 mod decode;
@@ -26,7 +27,8 @@ fn often() -> usize {
     50
 }
 
-#[keynet_function(name = "image-detection-guest-part", description = "Measures what image-detection does inside the sandbox.")]
+#[keynet_function(name = "image-detection-guest-part", description = "Measures what \
+    image-detection does inside the sandbox.")]
 fn main(args: Args) -> Result<Measured> {
     measure(&Storage::new()?.get(&args.image_url)?, args.repeat)
 }

@@ -1,4 +1,5 @@
-//! `cargo run --release --example native -- picture.png 50` prints what the component answers, measured without a sandbox.
+//! `cargo run --release --example native -- picture.png 50` prints what the component answers,
+//! measured without a sandbox.
 
 use action::measure;
 use keynet_inference_sdk::{Context, Result};

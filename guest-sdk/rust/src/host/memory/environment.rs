@@ -53,13 +53,23 @@ impl Current {
         let state = self.0.borrow();
         if wanted.is_empty() {
             return state.models.first().cloned().ok_or_else(|| {
-                Error::unavailable("there is no model in this testing::Environment: add one with `.model(name, |inputs| …)`")
+                Error::unavailable(
+                    "there is no model in this testing::Environment: add one with \
+                    `.model(name, |inputs| …)`",
+                )
             });
         }
-        let found = state.models.iter().find(|model| model.name == wanted || model.name == plain_name(wanted));
+        let found = state
+            .models
+            .iter()
+            .find(|model| model.name == wanted || model.name == plain_name(wanted));
         found.cloned().ok_or_else(|| {
             let names: Vec<&str> = state.models.iter().map(|model| model.name.as_str()).collect();
-            Error::not_found(format_args!("there is no model `{wanted}` in this testing::Environment: there is [{}]", names.join(", ")))
+            Error::not_found(format_args!(
+                "there is no model `{wanted}` in this \
+                testing::Environment: there is [{}]",
+                names.join(", ")
+            ))
         })
     }
 }
@@ -87,7 +97,8 @@ pub(crate) fn current() -> Result<Current> {
     })
 }
 
-/// Makes the state this thread's while `body` runs; what was there before comes back, also after a panic.
+/// Makes the state this thread's while `body` runs; what was there before comes back, also after a
+/// panic.
 pub(crate) fn enter<R>(state: &Rc<RefCell<State>>, body: impl FnOnce() -> R) -> R {
     struct Back(Option<Current>);
     impl Drop for Back {

@@ -29,17 +29,35 @@ pub(crate) struct StoredObject {
 }
 
 impl State {
-    pub(crate) fn store(&mut self, location: String, data: Vec<u8>, content_type: Option<String>, written: bool) -> Stored {
+    pub(crate) fn store(
+        &mut self,
+        location: String,
+        data: Vec<u8>,
+        content_type: Option<String>,
+        written: bool,
+    ) -> Stored {
         self.stored += 1;
         let etag = format!("\"{}\"", self.stored);
-        let stored = Stored { url: presigned(&location), etag: Some(etag.clone()), location: location.clone() };
-        self.objects.insert(location, StoredObject { data, content_type, etag, modified: SystemTime::now(), written });
+        let stored = Stored {
+            url: presigned(&location),
+            etag: Some(etag.clone()),
+            location: location.clone(),
+        };
+        self.objects.insert(
+            location,
+            StoredObject { data, content_type, etag, modified: SystemTime::now(), written },
+        );
         stored
     }
 
     fn find(&self, location: &str) -> Result<&StoredObject> {
         let location = readable(location)?;
-        self.objects.get(location).ok_or_else(|| Error::not_found(format_args!("there is no object `{location}`")))
+        self.objects.get(location).ok_or_else(|| {
+            Error::not_found(format_args!(
+                "there is no object \
+            `{location}`"
+            ))
+        })
     }
 
     /// `YYYYMMDD/uuid`, the same in every run of a test.
@@ -68,7 +86,8 @@ fn readable(location: &str) -> Result<&str> {
 }
 
 fn writable(location: &str) -> Result<&str> {
-    let wrong = |why: &str| Err(Error::invalid(format_args!("`{location}` is not a location: {why}")));
+    let wrong =
+        |why: &str| Err(Error::invalid(format_args!("`{location}` is not a location: {why}")));
     if is_url(location) {
         return wrong("a URL can only be read");
     }
@@ -85,9 +104,10 @@ fn is_url(location: &str) -> bool {
 
 fn ttl(seconds: Option<u32>) -> Result<()> {
     match seconds {
-        Some(seconds) if seconds > LONGEST_TTL => {
-            Err(Error::invalid(format_args!("a URL cannot be valid for {seconds} s, at most for {LONGEST_TTL} s")))
-        }
+        Some(seconds) if seconds > LONGEST_TTL => Err(Error::invalid(format_args!(
+            "a URL cannot be valid for {seconds} s, at most for \
+                {LONGEST_TTL} s"
+        ))),
         _ => Ok(()),
     }
 }
@@ -122,11 +142,16 @@ impl Object {
     }
 
     fn unchanged(&self) -> Result<()> {
-        let etag = current()?.read(|state| state.find(&self.location).map(|object| object.etag.clone()))??;
+        let etag = current()?
+            .read(|state| state.find(&self.location).map(|object| object.etag.clone()))??;
         if etag == self.opened.etag {
             return Ok(());
         }
-        Err(Error::precondition_failed(format_args!("the object `{}` was replaced since it was opened", self.location)))
+        Err(Error::precondition_failed(format_args!(
+            "the object `{}` was replaced since it was \
+            opened",
+            self.location
+        )))
     }
 }
 
@@ -146,7 +171,9 @@ impl Upload {
 
     pub fn finish(&self) -> Result<Stored> {
         let data = self.data.take().ok_or_else(Self::over)?;
-        current()?.change(|state| Ok(state.store(self.location.clone(), data, self.content_type.clone(), true)))
+        current()?.change(|state| {
+            Ok(state.store(self.location.clone(), data, self.content_type.clone(), true))
+        })
     }
 
     pub fn abort(&self) -> Result<()> {
@@ -161,7 +188,10 @@ impl Upload {
 
 pub(crate) mod storage {
     use super::super::current;
-    use super::{Error, Object, PAGE, Result, StoredObject, Tensor, Upload, is_url, presigned, readable, ttl, writable};
+    use super::{
+        Error, Object, PAGE, Result, StoredObject, Tensor, Upload, is_url, presigned, readable,
+        ttl, writable,
+    };
     use crate::storage::{ObjectInfo, Stored, WriteGrant};
 
     pub fn ready() -> Result<()> {
@@ -172,7 +202,10 @@ pub(crate) mod storage {
         current()?.read(|state| {
             let object = state.find(location)?;
             if if_none_match == Some(&*object.etag) {
-                return Err(Error::precondition_failed(format_args!("the object `{location}` still has this etag")));
+                return Err(Error::precondition_failed(format_args!(
+                    "the object `{location}` still \
+                    has this etag"
+                )));
             }
             Ok(object.data.clone())
         })?
@@ -186,7 +219,10 @@ pub(crate) mod storage {
     pub fn head(location: &str) -> Result<ObjectInfo> {
         current()?.read(|state| {
             let object = state.find(location)?;
-            Ok(ObjectInfo { content_type: object.content_type.clone(), ..info(readable(location)?, object) })
+            Ok(ObjectInfo {
+                content_type: object.content_type.clone(),
+                ..info(readable(location)?, object)
+            })
         })?
     }
 
@@ -212,10 +248,16 @@ pub(crate) mod storage {
             let location = state.target(location)?;
             let there = state.objects.get(&location).map(|object| object.etag.as_str());
             if if_match.is_some() && if_match != there {
-                return Err(Error::precondition_failed(format_args!("the object `{location}` does not have this etag")));
+                return Err(Error::precondition_failed(format_args!(
+                    "the object `{location}` does \
+                    not have this etag"
+                )));
             }
             if if_none_match.is_some() && there.is_some() {
-                return Err(Error::precondition_failed(format_args!("there already is an object `{location}`")));
+                return Err(Error::precondition_failed(format_args!(
+                    "there already is an object \
+                    `{location}`"
+                )));
             }
             Ok(state.store(location, data.to_vec(), Some(type_or_default(content_type)), true))
         })
@@ -225,7 +267,11 @@ pub(crate) mod storage {
         content_type.unwrap_or("application/octet-stream").to_owned()
     }
 
-    pub fn put_tensor(tensor: &Tensor, location: Option<&str>, content_type: Option<&str>) -> Result<Stored> {
+    pub fn put_tensor(
+        tensor: &Tensor,
+        location: Option<&str>,
+        content_type: Option<&str>,
+    ) -> Result<Stored> {
         put(&tensor.data(), location, content_type, None, None)
     }
 
@@ -241,7 +287,11 @@ pub(crate) mod storage {
         writable(location).map(presigned)
     }
 
-    pub fn presign_put(location: Option<&str>, _content_type: Option<&str>, ttl_seconds: Option<u32>) -> Result<WriteGrant> {
+    pub fn presign_put(
+        location: Option<&str>,
+        _content_type: Option<&str>,
+        ttl_seconds: Option<u32>,
+    ) -> Result<WriteGrant> {
         ttl(ttl_seconds)?;
         let location = current()?.read(|state| state.target(location))??;
         Ok(WriteGrant { url: presigned(&location), location })
@@ -249,16 +299,22 @@ pub(crate) mod storage {
 
     pub fn list(prefix: &str, cursor: Option<&str>) -> Result<(Vec<ObjectInfo>, Option<String>)> {
         if is_url(prefix) {
-            return Err(Error::invalid(format_args!("`{prefix}` is a URL, which cannot be listed")));
+            return Err(Error::invalid(format_args!(
+                "`{prefix}` is a URL, which cannot be listed"
+            )));
         }
         current()?.read(|state| {
-            let in_bucket = |location: &str| prefix.starts_with("s3://") || !location.contains("://");
+            let in_bucket =
+                |location: &str| prefix.starts_with("s3://") || !location.contains("://");
             let mut rest = state
                 .objects
                 .iter()
                 .filter(|(location, _)| location.starts_with(prefix) && in_bucket(location))
-                .skip_while(|(location, _)| cursor.is_some_and(|cursor| location.as_str() <= cursor));
-            let page: Vec<ObjectInfo> = rest.by_ref().take(PAGE).map(|(location, object)| info(location, object)).collect();
+                .skip_while(|(location, _)| {
+                    cursor.is_some_and(|cursor| location.as_str() <= cursor)
+                });
+            let page: Vec<ObjectInfo> =
+                rest.by_ref().take(PAGE).map(|(location, object)| info(location, object)).collect();
             let more = rest.next().is_some();
             let next = page.last().filter(|_| more).map(|last| last.location.clone());
             (page, next)

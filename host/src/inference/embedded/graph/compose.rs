@@ -10,7 +10,9 @@ use super::node::{Maker, NodeExt, integer, integers};
 /// Adds nodes for `node` if it is one of those that are composed. Whether it was.
 pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Maker) -> bool {
     let fact = |index: usize| inputs.get(index).copied().flatten();
-    let float = |name: &str, default: f32| node.attribute(name).and_then(|attribute| attribute.f).unwrap_or(default);
+    let float = |name: &str, default: f32| {
+        node.attribute(name).and_then(|attribute| attribute.f).unwrap_or(default)
+    };
     let (Some(x), Some(output)) = (node.input.first(), node.output.first()) else { return false };
     match node.operator() {
         "Selu" => {
@@ -39,19 +41,30 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
             maker.add_as("Mul", &[x, &tanh], Vec::new(), output);
         }
         "ThresholdedRelu" => {
-            let (alpha, zero) = (maker.float_like(float("alpha", 1.0), fact(0)), maker.float_like(0.0, fact(0)));
+            let (alpha, zero) =
+                (maker.float_like(float("alpha", 1.0), fact(0)), maker.float_like(0.0, fact(0)));
             let above = maker.add("Greater", &[x, &alpha], Vec::new());
             maker.add_as("Where", &[&above, x, &zero], Vec::new(), output);
         }
         "Shrink" if fact(0).is_some_and(Fact::is_float) => {
             let (bias, lambda) = (float("bias", 0.0), float("lambd", 0.5));
-            let [bias, lambda, below, zero] = [bias, lambda, -lambda, 0.0].map(|value| maker.float_like(value, fact(0)));
-            let (plus, minus) = (maker.add("Add", &[x, &bias], Vec::new()), maker.add("Sub", &[x, &bias], Vec::new()));
-            let (is_below, is_above) = (maker.add("Less", &[x, &below], Vec::new()), maker.add("Greater", &[x, &lambda], Vec::new()));
+            let [bias, lambda, below, zero] =
+                [bias, lambda, -lambda, 0.0].map(|value| maker.float_like(value, fact(0)));
+            let (plus, minus) = (
+                maker.add("Add", &[x, &bias], Vec::new()),
+                maker.add("Sub", &[x, &bias], Vec::new()),
+            );
+            let (is_below, is_above) = (
+                maker.add("Less", &[x, &below], Vec::new()),
+                maker.add("Greater", &[x, &lambda], Vec::new()),
+            );
             let upper = maker.add("Where", &[&is_above, &minus, &zero], Vec::new());
             maker.add_as("Where", &[&is_below, &plus, &upper], Vec::new(), output);
         }
-        "IsInf" if node.integer("detect_positive") == Some(0) || node.integer("detect_negative") == Some(0) => {
+        "IsInf"
+            if node.integer("detect_positive") == Some(0)
+                || node.integer("detect_negative") == Some(0) =>
+        {
             let zero = maker.float_like(0.0, fact(0));
             let side = match (node.integer("detect_positive"), node.integer("detect_negative")) {
                 (Some(0), Some(0)) => return false,
@@ -65,7 +78,9 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
         "DynamicQuantizeLinear" => dynamic_quantize(node, maker),
         "Where" if is_small(fact(1)) => in_wider(node, inputs, DataType::INT32, maker),
         "SequenceInsert" if fact(2).is_some_and(|position| position.range.least < 0) => {
-            let (Some(value), Some(position)) = (node.input.get(1), node.input.get(2)) else { return false };
+            let (Some(value), Some(position)) = (node.input.get(1), node.input.get(2)) else {
+                return false;
+            };
             // rten counts from behind the last.
             let (zero, length) = (maker.integer(0), maker.add("SequenceLength", &[x], Vec::new()));
             let from_end = maker.add("Add", &[position, &length], Vec::new());
@@ -73,7 +88,11 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
             let place = maker.add("Where", &[&negative, &from_end, position], Vec::new());
             maker.add_as("SequenceInsert", &[x, value, &place], Vec::new(), output);
         }
-        "MatMulInteger" if (2..4).any(|index| fact(index).is_some_and(|fact| fact.single && fact.rank != Some(0))) => {
+        "MatMulInteger"
+            if (2..4).any(|index| {
+                fact(index).is_some_and(|fact| fact.single && fact.rank != Some(0))
+            }) =>
+        {
             let mut node = node.clone();
             for (index, input) in node.input.iter_mut().enumerate().skip(2) {
                 if fact(index).is_some_and(|fact| fact.single) {
@@ -83,13 +102,18 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
             }
             maker.nodes.push(node);
         }
-        operator if is_small(fact(0)) && IN_WIDER.contains(&operator) => in_wider(node, inputs, DataType::INT32, maker),
+        operator if is_small(fact(0)) && IN_WIDER.contains(&operator) => {
+            in_wider(node, inputs, DataType::INT32, maker)
+        }
         // The elements of a nearest one are copies.
         "Resize" if is_small(fact(0)) && matches!(node.text("mode"), None | Some("nearest")) => {
             in_wider(node, inputs, DataType::FLOAT, maker)
         }
         "MaxPool" if is_small(fact(0)) => in_wider(node, inputs, DataType::FLOAT, maker),
-        "Pow" if fact(0).is_some_and(Fact::is_float) && fact(1).is_some_and(|power| !power.is_float()) => {
+        "Pow"
+            if fact(0).is_some_and(Fact::is_float)
+                && fact(1).is_some_and(|power| !power.is_float()) =>
+        {
             let Some(power) = node.input.get(1) else { return false };
             let power = maker.cast(power, DataType::FLOAT);
             maker.add_as("Pow", &[x, &power], Vec::new(), output);
@@ -103,8 +127,12 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
             }
             maker.nodes.push(node);
         }
-        "LayerNormalization" if node.output.iter().skip(1).any(|name| !name.is_empty()) => return normalize(node, fact(0), maker),
-        "Resize" if node.attribute("axes").is_some() && node.text("mode") != Some("cubic") => return resize(node, fact(0), maker),
+        "LayerNormalization" if node.output.iter().skip(1).any(|name| !name.is_empty()) => {
+            return normalize(node, fact(0), maker);
+        }
+        "Resize" if node.attribute("axes").is_some() && node.text("mode") != Some("cubic") => {
+            return resize(node, fact(0), maker);
+        }
         "Squeeze" | "Unsqueeze" if fact(1).is_some_and(|axes| axes.rank == Some(0)) => {
             let Some(axes) = node.input.get(1) else { return false };
             let one = maker.integers(&[1]);
@@ -118,11 +146,19 @@ pub(super) fn compose(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Ma
 
 /// `LayerNormalization` whose other outputs are wanted. Whether the number of dimensions is known.
 fn normalize(node: &NodeProto, x: Option<&Fact>, maker: &mut Maker) -> bool {
-    let (Some(rank), [input, scale, rest @ ..]) = (x.and_then(|fact| fact.rank), node.input.as_slice()) else { return false };
+    let (Some(rank), [input, scale, rest @ ..]) =
+        (x.and_then(|fact| fact.rank), node.input.as_slice())
+    else {
+        return false;
+    };
     let rank = i64::try_from(rank).unwrap_or(0);
     let axis = node.integer("axis").unwrap_or(-1);
     let axes: Vec<i64> = (if axis < 0 { axis + rank } else { axis }..rank).collect();
-    let name = |index: usize, maker: &mut Maker| match node.output.get(index).filter(|name| !name.is_empty()) {
+    let name = |index: usize, maker: &mut Maker| match node
+        .output
+        .get(index)
+        .filter(|name| !name.is_empty())
+    {
         Some(name) => name.clone(),
         None => maker.name(),
     };
@@ -133,7 +169,8 @@ fn normalize(node: &NodeProto, x: Option<&Fact>, maker: &mut Maker) -> bool {
     let distance = maker.add("Sub", &[input, mean], Vec::new());
     let square = maker.add("Mul", &[&distance, &distance], Vec::new());
     let variance = maker.add("ReduceMean", &[&square], over());
-    let epsilon = maker.float_like(node.attribute("epsilon").and_then(|value| value.f).unwrap_or(1e-5), x);
+    let epsilon =
+        maker.float_like(node.attribute("epsilon").and_then(|value| value.f).unwrap_or(1e-5), x);
     let variance = maker.add("Add", &[&variance, &epsilon], Vec::new());
     let deviation = maker.add("Sqrt", &[&variance], Vec::new());
     maker.add_as("Reciprocal", &[&deviation], Vec::new(), inverse);
@@ -150,13 +187,18 @@ fn normalize(node: &NodeProto, x: Option<&Fact>, maker: &mut Maker) -> bool {
 
 /// `Resize` of some axes, as one of all. Whether the number of dimensions is known.
 fn resize(node: &NodeProto, x: Option<&Fact>, maker: &mut Maker) -> bool {
-    let (Some(rank), Some(input)) = (x.and_then(|fact| fact.rank), node.input.first()) else { return false };
+    let (Some(rank), Some(input)) = (x.and_then(|fact| fact.rank), node.input.first()) else {
+        return false;
+    };
     let rank = i64::try_from(rank).unwrap_or(0);
     let axes = node.attribute("axes").map(|axes| axes.ints.clone()).unwrap_or_default();
-    let axes: Vec<i64> = axes.into_iter().map(|axis| if axis < 0 { axis + rank } else { axis }).collect();
+    let axes: Vec<i64> =
+        axes.into_iter().map(|axis| if axis < 0 { axis + rank } else { axis }).collect();
     let mut whole = node.clone();
     whole.attribute.retain(|attribute| attribute.name.as_deref() != Some("axes"));
-    for (index, given) in whole.input.iter_mut().enumerate().skip(2).filter(|(_, given)| !given.is_empty()) {
+    for (index, given) in
+        whole.input.iter_mut().enumerate().skip(2).filter(|(_, given)| !given.is_empty())
+    {
         let same = match index {
             2 => maker.floats(&vec![1.0; usize::try_from(rank).unwrap_or(0)]),
             _ => maker.add("Shape", &[input], Vec::new()),
@@ -180,7 +222,8 @@ fn softplus(x: &str, like: Option<&Fact>, maker: &mut Maker) -> String {
     maker.add("Add", &[&positive, &logarithm], Vec::new())
 }
 
-/// Operators that rten has for 32 bits, and whose results there, cut to 8 bits, are those of 8 bits.
+/// Operators that rten has for 32 bits, and whose results there, cut to 8 bits, are those of 8
+/// bits.
 const IN_WIDER: [&str; 20] = [
     "Concat",
     "NonZero",
@@ -210,15 +253,23 @@ fn is_small(fact: Option<&Fact>) -> bool {
 
 /// The node on inputs of another type; what has their type comes back in it.
 fn in_wider(node: &NodeProto, inputs: &[Option<&Fact>], wider: DataType, maker: &mut Maker) {
-    let element = inputs.get(usize::from(node.operator() == "Where")).copied().flatten().and_then(|fact| fact.element);
+    let element = inputs
+        .get(usize::from(node.operator() == "Where"))
+        .copied()
+        .flatten()
+        .and_then(|fact| fact.element);
     let mut node = node.clone();
     for (input, fact) in node.input.iter_mut().zip(inputs) {
         if is_small(*fact) {
             *input = maker.cast(input, wider);
         }
     }
-    let compares = matches!(node.operator(), "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Equal" | "NonZero");
-    let (Some(output), Some(element), false) = (node.output.first().cloned(), element, compares) else {
+    let compares = matches!(
+        node.operator(),
+        "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Equal" | "NonZero"
+    );
+    let (Some(output), Some(element), false) = (node.output.first().cloned(), element, compares)
+    else {
         maker.nodes.push(node);
         return;
     };
@@ -228,25 +279,36 @@ fn in_wider(node: &NodeProto, inputs: &[Option<&Fact>], wider: DataType, maker: 
     maker.add_as("Cast", &[&name], vec![integer("to", i64::from(element.0))], &output);
 }
 
-/// rten multiplies by the inverse of the scale, and so rounds halves to the other side. Whether the scale's shape is known.
+/// rten multiplies by the inverse of the scale, and so rounds halves to the other side. Whether the
+/// scale's shape is known.
 fn quantize(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Maker) -> bool {
     let fact = |index: usize| inputs.get(index).copied().flatten();
-    let (Some(x), Some(scale), Some(output)) = (node.input.first(), node.input.get(1), node.output.first()) else { return false };
+    let (Some(x), Some(scale), Some(output)) =
+        (node.input.first(), node.input.get(1), node.output.first())
+    else {
+        return false;
+    };
     let zero = node.input.get(2).filter(|zero| !zero.is_empty());
-    let element =
-        fact(2).and_then(|fact| fact.element).or(node.integer("output_dtype").and_then(|to| i32::try_from(to).ok()).map(DataType));
+    let element = fact(2)
+        .and_then(|fact| fact.element)
+        .or(node.integer("output_dtype").and_then(|to| i32::try_from(to).ok()).map(DataType));
     let (least, greatest) = match element.filter(|element| element.0 != 0) {
         None | Some(DataType::UINT8) => (0.0, 255.0),
         Some(DataType::INT8) => (-128.0, 127.0),
         _ => return false,
     };
-    let (Some(rank), Some(of_scale)) = (fact(0).and_then(|fact| fact.rank), fact(1).and_then(|fact| fact.rank)) else {
+    let (Some(rank), Some(of_scale)) =
+        (fact(0).and_then(|fact| fact.rank), fact(1).and_then(|fact| fact.rank))
+    else {
         return fact(1).is_some_and(|fact| fact.rank == Some(0))
             && quantize_by(node, None, (x, scale, zero, output), (least, greatest), maker);
     };
     let axis = node.integer("axis").unwrap_or(1);
-    let axis = usize::try_from(if axis < 0 { axis + i64::try_from(rank).unwrap_or(0) } else { axis }).unwrap_or(0);
-    let shape = (of_scale == 1 && axis < rank).then(|| (0..rank).map(|at| if at == axis { -1 } else { 1 }).collect::<Vec<i64>>());
+    let axis =
+        usize::try_from(if axis < 0 { axis + i64::try_from(rank).unwrap_or(0) } else { axis })
+            .unwrap_or(0);
+    let shape = (of_scale == 1 && axis < rank)
+        .then(|| (0..rank).map(|at| if at == axis { -1 } else { 1 }).collect::<Vec<i64>>());
     quantize_by(node, shape.as_deref(), (x, scale, zero, output), (least, greatest), maker)
 }
 
@@ -292,7 +354,11 @@ fn divide(x: &str, y: &str, maker: &mut Maker) -> String {
 /// As ONNX defines it; the scale of a tensor of zeros is 1, as ONNX Runtime has it.
 fn dynamic_quantize(node: &NodeProto, maker: &mut Maker) {
     let Some(x) = node.input.first() else { return };
-    let output = |index: usize, maker: &mut Maker| match node.output.get(index).filter(|name| !name.is_empty()) {
+    let output = |index: usize, maker: &mut Maker| match node
+        .output
+        .get(index)
+        .filter(|name| !name.is_empty())
+    {
         Some(name) => name.clone(),
         None => maker.name(),
     };
@@ -321,5 +387,8 @@ fn dynamic_quantize(node: &NodeProto, maker: &mut Maker) {
 }
 
 fn float_attribute(name: &str, value: f32) -> AttributeProto {
-    AttributeProto { f: Some(value), ..super::node::attribute(name, rten_onnx::onnx::AttributeType::FLOAT) }
+    AttributeProto {
+        f: Some(value),
+        ..super::node::attribute(name, rten_onnx::onnx::AttributeType::FLOAT)
+    }
 }

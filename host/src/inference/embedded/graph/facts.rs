@@ -1,13 +1,15 @@
-//! What is known of a value of the graph before anything runs: its ONNX element type, and the integers that it may have.
+//! What is known of a value of the graph before anything runs: its ONNX element type, and the
+//! integers that it may have.
 //!
-//! rten forgets the difference between INT64, INT32 and BOOL, and between FP64, FP32 and FP16: what is right depends on it.
+//! rten forgets the difference between INT64, INT32 and BOOL, and between FP64, FP32 and FP16: what
+//! is right depends on it.
 
 use std::collections::HashMap;
 
 use rten_onnx::onnx::{DataType, ValueInfoProto};
 
-/// The largest integer, up to its sign, that a model run in process computes with: one less than 32 bits have, so that the negation
-/// and the absolute value of every integer are integers too.
+/// The largest integer, up to its sign, that a model run in process computes with: one less than 32
+/// bits have, so that the negation and the absolute value of every integer are integers too.
 pub(super) const LARGEST: i64 = i32::MAX as i64;
 
 /// Integers from the least to the greatest.
@@ -55,7 +57,10 @@ impl Range {
             operation(self.greatest, other.least),
             operation(self.greatest, other.greatest),
         ];
-        Self { least: ends.into_iter().min().unwrap_or(i64::MIN), greatest: ends.into_iter().max().unwrap_or(i64::MAX) }
+        Self {
+            least: ends.into_iter().min().unwrap_or(i64::MIN),
+            greatest: ends.into_iter().max().unwrap_or(i64::MAX),
+        }
     }
 
     /// Whether 32 bits have all of them.
@@ -65,7 +70,10 @@ impl Range {
 
     /// Those of them that 32 bits have.
     pub fn clamped(self) -> Self {
-        Self { least: self.least.clamp(-LARGEST, LARGEST), greatest: self.greatest.clamp(-LARGEST, LARGEST) }
+        Self {
+            least: self.least.clamp(-LARGEST, LARGEST),
+            greatest: self.greatest.clamp(-LARGEST, LARGEST),
+        }
     }
 
     /// The values that elements of a type have in process.
@@ -82,7 +90,14 @@ impl Range {
 impl Fact {
     /// A value of which only the type is known.
     pub fn of(element: Option<DataType>) -> Self {
-        Self { element, range: Range::of(element), exact: false, constant: None, rank: None, single: false }
+        Self {
+            element,
+            range: Range::of(element),
+            exact: false,
+            constant: None,
+            rank: None,
+            single: false,
+        }
     }
 
     /// A declared value.
@@ -90,7 +105,8 @@ impl Fact {
         let tensor = info.r#type.as_ref().and_then(|declared| declared.tensor_type.as_ref());
         let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
         let rank = shape.map(|shape| shape.dim.len());
-        let single = shape.is_some_and(|shape| shape.dim.iter().all(|size| size.dim_value == Some(1)));
+        let single =
+            shape.is_some_and(|shape| shape.dim.iter().all(|size| size.dim_value == Some(1)));
         Self { rank, single, ..Self::of(tensor.and_then(|tensor| tensor.elem_type)) }
     }
 

@@ -1,10 +1,11 @@
 //! Integers of more than 32 bits, which rten does not have.
 //!
-//! Inputs of a request that 32 bits do not have are refused before the run, constants when the model is loaded. What remains is
-//! arithmetic whose result may leave the 32 bits, and the cast of a large float. Where the ranges of its inputs do not rule that out
-//! ([`super::infer`]), a guard is put beside the operator: the same operator on floats, and the number of its elements that are too large
-//! (or not a number). After the run that number must be 0, else the answer is refused. For most models there is no guard at all, and the
-//! values that have one are few and small.
+//! Inputs of a request that 32 bits do not have are refused before the run, constants when the
+//! model is loaded. What remains is arithmetic whose result may leave the 32 bits, and the cast of
+//! a large float. Where the ranges of its inputs do not rule that out ([`super::infer`]), a guard
+//! is put beside the operator: the same operator on floats, and the number of its elements that are
+//! too large (or not a number). After the run that number must be 0, else the answer is refused.
+//! For most models there is no guard at all, and the values that have one are few and small.
 
 use rten_onnx::onnx::{DataType, NodeProto};
 
@@ -14,7 +15,8 @@ use super::node::{Maker, NodeExt, integer};
 /// The largest result that is let through: below 2^31 by more than FP32 rounds there.
 const LIMIT: f32 = 2_147_483_000.0;
 
-/// The number of inputs, from the first on, that an operator computes with, for those that have a guard.
+/// The number of inputs, from the first on, that an operator computes with, for those that have a
+/// guard.
 fn operands(operator: &str) -> Option<usize> {
     Some(match operator {
         "ReduceSum" | "ReduceSumSquare" | "ReduceProd" | "ReduceL1" | "CumSum" | "Cast" => 1,
@@ -29,8 +31,16 @@ fn operands(operator: &str) -> Option<usize> {
 ///
 /// # Errors
 /// There is no guard for such a node: why it cannot be run in process.
-pub(super) fn add(node: &NodeProto, inputs: &[Option<&Fact>], maker: &mut Maker) -> Result<String, String> {
-    let too_wide = || "computes integers that may need more than the 32 bits that a model run in process has".to_owned();
+pub(super) fn add(
+    node: &NodeProto,
+    inputs: &[Option<&Fact>],
+    maker: &mut Maker,
+) -> Result<String, String> {
+    let too_wide = || {
+        "computes integers that may need more than the 32 bits that a model run in \
+        process has"
+            .to_owned()
+    };
     let operands = operands(node.operator()).ok_or_else(too_wide)?;
     let mut shadow = node.clone();
     for (input, fact) in shadow.input.iter_mut().zip(inputs).take(operands) {

@@ -1,4 +1,5 @@
-//! Attributes of old opsets, and defaults that rten takes for others, written out as rten reads them.
+//! Attributes of old opsets, and defaults that rten takes for others, written out as rten reads
+//! them.
 
 use rten_onnx::onnx::NodeProto;
 
@@ -7,16 +8,25 @@ use super::node::{NodeExt, integer, integers, set};
 
 /// Writes a node of an old opset, or with a default that rten takes for another, as rten reads it.
 pub(super) fn modernize(node: &mut NodeProto, inputs: &[Option<&Fact>], opset: i64) {
-    let remove = |node: &mut NodeProto, name: &str| node.attribute.retain(|attribute| attribute.name.as_deref() != Some(name));
+    let remove = |node: &mut NodeProto, name: &str| {
+        node.attribute.retain(|attribute| attribute.name.as_deref() != Some(name))
+    };
     match node.operator() {
         "Resize" if opset < 11 => node.op_type = Some("Upsample".to_owned()),
-        "BatchNormalization" | "Dropout" if node.integer("is_test").is_some_and(|test| test != 0) => remove(node, "is_test"),
+        "BatchNormalization" | "Dropout"
+            if node.integer("is_test").is_some_and(|test| test != 0) =>
+        {
+            remove(node, "is_test")
+        }
         "Gemm" => remove(node, "broadcast"),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" if node.attribute("broadcast").is_some() => {
             // Without an axis the dimensions are aligned at the last, as they are today.
-            let rank = |index: usize| inputs.get(index).copied().flatten().and_then(|fact| fact.rank);
+            let rank =
+                |index: usize| inputs.get(index).copied().flatten().and_then(|fact| fact.rank);
             let last = node.integer("axis").is_none_or(|axis| match (rank(0), rank(1)) {
-                (Some(of_first), Some(of_second)) => i64::try_from(of_first - of_second.min(of_first)) == Ok(axis),
+                (Some(of_first), Some(of_second)) => {
+                    i64::try_from(of_first - of_second.min(of_first)) == Ok(axis)
+                }
                 _ => false,
             });
             if last {
@@ -25,21 +35,31 @@ pub(super) fn modernize(node: &mut NodeProto, inputs: &[Option<&Fact>], opset: i
             }
         }
         "Conv" | "ConvTranspose" | "ConvInteger" => {
-            let rank = |index: usize| inputs.get(index).copied().flatten().and_then(|fact| fact.rank);
-            defaults(node, rank(1).or(rank(0)).map(|rank| rank.saturating_sub(2)), &["strides", "dilations"]);
+            let rank =
+                |index: usize| inputs.get(index).copied().flatten().and_then(|fact| fact.rank);
+            defaults(
+                node,
+                rank(1).or(rank(0)).map(|rank| rank.saturating_sub(2)),
+                &["strides", "dilations"],
+            );
         }
         "MaxPool" | "AveragePool" => defaults(node, None, &["strides"]),
         "QuantizeLinear" if node.integer("axis").is_none() => set(node, integer("axis", 1)),
         _ => {}
     }
-    if matches!(node.operator(), "MaxPool" | "AveragePool" | "Conv") && node.text("auto_pad") == Some("SAME_LOWER") {
+    if matches!(node.operator(), "MaxPool" | "AveragePool" | "Conv")
+        && node.text("auto_pad") == Some("SAME_LOWER")
+    {
         same_lower(node);
     }
 }
 
-/// Where nothing is skipped the padding follows from the kernel alone, and the larger half of it is at the beginning.
+/// Where nothing is skipped the padding follows from the kernel alone, and the larger half of it is
+/// at the beginning.
 fn same_lower(node: &mut NodeProto) {
-    let ints = |name: &str| node.attribute(name).map(|attribute| attribute.ints.clone()).unwrap_or_default();
+    let ints = |name: &str| {
+        node.attribute(name).map(|attribute| attribute.ints.clone()).unwrap_or_default()
+    };
     let (kernel, strides, dilations) = (ints("kernel_shape"), ints("strides"), ints("dilations"));
     if kernel.is_empty() || strides.iter().any(|stride| *stride != 1) {
         return;

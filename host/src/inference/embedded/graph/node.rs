@@ -22,10 +22,21 @@ impl NodeExt for NodeProto {
     }
 
     fn described(&self) -> String {
-        let name = self.name.as_deref().filter(|name| !name.is_empty()).or(self.output.first().map(String::as_str));
-        let domain = self.domain.as_deref().filter(|_| !self.is_standard()).map(|domain| format!("{}.", shown(domain)));
+        let name = self
+            .name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .or(self.output.first().map(String::as_str));
+        let domain = self
+            .domain
+            .as_deref()
+            .filter(|_| !self.is_standard())
+            .map(|domain| format!("{}.", shown(domain)));
         let (domain, operator) = (domain.unwrap_or_default(), shown(self.operator()));
-        format!("operator {domain}{operator} (node {})", crate::quote::quoted(name.unwrap_or_default()))
+        format!(
+            "operator {domain}{operator} (node {})",
+            crate::quote::quoted(name.unwrap_or_default())
+        )
     }
 
     fn attribute(&self, name: &str) -> Option<&AttributeProto> {
@@ -73,14 +84,25 @@ impl Maker {
     }
 
     /// Adds a node with one output, and returns the output's name.
-    pub fn add(&mut self, operator: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
+    pub fn add(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: Vec<AttributeProto>,
+    ) -> String {
         let output = self.name();
         self.add_as(operator, inputs, attributes, &output);
         output
     }
 
     /// As [`Self::add`], with the output's name.
-    pub fn add_as(&mut self, operator: &str, inputs: &[&str], attributes: Vec<AttributeProto>, output: &str) {
+    pub fn add_as(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: Vec<AttributeProto>,
+        output: &str,
+    ) {
         self.nodes.push(NodeProto {
             op_type: Some(operator.to_owned()),
             name: Some(format!("{operator} for {output}")),
@@ -92,13 +114,17 @@ impl Maker {
     }
 
     pub fn float(&mut self, value: f32) -> String {
-        let value = AttributeProto { f: Some(value), ..attribute("value_float", AttributeType::FLOAT) };
+        let value =
+            AttributeProto { f: Some(value), ..attribute("value_float", AttributeType::FLOAT) };
         self.add("Constant", &[], vec![value])
     }
 
     /// A vector.
     pub fn floats(&mut self, values: &[f32]) -> String {
-        let values = AttributeProto { floats: values.to_vec(), ..attribute("value_floats", AttributeType::FLOATS) };
+        let values = AttributeProto {
+            floats: values.to_vec(),
+            ..attribute("value_floats", AttributeType::FLOATS)
+        };
         self.add("Constant", &[], vec![values])
     }
 

@@ -1,4 +1,5 @@
-//! Operators that rten computes in another way than ONNX says, written with others that it computes rightly.
+//! Operators that rten computes in another way than ONNX says, written with others that it computes
+//! rightly.
 //!
 //! | operator | rten 0.27 | here |
 //! |---|---|---|
@@ -19,7 +20,12 @@ use super::node::{Maker, NodeExt, integer, set};
 ///
 /// # Errors
 /// Why the node cannot be run in process.
-pub(super) fn rewrite(mut node: NodeProto, inputs: &[Option<&Fact>], opset: i64, maker: &mut Maker) -> Result<(), String> {
+pub(super) fn rewrite(
+    mut node: NodeProto,
+    inputs: &[Option<&Fact>],
+    opset: i64,
+    maker: &mut Maker,
+) -> Result<(), String> {
     if !node.is_standard() {
         maker.nodes.push(node);
         return Ok(());
@@ -40,7 +46,8 @@ pub(super) fn rewrite(mut node: NodeProto, inputs: &[Option<&Fact>], opset: i64,
         "Cast" => return cast(node, maker),
         "Sign" if first.is_none_or(|fact| !fact.is_integer()) => sign(node, first, maker)?,
         "ArgMax" | "ArgMin" => {
-            if first.is_some_and(|fact| matches!(fact.element, Some(DataType::INT8 | DataType::UINT8)))
+            if first
+                .is_some_and(|fact| matches!(fact.element, Some(DataType::INT8 | DataType::UINT8)))
                 && let Some(input) = node.input.first_mut()
             {
                 *input = maker.cast(input, DataType::INT32);
@@ -58,7 +65,9 @@ fn cast(node: NodeProto, maker: &mut Maker) -> Result<(), String> {
         maker.nodes.push(node);
         return Ok(());
     }
-    let (Some(input), Some(output)) = (node.input.first(), node.output.first()) else { return Err("has no input or output".to_owned()) };
+    let (Some(input), Some(output)) = (node.input.first(), node.output.first()) else {
+        return Err("has no input or output".to_owned());
+    };
     let number = maker.cast(input, DataType::FLOAT);
     let zero = maker.float(0.0);
     let equal = maker.add("Equal", &[&number, &zero], Vec::new());
@@ -88,7 +97,9 @@ fn first_of_equals(mut node: NodeProto, maker: &mut Maker) {
     let last = node.integer("select_last_index") == Some(1);
     node.attribute.retain(|attribute| attribute.name.as_deref() != Some("select_last_index"));
     let axis = node.integer("axis").unwrap_or(0);
-    let (false, Some(input), Some(output)) = (last, node.input.first().cloned(), node.output.first().cloned()) else {
+    let (false, Some(input), Some(output)) =
+        (last, node.input.first().cloned(), node.output.first().cloned())
+    else {
         maker.nodes.push(node);
         return;
     };
@@ -109,8 +120,12 @@ fn first_of_equals(mut node: NodeProto, maker: &mut Maker) {
 
 fn of_all_axes(mut node: NodeProto, first: Option<&Fact>, maker: &mut Maker) {
     let axis = node.integer("axis").unwrap_or(1);
-    let last = axis == -1 || first.and_then(|fact| fact.rank).is_some_and(|rank| i64::try_from(rank) == Ok(axis + 1));
-    let (Some(input), Some(output)) = (node.input.first().cloned(), node.output.first().cloned()) else { return };
+    let last = axis == -1
+        || first.and_then(|fact| fact.rank).is_some_and(|rank| i64::try_from(rank) == Ok(axis + 1));
+    let (Some(input), Some(output)) = (node.input.first().cloned(), node.output.first().cloned())
+    else {
+        return;
+    };
     set(&mut node, integer("axis", -1));
     if last {
         maker.nodes.push(node);

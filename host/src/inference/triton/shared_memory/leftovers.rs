@@ -1,4 +1,5 @@
-//! What processes that were killed have left: files whose lock is free, and regions of the server whose file is gone.
+//! What processes that were killed have left: files whose lock is free, and regions of the server
+//! whose file is gone.
 
 use std::fs::File;
 use std::time::Duration;
@@ -21,7 +22,8 @@ pub(super) async fn remove(server: &Server) {
     let known = server.ask(SUBJECT, everything).await;
     let Ok(known) = known else { return };
     for name in known.regions.into_keys().filter(|name| name.starts_with(PREFIX)) {
-        // A region's file is there before the server knows it, and goes after the server has forgotten it.
+        // A region's file is there before the server knows it, and goes after the server has
+        // forgotten it.
         if !path(&name).exists() {
             unregister(server, &name).await;
         }
@@ -31,7 +33,10 @@ pub(super) async fn remove(server: &Server) {
 /// Names of files that nobody holds a lock on.
 fn abandoned() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(FOLDER) else { return Vec::new() };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name.starts_with(PREFIX));
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(PREFIX));
     names.filter(|name| is_abandoned(name)).collect()
 }
 
@@ -39,7 +44,11 @@ fn is_abandoned(name: &str) -> bool {
     // Another user's cannot be opened, and are not ours to remove.
     let Ok(file) = File::open(path(name)) else { return false };
     if name.starts_with(UNFINISHED) {
-        let age = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|modified| modified.elapsed().ok());
+        let age = file
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|modified| modified.elapsed().ok());
         if age.is_none_or(|age| age < MAKING) {
             return false;
         }

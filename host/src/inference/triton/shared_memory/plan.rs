@@ -26,7 +26,12 @@ pub(in super::super) struct Plan {
 
 impl Plan {
     /// What has `threshold` bytes or more; none if nothing has.
-    pub fn new(signature: &Signature, bound: &Bound, request: &InferenceRequest, threshold: u64) -> Option<Self> {
+    pub fn new(
+        signature: &Signature,
+        bound: &Bound,
+        request: &InferenceRequest,
+        threshold: u64,
+    ) -> Option<Self> {
         let mut plan = Self::default();
         for given in &request.inputs {
             let bytes = given.tensor.data().len() as u64;
@@ -37,7 +42,9 @@ impl Plan {
         }
         let batch = batch(signature, request);
         for output in bound.outputs.iter().filter_map(|index| signature.outputs.get(*index)) {
-            let Some(bytes) = size(output, batch).filter(|bytes| *bytes >= threshold) else { continue };
+            let Some(bytes) = size(output, batch).filter(|bytes| *bytes >= threshold) else {
+                continue;
+            };
             let span = plan.append(bytes)?;
             plan.outputs.insert(output.name.clone(), span);
         }
@@ -54,18 +61,23 @@ impl Plan {
 /// The batch that the inputs share; none where the model does not batch.
 fn batch(signature: &Signature, request: &InferenceRequest) -> Option<i64> {
     let port = signature.inputs.iter().filter(|port| signature.max_batch_size > 0 && port.batched);
-    let mut given = port.filter_map(|port| request.inputs.iter().find(|given| given.name == port.name));
+    let mut given =
+        port.filter_map(|port| request.inputs.iter().find(|given| given.name == port.name));
     given.next().and_then(|given| given.tensor.shape().dimensions().first().copied())
 }
 
 /// The bytes an output will have, where that can be told before the model runs.
 fn size(output: &Port, batch: Option<i64>) -> Option<u64> {
     let element = output.data_type.size()?;
-    let sizes = output.shape.as_ref()?.iter().enumerate().map(|(position, size)| match (position, size, batch) {
-        (0, -1, Some(batch)) => batch,
-        (_, size, _) => *size,
+    let sizes = output.shape.as_ref()?.iter().enumerate().map(|(position, size)| {
+        match (position, size, batch) {
+            (0, -1, Some(batch)) => batch,
+            (_, size, _) => *size,
+        }
     });
-    sizes.map(|size| u64::try_from(size).ok()).try_fold(element, |bytes, size| bytes.checked_mul(size?))
+    sizes
+        .map(|size| u64::try_from(size).ok())
+        .try_fold(element, |bytes, size| bytes.checked_mul(size?))
 }
 
 #[cfg(test)]
@@ -74,9 +86,19 @@ mod tests {
     use crate::inference::{DataType, ModelRef, NamedTensor, Shape, Tensor};
 
     fn signature(outputs: &[(&str, DataType, &[i64])], max_batch_size: u32) -> Signature {
-        let output = |(name, kind, shape): &(&str, DataType, &[i64])| Port::new((*name).to_owned(), *kind, Some(shape.to_vec()));
-        let inputs = vec![Port::new("x".to_owned(), DataType::Uint8, Some(vec![-1, -1])), Port::new("y".to_owned(), DataType::Uint8, None)];
-        Signature { label: "m".to_owned(), inputs, outputs: outputs.iter().map(output).collect(), max_batch_size }
+        let output = |(name, kind, shape): &(&str, DataType, &[i64])| {
+            Port::new((*name).to_owned(), *kind, Some(shape.to_vec()))
+        };
+        let inputs = vec![
+            Port::new("x".to_owned(), DataType::Uint8, Some(vec![-1, -1])),
+            Port::new("y".to_owned(), DataType::Uint8, None),
+        ];
+        Signature {
+            label: "m".to_owned(),
+            inputs,
+            outputs: outputs.iter().map(output).collect(),
+            max_batch_size,
+        }
     }
 
     fn request(inputs: &[(&str, &[i64])]) -> InferenceRequest {
@@ -87,7 +109,13 @@ mod tests {
         };
         InferenceRequest {
             model: ModelRef::Served { name: "m".to_owned(), version: None },
-            inputs: inputs.iter().map(|(name, shape)| NamedTensor { name: (*name).to_owned(), tensor: tensor(shape) }).collect(),
+            inputs: inputs
+                .iter()
+                .map(|(name, shape)| NamedTensor {
+                    name: (*name).to_owned(),
+                    tensor: tensor(shape),
+                })
+                .collect(),
             outputs: Vec::new(),
             parameters: serde_json::Map::new(),
         }
@@ -105,7 +133,10 @@ mod tests {
         let request = request(&[("x", &[2, 70]), ("y", &[2, 1])]);
         let plan = Plan::new(&signature(outputs, 8), &bound, &request, 100).unwrap();
         assert_eq!(plan.inputs, BTreeMap::from([("x".to_owned(), Span { offset: 0, bytes: 140 })]));
-        assert_eq!(plan.outputs, BTreeMap::from([("known".to_owned(), Span { offset: 192, bytes: 240 })]));
+        assert_eq!(
+            plan.outputs,
+            BTreeMap::from([("known".to_owned(), Span { offset: 192, bytes: 240 })])
+        );
         assert_eq!(plan.bytes, 432);
         // Without a batch, -1 is unknown.
         let plan = Plan::new(&signature(outputs, 0), &bound, &request, 100).unwrap();

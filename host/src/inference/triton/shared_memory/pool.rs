@@ -14,7 +14,8 @@ const QUARANTINE: Duration = Duration::from_secs(60);
 const SMALLEST: u64 = 256 << 10;
 /// A region may be so many times larger than what it is used for.
 const SLACK: u64 = 4;
-/// How long the end of a process waits for the server: for its answers, and until it is done with the calls that were cut off.
+/// How long the end of a process waits for the server: for its answers, and until it is done with
+/// the calls that were cut off.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How often a region that the server still uses is asked back.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
@@ -35,7 +36,8 @@ struct Idle {
     quarantine: Vec<(Region, Instant)>,
 }
 
-/// A region that one call uses. When it is dropped it goes into quarantine, unless nobody was told of it or the server is done with it.
+/// A region that one call uses. When it is dropped it goes into quarantine, unless nobody was told
+/// of it or the server is done with it.
 #[derive(Debug)]
 pub(super) struct Lent {
     region: Option<Region>,
@@ -58,19 +60,26 @@ impl Pool {
     /// # Errors
     /// `unavailable`: the limit, no room in `/dev/shm`, or the server does not see it.
     pub async fn take(self: &Arc<Self>, server: &Arc<Server>, bytes: u64) -> Result<Lent> {
-        let size = bytes.checked_next_power_of_two().ok_or_else(|| Error::unavailable(format!("{SUBJECT}: {bytes} bytes")))?.max(SMALLEST);
+        let size = bytes
+            .checked_next_power_of_two()
+            .ok_or_else(|| Error::unavailable(format!("{SUBJECT}: {bytes} bytes")))?
+            .max(SMALLEST);
         let (pool, server) = (Arc::clone(self), Arc::clone(server));
         self.release(&server);
         if let Some(region) = self.free(size) {
             return Ok(Lent { region: Some(region), pool, free: true });
         }
-        // To its end, also when nobody waits for it any more: what the server was told must be known here.
+        // To its end, also when nobody waits for it any more: what the server was told must be
+        // known here.
         let made = tokio::spawn(async move {
             pool.make_room(&server, size).await;
             let fits = |held: u64| held.checked_add(size).filter(|held| *held <= pool.limit);
             if pool.held.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
                 let limit = pool.limit;
-                return Err(Error::unavailable(format!("{SUBJECT}: {size} bytes more are above the {limit} of KEYNET_TRITON_SHM_BYTES")));
+                return Err(Error::unavailable(format!(
+                    "{SUBJECT}: {size} bytes more are above the \
+                    {limit} of KEYNET_TRITON_SHM_BYTES"
+                )));
             }
             match Region::register(&server, size).await {
                 Ok(region) => Ok(Lent { region: Some(region), pool, free: true }),
@@ -86,7 +95,10 @@ impl Pool {
     /// The smallest free region that is large enough, and not so large that it would be missed.
     fn free(&self, size: u64) -> Option<Region> {
         let mut idle = self.idle();
-        let fitting = idle.free.iter().enumerate().filter(|(_, region)| (size..=size.saturating_mul(SLACK)).contains(&region.bytes()));
+        let fitting =
+            idle.free.iter().enumerate().filter(|(_, region)| {
+                (size..=size.saturating_mul(SLACK)).contains(&region.bytes())
+            });
         let (index, _) = fitting.min_by_key(|(_, region)| region.bytes())?;
         Some(idle.free.remove(index))
     }
@@ -107,7 +119,8 @@ impl Pool {
 
     /// Takes the regions whose quarantine is over.
     fn over(&self, now: Instant) -> Vec<Region> {
-        let is_over = |quarantined: &mut (Region, Instant)| now.duration_since(quarantined.1) > QUARANTINE;
+        let is_over =
+            |quarantined: &mut (Region, Instant)| now.duration_since(quarantined.1) > QUARANTINE;
         self.idle().quarantine.extract_if(.., is_over).map(|(region, _)| region).collect()
     }
 
@@ -148,8 +161,9 @@ impl Pool {
         self.gone(free.iter().chain(&quarantine).map(Region::bytes).sum());
     }
 
-    /// Unregisters and removes every region: at once those that are free, the others as soon as their calls are over. What the server
-    /// does not give back in [`CLOSING`] is removed all the same; the next process that starts has the server forget it.
+    /// Unregisters and removes every region: at once those that are free, the others as soon as
+    /// their calls are over. What the server does not give back in [`CLOSING`] is removed all the
+    /// same; the next process that starts has the server forget it.
     pub async fn close(&self, server: &Server) {
         let given_back = async {
             loop {

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::failure::Failure;
-use super::super::proto::{SystemSharedMemoryRegisterRequest, SystemSharedMemoryStatusRequest, SystemSharedMemoryUnregisterRequest};
+use super::super::proto::{
+    SystemSharedMemoryRegisterRequest, SystemSharedMemoryStatusRequest,
+    SystemSharedMemoryUnregisterRequest,
+};
 use super::super::server::Server;
 use crate::error::{Error, Result};
 
@@ -25,7 +28,8 @@ const SOON: Duration = Duration::from_secs(5);
 /// What an error is about.
 pub(super) const SUBJECT: &str = "shared memory";
 
-/// A region. Its file is gone when it is dropped; the server keeps its own view of the memory until it is told otherwise.
+/// A region. Its file is gone when it is dropped; the server keeps its own view of the memory until
+/// it is told otherwise.
 #[derive(Debug)]
 pub(super) struct Region {
     name: String,
@@ -63,7 +67,12 @@ impl Region {
     /// A file of `bytes` bytes, all of them there, locked before its name can be seen.
     pub(super) fn make(bytes: u64) -> Result<Self> {
         let unfinished = path(&format!("{UNFINISHED}{}", Uuid::new_v4().simple()));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&unfinished);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unfinished);
         let file = file.map_err(failed("make a file"))?;
         let name = random_name();
         let finish = || {
@@ -123,7 +132,12 @@ impl Memory {
     /// # Errors
     /// `unavailable`: the file cannot be read.
     pub fn read(&self, offset: u64, bytes: u64) -> Result<Bytes> {
-        let mut data = vec![0; usize::try_from(bytes).map_err(|_| Error::too_large(format!("{SUBJECT}: {bytes} bytes at once")))?];
+        let mut data = vec![
+            0;
+            usize::try_from(bytes).map_err(|_| Error::too_large(format!(
+                "{SUBJECT}: {bytes} bytes at once"
+            )))?
+        ];
         self.0.read_exact_at(&mut data, offset).map_err(failed("read"))?;
         Ok(data.into())
     }
@@ -136,19 +150,30 @@ impl Drop for Region {
 }
 
 async fn register(server: &Server, name: &str, byte_size: u64) -> Result<(), Failure> {
-    let message = SystemSharedMemoryRegisterRequest { name: name.to_owned(), key: format!("/{name}"), offset: 0, byte_size };
+    let message = SystemSharedMemoryRegisterRequest {
+        name: name.to_owned(),
+        key: format!("/{name}"),
+        offset: 0,
+        byte_size,
+    };
     let call = server.ask(SUBJECT, message);
     soon(call).await.map(|_| ())
 }
 
 /// These calls do nothing that takes long, and are made for a call that waits.
 async fn soon<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let late = |_| Err(Error::timeout(format!("{SUBJECT}: the server did not answer within {} s", SOON.as_secs())).into());
+    let late = |_| {
+        Err(Error::timeout(format!(
+            "{SUBJECT}: the server did not answer within {} s",
+            SOON.as_secs()
+        ))
+        .into())
+    };
     tokio::time::timeout(SOON, call).await.unwrap_or_else(late)
 }
 
-/// Lets the server forget a region; false if it says that it is using it. A server that cannot be asked has forgotten it, or will be
-/// told by [`super::leftovers`].
+/// Lets the server forget a region; false if it says that it is using it. A server that cannot be
+/// asked has forgotten it, or will be told by [`super::leftovers`].
 pub(super) async fn unregister(server: &Server, name: &str) -> bool {
     let message = SystemSharedMemoryUnregisterRequest { name: name.to_owned() };
     let call = server.ask(SUBJECT, message);
@@ -170,7 +195,10 @@ pub(super) async fn prove(server: &Server) -> Result<()> {
     let none = random_name();
     if register(server, &none, SIZE).await.is_ok() {
         unregister(server, &none).await;
-        return Err(Error::unavailable(format!("{SUBJECT}: the server accepts a region for which there is no file")));
+        return Err(Error::unavailable(format!(
+            "{SUBJECT}: the server accepts a region for which \
+            there is no file"
+        )));
     }
     let region = Region::register(server, SIZE).await?;
     let known = known_everywhere(server, &region).await;
@@ -183,11 +211,15 @@ async fn known_everywhere(server: &Server, region: &Region) -> Result<()> {
         let message = SystemSharedMemoryStatusRequest { name: region.name.clone() };
         let status = server.ask_on(&lease, SUBJECT, message);
         let regions = soon(status).await.map_err(|failure| failure.error)?.regions;
-        let same = |there: &super::super::proto::system_shared_memory_status_response::RegionStatus| {
-            there.key == format!("/{}", region.name) && there.byte_size == region.bytes
-        };
+        let same =
+            |there: &super::super::proto::system_shared_memory_status_response::RegionStatus| {
+                there.key == format!("/{}", region.name) && there.byte_size == region.bytes
+            };
         if !regions.get(&region.name).is_some_and(same) {
-            return Err(Error::unavailable(format!("{SUBJECT}: a connection leads to a server that does not know the region")));
+            return Err(Error::unavailable(format!(
+                "{SUBJECT}: a connection leads to a server that \
+                does not know the region"
+            )));
         }
     }
     Ok(())
@@ -222,14 +254,21 @@ mod tests {
     }
 
     fn unfinished() -> usize {
-        std::fs::read_dir(FOLDER).unwrap().flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)).count()
+        std::fs::read_dir(FOLDER)
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
+            .count()
     }
 
     #[test]
     fn a_name_says_whose_it_is() {
         let name = random_name();
         let parts: Vec<_> = name.split('-').collect();
-        assert_eq!((parts.len(), parts[0], parts[1]), (4, "keynet", std::process::id().to_string().as_str()));
+        assert_eq!(
+            (parts.len(), parts[0], parts[1]),
+            (4, "keynet", std::process::id().to_string().as_str())
+        );
         assert!(parts[2].parse::<u64>().unwrap() > 0 && parts[3].len() == 32);
         assert_ne!(random_name(), name);
     }

@@ -1,6 +1,7 @@
 //! `Resize` of mode `cubic`, as ONNX says; rten 0.27 computes it as linear.
 //!
-//! One axis after the other: each new element is a sum of four, with the weights of a cubic convolution.
+//! One axis after the other: each new element is a sum of four, with the weights of a cubic
+//! convolution.
 
 use rten::{Value, ValueView};
 use rten_onnx::onnx::NodeProto;
@@ -42,7 +43,8 @@ impl CubicResize {
     /// # Errors
     /// An attribute that is not computed here, to follow the node's description.
     pub fn of(node: &NodeProto) -> Result<Self, String> {
-        let coordinates = match node.text("coordinate_transformation_mode").unwrap_or("half_pixel") {
+        let coordinates = match node.text("coordinate_transformation_mode").unwrap_or("half_pixel")
+        {
             "half_pixel" => Coordinates::HalfPixel,
             "pytorch_half_pixel" => Coordinates::PytorchHalfPixel,
             "half_pixel_symmetric" => Coordinates::HalfPixelSymmetric,
@@ -59,7 +61,9 @@ impl CubicResize {
             return Err("has antialias, which is not computed in process".to_owned());
         }
         if node.text("keep_aspect_ratio_policy").is_some_and(|policy| policy != "stretch") {
-            return Err("has a keep_aspect_ratio_policy, which is not computed in process".to_owned());
+            return Err(
+                "has a keep_aspect_ratio_policy, which is not computed in process".to_owned()
+            );
         }
         Ok(Self {
             coordinates,
@@ -74,7 +78,11 @@ impl CubicResize {
     /// # Errors
     /// Why the inputs do not suit it.
     pub fn run(&self, inputs: &[Option<ValueView<'_>>]) -> Result<Value, String> {
-        let Some(Some(ValueView::FloatTensor(data))) = inputs.first() else { return Err("needs an input of floats".to_owned()) };
+        let Some(Some(ValueView::FloatTensor(data))) = inputs.first() else {
+            return Err("needs an \
+            input of floats"
+                .to_owned());
+        };
         let axes = self.axes(data, inputs)?;
         let mut shape = data.shape().to_vec();
         let mut elements = data.to_contiguous().data().to_vec();
@@ -82,28 +90,53 @@ impl CubicResize {
             if axis.from == axis.to && (axis.scale - 1.0).abs() < f32::EPSILON {
                 continue;
             }
-            let total = shape.iter().enumerate().map(|(at, size)| if at == index { axis.to } else { *size });
-            total.clone().try_fold(1_usize, usize::checked_mul).filter(|total| *total <= MOST).ok_or("makes a tensor that is too large")?;
+            let total = shape
+                .iter()
+                .enumerate()
+                .map(|(at, size)| if at == index { axis.to } else { *size });
+            total
+                .clone()
+                .try_fold(1_usize, usize::checked_mul)
+                .filter(|total| *total <= MOST)
+                .ok_or(
+                    "makes a tensor that is too \
+                large",
+                )?;
             let inner: usize = shape.iter().skip(index + 1).product();
             elements = self.resize_axis(&elements, axis, inner);
             shape = total.collect();
         }
-        Tensor::try_from_data(shape.as_slice(), elements).map(Value::from).map_err(|error| error.to_string())
+        Tensor::try_from_data(shape.as_slice(), elements)
+            .map(Value::from)
+            .map_err(|error| error.to_string())
     }
 
     /// The axes that are named, with what becomes of them.
-    fn axes(&self, data: &TensorView<'_, f32>, inputs: &[Option<ValueView<'_>>]) -> Result<Vec<(usize, Axis)>, String> {
+    fn axes(
+        &self,
+        data: &TensorView<'_, f32>,
+        inputs: &[Option<ValueView<'_>>],
+    ) -> Result<Vec<(usize, Axis)>, String> {
         let rank = data.ndim();
         let indices: Vec<usize> = match &self.axes {
             None => (0..rank).collect(),
             Some(axes) => {
-                let index =
-                    |axis: &i64| usize::try_from(if *axis < 0 { axis + rank as i64 } else { *axis }).ok().filter(|axis| *axis < rank);
-                axes.iter().map(index).collect::<Option<_>>().ok_or("has axes that its input lacks")?
+                let index = |axis: &i64| {
+                    usize::try_from(if *axis < 0 { axis + rank as i64 } else { *axis })
+                        .ok()
+                        .filter(|axis| *axis < rank)
+                };
+                axes.iter()
+                    .map(index)
+                    .collect::<Option<_>>()
+                    .ok_or("has axes that its input lacks")?
             }
         };
         let from = |index: usize| data.shape().get(index).copied().unwrap_or(1);
-        let changes: Vec<Axis> = match (inputs.get(2).and_then(Option::as_ref), inputs.get(3).and_then(Option::as_ref)) {
+        let changes: Vec<Axis> = match (
+            inputs.get(2).and_then(Option::as_ref),
+            inputs.get(3).and_then(Option::as_ref),
+        ) {
             (_, Some(ValueView::Int32Tensor(sizes))) if !sizes.is_empty() => {
                 let axis = |(index, to): (&usize, &i32)| {
                     let (from, to) = (from(*index), usize::try_from(*to).unwrap_or(0));
@@ -112,13 +145,18 @@ impl CubicResize {
                 indices.iter().zip(sizes.iter()).map(axis).collect()
             }
             (Some(ValueView::FloatTensor(scales)), _) if !scales.is_empty() => {
-                let axis =
-                    |(index, scale): (&usize, &f32)| Axis { from: from(*index), to: (from(*index) as f32 * scale) as usize, scale: *scale };
+                let axis = |(index, scale): (&usize, &f32)| Axis {
+                    from: from(*index),
+                    to: (from(*index) as f32 * scale) as usize,
+                    scale: *scale,
+                };
                 indices.iter().zip(scales.iter()).map(axis).collect()
             }
             _ => return Err("has neither scales nor sizes".to_owned()),
         };
-        if changes.len() != indices.len() || changes.iter().any(|axis| axis.from == 0 || axis.scale <= 0.0) {
+        if changes.len() != indices.len()
+            || changes.iter().any(|axis| axis.from == 0 || axis.scale <= 0.0)
+        {
             return Err("has scales or sizes that do not suit its input".to_owned());
         }
         Ok(indices.into_iter().zip(changes).collect())
@@ -130,9 +168,13 @@ impl CubicResize {
         let mut made = Vec::with_capacity(elements.len() / axis.from * axis.to);
         for line in elements.chunks_exact(line.max(1)) {
             for (from, weights) in &taps {
-                let rows = from.map(|from| line.get(from * inner..(from + 1) * inner).unwrap_or_default());
+                let rows =
+                    from.map(|from| line.get(from * inner..(from + 1) * inner).unwrap_or_default());
                 made.extend((0..inner).map(|at| {
-                    rows.iter().zip(weights).map(|(row, weight)| row.get(at).copied().unwrap_or_default() * weight).sum::<f32>()
+                    rows.iter()
+                        .zip(weights)
+                        .map(|(row, weight)| row.get(at).copied().unwrap_or_default() * weight)
+                        .sum::<f32>()
                 }));
             }
         }
@@ -147,7 +189,8 @@ impl CubicResize {
         let a = self.coefficient;
         let near = |x: f32| ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
         let far = |x: f32| ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a;
-        let mut weights = [far(distance + 1.0), near(distance), near(1.0 - distance), far(2.0 - distance)];
+        let mut weights =
+            [far(distance + 1.0), near(distance), near(1.0 - distance), far(2.0 - distance)];
         let last = axis.from as f32 - 1.0;
         let places = [0.0, 1.0, 2.0, 3.0].map(|offset| first + offset);
         if self.exclude_outside {

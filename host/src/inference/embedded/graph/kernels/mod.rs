@@ -25,8 +25,12 @@ impl Kernel {
     /// Why the node cannot be computed.
     pub(super) fn of(node: &NodeProto) -> Result<Option<Self>, String> {
         Ok(match node.operator() {
-            "NonMaxSuppression" if node.is_standard() => Some(Self::NonMaxSuppression(NonMaxSuppression::of(node))),
-            "Resize" if node.is_standard() && node.text("mode") == Some("cubic") => Some(Self::CubicResize(CubicResize::of(node)?)),
+            "NonMaxSuppression" if node.is_standard() => {
+                Some(Self::NonMaxSuppression(NonMaxSuppression::of(node)))
+            }
+            "Resize" if node.is_standard() && node.text("mode") == Some("cubic") => {
+                Some(Self::CubicResize(CubicResize::of(node)?))
+            }
             _ => None,
         })
     }
@@ -51,7 +55,10 @@ impl Kernel {
     ///
     /// # Errors
     /// Why the inputs do not suit it.
-    pub(in super::super) fn run(&self, inputs: &[Option<ValueView<'_>>]) -> Result<Vec<Value>, String> {
+    pub(in super::super) fn run(
+        &self,
+        inputs: &[Option<ValueView<'_>>],
+    ) -> Result<Vec<Value>, String> {
         match self {
             Self::NonMaxSuppression(kernel) => kernel.run(inputs).map(|selected| vec![selected]),
             Self::CubicResize(kernel) => kernel.run(inputs).map(|resized| vec![resized]),

@@ -1,8 +1,9 @@
-//! `NonMaxSuppression`, as ONNX and ONNX Runtime compute it: for each picture and each class, the boxes by falling score, without those
-//! that overlap one that was taken before.
+//! `NonMaxSuppression`, as ONNX and ONNX Runtime compute it: for each picture and each class, the
+//! boxes by falling score, without those that overlap one that was taken before.
 //!
-//! rten 0.27 gives each box to its best class only, lets boxes of different pictures and classes suppress each other, takes the box
-//! around two boxes for their union, and needs the corners in order.
+//! rten 0.27 gives each box to its best class only, lets boxes of different pictures and classes
+//! suppress each other, takes the box around two boxes for their union, and needs the corners in
+//! order.
 
 use rten::{Value, ValueView};
 use rten_onnx::onnx::NodeProto;
@@ -34,7 +35,12 @@ impl Area {
 
     fn of_center([x, y, width, height]: [f32; 4]) -> Self {
         let (half_width, half_height) = (width / 2.0, height / 2.0);
-        Self { left: x - half_width, top: y - half_height, right: x + half_width, bottom: y + half_height }
+        Self {
+            left: x - half_width,
+            top: y - half_height,
+            right: x + half_width,
+            bottom: y + half_height,
+        }
     }
 
     fn size(self) -> f32 {
@@ -64,11 +70,18 @@ impl NonMaxSuppression {
     /// # Errors
     /// Why the inputs do not suit it.
     pub fn run(&self, inputs: &[Option<ValueView<'_>>]) -> Result<Value, String> {
-        let [Some(ValueView::FloatTensor(boxes)), Some(ValueView::FloatTensor(scores)), ..] = inputs else {
+        let [Some(ValueView::FloatTensor(boxes)), Some(ValueView::FloatTensor(scores)), ..] =
+            inputs
+        else {
             return Err("needs boxes and scores of FP32".to_owned());
         };
-        let ([pictures, count, 4], [scored, classes, each]) = (size3(boxes.shape())?, size3(scores.shape())?) else {
-            return Err(format!("needs boxes of shape [pictures,boxes,4], got {:?}", boxes.shape()));
+        let ([pictures, count, 4], [scored, classes, each]) =
+            (size3(boxes.shape())?, size3(scores.shape())?)
+        else {
+            return Err(format!(
+                "needs boxes of shape [pictures,boxes,4], got {:?}",
+                boxes.shape()
+            ));
         };
         if pictures != scored || count != each {
             return Err(format!(
@@ -93,15 +106,23 @@ impl NonMaxSuppression {
         let (boxes, scores) = (boxes.data(), scores.data());
         let mut rows = Vec::new();
         for (picture, boxes) in boxes.chunks_exact((count * 4).max(1)).enumerate().take(pictures) {
-            let areas: Vec<Area> = boxes.as_chunks().0.iter().map(|numbers| self.area(*numbers)).collect();
-            let of_picture = scores.chunks_exact(count.max(1)).skip(picture * classes).take(classes);
+            let areas: Vec<Area> =
+                boxes.as_chunks().0.iter().map(|numbers| self.area(*numbers)).collect();
+            let of_picture =
+                scores.chunks_exact(count.max(1)).skip(picture * classes).take(classes);
             for (class, scores) in of_picture.enumerate() {
-                for index in select(&areas, scores, usize::try_from(most).unwrap_or(0), overlap, least) {
-                    rows.extend([picture, class, index].map(|index| i32::try_from(index).unwrap_or(i32::MAX)));
+                for index in
+                    select(&areas, scores, usize::try_from(most).unwrap_or(0), overlap, least)
+                {
+                    rows.extend(
+                        [picture, class, index]
+                            .map(|index| i32::try_from(index).unwrap_or(i32::MAX)),
+                    );
                 }
             }
         }
-        let selected = NdTensor::<i32, 2>::try_from_data([rows.len() / 3, 3], rows).map_err(|error| error.to_string())?;
+        let selected = NdTensor::<i32, 2>::try_from_data([rows.len() / 3, 3], rows)
+            .map_err(|error| error.to_string())?;
         Ok(Value::from(Tensor::from(selected)))
     }
 
@@ -111,14 +132,28 @@ impl NonMaxSuppression {
 }
 
 fn size3(shape: &[usize]) -> Result<[usize; 3], String> {
-    shape.try_into().map_err(|_| format!("needs boxes and scores of three dimensions, got {shape:?}"))
+    shape
+        .try_into()
+        .map_err(|_| format!("needs boxes and scores of three dimensions, got {shape:?}"))
 }
 
 /// The boxes of one class, by falling score; of equal scores the first.
-fn select(areas: &[Area], scores: &[f32], most: usize, overlap: f32, least: Option<f32>) -> Vec<usize> {
-    let mut candidates: Vec<(usize, f32)> =
-        scores.iter().copied().enumerate().filter(|(_, score)| least.is_none_or(|least| *score > least)).collect();
-    candidates.sort_by(|(_, one), (_, other)| other.partial_cmp(one).unwrap_or(std::cmp::Ordering::Equal));
+fn select(
+    areas: &[Area],
+    scores: &[f32],
+    most: usize,
+    overlap: f32,
+    least: Option<f32>,
+) -> Vec<usize> {
+    let mut candidates: Vec<(usize, f32)> = scores
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, score)| least.is_none_or(|least| *score > least))
+        .collect();
+    candidates.sort_by(|(_, one), (_, other)| {
+        other.partial_cmp(one).unwrap_or(std::cmp::Ordering::Equal)
+    });
     let mut selected: Vec<(usize, Area)> = Vec::new();
     for (index, _) in candidates {
         if selected.len() >= most {
@@ -144,13 +179,22 @@ mod tests {
         overlap: f32,
         least: Option<f32>,
     ) -> Vec<[i32; 3]> {
-        let tensor = |(shape, data): (&[usize], &[f32])| Value::from(Tensor::from_data(shape, data.to_vec()));
+        let tensor = |(shape, data): (&[usize], &[f32])| {
+            Value::from(Tensor::from_data(shape, data.to_vec()))
+        };
         let number = |number: f32| Value::from(Tensor::from_data(&[1], vec![number]));
-        let values = [tensor(boxes), tensor(scores), Value::from(Tensor::from_data(&[], vec![most])), number(overlap)];
+        let values = [
+            tensor(boxes),
+            tensor(scores),
+            Value::from(Tensor::from_data(&[], vec![most])),
+            number(overlap),
+        ];
         let least = least.map(number);
         let mut inputs: Vec<_> = values.iter().map(|value| Some(value.as_view())).collect();
         inputs.push(least.as_ref().map(Value::as_view));
-        let Value::Int32Tensor(rows) = NonMaxSuppression { centers }.run(&inputs).unwrap() else { panic!() };
+        let Value::Int32Tensor(rows) = NonMaxSuppression { centers }.run(&inputs).unwrap() else {
+            panic!()
+        };
         rows.into_data().as_chunks().0.to_vec()
     }
 
@@ -164,14 +208,20 @@ mod tests {
         let twice = [BOXES, BOXES].concat();
         let rows = run(false, (&[2, 3, 4], &twice), (&[2, 1, 3], &scores), 10, 0.5, None);
         assert_eq!(rows, [[0, 0, 0], [0, 0, 2], [1, 0, 0], [1, 0, 2]]);
-        assert_eq!(run(false, (&[2, 3, 4], &twice), (&[2, 1, 3], &scores), 1, 0.5, Some(0.5)), [[0, 0, 0]]);
-        assert!(run(false, (&[1, 3, 4], &BOXES), (&[1, 1, 3], &scores[..3]), 0, 0.5, None).is_empty());
+        assert_eq!(
+            run(false, (&[2, 3, 4], &twice), (&[2, 1, 3], &scores), 1, 0.5, Some(0.5)),
+            [[0, 0, 0]]
+        );
+        assert!(
+            run(false, (&[1, 3, 4], &BOXES), (&[1, 1, 3], &scores[..3]), 0, 0.5, None).is_empty()
+        );
     }
 
     #[test]
     fn corners_may_be_swapped_and_boxes_may_be_centers() {
         let swapped = [1.0, 1.0, 0.0, 0.0, 0.0, 1.02, 1.02, 0.0, 1.0, 11.0, 0.0, 10.0];
-        let rows = run(false, (&[1, 3, 4], &swapped), (&[1, 1, 3], &[0.9, 0.8, 0.7]), 10, 0.5, None);
+        let rows =
+            run(false, (&[1, 3, 4], &swapped), (&[1, 1, 3], &[0.9, 0.8, 0.7]), 10, 0.5, None);
         assert_eq!(rows, [[0, 0, 0], [0, 0, 2]]);
         let centers = [0.5, 0.5, 1.0, 1.0, 0.51, 0.51, 1.02, 1.02, 10.5, 0.5, 1.0, 1.0];
         let rows = run(true, (&[1, 3, 4], &centers), (&[1, 1, 3], &[0.9, 0.8, 0.7]), 10, 0.5, None);
@@ -182,7 +232,11 @@ mod tests {
     fn of_equal_scores_the_first_box_is_taken() {
         let rows = run(false, (&[1, 3, 4], &BOXES), (&[1, 1, 3], &[0.5, 0.5, 0.5]), 10, 0.5, None);
         assert_eq!(rows, [[0, 0, 0], [0, 0, 2]]);
-        assert_eq!(run(false, (&[1, 3, 4], &BOXES), (&[1, 1, 3], &[0.5, 0.5, 0.5]), 10, 1.0, Some(0.4)).len(), 3);
+        assert_eq!(
+            run(false, (&[1, 3, 4], &BOXES), (&[1, 1, 3], &[0.5, 0.5, 0.5]), 10, 1.0, Some(0.4))
+                .len(),
+            3
+        );
     }
 
     #[test]
