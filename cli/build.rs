@@ -78,10 +78,7 @@ fn workspace(repository: &Path, files: &Files) -> Result<String> {
         let manifest: Value = Value::Table(std::str::from_utf8(manifest)?.parse()?);
         for name in inherited(&manifest) {
             let dependency = all.get(name).ok_or_else(|| {
-                format!(
-                    "{package} inherits {name}, which \
-                the workspace does not have"
-                )
+                format!("{package} inherits {name}, which the workspace does not have")
             })?;
             dependencies.insert(name.clone(), dependency.clone());
         }
@@ -108,9 +105,7 @@ fn inherited(manifest: &Value) -> Vec<&String> {
 
 fn table(value: Option<&Value>) -> Result<&Table> {
     value.and_then(Value::as_table).ok_or_else(|| {
-        "the workspace's Cargo.toml has no [workspace.package] or \
-            [workspace.dependencies]"
-            .into()
+        "the workspace's Cargo.toml has no [workspace.package] or [workspace.dependencies]".into()
     })
 }
 
@@ -123,10 +118,7 @@ fn folder(path: &Path, prefix: &str) -> Result<Files> {
         let name = entry
             .file_name()
             .and_then(|name| name.to_str())
-            .ok_or(
-                "a file name that is not \
-            UTF-8",
-            )?
+            .ok_or("a file name that is not UTF-8")?
             .to_owned();
         if matches!(name.as_str(), "target" | "__pycache__")
             || (name.starts_with('.') && name != ".gitignore")
@@ -151,8 +143,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
         "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, \
-            guest-sdk/python), the contract (wit) and its templates \
-         (cli/templates): build it inside a clone of its repository",
+            guest-sdk/python), the contract (wit) and its templates (cli/templates): build it \
+            inside a clone of its repository",
         path.display()
     )
     .into()
@@ -172,15 +164,11 @@ fn copy(files: &Files, to: &Path) -> Result<String> {
         let below = path
             .strip_prefix(env::var("OUT_DIR")?)?
             .to_str()
-            .ok_or(
-                "a path that is not \
-            UTF-8",
-            )?
+            .ok_or("a path that is not UTF-8")?
             .to_owned();
         writeln!(
             list,
-            "File {{ path: {name:?}, bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \
-            {:?})) }},",
+            "File {{ path: {name:?}, bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})) }},",
             format!("/{below}")
         )?;
     }

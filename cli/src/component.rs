@@ -3,18 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keynet_artifact::{ArtifactRef, Look, RegistryOptions};
+use keynet_base::Config;
 use keynet_host::action::Imports;
-use keynet_host::artifact::{self, ArtifactRef, Look, RegistryOptions};
 use keynet_host::policy::Policy;
-use keynet_host::{Action, ActionError, Config, Host};
+use keynet_host::{Action, ActionError, Host};
 
-use crate::args::RegistryArgs;
-use crate::console::Console;
-use crate::errors::ExpectedError;
-use crate::progress::{Transfer, Way};
+use crate::errors::{ExpectedError, NotAnAction};
+use crate::flags::RegistryArgs;
 use crate::pulled::PulledComponents;
 use crate::reference::Source;
 use crate::registry;
+use crate::ui::console::Console;
+use crate::ui::progress::{Transfer, Way};
 
 /// A component's bytes and where they came from.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Component {
     pub async fn load(&self, host: Arc<Host>) -> Result<Action, ExpectedError> {
         Action::load(host, &self.bytes)
             .await
-            .map_err(|source| ExpectedError::Action { path: self.path.clone(), source })
+            .map_err(|source| NotAnAction { path: self.path.clone(), source }.into())
     }
 }
 
@@ -94,15 +95,13 @@ pub async fn find(
 ) -> Result<Found, ExpectedError> {
     let transfer = Arc::new(Transfer::new(Way::Pull, !console.watcher, console));
     let options = registry::options(reference, args, config, transfer, console)?;
-    let look = artifact::look(reference, &options).await?;
+    let look = keynet_artifact::look(reference, &options).await?;
     // Older tools leave it out: then the component is asked.
     if let Some(interfaces) = &look.config.component {
         let exports = interfaces.exports.iter().map(String::as_str);
-        Imports::check_names(interfaces.imports.clone(), exports).map_err(|error| {
-            ExpectedError::Action {
-                path: reference.to_string().into(),
-                source: ActionError::Imports(error),
-            }
+        Imports::check_names(interfaces.imports.clone(), exports).map_err(|error| NotAnAction {
+            path: reference.to_string().into(),
+            source: ActionError::Imports(error),
         })?;
     }
     Ok(Found { look, options })
@@ -119,7 +118,7 @@ impl Found {
         let bytes = match cache.get(&look.component) {
             Some(bytes) => bytes,
             None => {
-                let pulled = artifact::pull(&look.reference, options).await?;
+                let pulled = keynet_artifact::pull(&look.reference, options).await?;
                 cache.put(&look.component, &pulled.bytes);
                 pulled.bytes
             }

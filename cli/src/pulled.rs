@@ -6,8 +6,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use keynet_host::artifact::store::Blob;
-use keynet_host::{Config, Digest, FileCache};
+use keynet_artifact::store::Blob;
+use keynet_base::{Config, Digest, FileCache};
 
 /// A folder of them.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use keynet_host::Config;
-use keynet_host::artifact::ArtifactRef;
+use keynet_artifact::ArtifactRef;
+use keynet_base::Config;
 
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
 use crate::project::python;
+use crate::ui::progress::Steps;
 
 /// Where a component is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keynet_host::Config;
-use keynet_host::artifact::{ArtifactRef, Progress, RegistryOptions};
+use keynet_artifact::{ArtifactRef, Progress, RegistryOptions};
+use keynet_base::Config;
 use reqwest::Certificate;
 
 use crate::account::{Accounts, credentials};
-use crate::args::RegistryArgs;
-use crate::console::Console;
 use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::flags::RegistryArgs;
+use crate::ui::console::Console;
 
 /// Why a registry cannot be asked, or lets nobody in.
 #[derive(Debug, thiserror::Error)]

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use keynet_host::config::DEFAULT_STORAGE_ADDRESS;
-use keynet_host::object_storage::Location;
-use keynet_host::object_storage::embedded::{
+use keynet_base::config::DEFAULT_STORAGE_ADDRESS;
+use keynet_base::{AllowedHosts, Config};
+use keynet_object_storage::Location;
+use keynet_object_storage::embedded::{
     DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits,
 };
-use keynet_host::{AllowedHosts, Config};
 
-use crate::address::ListenAddress;
 use crate::errors::ExpectedError;
+use crate::input::address::ListenAddress;
 
 /// Opens the folder of objects.
 ///
@@ -19,12 +19,12 @@ use crate::errors::ExpectedError;
 pub fn open(config: &Config) -> Result<EmbeddedStore, ExpectedError> {
     EmbeddedStore::open(EmbeddedSettings {
         folder: config.embedded_storage.folder.clone(),
-        state: keynet_host::state::StateDir::new(&config.state_dir),
+        state: keynet_base::state::StateDir::new(&config.state_dir),
         bucket: DEFAULT_BUCKET.to_owned(),
         public_url: Some(config.embedded_storage.local_url()),
         internal_url: None,
     })
-    .map_err(ExpectedError::Storage)
+    .map_err(ExpectedError::from)
 }
 
 /// Where a person finds an object: the file, or its bucket and key.
@@ -74,7 +74,7 @@ mod tests {
         let variables =
             BTreeMap::from([("KEYNET_STORAGE_PUBLIC_URL".to_owned(), public_url.to_owned())]);
         let config =
-            Config::from_origins(vec![(keynet_host::config::Origin::Container, variables)])
+            Config::from_origins(vec![(keynet_base::config::Origin::Container, variables)])
                 .unwrap();
         public_address(&config).map(|address| address.to_string())
     }

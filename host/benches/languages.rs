@@ -49,12 +49,8 @@ fn main() {
         println!("{name}");
         let component = guest(name);
         row("component", component.len() as f64 / 1e6, "MB");
-        let load = |host: Arc<Host>| {
-            runtime.block_on(Action::load(host, &component)).expect(
-                "an \
-            action",
-            )
-        };
+        let load =
+            |host: Arc<Host>| runtime.block_on(Action::load(host, &component)).expect("an action");
 
         compiling(name);
         drop(load(cached()));
@@ -93,10 +89,8 @@ fn main() {
     }
     for name in SLEEPERS {
         println!("{name}");
-        let action = Arc::new(runtime.block_on(Action::load(cached(), &guest(name))).expect(
-            "an \
-            action",
-        ));
+        let action =
+            Arc::new(runtime.block_on(Action::load(cached(), &guest(name))).expect("an action"));
         let lines = Arc::new(Lines::default());
         let before = private();
         for _ in 0..IN_FLIGHT {
@@ -118,10 +112,8 @@ fn main() {
 /// Compiles a guest in a process of its own, and prints what that took.
 fn compiling(name: &str) {
     let process = std::env::current_exe().expect("this process");
-    let output = std::process::Command::new(process).args([COMPILES, name]).output().expect(
-        "a \
-        process",
-    );
+    let output =
+        std::process::Command::new(process).args([COMPILES, name]).output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<f64> =
         text.split_whitespace().filter_map(|number| number.parse().ok()).collect();

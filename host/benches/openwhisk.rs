@@ -42,13 +42,8 @@ fn guest(name: &str) -> String {
     let folder = std::env::var_os("KEYNET_GUESTS")
         .map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
     let path = folder.join(name).with_extension("wasm");
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}; run \
-        tests/build-guests",
-            path.display()
-        )
-    });
+    let bytes = std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()));
     let code = base64::prelude::BASE64_STANDARD.encode(bytes);
     format!(
         r#"{{"value":{{"name":"{name}","main":"main","binary":true,"code":"{code}","env":{{}}}}}}"#
@@ -94,14 +89,14 @@ fn starting(hello: &str, caches: &Caches) {
     }
     println!("{:>10.2} ms  start to open port (aim 10)", median_ms(open));
     println!(
-        "{:>10.2} ms  /init of a Rust action whose code is cached, in a container that waits \
-        (aim 5)",
+        "{:>10.2} ms  /init of a Rust action whose code is cached, in a container that waits (aim \
+            5)",
         median_ms(cached)
     );
     println!("{:>10.2} ms  start to the first answer of that action", median_ms(first));
     println!(
-        "{:>10.2} ms  /init of the same where nothing is cached: compiled in a child process \
-        (aim 150)",
+        "{:>10.2} ms  /init of the same where nothing is cached: compiled in a child process (aim \
+            150)",
         median_ms(uncached)
     );
     println!("{:>10.1} MiB private after /init and one /run (aim 20)", median(memory_cached));
@@ -144,8 +139,7 @@ fn warm(hello: &str, caches: &Caches) {
         );
     }
     println!(
-        "aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own \
-        at 64"
+        "aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own at 64"
     );
     println!("{:>10.1} MiB private after all that", concurrent.private_mib());
 }

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use keynet_host::budget::{CallBudget, MemoryBudget};
-use keynet_host::config::{Origin, S3Config, S3Credentials, Secret};
-use keynet_host::object_storage::s3::S3Store;
-use keynet_host::object_storage::{Location, ObjectStorage, StorageLimits};
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::config::{Origin, S3Config, S3Credentials, Secret};
+use keynet_object_storage::s3::S3Store;
+use keynet_object_storage::{Location, ObjectStorage, StorageLimits};
 use keynet_test_servers::RealServer;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
@@ -47,13 +47,7 @@ fn main() {
     let bench = Bench::new(&server);
     println!(
         "{:24} {:>12} {:>12} {:>7} {:>14} {:>14}",
-        "100 MiB",
-        "object_store",
-        "storage",
-        "ratio",
-        "peak MiB \
-        (o_s)",
-        "peak MiB"
+        "100 MiB", "object_store", "storage", "ratio", "peak MiB (o_s)", "peak MiB"
     );
     let report = |name: &str, bare: &dyn Fn() -> Turn, ours: &dyn Fn() -> Turn| {
         let (mut of_bare, mut of_ours) = (Vec::new(), Vec::new());
@@ -132,10 +126,8 @@ impl Bench {
             .with_endpoint(endpoint)
             .with_allow_http(true)
             .with_bucket_name("test");
-        let bare = bare.with_access_key_id(id).with_secret_access_key(secret).build().expect(
-            "a \
-            store",
-        );
+        let bare =
+            bare.with_access_key_id(id).with_secret_access_key(secret).build().expect("a store");
         let mut state = 1_u32;
         let mut byte = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -178,10 +170,8 @@ impl Bench {
 
     async fn our_upload(&self) {
         let budget = self.budget();
-        let mut upload = self.ours.create_upload(Some(at("ours")), None, &budget).await.expect(
-            "an \
-            upload",
-        );
+        let mut upload =
+            self.ours.create_upload(Some(at("ours")), None, &budget).await.expect("an upload");
         for _ in 0..OBJECT / CALL {
             upload.write(self.chunk.clone(), &budget).await.expect("written");
         }

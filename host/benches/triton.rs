@@ -11,11 +11,6 @@
 mod support;
 
 /// The generated client, used as it comes.
-mod proto {
-    #![allow(clippy::all, clippy::pedantic, missing_docs, unused_qualifications, dead_code)]
-    include!(concat!(env!("OUT_DIR"), "/inference.rs"));
-}
-
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::Arc;
@@ -23,19 +18,21 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::join_all;
-use keynet_host::budget::{CallBudget, MemoryBudget};
-use keynet_host::config::Origin;
-use keynet_host::engine::{Compiler, Cpu, Engine, EngineOptions};
-use keynet_host::inference::triton::TritonInference;
-use keynet_host::inference::{
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::config::Origin;
+use keynet_base::cpu::Cpu;
+use keynet_base::{Config, Error};
+use keynet_host::engine::{Compiler, Engine, EngineOptions};
+use keynet_host::policy::Policy;
+use keynet_host::{Action, Host, LogSink, Stream};
+use keynet_models::inference::triton::TritonInference;
+use keynet_models::inference::triton::proto::grpc_inference_service_client::GrpcInferenceServiceClient as Client;
+use keynet_models::inference::triton::proto::model_infer_request::InferInputTensor;
+use keynet_models::inference::triton::proto::{ModelInferRequest, ModelStatisticsRequest};
+use keynet_models::inference::{
     DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor,
 };
-use keynet_host::policy::Policy;
-use keynet_host::{Action, Config, Error, Host, LogSink, Stream};
 use keynet_test_servers::RealServer;
-use proto::grpc_inference_service_client::GrpcInferenceServiceClient as Client;
-use proto::model_infer_request::InferInputTensor;
-use proto::{ModelInferRequest, ModelStatisticsRequest};
 use support::{guest, request};
 use tonic::transport::{Channel, Endpoint};
 
@@ -118,10 +115,8 @@ fn bare(channel: Channel) -> Client<Channel> {
 fn backend(url: &str, shared_memory: &str) -> Arc<TritonInference> {
     let variables = [("TRITON_URL", url), ("KEYNET_TRITON_SHM", shared_memory)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let config = Config::from_origins(vec![(Origin::Container, variables.into())]).expect(
-        "a \
-        configuration",
-    );
+    let config =
+        Config::from_origins(vec![(Origin::Container, variables.into())]).expect("a configuration");
     Arc::new(TritonInference::open(&config.triton.expect("Triton")).expect("a backend"))
 }
 

@@ -7,22 +7,23 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 
 use crate::activation::{self, State};
-use crate::budget::MemoryBudget;
 use crate::capabilities::Backend;
-use crate::config::{Config, EmbeddedModelsConfig};
 use crate::engine::{
-    AotCache, CompileLimits, Compiler, Cpu, Engine, EngineOptions, Precompiler, memory_left,
+    AotCache, CompileLimits, Compiler, Engine, EngineOptions, Precompiler, memory_left,
 };
-use crate::error::Error;
-use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
-use crate::inference::triton::TritonInference;
-use crate::inference::{InferenceBackend, Registered};
-use crate::model_registry::ModelRegistry;
-use crate::object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore};
-use crate::object_storage::s3::S3Store;
-use crate::object_storage::{ObjectStorage, StorageLimits};
 use crate::policy::{Policy, PolicyError};
-use crate::state::StateDir;
+use keynet_base::budget::MemoryBudget;
+use keynet_base::config::{Config, EmbeddedModelsConfig};
+use keynet_base::cpu::Cpu;
+use keynet_base::error::Error;
+use keynet_base::state::StateDir;
+use keynet_models::inference::InferenceBackend;
+use keynet_models::inference::embedded::{EmbeddedInference, EmbeddedLimits};
+use keynet_models::inference::triton::TritonInference;
+use keynet_models::model_registry::{ModelRegistry, Registered};
+use keynet_object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore};
+use keynet_object_storage::s3::S3Store;
+use keynet_object_storage::{ObjectStorage, StorageLimits};
 
 /// Why a host cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -21,42 +21,16 @@
 
 pub mod action;
 pub mod activation;
-mod address;
-mod allowed_hosts;
-pub mod artifact;
-pub mod budget;
 pub mod capabilities;
-pub mod config;
-pub mod deployment;
-mod digest;
 pub mod engine;
-pub mod error;
-mod file_cache;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
-pub mod inference;
-pub mod limits;
-pub mod model_registry;
-mod new_file;
-pub mod object_storage;
-mod offload;
 pub mod openwhisk;
-pub mod outbound;
 pub mod policy;
-pub mod quote;
-pub mod redaction;
-pub mod state;
-pub mod tls;
 
 pub use action::{Action, ActionError, LoadOptions};
 pub use activation::{ActivationRequest, Failure, LogSink, Outcome, Receipt, ResultText, Stream};
-pub use allowed_hosts::AllowedHosts;
 pub use capabilities::user_input::Parameters;
-pub use config::Config;
-pub use digest::{Digest, DigestError};
-pub use error::{Error, ErrorKind};
-pub use file_cache::FileCache;
 pub use host::{Backends, Host, HostError};
-pub use new_file::NewFile;

@@ -96,13 +96,8 @@ pub fn assert_alike(found: &Found, expected: &Found) {
         .flatten()
         .zip(expected.detections.as_array().into_iter().flatten())
     {
-        let (some, other) = (
-            some["score"].as_f64().expect("a score"),
-            other["score"].as_f64().expect(
-                "a \
-            score",
-            ),
-        );
+        let (some, other) =
+            (some["score"].as_f64().expect("a score"), other["score"].as_f64().expect("a score"));
         assert!((some - other).abs() <= 1e-3 + f64::EPSILON, "{some} is not {other}");
     }
     let (found_width, found_height, found_drawn) = pixels(&found.picture);
@@ -115,8 +110,7 @@ pub fn assert_alike(found: &Found, expected: &Found) {
         / differences.len() as f64;
     assert!(
         clearly <= 0.02 && mean <= 2.0,
-        "{clearly} of the values differ clearly, by {mean} on \
-        average"
+        "{clearly} of the values differ clearly, by {mean} on average"
     );
 }
 
@@ -139,8 +133,7 @@ fn assert_near(found: &Value, expected: &Value, tolerance: f64) {
         for (number, other) in numbers(some).into_iter().zip(numbers(other)) {
             assert!(
                 (number - other).abs() <= tolerance + f64::EPSILON,
-                "{number} is not {other}: \
-                {found}\n{expected}"
+                "{number} is not {other}: {found}\n{expected}"
             );
         }
     }

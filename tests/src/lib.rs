@@ -72,10 +72,7 @@ pub fn guest(name: &str) -> PathBuf {
 pub fn compiled_guest(name: &str) -> PathBuf {
     let component = guest(name);
     let turn = std::fs::File::create(binary().with_file_name(format!("test-compiles-{name}")))
-        .expect(
-            "a \
-        lock",
-        );
+        .expect("a lock");
     turn.lock().expect("a lock");
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_COMPILE_TIME", "10m");
@@ -112,12 +109,8 @@ pub struct Ended {
 impl Ended {
     /// Its result.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
-            panic!(
-                "not JSON ({error}): \
-            {self:?}"
-            )
-        })
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 }
 
@@ -126,7 +119,7 @@ impl Sandbox {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut sandbox = Self { folder, environment: BTreeMap::new() };
-        let models = root().join("host/tests/models");
+        let models = root().join("host/crates/models/tests/models");
         sandbox.set("KEYNET_STATE_DIR", binary().with_file_name("test-state").display());
         sandbox.set("KEYNET_STORAGE", sandbox.path("storage").display());
         sandbox.set("KEYNET_MODELS", models.display());
@@ -420,11 +413,9 @@ impl Server {
                 .cloned();
             match said {
                 Some(line) => return line,
-                None if started.elapsed() > Duration::from_secs(20) => panic!(
-                    "it did not say \
-                    {text:?}: {:#?}",
-                    self.said.lock()
-                ),
+                None if started.elapsed() > Duration::from_secs(20) => {
+                    panic!("it did not say {text:?}: {:#?}", self.said.lock())
+                }
                 None => thread::sleep(Duration::from_millis(10)),
             }
         }

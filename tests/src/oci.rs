@@ -50,10 +50,8 @@ impl Layout {
     /// An empty one.
     pub fn create(folder: PathBuf) -> Self {
         std::fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder");
-        std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect(
-            "a \
-            file",
-        );
+        std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
+            .expect("a file");
         std::fs::write(folder.join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#)
             .expect("a file");
         Self(folder)
@@ -135,10 +133,8 @@ pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
         if let Some(tag) = descriptor["annotations"]["org.opencontainers.image.ref.name"].as_str() {
             assert!(tags.insert(tag.to_owned()), "{tag} is there twice: {index}");
         }
-        let manifest: Value = serde_json::from_slice(&check_blob(layout, descriptor)).expect(
-            "a \
-            manifest",
-        );
+        let manifest: Value =
+            serde_json::from_slice(&check_blob(layout, descriptor)).expect("a manifest");
         check_blob(layout, &manifest["config"]);
         for layer in manifest["layers"].as_array().expect("a list") {
             check_blob(layout, layer);
@@ -152,8 +148,7 @@ pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
             assert_eq!(
                 sha256(&bytes),
                 format!("sha256:{name}"),
-                "a blob of {} bytes has another \
-                digest than its name",
+                "a blob of {} bytes has another digest than its name",
                 bytes.len()
             );
         } else if path.parent() != Some(layout)

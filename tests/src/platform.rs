@@ -331,13 +331,10 @@ fn fields(head: &Head, body: &[u8], names: &[&str]) -> Result<Value, String> {
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, String> {
-    value[name].as_str().filter(|text| !text.is_empty()).ok_or_else(|| {
-        format!(
-            "{name} is {}, no \
-        text",
-            value[name]
-        )
-    })
+    value[name]
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| format!("{name} is {}, no text", value[name]))
 }
 
 fn sign_in(head: &Head, body: &[u8], shared: &Shared) -> Answered {
@@ -385,16 +382,15 @@ fn code(head: &Head, body: &[u8], shared: &Shared) -> Answered {
         .strip_prefix("multipart/form-data; boundary=")
         .ok_or_else(|| format!("Content-Type is {kind:?}"))?;
     let (name, bytes) = only_part(body, boundary.trim_matches('"'))?;
-    let newest =
-        shared.state().runtimes.values().last().map(|runtime| runtime.image.clone()).ok_or(
-            "no upload key was asked \
-        for",
-        )?;
+    let newest = shared
+        .state()
+        .runtimes
+        .values()
+        .last()
+        .map(|runtime| runtime.image.clone())
+        .ok_or("no upload key was asked for")?;
     ensure(shared.has(&newest), || {
-        format!(
-            "the code comes before its artifact: nothing is at \
-        {newest}"
-        )
+        format!("the code comes before its artifact: nothing is at {newest}")
     })?;
     let mut state = shared.state();
     let id = 216 + i64::try_from(state.code.len()).expect("a small number");
@@ -414,10 +410,8 @@ fn only_part(body: &[u8], boundary: &str) -> Result<(String, Vec<u8>), String> {
     ensure(!part.windows(between.len()).any(|window| window == between), || {
         "more than one part".to_owned()
     })?;
-    let split = part.windows(4).position(|window| window == b"\r\n\r\n").ok_or(
-        "a part without a \
-        head",
-    )?;
+    let split =
+        part.windows(4).position(|window| window == b"\r\n\r\n").ok_or("a part without a head")?;
     let head = std::str::from_utf8(&part[..split]).map_err(|error| error.to_string())?;
     let disposition = head
         .lines()

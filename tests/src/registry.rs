@@ -31,10 +31,8 @@ impl Desk {
         if mode == "tls" {
             sandbox.set("KEYNET_REGISTRY_CA", registry.get("REGISTRY_CA"));
             sandbox.set("SSL_CERT_FILE", sandbox.path("for-skopeo.crt").display());
-            std::fs::copy(registry.get("REGISTRY_CA"), sandbox.path("for-skopeo.crt")).expect(
-                "the \
-                certificate",
-            );
+            std::fs::copy(registry.get("REGISTRY_CA"), sandbox.path("for-skopeo.crt"))
+                .expect("the certificate");
         }
         let desk = Self { sandbox, registry, mode: mode.to_owned() };
         let auth = json!({ "auths": if desk.protected() { json!({ desk.host(): { "auth": SECRETS[1] } }) } else { json!({}) } });

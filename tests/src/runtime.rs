@@ -32,8 +32,7 @@ pub fn runtime_binary() -> PathBuf {
     let binary = binary().with_file_name("keynet-runtime");
     assert!(
         binary.exists(),
-        "{} is missing: run `make test`, or `cargo build -p keynet-host -p \
-        keynet-inference`",
+        "{} is missing: run `make test`, or `cargo build -p keynet-host -p keynet-inference`",
         binary.display()
     );
     binary
@@ -207,12 +206,8 @@ impl Runtime {
         Window {
             stdout,
             stderr: stderr.into_iter().filter(|line| !is_receipt(line)).collect(),
-            receipt: receipt.map(|text| {
-                serde_json::from_str(&text).expect(
-                    "a receipt is one line \
-                of JSON",
-                )
-            }),
+            receipt: receipt
+                .map(|text| serde_json::from_str(&text).expect("a receipt is one line of JSON")),
         }
     }
 

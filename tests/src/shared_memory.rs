@@ -25,14 +25,10 @@ pub fn of(process: u32) -> Vec<String> {
 pub fn registered(triton: &RealServer) -> Vec<String> {
     let address = triton.get("TRITON_HTTP").trim_start_matches("http://");
     let known = http(address, "GET", "/v2/systemsharedmemory/status", &[], b"").json();
-    let names = known.as_array().expect("a list").iter().map(|region| {
-        region["name"]
-            .as_str()
-            .expect(
-                "a \
-        name",
-            )
-            .to_owned()
-    });
+    let names = known
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|region| region["name"].as_str().expect("a name").to_owned());
     names.filter(|name| name.starts_with("keynet-")).collect()
 }

@@ -29,12 +29,9 @@ impl Head {
             match line.trim_end() {
                 "" => return Ok(Some(Self { first: first.trim_end().to_owned(), headers })),
                 line => {
-                    let (name, value) = line.split_once(':').ok_or_else(|| {
-                        io::Error::other(format!(
-                            "no header: \
-                        {line}"
-                        ))
-                    })?;
+                    let (name, value) = line
+                        .split_once(':')
+                        .ok_or_else(|| io::Error::other(format!("no header: {line}")))?;
                     headers.push((name.to_owned(), value.trim().to_owned()));
                 }
             }

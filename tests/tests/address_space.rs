@@ -118,11 +118,7 @@ fn limits_are_the_same_in_any_address_space() {
     let instances = |module: &str, number: usize| {
         wat::parse_str(format!(
             "(component (core module $m {module}) {})",
-            many(
-                "(core instance \
-            (instantiate $m))",
-                number
-            )
+            many("(core instance (instantiate $m))", number)
         ))
         .unwrap()
     };
@@ -158,11 +154,7 @@ fn a_memory_that_does_not_fit_is_named() {
     says(
         &run(&sandbox, 4 * GIB, &path, &[]),
         1,
-        &[
-            "the address space leaves 268435456 bytes for \
-        each",
-            "ulimit -v",
-        ],
+        &["the address space leaves 268435456 bytes for each", "ulimit -v"],
     );
     says(&run(&sandbox, 100 * GIB, &path, &[]), 1, &["1073741824 bytes", "KEYNET_MEMORY"]);
 }
@@ -175,19 +167,10 @@ fn without_room_for_anything_it_says_so() {
         assert_eq!(
             ended.code,
             Some(4),
-            "{mib} MiB: it is the machine's fault, not the action's: \
-            {ended:?}"
+            "{mib} MiB: it is the machine's fault, not the action's: {ended:?}"
         );
-        let error = ended
-            .stderr
-            .split_once("error: ")
-            .unwrap_or_else(|| {
-                panic!(
-                    "{mib} MiB: \
-            {ended:?}"
-                )
-            })
-            .1;
+        let error =
+            ended.stderr.split_once("error: ").unwrap_or_else(|| panic!("{mib} MiB: {ended:?}")).1;
         assert!(error.contains("address space"), "{mib} MiB: what is too small? {error}");
         assert!(
             !error.contains("the action trapped") && !ended.stderr.contains("panicked"),

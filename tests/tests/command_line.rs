@@ -64,8 +64,7 @@ fn every_documented_exit_code_is_met() {
     meet(
         run(&sandbox, "hello", &[]),
         1,
-        "error: the action answered with an error (invalid): the \
-        parameter `name` is missing",
+        "error: the action answered with an error (invalid): the parameter `name` is missing",
     );
     meet(run(&sandbox, "hello", &["--nonsense"]), 2, "--nonsense");
     meet(run(&sandbox, "hello", &["--params-file", "list.json"]), 2, "list.json");
@@ -144,8 +143,7 @@ fn json_of_an_error_of_the_action() {
     // As the action said it, with no sentence around it.
     assert_eq!(
         report["error"],
-        "the parameter `name` is missing: expected a string, \"Who is \
-        greeted.\""
+        "the parameter `name` is missing: expected a string, \"Who is greeted.\""
     );
     for kind in [
         "invalid",
@@ -157,11 +155,8 @@ fn json_of_an_error_of_the_action() {
         "unavailable",
         "internal",
     ] {
-        let report = capable(
-            &Sandbox::new(),
-            json!({ "do": "fail", "kind": kind, "message": "so \
-            it is" }),
-        );
+        let report =
+            capable(&Sandbox::new(), json!({ "do": "fail", "kind": kind, "message": "so it is" }));
         assert_eq!((&report["kind"], &report["error"]), (&json!(kind), &json!("so it is")));
     }
 }
@@ -253,8 +248,7 @@ fn a_full_disk_behind_standard_output_is_told() {
         says(
             &end(sandbox.program("sh", all)),
             6,
-            &["error: cannot write the result to standard \
-            output"],
+            &["error: cannot write the result to standard output"],
         );
     }
     // Nobody is left to be told.
@@ -351,11 +345,7 @@ fn configuration_among_the_parameters_is_told_and_left_out() {
     says(
         &ended,
         0,
-        &[
-            "the parameter TRITON_URL is left out",
-            "the parameter KEYNET_MEMORY is left \
-        out",
-        ],
+        &["the parameter TRITON_URL is left out", "the parameter KEYNET_MEMORY is left out"],
     );
     assert_eq!(ended.json()["parameters"], json!({ "do": "behave" }));
 }
@@ -379,8 +369,7 @@ fn an_input_is_a_url_that_the_action_reads() {
     assert_eq!(
         keynet_files(&sandbox.path("storage/inputs")),
         stored,
-        "the same file takes no more \
-        room"
+        "the same file takes no more room"
     );
     says(
         &run(&sandbox, "capable", &["--param", "do=get", "--input", "location=missing.txt"]),
@@ -562,13 +551,11 @@ fn time_tells_where_it_went() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.json().is_object());
     let row = |name: &str| {
-        ended.stderr.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| {
-            panic!(
-                "no \
-            {name}: {}",
-                ended.stderr
-            )
-        })
+        ended
+            .stderr
+            .lines()
+            .find(|line| line.trim_start().starts_with(name))
+            .unwrap_or_else(|| panic!("no {name}: {}", ended.stderr))
     };
     for (name, unit) in [
         ("load", "s  "),
@@ -629,8 +616,7 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
         assert_eq!(
             listed["result"],
             json!({ "found": ["public/a"] }),
-            "a listing has what may be \
-            read, and nothing else"
+            "a listing has what may be read, and nothing else"
         );
     }
     for (parameters, named) in [
@@ -677,8 +663,7 @@ fn a_name_that_may_be_read_does_not_list_what_begins_with_it() {
         assert_eq!(
             stored["result"]["url"] != "",
             readable,
-            "a URL that reads what may not be \
-            read: {stored}"
+            "a URL that reads what may not be read: {stored}"
         );
     }
     let stored = capable(&sandbox, json!({ "do": "put", "content": "x" }));
@@ -750,10 +735,8 @@ fn without_a_home_a_folder_that_others_can_write_is_not_taken_over() {
             "KEYNET_STATE_DIR",
             "HOME",
             folder.to_str().unwrap(),
-            "can be written by \
-        others",
-            "a folder of \
-        your own",
+            "can be written by others",
+            "a folder of your own",
         ],
     );
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing was put there");
@@ -792,7 +775,7 @@ fn a_triton_server_in_the_environment_is_not_passed_over() {
     assert!(!ended.stderr.contains("run in process, from"), "{}", ended.stderr);
     // What asks no model is not concerned, and --models stands above it.
     assert_eq!(run(&sandbox, "hello", &["--param", "name=Ada"]).code, Some(0));
-    let models = root().join("host/tests/models");
+    let models = root().join("host/crates/models/tests/models");
     let ended = run(
         &sandbox,
         "capable",
@@ -823,10 +806,7 @@ fn an_s3_store_in_the_environment_is_not_passed_over() {
     let error = report["error"].as_str().unwrap();
     assert!(
         error.contains("cannot be reached")
-            && error.contains(
-                "is MLFLOW_S3_ENDPOINT_URL its \
-        address?"
-            ),
+            && error.contains("is MLFLOW_S3_ENDPOINT_URL its address?"),
         "{error}"
     );
     assert!(!sandbox.path("storage").exists(), "nothing is written to the folder instead");
@@ -864,10 +844,8 @@ fn embedded_defaults_are_told_where_they_are_used() {
         &[
             "note: models are run in process, from ",
             "TRITON_URL is not set",
-            "note: objects are \
-            files in ",
-            "AWS_BUCKET_NAME \
-            is not set",
+            "note: objects are files in ",
+            "AWS_BUCKET_NAME is not set",
         ],
     );
     let hello = run(&sandbox, "hello", &["--param", "name=Ada"]);
@@ -907,8 +885,7 @@ fn a_result_cannot_steer_the_terminal_and_is_piped_as_it_is() {
         assert_eq!(code, Some(0), "{all}");
         assert!(
             all.contains(shown) && !all.contains(['\u{202e}', '\u{9b}']),
-            "{arguments:?}: \
-            {all:?}"
+            "{arguments:?}: {all:?}"
         );
     }
 }
@@ -920,13 +897,7 @@ fn inspect_says_what_an_action_is() {
     let about = sandbox.run(["inspect".as_ref(), capable.as_os_str(), "--json".as_ref()]).json();
     assert_eq!(
         (&about["name"], &about["description"]),
-        (
-            &json!("capable"),
-            &json!(
-                "Makes every \
-        call of the contract."
-            )
-        )
+        (&json!("capable"), &json!("Makes every call of the contract."))
     );
     assert_eq!(about["size"], std::fs::metadata(&capable).unwrap().len());
     assert!(about["digest"].as_str().unwrap().starts_with("sha256:"), "{about}");

@@ -49,10 +49,10 @@ fn an_entry_that_is_not_what_this_host_wrote_is_compiled_again() {
     assert!(!greets(&sandbox).stderr.contains("compiling again"));
 
     sandbox.run(["inspect".as_ref(), guest("hostile").as_os_str()]);
-    let other = entries(&sandbox).into_iter().find(|path| *path != entry).expect(
-        "that of the \
-        other component",
-    );
+    let other = entries(&sandbox)
+        .into_iter()
+        .find(|path| *path != entry)
+        .expect("that of the other component");
     let other = fs::read(other).unwrap();
     let mut turned = ours.clone();
     let middle = turned.len() / 2;
@@ -196,16 +196,14 @@ fn a_run_that_is_killed_while_it_compiles_breaks_nothing() {
             }
             assert!(
                 started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(),
-                "it did not \
-                compile"
+                "it did not compile"
             );
             thread::sleep(Duration::from_millis(1));
         };
         thread::sleep(Duration::from_millis(50)); // it is in the middle of it
         assert!(
             Path::new(&format!("/proc/{compiler}")).exists(),
-            "it compiles too fast for this \
-            test"
+            "it compiles too fast for this test"
         );
         signal(if kill_the_compiler { compiler } else { child.id() }, "KILL");
         let ended = child.wait_with_output().unwrap();
@@ -216,8 +214,7 @@ fn a_run_that_is_killed_while_it_compiles_breaks_nothing() {
         }
         assert!(
             ended.stdout.is_empty() && entries(&sandbox).is_empty(),
-            "it was too late to be \
-            killed"
+            "it was too late to be killed"
         );
         // Nobody goes on compiling for ever for the one who is gone.
         while Path::new(&format!("/proc/{compiler}")).exists() {

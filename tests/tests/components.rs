@@ -120,8 +120,8 @@ fn greedy(memories: usize) -> Vec<u8> {
     let grow: String = (0..memories)
         .map(|memory| {
             format!(
-                "(loop $again (br_if $again (i32.ne (memory.grow {memory} (i32.const \
-            16)) (i32.const -1))))"
+                "(loop $again (br_if $again (i32.ne (memory.grow {memory} (i32.const 16)) \
+                    (i32.const -1))))"
             )
         })
         .collect();

@@ -76,8 +76,7 @@ fn nothing_banned_is_used() {
     for (name, reason) in BANNED {
         assert!(
             !metadata.packages.iter().any(|package| package.name.as_str() == *name),
-            "{name} \
-            is used: {reason}"
+            "{name} is used: {reason}"
         );
     }
 }
@@ -103,9 +102,6 @@ fn alternatives_and_conjunctions_are_read() {
     assert!(
         !allowed("GPL-3.0")
             && !allowed("(MIT OR Apache-2.0) AND GPL-3.0")
-            && !allowed(
-                "MIT \
-        AND MPL-2.0"
-            )
+            && !allowed("MIT AND MPL-2.0")
     );
 }

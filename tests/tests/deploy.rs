@@ -41,8 +41,7 @@ fn fails(sandbox: &Sandbox, arguments: &[&str], code: i32, says: &str) -> Ended 
     let ended = sandbox.run(arguments);
     assert!(
         ended.code == Some(code) && ended.stderr.contains(says),
-        "{arguments:?} should end \
-        with {code}, {says:?}: {ended:?}"
+        "{arguments:?} should end with {code}, {says:?}: {ended:?}"
     );
     ended
 }
@@ -93,8 +92,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
         &sandbox,
         &["invoke", "/_/hello"],
         1,
-        "error: the action answered with an error: the \
-        parameter `name` is missing",
+        "error: the action answered with an error: the parameter `name` is missing",
     );
     let told = sandbox.run(["invoke", "hello", "--json", "--logs"]);
     assert_eq!(
@@ -124,10 +122,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     let url = format!("{}/api/v1/web/guest/default/hello", openwhisk.host());
     assert!(
         updated.stdout.starts_with("updated /guest/hello\n")
-            && updated.stdout.contains(&format!(
-                "url      \
-        {url}\n"
-            )),
+            && updated.stdout.contains(&format!("url      {url}\n")),
         "{updated:?}"
     );
     let again = done(&sandbox, &["deploy", &hello, "--image", IMAGE, "--json"]).json();
@@ -154,8 +149,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     assert_eq!(
         fetch(&format!("{url}.json?name=Bea&word=Ho")).status,
         400,
-        "final parameters are \
-        final"
+        "final parameters are final"
     );
 
     let listed = done(&sandbox, &["list"]).stdout;
@@ -283,8 +277,7 @@ fn a_container_that_may_not_contact_the_registry_is_a_developer_error() {
         &sandbox,
         &["invoke", "hello", "--param", "name=Ada"],
         1,
-        "error: the action \
-        failed: ",
+        "error: the action failed: ",
     );
     assert!(ended.stderr.contains("may not be contacted"), "{ended:?}");
     let told = sandbox.run(["invoke", "hello", "--json"]);
@@ -396,8 +389,7 @@ fn variables_of_the_container_are_no_parameters() {
         &sandbox,
         &["deploy", &contract, "--image", IMAGE, "-p", "X=1", "-e", "X=2"],
         2,
-        "both a \
-        parameter and a variable",
+        "both a parameter and a variable",
     );
 }
 
@@ -412,8 +404,7 @@ fn what_compiling_needs_decides_the_memory() {
         &sandbox,
         &with(&["--memory", "64"]),
         3,
-        "--memory 64 is too little to \
-        compile the component in: give it 128,",
+        "--memory 64 is too little to compile the component in: give it 128,",
     );
     assert!(
         ended.stderr.contains("image build")
@@ -441,32 +432,28 @@ fn the_platform_and_the_arguments_must_fit() {
         &sandbox,
         &["deploy", &hello],
         3,
-        "this OpenWhisk has no kind \
-        wasm:component: name the runtime's image with --image",
+        "this OpenWhisk has no kind wasm:component: name the runtime's image with --image",
     );
     assert!(ended.stderr.contains("KEYNET_RUNTIME_IMAGE"), "{ended:?}");
     fails(
         &sandbox,
         &["deploy", &hello, "--kind", "cobol:60"],
         3,
-        "no kind cobol:60; it has \
-        nodejs:20",
+        "no kind cobol:60; it has nodejs:20",
     );
     let digest = format!("keynet/runtime@sha256:{}", "a".repeat(64));
     fails(
         &sandbox,
         &["deploy", &hello, "--image", &digest],
         3,
-        "OpenWhisk drops the digest of an \
-        image",
+        "OpenWhisk drops the digest of an image",
     );
     fails(&sandbox, &["deploy", "--image", IMAGE], 2, "give it a --name");
     fails(
         &sandbox,
         &["deploy", &hello, "--image", IMAGE, "--name", "a b/c/d/e"],
         2,
-        "not an \
-        action's name",
+        "not an action's name",
     );
     fails(&sandbox, &["deploy", "Cargo.toml"], 6, "cannot read Cargo.toml");
     fails(&sandbox, &["deploy", &path("exits-at-init"), "--image", IMAGE], 3, "cannot be loaded");
@@ -546,8 +533,7 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &deploy,
         8,
-        "OpenWhisk reports a conflict: Resource by this name exists but is \
-        not in this collection.",
+        "OpenWhisk reports a conflict: Resource by this name exists but is not in this collection.",
     );
     std::fs::write(sandbox.path("large.json"), json!({ "large": "x".repeat(1 << 20) }).to_string())
         .unwrap();
@@ -568,16 +554,14 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &["invoke", "a"],
         8,
-        "Too many requests in the last minute (count: 1, allowed: \
-        0).",
+        "Too many requests in the last minute (count: 1, allowed: 0).",
     );
     std::fs::write(sandbox.path("array.json"), "[1]").unwrap();
     fails(
         &sandbox,
         &["invoke", "a", "--params-file", "array.json"],
         8,
-        "OpenWhisk refuses the \
-        request: The request content was malformed",
+        "OpenWhisk refuses the request: The request content was malformed",
     );
 
     openwhisk.fail_next(
@@ -588,8 +572,8 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &["list"],
         9,
-        "OpenWhisk failed with HTTP status 503: System is overloaded, \
-        try again later. (transaction t1)",
+        "OpenWhisk failed with HTTP status 503: System is overloaded, try again later. \
+            (transaction t1)",
     );
     openwhisk.fail_next(502, &json!("<html>bad gateway</html>"));
     fails(&sandbox, &["invoke", "a"], 9, "HTTP status 502");
@@ -601,8 +585,7 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &["list", "--apihost", &format!("http://{}", free_address())],
         10,
-        "cannot be \
-        reached",
+        "cannot be reached",
     );
     // TLS with what speaks none
     fails(&sandbox, &["list", "--apihost", openwhisk.address()], 10, "cannot be reached");
@@ -661,8 +644,7 @@ fn flags_stand_above_variables_and_those_above_the_file_and_nothing_shows_the_ke
         &sandbox,
         &["undeploy", "hello", "--apihost", here.host(), "-vv"],
         7,
-        "does not \
-        accept the key",
+        "does not accept the key",
     ));
     quiet(&done(
         &sandbox,

@@ -300,10 +300,7 @@ fn a_base_of_another_engine_gets_the_component_alone_and_a_warning_says_why() {
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:base:other"));
     assert!(
         ended.stderr.contains("without compiled code")
-            && ended.stderr.contains(
-                "the engine of \
-        the base"
-            ),
+            && ended.stderr.contains("the engine of the base"),
         "{}",
         ended.stderr
     );

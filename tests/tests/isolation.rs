@@ -45,8 +45,7 @@ fn a_fault_costs_only_its_own_activation() {
                 assert!(status >= 400, "{deed}: {status} {answer}");
                 assert!(
                     answer["error"].is_string() || answer["error"].is_object(),
-                    "{deed}: \
-                    {answer}"
+                    "{deed}: {answer}"
                 );
             });
         }

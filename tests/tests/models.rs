@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 
 /// The three versions of this model add 1, 2 and 10.
 fn adds(number: u32) -> Vec<u8> {
-    fs::read(root().join(format!("host/tests/models/versions/{number}/model.onnx"))).unwrap()
+    fs::read(root().join(format!("host/crates/models/tests/models/versions/{number}/model.onnx")))
+        .unwrap()
 }
 
 /// A configuration that somebody wrote for it.
@@ -260,8 +261,7 @@ fn a_models_life(place: Place) {
 
     production.does(
         &["deploy", "models:/adder@champion", "--wait"],
-        "deployed adder:1 from \
-        models:/adder/1\n",
+        "deployed adder:1 from models:/adder/1\n",
     );
     let first = production.place.files();
     assert_eq!(
@@ -286,12 +286,7 @@ fn a_models_life(place: Place) {
     production.refuses(
         &["deploy", "models:/adder/2"],
         8,
-        &[
-            "there is a model adder in the \
-        repository",
-            "already: \
-        update it",
-        ],
+        &["there is a model adder in the repository", "already: update it"],
     );
     assert_eq!(production.place.files(), first);
     production.does(&["list"], "adder  1  onnx  models:/adder/1\n");
@@ -330,22 +325,14 @@ fn a_models_life(place: Place) {
     production.refuses(
         &["update", "models:/adder/3"],
         8,
-        &[
-            "nobody",
-            "what was there before is \
-        served as it was",
-        ],
+        &["nobody", "what was there before is served as it was"],
     );
     assert_eq!(production.place.files(), second);
     assert_eq!((production.of_five("adder", 2), production.of_five("adder", 3)), (Some(7.0), None));
     production.refuses(
         &["deploy", "models:/adder/3", "--name", "other"],
         8,
-        &[
-            "nobody",
-            "nothing \
-        of it was left",
-        ],
+        &["nobody", "nothing of it was left"],
     );
     assert_eq!(production.place.files(), second);
     assert_eq!(production.loaded(), ["adder:2"]);
@@ -355,11 +342,8 @@ fn a_models_life(place: Place) {
         .does(&["update", "models:/adder@champion"], "updated adder:1 from models:/adder/1\n");
     assert_eq!(production.place.files(), first);
     assert_eq!((production.of_five("adder", 1), production.of_five("adder", 2)), (Some(6.0), None));
-    production.does(
-        &["update", "models:/adder/2", "--keep"],
-        "updated adder:1,2 from \
-        models:/adder/2\n",
-    );
+    production
+        .does(&["update", "models:/adder/2", "--keep"], "updated adder:1,2 from models:/adder/2\n");
     assert_eq!(
         (production.of_five("adder", 1), production.of_five("adder", 2)),
         (Some(6.0), Some(7.0))
@@ -447,10 +431,7 @@ fn a_deployment_that_is_stopped_or_too_late_leaves_nothing() {
     assert_eq!(production.loaded(), Vec::<String>::new());
     production.does(
         &["deploy", source, "--name", "slow", "--version", "7"],
-        &format!(
-            "deployed \
-        slow:7 from file://{source}\n"
-        ),
+        &format!("deployed slow:7 from file://{source}\n"),
     );
     assert!(production.place.files().contains_key("slow/7/model.py"));
 }
@@ -458,7 +439,7 @@ fn a_deployment_that_is_stopped_or_too_late_leaves_nothing() {
 #[test]
 fn a_deployment_waits_for_a_server_that_is_starting() {
     let mut production = Production::start(Place::Folder(tempfile::tempdir().unwrap()), None, "");
-    let file = root().join("host/tests/models/versions/2/model.onnx");
+    let file = root().join("host/crates/models/tests/models/versions/2/model.onnx");
     let source = file.to_str().unwrap();
     production.triton.stop();
     production.refuses(
@@ -487,7 +468,7 @@ fn a_server_that_takes_no_orders_says_how_to_start_it() {
         "--model-control-mode=none",
     );
     let before = production.place.files();
-    let file = root().join("host/tests/models/versions/2/model.onnx");
+    let file = root().join("host/crates/models/tests/models/versions/2/model.onnx");
     let arguments = ["deploy", file.to_str().unwrap(), "--name", "adder"];
     production.refuses(&arguments, 8, &["--model-control-mode=explicit", "nothing of it was left"]);
     assert_eq!(production.place.files(), before);
@@ -497,7 +478,7 @@ fn a_server_that_takes_no_orders_says_how_to_start_it() {
 fn a_store_that_fails_in_the_middle_gets_back_what_it_had() {
     let mut production = Production::start(Place::S3(RealServer::s3(&[])), None, "");
     let Place::S3(server) = &production.place else { panic!("S3") };
-    let file = root().join("host/tests/models/versions/2/model.onnx");
+    let file = root().join("host/crates/models/tests/models/versions/2/model.onnx");
     let deploy = ["deploy", file.to_str().unwrap(), "--name", "adder"];
     production.does(
         &deploy,
@@ -567,10 +548,7 @@ fn an_update_that_is_stopped_while_it_loads_leaves_the_version_before() {
     let [quick, slow] = [&quick, &slow].map(|folder| folder.path().to_str().unwrap());
     production.does(
         &["deploy", quick, "--name", "model"],
-        &format!(
-            "deployed model:1 from \
-        file://{quick}\n"
-        ),
+        &format!("deployed model:1 from file://{quick}\n"),
     );
     let before = production.place.files();
     production.refuses(
@@ -586,8 +564,7 @@ fn an_update_that_is_stopped_while_it_loads_leaves_the_version_before() {
     production.refuses(
         &["update", slow, "--name", "model"],
         8,
-        &["could not read the model's \
-        config.pbtxt"],
+        &["could not read the model's config.pbtxt"],
     );
     assert_eq!(
         (production.place.files(), production.loaded()),
@@ -604,7 +581,10 @@ fn what_a_failing_update_finds_is_there_after_it() {
     sandbox.set("KEYNET_MODELS", models.display());
     let model = |arguments: &[&str]| sandbox.run([&["model"], arguments].concat());
     let file = |number: u32| {
-        root().join(format!("host/tests/models/versions/{number}/model.onnx")).display().to_string()
+        root()
+            .join(format!("host/crates/models/tests/models/versions/{number}/model.onnx"))
+            .display()
+            .to_string()
     };
     let done = |arguments: &[&str]| {
         let ended = model(arguments);
@@ -630,12 +610,13 @@ fn what_a_failing_update_finds_is_there_after_it() {
     std::os::unix::fs::symlink("nowhere", models.join("adder/.#config.pbtxt")).unwrap();
     fs::create_dir(models.join("adder/1/__pycache__")).unwrap();
     fs::write(models.join("adder/1/__pycache__/x"), "x").unwrap();
-    let unknown =
-        root().join("host/tests/models/unknown_operator/1/model.onnx").display().to_string();
+    let unknown = root()
+        .join("host/crates/models/tests/models/unknown_operator/1/model.onnx")
+        .display()
+        .to_string();
     refused(
         &["update", &unknown, "--name", "adder", "--version", "1"],
-        "what was there before is \
-        served as it was",
+        "what was there before is served as it was",
     );
     done(&["update", &file(1), "--name", "adder", "--version", "1"]);
     assert_eq!(
@@ -650,7 +631,8 @@ fn what_a_failing_update_finds_is_there_after_it() {
 
     // A scalar has no dimensions, and Triton no tensors without: what is made for it can be run
     // here too.
-    let scalar = root().join("host/tests/models/scalar/1/model.onnx").display().to_string();
+    let scalar =
+        root().join("host/crates/models/tests/models/scalar/1/model.onnx").display().to_string();
     done(&["deploy", &scalar, "--name", "scalar"]);
     assert!(
         String::from_utf8(files_below(&models)["scalar/config.pbtxt"].clone())
@@ -662,10 +644,7 @@ fn what_a_failing_update_finds_is_there_after_it() {
     let listed = model(&["list"]);
     assert!(
         listed.stdout.starts_with("adder  1  onnx  file://")
-            && listed.stderr.contains(
-                "scalar \
-        is not listed"
-            ),
+            && listed.stderr.contains("scalar is not listed"),
         "{listed:?}"
     );
     assert_eq!(model(&["get", "../models/adder"]).code, Some(2));
@@ -684,10 +663,10 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
     let model = |arguments: &[&str]| sandbox.run([&["model"], arguments].concat());
     let listed = model(&["list"]);
     assert_eq!((listed.code, listed.stdout.as_str()), (Some(0), ""), "{listed:?}");
-    let add_sub = root().join("host/tests/models/add_sub/1/model.onnx");
+    let add_sub = root().join("host/crates/models/tests/models/add_sub/1/model.onnx");
     let deployed = model(&["deploy", add_sub.to_str().unwrap(), "--name", "add_sub", "--quiet"]);
     assert_eq!((deployed.code, deployed.stderr.as_str()), (Some(0), ""), "{deployed:?}");
-    let external = root().join("host/tests/models/external/1");
+    let external = root().join("host/crates/models/tests/models/external/1");
     let deployed = model(&[
         "deploy",
         external.to_str().unwrap(),
@@ -723,7 +702,7 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
         "{lonely:?}"
     );
     // What this machine cannot run is not left either.
-    let unknown = root().join("host/tests/models/unknown_operator/1/model.onnx");
+    let unknown = root().join("host/crates/models/tests/models/unknown_operator/1/model.onnx");
     let unknown = model(&["deploy", unknown.to_str().unwrap(), "--name", "unknown"]);
     assert!(
         unknown.code != Some(0) && unknown.stderr.contains("nothing of it was left"),
@@ -799,7 +778,7 @@ fn models_in_the_cache_of_the_hugging_face_hub_are_deployed_and_run_where_they_a
     let (blobs, snapshot) = (sandbox.path("hub/blobs"), sandbox.path("hub/snapshots/abc/onnx"));
     fs::create_dir_all(&blobs).unwrap();
     fs::create_dir_all(&snapshot).unwrap();
-    let external = root().join("host/tests/models/external/1");
+    let external = root().join("host/crates/models/tests/models/external/1");
     for (digest, name) in [("1111", "model.onnx"), ("2222", "model.onnx.data")] {
         fs::copy(external.join(name), blobs.join(digest)).unwrap();
         std::os::unix::fs::symlink(format!("../../../blobs/{digest}"), snapshot.join(name))

@@ -59,13 +59,7 @@ fn openwhisks_own_client_makes_changes_runs_and_removes_an_action() {
     );
     assert_eq!(
         (&step("again")["statusCode"], &step("again")["error"]["error"]),
-        (
-            &json!(409),
-            &json!(
-                "resource already \
-        exists"
-            )
-        )
+        (&json!(409), &json!("resource already exists"))
     );
     let updated = step("updated");
     assert_eq!(

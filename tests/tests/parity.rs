@@ -109,14 +109,9 @@ fn run(table: &Path) -> datatest_stable::Result<()> {
 
 /// The folders `guests/parity-*`.
 fn projects() -> Vec<PathBuf> {
-    let folders = fs::read_dir(root().join("tests/guests")).expect("guests").map(|entry| {
-        entry
-            .expect(
-                "a \
-        guest",
-            )
-            .path()
-    });
+    let folders = fs::read_dir(root().join("tests/guests"))
+        .expect("guests")
+        .map(|entry| entry.expect("a guest").path());
     let mut found: Vec<_> = folders
         .filter(|path| {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("parity-"))
@@ -152,12 +147,8 @@ impl Guest {
             "parameters.json".as_ref(),
         ];
         let ended = sandbox.run(arguments);
-        let answer: Value = serde_json::from_str(&ended.stdout).map_err(|error| {
-            format!(
-                "{error}: \
-            {ended:?}"
-            )
-        })?;
+        let answer: Value =
+            serde_json::from_str(&ended.stdout).map_err(|error| format!("{error}: {ended:?}"))?;
         let lines: Vec<String> = ended.stderr.lines().map(str::to_owned).collect();
         Ok(Ended {
             result: answer
@@ -242,10 +233,9 @@ impl Case {
             (Some(failure), Err(message)) => failure.check(message, ended.kind.as_deref())?,
             (None, Ok(result)) if self.fresh => check_fresh(result, &again()?.result?)?,
             (None, Ok(result)) => {
-                let expected: Value = serde_json::from_str(self.result.as_deref().ok_or(
-                    "the case \
-                    has neither result nor error",
-                )?)
+                let expected: Value = serde_json::from_str(
+                    self.result.as_deref().ok_or("the case has neither result nor error")?,
+                )
                 .map_err(|error| format!("the case's result: {error}"))?;
                 if *result != expected {
                     return Err(format!("expected {expected}\ncame {}", told()));
@@ -298,10 +288,10 @@ impl Failure {
 }
 
 fn check_fresh(one: &Value, other: &Value) -> Result<(), String> {
-    let different = one["different"].as_object().filter(|values| !values.is_empty()).ok_or(
-        "the \
-        result has no `different`",
-    )?;
+    let different = one["different"]
+        .as_object()
+        .filter(|values| !values.is_empty())
+        .ok_or("the result has no `different`")?;
     if let Some((name, value)) =
         different.iter().find(|(name, value)| **value == other["different"][name.as_str()])
     {

@@ -140,11 +140,7 @@ fn the_four_commands_of_the_old_package() {
     let [function] = functions.as_slice() else { panic!("{}", functions.len()) };
     assert_eq!(
         (function.name.as_str(), function.description.as_str()),
-        (
-            "hello",
-            "Greets a person \
-        by name."
-        )
+        ("hello", "Greets a person by name.")
     );
     assert_eq!(
         (function.file_name.as_str(), &function.code),
@@ -233,8 +229,7 @@ fn a_login_is_kept_as_the_old_package_keeps_it_for_its_owner_only() {
     assert_eq!(
         files_in(&user.sandbox().path("config")).len(),
         1,
-        "nothing else is left of writing \
-        it"
+        "nothing else is left of writing it"
     );
 }
 
@@ -263,8 +258,7 @@ fn what_the_platform_says_to_a_login_is_told() {
     says(
         &user.login_with(&user.platform.url(), "wr0ng-password"),
         7,
-        &["The e-mail address or the \
-        password is wrong."],
+        &["The e-mail address or the password is wrong."],
     );
     let harbor = r#""harbor":{"url":"h","username":"u","password":"p"}"#;
     for (status, body, code, text) in [
@@ -452,8 +446,7 @@ fn each_kind_of_no_is_told_apart_at_each_step() {
             let last = ended.stderr.lines().rfind(|line| line.starts_with('[')).unwrap_or_default();
             assert!(
                 last.starts_with(number) || ended.stderr.contains(number.trim_matches(['[', ']'])),
-                "{number}: \
-                {ended:?}"
+                "{number}: {ended:?}"
             );
             if code == 7 {
                 says(&ended, 7, &["keynet-inference login"]);

@@ -264,10 +264,7 @@ fn a_reader_that_comes_back_gets_whole_lines_every_mark_and_what_was_dropped() {
         );
         assert!(
             lines[kept].starts_with("keynet: ")
-                && lines[kept].contains(
-                    "bytes of logs were \
-            dropped here"
-                ),
+                && lines[kept].contains("bytes of logs were dropped here"),
             "{}",
             lines[kept]
         );

@@ -40,9 +40,7 @@ impl Project {
         for step in [
             format!("cd {name}"),
             "keynet-inference build".to_owned(),
-            "keynet-inference run \
-                action.wasm --param name=Ada"
-                .to_owned(),
+            "keynet-inference run action.wasm --param name=Ada".to_owned(),
         ] {
             assert!(ended.stdout.contains(&step), "the next steps lack {step:?}: {}", ended.stdout);
         }
@@ -94,11 +92,7 @@ impl Project {
         ]);
         assert_eq!(
             (ended.code, ended.stdout.as_str()),
-            (
-                Some(0),
-                "{\"greeting\":\"Good day, \
-            Ada!\"}\n"
-            ),
+            (Some(0), "{\"greeting\":\"Good day, Ada!\"}\n"),
             "{ended:?}"
         );
         assert!(ended.stderr.lines().any(|line| line == "greeting Ada"), "{}", ended.stderr);
@@ -149,8 +143,7 @@ fn a_new_project_is_tested_built_and_run_as_the_readme_says() {
     );
     assert!(
         fs::metadata(project.path("action.wasm")).unwrap().len() < 1 << 20,
-        "small components \
-        start fast"
+        "small components start fast"
     );
     let ignored = fs::read_to_string(project.path(".gitignore")).unwrap();
     assert!(ignored.contains("target") && ignored.contains(".wasm"), "{ignored}");
@@ -186,8 +179,7 @@ fn cargo_component_makes_a_component_that_does_the_same() {
     let there = tools.join("cargo-component").exists();
     assert!(
         there,
-        "cargo-component is not in {}: run `guest-sdk/setup-wasm-toolchain \
-        --with-cargo-component`",
+        "cargo-component is not in {}: run `guest-sdk/setup-wasm-toolchain --with-cargo-component`",
         tools.display()
     );
     let project = Project::new("by-component", "cache");
@@ -279,11 +271,7 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
     assert!(wishes.contains("# models = [\"detector\"]\n"), "{wishes}");
     fs::write(
         project.path("keynet.toml"),
-        wishes.replace(
-            "# models = [\"detector\"]",
-            "models = \
-        [\"identity_fp32\"]",
-        ),
+        wishes.replace("# models = [\"detector\"]", "models = [\"identity_fp32\"]"),
     )
     .unwrap();
     let source = r#"
@@ -380,10 +368,7 @@ fn new_refuses_what_is_there_already() {
         assert_eq!(ended.code, Some(5), "{ended:?}");
         assert!(
             ended.stderr.contains("is there already")
-                && ended.stderr.contains(
-                    "hint: choose \
-            another name"
-                ),
+                && ended.stderr.contains("hint: choose another name"),
             "{}",
             ended.stderr
         );

@@ -135,13 +135,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     let about = projects.run(["inspect".as_ref(), function.as_os_str(), "--json".as_ref()]).json();
     assert_eq!(
         (&about["name"], &about["description"]),
-        (
-            &json!("greeter"),
-            &json!(
-                "Greets a \
-        person by name."
-            )
-        )
+        (&json!("greeter"), &json!("Greets a person by name."))
     );
     assert_eq!(about["input_schema"]["required"], json!(["name"]));
 
@@ -180,11 +174,7 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
     refuses(
         "syntax",
         &PLAIN.replace("return {}", "x = = 1"),
-        &[
-            "error: function.py, line 6: \
-        SyntaxError: invalid syntax\n",
-            "x = = 1\n",
-        ],
+        &["error: function.py, line 6: SyntaxError: invalid syntax\n", "x = = 1\n"],
     );
     let module = refuses(
         "module",
@@ -207,8 +197,7 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
         &PLAIN.replace("args", "request"),
         &[
             "must have exactly one parameter, `args`; it has ['request']",
-            "File \"function.py\", \
-            line 4",
+            "File \"function.py\", line 4",
         ],
     );
     projects.project(
@@ -239,11 +228,7 @@ fn what_is_no_function_is_refused_before_anything_is_built() {
     projects.refuses(
         &["build", "--path", "both"],
         5,
-        &[
-            "both has a Cargo.toml",
-            "keynet-inference \
-        build both/function.py",
-        ],
+        &["both has a Cargo.toml", "keynet-inference build both/function.py"],
     );
     projects.project("several", &[("a.py", PLAIN), ("b.py", PLAIN)]);
     projects.refuses(&["build", "--path", "several"], 5, &["several functions: a.py, b.py"]);
@@ -252,8 +237,7 @@ fn what_is_no_function_is_refused_before_anything_is_built() {
     projects.refuses(
         &["push", "several/a.py", "--base-image", "openwhisk/action-python-v3.11:latest"],
         2,
-        &["leave \
-        --base-image out"],
+        &["leave --base-image out"],
     );
     projects.refuses(&["build", "--path", "artifacts"], 6, &["artifacts"]);
 }
@@ -272,11 +256,7 @@ fn a_function_without_a_description_runs_and_is_not_pushed() {
         "plain",
         &[(
             "function.py",
-            &PLAIN.replace(
-                "    return",
-                "    \"\"\"Returns \
-        nothing.\"\"\"\n    return",
-            ),
+            &PLAIN.replace("    return", "    \"\"\"Returns nothing.\"\"\"\n    return"),
         )],
     );
     says(&projects.run(["push", "plain/function.py"]), 0, &[BUILDING]);
@@ -290,11 +270,7 @@ fn no_secret_of_the_builder_is_in_the_component() {
                 MARK = 'planted-' + 'in-the-' * 2 + 'memory'\n\n";
     let text = format!(
         "{text}{}",
-        PLAIN.replace(
-            "return {}",
-            "return {'environment': SEEN[0], \
-        'files': SEEN[1]}"
-        )
+        PLAIN.replace("return {}", "return {'environment': SEEN[0], 'files': SEEN[1]}")
     );
     let files = [
         ("function.py", text.as_str()),
@@ -316,8 +292,7 @@ fn no_secret_of_the_builder_is_in_the_component() {
     assert_eq!(
         names,
         ["__pycache__", "function.py", "labels.txt", "seen.txt"],
-        "what a build \
-        makes, and what is no secret"
+        "what a build makes, and what is no secret"
     );
     let variables: Vec<_> = result["environment"].as_object().unwrap().keys().collect();
     assert_eq!(variables, ["PYTHONHOME", "PYTHONPATH", "PYTHONUNBUFFERED"]);
@@ -396,8 +371,7 @@ def main(args):
         &[
             "No module named 'wave'",
             "import it at the top of the file",
-            "File \
-        \"function.py\", line 15",
+            "File \"function.py\", line 15",
         ],
     );
     fails("unknown=torch", &["import `torch` at the top of the file", "requirements.txt"]);
@@ -409,8 +383,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
     let projects = Projects::new();
     let text = PLAIN.replace(
         "return {}",
-        "import inflection\n    return {'name': \
-        inflection.camelize('device_type')}",
+        "import inflection\n    return {'name': inflection.camelize('device_type')}",
     );
     let requirements = "keynet-inference==0.8.5\ninflection==0.5.1\nwin-package-that-is-not-there; \
         sys_platform == 'win32'\n";
@@ -432,12 +405,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
     refuses(
         "native",
         "grpcio\n",
-        &[
-            "the package grpcio has no wheel of Python alone",
-            "numpy and \
-        Pillow",
-            "TritonPlugin",
-        ],
+        &["the package grpcio has no wheel of Python alone", "numpy and Pillow", "TritonPlugin"],
     );
     refuses("unknown", "inflection==99.0\n", &["inflection==99.0", "none of", "0.5.1"]);
     refuses(

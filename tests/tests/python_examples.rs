@@ -18,11 +18,7 @@ fn hello_in_python_greets() {
     says(
         &sandbox.run(["run", hello.to_str().unwrap()]),
         1,
-        &[
-            "the parameter `name` is missing: \
-        expected a string",
-            "Who is greeted.",
-        ],
+        &["the parameter `name` is missing: expected a string", "Who is greeted."],
     );
 
     let runtime = Runtime::of(&sandbox, &hello);

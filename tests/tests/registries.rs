@@ -76,13 +76,7 @@ fn tour(mode: &str) {
         let about = desk.json(["inspect", reference]);
         assert_eq!(
             (&about["name"], &about["description"]),
-            (
-                &json!("hello"),
-                &json!(
-                    "Greets a \
-            person by name."
-                )
-            )
+            (&json!("hello"), &json!("Greets a person by name."))
         );
         assert_eq!(about["size"], bytes.len(), "{about}");
     }
@@ -165,8 +159,7 @@ fn what_is_pushed_is_a_wasm_artifact_as_the_cncf_describes_it() {
     assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "capable");
     assert_eq!(
         manifest["annotations"]["org.opencontainers.image.description"],
-        "Makes every call \
-        of the contract."
+        "Makes every call of the contract."
     );
 
     desk.skopeo(&["copy", &format!("docker://{}", desk.reference("capable:1")), "oci:copied:1"]);
@@ -240,11 +233,7 @@ fn what_the_component_says_of_itself_is_in_the_annotations() {
     for (name, value) in [
         ("version", "1.2.3"),
         ("source", "https://example.com/hello"),
-        (
-            "licenses",
-            "MIT OR \
-            Apache-2.0",
-        ),
+        ("licenses", "MIT OR Apache-2.0"),
         ("revision", "0a1b2c"),
     ] {
         component.push(0);
@@ -830,8 +819,7 @@ fn run_says_what_a_pulled_action_may_use_before_its_first_run() {
             "read: any",
             "write: any",
             "urls: any, at public addresses only",
-            "limits: 256.0 \
-            MiB, 60 s",
+            "limits: 256.0 MiB, 60 s",
         ],
     );
     assert!(told(&first) && !told(&run(&sandbox, &reference)), "it is said once");

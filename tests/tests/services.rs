@@ -130,10 +130,7 @@ fn the_golden_example_finds_what_it_finds_in_process(production: &Production) {
         let drawn = fetch(url);
         assert!(
             drawn.status == 200
-                && drawn.head.to_ascii_lowercase().contains(
-                    "content-type: \
-            image/png"
-                ),
+                && drawn.head.to_ascii_lowercase().contains("content-type: image/png"),
             "{}",
             drawn.head
         );
@@ -317,8 +314,7 @@ fn actions_go_on_while_mlflow_is_down(production: &mut Production) {
     while cold.version("models:/add_sub@champion") != Ok(1) {
         assert!(
             back.elapsed() < Asking::TTL + Duration::from_secs(5),
-            "MLflow is back and was not \
-            asked"
+            "MLflow is back and was not asked"
         );
         thread::sleep(Duration::from_millis(50));
     }
@@ -462,8 +458,7 @@ fn triton_dies_and_comes_back(it: &Faulty, triton: &mut RealServer) {
         let error = error_of(&answer(sent));
         assert!(
             error.contains("Triton") && ended.elapsed() < Duration::from_secs(10),
-            "{:?}: \
-            {error}",
+            "{:?}: {error}",
             ended.elapsed()
         );
         let error = it.error_within(Faulty::TIME, &json!({ "do": "mirror" }));
@@ -489,10 +484,7 @@ fn triton_hangs(it: &Faulty, triton: &RealServer) {
     // The action may be told before its own time is over, or not.
     assert!(
         error.contains("model mirror did not answer")
-            || error.contains(
-                "it waited for \
-        triton-predict.predict"
-            ),
+            || error.contains("it waited for triton-predict.predict"),
         "{error}"
     );
     it.is_well();

@@ -120,13 +120,7 @@ fn it_answers_with_the_result_and_says_what_it_is() {
     let about = about.json();
     assert_eq!(
         (&about["name"], &about["description"]),
-        (
-            &json!("hello"),
-            &json!(
-                "Greets a person \
-        by name."
-            )
-        )
+        (&json!("hello"), &json!("Greets a person by name."))
     );
     assert_eq!(about["input_schema"]["required"], json!(["name"]));
     assert_eq!(about.as_object().unwrap().len(), 3, "{about}");
@@ -228,8 +222,7 @@ fn a_page_of_another_site_cannot_run_the_action() {
         assert_eq!(
             (refused.status, &refused.json()["kind"]),
             (403, &json!("denied")),
-            "{host} \
-            {origin:?}"
+            "{host} {origin:?}"
         );
         assert!(refused.text().contains("--allow-host"), "{}", refused.text());
     }
@@ -289,8 +282,7 @@ fn sleepers_sleep_at_the_same_time() {
     let took = started.elapsed();
     assert!(
         (Duration::from_secs(1)..Duration::from_secs(8)).contains(&took),
-        "32 s of sleep took \
-        {took:?}"
+        "32 s of sleep took {took:?}"
     );
 }
 
@@ -305,8 +297,7 @@ fn more_than_may_run_at_once_wait() {
     let took = started.elapsed();
     assert!(
         (Duration::from_millis(1500)..Duration::from_secs(8)).contains(&took),
-        "three rounds \
-        of 500 ms took {took:?}"
+        "three rounds of 500 ms took {took:?}"
     );
 }
 
@@ -438,10 +429,7 @@ fn what_cannot_be_served_is_told_before_it_listens() {
     assert_eq!(ended.code, Some(6), "{ended:?}");
     assert!(
         ended.stderr.contains(&format!("cannot listen on {}", server.address()))
-            && ended.stderr.contains(
-                "choose \
-            another address"
-            ),
+            && ended.stderr.contains("choose another address"),
         "{ended:?}"
     );
     assert_eq!(serve("nonsense").code, Some(2));

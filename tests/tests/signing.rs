@@ -119,8 +119,7 @@ fn a_signature_is_as_cosign_makes_it() {
                 &signature,
                 &[&payload[..], b" "].concat()
             ),
-            "openssl would say \
-            anything"
+            "openssl would say anything"
         );
 
         let verified = desk.json(["verify", &reference, "--key", "mine.pub"]);
@@ -138,8 +137,7 @@ fn a_signature_is_as_cosign_makes_it() {
         says(
             &desk.keynet(["verify", &desk.reference("plain:1"), "--key", "mine.pub"]),
             11,
-            &["not \
-            signed"],
+            &["not signed"],
         );
     }
 }
@@ -228,8 +226,7 @@ fn a_signature_that_was_tampered_with_or_moved_is_noticed() {
     assert_eq!(
         changed("same", &|_| manifest.clone()).code,
         Some(0),
-        "the way it is changed breaks \
-        nothing itself"
+        "the way it is changed breaks nothing itself"
     );
     let replaced = |layout: &Layout, payload: &[u8]| {
         let mut layer = layout.blob(PAYLOAD, payload);
@@ -313,8 +310,7 @@ fn keys_that_cannot_be_used_are_told_before_anything_is_published() {
         );
         assert!(
             [2, 4, 6].contains(&ended.code.unwrap()) && ended.stderr.contains(key),
-            "{key}: \
-            {ended:?}"
+            "{key}: {ended:?}"
         );
         assert!(!sandbox.path("here").exists(), "{key}");
     }

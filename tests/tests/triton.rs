@@ -308,8 +308,7 @@ fn every_language_sends_and_gets_every_element_type() {
             assert_eq!(
                 (&came["type"], &came["values"]),
                 (&json!(data_type), values),
-                "{name}: \
-                {came}"
+                "{name}: {came}"
             );
         }
     }
@@ -346,8 +345,7 @@ fn an_array_of_python_becomes_the_type_that_the_model_declares() {
             assert_eq!(
                 of(data_type, &values, dtype)["dtype"],
                 comes_as,
-                "{model}: {dtype} to \
-                {data_type}"
+                "{model}: {dtype} to {data_type}"
             );
         }
         let refused = of("FP32", &json!(0.1), "float64").to_string();

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use keynet_host::artifact::credential::is_for;
-use keynet_host::artifact::{ArtifactError, Credential, CredentialSource, DockerConfig, FirstOf};
+use keynet_artifact::credential::is_for;
+use keynet_artifact::{ArtifactError, Credential, CredentialSource, DockerConfig, FirstOf};
 
 use super::{AccountError, Accounts, RegistryLogin};
 
@@ -49,7 +49,7 @@ impl CredentialSource for Logins {
 
 #[cfg(test)]
 mod tests {
-    use keynet_host::config::Secret;
+    use keynet_base::config::Secret;
 
     use super::*;
     use crate::account::{Harbor, PlatformLogin, RegistryPrefix};

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use keynet_host::NewFile;
+use keynet_base::NewFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -49,6 +49,10 @@ pub enum AccountError {
 impl Diagnostic for AccountError {
     fn exit(&self) -> Exit {
         Exit::Io
+    }
+
+    fn context(&self) -> Option<&'static str> {
+        Some("the login cannot be used")
     }
 }
 
@@ -96,8 +100,7 @@ impl PrivateFile {
             return Err(unfit(
                 &self.path,
                 format!(
-                    "belongs to another user ({owner}), who could \
-                have put a login of his own there"
+                    "belongs to another user ({owner}), who could have put a login of his own there"
                 ),
             ));
         }
@@ -125,30 +128,19 @@ impl PrivateFile {
             Ok(found) if found.is_symlink() => {
                 let to = fs::read_link(&self.path).unwrap_or_default();
                 let why = format!(
-                    "is a symbolic link to {}: a login is not written where a link \
-                    leads; remove the link",
+                    "is a symbolic link to {}: a login is not written where a link leads; remove \
+                        the link",
                     to.display()
                 );
                 return Err(unfit(&self.path, why));
             }
             Ok(found) if !found.is_file() => {
-                return Err(unfit(
-                    &self.path,
-                    "is no file: logins are \
-                kept there; move it away",
-                ));
+                return Err(unfit(&self.path, "is no file: logins are kept there; move it away"));
             }
             _ => {}
         }
-        let mut text = serde_json::to_string_pretty(content).map_err(|error| {
-            unfit(
-                &self.path,
-                format!(
-                    "cannot hold this: \
-            {error}"
-                ),
-            )
-        })?;
+        let mut text = serde_json::to_string_pretty(content)
+            .map_err(|error| unfit(&self.path, format!("cannot hold this: {error}")))?;
         text.push('\n');
         let kept = failed("keep the login in", &self.path);
         let write = || {
@@ -182,11 +174,11 @@ impl PrivateFile {
 
     fn make_folder(&self) -> Result<(), AccountError> {
         let folder = &self.folder;
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(
-            "make the \
-            folder of logins",
-            folder,
-        ))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed("make the folder of logins", folder))?;
         let metadata =
             fs::metadata(folder).map_err(failed("look at the folder of logins", folder))?;
         if metadata.mode() & 0o777 == 0o700 {
@@ -197,8 +189,8 @@ impl PrivateFile {
             unfit(
                 folder,
                 format!(
-                    "is open to others (mode {mode:o}) and its mode cannot be \
-                changed to 700 ({error}): make it yours alone"
+                    "is open to others (mode {mode:o}) and its mode cannot be changed to 700 \
+                        ({error}): make it yours alone"
                 ),
             )
         })

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use chrono::{SecondsFormat, Utc};
-use keynet_host::config::Secret;
+use keynet_base::config::Secret;
 use serde_json::{Map, Value, json};
 
 use super::file::{AccountError, PrivateFile};
 use super::{Expiry, RegistryPrefix};
-use crate::secrecy;
+use crate::ui::secrecy;
 
 /// A login on the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]

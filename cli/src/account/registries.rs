@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use keynet_host::config::Secret;
+use keynet_base::config::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::RegistryPrefix;
 use super::file::{AccountError, PrivateFile};
-use crate::secrecy;
+use crate::ui::secrecy;
 
 /// A login at a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]

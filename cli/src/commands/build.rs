@@ -4,17 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keynet_host::{Config, NewFile};
+use keynet_base::{Config, NewFile};
 
-use crate::args::HostArgs;
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
+use crate::flags::HostArgs;
 use crate::project::cargo::Build;
 use crate::project::finish::{self, ASK};
 use crate::project::toolchain::Toolchain;
 use crate::project::{ProjectError, ProjectSource, python, sdk};
-use crate::{config, units};
+use crate::settings;
+use crate::ui::console::Console;
+use crate::ui::progress::Steps;
+use crate::ui::units;
 
 /// What is built, in the project's folder.
 const DEFAULT_OUTPUT: &str = "action.wasm";
@@ -47,7 +48,7 @@ pub struct BuildArgs {
 /// # Errors
 /// The tools of its language fail, what they make is not an action, or cannot be written.
 pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let project = args.function.as_ref().unwrap_or(&args.path);
     let component = match ProjectSource::find(project)? {
         ProjectSource::Rust(folder) => rust(&folder, args, &config, console)?,

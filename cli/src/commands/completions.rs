@@ -3,9 +3,9 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use crate::args::Cli;
-use crate::console::Console;
+use crate::command_line::Cli;
 use crate::errors::ExpectedError;
+use crate::ui::console::Console;
 
 /// Which shell.
 #[derive(Debug, Args)]

@@ -6,20 +6,21 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::AnswerArgs;
-use crate::console::{Console, printable};
 use crate::deploy::{Deployed, Plan, Source};
 use crate::errors::ExpectedError;
-use crate::openwhisk::annotations::{Web, WebSecure};
-use crate::openwhisk::body::Limits;
-use crate::openwhisk::client::Api;
-use crate::openwhisk::name::ActionName;
+use crate::flags::AnswerArgs;
+use crate::input::parameters::Param;
+use crate::openwhisk::args::ApiArgs;
+use crate::openwhisk::error::OpenWhiskError;
 use crate::openwhisk::quantity::{parse_megabytes, parse_milliseconds};
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
-use crate::parameters::Param;
 use crate::runtime::{self, Work};
-use crate::units;
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::{Console, printable};
+use crate::ui::units;
+use keynet_openwhisk_api::action::Limits;
+use keynet_openwhisk_api::annotations::{Web, WebSecure};
+use keynet_openwhisk_api::client::Api;
+use keynet_openwhisk_api::name::ActionName;
 
 /// What to deploy, as what.
 #[derive(Debug, Args)]
@@ -119,11 +120,11 @@ pub fn run(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedErro
 }
 
 fn deploy(args: &DeployArgs, console: Console) -> Result<Told, ExpectedError> {
-    let settings = ApiSettings::read(&args.api)?;
+    let settings = args.api.settings()?;
     if settings.in_the_clear() {
         console.note(format_args!("the key goes to {} unencrypted", settings.host()));
     }
-    let api = Api::new(settings)?;
+    let api = Api::new(settings).map_err(OpenWhiskError::from)?;
     let deployed = runtime::start(Work::One)?.block_on(async {
         let source = Source::find(args, console).await?;
         Plan::make(args, source, &api, console).await?.carry_out(&api).await

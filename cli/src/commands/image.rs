@@ -6,19 +6,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use keynet_host::artifact::{ArtifactRef, RegistryOptions};
-use keynet_host::{Config, Digest, Host};
+use keynet_artifact::{ArtifactRef, RegistryOptions};
+use keynet_base::{Config, Digest};
+use keynet_host::Host;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::component::Component;
-use crate::console::Console;
 use crate::errors::{ExpectedError, UsageError};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::image::{self, Action, Appended, BaseOptions, Image};
-use crate::progress::{Steps, Transfer, Way};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry, units};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
+use crate::ui::progress::{Steps, Transfer, Way};
+use crate::ui::units;
+use crate::{reference, registry, settings};
 
 /// Make container images, without a container engine.
 ///
@@ -192,7 +194,7 @@ pub fn run(args: ImageArgs, console: Console) -> Result<ExitCode, ExpectedError>
 }
 
 fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     // clap sees to it that there is one.
     let Some(to) = args.to.as_ref().or(args.output.as_ref()) else {
         return Err(UsageError::Missing {
@@ -216,7 +218,7 @@ fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
 }
 
 fn root(args: &RootArgs) -> Result<Written, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let root = args.runtime.options(&config).root()?;
     image::write_root(&root, &args.output)?;
     Ok(Written { folder: args.output.clone(), size: root.tree.size() })
@@ -256,7 +258,7 @@ impl OnArgs {
         to: &ArtifactRef,
         console: Console,
     ) -> Result<Made, ExpectedError> {
-        let config = config::read(&HostArgs::default())?;
+        let config = settings::read(&HostArgs::default())?;
         let component = Component::read(&reference::component_file(
             action,
             &config,
@@ -298,14 +300,13 @@ impl OnArgs {
     fn tell(&self, name: &str, appended: &Appended, console: Console) {
         match appended {
             Appended::Compiled(_) if self.answer.quiet => {}
-            Appended::Compiled(cpu) => console.note(format_args!(
-                "{name} with its code, compiled \
-                for {cpu}"
-            )),
+            Appended::Compiled(cpu) => {
+                console.note(format_args!("{name} with its code, compiled for {cpu}"))
+            }
             Appended::ComponentOnly(why) => {
                 console.note(format_args!(
-                    "{name} without compiled code, which each container will \
-                    make when it starts: {why}"
+                    "{name} without compiled code, which each container will make when it starts: \
+                        {why}"
                 ));
             }
         }

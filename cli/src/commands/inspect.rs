@@ -5,18 +5,20 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{ArtifactError, Look, Store, Target};
+use keynet_artifact::{ArtifactError, Look, Store, Target};
 use keynet_host::{Action, Host};
 use serde_json::{Value, json};
 
-use crate::args::{HostArgs, RegistryArgs};
 use crate::component::{self, Component, Found};
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
+use crate::flags::{HostArgs, RegistryArgs};
+use crate::input::schema;
 use crate::reference::Source;
 use crate::runtime::{self, Work};
-use crate::{config, json_text, permissions, schema, units};
+use crate::settings;
+use crate::ui::console::{Console, printable};
+use crate::ui::progress::Steps;
+use crate::ui::{json_text, permissions, units};
 
 /// What to look at.
 #[derive(Debug, Args)]
@@ -37,7 +39,7 @@ pub struct InspectArgs {
 /// # Errors
 /// It is not an action, or cannot be read.
 pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
     runtime::start(Work::One)?.block_on(async {
         let (component, published) = match &source {

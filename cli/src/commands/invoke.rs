@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer;
-use crate::config::parse_duration;
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::openwhisk::activation::Activation;
-use crate::openwhisk::annotations;
-use crate::openwhisk::client::{Api, Invocation};
-use crate::openwhisk::error::{ApiError, OpenWhiskError};
-use crate::openwhisk::name::ActionName;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
-use crate::parameters::{Draft, Param};
+use crate::input::parameters::{Draft, Param};
+use crate::openwhisk::args::ApiArgs;
+use crate::openwhisk::error::OpenWhiskError;
 use crate::runtime::{self, Work};
+use crate::ui::answer;
+use crate::ui::console::{Console, printable};
+use keynet_base::config::parse_duration;
+use keynet_openwhisk_api::activation::Activation;
+use keynet_openwhisk_api::annotations;
+use keynet_openwhisk_api::client::{Api, ApiError, Invocation};
+use keynet_openwhisk_api::name::ActionName;
 
 /// Between two looks at an activation that goes on.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -103,7 +103,7 @@ pub fn run(args: InvokeArgs, console: Console) -> Result<ExitCode, ExpectedError
 
 /// None where there is nothing more to be told.
 fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedError> {
-    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let api = args.api.client()?;
     let parameters = Draft::read(args.params_file.as_deref(), &args.params)?.into_text();
     let runtime = runtime::start(Work::One)?;
     if args.url {
@@ -149,8 +149,7 @@ async fn print_url(api: &Api, args: &InvokeArgs, console: Console) -> Result<(),
     let action = api.action(&args.name).await.map_err(OpenWhiskError::Api)?;
     if !annotations::is_web(&action) {
         return Err(OpenWhiskError::Deploy(format!(
-            "{} is no web action: `keynet-inference deploy … --web \
-                true` makes it one",
+            "{} is no web action: `keynet-inference deploy … --web true` makes it one",
             args.name
         ))
         .into());
@@ -277,11 +276,7 @@ mod tests {
                 .unwrap_err();
         assert_eq!(
             (error.one_line().as_str(), error.kind()),
-            (
-                "the action answered with an error: \
-            no name",
-                "application-error"
-            )
+            ("the action answered with an error: no name", "application-error")
         );
         let error = ended(r#"{"status":"action developer error","success":false,"result":{"error":"out of memory"}}"#).result.unwrap_err();
         assert_eq!(

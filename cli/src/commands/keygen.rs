@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use keynet_host::artifact::PrivateKey;
+use keynet_artifact::PrivateKey;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
 
 /// Where to put them.
 #[derive(Debug, Args)]

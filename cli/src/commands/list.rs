@@ -6,18 +6,17 @@ use clap::Args;
 use serde::Serialize;
 
 use super::deploy::limits;
-use crate::answer::{self, Answer};
-use crate::args::AnswerArgs;
-use crate::columns::aligned;
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::openwhisk::annotations::{self, DIGEST, REFERENCE};
-use crate::openwhisk::body::{Limits, StoredAction};
-use crate::openwhisk::client::Api;
+use crate::flags::AnswerArgs;
+use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
 use crate::openwhisk::time::{ago, rfc3339};
 use crate::runtime::{self, Work};
+use crate::ui::answer::{self, Answer};
+use crate::ui::columns::aligned;
+use crate::ui::console::Console;
+use keynet_openwhisk_api::action::{Limits, StoredAction};
+use keynet_openwhisk_api::annotations::{self, DIGEST, REFERENCE};
 
 /// Whose actions.
 #[derive(Debug, Args)]
@@ -63,7 +62,7 @@ pub fn run(args: &ListArgs, console: Console) -> Result<ExitCode, ExpectedError>
 }
 
 fn list(args: &ListArgs) -> Result<Listed, ExpectedError> {
-    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let api = args.api.client()?;
     let namespace = args.whose.as_deref().map_or(api.namespace(), |name| name.trim_matches('/'));
     let mut actions =
         runtime::start(Work::One)?.block_on(api.actions(namespace)).map_err(OpenWhiskError::Api)?;

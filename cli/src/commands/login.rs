@@ -4,19 +4,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::Config;
-use keynet_host::artifact::{self, ArtifactError, Credential, Given, Quiet, RegistryOptions};
+use keynet_artifact::{ArtifactError, Credential, Given, Quiet, RegistryOptions};
+use keynet_base::Config;
 use serde::Serialize;
 
 use crate::account::{Accounts, RegistryPrefix};
-use crate::answer::{self, Answer};
-use crate::args::{HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::{ExpectedError, UsageError};
-use crate::platform::{self, PlatformError, ServerUrl};
+use crate::flags::{HostArgs, RegistryArgs};
+use crate::keynet_platform::{self, PlatformError, ServerUrl};
 use crate::registry::RegistryError;
 use crate::runtime::{self, Work};
-use crate::{config, prompt, registry};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
+use crate::ui::prompt;
+use crate::{registry, settings};
 
 /// Where, as whom.
 #[derive(Debug, Args)]
@@ -53,14 +54,12 @@ enum LoggedIn {
 impl Answer for LoggedIn {
     fn line(&self) -> String {
         match self {
-            Self::Platform { server, username, expires_at: Some(until) } => format!(
-                "signed in as \
-                {username} at {server}, until {until}"
-            ),
-            Self::Platform { server, username, expires_at: None } => format!(
-                "signed in as \
-                {username} at {server}"
-            ),
+            Self::Platform { server, username, expires_at: Some(until) } => {
+                format!("signed in as {username} at {server}, until {until}")
+            }
+            Self::Platform { server, username, expires_at: None } => {
+                format!("signed in as {username} at {server}")
+            }
             Self::Registry { registry, username } => {
                 format!("signed in as {username} at {registry}")
             }
@@ -82,7 +81,7 @@ pub fn run(args: LoginArgs, console: Console) -> Result<ExitCode, ExpectedError>
 }
 
 fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let authorities = registry::authorities(&args.registry, &config)?;
     let file = Accounts::from_environment()?.platform();
     let url = match &args.url {
@@ -95,18 +94,14 @@ fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedE
             console,
         )?,
     };
-    let server = ServerUrl::parse(&url).map_err(|why| UsageError::Argument {
-        argument: "the \
-        server's URL"
-            .to_owned(),
-        why,
-    })?;
+    let server = ServerUrl::parse(&url)
+        .map_err(|why| UsageError::Argument { argument: "the server's URL".to_owned(), why })?;
     if server.is_readable_on_the_way() && !args.registry.insecure {
         return Err(PlatformError::ReadableOnTheWay(server.to_string()).into());
     }
     let username = username(args, "Email", console)?;
     let password = prompt::password(args.password_stdin)?;
-    let signing_in = platform::sign_in(&server, &username, &password, &authorities);
+    let signing_in = keynet_platform::sign_in(&server, &username, &password, &authorities);
     let login = runtime::start(Work::One)?.block_on(signing_in)?;
     file.store(&login)?;
     Ok(LoggedIn::Platform {
@@ -121,7 +116,7 @@ fn to_registry(
     prefix: &RegistryPrefix,
     console: Console,
 ) -> Result<LoggedIn, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let file = Accounts::from_environment()?.registries();
     let username = username(args, "Username", console)?;
     let password = prompt::password(args.password_stdin)?;
@@ -143,12 +138,13 @@ async fn check(
         credentials: Arc::new(given),
         ..registry::for_host(prefix.host(), args, config, Arc::new(Quiet))?
     };
-    artifact::check_login(prefix.host(), prefix.path(), &options).await.map_err(|error| match error
-    {
-        ArtifactError::Unauthorized { said, .. } | ArtifactError::Denied { said, .. } => {
-            RegistryError::NotAccepted { registry: prefix.to_string(), said }.into()
+    keynet_artifact::check_login(prefix.host(), prefix.path(), &options).await.map_err(|error| {
+        match error {
+            ArtifactError::Unauthorized { said, .. } | ArtifactError::Denied { said, .. } => {
+                RegistryError::NotAccepted { registry: prefix.to_string(), said }.into()
+            }
+            other => other.into(),
         }
-        other => other.into(),
     })
 }
 

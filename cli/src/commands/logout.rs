@@ -6,9 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::account::{Accounts, RegistryPrefix};
-use crate::answer::{self, Answer};
-use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
 
 /// Which.
 #[derive(Debug, Args)]
@@ -35,10 +35,9 @@ impl Answer for LoggedOut {
     fn line(&self) -> String {
         match self {
             Self { removed: true, registry: None, file } => format!("signed out: removed {file}"),
-            Self { removed: true, registry: Some(registry), file } => format!(
-                "signed out of \
-                {registry}: removed its login from {file}"
-            ),
+            Self { removed: true, registry: Some(registry), file } => {
+                format!("signed out of {registry}: removed its login from {file}")
+            }
             Self { removed: false, registry: None, .. } => "nobody is signed in: there is nothing \
                 to remove"
                 .to_owned(),

@@ -7,16 +7,16 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::openwhisk::activation::{self, Activation};
-use crate::openwhisk::client::Api;
-use crate::openwhisk::error::{ApiError, OpenWhiskError};
-use crate::openwhisk::name::ActionName;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
+use crate::openwhisk::args::ApiArgs;
+use crate::openwhisk::error::OpenWhiskError;
 use crate::openwhisk::time;
 use crate::runtime::{self, Work};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::{Console, printable};
+use keynet_openwhisk_api::activation::{self, Activation};
+use keynet_openwhisk_api::client::{Api, ApiError};
+use keynet_openwhisk_api::name::ActionName;
 
 /// Between two looks with `--follow`.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -66,13 +66,12 @@ pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError>
         };
         if args.follow && matches!(what, What::Activation(_)) {
             return Err(OpenWhiskError::Usage(
-                "an activation has one end: --follow goes with an \
-                action's name, or alone"
+                "an activation has one end: --follow goes with an action's name, or alone"
                     .to_owned(),
             )
             .into());
         }
-        let api = Api::new(ApiSettings::read(&args.api)?)?;
+        let api = args.api.client()?;
         let runtime = runtime::start(Work::One)?;
         if args.follow {
             return runtime.block_on(follow(&api, &what, args, console)).map(|()| None);

@@ -24,9 +24,9 @@ pub mod whoami;
 
 use std::process::ExitCode;
 
-use crate::args::Command;
-use crate::console::Console;
+use crate::command_line::Command;
 use crate::errors::ExpectedError;
+use crate::ui::console::Console;
 
 /// Does what the command line says.
 ///

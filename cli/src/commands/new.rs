@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keynet_host::Config;
+use keynet_base::Config;
 
-use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
 use crate::project::{Language, ProjectError, name, python, sdk};
+use crate::ui::console::Console;
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -55,12 +55,10 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
     let folder = folder.display();
     let steps = match language {
         Language::Rust => {
-            "keynet-inference build\n  keynet-inference run action.wasm --param \
-            name=Ada"
+            "keynet-inference build\n  keynet-inference run action.wasm --param name=Ada"
         }
         Language::Python => {
-            "keynet-inference run function.py --param name=Ada\n  keynet-inference \
-            push function.py"
+            "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py"
         }
     };
     format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")
@@ -70,19 +68,18 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
 mod tests {
     use super::*;
 
+    fn occupied(result: Result<(), ExpectedError>) -> bool {
+        let error = result.unwrap_err();
+        matches!(error.downcast_ref(), Some(ProjectError::Occupied(_)))
+    }
+
     #[test]
     fn only_an_empty_folder_is_filled() {
         let folder = tempfile::tempdir().unwrap();
         assert!(refuse_occupied(folder.path()).is_ok());
         assert!(refuse_occupied(&folder.path().join("missing")).is_ok());
         fs::write(folder.path().join("file"), "").unwrap();
-        assert!(matches!(
-            refuse_occupied(folder.path()),
-            Err(ExpectedError::Project(ProjectError::Occupied(_)))
-        ));
-        assert!(matches!(
-            refuse_occupied(&folder.path().join("file")),
-            Err(ExpectedError::Project(ProjectError::Occupied(_)))
-        ));
+        assert!(occupied(refuse_occupied(folder.path())));
+        assert!(occupied(refuse_occupied(&folder.path().join("file"))));
     }
 }

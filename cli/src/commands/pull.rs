@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::Config;
-use keynet_host::artifact::{self, ArtifactRef, Look};
+use keynet_artifact::{ArtifactRef, Look};
+use keynet_base::Config;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::{ExpectedError, UsageError};
-use crate::progress::{Transfer, Way};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
+use crate::ui::progress::{Transfer, Way};
+use crate::{reference, registry, settings};
 
 /// What to fetch.
 #[derive(Debug, Args)]
@@ -63,18 +63,18 @@ pub fn run(args: &PullArgs, console: Console) -> Result<ExitCode, ExpectedError>
 }
 
 fn pull(args: &PullArgs, console: Console) -> Result<Pulled, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     let path = args.output.clone().unwrap_or_else(|| file_name(&reference, &config).into());
     let options = options(args, &reference, &config, console)?;
-    let fetched = artifact::pull_to_file(&reference, &path, &options);
+    let fetched = keynet_artifact::pull_to_file(&reference, &path, &options);
     let look = runtime::start(Work::One)?.block_on(fetched)?;
     Ok(pulled(&look, &path.display().to_string()))
 }
 
 /// Only the component goes to standard output, so that it can be piped on.
 fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     if args.answer.json {
         let why = "the component goes to standard output; leave --json out, or name a file with -o"
@@ -83,7 +83,7 @@ fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
     }
     let options = options(args, &reference, &config, console)?;
     runtime::start(Work::One)?.block_on(async {
-        let pulled = artifact::pull(&reference, &options).await?;
+        let pulled = keynet_artifact::pull(&reference, &options).await?;
         let mut stdout = tokio::io::stdout();
         let written = async {
             stdout.write_all(&pulled.bytes).await?;
@@ -103,7 +103,7 @@ fn options(
     reference: &ArtifactRef,
     config: &Config,
     console: Console,
-) -> Result<artifact::RegistryOptions, ExpectedError> {
+) -> Result<keynet_artifact::RegistryOptions, ExpectedError> {
     let transfer = Arc::new(Transfer::new(Way::Pull, args.answer.quiet, console));
     registry::options(reference, &args.registry, config, transfer, console)
 }

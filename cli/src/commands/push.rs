@@ -7,20 +7,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{self, About, ArtifactRef, Content, LayoutRef, PrivateKey, Target};
-use keynet_host::{Action, Config, Host};
+use keynet_artifact::{About, ArtifactRef, Content, LayoutRef, PrivateKey, Target};
+use keynet_base::Config;
+use keynet_host::{Action, Host};
 use serde::Serialize;
 
 use crate::account::{Accounts, PlatformLogin};
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::commands::image;
-use crate::console::Console;
-use crate::errors::{ExpectedError, UsageError};
-use crate::platform::{self, Function, Publication, PublishError, Upload, Uploaded};
-use crate::progress::{Steps, Transfer, Way};
+use crate::errors::{ExpectedError, NotAnAction, UsageError};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
+use crate::keynet_platform::{self, Function, Publication, PublishError, Upload, Uploaded};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
+use crate::ui::progress::{Steps, Transfer, Way};
+use crate::{reference, registry, settings};
 
 /// What to publish, where.
 #[derive(Debug, Args)]
@@ -108,8 +109,8 @@ fn no_image(base: &str) -> UsageError {
     UsageError::Argument {
         argument: format!("--base-image {base}"),
         why: "a container image is pushed to a REF that you name, and its base is made by \
-            `keynet-inference image base`; \
-              a function is a WebAssembly component, which needs no image: leave --base-image out"
+            `keynet-inference image base`; a function is a WebAssembly component, which needs no \
+            image: leave --base-image out"
             .to_owned(),
     }
 }
@@ -129,7 +130,7 @@ fn push_image(
 }
 
 fn push(args: &PushArgs, console: Console) -> Result<Pushed, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let key = args.sign.as_deref().map(PrivateKey::read).transpose()?;
     let destination = destination(args, &config)?;
     let component =
@@ -185,16 +186,15 @@ impl Push<'_> {
     ) -> Result<Pushed, ExpectedError> {
         let (function, upload) = self.load(self.component, key).await?;
         function.check()?;
-        let version = artifact::version(&Content::File(self.component.to_owned())).await?;
+        let version = keynet_artifact::version(&Content::File(self.component.to_owned())).await?;
         let target = Target::Tag(local_tag(&function.name, version.as_deref()));
         let reference = ArtifactRef::Layout(LayoutRef { path, target });
         let pushed = self.put(&reference, &function.name, &upload).await?;
         if !self.args.answer.quiet {
             self.console.note(format_args!(
                 "published on this machine: `keynet-inference run {reference}` runs it; to publish \
-                    it for others name a registry, \
-                 registry.example.com/team/{}:1.0, or sign in with `keynet-inference login \
-                 <server-url>`",
+                    it for others name a registry, registry.example.com/team/{}:1.0, or sign in \
+                    with `keynet-inference login <server-url>`",
                 function.name
             ));
         }
@@ -241,7 +241,7 @@ impl Push<'_> {
             quiet: self.args.answer.quiet,
             console: self.console,
         };
-        let (name, published) = platform::publish(publication).await?;
+        let (name, published) = keynet_platform::publish(publication).await?;
         let numbers = Numbers {
             runtime: published.runtime,
             code: published.code,
@@ -259,8 +259,8 @@ impl Push<'_> {
         let size = readable(path).map_err(ExpectedError::io("read", path))?;
         let host = Arc::new(Host::describing(self.config)?);
         let load = Action::load_file(host, path).await;
-        let action = load
-            .map_err(|source| unnamed(ExpectedError::Action { path: path.to_owned(), source }))?;
+        let action =
+            load.map_err(|source| unnamed(NotAnAction { path: path.to_owned(), source }))?;
         Ok((function(&action, size), upload(&action, path, key)))
     }
 
@@ -288,15 +288,15 @@ fn readable(path: &Path) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-/// A component that says it is called nothing is an action that has yet to be named.
-fn unnamed(error: ExpectedError) -> ExpectedError {
-    use keynet_host::action::DescriptionError;
-    match error {
-        ExpectedError::Action {
-            source: keynet_host::ActionError::Description(DescriptionError::Name(name)),
-            ..
-        } if name.is_empty() => PublishError::Undescribed { what: "name", name }.into(),
-        other => other,
+/// Names an action that has no name as one that has yet to be named.
+fn unnamed(error: NotAnAction) -> ExpectedError {
+    use keynet_host::ActionError::Description;
+    use keynet_host::action::DescriptionError::Name;
+    match error.source {
+        Description(Name(name)) if name.is_empty() => {
+            PublishError::Undescribed { what: "name", name }.into()
+        }
+        source => NotAnAction { source, ..error }.into(),
     }
 }
 
@@ -304,7 +304,7 @@ fn unnamed(error: ExpectedError) -> ExpectedError {
 fn local_tag(name: &str, version: Option<&str>) -> String {
     let with_version = version.map(|version| format!("{name}-{version}"));
     with_version
-        .and_then(|tag| artifact::reference::parse_tag(&tag).ok())
+        .and_then(|tag| keynet_artifact::reference::parse_tag(&tag).ok())
         .unwrap_or_else(|| name.to_owned())
 }
 

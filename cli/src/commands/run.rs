@@ -6,20 +6,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Receipt};
+use keynet_base::Config;
+use keynet_host::{Action, ActivationRequest, Host, Outcome, Receipt};
 use serde::Serialize;
 
-use crate::address::ListenAddress;
-use crate::args::{HostArgs, HostNameArgs, RegistryArgs};
 use crate::component::Component;
-use crate::console::{Console, Logs};
 use crate::errors::ExpectedError;
-use crate::inputs::Inputs;
-use crate::parameters::{Draft, Input, Param};
-use crate::progress::Steps;
+use crate::flags::{HostArgs, HostNameArgs, RegistryArgs};
+use crate::input::address::ListenAddress;
+use crate::input::inputs::Inputs;
+use crate::input::parameters::{Draft, Input, Param};
 use crate::reference::Source;
 use crate::runtime::{self, Work};
-use crate::{answer, config, permissions, receipt, serve, storage};
+use crate::ui::console::{Console, Logs};
+use crate::ui::progress::Steps;
+use crate::ui::{answer, permissions, receipt};
+use crate::{serve, settings, storage};
 
 /// What to run, with what, how.
 #[derive(Debug, Args)]
@@ -81,7 +83,7 @@ struct Cost {
 /// told as JSON and are no errors here.
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if let Some(address) = &args.serve {
-        let config = config::read(&args.host)?;
+        let config = settings::read(&args.host)?;
         let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
         let serving = async {
             let component = Component::of(&source, &args.registry, &config, console).await?;
@@ -106,7 +108,7 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
             if time {
                 console.say(&receipt::table(&outcome.receipt, loaded));
             }
-            (outcome.result.map(String::from).map_err(ExpectedError::Failed), Some(outcome.receipt))
+            (outcome.result.map(String::from).map_err(ExpectedError::from), Some(outcome.receipt))
         }
         Err(error) => (Err(error), None),
     };
@@ -114,7 +116,7 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
 }
 
 fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
-    let mut config = config::read(&args.host)?;
+    let mut config = settings::read(&args.host)?;
     config.concurrency = 1;
     let source = Source::parse(&args.action)?;
     let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
@@ -137,7 +139,7 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         }
         say_where_things_are(&action, &config, console);
         if !inputs.is_empty() {
-            inputs.store(&*host.storage().map_err(ExpectedError::Storage)?, &mut draft).await?;
+            inputs.store(&*host.storage().map_err(ExpectedError::from)?, &mut draft).await?;
         }
         let parameters = draft.finish()?;
         let loaded = started.elapsed();
@@ -172,9 +174,7 @@ pub fn say_where_things_are(action: &Action, config: &Config, console: Console) 
     if action.imports().has("storage") && config.s3.is_none() {
         let storage = config.embedded_storage.folder.display();
         let read = storage::public_address(config).map_or(String::new(), |_| {
-            "; `keynet-inference storage \
-                serve` answers their URLs"
-                .to_owned()
+            "; `keynet-inference storage serve` answers their URLs".to_owned()
         });
         console.note(format_args!(
             "objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"

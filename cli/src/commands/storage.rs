@@ -1,15 +1,15 @@
 //! `storage serve`: the objects of embedded storage, by HTTP, to whoever holds a presigned URL.
 
 use clap::{Args, Subcommand};
-use keynet_host::Config;
-use keynet_host::object_storage::embedded;
+use keynet_base::Config;
+use keynet_object_storage::embedded;
 
-use crate::address::ListenAddress;
-use crate::args::{HostArgs, HostNameArgs};
-use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::flags::{HostArgs, HostNameArgs};
+use crate::input::address::ListenAddress;
 use crate::runtime::{self, Work};
-use crate::{config, storage};
+use crate::ui::console::Console;
+use crate::{settings, storage};
 
 /// Work with the objects of embedded storage.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ struct ServeArgs {
 /// The folder cannot be used, or the address is not free.
 pub fn run(args: StorageArgs, console: Console) -> Result<(), ExpectedError> {
     let StorageCommand::Serve(args) = args.command;
-    let config = config::read(&HostArgs { storage: args.storage, ..HostArgs::default() })?;
+    let config = settings::read(&HostArgs { storage: args.storage, ..HostArgs::default() })?;
     runtime::start(Work::Many)?.block_on(serve(&config, args.listen, &args.hosts, console))
 }
 
@@ -64,8 +64,7 @@ async fn serve(
         .is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address)
     {
         console.note(format_args!(
-            "presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL \
-            says where"
+            "presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL says where"
         ));
     }
     let limits = storage::limits(config, hosts.allowed(&address, bound));

@@ -4,16 +4,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{self, Target};
+use keynet_artifact::Target;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::progress::{Transfer, Way};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
+use crate::ui::progress::{Transfer, Way};
+use crate::{reference, registry, settings};
 
 /// What gets which tag.
 #[derive(Debug, Args)]
@@ -54,12 +54,13 @@ pub fn run(args: &TagArgs, console: Console) -> Result<ExitCode, ExpectedError> 
 }
 
 fn tag(args: &TagArgs, console: Console) -> Result<Tagged, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
-    let tag = artifact::reference::parse_tag(&args.tag)?;
+    let tag = keynet_artifact::reference::parse_tag(&args.tag)?;
     let transfer = Arc::new(Transfer::new(Way::Push, args.answer.quiet, console));
     let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
-    let digest = runtime::start(Work::One)?.block_on(artifact::tag(&reference, &tag, &options))?;
+    let digest =
+        runtime::start(Work::One)?.block_on(keynet_artifact::tag(&reference, &tag, &options))?;
     let tagged = reference.with_target(Target::Digest { digest, tag: Some(tag) });
     Ok(Tagged { reference: tagged.to_string(), digest: digest.to_string() })
 }

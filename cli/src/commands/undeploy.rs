@@ -5,15 +5,14 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::AnswerArgs;
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::openwhisk::client::Api;
+use crate::flags::AnswerArgs;
+use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
-use crate::openwhisk::name::ActionName;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
 use crate::runtime::{self, Work};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::{Console, printable};
+use keynet_openwhisk_api::name::ActionName;
 
 /// What to remove.
 #[derive(Debug, Args)]
@@ -49,7 +48,7 @@ pub fn run(args: &UndeployArgs, console: Console) -> Result<ExitCode, ExpectedEr
 }
 
 fn undeploy(args: &UndeployArgs) -> Result<Removed, ExpectedError> {
-    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let api = args.api.client()?;
     runtime::start(Work::One)?
         .block_on(api.delete_action(&args.name))
         .map_err(OpenWhiskError::Api)?;

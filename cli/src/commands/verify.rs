@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{self, PublicKey};
+use keynet_artifact::PublicKey;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::progress::{Transfer, Way};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::Console;
+use crate::ui::progress::{Transfer, Way};
+use crate::{reference, registry, settings};
 
 /// What to check with which key.
 #[derive(Debug, Args)]
@@ -56,14 +56,14 @@ pub fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode, ExpectedErro
 }
 
 fn verify(args: &VerifyArgs, console: Console) -> Result<Verified, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     let key = PublicKey::read(&args.key)?;
     // What is read for this is small: its progress is no news.
     let transfer = Arc::new(Transfer::new(Way::Pull, true, console));
     let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
     let digest =
-        runtime::start(Work::One)?.block_on(artifact::verify(&reference, &key, &options))?;
+        runtime::start(Work::One)?.block_on(keynet_artifact::verify(&reference, &key, &options))?;
     let reference = reference.pinned_to(digest);
     Ok(Verified {
         reference: reference.to_string(),

@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::account::Accounts;
-use crate::answer::{self, Answer};
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::registry;
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::{Console, printable};
 
 /// How to answer.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use keynet_host::{ActionError, Host};
 
 use crate::component::Component;
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, NotAnAction};
 
 const MB: u64 = 1 << 20;
 
@@ -46,7 +46,7 @@ impl Compiling {
         let held = RUNTIME + 4 * bytes.len() as u64;
         let compiler = (mb * MB).saturating_sub(held + KEPT_FREE) * 100 / (100 + MARGIN_PERCENT);
         let tried = self.host.engine().compiles_within(bytes, compiler).await;
-        let failed = |source| ExpectedError::Action {
+        let failed = |source| NotAnAction {
             path: self.component.path.clone(),
             source: ActionError::Load(source),
         };

@@ -4,15 +4,15 @@
 use super::memory::Compiling;
 use super::source::{Parts, Source};
 use crate::commands::deploy::DeployArgs;
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::openwhisk::annotations::{self, Changes, Web};
-use crate::openwhisk::body::{ActionPut, Exec, KeyValue, Limits, StoredAction};
-use crate::openwhisk::client::Api;
-use crate::openwhisk::error::{ApiError, OpenWhiskError};
-use crate::openwhisk::name::ActionName;
-use crate::openwhisk::platform::{KIND, Platform};
-use crate::parameters::Draft;
+use crate::input::parameters::Draft;
+use crate::openwhisk::error::OpenWhiskError;
+use crate::ui::console::Console;
+use keynet_openwhisk_api::action::{ActionPut, Exec, KeyValue, Limits, StoredAction};
+use keynet_openwhisk_api::annotations::{self, Changes, Web};
+use keynet_openwhisk_api::client::{Api, ApiError};
+use keynet_openwhisk_api::name::ActionName;
+use keynet_openwhisk_api::server_info::{KIND, ServerInfo};
 
 /// OpenWhisk's own default, in MB.
 const DEFAULT_MEMORY: u64 = 256;
@@ -57,7 +57,7 @@ impl Plan {
         console: Console,
     ) -> Result<Self, ExpectedError> {
         let name = name(args, &source)?;
-        let platform = api.platform().await.map_err(OpenWhiskError::Api)?;
+        let platform = api.server_info().await.map_err(OpenWhiskError::Api)?;
         let existing = match api.action(&name).await {
             Ok(action) => Some(action),
             Err(ApiError::NotFound(_)) => None,
@@ -80,8 +80,8 @@ impl Plan {
                 );
                 if asks_for_key && !args.provide_api_key {
                     console.note(
-                        "the action asks for the caller's key: --provide-api-key gives it \
-                        to the container",
+                        "the action asks for the caller's key: --provide-api-key gives it to the \
+                            container",
                     );
                 }
                 (exec, reference, Some(action.digest().to_string()))
@@ -126,9 +126,7 @@ fn name(args: &DeployArgs, source: &Source) -> Result<ActionName, ExpectedError>
             name: parts.action.description().name.clone(),
         }),
         (None, Source::Image) => Err(OpenWhiskError::Usage(
-            "--image alone does not say what the action is called: give \
-                it a --name"
-                .into(),
+            "--image alone does not say what the action is called: give it a --name".into(),
         )
         .into()),
     }
@@ -138,7 +136,7 @@ fn name(args: &DeployArgs, source: &Source) -> Result<ActionName, ExpectedError>
 fn exec(
     args: &DeployArgs,
     code: Option<String>,
-    platform: &Platform,
+    platform: &ServerInfo,
     console: Console,
 ) -> Result<Exec, ExpectedError> {
     if let Some(kind) = &args.kind {
@@ -183,8 +181,8 @@ fn check_image(image: &str, console: Console) -> Result<(), ExpectedError> {
     let tag = image.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
     if matches!(tag, None | Some("latest")) {
         console.note(format_args!(
-            "{image} is whatever its tag latest is when a container starts: \
-            a tag of its own stays what it is"
+            "{image} is whatever its tag latest is when a container starts: a tag of its own stays \
+                what it is"
         ));
     }
     Ok(())
@@ -195,7 +193,7 @@ async fn memory(
     compiling: &Compiling,
     asked: Limits,
     existing: Option<&StoredAction>,
-    platform: &Platform,
+    platform: &ServerInfo,
     console: Console,
 ) -> Result<Option<u64>, ExpectedError> {
     let now = asked.memory.or_else(|| existing?.limits.memory).unwrap_or(DEFAULT_MEMORY);
@@ -216,8 +214,8 @@ async fn memory(
         .into()),
         Some(enough) => {
             console.note(format_args!(
-                "the action gets {enough} MB of memory instead of {now}, in \
-                which its component cannot be compiled"
+                "the action gets {enough} MB of memory instead of {now}, in which its component \
+                    cannot be compiled"
             ));
             Ok(Some(enough))
         }
@@ -255,9 +253,7 @@ fn annotate(
             .map_or_else(|| existing.is_some_and(annotations::is_web), |web| web != Web::No);
         if !is_web {
             return Err(OpenWhiskError::Usage(
-                "--web-secure is for web actions: add --web true or \
-                --web raw"
-                    .to_owned(),
+                "--web-secure is for web actions: add --web true or --web raw".to_owned(),
             )
             .into());
         }

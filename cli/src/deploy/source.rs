@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keynet_host::artifact::{ArtifactRef, Target};
+use keynet_artifact::{ArtifactRef, Target};
 use keynet_host::{Action, Host};
 
 use super::memory::Compiling;
-use crate::args::{HostArgs, RegistryArgs};
 use crate::commands::deploy::DeployArgs;
 use crate::component::{self, Component};
-use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::flags::{HostArgs, RegistryArgs};
 use crate::openwhisk::error::OpenWhiskError;
-use crate::progress::Steps;
-use crate::{config, reference};
+use crate::ui::console::Console;
+use crate::ui::progress::Steps;
+use crate::{reference, settings};
 
 /// The largest code that OpenWhisk stores: of the text, so of base64.
 const MAX_CODE: usize = 48 << 20;
@@ -49,7 +49,7 @@ impl Source {
     /// It is not there, is no action, or is too large to be sent.
     pub async fn find(args: &DeployArgs, console: Console) -> Result<Self, ExpectedError> {
         let Some(name) = &args.action else { return Ok(Self::Image) };
-        let config = config::read(&HostArgs::default())?;
+        let config = settings::read(&HostArgs::default())?;
         let registry =
             RegistryArgs { insecure: args.registry_insecure, ca: args.registry_ca.clone() };
         let (component, code, reference) =
@@ -72,8 +72,7 @@ impl Source {
                 }
             };
         let host = Arc::new(Host::describing(&config)?);
-        let asks_for_key =
-            keynet_host::policy::Ask::of(&component.bytes).is_ok_and(|ask| ask.api_key);
+        let asks_for_key = keynet_artifact::Ask::of(&component.bytes).is_ok_and(|ask| ask.api_key);
         let action = component.load(Arc::clone(&host)).await?;
         let compiling = (!args.skip_memory_check).then(|| Compiling::new(host, component));
         Ok(Self::Component(Box::new(Parts { code, reference, action, asks_for_key, compiling })))
@@ -93,8 +92,7 @@ fn encode(component: &[u8], name: &str) -> Result<String, ExpectedError> {
         let (mb, most) = (component.len() >> 20, (MAX_CODE / 4 * 3) >> 20);
         return Err(OpenWhiskError::Deploy(format!(
             "{name} has {mb} MB; OpenWhisk stores at most 48 MB of base64, which is {most} MB: \
-                publish it with `keynet-inference push {name} REF` and \
-             deploy REF"
+                publish it with `keynet-inference push {name} REF` and deploy REF"
         ))
         .into());
     }
@@ -116,7 +114,7 @@ mod tests {
     #[test]
     fn the_container_is_told_the_digest_alone() {
         let named: ArtifactRef = "127.0.0.1:5000/team/hello:1".parse().unwrap();
-        let pinned = named.pinned_to(keynet_host::Digest::of(b""));
+        let pinned = named.pinned_to(keynet_base::Digest::of(b""));
         let code = without_tag(&pinned).to_string();
         assert_eq!(
             code,

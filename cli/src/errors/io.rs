@@ -24,16 +24,14 @@ impl Diagnostic for IoError {
     fn hint(&self) -> Option<String> {
         let hint = match (self.what, self.source.kind()) {
             ("read", io::ErrorKind::IsADirectory) => {
-                "name the component's file; `keynet-inference \
-                build` makes it from a project's folder"
+                "name the component's file; `keynet-inference build` makes it from a project's \
+                    folder"
             }
             ("make", io::ErrorKind::AlreadyExists) => {
-                "what is there is not replaced: choose \
-                another name"
+                "what is there is not replaced: choose another name"
             }
             ("listen on", io::ErrorKind::AddrInUse) => {
-                "another process listens there: stop it, or \
-                choose another address"
+                "another process listens there: stop it, or choose another address"
             }
             _ => return None,
         };

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use keynet_host::engine::{BakedCode, Cpu, Precompiler};
-use keynet_host::{Config as HostConfig, Digest, Host};
+use keynet_base::cpu::Cpu;
+use keynet_base::{Config as HostConfig, Digest};
+use keynet_host::Host;
+use keynet_host::engine::{BakedCode, Precompiler};
 
 use super::config::ACTION;
 use super::layer::Layer;
@@ -53,21 +55,19 @@ impl fmt::Display for Mismatch {
             Self::Unlabelled => {
                 write!(
                     f,
-                    "the base does not say which engine it has (label {}): is it made by \
-                    `image base`?",
+                    "the base does not say which engine it has (label {}): is it made by `image \
+                        base`?",
                     label::ENGINE
                 )
             }
-            Self::UnknownCpu(cpu) => write!(
-                f,
-                "the base is for processors that this version does \
-                not know: {cpu}"
-            ),
+            Self::UnknownCpu(cpu) => {
+                write!(f, "the base is for processors that this version does not know: {cpu}")
+            }
             Self::Engine { base, cpu } => write!(
                 f,
                 "the engine of the base (version {base}, {cpu}) is not the one that this \
-                    keynet-inference ({}) compiles for: make the base with \
-                 this version, or use the version that made the base",
+                    keynet-inference ({}) compiles for: make the base with this version, or use \
+                    the version that made the base",
                 env!("CARGO_PKG_VERSION")
             ),
         }

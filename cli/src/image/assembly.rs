@@ -2,10 +2,10 @@
 //! registry or layout.
 
 use bytes::Bytes;
-use keynet_host::Digest;
-use keynet_host::artifact::{
+use keynet_artifact::{
     ArtifactError, ArtifactRef, Blob, Content, RawManifest, RegistryOptions, Store, Target,
 };
+use keynet_base::Digest;
 use serde_json::{Map, Value, json};
 
 use super::ImageError;
@@ -78,13 +78,10 @@ impl Image {
             other => return Err(no_base(format!("it is no container image but {other}"))),
         };
         let text = parse(&manifest).map_err(no_base)?;
-        let described = text.get("config").and_then(blob_of).ok_or_else(|| {
-            no_base(
-                "its manifest \
-            names no config"
-                    .to_owned(),
-            )
-        })?;
+        let described = text
+            .get("config")
+            .and_then(blob_of)
+            .ok_or_else(|| no_base("its manifest names no config".to_owned()))?;
         let config =
             Config::parse(&store.blob_bytes(&described, MAX_CONFIG).await?).map_err(no_base)?;
         let layers =
@@ -233,12 +230,8 @@ fn failed(
 }
 
 fn parse(manifest: &RawManifest) -> Result<Value, String> {
-    serde_json::from_slice(&manifest.bytes).map_err(|error| {
-        format!(
-            "its manifest cannot be read: \
-        {error}"
-        )
-    })
+    serde_json::from_slice(&manifest.bytes)
+        .map_err(|error| format!("its manifest cannot be read: {error}"))
 }
 
 /// The manifest for this machine in a list of manifests.

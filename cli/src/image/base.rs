@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keynet_host::engine::Cpu;
+use keynet_base::cpu::Cpu;
 
 use super::config::Config;
 use super::layer::Layer;

@@ -50,12 +50,8 @@ impl Config {
     /// # Errors
     /// It is none; in words.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let config: Map<_, _> = serde_json::from_slice(text).map_err(|error| {
-            format!(
-                "its config \
-            cannot be read: {error}"
-            )
-        })?;
+        let config: Map<_, _> = serde_json::from_slice(text)
+            .map_err(|error| format!("its config cannot be read: {error}"))?;
         let list =
             |value: Option<&Value>| value.is_none_or(|value| value.is_array() || value.is_null());
         let object =
@@ -172,9 +168,7 @@ pub fn labels(root: &Root) -> [(&'static str, String); 8] {
         (label::VERSION, root.identity.version.clone()),
         (
             "org.opencontainers.image.description",
-            "Runs inference actions: WebAssembly components \
-            in a sandbox"
-                .to_owned(),
+            "Runs inference actions: WebAssembly components in a sandbox".to_owned(),
         ),
         ("org.opencontainers.image.licenses", env!("CARGO_PKG_LICENSE").to_owned()),
         ("org.opencontainers.image.source", env!("CARGO_PKG_REPOSITORY").to_owned()),
@@ -194,7 +188,8 @@ pub fn architecture() -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use keynet_host::engine::{Cpu, Identity};
+    use keynet_base::cpu::Cpu;
+    use keynet_host::engine::Identity;
 
     use super::*;
     use crate::image::tree::{Entry, Tree};

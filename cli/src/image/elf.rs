@@ -70,11 +70,8 @@ pub fn strip(mut file: Vec<u8>) -> Result<Vec<u8>, String> {
         .map(|segment| segment.file_range(LittleEndian))
         .map(|(from, size)| from.saturating_add(size));
     let table = header.e_phoff.get(LittleEndian).saturating_add(size_of_val(segments) as u64);
-    let end = usize::try_from(ends.max().unwrap_or(0).max(table)).map_err(|_| {
-        "it is damaged: a \
-        segment ends beyond it"
-            .to_owned()
-    })?;
+    let end = usize::try_from(ends.max().unwrap_or(0).max(table))
+        .map_err(|_| "it is damaged: a segment ends beyond it".to_owned())?;
     if end > file.len() {
         return Err("it is damaged: a segment ends beyond it".to_owned());
     }
@@ -90,12 +87,8 @@ pub fn strip(mut file: Vec<u8>) -> Result<Vec<u8>, String> {
 const SECTION_FIELDS: [(usize, usize); 2] = [(0x28, 8), (0x3c, 4)];
 
 fn headers(file: &[u8]) -> Result<(&Header, &[Segment]), String> {
-    let header = Header::parse(file).map_err(|error| {
-        format!(
-            "it is no program for 64-bit Linux: \
-        {error}"
-        )
-    })?;
+    let header = Header::parse(file)
+        .map_err(|error| format!("it is no program for 64-bit Linux: {error}"))?;
     header
         .endian()
         .map_err(|error| format!("it is for processors of another byte order: {error}"))?;

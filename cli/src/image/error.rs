@@ -3,11 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use keynet_artifact::ArtifactError;
 use keynet_host::HostError;
-use keynet_host::artifact::ArtifactError;
 use keynet_host::engine::{IdentityError, LoadError};
 
-use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::errors::{Diagnostic, Exit};
 
 /// What is wrong with which part of it.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +37,8 @@ pub enum ImageError {
     },
     /// No certificate authorities to trust.
     #[error(
-        "no file of certificate authorities was found: install ca-certificates, or name one \
-        with --ca-certificates"
+        "no file of certificate authorities was found: install ca-certificates, or name one with \
+            --ca-certificates"
     )]
     NoCertificates,
     /// The runtime does not say what it is.
@@ -94,18 +94,17 @@ impl Diagnostic for ImageError {
         match self {
             Self::Compile { .. } => Exit::Component,
             Self::Time(_) => Exit::Configuration,
+            Self::Artifact(error) => error.exit(),
+            Self::Host(error) => error.exit(),
             _ => Exit::Io,
         }
     }
-}
 
-/// What is not the image's own is told as elsewhere.
-impl From<ImageError> for ExpectedError {
-    fn from(error: ImageError) -> Self {
-        match error {
-            ImageError::Artifact(error) => Self::Published(error),
-            ImageError::Host(error) => Self::Host(error),
-            other => Self::Image(other),
+    fn context(&self) -> Option<&'static str> {
+        match self {
+            Self::Artifact(error) => error.context(),
+            Self::Host(error) => error.context(),
+            _ => Some("the image cannot be made"),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
-use keynet_host::Digest;
-use keynet_host::artifact::Blob;
+use keynet_artifact::Blob;
+use keynet_base::Digest;
 use tar::{EntryType, Header};
 
 use super::time::Time;

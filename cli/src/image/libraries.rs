@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(
             error,
             "/opt/bin/program needs the library libmissing.so.1, which is in none of \
-            /opt/bin/../lib, /nowhere"
+                /opt/bin/../lib, /nowhere"
         );
     }
 

@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use keynet_host::engine::{Cpu, Identity};
+use keynet_base::cpu::Cpu;
+use keynet_host::engine::Identity;
 
 use super::libraries::Libraries;
 use super::tree::{Entry, Tree};

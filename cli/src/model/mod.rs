@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use keynet_host::config::ModelRepositoryConfig;
-use keynet_host::deployment::{Deployments, Terms};
-use keynet_host::{Error, ErrorKind};
+use keynet_base::config::{ModelRepositoryConfig, parse_duration};
+use keynet_base::{Error, ErrorKind};
+use keynet_models::deployment::{Deployments, Terms};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{AnswerArgs, HostArgs};
-use crate::config::{self, parse_duration};
-use crate::console::Console;
 use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::flags::{AnswerArgs, HostArgs};
 use crate::runtime::{self, Work};
+use crate::settings;
+use crate::ui::console::Console;
 use steps::Steps;
 
 /// What could not be done with a model, in the words of the host.
@@ -72,7 +72,7 @@ pub fn with<T>(
     console: Console,
     work: impl AsyncFnOnce(&Deployments, &Terms<'_>) -> Result<T, Error>,
 ) -> Result<T, ExpectedError> {
-    let mut config = config::read(&HostArgs::default())?;
+    let mut config = settings::read(&HostArgs::default())?;
     let repository = match &args.models {
         Some(folder) => {
             config.embedded_models.folder.clone_from(folder);

@@ -4,11 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use keynet_host::deployment::{Progress, Step};
+use keynet_models::deployment::{Progress, Step};
 
-use crate::console::{Console, printable};
-use crate::secrecy;
-use crate::units;
+use crate::ui::console::{Console, printable};
+use crate::ui::{secrecy, units};
 
 /// Shows the steps.
 pub struct Steps {

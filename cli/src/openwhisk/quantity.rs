@@ -1,6 +1,6 @@
 //! Sizes and times as OpenWhisk counts them, with or without a unit.
 
-use crate::config::{parse_bytes, parse_duration};
+use keynet_base::config::{parse_bytes, parse_duration};
 
 const MB: u64 = 1 << 20;
 

@@ -50,13 +50,7 @@ mod tests {
         assert_eq!(rfc3339(1_798_761_599_999), "2026-12-31T23:59:59Z");
         assert_eq!(
             [ago(now()), ago(now() - 3_700_000), ago(now() - 400_000_000)],
-            [
-                "0 s ago",
-                "1 \
-            h ago",
-                "4 \
-            days ago"
-            ]
+            ["0 s ago", "1 h ago", "4 days ago"]
         );
     }
 }

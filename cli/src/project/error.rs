@@ -4,10 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use keynet_artifact::AskError;
 use keynet_host::ActionError;
-use keynet_host::policy::AskError;
 
-use super::python::PythonError;
 use crate::errors::{Diagnostic, Exit};
 
 /// What is wrong with the project, or with what builds it.
@@ -41,9 +40,6 @@ pub enum ProjectError {
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
-    /// A function in Python.
-    #[error(transparent)]
-    Python(#[from] Box<PythonError>),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -96,18 +92,16 @@ impl Diagnostic for ProjectError {
                 ));
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
-            Self::Python(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
-                    "this version's SDK is at {}: write that path into the \
-                    project's Cargo.toml",
+                    "this version's SDK is at {}: write that path into the project's Cargo.toml",
                     instead.display()
                 ));
             }
             Self::NoToolchain => {
                 "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, \
-                    `guest-sdk/setup-wasm-toolchain` in a clone of \
-                 keynet-inference builds a toolchain called keynet-wasm"
+                    `guest-sdk/setup-wasm-toolchain` in a clone of keynet-inference builds a \
+                    toolchain called keynet-wasm"
             }
             Self::NoCargo(_) => "install Rust from https://rustup.rs",
             _ => return None,

@@ -6,8 +6,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use keynet_host::policy::Ask;
-use keynet_host::{Action, Config, Host};
+use keynet_artifact::Ask;
+use keynet_base::Config;
+use keynet_host::{Action, Host};
 
 use super::ProjectError;
 use crate::errors::ExpectedError;

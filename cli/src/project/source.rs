@@ -80,11 +80,7 @@ mod tests {
         assert_eq!(
             python(&[
                 ("detect.py", FUNCTION),
-                (
-                    "helpers.py",
-                    "# @keynet_function is not \
-            used here"
-                )
+                ("helpers.py", "# @keynet_function is not used here")
             ]),
             "detect"
         );

@@ -18,18 +18,20 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
-use keynet_host::object_storage::embedded;
+use keynet_base::{AllowedHosts, Config};
 use keynet_host::policy::Policy;
-use keynet_host::{Action, ActivationRequest, AllowedHosts, Config, Host, Outcome, Parameters};
+use keynet_host::{Action, ActivationRequest, Host, Outcome, Parameters};
+use keynet_object_storage::embedded;
 use tokio::sync::watch;
 
-use crate::address::ListenAddress;
-use crate::args::HostNameArgs;
 use crate::commands::run::say_where_things_are;
 use crate::component::Component;
-use crate::console::{Console, Logs};
-use crate::errors::ExpectedError;
-use crate::{failure, permissions, runtime, storage};
+use crate::errors::{ExpectedError, failure};
+use crate::flags::HostNameArgs;
+use crate::input::address::ListenAddress;
+use crate::ui::console::{Console, Logs};
+use crate::ui::permissions;
+use crate::{runtime, storage};
 
 /// The largest body of a request. OpenWhisk's limit.
 const MAX_BODY: usize = 48 << 20;
@@ -157,17 +159,11 @@ fn router(served: Served, hosts: AllowedHosts) -> Router {
             answer::error(
                 404,
                 "not-found",
-                "there is only `/`: POST to it to run \
-            the action, GET it to see what it is",
+                "there is only `/`: POST to it to run the action, GET it to see what it is",
             )
         })
         .method_not_allowed_fallback(async || {
-            answer::error(
-                405,
-                "invalid",
-                "POST to run the \
-            action, GET to see what it is",
-            )
+            answer::error(405, "invalid", "POST to run the action, GET to see what it is")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), only_for))
@@ -203,11 +199,7 @@ async fn activate(
                 413 => answer::error(
                     413,
                     "too-large",
-                    &format!(
-                        "the body of the request is larger \
-                    than {} MiB",
-                        MAX_BODY >> 20
-                    ),
+                    &format!("the body of the request is larger than {} MiB", MAX_BODY >> 20),
                 ),
                 status => answer::error(status, "invalid", &rejected.body_text()),
             };
@@ -232,7 +224,7 @@ async fn activate(
         Err(failed) => {
             served.console.say(&format!(
                 "[{number}] {}",
-                ExpectedError::Failed(failed.clone()).report(served.console)
+                ExpectedError::from(failed.clone()).report(served.console)
             ));
             answer::error(failure::status(&failed), failure::kind(&failed), &failed.to_string())
         }

@@ -53,8 +53,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(
             error.message(),
-            "the parameter `name` is missing: expected a string, \"Who is \
-            greeted.\""
+            "the parameter `name` is missing: expected a string, \"Who is greeted.\""
         );
     }
 }

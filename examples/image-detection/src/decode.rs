@@ -105,8 +105,7 @@ fn bounded(bytes: Option<usize>, width: u32, height: u32) -> Result<usize> {
     ensure!(
         width.max(height) <= MAX_SIDE,
         invalid,
-        "the picture has {width}x{height} pixels, and \
-        a side may have {MAX_SIDE}"
+        "the picture has {width}x{height} pixels, and a side may have {MAX_SIDE}"
     );
     ensure!(
         bytes <= MAX_BYTES,
@@ -181,8 +180,7 @@ mod tests {
             assert_eq!(
                 picture,
                 Picture::new(4, 2, [[255, 0, 0]; 8].concat()).unwrap(),
-                "{color:?} \
-                {depth:?}"
+                "{color:?} {depth:?}"
             );
         }
         let cases = [
@@ -246,11 +244,9 @@ mod tests {
                 assert!(
                     error.kind() == ErrorKind::Invalid
                         && error.message().contains(
-                            "cannot \
-                    decode"
+                            "cannot decode"
                         ),
-                    "{cut}: \
-                    {error}"
+                    "{cut}: {error}"
                 );
             }
         }

@@ -42,8 +42,7 @@ pub fn from_rows(rows: &[f32], threshold: f64, width: u32, height: u32) -> Resul
         let class = class as usize;
         let label = LABELS.get(class).with_context(|| {
             format!(
-                "the model has a class {class}, but \
-            the labels end before it"
+                "the model has a class {class}, but the labels end before it"
             )
         })?;
         let [left, right] = [x1, x2].map(|x| scaled(x, width));

@@ -47,16 +47,14 @@ struct Output {
 
 #[keynet_function(
     name = "image-detection",
-    description = "Finds things in a picture and draws a \
-    box around each."
+    description = "Finds things in a picture and draws a box around each."
 )]
 fn main(args: Args) -> Result<Output> {
     let Args { image_url, threshold, model } = args;
     ensure!(
         (0.0..=1.0).contains(&threshold),
         invalid,
-        "`threshold` is {threshold}, but it must be \
-        from 0 to 1"
+        "`threshold` is {threshold}, but it must be from 0 to 1"
     );
     let storage = Storage::new()?;
     let triton = Triton::with_model(model)?;
@@ -112,8 +110,7 @@ mod tests {
 
         let written = environment.written();
         let stored = written.iter().find(|object| object.location != "cups.png").expect(
-            "a picture \
-            was stored",
+            "a picture was stored",
         );
         assert_eq!(stored.content_type.as_deref(), Some("image/png"));
         assert!(
@@ -150,8 +147,7 @@ mod tests {
             (json!({}), "`image_url` is missing"),
             (
                 json!({ "image_url": "cups.png", "threshold": 1.5 }),
-                "`threshold` is 1.5, but it \
-                must be from 0 to 1",
+                "`threshold` is 1.5, but it must be from 0 to 1",
             ),
             (json!({ "image_url": "cups.png", "threshold": "high" }), "threshold"),
             (json!({ "image_url": "notes.txt" }), "neither a PNG nor a JPEG"),

@@ -25,8 +25,7 @@ impl Picture {
         ensure!(width > 0 && height > 0, invalid, "the picture is empty: {width}x{height} pixels");
         ensure!(
             rgb.len() == expected,
-            "{width}x{height} pixels are {expected} bytes, but there \
-            are {}",
+            "{width}x{height} pixels are {expected} bytes, but there are {}",
             rgb.len()
         );
         Ok(Self { width, height, rgb })

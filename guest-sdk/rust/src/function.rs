@@ -51,10 +51,7 @@ pub fn call_without_parameters<T: Answer, E: Failure>(
 fn finish<T: Answer, E: Failure>(result: std::result::Result<T, E>) -> Result<String> {
     let value = result.map_err(|error| Error::from_boxed(error.into()))?;
     let text = serde_json::to_string(&value).map_err(|error| {
-        Error::internal(format_args!(
-            "the result \
-            cannot be written as JSON: {error}"
-        ))
+        Error::internal(format_args!("the result cannot be written as JSON: {error}"))
     })?;
     if text.starts_with(['{', '[']) {
         return Ok(text);

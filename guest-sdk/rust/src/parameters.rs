@@ -51,14 +51,7 @@ pub(crate) fn parse_one<T: DeserializeOwned>(
     let quick = serde_json::from_str(text);
     quick.or_else(|error| {
         let value: Value = serde_json::from_str(text).map_err(|unread| {
-            Error::invalid(why_unread(
-                &format!(
-                    "the \
-                parameter `{name}`"
-                ),
-                &unread,
-                &error,
-            ))
+            Error::invalid(why_unread(&format!("the parameter `{name}`"), &unread, &error))
         })?;
         if let Some(read) = value.as_str().filter(|_| is_web()).and_then(|_| web::read_one(&value))
         {
@@ -85,7 +78,7 @@ fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error)
     if text.starts_with("recursion limit") {
         format!(
             "{what}: objects and arrays are nested more than 127 deep, which is more than this \
-            action reads"
+                action reads"
         )
     } else if text.starts_with("number out of range") {
         format!("{what}: a number is out of the range of a double, about 1.8e308")
@@ -97,10 +90,9 @@ fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error)
 /// A parameter that has to be there is not.
 pub(crate) fn missing(name: &str, expected: Option<String>) -> Error {
     match expected {
-        Some(expected) => Error::invalid(format_args!(
-            "the parameter `{name}` is missing: expected \
-            {expected}"
-        )),
+        Some(expected) => {
+            Error::invalid(format_args!("the parameter `{name}` is missing: expected {expected}"))
+        }
         None => Error::invalid(format_args!("the parameter `{name}` is missing")),
     }
 }

@@ -408,11 +408,7 @@ impl Seek for Object {
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
         self.position = position.ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "seek \
-            to before the object's first byte",
-            )
+            io::Error::new(io::ErrorKind::InvalidInput, "seek to before the object's first byte")
         })?;
         Ok(self.position)
     }

@@ -95,12 +95,8 @@ impl Tensor {
         let mut data = Vec::with_capacity(size);
         for string in strings {
             let string = string.as_ref();
-            let length = u32::try_from(string.len()).map_err(|_| {
-                Error::too_large(
-                    "a string of a \
-                tensor is 4 GiB or more",
-                )
-            })?;
+            let length = u32::try_from(string.len())
+                .map_err(|_| Error::too_large("a string of a tensor is 4 GiB or more"))?;
             data.extend_from_slice(&length.to_le_bytes());
             data.extend_from_slice(string);
         }
@@ -207,12 +203,10 @@ impl Tensor {
             "expected one element, but the tensor's shape is {:?}",
             self.shape()
         );
-        self.read(0..1)?.first().copied().ok_or_else(|| {
-            Error::internal(
-                "the tensor's only element \
-            could not be read",
-            )
-        })
+        self.read(0..1)?
+            .first()
+            .copied()
+            .ok_or_else(|| Error::internal("the tensor's only element could not be read"))
     }
 
     /// All its data, little-endian; the way to read element types without a Rust type (FP16 and
@@ -328,10 +322,7 @@ pub(crate) fn to_wire(shape: &[usize]) -> Result<Vec<i64>> {
         .iter()
         .map(|size| {
             i64::try_from(*size).map_err(|_| {
-                Error::invalid(format_args!(
-                    "the shape \
-            {shape:?} has too large a dimension"
-                ))
+                Error::invalid(format_args!("the shape {shape:?} has too large a dimension"))
             })
         })
         .collect()
@@ -442,10 +433,13 @@ mod tests {
         assert_eq!(tensor.to_strings()?, ["", "고양이", "x"]);
         let binary = Tensor::from_strings(&[1], &[[0xff_u8, 0xfe]])?;
         assert_eq!(binary.to_byte_strings()?, [[0xff, 0xfe]]);
-        assert!(binary.to_strings().unwrap_err().message().starts_with(
-            "element 0 of the tensor is \
-            not UTF-8 text"
-        ));
+        assert!(
+            binary
+                .to_strings()
+                .unwrap_err()
+                .message()
+                .starts_with("element 0 of the tensor is not UTF-8 text")
+        );
         assert!(Tensor::from_bytes(DataType::Bytes, &[1], &[9, 0, 0, 0, 1]).is_err());
         Ok(())
     }

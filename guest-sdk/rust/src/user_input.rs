@@ -71,10 +71,7 @@ impl UserInput {
     pub fn all() -> Result<Map<String, Value>> {
         let text = host::user_input::all()?;
         serde_json::from_str(&text).map_err(|error| {
-            Error::internal(format_args!(
-                "the parameters \
-            are not a JSON object: {error}"
-            ))
+            Error::internal(format_args!("the parameters are not a JSON object: {error}"))
         })
     }
 }

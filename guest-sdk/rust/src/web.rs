@@ -124,8 +124,7 @@ mod tests {
                 args["__ow_method"] = method.into();
             }
             let expected = format!(
-                "the parameter `threshold`: expected a number, came string \
-                \"{threshold}\""
+                "the parameter `threshold`: expected a number, came string \"{threshold}\""
             );
             assert_eq!(read(&args), Err(expected));
         }

@@ -158,8 +158,7 @@ fn models_are_asked() -> Result<()> {
         assert_eq!(outputs.names().collect::<Vec<_>>(), ["sum", "count"]);
         assert_eq!(
             outputs.get("mean").unwrap_err().message(),
-            "there is no tensor `mean`: there \
-            is `sum`, `count`"
+            "there is no tensor `mean`: there is `sum`, `count`"
         );
 
         let asked = triton

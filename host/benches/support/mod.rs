@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keynet_host::engine::{AotCache, Compiler, Cpu, Engine, EngineOptions};
+use keynet_base::cpu::Cpu;
+use keynet_base::{Config, Error};
+use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
 use keynet_host::policy::Policy;
-use keynet_host::{ActivationRequest, Config, Error, Host, LogSink, Parameters};
+use keynet_host::{ActivationRequest, Host, LogSink, Parameters};
 
 /// A component.
 pub fn guest(name: &str) -> Vec<u8> {

@@ -59,13 +59,10 @@ pub fn load(port: u16, connections: u32) -> Load {
         .output()
         .expect("wrk (Debian's package of that name)");
     let said = String::from_utf8_lossy(&ended.stdout);
-    let figures =
-        said.lines().find_map(|line| line.strip_prefix("FIGURES ")).unwrap_or_else(|| {
-            panic!(
-                "wrk said: \
-        {said}"
-            )
-        });
+    let figures = said
+        .lines()
+        .find_map(|line| line.strip_prefix("FIGURES "))
+        .unwrap_or_else(|| panic!("wrk said: {said}"));
     let figures: Vec<f64> =
         figures.split(' ').map(|figure| figure.parse().expect("a number")).collect();
     let [requests, errors, microseconds, p50, p99] = figures.try_into().expect("five figures");

@@ -23,8 +23,8 @@ pub struct Description {
 pub enum DescriptionError {
     /// The name.
     #[error(
-        "the action's name {0:?} is not allowed: 1 to 63 of a-z, 0-9 and `-`, not beginning \
-        with `-`"
+        "the action's name {0:?} is not allowed: 1 to 63 of a-z, 0-9 and `-`, not beginning with \
+            `-`"
     )]
     Name(String),
     /// The description.

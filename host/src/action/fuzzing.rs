@@ -1,7 +1,7 @@
-//! Fuzzing of what a component says about itself; see [`crate::fuzzing`].
+//! Fuzzing of what a component says about itself; see [`keynet_base::fuzzing`].
 
 use super::{Description, Imports};
-use crate::fuzzing::{checked, text};
+use keynet_base::fuzzing::{checked, text};
 
 /// Lines: a name, a description and a schema, as `describe` returns them; further lines are imports
 /// and exports by turns.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use wasmtime::component::Component;
 
-use crate::quote::shown;
+use keynet_base::quote::shown;
 
 /// The package and version of the contract this host has.
 pub const CONTRACT: &str = "keynet:inference";
@@ -28,9 +28,7 @@ pub enum ImportError {
     #[error(
         "the component was built against {CONTRACT}@{}, this host has {CONTRACT}@{VERSION}: {}",
         shown(.built),
-        if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the \
-            component \
-            with a \
+        if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the component with a \
             newer SDK" }
     )]
     Version {
@@ -40,8 +38,8 @@ pub enum ImportError {
     /// It imports what an action cannot have.
     #[error(
         "the component imports `{}`, which an action does not have: it may import {CONTRACT}'s \
-            user-input, triton-predict and storage, and WASI 0.2 \
-         without HTTP; remove the library or the generator's option that needs it",
+            user-input, triton-predict and storage, and WASI 0.2 without HTTP; remove the library \
+            or the generator's option that needs it",
         shown(.0)
     )]
     Unknown(String),
@@ -54,8 +52,8 @@ pub enum ImportError {
     /// It imports of WASI what this host does not have, such as what a later patch version added.
     #[error(
         "the component imports `{}`, and this host has WASI {WASI_VERSION}, in which it is missing \
-            or different: {why}; build the component with \
-         tools of WASI {WASI_VERSION} or before, or upgrade the host (keynet-inference)",
+            or different: {why}; build the component with tools of WASI {WASI_VERSION} or before, \
+            or upgrade the host (keynet-inference)",
         shown(.import)
     )]
     Wasi {
@@ -66,8 +64,8 @@ pub enum ImportError {
     },
     /// The names fit, the types do not.
     #[error(
-        "the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; \
-        build it with this version's SDK"
+        "the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; build \
+            it with this version's SDK"
     )]
     Mismatch(String),
 }
@@ -216,21 +214,18 @@ mod tests {
         ]);
         let told = |why: &str| imports.mismatch(why.to_owned()).to_string();
         let error = told(
-            "component imports instance `wasi:cli/later@0.2.99`, but a matching \
-            implementation was not found",
+            "component imports instance `wasi:cli/later@0.2.99`, but a matching implementation was \
+                not found",
         );
         assert!(
             error.contains("wasi:cli/later@0.2.99")
-                && error.contains(&format!(
-                    "WASI \
-            {WASI_VERSION}"
-                )),
+                && error.contains(&format!("WASI {WASI_VERSION}")),
             "{error}"
         );
         assert!(!error.contains(CONTRACT), "{error}");
         let error = told(
-            "component imports instance `keynet:inference/storage@0.1.0`, but a \
-            matching implementation was not found",
+            "component imports instance `keynet:inference/storage@0.1.0`, but a matching \
+                implementation was not found",
         );
         assert!(error.contains("keynet:inference@0.1.0"), "{error}");
     }
@@ -241,10 +236,7 @@ mod tests {
         assert!(
             error.contains("@0.2.0")
                 && error.contains("@0.1.0")
-                && error.contains(
-                    "upgrade \
-            the host"
-                ),
+                && error.contains("upgrade the host"),
             "{error}"
         );
         let error = check_import("keynet:inference/storage@0.0.9").unwrap_err().to_string();

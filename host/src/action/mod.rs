@@ -19,14 +19,15 @@ pub use imports::{ImportError, Imports};
 use crate::activation::{self, ActivationRequest, Failure, LogSink, Outcome, State};
 use crate::capabilities::Backend;
 use crate::capabilities::bindings::ActionPre;
-use crate::digest::Digest;
 use crate::engine::LoadError;
-use crate::error::Error;
 use crate::host::{Backends, Host};
-use crate::inference::InferenceBackend;
-use crate::object_storage::{ObjectStorage, UrlRules};
-use crate::policy::{Ask, AskError, Grants};
-use crate::quote::bounded;
+use crate::policy::Grants;
+use keynet_artifact::{Ask, AskError};
+use keynet_base::digest::Digest;
+use keynet_base::error::Error;
+use keynet_base::quote::bounded;
+use keynet_models::inference::InferenceBackend;
+use keynet_object_storage::{ObjectStorage, UrlRules};
 
 /// The characters that are repeated of why types do not fit: they name what the component imports
 /// and exports.

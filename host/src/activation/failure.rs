@@ -7,8 +7,8 @@ use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
 use super::frames::trace;
-use crate::error::Error;
-use crate::quote::bounded;
+use keynet_base::error::Error;
+use keynet_base::quote::bounded;
 
 /// The characters of wasmtime's own words for a failure that are repeated.
 const MAX_REASON: usize = 1_000;
@@ -112,8 +112,7 @@ impl Failure {
         // wasmtime has no type for the first and keeps that of the hostcalls' fuel to itself.
         if cause.contains("store handle limit exceeded") || is_full(error) {
             let message = format!(
-                "the action has more than {} handles open: drop some, or raise \
-                KEYNET_HANDLES",
+                "the action has more than {} handles open: drop some, or raise KEYNET_HANDLES",
                 scene.handles
             );
             return Self::Limit { message, said };
@@ -130,17 +129,14 @@ impl Failure {
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::Trap {
                 reason:
-                    "it recursed deeper than the 512 KiB of stack an action has; use a loop or \
-                    the heap"
+                    "it recursed deeper than the 512 KiB of stack an action has; use a loop or the \
+                        heap"
                         .to_owned(),
                 trace,
             },
             Some(Trap::UnreachableCodeReached) => match (scene.refused, said) {
                 (Some(message), said) => Self::Limit {
-                    message: format!(
-                        "the action ran out of \
-                    memory: {message}"
-                    ),
+                    message: format!("the action ran out of memory: {message}"),
                     said,
                 },
                 (None, Some(message)) => Self::Panic { message, trace },
@@ -164,8 +160,8 @@ impl Failure {
                 Self::Limit { message: format!("the action cannot start: {message}"), said }
             }
             None if is_the_systems(error) => Self::Start(format!(
-                "the system refuses memory or address space (see `ulimit -v` \
-                    and vm.max_map_count): {cause}"
+                "the system refuses memory or address space (see `ulimit -v` and \
+                    vm.max_map_count): {cause}"
             )),
             None => Self::Trap { reason: cause, trace },
         }
@@ -213,13 +209,8 @@ fn panic_message(tail: &[String]) -> Option<String> {
     let Some((_, told)) = line.split_once("panicked at ") else { return Some(line.clone()) };
     let (place, first) = told.split_once(": ").unwrap_or((told.trim_end_matches(':'), ""));
     let rest = tail.get(at + 1..).unwrap_or_default().iter().map(String::as_str);
-    let rest = rest.take_while(|line| {
-        !line.starts_with("note: ")
-            && !line.starts_with(
-                "stack \
-        backtrace:",
-            )
-    });
+    let rest = rest
+        .take_while(|line| !line.starts_with("note: ") && !line.starts_with("stack backtrace:"));
     let message = std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n");
     Some(match message.trim() {
         "" => place.to_owned(),
@@ -241,14 +232,12 @@ mod tests {
             range\nfor this picture\nnote: run with `RUST_BACKTRACE=1`";
         assert_eq!(
             panic_message(&lines(rust)).unwrap(),
-            "index 4 is out of range\nfor this \
-            picture (src/lib.rs:3:5)"
+            "index 4 is out of range\nfor this picture (src/lib.rs:3:5)"
         );
         let sdk = "panicked at src/lib.rs:98:24: the picture: it has no pixels";
         assert_eq!(
             panic_message(&lines(sdk)).unwrap(),
-            "the picture: it has no pixels \
-            (src/lib.rs:98:24)"
+            "the picture: it has no pixels (src/lib.rs:98:24)"
         );
         assert_eq!(
             panic_message(&lines("panicked at src/lib.rs:98:24:")).unwrap(),
@@ -257,8 +246,7 @@ mod tests {
         assert_eq!(panic_message(&lines("panic: oh no\ngoroutine 1")).unwrap(), "panic: oh no");
         assert_eq!(
             panic_message(&lines("Traceback\nValueError: bad\n\n")).unwrap(),
-            "ValueError: \
-            bad"
+            "ValueError: bad"
         );
         assert_eq!(panic_message(&[]), None);
     }
@@ -277,8 +265,8 @@ mod tests {
         };
         let told = of(Some("raise KEYNET_MEMORY"));
         assert!(
-            matches!(&told, Failure::Limit { message, .. } if message.ends_with("trapped: \
-            raise KEYNET_MEMORY")),
+            matches!(&told, Failure::Limit { message, .. } if message.ends_with("trapped: raise \
+                KEYNET_MEMORY")),
             "{told}"
         );
         assert!(matches!(of(None), Failure::Trap { .. }));

@@ -6,7 +6,7 @@
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
-use crate::quote::{MAX_SHOWN, bounded, shown};
+use keynet_base::quote::{MAX_SHOWN, bounded, shown};
 
 /// The frames of a trap that are reported.
 const MAX_FRAMES: usize = 16;

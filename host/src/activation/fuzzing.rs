@@ -1,4 +1,4 @@
-//! Fuzzing of an activation's log lines; see [`crate::fuzzing`].
+//! Fuzzing of an activation's log lines; see [`keynet_base::fuzzing`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 

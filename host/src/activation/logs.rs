@@ -15,7 +15,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::receipt;
-use crate::redaction::{self, Redactor};
+use keynet_base::redaction::{self, Redactor};
 
 /// What an OpenWhisk invoker looks for in a container's output: an activation's logs end where it
 /// appears.
@@ -156,8 +156,8 @@ impl Assembler {
             self.end_line(Stream::Stdout);
             self.end_line(Stream::Stderr);
             let notice = format!(
-                "keynet: the log limit of {} bytes is reached; what follows is \
-                dropped (raise KEYNET_LOGS)",
+                "keynet: the log limit of {} bytes is reached; what follows is dropped (raise \
+                    KEYNET_LOGS)",
                 self.limit
             );
             self.sink.line(Stream::Stderr, notice.as_bytes());
@@ -295,8 +295,7 @@ impl OutputStream for GuestStream {
         if bytes.len() > MAX_LINE {
             // WASI 0.2, wasi:io/streams: a write needs a permit of check-write for its length.
             return Err(StreamError::trap(&format!(
-                "it wrote {} bytes of logs at once, and \
-                check-write permits {MAX_LINE}",
+                "it wrote {} bytes of logs at once, and check-write permits {MAX_LINE}",
                 bytes.len()
             )));
         }

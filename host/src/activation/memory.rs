@@ -2,9 +2,9 @@
 
 use wasmtime::ResourceLimiter;
 
-use crate::budget::{MemoryBudget, Reservation};
 use crate::engine::{CORE_INSTANCES, MEMORIES, TABLES};
-use crate::error::Result;
+use keynet_base::budget::{MemoryBudget, Reservation};
+use keynet_base::error::Result;
 
 /// The size of a table's element, in bytes.
 const ELEMENT: u64 = size_of::<usize>() as u64;
@@ -90,8 +90,7 @@ impl ResourceLimiter for WasmMemory {
         }
         Ok(self.grow(
             (desired.saturating_sub(current) as u64).saturating_mul(ELEMENT),
-            "a growth \
-            of a table",
+            "a growth of a table",
         ))
     }
 

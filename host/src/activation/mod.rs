@@ -35,9 +35,9 @@ use crate::capabilities::bindings::{
 };
 use crate::capabilities::user_input::Parameters;
 use crate::host::Host;
-use crate::object_storage::Location;
 use crate::policy::Limits;
 use failure::{Scene, TimeIsUp};
+use keynet_object_storage::Location;
 use receipt::nanoseconds;
 use store::{Fresh, Purpose};
 
@@ -261,7 +261,7 @@ async fn call(
     instance: &Instance,
     store: &mut Store<State>,
     arguments: &str,
-) -> wasmtime::Result<Result<String, crate::Error>> {
+) -> wasmtime::Result<Result<String, keynet_base::Error>> {
     let answer = instance.keynet_inference_function().call_run(store, arguments).await?;
     Ok(answer.map_err(Into::into))
 }

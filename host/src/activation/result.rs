@@ -8,9 +8,9 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::Failure;
-use crate::budget::{MemoryBudget, Reservation};
-use crate::offload;
-use crate::quote::shown;
+use keynet_base::budget::{MemoryBudget, Reservation};
+use keynet_base::offload;
+use keynet_base::quote::shown;
 
 /// The JSON text of an action's result: an object or an array. It stays in the memory of its
 /// activation until it was answered: until it, or the [`Bytes`] that it became, is dropped.
@@ -38,12 +38,8 @@ impl ResultText {
     }
 
     fn checked(self) -> Result<Self, Failure> {
-        let json: &RawValue = serde_json::from_str(&self.text).map_err(|error| {
-            Failure::Result(format!(
-                "it is not JSON: \
-            {error}"
-            ))
-        })?;
+        let json: &RawValue = serde_json::from_str(&self.text)
+            .map_err(|error| Failure::Result(format!("it is not JSON: {error}")))?;
         match json.get().as_bytes().first() {
             Some(b'{' | b'[') => Ok(self),
             _ => Err(Failure::Result(format!("it is `{}`", shown(json.get())))),

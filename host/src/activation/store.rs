@@ -11,14 +11,14 @@ use super::failure::TimeIsUp;
 use super::logs::{LogSink, Logs, Stream};
 use super::memory::WasmMemory;
 use crate::action::Means;
-use crate::budget::{CallBudget, MemoryBudget};
 use crate::capabilities::storage::{self, StorageCtx, StorageView};
 use crate::capabilities::triton_predict::{self, TritonPredictCtx, TritonPredictView};
 use crate::capabilities::user_input::{self, Parameters, UserInputCtx, UserInputView};
 use crate::capabilities::{CallContext, Meter};
-use crate::config::is_reserved;
 use crate::host::Host;
 use crate::policy::Limits;
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::config::is_reserved;
 
 /// The most random bytes one call may ask for.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -53,7 +53,7 @@ pub(super) struct Fresh {
 }
 
 impl State {
-    pub(super) fn fresh(host: &Host, purpose: Purpose<'_>) -> crate::error::Result<Fresh> {
+    pub(super) fn fresh(host: &Host, purpose: Purpose<'_>) -> keynet_base::error::Result<Fresh> {
         let (limits, means) = (purpose.limits, purpose.means);
         let budget = host.process_memory().activation(limits.memory);
         let logs = Logs::new(purpose.sink, limits.logs);

@@ -4,12 +4,12 @@
 //! names, so that neither a page nor its `next`, which holds the last key of the page, tells of any
 //! other.
 
-use crate::budget::CallBudget;
-use crate::error::{ErrorKind, Result};
-use crate::object_storage::{
+use keynet_base::budget::CallBudget;
+use keynet_base::error::{ErrorKind, Result};
+use keynet_base::granted::Granted;
+use keynet_object_storage::{
     Cursor, ObjectInfo, ObjectKey, ObjectStorage, PAGE_OBJECTS, Page, Prefix,
 };
-use crate::policy::Granted;
 
 /// What a policy calls a key of `bucket`, none for the default one: the key, else
 /// `s3://bucket/key`. Also for the beginning of a key.
@@ -110,11 +110,11 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::budget::MemoryBudget;
-    use crate::object_storage::StorageLimits;
-    use crate::object_storage::embedded::{EmbeddedSettings, EmbeddedStore};
     use crate::policy::{Policy, StorageGrant};
-    use crate::state::StateDir;
+    use keynet_base::budget::MemoryBudget;
+    use keynet_base::state::StateDir;
+    use keynet_object_storage::StorageLimits;
+    use keynet_object_storage::embedded::{EmbeddedSettings, EmbeddedStore};
 
     struct Store {
         storage: ObjectStorage,
@@ -148,7 +148,7 @@ mod tests {
                         b"x".as_slice().into(),
                         location,
                         None,
-                        crate::object_storage::PutConditions::default(),
+                        keynet_object_storage::PutConditions::default(),
                         &budget,
                     )
                     .await
@@ -162,7 +162,7 @@ mod tests {
             let grant =
                 StorageGrant { read: read.iter().copied().collect(), ..StorageGrant::default() };
             let grants = Policy { storage: grant, ..Policy::default() }
-                .grants(&crate::policy::Ask::default());
+                .grants(&keynet_artifact::Ask::default());
             let prefix = Prefix::parse(prefix)?;
             let (mut found, mut cursors) = (Vec::new(), Vec::<String>::new());
             loop {
@@ -235,7 +235,7 @@ mod tests {
         let grant =
             StorageGrant { read: ["mine/*"].into_iter().collect(), ..StorageGrant::default() };
         let read = Policy { storage: grant, ..Policy::default() }
-            .grants(&crate::policy::Ask::default())
+            .grants(&keynet_artifact::Ask::default())
             .read;
         let made_up = Cursor::after("mine0000").to_string();
         let page = list(

@@ -2,8 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::budget::{MemoryBudget, Reservation};
-use crate::error::Result;
+use keynet_base::budget::{MemoryBudget, Reservation};
+use keynet_base::error::Result;
 
 /// Bytes that a handle is counted as besides what it stands for: its entries in the tables of the
 /// host and of the component, its object, its shape or what else it needs to be used.

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::budget::Reservation;
-use crate::limits;
-use crate::object_storage::Location;
+use keynet_base::budget::Reservation;
+use keynet_base::limits;
+use keynet_object_storage::Location;
 
 /// Shared by the capabilities of one activation. The activation reads it after the guest has ended,
 /// also when that was in the middle of a call.

@@ -23,9 +23,9 @@ use wasmtime::component::ResourceTableError;
 pub use held::Held;
 pub use meter::{Meter, Spent};
 
-use crate::budget::{CallBudget, MemoryBudget};
-use crate::error::{Error, ErrorKind, Result};
-use crate::limits;
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::error::{Error, ErrorKind, Result};
+use keynet_base::limits;
 
 /// What wasmtime generates from `wit/`, in one private place.
 pub(crate) mod bindings {

@@ -9,10 +9,9 @@ use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::config::is_reserved;
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::offload;
+use keynet_base::config::is_reserved;
+use keynet_base::error::{Error, Result};
+use keynet_base::{limits, offload};
 
 /// The parameters of one activation: the text that `run` gets, and each parameter's own text, which
 /// is a part of it. Cheap to clone.
@@ -39,10 +38,7 @@ impl Parameters {
     /// [`limits::PARAMETERS`].
     pub fn parse(json: &str) -> Result<Self> {
         let not_json = |error: serde_json::Error| {
-            Error::invalid(format!(
-                "the parameters are not \
-            JSON: {error}"
-            ))
+            Error::invalid(format!("the parameters are not JSON: {error}"))
         };
         match json.trim_ascii_start().as_bytes().first() {
             Some(b'[') => {
@@ -64,8 +60,8 @@ impl Parameters {
                 Ok(Self::of(json, by_name))
             }
             _ => Err(Error::invalid(
-                "the parameters are neither a JSON object nor an array; an \
-                object is `{\"name\": value}`",
+                "the parameters are neither a JSON object nor an array; an object is `{\"name\": \
+                    value}`",
             )),
         }
     }
@@ -79,12 +75,8 @@ impl Parameters {
             Ok(text) => Self::parse(text),
             Err(error) => Err(Error::invalid(format!("the parameters are not JSON: {error}"))),
         });
-        let late = || {
-            Error::timeout(
-                "the parameters were not read before the time to answer was \
-            over",
-            )
-        };
+        let late =
+            || Error::timeout("the parameters were not read before the time to answer was over");
         read.await.unwrap_or_else(|| Err(late()))
     }
 
@@ -190,7 +182,7 @@ impl<'json> Visitor<'json> for Index<'_, 'json> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use keynet_base::error::ErrorKind;
 
     #[test]
     fn each_parameter_is_its_part_of_the_text() {

@@ -7,9 +7,9 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::quote::quoted;
+use keynet_base::error::{Error, Result};
+use keynet_base::limits;
+use keynet_base::quote::quoted;
 
 /// Reads a request's parameters; no text for none.
 ///
@@ -32,10 +32,9 @@ pub(super) fn read(text: &str) -> Result<Map<String, Value>> {
         .and_then(|()| reading.end());
     match (refused, read) {
         (Some(refused), _) => Err(refused),
-        (None, Err(error)) => Err(Error::invalid(format!(
-            "the request's parameters are not a JSON \
-            object: {error}"
-        ))),
+        (None, Err(error)) => {
+            Err(Error::invalid(format!("the request's parameters are not a JSON object: {error}")))
+        }
         (None, Ok(())) => Ok(found),
     }
 }
@@ -74,8 +73,7 @@ impl<'de> Visitor<'de> for Parameters<'_> {
                     .err()
                 }
                 None => Some(Error::invalid(format!(
-                    "request parameter {} is not a string, number \
-                    or boolean",
+                    "request parameter {} is not a string, number or boolean",
                     quoted(&name)
                 ))),
             };
@@ -144,7 +142,7 @@ impl<'de> Visitor<'de> for Scalar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use keynet_base::error::ErrorKind;
 
     #[test]
     fn flat_parameters_are_read() {
@@ -170,8 +168,7 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(
                 error.kind == ErrorKind::Invalid && error.message.contains("not a JSON object"),
-                "{text}: \
-                {error}"
+                "{text}: {error}"
             );
         }
     }
@@ -183,11 +180,7 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::TooLarge);
         assert_eq!(
             error.message,
-            format!(
-                "{} bytes of request parameters: there can be at most \
-            65536",
-                text.len()
-            )
+            format!("{} bytes of request parameters: there can be at most 65536", text.len())
         );
         // Not JSON, and refused for its length: it was not looked at.
         assert_eq!(read(&"x".repeat(60 << 20)).unwrap_err().kind, ErrorKind::TooLarge);

@@ -11,23 +11,23 @@ use super::granted_listing::{self, policy_name};
 use super::held::{Held, Place};
 use super::triton_predict::OpenTensor;
 use super::{Backend, CallContext, CallError};
-use crate::error::{Error, Result};
-use crate::inference::{Shape, Tensor};
-use crate::limits;
-use crate::object_storage::{
-    self, ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions,
-};
 use crate::policy::Grants;
+use keynet_base::error::{Error, Result};
+use keynet_base::limits;
+use keynet_models::inference::{Shape, Tensor};
+use keynet_object_storage::{
+    ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions,
+};
 
 /// An object opened for reading; a resource of the guest.
-pub type OpenObject = Held<object_storage::OpenObject>;
+pub type OpenObject = Held<keynet_object_storage::OpenObject>;
 
 /// An object being written; a resource of the guest.
 pub type OpenUpload = Held<Upload>;
 
 /// An object being written, and its place among those of its activation.
 pub struct Upload {
-    upload: object_storage::Upload,
+    upload: keynet_object_storage::Upload,
     place: Option<Arc<()>>,
 }
 
@@ -70,7 +70,11 @@ impl StorageCtx {
 
     /// What the guest is told of an object that it wrote: a URL that reads it only where it may
     /// read.
-    fn stored(&self, storage: &ObjectStorage, stored: object_storage::Stored) -> wit::Stored {
+    fn stored(
+        &self,
+        storage: &ObjectStorage,
+        stored: keynet_object_storage::Stored,
+    ) -> wit::Stored {
         let readable = Self::granted_name(storage, &stored.location)
             .is_some_and(|name| self.grants.read.allows(&name));
         let url = if readable { stored.url.into() } else { String::new() };
@@ -104,8 +108,8 @@ impl StorageCtx {
 
     /// Bytes for the guest, and the memory that they hold until it has them. The vector is the
     /// store's own where nobody else holds it, so that most reads are copied only into the guest.
-    fn lend(&self, read: object_storage::ReadBytes) -> Result<Vec<u8>> {
-        let object_storage::ReadBytes { bytes, mut reservation } = read;
+    fn lend(&self, read: keynet_object_storage::ReadBytes) -> Result<Vec<u8>> {
+        let keynet_object_storage::ReadBytes { bytes, mut reservation } = read;
         if !bytes.is_unique() {
             reservation.resize(reservation.bytes() + bytes.len() as u64, "a copy of an object")?;
         }
@@ -388,8 +392,8 @@ impl wit::HostUpload for StorageView<'_> {
     }
 }
 
-impl From<object_storage::ObjectInfo> for wit::ObjectInfo {
-    fn from(info: object_storage::ObjectInfo) -> Self {
+impl From<keynet_object_storage::ObjectInfo> for wit::ObjectInfo {
+    fn from(info: keynet_object_storage::ObjectInfo) -> Self {
         Self {
             location: info.location.to_string(),
             size: info.size,

@@ -14,15 +14,16 @@ use super::held::HANDLE;
 use super::storage::{StorageCtx, StorageView};
 use super::triton_predict::{OpenTensor, TritonPredictCtx, TritonPredictView};
 use super::{CallContext, CallError, Meter};
-use crate::budget::MemoryBudget;
-use crate::error::{Error, ErrorKind};
-use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
-use crate::limits;
-use crate::object_storage::ObjectStorage;
-use crate::object_storage::embedded::{
+use crate::policy::Policy;
+use keynet_artifact::Ask;
+use keynet_base::budget::MemoryBudget;
+use keynet_base::error::{Error, ErrorKind};
+use keynet_base::limits;
+use keynet_models::inference::embedded::{EmbeddedInference, EmbeddedLimits};
+use keynet_object_storage::ObjectStorage;
+use keynet_object_storage::embedded::{
     DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore,
 };
-use crate::policy::{Ask, Policy};
 
 const MIB: u64 = 1 << 20;
 
@@ -41,16 +42,16 @@ impl Activation {
         let place = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedSettings {
             folder: place.path().join("objects"),
-            state: crate::state::StateDir::new(place.path().join("state")),
+            state: keynet_base::state::StateDir::new(place.path().join("state")),
             bucket: DEFAULT_BUCKET.to_owned(),
             public_url: Some(DEFAULT_PUBLIC_URL.parse().unwrap()),
             internal_url: None,
         });
         let storage = Arc::new(ObjectStorage::new(
             store.unwrap().bucket(),
-            crate::object_storage::StorageLimits::default(),
+            keynet_object_storage::StorageLimits::default(),
         ));
-        let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/models");
+        let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/models/tests/models");
         let models = Arc::new(EmbeddedInference::open(&models, EmbeddedLimits::default()).unwrap());
         let (grants, calls) = (
             Arc::new(Policy::local().grants(&Ask::default())),

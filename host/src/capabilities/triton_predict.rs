@@ -10,14 +10,14 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use super::bindings::keynet::inference::{triton_predict as wit, types};
 use super::held::{Held, Place};
 use super::{Backend, CallContext, CallError, request_parameters, to_guest};
-use crate::budget::CallBudget;
-use crate::error::Error;
-use crate::inference::{
+use crate::policy::Grants;
+use keynet_base::budget::CallBudget;
+use keynet_base::error::Error;
+use keynet_base::limits;
+use keynet_models::inference::{
     DataType, InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor, Shape,
     Tensor, TensorInfo,
 };
-use crate::limits;
-use crate::policy::Grants;
 
 /// Bytes that a request is counted as besides its texts and tensors: its parameters, and what a
 /// backend needs to ask it.
@@ -62,8 +62,8 @@ impl TritonPredictCtx {
             ("", Some(default)) => default,
             ("", None) => {
                 return Err(Error::invalid(
-                    "no model is named, and MODEL_NAME is not set: name one \
-                    in the request, or set MODEL_NAME",
+                    "no model is named, and MODEL_NAME is not set: name one in the request, or set \
+                        MODEL_NAME",
                 ));
             }
             _ => named,
@@ -233,8 +233,7 @@ impl wit::Host for TritonPredictView<'_> {
                 self.ctx.calls.memory().reserve(asked, "the requests of one predict-many")
             }
             false => Err(Error::too_large(format!(
-                "{asked} requests in one predict-many: at most \
-                {} may go at once",
+                "{asked} requests in one predict-many: at most {} may go at once",
                 limits::REQUESTS
             ))),
         };

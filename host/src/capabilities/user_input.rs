@@ -4,8 +4,8 @@ use wasmtime::component::{HasData, Linker};
 
 use super::CallContext;
 use super::bindings::keynet::inference::user_input;
-use crate::budget::Reservation;
-use crate::error::Result;
+use keynet_base::budget::Reservation;
+use keynet_base::error::Result;
 
 pub use super::parameters::Parameters;
 
@@ -49,8 +49,7 @@ impl user_input::Host for UserInputView<'_> {
         calls.meter.allow("user-input.names")?;
         calls.lend(
             parameters.names().map(|name| size_of::<String>() + name.len()).sum(),
-            "the \
-            names of the parameters",
+            "the names of the parameters",
         )?;
         Ok(parameters.names().map(str::to_owned).collect())
     }
@@ -174,8 +173,8 @@ mod tests {
         let other = memory.reserve(100_000, "a tensor").unwrap();
         let trap = view.get("a".into()).unwrap_err();
         assert!(
-            trap.downcast_ref::<crate::Error>()
-                .is_some_and(|error| error.kind == crate::ErrorKind::TooLarge),
+            trap.downcast_ref::<keynet_base::Error>()
+                .is_some_and(|error| error.kind == keynet_base::ErrorKind::TooLarge),
             "{trap}"
         );
         drop(other);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, OFlags};
 
 use super::EngineHash;
-use crate::digest::Digest;
+use keynet_base::digest::Digest;
 
 const FORMAT: &[u8; 16] = b"keynet-baked-v1\0";
 const TRAILER: usize = FORMAT.len() + 32 + 32;
@@ -68,8 +68,7 @@ impl BakedCode {
             Ok(Err(Unfit::OtherComponent)) => None,
             Ok(Err(Unfit::Untrusted(why))) => {
                 tracing::warn!(
-                    "compiled code in the image is not used, since {entry} {why}; \
-                    compiling it now"
+                    "compiled code in the image is not used, since {entry} {why}; compiling it now"
                 );
                 None
             }
@@ -80,8 +79,8 @@ impl BakedCode {
             Ok(Err(Unfit::OtherEngine)) => {
                 tracing::warn!(
                     "compiled code in the image is for another processor or another version of \
-                        this runtime ({entry}); compiling it now: \
-                     `keynet-inference image build` on the base that is run here makes it fit"
+                        this runtime ({entry}); compiling it now: `keynet-inference image build` \
+                        on the base that is run here makes it fit"
                 );
                 None
             }
@@ -131,8 +130,8 @@ fn trusted(metadata: &Metadata, path: &Path) -> Result<(), Unfit> {
     // Root may write anything, but on a file system that nobody can write.
     match rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
         Ok(()) => Err(Unfit::Untrusted(
-            "can be written by this process: run it as another user \
-            than root, or on a read-only file system",
+            "can be written by this process: run it as another user than root, or on a read-only \
+                file system",
         )),
         Err(_) => Ok(()),
     }

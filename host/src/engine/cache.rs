@@ -11,8 +11,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::{EngineHash, memfd};
-use crate::digest::Digest;
-use crate::file_cache::FileCache;
+use keynet_base::digest::Digest;
+use keynet_base::file_cache::FileCache;
 
 const FORMAT: &[u8; 16] = b"keynet-aot-v1\0\0\0";
 const TAG: usize = blake3::OUT_LEN;

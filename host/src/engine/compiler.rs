@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use super::input::Input;
 use super::settings::Target;
 use super::{Identity, LoadError, MAX_REASON, address_space, cgroup, identity, memfd, settings};
-use crate::quote::{bounded, shown};
+use keynet_base::quote::{bounded, shown};
 
 /// Bytes that compiling leaves to the host where the container's memory is limited.
 const KEPT_FREE: u64 = 16 << 20;

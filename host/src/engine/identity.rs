@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cpu, hash, settings};
+use super::{hash, settings};
+use keynet_base::cpu::Cpu;
 
 /// The first argument that makes a binary tell its identity; a [`Cpu`] follows.
 pub(super) const ROLE: &str = "keynet-tell-engine";

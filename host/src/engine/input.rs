@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use crate::digest::{Digest, Hasher};
+use keynet_base::digest::{Digest, Hasher};
 
 /// Where it is.
 #[derive(Debug, Clone, Copy)]

@@ -66,8 +66,7 @@ mod tests {
                 let kept = Kept::share(activations, memory);
                 assert!(
                     kept.total(activations) <= memory / PART,
-                    "{activations} of {memory}: \
-                    {kept:?}"
+                    "{activations} of {memory}: {kept:?}"
                 );
             }
         }

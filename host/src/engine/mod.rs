@@ -10,7 +10,6 @@ mod cache;
 mod cgroup;
 mod clock;
 mod compiler;
-mod cpu;
 mod identity;
 mod input;
 mod kept;
@@ -34,15 +33,15 @@ pub use cache::AotCache;
 pub(crate) use cgroup::memory_left;
 pub use clock::{EpochClock, Ticking};
 pub use compiler::{CompileLimits, Compiler, run_if_compiler};
-pub use cpu::Cpu;
 pub use identity::{Identity, IdentityError};
 pub use precompiler::Precompiler;
 
-use crate::digest::Digest;
-use crate::quote::bounded;
 use address_space::{MemorySpace, PoolSize};
 use input::Input;
 use kept::Kept;
+use keynet_base::cpu::Cpu;
+use keynet_base::digest::Digest;
+use keynet_base::quote::bounded;
 use settings::Target;
 pub(crate) use settings::{CORE_INSTANCES, MEMORIES, TABLES};
 
@@ -57,9 +56,8 @@ pub enum LoadError {
     /// A core WebAssembly module.
     #[error(
         "this is a core WebAssembly module, not a component: build it with `keynet-inference \
-            build` or `cargo build --target wasm32-wasip2`, or \
-         make a component of it with `wasm-tools component new --adapt \
-         wasi_snapshot_preview1.reactor.wasm`"
+            build` or `cargo build --target wasm32-wasip2`, or make a component of it with \
+            `wasm-tools component new --adapt wasi_snapshot_preview1.reactor.wasm`"
     )]
     CoreModule,
     /// Not WebAssembly at all.
@@ -301,8 +299,8 @@ impl Engine {
         let code = self.baked.as_ref()?.get(digest, &self.hash)?;
         map_code(&self.wasmtime, &code)
             .inspect_err(|error| {
-                tracing::warn!(%error, "compiled code in the image does not fit \
-                this engine; compiling again")
+                tracing::warn!(%error, "compiled code in the image does not fit this engine; \
+                    compiling again")
             })
             .ok()
     }
@@ -311,8 +309,8 @@ impl Engine {
         let code = self.cache.as_ref()?.get(digest, &self.hash)?;
         map_code(&self.wasmtime, &code)
             .inspect_err(|error| {
-                tracing::warn!(%error, "compiled code in the cache does not fit \
-                this engine; compiling again")
+                tracing::warn!(%error, "compiled code in the cache does not fit this engine; \
+                    compiling again")
             })
             .ok()
     }
@@ -348,8 +346,7 @@ fn pool(
     let why = first_refusal.unwrap_or_else(|| wasmtime::Error::msg("there is no size to try"));
     Err(why.context(match address_space::limit() {
         Some(limit) => format!(
-            "the address space of {} MiB (`ulimit -v`) has no room for one \
-            activation: raise it",
+            "the address space of {} MiB (`ulimit -v`) has no room for one activation: raise it",
             limit >> 20
         ),
         None => "the system gives no address space to a pool of instances".to_owned(),

@@ -4,8 +4,9 @@ use std::fs::File;
 
 use super::input::Input;
 use super::settings::Target;
-use super::{AotCache, Compiler, Cpu, EngineHash, LoadError, check_magic, hash, settings};
-use crate::digest::Digest;
+use super::{AotCache, Compiler, EngineHash, LoadError, check_magic, hash, settings};
+use keynet_base::cpu::Cpu;
+use keynet_base::digest::Digest;
 
 /// Compiles for one kind of processor and runs nothing.
 #[derive(Debug)]

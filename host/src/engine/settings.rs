@@ -9,8 +9,9 @@ use wasmtime::{
     WasmBacktraceDetails, WasmFeatures,
 };
 
+use super::Kept;
 use super::address_space::{MemorySpace, PoolSize};
-use super::{Cpu, Kept};
+use keynet_base::cpu::Cpu;
 
 /// Linear memories and tables that one activation may have.
 pub(crate) const MEMORIES: u32 = 3;

@@ -7,8 +7,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
 
 use super::archive::{self, ArchiveError, Unpacked};
-use crate::policy::{Ask, AskError};
-use crate::quote::quoted;
+use keynet_artifact::{Ask, AskError};
+use keynet_base::quote::quoted;
 
 /// How a reference to a registry begins.
 const REFERENCE: &str = "oci://";
@@ -34,9 +34,9 @@ pub(super) enum CodeError {
     /// A binary file that was sent as if it were text.
     #[error(
         "the code is a binary file that was sent as text, which destroys it: `wsk` does so with \
-            every file but .zip, .jar and .balx. Put the component \
-         into a zip (`zip action.zip action.wasm`) or encode it (`base64 -w0 action.wasm > \
-         action.b64`) and create the action with that file"
+            every file but .zip, .jar and .balx. Put the component into a zip (`zip action.zip \
+            action.wasm`) or encode it (`base64 -w0 action.wasm > action.b64`) and create the \
+            action with that file"
     )]
     Mangled,
     /// Not base64.
@@ -48,8 +48,8 @@ pub(super) enum CodeError {
     NotBase64(String),
     /// Base64 of something else.
     #[error(
-        "the code is neither a component nor a zip nor a tar.gz with one; it begins with the \
-        bytes {0}"
+        "the code is neither a component nor a zip nor a tar.gz with one; it begins with the bytes \
+            {0}"
     )]
     Unknown(String),
     /// An archive that cannot be read, or does not have one component.
@@ -200,10 +200,7 @@ mod tests {
         zip.write_all(b"models = ['detector']").unwrap();
         let code = BASE64_STANDARD.encode(zip.finish().unwrap().into_inner());
         let Arrived::Component { bytes, ask: Some(ask) } = read(&code).unwrap() else {
-            panic!(
-                "no \
-            wishes"
-            )
+            panic!("no wishes")
         };
         assert_eq!(bytes, COMPONENT);
         assert!(ask.models.unwrap().matches("detector"));

@@ -10,9 +10,9 @@ use super::output::Output;
 use super::own_servers::OwnServers;
 use super::window::Window;
 use crate::action::Action;
-use crate::config::{Config, ConfigError, Origin, RuntimeConfig};
 use crate::engine::{BakedCode, Engine, memory_left};
 use crate::host::{self, HostError};
+use keynet_base::config::{Config, ConfigError, Origin, RuntimeConfig};
 
 /// Bytes of the container's memory that activations leave to the host.
 const KEPT_FREE: u64 = 16 << 20;

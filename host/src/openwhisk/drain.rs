@@ -90,8 +90,7 @@ mod tests {
         assert_eq!(
             drain.or_cut_off(std::future::pending::<()>()).await,
             None,
-            "also what begins \
-            later"
+            "also what begins later"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
-use crate::config::is_reserved;
+use keynet_base::config::is_reserved;
 
 /// The one variable of the container that belongs to its actions.
 const API_HOST: &str = "__OW_API_HOST";

@@ -1,4 +1,4 @@
-//! Fuzzing of the bodies of `/init` and `/run`, and of archives; see [`crate::fuzzing`].
+//! Fuzzing of the bodies of `/init` and `/run`, and of archives; see [`keynet_base::fuzzing`].
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use super::environment::BaseEnvironment;
 use super::init_request::InitRequest;
 use super::run_request::RunRequest;
 use crate::capabilities::user_input::Parameters;
-use crate::config::is_reserved;
-use crate::fuzzing::{checked, text};
-use crate::quote::bounded;
+use keynet_base::config::is_reserved;
+use keynet_base::fuzzing::{checked, text};
+use keynet_base::quote::bounded;
 
 /// A zip, or a tar.gz.
 pub fn archive(data: &[u8]) {

@@ -20,12 +20,12 @@ use super::pulling::{self, PullError};
 use super::window::Window;
 use crate::action::{Action, ActionError, LoadOptions};
 use crate::activation::guest_deadline;
-use crate::config::{Config, ConfigError};
 use crate::engine::LoadError;
 use crate::host::{Host, HostError};
-use crate::policy::Ask;
-use crate::quote::{bounded, shown};
-use crate::redaction::redact;
+use keynet_artifact::Ask;
+use keynet_base::config::{Config, ConfigError};
+use keynet_base::quote::{bounded, shown};
+use keynet_base::redaction::redact;
 
 /// Why there is no action now. The text is what the platform shows to the user.
 #[derive(Debug, thiserror::Error)]
@@ -246,8 +246,8 @@ mod tests {
         assert_eq!(error.status(), 502);
         assert_eq!(
             error.to_string(),
-            "the action's function is `detector`, and `niam` was asked \
-            for: leave `main` out, or say `detector`"
+            "the action's function is `detector`, and `niam` was asked for: leave `main` out, or \
+                say `detector`"
         );
     }
 

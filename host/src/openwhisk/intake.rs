@@ -115,10 +115,7 @@ async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes
         Ok(Some(Ok(frame))) => Ok(Some(frame)),
         Ok(Some(Err(error))) => Err(answer::error(
             StatusCode::BAD_REQUEST,
-            &format!(
-                "the body did \
-            not arrive: {error}"
-            ),
+            &format!("the body did not arrive: {error}"),
         )),
         Err(_) => Err(answer::error(
             StatusCode::REQUEST_TIMEOUT,

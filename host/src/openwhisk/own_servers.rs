@@ -17,8 +17,8 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::request_json::{Name, string};
 use crate::action::{Action, Means};
-use crate::config::{Config, ConfigError, Origin, is_reserved};
 use crate::host::Backends;
+use keynet_base::config::{Config, ConfigError, Origin, is_reserved};
 
 /// Connections are kept for so many callers' servers that no activation uses; those used longest
 /// ago go first.
@@ -41,13 +41,13 @@ pub(super) enum OwnServersError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(
-        "{USED} callers use servers of their own at this moment, and the container takes no \
-        more: try again"
+        "{USED} callers use servers of their own at this moment, and the container takes no more: \
+            try again"
     )]
     Busy,
     #[error(
-        "the servers in the parameters could not be opened in the time this activation has: \
-        try again"
+        "the servers in the parameters could not be opened in the time this activation has: try \
+            again"
     )]
     Late,
     #[error("a thread of the host failed: {0}")]

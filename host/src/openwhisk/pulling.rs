@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use crate::artifact::credential::FirstOf;
-use crate::artifact::{
-    self, ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, Reach,
+use keynet_artifact::credential::FirstOf;
+use keynet_artifact::{
+    ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, Reach,
     RegistryOptions,
 };
-use crate::config::RegistryConfig;
+use keynet_base::config::RegistryConfig;
 
 /// The largest component that is pulled.
 const MAX_COMPONENT: u64 = 128 << 20;
@@ -25,14 +25,14 @@ pub(super) enum PullError {
     /// A folder of this machine, for instance.
     #[error(
         "the code is {0:?}: a component is pulled from a registry, as \
-        oci://registry/namespace/name@sha256:…"
+            oci://registry/namespace/name@sha256:…"
     )]
     NoRegistry(String),
     /// A tag where a digest is needed.
     #[error(
         "the code is {0:?}, which names an artifact by a tag: name it by its digest \
-            (`keynet-inference deploy` does so, `push` prints it), or set \
-         KEYNET_ALLOW_TAGS=true in the container"
+            (`keynet-inference deploy` does so, `push` prints it), or set KEYNET_ALLOW_TAGS=true \
+            in the container"
     )]
     Tag(String),
 }
@@ -47,7 +47,7 @@ pub(super) async fn pull(
     allow_tags: bool,
 ) -> Result<Vec<u8>, PullError> {
     let reference = reference(code, allow_tags)?;
-    Ok(artifact::pull(&reference, &options(&reference, registry)).await?.bytes)
+    Ok(keynet_artifact::pull(&reference, &options(&reference, registry)).await?.bytes)
 }
 
 fn reference(code: &str, allow_tags: bool) -> Result<ArtifactRef, PullError> {
@@ -88,7 +88,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::{Config, Origin};
+    use keynet_base::config::{Config, Origin};
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

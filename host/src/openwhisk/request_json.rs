@@ -67,8 +67,7 @@ impl Limits {
         }
         if name.len() > MAX_NAME {
             return Err(E::custom(format_args!(
-                "one of the {what} has a name of {} bytes: \
-                {MAX_NAME} are allowed",
+                "one of the {what} has a name of {} bytes: {MAX_NAME} are allowed",
                 name.len()
             )));
         }

@@ -16,9 +16,9 @@ use super::run_request::RunRequest;
 use super::window::Window;
 use crate::activation::{ActivationRequest, Failure, Outcome, guest_deadline};
 use crate::capabilities::user_input::Parameters;
-use crate::offload;
-use crate::quote::{bounded, shown};
-use crate::redaction::redact;
+use keynet_base::offload;
+use keynet_base::quote::{bounded, shown};
+use keynet_base::redaction::redact;
 
 /// A request that was read. Its body is gone.
 struct Asked {
@@ -64,8 +64,8 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
         Some(Some(turn)) => turn,
         Some(None) => {
             return application_error(
-                "the activation's time was over before the one that \
-            runs here had ended: nothing was run",
+                "the activation's time was over before the one that runs here had ended: nothing \
+                    was run",
             );
         }
         None => return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN),
@@ -96,8 +96,7 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
             &window,
             &Refusal::new(
                 StatusCode::OK,
-                "the container was stopped before \
-            the activation had ended",
+                "the container was stopped before the activation had ended",
             ),
         ),
     }
@@ -110,11 +109,7 @@ async fn read(body: RequestBody, with_servers: bool) -> Result<Asked, Refusal> {
         offload::run(body.bytes().len(), None, move || Asked::read(body.bytes(), with_servers))
             .await;
     asked.unwrap_or_else(|| {
-        Err(Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the host is \
-        shutting down",
-        ))
+        Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the host is shutting down"))
     })
 }
 
@@ -132,7 +127,7 @@ impl Asked {
         }
         // JSON it is: what is wrong with it is the caller's fault and no reason to destroy the
         // container.
-        let wrong = |error: crate::Error| Refusal::new(StatusCode::OK, error.message);
+        let wrong = |error: keynet_base::Error| Refusal::new(StatusCode::OK, error.message);
         Ok(Self {
             parameters: Parameters::parse(value).map_err(wrong)?,
             sent: if with_servers {
@@ -178,9 +173,7 @@ fn ended(container: &Container, loaded: &Loaded, window: &Window, outcome: Outco
             }
         }
     };
-    tracing::debug!(action = %loaded.action.description().name, receipt = %outcome.receipt.line(), "an \
-        \
-        activation \
+    tracing::debug!(action = %loaded.action.description().name, receipt = %outcome.receipt.line(), "an activation \
         ended");
     let receipt = container.config.receipts.then(|| outcome.receipt.line());
     window.close(receipt.as_deref());

@@ -28,7 +28,7 @@ use super::drain::{Drain, StopSignals};
 use super::intake::Intake;
 use super::{init, run};
 use crate::engine::memory_left;
-use crate::redaction::redact_bytes;
+use keynet_base::redaction::redact_bytes;
 
 /// Bytes that are read ahead of a connection: its headers must fit.
 const MAX_HEADERS: usize = 64 << 10;
@@ -130,11 +130,7 @@ fn write_diagnostics(file: Option<&Path>) -> io::Result<()> {
     let named = |error: io::Error| {
         io::Error::new(
             error.kind(),
-            format!(
-                "KEYNET_DIAGNOSTICS names \
-        {}: {error}",
-                path.display()
-            ),
+            format!("KEYNET_DIAGNOSTICS names {}: {error}", path.display()),
         )
     };
     let file = OpenOptions::new().append(true).create(true).open(path).map_err(named)?;
@@ -233,11 +229,7 @@ async fn route(
         (&Method::POST, "/run") => true,
         (&Method::POST, "/init") => false,
         (_, "/run" | "/init") => {
-            return answer::error(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "there is \
-            only POST",
-            );
+            return answer::error(StatusCode::METHOD_NOT_ALLOWED, "there is only POST");
         }
         _ => return answer::error(StatusCode::NOT_FOUND, "there are only /init and /run"),
     };

@@ -1,7 +1,7 @@
-//! Fuzzing of policies and of what actions ask for; see [`crate::fuzzing`].
+//! Fuzzing of policies and of what actions ask for; see [`keynet_base::fuzzing`].
 
 use super::{Ask, Granted, Policy};
-use crate::fuzzing::{checked, text};
+use keynet_base::fuzzing::{checked, text};
 
 /// What a component may begin with: the header of the component model's binary format.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";

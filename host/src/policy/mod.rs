@@ -5,21 +5,21 @@
 //! and the policy grants. An action that asks for nothing in particular gets what the policy
 //! grants; nothing inside a component can grant.
 
-mod ask;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod pattern;
 
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-pub use ask::{Ask, AskError};
-pub use pattern::Patterns;
+use keynet_artifact::Ask;
+use keynet_artifact::ask::LONGEST_TOLD;
+use keynet_base::granted::Granted;
+use keynet_base::patterns::Patterns;
 
-use crate::config::{LimitOverrides, parse_bytes, parse_duration};
-use crate::quote::bounded;
+use keynet_base::config::{LimitOverrides, parse_bytes, parse_duration};
+use keynet_base::quote::bounded;
 
 /// What an operator grants to actions.
 ///
@@ -156,7 +156,7 @@ impl Policy {
 
     /// Reads the text of an operator's file. The error shows the line that it is in.
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| bounded(error, ask::LONGEST_TOLD))
+        toml::from_str(text).map_err(|error| bounded(error, LONGEST_TOLD))
     }
 
     /// For a developer's own machine: as the default, and everything that is local.
@@ -224,90 +224,6 @@ pub struct Grants {
     pub api_key: bool,
 }
 
-/// Names that are both granted and, where the action asks for some, asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Granted {
-    granted: Patterns,
-    asked: Option<Patterns>,
-}
-
-impl Granted {
-    fn new(granted: &Patterns, asked: Option<&Patterns>) -> Self {
-        Self { granted: granted.clone(), asked: asked.cloned() }
-    }
-
-    /// Whether `name` may be used.
-    ///
-    /// # Errors
-    /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy
-    /// does not grant.
-    pub fn check(&self, what: &str, name: &str) -> crate::error::Result<()> {
-        if !self.granted.matches(name) {
-            return Err(self.not_granted(what, name));
-        }
-        match &self.asked {
-            Some(asked) if !asked.matches(name) => Err(not_asked(what, name, asked)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether `name` may be used.
-    pub fn allows(&self, name: &str) -> bool {
-        self.granted.matches(name) && self.asked.as_ref().is_none_or(|asked| asked.matches(name))
-    }
-
-    /// Returns the names that begin with `prefix` and may be used: at least one pattern, in the
-    /// order of the names, none of which covers another.
-    ///
-    /// # Errors
-    /// `denied`, as [`Granted::check`]: there is no such name.
-    pub(crate) fn beginning_with(
-        &self,
-        what: &str,
-        prefix: &str,
-    ) -> crate::error::Result<Patterns> {
-        let granted = self.granted.intersection(&Patterns::beginning_with(prefix));
-        if granted.iter().next().is_none() {
-            return Err(self.not_granted(what, prefix));
-        }
-        let Some(asked) = &self.asked else { return Ok(granted) };
-        let both = granted.intersection(asked);
-        if both.iter().next().is_none() {
-            return Err(not_asked(what, prefix, asked));
-        }
-        Ok(both)
-    }
-
-    fn not_granted(&self, what: &str, name: &str) -> crate::Error {
-        let elsewhere = match name.starts_with(pattern::ELSEWHERE) {
-            true => " of the default bucket, and others by their names, as `s3://bucket/*`",
-            false => "",
-        };
-        let granted = &self.granted;
-        crate::Error::denied(format!(
-            "{what} {name:?} is not granted by this deployment's policy; \
-            it grants {granted}{elsewhere}"
-        ))
-    }
-}
-
-fn not_asked(what: &str, name: &str, asked: &Patterns) -> crate::Error {
-    crate::Error::denied(format!(
-        "{what} {name:?} is not among what the action asks for in its \
-        keynet.toml ({asked}); add it there"
-    ))
-}
-
-impl std::fmt::Display for Granted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.asked {
-            None => write!(f, "{}", self.granted),
-            Some(asked) if self.granted.is_any() => write!(f, "{asked}"),
-            Some(asked) => write!(f, "{asked}, where it is also {}", self.granted),
-        }
-    }
-}
-
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -328,7 +244,7 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use keynet_base::ErrorKind;
 
     #[test]
     fn the_documented_file_is_read() {

@@ -14,11 +14,11 @@ mod urls;
 
 use std::time::{Duration, Instant};
 
-use keynet_host::budget::{CallBudget, MemoryBudget};
-use keynet_host::config::{Origin, S3Config, S3Credentials, Secret};
-use keynet_host::object_storage::s3::S3Store;
-use keynet_host::object_storage::{ObjectStorage, StorageLimits};
-use keynet_host::{Error, ErrorKind};
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::config::{Origin, S3Config, S3Credentials, Secret};
+use keynet_base::{Error, ErrorKind};
+use keynet_object_storage::s3::S3Store;
+use keynet_object_storage::{ObjectStorage, StorageLimits};
 use keynet_test_servers::HostileServer;
 use url::Url;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use keynet_host::artifact::{
-    self, ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Retry, Store,
+use keynet_artifact::{
+    ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Retry, Store,
 };
 use keynet_test_servers::Hostile;
 
@@ -11,7 +11,7 @@ use super::*;
 
 fn options() -> RegistryOptions {
     RegistryOptions {
-        credentials: Arc::new(artifact::Anonymous),
+        credentials: Arc::new(keynet_artifact::Anonymous),
         retry: Retry {
             times: 0,
             first: Duration::from_millis(10),
@@ -55,21 +55,19 @@ fn told<T: std::fmt::Debug>(
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_tags_and_errors_without_an_end_are_cut() {
     let endless = |status: &str| {
-        Hostile::endless(
-            &format!(
-                "HTTP/1.1 {status}\nContent-Type: \
-        application/json"
-            ),
-            "[",
-            "[",
-        )
+        Hostile::endless(&format!("HTTP/1.1 {status}\nContent-Type: application/json"), "[", "[")
     };
     let server = registry(move |_| endless("200 OK"));
-    told(artifact::look(&reference(&server), &options()).await, "the manifest 1", &server, 4 * MIB);
+    told(
+        keynet_artifact::look(&reference(&server), &options()).await,
+        "the manifest 1",
+        &server,
+        4 * MIB,
+    );
     let server = registry(move |_| endless("200 OK"));
     told(store(&server).tags().await, "at most 4194304 are allowed", &server, 4 * MIB);
     let server = registry(move |_| endless("400 Bad Request"));
-    told(artifact::look(&reference(&server), &options()).await, "400", &server, MIB);
+    told(keynet_artifact::look(&reference(&server), &options()).await, "400", &server, MIB);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,17 +99,14 @@ async fn a_blob_stops_at_its_size() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_without_an_end_is_not_read_and_a_long_challenge_not_answered() {
     let challenge = |realm: &str| {
-        format!(
-            "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer \
-        realm=\"{realm}\""
-        )
+        format!("HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer realm=\"{realm}\"")
     };
     let tokens =
         HostileServer::start(|_| Hostile::endless("HTTP/1.1 200 OK", r#"{"token": ""#, "t"));
     let realm = format!("{}/token", tokens.url());
     let server = HostileServer::start(move |_| Hostile::answer(&challenge(&realm), ""));
     told(
-        artifact::look(&reference(&server), &options()).await,
+        keynet_artifact::look(&reference(&server), &options()).await,
         "longer than the 262144 bytes",
         &tokens,
         MIB,
@@ -119,7 +114,7 @@ async fn a_token_without_an_end_is_not_read_and_a_long_challenge_not_answered() 
 
     let server =
         HostileServer::start(move |_| Hostile::answer(&challenge(&"r".repeat(100 << 10)), ""));
-    let answer = artifact::look(&reference(&server), &options()).await;
+    let answer = keynet_artifact::look(&reference(&server), &options()).await;
     told(answer, "the header www-authenticate of its answer has", &server, MIB);
 }
 
@@ -134,5 +129,5 @@ async fn a_login_reads_no_more_of_an_error_than_its_beginning() {
         credentials: Arc::new(Given { prefix: prefix.clone(), credential }),
         ..options()
     };
-    told(artifact::check_login(&prefix, "", &options).await, "go away now", &server, MIB);
+    told(keynet_artifact::check_login(&prefix, "", &options).await, "go away now", &server, MIB);
 }

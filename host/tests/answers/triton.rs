@@ -10,9 +10,9 @@ use futures::StreamExt as _;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use keynet_host::config::Config;
-use keynet_host::inference::triton::TritonInference;
-use keynet_host::inference::{InferenceBackend as _, InferenceRequest, ModelRef};
+use keynet_base::config::Config;
+use keynet_models::inference::triton::TritonInference;
+use keynet_models::inference::{InferenceBackend as _, InferenceRequest, ModelRef};
 
 use super::*;
 
@@ -182,8 +182,7 @@ async fn twenty_mebibytes_of_empty_outputs_are_refused_and_given_back() {
         refused(
             server.inference().predict(request(), &budget).await,
             ErrorKind::Internal,
-            "more \
-            outputs than the 2",
+            "more outputs than the 2",
         );
         assert_eq!(budget.memory.used(), 0);
         assert!(budget.memory.peak() <= 21 * MIB, "{}", budget.memory.peak());
@@ -201,8 +200,7 @@ async fn an_answer_that_does_not_fit_the_activations_memory_is_not_read() {
     refused(
         server.inference().predict(request(), &budget).await,
         ErrorKind::TooLarge,
-        "an answer \
-        of Triton of 67108864 bytes",
+        "an answer of Triton of 67108864 bytes",
     );
     assert_eq!(budget.memory.used(), 0);
     assert!(server.sent() <= ON_THE_WAY, "the server sent {} bytes", server.sent());
@@ -237,16 +235,14 @@ async fn descriptions_have_a_size_and_a_number_of_fields() {
             "ModelMetadata",
             [0x22_u8, 0].repeat(2000),
             ErrorKind::TooLarge,
-            "2000 inputs, more than \
-            the 1024",
+            "2000 inputs, more than the 1024",
         ),
         ("ModelMetadata", long, ErrorKind::TooLarge, "whose name has 2000 bytes"),
         (
             "ModelConfig",
             field(1, &[0x2a_u8, 0].repeat(100_000)),
             ErrorKind::TooLarge,
-            "more than \
-            the 65536 fields",
+            "more than the 65536 fields",
         ),
     ];
     for (method, bytes, kind, words) in cases {
@@ -270,14 +266,12 @@ async fn statistics_and_indexes_have_a_size_and_a_number_of_fields() {
     refused(
         server.inference().statistics(&name(), &enough()).await,
         ErrorKind::TooLarge,
-        "more \
-        than the 65536 fields",
+        "more than the 65536 fields",
     );
     refused(
         server.inference().index(&enough()).await,
         ErrorKind::TooLarge,
-        "more than the 65536 \
-        fields",
+        "more than the 65536 fields",
     );
     let endless =
         Answer { messages: vec![vec![0_u8; 64 << 20].into()], endless: true, ..Answer::default() };
@@ -285,8 +279,7 @@ async fn statistics_and_indexes_have_a_size_and_a_number_of_fields() {
     refused(
         server.inference().index(&enough()).await,
         ErrorKind::TooLarge,
-        "message length too \
-        large",
+        "message length too large",
     );
     assert!(server.sent() <= ON_THE_WAY, "the server sent {} bytes", server.sent());
 }

@@ -54,13 +54,8 @@ impl FaultyProxy {
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let (kept, end) = (
-                    client.try_clone().expect("a handle"),
-                    client.try_clone().expect(
-                        "a \
-                    handle",
-                    ),
-                );
+                let (kept, end) =
+                    (client.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
                 open.lock().expect("the connections").push(kept);
                 let fault = {
                     let (plan, always) = &mut *plan.lock().expect("the plan");

@@ -251,10 +251,7 @@ pub fn many_instances(count: usize, globals: usize) -> Vec<u8> {
     let instances = "(core instance (instantiate $m))\n".repeat(count);
     action_with(
         &Bomb::default().component(),
-        &format!(
-            "(component (core module $m {global}) \
-        {instances})"
-        ),
+        &format!("(component (core module $m {global}) {instances})"),
     )
 }
 
@@ -262,10 +259,7 @@ pub fn many_instances(count: usize, globals: usize) -> Vec<u8> {
 pub fn with_core(field: &str) -> Vec<u8> {
     action_with(
         &Bomb::default().component(),
-        &format!(
-            "(component (core module $m {field}) (core \
-        instance (instantiate $m)))"
-        ),
+        &format!("(component (core module $m {field}) (core instance (instantiate $m)))"),
     )
 }
 

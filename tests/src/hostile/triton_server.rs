@@ -58,11 +58,10 @@ impl TritonServer {
         let sent = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&sent);
         thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect(
-                    "a \
-                runtime",
-                );
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
@@ -108,10 +107,8 @@ async fn answer(
     while let Some(Ok(data)) = body.data().await {
         let _ = body.flow_control().release_capacity(data.len());
     }
-    let head = Response::builder().header("content-type", "application/grpc").body(()).expect(
-        "a \
-        head",
-    );
+    let head =
+        Response::builder().header("content-type", "application/grpc").body(()).expect("a head");
     let Ok(mut out) = respond.send_response(head, false) else { return };
     let mut framed = BytesMut::with_capacity(message.len() + 5);
     framed.put_u8(0);

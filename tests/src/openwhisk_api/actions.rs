@@ -133,7 +133,6 @@ pub fn json_body(request: &Request) -> Result<(), Rejection> {
     }
     Err(Rejection::new(
         415,
-        "The request's Content-Type is not supported. \
-        Expected:\napplication/json",
+        "The request's Content-Type is not supported. Expected:\napplication/json",
     ))
 }

@@ -48,10 +48,7 @@ fn list(api: &Api, request: &Request) -> Routed {
         Some(text) => text.parse::<u64>().map(Some).map_err(|_| {
             Rejection::parameter(
                 name,
-                format!(
-                    "Parameter is not a valid value for \
-                epoch seconds: {text}"
-                ),
+                format!("Parameter is not a valid value for epoch seconds: {text}"),
             )
         }),
     };
@@ -60,8 +57,7 @@ fn list(api: &Api, request: &Request) -> Routed {
     if name.is_some_and(|name| name.split('/').count() > 2) {
         return Err(Rejection::parameter(
             "name",
-            "Parameter may be a 'simple' name or \
-            'package-name/simple' name",
+            "Parameter may be a 'simple' name or 'package-name/simple' name",
         ));
     }
     let of_name = |record: &Value| {

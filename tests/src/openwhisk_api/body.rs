@@ -77,8 +77,7 @@ impl Put {
         ];
         if let Some(stray) = fields.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(Rejection::malformed(format!(
-                "the stand-in knows no field '{stray}' \
-                (OpenWhisk would ignore it)"
+                "the stand-in knows no field '{stray}' (OpenWhisk would ignore it)"
             )));
         }
         let exec = fields.get("exec").map(|exec| Exec::read(exec, setup)).transpose()?;
@@ -126,22 +125,18 @@ impl Put {
         let bad = |message: String| Err(Rejection::new(400, message));
         for (name, value) in &self.limits {
             let number = value.as_u64().ok_or_else(|| {
-                Rejection::malformed(format!(
-                    "{name} limit \
-                must be whole number"
-                ))
+                Rejection::malformed(format!("{name} limit must be whole number"))
             })?;
             match name.as_str() {
                 "timeout" if number > 300_000 => {
                     return bad(format!(
-                        "duration {number} milliseconds exceeds allowed threshold \
-                        of 300000 milliseconds"
+                        "duration {number} milliseconds exceeds allowed threshold of 300000 \
+                            milliseconds"
                     ));
                 }
                 "timeout" if number < 100 => {
                     return bad(format!(
-                        "duration {number} milliseconds below allowed threshold of \
-                        100 milliseconds"
+                        "duration {number} milliseconds below allowed threshold of 100 milliseconds"
                     ));
                 }
                 "timeout" => limits.timeout = number,
@@ -159,10 +154,7 @@ impl Put {
                 }
                 "memory" => limits.memory = number,
                 "logs" if number > 10 => {
-                    return bad(format!(
-                        "log size {number} MB exceeds allowed \
-                    threshold of 10 MB"
-                    ));
+                    return bad(format!("log size {number} MB exceeds allowed threshold of 10 MB"));
                 }
                 "logs" => limits.logs = number,
                 "concurrency" if number > setup.max_concurrency => {
@@ -172,10 +164,7 @@ impl Put {
                     ));
                 }
                 "concurrency" if number < 1 => {
-                    return bad(format!(
-                        "concurrency {number} below \
-                    allowed threshold of 1"
-                    ));
+                    return bad(format!("concurrency {number} below allowed threshold of 1"));
                 }
                 "concurrency" => limits.concurrency = number,
                 _ => {
@@ -207,22 +196,17 @@ impl Exec {
             .find(|name| !["kind", "code", "image", "main", "binary"].contains(&name.as_str()))
         {
             return Err(Rejection::malformed(format!(
-                "the stand-in knows no field '{stray}' in \
-                'exec' (OpenWhisk would ignore it)"
+                "the stand-in knows no field '{stray}' in 'exec' (OpenWhisk would ignore it)"
             )));
         }
         let Some(Some(kind)) = text("kind") else {
-            return Err(Rejection::malformed(
-                "'kind' must be \
-            a string defined in 'exec'",
-            ));
+            return Err(Rejection::malformed("'kind' must be a string defined in 'exec'"));
         };
         let kind = kind.trim().to_lowercase();
         let main = match text("main") {
             Some(None) => {
                 return Err(Rejection::malformed(format!(
-                    "if defined, 'main' be a string \
-                in 'exec' for '{kind}' actions"
+                    "if defined, 'main' be a string in 'exec' for '{kind}' actions"
                 )));
             }
             other => other.flatten(),
@@ -231,25 +215,15 @@ impl Exec {
             let image = text("image").flatten();
             let image = image.ok_or_else(|| {
                 Rejection::malformed(
-                    "'image' must be a string defined \
-                in 'exec' for 'blackbox' actions",
+                    "'image' must be a string defined in 'exec' for 'blackbox' actions",
                 )
             })?;
-            let image = Some(image_name(&image).ok_or_else(|| {
-                Rejection::malformed(
-                    "could not \
-                parse image name",
-                )
-            })?);
+            let image = Some(
+                image_name(&image)
+                    .ok_or_else(|| Rejection::malformed("could not parse image name"))?,
+            );
             let code = text("code")
-                .map(|code| {
-                    code.ok_or_else(|| {
-                        Rejection::malformed(
-                            "attachment \
-                expected",
-                        )
-                    })
-                })
+                .map(|code| code.ok_or_else(|| Rejection::malformed("attachment expected")))
                 .transpose()?;
             return Ok(Self {
                 kind,
@@ -501,12 +475,6 @@ fn too_big(name: &str, is: usize, allowed: usize) -> Result<(), Rejection> {
     if is <= allowed {
         Ok(())
     } else {
-        Err(Rejection::new(
-            413,
-            format!(
-                "{name} larger than \
-        allowed: {is} > {allowed} bytes."
-            ),
-        ))
+        Err(Rejection::new(413, format!("{name} larger than allowed: {is} > {allowed} bytes.")))
     }
 }

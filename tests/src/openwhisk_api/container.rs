@@ -297,8 +297,7 @@ impl Outcome {
 
     fn late(timeout: Duration, during: &str) -> Self {
         let late = Self::developer(format!(
-            "The action exceeded its time limits of {} \
-            milliseconds{during}.",
+            "The action exceeded its time limits of {} milliseconds{during}.",
             timeout.as_millis()
         ));
         Self { timeout: true, ..late }
@@ -314,17 +313,13 @@ impl Outcome {
                     .ok()
                     .and_then(|value| value.get("error").cloned());
                 Some(Self::developer(error.unwrap_or_else(|| {
-                    json!(format!(
-                        "The action failed \
-                    during initialization: {text}"
-                    ))
+                    json!(format!("The action failed during initialization: {text}"))
                 })))
             }
             Answered::Late => Some(Self::late(timeout, " during initialization")),
-            Answered::Nothing => Some(Self::developer(
-                "The action did not initialize and exited \
-                unexpectedly.",
-            )),
+            Answered::Nothing => {
+                Some(Self::developer("The action did not initialize and exited unexpectedly."))
+            }
         }
     }
 
@@ -334,16 +329,14 @@ impl Outcome {
             Answered::Late => return Self::late(timeout, ""),
             Answered::Nothing => {
                 return Self::developer(
-                    "The action did not produce a valid \
-                response and exited unexpectedly.",
+                    "The action did not produce a valid response and exited unexpectedly.",
                 );
             }
         };
         let text = String::from_utf8_lossy(&body).into_owned();
         let invalid = || {
             Self::developer(format!(
-                "The action did not produce a valid JSON or JSON \
-            Array response: {text}"
+                "The action did not produce a valid JSON or JSON Array response: {text}"
             ))
         };
         if body.len() > MAX_RESULT {
@@ -462,8 +455,7 @@ fn collect(lines: &Receiver<Line>, developer_error: bool, limit: usize) -> Vec<S
     }
     if bytes > limit {
         logs.push(format!(
-            "Logs were truncated because the total bytes size exceeds the limit of \
-            {limit} bytes."
+            "Logs were truncated because the total bytes size exceeds the limit of {limit} bytes."
         ));
     }
     if developer_error {

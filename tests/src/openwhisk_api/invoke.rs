@@ -22,11 +22,7 @@ pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &
     if request.body.len() > MAX_PAYLOAD {
         return Err(Rejection::new(
             413,
-            format!(
-                "Request larger than allowed: {} > {MAX_PAYLOAD} \
-            bytes.",
-                request.body.len()
-            ),
+            format!("Request larger than allowed: {} > {MAX_PAYLOAD} bytes.", request.body.len()),
         ));
     }
     json_body(request)?;
@@ -43,8 +39,7 @@ pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &
     {
         return Err(Rejection::new(
             400,
-            "Request defines parameters that are not allowed (e.g., \
-            reserved properties).",
+            "Request defines parameters that are not allowed (e.g., reserved properties).",
         ));
     }
     let (id, record) = start(api, action, payload, transaction)?;
@@ -82,8 +77,7 @@ pub fn start(
             return Err(Rejection::new(
                 429,
                 format!(
-                    "Too many requests in the last minute (count: \
-                {count}, allowed: {allowed})."
+                    "Too many requests in the last minute (count: {count}, allowed: {allowed})."
                 ),
             ));
         }

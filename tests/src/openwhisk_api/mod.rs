@@ -188,12 +188,11 @@ impl OpenWhisk {
     /// The last request whose line begins with `line`.
     pub fn last(&self, line: &str) -> Seen {
         let seen = self.seen();
-        seen.iter().rev().find(|seen| seen.line.starts_with(line)).cloned().unwrap_or_else(|| {
-            panic!(
-                "no {line} in \
-            {seen:#?}"
-            )
-        })
+        seen.iter()
+            .rev()
+            .find(|seen| seen.line.starts_with(line))
+            .cloned()
+            .unwrap_or_else(|| panic!("no {line} in {seen:#?}"))
     }
 
     /// An action of `guest` as it is stored, with its code.

@@ -105,9 +105,7 @@ pub fn entity_name(text: &str) -> Result<String, Rejection> {
         if text.len() > 256 {
             long
         } else {
-            "The name of the entity contains \
-        illegal characters."
-                .to_owned()
+            "The name of the entity contains illegal characters.".to_owned()
         },
     ))
 }
@@ -119,10 +117,7 @@ pub fn page(request: &Request, collection: &str) -> Result<(usize, usize), Rejec
         Some(text) => text.parse::<i64>().map_err(|_| {
             Rejection::parameter(
                 name,
-                format!(
-                    "The value '{text}' \
-                is not an integer for {collection}."
-                ),
+                format!("The value '{text}' is not an integer for {collection}."),
             )
         }),
     };
@@ -130,19 +125,13 @@ pub fn page(request: &Request, collection: &str) -> Result<(usize, usize), Rejec
     if skip < 0 {
         return Err(Rejection::parameter(
             "skip",
-            format!(
-                "The value '{skip}' is not greater than or \
-            equal to 0 for {collection}."
-            ),
+            format!("The value '{skip}' is not greater than or equal to 0 for {collection}."),
         ));
     }
     if !(0..=200).contains(&limit) {
         return Err(Rejection::parameter(
             "limit",
-            format!(
-                "The value '{limit}' is not in the range \
-            of 0 to 200 for {collection}."
-            ),
+            format!("The value '{limit}' is not in the range of 0 to 200 for {collection}."),
         ));
     }
     let limit = if limit == 0 { 200 } else { limit };
@@ -155,12 +144,8 @@ pub fn flag(request: &Request, name: &'static str, default: bool) -> Result<bool
         None => Ok(default),
         Some("true" | "yes" | "on" | "1") => Ok(true),
         Some("false" | "no" | "off" | "0") => Ok(false),
-        Some(other) => Err(Rejection::parameter(
-            name,
-            format!(
-                "'{other}' is not a valid Boolean \
-            value"
-            ),
-        )),
+        Some(other) => {
+            Err(Rejection::parameter(name, format!("'{other}' is not a valid Boolean value")))
+        }
     }
 }

@@ -46,10 +46,7 @@ pub fn certificate(folder: &Path) -> (std::path::PathBuf, Arc<rustls::ServerConf
     assert!(made.success(), "no certificate was made");
     let chain = CertificateDer::pem_file_iter(folder.join("server.crt"))
         .and_then(Iterator::collect)
-        .expect(
-            "a \
-        certificate",
-        );
+        .expect("a certificate");
     let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider)

@@ -35,8 +35,7 @@ pub fn run(
     if !allowed(&action, request, authenticated) {
         return Err(Rejection::new(
             401,
-            "The resource requires authentication, which was not \
-            supplied with the request",
+            "The resource requires authentication, which was not supplied with the request",
         ));
     }
     let raw = action.is("raw-http", false);
@@ -50,17 +49,12 @@ pub fn run(
     {
         return Err(Rejection::new(
             400,
-            "Request defines parameters that are not allowed (e.g., \
-            reserved properties).",
+            "Request defines parameters that are not allowed (e.g., reserved properties).",
         ));
     }
     let (id, record) = invoke::start(api, &action, arguments, &api.transaction())?;
     let Ok(record) = record.recv_timeout(api.setup.max_wait) else {
-        return Err(Rejection::new(
-            202,
-            "Response not yet \
-        ready.",
-        ));
+        return Err(Rejection::new(202, "Response not yet ready."));
     };
     let response = &record["response"];
     let result = match response["status"].as_str() {

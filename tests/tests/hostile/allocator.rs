@@ -103,8 +103,7 @@ fn writes_three_memories() -> Vec<u8> {
 fn write_own() -> String {
     write_all().replace(
         "(i32.store8 (local.get $at)",
-        "(i32.store8 (i32.add (local.get $at) \
-        (i32.const 131072))",
+        "(i32.store8 (i32.add (local.get $at) (i32.const 131072))",
     )
 }
 

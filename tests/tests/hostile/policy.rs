@@ -38,8 +38,7 @@ fn a_listing_shows_what_may_be_read_and_nothing_beside_it() {
     assert_eq!(
         page,
         Ended::Allowed(json!({ "locations": ["public/a"], "more": false })),
-        "what \
-        may be read is listed"
+        "what may be read is listed"
     );
 }
 
@@ -69,8 +68,7 @@ fn writing_an_object_returns_no_url_that_reads_what_may_not_be_read() {
         assert_eq!(
             (&stored["read by key"], &stored["read by url"]),
             (&json!(true), &json!(true)),
-            "{attack}: \
-            {stored}"
+            "{attack}: {stored}"
         );
     }
     let ended = victim.ask(&json!({ "do": "presign", "location": "out/report" }));

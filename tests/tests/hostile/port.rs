@@ -367,7 +367,7 @@ fn servers_that_callers_bring_leave_the_process_as_it_was() {
     let (files_after, tasks_after) = (descriptors(victim.id()), threads());
     eprintln!(
         "{files} descriptors before, {files_after} after 240 callers; {tasks} threads, \
-        {tasks_after}; {memory} MiB, at most {peak}"
+            {tasks_after}; {memory} MiB, at most {peak}"
     );
     assert!(files_after <= files + 16, "{files_after} descriptors, {files} before");
     // Threads that block come and go; a pool for each caller would stay.

@@ -76,11 +76,7 @@ fn a_store_sends_no_more_than_was_asked_for() {
         &[
             object("an object of 5 bytes that never ends", "get"),
             object("a part of one", "read"),
-            object(
-                "a \
-            tensor of one",
-                "tensor-data",
-            ),
+            object("a tensor of one", "tensor-data"),
         ],
         &mut failures,
     );
@@ -95,11 +91,7 @@ fn a_store_sends_no_more_than_was_asked_for() {
         &[
             call("a refusal to read that never ends", "get"),
             call("a refusal to write", "put"),
-            call(
-                "a refusal to \
-            list",
-                "list",
-            ),
+            call("a refusal to list", "list"),
         ],
         &mut failures,
     );
@@ -138,11 +130,7 @@ fn a_store_s_headers_are_bounded() {
                 200,
                 &[
                     ("Content-Length", "5"),
-                    (
-                        "Last-Modified",
-                        "Wed, 21 Oct 2015 07:28:00 \
-                GMT",
-                    ),
+                    ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"),
                     (header, &long),
                 ],
             )?;
@@ -162,11 +150,7 @@ fn a_store_that_sends_byte_by_byte_takes_only_the_time_that_there_is() {
             &[
                 ("Content-Type", "application/xml"),
                 ("Content-Length", "100000"),
-                (
-                    "Last-Modified",
-                    "Wed, 21 Oct 2015 07:28:00 \
-                GMT",
-                ),
+                ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"),
             ],
         )?;
         out.drip(b"x", 600, Duration::from_millis(100))
@@ -196,11 +180,7 @@ fn a_url_leads_to_no_more_than_may_be_read() {
     for (name, server) in [
         ("a URL", &endless_body),
         ("an error at a URL", &endless_error),
-        (
-            "a \
-        part of a URL",
-            &lying,
-        ),
+        ("a part of a URL", &lying),
     ] {
         let cases = ["get", "read", "head"].map(|what| {
             attack(

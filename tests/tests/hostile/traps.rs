@@ -76,13 +76,8 @@ fn by_command(sandbox: &Sandbox, arguments: &[&str]) -> Result<Met, String> {
     let command = sandbox.command(arguments);
     let ended =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| end_within(command, TIME * 2)));
-    let Ended { code, stdout, stderr, peak_mib, .. } = ended.map_err(|_| {
-        format!(
-            "it did not end \
-        within {:?}",
-            TIME * 2
-        )
-    })?;
+    let Ended { code, stdout, stderr, peak_mib, .. } =
+        ended.map_err(|_| format!("it did not end within {:?}", TIME * 2))?;
     match code {
         Some(0..=20) if !stderr.contains("panicked at") => {
             Ok(Met { stopped: code != Some(0), message: stderr, peak_mib, took: asked.elapsed() })
@@ -122,20 +117,13 @@ fn by_runtime(sandbox: &Sandbox, component: &[u8], run: bool) -> Result<Met, Str
     if well {
         Ok(Met { stopped, message, peak_mib, took })
     } else {
-        Err(format!(
-            "the next request \
-        fails; {message:.300}"
-        ))
+        Err(format!("the next request fails; {message:.300}"))
     }
 }
 
 fn exchange(address: &str, target: &str, body: &[u8]) -> Result<Answer, String> {
-    std::panic::catch_unwind(|| http(address, "POST", target, &[], body)).map_err(|_| {
-        format!(
-            "no \
-        answer to {target}: the process is gone"
-        )
-    })
+    std::panic::catch_unwind(|| http(address, "POST", target, &[], body))
+        .map_err(|_| format!("no answer to {target}: the process is gone"))
 }
 
 /// Meets a component in several ways: in each it is stopped, in little memory, within its time,
@@ -201,11 +189,7 @@ fn a_function_s_name_costs_nothing_in_a_trap_of_run() {
     // All functions of the backtrace have such a name.
     for (name, mangled) in [
         ("16 Rust names that never end", rust_name_bomb(60, 20)),
-        (
-            "16 C++ \
-        names that never end",
-            name_bomb(60, 20),
-        ),
+        ("16 C++ names that never end", name_bomb(60, 20)),
     ] {
         check(
             name,
@@ -247,8 +231,7 @@ fn a_function_s_name_costs_nothing_wherever_it_traps() {
             "a recursion of describe",
             &loading,
             Bomb { describe: boom.clone(), ..recursing.clone() },
-            "recursed \
-            deeper",
+            "recursed deeper",
         ),
         ("a recursion of run", &running, Bomb { run: boom, ..recursing }, "recursed deeper"),
     ] {
@@ -321,14 +304,12 @@ fn a_description_that_takes_too_much_is_stopped() {
         (
             "storage",
             r#""head" (func $f (param i32 i32 i32))"#,
-            "(call $f (i32.const 256) \
-            (i32.const 4) (i32.const 512))",
+            "(call $f (i32.const 256) (i32.const 4) (i32.const 512))",
         ),
         (
             "triton-predict",
             r#""metadata" (func $f (param i32 i32 i32))"#,
-            "(call $f (i32.const \
-            256) (i32.const 4) (i32.const 512))",
+            "(call $f (i32.const 256) (i32.const 4) (i32.const 512))",
         ),
     ] {
         let imports = format!(r#"(import "keynet:inference/{import}@0.1.0" {function})"#);
@@ -358,10 +339,7 @@ fn a_component_that_unfolds_to_much_is_refused_when_it_is_loaded() {
     refused("a memory of 4 GiB more", &bombs::with_core("(memory 65536)"), &["memory"]);
     refused(
         "five memories",
-        &bombs::with_core(
-            "(memory 1) (memory 1) (memory 1) (memory 1) \
-        (memory 1)",
-        ),
+        &bombs::with_core("(memory 1) (memory 1) (memory 1) (memory 1) (memory 1)"),
         &["memor"],
     );
     refused(

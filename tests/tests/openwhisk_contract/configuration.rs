@@ -34,13 +34,11 @@ fn callers_bring_servers_of_their_own_only_where_they_may() {
     let error = error_of(&runtime.run(&value), 200);
     assert!(
         error.contains("AWS_ACCESS_KEY_ID in the caller's parameters"),
-        "a half configuration \
-        is the caller's mistake: {error}"
+        "a half configuration is the caller's mistake: {error}"
     );
     assert!(
         runtime.run(&json!({ "do": "put" })).json()["url"].is_string(),
-        "the next caller has \
-        the container's"
+        "the next caller has the container's"
     );
     // The address is looked at when a model is asked, which this action does not do.
     assert_eq!(

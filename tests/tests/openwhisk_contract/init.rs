@@ -57,8 +57,7 @@ fn an_init_that_is_not_json_is_refused() {
         assert_eq!(
             runtime.window().stderr.len(),
             1,
-            "the error is in the logs, and one end on \
-            each stream"
+            "the error is in the logs, and one end on each stream"
         );
     }
     // The container is as it was.
@@ -72,10 +71,7 @@ fn code_that_cannot_be_decoded_is_refused() {
         "function main() { return {} }",
         &base64(b"just text"),
         &base64(b"PK\x03\x04 but no zip"),
-        &base64(
-            b"\x1f\x8b \
-            but no gzip",
-        ),
+        &base64(b"\x1f\x8b but no gzip"),
     ] {
         let error = error_of(&runtime.init(code), 400);
         assert_eq!(logs(&runtime), window(&[], &[&error]));

@@ -58,8 +58,7 @@ fn a_body_that_is_not_json_or_an_argument_of_another_kind_is_refused() {
     for value in [json!(1), json!("x"), json!(true)] {
         assert_eq!(
             error_of(&runtime.run(&value), 404),
-            "The action did not receive a dictionary \
-            or array as an argument."
+            "The action did not receive a dictionary or array as an argument."
         );
         runtime.window();
     }
@@ -142,11 +141,7 @@ fn an_action_that_fails_is_an_application_error_and_the_container_stays() {
     let answer = runtime.run(&json!({ "do": "error-object" }));
     assert_eq!(
         (answer.status, answer.json()),
-        (
-            200,
-            json!({ "error": { "statusCode": 404, "body": "no such \
-        picture" } })
-        )
+        (200, json!({ "error": { "statusCode": 404, "body": "no such picture" } }))
     );
 }
 
@@ -201,12 +196,9 @@ fn the_answer_is_there_before_the_platform_hangs_up() {
         let mut stream = send(runtime.address(), "POST", "/run", &[], body.as_bytes());
         stream.set_read_timeout(Some(hangs_up.saturating_duration_since(Instant::now()))).unwrap();
         let mut bytes = [0; 1024];
-        let length = stream.read(&mut bytes).unwrap_or_else(|error| {
-            panic!(
-                "{value}: the client \
-            hung up: {error}"
-            )
-        });
+        let length = stream
+            .read(&mut bytes)
+            .unwrap_or_else(|error| panic!("{value}: the client hung up: {error}"));
         let said = String::from_utf8_lossy(&bytes[..length]).into_owned();
         assert!(
             said.starts_with("HTTP/1.1 200") && said.contains("did not finish within"),

@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use keynet_host::deployment::{Flavor, Order, Source};
+use keynet_models::deployment::{Flavor, Order, Source};
 use serde::Serialize;
 
 use super::NamedArgs;
 use super::show::Shown;
-use crate::answer::{self, Answer};
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::model::{ServerArgs, with};
+use crate::ui::answer::{self, Answer};
+use crate::ui::console::{Console, printable};
 
 /// What to deploy.
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::model::ServerArgs;
+use crate::ui::console::Console;
 use change::{DeployArgs, UpdateArgs};
 
 /// Deploy models to the server that actions ask, load them, look at them.

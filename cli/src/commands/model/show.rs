@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use keynet_host::deployment::{Deployment, ModelStatus};
-use keynet_host::inference::triton::{ModelStatistics, Spent};
-use keynet_host::inference::{IndexedModel, TensorInfo};
+use keynet_models::deployment::{Deployment, ModelStatus};
+use keynet_models::inference::triton::{ModelStatistics, Spent};
+use keynet_models::inference::{IndexedModel, TensorInfo};
 use serde::Serialize;
 
 use super::{NamedArgs, StatusArgs};
-use crate::answer::{self, Answer};
-use crate::columns::aligned;
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::model::{ServerArgs, with};
-use crate::units;
+use crate::ui::answer::{self, Answer};
+use crate::ui::columns::aligned;
+use crate::ui::console::{Console, printable};
+use crate::ui::units;
 
 /// A model of the server.
 #[derive(Debug, Serialize)]
@@ -274,8 +274,8 @@ pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedErr
     let listed = with(args, console, async |models, terms| models.list(terms).await);
     if !args.answer.json && listed.as_ref().is_ok_and(Vec::is_empty) {
         console.note(
-            "no deployed model can be asked; `keynet-inference model status` shows all \
-            models of the server",
+            "no deployed model can be asked; `keynet-inference model status` shows all models of \
+                the server",
         );
     }
     answer::tell(

@@ -25,13 +25,10 @@ pub fn folder(
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
     // Removed when it is dropped, unless it has another name by then.
-    let draft = tempfile::Builder::new().prefix(".making-").tempdir_in(parent).map_err(
-        ExpectedError::io(
-            "make a \
-        folder in",
-            parent,
-        ),
-    )?;
+    let draft = tempfile::Builder::new()
+        .prefix(".making-")
+        .tempdir_in(parent)
+        .map_err(ExpectedError::io("make a folder in", parent))?;
     fill(draft.path())?;
     match fs::rename(draft.path(), folder) {
         // Another process was first.

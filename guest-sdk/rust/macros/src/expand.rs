@@ -102,8 +102,8 @@ fn entry_point(item: TokenStream) -> Result<ItemFn> {
         Item::Fn(function) => Ok(function),
         _ => Err(Error::new(
             span,
-            "#[keynet_function] belongs on a function: write\nfn main(args: \
-            Args) -> Result<Output> { … }",
+            "#[keynet_function] belongs on a function: write\nfn main(args: Args) -> \
+                Result<Output> { … }",
         )),
     }
 }

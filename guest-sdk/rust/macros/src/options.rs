@@ -29,10 +29,7 @@ impl Options {
                 other => {
                     return Err(Error::new(
                         key.span(),
-                        format!(
-                            "there is no option `{other}`: \
-                        write\n{FORM}"
-                        ),
+                        format!("there is no option `{other}`: write\n{FORM}"),
                     ));
                 }
             };
@@ -41,13 +38,7 @@ impl Options {
             }
         }
         let missing = |what: &str| {
-            Error::new(
-                Span::call_site(),
-                format!(
-                    "the function has no \
-            {what}: write\n{FORM}"
-                ),
-            )
+            Error::new(Span::call_site(), format!("the function has no {what}: write\n{FORM}"))
         };
         let name = name.ok_or_else(|| missing("name"))?;
         let description = description.ok_or_else(|| missing("description"))?;
@@ -74,17 +65,11 @@ fn check_name(name: &LitStr) -> Result<()> {
     let hint = if suggestion.is_empty() {
         String::new()
     } else {
-        format!(
-            ": write `name = \
-        \"{suggestion}\"`"
-        )
+        format!(": write `name = \"{suggestion}\"`")
     };
     Err(Error::new(
         name.span(),
-        format!(
-            "`{text}` cannot be a function's name, because \
-        {problem}{hint}"
-        ),
+        format!("`{text}` cannot be a function's name, because {problem}{hint}"),
     ))
 }
 
@@ -134,10 +119,7 @@ impl Parse for Pair {
                 let span = syn::spanned::Spanned::span(&other);
                 Err(Error::new(
                     span,
-                    format!(
-                        "`{key}` must be a string literal, such as {key} = \
-                    \"…\""
-                    ),
+                    format!("`{key}` must be a string literal, such as {key} = \"…\""),
                 ))
             }
         }

@@ -37,8 +37,7 @@ impl Tensor {
             .try_fold(1_usize, |product, size| product.checked_mul(usize::try_from(*size).ok()?))
             .ok_or_else(|| {
                 Error::invalid(format_args!(
-                    "the shape {shape:?} has a negative or too \
-                large dimension"
+                    "the shape {shape:?} has a negative or too large dimension"
                 ))
             })?;
         let fits = match data_type.size() {
@@ -139,8 +138,7 @@ pub(crate) mod triton {
         match answers.len() {
             1 => Ok(answers.remove(0)),
             count => Err(Error::invalid(format_args!(
-                "the model `{}` gave {count} answers: ask it \
-                with `predict_stream`",
+                "the model `{}` gave {count} answers: ask it with `predict_stream`",
                 request.model
             ))),
         }
@@ -153,8 +151,7 @@ pub(crate) mod triton {
             .map(|request| {
                 if count > MANY {
                     return Err(Error::too_large(format_args!(
-                        "{count} requests at once, at most \
-                        {MANY} are allowed"
+                        "{count} requests at once, at most {MANY} are allowed"
                     )));
                 }
                 predict(request)
@@ -170,8 +167,8 @@ pub(crate) mod triton {
         let model = current()?.model(model)?;
         model.metadata.clone().ok_or_else(|| {
             Error::unavailable(
-                "the model has no metadata in this \
-                testing::Environment: give it some with `.metadata(…)`",
+                "the model has no metadata in this testing::Environment: give it some with \
+                    `.metadata(…)`",
             )
         })
     }
@@ -189,8 +186,7 @@ pub(crate) mod triton {
             Some(answer) => answer(&Tensors::new(inputs))?,
             None => {
                 return Err(Error::unavailable(
-                    "the model has metadata only: add it with \
-                `.model(…)`",
+                    "the model has metadata only: add it with `.model(…)`",
                 ));
             }
         };
@@ -214,8 +210,8 @@ pub(crate) mod triton {
             .find(|(_, value)| value.is_null() || value.is_array() || value.is_object())
         {
             Some((name, value)) => Err(Error::invalid(format_args!(
-                "the request's parameter `{name}` is {value}: it \
-                    must be a string, a number or a boolean"
+                "the request's parameter `{name}` is {value}: it must be a string, a number or a \
+                    boolean"
             ))),
             None => Ok(()),
         }

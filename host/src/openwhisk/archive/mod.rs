@@ -12,7 +12,7 @@ use std::io::{self, Read};
 pub(super) use targz::ungzip;
 pub(super) use zipped::unzip;
 
-use crate::quote::{bounded, quoted, shown};
+use keynet_base::quote::{bounded, quoted, shown};
 
 /// The largest component that is unpacked, and the most that a tar may unfold to.
 const MAX_COMPONENT: u64 = 128 << 20;
@@ -60,7 +60,7 @@ pub(super) enum ArchiveError {
     /// Names or other headers that are too long.
     #[error(
         "the archive has a file whose name or headers are too long: a name may have {MAX_NAME} \
-        bytes"
+            bytes"
     )]
     LongName,
     /// A link, a device.
@@ -76,8 +76,8 @@ pub(super) enum ArchiveError {
     },
     /// It has too many files.
     #[error(
-        "the archive has more than {MAX_ENTRIES} files and folders: put only the component and \
-        its keynet.toml into it"
+        "the archive has more than {MAX_ENTRIES} files and folders: put only the component and its \
+            keynet.toml into it"
     )]
     TooMany,
     /// Its `keynet.toml` is not text.
@@ -375,11 +375,7 @@ mod tests {
         assert!(matches!(error, ArchiveError::LongName), "{error}");
         for headers in [
             &[(EntryType::GNULongName, &long[..300])][..],
-            &[(
-                EntryType::XGlobalHeader,
-                b"20 \
-            comment=whatever\n",
-            )],
+            &[(EntryType::XGlobalHeader, b"20 comment=whatever\n")],
         ] {
             assert_eq!(ungzip(&tar_with(headers)).unwrap().component, COMPONENT);
         }

@@ -69,8 +69,7 @@ impl Pipe {
             shared.map(File::from).or_else(|_| OpenOptions::new().write(true).open("/dev/null"));
         #[expect(
             clippy::expect_used,
-            reason = "a process that has neither streams nor /dev/null \
-            cannot serve"
+            reason = "a process that has neither streams nor /dev/null cannot serve"
         )]
         let shared = shared.expect("a stream");
         let direct = direct(&shared, number);
@@ -289,8 +288,8 @@ mod tests {
         assert!(kept * 100 >= CAPACITY, "{kept}");
         let dropped = (20_000 - kept) * 100;
         let notice = format!(
-            "keynet: {dropped} bytes of logs were dropped here, because their \
-            reader did not keep up\n"
+            "keynet: {dropped} bytes of logs were dropped here, because their reader did not keep \
+                up\n"
         );
         assert_eq!(&text[kept * 100..], format!("{notice}{}the next\n", mark().repeat(3)));
     }

@@ -84,8 +84,8 @@ impl Queue {
         let mut lines = String::new();
         if self.gap.bytes > 0 {
             lines = format!(
-                "keynet: {} bytes of logs were dropped here, because their reader did \
-                not keep up\n",
+                "keynet: {} bytes of logs were dropped here, because their reader did not keep \
+                    up\n",
                 self.gap.bytes
             );
         }

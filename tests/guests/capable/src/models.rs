@@ -1,4 +1,4 @@
-//! Tensors and models: those of `host/tests/models`.
+//! Tensors and models: those of `host/crates/models/tests/models`.
 
 use keynet_inference_sdk::{Request, prelude::*};
 

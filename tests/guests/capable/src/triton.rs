@@ -103,8 +103,7 @@ fn stream() -> Result<Value> {
     let first = endless.next().context("an answer")??["OUT"].to_vec::<i32>()?;
     drop(endless);
     let after = triton.predict_stream([("COUNT", &what), ("SIZE", &size)])?.next().context(
-        "an \
-        answer",
+        "an answer",
     )??["OUT"]
         .to_vec::<i32>()?;
     Ok(

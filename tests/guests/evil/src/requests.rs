@@ -7,7 +7,7 @@ use crate::bindings::keynet::inference::triton_predict::{
 };
 use crate::{Attack, Attempt};
 
-/// A model of `host/tests/models`, with one input `x`: what is wrong with a request is not that
+/// A model of `host/crates/models/tests/models`, with one input `x`: what is wrong with a request is not that
 /// there is no such model.
 const MODEL: &str = "linear";
 

@@ -54,8 +54,8 @@ impl Current {
         if wanted.is_empty() {
             return state.models.first().cloned().ok_or_else(|| {
                 Error::unavailable(
-                    "there is no model in this testing::Environment: add one with \
-                    `.model(name, |inputs| …)`",
+                    "there is no model in this testing::Environment: add one with `.model(name, \
+                        |inputs| …)`",
                 )
             });
         }
@@ -66,8 +66,7 @@ impl Current {
         found.cloned().ok_or_else(|| {
             let names: Vec<&str> = state.models.iter().map(|model| model.name.as_str()).collect();
             Error::not_found(format_args!(
-                "there is no model `{wanted}` in this \
-                testing::Environment: there is [{}]",
+                "there is no model `{wanted}` in this testing::Environment: there is [{}]",
                 names.join(", ")
             ))
         })
@@ -92,7 +91,7 @@ pub(crate) fn current() -> Result<Current> {
     CURRENT.with_borrow(Clone::clone).ok_or_else(|| {
         Error::unavailable(
             "outside the runtime there are no parameters, models or objects: wrap the call in \
-             keynet_inference_sdk::testing::Environment::new().run(|| …)",
+                keynet_inference_sdk::testing::Environment::new().run(|| …)",
         )
     })
 }

@@ -52,12 +52,9 @@ impl State {
 
     fn find(&self, location: &str) -> Result<&StoredObject> {
         let location = readable(location)?;
-        self.objects.get(location).ok_or_else(|| {
-            Error::not_found(format_args!(
-                "there is no object \
-            `{location}`"
-            ))
-        })
+        self.objects
+            .get(location)
+            .ok_or_else(|| Error::not_found(format_args!("there is no object `{location}`")))
     }
 
     /// `YYYYMMDD/uuid`, the same in every run of a test.
@@ -105,8 +102,7 @@ fn is_url(location: &str) -> bool {
 fn ttl(seconds: Option<u32>) -> Result<()> {
     match seconds {
         Some(seconds) if seconds > LONGEST_TTL => Err(Error::invalid(format_args!(
-            "a URL cannot be valid for {seconds} s, at most for \
-                {LONGEST_TTL} s"
+            "a URL cannot be valid for {seconds} s, at most for {LONGEST_TTL} s"
         ))),
         _ => Ok(()),
     }
@@ -148,8 +144,7 @@ impl Object {
             return Ok(());
         }
         Err(Error::precondition_failed(format_args!(
-            "the object `{}` was replaced since it was \
-            opened",
+            "the object `{}` was replaced since it was opened",
             self.location
         )))
     }
@@ -203,8 +198,7 @@ pub(crate) mod storage {
             let object = state.find(location)?;
             if if_none_match == Some(&*object.etag) {
                 return Err(Error::precondition_failed(format_args!(
-                    "the object `{location}` still \
-                    has this etag"
+                    "the object `{location}` still has this etag"
                 )));
             }
             Ok(object.data.clone())
@@ -249,14 +243,12 @@ pub(crate) mod storage {
             let there = state.objects.get(&location).map(|object| object.etag.as_str());
             if if_match.is_some() && if_match != there {
                 return Err(Error::precondition_failed(format_args!(
-                    "the object `{location}` does \
-                    not have this etag"
+                    "the object `{location}` does not have this etag"
                 )));
             }
             if if_none_match.is_some() && there.is_some() {
                 return Err(Error::precondition_failed(format_args!(
-                    "there already is an object \
-                    `{location}`"
+                    "there already is an object `{location}`"
                 )));
             }
             Ok(state.store(location, data.to_vec(), Some(type_or_default(content_type)), true))

@@ -1,0 +1,6 @@
+//! Everything that a command is given: parameters, files that become objects, addresses.
+
+pub mod address;
+pub mod inputs;
+pub mod parameters;
+pub mod schema;

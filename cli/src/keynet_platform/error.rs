@@ -1,0 +1,214 @@
+//! How the platform says no, and what keeps a function from being published before it is asked:
+//! told apart, each with its own way out.
+
+use std::path::PathBuf;
+
+use crate::errors::{Diagnostic, Exit};
+
+/// What a request to the platform came to. `said` is the server's own message, without secrets, on
+/// one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlatformError {
+    /// 401, 403.
+    #[error("the platform at {server} does not let you in ({status}): {said}")]
+    Authentication {
+        /// Its URL.
+        server: String,
+        /// The status.
+        status: u16,
+        /// The server's message.
+        said: String,
+    },
+    /// 400, 422.
+    #[error("the platform at {server} refuses what it was sent ({status}): {said}")]
+    Validation {
+        /// Its URL.
+        server: String,
+        /// The status.
+        status: u16,
+        /// The server's message.
+        said: String,
+    },
+    /// 5xx.
+    #[error("the platform at {server} failed ({status}): {said}")]
+    Server {
+        /// Its URL.
+        server: String,
+        /// The status.
+        status: u16,
+        /// The server's message.
+        said: String,
+    },
+    /// Nobody answered, or not in time.
+    #[error("the platform at {server} cannot be reached: {why}")]
+    Connection {
+        /// Where it was looked for.
+        server: String,
+        /// What happened.
+        why: String,
+    },
+    /// Any other status.
+    #[error("the platform at {server} answered with status {status}: {said}")]
+    Other {
+        /// Its URL.
+        server: String,
+        /// The status.
+        status: u16,
+        /// The server's message.
+        said: String,
+    },
+    /// It worked, and the answer is not what the API has.
+    #[error("the answer of the platform at {server} cannot be understood: {why}")]
+    Answer {
+        /// The server's URL.
+        server: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It cannot be sent a password safely.
+    #[error("what is sent to {0} can be read on the way")]
+    ReadableOnTheWay(String),
+}
+
+impl Diagnostic for PlatformError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Authentication { .. } => Exit::Login,
+            Self::Validation { .. } | Self::Other { .. } => Exit::Refused,
+            Self::Server { .. } | Self::Answer { .. } => Exit::Server,
+            Self::Connection { .. } => Exit::Connection,
+            Self::ReadableOnTheWay(_) => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connection { .. } => Some("check the server's URL and the network".to_owned()),
+            Self::ReadableOnTheWay(_) => Some(
+                "write https:// if the server speaks it, or accept it with --insecure".to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Why a function is not published, whatever the platform would say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Nobody is signed in. In the words of the package that we replace.
+    #[error("Not logged in. Run: keynet-inference login <server-url>")]
+    NotLoggedIn,
+    /// Whoever was is not any more.
+    #[error("the login at {server} has expired ({at}). Run: keynet-inference login {server}")]
+    LoginExpired {
+        /// When.
+        at: String,
+        /// Where.
+        server: String,
+    },
+    /// The platform names a registry that its login is not for.
+    #[error(
+        "the platform wants the upload at {host}, and its login {}",
+        harbor.as_ref().map_or_else(|| "is for no registry".to_owned(), |harbor| format!("is for \
+            {harbor}: nothing is shown to another"))
+    )]
+    NoHarbor {
+        /// The registry that it names.
+        host: String,
+        /// The one that the login is for.
+        harbor: Option<String>,
+    },
+    /// A function that nobody would know what it is for.
+    #[error("the function {name:?} has no {what}, which is shown to whoever looks for it")]
+    Undescribed {
+        /// `name` or `description`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The file was replaced while it was published.
+    #[error("{} was changed while it was being published", .0.display())]
+    Changed(PathBuf),
+}
+
+impl Diagnostic for PublishError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotLoggedIn | Self::LoginExpired { .. } | Self::NoHarbor { .. } => Exit::Login,
+            Self::Undescribed { .. } => Exit::Component,
+            Self::Changed(_) => Exit::Io,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Undescribed { name, .. } => Some(how_to_describe(name)),
+            _ => None,
+        }
+    }
+}
+
+fn how_to_describe(name: &str) -> String {
+    let name = if name.is_empty() { "my-function" } else { name };
+    format!(
+        "say it where the function is written, and build it again:\n    \
+         Rust       #[keynet_function(name = \"{name}\", description = \"What it does, for a \
+         person.\")]\n    \
+         Python     @keynet_function(\"{name}\", description=\"What it does, for a person.\"), or \
+         a docstring in the function\n    \
+         otherwise  `name` and `description` in what the exported `describe` answers"
+    )
+}
+
+impl PlatformError {
+    /// The error of an HTTP status that is no success.
+    pub(super) fn of_status(server: &str, status: u16, said: String) -> Self {
+        let server = server.to_owned();
+        match status {
+            401 | 403 => Self::Authentication { server, status, said },
+            400 | 422 => Self::Validation { server, status, said },
+            500..=599 => Self::Server { server, status, said },
+            _ => Self::Other { server, status, said },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_of_errors_has_its_own_code() {
+        let codes = [401, 400, 500]
+            .map(|status| PlatformError::of_status("https://x", status, "said".to_owned()).exit());
+        assert_eq!(codes, [Exit::Login, Exit::Refused, Exit::Server]);
+        assert_eq!(
+            PlatformError::Connection { server: "https://x".to_owned(), why: "said".to_owned() }
+                .exit(),
+            Exit::Connection
+        );
+    }
+
+    #[test]
+    fn statuses_are_told_apart() {
+        let of = |status| PlatformError::of_status("https://x", status, "said".to_owned());
+        for status in [401, 403] {
+            assert!(matches!(of(status), PlatformError::Authentication { .. }));
+        }
+        for status in [400, 422] {
+            assert!(matches!(of(status), PlatformError::Validation { .. }));
+        }
+        for status in [500, 502, 503, 599] {
+            assert!(matches!(of(status), PlatformError::Server { .. }));
+        }
+        for status in [302, 404, 409, 413, 429, 600] {
+            assert!(matches!(of(status), PlatformError::Other { .. }));
+        }
+        assert_eq!(
+            of(422).to_string(),
+            "the platform at https://x refuses what it was sent (422): said"
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! Publishing a function on the platform: the ten steps of the package that we replace, with an OCI
+//! artifact in place of an image.
+//!
+//! Whatever fails, pushing again is safe: the registry is sent only what it does not have, a place
+//! in it and code that no function uses are no function, and the function itself comes last.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use keynet_artifact::{ArtifactRef, RegistryOptions, RegistryRef};
+use keynet_base::Digest;
+
+use super::client::{Client, Runtime};
+use super::steps::Steps;
+use super::upload::{Upload, Uploaded};
+use super::{PlatformError, PublishError};
+use crate::account::PlatformLogin;
+use crate::errors::ExpectedError;
+use crate::ui::console::Console;
+use crate::ui::units;
+
+/// How to go on when nothing has to be changed first.
+const AGAIN: &str = "push again";
+
+/// A function that is to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// What callers invoke it by.
+    pub name: String,
+    /// What it does, for a person.
+    pub description: String,
+    /// How many bytes its component has.
+    pub size: u64,
+}
+
+impl Function {
+    /// Whether it has what is shown of a function.
+    ///
+    /// # Errors
+    /// What is missing, and how to say it.
+    pub fn check(&self) -> Result<(), PublishError> {
+        let missing = |what| Err(PublishError::Undescribed { what, name: self.name.clone() });
+        if self.name.is_empty() {
+            return missing("name");
+        }
+        if self.description.trim().is_empty() { missing("description") } else { Ok(()) }
+    }
+}
+
+/// How it is published; the two parts that need the rest of the command line come as functions, so
+/// that they run in their step.
+pub struct Publication<'a, Load, Options> {
+    /// Who is signed in, if anybody is.
+    pub login: Option<PlatformLogin>,
+    /// The component's file.
+    pub path: &'a Path,
+    /// Reads and checks the file: steps 2 and 3.
+    pub load: Load,
+    /// Says how the platform's registry is talked to.
+    pub options: Options,
+    /// PEM files of certificate authorities.
+    pub authorities: &'a [PathBuf],
+    /// Whether the steps are not said.
+    pub quiet: bool,
+    /// Where they are said.
+    pub console: Console,
+}
+
+/// A function that was published.
+pub struct Published {
+    /// What is in the registry.
+    pub uploaded: Uploaded,
+    /// The platform's number of the place in its registry.
+    pub runtime: i64,
+    /// The platform's number of the code.
+    pub code: i64,
+    /// The platform's number of the function.
+    pub function: i64,
+}
+
+/// Publishes it; answers its name too.
+///
+/// # Errors
+/// The step that failed, what was done before it and how to go on.
+pub async fn publish<Load, Options>(
+    publication: Publication<'_, Load, Options>,
+) -> Result<(String, Published), ExpectedError>
+where
+    Load: AsyncFnOnce(&Path) -> Result<(Function, Upload), ExpectedError>,
+    Options: FnOnce(&ArtifactRef) -> Result<RegistryOptions, ExpectedError>,
+{
+    const NOTHING: &str = "nothing was sent to the platform or its registry";
+    let Publication { login, path, load, options, authorities, quiet, console } = publication;
+    let mut steps = Steps::new(quiet, console);
+
+    steps.begin("checking the login");
+    let login = valid(login).map_err(steps.failed(NOTHING, "log in and push again"))?;
+    steps.end(format_args!("{} at {}", login.username, login.server));
+
+    steps.begin("reading and checking the component");
+    let (function, upload) =
+        load(path).await.map_err(steps.failed(NOTHING, "correct the component and push again"))?;
+    steps.end(format_args!("{}, {}", path.display(), units::bytes(function.size)));
+
+    steps.begin("finding its name and description");
+    function.check().map_err(
+        steps.failed(NOTHING, "add what is missing, build the component and push again"),
+    )?;
+    steps.end(format_args!(
+        "{}: {}",
+        function.name,
+        function.description.lines().next().unwrap_or_default()
+    ));
+
+    steps.begin("choosing what is uploaded");
+    steps.end(upload.describe());
+
+    steps.begin("asking for an upload key");
+    let client = Client::signed_in(&login.server, &login.token, authorities)
+        .map_err(steps.failed(NOTHING, AGAIN))?;
+    let runtime = client
+        .runtime(&function.name)
+        .await
+        .map_err(steps.failed("nothing was uploaded", AGAIN))?;
+
+    steps.begin("finding the registry and its login");
+    let placed = place(&runtime, &login).map_err(
+        steps.failed(KEY_ONLY, "log in again, at the server that you mean, and push again"),
+    );
+    let (registry, username) = placed?;
+    let reference = ArtifactRef::Registry(registry.clone());
+    let options = options(&reference).map_err(steps.failed(KEY_ONLY, AGAIN))?;
+    steps.end(format_args!("{reference}, as {username}"));
+
+    steps.begin("checking the registry's login");
+    let checked =
+        keynet_artifact::check_login(&registry.host, &registry.repository, &options).await;
+    checked.map_err(steps.failed(KEY_ONLY, "log in again and push again"))?;
+
+    steps.begin("uploading");
+    let partly = "the upload key was given; what the registry has of the upload by now is kept \
+        there and is not sent again";
+    let uploaded = upload.put(&reference, &options).await.map_err(steps.failed(partly, AGAIN))?;
+    steps.end(&uploaded.reference);
+
+    steps.begin("sending the code");
+    let there = format!("the artifact is at {}", uploaded.reference);
+    let unused = format!("{there}; no function uses it yet");
+    check_unchanged(path, &uploaded).map_err(steps.failed(&unused, AGAIN))?;
+    let code =
+        client.code(path, uploaded.layer.size).await.map_err(steps.failed(&unused, AGAIN))?.id;
+    steps.end(format_args!("number {code}"));
+
+    steps.begin("making the function");
+    let made =
+        client.function(code, &function.name, &function.description, &runtime.upload_key).await;
+    let (whether, next) = if made.as_ref().is_err_and(is_unanswered) {
+        (
+            "whether the function was made is not known",
+            "look on the platform whether it is there, and push again if it is not",
+        )
+    } else {
+        ("the function was not made", AGAIN)
+    };
+    let done = format!("{there}, its code is number {code}; {whether}");
+    let made = made.map_err(steps.failed(done, next))?;
+    steps.end(format_args!("number {}", made.id));
+
+    let published = Published { uploaded, runtime: runtime.id, code, function: made.id };
+    Ok((function.name, published))
+}
+
+/// What there is when an upload key was given and nothing was sent to the registry.
+const KEY_ONLY: &str = "the platform gave an upload key; nothing was uploaded";
+
+fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, PublishError> {
+    let login = login.ok_or(PublishError::NotLoggedIn)?;
+    match &login.expires {
+        Some(expires) if expires.is_over() => Err(PublishError::LoginExpired {
+            at: expires.text.clone(),
+            server: login.server.clone(),
+        }),
+        _ => Ok(login),
+    }
+}
+
+/// Whether the file is still what was uploaded: it is read once more.
+fn check_unchanged(path: &Path, uploaded: &Uploaded) -> Result<(), ExpectedError> {
+    let file = File::open(path).and_then(Digest::of_reader);
+    let (digest, _) = file.map_err(ExpectedError::io("read", path))?;
+    if digest == uploaded.layer.digest {
+        Ok(())
+    } else {
+        Err(PublishError::Changed(path.to_owned()).into())
+    }
+}
+
+/// Where the platform wants the upload, and who one is there.
+fn place(runtime: &Runtime, login: &PlatformLogin) -> Result<(RegistryRef, String), ExpectedError> {
+    let word = runtime.command.push.split_whitespace().next_back().unwrap_or_default();
+    let wrong = |why: String| PlatformError::Answer { server: login.server.clone(), why };
+    let reference: ArtifactRef =
+        word.parse().map_err(|error| wrong(format!("command.push names no place: {error}")))?;
+    let ArtifactRef::Registry(registry) = reference else {
+        return Err(
+            wrong(format!("command.push names {reference}, which is in no registry")).into()
+        );
+    };
+    let harbor = login
+        .harbor
+        .as_ref()
+        .ok_or_else(|| PublishError::NoHarbor { host: registry.host.clone(), harbor: None })?;
+    match harbor.host() {
+        Some(host) if host.eq_ignore_ascii_case(&registry.host) => {
+            Ok((registry, harbor.username.clone()))
+        }
+        harbor => Err(PublishError::NoHarbor { host: registry.host, harbor }.into()),
+    }
+}
+
+/// Whether the request may have been done all the same.
+fn is_unanswered(error: &PlatformError) -> bool {
+    matches!(
+        error,
+        PlatformError::Connection { .. }
+            | PlatformError::Server { .. }
+            | PlatformError::Answer { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use keynet_base::config::Secret;
+
+    use super::*;
+    use crate::account::{Expiry, Harbor};
+    use crate::errors::{Diagnostic as _, Exit};
+
+    fn login(expires: &str, harbor: Option<&str>) -> PlatformLogin {
+        let harbor = harbor.map(|url| Harbor {
+            url: url.to_owned(),
+            username: "robot".to_owned(),
+            password: Secret::new("h"),
+        });
+        PlatformLogin {
+            server: "https://api.example.com/app-training".to_owned(),
+            username: "ada".to_owned(),
+            token: Secret::new("t"),
+            expires: Some(Expiry::parse(expires)),
+            harbor,
+        }
+    }
+
+    fn runtime(push: &str) -> Runtime {
+        serde_json::from_value(serde_json::json!({ "id": 1, "uploadKey": "k", "command": { "tag": "", "push": push } })).unwrap()
+    }
+
+    #[test]
+    fn an_expired_login_is_noticed_first() {
+        let error = valid(None).unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), error.exit()),
+            ("Not logged in. Run: keynet-inference login <server-url>", Exit::Login)
+        );
+        let error = valid(Some(login("2020-01-01T00:00:00Z", None))).unwrap_err();
+        assert!(
+            error.to_string().contains("2020-01-01T00:00:00Z") && error.exit() == Exit::Login,
+            "{error}"
+        );
+        assert!(valid(Some(login("2999-01-01T00:00:00Z", None))).is_ok());
+    }
+
+    #[test]
+    fn the_place_is_the_last_word_and_in_the_logins_own_registry() {
+        let there = login("", Some("https://harbor.example.com"));
+        let (reference, username) =
+            place(&runtime("docker push harbor.example.com/project/detector:1 \n"), &there)
+                .unwrap();
+        assert_eq!(
+            (ArtifactRef::Registry(reference).to_string().as_str(), username.as_str()),
+            ("harbor.example.com/project/detector:1", "robot")
+        );
+        let error =
+            place(&runtime("docker push evil.example.com/project/detector:1"), &there).unwrap_err();
+        assert!(
+            error.to_string().contains("evil.example.com") && error.exit() == Exit::Login,
+            "{error}"
+        );
+        for push in ["", "docker push", "docker push oci-layout:/tmp/x:1", "docker push nothost"] {
+            assert_eq!(place(&runtime(push), &there).unwrap_err().exit(), Exit::Server, "{push}");
+        }
+        let without = login("", None);
+        let error = place(&runtime("docker push harbor.example.com/p/d:1"), &without).unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(PublishError::NoHarbor { .. })), "{error}");
+    }
+
+    #[test]
+    fn a_function_needs_a_name_and_a_description() {
+        let check = |name: &str, description: &str| {
+            Function { name: name.to_owned(), description: description.to_owned(), size: 1 }.check()
+        };
+        assert!(check("a", "b").is_ok());
+        let report = ExpectedError::from(check("a", " ").unwrap_err()).report(Console::plain());
+        for way in [
+            "Rust",
+            "#[keynet_function(name = \"a\", description = \"",
+            "Python",
+            "@keynet_function(",
+        ] {
+            assert!(report.contains(way), "{report}");
+        }
+        assert!(check("", "b").unwrap_err().to_string().contains("no name"));
+    }
+}

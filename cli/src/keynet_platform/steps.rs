@@ -1,0 +1,119 @@
+//! The ten steps: said before each is taken, and what was done when one fails.
+
+use std::fmt;
+
+use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::keynet_platform::{PlatformError, PublishError};
+use crate::ui::console::{Console, printable};
+use crate::ui::secrecy;
+
+/// How many there are.
+const STEPS: u8 = 10;
+
+/// Counts and says them.
+pub(super) struct Steps {
+    console: Console,
+    quiet: bool,
+    number: u8,
+    doing: &'static str,
+}
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("step {number} of {STEPS} failed: {doing}")]
+pub struct StepFailed {
+    number: u8,
+    doing: &'static str,
+    /// What was done before, and what is there now.
+    pub done: String,
+    /// How to go on.
+    pub next: &'static str,
+    /// Why.
+    pub source: ExpectedError,
+}
+
+impl Diagnostic for StepFailed {
+    fn exit(&self) -> Exit {
+        self.source.exit()
+    }
+
+    fn details(&self) -> Vec<(&'static str, &str)> {
+        vec![("so far", &self.done)]
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = self.source.hint();
+        if let Some(PublishError::Undescribed { .. }) = self.source.downcast_ref() {
+            return hint; // it has everything to do, on several lines
+        }
+        Some(match (self.source.downcast_ref(), hint) {
+            (Some(PlatformError::Authentication { .. }), _) => {
+                format!("run: keynet-inference login <server-url>; then {}", self.next)
+            }
+            (Some(PlatformError::Validation { .. }), _) => {
+                format!("correct what it refuses; then {}", self.next)
+            }
+            (_, Some(hint)) => format!("{hint}; then {}", self.next),
+            (_, None) => self.next.to_owned(),
+        })
+    }
+}
+
+impl Steps {
+    pub(super) fn new(quiet: bool, console: Console) -> Self {
+        Self { console, quiet, number: 0, doing: "" }
+    }
+
+    /// Says that the next one begins.
+    pub(super) fn begin(&mut self, doing: &'static str) {
+        self.number += 1;
+        self.doing = doing;
+        self.say(format_args!("[{}/{STEPS}] {doing}", self.number));
+    }
+
+    /// Says what came of it.
+    pub(super) fn end(&self, result: impl fmt::Display) {
+        self.say(format_args!("       {result}"));
+    }
+
+    fn say(&self, text: impl fmt::Display) {
+        if !self.quiet {
+            self.console.say(&format!("{}\n", printable(&secrecy::hide(&text.to_string()))));
+        }
+    }
+
+    /// For `map_err`: this step failed after what was `done`; `next` is how to go on.
+    pub(super) fn failed<E: Into<ExpectedError>>(
+        &self,
+        done: impl fmt::Display,
+        next: &'static str,
+    ) -> impl FnOnce(E) -> ExpectedError {
+        let (number, doing, done) = (self.number, self.doing, done.to_string());
+        move |error| StepFailed { number, doing, done, next, source: error.into() }.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_says_what_is_done_and_how_to_go_on() {
+        let mut steps = Steps::new(true, Console::plain());
+        steps.begin("the login");
+        steps.begin("the component");
+        let error = PlatformError::Server {
+            server: "https://x".to_owned(),
+            status: 503,
+            said: "later".to_owned(),
+        };
+        let error = steps.failed("nothing was sent yet", "push again")(error);
+        assert_eq!(
+            error.report(Console::plain()),
+            "error: step 2 of 10 failed: the component\n  caused by: the platform at https://x \
+                failed (503): later\n  so far: nothing was sent yet\n  \
+             hint: push again\n"
+        );
+        assert_eq!((error.exit(), error.kind()), (Exit::Server, "server"));
+    }
+}

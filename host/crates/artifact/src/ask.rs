@@ -1,0 +1,259 @@
+//! What an action asks for.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use serde::Deserialize;
+
+use keynet_base::limits;
+use keynet_base::patterns::Patterns;
+use keynet_base::quote::bounded;
+
+const SECTION: &str = Ask::SECTION;
+
+/// What a component begins with, and the kind of a custom section: component model binary format.
+const HEADER: u64 = 8;
+const CUSTOM: u8 = 0;
+
+/// A custom section is read no further than this: its name, and a `keynet.toml`.
+const MAX_SECTION: u64 = limits::ASK as u64 + 64;
+
+/// Characters of an error that shows the line it is in.
+pub const LONGEST_TOLD: usize = 1024;
+
+/// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants
+/// it, but for `api-key`.
+///
+/// ```toml
+/// models = ["detector"]
+/// api-key = false
+///
+/// [storage]
+/// read = ["*"]
+/// write = ["*"]
+///
+/// [http]
+/// hosts = ["images.example.com"]
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ask {
+    /// Models.
+    pub models: Option<Patterns>,
+    /// `__OW_API_KEY`, the caller's key.
+    pub api_key: bool,
+    /// Objects.
+    pub storage: StorageAsk,
+    /// URLs.
+    pub http: HttpAsk,
+}
+
+/// Objects to read and write.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageAsk {
+    /// Locations to read and list.
+    pub read: Option<Patterns>,
+    /// Locations to write and delete.
+    pub write: Option<Patterns>,
+}
+
+/// Hosts to read URLs of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpAsk {
+    /// Host names.
+    pub hosts: Option<Patterns>,
+}
+
+/// A `keynet.toml` that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("keynet.toml: {0}")]
+pub struct AskError(String);
+
+impl Ask {
+    /// The name of the component's custom section that holds `keynet.toml`.
+    pub const SECTION: &str = "keynet-ask";
+
+    /// Reads the text of a `keynet.toml`.
+    ///
+    /// # Errors
+    /// It is longer than [`limits::ASK`], is not TOML, or names something that is not known.
+    pub fn parse(text: &str) -> Result<Self, AskError> {
+        if text.len() > limits::ASK {
+            return Err(AskError(format!(
+                "it has {} bytes, more than the {} it can have",
+                text.len(),
+                limits::ASK
+            )));
+        }
+        // The error shows the line that it is in.
+        toml::from_str(text).map_err(|error| AskError(bounded(error, LONGEST_TOLD)))
+    }
+
+    /// What `component` asks for: its last section of this kind; everything, where it has none.
+    /// Other sections are skipped by their lengths.
+    ///
+    /// # Errors
+    /// The section is damaged.
+    pub fn of(component: &[u8]) -> Result<Self, AskError> {
+        Self::of_file(io::Cursor::new(component))
+    }
+
+    /// As [`Ask::of`], for a component that is read piece by piece and not held whole. Blocks.
+    ///
+    /// # Errors
+    /// As [`Ask::of`].
+    pub fn of_file(mut component: impl Read + Seek) -> Result<Self, AskError> {
+        let damaged = |error: &dyn std::fmt::Display| {
+            AskError(format!("the component's section {SECTION} is damaged: {error}"))
+        };
+        let mut ask = Self::default();
+        component.seek(SeekFrom::Start(HEADER)).map_err(|error| damaged(&error))?;
+        let mut sections = 0;
+        while let Some((id, length)) = section(&mut component).map_err(|error| damaged(&error))? {
+            sections += 1;
+            if sections > limits::SECTIONS {
+                return Err(AskError(format!(
+                    "the component has more than {} sections",
+                    limits::SECTIONS
+                )));
+            }
+            let mut data = Vec::new();
+            if id == CUSTOM {
+                let read = (&mut component).take(length.min(MAX_SECTION)).read_to_end(&mut data);
+                read.map_err(|error| damaged(&error))?;
+            }
+            let rest = i64::try_from(length - data.len() as u64).unwrap_or(i64::MAX);
+            component.seek_relative(rest).map_err(|error| damaged(&error))?;
+            let section =
+                wasmparser::CustomSectionReader::new(wasmparser::BinaryReader::new(&data, 0));
+            let Some(section) =
+                section.ok().filter(|section| id == CUSTOM && section.name() == SECTION)
+            else {
+                continue;
+            };
+            if rest > 0 {
+                return Err(damaged(&"it is too large"));
+            }
+            ask =
+                Self::parse(std::str::from_utf8(section.data()).map_err(|error| damaged(&error))?)?;
+        }
+        Ok(ask)
+    }
+
+    /// `component` with a section that asks for what `text`, a `keynet.toml`, says.
+    ///
+    /// # Errors
+    /// As [`Ask::parse`].
+    pub fn put_into(text: &str, mut component: Vec<u8>) -> Result<Vec<u8>, AskError> {
+        Self::parse(text)?;
+        let mut section = leb128(SECTION.len());
+        section.extend_from_slice(SECTION.as_bytes());
+        section.extend_from_slice(text.as_bytes());
+        component.push(0); // a custom section: Core specification 5.5.3
+        component.extend(leb128(section.len()));
+        component.extend(section);
+        Ok(component)
+    }
+}
+
+/// The kind and the length of the section that begins here; none at the end.
+fn section(component: &mut impl Read) -> io::Result<Option<(u8, u64)>> {
+    let mut id = [0];
+    if component.read(&mut id)? == 0 {
+        return Ok(None);
+    }
+    let mut length = 0;
+    for shift in [0, 7, 14, 21, 28] {
+        let mut byte = [0];
+        component.read_exact(&mut byte)?;
+        length |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            return Ok(Some((id[0], length)));
+        }
+    }
+    Err(io::Error::other("the length of a section cannot be read"))
+}
+
+/// An unsigned number as WebAssembly writes it: seven bits a byte, the lowest first.
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(number & 0x7f).unwrap_or(0);
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    fn what_is_put_into_a_component_is_read_back() {
+        let text = format!("models = ['detector']\n# {}\n", "x".repeat(300));
+        let component = Ask::put_into(&text, EMPTY.to_vec()).unwrap();
+        let ask = Ask::of(&component).unwrap();
+        assert!(ask.models.unwrap().matches("detector"));
+        assert_eq!(Ask::of(EMPTY).unwrap(), Ask::default());
+    }
+
+    #[test]
+    fn the_last_section_counts() {
+        let once = Ask::put_into("models = ['a']", EMPTY.to_vec()).unwrap();
+        let twice = Ask::put_into("models = ['b']", once).unwrap();
+        assert!(!Ask::of(&twice).unwrap().models.unwrap().matches("a"));
+    }
+
+    #[test]
+    fn a_file_asks_for_what_its_bytes_ask_for() {
+        let padded = |mut component: Vec<u8>| {
+            component.push(CUSTOM);
+            component.extend(leb128(3 << 20));
+            component.extend(vec![1; 3 << 20]);
+            component
+        };
+        let component = Ask::put_into("models = ['a']", padded(EMPTY.to_vec())).unwrap();
+        let component = padded(Ask::put_into("models = ['b']", component).unwrap());
+        let ask = Ask::of_file(io::Cursor::new(&component)).unwrap();
+        assert!(ask.models.unwrap().matches("b"));
+        assert_eq!(Ask::of_file(io::Cursor::new(EMPTY)).unwrap(), Ask::default());
+        let mut damaged = EMPTY.to_vec();
+        damaged.extend([0, 12, 10]);
+        damaged.extend(b"keynet-ask!");
+        assert!(Ask::of_file(io::Cursor::new(&damaged)).is_err() && Ask::of(&damaged).is_err());
+    }
+
+    #[test]
+    fn a_hostile_wish_is_refused_in_a_short_sentence() {
+        let long_line = format!("models = ['a'] x{}", "y".repeat(50_000));
+        let nested = format!("models = {}", "[".repeat(60_000));
+        let keys = format!("{} = 1", ["a"; 30_000].join("."));
+        for text in [format!("# {}", "x".repeat(limits::ASK)), long_line, nested, keys] {
+            let error = Ask::parse(&text).unwrap_err().to_string();
+            assert!(error.len() < 2 * LONGEST_TOLD, "{} bytes", error.len());
+            let mut component = EMPTY.to_vec();
+            component.push(CUSTOM);
+            component.extend(leb128(1 + SECTION.len() + text.len()));
+            component.extend(leb128(SECTION.len()));
+            component.extend(SECTION.as_bytes());
+            component.extend(text.as_bytes());
+            assert!(Ask::of(&component).is_err());
+        }
+        let mut sections = EMPTY.to_vec();
+        sections.extend([CUSTOM, 1, 0].repeat(limits::SECTIONS + 1));
+        assert!(Ask::of(&sections).unwrap_err().to_string().contains("sections"));
+    }
+
+    #[test]
+    fn a_misspelt_wish_is_refused_by_name() {
+        let error = Ask::put_into("[storage]\nreed = ['*']", EMPTY.to_vec()).unwrap_err();
+        assert!(error.to_string().contains("reed"), "{error}");
+    }
+}

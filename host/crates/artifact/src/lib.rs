@@ -1,0 +1,49 @@
+//! Artifacts: actions as they are kept in OCI registries and in local OCI image layouts.
+//!
+//! An [`ArtifactRef`] names one, [`push`] and [`pull`] move it, [`look`] reads what it is without
+//! its layer, [`sign()`] and [`verify()`] say who stands for it. A [`Store`] is what they work
+//! with: manifests and blobs of any kind, in a registry or a folder.
+//!
+//! Nothing here runs or compiles a component, reads the command line's files or prints: how
+//! registries are talked to comes in
+//! [`RegistryOptions`], what happens goes to [`Progress`].
+
+pub mod ask;
+mod auth_file;
+mod bundle;
+mod component;
+pub mod credential;
+pub mod docker;
+pub mod error;
+pub mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod key;
+mod layout;
+mod login;
+mod nulls;
+pub mod options;
+pub mod progress;
+mod pull;
+mod push;
+pub mod reference;
+mod referrers;
+mod registry;
+pub mod sign;
+pub mod store;
+
+pub use ask::{Ask, AskError};
+pub use credential::{Anonymous, Credential, CredentialSource, FirstOf, Given};
+pub use docker::DockerConfig;
+pub use error::ArtifactError;
+pub use format::{About, Interfaces, WasmConfig};
+pub use login::check_login;
+pub use nulls::without_nulls;
+pub use options::{Reach, RegistryOptions, Retry};
+pub use progress::{BlobEvent, Progress, Quiet};
+pub use pull::{Look, Pulled, look, pull, pull_to_file};
+pub use push::{Pushed, digest, push, tag, version};
+pub use reference::{ArtifactRef, LayoutRef, RegistryRef, Target};
+pub use sign::{PrivateKey, PublicKey, sign, verify};
+pub use store::{Blob, Content, RawManifest, Store};

@@ -1,0 +1,70 @@
+//! What a request carries: a piece of a blob, sent as it is read.
+
+use std::io::SeekFrom;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use crate::error::{ArtifactError, Result};
+use crate::store::Content;
+
+/// Bytes that are read, and handed to the connection, at once.
+const READ: usize = 512 << 10;
+
+/// So many bytes of a content, from a place on.
+#[derive(Clone)]
+pub(super) struct Piece {
+    pub(super) content: Content,
+    pub(super) from: u64,
+    pub(super) length: u64,
+    /// Told how many bytes of the content were handed to the connection, from its beginning.
+    pub(super) told: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
+impl Piece {
+    /// The piece as a request's body; `moved` counts its bytes as they are handed to the
+    /// connection.
+    pub(super) async fn stream(&self, moved: Arc<AtomicU64>) -> Result<reqwest::Body> {
+        let (from, told) = (self.from, self.told.clone());
+        let count = move |bytes: &Bytes| {
+            told(from + moved.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64)
+        };
+        Ok(match &self.content {
+            Content::Bytes(bytes) => {
+                let start = usize::try_from(self.from).unwrap_or(usize::MAX).min(bytes.len());
+                let end = start
+                    .saturating_add(usize::try_from(self.length).unwrap_or(usize::MAX))
+                    .min(bytes.len());
+                counted(futures::stream::iter(pieces(bytes.slice(start..end)).map(Ok)), count)
+            }
+            Content::File(path) => {
+                let mut file =
+                    tokio::fs::File::open(path).await.map_err(ArtifactError::io("open", path))?;
+                file.set_max_buf_size(READ);
+                file.seek(SeekFrom::Start(self.from))
+                    .await
+                    .map_err(ArtifactError::io("read", path))?;
+                counted(ReaderStream::with_capacity(file.take(self.length), READ), count)
+            }
+        })
+    }
+}
+
+fn counted(
+    pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    count: impl Fn(&Bytes) + Send + Sync + 'static,
+) -> reqwest::Body {
+    reqwest::Body::wrap_stream(pieces.inspect(move |piece| {
+        if let Ok(piece) = piece {
+            count(piece);
+        }
+    }))
+}
+
+fn pieces(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || (!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(READ))))
+}

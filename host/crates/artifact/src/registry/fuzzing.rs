@@ -1,0 +1,61 @@
+//! Fuzzing of what registries answer; see [`keynet_base::fuzzing`].
+
+use reqwest::StatusCode;
+use url::Url;
+
+use super::challenge::Challenge;
+use super::realm;
+use super::said::Said;
+use keynet_base::fuzzing::{check_message, text};
+
+const PASSWORD: &str = "q7Zk2LwPx9Vd";
+
+/// The header `WWW-Authenticate`. What is read can be written and is read alike again; a token
+/// server is never one that is not safe.
+pub fn www_authenticate(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let challenges = Challenge::parse(text);
+    let written: Vec<_> = challenges.iter().map(write).collect();
+    assert_eq!(Challenge::parse(&written.join(", ")), challenges, "{written:?}");
+    let registry = Url::parse("https://registry.example.com/");
+    for realm in challenges.iter().filter_map(|challenge| Url::parse(challenge.get("realm")?).ok())
+    {
+        let Ok(registry) = &registry else { return };
+        if realm::check(
+            &realm,
+            registry,
+            &realm::Rules { listed: &[], insecure: false, shows: true },
+        )
+        .is_ok()
+        {
+            let host = realm.host_str().unwrap_or_default();
+            assert!(host == "example.com" || host.ends_with(".example.com"), "{realm}");
+            assert!(
+                realm.scheme() == "https"
+                    && realm.username().is_empty()
+                    && realm.password().is_none(),
+                "{realm}"
+            );
+        }
+    }
+}
+
+fn write(challenge: &Challenge) -> String {
+    let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
+    let parameters: Vec<_> = challenge
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", quoted(value)))
+        .collect();
+    format!("{} {}", challenge.scheme, parameters.join(","))
+}
+
+/// The body of an answer that is no good, as it is shown: one short line without what is secret.
+pub fn registry_answer(data: &[u8]) {
+    for body in [data.to_vec(), [data, PASSWORD.as_bytes(), data].concat()] {
+        let said = Said::parse(StatusCode::BAD_REQUEST, &body, &[PASSWORD.to_owned()]);
+        check_message(&said.text);
+        assert!(!said.text.contains('\n') && said.text.chars().count() <= 256, "{said:?}");
+        assert!(!said.text.contains(PASSWORD), "{said:?}");
+    }
+}

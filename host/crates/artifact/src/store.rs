@@ -1,0 +1,362 @@
+//! Manifests and blobs, wherever they are kept: a registry's repository and a local layout behind
+//! one type.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::error::{ArtifactError, Result};
+use super::layout::Layout;
+use super::options::RegistryOptions;
+use super::progress::{BlobEvent, Progress};
+use super::reference::{ArtifactRef, Target};
+use super::registry::Registry;
+use keynet_base::digest::{Digest, Hasher};
+
+/// Bytes that are known by their digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Blob {
+    /// The digest of all of them.
+    pub digest: Digest,
+    /// How many there are.
+    pub size: u64,
+}
+
+/// Bytes that are moved at once.
+const PIECE: usize = 1 << 20;
+/// Manifests are small; a registry need not take larger ones (distribution specification, «Pushing
+/// manifests»).
+pub(super) const MANIFEST_LIMIT: u64 = 4 << 20;
+
+impl Blob {
+    /// The blob that `bytes` are.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { digest: Digest::of(bytes), size: bytes.len() as u64 }
+    }
+}
+
+/// What was read, to be compared with what was named.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+}
+
+impl Found {
+    /// # Errors
+    /// It is not the blob.
+    pub(super) fn expect(self, blob: &Blob, what: impl Fn() -> String) -> Result<()> {
+        if self.size != blob.size {
+            return Err(ArtifactError::WrongSize {
+                what: what(),
+                expected: blob.size,
+                got: self.size,
+            });
+        }
+        if self.digest != blob.digest {
+            return Err(ArtifactError::WrongDigest {
+                what: what(),
+                expected: blob.digest,
+                got: self.digest,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Where the bytes of a blob come from when they are put into a store.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// From memory.
+    Bytes(Bytes),
+    /// From a file, which is read as it is sent and never held whole.
+    File(PathBuf),
+}
+
+impl Content {
+    /// The blob that the content is now. Blocks.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn blob(&self) -> Result<Blob> {
+        match self {
+            Self::Bytes(bytes) => Ok(Blob::of(bytes)),
+            Self::File(path) => {
+                let read = File::open(path).and_then(Digest::of_reader);
+                read.map(|(digest, size)| Blob { digest, size })
+                    .map_err(ArtifactError::io("read", path))
+            }
+        }
+    }
+
+    /// What it is called in errors.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Bytes(_) => "the component".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// A file that became shorter or longer breaks the connection that it is sent by.
+    pub(super) fn expect_size(&self, blob: &Blob) -> Result<()> {
+        let got = match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(path) => {
+                std::fs::metadata(path).map_err(ArtifactError::io("read", path))?.len()
+            }
+        };
+        if got == blob.size {
+            Ok(())
+        } else {
+            Err(ArtifactError::WrongSize { what: self.name(), expected: blob.size, got })
+        }
+    }
+
+    pub(super) fn expect(&self, blob: &Blob) -> Result<()> {
+        let Blob { digest, size } = self.blob()?;
+        Found { digest, size }.expect(blob, || self.name())
+    }
+}
+
+/// A manifest as it is kept, byte by byte: its digest is that of these bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawManifest {
+    /// Its media type.
+    pub media_type: String,
+    /// Its text.
+    pub bytes: Bytes,
+}
+
+impl RawManifest {
+    /// The digest it is known by.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+}
+
+/// A repository of a registry, or a layout. Cheap to clone; connections and tokens are shared by
+/// clones.
+#[derive(Clone)]
+pub struct Store {
+    reference: ArtifactRef,
+    kind: Kind,
+    progress: Arc<dyn Progress>,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Registry(Registry),
+    Layout(Layout),
+}
+
+impl Store {
+    /// The repository or layout that `reference` lies in. Nothing is contacted or made yet.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] and [`ArtifactError::Key`] for a certificate authority that cannot be
+    /// read; [`ArtifactError::Host`] for a registry that is not allowed.
+    pub fn open(reference: &ArtifactRef, options: &RegistryOptions) -> Result<Self> {
+        let kind = match reference {
+            ArtifactRef::Registry(registry) => Kind::Registry(Registry::new(registry, options)?),
+            ArtifactRef::Layout(layout) => Kind::Layout(Layout::new(&layout.path)),
+        };
+        Ok(Self { reference: reference.clone(), kind, progress: options.progress.clone() })
+    }
+
+    /// What it was opened with.
+    pub fn reference(&self) -> &ArtifactRef {
+        &self.reference
+    }
+
+    /// The manifest of `target`, of whatever media type it is. Its bytes have the digest that was
+    /// asked for, or that the registry named.
+    ///
+    /// # Errors
+    /// `NotFound`, `WrongDigest`, and what registries and files answer with.
+    pub async fn manifest(&self, target: &Target) -> Result<RawManifest> {
+        match &self.kind {
+            Kind::Registry(registry) => registry.manifest(target, MANIFEST_LIMIT).await,
+            Kind::Layout(layout) => {
+                let target = target.clone();
+                blocking(layout, move |layout| layout.manifest(&target, MANIFEST_LIMIT)).await
+            }
+        }
+    }
+
+    /// Puts a manifest under a tag, or under its digest alone. Everything it names must be there.
+    ///
+    /// # Errors
+    /// `WrongDigest` when `target` is another digest than the manifest's.
+    pub async fn put_manifest(&self, target: &Target, manifest: &RawManifest) -> Result<Digest> {
+        let got = manifest.digest();
+        if let Some(expected) = target.pinned().filter(|pinned| **pinned != got) {
+            return Err(ArtifactError::WrongDigest {
+                what: "the manifest to be pushed".to_owned(),
+                expected: *expected,
+                got,
+            });
+        }
+        match &self.kind {
+            Kind::Registry(registry) => registry.put_manifest(target, manifest).await,
+            Kind::Layout(layout) => {
+                let (target, manifest) = (target.clone(), manifest.clone());
+                blocking(layout, move |layout| layout.put_manifest(&target, &manifest)).await
+            }
+        }
+    }
+
+    /// Whether the blob is there; a layout also checks that it is undamaged.
+    ///
+    /// # Errors
+    /// What registries and files answer with.
+    pub async fn has_blob(&self, blob: &Blob) -> Result<bool> {
+        match &self.kind {
+            Kind::Registry(registry) => registry.has_blob(blob).await,
+            Kind::Layout(layout) => {
+                let blob = *blob;
+                blocking(layout, move |layout| layout.has_blob(&blob)).await
+            }
+        }
+    }
+
+    /// Puts a blob, unless it is there. Tells [`Progress`].
+    ///
+    /// # Errors
+    /// `WrongDigest` and `WrongSize` when the content is not the blob: a file that changed, for
+    /// instance.
+    pub async fn put_blob(&self, blob: &Blob, content: &Content) -> Result<()> {
+        if self.has_blob(blob).await? {
+            self.progress.blob(blob, BlobEvent::Exists);
+            return Ok(());
+        }
+        match &self.kind {
+            Kind::Registry(registry) => registry.put_blob(blob, content).await,
+            Kind::Layout(layout) => {
+                let (blob, content, progress) = (*blob, content.clone(), self.progress.clone());
+                blocking(layout, move |layout| {
+                    layout.put_blob(&blob, &content, &mut |at| {
+                        progress.blob(&blob, BlobEvent::At(at))
+                    })?;
+                    progress.blob(&blob, BlobEvent::Done);
+                    Ok(())
+                })
+                .await
+            }
+        }
+    }
+
+    /// Takes the blob from another repository of the same registry, without sending it. False if
+    /// the registry does not: then it is to be put. A layout has one set of blobs for all and
+    /// answers whether it is there.
+    ///
+    /// # Errors
+    /// What registries and files answer with.
+    pub async fn mount_blob(&self, blob: &Blob, from_repository: &str) -> Result<bool> {
+        let mounted = match &self.kind {
+            Kind::Registry(registry) => registry.mount_blob(blob, from_repository).await?,
+            Kind::Layout(_) => self.has_blob(blob).await?,
+        };
+        if mounted {
+            self.progress.blob(blob, BlobEvent::Mounted);
+        }
+        Ok(mounted)
+    }
+
+    /// Writes the blob to `into` while it comes, and checks its size and digest. On an error what
+    /// was written is not to be used.
+    ///
+    /// # Errors
+    /// `NotFound`, `WrongDigest`, `WrongSize`, and what registries and files answer with.
+    pub async fn get_blob(
+        &self,
+        blob: &Blob,
+        into: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<()> {
+        match &self.kind {
+            Kind::Registry(registry) => registry.get_blob(blob, into).await,
+            Kind::Layout(layout) => self.read_file(layout, blob, into).await,
+        }
+    }
+
+    async fn read_file(
+        &self,
+        layout: &Layout,
+        blob: &Blob,
+        into: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<()> {
+        let wanted = *blob;
+        let file = blocking(layout, move |layout| layout.open_blob(&wanted)).await?;
+        let what = || format!("the blob {} of {}", blob.digest, self.reference);
+        let failed = |answered| ArtifactError::Io { doing: "copy", path: what().into(), answered };
+        let mut file = tokio::fs::File::from_std(file).take(blob.size);
+        file.get_mut().set_max_buf_size(PIECE);
+        let (mut hasher, mut size, mut piece) =
+            (Hasher::default(), 0, BytesMut::with_capacity(PIECE));
+        while file.read_buf(&mut piece).await.map_err(failed)? > 0 {
+            hasher.update(&piece);
+            into.write_all(&piece).await.map_err(failed)?;
+            size += piece.len() as u64;
+            self.progress.blob(blob, BlobEvent::At(size));
+            piece.clear();
+        }
+        into.flush().await.map_err(failed)?;
+        Found { digest: hasher.finish(), size }.expect(blob, what)?;
+        self.progress.blob(blob, BlobEvent::Done);
+        Ok(())
+    }
+
+    /// The blob in memory, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Store::get_blob`], and `TooLarge`.
+    pub async fn blob_bytes(&self, blob: &Blob, limit: u64) -> Result<Vec<u8>> {
+        if blob.size > limit {
+            let what = format!("the blob {} of {}", blob.digest, self.reference);
+            return Err(ArtifactError::TooLarge { what, size: blob.size, limit });
+        }
+        // No more than a little before anything came: the size is somebody else's word.
+        let mut bytes = Vec::with_capacity(usize::try_from(blob.size).unwrap_or(0).min(PIECE));
+        self.get_blob(blob, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// Returns the list of what refers to a manifest (an image index); `None` if a registry keeps
+    /// no such list.
+    pub(super) async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        match &self.kind {
+            Kind::Registry(registry) => registry.referrers(digest, MANIFEST_LIMIT).await,
+            Kind::Layout(layout) => {
+                let digest = *digest;
+                blocking(layout, move |layout| layout.referrers(&digest, MANIFEST_LIMIT)).await
+            }
+        }
+    }
+
+    /// The tags there are, sorted. A registry is asked for the first ten thousand.
+    ///
+    /// # Errors
+    /// What registries and files answer with.
+    pub async fn tags(&self) -> Result<Vec<String>> {
+        match &self.kind {
+            Kind::Registry(registry) => registry.tags().await,
+            Kind::Layout(layout) => blocking(layout, Layout::tags).await,
+        }
+    }
+}
+
+/// Files are worked with where it is allowed to block.
+async fn blocking<T: Send + 'static>(
+    layout: &Layout,
+    work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let layout = layout.clone();
+    let done = tokio::task::spawn_blocking(move || work(&layout)).await;
+    done.map_err(|error| ArtifactError::Io {
+        doing: "work with",
+        path: "a layout".into(),
+        answered: std::io::Error::other(error),
+    })?
+}

@@ -1,0 +1,41 @@
+//! The ground that every other crate of the host stands on, and that knows none of them.
+//!
+//! | room | its one job |
+//! |---|---|
+//! | [`error`] | the error of every capability and backend, as the contract has it |
+//! | [`budget`], [`limits`] | bytes and time that one activation may take; sizes of what comes from outside |
+//! | [`config`] | every setting, read once from its origin into a type |
+//! | [`patterns`], [`granted`] | names that an operator grants and an action requests |
+//! | [`outbound`], [`tls`] | HTTP clients with one address policy |
+//! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |
+//! | [`digest`], [`new_file`], [`file_cache`], [`state`] | files: by their digest, written whole, kept within a size, keys |
+//! | [`allowed_hosts`] | requests that a server on a developer's machine accepts |
+//! | [`offload`] | long synchronous work, kept off the async workers |
+//! | [`cpu`] | the processors that components are compiled for |
+
+pub mod allowed_hosts;
+pub mod budget;
+pub mod config;
+pub mod cpu;
+pub mod digest;
+pub mod error;
+pub mod file_cache;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod granted;
+pub mod limits;
+pub mod new_file;
+pub mod offload;
+pub mod outbound;
+pub mod patterns;
+pub mod quote;
+pub mod redaction;
+pub mod state;
+pub mod tls;
+
+pub use allowed_hosts::AllowedHosts;
+pub use config::Config;
+pub use digest::{Digest, DigestError};
+pub use error::{Error, ErrorKind};
+pub use file_cache::FileCache;
+pub use new_file::NewFile;

@@ -1,0 +1,39 @@
+//! Fuzzing of a model's configuration; see [`keynet_base::fuzzing`].
+
+use std::collections::HashMap;
+
+use super::config_pbtxt::ModelConfig;
+use super::size_expression::Size;
+use keynet_base::fuzzing::{check_message, checked, text};
+
+/// A `config.pbtxt`.
+pub fn config_pbtxt(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let Some(config) = checked(ModelConfig::parse(text)) else { return };
+    let tensors = config.inputs.iter().chain(&config.outputs);
+    assert!(tensors.map(|tensor| tensor.name.len()).sum::<usize>() <= text.len() * 3);
+    assert!(
+        config
+            .default_model_filename
+            .is_none_or(|name| !name.contains(['/', '\\']) && !name.starts_with('.'))
+    );
+}
+
+/// Asserts that a configuration of our own can be read.
+pub(crate) fn check_config(text: &str) {
+    match ModelConfig::parse(text) {
+        Ok(config) => assert_eq!(config.max_batch_size, 0),
+        Err(error) => {
+            check_message(&error);
+            panic!("a configuration that was made cannot be read: {error}");
+        }
+    }
+}
+
+/// The size of a dimension, which rten writes of names in the model.
+pub fn size_expression(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let size = Size::parse(text);
+    size.value(&HashMap::new());
+    size.value(&HashMap::from([("n", 0), ("m", u64::MAX), ("a", 1)]));
+}

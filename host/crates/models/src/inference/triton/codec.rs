@@ -1,0 +1,117 @@
+//! Small calls: which method each is, and the codec that counts the fields of an answer before it
+//! decodes them.
+
+use std::marker::PhantomData;
+
+use prost::Message;
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder};
+use tonic_prost::{ProstCodec, ProstEncoder};
+
+use super::proto::{
+    ModelConfigRequest, ModelConfigResponse, ModelMetadataRequest, ModelMetadataResponse,
+    ModelReadyRequest, ModelReadyResponse, ModelStatisticsRequest, ModelStatisticsResponse,
+    RepositoryIndexRequest, RepositoryIndexResponse, RepositoryModelLoadRequest,
+    RepositoryModelLoadResponse, RepositoryModelUnloadRequest, RepositoryModelUnloadResponse,
+    ServerReadyRequest, ServerReadyResponse, SystemSharedMemoryRegisterRequest,
+    SystemSharedMemoryRegisterResponse, SystemSharedMemoryStatusRequest,
+    SystemSharedMemoryStatusResponse, SystemSharedMemoryUnregisterRequest,
+    SystemSharedMemoryUnregisterResponse,
+};
+use super::wire::{Nested, check_fields};
+
+/// Bytes of an answer: descriptions and statistics of models.
+const MAX_ANSWER: usize = 1 << 20;
+/// Bytes of the index of a server's models.
+const MAX_INDEX: usize = 4 << 20;
+/// Fields of one answer, those of the messages within it counted: an index of 13,000 models. A
+/// field is decoded to 240 bytes at most.
+const MAX_FIELDS: usize = 1 << 16;
+
+/// A request that is answered with one small message.
+pub trait SmallCall: Message + Send + Sync + 'static {
+    /// Where it is sent.
+    const PATH: &'static str;
+    /// The fields of its answer that are messages.
+    const NESTED: &'static [Nested];
+    /// Bytes that its answer may have.
+    const LIMIT: usize;
+    /// What it is answered with.
+    type Answer: Message + Default + Send + Sync + 'static;
+}
+
+macro_rules! calls {
+    ($($method:literal: $request:ty => $answer:ty, $nested:expr, $limit:expr;)*) => {
+        $(impl SmallCall for $request {
+            const PATH: &'static str = concat!("/inference.GRPCInferenceService/", $method);
+            const NESTED: &'static [Nested] = $nested;
+            const LIMIT: usize = $limit;
+            type Answer = $answer;
+        })*
+    };
+}
+
+const LEAF: &[Nested] = &[];
+const SPENT: &[Nested] = &[
+    Nested(1, LEAF),
+    Nested(2, LEAF),
+    Nested(3, LEAF),
+    Nested(4, LEAF),
+    Nested(5, LEAF),
+    Nested(6, LEAF),
+];
+const STATISTICS: &[Nested] = &[Nested(1, &[Nested(6, SPENT), Nested(7, &[Nested(3, LEAF)])])];
+
+calls! {
+    "ServerReady": ServerReadyRequest => ServerReadyResponse, LEAF, MAX_ANSWER;
+    "ModelReady": ModelReadyRequest => ModelReadyResponse, LEAF, MAX_ANSWER;
+    "ModelMetadata": ModelMetadataRequest => ModelMetadataResponse, &[Nested(4, LEAF), Nested(5, LEAF)], MAX_ANSWER;
+    "ModelConfig": ModelConfigRequest => ModelConfigResponse, &[Nested(1, &[Nested(5, LEAF), Nested(19, LEAF)])], MAX_ANSWER;
+    "ModelStatistics": ModelStatisticsRequest => ModelStatisticsResponse, STATISTICS, MAX_ANSWER;
+    "RepositoryIndex": RepositoryIndexRequest => RepositoryIndexResponse, &[Nested(1, LEAF)], MAX_INDEX;
+    "RepositoryModelLoad": RepositoryModelLoadRequest => RepositoryModelLoadResponse, LEAF, MAX_ANSWER;
+    "RepositoryModelUnload": RepositoryModelUnloadRequest => RepositoryModelUnloadResponse, LEAF, MAX_ANSWER;
+    "SystemSharedMemoryStatus":
+        SystemSharedMemoryStatusRequest => SystemSharedMemoryStatusResponse, &[Nested(1, &[Nested(2, LEAF)])], MAX_ANSWER;
+    "SystemSharedMemoryRegister": SystemSharedMemoryRegisterRequest => SystemSharedMemoryRegisterResponse, LEAF, MAX_ANSWER;
+    "SystemSharedMemoryUnregister": SystemSharedMemoryUnregisterRequest => SystemSharedMemoryUnregisterResponse, LEAF, MAX_ANSWER;
+}
+
+/// Protobuf in gRPC, with [`MAX_FIELDS`].
+#[derive(Debug)]
+pub(super) struct BoundedCodec<Q>(PhantomData<Q>);
+
+impl<Q> Default for BoundedCodec<Q> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<Q: SmallCall> Codec for BoundedCodec<Q> {
+    type Encode = Q;
+    type Decode = Q::Answer;
+    type Encoder = ProstEncoder<Q>;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        ProstCodec::<Q, Q::Answer>::default().encoder()
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self::default()
+    }
+}
+
+impl<Q: SmallCall> Decoder for BoundedCodec<Q> {
+    type Item = Q::Answer;
+    type Error = Status;
+
+    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Q::Answer>, Status> {
+        let message = bytes::Buf::copy_to_bytes(message, bytes::Buf::remaining(message));
+        check_fields(message.clone(), Q::NESTED, MAX_FIELDS)
+            .map_err(|why| Status::resource_exhausted(format!("the server's answer {why}")))?;
+        Q::Answer::decode(message).map(Some).map_err(|error| {
+            Status::internal(format!("the server's answer cannot be read: {error}"))
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! Why a call failed, in the host's kinds of errors, and whether asking again can help.
+//!
+//! Triton answers UNAVAILABLE for what is not the same: its queue is full, a model is being loaded,
+//! a request waited in a queue for too long, a token is missing. Its texts tell them apart.
+
+use std::error::Error as _;
+
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
+
+use super::connections::chain;
+use super::grpc_only::NotGrpc;
+use super::public::NotPublic;
+use keynet_base::error::{Error, ErrorKind};
+use keynet_base::quote::on_one_line;
+
+/// How much of a server's text is passed on.
+const MAX_TEXT: usize = 1024;
+/// Where what a server is shown comes from.
+const CREDENTIALS: &str = "; KEYNET_TRITON_TOKEN and KEYNET_TRITON_HEADERS are what the server is \
+    shown";
+const CERTIFICATE: &str = "KEYNET_TRITON_CERT and KEYNET_TRITON_KEY are what it is shown";
+/// Why a connection breaks. A server that does not trust us need not say so.
+const BROKE: &str = "it has ended, TRITON_URL is not its gRPC port, or it is https and wants a \
+    certificate";
+
+/// Whether the same call may be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It would fail again, or it must not be made twice.
+    No,
+    /// It was not sent: the connection had ended before. Another will do, at once.
+    Unsent,
+    /// The model has not seen it.
+    Unseen,
+    /// The connection broke; whether the model has seen it is not known.
+    Unknown,
+}
+
+/// A call that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub error: Error,
+    pub again: Again,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, again: Again::No }
+    }
+}
+
+impl Failure {
+    /// The server's answer to a call about `subject` (such as `model detector`), or what kept it
+    /// from answering.
+    pub fn of_status(subject: &str, status: &Status) -> Self {
+        match status.source() {
+            Some(source) if status.metadata().is_empty() => Self::of_transport(subject, source),
+            _ => Self::answered(subject, status.code(), status.message()),
+        }
+    }
+
+    /// No answer came.
+    pub fn of_transport(subject: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        let mut unconnected = false;
+        while let Some(error) = cause {
+            if let Some(refused) =
+                error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
+            {
+                if refused.is::<NotPublic>() {
+                    return Error::denied(format!("{subject}: {refused}")).into();
+                }
+                if let Some(failure) = Self::of_tls(subject, refused) {
+                    return failure;
+                }
+            }
+            if let Some(NotGrpc(status)) = error.downcast_ref() {
+                return Self::of_http(subject, *status);
+            }
+            if error.is::<TimeoutExpired>() {
+                return Error::timeout(format!(
+                    "{subject} did not answer in the time this activation has left"
+                ))
+                .into();
+            }
+            if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+                let text = format!(
+                    "{subject}: the connection to Triton had ended: {}; {BROKE}: {CERTIFICATE}",
+                    on_one_line(&chain(error), MAX_TEXT)
+                );
+                return Self { error: Error::unavailable(text), again: Again::Unsent };
+            }
+            unconnected |= error.is::<ConnectError>();
+            cause = error.source();
+        }
+        let told = on_one_line(&chain(error), MAX_TEXT);
+        if unconnected {
+            let text = format!(
+                "{subject}: Triton cannot be reached: {told}; is it running, and is TRITON_URL its \
+                    gRPC port?"
+            );
+            return Self { error: Error::unavailable(text), again: Again::Unseen };
+        }
+        Self::broken(subject, &told)
+    }
+
+    fn broken(subject: &str, told: &str) -> Self {
+        let text =
+            format!("{subject}: the connection to Triton broke: {told}; {BROKE}: {CERTIFICATE}");
+        Self { error: Error::unavailable(text), again: Again::Unknown }
+    }
+
+    /// The two ends do not trust each other, which asking again does not help. A server that just
+    /// hangs up may have ended.
+    fn of_tls(subject: &str, error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        Some(match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                let text = format!(
+                    "{subject}: Triton is not trusted: {error}; KEYNET_TRITON_CA names whom to \
+                        trust instead of the system's"
+                );
+                Error::unavailable(text).into()
+            }
+            Some(rustls::Error::AlertReceived(_)) => {
+                let text = format!(
+                    "{subject}: Triton refused the connection: {error}; where it wants a \
+                        certificate, {CERTIFICATE}"
+                );
+                Error::denied(text).into()
+            }
+            None if error.to_string().contains("close_notify") => {
+                Self::broken(subject, "it hung up")
+            }
+            _ => return None,
+        })
+    }
+
+    /// The connection ended before the answer did.
+    pub fn cut(subject: &str) -> Self {
+        Self {
+            error: Error::unavailable(format!(
+                "{subject}: the connection to Triton ended in the middle of an answer"
+            )),
+            again: Again::Unknown,
+        }
+    }
+
+    /// An HTTP status that gRPC does not have: something between us and the server has answered.
+    pub fn of_http(subject: &str, status: http::StatusCode) -> Self {
+        let kind = match status.as_u16() {
+            401 | 403 => ErrorKind::Denied,
+            429 | 502..=504 => ErrorKind::Unavailable,
+            _ => ErrorKind::Internal,
+        };
+        let advice = if kind == ErrorKind::Denied {
+            CREDENTIALS
+        } else {
+            ": is TRITON_URL the gRPC port of Triton?"
+        };
+        let message =
+            format!("{subject}: HTTP status {} instead of a gRPC answer{advice}", status.as_u16());
+        Self {
+            error: Error { kind, message },
+            again: if kind == ErrorKind::Unavailable { Again::Unseen } else { Again::No },
+        }
+    }
+
+    /// What the server says.
+    pub fn answered(subject: &str, code: Code, text: &str) -> Self {
+        let (kind, again) = meaning(code, text);
+        let text = match on_one_line(text, MAX_TEXT) {
+            text if text.is_empty() => code.description().to_owned(),
+            text => text,
+        };
+        let advice = if kind == ErrorKind::Denied { CREDENTIALS } else { "" };
+        Self { error: Error { kind, message: format!("{subject}: {text}{advice}") }, again }
+    }
+}
+
+/// The kind of a gRPC status. The texts are those of Triton's core and gRPC front end.
+fn meaning(code: Code, text: &str) -> (ErrorKind, Again) {
+    match code {
+        Code::Unavailable if text.contains("protocol is restricted") => {
+            (ErrorKind::Denied, Again::No)
+        }
+        Code::Unavailable if text.contains("timeout expired") => (ErrorKind::Timeout, Again::No),
+        Code::Unavailable => (ErrorKind::Unavailable, Again::Unseen),
+        // tonic's own, for an answer that is larger than is accepted.
+        Code::OutOfRange if text.contains("message length too large") => {
+            (ErrorKind::TooLarge, Again::No)
+        }
+        Code::InvalidArgument
+        | Code::OutOfRange
+        | Code::FailedPrecondition
+        | Code::Unimplemented => (ErrorKind::Invalid, Again::No),
+        Code::NotFound => (ErrorKind::NotFound, Again::No),
+        Code::PermissionDenied | Code::Unauthenticated => (ErrorKind::Denied, Again::No),
+        Code::ResourceExhausted => (ErrorKind::TooLarge, Again::No),
+        Code::DeadlineExceeded => (ErrorKind::Timeout, Again::No),
+        // The server gave it up: it is shutting down, or its model was told to stop.
+        Code::Cancelled => (ErrorKind::Unavailable, Again::No),
+        _ => (ErrorKind::Internal, Again::No),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_a_kind() {
+        for (code, text, kind, again) in [
+            (
+                Code::NotFound,
+                "Request for unknown model: 'nobody' is not found",
+                ErrorKind::NotFound,
+                Again::No,
+            ),
+            (Code::InvalidArgument, "unexpected shape", ErrorKind::Invalid, Again::No),
+            (
+                Code::OutOfRange,
+                "Error, decoded message length too large: found 2 bytes",
+                ErrorKind::TooLarge,
+                Again::No,
+            ),
+            (
+                Code::Unavailable,
+                "Exceeds maximum queue size",
+                ErrorKind::Unavailable,
+                Again::Unseen,
+            ),
+            (Code::Unavailable, "Request timeout expired", ErrorKind::Timeout, Again::No),
+            (
+                Code::Unavailable,
+                "This protocol is restricted, expecting header 'x'",
+                ErrorKind::Denied,
+                Again::No,
+            ),
+            (Code::DeadlineExceeded, "", ErrorKind::Timeout, Again::No),
+            (
+                Code::ResourceExhausted,
+                "Received message larger than max",
+                ErrorKind::TooLarge,
+                Again::No,
+            ),
+            (Code::Unimplemented, "decoupled", ErrorKind::Invalid, Again::No),
+            (Code::Unauthenticated, "who", ErrorKind::Denied, Again::No),
+            (Code::Cancelled, "", ErrorKind::Unavailable, Again::No),
+            (Code::Internal, "in ensemble", ErrorKind::Internal, Again::No),
+            (Code::Unknown, "", ErrorKind::Internal, Again::No),
+        ] {
+            let failure = Failure::answered("model m", code, text);
+            assert_eq!((failure.error.kind, failure.again), (kind, again), "{failure:?}");
+            assert!(
+                failure.error.message.starts_with("model m: ")
+                    && failure.error.message.contains(text),
+                "{failure:?}"
+            );
+            assert!(failure.error.message.len() > "model m: ".len(), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn ends_that_do_not_trust_each_other_are_told_what_to_set() {
+        let told = |error: rustls::Error| {
+            let io = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+            let failure = Failure::of_transport("model m", &io);
+            (failure.error.kind, failure.again, failure.error.message)
+        };
+        let (kind, again, text) =
+            told(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer));
+        assert!(
+            kind == ErrorKind::Unavailable
+                && again == Again::No
+                && text.contains("KEYNET_TRITON_CA"),
+            "{text}"
+        );
+        let (kind, again, text) =
+            told(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired));
+        assert!(
+            kind == ErrorKind::Denied && again == Again::No && text.contains("KEYNET_TRITON_CERT"),
+            "{text}"
+        );
+        let refused = Failure::of_http("model m", http::StatusCode::UNAUTHORIZED).error;
+        assert!(
+            refused.kind == ErrorKind::Denied && refused.message.contains("KEYNET_TRITON_TOKEN"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_servers_text_is_one_line_of_bounded_length() {
+        let told =
+            Failure::answered("model m", Code::Internal, &format!("a\nb{}", "é".repeat(5000)))
+                .error
+                .message;
+        assert!(
+            told.starts_with("model m: a bé") && told.ends_with('…') && told.chars().count() < 1100
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! One Triton server: its connections, what every call to it brings, and its small calls.
+
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use tonic::client::Grpc;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response};
+
+use super::call::Terms;
+use super::codec::{BoundedCodec, SmallCall};
+use super::connections::{self, Connections, Lease};
+use super::failure::Failure;
+use super::grpc_only::GrpcOnly;
+use keynet_base::budget::CallBudget;
+use keynet_base::config::{TritonConfig, TritonLink};
+use keynet_base::error::Result;
+
+/// One server.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub calls: Connections,
+    pub streams: Connections,
+    pub link: TritonLink,
+    headers: MetadataMap,
+}
+
+impl Server {
+    /// Connects when it is first asked.
+    ///
+    /// # Errors
+    /// As [`Connections::open`].
+    pub fn open(config: &TritonConfig) -> Result<Self> {
+        let (calls, streams) = Connections::open(config)?;
+        Ok(Self {
+            calls,
+            streams,
+            link: config.link.clone(),
+            headers: connections::metadata(config)?,
+        })
+    }
+
+    /// For a call that carries tensors.
+    pub fn terms(&self, subject: String, budget: &CallBudget) -> Terms {
+        Terms {
+            subject,
+            headers: self.headers.clone().into_headers(),
+            limit: self.link.message_bytes,
+            budget: budget.clone(),
+        }
+    }
+
+    /// Makes a small call about `subject`.
+    ///
+    /// # Errors
+    /// What the server says, or what kept it from answering. `too-large`: the answer has more bytes
+    /// or fields than are accepted.
+    pub async fn ask<Q: SmallCall>(&self, subject: &str, message: Q) -> Result<Q::Answer, Failure> {
+        self.ask_on(&self.calls.lease(0)?, subject, message).await
+    }
+
+    /// As [`Server::ask`], on a given connection.
+    ///
+    /// # Errors
+    /// As [`Server::ask`].
+    pub async fn ask_on<Q: SmallCall>(
+        &self,
+        lease: &Lease,
+        subject: &str,
+        message: Q,
+    ) -> Result<Q::Answer, Failure> {
+        let mut request = Request::new(message);
+        *request.metadata_mut() = self.headers.clone();
+        let mut client =
+            Grpc::new(GrpcOnly(lease.channel.clone())).max_decoding_message_size(Q::LIMIT);
+        client.ready().await.map_err(|error| Failure::of_transport(subject, &*error))?;
+        let answer = client
+            .unary(request, PathAndQuery::from_static(Q::PATH), BoundedCodec::<Q>::default())
+            .await;
+        answer.map(Response::into_inner).map_err(|status| Failure::of_status(subject, &status))
+    }
+
+    /// How long it is asked again while it is unavailable.
+    pub fn retry(&self) -> Duration {
+        self.link.retry
+    }
+}

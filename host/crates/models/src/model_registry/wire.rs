@@ -1,0 +1,152 @@
+//! What MLflow's REST API answers with ([the REST
+//! API](https://mlflow.org/docs/latest/rest-api.html)).
+
+use serde::Deserialize;
+
+use super::ModelVersion;
+use keynet_base::error::{Error, Result};
+use keynet_base::quote::{quoted, shown};
+
+/// `model-versions/get`, `registered-models/alias`.
+#[derive(Debug, Deserialize)]
+pub(super) struct OneVersion {
+    pub(super) model_version: Version,
+}
+
+/// `registered-models/get-latest-versions`.
+#[derive(Debug, Deserialize)]
+pub(super) struct LatestVersions {
+    #[serde(default)]
+    pub(super) model_versions: Vec<Version>,
+}
+
+/// `logged-models/ID`.
+#[derive(Debug, Deserialize)]
+pub(super) struct OneLogged {
+    pub(super) model: LoggedModel,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LoggedModel {
+    pub(super) info: LoggedInfo,
+}
+
+/// What is taken of a logged model.
+#[derive(Debug, Deserialize)]
+pub(super) struct LoggedInfo {
+    /// Where its files are.
+    pub(super) artifact_uri: String,
+    /// `LOGGED_MODEL_READY`, or a number.
+    #[serde(default)]
+    pub(super) status: serde_json::Value,
+}
+
+/// A version, whose number is a text.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    name: String,
+    version: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    run_id: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    current_stage: String,
+    #[serde(default)]
+    tags: Vec<Tag>,
+    #[serde(default)]
+    aliases: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tag {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+/// `model-versions/get-download-uri`.
+#[derive(Debug, Deserialize)]
+pub(super) struct DownloadUri {
+    #[serde(default)]
+    pub(super) artifact_uri: String,
+}
+
+/// `mlflow-artifacts/artifacts?path=…`: the names in one folder.
+#[derive(Debug, Deserialize)]
+pub(super) struct Artifacts {
+    #[serde(default)]
+    pub(super) files: Vec<ArtifactInfo>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ArtifactInfo {
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) is_dir: bool,
+}
+
+/// Any error.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refusal {
+    pub(super) error_code: String,
+    #[serde(default)]
+    pub(super) message: String,
+}
+
+/// Bytes of one version, its tags and aliases among them: it is kept for as long as it is believed.
+const MAX_VERSION: usize = 256 << 10;
+
+impl Version {
+    /// Bytes that it holds, about.
+    fn size(&self) -> usize {
+        let tags: usize =
+            self.tags.iter().map(|tag| size_of::<Tag>() + tag.key.len() + tag.value.len()).sum();
+        let aliases: usize =
+            self.aliases.iter().map(|alias| size_of::<String>() + alias.len()).sum();
+        let texts = [
+            &self.name,
+            &self.version,
+            &self.source,
+            &self.run_id,
+            &self.status,
+            &self.current_stage,
+        ];
+        tags + aliases + texts.iter().map(|text| text.len()).sum::<usize>()
+    }
+}
+
+impl TryFrom<Version> for ModelVersion {
+    type Error = Error;
+
+    fn try_from(version: Version) -> Result<Self> {
+        let size = version.size();
+        if size > MAX_VERSION {
+            return Err(Error::too_large(format!(
+                "MLflow describes a version of model {} with {size} bytes, and no more than \
+                    {MAX_VERSION} are accepted: remove some of its tags",
+                shown(&version.name)
+            )));
+        }
+        let number = version.version.parse().ok().filter(|number| *number > 0);
+        let number = number.ok_or_else(|| {
+            Error::internal(format!(
+                "MLflow calls a version of model {} {}",
+                shown(&version.name),
+                quoted(&version.version)
+            ))
+        })?;
+        Ok(Self {
+            name: version.name,
+            version: number,
+            source: version.source,
+            run_id: Some(version.run_id).filter(|id| !id.is_empty()),
+            status: if version.status.is_empty() { "READY".to_owned() } else { version.status },
+            stage: Some(version.current_stage).filter(|stage| !stage.is_empty() && stage != "None"),
+            tags: version.tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
+            aliases: version.aliases,
+        })
+    }
+}

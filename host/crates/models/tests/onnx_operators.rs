@@ -1,0 +1,312 @@
+//! The operator tests that ONNX ships, run in process: each answers what ONNX says, or is refused
+//! when its model is loaded.
+//!
+//! `tests/onnx-operators install` fetches them, which the test does where they are missing.
+//! `tests/onnx-operators table` writes what was found into `docs/models.md`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use half::f16;
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_models::inference::embedded::{EmbeddedInference, EmbeddedLimits};
+use keynet_models::inference::{
+    DataType, InferenceBackend, InferenceRequest, ModelMetadata, NamedTensor, Shape, Tensor,
+    TensorInfo,
+};
+use rten_onnx::onnx::{DataType as Element, ModelProto, TensorProto};
+use rten_onnx::protobuf::{DecodeMessage, ValueReader};
+
+/// The tolerances of ONNX's own runner.
+const RELATIVE: f64 = 1e-3;
+const ABSOLUTE: f64 = 1e-7;
+
+const TABLE_BEGIN: &str = "<!-- operators: made by `tests/onnx-operators table` -->";
+const TABLE_END: &str = "<!-- operators: end -->";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Right,
+    /// When the model was loaded.
+    Refused,
+    /// When it was run: the values of the request are what the engine cannot compute.
+    RefusedByValues,
+    Wrong,
+}
+
+struct Case {
+    name: String,
+    operator: String,
+    outcome: Outcome,
+    text: String,
+}
+
+fn operator_tests() -> PathBuf {
+    let cache = std::env::var_os("KEYNET_CACHE").map(PathBuf::from).unwrap_or_else(|| {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        cache
+            .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"))
+            .join("keynet-inference")
+    });
+    let folder = std::env::var_os("ONNX_OPERATORS")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| cache.join("onnx-operators-1.16.2"));
+    if !folder.join(".done").exists() {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/onnx-operators");
+        let installed = std::process::Command::new(script).arg("install").status();
+        assert!(
+            installed.is_ok_and(|status| status.success()),
+            "tests/onnx-operators install failed"
+        );
+    }
+    folder
+}
+
+/// The operator that a model tests: its only one, or what it is made of.
+fn operator(model: &Path) -> String {
+    let model = ModelProto::parse_file(File::open(model).unwrap()).unwrap();
+    let nodes = model.graph.map(|graph| graph.node).unwrap_or_default();
+    let mut operators: Vec<_> = nodes
+        .iter()
+        .map(|node| node.op_type.as_deref().unwrap_or_default())
+        .filter(|operator| *operator != "Constant")
+        .collect();
+    operators.sort_unstable();
+    operators.dedup();
+    match operators.as_slice() {
+        [one] => (*one).to_owned(),
+        _ => "(graphs of several)".to_owned(),
+    }
+}
+
+/// The tensor of a file; none for the types that the contract lacks.
+fn tensor(file: &Path, port: &TensorInfo) -> Option<Tensor> {
+    let proto = TensorProto::decode(ValueReader::from_buf(&fs::read(file).unwrap()[..])).unwrap();
+    let of = |element: Element| proto.data_type == Some(element);
+    let raw = proto.raw_data.as_ref().map(|raw| raw.borrow().clone());
+    let data = raw.unwrap_or_else(|| match port.data_type {
+        DataType::Fp32 => proto.float_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Fp64 => proto.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Int64 => proto.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Int32 => proto.int32_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        DataType::Fp16 => {
+            proto.int32_data.iter().flat_map(|value| (*value as u16).to_le_bytes()).collect()
+        }
+        _ => proto.int32_data.iter().map(|value| *value as u8).collect(),
+    });
+    let same = match port.data_type {
+        DataType::Fp32 => of(Element::FLOAT),
+        DataType::Fp64 => of(Element::DOUBLE),
+        DataType::Fp16 => of(Element::FLOAT16),
+        DataType::Int64 => of(Element::INT64),
+        DataType::Int32 => of(Element::INT32),
+        DataType::Int8 => of(Element::INT8),
+        DataType::Uint8 => of(Element::UINT8),
+        DataType::Bool => of(Element::BOOL),
+        _ => false,
+    };
+    same.then(|| {
+        Tensor::new(port.data_type, Shape::new(proto.dims.clone()).unwrap(), data.into(), None)
+            .unwrap()
+    })
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    let data = tensor.data();
+    match tensor.data_type() {
+        DataType::Fp32 => {
+            data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect()
+        }
+        DataType::Fp64 => {
+            data.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+        }
+        DataType::Fp16 => {
+            data.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).into()).collect()
+        }
+        DataType::Int64 => {
+            data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes) as f64).collect()
+        }
+        DataType::Int32 => {
+            data.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes).into()).collect()
+        }
+        DataType::Int8 => data.iter().map(|byte| (*byte as i8).into()).collect(),
+        _ => data.iter().map(|byte| (*byte).into()).collect(),
+    }
+}
+
+/// What is wrong with an answer.
+fn difference(expected: &Tensor, got: &Tensor) -> Option<String> {
+    if expected.shape() != got.shape() || expected.data_type() != got.data_type() {
+        return Some(format!(
+            "{} {} in the place of {} {}",
+            got.data_type(),
+            got.shape(),
+            expected.data_type(),
+            expected.shape()
+        ));
+    }
+    let close = |(expected, got): (f64, f64)| {
+        expected == got
+            || (expected.is_nan() && got.is_nan())
+            || (expected - got).abs() <= ABSOLUTE + RELATIVE * expected.abs()
+    };
+    let (expected, got) = (numbers(expected), numbers(got));
+    let place = (0..expected.len()).find(|index| !close((expected[*index], got[*index])))?;
+    Some(format!("element {place} is {} in the place of {}", got[place], expected[place]))
+}
+
+/// What came of one set of inputs and outputs.
+async fn ask(
+    backend: &EmbeddedInference,
+    budget: &CallBudget,
+    metadata: &ModelMetadata,
+    set: &Path,
+) -> (Outcome, String) {
+    let mut inputs = Vec::new();
+    for (index, port) in metadata.inputs.iter().enumerate() {
+        let Some(tensor) = tensor(&set.join(format!("input_{index}.pb")), port) else {
+            return (
+                Outcome::Wrong,
+                format!("input {} is not of the type that the model declares", port.name),
+            );
+        };
+        inputs.push(NamedTensor { name: port.name.clone(), tensor });
+    }
+    let request = InferenceRequest {
+        model: "m".parse().unwrap(),
+        inputs,
+        outputs: Vec::new(),
+        parameters: serde_json::Map::new(),
+    };
+    let answer = match backend.predict(request, budget).await {
+        Ok(answer) => answer,
+        Err(error) if error.kind == keynet_base::ErrorKind::Internal => {
+            return (Outcome::Wrong, error.message);
+        }
+        Err(error) => return (Outcome::RefusedByValues, error.message),
+    };
+    for (index, port) in metadata.outputs.iter().enumerate() {
+        let expected = tensor(&set.join(format!("output_{index}.pb")), port).unwrap();
+        if let Some(text) = difference(&expected, &answer[index].tensor) {
+            return (Outcome::Wrong, format!("output {}: {text}", port.name));
+        }
+    }
+    (Outcome::Right, String::new())
+}
+
+async fn run(folder: &Path) -> Case {
+    let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let models = tempfile::tempdir().unwrap();
+    fs::create_dir_all(models.path().join("m/1")).unwrap();
+    fs::copy(folder.join("model.onnx"), models.path().join("m/1/model.onnx")).unwrap();
+    let case = |outcome, text| Case {
+        name,
+        operator: operator(&folder.join("model.onnx")),
+        outcome,
+        text,
+    };
+    let backend = EmbeddedInference::open(models.path(), EmbeddedLimits::default()).unwrap();
+    let budget = CallBudget {
+        memory: MemoryBudget::process(1 << 30),
+        deadline: Instant::now() + Duration::from_secs(120),
+    };
+    let metadata = match backend.metadata(&"m".parse().unwrap(), &budget).await {
+        Ok(metadata) => metadata,
+        Err(error) => return case(Outcome::Refused, error.message),
+    };
+    let (mut worst, mut why) = (Outcome::Right, String::new());
+    for set in (0..)
+        .map(|index| folder.join(format!("test_data_set_{index}")))
+        .take_while(|set| set.exists())
+    {
+        let (outcome, text) = ask(&backend, &budget, &metadata, &set).await;
+        if outcome > worst {
+            (worst, why) = (outcome, text);
+        }
+    }
+    case(worst, why)
+}
+
+fn table(cases: &[Case]) -> String {
+    let mut counts: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
+    for case in cases {
+        counts.entry(&case.operator).or_default()[case.outcome as usize] += 1;
+    }
+    let mut all = [0; 4];
+    counts
+        .values()
+        .flat_map(|counts| counts.iter().enumerate())
+        .for_each(|(index, count)| all[index] += count);
+    let mut text = String::from("| operator | right | refused | wrong |\n|---|---|---|---|\n");
+    writeln!(text, "| **all** | **{}** | **{}** | **{}** |", all[0], all[1] + all[2], all[3])
+        .unwrap();
+    for (operator, counts) in &counts {
+        writeln!(
+            text,
+            "| {operator} | {} | {} | {} |",
+            counts[0],
+            counts[1] + counts[2],
+            counts[3]
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// Puts the table into the place that a page has for it.
+fn write_table(page: &Path, table: &str) {
+    let text = fs::read_to_string(page).unwrap();
+    let (before, rest) = text.split_once(TABLE_BEGIN).unwrap();
+    let (_, after) = rest.split_once(TABLE_END).unwrap();
+    fs::write(page, format!("{before}{TABLE_BEGIN}\n\n{table}\n{TABLE_END}{after}")).unwrap();
+}
+
+#[tokio::test]
+async fn every_operator_test_of_onnx_is_answered_rightly_or_refused_when_its_model_is_loaded() {
+    let tests = operator_tests();
+    let mut folders = Vec::new();
+    for kind in ["node", "simple", "pytorch-operator", "pytorch-converted"] {
+        let entries = fs::read_dir(tests.join(kind)).unwrap().map(|entry| entry.unwrap().path());
+        folders.extend(entries.filter(|folder| {
+            folder.join("model.onnx").exists() && folder.join("test_data_set_0").exists()
+        }));
+    }
+    folders.sort();
+    if let Ok(only) = std::env::var("ONNX_OPERATORS_ONLY") {
+        folders.retain(|folder| folder.to_string_lossy().contains(&only));
+    }
+    let mut cases = Vec::new();
+    for folder in &folders {
+        cases.push(run(folder).await);
+    }
+    let mut report = String::new();
+    for case in &cases {
+        writeln!(
+            report,
+            "{:?}\t{}\t{}\t{}",
+            case.outcome,
+            case.operator,
+            case.name,
+            case.text.replace('\n', " ")
+        )
+        .unwrap();
+    }
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx-operators.tsv"), &report).unwrap();
+    let table = table(&cases);
+    println!("{table}");
+    if let Ok(page) = std::env::var("KEYNET_WRITE_OPERATOR_TABLE") {
+        write_table(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").join(page), &table);
+    }
+    let wrong: Vec<_> = report.lines().filter(|line| line.starts_with("Wrong")).collect();
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    // Only what a request brings may be refused so late.
+    let late = report.lines().filter(|line| {
+        line.starts_with("RefusedByValues") && !line.contains("models run in process have FP64")
+    });
+    assert_eq!(late.collect::<Vec<_>>(), Vec::<&str>::new());
+}

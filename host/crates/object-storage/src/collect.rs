@@ -1,0 +1,68 @@
+//! The bytes of an object that a store sends: as many as it announced, reserved before they are
+//! allocated.
+
+use futures::TryStreamExt as _;
+use object_store::{GetOptions, GetResult, GetResultPayload};
+
+use super::{ReadBytes, failure};
+use keynet_base::budget::CallBudget;
+use keynet_base::error::{Error, Result};
+
+/// Marks a request whose successful answer the caller reads itself, with a limit of its own. The
+/// client of a store reads every other answer whole, up to a small limit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadByCaller;
+
+/// Returns options for a request whose answer goes to [`collect`].
+pub(super) fn read_by_caller() -> GetOptions {
+    let mut options = GetOptions::default();
+    options.extensions.insert(ReadByCaller);
+    options
+}
+
+/// Reads the bytes of `found`. They are copied once, out of the connection's buffers, which are
+/// larger than what they hold.
+///
+/// # Errors
+/// `too-large`: the budget has no memory for them. `unavailable`: the store sends more or fewer
+/// bytes than it announced; reading stops at the first that is too many.
+pub(super) async fn collect(
+    found: GetResult,
+    label: &str,
+    budget: &CallBudget,
+) -> Result<ReadBytes> {
+    let announced = found.range.end.saturating_sub(found.range.start);
+    let reservation = budget.memory.reserve(announced, &format!("the object `{label}`"))?;
+    if matches!(found.payload, GetResultPayload::File(..)) {
+        // Its thread goes on when nobody waits any more: what it holds stays reserved until it
+        // ends.
+        let reading = tokio::spawn(async move {
+            found.bytes().await.map(|bytes| ReadBytes { bytes, reservation })
+        });
+        return reading
+            .await
+            .unwrap_or_else(|error| Err(error.into()))
+            .map_err(|error| failure::explain("read", label, error));
+    }
+    let wrong = |sent: &str| {
+        Error::unavailable(format!(
+            "the object store sent {sent} of `{label}` than the {announced} bytes it announced"
+        ))
+    };
+    let length = usize::try_from(announced)
+        .map_err(|_| Error::too_large(format!("`{label}` is larger than memory")))?;
+    let mut bytes = Vec::with_capacity(length);
+    let mut pieces = found.into_stream();
+    while let Some(piece) =
+        pieces.try_next().await.map_err(|error| failure::explain("read", label, error))?
+    {
+        if piece.len() > length - bytes.len() {
+            return Err(wrong("more"));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    if bytes.len() < length {
+        return Err(wrong("fewer"));
+    }
+    Ok(ReadBytes { bytes: bytes.into(), reservation })
+}
