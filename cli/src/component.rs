@@ -75,8 +75,8 @@ impl Component {
     ///
     /// # Errors
     /// It is not an action.
-    pub async fn load(&self, host: Arc<Host>) -> Result<Action, ExpectedError> {
-        Action::load(host, &self.bytes)
+    pub async fn load(&self, host: &Host) -> Result<Action, ExpectedError> {
+        host.load(&self.bytes)
             .await
             .map_err(|source| NotAnAction { path: self.path.clone(), source }.into())
     }

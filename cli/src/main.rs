@@ -7,15 +7,14 @@
 //! [`errors::ExpectedError`] with an exit code.
 
 mod account;
-mod command_line;
 mod commands;
 mod component;
-mod deploy;
 mod errors;
 mod flags;
 mod image;
 mod input;
 mod keynet_platform;
+mod local_backends;
 mod model;
 mod openwhisk;
 mod project;
@@ -32,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use command_line::Cli;
+use commands::command_line::{self, Cli};
 use ui::console::Console;
 use ui::secrecy::Hidden;
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keynet_host::engine::AotCache;
-use keynet_host::{Action, Host, LogSink, Stream};
+use keynet_host::{Host, LogSink, Stream};
 use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
@@ -49,8 +49,7 @@ fn main() {
         println!("{name}");
         let component = guest(name);
         row("component", component.len() as f64 / 1e6, "MB");
-        let load =
-            |host: Arc<Host>| runtime.block_on(Action::load(host, &component)).expect("an action");
+        let load = |host: Arc<Host>| runtime.block_on(host.load(&component)).expect("an action");
 
         compiling(name);
         drop(load(cached()));
@@ -89,8 +88,7 @@ fn main() {
     }
     for name in SLEEPERS {
         println!("{name}");
-        let action =
-            Arc::new(runtime.block_on(Action::load(cached(), &guest(name))).expect("an action"));
+        let action = Arc::new(runtime.block_on(cached().load(&guest(name))).expect("an action"));
         let lines = Arc::new(Lines::default());
         let before = private();
         for _ in 0..IN_FLIGHT {
@@ -128,7 +126,7 @@ fn compile(name: &str) {
     let component = guest(name);
     let began = Instant::now();
     let runtime = Runtime::new().expect("a runtime");
-    drop(runtime.block_on(Action::load(host(1, None), &component)).expect("an action"));
+    drop(runtime.block_on(host(1, None).load(&component)).expect("an action"));
     println!(
         "{} {} {}",
         began.elapsed().as_secs_f64(),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keynet_host::engine::AotCache;
-use keynet_host::{Action, LogSink, Stream};
+use keynet_host::{LogSink, Stream};
 use support::{guest, host, request};
 
 const ACTIVATIONS: u32 = 1000;
@@ -44,8 +44,8 @@ fn main() {
     // Compiled once, by a host that is gone before anything is measured.
     runtime.block_on(async {
         let compiling = cached();
-        Action::load(compiling.clone(), &hello).await.expect("hello");
-        Action::load(compiling, &sleeper).await.expect("hostile");
+        compiling.load(&hello).await.expect("hello");
+        compiling.load(&sleeper).await.expect("hostile");
     });
 
     let host = cached();
@@ -55,7 +55,7 @@ fn main() {
         // A section that nobody reads makes each another component, so that nothing is shared.
         let mut component = hello.clone();
         component.extend([0, 3, 1, b'n', copy]);
-        loaded.push(runtime.block_on(Action::load(host.clone(), &component)).expect("hello"));
+        loaded.push(runtime.block_on(host.load(&component)).expect("hello"));
     }
     println!(
         "{:>8.1} KiB private for each of {} loaded actions (hello)",
@@ -63,7 +63,7 @@ fn main() {
         loaded.len()
     );
 
-    let action = Arc::new(runtime.block_on(Action::load(host, &sleeper)).expect("hostile"));
+    let action = Arc::new(runtime.block_on(host.load(&sleeper)).expect("hostile"));
     let started = Arc::new(Started::default());
     let before = private();
     for _ in 0..ACTIVATIONS {

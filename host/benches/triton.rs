@@ -24,7 +24,7 @@ use keynet_base::cpu::Cpu;
 use keynet_base::{Config, Error};
 use keynet_host::engine::{Compiler, Engine, EngineOptions};
 use keynet_host::policy::Policy;
-use keynet_host::{Action, Host, LogSink, Stream};
+use keynet_host::{Action, Backends, Host, LogSink, Stream};
 use keynet_models::inference::triton::TritonInference;
 use keynet_models::inference::triton::proto::grpc_inference_service_client::GrpcInferenceServiceClient as Client;
 use keynet_models::inference::triton::proto::model_infer_request::InferInputTensor;
@@ -131,15 +131,13 @@ async fn action(backend: Arc<TritonInference>) -> Action {
         cache: None,
     };
     let none = Error::unavailable("the benchmark has none");
-    let host = Host::with(
-        Engine::new(options).expect("an engine"),
-        Ok(backend),
-        Err(none),
-        Policy::local(),
-        &config,
-    )
-    .expect("a host");
-    Action::load(Arc::new(host), &guest("capable")).await.expect("the guest `capable`")
+    let host = Host::builder(&config)
+        .engine(Arc::new(Engine::new(options).expect("an engine")))
+        .backends(Backends::of(&config, Ok(backend), Err(none)))
+        .policy(Policy::local())
+        .build()
+        .expect("a host");
+    host.load(&guest("capable")).await.expect("the guest `capable`")
 }
 
 fn budget() -> CallBudget {

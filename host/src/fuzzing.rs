@@ -23,7 +23,7 @@ pub use keynet_object_storage::fuzzing::{location, s3_answer, storage_request};
 
 pub use crate::action::fuzzing::description;
 pub use crate::activation::fuzzing::log_lines;
-pub use crate::openwhisk::fuzzing::{archive, init_body, parameters, run_body};
+pub use crate::container::fuzzing::{archive, init_body, parameters, run_body};
 pub use crate::policy::fuzzing::{ask, policy};
 
 /// The targets of this crate, by the name of their file and of their folders of inputs.

@@ -1,12 +1,12 @@
 //! Runs inference actions: WebAssembly components in a sandbox, with models and objects at hand.
 //!
 //! ```no_run
-//! use std::sync::Arc;
-//! use keynet_host::{Action, Config, Host};
+//! use keynet_base::Config;
+//! use keynet_host::Host;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let host = Arc::new(Host::new(&Config::from_environment()?)?);
-//! let action = Action::load(host, &std::fs::read("action.wasm")?).await?;
+//! let host = Host::new(&Config::from_environment()?)?;
+//! let action = host.load(&std::fs::read("action.wasm")?).await?;
 //! println!("{}: {}", action.description().name, action.description().description);
 //! # Ok(())
 //! # }
@@ -21,16 +21,21 @@
 
 pub mod action;
 pub mod activation;
+pub mod backends;
 pub mod capabilities;
+pub mod container;
 pub mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
-pub mod openwhisk;
 pub mod policy;
 
-pub use action::{Action, ActionError, LoadOptions};
-pub use activation::{ActivationRequest, Failure, LogSink, Outcome, Receipt, ResultText, Stream};
+pub use action::{Action, ActionError, LoadOptions, Tenant};
+pub use activation::{
+    ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, Receipt, ResultText, Sandbox,
+    Stream,
+};
+pub use backends::Backends;
 pub use capabilities::user_input::Parameters;
-pub use host::{Backends, Host, HostError};
+pub use host::{Host, HostBuilder, HostError};

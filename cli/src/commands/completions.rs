@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use crate::command_line::Cli;
+use crate::commands::command_line::Cli;
 use crate::errors::ExpectedError;
 use crate::ui::console::Console;
 

@@ -265,7 +265,7 @@ impl OnArgs {
             Steps::new(self.answer.quiet, console),
         )?)?;
         runtime::start(Work::One)?.block_on(async {
-            let loaded = component.load(Arc::new(Host::describing(&config)?)).await?;
+            let loaded = component.load(&Host::builder(&config).describing().build()?).await?;
             let description = loaded.description();
             let action = Action {
                 component: &component.bytes,

@@ -2,7 +2,6 @@
 //! of itself, in a small budget.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use clap::Args;
 use keynet_artifact::{ArtifactError, Look, Store, Target};
@@ -49,8 +48,9 @@ pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
                 (found.fetch(&config).await?, Some(Published::of(found).await?))
             }
         };
-        let host = Arc::new(Host::describing_under(&config, component.policy(false))?);
-        let action = component.load(host).await?;
+        let host =
+            Host::builder(&config).default_policy(component.policy(false)).describing().build()?;
+        let action = component.load(&host).await?;
         let shown =
             Shown { action: &action, size: component.bytes.len(), published: published.as_ref() };
         if args.json {
@@ -137,8 +137,7 @@ impl Shown<'_> {
         if action.grants().api_key {
             text.push_str("             the caller's OpenWhisk key\n");
         }
-        let _ =
-            writeln!(text, "  limits     {}", permissions::limits(&action.host().policy().limits));
+        let _ = writeln!(text, "  limits     {}", permissions::limits(action.limits()));
         match &description.input_schema {
             None => text.push_str("  parameters not described\n"),
             Some(schema) => text.push_str(&parameters(schema)),
@@ -149,7 +148,7 @@ impl Shown<'_> {
     fn as_json(&self) -> String {
         let Self { action, size, published } = *self;
         let description = action.description();
-        let limits = &action.host().policy().limits;
+        let limits = action.limits();
         let granted: serde_json::Map<_, _> = permissions::grants(action)
             .into_iter()
             .map(|(name, what)| (name.to_owned(), json!(what)))

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub mod build;
+pub mod command_line;
 pub mod completions;
 pub mod deploy;
 pub mod image;
@@ -24,7 +25,8 @@ pub mod whoami;
 
 use std::process::ExitCode;
 
-use crate::command_line::Command;
+use command_line::Command;
+
 use crate::errors::ExpectedError;
 use crate::ui::console::Console;
 
@@ -48,7 +50,7 @@ pub fn run(command: Command, console: Console) -> Result<ExitCode, ExpectedError
         Command::Logout(args) => return logout::run(&args, console),
         Command::Whoami(args) => return whoami::run(&args, console),
         Command::Image(args) => return image::run(*args, console),
-        Command::Deploy(args) => return deploy::run(&args, console),
+        Command::Deploy(args) => return deploy::run(*args, console),
         Command::Invoke(args) => return invoke::run(*args, console),
         Command::Logs(args) => return logs::run(&args, console),
         Command::List(args) => return list::run(&args, console),

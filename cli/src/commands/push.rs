@@ -257,8 +257,8 @@ impl Push<'_> {
         key: Option<PrivateKey>,
     ) -> Result<(Function, Upload), ExpectedError> {
         let size = readable(path).map_err(ExpectedError::io("read", path))?;
-        let host = Arc::new(Host::describing(self.config)?);
-        let load = Action::load_file(host, path).await;
+        let host = Host::builder(self.config).describing().build()?;
+        let load = host.load_file(path).await;
         let action =
             load.map_err(|source| unnamed(NotAnAction { path: path.to_owned(), source }))?;
         Ok((function(&action, size), upload(&action, path, key)))

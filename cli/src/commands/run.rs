@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use keynet_base::Config;
-use keynet_host::{Action, ActivationRequest, Host, Outcome, Receipt};
+use keynet_host::{ActivationRequest, GuestEnvironment, Host, Outcome, Receipt};
 use serde::Serialize;
 
 use crate::component::Component;
@@ -21,7 +20,7 @@ use crate::runtime::{self, Work};
 use crate::ui::console::{Console, Logs};
 use crate::ui::progress::Steps;
 use crate::ui::{answer, permissions, receipt};
-use crate::{serve, settings, storage};
+use crate::{local_backends, serve, settings, storage};
 
 /// What to run, with what, how.
 #[derive(Debug, Args)]
@@ -132,12 +131,12 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let started = Instant::now();
     runtime::start(Work::One)?.block_on(async {
         let component = Component::of(&source, &args.registry, &config, console).await?;
-        let host = Arc::new(Host::under(&config, component.policy(args.trust))?);
-        let action = component.load(Arc::clone(&host)).await?;
+        let host = Host::builder(&config).default_policy(component.policy(args.trust)).build()?;
+        let action = component.load(&host).await?;
         if component.published {
             permissions::show_once(&action, &args.action, &config, console);
         }
-        say_where_things_are(&action, &config, console);
+        local_backends::announce(&action, &config, console);
         if !inputs.is_empty() {
             inputs.store(&*host.storage().map_err(ExpectedError::from)?, &mut draft).await?;
         }
@@ -145,7 +144,12 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         let loaded = started.elapsed();
         let logs = Arc::new(Logs::new(console));
         let outcome = action
-            .run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs })
+            .run(ActivationRequest {
+                parameters,
+                environment: GuestEnvironment::default(),
+                deadline: None,
+                logs,
+            })
             .await;
         host.close().await;
         for location in &outcome.written {
@@ -153,31 +157,4 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         }
         Ok(Ended { outcome, loaded })
     })
-}
-
-/// Says which embedded defaults an action will meet, one line each, where it uses them at all.
-pub fn say_where_things_are(action: &Action, config: &Config, console: Console) {
-    let models = &config.embedded_models.folder;
-    if action.imports().has("triton-predict") && config.triton.is_none() {
-        if models.is_dir() {
-            console.note(format_args!(
-                "models are run in process, from {} (TRITON_URL is not set)",
-                models.display()
-            ));
-        } else {
-            console.note(format_args!(
-                "there are no models: no folder {} (--models, or TRITON_URL)",
-                models.display()
-            ));
-        }
-    }
-    if action.imports().has("storage") && config.s3.is_none() {
-        let storage = config.embedded_storage.folder.display();
-        let read = storage::public_address(config).map_or(String::new(), |_| {
-            "; `keynet-inference storage serve` answers their URLs".to_owned()
-        });
-        console.note(format_args!(
-            "objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"
-        ));
-    }
 }

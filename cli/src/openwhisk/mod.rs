@@ -2,6 +2,7 @@
 //! failures. The API itself is the crate `keynet-openwhisk-api`.
 
 pub mod args;
+pub mod deploy;
 pub mod error;
 pub mod quantity;
 pub mod time;

@@ -4,11 +4,10 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 
 use keynet_artifact::Ask;
 use keynet_base::Config;
-use keynet_host::{Action, Host};
+use keynet_host::Host;
 
 use super::ProjectError;
 use crate::errors::ExpectedError;
@@ -36,8 +35,8 @@ pub fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedErro
 /// # Errors
 /// The component is not an action.
 pub fn name_of(component: &[u8], config: &Config) -> Result<String, ExpectedError> {
-    let host = Arc::new(Host::describing(config)?);
-    let load = Action::load(host, component);
+    let host = Host::builder(config).describing().build()?;
+    let load = host.load(component);
     let action = runtime::start(Work::One)?.block_on(load).map_err(ProjectError::NotAnAction)?;
     Ok(action.description().name.clone())
 }

@@ -20,18 +20,17 @@ use axum::response::Response;
 use axum::routing::get;
 use keynet_base::{AllowedHosts, Config};
 use keynet_host::policy::Policy;
-use keynet_host::{Action, ActivationRequest, Host, Outcome, Parameters};
+use keynet_host::{Action, ActivationRequest, GuestEnvironment, Host, Outcome, Parameters};
 use keynet_object_storage::embedded;
 use tokio::sync::watch;
 
-use crate::commands::run::say_where_things_are;
 use crate::component::Component;
 use crate::errors::{ExpectedError, failure};
 use crate::flags::HostNameArgs;
 use crate::input::address::ListenAddress;
 use crate::ui::console::{Console, Logs};
 use crate::ui::permissions;
-use crate::{runtime, storage};
+use crate::{local_backends, runtime, storage};
 
 /// The largest body of a request. OpenWhisk's limit.
 const MAX_BODY: usize = 48 << 20;
@@ -71,8 +70,8 @@ impl Server<'_> {
     /// # Errors
     /// The host cannot start, the component is not an action, or the address is not free.
     pub async fn run(mut self) -> Result<(), ExpectedError> {
-        let host = Arc::new(Host::under(&self.config, self.policy)?);
-        let action = self.component.load(Arc::clone(&host)).await?;
+        let host = Host::builder(&self.config).default_policy(self.policy).build()?;
+        let action = self.component.load(&host).await?;
         // 42 MB of one with numpy and Pillow, of which only the compiled code is used from here on
         self.component.bytes = Vec::new();
         if self.component.published {
@@ -83,7 +82,7 @@ impl Server<'_> {
                 self.console,
             );
         }
-        say_where_things_are(&action, &self.config, self.console);
+        local_backends::announce(&action, &self.config, self.console);
         let (listener, bound) = self.address.bind().await?;
 
         let (stop, stopping) = watch::channel(false);
@@ -214,7 +213,12 @@ async fn activate(
     // Where the client goes away this future is dropped, and the activation with it.
     let Outcome { result, receipt, .. } = served
         .action
-        .run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs })
+        .run(ActivationRequest {
+            parameters,
+            environment: GuestEnvironment::default(),
+            deadline: None,
+            logs,
+        })
         .await;
     if served.tell_receipts {
         served.console.say(&format!("[{number}] {}\n", receipt.line()));

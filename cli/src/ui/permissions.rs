@@ -74,6 +74,6 @@ fn described(action: &Action, config: &Config) -> String {
     if let Some(s3) = config.s3.as_ref().filter(|_| action.imports().has("storage")) {
         let _ = writeln!(text, "  bucket: {}", s3.bucket);
     }
-    let _ = write!(text, "  limits: {}", limits(&action.host().policy().limits));
+    let _ = write!(text, "  limits: {}", limits(action.limits()));
     text
 }

@@ -63,8 +63,7 @@ mod tests {
     use keynet_host::Failure;
 
     use super::*;
-    use crate::errors::Exit;
-    use crate::project::ProjectError;
+    use crate::errors::{Exit, UsageError};
 
     #[test]
     fn a_report_has_causes_and_a_hint() {
@@ -81,9 +80,10 @@ mod tests {
 
     #[test]
     fn a_report_shows_no_secret() {
-        let error = ExpectedError::from(ProjectError::Artifact(
-            "the password=abcdef of https://ada:hunter2@host".to_owned(),
-        ));
+        let error = ExpectedError::from(UsageError::Argument {
+            argument: "the password=abcdef".to_owned(),
+            why: "https://ada:hunter2@host".to_owned(),
+        });
         for text in [error.report(Console::plain()), error.one_line()] {
             assert!(!text.contains("abcdef") && !text.contains("hunter2"), "{text}");
         }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keynet_base::Config;
 use keynet_base::cpu::Cpu;
-use keynet_base::{Config, Error};
 use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
 use keynet_host::policy::Policy;
-use keynet_host::{ActivationRequest, Host, LogSink, Parameters};
+use keynet_host::{ActivationRequest, Backends, GuestEnvironment, Host, LogSink, Parameters};
 
 /// A component.
 pub fn guest(name: &str) -> Vec<u8> {
@@ -37,15 +37,15 @@ pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let engine = Engine::new(options).expect("an engine");
     let mut policy = Policy::local();
     policy.limits.time = Duration::from_secs(600);
-    let none = || Error::unavailable("the benchmark has none");
-    Arc::new(Host::with(engine, Err(none()), Err(none()), policy, &config).expect("a host"))
+    let host = Host::builder(&config).engine(Arc::new(engine)).policy(policy);
+    Arc::new(host.backends(Backends::none(&config)).build().expect("a host"))
 }
 
 /// A run with these parameters.
 pub fn request(parameters: &str, logs: Arc<dyn LogSink>) -> ActivationRequest {
     ActivationRequest {
         parameters: Parameters::parse(parameters).expect("parameters"),
-        environment: Vec::new(),
+        environment: GuestEnvironment::default(),
         deadline: None,
         logs,
     }

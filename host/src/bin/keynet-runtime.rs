@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     keynet_host::engine::run_if_compiler();
-    keynet_host::openwhisk::main(std::env::args_os().skip(1))
+    keynet_host::container::main(std::env::args_os().skip(1))
 }

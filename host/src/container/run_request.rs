@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::environment::variable;
 use super::request_json::{Limits, Name};
+use super::variables::variable;
 
 /// OpenWhisk sends six or seven fields beside the argument, of a few dozen bytes each.
 const FIELDS: Limits = Limits { what: "fields beside `value`", count: 256, text: 1 << 20 };

@@ -23,9 +23,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{self, Answer};
 use super::connection::{Connection, Places, Progress};
-use super::container::Container;
 use super::drain::{Drain, StopSignals};
 use super::intake::Intake;
+use super::lifecycle::Container;
 use super::{init, run};
 use crate::engine::memory_left;
 use keynet_base::redaction::redact_bytes;
@@ -69,7 +69,7 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         });
         serve(listener, Arc::clone(&container), &mut stop).await;
         if let Some(loaded) = container.loaded() {
-            loaded.action.host().close().await;
+            loaded.host.close().await;
         }
         container.output.drained(LAST_LINES).await;
         Ok(())

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::environment::text;
 use super::request_json::{Limits, Name, object, string};
+use super::variables::text;
 
 /// Init parameters may be as many as the platform's parameters, of which 1 MiB is allowed unless
 /// its operator allows more.

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio::sync::{Mutex, OnceCell};
 
-use super::environment::BaseEnvironment;
 use super::output::Output;
 use super::own_servers::OwnServers;
 use super::window::Window;
 use crate::action::Action;
+use crate::activation::GuestEnvironment;
 use crate::engine::{BakedCode, Engine, memory_left};
-use crate::host::{self, HostError};
+use crate::host::{self, Host, HostError};
 use keynet_base::config::{Config, ConfigError, Origin, RuntimeConfig};
 
 /// Bytes of the container's memory that activations leave to the host.
@@ -29,14 +29,13 @@ pub(super) struct Container {
     loaded: OnceLock<Loaded>,
     /// Held by the `/init` that is under way.
     pub(super) initializing: Mutex<()>,
-    /// Held by the activation that runs, where they do not overlap.
-    turn: Semaphore,
 }
 
 /// An action that can be run.
 pub(super) struct Loaded {
+    pub(super) host: Arc<Host>,
     pub(super) action: Action,
-    pub(super) environment: BaseEnvironment,
+    pub(super) environment: GuestEnvironment,
     pub(super) own_servers: OwnServers,
 }
 
@@ -70,7 +69,6 @@ impl Container {
             output: Arc::new(Output::of_the_process()),
             loaded: OnceLock::new(),
             initializing: Mutex::new(()),
-            turn: Semaphore::new(1),
         }
     }
 
@@ -113,11 +111,6 @@ impl Container {
     /// From now on this is the action. Only whoever holds `initializing` says so.
     pub(super) fn set_loaded(&self, loaded: Loaded) {
         let _ = self.loaded.set(loaded);
-    }
-
-    /// The turn to run, where activations do not overlap.
-    pub(super) fn turn(&self) -> Option<&Semaphore> {
-        (!self.config.concurrent).then_some(&self.turn)
     }
 
     /// Opens an activation's share of the output.

@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::StatusCode;
-use tokio::sync::SemaphorePermit;
 
 use super::answer::{self, Answer};
-use super::container::{Container, Loaded};
 use super::deadline::Due;
 use super::drain::Drain;
 use super::intake::RequestBody;
+use super::lifecycle::{Container, Loaded};
 use super::own_servers::{OwnServersError, Sent};
 use super::run_request::RunRequest;
 use super::window::Window;
-use crate::activation::{ActivationRequest, Failure, Outcome, guest_deadline};
+use crate::activation::{ActivationRequest, Failure, GuestEnvironment, Outcome, guest_deadline};
 use crate::capabilities::user_input::Parameters;
 use keynet_base::offload;
 use keynet_base::quote::{bounded, shown};
@@ -49,43 +48,34 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
     };
     let asked = match read(body, loaded.own_servers.are_allowed()).await {
         Ok(asked) => asked,
-        Err(refusal) => return refused(container, &refusal),
+        Err(refusal) => return refused(container, loaded, &refusal),
     };
     let due = match Due::read(asked.deadline.as_deref(), now, clock) {
         Due::Never => None,
         Due::At(due) => Some(due),
         Due::Past(late) => {
-            return refused(container, &Refusal::new(StatusCode::OK, too_late(late)));
+            return refused(container, loaded, &Refusal::new(StatusCode::OK, too_late(late)));
         }
     };
-    // A request that times out in the queue writes no log markers: another activation's log window
-    // is still open.
-    let _turn = match drain.or_cut_off(turn(container, now, due)).await {
-        Some(Some(turn)) => turn,
-        Some(None) => {
-            return application_error(
-                "the activation's time was over before the one that runs here had ended: nothing \
-                    was run",
-            );
-        }
+    let slot = match drain.or_cut_off(loaded.action.reserve(due)).await {
+        Some(Some(slot)) => slot,
+        Some(None) => return timed_out_in_the_queue(container, loaded, now),
         None => return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN),
     };
     let window = container.window();
     let running = async {
         let means = loaded
             .own_servers
-            .means(&loaded.action, asked.sent, due.map(|due| guest_deadline(now, due)))
+            .means(loaded, asked.sent, due.map(|due| guest_deadline(now, due)))
             .await?;
         let activation = ActivationRequest {
             parameters: asked.parameters,
-            environment: loaded.environment.with(asked.variables),
+            environment: loaded.environment.under(GuestEnvironment::new(asked.variables)),
             deadline: due,
             logs: Arc::clone(&window) as _,
         };
-        Ok::<_, OwnServersError>(match &means {
-            Some(means) => loaded.action.run_with(means, activation).await,
-            None => loaded.action.run(activation).await,
-        })
+        let outcome = loaded.action.run_in(&slot, means.as_deref(), activation).await;
+        Ok::<_, OwnServersError>(outcome)
     };
     match drain.or_cut_off(running).await {
         Some(Ok(outcome)) => ended(container, loaded, &window, outcome),
@@ -141,22 +131,16 @@ impl Asked {
     }
 }
 
-/// The right to run where activations do not overlap; none if the time to answer comes first.
-async fn turn(
-    container: &Container,
-    now: Instant,
-    due: Option<Instant>,
-) -> Option<Option<SemaphorePermit<'_>>> {
-    let Some(turn) = container.turn() else { return Some(None) };
-    // The semaphore is never closed.
-    match (turn.try_acquire(), due) {
-        (Ok(turn), _) => Some(Some(turn)),
-        (Err(_), None) => Some(turn.acquire().await.ok()),
-        (Err(_), Some(due)) => {
-            let waiting = tokio::time::timeout_at(guest_deadline(now, due).into(), turn.acquire());
-            waiting.await.ok().map(Result::ok)
-        }
+/// Answers a request whose time was over in the queue. Where activations do not overlap it writes no
+/// log markers: another activation's log window is still open.
+fn timed_out_in_the_queue(container: &Container, loaded: &Loaded, requested: Instant) -> Answer {
+    if container.config.concurrent {
+        let outcome = Outcome::without_a_slot(requested);
+        return ended(container, loaded, &container.window(), outcome);
     }
+    application_error(
+        "the activation's time was over before the one that runs here had ended: nothing was run",
+    )
 }
 
 /// Writes the end of the window and answers.
@@ -204,13 +188,14 @@ fn failed(window: &Window, refusal: &Refusal) -> Answer {
     answer::error(refusal.status, &refusal.message)
 }
 
-/// A request that is not run. It has log markers only if no activation's log window is open: the
-/// platform would take them for the end of that one.
-fn refused(container: &Container, refusal: &Refusal) -> Answer {
-    let turn = container.turn().map(|turn| turn.try_acquire());
-    match turn {
-        Some(Err(_)) => answer::error(refusal.status, &refusal.message),
-        Some(Ok(_)) | None => failed(&container.window(), refusal),
+/// Answers a request that is not run. It has log markers only if no other activation's log window
+/// is open: OpenWhisk would take them for the end of that one.
+fn refused(container: &Container, loaded: &Loaded, refusal: &Refusal) -> Answer {
+    let slot = loaded.action.try_reserve();
+    if slot.is_some() || container.config.concurrent {
+        failed(&container.window(), refusal)
+    } else {
+        answer::error(refusal.status, &refusal.message)
     }
 }
 

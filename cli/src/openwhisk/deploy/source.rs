@@ -8,10 +8,10 @@ use keynet_artifact::{ArtifactRef, Target};
 use keynet_host::{Action, Host};
 
 use super::memory::Compiling;
-use crate::commands::deploy::DeployArgs;
+use super::request::DeployRequest;
 use crate::component::{self, Component};
 use crate::errors::ExpectedError;
-use crate::flags::{HostArgs, RegistryArgs};
+use crate::flags::HostArgs;
 use crate::openwhisk::error::OpenWhiskError;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
@@ -43,38 +43,37 @@ pub struct Parts {
 }
 
 impl Source {
-    /// Reads or pulls what `args` name, and lets it say what it is.
+    /// Reads or pulls what `request` name, and lets it say what it is.
     ///
     /// # Errors
     /// It is not there, is no action, or is too large to be sent.
-    pub async fn find(args: &DeployArgs, console: Console) -> Result<Self, ExpectedError> {
-        let Some(name) = &args.action else { return Ok(Self::Image) };
+    pub async fn find(request: &DeployRequest, console: Console) -> Result<Self, ExpectedError> {
+        let Some(name) = &request.action else { return Ok(Self::Image) };
         let config = settings::read(&HostArgs::default())?;
-        let registry =
-            RegistryArgs { insecure: args.registry_insecure, ca: args.registry_ca.clone() };
-        let (component, code, reference) =
-            match reference::Source::parse(name)?.built(&config, Steps::new(false, console))? {
-                reference::Source::File(path) => {
-                    let component = Component::read(&path)?;
-                    let code = encode(&component.bytes, name)?;
-                    (component, code, None)
-                }
-                reference::Source::Published(named) => {
-                    let found = component::find(&named, &registry, &config, console).await?;
-                    let component = found.fetch(&config).await?;
-                    let pinned = named.pinned_to(found.look.digest);
-                    let code = match &pinned {
-                        ArtifactRef::Registry(_) => format!("oci://{}", without_tag(&pinned)),
-                        // A folder of this machine: the container cannot see it.
-                        ArtifactRef::Layout(_) => encode(&component.bytes, name)?,
-                    };
-                    (component, code, Some(pinned.to_string()))
-                }
-            };
-        let host = Arc::new(Host::describing(&config)?);
+        let (component, code, reference) = match reference::Source::parse(name)?
+            .built(&config, Steps::new(false, console))?
+        {
+            reference::Source::File(path) => {
+                let component = Component::read(&path)?;
+                let code = encode(&component.bytes, name)?;
+                (component, code, None)
+            }
+            reference::Source::Published(named) => {
+                let found = component::find(&named, &request.registry, &config, console).await?;
+                let component = found.fetch(&config).await?;
+                let pinned = named.pinned_to(found.look.digest);
+                let code = match &pinned {
+                    ArtifactRef::Registry(_) => format!("oci://{}", without_tag(&pinned)),
+                    // A folder of this machine: the container cannot see it.
+                    ArtifactRef::Layout(_) => encode(&component.bytes, name)?,
+                };
+                (component, code, Some(pinned.to_string()))
+            }
+        };
+        let host = Arc::new(Host::builder(&config).describing().build()?);
         let asks_for_key = keynet_artifact::Ask::of(&component.bytes).is_ok_and(|ask| ask.api_key);
-        let action = component.load(Arc::clone(&host)).await?;
-        let compiling = (!args.skip_memory_check).then(|| Compiling::new(host, component));
+        let action = component.load(&host).await?;
+        let compiling = request.check_memory.then(|| Compiling::new(host, component));
         Ok(Self::Component(Box::new(Parts { code, reference, action, asks_for_key, compiling })))
     }
 }

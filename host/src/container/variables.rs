@@ -1,60 +1,30 @@
 //! The environment that an activation sees: `/init`'s `env`, this run's `__OW_*`, and the
 //! platform's address. Never the process's own.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use keynet_base::config::is_reserved;
+use crate::activation::GuestEnvironment;
 
 /// The one variable of the container that belongs to its actions.
 const API_HOST: &str = "__OW_API_HOST";
 
-/// What `/init` leaves to every run, in order.
-#[derive(Debug, Default)]
-pub(super) struct BaseEnvironment(Vec<(String, String)>);
-
-impl BaseEnvironment {
-    /// Of the container's environment and `/init`'s `env`, which is without what configures the
-    /// host.
-    pub(super) fn new(
-        container: &BTreeMap<String, String>,
-        init: &BTreeMap<String, String>,
-    ) -> Self {
-        let host = container.get_key_value(API_HOST).filter(|_| !init.contains_key(API_HOST));
-        let pairs = init.iter().chain(host).filter(|(name, _)| !is_reserved(name) && is_name(name));
-        Self(
-            pairs
-                .filter(|(_, value)| !value.contains('\0'))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-        )
-    }
-
-    /// With a run's own, which stand above `/init`'s.
-    pub(super) fn with(&self, run: Vec<(String, String)>) -> Vec<(String, String)> {
-        const FEW: usize = 16;
-        if self.0.is_empty() {
-            return run;
-        }
-        let many: Option<HashSet<&str>> =
-            (run.len() > FEW).then(|| run.iter().map(|(name, _)| name.as_str()).collect());
-        let is_of_run = |name: &str| match &many {
-            Some(names) => names.contains(name),
-            None => run.iter().any(|(of_run, _)| of_run == name),
-        };
-        let mut all = Vec::with_capacity(self.0.len() + run.len());
-        all.extend(self.0.iter().filter(|(name, _)| !is_of_run(name)).cloned());
-        all.extend(run);
-        all
-    }
+/// Returns the environment that `/init` leaves to every run: `init` is its `env`, `container` the
+/// process's own environment.
+pub(super) fn base(
+    container: &BTreeMap<String, String>,
+    init: &BTreeMap<String, String>,
+) -> GuestEnvironment {
+    let host = container.get_key_value(API_HOST).filter(|_| !init.contains_key(API_HOST));
+    let pairs = init.iter().chain(host);
+    GuestEnvironment::new(pairs.map(|(name, value)| (name.clone(), value.clone())))
 }
 
 /// The variable that a field of `/run` becomes; `value` is JSON text.
 pub(super) fn variable(field: &str, value: &str) -> Option<(String, String)> {
     let name = format!("__OW_{}", field.to_uppercase());
-    let text = text(value)?;
-    (is_name(&name) && !text.contains('\0')).then_some((name, text))
+    Some((name, text(value)?))
 }
 
 /// Returns the text that the platform puts into a variable for a value, which is JSON text: scalars
@@ -90,10 +60,6 @@ fn compact(json: &str) -> String {
     json.chars().filter(keep).collect()
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['=', '\0'])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +89,6 @@ mod tests {
             Some(("__OW_TRANSACTION_ID".into(), "t".into()))
         );
         assert_eq!(variable("x", "null"), None);
-        assert_eq!(variable("a=b", r#""x""#), None);
     }
 
     #[test]
@@ -140,9 +105,10 @@ mod tests {
             ("KEYNET_X", "1"),
             ("a\0b", "1"),
         ]);
-        let all = BaseEnvironment::new(&container, &init)
-            .with(vec![("__OW_ACTIVATION_ID".into(), "of run".into())]);
-        let all: BTreeMap<_, _> = all.into_iter().collect();
+        let run = [("__OW_ACTIVATION_ID", "of run"), ("__OW_A=B", "x"), ("__OW_C", "a\0b")];
+        let run = GuestEnvironment::new(map(&run));
+        let all: BTreeMap<_, _> =
+            base(&container, &init).under(run).pairs().iter().cloned().collect();
         assert_eq!(
             all,
             map(&[

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use super::archive::{ungzip, unzip};
 use super::code::{self, Arrived};
-use super::environment::BaseEnvironment;
 use super::init_request::InitRequest;
 use super::run_request::RunRequest;
+use super::variables;
 use crate::capabilities::user_input::Parameters;
 use keynet_base::config::is_reserved;
 use keynet_base::fuzzing::{checked, text};
@@ -33,9 +33,9 @@ pub fn init_body(data: &[u8]) {
     {
         assert!(reference.starts_with("oci://"));
     }
-    for (name, value) in BaseEnvironment::new(&BTreeMap::new(), &request.env).with(Vec::new()) {
+    for (name, value) in variables::base(&BTreeMap::new(), &request.env).pairs() {
         assert!(
-            !is_reserved(&name)
+            !is_reserved(name)
                 && !name.is_empty()
                 && !name.contains(['=', '\0'])
                 && !value.contains('\0'),

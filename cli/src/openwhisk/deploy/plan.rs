@@ -2,10 +2,9 @@
 //! what it has already.
 
 use super::memory::Compiling;
+use super::request::DeployRequest;
 use super::source::{Parts, Source};
-use crate::commands::deploy::DeployArgs;
 use crate::errors::ExpectedError;
-use crate::input::parameters::Draft;
 use crate::openwhisk::error::OpenWhiskError;
 use crate::ui::console::Console;
 use keynet_openwhisk_api::action::{ActionPut, Exec, KeyValue, Limits, StoredAction};
@@ -51,25 +50,25 @@ impl Plan {
     /// # Errors
     /// The platform cannot run it, or what was asked for does not fit together.
     pub async fn make(
-        args: &DeployArgs,
+        request: &DeployRequest,
         source: Source,
         api: &Api,
         console: Console,
     ) -> Result<Self, ExpectedError> {
-        let name = name(args, &source)?;
+        let name = name(request, &source)?;
         let platform = api.server_info().await.map_err(OpenWhiskError::Api)?;
         let existing = match api.action(&name).await {
             Ok(action) => Some(action),
             Err(ApiError::NotFound(_)) => None,
             Err(error) => return Err(OpenWhiskError::Api(error).into()),
         };
-        let mut limits = args.limits();
+        let mut limits = request.limits;
         let mut changes = Changes::default();
         let (exec, reference, digest) = match source {
-            Source::Image => (exec(args, None, &platform, console)?, None, None),
+            Source::Image => (exec(request, None, &platform, console)?, None, None),
             Source::Component(parts) => {
                 let Parts { code, reference, action, asks_for_key, compiling } = *parts;
-                let exec = exec(args, Some(code), &platform, console)?;
+                let exec = exec(request, Some(code), &platform, console)?;
                 if let Some(compiling) = compiling {
                     limits.memory =
                         memory(&compiling, limits, existing.as_ref(), &platform, console).await?;
@@ -78,7 +77,7 @@ impl Plan {
                     &action.description().description,
                     action.description().input_schema.as_ref(),
                 );
-                if asks_for_key && !args.provide_api_key {
+                if asks_for_key && !request.provide_api_key {
                     console.note(
                         "the action asks for the caller's key: --provide-api-key gives it to the \
                             container",
@@ -87,10 +86,16 @@ impl Plan {
                 (exec, reference, Some(action.digest().to_string()))
             }
         };
-        annotate(args, &mut changes, existing.as_ref(), reference.as_deref(), digest.as_deref())?;
+        annotate(
+            request,
+            &mut changes,
+            existing.as_ref(),
+            reference.as_deref(),
+            digest.as_deref(),
+        )?;
         let body = ActionPut {
             exec: Some(exec),
-            parameters: parameters(args, console)?,
+            parameters: parameters(request, console)?,
             limits,
             annotations: changes.set,
             del_annotations: changes.remove,
@@ -117,8 +122,8 @@ impl Plan {
     }
 }
 
-fn name(args: &DeployArgs, source: &Source) -> Result<ActionName, ExpectedError> {
-    match (&args.name, source) {
+fn name(request: &DeployRequest, source: &Source) -> Result<ActionName, ExpectedError> {
+    match (&request.name, source) {
         (Some(name), _) => Ok(name.clone()),
         (None, Source::Component(parts)) => Ok(ActionName {
             namespace: None,
@@ -134,12 +139,12 @@ fn name(args: &DeployArgs, source: &Source) -> Result<ActionName, ExpectedError>
 
 /// A kind of the manifest where it has one, otherwise an image.
 fn exec(
-    args: &DeployArgs,
+    request: &DeployRequest,
     code: Option<String>,
     platform: &ServerInfo,
     console: Console,
 ) -> Result<Exec, ExpectedError> {
-    if let Some(kind) = &args.kind {
+    if let Some(kind) = &request.kind {
         let known = platform.kinds();
         if !known.is_empty() && !platform.has(kind) {
             return Err(OpenWhiskError::Deploy(format!(
@@ -150,7 +155,7 @@ fn exec(
         }
         return Ok(Exec { kind: kind.clone(), image: None, code });
     }
-    let image = args
+    let image = request
         .image
         .clone()
         .or_else(|| std::env::var(IMAGE_VARIABLE).ok().filter(|image| !image.is_empty()));
@@ -223,13 +228,13 @@ async fn memory(
 }
 
 fn annotate(
-    args: &DeployArgs,
+    request: &DeployRequest,
     changes: &mut Changes,
     existing: Option<&StoredAction>,
     reference: Option<&str>,
     digest: Option<&str>,
 ) -> Result<(), ExpectedError> {
-    if args.provide_api_key {
+    if request.provide_api_key {
         changes.set(annotations::PROVIDE_API_KEY, &true);
     } else if existing.is_none_or(|action| !action.has_annotation(annotations::PROVIDE_API_KEY)) {
         // Without it OpenWhisk gives the key, for actions that are older than the annotation.
@@ -244,11 +249,11 @@ fn annotate(
             None => {}
         }
     }
-    if let Some(web) = args.web {
+    if let Some(web) = request.web {
         changes.web(web);
     }
-    if let Some(secure) = &args.web_secure {
-        let is_web = args
+    if let Some(secure) = &request.web_secure {
+        let is_web = request
             .web
             .map_or_else(|| existing.is_some_and(annotations::is_web), |web| web != Web::No);
         if !is_web {
@@ -261,23 +266,22 @@ fn annotate(
             .web_secure(secure, existing)
             .map_err(ExpectedError::io_on("read", "random numbers"))?;
     }
-    for annotation in &args.annotations {
+    for annotation in &request.annotations {
         changes.set(annotation.key(), &annotation.value());
     }
     Ok(())
 }
 
 /// All default parameters, if any are named.
-fn parameters(args: &DeployArgs, console: Console) -> Result<Option<Vec<KeyValue>>, ExpectedError> {
-    if args.params.is_empty()
-        && args.params_file.is_none()
-        && args.env.is_empty()
-        && args.env_file.is_none()
-    {
+fn parameters(
+    request: &DeployRequest,
+    console: Console,
+) -> Result<Option<Vec<KeyValue>>, ExpectedError> {
+    if request.parameters.is_empty() && request.variables.is_empty() {
         return Ok(None);
     }
-    let env = Draft::read(args.env_file.as_deref(), &args.env)?.into_object()?;
-    let draft = Draft::read(args.params_file.as_deref(), &args.params)?;
+    let env = request.variables.read()?.into_object()?;
+    let draft = request.parameters.read()?;
     for name in draft.reserved() {
         console.note(format_args!(
             "{name} is configuration: as a parameter the runtime takes it away; --env {name}=… \

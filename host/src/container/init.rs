@@ -10,18 +10,19 @@ use hyper::StatusCode;
 
 use super::answer::{self, Answer};
 use super::code::{self, Arrived, CodeError};
-use super::container::{Container, EngineError, Loaded};
 use super::deadline::Due;
-use super::environment::BaseEnvironment;
 use super::init_request::InitRequest;
 use super::intake::RequestBody;
+use super::lifecycle::{Container, EngineError, Loaded};
 use super::own_servers::OwnServers;
 use super::pulling::{self, PullError};
+use super::variables;
 use super::window::Window;
-use crate::action::{Action, ActionError, LoadOptions};
+use crate::action::{ActionError, LoadOptions};
 use crate::activation::guest_deadline;
 use crate::engine::LoadError;
 use crate::host::{Host, HostError};
+use crate::policy::Policy;
 use keynet_artifact::Ask;
 use keynet_base::config::{Config, ConfigError};
 use keynet_base::quote::{bounded, shown};
@@ -179,9 +180,9 @@ async fn load_request(
     stage.is("the engine was started", "");
     let engine = container.engine().await?;
     stage.is("it was compiled", COMPILE_ELSEWHERE);
-    let host = Arc::new(Host::on(engine, &config)?);
+    let host = Host::builder(&config).engine(engine).default_policy(Policy::container).build()?;
     let options = LoadOptions { ask, logs: Some(Arc::clone(window) as _) };
-    let action = Action::load_with(host, &component, options).await?;
+    let action = host.load_with(&component, options).await?;
     check_main(main, &action.description().name)?;
     let own_servers = if container.config.config_from_parameters {
         OwnServers::allowed(container.environment.clone(), env.clone(), config)
@@ -189,8 +190,9 @@ async fn load_request(
         OwnServers::refused()
     };
     Ok(Loaded {
-        environment: BaseEnvironment::new(&container.environment, env),
+        environment: variables::base(&container.environment, env),
         own_servers,
+        host: Arc::new(host),
         action,
     })
 }

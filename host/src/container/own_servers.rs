@@ -15,9 +15,10 @@ use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::lifecycle::Loaded;
 use super::request_json::{Name, string};
-use crate::action::{Action, Means};
-use crate::host::Backends;
+use crate::activation::Means;
+use crate::backends::Backends;
 use keynet_base::config::{Config, ConfigError, Origin, is_reserved};
 
 /// Connections are kept for so many callers' servers that no activation uses; those used longest
@@ -115,14 +116,14 @@ impl OwnServers {
     /// What the caller sent cannot be used, or not now.
     pub(super) async fn means(
         &self,
-        action: &Action,
+        loaded: &Loaded,
         sent: Sent,
         due: Option<Instant>,
     ) -> Result<Option<Arc<Means>>, OwnServersError> {
         match self.0.as_ref().filter(|_| !sent.0.is_empty()) {
             None => Ok(None),
             // Boxed, so that activations without any do not carry its state around.
-            Some(allowed) => Box::pin(allowed.means(action, sent, due)).await.map(Some),
+            Some(allowed) => Box::pin(allowed.means(loaded, sent, due)).await.map(Some),
         }
     }
 }
@@ -130,12 +131,12 @@ impl OwnServers {
 impl Allowed {
     async fn means(
         &self,
-        action: &Action,
+        loaded: &Loaded,
         sent: Sent,
         due: Option<Instant>,
     ) -> Result<Arc<Means>, OwnServersError> {
         let means = self.known(&sent)?;
-        let opened = means.get_or_try_init(|| self.open(action, sent));
+        let opened = means.get_or_try_init(|| self.open(loaded, sent));
         let opened = match due {
             Some(due) => tokio::time::timeout_at(due.into(), opened)
                 .await
@@ -170,14 +171,14 @@ impl Allowed {
         Ok(means)
     }
 
-    async fn open(&self, action: &Action, sent: Sent) -> Result<Arc<Means>, OwnServersError> {
+    async fn open(&self, loaded: &Loaded, sent: Sent) -> Result<Arc<Means>, OwnServersError> {
         // The semaphore is never closed. The place is held as long as the thread works, also if
         // nobody waits for it any more.
         let place = Arc::clone(&self.opening).acquire_owned().await.ok();
         let mut origins = self.before.to_vec();
         origins.push((Origin::Parameters, sent.0));
         let (host, own, with_storage) =
-            (Arc::clone(action.host()), self.config.clone(), action.imports().has("storage"));
+            (Arc::clone(&loaded.host), self.config.clone(), loaded.action.imports().has("storage"));
         let opening = tokio::task::spawn_blocking(move || {
             let _place = place;
             let backends = host.backends().with_servers_of(&own, &Config::from_origins(origins)?);
@@ -188,7 +189,7 @@ impl Allowed {
             Ok::<_, ConfigError>(backends)
         });
         let backends: Backends = opening.await??;
-        Ok(Arc::new(action.means_with(&backends)))
+        Ok(Arc::new(loaded.action.means_with(&backends)))
     }
 }
 

@@ -21,15 +21,14 @@ mod archive;
 mod arguments;
 mod code;
 mod connection;
-mod container;
 mod deadline;
 mod drain;
-mod environment;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod init;
 mod init_request;
 mod intake;
+mod lifecycle;
 mod output;
 mod own_servers;
 mod pulling;
@@ -37,6 +36,7 @@ mod request_json;
 mod run;
 mod run_request;
 mod server;
+mod variables;
 mod window;
 
 use std::collections::BTreeMap;
