@@ -1,14 +1,12 @@
 //! `push`: publishes a component: to a reference, on the Keynet platform, or into the local layout.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 use keynet_artifact::{About, ArtifactRef, Content, LayoutRef, PrivateKey, Target};
-use keynet_base::Config;
+use keynet_base::{Config, OpenFile};
 use keynet_host::{Action, Host};
 use serde::Serialize;
 
@@ -136,7 +134,8 @@ fn push(args: &PushArgs, console: Console) -> Result<Pushed, ExpectedError> {
     let component =
         reference::component_file(&args.action, &config, Steps::new(args.answer.quiet, console))?;
     let transfer = Arc::new(Transfer::new(Way::Push, args.answer.quiet, console));
-    let push = Push { args, component: &component, config: &config, transfer, console };
+    let component = OpenFile::open(&component).map_err(ExpectedError::io("read", &component))?;
+    let push = Push { args, component, config: &config, transfer, console };
     runtime::start(Work::One)?.block_on(async {
         match destination {
             Destination::Given(reference) => push.to(&reference, key).await,
@@ -161,8 +160,8 @@ fn destination(args: &PushArgs, config: &Config) -> Result<Destination, Expected
 /// What every way of publishing needs.
 struct Push<'a> {
     args: &'a PushArgs,
-    /// The component's file.
-    component: &'a Path,
+    /// The component, opened once: what is described is what is pushed.
+    component: OpenFile,
     config: &'a Config,
     transfer: Arc<Transfer>,
     console: Console,
@@ -174,7 +173,7 @@ impl Push<'_> {
         reference: &ArtifactRef,
         key: Option<PrivateKey>,
     ) -> Result<Pushed, ExpectedError> {
-        let (function, upload) = self.load(self.component, key).await?;
+        let (function, upload) = self.load(key).await?;
         function.check()?;
         self.put(reference, &function.name, &upload).await
     }
@@ -184,9 +183,9 @@ impl Push<'_> {
         path: PathBuf,
         key: Option<PrivateKey>,
     ) -> Result<Pushed, ExpectedError> {
-        let (function, upload) = self.load(self.component, key).await?;
+        let (function, upload) = self.load(key).await?;
         function.check()?;
-        let version = keynet_artifact::version(&Content::File(self.component.to_owned())).await?;
+        let version = keynet_artifact::version(&Content::File(self.component.clone())).await?;
         let target = Target::Tag(local_tag(&function.name, version.as_deref()));
         let reference = ArtifactRef::Layout(LayoutRef { path, target });
         let pushed = self.put(&reference, &function.name, &upload).await?;
@@ -226,8 +225,8 @@ impl Push<'_> {
         let authorities = registry::authorities(&self.args.registry, self.config)?;
         let publication = Publication {
             login: Some(login),
-            path: self.component,
-            load: async |path: &Path| self.load(path, key).await,
+            path: self.component.path(),
+            load: async || self.load(key).await,
             options: |reference: &ArtifactRef| {
                 registry::options(
                     reference,
@@ -250,18 +249,15 @@ impl Push<'_> {
         Ok(self.pushed(&published.uploaded, &name, Some(numbers)))
     }
 
-    /// The function in the component, and the component as it is published.
-    async fn load(
-        &self,
-        path: &Path,
-        key: Option<PrivateKey>,
-    ) -> Result<(Function, Upload), ExpectedError> {
-        let size = readable(path).map_err(ExpectedError::io("read", path))?;
+    /// Returns the function in the component, and the component as it is published.
+    async fn load(&self, key: Option<PrivateKey>) -> Result<(Function, Upload), ExpectedError> {
+        let path = self.component.path();
+        let size = self.component.size().map_err(ExpectedError::io("read", path))?;
         let host = Host::builder(self.config).describing().build()?;
-        let load = host.load_file(path).await;
+        let load = host.load_file(&self.component).await;
         let action =
             load.map_err(|source| unnamed(NotAnAction { path: path.to_owned(), source }))?;
-        Ok((function(&action, size), upload(&action, path, key)))
+        Ok((function(&action, size), upload(&action, self.component.clone(), key)))
     }
 
     fn pushed(&self, uploaded: &Uploaded, name: &str, platform: Option<Numbers>) -> Pushed {
@@ -276,16 +272,6 @@ impl Push<'_> {
             platform,
         }
     }
-}
-
-/// The size of a file that can be read.
-fn readable(path: &Path) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    // A folder can be opened.
-    file.read_exact(&mut [0]).or_else(|error| {
-        if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) }
-    })?;
-    Ok(file.metadata()?.len())
 }
 
 /// Names an action that has no name as one that has yet to be named.
@@ -318,7 +304,7 @@ fn function(action: &Action, size: u64) -> Function {
     Function { name: description.name.clone(), description: description.description.clone(), size }
 }
 
-fn upload(action: &Action, path: &Path, key: Option<PrivateKey>) -> Upload {
+fn upload(action: &Action, component: OpenFile, key: Option<PrivateKey>) -> Upload {
     let description = action.description();
     let about = About {
         name: Some(description.name.clone()),
@@ -326,7 +312,7 @@ fn upload(action: &Action, path: &Path, key: Option<PrivateKey>) -> Upload {
         created: created(),
         ..About::default()
     };
-    Upload::Artifact { component: path.to_owned(), about, key }
+    Upload::Artifact { component, about, key }
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ async fn put(store: &Store, layer: &Part) -> Result<(), ArtifactError> {
     let mut into = tokio::fs::File::from_std(file.reopen().map_err(failed("open", file.path()))?);
     from.get_blob(&layer.blob, &mut into).await?;
     tokio::io::AsyncWriteExt::flush(&mut into).await.map_err(failed("write", file.path()))?;
-    store.put_blob(&layer.blob, &Content::File(file.path().to_owned())).await
+    store.put_blob(&layer.blob, &Content::open(file.path())?).await
 }
 
 /// Whether the registry took the blob from another of its repositories.

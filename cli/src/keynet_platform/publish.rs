@@ -86,7 +86,7 @@ pub async fn publish<Load, Options>(
     publication: Publication<'_, Load, Options>,
 ) -> Result<(String, Published), ExpectedError>
 where
-    Load: AsyncFnOnce(&Path) -> Result<(Function, Upload), ExpectedError>,
+    Load: AsyncFnOnce() -> Result<(Function, Upload), ExpectedError>,
     Options: FnOnce(&ArtifactRef) -> Result<RegistryOptions, ExpectedError>,
 {
     const NOTHING: &str = "nothing was sent to the platform or its registry";
@@ -99,7 +99,7 @@ where
 
     steps.begin("reading and checking the component");
     let (function, upload) =
-        load(path).await.map_err(steps.failed(NOTHING, "correct the component and push again"))?;
+        load().await.map_err(steps.failed(NOTHING, "correct the component and push again"))?;
     steps.end(format_args!("{}, {}", path.display(), units::bytes(function.size)));
 
     steps.begin("finding its name and description");

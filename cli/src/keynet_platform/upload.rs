@@ -1,9 +1,7 @@
 //! What is put into the platform's registry for a function.
 
-use std::path::PathBuf;
-
 use keynet_artifact::{About, ArtifactRef, Content, PrivateKey, RegistryOptions};
-use keynet_base::Digest;
+use keynet_base::{Digest, OpenFile};
 
 use crate::errors::ExpectedError;
 
@@ -12,7 +10,7 @@ pub enum Upload {
     /// The component as an artifact.
     Artifact {
         /// The component.
-        component: PathBuf,
+        component: OpenFile,
         /// The function.
         about: About,
         /// Signs it.

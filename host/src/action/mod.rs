@@ -7,9 +7,7 @@ mod description;
 pub(crate) mod fuzzing;
 mod imports;
 
-use std::fs::File;
-use std::io::Seek as _;
-use std::path::Path;
+use std::io::BufReader;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,6 +24,7 @@ use crate::capabilities::bindings::ActionPre;
 use crate::engine::LoadError;
 use crate::policy::{Grants, Limits, Policy};
 use keynet_artifact::{Ask, AskError};
+use keynet_base::OpenFile;
 use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
 
@@ -86,15 +85,13 @@ struct Read {
 }
 
 impl Read {
-    /// Of one in a file. Blocks.
-    fn file(path: &Path) -> std::io::Result<Self> {
-        let mut file = File::open(path)?;
-        let (digest, size) = Digest::of_reader(&file)?;
-        file.rewind()?;
+    /// Reads those of a component in a file. Blocks.
+    fn file(file: &OpenFile) -> std::io::Result<Self> {
+        let (digest, size) = file.digest()?;
         Ok(Self {
             digest,
             size: usize::try_from(size).unwrap_or(usize::MAX),
-            ask: Ask::of_file(std::io::BufReader::new(file)),
+            ask: Ask::of_file(BufReader::new(file.reader())),
         })
     }
 }
@@ -129,7 +126,7 @@ impl Action {
         Self::of_code(sandbox, tenant, &code, read, options.logs).await
     }
 
-    /// Loads the component in the file at `path`, as [`Action::load`]. It is not held whole in this
+    /// Loads the component in `file`, as [`Action::load`]. It is not held whole in this
     /// process.
     ///
     /// # Errors
@@ -137,14 +134,14 @@ impl Action {
     pub async fn load_file(
         sandbox: Arc<Sandbox>,
         tenant: &Tenant,
-        path: &Path,
+        file: &OpenFile,
     ) -> Result<Self, ActionError> {
-        let file = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || Read::file(&file)).await;
+        let opened = file.clone();
+        let read = tokio::task::spawn_blocking(move || Read::file(&opened)).await;
         let read = read
             .map_err(|error| LoadError::Io(std::io::Error::other(error)))?
             .map_err(LoadError::Io)?;
-        let code = sandbox.engine().load_file(path, &read.digest).await?;
+        let code = sandbox.engine().load_file(file, &read.digest).await?;
         Self::of_code(sandbox, tenant, &code, read, None).await
     }
 

@@ -17,12 +17,12 @@ mod memfd;
 mod precompiler;
 mod settings;
 
+use keynet_base::OpenFile;
 use std::fmt;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -232,13 +232,17 @@ impl Engine {
         self.load_input(Input::Bytes(component), digest).await
     }
 
-    /// As [`Engine::load`], for the component in the file at `path`, whose digest is `digest`. It
+    /// As [`Engine::load`], for the component in `file`, whose digest is `digest`. It
     /// is not held whole in this process.
     ///
     /// # Errors
     /// As [`Engine::load`], and that the file has another digest.
-    pub async fn load_file(&self, path: &Path, digest: &Digest) -> Result<Component, LoadError> {
-        self.load_input(Input::File(path, digest), digest).await
+    pub async fn load_file(
+        &self,
+        file: &OpenFile,
+        digest: &Digest,
+    ) -> Result<Component, LoadError> {
+        self.load_input(Input::File(file, digest), digest).await
     }
 
     async fn load_input(

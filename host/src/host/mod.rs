@@ -6,9 +6,9 @@
 mod builder;
 mod engine;
 
-use std::path::Path;
 use std::sync::Arc;
 
+use keynet_base::OpenFile;
 use keynet_base::config::Config;
 use keynet_base::cpu::Cpu;
 use keynet_base::error::Error;
@@ -92,8 +92,8 @@ impl Host {
     ///
     /// # Errors
     /// As [`Action::load_file`].
-    pub async fn load_file(&self, path: &Path) -> Result<Action, ActionError> {
-        Action::load_file(Arc::clone(&self.sandbox), &self.tenant, path).await
+    pub async fn load_file(&self, file: &OpenFile) -> Result<Action, ActionError> {
+        Action::load_file(Arc::clone(&self.sandbox), &self.tenant, file).await
     }
 
     /// Returns the engine.

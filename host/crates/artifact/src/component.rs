@@ -2,7 +2,6 @@
 //! sections that matter are read.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 
 use wasmparser::{BinaryReader, ComponentExportSectionReader, ComponentImportSectionReader};
@@ -53,10 +52,9 @@ impl Facts {
         let wrong = |why: String| ArtifactError::NotAComponent { path: content.name(), why };
         match content {
             Content::Bytes(bytes) => read(Cursor::new(bytes), bytes.len() as u64).map_err(wrong),
-            Content::File(path) => {
-                let file = File::open(path).map_err(ArtifactError::io("open", path))?;
-                let size = file.metadata().map_err(ArtifactError::io("read", path))?.len();
-                read(BufReader::new(file), size).map_err(wrong)
+            Content::File(file) => {
+                let size = file.size().map_err(ArtifactError::io("read", file.path()))?;
+                read(BufReader::new(file.reader()), size).map_err(wrong)
             }
         }
     }
@@ -212,7 +210,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         for facts in
-            [facts(bytes).unwrap(), Facts::of(&Content::File(file.path().to_owned())).unwrap()]
+            [facts(bytes).unwrap(), Facts::of(&Content::open(file.path()).unwrap()).unwrap()]
         {
             assert_eq!(
                 facts.metadata,

@@ -163,15 +163,12 @@ impl Layout {
         let found = match content {
             Content::Bytes(bytes) => copy(&mut &bytes[..], &mut incoming.file, moved)
                 .map_err(ArtifactError::io("write", &incoming.path))?,
-            Content::File(source) => {
-                let mut file = File::open(source).map_err(ArtifactError::io("open", source))?;
-                copy(&mut file, &mut incoming.file, moved)
-                    .map_err(ArtifactError::io("copy", source))?
-            }
+            Content::File(source) => copy(&mut source.reader(), &mut incoming.file, moved)
+                .map_err(ArtifactError::io("copy", source.path()))?,
         };
         let what = || match content {
             Content::Bytes(_) => format!("the blob {}", blob.digest),
-            Content::File(source) => source.display().to_string(),
+            Content::File(source) => source.path().display().to_string(),
         };
         found.expect(blob, what)?;
         incoming.become_file(&path)
@@ -526,11 +523,10 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, b"changed").unwrap();
         let blob = Blob::of(b"written");
-        let error = layout.put_blob(&blob, &Content::File(file.clone()), &mut |_| {}).unwrap_err();
+        let content = Content::open(&file).unwrap();
+        let error = layout.put_blob(&blob, &content, &mut |_| {}).unwrap_err();
         assert!(matches!(error, ArtifactError::WrongDigest { .. }), "{error}");
-        let error = layout
-            .put_blob(&Blob { size: 3, ..blob }, &Content::File(file), &mut |_| {})
-            .unwrap_err();
+        let error = layout.put_blob(&Blob { size: 3, ..blob }, &content, &mut |_| {}).unwrap_err();
         assert!(matches!(error, ArtifactError::WrongSize { .. }), "{error}");
         assert!(!layout.blob_path(&blob.digest).exists());
         assert_eq!(std::fs::read_dir(layout.0.join(INCOMING)).unwrap().count(), 0);

@@ -1,8 +1,7 @@
 //! Manifests and blobs, wherever they are kept: a registry's repository and a local layout behind
 //! one type.
 
-use std::fs::File;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +13,7 @@ use super::options::RegistryOptions;
 use super::progress::{BlobEvent, Progress};
 use super::reference::{ArtifactRef, Target};
 use super::registry::Registry;
+use keynet_base::OpenFile;
 use keynet_base::digest::{Digest, Hasher};
 
 /// Bytes that are known by their digest.
@@ -73,10 +73,18 @@ pub enum Content {
     /// From memory.
     Bytes(Bytes),
     /// From a file, which is read as it is sent and never held whole.
-    File(PathBuf),
+    File(OpenFile),
 }
 
 impl Content {
+    /// Opens a file as content.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self::File(OpenFile::open(path).map_err(ArtifactError::io("open", path))?))
+    }
+
     /// The blob that the content is now. Blocks.
     ///
     /// # Errors
@@ -84,10 +92,9 @@ impl Content {
     pub fn blob(&self) -> Result<Blob> {
         match self {
             Self::Bytes(bytes) => Ok(Blob::of(bytes)),
-            Self::File(path) => {
-                let read = File::open(path).and_then(Digest::of_reader);
-                read.map(|(digest, size)| Blob { digest, size })
-                    .map_err(ArtifactError::io("read", path))
+            Self::File(file) => {
+                let read = file.digest().map(|(digest, size)| Blob { digest, size });
+                read.map_err(ArtifactError::io("read", file.path()))
             }
         }
     }
@@ -96,7 +103,7 @@ impl Content {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Bytes(_) => "the component".to_owned(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(file) => file.path().display().to_string(),
         }
     }
 
@@ -104,9 +111,7 @@ impl Content {
     pub(super) fn expect_size(&self, blob: &Blob) -> Result<()> {
         let got = match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(path) => {
-                std::fs::metadata(path).map_err(ArtifactError::io("read", path))?.len()
-            }
+            Self::File(file) => file.size().map_err(ArtifactError::io("read", file.path()))?,
         };
         if got == blob.size {
             Ok(())

@@ -128,7 +128,7 @@ async fn pushed_and_pulled(mode: &str) {
     let target = reference(&server, "team/hello:1.0");
 
     // Pushed in chunks, byte by byte the same, wherever it is read from.
-    let pushed = keynet_artifact::push(&Content::File(file.clone()), &about(), &target, &options)
+    let pushed = keynet_artifact::push(&Content::open(&file).unwrap(), &about(), &target, &options)
         .await
         .unwrap();
     assert_eq!(pushed.component, Blob::of(&bytes));
@@ -348,10 +348,10 @@ async fn a_file_that_is_not_what_was_named_is_not_published() {
     let mut other = bytes.clone();
     *other.last_mut().unwrap() ^= 1;
     std::fs::write(&file, other).unwrap();
-    let error = store.put_blob(&blob, &Content::File(file.clone())).await.unwrap_err();
+    let error = store.put_blob(&blob, &Content::open(&file).unwrap()).await.unwrap_err();
     assert!(matches!(error, ArtifactError::WrongDigest { .. }), "{error}");
     std::fs::write(&file, &bytes[..150_000]).unwrap();
-    let error = store.put_blob(&blob, &Content::File(file)).await.unwrap_err();
+    let error = store.put_blob(&blob, &Content::open(&file).unwrap()).await.unwrap_err();
     assert!(matches!(error, ArtifactError::WrongSize { .. }), "{error}");
     assert!(!store.has_blob(&blob).await.unwrap());
 }

@@ -8,7 +8,7 @@
 //! | [`patterns`], [`granted`] | names that an operator grants and an action requests |
 //! | [`outbound`], [`tls`] | HTTP clients with one address policy |
 //! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |
-//! | [`digest`], [`new_file`], [`file_cache`], [`state`] | files: by their digest, written whole, kept within a size, keys |
+//! | [`digest`], [`open_file`], [`new_file`], [`file_cache`], [`state`] | files: by their digest, opened once, written whole, kept within a size, keys |
 //! | [`allowed_hosts`] | requests that a server on a developer's machine accepts |
 //! | [`offload`] | long synchronous work, kept off the async workers |
 //! | [`cpu`] | the processors that components are compiled for |
@@ -26,6 +26,7 @@ pub mod granted;
 pub mod limits;
 pub mod new_file;
 pub mod offload;
+pub mod open_file;
 pub mod outbound;
 pub mod patterns;
 pub mod quote;
@@ -39,3 +40,4 @@ pub use digest::{Digest, DigestError};
 pub use error::{Error, ErrorKind};
 pub use file_cache::FileCache;
 pub use new_file::NewFile;
+pub use open_file::OpenFile;

@@ -1,13 +1,11 @@
 //! What a request carries: a piece of a blob, sent as it is read.
 
-use std::io::SeekFrom;
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
-use tokio_util::io::ReaderStream;
 
 use crate::error::{ArtifactError, Result};
 use crate::store::Content;
@@ -41,21 +39,34 @@ impl Piece {
                     .min(bytes.len());
                 counted(futures::stream::iter(pieces(bytes.slice(start..end)).map(Ok)), count)
             }
-            Content::File(path) => {
-                let mut file =
-                    tokio::fs::File::open(path).await.map_err(ArtifactError::io("open", path))?;
-                file.set_max_buf_size(READ);
-                file.seek(SeekFrom::Start(self.from))
-                    .await
-                    .map_err(ArtifactError::io("read", path))?;
-                counted(ReaderStream::with_capacity(file.take(self.length), READ), count)
+            Content::File(file) => {
+                let mut reader = file.reader();
+                reader
+                    .seek(SeekFrom::Start(self.from))
+                    .map_err(ArtifactError::io("read", file.path()))?;
+                counted(read_pieces(reader.take(self.length)), count)
             }
         })
     }
 }
 
+/// Returns what `reader` has, in pieces that are read on the blocking pool.
+fn read_pieces<R>(reader: R) -> impl Stream<Item = io::Result<Bytes>> + Send
+where
+    R: Read + Send + 'static,
+{
+    futures::stream::try_unfold(reader, |mut reader| async {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = Vec::with_capacity(READ);
+            (&mut reader).take(READ as u64).read_to_end(&mut piece)?;
+            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), reader)))
+        });
+        read.await.map_err(io::Error::other)?
+    })
+}
+
 fn counted(
-    pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     count: impl Fn(&Bytes) + Send + Sync + 'static,
 ) -> reqwest::Body {
     reqwest::Body::wrap_stream(pieces.inspect(move |piece| {
