@@ -1,12 +1,12 @@
 //! How this command talks to registries: its flags over the environment's settings, and the logins
 //! of whoever runs it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use keynet_artifact::{ArtifactRef, Progress, RegistryOptions};
 use keynet_base::Config;
-use reqwest::Certificate;
+use keynet_base::pem::{self, PemError};
 
 use crate::account::{Accounts, credentials};
 use crate::errors::{Diagnostic, Exit, ExpectedError};
@@ -17,14 +17,9 @@ use crate::ui::console::Console;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Certificate authorities.
-    #[error("the certificate authorities in {} cannot be used: {why}", path.display())]
-    Authorities {
-        /// Their file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// A file of certificate authorities.
+    #[error("the certificate authorities cannot be used")]
+    Authorities(#[from] PemError),
     /// It was shown a login.
     #[error("{registry} does not accept this login: {said}")]
     NotAccepted {
@@ -38,7 +33,7 @@ pub enum RegistryError {
 impl Diagnostic for RegistryError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Authorities { .. } => Exit::Configuration,
+            Self::Authorities(_) => Exit::Configuration,
             Self::NotAccepted { .. } => Exit::Login,
         }
     }
@@ -97,22 +92,8 @@ pub fn for_host(
 /// One cannot be used.
 pub fn authorities(args: &RegistryArgs, config: &Config) -> Result<Vec<PathBuf>, RegistryError> {
     let files = args.ca.iter().chain(&config.registry.ca);
-    let checked = files.map(|path| match readable(path) {
-        Ok(()) => Ok(path.clone()),
-        Err(why) => Err(RegistryError::Authorities { path: path.clone(), why }),
-    });
-    checked.collect()
-}
-
-fn readable(path: &Path) -> Result<(), String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if certificates.is_empty() => {
-            Err("there is no certificate in PEM in it".to_owned())
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
+    let checked = files.map(|path| pem::certificates(path).map(|_| path.clone()));
+    Ok(checked.collect::<Result<_, _>>()?)
 }
 
 /// Says which files of logins others can read.
@@ -145,8 +126,9 @@ mod tests {
         for file in [path, folder.path().join("missing.pem")] {
             let args = RegistryArgs { ca: Some(file.clone()), ..RegistryArgs::default() };
             let error = authorities(&args, &config).unwrap_err();
-            assert!(error.to_string().contains(&file.display().to_string()), "{error}");
             assert_eq!(error.exit(), Exit::Configuration);
+            let told = ExpectedError::from(error).one_line();
+            assert!(told.contains(&file.display().to_string()), "{told}");
         }
     }
 }

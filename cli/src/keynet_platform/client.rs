@@ -7,8 +7,9 @@ use std::time::Duration;
 use keynet_base::config::Secret;
 use keynet_base::outbound::{BodyError, check_headers, read_beginning, read_whole};
 use keynet_base::quote::shown;
+use keynet_base::{error_chain, pem};
 use reqwest::redirect::Policy;
-use reqwest::{Body, Certificate, RequestBuilder, multipart};
+use reqwest::{Body, RequestBuilder, multipart};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -106,24 +107,16 @@ impl Client {
     ) -> Result<Self, PlatformError> {
         keynet_base::tls::install();
         let unusable = |why: String| PlatformError::Connection { server: server.to_owned(), why };
-        let mut certificates = Vec::new();
-        for path in authorities {
-            let wrong = |why: &dyn std::fmt::Display| {
-                unusable(format!("the certificate authorities in {}: {why}", path.display()))
-            };
-            let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-            let bundle = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
-            if bundle.is_empty() {
-                return Err(wrong(&"there is no certificate in it"));
-            }
-            certificates.extend(bundle);
-        }
+        let read = authorities.iter().map(|path| pem::certificates(path));
+        let certificates = read.collect::<Result<Vec<_>, _>>().map_err(|error| {
+            unusable(format!("the certificate authorities: {}", error_chain::joined(&error)))
+        })?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("keynet-inference/", env!("CARGO_PKG_VERSION")))
             // What is sent is for this server and no other.
             .redirect(Policy::none())
             .connect_timeout(TIME)
-            .tls_certs_merge(certificates)
+            .tls_certs_merge(certificates.concat())
             .build()
             .map_err(|error| unusable(chain(&error)))?;
         Ok(Self { http, server: server.to_owned(), token })
@@ -238,17 +231,9 @@ fn answer_to(size: u64) -> usize {
     usize::try_from(size.saturating_mul(2)).unwrap_or(usize::MAX).saturating_add(MAX_ANSWER)
 }
 
-/// An error's causes without its first sentence, which repeats the URL.
+/// Returns the causes of an error, without its first sentence, which repeats the URL.
 fn chain(error: &reqwest::Error) -> String {
-    let mut causes = Vec::new();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        causes.push(error.to_string());
-        cause = error.source();
-    }
-    causes.dedup();
-    let text = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
-    secrecy::hide(&text).into_owned()
+    secrecy::hide(&error_chain::joined_causes(error)).into_owned()
 }
 
 /// The message in an error's body: `message`, or what is there in its place, on one line and

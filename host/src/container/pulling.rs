@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use keynet_artifact::credential::FirstOf;
 use keynet_artifact::{
-    ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, Reach,
-    RegistryOptions,
+    ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, RegistryOptions,
 };
 use keynet_base::config::RegistryConfig;
+use keynet_base::outbound::AddressPolicy;
 
 /// The largest component that is pulled.
 const MAX_COMPONENT: u64 = 128 << 20;
@@ -77,7 +77,7 @@ fn options(reference: &ArtifactRef, registry: &RegistryConfig) -> RegistryOption
         ca_files: registry.ca.iter().cloned().collect(),
         credentials: Arc::new(FirstOf(credentials)),
         token_realms: registry.token_realms.clone(),
-        reach: registry.hosts.clone().map_or(Reach::Public { listed: Vec::new() }, Reach::Listed),
+        addresses: registry.hosts.clone().map_or(AddressPolicy::public(), AddressPolicy::Only),
         max_component: MAX_COMPONENT,
         ..RegistryOptions::default()
     }
@@ -126,11 +126,11 @@ mod tests {
     #[test]
     fn only_the_operators_hosts_are_contacted_where_he_lists_some() {
         let reference = reference(&format!("oci://localhost:5000/a@{DIGEST}"), false).unwrap();
-        assert_eq!(options(&reference, &config(&[])).reach, Reach::Public { listed: Vec::new() });
+        assert_eq!(options(&reference, &config(&[])).addresses, AddressPolicy::public());
         let listed = options(&reference, &config(&[("KEYNET_REGISTRY_HOSTS", "localhost:5000")]));
         assert_eq!(
-            (listed.reach, listed.insecure),
-            (Reach::Listed(vec!["localhost:5000".to_owned()]), false)
+            (listed.addresses, listed.insecure),
+            (AddressPolicy::Only(vec!["localhost:5000".to_owned()]), false)
         );
         assert!(
             options(&reference, &config(&[("KEYNET_REGISTRY_INSECURE", "localhost:5000")]))

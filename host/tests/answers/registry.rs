@@ -1,9 +1,10 @@
 //! Manifests, tags, tokens and blobs of an OCI registry.
 
+use keynet_base::retry::RetryPolicy;
 use std::sync::Arc;
 
 use keynet_artifact::{
-    ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Retry, Store,
+    ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Store,
 };
 use keynet_test_servers::Hostile;
 
@@ -12,7 +13,7 @@ use super::*;
 fn options() -> RegistryOptions {
     RegistryOptions {
         credentials: Arc::new(keynet_artifact::Anonymous),
-        retry: Retry {
+        retry: RetryPolicy {
             times: 0,
             first: Duration::from_millis(10),
             longest: Duration::from_millis(20),

@@ -40,7 +40,7 @@ pub use error::ArtifactError;
 pub use format::{About, Interfaces, WasmConfig};
 pub use login::check_login;
 pub use nulls::without_nulls;
-pub use options::{Reach, RegistryOptions, Retry};
+pub use options::RegistryOptions;
 pub use progress::{BlobEvent, Progress, Quiet};
 pub use pull::{Look, Pulled, look, pull, pull_to_file};
 pub use push::{Pushed, digest, push, tag, version};

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keynet_base::outbound::AddressPolicy;
+use keynet_base::retry::RetryPolicy;
+
 use super::credential::{CredentialSource, FirstOf};
 use super::docker::DockerConfig;
 use super::progress::{Progress, Quiet};
@@ -24,9 +27,10 @@ pub struct RegistryOptions {
     /// they are of another domain.
     pub token_realms: Vec<String>,
     /// The hosts that may be contacted, redirects and token servers included.
-    pub reach: Reach,
-    /// How patient to be.
-    pub retry: Retry,
+    pub addresses: AddressPolicy,
+    /// Attempts after 408, 429, 500, 502, 503, 504 or a broken connection, in a row without progress.
+    /// A registry that asks for a longer pause than the longest (`Retry-After`) is not waited for.
+    pub retry: RetryPolicy,
     /// Bytes that are sent in one request at first; what is larger is sent in several, and a broken
     /// upload goes on with the first that is missing. A registry that refuses a request as too
     /// large gets smaller ones.
@@ -40,6 +44,10 @@ pub struct RegistryOptions {
     pub progress: Arc<dyn Progress>,
 }
 
+/// Five attempts within half a minute; a server may ask for a minute each time.
+const PATIENCE: RetryPolicy =
+    RetryPolicy { times: 5, first: Duration::from_millis(500), longest: Duration::from_secs(60) };
+
 impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
@@ -47,46 +55,12 @@ impl Default for RegistryOptions {
             ca_files: Vec::new(),
             credentials: Arc::new(FirstOf(vec![Arc::new(DockerConfig::default())])),
             token_realms: Vec::new(),
-            reach: Reach::Anywhere,
-            retry: Retry::default(),
+            addresses: AddressPolicy::Any,
+            retry: PATIENCE,
             chunk: 16 << 20,
             uploads: None,
             max_component: 1 << 30,
             progress: Arc::new(Quiet),
         }
-    }
-}
-
-/// The hosts that may be contacted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// Any: a developer's own machine.
-    Anywhere,
-    /// Those that are listed (`host` or `host:port`), wherever they are; others only at global
-    /// unicast addresses, which is checked on the address that is really connected.
-    Public {
-        /// Hosts that may be at any address.
-        listed: Vec<String>,
-    },
-    /// Those that are listed and no others.
-    Listed(Vec<String>),
-}
-
-/// How often, and after which wait, a request is tried again that met 408, 429, 500, 502, 503, 504
-/// or a broken connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// How often in a row without progress; 0 to never try again.
-    pub times: u32,
-    /// The first wait; it doubles each time, and up to a half of it is left out at random.
-    pub first: Duration,
-    /// The longest wait; a registry that asks for more (`Retry-After`) is not waited for.
-    pub longest: Duration,
-}
-
-impl Default for Retry {
-    /// Five times within half a minute; a server may ask for a minute each time.
-    fn default() -> Self {
-        Self { times: 5, first: Duration::from_millis(500), longest: Duration::from_secs(60) }
     }
 }

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use keynet_artifact::{
     About, ArtifactError, ArtifactRef, Blob, BlobEvent, Content, Credential, Given, PrivateKey,
-    Progress, RawManifest, RegistryOptions, Retry, Store, Target,
+    Progress, RawManifest, RegistryOptions, Store, Target,
 };
 use keynet_base::Digest;
 use keynet_base::config::Secret;
+use keynet_base::outbound::AddressPolicy;
+use keynet_base::retry::RetryPolicy;
 use keynet_test_servers::RealServer;
 
 /// What happened to blobs.
@@ -79,7 +81,7 @@ fn about() -> About {
 fn options(server: &RealServer, mode: &str) -> RegistryOptions {
     let mut options = RegistryOptions {
         credentials: Arc::new(keynet_artifact::Anonymous),
-        retry: Retry {
+        retry: RetryPolicy {
             times: 2,
             first: Duration::from_millis(10),
             longest: Duration::from_millis(100),
@@ -391,8 +393,11 @@ fn everywhere() -> RegistryOptions {
             }))
         }
     }
-    let retry =
-        Retry { times: 1, first: Duration::from_millis(1), longest: Duration::from_millis(50) };
+    let retry = RetryPolicy {
+        times: 1,
+        first: Duration::from_millis(1),
+        longest: Duration::from_millis(50),
+    };
     RegistryOptions { credentials: Arc::new(Everywhere), retry, ..RegistryOptions::default() }
 }
 
@@ -465,10 +470,7 @@ async fn a_container_does_not_reach_a_private_registry_that_is_not_listed() {
     .await;
     let port = address.rsplit_once(':').unwrap().1;
     for host in [address.clone(), format!("localhost:{port}")] {
-        let strict = RegistryOptions {
-            reach: keynet_artifact::Reach::Public { listed: vec![] },
-            ..everywhere()
-        };
+        let strict = RegistryOptions { addresses: AddressPolicy::public(), ..everywhere() };
         let error = keynet_artifact::look(&format!("{host}/a:1").parse().unwrap(), &strict)
             .await
             .unwrap_err();

@@ -2,11 +2,11 @@
 //!
 //! | room | its one job |
 //! |---|---|
-//! | [`error`] | the error of every capability and backend, as the contract has it |
+//! | [`error`], [`error_chain`] | the error of every capability and backend, as the contract has it; causes |
 //! | [`budget`], [`limits`] | bytes and time that one activation may take; sizes of what comes from outside |
 //! | [`config`] | every setting, read once from its origin into a type |
 //! | [`patterns`], [`granted`] | names that an operator grants and an action requests |
-//! | [`outbound`], [`tls`] | HTTP clients with one address policy |
+//! | [`outbound`], [`pem`], [`retry`], [`tls`] | HTTP clients with one address policy; pauses between attempts |
 //! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |
 //! | [`digest`], [`open_file`], [`new_file`], [`file_cache`], [`state`] | files: by their digest, opened once, written whole, kept within a size, keys |
 //! | [`allowed_hosts`] | requests that a server on a developer's machine accepts |
@@ -19,6 +19,7 @@ pub mod config;
 pub mod cpu;
 pub mod digest;
 pub mod error;
+pub mod error_chain;
 pub mod file_cache;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -29,8 +30,10 @@ pub mod offload;
 pub mod open_file;
 pub mod outbound;
 pub mod patterns;
+pub mod pem;
 pub mod quote;
 pub mod redaction;
+pub mod retry;
 pub mod state;
 pub mod tls;
 

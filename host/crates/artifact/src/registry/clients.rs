@@ -1,21 +1,24 @@
 //! The HTTP clients: one for plain connections, one for TLS, each made when it is first needed.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 use url::Url;
 
-use super::reach::{Public, host_of, is_loopback};
+use super::hosts::{host_of, is_loopback};
+use keynet_base::outbound::{self, AddressPolicy};
+use keynet_base::pem::{self, PemError};
+
 use crate::error::{ArtifactError, Result};
-use crate::options::{Reach, RegistryOptions};
+use crate::options::RegistryOptions;
 
 const CONNECT: Duration = Duration::from_secs(15);
 
 pub(super) struct Clients {
     authorities: Vec<Certificate>,
-    reach: Reach,
+    addresses: AddressPolicy,
     local: OnceLock<Client>,
     plain: OnceLock<Client>,
     secure: OnceLock<Client>,
@@ -27,7 +30,7 @@ impl Clients {
         let authorities = read(&options.ca_files)?;
         Ok(Self {
             authorities,
-            reach: options.reach.clone(),
+            addresses: options.addresses.clone(),
             local: OnceLock::new(),
             plain: OnceLock::new(),
             secure: OnceLock::new(),
@@ -70,29 +73,26 @@ impl Clients {
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             .http1_only();
-        match &self.reach {
-            Reach::Anywhere => builder,
-            Reach::Public { listed } => {
-                builder.no_proxy().dns_resolver(Arc::new(Public(listed.clone())))
-            }
-            Reach::Listed(_) => builder.no_proxy(),
+        match &self.addresses {
+            AddressPolicy::Any => builder,
+            // Through a proxy, the addresses would be the proxy's to choose.
+            addresses => outbound::within(builder.no_proxy(), addresses),
         }
     }
 }
 
-/// A file that is no certificate is an error here and now, not a connection without it.
+/// Reads the certificate authorities of all files.
+///
+/// # Errors
+/// A file that cannot be used, rather than a connection without it.
 fn read(files: &[PathBuf]) -> Result<Vec<Certificate>> {
-    let mut all = Vec::new();
-    for file in files {
-        let pem =
-            std::fs::read(file).map_err(ArtifactError::io("read the certificates of", file))?;
-        let wrong = |why: String| ArtifactError::Key { path: file.clone(), why };
-        let found = Certificate::from_pem_bundle(&pem)
-            .map_err(|error| wrong(format!("it is no certificate in PEM: {error}")))?;
-        if found.is_empty() {
-            return Err(wrong("it holds no certificate in PEM".to_owned()));
-        }
-        all.extend(found);
-    }
-    Ok(all)
+    let read = files.iter().map(|file| {
+        pem::certificates(file).map_err(|error| match error {
+            PemError::Read { path, source } => {
+                ArtifactError::io("read the certificates of", &path)(source)
+            }
+            PemError::Content { path, why } => ArtifactError::Key { path, why },
+        })
+    });
+    Ok(read.collect::<Result<Vec<_>>>()?.concat())
 }

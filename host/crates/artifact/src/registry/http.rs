@@ -14,8 +14,8 @@ use url::Url;
 use super::body::Piece;
 use super::challenge::Challenge;
 use super::clients::Clients;
+use super::hosts::{self, host_of, is_loopback};
 use super::parts::Parts;
-use super::reach::{self, host_of, is_loopback};
 use super::retry::{Trouble, Waits, retry_after};
 use super::said::Said;
 use super::token::{Server, Tokens};
@@ -133,7 +133,7 @@ impl Http {
             scheme: Mutex::new(Scheme::Unknown),
             tokens: Tokens::default(),
         };
-        reach::check(&http.root("https")?, &options.reach)?;
+        hosts::check(&http.root("https")?, &options.addresses)?;
         Ok(http)
     }
 
@@ -343,7 +343,7 @@ impl Http {
         {
             return refused("but not by https");
         }
-        reach::check(url, &self.options.reach)
+        hosts::check(url, &self.options.addresses)
     }
 
     /// Sends a request to `url` as it is.

@@ -11,10 +11,10 @@ mod clients;
 mod download;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
+mod hosts;
 mod http;
 mod parts;
 mod plain;
-mod reach;
 mod realm;
 mod retry;
 mod said;

@@ -4,8 +4,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
+use super::hosts::is_loopback;
 use super::http::{Ask, Http};
-use super::reach::is_loopback;
 use super::retry::Trouble;
 use super::said::Said;
 use crate::error::{ArtifactError, Result};

@@ -2,7 +2,9 @@
 
 use url::{Host, Url};
 
-use super::reach::{is_listed, is_loopback};
+use keynet_base::outbound::address_policy::is_listed;
+
+use super::hosts::is_loopback;
 
 /// What decides whether a token server may be asked, besides its URL and the registry's.
 pub(super) struct Rules<'a> {

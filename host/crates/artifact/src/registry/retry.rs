@@ -1,7 +1,6 @@
 //! What goes wrong with one request, whether trying again may help, and how long to wait before
 //! that.
 
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +8,13 @@ use std::time::Duration;
 use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 
-use super::reach::NotPublic;
+use keynet_base::error_chain;
+use keynet_base::outbound::AddressRefused;
+use keynet_base::retry::Pauses;
+
+use super::hosts;
 use crate::error::{ArtifactError, Result};
-use crate::options::{RegistryOptions, Retry};
+use crate::options::RegistryOptions;
 use crate::progress::Progress;
 
 /// A request that failed.
@@ -45,11 +48,11 @@ impl Trouble {
     pub(super) fn of_connection(error: reqwest::Error, host: &str, answered: bool) -> Self {
         let error = error.without_url();
         let host = host.to_owned();
-        let why = innermost(&error);
-        if find::<NotPublic>(&error).is_some() {
-            return Self::for_good(ArtifactError::Host { host, why });
+        let why = error_chain::innermost(&error).to_string();
+        if let Some(refused) = error_chain::find::<AddressRefused>(&error) {
+            return Self::for_good(hosts::refusal(host, refused));
         }
-        if let Some(tls) = find::<rustls::Error>(&error) {
+        if let Some(tls) = error_chain::find::<rustls::Error>(&error) {
             let not_tls = matches!(tls, rustls::Error::InvalidMessage(_));
             // An alert may come from an overloaded server; a certificate stays as it is.
             let again =
@@ -60,9 +63,10 @@ impl Trouble {
                 ..Self::for_good(ArtifactError::Tls { host, why: in_words(tls) })
             };
         }
-        let refused = find::<io::Error>(&error)
+        let refused = error_chain::find::<io::Error>(&error)
             .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if error.is_builder() || error.is_body() && find::<io::Error>(&error).is_some_and(is_local)
+        if error.is_builder()
+            || error.is_body() && error_chain::find::<io::Error>(&error).is_some_and(is_local)
         {
             return Self::for_good(ArtifactError::Unreachable { host, why });
         }
@@ -97,29 +101,6 @@ fn in_words(error: &rustls::Error) -> String {
     }
 }
 
-/// An error of type `T` among an error's sources, also inside of an [`io::Error`], which does not
-/// count what it holds as its source.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = held.map(|held| held as &(dyn Error + 'static)).or_else(|| error.source());
-    }
-    None
-}
-
-/// The words of the error that caused all others.
-fn innermost(error: &dyn Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
-}
-
 /// How long the registry wants to be left alone: seconds or a date (RFC 9110, 10.2.3).
 pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -134,19 +115,18 @@ pub(super) fn retry_after(response: &Response) -> Option<Duration> {
 
 /// The waits between the attempts of one thing.
 pub(super) struct Waits {
-    retry: Retry,
+    pauses: Pauses,
     progress: Arc<dyn Progress>,
-    failures: u32,
 }
 
 impl Waits {
     pub(super) fn new(options: &RegistryOptions) -> Self {
-        Self { retry: options.retry, progress: options.progress.clone(), failures: 0 }
+        Self { pauses: options.retry.pauses(), progress: options.progress.clone() }
     }
 
     /// Something moved: patience begins anew.
     pub(super) fn moved(&mut self) {
-        self.failures = 0;
+        self.pauses.reset();
     }
 
     /// Waits until it may be tried again.
@@ -154,27 +134,19 @@ impl Waits {
     /// # Errors
     /// The trouble's, when trying again does not help or was done often enough.
     pub(super) async fn after(&mut self, trouble: Trouble) -> Result<()> {
-        if !trouble.again || self.failures >= self.retry.times {
+        let longest = self.pauses.policy().longest;
+        let Some(pause) = self.pauses.after_failure().filter(|_| trouble.again) else {
             return Err(trouble.error);
-        }
+        };
         // To come back before a registry wants it is no use.
-        if let Some(asked) = trouble.wait.filter(|asked| *asked > self.retry.longest) {
+        if let Some(asked) = trouble.wait.filter(|asked| *asked > longest) {
             return Err(too_long(trouble.error, asked));
         }
-        let wait = self.wait(trouble.wait);
-        self.failures += 1;
+        let wait = trouble.wait.map_or(pause, |asked| asked.max(pause));
         tracing::debug!(error = %trouble.error, ?wait, "trying again");
         self.progress.retrying(&trouble.error.to_string(), wait);
         tokio::time::sleep(wait).await;
         Ok(())
-    }
-
-    fn wait(&self, asked: Option<Duration>) -> Duration {
-        let doubled =
-            self.retry.first.saturating_mul(1 << self.failures.min(16)).min(self.retry.longest);
-        let chance = f64::from(u16::from_be_bytes(random())) / f64::from(u16::MAX);
-        let own = doubled.mul_f64(1.0 - chance / 2.0);
-        asked.map_or(own, |asked| asked.max(own))
     }
 }
 
@@ -192,18 +164,18 @@ fn too_long(error: ArtifactError, asked: Duration) -> ArtifactError {
     }
 }
 
-fn random() -> [u8; 2] {
-    let [a, b, ..] = *uuid::Uuid::new_v4().as_bytes();
-    [a, b]
-}
-
 #[cfg(test)]
 mod tests {
+    use keynet_base::retry::RetryPolicy;
+
     use super::*;
 
     fn waits(times: u32) -> Waits {
-        let retry =
-            Retry { times, first: Duration::from_millis(8), longest: Duration::from_millis(20) };
+        let retry = RetryPolicy {
+            times,
+            first: Duration::from_millis(8),
+            longest: Duration::from_millis(20),
+        };
         Waits::new(&RegistryOptions { retry, ..RegistryOptions::default() })
     }
 
@@ -224,21 +196,6 @@ mod tests {
         waits.moved();
         waits.after(trouble()).await.unwrap();
         assert!(waits.after(Trouble::for_good(trouble().error)).await.is_err());
-    }
-
-    #[test]
-    fn waits_double_with_chance_and_have_an_end() {
-        let mut waits = waits(9);
-        for (failures, longest) in [(0, 8), (1, 16), (2, 20), (9, 20)] {
-            waits.failures = failures;
-            let wait = waits.wait(None);
-            assert!(
-                wait >= Duration::from_millis(longest) / 2
-                    && wait <= Duration::from_millis(longest),
-                "{failures}: {wait:?}"
-            );
-        }
-        assert_eq!(waits.wait(Some(Duration::from_millis(21))), Duration::from_millis(21));
     }
 
     #[tokio::test]

@@ -15,10 +15,11 @@ use crate::bundle::tests::bundle;
 use crate::credential::CredentialSource;
 use crate::{
     ArtifactError, ArtifactRef, Blob, Content, Credential, PrivateKey, RawManifest,
-    RegistryOptions, Retry, Store, Target, sign, verify,
+    RegistryOptions, Store, Target, sign, verify,
 };
 use keynet_base::config::Secret;
 use keynet_base::digest::Digest;
+use keynet_base::retry::RetryPolicy;
 
 const MIB: usize = 1 << 20;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -114,8 +115,11 @@ impl Registry {
 }
 
 fn options() -> RegistryOptions {
-    let retry =
-        Retry { times: 2, first: Duration::from_millis(1), longest: Duration::from_millis(5) };
+    let retry = RetryPolicy {
+        times: 2,
+        first: Duration::from_millis(1),
+        longest: Duration::from_millis(5),
+    };
     RegistryOptions { retry, credentials: Arc::new(crate::Anonymous), ..RegistryOptions::default() }
 }
 

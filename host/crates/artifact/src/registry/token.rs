@@ -16,7 +16,7 @@ use url::form_urlencoded::Serializer;
 use super::http::{Ask, Body, Http, SmallAnswerError, basic, read_small};
 use super::retry::Trouble;
 use super::said::Said;
-use super::{reach, realm};
+use super::{hosts, realm};
 use crate::credential::Credential;
 use crate::error::ArtifactError;
 use keynet_base::quote;
@@ -140,7 +140,7 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
 /// Checks that the token server may be asked: with credentials (`shows`) it must be the registry's
 /// own or listed.
 async fn check(http: &Http, server: &Server, shows: bool) -> Result<(), ArtifactError> {
-    reach::check(&server.realm, &http.options.reach)?;
+    hosts::check(&server.realm, &http.options.addresses)?;
     let registry = http.base().await?;
     let rules =
         realm::Rules { listed: &http.options.token_realms, insecure: http.options.insecure, shows };
@@ -151,7 +151,7 @@ async fn check(http: &Http, server: &Server, shows: bool) -> Result<(), Artifact
         ArtifactError::Realm {
             host: http.host.clone(),
             realm: quote::shown(shown.as_str()).to_string(),
-            realm_host: reach::host_of(&server.realm),
+            realm_host: hosts::host_of(&server.realm),
             why,
         }
     })
@@ -163,7 +163,7 @@ async fn read(
     response: reqwest::Response,
 ) -> Result<Answer, Trouble> {
     let wrong = |why: &str| Trouble::for_good(http.protocol("get a token", why));
-    let body = read_small(response, &reach::host_of(&server.realm), LIMIT, PATIENCE)
+    let body = read_small(response, &hosts::host_of(&server.realm), LIMIT, PATIENCE)
         .await
         .map_err(|error| match error {
             SmallAnswerError::TooLong => wrong(&format!(

@@ -13,10 +13,10 @@ use url::Url;
 use super::ModelVersion;
 use super::wire::{LatestVersions, LoggedInfo, OneLogged, OneVersion, Refusal};
 use crate::inference::ModelRef;
-use keynet_base::config::{MlflowConfig, Origin};
+use keynet_base::config::MlflowConfig;
 use keynet_base::error::{Error, ErrorKind, Result};
 use keynet_base::outbound::{
-    self, Backoff, BodyError, Reach, check_headers, read_beginning, read_whole, unanswered,
+    self, AddressPolicy, Backoff, BodyError, check_headers, read_beginning, read_whole, unanswered,
 };
 use keynet_base::quote::on_one_line;
 
@@ -49,11 +49,10 @@ impl fmt::Debug for Client {
 
 impl Client {
     pub(super) fn new(config: &MlflowConfig) -> Result<Self> {
-        let reach =
-            if config.origin == Origin::Parameters { Reach::GlobalOnly } else { Reach::Anywhere };
-        reach.check(&config.url)?;
+        let addresses = AddressPolicy::of(config.origin);
+        addresses.check(&config.url)?;
         Ok(Self {
-            http: outbound::client_of(&config.url, reach, config.ca.as_deref())?,
+            http: outbound::client_of(&config.url, &addresses, config.ca.as_deref())?,
             url: config.url.clone(),
             credential: credential(config)?,
         })

@@ -29,7 +29,7 @@ use super::{ObjectInfo, ReadBytes, StorageLimits};
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 use keynet_base::granted::Granted;
-use keynet_base::outbound::{self, Reach};
+use keynet_base::outbound::{self, AddressPolicy};
 use request::Found;
 
 /// Whose URLs may be read.
@@ -168,12 +168,12 @@ impl Fetcher {
         if let Some(hosts) = &rules.hosts {
             hosts.check("reading from the host", url.host_str().unwrap_or_default())?;
         }
-        let (reach, client) = match rules.private_addresses {
-            true => (Reach::Anywhere, &self.0.anywhere),
-            false => (Reach::GlobalOnly, &self.0.global),
+        let (addresses, client) = match rules.private_addresses {
+            true => (AddressPolicy::Any, &self.0.anywhere),
+            false => (AddressPolicy::public(), &self.0.global),
         };
-        reach.check(url)?;
-        Ok((client.get_or_init(|| outbound::client(reach, None)).clone()?, None))
+        addresses.check(url)?;
+        Ok((client.get_or_init(|| outbound::client(&addresses, None)).clone()?, None))
     }
 }
 

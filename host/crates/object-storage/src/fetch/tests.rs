@@ -204,7 +204,7 @@ impl OwnUrls for Own {
 #[tokio::test]
 async fn the_stores_own_urls_are_read_wherever_it_is_but_lead_nowhere_private() {
     let server = Server::start(redirects).await;
-    let client = outbound::client(Reach::Anywhere, None).unwrap();
+    let client = outbound::client(&AddressPolicy::Any, None).unwrap();
     let fetcher = Fetcher::beside(OwnServer { store: Arc::new(Own(server.base.clone())), client });
     let none = Granted::new(&[].into_iter().collect(), None);
     let rules = UrlRules { hosts: Some(none), private_addresses: false };

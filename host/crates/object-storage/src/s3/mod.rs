@@ -31,7 +31,7 @@ use url::{Origin as UrlOrigin, Url};
 use super::{Bucket, OtherBuckets, OwnServer, PartSizes};
 use keynet_base::config::{Origin, S3Config, S3Credentials};
 use keynet_base::error::{Error, Result};
-use keynet_base::outbound::{self, Reach};
+use keynet_base::outbound::{self, AddressPolicy};
 use listing::S3Pages;
 use service::Service;
 use signer::S3Signer;
@@ -68,14 +68,13 @@ impl S3Store {
     /// caller's and at a private address.
     pub fn open(config: &S3Config) -> Result<Self> {
         // The endpoint of a caller could be anything on the network of the host.
-        let reach =
-            if config.origin == Origin::Parameters { Reach::GlobalOnly } else { Reach::Anywhere };
+        let addresses = AddressPolicy::of(config.origin);
         let client = match &config.endpoint {
             Some(endpoint) => {
-                reach.check(endpoint)?;
-                outbound::client_of(endpoint, reach, config.ca.as_deref())?
+                addresses.check(endpoint)?;
+                outbound::client_of(endpoint, &addresses, config.ca.as_deref())?
             }
-            None => outbound::client(reach, config.ca.as_deref())?,
+            None => outbound::client(&addresses, config.ca.as_deref())?,
         };
         let connector = Arc::new(Connector(HttpClient::new(Service::new(client.clone(), config))));
         let bucket = open(config, &config.bucket, &connector)?;

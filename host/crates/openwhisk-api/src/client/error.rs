@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keynet_base::pem::PemError;
+
 /// A client that cannot be made from its settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -32,13 +34,16 @@ pub enum ClientError {
         /// The setting that holds it.
         origin: &'static str,
     },
-    /// A file of certificates.
+    /// A file of certificate authorities.
+    #[error("the certificate authorities cannot be used")]
+    Authorities(#[from] PemError),
+    /// The files of the client's own certificate and key.
     #[error("{} holds no certificate or key that can be used", path.display())]
-    Pem {
-        /// The file.
+    Identity {
+        /// The file of the certificate.
         path: PathBuf,
-        /// The part that is wrong; `None` if the file has no certificate.
-        source: Option<reqwest::Error>,
+        /// The part that is wrong.
+        source: reqwest::Error,
     },
     /// A file that cannot be read.
     #[error("cannot read {}", path.display())]

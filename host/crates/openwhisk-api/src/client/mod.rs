@@ -1,13 +1,13 @@
 //! The REST API over HTTP: one method a request. The key goes into a header, and into nothing that
 //! is shown.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use keynet_base::outbound::{BodyError, check_headers, read_whole};
 use keynet_base::quote::shown;
+use keynet_base::{error_chain, pem};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Certificate, Identity, Method, RequestBuilder, redirect};
+use reqwest::{Identity, Method, RequestBuilder, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -99,30 +99,19 @@ impl Api {
             .connect_timeout(CONNECT_TIME)
             .tls_danger_accept_invalid_certs(settings.insecure)
             .user_agent(concat!("keynet-inference/", env!("CARGO_PKG_VERSION")));
-        let pem = |path: &std::path::Path, source: Option<reqwest::Error>| ClientError::Pem {
-            path: path.to_owned(),
-            source,
-        };
         if let Some(path) = &settings.ca {
-            let bytes = std::fs::read(path).map_err(ClientError::read(path))?;
-            let authorities =
-                Certificate::from_pem_bundle(&bytes).map_err(|error| pem(path, Some(error)))?;
-            if authorities.is_empty() {
-                return Err(pem(path, None));
-            }
-            builder = builder.tls_certs_merge(authorities);
+            builder = builder.tls_certs_merge(pem::certificates(path)?);
         }
         if let Some((certificate, key)) = &settings.identity {
             let mut bytes = std::fs::read(certificate).map_err(ClientError::read(certificate))?;
             bytes.push(b'\n');
             bytes.extend(std::fs::read(key).map_err(ClientError::read(key))?);
-            builder = builder.identity(
-                Identity::from_pem(&bytes).map_err(|error| pem(certificate, Some(error)))?,
-            );
+            let unusable = |source| ClientError::Identity { path: certificate.clone(), source };
+            builder = builder.identity(Identity::from_pem(&bytes).map_err(unusable)?);
         }
         let http = builder.build().map_err(|error| ApiError::Unreachable {
             host: settings.host().to_owned(),
-            why: causes(&error),
+            why: error_chain::innermost(&error).to_string(),
         })?;
         Ok(Self { http, settings })
     }
@@ -404,7 +393,7 @@ impl Api {
 
     fn no_answer(&self, error: &reqwest::Error, time: Duration) -> ApiError {
         let host = self.settings.host().to_owned();
-        let why = causes(error);
+        let why = error_chain::innermost(error).to_string();
         if error.is_timeout() && !error.is_connect() {
             ApiError::Late { host, time }
         } else if error.is_connect() && why.contains("certificate") {
@@ -413,17 +402,6 @@ impl Api {
             ApiError::Unreachable { host, why }
         }
     }
-}
-
-/// The innermost cause, which names the thing; the outer ones only say that a request failed.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = inner.to_string();
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

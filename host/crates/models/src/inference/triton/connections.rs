@@ -29,10 +29,11 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use super::outbox::Outbox;
-use super::public::PublicConnector;
-use keynet_base::config::{Origin, TritonConfig};
+use super::policy_connector::PolicyConnector;
+use keynet_base::config::TritonConfig;
 use keynet_base::error::{Error, Result};
-use keynet_base::outbound::Reach;
+use keynet_base::error_chain;
+use keynet_base::outbound::AddressPolicy;
 
 /// How much of an answer of `ModelInfer` may be on its way.
 const CALL_WINDOW: u32 = 4 << 20;
@@ -55,7 +56,7 @@ const BYTES_OF_A_CALL: usize = 4 << 10;
 #[derive(Debug)]
 pub(super) struct Connections {
     endpoint: Endpoint,
-    reach: Reach,
+    addresses: AddressPolicy,
     slots: Vec<Arc<Slot>>,
 }
 
@@ -80,8 +81,8 @@ const SMALL: usize = 1;
 
 impl Connections {
     /// `number` connections to `endpoint`, none of them made yet.
-    fn new(endpoint: Endpoint, reach: Reach, number: u32) -> Self {
-        Self { endpoint, reach, slots: (0..number.max(1)).map(|_| Arc::default()).collect() }
+    fn new(endpoint: Endpoint, addresses: AddressPolicy, number: u32) -> Self {
+        Self { endpoint, addresses, slots: (0..number.max(1)).map(|_| Arc::default()).collect() }
     }
 
     /// For answers that are read at once, and for prediction streams.
@@ -90,14 +91,13 @@ impl Connections {
     /// `unavailable`: a certificate or key cannot be used, naming its file. `denied`: the URL is a
     /// caller's, of a private address.
     pub fn open(config: &TritonConfig) -> Result<(Self, Self)> {
-        let reach =
-            if config.origin == Origin::Parameters { Reach::GlobalOnly } else { Reach::Anywhere };
-        reach.check(&config.url)?;
+        let addresses = AddressPolicy::of(config.origin);
+        addresses.check(&config.url)?;
         let endpoint = endpoint(config)?;
         let streams = endpoint.clone().initial_stream_window_size(STREAM_WINDOW);
         Ok((
-            Self::new(endpoint, reach, config.link.connections),
-            Self::new(streams, reach, config.link.connections),
+            Self::new(endpoint, addresses.clone(), config.link.connections),
+            Self::new(streams, addresses, config.link.connections),
         ))
     }
 
@@ -134,9 +134,9 @@ impl Connections {
 
     fn lend(&self, slot: Arc<Slot>, load: usize) -> Lease {
         slot.load.fetch_add(load, Ordering::Relaxed);
-        let channel = slot.channel.get_or_init(|| match self.reach {
-            Reach::Anywhere => self.endpoint.connect_lazy(),
-            Reach::GlobalOnly => self.endpoint.connect_with_connector_lazy(PublicConnector),
+        let channel = slot.channel.get_or_init(|| match &self.addresses {
+            AddressPolicy::Any => self.endpoint.connect_lazy(),
+            policy => self.endpoint.connect_with_connector_lazy(PolicyConnector(policy.clone())),
         });
         Lease { channel: channel.clone(), slot, load }
     }
@@ -228,7 +228,7 @@ fn endpoint(config: &TritonConfig) -> Result<Endpoint> {
         let files = "KEYNET_TRITON_CA, KEYNET_TRITON_CERT and KEYNET_TRITON_KEY name PEM files";
         Error::unavailable(format!(
             "the certificates for Triton cannot be used: {}; {files}",
-            chain(&error)
+            error_chain::joined(&error)
         ))
     })
 }
@@ -237,20 +237,6 @@ fn read(name: &str, file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|error| {
         Error::unavailable(format!("{name}: cannot read {}: {error}", file.display()))
     })
-}
-
-/// An error with what caused it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !told.ends_with(&text) {
-            told = format!("{told}: {text}");
-        }
-        source = error.source();
-    }
-    told
 }
 
 /// What every call brings: the token and the configured headers.
@@ -288,7 +274,7 @@ mod tests {
     }
 
     fn connections(number: u32) -> Connections {
-        Connections::new(Endpoint::from_static("http://127.0.0.1:1"), Reach::Anywhere, number)
+        Connections::new(Endpoint::from_static("http://127.0.0.1:1"), AddressPolicy::Any, number)
     }
 
     #[tokio::test]

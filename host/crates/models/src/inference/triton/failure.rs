@@ -7,10 +7,10 @@ use std::error::Error as _;
 
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
-use super::connections::chain;
 use super::grpc_only::NotGrpc;
-use super::public::NotPublic;
 use keynet_base::error::{Error, ErrorKind};
+use keynet_base::error_chain;
+use keynet_base::outbound::AddressRefused;
 use keynet_base::quote::on_one_line;
 
 /// How much of a server's text is passed on.
@@ -67,7 +67,7 @@ impl Failure {
             if let Some(refused) =
                 error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
             {
-                if refused.is::<NotPublic>() {
+                if refused.is::<AddressRefused>() {
                     return Error::denied(format!("{subject}: {refused}")).into();
                 }
                 if let Some(failure) = Self::of_tls(subject, refused) {
@@ -86,14 +86,14 @@ impl Failure {
             if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
                 let text = format!(
                     "{subject}: the connection to Triton had ended: {}; {BROKE}: {CERTIFICATE}",
-                    on_one_line(&chain(error), MAX_TEXT)
+                    on_one_line(&error_chain::joined(error), MAX_TEXT)
                 );
                 return Self { error: Error::unavailable(text), again: Again::Unsent };
             }
             unconnected |= error.is::<ConnectError>();
             cause = error.source();
         }
-        let told = on_one_line(&chain(error), MAX_TEXT);
+        let told = on_one_line(&error_chain::joined(error), MAX_TEXT);
         if unconnected {
             let text = format!(
                 "{subject}: Triton cannot be reached: {told}; is it running, and is TRITON_URL its \

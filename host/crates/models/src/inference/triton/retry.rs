@@ -1,13 +1,17 @@
 //! Asking again a server that is unavailable, with growing pauses, within the time of the call.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::failure::{Again, Failure};
 use keynet_base::error::{Error, ErrorKind};
+use keynet_base::retry::{Pauses, RetryPolicy};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The time of the call ends the attempts, not their number.
+const POLICY: RetryPolicy = RetryPolicy {
+    times: u32::MAX,
+    first: Duration::from_millis(20),
+    longest: Duration::from_secs(1),
+};
 /// How many connections may turn out to have ended before, in one call.
 const STALE: u32 = 4;
 
@@ -20,7 +24,7 @@ pub(super) struct Attempts {
     repeatable: bool,
     made: u32,
     stale: u32,
-    pause: Duration,
+    pauses: Pauses,
 }
 
 impl Attempts {
@@ -35,7 +39,7 @@ impl Attempts {
             repeatable,
             made: 1,
             stale: 0,
-            pause: FIRST_PAUSE,
+            pauses: POLICY.pauses(),
         }
     }
 
@@ -53,15 +57,14 @@ impl Attempts {
             Again::Unsent | Again::Unseen => true,
             Again::Unknown => self.repeatable,
         };
-        let pause = self.pause.mul_f64(jitter());
-        if !allowed || Instant::now() + pause > self.until {
+        let pause = self.pauses.after_failure().filter(|_| allowed);
+        let Some(pause) = pause.filter(|pause| Instant::now() + *pause <= self.until) else {
             return Err(self.told(failure.error));
-        }
+        };
         tracing::debug!(error = %failure.error, attempt = self.made, pause_ms = pause.as_millis(), "Triton is asked \
             again");
         tokio::time::sleep(pause).await;
         self.made += 1;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         Ok(())
     }
 
@@ -80,12 +83,6 @@ impl Attempts {
             ..error
         }
     }
-}
-
-/// Between 0.5 and 1: callers that failed together do not come back together.
-fn jitter() -> f64 {
-    let random = RandomState::new().hash_one(0_u8) >> 11;
-    0.5 + random as f64 / (1_u64 << 53) as f64 / 2.0
 }
 
 #[cfg(test)]
