@@ -12,7 +12,7 @@ use keynet_host::{Action, ActionError, Host};
 use crate::errors::{ExpectedError, NotAnAction};
 use crate::flags::RegistryArgs;
 use crate::pulled::PulledComponents;
-use crate::reference::Source;
+use crate::reference::ComponentSource;
 use crate::registry;
 use crate::ui::console::Console;
 use crate::ui::progress::{Transfer, Way};
@@ -30,7 +30,7 @@ pub struct Component {
 }
 
 /// A published component, found but not fetched.
-pub struct Found {
+pub struct PublishedComponent {
     /// What it says about itself.
     pub look: Look,
     /// How its registry is talked to.
@@ -52,14 +52,14 @@ impl Component {
     /// # Errors
     /// It cannot be read or fetched, or it is known without that that it does not fit this host.
     pub async fn of(
-        source: &Source,
+        source: &ComponentSource,
         args: &RegistryArgs,
         config: &Config,
         console: Console,
     ) -> Result<Self, ExpectedError> {
         match source {
-            Source::File(path) => Self::read(path),
-            Source::Published(reference) => {
+            ComponentSource::File(path) => Self::read(path),
+            ComponentSource::Published(reference) => {
                 find(reference, args, config, console).await?.fetch(config).await
             }
         }
@@ -92,7 +92,7 @@ pub async fn find(
     args: &RegistryArgs,
     config: &Config,
     console: Console,
-) -> Result<Found, ExpectedError> {
+) -> Result<PublishedComponent, ExpectedError> {
     let transfer = Arc::new(Transfer::new(Way::Pull, !console.watcher, console));
     let options = registry::options(reference, args, config, transfer, console)?;
     let look = keynet_artifact::look(reference, &options).await?;
@@ -104,10 +104,10 @@ pub async fn find(
             source: ActionError::Imports(error),
         })?;
     }
-    Ok(Found { look, options })
+    Ok(PublishedComponent { look, options })
 }
 
-impl Found {
+impl PublishedComponent {
     /// Its component, from the cache if it was fetched before.
     ///
     /// # Errors

@@ -11,14 +11,14 @@ use crate::ui::progress::Steps;
 
 /// Where a component is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ComponentSource {
     /// On this machine.
     File(PathBuf),
     /// Published.
     Published(ArtifactRef),
 }
 
-impl Source {
+impl ComponentSource {
     /// A file if there is one, else a reference if it is written like one, else the file that is
     /// missing.
     ///
@@ -92,7 +92,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("registry.example.com");
         std::fs::write(&path, "").unwrap();
-        assert_eq!(Source::parse(path.to_str().unwrap()).unwrap(), Source::File(path));
+        assert_eq!(
+            ComponentSource::parse(path.to_str().unwrap()).unwrap(),
+            ComponentSource::File(path)
+        );
     }
 
     #[test]
@@ -102,7 +105,10 @@ mod tests {
             "localhost:5000/detector",
             "oci-layout:artifacts:detector",
         ] {
-            assert!(matches!(Source::parse(text).unwrap(), Source::Published(_)), "{text}");
+            assert!(
+                matches!(ComponentSource::parse(text).unwrap(), ComponentSource::Published(_)),
+                "{text}"
+            );
         }
         for text in [
             "missing.wasm",
@@ -113,10 +119,14 @@ mod tests {
             "detector",
             "team/detector:1",
         ] {
-            assert_eq!(Source::parse(text).unwrap(), Source::File(text.into()), "{text}");
+            assert_eq!(
+                ComponentSource::parse(text).unwrap(),
+                ComponentSource::File(text.into()),
+                "{text}"
+            );
         }
         for text in ["oci-layout:", "oci://localhost:5000/a", "localhost:5000/a@sha256:12"] {
-            assert!(Source::parse(text).is_err(), "{text}");
+            assert!(ComponentSource::parse(text).is_err(), "{text}");
         }
     }
 }

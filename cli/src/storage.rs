@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use keynet_base::config::DEFAULT_STORAGE_ADDRESS;
 use keynet_base::{AllowedHosts, Config};
 use keynet_object_storage::Location;
-use keynet_object_storage::embedded::{
-    DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits,
+use keynet_object_storage::folder_store::{
+    DEFAULT_BUCKET, FolderStore, FolderStoreSettings, ServeLimits,
 };
 
 use crate::errors::ExpectedError;
@@ -16,8 +16,8 @@ use crate::input::address::ListenAddress;
 ///
 /// # Errors
 /// It cannot be read and written.
-pub fn open(config: &Config) -> Result<EmbeddedStore, ExpectedError> {
-    EmbeddedStore::open(EmbeddedSettings {
+pub fn open(config: &Config) -> Result<FolderStore, ExpectedError> {
+    FolderStore::open(FolderStoreSettings {
         folder: config.embedded_storage.folder.clone(),
         state: keynet_base::state::StateDir::new(&config.state_dir),
         bucket: DEFAULT_BUCKET.to_owned(),

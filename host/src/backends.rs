@@ -9,7 +9,7 @@ use keynet_models::inference::InferenceBackend;
 use keynet_models::inference::embedded::{EmbeddedInference, EmbeddedLimits};
 use keynet_models::inference::triton::TritonInference;
 use keynet_models::model_registry::{ModelRegistry, Registered};
-use keynet_object_storage::embedded::{DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore};
+use keynet_object_storage::folder_store::{DEFAULT_BUCKET, FolderStore, FolderStoreSettings};
 use keynet_object_storage::s3::S3Store;
 use keynet_object_storage::{ObjectStorage, StorageLimits};
 
@@ -139,7 +139,7 @@ fn storage(config: &Config, state: &StateDir) -> Backend<ObjectStorage> {
     if let Some(s3) = &config.s3 {
         return Ok(Arc::new(ObjectStorage::of_s3(&S3Store::open(s3)?, limits)));
     }
-    let store = EmbeddedStore::open(EmbeddedSettings {
+    let store = FolderStore::open(FolderStoreSettings {
         folder: config.embedded_storage.folder.clone(),
         state: state.clone(),
         bucket: DEFAULT_BUCKET.to_owned(),

@@ -290,8 +290,7 @@ fn a_base_is_small_and_holds_nothing_it_does_not_need() {
 #[test]
 fn a_base_of_another_engine_gets_the_component_alone_and_a_warning_says_why() {
     let sandbox = with_base();
-    let label =
-        "dev.keynet.engine=0000000000000000000000000000000000000000000000000000000000000000";
+    let label = "io.keynet.inference.engine=0000000000000000000000000000000000000000000000000000000000000000";
     tool(
         &sandbox,
         "umoci",
@@ -334,7 +333,7 @@ fn code_for_a_better_processor_is_not_run() {
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:base:1"));
     assert!(ended.stderr.contains("compiled for x86-64-v4"), "{}", ended.stderr);
     let config = config(&sandbox, "oci:app:1");
-    assert_eq!(config["config"]["Labels"]["dev.keynet.cpu"], "x86-64-v4");
+    assert_eq!(config["config"]["Labels"]["io.keynet.inference.cpu"], "x86-64-v4");
     let rootfs = unpack(&sandbox, "app:1", "bundle");
     assert!(rootfs.join("action/action.cwasm").exists());
     let (server, diagnostics) = start_telling(&sandbox, &rootfs, &config);

@@ -9,7 +9,7 @@ use keynet_base::{Config, NewFile};
 use crate::errors::ExpectedError;
 use crate::flags::HostArgs;
 use crate::project::cargo::Build;
-use crate::project::finish::{self, ASK};
+use crate::project::finish::{self, MANIFEST};
 use crate::project::toolchain::Toolchain;
 use crate::project::{ProjectError, ProjectSource, python, sdk};
 use crate::settings;
@@ -82,7 +82,7 @@ fn rust(
     let build = Build { folder, profile: &args.profile, arguments: &args.arguments };
     let built = build.run(Toolchain::find(folder)?, console)?;
     let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;
-    finish::with_ask(component, &below(&args.path, ASK))
+    finish::with_manifest(component, &below(&args.path, MANIFEST))
 }
 
 /// A file of the project, without the dot that stands for this folder.

@@ -10,12 +10,12 @@ use crate::errors::ExpectedError;
 use crate::flags::{AnswerArgs, RegistryArgs};
 use crate::input::parameters::Param;
 use crate::openwhisk::args::ApiArgs;
-use crate::openwhisk::deploy::{DeployRequest, Deployed, Plan, Source, Values};
+use crate::openwhisk::deploy::{DeployRequest, DeploySource, Deployed, Plan, Values};
 use crate::openwhisk::error::OpenWhiskError;
 use crate::openwhisk::quantity::{parse_megabytes, parse_milliseconds};
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::units;
 use keynet_openwhisk_api::action::Limits;
 use keynet_openwhisk_api::annotations::{Web, WebSecure};
@@ -40,7 +40,7 @@ pub struct DeployArgs {
     /// Run it as this kind of the platform's manifest
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Answer at a URL, without a key: true or yes, raw (the request as it is), false or no
+    /// CommandOutput at a URL, without a key: true or yes, raw (the request as it is), false or no
     #[arg(long, value_name = "HOW")]
     web: Option<Web>,
     /// What callers of a web action must show: true (a number is made), false, or a secret of your
@@ -130,7 +130,7 @@ impl From<DeployArgs> for DeployRequest {
 /// JSON and is no error here.
 pub fn run(args: DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let as_json = args.answer.json;
-    answer::tell(deploy(args, console), as_json, console)
+    output::tell(deploy(args, console), as_json, console)
 }
 
 fn deploy(args: DeployArgs, console: Console) -> Result<Told, ExpectedError> {
@@ -141,7 +141,7 @@ fn deploy(args: DeployArgs, console: Console) -> Result<Told, ExpectedError> {
     let api = Api::new(settings).map_err(OpenWhiskError::from)?;
     let deployed = runtime::start(Work::One)?.block_on(async {
         let request = DeployRequest::from(args);
-        let source = Source::find(&request, console).await?;
+        let source = DeploySource::find(&request, console).await?;
         Plan::make(&request, source, &api, console).await?.carry_out(&api).await
     })?;
     Ok(Told::of(deployed))
@@ -177,7 +177,7 @@ impl Told {
     }
 }
 
-impl Answer for Told {
+impl CommandOutput for Told {
     fn line(&self) -> String {
         let done = if self.created { "created" } else { "updated" };
         let mut lines = vec![format!("{done} {}", self.name)];

@@ -16,8 +16,8 @@ use crate::errors::{ExpectedError, UsageError};
 use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::image::{self, Action, Appended, BaseOptions, Image};
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Steps, Transfer, Way};
 use crate::ui::units;
 use crate::{reference, registry, settings};
@@ -78,7 +78,7 @@ struct RootArgs {
     output: PathBuf,
     #[command(flatten)]
     runtime: RuntimeArgs,
-    /// Answer with one JSON object
+    /// CommandOutput with one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -156,7 +156,7 @@ impl Made {
     }
 }
 
-impl Answer for Made {
+impl CommandOutput for Made {
     fn line(&self) -> String {
         self.reference.clone()
     }
@@ -169,7 +169,7 @@ struct Written {
     size: u64,
 }
 
-impl Answer for Written {
+impl CommandOutput for Written {
     fn line(&self) -> String {
         format!("{}: {}", self.folder.display(), units::bytes(self.size))
     }
@@ -182,13 +182,13 @@ impl Answer for Written {
 /// With `--json` they are told as JSON and are no errors here.
 pub fn run(args: ImageArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     match args.command {
-        ImageCommand::Base(args) => answer::tell(base(&args, console), args.answer.json, console),
-        ImageCommand::Root(args) => answer::tell(root(&args), args.json, console),
+        ImageCommand::Base(args) => output::tell(base(&args, console), args.answer.json, console),
+        ImageCommand::Root(args) => output::tell(root(&args), args.json, console),
         ImageCommand::Build(BuildArgs { action, output, on }) => {
-            answer::tell(on.put(&action, &output, console), on.answer.json, console)
+            output::tell(on.put(&action, &output, console), on.answer.json, console)
         }
         ImageCommand::Push(PushArgs { action, to, on }) => {
-            answer::tell(on.put(&action, &to, console), on.answer.json, console)
+            output::tell(on.put(&action, &to, console), on.answer.json, console)
         }
     }
 }

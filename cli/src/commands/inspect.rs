@@ -8,11 +8,11 @@ use keynet_artifact::{ArtifactError, Look, Store, Target};
 use keynet_host::{Action, Host};
 use serde_json::{Value, json};
 
-use crate::component::{self, Component, Found};
+use crate::component::{self, Component, PublishedComponent};
 use crate::errors::ExpectedError;
 use crate::flags::{HostArgs, RegistryArgs};
 use crate::input::schema;
-use crate::reference::Source;
+use crate::reference::ComponentSource;
 use crate::runtime::{self, Work};
 use crate::settings;
 use crate::ui::console::{Console, printable};
@@ -39,11 +39,12 @@ pub struct InspectArgs {
 /// It is not an action, or cannot be read.
 pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
-    let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
+    let source =
+        ComponentSource::parse(&args.action)?.built(&config, Steps::new(false, console))?;
     runtime::start(Work::One)?.block_on(async {
         let (component, published) = match &source {
-            Source::File(path) => (Component::read(path)?, None),
-            Source::Published(reference) => {
+            ComponentSource::File(path) => (Component::read(path)?, None),
+            ComponentSource::Published(reference) => {
                 let found = component::find(reference, &args.registry, &config, console).await?;
                 (found.fetch(&config).await?, Some(Published::of(found).await?))
             }
@@ -68,8 +69,8 @@ struct Published {
 }
 
 impl Published {
-    async fn of(found: Found) -> Result<Self, ExpectedError> {
-        let Found { look, options } = found;
+    async fn of(found: PublishedComponent) -> Result<Self, ExpectedError> {
+        let PublishedComponent { look, options } = found;
         // Where cosign puts it.
         let tag = Target::Tag(format!("sha256-{}.sig", look.digest.hex()));
         let signed = match Store::open(&look.reference, &options)?.manifest(&tag).await {

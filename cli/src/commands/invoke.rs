@@ -12,8 +12,8 @@ use crate::input::parameters::{Draft, Param};
 use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
 use crate::runtime::{self, Work};
-use crate::ui::answer;
 use crate::ui::console::{Console, printable};
+use crate::ui::output;
 use keynet_base::config::parse_duration;
 use keynet_openwhisk_api::activation::Activation;
 use keynet_openwhisk_api::annotations;
@@ -57,7 +57,7 @@ pub struct InvokeArgs {
     url: bool,
     #[command(flatten)]
     api: ApiArgs,
-    /// Answer with one JSON object: the result or the error, and the activation
+    /// CommandOutput with one JSON object: the result or the error, and the activation
     #[arg(long)]
     json: bool,
 }
@@ -98,7 +98,7 @@ pub fn run(args: InvokeArgs, console: Console) -> Result<ExitCode, ExpectedError
         Ok(None) => return Ok(ExitCode::SUCCESS),
         Err(error) => Ended { id: None, record: None, result: Err(error) },
     };
-    answer::tell_result(result, Members::new(id.as_deref(), record.as_ref()), json, console)
+    output::tell_result(result, Members::new(id.as_deref(), record.as_ref()), json, console)
 }
 
 /// None where there is nothing more to be told.

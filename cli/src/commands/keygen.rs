@@ -10,8 +10,8 @@ use keynet_artifact::PrivateKey;
 use serde::Serialize;
 
 use crate::errors::ExpectedError;
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 
 /// Where to put them.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub struct KeygenArgs {
     /// neither may be there yet
     #[arg(value_name = "NAME", default_value = "keynet")]
     name: PathBuf,
-    /// Answer with one JSON object: the result or the error
+    /// CommandOutput with one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
@@ -32,7 +32,7 @@ struct Keys {
     public: String,
 }
 
-impl Answer for Keys {
+impl CommandOutput for Keys {
     fn line(&self) -> String {
         format!("made {} (keep it to yourself) and {}", self.private, self.public)
     }
@@ -44,7 +44,7 @@ impl Answer for Keys {
 /// A file is there already, or cannot be written. With `--json` they are told as JSON and are no
 /// errors here.
 pub fn run(args: &KeygenArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(make(&args.name), args.json, console)
+    output::tell(make(&args.name), args.json, console)
 }
 
 fn make(name: &Path) -> Result<Keys, ExpectedError> {

@@ -12,9 +12,9 @@ use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
 use crate::openwhisk::time::{ago, rfc3339};
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::columns::aligned;
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 use keynet_openwhisk_api::action::{Limits, StoredAction};
 use keynet_openwhisk_api::annotations::{self, DIGEST, REFERENCE};
 
@@ -58,7 +58,7 @@ pub fn run(args: &ListArgs, console: Console) -> Result<ExitCode, ExpectedError>
     if !args.answer.json && listed.as_ref().is_ok_and(|listed| listed.0.is_empty()) {
         console.note("there are no actions");
     }
-    answer::tell(listed, args.answer.json, console)
+    output::tell(listed, args.answer.json, console)
 }
 
 fn list(args: &ListArgs) -> Result<Listed, ExpectedError> {
@@ -102,7 +102,7 @@ impl Row {
     }
 }
 
-impl Answer for Listed {
+impl CommandOutput for Listed {
     fn line(&self) -> String {
         aligned(&self.0.iter().map(Row::cells).collect::<Vec<_>>())
     }

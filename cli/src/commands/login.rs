@@ -14,8 +14,8 @@ use crate::flags::{HostArgs, RegistryArgs};
 use crate::keynet_platform::{self, PlatformError, ServerUrl};
 use crate::registry::RegistryError;
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::prompt;
 use crate::{registry, settings};
 
@@ -38,7 +38,7 @@ pub struct LoginArgs {
     password_stdin: bool,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// Answer with one JSON object: the result or the error
+    /// CommandOutput with one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
@@ -51,7 +51,7 @@ enum LoggedIn {
     Registry { registry: String, username: String },
 }
 
-impl Answer for LoggedIn {
+impl CommandOutput for LoggedIn {
     fn line(&self) -> String {
         match self {
             Self::Platform { server, username, expires_at: Some(until) } => {
@@ -77,7 +77,7 @@ pub fn run(args: LoginArgs, console: Console) -> Result<ExitCode, ExpectedError>
         Some(prefix) => to_registry(&args, prefix, console),
         None => to_platform(&args, console),
     };
-    answer::tell(logged_in, args.json, console)
+    output::tell(logged_in, args.json, console)
 }
 
 fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedError> {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::account::{Accounts, RegistryPrefix};
 use crate::errors::ExpectedError;
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 
 /// Which.
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub struct LogoutArgs {
     /// The login of this registry [default: the platform's]
     #[arg(long = "registry", value_name = "HOST[/PREFIX]")]
     host: Option<RegistryPrefix>,
-    /// Answer with one JSON object: the result or the error
+    /// CommandOutput with one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
@@ -31,7 +31,7 @@ struct LoggedOut {
     file: String,
 }
 
-impl Answer for LoggedOut {
+impl CommandOutput for LoggedOut {
     fn line(&self) -> String {
         match self {
             Self { removed: true, registry: None, file } => format!("signed out: removed {file}"),
@@ -53,7 +53,7 @@ impl Answer for LoggedOut {
 /// # Errors
 /// The file cannot be changed. With `--json` they are told as JSON and are no errors here.
 pub fn run(args: &LogoutArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(forget(args), args.json, console)
+    output::tell(forget(args), args.json, console)
 }
 
 fn forget(args: &LogoutArgs) -> Result<LoggedOut, ExpectedError> {

@@ -12,8 +12,8 @@ use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
 use crate::openwhisk::time;
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 use keynet_openwhisk_api::activation::{self, Activation};
 use keynet_openwhisk_api::client::{Api, ApiError};
 use keynet_openwhisk_api::name::ActionName;
@@ -41,7 +41,7 @@ pub struct LogsArgs {
     strip: bool,
     #[command(flatten)]
     api: ApiArgs,
-    /// Answer with one JSON object; with --follow one for each activation
+    /// CommandOutput with one JSON object; with --follow one for each activation
     #[arg(long)]
     json: bool,
 }
@@ -80,8 +80,8 @@ pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError>
     })();
     match found {
         Ok(None) => Ok(ExitCode::SUCCESS),
-        Ok(Some(record)) => answer::tell(Ok(Logged::of(record, args.strip)), args.json, console),
-        Err(error) => answer::tell::<Logged>(Err(error), args.json, console),
+        Ok(Some(record)) => output::tell(Ok(Logged::of(record, args.strip)), args.json, console),
+        Err(error) => output::tell::<Logged>(Err(error), args.json, console),
     }
 }
 
@@ -110,7 +110,7 @@ impl Logged {
     }
 }
 
-impl Answer for Logged {
+impl CommandOutput for Logged {
     fn line(&self) -> String {
         self.logs.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
     }
@@ -149,7 +149,7 @@ async fn follow(
                 for record in
                     records.into_iter().filter(|record| seen.insert(record.activation_id.clone()))
                 {
-                    answer::tell(Ok(Logged::of(record, args.strip)), args.json, console)?;
+                    output::tell(Ok(Logged::of(record, args.strip)), args.json, console)?;
                 }
             }
             Err(error) if error.passes() => {

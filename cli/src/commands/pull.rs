@@ -13,8 +13,8 @@ use tokio::io::AsyncWriteExt as _;
 use crate::errors::{ExpectedError, UsageError};
 use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Transfer, Way};
 use crate::{reference, registry, settings};
 
@@ -44,7 +44,7 @@ struct Pulled {
     file: String,
 }
 
-impl Answer for Pulled {
+impl CommandOutput for Pulled {
     fn line(&self) -> String {
         format!("pulled {} {}", self.reference, self.file)
     }
@@ -59,7 +59,7 @@ pub fn run(args: &PullArgs, console: Console) -> Result<ExitCode, ExpectedError>
     if args.output.as_deref() == Some(Path::new("-")) {
         return to_stdout(args, console).map(|()| ExitCode::SUCCESS);
     }
-    answer::tell(pull(args, console), args.answer.json, console)
+    output::tell(pull(args, console), args.answer.json, console)
 }
 
 fn pull(args: &PullArgs, console: Console) -> Result<Pulled, ExpectedError> {

@@ -16,8 +16,8 @@ use crate::errors::{ExpectedError, NotAnAction, UsageError};
 use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::keynet_platform::{self, Function, Publication, PublishError, Upload, Uploaded};
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Steps, Transfer, Way};
 use crate::{reference, registry, settings};
 
@@ -78,7 +78,7 @@ struct Numbers {
     function: i64,
 }
 
-impl Answer for Pushed {
+impl CommandOutput for Pushed {
     fn line(&self) -> String {
         format!("pushed {}", self.reference)
     }
@@ -93,12 +93,12 @@ pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> 
     let answer = args.answer;
     match (&args.base_image, &args.reference) {
         (Some(base), Some(to)) => {
-            answer::tell(push_image(&args, base, to, console), answer.json, console)
+            output::tell(push_image(&args, base, to, console), answer.json, console)
         }
         (Some(base), None) => {
-            answer::tell::<Pushed>(Err(no_image(base).into()), answer.json, console)
+            output::tell::<Pushed>(Err(no_image(base).into()), answer.json, console)
         }
-        _ => answer::tell(push(&args, console), answer.json, console),
+        _ => output::tell(push(&args, console), answer.json, console),
     }
 }
 

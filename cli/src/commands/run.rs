@@ -15,11 +15,11 @@ use crate::flags::{HostArgs, HostNameArgs, RegistryArgs};
 use crate::input::address::ListenAddress;
 use crate::input::inputs::Inputs;
 use crate::input::parameters::{Draft, Input, Param};
-use crate::reference::Source;
+use crate::reference::ComponentSource;
 use crate::runtime::{self, Work};
 use crate::ui::console::{Console, Logs};
 use crate::ui::progress::Steps;
-use crate::ui::{answer, permissions, receipt};
+use crate::ui::{output, permissions, receipt};
 use crate::{local_backends, serve, settings, storage};
 
 /// What to run, with what, how.
@@ -83,7 +83,8 @@ struct Cost {
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if let Some(address) = &args.serve {
         let config = settings::read(&args.host)?;
-        let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
+        let source =
+            ComponentSource::parse(&args.action)?.built(&config, Steps::new(false, console))?;
         let serving = async {
             let component = Component::of(&source, &args.registry, &config, console).await?;
             let policy = component.policy(args.trust);
@@ -111,13 +112,13 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
         }
         Err(error) => (Err(error), None),
     };
-    answer::tell_result(result, Cost { receipt }, json, console)
+    output::tell_result(result, Cost { receipt }, json, console)
 }
 
 fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let mut config = settings::read(&args.host)?;
     config.concurrency = 1;
-    let source = Source::parse(&args.action)?;
+    let source = ComponentSource::parse(&args.action)?;
     let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
     for name in draft.reserved() {
         console.note(format_args!(

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use keynet_base::Config;
-use keynet_object_storage::embedded;
+use keynet_object_storage::folder_store;
 
 use crate::errors::ExpectedError;
 use crate::flags::{HostArgs, HostNameArgs};
@@ -68,7 +68,7 @@ async fn serve(
         ));
     }
     let limits = storage::limits(config, hosts.allowed(&address, bound));
-    embedded::serve(listener, store, limits, runtime::asked_to_stop())
+    folder_store::serve(listener, store, limits, runtime::asked_to_stop())
         .await
         .map_err(ExpectedError::io_on("serve on", bound.to_string()))
 }

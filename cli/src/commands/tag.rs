@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::errors::ExpectedError;
 use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Transfer, Way};
 use crate::{reference, registry, settings};
 
@@ -38,7 +38,7 @@ struct Tagged {
     digest: String,
 }
 
-impl Answer for Tagged {
+impl CommandOutput for Tagged {
     fn line(&self) -> String {
         format!("tagged {}", self.reference)
     }
@@ -50,7 +50,7 @@ impl Answer for Tagged {
 /// It is not there, or the registry does not allow it. With `--json` they are told as JSON and are
 /// no errors here.
 pub fn run(args: &TagArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(tag(args, console), args.answer.json, console)
+    output::tell(tag(args, console), args.answer.json, console)
 }
 
 fn tag(args: &TagArgs, console: Console) -> Result<Tagged, ExpectedError> {

@@ -10,8 +10,8 @@ use crate::flags::AnswerArgs;
 use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 use keynet_openwhisk_api::name::ActionName;
 
 /// What to remove.
@@ -33,7 +33,7 @@ struct Removed {
     removed: bool,
 }
 
-impl Answer for Removed {
+impl CommandOutput for Removed {
     fn line(&self) -> String {
         format!("removed {}", printable(&self.name))
     }
@@ -44,7 +44,7 @@ impl Answer for Removed {
 /// # Errors
 /// It is not there. With `--json` it is told as JSON and is no error here.
 pub fn run(args: &UndeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(undeploy(args), args.answer.json, console)
+    output::tell(undeploy(args), args.answer.json, console)
 }
 
 fn undeploy(args: &UndeployArgs) -> Result<Removed, ExpectedError> {

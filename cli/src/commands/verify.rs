@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::errors::ExpectedError;
 use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Transfer, Way};
 use crate::{reference, registry, settings};
 
@@ -40,7 +40,7 @@ struct Verified {
     key: String,
 }
 
-impl Answer for Verified {
+impl CommandOutput for Verified {
     fn line(&self) -> String {
         format!("verified {}", self.reference)
     }
@@ -52,7 +52,7 @@ impl Answer for Verified {
 /// It is not there, or was not signed with that key. With `--json` they are told as JSON and are no
 /// errors here.
 pub fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(verify(args, console), args.answer.json, console)
+    output::tell(verify(args, console), args.answer.json, console)
 }
 
 fn verify(args: &VerifyArgs, console: Console) -> Result<Verified, ExpectedError> {

@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::account::Accounts;
 use crate::errors::ExpectedError;
 use crate::registry;
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 
 /// How to answer.
 #[derive(Debug, Args)]
 pub struct WhoamiArgs {
-    /// Answer with one JSON object: the result or the error
+    /// CommandOutput with one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
@@ -39,7 +39,7 @@ struct AtRegistry {
     origin: &'static str,
 }
 
-impl Answer for Who {
+impl CommandOutput for Who {
     fn line(&self) -> String {
         let mut lines = Vec::new();
         match (&self.server, &self.username) {
@@ -69,7 +69,7 @@ impl Answer for Who {
 /// # Errors
 /// A file of logins cannot be read. With `--json` they are told as JSON and are no errors here.
 pub fn run(args: &WhoamiArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(who(console), args.json, console)
+    output::tell(who(console), args.json, console)
 }
 
 fn who(console: Console) -> Result<Who, ExpectedError> {

@@ -215,7 +215,7 @@ mod tests {
             r#""ExposedPorts":{"8080/tcp":{}}"#,
             r#""Entrypoint":["/usr/bin/keynet-runtime"]"#,
             r#""KEYNET_CPU=x86-64-v3""#,
-            r#""dev.keynet.engine":"sha256:1""#,
+            r#""io.keynet.inference.engine":"sha256:1""#,
             &format!(r#""diff_ids":["{}"]"#, layer().diff_id),
         ] {
             assert!(text.contains(part), "{part}: {text}");

@@ -29,11 +29,11 @@ pub use error::ImageError;
 /// Labels of ours, in the config of an image.
 pub mod label {
     /// The engine hash of the runtime in it: compiled code must have been made for the same.
-    pub const ENGINE: &str = "dev.keynet.engine";
+    pub const ENGINE: &str = "io.keynet.inference.engine";
     /// The processors that its code is compiled for, as in `KEYNET_CPU`.
-    pub const CPU: &str = "dev.keynet.cpu";
+    pub const CPU: &str = "io.keynet.inference.cpu";
     /// The version of the runtime in it.
-    pub const VERSION: &str = "dev.keynet.version";
+    pub const VERSION: &str = "io.keynet.inference.version";
     /// The digest of the action's component.
-    pub const COMPONENT: &str = "dev.keynet.component";
+    pub const COMPONENT: &str = "io.keynet.inference.component";
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use keynet_base::config::{ModelRepositoryConfig, parse_duration};
 use keynet_base::{Error, ErrorKind};
-use keynet_models::deployment::{Deployments, Terms};
+use keynet_models::model_deployment::{Deployments, Terms};
 use tokio_util::sync::CancellationToken;
 
 use crate::errors::{Diagnostic, Exit, ExpectedError};

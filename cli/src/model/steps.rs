@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use keynet_models::deployment::{Progress, Step};
+use keynet_models::model_deployment::{Progress, Step};
 
 use crate::ui::console::{Console, printable};
 use crate::ui::{secrecy, units};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use keynet_artifact::AskError;
+use keynet_artifact::CapabilityRequestError;
 use keynet_host::ActionError;
 
 use crate::errors::{Diagnostic, Exit};
@@ -62,11 +62,11 @@ pub enum ProjectError {
     Artifact(String),
     /// The project's `keynet.toml`.
     #[error("{} cannot be used", path.display())]
-    Ask {
+    CapabilityRequest {
         /// Its file.
         path: PathBuf,
         /// What is wrong with it.
-        source: AskError,
+        source: CapabilityRequestError,
     },
     /// What was built is not an action.
     #[error("the project was built, but the component it makes is not an action")]

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use keynet_artifact::Ask;
+use keynet_artifact::CapabilityRequest;
 use keynet_base::Config;
 use keynet_host::Host;
 
@@ -14,16 +14,16 @@ use crate::errors::ExpectedError;
 use crate::runtime::{self, Work};
 
 /// What an action asks for, beside its manifest.
-pub const ASK: &str = "keynet.toml";
+pub const MANIFEST: &str = "keynet.toml";
 
 /// Returns the component with what the file at `path`, if there is one, asks for.
 ///
 /// # Errors
 /// The file cannot be read or understood.
-pub fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
+pub fn with_manifest(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
     match fs::read_to_string(path) {
-        Ok(text) => Ok(Ask::put_into(&text, component)
-            .map_err(|source| ProjectError::Ask { path: path.to_owned(), source })?),
+        Ok(text) => Ok(CapabilityRequest::put_into(&text, component)
+            .map_err(|source| ProjectError::CapabilityRequest { path: path.to_owned(), source })?),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(component),
         Err(error) => Err(ExpectedError::io("read", path)(error)),
     }
@@ -48,10 +48,10 @@ mod tests {
     #[test]
     fn a_wrong_ask_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(ASK);
-        assert_eq!(with_ask(vec![1], &path).unwrap(), [1]);
+        let path = folder.path().join(MANIFEST);
+        assert_eq!(with_manifest(vec![1], &path).unwrap(), [1]);
         fs::write(&path, "modles = []").unwrap();
-        let error = with_ask(Vec::new(), &path).unwrap_err().one_line();
+        let error = with_manifest(Vec::new(), &path).unwrap_err().one_line();
         assert!(error.contains("keynet.toml") && error.contains("modles"), "{error}");
     }
 }

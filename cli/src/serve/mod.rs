@@ -21,7 +21,7 @@ use axum::routing::get;
 use keynet_base::{AllowedHosts, Config};
 use keynet_host::policy::Policy;
 use keynet_host::{Action, ActivationRequest, GuestEnvironment, Host, Outcome, Parameters};
-use keynet_object_storage::embedded;
+use keynet_object_storage::folder_store;
 use tokio::sync::watch;
 
 use crate::component::Component;
@@ -145,7 +145,7 @@ async fn serve_objects(
         Ok(store) => {
             console.note(format_args!("the URLs of objects are answered on http://{address}"));
             let limits = storage::limits(config, hosts.allowed(&address, bound));
-            tokio::spawn(embedded::serve(listener, store, limits, stopped));
+            tokio::spawn(folder_store::serve(listener, store, limits, stopped));
         }
         Err(error) => console.note(error.one_line()),
     }

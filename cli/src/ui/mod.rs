@@ -1,9 +1,9 @@
 //! Everything that a command shows and asks: the two streams, progress, errors, answers.
 
-pub mod answer;
 pub mod columns;
 pub mod console;
 pub mod json_text;
+pub mod output;
 pub mod permissions;
 pub mod progress;
 pub mod prompt;

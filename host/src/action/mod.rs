@@ -23,7 +23,7 @@ use crate::backends::Backends;
 use crate::capabilities::bindings::ActionPre;
 use crate::engine::LoadError;
 use crate::policy::{Grants, Limits, Policy};
-use keynet_artifact::{Ask, AskError};
+use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
 use keynet_base::OpenFile;
 use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
@@ -44,7 +44,7 @@ pub enum ActionError {
     Imports(#[from] ImportError),
     /// What it asks for cannot be read.
     #[error(transparent)]
-    Ask(#[from] AskError),
+    CapabilityRequest(#[from] CapabilityRequestError),
     /// It cannot say what it is.
     #[error(
         "the action cannot describe itself, for which it has {} s and {} MiB ({} with a language's \
@@ -64,7 +64,7 @@ pub enum ActionError {
 #[derive(Default)]
 pub struct LoadOptions {
     /// Capabilities that the action requests, in place of its component's own request.
-    pub ask: Option<Ask>,
+    pub request: Option<CapabilityRequest>,
     /// Sink for its logs while it describes itself; `None` to drop them.
     pub logs: Option<Arc<dyn LogSink>>,
 }
@@ -81,7 +81,7 @@ pub struct Tenant {
 struct Read {
     digest: Digest,
     size: usize,
-    ask: Result<Ask, AskError>,
+    request: Result<CapabilityRequest, CapabilityRequestError>,
 }
 
 impl Read {
@@ -91,7 +91,7 @@ impl Read {
         Ok(Self {
             digest,
             size: usize::try_from(size).unwrap_or(usize::MAX),
-            ask: Ask::of_file(BufReader::new(file.reader())),
+            request: CapabilityRequest::of_file(BufReader::new(file.reader())),
         })
     }
 }
@@ -120,9 +120,9 @@ impl Action {
         options: LoadOptions,
     ) -> Result<Self, ActionError> {
         let digest = Digest::of(component);
-        let ask = options.ask.map_or_else(|| Ask::of(component), Ok);
+        let request = options.request.map_or_else(|| CapabilityRequest::of(component), Ok);
         let code = sandbox.engine().load(component, &digest).await?;
-        let read = Read { digest, size: component.len(), ask };
+        let read = Read { digest, size: component.len(), request };
         Self::of_code(sandbox, tenant, &code, read, options.logs).await
     }
 
@@ -152,12 +152,12 @@ impl Action {
         read: Read,
         logs: Option<Arc<dyn LogSink>>,
     ) -> Result<Self, ActionError> {
-        let Read { digest, size, ask } = read;
+        let Read { digest, size, request } = read;
         let imports = Imports::check(code, sandbox.engine().wasmtime())?;
         let linked = sandbox.linker().instantiate_pre(code).and_then(ActionPre::new);
         let component = linked
             .map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
-        let grants = Arc::new(tenant.policy.grants(&ask?));
+        let grants = Arc::new(tenant.policy.grants(&request?));
         let means = means(grants, &tenant.backends, &imports);
         let described = describe::describe(&sandbox, &component, &means, size, logs)
             .await

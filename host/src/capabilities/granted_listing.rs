@@ -114,7 +114,7 @@ mod tests {
     use keynet_base::budget::MemoryBudget;
     use keynet_base::state::StateDir;
     use keynet_object_storage::StorageLimits;
-    use keynet_object_storage::embedded::{EmbeddedSettings, EmbeddedStore};
+    use keynet_object_storage::folder_store::{FolderStore, FolderStoreSettings};
 
     struct Store {
         storage: ObjectStorage,
@@ -126,7 +126,7 @@ mod tests {
         /// A bucket `default` with these keys.
         async fn with(keys: &[&str]) -> Self {
             let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-            let settings = EmbeddedSettings {
+            let settings = FolderStoreSettings {
                 folder: folders[0].path().to_owned(),
                 state: StateDir::new(folders[1].path()),
                 bucket: "default".to_owned(),
@@ -134,7 +134,7 @@ mod tests {
                 internal_url: None,
             };
             let storage = ObjectStorage::new(
-                EmbeddedStore::open(settings).unwrap().bucket(),
+                FolderStore::open(settings).unwrap().bucket(),
                 StorageLimits::default(),
             );
             let budget = CallBudget {
@@ -162,7 +162,7 @@ mod tests {
             let grant =
                 StorageGrant { read: read.iter().copied().collect(), ..StorageGrant::default() };
             let grants = Policy { storage: grant, ..Policy::default() }
-                .grants(&keynet_artifact::Ask::default());
+                .grants(&keynet_artifact::CapabilityRequest::default());
             let prefix = Prefix::parse(prefix)?;
             let (mut found, mut cursors) = (Vec::new(), Vec::<String>::new());
             loop {
@@ -235,7 +235,7 @@ mod tests {
         let grant =
             StorageGrant { read: ["mine/*"].into_iter().collect(), ..StorageGrant::default() };
         let read = Policy { storage: grant, ..Policy::default() }
-            .grants(&keynet_artifact::Ask::default())
+            .grants(&keynet_artifact::CapabilityRequest::default())
             .read;
         let made_up = Cursor::after("mine0000").to_string();
         let page = list(

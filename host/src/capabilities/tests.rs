@@ -15,14 +15,14 @@ use super::storage::{StorageCtx, StorageView};
 use super::triton_predict::{OpenTensor, TritonPredictCtx, TritonPredictView};
 use super::{CallContext, CallError, Meter};
 use crate::policy::Policy;
-use keynet_artifact::Ask;
+use keynet_artifact::CapabilityRequest;
 use keynet_base::budget::MemoryBudget;
 use keynet_base::error::{Error, ErrorKind};
 use keynet_base::limits;
 use keynet_models::inference::embedded::{EmbeddedInference, EmbeddedLimits};
 use keynet_object_storage::ObjectStorage;
-use keynet_object_storage::embedded::{
-    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore,
+use keynet_object_storage::folder_store::{
+    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, FolderStore, FolderStoreSettings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -40,7 +40,7 @@ struct Activation {
 impl Activation {
     fn with(memory: u64) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open(EmbeddedSettings {
+        let store = FolderStore::open(FolderStoreSettings {
             folder: place.path().join("objects"),
             state: keynet_base::state::StateDir::new(place.path().join("state")),
             bucket: DEFAULT_BUCKET.to_owned(),
@@ -54,7 +54,7 @@ impl Activation {
         let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/models/tests/models");
         let models = Arc::new(EmbeddedInference::open(&models, EmbeddedLimits::default()).unwrap());
         let (grants, calls) = (
-            Arc::new(Policy::local().grants(&Ask::default())),
+            Arc::new(Policy::local().grants(&CapabilityRequest::default())),
             CallContext::with_memory(memory, Meter::default()),
         );
         Self {

@@ -8,7 +8,7 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 /// An answer whose body is whole.
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type HttpResponse = Response<Full<Bytes>>;
 
 /// `/init` had no code, and the image has none.
 pub(super) const NO_CODE: &str = "Missing main/no code to execute.";
@@ -30,7 +30,7 @@ pub(super) const NO_ARGUMENT: &str = "The action did not receive a dictionary or
 pub(super) const SHUTTING_DOWN: &str = "the container is shutting down";
 
 /// An action's result as it is, or `{"ok":true}`.
-pub(super) fn ok(json: impl Into<Bytes>) -> Answer {
+pub(super) fn ok(json: impl Into<Bytes>) -> HttpResponse {
     with_status(StatusCode::OK, json.into())
 }
 
@@ -39,7 +39,7 @@ const MAX_MESSAGE: usize = 64 << 10;
 
 /// `{"error": message}` and nothing else: the platform shows the message to the user. A long
 /// message is cut.
-pub(super) fn error(status: StatusCode, message: &str) -> Answer {
+pub(super) fn error(status: StatusCode, message: &str) -> HttpResponse {
     let json = match shortened(message) {
         None => json!({ "error": message }),
         Some(beginning) => {
@@ -55,7 +55,7 @@ pub(super) fn shortened(message: &str) -> Option<&str> {
         .then(|| message.get(..message.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default())
 }
 
-fn with_status(status: StatusCode, json: Bytes) -> Answer {
+fn with_status(status: StatusCode, json: Bytes) -> HttpResponse {
     let mut answer = Response::new(Full::new(json));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
 
 use super::archive::{self, ArchiveError, Unpacked};
-use keynet_artifact::{Ask, AskError};
+use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
 use keynet_base::quote::quoted;
 
 /// How a reference to a registry begins.
@@ -22,7 +22,7 @@ pub(super) enum Arrived {
     /// None: what lies in the image is meant.
     Nothing,
     /// A component, or what claims to be one, and the wishes that came beside it.
-    Component { bytes: Vec<u8>, ask: Option<Ask> },
+    Component { bytes: Vec<u8>, request: Option<CapabilityRequest> },
     /// Where the component is: `oci://registry/namespace/name@sha256:…`.
     Reference(String),
 }
@@ -57,7 +57,7 @@ pub(super) enum CodeError {
     Archive(#[from] ArchiveError),
     /// Its `keynet.toml`.
     #[error(transparent)]
-    Ask(#[from] AskError),
+    CapabilityRequest(#[from] CapabilityRequestError),
 }
 
 impl CodeError {
@@ -69,7 +69,7 @@ impl CodeError {
             | Self::NotBase64(_)
             | Self::Unknown(_)
             | Self::Archive(ArchiveError::Damaged(..)) => StatusCode::BAD_REQUEST,
-            Self::Archive(_) | Self::Ask(_) => StatusCode::BAD_GATEWAY,
+            Self::Archive(_) | Self::CapabilityRequest(_) => StatusCode::BAD_GATEWAY,
         }
     }
 }
@@ -118,7 +118,7 @@ fn decode(text: &str) -> Result<Vec<u8>, CodeError> {
 
 fn open(bytes: Vec<u8>) -> Result<Arrived, CodeError> {
     let unpacked = match bytes.as_slice() {
-        [0, b'a', b's', b'm', ..] => return Ok(Arrived::Component { bytes, ask: None }),
+        [0, b'a', b's', b'm', ..] => return Ok(Arrived::Component { bytes, request: None }),
         [b'P', b'K', 3, 4, ..] => archive::unzip(&bytes)?,
         [0x1f, 0x8b, ..] => archive::ungzip(&bytes)?,
         text if text.starts_with(REFERENCE.as_bytes()) => {
@@ -126,8 +126,11 @@ fn open(bytes: Vec<u8>) -> Result<Arrived, CodeError> {
         }
         other => return Err(CodeError::Unknown(hex::encode(other.get(..8).unwrap_or(other)))),
     };
-    let Unpacked { component, ask } = unpacked;
-    Ok(Arrived::Component { bytes: component, ask: ask.map(|text| Ask::parse(&text)).transpose()? })
+    let Unpacked { component, request } = unpacked;
+    Ok(Arrived::Component {
+        bytes: component,
+        request: request.map(|text| CapabilityRequest::parse(&text)).transpose()?,
+    })
 }
 
 #[cfg(test)]
@@ -143,7 +146,7 @@ mod tests {
 
     fn component(code: &str) -> Vec<u8> {
         match read(code) {
-            Ok(Arrived::Component { bytes, ask: None }) => bytes,
+            Ok(Arrived::Component { bytes, request: None }) => bytes,
             other => panic!("{other:?}"),
         }
     }
@@ -199,11 +202,11 @@ mod tests {
         zip.start_file("keynet.toml", options).unwrap();
         zip.write_all(b"models = ['detector']").unwrap();
         let code = BASE64_STANDARD.encode(zip.finish().unwrap().into_inner());
-        let Arrived::Component { bytes, ask: Some(ask) } = read(&code).unwrap() else {
+        let Arrived::Component { bytes, request: Some(request) } = read(&code).unwrap() else {
             panic!("no wishes")
         };
         assert_eq!(bytes, COMPONENT);
-        assert!(ask.models.unwrap().matches("detector"));
+        assert!(request.models.unwrap().matches("detector"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub fn archive(data: &[u8]) {
     let unpacked = if data.starts_with(b"PK") { unzip(data) } else { ungzip(data) };
     let Some(unpacked) = checked(unpacked) else { return };
     assert!(unpacked.component.starts_with(b"\0asm") && unpacked.component.len() <= 128 << 20);
-    assert!(unpacked.ask.is_none_or(|ask| ask.len() <= 64 << 10));
+    assert!(unpacked.request.is_none_or(|request| request.len() <= 64 << 10));
 }
 
 /// A body of `/init`. No variable configures the host, and each can be one of a process.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hyper::StatusCode;
 
-use super::answer::{self, Answer};
+use super::answer::{self, HttpResponse};
 use super::code::{self, Arrived, CodeError};
 use super::deadline::Due;
 use super::init_request::InitRequest;
@@ -23,7 +23,7 @@ use crate::activation::guest_deadline;
 use crate::engine::LoadError;
 use crate::host::{Host, HostError};
 use crate::policy::Policy;
-use keynet_artifact::Ask;
+use keynet_artifact::CapabilityRequest;
 use keynet_base::config::{Config, ConfigError};
 use keynet_base::quote::{bounded, shown};
 use keynet_base::redaction::redact;
@@ -99,7 +99,7 @@ impl Stage {
 }
 
 /// Initializes `container` with `body`.
-pub(super) async fn init(container: &Container, body: RequestBody) -> Answer {
+pub(super) async fn init(container: &Container, body: RequestBody) -> HttpResponse {
     let window = container.window();
     let Ok(_initializing) = container.initializing.try_lock() else { return second(&window) };
     if container.loaded().is_some() {
@@ -122,7 +122,7 @@ pub(super) async fn init(container: &Container, body: RequestBody) -> Answer {
     }
 }
 
-fn second(window: &Window) -> Answer {
+fn second(window: &Window) -> HttpResponse {
     window.note(answer::SECOND_INIT);
     window.leave_open();
     answer::error(StatusCode::FORBIDDEN, answer::SECOND_INIT)
@@ -176,12 +176,12 @@ async fn load_request(
     stage: &Stage,
 ) -> Result<Loaded, InitError> {
     let config = container.host_config(env)?;
-    let (component, ask) = component(container, &config, code?, stage).await?;
+    let (component, request) = component(container, &config, code?, stage).await?;
     stage.is("the engine was started", "");
     let engine = container.engine().await?;
     stage.is("it was compiled", COMPILE_ELSEWHERE);
     let host = Host::builder(&config).engine(engine).default_policy(Policy::container).build()?;
-    let options = LoadOptions { ask, logs: Some(Arc::clone(window) as _) };
+    let options = LoadOptions { request, logs: Some(Arc::clone(window) as _) };
     let action = host.load_with(&component, options).await?;
     check_main(main, &action.description().name)?;
     let own_servers = if container.config.config_from_parameters {
@@ -202,9 +202,9 @@ async fn component(
     config: &Config,
     code: Arrived,
     stage: &Stage,
-) -> Result<(Vec<u8>, Option<Ask>), InitError> {
+) -> Result<(Vec<u8>, Option<CapabilityRequest>), InitError> {
     match code {
-        Arrived::Component { bytes, ask } => Ok((bytes, ask)),
+        Arrived::Component { bytes, request } => Ok((bytes, request)),
         Arrived::Reference(reference) => {
             stage.is("it was pulled from its registry", "");
             Ok((

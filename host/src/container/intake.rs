@@ -11,7 +11,7 @@ use hyper::body::{Body as _, Bytes, Frame, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::answer::{self, Answer};
+use super::answer::{self, HttpResponse};
 
 /// The largest body: the platform's 48 MB of code as text, and what stands around it. An argument
 /// may be as large, since OpenWhisk's operator may allow more than its 1 MiB.
@@ -63,7 +63,7 @@ impl Intake {
     /// # Errors
     /// The answer to a body that is too large, broke off or took too long, or that there is no
     /// memory for now.
-    pub(super) async fn read(&self, mut body: Incoming) -> Result<RequestBody, Answer> {
+    pub(super) async fn read(&self, mut body: Incoming) -> Result<RequestBody, HttpResponse> {
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(too_large());
         }
@@ -79,7 +79,7 @@ impl Intake {
     }
 
     /// Reads what follows `first`.
-    async fn read_on(&self, mut body: Incoming, first: Bytes) -> Result<RequestBody, Answer> {
+    async fn read_on(&self, mut body: Incoming, first: Bytes) -> Result<RequestBody, HttpResponse> {
         let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let expected = announced.map_or(MAX_BODY, |rest| rest.saturating_add(first.len()));
         if announced.is_some() && expected > MAX_BODY {
@@ -103,7 +103,7 @@ impl Intake {
     }
 }
 
-async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes>>, Answer> {
+async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes>>, HttpResponse> {
     let mut next = body.frame();
     // A frame that has arrived with the headers, as nearly all do, needs no timer.
     let arrived = match poll!(&mut next) {
@@ -137,7 +137,7 @@ struct Whole {
 }
 
 impl Whole {
-    async fn append(&mut self, units: &Arc<Semaphore>, data: &[u8]) -> Result<(), Answer> {
+    async fn append(&mut self, units: &Arc<Semaphore>, data: &[u8]) -> Result<(), HttpResponse> {
         let needed = self.bytes.len() + data.len();
         if needed > MAX_BODY {
             return Err(too_large());
@@ -153,7 +153,11 @@ impl Whole {
         Ok(())
     }
 
-    async fn reserve(&mut self, units: &Arc<Semaphore>, capacity: usize) -> Result<(), Answer> {
+    async fn reserve(
+        &mut self,
+        units: &Arc<Semaphore>,
+        capacity: usize,
+    ) -> Result<(), HttpResponse> {
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let wanted = capacity.div_ceil(UNIT).saturating_sub(held);
         if wanted > 0 {
@@ -178,7 +182,7 @@ impl Whole {
     }
 }
 
-fn too_large() -> Answer {
+fn too_large() -> HttpResponse {
     answer::error(
         StatusCode::PAYLOAD_TOO_LARGE,
         &format!("the body is larger than {} MiB", MAX_BODY >> 20),

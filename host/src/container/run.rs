@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hyper::StatusCode;
 
-use super::answer::{self, Answer};
+use super::answer::{self, HttpResponse};
 use super::deadline::Due;
 use super::drain::Drain;
 use super::intake::RequestBody;
@@ -41,7 +41,7 @@ impl Refusal {
 }
 
 /// Runs the action with `body`.
-pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody) -> Answer {
+pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody) -> HttpResponse {
     let (now, clock) = (Instant::now(), SystemTime::now());
     let Some(loaded) = container.loaded() else {
         return answer::error(StatusCode::INTERNAL_SERVER_ERROR, answer::NOT_INITIALIZED);
@@ -133,7 +133,11 @@ impl Asked {
 
 /// Answers a request whose time was over in the queue. Where activations do not overlap it writes no
 /// log markers: another activation's log window is still open.
-fn timed_out_in_the_queue(container: &Container, loaded: &Loaded, requested: Instant) -> Answer {
+fn timed_out_in_the_queue(
+    container: &Container,
+    loaded: &Loaded,
+    requested: Instant,
+) -> HttpResponse {
     if container.config.concurrent {
         let outcome = Outcome::without_a_slot(requested);
         return ended(container, loaded, &container.window(), outcome);
@@ -144,7 +148,12 @@ fn timed_out_in_the_queue(container: &Container, loaded: &Loaded, requested: Ins
 }
 
 /// Writes the end of the window and answers.
-fn ended(container: &Container, loaded: &Loaded, window: &Window, outcome: Outcome) -> Answer {
+fn ended(
+    container: &Container,
+    loaded: &Loaded,
+    window: &Window,
+    outcome: Outcome,
+) -> HttpResponse {
     let answer = match outcome.result {
         Ok(result) => answer::ok(result),
         Err(failure) => {
@@ -177,12 +186,12 @@ fn explain(window: &Window, failure: &Failure) {
 }
 
 /// The activation failed, not the container: status 200.
-fn application_error(message: &str) -> Answer {
+fn application_error(message: &str) -> HttpResponse {
     answer::error(StatusCode::OK, message)
 }
 
 /// An activation that did not end by itself, with the end of its window.
-fn failed(window: &Window, refusal: &Refusal) -> Answer {
+fn failed(window: &Window, refusal: &Refusal) -> HttpResponse {
     window.note(&format!("keynet: {}", refusal.message));
     window.close(None);
     answer::error(refusal.status, &refusal.message)
@@ -190,7 +199,7 @@ fn failed(window: &Window, refusal: &Refusal) -> Answer {
 
 /// Answers a request that is not run. It has log markers only if no other activation's log window
 /// is open: OpenWhisk would take them for the end of that one.
-fn refused(container: &Container, loaded: &Loaded, refusal: &Refusal) -> Answer {
+fn refused(container: &Container, loaded: &Loaded, refusal: &Refusal) -> HttpResponse {
     let slot = loaded.action.try_reserve();
     if slot.is_some() || container.config.concurrent {
         failed(&container.window(), refusal)

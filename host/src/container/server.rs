@@ -21,7 +21,7 @@ use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::{self, Answer};
+use super::answer::{self, HttpResponse};
 use super::connection::{Connection, Places, Progress};
 use super::drain::{Drain, StopSignals};
 use super::intake::Intake;
@@ -224,7 +224,7 @@ async fn route(
     drain: &Drain,
     intake: &Intake,
     request: Request<Incoming>,
-) -> Answer {
+) -> HttpResponse {
     let is_run = match (request.method(), request.uri().path()) {
         (&Method::POST, "/run") => true,
         (&Method::POST, "/init") => false,

@@ -1,6 +1,6 @@
 //! Fuzzing of policies and of what actions ask for; see [`keynet_base::fuzzing`].
 
-use super::{Ask, Granted, Policy};
+use super::{CapabilityRequest, Granted, Policy};
 use keynet_base::fuzzing::{checked, text};
 
 /// What a component may begin with: the header of the component model's binary format.
@@ -10,10 +10,11 @@ const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 /// the policy grants.
 pub fn ask(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    let Some(ask) = checked(Ask::parse(text)) else { return };
-    let component = Ask::put_into(text, EMPTY.to_vec());
+    let Some(ask) = checked(CapabilityRequest::parse(text)) else { return };
+    let component = CapabilityRequest::put_into(text, EMPTY.to_vec());
     assert!(
-        component.is_ok_and(|component| Ask::of(&component).ok().as_ref() == Some(&ask)),
+        component
+            .is_ok_and(|component| CapabilityRequest::of(&component).ok().as_ref() == Some(&ask)),
         "{ask:?}"
     );
     let nothing: Result<Policy, _> = toml::from_str(
@@ -36,7 +37,7 @@ pub fn ask(data: &[u8]) {
 /// An operator's policy.
 pub fn policy(data: &[u8]) {
     let Some(policy) = text(data).and_then(|text| checked(Policy::parse(text))) else { return };
-    let grants = policy.grants(&Ask::default());
+    let grants = policy.grants(&CapabilityRequest::default());
     for granted in [&grants.models, &grants.read, &grants.write, &grants.hosts] {
         for name in ["", "detector", "results/a", "s3://shared/out/a"] {
             check(granted, name);

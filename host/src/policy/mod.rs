@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use keynet_artifact::Ask;
-use keynet_artifact::ask::LONGEST_TOLD;
+use keynet_artifact::CapabilityRequest;
+use keynet_artifact::capability_request::LONGEST_TOLD;
 use keynet_base::granted::Granted;
 use keynet_base::patterns::Patterns;
 
@@ -195,7 +195,7 @@ impl Policy {
     }
 
     /// What an action that asks for `ask` may do.
-    pub fn grants(&self, ask: &Ask) -> Grants {
+    pub fn grants(&self, ask: &CapabilityRequest) -> Grants {
         Grants {
             models: Granted::new(&self.models, ask.models.as_ref()),
             read: Granted::new(&self.storage.read, ask.storage.read.as_ref()),
@@ -274,7 +274,7 @@ mod tests {
     fn an_action_gets_what_it_asks_for_and_the_policy_grants() {
         let policy =
             Policy { models: ["detector", "team-*"].into_iter().collect(), ..Policy::default() };
-        let ask: Ask = toml::from_str("models = ['detector', 'secret']").unwrap();
+        let ask: CapabilityRequest = toml::from_str("models = ['detector', 'secret']").unwrap();
         let grants = policy.grants(&ask);
         assert!(grants.models.check("model", "detector").is_ok());
         let not_granted = grants.models.check("model", "secret").unwrap_err();
@@ -282,7 +282,9 @@ mod tests {
         assert!(not_granted.message.contains("policy"), "{not_granted}");
         let not_asked = grants.models.check("model", "team-a").unwrap_err();
         assert!(not_asked.message.contains("keynet.toml"), "{not_asked}");
-        assert!(policy.grants(&Ask::default()).models.check("model", "team-a").is_ok());
+        assert!(
+            policy.grants(&CapabilityRequest::default()).models.check("model", "team-a").is_ok()
+        );
     }
 
     #[test]

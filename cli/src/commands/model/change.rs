@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use keynet_models::deployment::{Flavor, Order, Source};
+use keynet_models::model_deployment::{Flavor, ModelSource, Order};
 use serde::Serialize;
 
 use super::NamedArgs;
 use super::show::Shown;
 use crate::errors::ExpectedError;
 use crate::model::{ServerArgs, with};
-use crate::ui::answer::{self, Answer};
 use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 
 /// What to deploy.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ struct WhatArgs {
     /// The model: models:/name/3, models:/name@champion, models:/name/Production or models:/m-ID of
     /// MLflow, an ONNX file, or a folder with a model in it
     #[arg(value_name = "MODEL")]
-    source: Source,
+    source: ModelSource,
     /// What the server calls it; actions find models:/… under the registry's name alone [default:
     /// the registry's or the file's name]
     #[arg(long, value_name = "NAME")]
@@ -81,7 +81,7 @@ struct Done {
     model: Shown,
 }
 
-impl Answer for Done {
+impl CommandOutput for Done {
     fn line(&self) -> String {
         let source =
             self.model.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
@@ -99,7 +99,7 @@ struct Gone {
     source: Option<String>,
 }
 
-impl Answer for Gone {
+impl CommandOutput for Gone {
     fn line(&self) -> String {
         printable(&format!("{} {}", self.what, self.name)).into_owned()
     }
@@ -113,7 +113,7 @@ pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedE
     let order = args.what.order(false);
     let done =
         with(&args.server, console, async |models, terms| models.deploy(&order, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|model| Done { what: "deployed", model: model.into() }),
         args.server.answer.json,
         console,
@@ -128,7 +128,7 @@ pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedE
     let order = args.what.order(args.keep);
     let done =
         with(&args.server, console, async |models, terms| models.update(&order, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|model| Done { what: "updated", model: model.into() }),
         args.server.answer.json,
         console,
@@ -147,7 +147,7 @@ pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedEr
         name: record.name,
         source: Some(record.mlflow_model_uri),
     });
-    answer::tell(gone, args.server.answer.json, console)
+    output::tell(gone, args.server.answer.json, console)
 }
 
 /// Loads a model.
@@ -157,7 +157,7 @@ pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedEr
 pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.load(&args.name, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|model| Done { what: "loaded", model: model.into() }),
         args.server.answer.json,
         console,
@@ -171,7 +171,7 @@ pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedErro
 pub fn unload(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.unload(&args.name, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|()| Gone { what: "unloaded", name: args.name.clone(), source: None }),
         args.server.answer.json,
         console,

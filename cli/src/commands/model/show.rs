@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use keynet_models::deployment::{Deployment, ModelStatus};
 use keynet_models::inference::triton::{ModelStatistics, Spent};
 use keynet_models::inference::{IndexedModel, TensorInfo};
+use keynet_models::model_deployment::{Deployment, ModelStatus};
 use serde::Serialize;
 
 use super::{NamedArgs, StatusArgs};
 use crate::errors::ExpectedError;
 use crate::model::{ServerArgs, with};
-use crate::ui::answer::{self, Answer};
 use crate::ui::columns::aligned;
 use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 use crate::ui::units;
 
 /// A model of the server.
@@ -121,7 +121,7 @@ impl Shown {
 }
 
 /// A fact in a line of its own, after the name.
-impl Answer for Shown {
+impl CommandOutput for Shown {
     fn line(&self) -> String {
         let mut facts =
             vec![[self.name.clone(), if self.ready { "ready" } else { "not ready" }.to_owned()]];
@@ -156,7 +156,7 @@ impl Answer for Shown {
 #[serde(transparent)]
 struct Listed(Vec<Shown>);
 
-impl Answer for Listed {
+impl CommandOutput for Listed {
     fn line(&self) -> String {
         let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
         aligned(
@@ -246,7 +246,7 @@ impl Statistics {
     }
 }
 
-impl Answer for States {
+impl CommandOutput for States {
     fn line(&self) -> String {
         let cells = |state: &State| {
             let remark = match (&state.statistics, state.version.reason.as_str()) {
@@ -278,7 +278,7 @@ pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedErr
                 the server",
         );
     }
-    answer::tell(
+    output::tell(
         listed.map(|models| Listed(models.into_iter().map(Shown::from).collect())),
         args.answer.json,
         console,
@@ -292,7 +292,7 @@ pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedErr
 pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let found =
         with(&args.server, console, async |models, terms| models.get(&args.name, terms).await);
-    answer::tell(found.map(Shown::from), args.server.answer.json, console)
+    output::tell(found.map(Shown::from), args.server.answer.json, console)
 }
 
 /// Shows the states of models.
@@ -306,7 +306,7 @@ pub fn status(args: &StatusArgs, console: Console) -> Result<ExitCode, ExpectedE
     if !args.server.answer.json && states.as_ref().is_ok_and(Vec::is_empty) {
         console.note("the server has no models");
     }
-    answer::tell(
+    output::tell(
         states.map(|states| States(states.into_iter().map(State::from).collect())),
         args.server.answer.json,
         console,

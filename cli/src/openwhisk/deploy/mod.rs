@@ -8,4 +8,4 @@ mod source;
 
 pub use plan::{Deployed, Plan};
 pub use request::{DeployRequest, Values};
-pub use source::Source;
+pub use source::DeploySource;

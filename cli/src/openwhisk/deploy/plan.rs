@@ -3,7 +3,7 @@
 
 use super::memory::Compiling;
 use super::request::DeployRequest;
-use super::source::{Parts, Source};
+use super::source::{DeploySource, Parts};
 use crate::errors::ExpectedError;
 use crate::openwhisk::error::OpenWhiskError;
 use crate::ui::console::Console;
@@ -51,7 +51,7 @@ impl Plan {
     /// The platform cannot run it, or what was asked for does not fit together.
     pub async fn make(
         request: &DeployRequest,
-        source: Source,
+        source: DeploySource,
         api: &Api,
         console: Console,
     ) -> Result<Self, ExpectedError> {
@@ -65,8 +65,8 @@ impl Plan {
         let mut limits = request.limits;
         let mut changes = Changes::default();
         let (exec, reference, digest) = match source {
-            Source::Image => (exec(request, None, &platform, console)?, None, None),
-            Source::Component(parts) => {
+            DeploySource::Image => (exec(request, None, &platform, console)?, None, None),
+            DeploySource::Component(parts) => {
                 let Parts { code, reference, action, asks_for_key, compiling } = *parts;
                 let exec = exec(request, Some(code), &platform, console)?;
                 if let Some(compiling) = compiling {
@@ -122,15 +122,15 @@ impl Plan {
     }
 }
 
-fn name(request: &DeployRequest, source: &Source) -> Result<ActionName, ExpectedError> {
+fn name(request: &DeployRequest, source: &DeploySource) -> Result<ActionName, ExpectedError> {
     match (&request.name, source) {
         (Some(name), _) => Ok(name.clone()),
-        (None, Source::Component(parts)) => Ok(ActionName {
+        (None, DeploySource::Component(parts)) => Ok(ActionName {
             namespace: None,
             package: None,
             name: parts.action.description().name.clone(),
         }),
-        (None, Source::Image) => Err(OpenWhiskError::Usage(
+        (None, DeploySource::Image) => Err(OpenWhiskError::Usage(
             "--image alone does not say what the action is called: give it a --name".into(),
         )
         .into()),

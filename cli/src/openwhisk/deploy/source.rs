@@ -21,7 +21,7 @@ use crate::{reference, settings};
 const MAX_CODE: usize = 48 << 20;
 
 /// What is deployed.
-pub enum Source {
+pub enum DeploySource {
     /// A component that the container is given, or told where it is.
     Component(Box<Parts>),
     /// An image that holds the action, compiled ahead if it was made by `image build`.
@@ -42,7 +42,7 @@ pub struct Parts {
     pub compiling: Option<Compiling>,
 }
 
-impl Source {
+impl DeploySource {
     /// Reads or pulls what `request` name, and lets it say what it is.
     ///
     /// # Errors
@@ -50,15 +50,15 @@ impl Source {
     pub async fn find(request: &DeployRequest, console: Console) -> Result<Self, ExpectedError> {
         let Some(name) = &request.action else { return Ok(Self::Image) };
         let config = settings::read(&HostArgs::default())?;
-        let (component, code, reference) = match reference::Source::parse(name)?
+        let (component, code, reference) = match reference::ComponentSource::parse(name)?
             .built(&config, Steps::new(false, console))?
         {
-            reference::Source::File(path) => {
+            reference::ComponentSource::File(path) => {
                 let component = Component::read(&path)?;
                 let code = encode(&component.bytes, name)?;
                 (component, code, None)
             }
-            reference::Source::Published(named) => {
+            reference::ComponentSource::Published(named) => {
                 let found = component::find(&named, &request.registry, &config, console).await?;
                 let component = found.fetch(&config).await?;
                 let pinned = named.pinned_to(found.look.digest);
@@ -71,7 +71,8 @@ impl Source {
             }
         };
         let host = Arc::new(Host::builder(&config).describing().build()?);
-        let asks_for_key = keynet_artifact::Ask::of(&component.bytes).is_ok_and(|ask| ask.api_key);
+        let asks_for_key =
+            keynet_artifact::CapabilityRequest::of(&component.bytes).is_ok_and(|ask| ask.api_key);
         let action = component.load(&host).await?;
         let compiling = request.check_memory.then(|| Compiling::new(host, component));
         Ok(Self::Component(Box::new(Parts { code, reference, action, asks_for_key, compiling })))

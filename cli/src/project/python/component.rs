@@ -15,7 +15,7 @@ use super::requirements::Requirements;
 use super::stage::Stage;
 use super::{Function, PythonError, late_imports};
 use crate::errors::ExpectedError;
-use crate::project::finish::{self, ASK};
+use crate::project::finish::{self, MANIFEST};
 use crate::ui::progress::Steps;
 
 /// What the SDK's report of a failure begins with, on a line of its own.
@@ -71,7 +71,7 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
         let _step = steps.begin(&format!("building {} into a component", function.file_name()));
         componentize(function, work.path(), packages.as_ref(), &environment)?
     };
-    let bytes = finish::with_ask(bytes, &function.folder().join(ASK))?;
+    let bytes = finish::with_manifest(bytes, &function.folder().join(MANIFEST))?;
     cache
         .keep(&path, |mut file| file.write_all(&bytes))
         .map_err(ExpectedError::io("write", &path))?;

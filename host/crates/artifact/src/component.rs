@@ -9,7 +9,7 @@ use wasmparser::{BinaryReader, ComponentExportSectionReader, ComponentImportSect
 use super::error::{ArtifactError, Result};
 use super::format::Interfaces;
 use super::store::Content;
-use crate::Ask;
+use crate::CapabilityRequest;
 
 /// `\0asm`, the version and the layer of the component model's binary format.
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
@@ -40,7 +40,7 @@ pub(super) struct Facts {
     /// The custom sections of [`METADATA`].
     pub(super) metadata: BTreeMap<String, String>,
     /// What it asks for; none when it asks for nothing in particular.
-    pub(super) ask: Option<Ask>,
+    pub(super) request: Option<CapabilityRequest>,
 }
 
 impl Facts {
@@ -143,9 +143,10 @@ impl Facts {
                 let mut reader = reader;
                 let name = reader.read_string().map_err(text)?;
                 let content = data.get(reader.current_position()..).unwrap_or_default();
-                if name == Ask::SECTION {
+                if name == CapabilityRequest::SECTION {
                     let text = std::str::from_utf8(content).map_err(|error| error.to_string())?;
-                    self.ask = Some(Ask::parse(text).map_err(|error| error.to_string())?);
+                    self.request =
+                        Some(CapabilityRequest::parse(text).map_err(|error| error.to_string())?);
                 } else if METADATA.contains(&name) {
                     let content = String::from_utf8_lossy(content).into_owned();
                     self.metadata.insert(name.to_owned(), content);
@@ -206,7 +207,7 @@ mod tests {
         bytes.extend([0; 200]);
         bytes.extend(custom("version", b"1.2.3"));
         bytes.extend(custom("other", b"x"));
-        let bytes = Ask::put_into("models = ['detector']", bytes).unwrap();
+        let bytes = CapabilityRequest::put_into("models = ['detector']", bytes).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         for facts in
@@ -216,7 +217,7 @@ mod tests {
                 facts.metadata,
                 BTreeMap::from([("version".to_owned(), "1.2.3".to_owned())])
             );
-            assert!(facts.ask.unwrap().models.unwrap().matches("detector"));
+            assert!(facts.request.unwrap().models.unwrap().matches("detector"));
         }
     }
 

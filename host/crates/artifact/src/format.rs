@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::component::Facts;
 use super::nulls::null_is_default;
 use super::store::{Blob, RawManifest};
-use crate::Ask;
+use crate::CapabilityRequest;
 use keynet_base::patterns::Patterns;
 
 /// The media type of an artifact's manifest.
@@ -169,13 +169,13 @@ fn annotations(facts: &Facts, about: &About) -> BTreeMap<String, String> {
         .filter_map(|(name, value)| Some((name.to_owned(), tidy(&value?))))
         .filter(|(_, value)| !value.is_empty());
     let mut annotations: BTreeMap<_, _> = said.collect();
-    annotations.extend(asks(facts.ask.as_ref()));
+    annotations.extend(asks(facts.request.as_ref()));
     annotations.extend(about.annotations.clone());
     annotations
 }
 
 /// What it asks for, for people and registries to see; the host reads it from the component itself.
-fn asks(ask: Option<&Ask>) -> BTreeMap<String, String> {
+fn asks(ask: Option<&CapabilityRequest>) -> BTreeMap<String, String> {
     let Some(ask) = ask else { return BTreeMap::new() };
     let names = |patterns: &Option<Patterns>| {
         patterns.as_ref().and_then(|patterns| serde_json::to_string(patterns).ok())
@@ -229,10 +229,11 @@ mod tests {
         ];
         let metadata =
             metadata.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let ask =
-            Ask::parse("models = ['detector', 'team-*']\napi-key = true\n[storage]\nread = []")
-                .unwrap();
-        Facts { interfaces, metadata, ask: Some(ask) }
+        let ask = CapabilityRequest::parse(
+            "models = ['detector', 'team-*']\napi-key = true\n[storage]\nread = []",
+        )
+        .unwrap();
+        Facts { interfaces, metadata, request: Some(ask) }
     }
 
     fn about() -> About {

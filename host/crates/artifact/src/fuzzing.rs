@@ -17,7 +17,7 @@ pub use super::registry::fuzzing::{registry_answer, www_authenticate};
 use super::sign::{PrivateKey, PublicKey, signed_image};
 use super::store::{Blob, Content, RawManifest};
 use super::{WasmConfig, pull};
-use crate::Ask;
+use crate::CapabilityRequest;
 use keynet_base::digest::Digest;
 use keynet_base::fuzzing::{self, checked, in_folder, text};
 
@@ -35,14 +35,14 @@ pub const TARGETS: &[(&str, fuzzing::Target)] = &[
 
 /// The sections of a component: what is shown when it is pushed is what the host grants by.
 pub fn component(data: &[u8]) {
-    let ask = checked(Ask::of(data));
-    let of_file = checked(Ask::of_file(Cursor::new(data)));
+    let ask = checked(CapabilityRequest::of(data));
+    let of_file = checked(CapabilityRequest::of_file(Cursor::new(data)));
     let facts = checked(Facts::of(&Content::Bytes(Bytes::copy_from_slice(data))));
     let Some(ask) = ask.filter(|_| check_header(data).is_ok()) else { return };
     assert_eq!(of_file.as_ref(), Some(&ask), "read from a file it asks for something else");
     if let Some(facts) = facts {
         assert_eq!(
-            facts.ask.unwrap_or_default(),
+            facts.request.unwrap_or_default(),
             ask,
             "an artifact says that it asks for something else"
         );

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::error::{ArtifactError, Result};
 use super::nulls::null_is_default;
 use super::reference::Target;
-use super::store::{Blob, Content, Found, RawManifest};
+use super::store::{Blob, Content, RawManifest, ReadBlob};
 use keynet_base::digest::{Digest, Hasher};
 
 const REF_NAME: &str = oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
@@ -234,7 +234,7 @@ impl Layout {
             .take(limit)
             .read_to_end(&mut bytes)
             .map_err(ArtifactError::io("read", &path))?;
-        Found { digest: Digest::of(&bytes), size: bytes.len() as u64 }
+        ReadBlob { digest: Digest::of(&bytes), size: bytes.len() as u64 }
             .expect(blob, || path.display().to_string())?;
         Ok(bytes)
     }
@@ -358,12 +358,16 @@ fn describe(target: &Target) -> String {
     }
 }
 
-fn copy(from: &mut dyn io::Read, to: &mut File, moved: &mut dyn FnMut(u64)) -> io::Result<Found> {
+fn copy(
+    from: &mut dyn io::Read,
+    to: &mut File,
+    moved: &mut dyn FnMut(u64),
+) -> io::Result<ReadBlob> {
     let (mut hasher, mut size, mut buffer) = (Hasher::default(), 0, vec![0; PIECE]);
     loop {
         let read = from.read(&mut buffer)?;
         let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else {
-            return Ok(Found { digest: hasher.finish(), size });
+            return Ok(ReadBlob { digest: hasher.finish(), size });
         };
         hasher.update(piece);
         to.write_all(piece)?;

@@ -8,9 +8,9 @@
 //! registries are talked to comes in
 //! [`RegistryOptions`], what happens goes to [`Progress`].
 
-pub mod ask;
 mod auth_file;
 mod bundle;
+pub mod capability_request;
 mod component;
 pub mod credential;
 pub mod docker;
@@ -33,7 +33,7 @@ mod registry;
 pub mod sign;
 pub mod store;
 
-pub use ask::{Ask, AskError};
+pub use capability_request::{CapabilityRequest, CapabilityRequestError};
 pub use credential::{Anonymous, Credential, CredentialSource, FirstOf, Given};
 pub use docker::DockerConfig;
 pub use error::ArtifactError;

@@ -40,12 +40,12 @@ impl Blob {
 
 /// What was read, to be compared with what was named.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct ReadBlob {
     pub(super) digest: Digest,
     pub(super) size: u64,
 }
 
-impl Found {
+impl ReadBlob {
     /// # Errors
     /// It is not the blob.
     pub(super) fn expect(self, blob: &Blob, what: impl Fn() -> String) -> Result<()> {
@@ -122,7 +122,7 @@ impl Content {
 
     pub(super) fn expect(&self, blob: &Blob) -> Result<()> {
         let Blob { digest, size } = self.blob()?;
-        Found { digest, size }.expect(blob, || self.name())
+        ReadBlob { digest, size }.expect(blob, || self.name())
     }
 }
 
@@ -308,7 +308,7 @@ impl Store {
             piece.clear();
         }
         into.flush().await.map_err(failed)?;
-        Found { digest: hasher.finish(), size }.expect(blob, what)?;
+        ReadBlob { digest: hasher.finish(), size }.expect(blob, what)?;
         self.progress.blob(blob, BlobEvent::Done);
         Ok(())
     }

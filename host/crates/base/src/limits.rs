@@ -61,7 +61,7 @@ pub const MESSAGE_TO_GUEST: usize = 4096;
 pub const MESSAGE_OF_GUEST: usize = 64 << 10;
 
 /// Bytes of a `keynet.toml`.
-pub const ASK: usize = 64 << 10;
+pub const CAPABILITY_REQUEST: usize = 64 << 10;
 
 /// Top-level sections of a component that are looked through for a `keynet.toml`.
 pub const SECTIONS: usize = 100_000;

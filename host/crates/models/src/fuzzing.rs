@@ -2,10 +2,10 @@
 
 use keynet_base::fuzzing::Target;
 
-pub use crate::deployment::fuzzing::onnx;
 pub use crate::inference::fuzzing::{
     config_pbtxt, model_ref, size_expression, tensor, triton_answer,
 };
+pub use crate::model_deployment::fuzzing::onnx;
 pub use crate::model_registry::fuzzing::mlflow;
 
 /// The targets of this crate, by the name of their file and of their folders of inputs.

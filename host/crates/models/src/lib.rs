@@ -1,11 +1,11 @@
 //! Models: [`inference`] asks them, on Triton or in process; [`model_registry`] resolves the names
-//! that MLflow gives them; [`deployment`] puts them where a server finds them.
+//! that MLflow gives them; [`model_deployment`] puts them where a server finds them.
 //!
 //! Data flows one way: deployment → model registry → inference. None of them knows wasmtime.
 
-pub mod deployment;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod inference;
+pub mod model_deployment;
 pub mod model_registry;

@@ -12,7 +12,7 @@ use keynet_base::outbound::source_of;
 /// What a store answered while `doing` ("read", "write", ...) the object called `label`, in our
 /// words.
 ///
-/// An [`Error`] of ours anywhere among the sources is passed on as it is, and an [`Answer`] with
+/// An [`Error`] of ours anywhere among the sources is passed on as it is, and an [`ErrorResponse`] with
 /// what was being done: that is how a store says more than `object_store` can.
 pub(crate) fn explain(doing: &str, label: &str, error: object_store::Error) -> Error {
     use object_store::Error as Store;
@@ -20,7 +20,7 @@ pub(crate) fn explain(doing: &str, label: &str, error: object_store::Error) -> E
     if let Some(ours) = source_of::<Error>(&error) {
         return ours.clone();
     }
-    if let Some(Answer { kind, text }) = source_of(&error) {
+    if let Some(ErrorResponse { kind, text }) = source_of(&error) {
         let did_not = match kind {
             ErrorKind::Denied => "does not allow to",
             _ => "failed to",
@@ -81,19 +81,19 @@ fn explain_io(doing: &str, label: &str, kind: io::ErrorKind) -> Error {
 
 /// An error of ours, for a store to answer with; [`explain`] finds it.
 pub(crate) fn carry(error: Error) -> object_store::Error {
-    object_store::Error::Generic { store: "FolderStore", source: Box::new(error) }
+    object_store::Error::Generic { store: "Folder", source: Box::new(error) }
 }
 
 /// What a server answered instead of doing what it was asked, for [`explain`] to find: a text that
 /// names no object and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
-pub(super) struct Answer {
+pub(super) struct ErrorResponse {
     pub(super) kind: ErrorKind,
     pub(super) text: String,
 }
 
-impl Answer {
+impl ErrorResponse {
     pub(super) fn new(kind: ErrorKind, text: String) -> Self {
         Self { kind, text }
     }
@@ -135,7 +135,7 @@ mod tests {
         assert!(told.message.ends_with("no storage space"), "{told}");
         let ours = Error::denied("a symbolic link");
         assert_eq!(explain("read", "k", carry(ours.clone())), ours);
-        let said = Answer::new(ErrorKind::Denied, "AccessDenied: no".to_owned());
+        let said = ErrorResponse::new(ErrorKind::Denied, "AccessDenied: no".to_owned());
         let told = explain("read", "k", generic(HttpError::new(HttpErrorKind::Unknown, said)));
         assert_eq!(
             told,

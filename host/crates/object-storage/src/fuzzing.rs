@@ -1,6 +1,6 @@
 //! Fuzzing of locations, prefixes and content types; see [`keynet_base::fuzzing`].
 
-pub use super::embedded::fuzzing::storage_request;
+pub use super::folder_store::fuzzing::storage_request;
 use super::location::RESERVED_SEGMENT;
 pub use super::s3::fuzzing::s3_answer;
 use super::{ContentType, Location, Prefix};

@@ -3,7 +3,7 @@
 //!
 //! A capability parses a [`Location`] at the edge and calls [`ObjectStorage`]; behind it are an
 //! [`object_store::ObjectStore`] and a [`Presign`]er, together a [`Bucket`]. The folder store of
-//! [`embedded`] is one such pair, [`s3`] another. A URL that no bucket can verify is read by
+//! [`folder_store`] is one such pair, [`s3`] another. A URL that no bucket can verify is read by
 //! [`fetch`], from whatever server it names, within what the policy grants.
 //!
 //! What a store must do for the facade: list in the order of the keys' bytes (or by [`KeyPages`]),
@@ -24,9 +24,9 @@ mod bucket;
 mod collect;
 mod content_type;
 mod deadline;
-pub mod embedded;
 mod failure;
 pub mod fetch;
+pub mod folder_store;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

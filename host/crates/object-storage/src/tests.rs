@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use url::Url;
 
-use super::embedded::{
-    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore, Method,
+use super::folder_store::{
+    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, FolderStore, FolderStoreSettings, Method,
 };
 use super::*;
 use keynet_base::budget::MemoryBudget;
@@ -14,7 +14,7 @@ use keynet_base::budget::MemoryBudget;
 /// An embedded store in a temporary folder, and storage on it.
 pub(super) struct Fixture {
     pub(super) place: tempfile::TempDir,
-    pub(super) store: EmbeddedStore,
+    pub(super) store: FolderStore,
     pub(super) storage: ObjectStorage,
     pub(super) budget: CallBudget,
 }
@@ -26,7 +26,7 @@ impl Fixture {
 
     pub(super) fn with(limits: StorageLimits, public_url: Option<&str>) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open(EmbeddedSettings {
+        let store = FolderStore::open(FolderStoreSettings {
             folder: place.path().join("objects"),
             state: keynet_base::state::StateDir::new(place.path().join("state")),
             bucket: DEFAULT_BUCKET.to_owned(),

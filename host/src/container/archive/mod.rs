@@ -37,7 +37,7 @@ const MAGIC: &[u8] = b"\0asm";
 pub(super) struct Unpacked {
     pub(super) component: Vec<u8>,
     /// The text of its `keynet.toml`.
-    pub(super) ask: Option<String>,
+    pub(super) request: Option<String>,
 }
 
 /// An archive that cannot be used.
@@ -86,7 +86,7 @@ pub(super) enum ArchiveError {
 }
 
 /// What was seen so far.
-struct Found {
+struct ArchivedComponent {
     kind: &'static str,
     entries: usize,
     /// The first names of files, as errors show them.
@@ -95,10 +95,10 @@ struct Found {
     /// The first names of components, as errors show them.
     component_names: Vec<String>,
     modules: Vec<Vec<u8>>,
-    ask: Option<String>,
+    request: Option<String>,
 }
 
-impl Found {
+impl ArchivedComponent {
     fn new(kind: &'static str) -> Self {
         Self {
             kind,
@@ -107,7 +107,7 @@ impl Found {
             components: Vec::new(),
             component_names: Vec::new(),
             modules: Vec::new(),
-            ask: None,
+            request: None,
         }
     }
 
@@ -154,13 +154,13 @@ impl Found {
                 }
                 false => {}
             }
-        } else if name.rsplit('/').next() == Some("keynet.toml") && self.ask.is_none() {
+        } else if name.rsplit('/').next() == Some("keynet.toml") && self.request.is_none() {
             let mut bytes = start;
             self.read(content, &mut bytes, MAX_ASK + 1)?;
             if bytes.len() as u64 > MAX_ASK {
                 return Err(ArchiveError::TooLarge { what: name.to_owned(), limit: MAX_ASK });
             }
-            self.ask = Some(String::from_utf8(bytes).map_err(|_| ArchiveError::AskText)?);
+            self.request = Some(String::from_utf8(bytes).map_err(|_| ArchiveError::AskText)?);
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ impl Found {
                 names
             }));
         };
-        Ok(Unpacked { component, ask: self.ask })
+        Ok(Unpacked { component, request: self.request })
     }
 }
 
@@ -251,14 +251,14 @@ mod tests {
 
     #[test]
     fn a_component_is_found_wherever_it_is_and_whatever_it_is_called() {
-        let ask = Some("models = []".to_owned());
+        let request = Some("models = []".to_owned());
         let found = both(&[
             ("README", b"x"),
             ("a/b/detector.bin", COMPONENT),
             ("a/keynet.toml", b"models = []"),
         ])
         .unwrap();
-        assert_eq!(found, Unpacked { component: COMPONENT.to_vec(), ask });
+        assert_eq!(found, Unpacked { component: COMPONENT.to_vec(), request });
         assert_eq!(ungzip(&gzip_of(COMPONENT)).unwrap().component, COMPONENT);
     }
 

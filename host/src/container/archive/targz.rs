@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{ArchiveError, Found, MAGIC, MAX_EXPANDED, MAX_NAME, Unpacked};
+use super::{ArchiveError, ArchivedComponent, MAGIC, MAX_EXPANDED, MAX_NAME, Unpacked};
 
 const KIND: &str = "tar.gz";
 
@@ -15,7 +15,7 @@ const MAX_HEADERS: u64 = 64 << 10;
 
 /// Finds the component in a tar.gz, or unpacks one that was only compressed.
 pub(in crate::container) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
-    let mut found = Found::new(KIND);
+    let mut found = ArchivedComponent::new(KIND);
     let mut start = [0; MAGIC.len()];
     if MultiGzDecoder::new(bytes).read_exact(&mut start).is_ok() && start == *MAGIC {
         found.file("action.wasm", &mut MultiGzDecoder::new(bytes))?;

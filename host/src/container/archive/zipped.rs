@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use zip::ZipArchive;
 
-use super::{ArchiveError, Found, MAX_ENTRIES, MAX_NAME, Unpacked};
+use super::{ArchiveError, ArchivedComponent, MAX_ENTRIES, MAX_NAME, Unpacked};
 
 /// Bytes of names, comments and extra fields that a zip may have in all. The reader of zips holds
 /// them several times.
@@ -15,7 +15,7 @@ pub(in crate::container) fn unzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError
     check_directory(bytes)?;
     let damaged = |error: zip::result::ZipError| ArchiveError::Damaged("zip", error.into());
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
-    let mut found = Found::new("zip");
+    let mut found = ArchivedComponent::new("zip");
     for index in 0..zip.len() {
         let mut file = zip.by_index(index).map_err(damaged)?;
         let name = file.name().map_err(damaged)?;

@@ -7,11 +7,11 @@ use reqwest::{Method, StatusCode};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::Registry;
-use super::http::Ask;
+use super::http::RegistryRequest;
 use super::retry::{Trouble, Waits};
 use crate::error::{ArtifactError, Result};
 use crate::progress::BlobEvent;
-use crate::store::{Blob, Found};
+use crate::store::{Blob, ReadBlob};
 use keynet_base::digest::Hasher;
 
 /// The window in which [`PACE_BYTES`] must arrive.
@@ -89,7 +89,7 @@ impl Registry {
         }
         let Download { hasher, have, into, .. } = download;
         into.flush().await.map_err(|source| self.unwritable(source))?;
-        Found { digest: hasher.finish(), size: have }.expect(blob, || self.what(blob))?;
+        ReadBlob { digest: hasher.finish(), size: have }.expect(blob, || self.what(blob))?;
         self.0.options.progress.blob(blob, BlobEvent::Done);
         Ok(())
     }
@@ -99,7 +99,8 @@ impl Registry {
         let blob = *download.blob;
         let progress = &self.0.options.progress;
         let url = self.0.url(&format!("blobs/{}", blob.digest)).await.map_err(Trouble::for_good)?;
-        let mut ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull"));
+        let mut ask =
+            RegistryRequest::new(Method::GET, url, self.action("pull"), self.scope("pull"));
         if download.have > 0 {
             ask = ask.header(header::RANGE, format!("bytes={}-", download.have));
         }

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::realm;
-use super::said::Said;
+use super::said::ErrorText;
 use keynet_base::fuzzing::{check_message, text};
 
 const PASSWORD: &str = "q7Zk2LwPx9Vd";
@@ -53,7 +53,7 @@ fn write(challenge: &Challenge) -> String {
 /// The body of an answer that is no good, as it is shown: one short line without what is secret.
 pub fn registry_answer(data: &[u8]) {
     for body in [data.to_vec(), [data, PASSWORD.as_bytes(), data].concat()] {
-        let said = Said::parse(StatusCode::BAD_REQUEST, &body, &[PASSWORD.to_owned()]);
+        let said = ErrorText::parse(StatusCode::BAD_REQUEST, &body, &[PASSWORD.to_owned()]);
         check_message(&said.text);
         assert!(!said.text.contains('\n') && said.text.chars().count() <= 256, "{said:?}");
         assert!(!said.text.contains(PASSWORD), "{said:?}");

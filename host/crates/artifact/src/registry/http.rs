@@ -17,8 +17,8 @@ use super::clients::Clients;
 use super::hosts::{self, host_of, is_loopback};
 use super::parts::Parts;
 use super::retry::{Trouble, Waits, retry_after};
-use super::said::Said;
-use super::token::{Server, Tokens};
+use super::said::ErrorText;
+use super::token::{TokenServer, Tokens};
 use crate::credential::Credential;
 use crate::error::{ArtifactError, Result};
 use crate::options::RegistryOptions;
@@ -41,7 +41,7 @@ pub(super) enum SmallAnswerError {
 
 /// One request.
 #[derive(Clone)]
-pub(super) struct Ask {
+pub(super) struct RegistryRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: Vec<(HeaderName, String)>,
@@ -62,7 +62,7 @@ pub(super) enum Body {
     Piece(Piece),
 }
 
-impl Ask {
+impl RegistryRequest {
     pub(super) fn new(
         method: Method,
         url: Url,
@@ -96,7 +96,7 @@ impl Ask {
 enum Scheme {
     Unknown,
     Basic,
-    Tokens(Server),
+    Tokens(TokenServer),
     /// By the token that was given for it.
     Given,
 }
@@ -167,7 +167,7 @@ impl Http {
 
     /// Sends a request, again where that may help, and answers whatever the registry answers but
     /// 401, 403, 408, 429 and 5xx.
-    pub(super) async fn ask(&self, ask: &Ask) -> Result<Response> {
+    pub(super) async fn ask(&self, ask: &RegistryRequest) -> Result<Response> {
         let mut waits = Waits::new(&self.options);
         loop {
             match self.ask_once(ask).await {
@@ -179,7 +179,7 @@ impl Http {
 
     /// As [`Http::ask`], once. A request that the registry does not trust is sent again when there
     /// is something to show it.
-    pub(super) async fn ask_once(&self, ask: &Ask) -> Result<Response, Trouble> {
+    pub(super) async fn ask_once(&self, ask: &RegistryRequest) -> Result<Response, Trouble> {
         let mut convinced = false;
         loop {
             let authorization = self.authorization(ask).await?;
@@ -204,7 +204,7 @@ impl Http {
     }
 
     /// What to show, once it is known what the registry wants to see.
-    async fn authorization(&self, ask: &Ask) -> Result<Option<HeaderValue>, Trouble> {
+    async fn authorization(&self, ask: &RegistryRequest) -> Result<Option<HeaderValue>, Trouble> {
         let scheme = self.scheme.lock().map_or(Scheme::Unknown, |scheme| scheme.clone());
         Ok(match (scheme, self.credential.get()) {
             (Scheme::Basic, Some(Some(Credential::Basic { username, password }))) => {
@@ -222,7 +222,12 @@ impl Http {
 
     /// Takes from an answer of 401 how the registry wants to be convinced. False when there is
     /// nothing more to show.
-    async fn learn(&self, ask: &Ask, headers: &HeaderMap, shown: bool) -> Result<bool, Trouble> {
+    async fn learn(
+        &self,
+        ask: &RegistryRequest,
+        headers: &HeaderMap,
+        shown: bool,
+    ) -> Result<bool, Trouble> {
         let values = headers
             .get_all(header::WWW_AUTHENTICATE)
             .iter()
@@ -239,7 +244,8 @@ impl Http {
                         self.protocol(&ask.action, "it asks for a token but not of whom"),
                     )
                 })?;
-                let server = Server { realm, service: challenge.get("service").map(str::to_owned) };
+                let server =
+                    TokenServer { realm, service: challenge.get("service").map(str::to_owned) };
                 self.tokens.renew(self, &server, &ask.scope, challenge.get("scope")).await?;
                 Scheme::Tokens(server)
             }
@@ -293,7 +299,7 @@ impl Http {
     /// registry is shown to the registry alone.
     async fn follow(
         &self,
-        ask: &Ask,
+        ask: &RegistryRequest,
         authorization: Option<HeaderValue>,
     ) -> Result<Response, Trouble> {
         let base = self.base().await.map_err(Trouble::for_good)?;
@@ -349,7 +355,7 @@ impl Http {
     /// Sends a request to `url` as it is.
     pub(super) async fn transmit(
         &self,
-        ask: &Ask,
+        ask: &RegistryRequest,
         url: &Url,
         mut headers: HeaderMap,
     ) -> Result<Response, Trouble> {
@@ -416,12 +422,17 @@ impl Http {
     }
 
     /// What an answer that is no good means.
-    pub(super) async fn refusal(&self, ask: &Ask, response: Response) -> Trouble {
+    pub(super) async fn refusal(&self, ask: &RegistryRequest, response: Response) -> Trouble {
         let wait = retry_after(&response);
-        self.refuse(ask, Said::read(response, &self.secrets()).await, wait)
+        self.refuse(ask, ErrorText::read(response, &self.secrets()).await, wait)
     }
 
-    pub(super) fn refuse(&self, ask: &Ask, said: Said, wait: Option<Duration>) -> Trouble {
+    pub(super) fn refuse(
+        &self,
+        ask: &RegistryRequest,
+        said: ErrorText,
+        wait: Option<Duration>,
+    ) -> Trouble {
         let (host, action) = (self.host.clone(), ask.action.clone());
         let sent = matches!(self.credential.get(), Some(Some(_)));
         if let (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(why)) =

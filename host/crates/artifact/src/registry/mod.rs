@@ -25,7 +25,7 @@ mod upload;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Ask, Body, Http, SmallAnswerError, WHOLE, read_small};
+use http::{Body, Http, RegistryRequest, SmallAnswerError, WHOLE, read_small};
 use oci_distribution::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
     OCI_IMAGE_MEDIA_TYPE,
@@ -78,7 +78,7 @@ impl Registry {
             .await?
             .join("v2/")
             .map_err(|error| http.protocol(action, &error.to_string()))?;
-        let ask = Ask::new(Method::GET, url, action, "");
+        let ask = RegistryRequest::new(Method::GET, url, action, "");
         let response = http.ask(&ask).await?;
         if response.status().is_success() {
             Ok(())
@@ -98,7 +98,7 @@ impl Registry {
         ]
         .join(", ");
         let url = self.0.url(&format!("manifests/{name}")).await?;
-        let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull"))
+        let ask = RegistryRequest::new(Method::GET, url, self.action("pull"), self.scope("pull"))
             .header(header::ACCEPT, accept);
         let what = || format!("manifest {name}");
         let (headers, bytes) = self.read(&ask, limit, &what).await?;
@@ -123,7 +123,7 @@ impl Registry {
     /// none: it came with OCI 1.1.
     pub(super) async fn referrers(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
         let url = self.0.url(&format!("referrers/{digest}")).await?;
-        let ask = Ask::new(Method::GET, url, self.action("pull"), self.scope("pull"))
+        let ask = RegistryRequest::new(Method::GET, url, self.action("pull"), self.scope("pull"))
             .header(header::ACCEPT, OCI_IMAGE_INDEX_MEDIA_TYPE);
         match self.read(&ask, limit, || "referrers".to_owned()).await {
             Ok((headers, bytes)) if media_type(&headers, &bytes) == OCI_IMAGE_INDEX_MEDIA_TYPE => {
@@ -143,9 +143,10 @@ impl Registry {
     ) -> Result<Digest> {
         let digest = manifest.digest();
         let url = self.0.url(&format!("manifests/{}", name(target))).await?;
-        let ask = Ask::new(Method::PUT, url, self.action("push"), self.scope("pull,push"))
-            .header(header::CONTENT_TYPE, manifest.media_type.as_str())
-            .body(Body::Bytes(manifest.bytes.clone()));
+        let ask =
+            RegistryRequest::new(Method::PUT, url, self.action("push"), self.scope("pull,push"))
+                .header(header::CONTENT_TYPE, manifest.media_type.as_str())
+                .body(Body::Bytes(manifest.bytes.clone()));
         let response = self.0.ask(&ask).await?;
         if !response.status().is_success() {
             return self.put_before(target, digest, &ask, response).await;
@@ -171,7 +172,7 @@ impl Registry {
         &self,
         target: &Target,
         digest: Digest,
-        ask: &Ask,
+        ask: &RegistryRequest,
         response: Response,
     ) -> Result<Digest> {
         let may_be_there = matches!(
@@ -199,7 +200,7 @@ impl Registry {
     /// Whether the blob is there.
     pub(super) async fn has_blob(&self, blob: &Blob) -> Result<bool> {
         let url = self.0.url(&format!("blobs/{}", blob.digest)).await?;
-        let ask = Ask::new(Method::HEAD, url, self.action("pull"), self.scope("pull"));
+        let ask = RegistryRequest::new(Method::HEAD, url, self.action("pull"), self.scope("pull"));
         let response = self.0.ask(&ask).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(false),
@@ -216,7 +217,7 @@ impl Registry {
             .append_pair("mount", &blob.digest.to_string())
             .append_pair("from", from);
         let scope = format!("{} repository:{from}:pull", self.scope("pull,push"));
-        let ask = Ask::new(Method::POST, url, self.action("push"), scope);
+        let ask = RegistryRequest::new(Method::POST, url, self.action("push"), scope);
         let response = match self.0.ask(&ask).await {
             // Not to be allowed to read there is no reason not to push here.
             Err(ArtifactError::Unauthorized { .. } | ArtifactError::Denied { .. }) => {
@@ -241,7 +242,12 @@ impl Registry {
         let mut next = Some(self.0.url(&format!("tags/list?n={TAGS_AT_ONCE}")).await?);
         for _ in 0..TAG_PAGES {
             let Some(url) = next.take().filter(|_| tags.len() < TAGS) else { break };
-            let ask = Ask::new(Method::GET, url.clone(), self.action("pull"), self.scope("pull"));
+            let ask = RegistryRequest::new(
+                Method::GET,
+                url.clone(),
+                self.action("pull"),
+                self.scope("pull"),
+            );
             let (headers, bytes) = self.read(&ask, TAGS_LIMIT, || "tag".to_owned()).await?;
             let list: TagList = serde_json::from_slice(&bytes)
                 .map_err(|error| self.0.protocol(&ask.action, &error.to_string()))?;
@@ -261,7 +267,7 @@ impl Registry {
     /// What a request answers, whole; asked again when the connection breaks on the way.
     async fn read(
         &self,
-        ask: &Ask,
+        ask: &RegistryRequest,
         limit: u64,
         what: impl Fn() -> String,
     ) -> Result<(HeaderMap, Bytes)> {
@@ -276,7 +282,7 @@ impl Registry {
 
     async fn read_once(
         &self,
-        ask: &Ask,
+        ask: &RegistryRequest,
         limit: u64,
         what: impl Fn() -> String,
     ) -> Result<(HeaderMap, Bytes), Trouble> {

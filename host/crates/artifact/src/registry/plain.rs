@@ -5,9 +5,9 @@ use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
 use super::hosts::is_loopback;
-use super::http::{Ask, Http};
+use super::http::{Http, RegistryRequest};
 use super::retry::Trouble;
-use super::said::Said;
+use super::said::ErrorText;
 use crate::error::{ArtifactError, Result};
 
 /// The registry's root: https; on this machine, or where it is allowed, http when that is what is
@@ -37,7 +37,7 @@ pub(super) async fn find(http: &Http) -> Result<Url> {
 async fn speaks_plain(http: &Http, plain: &Url, secure: &Url) -> Result<bool> {
     match probe(http, plain).await {
         Ok(response) if response.status() == StatusCode::BAD_REQUEST => {
-            Ok(!Said::read(response, &[]).await.text.to_ascii_lowercase().contains("https"))
+            Ok(!ErrorText::read(response, &[]).await.text.to_ascii_lowercase().contains("https"))
         }
         Ok(_) => Ok(true),
         Err(trouble) if trouble.refused => Err(trouble.error),
@@ -58,6 +58,6 @@ async fn probe(http: &Http, root: &Url) -> Result<Response, Trouble> {
     let url = root
         .join("v2/")
         .map_err(|error| Trouble::for_good(http.protocol("say its version", &error.to_string())))?;
-    let ask = Ask::new(Method::GET, url, "say its version", "");
+    let ask = RegistryRequest::new(Method::GET, url, "say its version", "");
     http.transmit(&ask, &ask.url, HeaderMap::new()).await
 }

@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer that is no good.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct ErrorText {
     pub(super) status: StatusCode,
     /// One line without control characters and without `secrets`.
     pub(super) text: String,
 }
 
-impl Said {
+impl ErrorText {
     /// Reads the answer.
     pub(super) async fn read(response: Response, secrets: &[String]) -> Self {
         let status = response.status();
@@ -80,8 +80,8 @@ pub(super) fn fit(text: &str, secrets: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn parse(status: u16, body: &str) -> Said {
-        Said::parse(
+    fn parse(status: u16, body: &str) -> ErrorText {
+        ErrorText::parse(
             StatusCode::from_u16(status).unwrap(),
             body.as_bytes(),
             &["hunter22".to_owned()],

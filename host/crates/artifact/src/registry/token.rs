@@ -13,9 +13,9 @@ use serde::Deserialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::http::{Ask, Body, Http, SmallAnswerError, basic, read_small};
+use super::http::{Body, Http, RegistryRequest, SmallAnswerError, basic, read_small};
 use super::retry::Trouble;
-use super::said::Said;
+use super::said::ErrorText;
 use super::{hosts, realm};
 use crate::credential::Credential;
 use crate::error::ArtifactError;
@@ -37,7 +37,7 @@ struct Token {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<u64>,
@@ -45,7 +45,7 @@ struct Answer {
 
 /// The token server of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Server {
+pub(super) struct TokenServer {
     pub(super) realm: Url,
     pub(super) service: Option<String>,
 }
@@ -55,7 +55,7 @@ impl Tokens {
     pub(super) async fn get(
         &self,
         http: &Http,
-        server: &Server,
+        server: &TokenServer,
         scope: &str,
     ) -> Result<String, Trouble> {
         let kept = self.0.lock().ok().and_then(|tokens| tokens.get(scope).cloned());
@@ -69,7 +69,7 @@ impl Tokens {
     pub(super) async fn renew(
         &self,
         http: &Http,
-        server: &Server,
+        server: &TokenServer,
         scope: &str,
         more: Option<&str>,
     ) -> Result<String, Trouble> {
@@ -95,7 +95,7 @@ impl Tokens {
     }
 }
 
-async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, Trouble> {
+async fn fetch(http: &Http, server: &TokenServer, scopes: &[&str]) -> Result<Token, Trouble> {
     let credential = http.credential().await;
     check(http, server, credential.is_some()).await.map_err(Trouble::for_good)?;
     let action = format!("get a token for {}", http.repository);
@@ -108,7 +108,7 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
         form.append_pair("client_id", "keynet-inference")
             .extend_pairs(service)
             .append_pair("scope", &scopes.join(" "));
-        Ask::new(Method::POST, server.realm.clone(), action, "")
+        RegistryRequest::new(Method::POST, server.realm.clone(), action, "")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::Bytes(form.finish().into()))
     } else {
@@ -119,12 +119,12 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
         if let Some(Credential::Basic { username, password }) = credential {
             headers.insert(header::AUTHORIZATION, basic(username, password.expose(), &http.host)?);
         }
-        Ask::new(Method::GET, url, action, "")
+        RegistryRequest::new(Method::GET, url, action, "")
     };
-    let ask = Ask { patience: PATIENCE, ..ask };
+    let ask = RegistryRequest { patience: PATIENCE, ..ask };
     let response = http.transmit(&ask, &ask.url, headers).await?;
     if response.status() != StatusCode::OK {
-        return Err(http.refuse(&ask, Said::read(response, &http.secrets()).await, None));
+        return Err(http.refuse(&ask, ErrorText::read(response, &http.secrets()).await, None));
     }
     let answer = read(http, server, response).await?;
     let Some(text) = answer.access_token.or(answer.token).filter(|text| !text.is_empty()) else {
@@ -139,7 +139,7 @@ async fn fetch(http: &Http, server: &Server, scopes: &[&str]) -> Result<Token, T
 
 /// Checks that the token server may be asked: with credentials (`shows`) it must be the registry's
 /// own or listed.
-async fn check(http: &Http, server: &Server, shows: bool) -> Result<(), ArtifactError> {
+async fn check(http: &Http, server: &TokenServer, shows: bool) -> Result<(), ArtifactError> {
     hosts::check(&server.realm, &http.options.addresses)?;
     let registry = http.base().await?;
     let rules =
@@ -159,9 +159,9 @@ async fn check(http: &Http, server: &Server, shows: bool) -> Result<(), Artifact
 
 async fn read(
     http: &Http,
-    server: &Server,
+    server: &TokenServer,
     response: reqwest::Response,
-) -> Result<Answer, Trouble> {
+) -> Result<TokenResponse, Trouble> {
     let wrong = |why: &str| Trouble::for_good(http.protocol("get a token", why));
     let body = read_small(response, &hosts::host_of(&server.realm), LIMIT, PATIENCE)
         .await

@@ -25,11 +25,11 @@ const LIMIT: u64 = 64 << 10;
 pub(super) struct Unfinished {
     path: PathBuf,
     file: File,
-    about: About,
+    about: UploadRecord,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct About {
+struct UploadRecord {
     registry: String,
     repository: String,
     digest: String,
@@ -39,7 +39,7 @@ struct About {
 #[derive(Serialize, Deserialize)]
 struct Memory {
     #[serde(flatten)]
-    about: About,
+    about: UploadRecord,
     location: String,
 }
 
@@ -54,7 +54,7 @@ impl Unfinished {
     ) -> Option<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
         forget_old(folder);
-        let about = About {
+        let about = UploadRecord {
             registry: registry.to_string(),
             repository: repository.to_owned(),
             digest: blob.digest.to_string(),

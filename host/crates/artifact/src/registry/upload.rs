@@ -8,7 +8,7 @@ use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
 use super::body::Piece;
-use super::http::{Ask, Body, Http};
+use super::http::{Body, Http, RegistryRequest};
 use super::retry::{Trouble, Waits};
 use super::unfinished::Unfinished;
 use super::{Registry, location};
@@ -147,7 +147,7 @@ impl Registry {
         while blob.size - session.offset > self.0.parts.size() {
             let (from, length) = (session.offset, self.0.parts.size());
             let to = from + length;
-            let ask = Ask::new(
+            let ask = RegistryRequest::new(
                 Method::PATCH,
                 session.location.clone(),
                 self.action("push"),
@@ -179,10 +179,12 @@ impl Registry {
         let mut url = session.location.clone();
         url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
         let length = blob.size - session.offset;
-        let ask = Ask::new(Method::PUT, url, self.action("push"), self.scope("pull,push"))
-            .header(header::CONTENT_TYPE, "application/octet-stream")
-            .body(piece(session.offset, length));
-        let response = self.0.ask_once(&Ask { patience: PATIENCE, ..ask.clone() }).await?;
+        let ask =
+            RegistryRequest::new(Method::PUT, url, self.action("push"), self.scope("pull,push"))
+                .header(header::CONTENT_TYPE, "application/octet-stream")
+                .body(piece(session.offset, length));
+        let response =
+            self.0.ask_once(&RegistryRequest { patience: PATIENCE, ..ask.clone() }).await?;
         match response.status() {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
             _ => Err(self.failed(&ask, length, response).await),
@@ -190,7 +192,7 @@ impl Registry {
     }
 
     /// Returns what the refusal of a request with `sent` bytes means.
-    async fn failed(&self, ask: &Ask, sent: u64, response: Response) -> Failed {
+    async fn failed(&self, ask: &RegistryRequest, sent: u64, response: Response) -> Failed {
         if self.0.parts.learn(response.status(), ask.method == Method::PATCH, sent) {
             return Failed::Part;
         }
@@ -201,7 +203,8 @@ impl Registry {
 
     async fn begin(&self) -> Result<Session, Trouble> {
         let url = self.0.url("blobs/uploads/").await.map_err(Trouble::for_good)?;
-        let ask = Ask::new(Method::POST, url, self.action("push"), self.scope("pull,push"));
+        let ask =
+            RegistryRequest::new(Method::POST, url, self.action("push"), self.scope("pull,push"));
         let response = self.0.ask_once(&ask).await?;
         if response.status() != StatusCode::ACCEPTED {
             return Err(self.0.refusal(&ask, response).await);
@@ -218,7 +221,12 @@ impl Registry {
     /// Asks how much of an upload the registry has; none when it does not know it any more, or
     /// cannot say.
     async fn recall(&self, at: Url, blob: &Blob) -> Result<Option<Session>> {
-        let ask = Ask::new(Method::GET, at.clone(), self.action("push"), self.scope("pull,push"));
+        let ask = RegistryRequest::new(
+            Method::GET,
+            at.clone(),
+            self.action("push"),
+            self.scope("pull,push"),
+        );
         let response = self.0.ask(&ask).await?;
         if !matches!(
             response.status(),
@@ -244,11 +252,16 @@ impl Registry {
 }
 
 /// Ends an upload that nobody will go on with, if the registry wants to know.
-pub(super) async fn abandon(http: &Http, ask: &Ask, response: &Response) {
+pub(super) async fn abandon(http: &Http, ask: &RegistryRequest, response: &Response) {
     let Ok(base) = http.base().await else { return };
     if let Ok(url) = location(http, base, response) {
         let _ = http
-            .ask_once(&Ask::new(Method::DELETE, url, ask.action.clone(), ask.scope.clone()))
+            .ask_once(&RegistryRequest::new(
+                Method::DELETE,
+                url,
+                ask.action.clone(),
+                ask.scope.clone(),
+            ))
             .await;
     }
 }

@@ -30,7 +30,7 @@ use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 use keynet_base::granted::Granted;
 use keynet_base::outbound::{self, AddressPolicy};
-use request::Found;
+use request::Fetched;
 
 /// Whose URLs may be read.
 #[derive(Debug, Clone, Default)]
@@ -156,7 +156,7 @@ impl Fetcher {
         headers: HeaderMap,
         rules: &UrlRules,
         budget: &CallBudget,
-    ) -> Result<Found<'_>> {
+    ) -> Result<Fetched<'_>> {
         request::follow(self, url, headers, rules, budget.deadline).await
     }
 

@@ -18,12 +18,12 @@ const MAX_REDIRECTS: u32 = 10;
 const MAX_ERROR_BYTES: usize = 16 << 10;
 
 /// An answer that is no redirect.
-pub(super) struct Found<'a> {
+pub(super) struct Fetched<'a> {
     pub(super) response: Response,
     own: Option<&'a OwnServer>,
 }
 
-impl Found<'_> {
+impl Fetched<'_> {
     pub(super) fn status(&self) -> StatusCode {
         self.response.status()
     }
@@ -62,7 +62,7 @@ pub(super) async fn follow<'a>(
     mut headers: HeaderMap,
     rules: &UrlRules,
     deadline: Instant,
-) -> Result<Found<'a>> {
+) -> Result<Fetched<'a>> {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut at = url.clone();
     for _ in 0..=MAX_REDIRECTS {
@@ -72,7 +72,7 @@ pub(super) async fn follow<'a>(
             Error::too_large(format!("`{}` cannot be read: {large}", label(&at)))
         })?;
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-            return Ok(Found { response, own });
+            return Ok(Fetched { response, own });
         }
         at = next(&at, &response)?;
     }

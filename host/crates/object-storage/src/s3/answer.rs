@@ -6,7 +6,7 @@
 
 use http::StatusCode;
 
-use super::super::failure::Answer;
+use super::super::failure::ErrorResponse;
 use keynet_base::error::ErrorKind;
 use keynet_base::quote::shown;
 
@@ -18,14 +18,14 @@ pub(super) fn judge(
     body: &str,
     region: &str,
     elsewhere: Option<&str>,
-) -> Answer {
+) -> ErrorResponse {
     let code = element(body, "Code").unwrap_or_default();
     let text = in_words(body).unwrap_or_else(|| plain(status));
     if let (Some(elsewhere), true) =
         (elsewhere, status.is_redirection() || status == StatusCode::BAD_REQUEST)
         && elsewhere != region
     {
-        return Answer::new(
+        return ErrorResponse::new(
             ErrorKind::Unavailable,
             format!("{text}; it is in {}, not in {region}: set AWS_REGION", shown(elsewhere)),
         );
@@ -44,14 +44,14 @@ pub(super) fn judge(
         (_, 400 | 414 | 416 | 431) => ErrorKind::Invalid,
         (_, 408 | 429 | 500 | 502..=504 | 507) => ErrorKind::Unavailable,
         _ if status.is_redirection() => {
-            return Answer::new(
+            return ErrorResponse::new(
                 ErrorKind::Unavailable,
                 format!("{text}: it leads elsewhere, which MLFLOW_S3_ENDPOINT_URL must name"),
             );
         }
         _ => ErrorKind::Internal,
     };
-    Answer::new(kind, text)
+    ErrorResponse::new(kind, text)
 }
 
 /// The code and the message of an error, where `body` is one.

@@ -12,7 +12,7 @@ use object_store::client::{
 
 use super::super::collect::ReadByCaller;
 use super::super::deadline;
-use super::super::failure::Answer;
+use super::super::failure::ErrorResponse;
 use super::answer::judge;
 use keynet_base::config::{S3Config, S3Credentials};
 use keynet_base::error::ErrorKind;
@@ -69,7 +69,7 @@ impl HttpService for Service {
                 Err(error) => {
                     let again = match error.kind() {
                         HttpErrorKind::Connect => {
-                            keynet_base::outbound::source_of::<Answer>(&error).is_none()
+                            keynet_base::outbound::source_of::<ErrorResponse>(&error).is_none()
                         }
                         HttpErrorKind::Request | HttpErrorKind::Interrupted => repeatable,
                         _ => false,
@@ -93,7 +93,7 @@ impl Service {
         let answer = tokio::time::timeout_at(deadline.into(), self.client.call(request)).await;
         let response = answer.unwrap_or_else(|_| Err(refused(late())))?;
         check_headers(response.headers())
-            .map_err(|large| refused(Answer::new(ErrorKind::TooLarge, large.to_string())))?;
+            .map_err(|large| refused(ErrorResponse::new(ErrorKind::TooLarge, large.to_string())))?;
         Ok(response)
     }
 
@@ -132,11 +132,11 @@ impl Service {
         {
             return Ok(HttpResponse::from_parts(parts, text.into()));
         }
-        Err(refused(Answer { text: self.secrets.out_of(&answer.text), ..answer }))
+        Err(refused(ErrorResponse { text: self.secrets.out_of(&answer.text), ..answer }))
     }
 
     fn given_up(&self, error: HttpError) -> HttpError {
-        if keynet_base::outbound::source_of::<Answer>(&error).is_some() {
+        if keynet_base::outbound::source_of::<ErrorResponse>(&error).is_some() {
             return error;
         }
         let why = unanswered(&error);
@@ -145,12 +145,12 @@ impl Service {
         } else {
             format!("it cannot be reached: {}; {}", why.message, self.advice)
         };
-        refused(Answer::new(why.kind, self.secrets.out_of(&text)))
+        refused(ErrorResponse::new(why.kind, self.secrets.out_of(&text)))
     }
 }
 
 /// An error that `object_store` does not look into, nor repeat its request after.
-fn refused(answer: Answer) -> HttpError {
+fn refused(answer: ErrorResponse) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, answer)
 }
 
@@ -180,17 +180,17 @@ fn may_change(status: StatusCode, repeatable: bool) -> bool {
 }
 
 /// Reads a successful answer whole, the beginning of any other.
-async fn read(body: HttpResponseBody, success: bool) -> Result<Vec<u8>, Answer> {
+async fn read(body: HttpResponseBody, success: bool) -> Result<Vec<u8>, ErrorResponse> {
     if !success {
         return Ok(read_beginning(body, MAX_ERROR_BYTES).await);
     }
     read_whole(body, MAX_ANSWER_BYTES)
         .await
-        .map_err(|error| Answer::new(ErrorKind::Unavailable, error.to_string()))
+        .map_err(|error| ErrorResponse::new(ErrorKind::Unavailable, error.to_string()))
 }
 
-fn late() -> Answer {
-    Answer::new(ErrorKind::Timeout, "it did not answer in time".to_owned())
+fn late() -> ErrorResponse {
+    ErrorResponse::new(ErrorKind::Timeout, "it did not answer in time".to_owned())
 }
 
 /// What must not be in a text, whoever wrote it there.

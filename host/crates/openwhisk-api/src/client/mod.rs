@@ -68,7 +68,7 @@ pub enum Invocation {
     Goes(String),
 }
 
-struct Answer {
+struct HttpResponse {
     status: u16,
     activation: Option<String>,
     body: Vec<u8>,
@@ -313,7 +313,7 @@ impl Api {
         request: RequestBuilder,
         time: Duration,
         limit: usize,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<HttpResponse, ApiError> {
         let failed = |error: reqwest::Error| self.no_answer(&error, time);
         let response = request.timeout(time).send().await.map_err(failed)?;
         let activation = response
@@ -332,10 +332,10 @@ impl Api {
                 },
             )?;
         tracing::debug!(status, bytes = body.len(), %url, "OpenWhisk answered");
-        Ok(Answer { status, activation, body })
+        Ok(HttpResponse { status, activation, body })
     }
 
-    fn read<T: DeserializeOwned>(&self, answer: Answer, what: &str) -> Result<T, ApiError> {
+    fn read<T: DeserializeOwned>(&self, answer: HttpResponse, what: &str) -> Result<T, ApiError> {
         match answer.status {
             200..=299 => serde_json::from_slice(&answer.body)
                 .map_err(|error| self.unexpected(answer.status, error)),
@@ -344,8 +344,8 @@ impl Api {
     }
 
     /// What a status and a body that are no success mean. `what` was asked for.
-    fn refusal(&self, answer: Answer, what: &str) -> ApiError {
-        let Answer { status, body, .. } = answer;
+    fn refusal(&self, answer: HttpResponse, what: &str) -> ApiError {
+        let HttpResponse { status, body, .. } = answer;
         let host = self.settings.host().to_owned();
         if status == 401 {
             return ApiError::Key { host };
@@ -484,7 +484,7 @@ mod tests {
     fn statuses_are_told_apart() {
         let api = api("http://h");
         let refusal = |status, body: &str| {
-            let answer = Answer { status, activation: None, body: body.as_bytes().to_vec() };
+            let answer = HttpResponse { status, activation: None, body: body.as_bytes().to_vec() };
             api.refusal(answer, "action a").kind()
         };
         let json = r#"{"error":"no","code":"1"}"#;

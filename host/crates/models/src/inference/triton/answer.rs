@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::call::Answer;
+use super::call::Reply;
 use super::typed::{Unfolded, unfold};
 use super::wire::{InferAnswer, OutputTensor, StreamAnswer};
 use crate::inference::{DataType, NamedTensor, Shape, Tensor};
@@ -54,7 +54,7 @@ impl Outputs {
     ///
     /// # Errors
     /// `internal`: it is none, or has more.
-    pub fn read(subject: &str, answer: Answer, most: usize) -> Result<Self> {
+    pub fn read(subject: &str, answer: Reply, most: usize) -> Result<Self> {
         let response =
             InferAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
         Ok(Self::of(response, answer.reserved))
@@ -165,7 +165,7 @@ impl Streamed {
     ///
     /// # Errors
     /// `internal`: it is none, or has more.
-    pub fn read(subject: &str, answer: Answer, most: usize) -> Result<Self> {
+    pub fn read(subject: &str, answer: Reply, most: usize) -> Result<Self> {
         let streamed =
             StreamAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
         Ok(match streamed.infer {
@@ -220,7 +220,7 @@ mod tests {
         let message = Bytes::from(response.encode_to_vec());
         let reserved =
             MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap();
-        Outputs::read("model m", Answer { message, reserved: Arc::new(reserved) }, MAX_OUTPUTS)
+        Outputs::read("model m", Reply { message, reserved: Arc::new(reserved) }, MAX_OUTPUTS)
             .unwrap()
     }
 
@@ -275,7 +275,7 @@ mod tests {
             MemoryBudget::process(1 << 20).reserve(message.len() as u64, "an answer").unwrap(),
         );
         let outputs =
-            Outputs::read("model m", Answer { message: message.into(), reserved }, MAX_OUTPUTS)
+            Outputs::read("model m", Reply { message: message.into(), reserved }, MAX_OUTPUTS)
                 .unwrap();
         let outputs = outputs
             .unfold("model m", Instant::now() + std::time::Duration::from_secs(60))

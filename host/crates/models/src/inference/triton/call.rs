@@ -46,7 +46,7 @@ pub(super) struct Answers {
 
 /// One message, and what was taken from the budget for it.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Reply {
     pub message: Bytes,
     pub reserved: Arc<Reservation>,
 }
@@ -101,7 +101,7 @@ impl Answers {
     /// # Errors
     /// The server's status; `too-large`: the answer is larger than the limit or than the budget
     /// allows.
-    pub async fn next(&mut self) -> Result<Option<Answer>, Failure> {
+    pub async fn next(&mut self) -> Result<Option<Reply>, Failure> {
         let mut prefix = [0; 5];
         let mut known = 0;
         while known < prefix.len() {
@@ -143,14 +143,14 @@ impl Answers {
             let piece = self.rest.split_to(self.rest.len().min(length as usize - message.len()));
             message.extend_from_slice(&piece);
         }
-        Ok(Some(Answer { message: message.freeze(), reserved: Arc::new(reserved) }))
+        Ok(Some(Reply { message: message.freeze(), reserved: Arc::new(reserved) }))
     }
 
     /// The only answer of a call that has one.
     ///
     /// # Errors
     /// As [`Answers::next`].
-    pub async fn only(mut self) -> Result<Answer, Failure> {
+    pub async fn only(mut self) -> Result<Reply, Failure> {
         let answer = self.next().await?;
         let second = self.next().await?;
         match (answer, second) {
@@ -191,7 +191,7 @@ impl Answers {
     }
 
     /// There is nothing more: the last answer was whole, or one was under way.
-    fn end(&self, whole: bool) -> Result<Option<Answer>, Failure> {
+    fn end(&self, whole: bool) -> Result<Option<Reply>, Failure> {
         match &self.status {
             Some(status) if status.code() != Code::Ok => {
                 Err(Failure::answered(&self.terms.subject, status.code(), status.message()))

@@ -37,7 +37,7 @@ pub trait SmallCall: Message + Send + Sync + 'static {
     /// Bytes that its answer may have.
     const LIMIT: usize;
     /// What it is answered with.
-    type Answer: Message + Default + Send + Sync + 'static;
+    type Reply: Message + Default + Send + Sync + 'static;
 }
 
 macro_rules! calls {
@@ -46,7 +46,7 @@ macro_rules! calls {
             const PATH: &'static str = concat!("/inference.GRPCInferenceService/", $method);
             const NESTED: &'static [Nested] = $nested;
             const LIMIT: usize = $limit;
-            type Answer = $answer;
+            type Reply = $answer;
         })*
     };
 }
@@ -89,12 +89,12 @@ impl<Q> Default for BoundedCodec<Q> {
 
 impl<Q: SmallCall> Codec for BoundedCodec<Q> {
     type Encode = Q;
-    type Decode = Q::Answer;
+    type Decode = Q::Reply;
     type Encoder = ProstEncoder<Q>;
     type Decoder = Self;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstCodec::<Q, Q::Answer>::default().encoder()
+        ProstCodec::<Q, Q::Reply>::default().encoder()
     }
 
     fn decoder(&mut self) -> Self {
@@ -103,14 +103,14 @@ impl<Q: SmallCall> Codec for BoundedCodec<Q> {
 }
 
 impl<Q: SmallCall> Decoder for BoundedCodec<Q> {
-    type Item = Q::Answer;
+    type Item = Q::Reply;
     type Error = Status;
 
-    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Q::Answer>, Status> {
+    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Q::Reply>, Status> {
         let message = bytes::Buf::copy_to_bytes(message, bytes::Buf::remaining(message));
         check_fields(message.clone(), Q::NESTED, MAX_FIELDS)
             .map_err(|why| Status::resource_exhausted(format!("the server's answer {why}")))?;
-        Q::Answer::decode(message).map(Some).map_err(|error| {
+        Q::Reply::decode(message).map(Some).map_err(|error| {
             Status::internal(format!("the server's answer cannot be read: {error}"))
         })
     }

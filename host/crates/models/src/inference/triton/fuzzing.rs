@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tonic::{Code, Status};
 
 use super::answer::{Outputs, Shared, Streamed};
-use super::call::Answer;
+use super::call::Reply;
 use super::failure::Failure;
 use keynet_base::budget::MemoryBudget;
 use keynet_base::fuzzing::{check_message, checked};
@@ -17,10 +17,10 @@ const SUBJECT: &str = "model m";
 /// The most outputs of an answer.
 const MOST: usize = 64;
 
-fn answer(message: &[u8]) -> Option<Answer> {
+fn answer(message: &[u8]) -> Option<Reply> {
     let reserved =
         MemoryBudget::process(1 << 30).reserve(message.len() as u64, "an answer").ok()?;
-    Some(Answer { message: Bytes::copy_from_slice(message), reserved: Arc::new(reserved) })
+    Some(Reply { message: Bytes::copy_from_slice(message), reserved: Arc::new(reserved) })
 }
 
 /// The message of `ModelInfer`, that of `ModelStreamInfer`, and the text of a failure. Tensors hold

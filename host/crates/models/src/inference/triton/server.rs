@@ -55,7 +55,7 @@ impl Server {
     /// # Errors
     /// What the server says, or what kept it from answering. `too-large`: the answer has more bytes
     /// or fields than are accepted.
-    pub async fn ask<Q: SmallCall>(&self, subject: &str, message: Q) -> Result<Q::Answer, Failure> {
+    pub async fn ask<Q: SmallCall>(&self, subject: &str, message: Q) -> Result<Q::Reply, Failure> {
         self.ask_on(&self.calls.lease(0)?, subject, message).await
     }
 
@@ -68,7 +68,7 @@ impl Server {
         lease: &Lease,
         subject: &str,
         message: Q,
-    ) -> Result<Q::Answer, Failure> {
+    ) -> Result<Q::Reply, Failure> {
         let mut request = Request::new(message);
         *request.metadata_mut() = self.headers.clone();
         let mut client =

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-pub use folder::FolderStore;
+pub use folder::Folder;
 pub use serve::{ServeLimits, router, serve};
 pub use signing::{Grant, Method, UrlSigner};
 
@@ -45,7 +45,7 @@ const KEY: &str = "storage.key";
 
 /// Where an embedded store is and how it is reached.
 #[derive(Debug, Clone)]
-pub struct EmbeddedSettings {
+pub struct FolderStoreSettings {
     /// Holds the objects; made if it is missing.
     pub folder: PathBuf,
     /// Holds the key that signs URLs, outside `folder`; made if it is missing.
@@ -61,13 +61,13 @@ pub struct EmbeddedSettings {
 
 /// A folder of objects with its signer. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct EmbeddedStore {
-    folder: FolderStore,
+pub struct FolderStore {
+    folder: Folder,
     signer: UrlSigner,
     bucket: String,
 }
 
-impl EmbeddedStore {
+impl FolderStore {
     /// Opens the folder and the key, both made if they are missing. Blocks; the process does it
     /// once.
     ///
@@ -75,8 +75,8 @@ impl EmbeddedStore {
     /// For the operator, naming the path. `denied`: the key can be read by others, or lies in the
     /// folder. `invalid`: the key is none, or a URL is not a base. `unavailable`: the folder or the
     /// key cannot be read and written.
-    pub fn open(settings: EmbeddedSettings) -> Result<Self> {
-        let folder = FolderStore::open(&settings.folder)?;
+    pub fn open(settings: FolderStoreSettings) -> Result<Self> {
+        let folder = Folder::open(&settings.folder)?;
         let key = settings.state.key_outside(KEY, Some(folder.path()))?;
         let signer = UrlSigner::new(key, settings.public_url, settings.internal_url)?;
         Ok(Self { folder, signer, bucket: settings.bucket })
@@ -88,7 +88,7 @@ impl EmbeddedStore {
     }
 
     /// Its folder.
-    pub fn folder(&self) -> &FolderStore {
+    pub fn folder(&self) -> &Folder {
         &self.folder
     }
 

@@ -31,7 +31,7 @@ const LARGEST: u64 = 10_000 * (16 << 20);
 
 /// Models below a prefix of a bucket.
 #[derive(Debug)]
-pub(in crate::deployment) struct Objects {
+pub(in crate::model_deployment) struct Objects {
     storage: ObjectStorage,
     /// `s3://bucket/prefix/`
     root: String,

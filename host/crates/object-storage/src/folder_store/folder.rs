@@ -1,4 +1,4 @@
-//! [`FolderStore`]: objects in a folder, behind [`object_store::ObjectStore`].
+//! [`Folder`]: objects in a folder, behind [`object_store::ObjectStore`].
 
 use std::fmt;
 use std::io::Write as _;
@@ -27,7 +27,7 @@ use super::walk::objects_after;
 use keynet_base::error::Error;
 use keynet_base::quote::shown;
 
-const STORE: &str = "FolderStore";
+const STORE: &str = "Folder";
 const LIST_CHUNK: usize = 1000;
 const WRITE_CHUNK: usize = 1 << 20;
 const MAX_ATTEMPTS: u32 = 100;
@@ -46,7 +46,7 @@ const MAX_ATTEMPTS: u32 = 100;
 ///   listed. No step of a path follows one, so there is no moment between check and use.
 /// * Listings are in the order of the keys' bytes. Every page reads the folders it touches anew.
 #[derive(Debug, Clone)]
-pub struct FolderStore {
+pub struct Folder {
     pub(super) inner: Arc<Inner>,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Inner {
     lock: FolderLock,
 }
 
-impl FolderStore {
+impl Folder {
     /// Opens `folder`, which is made if it is missing, and removes what dead writers left
     /// unfinished. Blocks.
     ///
@@ -125,7 +125,7 @@ impl FolderStore {
     }
 }
 
-impl fmt::Display for FolderStore {
+impl fmt::Display for Folder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(STORE) // its path is not for actions
     }
@@ -219,7 +219,7 @@ impl Inner {
 }
 
 #[async_trait]
-impl ObjectStore for FolderStore {
+impl ObjectStore for Folder {
     async fn put_opts(
         &self,
         location: &Path,

@@ -21,7 +21,7 @@ const BUFFER: usize = 1 << 20;
 
 /// Models in a folder.
 #[derive(Debug)]
-pub(in crate::deployment) struct Folder {
+pub(in crate::model_deployment) struct Folder {
     root: PathBuf,
 }
 

@@ -1,7 +1,7 @@
 //! Models brought from a registry into the repository that a model server reads, and loaded: what
 //! an operator does, never an action.
 //!
-//! [`Deployments`] knows three places: where models come from ([`Source`]: MLflow's registry, or
+//! [`Deployments`] knows three places: where models come from ([`ModelSource`]: MLflow's registry, or
 //! this machine), the model repository (`TRITON_MODEL_REPO`: a folder or S3), and who runs them
 //! (Triton). Without Triton the repository is the folder of models that are run in process, and
 //! loading one is trying whether it can be.
@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 pub use package::Flavor;
 pub use progress::{Progress, Step};
 pub use record::Record;
-pub use source::Source;
+pub use source::ModelSource;
 
 use crate::inference::embedded::EmbeddedLimits;
 use crate::inference::triton::{ModelStatistics, TritonInference};
@@ -60,7 +60,7 @@ const MEMORY: u64 = 1 << 30;
 #[derive(Debug, Clone)]
 pub struct Order {
     /// Where the model comes from.
-    pub source: Source,
+    pub source: ModelSource,
     /// What it is called on the server; none for the source's own name.
     pub name: Option<String>,
     /// What kind of files it is made of; none to tell it by the files.

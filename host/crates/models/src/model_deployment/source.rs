@@ -14,7 +14,7 @@ use keynet_object_storage::ObjectStorage;
 
 /// A model to deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ModelSource {
     /// `models:/detector/3`, `models:/detector@champion`, `models:/detector/Production`.
     Registered(ModelRef),
     /// An ONNX file, or a folder with a model in it.
@@ -32,7 +32,7 @@ pub(super) struct Fetched {
     pub downloaded: Downloaded,
 }
 
-impl FromStr for Source {
+impl FromStr for ModelSource {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -48,7 +48,7 @@ impl FromStr for Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ModelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registered(model) => model.fmt(f),
@@ -57,7 +57,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl Source {
+impl ModelSource {
     /// The name that it has unless it is given another.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ mod tests {
             ("models:/detector@champion", "detector"),
             ("nets/small.onnx", "small"),
         ] {
-            let source: Source = text.parse().unwrap();
+            let source: ModelSource = text.parse().unwrap();
             assert_eq!(
                 (source.to_string().as_str(), source.name().unwrap().as_str()),
                 (text, name)
@@ -152,9 +152,9 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("net.v2")).unwrap();
-        assert_eq!(Source::Local(folder.path().join("net.v2/.")).name().unwrap(), "net.v2");
+        assert_eq!(ModelSource::Local(folder.path().join("net.v2/.")).name().unwrap(), "net.v2");
         for wrong in ["models:/detector", "models:detector"] {
-            assert!(wrong.parse::<Source>().is_err(), "{wrong}");
+            assert!(wrong.parse::<ModelSource>().is_err(), "{wrong}");
         }
     }
 }

@@ -32,7 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::super::failure;
 use super::folder::OpenFile;
 use super::range::{Wanted, wanted};
-use super::{EmbeddedStore, Grant, Method};
+use super::{FolderStore, Grant, Method};
 use keynet_base::allowed_hosts::AllowedHosts;
 use keynet_base::error::{Error, ErrorKind};
 
@@ -66,7 +66,7 @@ impl Default for ServeLimits {
 }
 
 struct Server {
-    store: EmbeddedStore,
+    store: FolderStore,
     limits: ServeLimits,
     requests: Arc<Semaphore>,
 }
@@ -77,7 +77,7 @@ struct Server {
 /// Of the listener.
 pub async fn serve(
     listener: TcpListener,
-    store: EmbeddedStore,
+    store: FolderStore,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
@@ -99,7 +99,7 @@ pub async fn serve(
 }
 
 /// The routes of [`serve`]: every path is an object's.
-pub fn router(store: EmbeddedStore, limits: ServeLimits) -> Router {
+pub fn router(store: FolderStore, limits: ServeLimits) -> Router {
     let requests = Arc::new(Semaphore::new(limits.max_requests));
     Router::new().fallback(answer).with_state(Arc::new(Server { store, limits, requests }))
 }

@@ -49,8 +49,7 @@ async fn of_many_conditional_puts_at_once_one_wins() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stores_on_one_folder_take_turns() {
     let it = Fixture::new();
-    let stores: Vec<_> =
-        (0..4).map(|_| FolderStore::open(it.store.folder().path()).unwrap()).collect();
+    let stores: Vec<_> = (0..4).map(|_| Folder::open(it.store.folder().path()).unwrap()).collect();
     let puts = stores.iter().cycle().take(16).cloned().map(|store| {
         tokio::spawn(async move {
             store
@@ -76,7 +75,7 @@ async fn what_dead_writers_left_is_removed_and_what_living_ones_write_is_not() {
     for name in ["dead.lock", "dead.0", "dead.1", "lockless.7"] {
         std::fs::write(it.file(".keynet/staging").join(name), "half").unwrap();
     }
-    let other = FolderStore::open(it.store.folder().path()).unwrap();
+    let other = Folder::open(it.store.folder().path()).unwrap();
     assert_eq!(it.staged(), living);
     assert!(!it.file(".keynet/staging/dead.lock").exists());
     drop(other);
@@ -94,7 +93,7 @@ const VICTIM_BYTES: usize = 3 << 20;
 #[ignore = "a part of the next test"]
 async fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
-    let store = FolderStore::open(Path::new(&folder)).unwrap();
+    let store = Folder::open(Path::new(&folder)).unwrap();
     for i in 0_usize.. {
         let bytes = Bytes::from(vec![b'a' + (i % 26) as u8; VICTIM_BYTES]);
         store.put(&format!("{}", i % 3).into(), bytes.into()).await.unwrap();
@@ -128,7 +127,7 @@ async fn a_writer_killed_at_any_moment_leaves_whole_objects() {
             assert_eq!(text.len(), VICTIM_BYTES, "{key}");
             assert!(text.bytes().all(|b| b == text.as_bytes()[0]), "{key}");
         }
-        FolderStore::open(it.store.folder().path()).unwrap();
+        Folder::open(it.store.folder().path()).unwrap();
         assert!(it.staged().is_empty());
     }
 }
@@ -172,7 +171,7 @@ async fn symbolic_links_are_refused() {
     let elsewhere = it.place.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     symlink(&outside, elsewhere.join(".keynet")).unwrap();
-    let error = FolderStore::open(&elsewhere).unwrap_err();
+    let error = Folder::open(&elsewhere).unwrap_err();
     assert!(error.message.contains("symbolic link"), "{error}");
 }
 
@@ -300,7 +299,7 @@ async fn a_copy_of_the_folder_keeps_the_content_types() {
     it.try_put("a", "x", Some("image/png"), PutConditions::default()).await.unwrap();
     let copy = it.place.path().join("copy");
     assert!(Command::new("cp").arg("-a").args([&it.file(""), &copy]).status().unwrap().success());
-    let store = FolderStore::open(&copy).unwrap();
+    let store = Folder::open(&copy).unwrap();
     assert_eq!(
         store.open_file(&"a".into()).await.unwrap().content_type,
         Some(ContentType::parse("image/png").unwrap())
@@ -365,7 +364,7 @@ async fn the_rest_of_object_store_works_too() {
     let below: Vec<_> = store.list(Some(&"d".into())).try_collect().await.unwrap();
     assert_eq!(below.len(), 1);
     assert_eq!(store.get_ranges(&"c".into(), &[0..1, 0..1]).await.unwrap().len(), 2);
-    assert_eq!(format!("{store}"), "FolderStore");
+    assert_eq!(format!("{store}"), "Folder");
     for ours in [".keynet/lock", ".keynet/types/x"] {
         assert!(
             store.get(&ours.into()).await.is_err()
@@ -394,7 +393,7 @@ async fn an_object_deep_below_is_listed_and_deleted() {
 fn a_folder_that_cannot_be_opened_says_which() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("file"), "").unwrap();
-    let error = FolderStore::open(&place.path().join("file")).unwrap_err();
+    let error = Folder::open(&place.path().join("file")).unwrap_err();
     assert!(error.message.contains("file"), "{error}");
 }
 
@@ -402,7 +401,7 @@ fn a_folder_that_cannot_be_opened_says_which() {
 async fn another_store_with_the_same_state_reads_its_urls() {
     let it = Fixture::new();
     let stored = it.put("a", "x").await;
-    let other = EmbeddedStore::open(EmbeddedSettings {
+    let other = FolderStore::open(FolderStoreSettings {
         folder: it.file(""),
         state: StateDir::new(it.place.path().join("state")),
         bucket: "other".to_owned(),

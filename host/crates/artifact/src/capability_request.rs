@@ -8,14 +8,14 @@ use keynet_base::limits;
 use keynet_base::patterns::Patterns;
 use keynet_base::quote::bounded;
 
-const SECTION: &str = Ask::SECTION;
+const SECTION: &str = CapabilityRequest::SECTION;
 
 /// What a component begins with, and the kind of a custom section: component model binary format.
 const HEADER: u64 = 8;
 const CUSTOM: u8 = 0;
 
 /// A custom section is read no further than this: its name, and a `keynet.toml`.
-const MAX_SECTION: u64 = limits::ASK as u64 + 64;
+const MAX_SECTION: u64 = limits::CAPABILITY_REQUEST as u64 + 64;
 
 /// Characters of an error that shows the line it is in.
 pub const LONGEST_TOLD: usize = 1024;
@@ -36,21 +36,21 @@ pub const LONGEST_TOLD: usize = 1024;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Ask {
+pub struct CapabilityRequest {
     /// Models.
     pub models: Option<Patterns>,
     /// `__OW_API_KEY`, the caller's key.
     pub api_key: bool,
     /// Objects.
-    pub storage: StorageAsk,
+    pub storage: StorageRequest,
     /// URLs.
-    pub http: HttpAsk,
+    pub http: HostsRequest,
 }
 
 /// Objects to read and write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct StorageAsk {
+pub struct StorageRequest {
     /// Locations to read and list.
     pub read: Option<Patterns>,
     /// Locations to write and delete.
@@ -60,7 +60,7 @@ pub struct StorageAsk {
 /// Hosts to read URLs of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct HttpAsk {
+pub struct HostsRequest {
     /// Host names.
     pub hosts: Option<Patterns>,
 }
@@ -68,26 +68,26 @@ pub struct HttpAsk {
 /// A `keynet.toml` that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("keynet.toml: {0}")]
-pub struct AskError(String);
+pub struct CapabilityRequestError(String);
 
-impl Ask {
+impl CapabilityRequest {
     /// The name of the component's custom section that holds `keynet.toml`.
     pub const SECTION: &str = "keynet-ask";
 
     /// Reads the text of a `keynet.toml`.
     ///
     /// # Errors
-    /// It is longer than [`limits::ASK`], is not TOML, or names something that is not known.
-    pub fn parse(text: &str) -> Result<Self, AskError> {
-        if text.len() > limits::ASK {
-            return Err(AskError(format!(
+    /// It is longer than [`limits::CAPABILITY_REQUEST`], is not TOML, or names something that is not known.
+    pub fn parse(text: &str) -> Result<Self, CapabilityRequestError> {
+        if text.len() > limits::CAPABILITY_REQUEST {
+            return Err(CapabilityRequestError(format!(
                 "it has {} bytes, more than the {} it can have",
                 text.len(),
-                limits::ASK
+                limits::CAPABILITY_REQUEST
             )));
         }
         // The error shows the line that it is in.
-        toml::from_str(text).map_err(|error| AskError(bounded(error, LONGEST_TOLD)))
+        toml::from_str(text).map_err(|error| CapabilityRequestError(bounded(error, LONGEST_TOLD)))
     }
 
     /// What `component` asks for: its last section of this kind; everything, where it has none.
@@ -95,17 +95,17 @@ impl Ask {
     ///
     /// # Errors
     /// The section is damaged.
-    pub fn of(component: &[u8]) -> Result<Self, AskError> {
+    pub fn of(component: &[u8]) -> Result<Self, CapabilityRequestError> {
         Self::of_file(io::Cursor::new(component))
     }
 
-    /// As [`Ask::of`], for a component that is read piece by piece and not held whole. Blocks.
+    /// As [`CapabilityRequest::of`], for a component that is read piece by piece and not held whole. Blocks.
     ///
     /// # Errors
-    /// As [`Ask::of`].
-    pub fn of_file(mut component: impl Read + Seek) -> Result<Self, AskError> {
+    /// As [`CapabilityRequest::of`].
+    pub fn of_file(mut component: impl Read + Seek) -> Result<Self, CapabilityRequestError> {
         let damaged = |error: &dyn std::fmt::Display| {
-            AskError(format!("the component's section {SECTION} is damaged: {error}"))
+            CapabilityRequestError(format!("the component's section {SECTION} is damaged: {error}"))
         };
         let mut ask = Self::default();
         component.seek(SeekFrom::Start(HEADER)).map_err(|error| damaged(&error))?;
@@ -113,7 +113,7 @@ impl Ask {
         while let Some((id, length)) = section(&mut component).map_err(|error| damaged(&error))? {
             sections += 1;
             if sections > limits::SECTIONS {
-                return Err(AskError(format!(
+                return Err(CapabilityRequestError(format!(
                     "the component has more than {} sections",
                     limits::SECTIONS
                 )));
@@ -144,8 +144,8 @@ impl Ask {
     /// `component` with a section that asks for what `text`, a `keynet.toml`, says.
     ///
     /// # Errors
-    /// As [`Ask::parse`].
-    pub fn put_into(text: &str, mut component: Vec<u8>) -> Result<Vec<u8>, AskError> {
+    /// As [`CapabilityRequest::parse`].
+    pub fn put_into(text: &str, mut component: Vec<u8>) -> Result<Vec<u8>, CapabilityRequestError> {
         Self::parse(text)?;
         let mut section = leb128(SECTION.len());
         section.extend_from_slice(SECTION.as_bytes());
@@ -198,17 +198,17 @@ mod tests {
     #[test]
     fn what_is_put_into_a_component_is_read_back() {
         let text = format!("models = ['detector']\n# {}\n", "x".repeat(300));
-        let component = Ask::put_into(&text, EMPTY.to_vec()).unwrap();
-        let ask = Ask::of(&component).unwrap();
+        let component = CapabilityRequest::put_into(&text, EMPTY.to_vec()).unwrap();
+        let ask = CapabilityRequest::of(&component).unwrap();
         assert!(ask.models.unwrap().matches("detector"));
-        assert_eq!(Ask::of(EMPTY).unwrap(), Ask::default());
+        assert_eq!(CapabilityRequest::of(EMPTY).unwrap(), CapabilityRequest::default());
     }
 
     #[test]
     fn the_last_section_counts() {
-        let once = Ask::put_into("models = ['a']", EMPTY.to_vec()).unwrap();
-        let twice = Ask::put_into("models = ['b']", once).unwrap();
-        assert!(!Ask::of(&twice).unwrap().models.unwrap().matches("a"));
+        let once = CapabilityRequest::put_into("models = ['a']", EMPTY.to_vec()).unwrap();
+        let twice = CapabilityRequest::put_into("models = ['b']", once).unwrap();
+        assert!(!CapabilityRequest::of(&twice).unwrap().models.unwrap().matches("a"));
     }
 
     #[test]
@@ -219,15 +219,22 @@ mod tests {
             component.extend(vec![1; 3 << 20]);
             component
         };
-        let component = Ask::put_into("models = ['a']", padded(EMPTY.to_vec())).unwrap();
-        let component = padded(Ask::put_into("models = ['b']", component).unwrap());
-        let ask = Ask::of_file(io::Cursor::new(&component)).unwrap();
+        let component =
+            CapabilityRequest::put_into("models = ['a']", padded(EMPTY.to_vec())).unwrap();
+        let component = padded(CapabilityRequest::put_into("models = ['b']", component).unwrap());
+        let ask = CapabilityRequest::of_file(io::Cursor::new(&component)).unwrap();
         assert!(ask.models.unwrap().matches("b"));
-        assert_eq!(Ask::of_file(io::Cursor::new(EMPTY)).unwrap(), Ask::default());
+        assert_eq!(
+            CapabilityRequest::of_file(io::Cursor::new(EMPTY)).unwrap(),
+            CapabilityRequest::default()
+        );
         let mut damaged = EMPTY.to_vec();
         damaged.extend([0, 12, 10]);
         damaged.extend(b"keynet-ask!");
-        assert!(Ask::of_file(io::Cursor::new(&damaged)).is_err() && Ask::of(&damaged).is_err());
+        assert!(
+            CapabilityRequest::of_file(io::Cursor::new(&damaged)).is_err()
+                && CapabilityRequest::of(&damaged).is_err()
+        );
     }
 
     #[test]
@@ -235,8 +242,10 @@ mod tests {
         let long_line = format!("models = ['a'] x{}", "y".repeat(50_000));
         let nested = format!("models = {}", "[".repeat(60_000));
         let keys = format!("{} = 1", ["a"; 30_000].join("."));
-        for text in [format!("# {}", "x".repeat(limits::ASK)), long_line, nested, keys] {
-            let error = Ask::parse(&text).unwrap_err().to_string();
+        for text in
+            [format!("# {}", "x".repeat(limits::CAPABILITY_REQUEST)), long_line, nested, keys]
+        {
+            let error = CapabilityRequest::parse(&text).unwrap_err().to_string();
             assert!(error.len() < 2 * LONGEST_TOLD, "{} bytes", error.len());
             let mut component = EMPTY.to_vec();
             component.push(CUSTOM);
@@ -244,16 +253,17 @@ mod tests {
             component.extend(leb128(SECTION.len()));
             component.extend(SECTION.as_bytes());
             component.extend(text.as_bytes());
-            assert!(Ask::of(&component).is_err());
+            assert!(CapabilityRequest::of(&component).is_err());
         }
         let mut sections = EMPTY.to_vec();
         sections.extend([CUSTOM, 1, 0].repeat(limits::SECTIONS + 1));
-        assert!(Ask::of(&sections).unwrap_err().to_string().contains("sections"));
+        assert!(CapabilityRequest::of(&sections).unwrap_err().to_string().contains("sections"));
     }
 
     #[test]
     fn a_misspelt_wish_is_refused_by_name() {
-        let error = Ask::put_into("[storage]\nreed = ['*']", EMPTY.to_vec()).unwrap_err();
+        let error =
+            CapabilityRequest::put_into("[storage]\nreed = ['*']", EMPTY.to_vec()).unwrap_err();
         assert!(error.to_string().contains("reed"), "{error}");
     }
 }

@@ -14,7 +14,7 @@ use crate::ui::console::{Console, printable};
 use crate::ui::json_text;
 
 /// A result of a command.
-pub trait Answer: Serialize {
+pub trait CommandOutput: Serialize {
     /// For a person, and for scripts that cut words out of lines; nothing is no line.
     fn line(&self) -> String;
 }
@@ -24,7 +24,7 @@ pub trait Answer: Serialize {
 ///
 /// # Errors
 /// The command's, and standard output's.
-pub fn tell<A: Answer>(
+pub fn tell<A: CommandOutput>(
     result: Result<A, ExpectedError>,
     as_json: bool,
     console: Console,
