@@ -106,6 +106,8 @@ pub fn with_default_address(arguments: impl Iterator<Item = OsString>) -> Vec<Os
 }
 
 #[cfg(test)]
+mod help_tests;
+#[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
 
