@@ -14,11 +14,13 @@ use crate::account::{Accounts, PlatformLogin};
 use crate::commands::image;
 use crate::errors::{ExpectedError, NotAnAction, UsageError};
 use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
-use crate::keynet_platform::{self, Function, Publication, PublishError, Upload, Uploaded};
+use crate::keynet_platform::{
+    self, Function, Publication, PublishError, PublishProgress, Upload, Uploaded,
+};
 use crate::runtime::{self, Work};
 use crate::ui::console::Console;
 use crate::ui::output::{self, CommandOutput};
-use crate::ui::progress::{Steps, Transfer, Way};
+use crate::ui::progress::{StepLines, Steps, Transfer, Way};
 use crate::{reference, registry, settings};
 
 /// What to publish, where.
@@ -237,8 +239,7 @@ impl Push<'_> {
                 )
             },
             authorities: &authorities,
-            quiet: self.args.answer.quiet,
-            console: self.console,
+            progress: &StepLines { quiet: self.args.answer.quiet, console: self.console },
         };
         let (name, published) = keynet_platform::publish(publication).await?;
         let numbers = Numbers {
@@ -271,6 +272,16 @@ impl Push<'_> {
             signature: uploaded.signature.map(|digest| digest.to_string()),
             platform,
         }
+    }
+}
+
+impl PublishProgress for StepLines {
+    fn step(&self, number: u8, total: u8, doing: &str) {
+        Self::step(self, number, total, doing);
+    }
+
+    fn done(&self, result: &str) {
+        Self::done(self, result);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod client;
 mod error;
+mod progress;
 mod publish;
 mod server;
 mod sign_in;
@@ -12,6 +13,7 @@ mod steps;
 mod upload;
 
 pub use error::{PlatformError, PublishError};
+pub use progress::PublishProgress;
 pub use publish::{Function, Publication, publish};
 pub use server::ServerUrl;
 pub use sign_in::sign_in;

@@ -11,12 +11,12 @@ use keynet_artifact::{ArtifactRef, RegistryOptions, RegistryRef};
 use keynet_base::Digest;
 
 use super::client::{Client, Runtime};
+use super::progress::PublishProgress;
 use super::steps::Steps;
 use super::upload::{Upload, Uploaded};
 use super::{PlatformError, PublishError};
 use crate::account::PlatformLogin;
 use crate::errors::ExpectedError;
-use crate::ui::console::Console;
 use crate::ui::units;
 
 /// How to go on when nothing has to be changed first.
@@ -60,10 +60,8 @@ pub struct Publication<'a, Load, Options> {
     pub options: Options,
     /// PEM files of certificate authorities.
     pub authorities: &'a [PathBuf],
-    /// Whether the steps are not said.
-    pub quiet: bool,
-    /// Where they are said.
-    pub console: Console,
+    /// Observer of the steps.
+    pub progress: &'a dyn PublishProgress,
 }
 
 /// A function that was published.
@@ -90,8 +88,8 @@ where
     Options: FnOnce(&ArtifactRef) -> Result<RegistryOptions, ExpectedError>,
 {
     const NOTHING: &str = "nothing was sent to the platform or its registry";
-    let Publication { login, path, load, options, authorities, quiet, console } = publication;
-    let mut steps = Steps::new(quiet, console);
+    let Publication { login, path, load, options, authorities, progress } = publication;
+    let mut steps = Steps::new(progress);
 
     steps.begin("checking the login");
     let login = valid(login).map_err(steps.failed(NOTHING, "log in and push again"))?;
@@ -235,6 +233,7 @@ mod tests {
     use super::*;
     use crate::account::{Expiry, Harbor};
     use crate::errors::{Diagnostic as _, Exit};
+    use crate::ui::console::Console;
 
     fn login(expires: &str, harbor: Option<&str>) -> PlatformLogin {
         let harbor = harbor.map(|url| Harbor {

@@ -2,18 +2,17 @@
 
 use std::fmt;
 
+use super::progress::PublishProgress;
 use crate::errors::{Diagnostic, Exit, ExpectedError};
 use crate::keynet_platform::{PlatformError, PublishError};
-use crate::ui::console::{Console, printable};
 use crate::ui::secrecy;
 
 /// How many there are.
 const STEPS: u8 = 10;
 
 /// Counts and says them.
-pub(super) struct Steps {
-    console: Console,
-    quiet: bool,
+pub(super) struct Steps<'a> {
+    progress: &'a dyn PublishProgress,
     number: u8,
     doing: &'static str,
 }
@@ -59,27 +58,21 @@ impl Diagnostic for StepFailed {
     }
 }
 
-impl Steps {
-    pub(super) fn new(quiet: bool, console: Console) -> Self {
-        Self { console, quiet, number: 0, doing: "" }
+impl<'a> Steps<'a> {
+    pub(super) fn new(progress: &'a dyn PublishProgress) -> Self {
+        Self { progress, number: 0, doing: "" }
     }
 
     /// Says that the next one begins.
     pub(super) fn begin(&mut self, doing: &'static str) {
         self.number += 1;
         self.doing = doing;
-        self.say(format_args!("[{}/{STEPS}] {doing}", self.number));
+        self.progress.step(self.number, STEPS, doing);
     }
 
     /// Says what came of it.
     pub(super) fn end(&self, result: impl fmt::Display) {
-        self.say(format_args!("       {result}"));
-    }
-
-    fn say(&self, text: impl fmt::Display) {
-        if !self.quiet {
-            self.console.say(&format!("{}\n", printable(&secrecy::hide(&text.to_string()))));
-        }
+        self.progress.done(&secrecy::hide(&result.to_string()));
     }
 
     /// For `map_err`: this step failed after what was `done`; `next` is how to go on.
@@ -96,10 +89,16 @@ impl Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::console::Console;
 
     #[test]
     fn a_failed_step_says_what_is_done_and_how_to_go_on() {
-        let mut steps = Steps::new(true, Console::plain());
+        struct Unseen;
+        impl PublishProgress for Unseen {
+            fn step(&self, _: u8, _: u8, _: &str) {}
+            fn done(&self, _: &str) {}
+        }
+        let mut steps = Steps::new(&Unseen);
         steps.begin("the login");
         steps.begin("the component");
         let error = PlatformError::Server {

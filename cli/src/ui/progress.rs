@@ -195,6 +195,33 @@ fn short(blob: &Blob) -> String {
     format!("sha256:{}", hex.get(..12).unwrap_or(&hex))
 }
 
+/// The steps of publishing on the Keynet platform, a line each on standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct StepLines {
+    /// Whether no lines are written.
+    pub quiet: bool,
+    /// The streams.
+    pub console: Console,
+}
+
+impl StepLines {
+    /// Writes that step `number` of `total` begins.
+    pub fn step(&self, number: u8, total: u8, doing: &str) {
+        self.line(format_args!("[{number}/{total}] {doing}"));
+    }
+
+    /// Writes the result of a step.
+    pub fn done(&self, result: &str) {
+        self.line(format_args!("       {result}"));
+    }
+
+    fn line(&self, text: std::fmt::Arguments<'_>) {
+        if !self.quiet {
+            self.console.say(&format!("{}\n", printable(&text.to_string())));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,26 +4,35 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::settings::{Settings, Variables};
 use super::{ConfigError, Origin, parse_duration};
 
 /// Text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+#[derive(Clone)]
+pub struct Secret(SecretString);
 
 impl Secret {
     /// `text`, from now on not shown.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(SecretString::from(text.into()))
     }
 
     /// The text itself, to be handed to a server and nobody else.
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,8 +138,8 @@ impl S3Credentials {
         }
         Ok(Self::Key {
             id: required(unit, "AWS_ACCESS_KEY_ID", text)?,
-            secret: Secret(required(unit, "AWS_SECRET_ACCESS_KEY", text)?),
-            token: unit.owned("AWS_SESSION_TOKEN").map(Secret),
+            secret: Secret::new(required(unit, "AWS_SECRET_ACCESS_KEY", text)?),
+            token: unit.owned("AWS_SESSION_TOKEN").map(Secret::new),
         })
     }
 }
@@ -147,12 +156,14 @@ impl MlflowConfig {
         let host = settings.host();
         let basic = match unit.owned("MLFLOW_TRACKING_USERNAME") {
             None => None,
-            Some(user) => Some((user, Secret(required(unit, "MLFLOW_TRACKING_PASSWORD", text)?))),
+            Some(user) => {
+                Some((user, Secret::new(required(unit, "MLFLOW_TRACKING_PASSWORD", text)?)))
+            }
         };
         Ok(Some(Self {
             url: required(unit, "MLFLOW_TRACKING_URI", parse_url)?,
             basic,
-            bearer: unit.owned("MLFLOW_TRACKING_TOKEN").map(Secret),
+            bearer: unit.owned("MLFLOW_TRACKING_TOKEN").map(Secret::new),
             ca: host.path("KEYNET_MLFLOW_CA"),
             ttl: host
                 .parse("KEYNET_MLFLOW_TTL", parse_duration)?
