@@ -9,7 +9,7 @@
 //!
 //! #[derive(Deserialize, JsonSchema)]
 //! struct Args {
-//!     /// Where the picture is: a URL or a key of the bucket.
+//!     /// URL of the picture, or its key in the bucket.
 //!     image_url: String,
 //! }
 //!
@@ -25,7 +25,7 @@
 //!     let image = storage.get(&args.image_url)?;
 //!     ensure!(!image.is_empty(), invalid, "the picture `{}` is empty", args.image_url);
 //!
-//!     // The model wants FP32 of shape [1, pixels], 0 to 1.
+//!     // The model expects FP32 of shape [1, pixels], 0 to 1.
 //!     let pixels: Vec<f32> = image.iter().map(|byte| f32::from(*byte) / 255.0).collect();
 //!     let input = Tensor::from_slice(&[1, pixels.len()], &pixels)?;
 //!     let outputs = Triton::new()?.predict([("input_0", &input)])?;
@@ -39,7 +39,7 @@
 //!     Ok(Output { url: stored.url, bright_pixels: marked.iter().filter(|mark| **mark == 1).count() })
 //! }
 //!
-//! /// Parameters can be asked for anywhere.
+//! /// Parameters can be read anywhere.
 //! fn threshold() -> Result<f32> {
 //!     Ok(UserInput::get("threshold")?.unwrap_or(0.5))
 //! }
@@ -71,7 +71,7 @@
 //! keynet-inference-sdk = "0.1"
 //! serde = { version = "1", features = ["derive"] }
 //!
-//! # Small components that start fast. The name section stays: it gives the functions in a trap report their names.
+//! # Small components that start fast. The name section is kept: trap reports name the functions from it.
 //! [profile.release]
 //! opt-level = "s"
 //! lto = true
@@ -87,7 +87,7 @@
 //! `cargo build --release --target wasm32-wasip2` and `cargo component build --release` both build
 //! the component from it.
 //!
-//! # The four words
+//! # Main items
 //!
 //! - [`keynet_function`] marks the function. Its one argument is a `#[derive(Deserialize,
 //!   JsonSchema)]` type, whose schema and doc comments describe the parameters to callers, or

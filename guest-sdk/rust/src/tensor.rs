@@ -35,7 +35,7 @@ const CHUNK: usize = 1 << 20;
 /// |---|---|
 /// | [`from_slice`](Self::from_slice), [`from_vec`](Self::from_vec), [`from_bytes`](Self::from_bytes) | one, into the host |
 /// | [`elements`](Self::elements), [`to_bytes`](Self::to_bytes), [`read_bytes`](Self::read_bytes) | one, into the action |
-/// | [`to_vec`](Self::to_vec), [`read`](Self::read) | two, into the action and to where the element type may lie; `to_vec` goes in steps of 1 MiB, so that memory for the data and 1 MiB suffices |
+/// | [`to_vec`](Self::to_vec), [`read`](Self::read) | two, into the action and into memory aligned for the element type; `to_vec` copies in steps of 1 MiB, so that it needs memory for the data and 1 MiB |
 /// | as a model's input, to and from [`Storage`](crate::Storage) | none in the action |
 pub struct Tensor {
     host: host::Tensor,

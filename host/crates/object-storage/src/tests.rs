@@ -351,7 +351,7 @@ async fn a_put_that_timed_out_is_thrown_away_or_whole() {
             .put(bytes.clone(), Some(at("a")), None, PutConditions::default(), &short)
             .await;
         if put.is_ok() {
-            continue; // a fast disk
+            continue; // the disk was fast enough
         }
         assert_eq!(put.unwrap_err().kind, ErrorKind::Timeout);
         it.until_nothing_is_staged().await;

@@ -122,7 +122,7 @@ async fn objects_are_kept_and_read_by_key_range_and_url() {
         assert_eq!((info.size, info.content_type.as_deref()), (10, Some(text.as_str())), "{key}");
         assert!(info.etag.is_some() && info.etag == stored.etag, "{key}: {info:?} {stored:?}");
         assert!(info.modified_ms.unwrap() > 1_700_000_000_000);
-        // By anyone, and by an action.
+        // Readable by anyone with the URL, and by an action.
         assert_eq!(curl(&[stored.url.as_str()]), (200, "0123456789".to_owned()), "{key}");
         assert!(
             stored.url.as_str().contains("X-Amz-Expires=6000&")

@@ -226,7 +226,7 @@ mod tests {
         let asked = Arc::default();
         assert_eq!(get(&cache, &asked, AT_ONCE, Ok(1)).await, Ok(1));
         tokio::time::sleep(Duration::from_millis(250)).await;
-        assert_eq!(get(&cache, &asked, AT_ONCE, Ok(2)).await, Ok(1)); // and refreshes in the background
+        assert_eq!(get(&cache, &asked, AT_ONCE, Ok(2)).await, Ok(1)); // and refreshes
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(get(&cache, &asked, AT_ONCE, Ok(3)).await, Ok(2));
         assert_eq!(asked.load(Ordering::SeqCst), 2);

@@ -6,20 +6,20 @@ use super::ModelVersion;
 use keynet_base::error::{Error, Result};
 use keynet_base::quote::{quoted, shown};
 
-/// `model-versions/get`, `registered-models/alias`.
+/// Response of `model-versions/get` and `registered-models/alias`.
 #[derive(Debug, Deserialize)]
 pub(super) struct OneVersion {
     pub(super) model_version: Version,
 }
 
-/// `registered-models/get-latest-versions`.
+/// Response of `registered-models/get-latest-versions`.
 #[derive(Debug, Deserialize)]
 pub(super) struct LatestVersions {
     #[serde(default)]
     pub(super) model_versions: Vec<Version>,
 }
 
-/// `logged-models/ID`.
+/// Response of `logged-models/ID`.
 #[derive(Debug, Deserialize)]
 pub(super) struct OneLogged {
     pub(super) model: LoggedModel,
@@ -35,7 +35,7 @@ pub(super) struct LoggedModel {
 pub(super) struct LoggedInfo {
     /// URI of its files.
     pub(super) artifact_uri: String,
-    /// `LOGGED_MODEL_READY`, or a number.
+    /// Status: `LOGGED_MODEL_READY`, or a number.
     #[serde(default)]
     pub(super) status: serde_json::Value,
 }
@@ -66,14 +66,14 @@ struct Tag {
     value: String,
 }
 
-/// `model-versions/get-download-uri`.
+/// Response of `model-versions/get-download-uri`.
 #[derive(Debug, Deserialize)]
 pub(super) struct DownloadUri {
     #[serde(default)]
     pub(super) artifact_uri: String,
 }
 
-/// `mlflow-artifacts/artifacts?path=…`: the entries of one folder.
+/// Response of `mlflow-artifacts/artifacts?path=…`: the entries of one folder.
 #[derive(Debug, Deserialize)]
 pub(super) struct Artifacts {
     #[serde(default)]

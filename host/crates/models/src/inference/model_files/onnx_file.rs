@@ -17,7 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use rten_onnx::onnx::{DataLocation, GraphProto, ModelProto, TensorProto};
 use rten_onnx::protobuf::{DecodeMessage, ErrorKind, OwnedValues, ProtobufError, ReadValue};
 
-/// `ModelProto.graph`
+/// Field number of `ModelProto.graph`.
 const GRAPH: u64 = 7;
 
 /// Largest `bytes` field whose content is read, in bytes.
@@ -255,7 +255,7 @@ mod tests {
                 let mut bytes = whole.clone();
                 bytes[place..place + 12].fill(byte);
                 std::fs::write(&damaged, bytes).unwrap();
-                let _either = read_graph(&damaged); // terminates, and allocates no more than the file's size
+                let _either = read_graph(&damaged); // ends, allocates at most the file's size
             }
         }
     }

@@ -22,9 +22,9 @@ pub struct ModelStatistics {
     pub success: Spent,
     /// Requests that failed.
     pub failure: Spent,
-    /// Waiting in the server's queue.
+    /// Time in the server's queue.
     pub queue: Spent,
-    /// Execution of the model, without preparing inputs and outputs.
+    /// Time of execution, without preparing inputs and outputs.
     pub compute: Spent,
     /// Executions by batch size.
     pub batches: Vec<BatchStatistics>,

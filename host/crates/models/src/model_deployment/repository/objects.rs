@@ -33,7 +33,7 @@ const LARGEST: u64 = 10_000 * (16 << 20);
 #[derive(Debug)]
 pub(in crate::model_deployment) struct Objects {
     storage: ObjectStorage,
-    /// `s3://bucket/prefix/`
+    /// Location of the repository: `s3://bucket/prefix/`.
     root: String,
     /// As the operator wrote it.
     shown: String,
