@@ -280,8 +280,8 @@ macro_rules! bail {
     };
 }
 
-/// Returns an error in the same way as [`bail!`] if the condition does not hold: `ensure!(size > 0,
-/// invalid, "the size is {size}")`.
+/// Returns an error in the same way as [`bail!`] if the condition does not hold:
+/// `ensure!(size > 0, invalid, "the size is {size}")`.
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {

@@ -89,8 +89,8 @@
 //!
 //! # Main items
 //!
-//! - [`keynet_function`] marks the function. Its one argument is a `#[derive(Deserialize,
-//!   JsonSchema)]` type, whose schema and doc comments describe the parameters to callers, or
+//! - [`keynet_function`] marks the function. Its one argument is a
+//!   `#[derive(Deserialize, JsonSchema)]` type, whose schema and doc comments describe the parameters to callers, or
 //!   [`serde_json::Value`] for any parameters; or it has no argument. Its result becomes a JSON
 //!   object or array.
 //! - [`UserInput`] reads the caller's parameters, from anywhere in the code.

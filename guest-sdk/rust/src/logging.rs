@@ -49,8 +49,8 @@ pub(crate) fn flush() {
     let _ = stdout().flush();
 }
 
-/// Writes one line, which the host looks for when the guest then traps: `panicked at
-/// src/lib.rs:12:5: message`.
+/// Writes one line, which the host looks for when the guest then traps:
+/// `panicked at src/lib.rs:12:5: message`.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     flush();
     let message = panic.payload_as_str().unwrap_or("a panic without a message");

@@ -155,8 +155,8 @@ fn field_of<'t>(text: &'t str, start: &str) -> Option<&'t str> {
     text.strip_prefix(start)?.split('`').next()
 }
 
-/// Rewrites serde's `invalid type: string "high", expected f64` as `expected a number, came string
-/// "high"`.
+/// Rewrites serde's `invalid type: string "high", expected f64` as
+/// `expected a number, came string "high"`.
 fn in_callers_words(serde: &str) -> String {
     let starts = ["invalid type: ", "invalid value: ", "unknown variant "];
     let body = starts.iter().find_map(|start| serde.strip_prefix(start));

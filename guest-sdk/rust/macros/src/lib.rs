@@ -17,9 +17,9 @@ use proc_macro::{Span, TokenStream};
 /// starting with `-`. `description` is a description for people, of at most 1 KiB. Both are string
 /// literals.
 ///
-/// The function takes its parameters as one value of a type with `#[derive(Deserialize,
-/// JsonSchema)]` (or as `serde_json::Value`), or takes none, and returns a `Result` whose `Ok` is
-/// `Serialize` and becomes a JSON object or array. The attribute leaves the function unchanged, so
+/// The function takes its parameters as one value of a type with
+/// `#[derive(Deserialize, JsonSchema)]` (or as `serde_json::Value`), or takes none, and returns a
+/// `Result` whose `Ok` is `Serialize` and becomes a JSON object or array. The attribute leaves the function unchanged, so
 /// that tests can call it.
 ///
 /// Compiled for wasm, the crate then exports `describe` and `run` of `keynet:inference/function`. A

@@ -110,7 +110,7 @@ impl Configuration {
     /// tensors without dimensions, unless the model batches.
     ///
     /// # Errors
-    /// `invalid`: the name of an input or output without dimensions.
+    /// `invalid`: an input or output without dimensions, naming it.
     pub fn check_scalars(&self, for_triton: bool) -> Result<()> {
         let batched = matches!(
             self.message.last("max_batch_size").map(|field| &field.value),

@@ -84,8 +84,8 @@ pub(super) fn length_of(response: &Response) -> Option<u64> {
     response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Returns the range that was sent and the size of the whole object, from `Content-Range: bytes
-/// 0-9/100`.
+/// Returns the range that was sent and the size of the whole object, from
+/// `Content-Range: bytes 0-9/100`.
 pub(super) fn range_of(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
     let (range, size) = content_range(headers)?;
     let (first, last) = range.split_once('-')?;
