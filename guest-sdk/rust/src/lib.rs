@@ -71,7 +71,7 @@
 //! keynet-inference-sdk = "0.1"
 //! serde = { version = "1", features = ["derive"] }
 //!
-//! # Small components that start fast. The name section is kept: trap reports name the functions from it.
+//! # Small components that start fast. The name section stays: it gives the functions in a trap report their names.
 //! [profile.release]
 //! opt-level = "s"
 //! lto = true
