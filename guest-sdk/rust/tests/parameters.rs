@@ -1,4 +1,4 @@
-//! What a caller is told about parameters that do not suit, and what they are told to send.
+//! Errors for parameters that do not match, and the published schemas.
 
 #![allow(clippy::unwrap_used)]
 
@@ -180,7 +180,7 @@ fn a_web_actions_query_sends_numbers_as_text() -> Result<()> {
     assert_eq!(Environment::new().params(of_web_action(sent.clone())).call(query)?, read);
     let error = Environment::new().params(sent).call(query).unwrap_err();
     assert_eq!(error.message(), "the parameter `flag`: expected a boolean, came string \"TRUE\"");
-    // The one that is no number is named, not the first.
+    // The parameter that is not a number is named, not the first.
     let wrong = json!({ "whole": "12", "fraction": "half", "flag": "1", "text": "7" });
     let error = Environment::new().params(of_web_action(wrong)).call(query).unwrap_err();
     assert_eq!(

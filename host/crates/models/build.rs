@@ -1,4 +1,4 @@
-//! Generates the client of `proto/inference.proto`. No `protoc` is needed: protox reads the file.
+//! Generates the client of `proto/inference.proto`. `protoc` is not needed: protox parses the file.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! What a function must look like to be an action's entry point.
+//! Requirements on the function that is an action's entry point.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -7,13 +7,13 @@ use syn::{
     Type,
 };
 
-/// Results that serialise to something other than an object or an array.
+/// Result types that do not serialise to an object or an array.
 const SCALARS: &[&str] = &[
     "String", "str", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize",
     "u8", "u16", "u32", "u64", "u128", "usize",
 ];
 
-/// Checks the function; gives the type of its parameters, if it takes any.
+/// Checks the function and returns the type of its parameters, if it takes any.
 pub fn parameters(function: &ItemFn) -> Result<Option<&Type>> {
     let signature = &function.sig;
     let form = format!("write\nfn {}(args: Args) -> Result<Output> {{ … }}", signature.ident);

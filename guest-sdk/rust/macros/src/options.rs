@@ -1,15 +1,15 @@
-//! `name = "…", description = "…"`.
+//! Options of the attribute: `name = "…", description = "…"`.
 
 use proc_macro2::{Span, TokenStream};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Result, Token};
 
-/// The right form, for every error about the options.
+/// Correct form, for every error about the options.
 const FORM: &str = "#[keynet_function(name = \"my-function\", description = \"What it does, for a \
     person.\")]";
 
-/// From the contract (`wit/function.wit` and the host's check of `describe`).
+/// Limits of the contract (`wit/function.wit` and the host's check of `describe`).
 const NAME_LIMIT: usize = 63;
 const DESCRIPTION_LIMIT: usize = 1024;
 
@@ -73,7 +73,7 @@ fn check_name(name: &LitStr) -> Result<()> {
     ))
 }
 
-/// The nearest allowed name: `Image Detection` → `image-detection`.
+/// Returns the nearest valid name: `Image Detection` → `image-detection`.
 fn suggest(text: &str) -> String {
     let plain: String = text
         .chars()

@@ -1,8 +1,8 @@
-//! The far side in a native test: the environment that [`testing`](crate::testing) set up for this
+//! The host in a native test: the environment that [`testing`](crate::testing) set up for this
 //! thread.
 //!
-//! Kinds and, as far as it goes, rules of errors are those of the real host, so that a test meets
-//! them too.
+//! The kinds of errors, and most of the rules behind them, are those of the real host, so that
+//! tests cover them too.
 
 mod environment;
 mod objects;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub(crate) use environment::{Model, State, current, enter};
 pub(crate) use objects::{Object, StoredObject, Upload, storage};
 
-/// A tensor: what the host would hold.
+/// Tensor, as the host would hold it.
 #[derive(Clone)]
 pub(crate) struct Tensor(Arc<TensorData>);
 
@@ -74,7 +74,7 @@ impl Tensor {
     }
 }
 
-/// `length` bytes from `offset` on, as far as there are any.
+/// Returns `length` bytes from `offset` on, or as many as there are.
 fn part(data: &[u8], offset: u64, length: u64) -> &[u8] {
     let end = data.len();
     let from = usize::try_from(offset).unwrap_or(end).min(end);
@@ -82,7 +82,8 @@ fn part(data: &[u8], offset: u64, length: u64) -> &[u8] {
     data.get(from..to).unwrap_or_default()
 }
 
-/// How many length-prefixed strings the bytes are, if they are nothing else.
+/// Returns the number of length-prefixed strings in the bytes; `None` if they contain anything
+/// else.
 fn count_strings(mut data: &[u8]) -> Option<usize> {
     let mut count = 0;
     while !data.is_empty() {
@@ -109,7 +110,7 @@ pub(crate) mod user_input {
     }
 }
 
-/// The answers a fake model gave at once.
+/// Responses of a fake model, all computed at once.
 pub(crate) struct PredictionStream(std::cell::RefCell<std::vec::IntoIter<NamedTensors>>);
 
 impl PredictionStream {
@@ -126,7 +127,7 @@ pub(crate) mod triton {
     use crate::tensor::Tensor;
     use crate::triton::{ModelMetadata, Tensors};
 
-    /// From the contract: `predict-many` takes at most so many.
+    /// Maximum number of requests of `predict-many`, from the contract.
     const MANY: usize = 256;
 
     pub fn ready() -> Result<()> {
@@ -181,7 +182,7 @@ pub(crate) mod triton {
             .iter()
             .map(|(name, tensor)| ((*name).to_owned(), Tensor::from_host((*tensor).clone())))
             .collect();
-        // The environment is not borrowed here: a fake model may use the SDK.
+        // The environment is not borrowed here, because a fake model may use the SDK.
         let answers: Answers = match &model.answer {
             Some(answer) => answer(&Tensors::new(inputs))?,
             None => {
@@ -193,7 +194,7 @@ pub(crate) mod triton {
         answers.into_iter().map(|outputs| choose(request, outputs)).collect()
     }
 
-    /// What the contract says of `parameters` and `timeout-ms`.
+    /// Checks `parameters` and `timeout-ms` as the contract requires.
     fn check_options(request: &Request<'_>) -> Result<()> {
         if request.timeout_ms == Some(0) {
             return Err(Error::timeout(format_args!(
@@ -217,7 +218,7 @@ pub(crate) mod triton {
         }
     }
 
-    /// The outputs that were asked for, in that order; all of them if none were named.
+    /// Returns the requested outputs, in that order; all of them if none were requested.
     fn choose(request: &Request<'_>, mut outputs: Vec<(String, Tensor)>) -> Result<NamedTensors> {
         let chosen = if request.outputs.is_empty() {
             outputs

@@ -8,7 +8,7 @@ pub use crate::inference::fuzzing::{
 pub use crate::model_deployment::fuzzing::onnx;
 pub use crate::model_registry::fuzzing::mlflow;
 
-/// The targets of this crate, by the name of their file and of their folders of inputs.
+/// Fuzz targets of this crate, by the name of their source file and of their input folders.
 pub const TARGETS: &[(&str, Target)] = &[
     ("config_pbtxt", config_pbtxt),
     ("mlflow", mlflow),

@@ -1,5 +1,5 @@
-//! Models: [`inference`] asks them, on Triton or in process; [`model_registry`] resolves the names
-//! that MLflow gives them; [`model_deployment`] puts them where a server finds them.
+//! Models: [`inference`] runs them, on Triton or in process; [`model_registry`] resolves the names
+//! that MLflow gives them; [`model_deployment`] copies them to the repository of a model server.
 //!
 //! Data flows one way: deployment → model registry → inference. None of them knows wasmtime.
 

@@ -1,4 +1,4 @@
-//! Names of a real MLflow registry.
+//! Models of a real MLflow registry.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
@@ -52,7 +52,7 @@ async fn version(registry: &ModelRegistry, name: &str) -> Result<u64, Error> {
     registry.version(&model(name), &budget()).await.map(|found| found.version)
 }
 
-/// What an operator does to a registry.
+/// Client for the changes that an operator makes to a registry.
 struct Operator {
     client: reqwest::Client,
     server: String,
@@ -181,14 +181,14 @@ async fn names_of_the_registry_are_versions_of_the_model_server() {
         );
     }
 
-    // Ten thousand activations that ask by alias cost MLflow nothing.
+    // Ten thousand activations that resolve an alias cause no request to MLflow.
     let before = asked_for_aliases(&server);
     for _ in 0..10_000 {
         assert_eq!(version(&registry, "models:/detector@champion").await.unwrap(), 2);
     }
     assert_eq!(asked_for_aliases(&server), before);
 
-    // A moved alias is followed within the time.
+    // A moved alias is followed within the time to live.
     let ttl = Duration::from_secs(2);
     let quick =
         ModelRegistry::open(&MlflowConfig { ttl, ..config(server.get("MLFLOW_TRACKING_URI")) })
@@ -225,7 +225,7 @@ async fn names_of_the_registry_are_versions_of_the_model_server() {
         "{error}"
     );
 
-    // What is known counts on while MLflow is down, also when its time is over.
+    // Cached versions remain valid while MLflow is down, even after their time to live.
     server.stop();
     tokio::time::sleep(ttl).await;
     let began = Instant::now();
@@ -245,7 +245,7 @@ async fn names_of_the_registry_are_versions_of_the_model_server() {
     );
     drop(quick);
 
-    // It failing is no different; and it comes back.
+    // Error responses have the same effect as no response; then MLflow recovers.
     let mut server = server;
     server.resume();
     let proxy = FaultyProxy::before(server.get("MLFLOW_TRACKING_URI"));
@@ -335,7 +335,7 @@ async fn the_files_of_a_model_are_brought_as_a_whole() {
     let run =
         operator.post("runs/create", json!({ "experiment_id": experiment["experiment_id"] })).await;
     let artifacts = run["run"]["info"]["artifact_uri"].as_str().unwrap().to_owned();
-    // MLflow takes sources of its own only from the run that made them.
+    // MLflow accepts a source in its own storage only for the run that created it.
     let run_id = &run["run"]["info"]["run_id"];
     let register = async |source: &str| {
         let made = operator

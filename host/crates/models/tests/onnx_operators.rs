@@ -1,8 +1,8 @@
-//! The operator tests that ONNX ships, run in process: each answers what ONNX says, or is refused
-//! when its model is loaded.
+//! The operator tests of ONNX, run in process: each has the result that ONNX expects, or is
+//! rejected when its model is loaded.
 //!
-//! `tests/onnx-operators install` fetches them, which the test does where they are missing.
-//! `tests/onnx-operators table` writes what was found into `docs/models.md`.
+//! `tests/onnx-operators install` downloads them; the test does so if they are missing.
+//! `tests/onnx-operators table` writes the results into `docs/models.md`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
@@ -22,7 +22,7 @@ use keynet_models::inference::{
 use rten_onnx::onnx::{DataType as Element, ModelProto, TensorProto};
 use rten_onnx::protobuf::{DecodeMessage, ValueReader};
 
-/// The tolerances of ONNX's own runner.
+/// Tolerances of ONNX's own test runner.
 const RELATIVE: f64 = 1e-3;
 const ABSOLUTE: f64 = 1e-7;
 
@@ -32,9 +32,10 @@ const TABLE_END: &str = "<!-- operators: end -->";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Right,
-    /// When the model was loaded.
+    /// Rejected when the model was loaded.
     Refused,
-    /// When it was run: the values of the request are what the engine cannot compute.
+    /// Rejected when the model was run, because the engine cannot compute the values of the
+    /// request.
     RefusedByValues,
     Wrong,
 }
@@ -67,7 +68,7 @@ fn operator_tests() -> PathBuf {
     folder
 }
 
-/// The operator that a model tests: its only one, or what it is made of.
+/// Returns the operator that a model tests: its only one, or the operators that it is composed of.
 fn operator(model: &Path) -> String {
     let model = ModelProto::parse_file(File::open(model).unwrap()).unwrap();
     let nodes = model.graph.map(|graph| graph.node).unwrap_or_default();
@@ -84,7 +85,7 @@ fn operator(model: &Path) -> String {
     }
 }
 
-/// The tensor of a file; none for the types that the contract lacks.
+/// Reads the tensor of a file; `None` for types that the contract does not have.
 fn tensor(file: &Path, port: &TensorInfo) -> Option<Tensor> {
     let proto = TensorProto::decode(ValueReader::from_buf(&fs::read(file).unwrap()[..])).unwrap();
     let of = |element: Element| proto.data_type == Some(element);
@@ -139,7 +140,7 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
     }
 }
 
-/// What is wrong with an answer.
+/// Describes the difference between the expected and the actual output.
 fn difference(expected: &Tensor, got: &Tensor) -> Option<String> {
     if expected.shape() != got.shape() || expected.data_type() != got.data_type() {
         return Some(format!(
@@ -160,7 +161,7 @@ fn difference(expected: &Tensor, got: &Tensor) -> Option<String> {
     Some(format!("element {place} is {} in the place of {}", got[place], expected[place]))
 }
 
-/// What came of one set of inputs and outputs.
+/// Runs one set of inputs and compares the outputs.
 async fn ask(
     backend: &EmbeddedInference,
     budget: &CallBudget,
@@ -258,7 +259,7 @@ fn table(cases: &[Case]) -> String {
     text
 }
 
-/// Puts the table into the place that a page has for it.
+/// Writes the table between its markers in a page.
 fn write_table(page: &Path, table: &str) {
     let text = fs::read_to_string(page).unwrap();
     let (before, rest) = text.split_once(TABLE_BEGIN).unwrap();
@@ -304,7 +305,7 @@ async fn every_operator_test_of_onnx_is_answered_rightly_or_refused_when_its_mod
     }
     let wrong: Vec<_> = report.lines().filter(|line| line.starts_with("Wrong")).collect();
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    // Only what a request brings may be refused so late.
+    // Only values of the request may be rejected this late.
     let late = report.lines().filter(|line| {
         line.starts_with("RefusedByValues") && !line.contains("models run in process have FP64")
     });

@@ -1,5 +1,5 @@
-//! One bucket: where its objects are, who signs its URLs, what it is called, and how it likes what
-//! is written.
+//! One bucket: its store, the signer of its URLs, its name, and its preferences for writes and
+//! listings.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use url::Url;
 use super::{KeyPages, ObjectKey, PartSizes, Presign};
 use keynet_base::error::Result;
 
-/// A store of objects with its signer. Cheap to clone.
+/// Bucket of an object store, with the signer of its URLs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     name: Arc<str>,
@@ -19,34 +19,35 @@ pub struct Bucket {
     pages: Option<Arc<dyn KeyPages>>,
 }
 
-/// Opens buckets besides the default one.
+/// Access to buckets other than the default one.
 pub trait OtherBuckets: std::fmt::Debug + Send + Sync {
-    /// The bucket called `name`, which need not be there.
+    /// Returns the bucket called `name`, which need not exist.
     ///
     /// # Errors
-    /// `invalid`: there can be none of this name.
+    /// `invalid`: not a valid bucket name.
     fn open(&self, name: &str) -> Result<Bucket>;
 }
 
 impl Bucket {
-    /// A bucket called `name`; `signer` makes and recognises the URLs of what is in `store`.
+    /// Creates a bucket called `name`; `signer` makes and verifies the URLs of the objects in
+    /// `store`.
     pub fn new(name: &str, store: Arc<dyn ObjectStore>, signer: Arc<dyn Presign>) -> Self {
         Self { name: name.into(), store, signer, parts: None, pages: None }
     }
 
-    /// The same, with large objects sent in parts of these sizes; else as they come.
+    /// Sends large objects in parts of these sizes. Without it, an object is sent as it is written.
     #[must_use]
     pub fn in_parts(self, parts: PartSizes) -> Self {
         Self { parts: Some(parts), ..self }
     }
 
-    /// The same, listed by `pages`; else by the store's folders.
+    /// Lists through `pages`. Without it, a listing walks the store's folders.
     #[must_use]
     pub fn listed_by(self, pages: Arc<dyn KeyPages>) -> Self {
         Self { pages: Some(pages), ..self }
     }
 
-    /// What `s3://` locations call it.
+    /// Name of the bucket in `s3://` locations.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -67,11 +68,11 @@ impl Bucket {
         self.parts
     }
 
-    /// The key of an object of this bucket that `location` names by a URL which can be verified
-    /// here; none for every other URL.
+    /// Returns the key of the object that `url` names, if `url` is a URL of this bucket that can be
+    /// verified locally. `None` for every other URL.
     ///
     /// # Errors
-    /// `denied`: a URL of this bucket that does not allow to read.
+    /// `denied`: a URL of this bucket that does not permit reading.
     pub(super) fn key_of_url(&self, url: &Url) -> Result<Option<ObjectKey>> {
         self.signer.readable(url).transpose()
     }

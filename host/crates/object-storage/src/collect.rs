@@ -1,5 +1,5 @@
-//! The bytes of an object that a store sends: as many as it announced, reserved before they are
-//! allocated.
+//! Reads the body of an object that a store sends: exactly as many bytes as it announced, reserved
+//! before they are allocated.
 
 use futures::TryStreamExt as _;
 use object_store::{GetOptions, GetResult, GetResultPayload};
@@ -8,24 +8,24 @@ use super::{ReadBytes, failure};
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 
-/// Marks a request whose successful answer the caller reads itself, with a limit of its own. The
-/// client of a store reads every other answer whole, up to a small limit.
+/// Marker of a request whose successful response the caller reads itself, with its own limit. The
+/// client of a store reads every other response whole, up to a small limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadByCaller;
 
-/// Returns options for a request whose answer goes to [`collect`].
+/// Returns options for a request whose response goes to [`collect`].
 pub(super) fn read_by_caller() -> GetOptions {
     let mut options = GetOptions::default();
     options.extensions.insert(ReadByCaller);
     options
 }
 
-/// Reads the bytes of `found`. They are copied once, out of the connection's buffers, which are
-/// larger than what they hold.
+/// Reads the bytes of `found`. They are copied once, out of the connection's buffers, because those
+/// are larger than their content.
 ///
 /// # Errors
-/// `too-large`: the budget has no memory for them. `unavailable`: the store sends more or fewer
-/// bytes than it announced; reading stops at the first that is too many.
+/// `too-large`: the budget has no memory for them. `unavailable`: the store sent more or fewer
+/// bytes than it announced; reading stops at the first surplus byte.
 pub(super) async fn collect(
     found: GetResult,
     label: &str,
@@ -34,8 +34,8 @@ pub(super) async fn collect(
     let announced = found.range.end.saturating_sub(found.range.start);
     let reservation = budget.memory.reserve(announced, &format!("the object `{label}`"))?;
     if matches!(found.payload, GetResultPayload::File(..)) {
-        // Its thread goes on when nobody waits any more: what it holds stays reserved until it
-        // ends.
+        // The thread that reads the file continues after the caller stops waiting, so the
+        // reservation is held until that thread ends.
         let reading = tokio::spawn(async move {
             found.bytes().await.map(|bytes| ReadBytes { bytes, reservation })
         });

@@ -1,21 +1,21 @@
-//! MIME types: checked where they come in, guessed from the extension for files a person put into
-//! the folder.
+//! MIME types: validated when they arrive from outside, and guessed from the extension for files
+//! that a person copied into the folder store.
 
 use std::fmt;
 
 use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 
-/// A MIME type such as `image/png` or `text/plain; charset=utf-8`, safe to put into a header.
+/// MIME type such as `image/png` or `text/plain; charset=utf-8`, safe to put into a header.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ContentType(String);
 
 impl ContentType {
-    /// Checks a MIME type that came from outside: a type and a subtype, then what parameters it
-    /// likes, in visible ASCII.
+    /// Parses a MIME type from outside: a type and a subtype, then any parameters, in visible
+    /// ASCII.
     ///
     /// # Errors
-    /// `invalid`, saying what one looks like.
+    /// `invalid`, with an example of a valid MIME type.
     pub fn parse(text: &str) -> Result<Self> {
         let fits = text.len() <= limits::CONTENT_TYPE;
         let token = |part: &str| {
@@ -35,12 +35,12 @@ impl ContentType {
         }
     }
 
-    /// `application/octet-stream`, what is stored when nothing was said.
+    /// Returns `application/octet-stream`, the content type of objects stored without one.
     pub fn octet_stream() -> Self {
         Self("application/octet-stream".to_owned())
     }
 
-    /// What the extension of `key` says, if anything.
+    /// Guesses the MIME type from the extension of `key`; `None` for an unknown extension.
     pub fn guess(key: &str) -> Option<Self> {
         let name = key.rsplit('/').next()?;
         let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
@@ -50,7 +50,7 @@ impl ContentType {
             .map(|(_, mime)| Self((*mime).to_owned()))
     }
 
-    /// Its text.
+    /// Returns the MIME type as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -62,7 +62,8 @@ impl fmt::Display for ContentType {
     }
 }
 
-/// What inference actions read and write; anything else is stored with a content type of its own.
+/// Extensions of the files that inference actions usually read and write. Files of any other kind
+/// have to be stored with an explicit content type.
 const EXTENSIONS: &[(&str, &str)] = &[
     ("avi", "video/x-msvideo"),
     ("avif", "image/avif"),

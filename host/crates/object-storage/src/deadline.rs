@@ -1,7 +1,7 @@
-//! The moment a call must have ended, for code that `object_store` stands between.
+//! Deadline of the current call, for code that is reached through `object_store`.
 //!
-//! Its traits have no place for a deadline, but its requests are sent by a client of ours, in the
-//! task that made the call.
+//! The traits of `object_store` have no parameter for a deadline, but its requests are sent by this
+//! crate's HTTP client, in the task that made the call.
 
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,15 @@ tokio::task_local! {
     static DEADLINE: Instant;
 }
 
-/// For what nobody waits for: an upload that is thrown away.
+/// Time limit of work that no caller waits for, such as aborting a dropped upload.
 const UNHURRIED: Duration = Duration::from_secs(30);
 
-/// Runs `call`, whose requests end by `deadline`.
+/// Runs `call` with `deadline` as the deadline of its requests.
 pub(super) async fn by<T>(deadline: Instant, call: impl Future<Output = T>) -> T {
     DEADLINE.scope(deadline, call).await
 }
 
-/// The deadline of the call that is being made.
+/// Returns the deadline of the current call.
 pub(super) fn current() -> Instant {
     DEADLINE.try_with(|deadline| *deadline).unwrap_or_else(|_| Instant::now() + UNHURRIED)
 }

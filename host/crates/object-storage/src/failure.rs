@@ -1,4 +1,4 @@
-//! From the errors of `object_store` to ours: the text names the location, never a path of this
+//! Conversion from the errors of `object_store`: the text names the location, never a path of this
 //! machine and never a secret.
 
 use std::error::Error as StdError;
@@ -9,11 +9,11 @@ use object_store::client::{HttpError, HttpErrorKind};
 use keynet_base::error::{Error, ErrorKind};
 use keynet_base::outbound::source_of;
 
-/// What a store answered while `doing` ("read", "write", ...) the object called `label`, in our
-/// words.
+/// Explains an error that a store returned while `doing` ("read", "write", ...) the object called
+/// `label`.
 ///
-/// An [`Error`] of ours anywhere among the sources is passed on as it is, and an [`ErrorResponse`] with
-/// what was being done: that is how a store says more than `object_store` can.
+/// An [`Error`] anywhere in the source chain is passed on unchanged, and an [`ErrorResponse`] is
+/// prefixed with the operation: that is how a store reports more than `object_store` can express.
 pub(crate) fn explain(doing: &str, label: &str, error: object_store::Error) -> Error {
     use object_store::Error as Store;
 
@@ -79,13 +79,13 @@ fn explain_io(doing: &str, label: &str, kind: io::ErrorKind) -> Error {
     }
 }
 
-/// An error of ours, for a store to answer with; [`explain`] finds it.
+/// Wraps an [`Error`] for a store to return; [`explain`] unwraps it.
 pub(crate) fn carry(error: Error) -> object_store::Error {
     object_store::Error::Generic { store: "Folder", source: Box::new(error) }
 }
 
-/// What a server answered instead of doing what it was asked, for [`explain`] to find: a text that
-/// names no object and holds no secret.
+/// Error response of a server, for [`explain`] to find. The text names no object and holds no
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(super) struct ErrorResponse {

@@ -6,11 +6,11 @@ pub use super::s3::fuzzing::s3_answer;
 use super::{ContentType, Location, Prefix};
 use keynet_base::fuzzing::{Target, check_message, checked, text};
 
-/// The targets of this crate, by the name of their file and of their folders of inputs.
+/// Fuzz targets of this crate, by the name of their source file and of their input folders.
 pub const TARGETS: &[(&str, Target)] =
     &[("location", location), ("s3_answer", s3_answer), ("storage_request", storage_request)];
 
-/// A location, a prefix and a content type, of one text.
+/// Parses one text as a location, a prefix and a content type.
 pub fn location(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(location) = checked(Location::parse(text)) {

@@ -1,24 +1,23 @@
-//! Objects: the location grammar, one facade over `object_store`, presigned URLs, and an embedded
-//! store in a folder.
+//! Object storage: the location grammar, one facade over `object_store`, presigned URLs, and an
+//! embedded store in a folder.
 //!
 //! A capability parses a [`Location`] at the edge and calls [`ObjectStorage`]; behind it are an
 //! [`object_store::ObjectStore`] and a [`Presign`]er, together a [`Bucket`]. The folder store of
 //! [`folder_store`] is one such pair, [`s3`] another. A URL that no bucket can verify is read by
-//! [`fetch`], from whatever server it names, within what the policy grants.
+//! [`fetch`], from any server that the policy grants.
 //!
-//! What a store must do for the facade: list in the order of the keys' bytes (or by [`KeyPages`]),
-//! make every write visible as a whole, and answer conditional requests. What this room does not
-//! do: it does not decide who may use which bucket or host (that is `policy`), and it knows nothing
-//! of wasmtime.
+//! A store has to list in the order of the keys' bytes (or provide [`KeyPages`]), make every write
+//! visible atomically, and support conditional requests. This crate does not decide who may use
+//! which bucket or host (`policy` does), and it knows nothing of wasmtime.
 //!
-//! **Copies.** What is put is not copied: [`ObjectStorage::put`] hands the caller's `Bytes` to the
-//! store. What is written to an [`Upload`] is handed to the folder store as it is, and copied once
-//! into parts for S3. What is read is copied once, from the page cache or from the network's
-//! chunks, into the `Bytes` of the answer, which were reserved before.
+//! **Copies.** [`ObjectStorage::put`] hands the caller's `Bytes` to the store without a copy. Bytes
+//! written to an [`Upload`] are handed to the folder store without a copy, and copied once into
+//! parts for S3. Bytes that are read are copied once, from the page cache or from the network's
+//! chunks, into the returned `Bytes`, whose memory was reserved before.
 //!
-//! **Time.** Every call ends at its [`CallBudget`]'s deadline with `timeout`. A write that timed
-//! out before the store began to make it visible is thrown away; after that it may still appear, as
-//! a whole.
+//! **Deadlines.** Every call fails with `timeout` at its [`CallBudget`]'s deadline. A write that
+//! timed out before the store began to make it visible is discarded; after that it may still
+//! appear, as a whole.
 
 mod bucket;
 mod collect;
@@ -69,21 +68,21 @@ use keynet_base::limits;
 
 const SPENDER: &str = "the object store";
 
-/// How much an action may read and write at once, and how long what it signs may live.
+/// Limits of a single read or write of an action, and of the validity of presigned URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageLimits {
-    /// Bytes of one `get` or one read of an open object (`KEYNET_STORAGE_MAX_READ`).
+    /// Largest `get` or single read of an open object, in bytes (`KEYNET_STORAGE_MAX_READ`).
     pub max_object_read: u64,
-    /// Bytes of one object that is put or uploaded (`KEYNET_STORAGE_MAX_WRITE`).
+    /// Largest object that is put or uploaded, in bytes (`KEYNET_STORAGE_MAX_WRITE`).
     pub max_object_write: u64,
-    /// How long a presigned URL is valid when nothing else is asked for.
+    /// Validity of a presigned URL when the caller requests none.
     pub default_ttl: Duration,
-    /// How long a presigned URL may be valid. S3 allows no more than 7 days.
+    /// Longest validity of a presigned URL. S3 allows no more than 7 days.
     pub max_ttl: Duration,
 }
 
 impl Default for StorageLimits {
-    /// 256 MiB to read, 1 GiB to write, 6,000 s unless asked for, at most 7 days.
+    /// 256 MiB to read, 1 GiB to write, a default validity of 6,000 s, at most 7 days.
     fn default() -> Self {
         Self {
             max_object_read: 256 << 20,
@@ -105,7 +104,7 @@ impl StorageLimits {
         )))
     }
 
-    /// The limit of a read, and how to do with it.
+    /// Returns the read limit as text, with advice on how to stay within it or raise it.
     fn read_advice(&self) -> String {
         let limit = self.max_object_read;
         format!(
@@ -138,12 +137,12 @@ impl StorageLimits {
     }
 }
 
-/// What must hold for [`ObjectStorage::put`] to write.
+/// Conditions under which [`ObjectStorage::put`] writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PutConditions {
-    /// Only over the content that has this etag.
+    /// Write only if the current content has this etag.
     pub if_match: Option<String>,
-    /// Only `*` is allowed: only where nothing is.
+    /// Only `*` is allowed: write only if the object does not exist.
     pub if_none_match: Option<String>,
 }
 
@@ -164,7 +163,8 @@ impl PutConditions {
     }
 }
 
-/// Etags travel in headers and are lists there: only one, and nothing that a header cannot hold.
+/// Checks an etag. Etags travel in headers that hold lists, so exactly one is accepted, and only
+/// characters that a header can hold.
 fn check_etag(etag: &str) -> Result<()> {
     if etag.is_empty()
         || etag == "*"
@@ -180,32 +180,32 @@ fn check_etag(etag: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where an object went.
+/// Result of storing an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The location it was given, or the new one.
+    /// Location that the caller gave, or the generated one.
     pub location: Location,
-    /// A presigned URL that reads it, valid for [`StorageLimits::default_ttl`].
+    /// Presigned URL that reads the object, valid for [`StorageLimits::default_ttl`].
     pub url: Url,
-    /// The store's tag for the new content, where it has one.
+    /// Etag of the new content, if the store has etags.
     pub etag: Option<String>,
 }
 
-/// A URL that lets anyone write one object.
+/// URL with which anyone can write one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteGrant {
-    /// Where the object will be.
+    /// Location of the object.
     pub location: Location,
-    /// Where to send the bytes, by PUT.
+    /// URL to send the bytes to, with PUT.
     pub url: Url,
 }
 
-/// What actions do with objects, whichever store is behind it. Cheap to clone.
+/// Object storage as actions use it, independent of the store behind it. Cheap to clone.
 ///
-/// Every call takes a [`CallBudget`]: the bytes of answers are reserved from its memory before they
-/// are allocated, and the call fails with `timeout` at its deadline. Any call may also fail with
-/// `denied` (another bucket than the configured one, or the store refuses) and `unavailable`; the
-/// others are named.
+/// Every call takes a [`CallBudget`]: the bytes of responses are reserved from its memory before
+/// they are allocated, and the call fails with `timeout` at its deadline. Any call may also fail
+/// with `denied` (a bucket other than the configured one, or the store denies access) and
+/// `unavailable`; other errors are listed per function.
 #[derive(Debug, Clone)]
 pub struct ObjectStorage {
     bucket: Bucket,
@@ -216,7 +216,7 @@ pub struct ObjectStorage {
 }
 
 impl ObjectStorage {
-    /// Storage on one bucket, which is the default one. URLs that it cannot verify are read at
+    /// Creates storage whose default bucket is `bucket`. URLs that it cannot verify are read at
     /// public addresses only.
     pub fn new(bucket: Bucket, limits: StorageLimits) -> Self {
         Self {
@@ -228,37 +228,37 @@ impl ObjectStorage {
         }
     }
 
-    /// Storage on an S3 store: its bucket is the default one, its other buckets are there too, and
-    /// its own URLs are read wherever it is, unless a caller brought it: then they are URLs as any
-    /// other.
+    /// Creates storage on an S3 store: its bucket is the default one and its other buckets are
+    /// available. The store's own URLs are read at any address, unless the caller supplied the
+    /// store: then they are treated like any other URL.
     pub fn of_s3(store: &s3::S3Store, limits: StorageLimits) -> Self {
         let fetcher = store.own_server().map_or_else(Fetcher::default, Fetcher::beside);
         Self { others: Some(Arc::new(store.clone())), fetcher, ..Self::new(store.bucket(), limits) }
     }
 
-    /// The same, for somebody who may read the URLs that `rules` allow.
+    /// Returns the same storage, restricted to the URLs that `rules` allow.
     #[must_use]
     pub fn with_url_rules(&self, rules: UrlRules) -> Self {
         Self { urls: rules, ..self.clone() }
     }
 
-    /// Its limits.
+    /// Returns the limits.
     pub fn limits(&self) -> &StorageLimits {
         &self.limits
     }
 
-    /// The name of the bucket that keys without one mean.
+    /// Returns the name of the default bucket, used for keys without a bucket.
     pub fn default_bucket(&self) -> &str {
         self.bucket.name()
     }
 
-    /// Stores `bytes`, replacing what is there; at a new key `YYYYMMDD/uuid` where `location` is
-    /// none, as `application/octet-stream` where `content_type` is none. The bytes are not copied.
+    /// Stores `bytes`, replacing an existing object. Without `location` the key is a new
+    /// `YYYYMMDD/uuid`; without `content_type` the type is `application/octet-stream`. The bytes
+    /// are not copied.
     ///
     /// # Errors
-    /// `invalid`: a URL, or conditions that cannot be. `precondition-failed`: `conditions` do not
-    /// hold. `too-large`: more than
-    /// [`StorageLimits::max_object_write`].
+    /// `invalid`: a URL, or invalid conditions. `precondition-failed`: `conditions` do not hold.
+    /// `too-large`: more than [`StorageLimits::max_object_write`].
     pub async fn put(
         &self,
         bytes: Bytes,
@@ -277,8 +277,8 @@ impl ObjectStorage {
             ..PutOptions::default()
         };
         within(budget, async {
-            // First: where no URL can be made (nothing to reach the store by), nothing shall be
-            // written either.
+            // Signed first: if no URL can be made (no public address of the store is configured),
+            // nothing must be written either.
             let url = bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
             let written = match bucket.parts() {
                 Some(sizes) if sizes.apply_to(&bytes, &options) => {
@@ -287,7 +287,7 @@ impl ObjectStorage {
                 _ => bucket.store().put_opts(key.path(), PutPayload::from(bytes), options).await,
             };
             let etag = written.map_err(|error| match failure::explain("write", &label, error) {
-                // An S3 store answers so when the object whose etag was asked for is gone.
+                // An S3 store responds so when the object of the `if_match` etag no longer exists.
                 gone if updates && gone.kind == ErrorKind::NotFound => {
                     Error::precondition_failed(gone.message)
                 }
@@ -298,8 +298,8 @@ impl ObjectStorage {
         .await
     }
 
-    /// A URL with which anyone can read the object for `ttl`, none for
-    /// [`StorageLimits::default_ttl`]. It need not be there.
+    /// Returns a URL with which anyone can read the object for `ttl`, by default for
+    /// [`StorageLimits::default_ttl`]. The object need not exist.
     ///
     /// # Errors
     /// `invalid`: a URL, or a `ttl` of zero or longer than [`StorageLimits::max_ttl`].
@@ -319,11 +319,11 @@ impl ObjectStorage {
         within(budget, bucket.signer().presign_get(&key, ttl)).await
     }
 
-    /// A URL with which anyone can write the object for `ttl`, by a PUT with this content type; the
-    /// rest as for [`Self::put`].
+    /// Returns a URL with which anyone can write the object for `ttl`, by a PUT with this content
+    /// type. The defaults are those of [`Self::put`].
     ///
     /// # Errors
-    /// As [`Self::presign`].
+    /// The same as for [`Self::presign`].
     pub async fn presign_put(
         &self,
         location: Option<Location>,
@@ -338,7 +338,7 @@ impl ObjectStorage {
         Ok(WriteGrant { location, url })
     }
 
-    /// Deletes an object; deleting one that is not there succeeds.
+    /// Deletes an object; deleting one that does not exist succeeds.
     ///
     /// # Errors
     /// `invalid`: a URL.
@@ -353,7 +353,7 @@ impl ObjectStorage {
         .await
     }
 
-    /// The location to write to, a new one if none is given, its bucket and its key.
+    /// Returns the location to write to (a generated one for `None`), its bucket and its key.
     fn writable(&self, location: Option<Location>) -> Result<(Location, Bucket, ObjectKey)> {
         let location = location.unwrap_or_else(|| Location::of(ObjectKey::new_random()));
         if let Location::Url(_) = location {
@@ -366,7 +366,7 @@ impl ObjectStorage {
         Ok((location, bucket, key))
     }
 
-    /// The bucket and the key of a location that is no URL.
+    /// Returns the bucket and the key of a location that is not a URL.
     fn object(&self, location: &Location) -> Result<(Bucket, ObjectKey)> {
         match location {
             Location::Object { bucket, key } => {
@@ -376,10 +376,10 @@ impl ObjectStorage {
         }
     }
 
-    /// The bucket of this name, the default one for none.
+    /// Returns the bucket of this name, the default one for `None`.
     ///
     /// # Errors
-    /// `denied`: there is only one here.
+    /// `denied`: another bucket, and only the default one is configured.
     fn bucket_called(&self, name: Option<&str>) -> Result<Bucket> {
         match (name, &self.others) {
             (None, _) => Ok(self.bucket.clone()),
@@ -393,7 +393,7 @@ impl ObjectStorage {
     }
 }
 
-/// What `call` answers by the deadline.
+/// Runs `call` until the deadline.
 async fn within<T>(budget: &CallBudget, call: impl Future<Output = Result<T>>) -> Result<T> {
     budget.within(SPENDER, deadline::by(budget.deadline, call)).await
 }

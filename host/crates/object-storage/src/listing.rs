@@ -1,4 +1,4 @@
-//! Listing in pages, in the order of the keys.
+//! Paged listings, in the order of the keys.
 
 use std::fmt;
 
@@ -12,30 +12,30 @@ use keynet_base::budget::{CallBudget, MemoryBudget, Reservation};
 use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 
-/// The most objects in a page.
+/// Largest number of objects in a page.
 pub const PAGE_OBJECTS: usize = 1000;
 
-/// A part of a listing.
+/// Page of a listing.
 #[derive(Debug)]
 pub struct Page {
-    /// In the order of their keys' bytes; at most 1,000.
+    /// Objects in the order of their keys' bytes; at most 1,000.
     pub objects: Vec<ObjectInfo>,
-    /// Hand it to [`ObjectStorage::list`] for the next part; none at the end.
+    /// Cursor to pass to [`ObjectStorage::list`] for the next page; `None` on the last page.
     pub next: Option<String>,
-    /// The memory it holds; keep it as long as the page.
+    /// Memory of the page; keep it as long as the page.
     pub reservation: Reservation,
 }
 
-/// A store that can itself look for keys by how they begin.
+/// Store that can list keys by their prefix.
 #[async_trait]
 pub trait KeyPages: fmt::Debug + Send + Sync {
-    /// At most 1,000 objects whose keys begin with `start`, those after the key `after`, in the
-    /// store's order.
+    /// Returns at most 1,000 objects whose keys begin with `start` and come after the key `after`,
+    /// in the store's order.
     ///
-    /// The answer's bytes are reserved from `memory` before they are allocated.
+    /// The bytes of the response are reserved from `memory` before they are allocated.
     ///
     /// # Errors
-    /// Of [`object_store`].
+    /// The errors of [`object_store`].
     async fn page(
         &self,
         start: &str,
@@ -44,26 +44,27 @@ pub trait KeyPages: fmt::Debug + Send + Sync {
     ) -> object_store::Result<KeyPage>;
 }
 
-/// A part of a store's listing.
+/// Page of a store's listing.
 #[derive(Debug)]
 pub struct KeyPage {
-    /// The objects.
+    /// Objects of the page.
     pub objects: Vec<ObjectMeta>,
-    /// What the next part comes after; none at the end. It need not be a key of ours.
+    /// Key after which the next page begins; `None` on the last page. It need not be a valid
+    /// [`ObjectKey`].
     pub next: Option<String>,
-    /// The memory of the answer that the objects were read from.
+    /// Memory of the response that the objects were read from.
     pub reservation: Reservation,
 }
 
 impl ObjectStorage {
-    /// The objects whose location begins with `prefix`, from `cursor` (a page's `next`) or from the
-    /// beginning.
+    /// Lists the objects whose location begins with `prefix`, from `cursor` (a page's `next`) or
+    /// from the beginning.
     ///
-    /// What is written or deleted while the pages are read may be in them or not; everything else
-    /// is in exactly one.
+    /// Objects that are written or deleted while the pages are read may or may not be listed; every
+    /// other object is listed exactly once.
     ///
     /// # Errors
-    /// `invalid`: a cursor that is not of a page of this listing. `too-large`: the budget has no
+    /// `invalid`: a cursor that is not from a page of this listing. `too-large`: the budget has no
     /// memory for a page.
     pub async fn list(
         &self,
@@ -139,7 +140,7 @@ impl ObjectStorage {
                 ObjectKey::of_path(&meta.location).filter(|key| key.as_str().starts_with(start))
             else {
                 if meta.location.as_ref() > start && !meta.location.as_ref().starts_with(start) {
-                    break; // in order, so nothing that begins so follows
+                    break; // in order: no later key begins with `start`
                 }
                 continue;
             };
@@ -159,7 +160,7 @@ impl Page {
         self.push(ObjectInfo::new(location, meta, None))
     }
 
-    /// Adds an object, whose key comes after those that are there.
+    /// Adds an object, whose key must come after those already in the page.
     pub fn push(&mut self, info: ObjectInfo) -> Result<()> {
         let held = size_of::<ObjectInfo>()
             + info.location.to_string().len()
@@ -177,14 +178,15 @@ async fn next_of(
     found.try_next().await.map_err(|error| failure::explain("list", &prefix.label(), error))
 }
 
-/// A path that sorts before everything that begins with `start`, and after nearly everything else
-/// that sorts before it: where a listing may begin. None for the very beginning.
+/// Returns a path that sorts before everything that begins with `start`, and after nearly
+/// everything else that sorts before it: a starting point for a listing. `None` for the very
+/// beginning.
 fn just_before(start: &str) -> Option<Path> {
     let last = start.chars().next_back()?;
     let shorter = start.strip_suffix(last)?;
     let previous = (u32::from(last).checked_sub(1)).and_then(char::from_u32);
     let closest = previous.map(|previous| format!("{shorter}{previous}\u{10FFFF}"));
-    // A path, unlike a key's beginning, has no empty segments and ends with no slash.
+    // Unlike a prefix of a key, a path has no empty segments and does not end with a slash.
     let candidates = closest.into_iter().chain([shorter.trim_end_matches('/').to_owned()]);
     candidates
         .filter_map(|text| {
@@ -200,15 +202,15 @@ fn just_before(start: &str) -> Option<Path> {
 pub struct Cursor(String);
 
 impl Cursor {
-    /// After `key`.
+    /// Returns a cursor that continues after `key`.
     pub fn after(key: &str) -> Self {
         Self(key.to_owned())
     }
 
-    /// Reads the `next` of a page of the listing of `prefix`.
+    /// Parses the `next` of a page of the listing of `prefix`.
     ///
     /// # Errors
-    /// `invalid`: it is of another listing, or of none.
+    /// `invalid`: the text is not a cursor, or is a cursor of another listing.
     pub fn parse(text: &str, prefix: &Prefix) -> Result<Self> {
         if text.len() > limits::CURSOR {
             return Err(not_a_cursor());
@@ -219,7 +221,7 @@ impl Cursor {
             .ok_or_else(not_a_cursor)
     }
 
-    /// The key that the next page comes after.
+    /// Returns the key that the next page comes after.
     pub fn key(&self) -> &str {
         &self.0
     }

@@ -1,7 +1,7 @@
-//! The location grammar: text of an action becomes a [`Location`] here and nowhere else.
+//! The location grammar: the only place where text from an action becomes a [`Location`].
 //!
 //! ```text
-//! location = key | "s3://" bucket "/" key | http(s) URL (only to read)
+//! location = key | "s3://" bucket "/" key | http(s) URL (read only)
 //! key      = segment *( "/" segment )        at most 1,024 bytes of UTF-8
 //! segment  = 1*character                     not ".", "..", ".keynet"; no control characters
 //! ```
@@ -16,32 +16,32 @@ use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 use keynet_base::quote::shown;
 
-/// The segment that is ours: the embedded store keeps content types and unfinished writes in a
-/// folder of this name.
+/// Reserved segment: the embedded store keeps content types and unfinished writes in a folder of
+/// this name.
 pub const RESERVED_SEGMENT: &str = ".keynet";
 
 const GRAMMAR: &str = "a location is a key such as `20260131/cat.png`, `s3://bucket/key` or, only \
     to read, an http(s) URL";
 
-/// Where an object is. It cannot be wrong, only point at nothing.
+/// Location of an object. Always well formed, but the object need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// An object of a bucket.
+    /// Object in a bucket.
     Object {
-        /// The bucket; none for the default one.
+        /// Bucket; `None` for the default one.
         bucket: Option<String>,
-        /// The object in it.
+        /// Key of the object in the bucket.
         key: ObjectKey,
     },
-    /// An http(s) URL without user and fragment; only to read.
+    /// An http(s) URL without user and fragment; read only.
     Url(Url),
 }
 
 impl Location {
-    /// Reads a location as an action gives it.
+    /// Parses a location that an action passed.
     ///
     /// # Errors
-    /// `invalid`, saying what is wrong and what a location looks like.
+    /// `invalid`, with the defect and the location grammar.
     pub fn parse(text: &str) -> Result<Self> {
         match split_scheme(text) {
             None => Ok(Self::Object { bucket: None, key: ObjectKey::parse(text)? }),
@@ -64,12 +64,12 @@ impl Location {
         }
     }
 
-    /// An object of the default bucket.
+    /// Returns the location of an object of the default bucket.
     pub fn of(key: ObjectKey) -> Self {
         Self::Object { bucket: None, key }
     }
 
-    /// The bucket it names, none for the default one and for URLs.
+    /// Returns the bucket; `None` for the default one and for URLs.
     pub fn bucket(&self) -> Option<&str> {
         match self {
             Self::Object { bucket, .. } => bucket.as_deref(),
@@ -77,7 +77,7 @@ impl Location {
         }
     }
 
-    /// Bytes of its text.
+    /// Returns the length of its text, in bytes.
     pub fn text_bytes(&self) -> u64 {
         let bytes = match self {
             Self::Object { bucket, key } => {
@@ -88,7 +88,7 @@ impl Location {
         bytes as u64
     }
 
-    /// The key it names; none for URLs.
+    /// Returns the key; `None` for URLs.
     pub fn key(&self) -> Option<&ObjectKey> {
         match self {
             Self::Object { key, .. } => Some(key),
@@ -96,7 +96,7 @@ impl Location {
         }
     }
 
-    /// Its name for a message or a log: a URL without its query, which may hold a signature.
+    /// Returns the text for messages and logs: a URL without its query, which may hold a signature.
     pub fn label(&self) -> String {
         match self {
             Self::Object { .. } => shown(&self.to_string()).to_string(),
@@ -109,7 +109,7 @@ impl Location {
     }
 }
 
-/// The canonical text: `key`, `s3://bucket/key` or the URL, with its signature if it has one.
+/// Canonical text: `key`, `s3://bucket/key` or the URL, with its signature if it has one.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,20 +128,20 @@ impl std::str::FromStr for Location {
     }
 }
 
-/// The name of an object in its bucket: segments between slashes, as the grammar above has them.
+/// Name of an object in its bucket: segments between slashes, as in the grammar of this module.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(Path);
 
 impl ObjectKey {
-    /// Checks a key that came from outside.
+    /// Parses a key that came from outside.
     ///
     /// # Errors
-    /// `invalid`, saying what is wrong and what a location looks like.
+    /// `invalid`, with the defect and the location grammar.
     pub fn parse(text: &str) -> Result<Self> {
         Self::parse_in(text, text)
     }
 
-    /// As [`Self::parse`], for the key of a longer `location`, which the errors name.
+    /// Same as [`Self::parse`], for the key inside a longer `location`, which the errors name.
     fn parse_in(location: &str, key: &str) -> Result<Self> {
         let refuse =
             |what: &str| Err(Error::invalid(format!("`{}` {what}: {GRAMMAR}", shown(location))));
@@ -166,7 +166,7 @@ impl ObjectKey {
         Path::parse(key).map(Self).or_else(|_| refuse("is no key"))
     }
 
-    /// A key nobody has: `YYYYMMDD/uuid`, the day in UTC.
+    /// Generates an unused key: `YYYYMMDD/uuid`, the day in UTC.
     pub fn new_random() -> Self {
         Self::new_random_at(Utc::now())
     }
@@ -175,17 +175,17 @@ impl ObjectKey {
         Self(Path::from_iter([now.format("%Y%m%d").to_string(), uuid::Uuid::new_v4().to_string()]))
     }
 
-    /// The key of a path that a store answered with; none where the path is not one of ours.
+    /// Converts a path that a store returned; `None` if the path is not a valid key.
     pub fn of_path(path: &Path) -> Option<Self> {
         Self::parse(path.as_ref()).ok()
     }
 
-    /// Its text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         self.0.as_ref()
     }
 
-    /// It, as `object_store` has it.
+    /// Returns the key as a path of `object_store`.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -229,7 +229,8 @@ pub(super) fn bucket_name(location: &str, bucket: &str) -> Result<String> {
 }
 
 fn parse_url(text: &str) -> Result<Url> {
-    // Nothing of the URL is shown: what cannot be parsed cannot be parted from its signature.
+    // Nothing of the URL is shown: the signature cannot be removed from text that is not a valid
+    // URL.
     let refuse = |what: &str| Error::invalid(format!("the URL {what}: {GRAMMAR}"));
     if text.len() > limits::URL {
         return Err(refuse(&format!("is longer than the {} bytes it can have", limits::URL)));
@@ -323,8 +324,7 @@ mod tests {
         assert_eq!(Location::parse(&long[1..]).unwrap().to_string(), long[1..]);
     }
 
-    /// Every string of up to five of these is refused or is one that a store can take without
-    /// surprise.
+    /// Every string of up to five of these is either rejected or safe to pass to a store.
     #[test]
     fn whatever_is_accepted_keeps_to_the_grammar() {
         let alphabet =

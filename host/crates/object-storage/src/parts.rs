@@ -1,9 +1,9 @@
-//! Writing in parts, for stores that want large objects so: the caller's bytes are gathered into
-//! parts of one size, which are sent a few at once while more are gathered.
+//! Uploads in parts, for stores that require it for large objects: the caller's bytes are gathered
+//! into parts of one size, which are sent concurrently while more are gathered.
 //!
-//! What an upload holds is at most one part that is being filled and [`PartSizes::at_once`] that
-//! are under way, whatever its size; all of it is reserved in the activation's memory. What never
-//! fills a part is written by one request when it is finished.
+//! An upload holds at most one part that is being filled and [`PartSizes::at_once`] that are being
+//! sent, whatever its size; all of it is reserved from the activation's memory. An upload smaller
+//! than one part is written with a single request when it is finished.
 
 use std::time::Instant;
 
@@ -20,41 +20,42 @@ use super::{Bucket, ObjectKey, deadline};
 use keynet_base::budget::{CallBudget, Reservation};
 use keynet_base::error::Error;
 
-/// S3 takes no more.
+/// S3 accepts no more.
 const MAX_PARTS: usize = 10_000;
 
-/// How a store wants what is large.
+/// Part sizes of a store that receives large objects in parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartSizes {
-    /// Bytes of a part. S3 takes no less than 5 MiB, but for the last.
+    /// Size of a part in bytes. S3 requires at least 5 MiB, except for the last.
     pub part: usize,
-    /// What is put in one call is sent in parts when it is larger than this.
+    /// Size in bytes above which a single put is sent in parts.
     pub threshold: usize,
-    /// Parts that are under way at once.
+    /// Number of parts that are sent at the same time.
     pub at_once: usize,
 }
 
 impl Default for PartSizes {
-    /// Parts of 8 MiB, two at once; puts above 32 MiB in parts.
+    /// Parts of 8 MiB, two at a time; puts above 32 MiB are sent in parts.
     fn default() -> Self {
         Self { part: 8 << 20, threshold: 32 << 20, at_once: 2 }
     }
 }
 
 impl PartSizes {
-    /// Whether `bytes` are put in parts. A condition can be checked only where all is sent at once.
+    /// Reports whether `bytes` are put in parts. A conditional put is always sent as one request,
+    /// because the condition cannot be checked otherwise.
     pub(super) fn apply_to(&self, bytes: &Bytes, options: &PutOptions) -> bool {
         bytes.len() > self.threshold && options.mode == PutMode::Overwrite
     }
 
-    /// With parts so large that `bytes` are no more of them than there may be.
+    /// Enlarges the parts so that an object of `bytes` needs no more than `MAX_PARTS` of them.
     pub(super) fn for_at_most(self, bytes: u64) -> Self {
         let least = usize::try_from(bytes.div_ceil(MAX_PARTS as u64)).unwrap_or(usize::MAX);
         Self { part: self.part.max(least), ..self }
     }
 }
 
-/// Puts `bytes` in parts, none of which is copied.
+/// Puts `bytes` in parts, without copying them.
 pub(super) async fn put(
     bucket: &Bucket,
     key: &ObjectKey,
@@ -79,7 +80,7 @@ pub(super) async fn put(
     upload.complete().await
 }
 
-/// An upload that gathers.
+/// Upload that gathers its bytes into parts.
 #[derive(Debug)]
 pub(super) struct Gathered {
     bucket: Bucket,
@@ -88,14 +89,14 @@ pub(super) struct Gathered {
     sizes: PartSizes,
     filling: Vec<u8>,
     held: Reservation,
-    /// Each with the memory it holds. Before `begun`, so that nothing is sent to what is thrown
-    /// away.
+    /// Parts being sent, each with the memory it holds. Declared before `begun`, so that on drop
+    /// the sends stop before the upload is aborted.
     sending: JoinSet<(StoreResult<()>, u64)>,
     begun: Option<Begun>,
     under_way: u64,
 }
 
-/// Why a part could not be taken: an error of ours, or the store's.
+/// Reason why a part was not sent.
 #[derive(Debug)]
 pub(super) enum NotSent {
     Ours(Error),
@@ -136,7 +137,7 @@ impl Gathered {
         })
     }
 
-    /// Takes `bytes`. Waits where more parts would be under way than may be.
+    /// Appends `bytes`. Waits while the maximum number of parts is being sent.
     pub(super) async fn write(&mut self, mut bytes: Bytes, by: Instant) -> Result<(), NotSent> {
         while !bytes.is_empty() {
             let taken = bytes.split_to(bytes.len().min(self.sizes.part - self.filling.len()));
@@ -152,7 +153,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Sends what is left, and makes the object visible.
+    /// Sends the last part and makes the object visible.
     pub(super) async fn finish(&mut self, by: Instant) -> Result<PutResult, NotSent> {
         if self.begun.is_none() {
             let options =
@@ -172,7 +173,7 @@ impl Gathered {
         }
     }
 
-    /// Throws away what was sent.
+    /// Discards everything that was sent.
     pub(super) async fn abort(&mut self) -> StoreResult<()> {
         self.filling = Vec::new();
         self.sending.shutdown().await;
@@ -182,8 +183,8 @@ impl Gathered {
         }
     }
 
-    /// Room for `more` bytes of the part that is being filled: reserved first, twice as much as
-    /// before at least, a whole part at most.
+    /// Makes room for `more` bytes in the part that is being filled. Reserves the memory first; the
+    /// capacity at least doubles, up to one whole part.
     fn make_room(&mut self, more: usize) -> Result<(), Error> {
         let needed = self.filling.len() + more;
         if needed > self.filling.capacity() {
@@ -194,7 +195,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// Begins to send the part that is filled; it goes on while the guest does something else.
+    /// Starts to send the filled part; sending continues while the guest does other work.
     async fn send(&mut self, by: Instant) -> Result<(), NotSent> {
         let begun = match &mut self.begun {
             Some(begun) => begun,
@@ -232,8 +233,8 @@ impl Gathered {
     }
 }
 
-/// An upload that the store knows of: aborted when it is dropped before its end, which not every
-/// store does by itself.
+/// Upload that was started at the store. Aborted when it is dropped before completion, which not
+/// every store does by itself.
 #[derive(Debug)]
 pub(super) struct Begun(Option<Box<dyn MultipartUpload>>);
 

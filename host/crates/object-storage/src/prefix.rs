@@ -1,4 +1,4 @@
-//! The prefix grammar: how the locations of a listing begin.
+//! The prefix grammar: prefixes of the locations in a listing.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 use keynet_base::quote::shown;
 
-/// How the locations of a listing begin: the beginning of a key, which need not end at a slash, or
-/// `s3://bucket/` and one. May be empty.
+/// Prefix of the locations in a listing: the beginning of a key, which need not end at a slash, or
+/// `s3://bucket/` followed by one. May be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix {
     bucket: Option<String>,
@@ -17,10 +17,10 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Reads a prefix as an action gives it.
+    /// Parses a prefix that an action passed.
     ///
     /// # Errors
-    /// `invalid`, saying what is wrong and what a prefix looks like.
+    /// `invalid`, with the defect and the prefix grammar.
     pub fn parse(text: &str) -> Result<Self> {
         const PREFIX_GRAMMAR: &str = "a prefix is the beginning of a key such as `20260131/`, or \
             `s3://bucket/` and one";
@@ -53,28 +53,29 @@ impl Prefix {
         Ok(Self { bucket, start: start.to_owned() })
     }
 
-    /// The bucket it names; none for the default one.
+    /// Returns the bucket; `None` for the default one.
     pub fn bucket(&self) -> Option<&str> {
         self.bucket.as_deref()
     }
 
-    /// How the keys begin.
+    /// Returns the prefix of the keys.
     pub fn start(&self) -> &str {
         &self.start
     }
 
-    /// Its text for a message.
+    /// Returns its text for messages.
     pub(super) fn label(&self) -> String {
         shown(&self.to_string()).to_string()
     }
 
-    /// The same bucket's keys that begin with `start`; none if no key does.
+    /// Returns a prefix of the same bucket whose keys begin with `start`; `None` if no valid key
+    /// does.
     pub fn with_start(&self, start: &str) -> Option<Self> {
         let text = Self { bucket: self.bucket.clone(), start: start.to_owned() }.to_string();
         Self::parse(&text).ok().filter(|prefix| prefix.bucket == self.bucket)
     }
 
-    /// The location of a key that begins so.
+    /// Returns the location of `key`, which begins with this prefix.
     pub fn location(&self, key: ObjectKey) -> Location {
         Location::Object { bucket: self.bucket.clone(), key }
     }

@@ -1,5 +1,5 @@
-//! The seam between the storage and whoever signs its URLs: the embedded store's own signer, or
-//! S3's.
+//! The interface between the storage and the signer of its URLs: the embedded store's own signer,
+//! or S3's.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -10,19 +10,20 @@ use url::Url;
 use super::{ContentType, ObjectKey};
 use keynet_base::error::Result;
 
-/// Makes URLs that let anyone read or write one object for a time.
+/// Creates URLs with which anyone can read or write one object for a limited time.
 #[async_trait]
 pub trait Presign: Debug + Send + Sync {
-    /// A URL that reads `key` for `ttl`. The object need not be there.
+    /// Returns a URL that reads `key` for `ttl`. The object need not exist.
     ///
     /// # Errors
     /// `unavailable`: this store cannot be reached from outside; the text says what to configure.
     async fn presign_get(&self, key: &ObjectKey, ttl: Duration) -> Result<Url>;
 
-    /// A URL that writes `key` for `ttl`, by a PUT request with exactly this `Content-Type`.
+    /// Returns a URL that writes `key` for `ttl`, by a PUT request with exactly this
+    /// `Content-Type`.
     ///
     /// # Errors
-    /// As [`Self::presign_get`].
+    /// The same as for [`Self::presign_get`].
     async fn presign_put(
         &self,
         key: &ObjectKey,
@@ -30,11 +31,11 @@ pub trait Presign: Debug + Send + Sync {
         ttl: Duration,
     ) -> Result<Url>;
 
-    /// The key that `url` lets its bearer read, where it is a URL of this store that can be
-    /// verified without asking anyone; none for every other URL.
+    /// Returns the key that `url` permits to read, if it is a URL of this store that can be
+    /// verified locally. `None` for every other URL.
     ///
     /// # Errors
-    /// `denied`: the URL is one of this store's and does not allow it (forged, expired, or made to
-    /// write).
+    /// `denied`: the URL is one of this store's and does not permit reading (forged, expired, or
+    /// made for writing).
     fn readable(&self, url: &Url) -> Option<Result<ObjectKey>>;
 }

@@ -1,4 +1,4 @@
-//! Reading: whole objects, objects opened to read parts of them, and what is known about an object.
+//! Reading: whole objects, parts of open objects, and metadata.
 
 use std::sync::Arc;
 
@@ -14,27 +14,27 @@ use keynet_base::budget::{CallBudget, Reservation};
 use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 
-/// Bytes that were read, with the memory they hold.
+/// Bytes that were read, with their memory reservation.
 #[derive(Debug)]
 pub struct ReadBytes {
-    /// The bytes.
+    /// Bytes of the object or of the requested part.
     pub bytes: Bytes,
-    /// What was reserved for them; keep it as long as the bytes.
+    /// Memory reserved for them; keep it as long as the bytes.
     pub reservation: Reservation,
 }
 
-/// What the store knows about an object without reading it.
+/// Metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Where it is.
+    /// Location of the object.
     pub location: Location,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// The MIME type; none in a listing or when unknown.
+    /// MIME type; `None` in a listing or if unknown.
     pub content_type: Option<String>,
-    /// The store's tag for this content, where it has one.
+    /// Etag of this content, if the store has etags.
     pub etag: Option<String>,
-    /// Last change, in milliseconds since 1970-01-01 UTC; none before.
+    /// Last modification, in milliseconds since 1970-01-01 UTC; `None` for earlier dates.
     pub modified_ms: Option<u64>,
 }
 
@@ -46,17 +46,17 @@ impl ObjectInfo {
 }
 
 impl ObjectInfo {
-    /// Bytes of its texts.
+    /// Returns the size of its texts, in bytes.
     pub fn text_bytes(&self) -> u64 {
         let of = |text: &Option<String>| text.as_ref().map_or(0, |text| text.capacity() as u64);
         self.location.text_bytes() + of(&self.content_type) + of(&self.etag)
     }
 
-    /// Checks what the store said of it.
+    /// Checks the metadata that the store sent.
     ///
     /// # Errors
-    /// `unavailable`: an etag that is longer than one can be; without it nothing tells that the
-    /// object was replaced.
+    /// `unavailable`: an etag that is longer than the limit; without an etag, a replaced object
+    /// cannot be detected.
     fn check(&self) -> Result<()> {
         match &self.etag {
             Some(etag) if etag.len() > limits::ETAG => Err(Error::unavailable(format!(
@@ -70,8 +70,8 @@ impl ObjectInfo {
     }
 }
 
-/// An object opened for reading; its bytes stay in the store until asked for. Every read is of the
-/// content that was there when it was opened.
+/// Object opened for reading; its bytes stay in the store until they are read. Every read returns
+/// the content that was current when the object was opened.
 #[derive(Debug, Clone)]
 pub struct OpenObject {
     source: Source,
@@ -79,14 +79,14 @@ pub struct OpenObject {
     limits: StorageLimits,
 }
 
-/// Where the bytes of an open object are.
+/// Origin of the bytes of an open object.
 #[derive(Debug, Clone)]
 enum Source {
     Store(Arc<dyn ObjectStore>, ObjectKey),
     Url(OpenUrl),
 }
 
-/// What a location leads to.
+/// Origin that a location resolves to.
 enum Place<'a> {
     Object(Bucket, ObjectKey),
     Url(&'a url::Url),
@@ -96,9 +96,8 @@ impl ObjectStorage {
     /// Reads a whole object.
     ///
     /// # Errors
-    /// `not-found`; `precondition-failed`: its etag still is `if_none_match`; `too-large`: more
-    /// than
-    /// [`StorageLimits::max_object_read`], or than the budget has memory for.
+    /// `not-found`; `precondition-failed`: the etag still is `if_none_match`; `too-large`: more
+    /// than [`StorageLimits::max_object_read`], or more than the budget has memory for.
     pub async fn get(
         &self,
         location: &Location,
@@ -147,7 +146,7 @@ impl ObjectStorage {
         Ok(OpenObject { source, info, limits: self.limits.clone() })
     }
 
-    /// Looks an object up.
+    /// Returns the metadata of an object.
     ///
     /// # Errors
     /// `not-found`.
@@ -193,38 +192,38 @@ async fn ask(
 }
 
 impl OpenObject {
-    /// Bytes of the texts it holds: where it is, twice, since it also knows how to read it, its
-    /// MIME type and its etag.
+    /// Returns the size of the texts it holds, in bytes: the MIME type, the etag, and the location
+    /// twice, because the source holds it too.
     pub fn text_bytes(&self) -> u64 {
         self.info.text_bytes() + self.info.location.text_bytes()
     }
 
-    /// Where it is, and what is known about it.
+    /// Returns the object's metadata.
     pub fn info(&self) -> &ObjectInfo {
         &self.info
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn size(&self) -> u64 {
         self.info.size
     }
 
-    /// Its MIME type, where the store knows it.
+    /// Returns its MIME type; `None` if the store does not know it.
     pub fn content_type(&self) -> Option<&str> {
         self.info.content_type.as_deref()
     }
 
-    /// The store's tag for its content, where it has one.
+    /// Returns the etag of its content; `None` if the store has none.
     pub fn etag(&self) -> Option<&str> {
         self.info.etag.as_deref()
     }
 
-    /// Reads `length` bytes from byte `offset` on; fewer, or none, where the object ends.
+    /// Reads `length` bytes from byte `offset` on; fewer, or no bytes, at the end of the object.
     ///
     /// # Errors
-    /// `not-found`: deleted since it was opened. `precondition-failed`: replaced since.
-    /// `too-large`: more than
-    /// [`StorageLimits::max_object_read`], or than the budget has memory for.
+    /// `not-found`: deleted since it was opened. `precondition-failed`: replaced since it was
+    /// opened. `too-large`: more than [`StorageLimits::max_object_read`], or more than the budget
+    /// has memory for.
     pub async fn read(&self, offset: u64, length: u64, budget: &CallBudget) -> Result<ReadBytes> {
         let label = self.info.location.label();
         let end = offset.saturating_add(length).min(self.size());

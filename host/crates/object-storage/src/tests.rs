@@ -11,7 +11,7 @@ use super::folder_store::{
 use super::*;
 use keynet_base::budget::MemoryBudget;
 
-/// An embedded store in a temporary folder, and storage on it.
+/// Embedded store in a temporary folder, and storage on it.
 pub(super) struct Fixture {
     pub(super) place: tempfile::TempDir,
     pub(super) store: FolderStore,
@@ -80,7 +80,7 @@ impl Fixture {
         page.objects.iter().map(|object| object.location.to_string()).collect()
     }
 
-    /// What is thrown away goes on a thread of its own.
+    /// Waits until staging is empty: discarded uploads are removed on a separate thread.
     pub(super) async fn until_nothing_is_staged(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.staged().is_empty() {
@@ -89,7 +89,7 @@ impl Fixture {
         }
     }
 
-    /// Unfinished writes in the folder.
+    /// Returns the unfinished writes in the folder.
     pub(super) fn staged(&self) -> Vec<String> {
         let names = std::fs::read_dir(self.file(".keynet/staging"))
             .unwrap()
@@ -351,7 +351,7 @@ async fn a_put_that_timed_out_is_thrown_away_or_whole() {
             .put(bytes.clone(), Some(at("a")), None, PutConditions::default(), &short)
             .await;
         if put.is_ok() {
-            continue; // a fast disk
+            continue; // the disk was fast enough
         }
         assert_eq!(put.unwrap_err().kind, ErrorKind::Timeout);
         it.until_nothing_is_staged().await;
@@ -430,7 +430,7 @@ async fn a_listing_is_in_pages_in_order_and_without_our_own_files() {
         expected.push(key);
     }
     for key in ["2025", "2026-a", "2027/x"] {
-        it.put(key, "x").await; // with content types beside them
+        it.put(key, "x").await; // with content types stored beside them
     }
     expected.sort_unstable();
 

@@ -1,4 +1,4 @@
-//! Writing in parts what does not fit in memory.
+//! Writing objects in parts, for objects that do not fit in memory.
 
 use bytes::Bytes;
 use object_store::{PutMultipartOptions, PutResult};
@@ -10,8 +10,8 @@ use super::{
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 
-/// An object being written in parts. Nobody sees it before [`Self::finish`]; dropped without, it is
-/// aborted.
+/// Object being written in parts. It becomes visible with [`Self::finish`]; dropping it before
+/// aborts it.
 #[derive(Debug)]
 pub struct Upload {
     storage: ObjectStorage,
@@ -19,21 +19,21 @@ pub struct Upload {
     location: Location,
     key: ObjectKey,
     written: u64,
-    /// None once it was finished or aborted, or a write failed.
+    /// `None` after it was finished or aborted, or after a write failed.
     way: Option<Way>,
 }
 
-/// How it goes to the store.
+/// Method of sending the parts to the store.
 #[derive(Debug)]
 enum Way {
-    /// As it comes: what is written is a part.
+    /// Every write is sent as one part.
     Direct(Begun),
-    /// Gathered into parts of the store's size.
+    /// Writes are gathered into parts of the store's size.
     Gathered(Box<Gathered>),
 }
 
 impl ObjectStorage {
-    /// Begins to write an object in parts; location and content type as for [`ObjectStorage::put`].
+    /// Starts an upload in parts; location and content type as for [`ObjectStorage::put`].
     ///
     /// # Errors
     /// `invalid`: a URL.
@@ -46,7 +46,7 @@ impl ObjectStorage {
         let (location, bucket, key) = self.writable(location)?;
         let attributes = attributes(content_type);
         let begun = async {
-            // What `finish` will need; better known before anything is sent.
+            // `finish` needs this URL: if it cannot be made, fail before anything is sent.
             bucket.signer().presign_get(&key, self.limits.ttl(None)?).await?;
             if let Some(sizes) = bucket.parts() {
                 let sizes = sizes.for_at_most(self.limits.max_object_write);
@@ -70,27 +70,28 @@ impl ObjectStorage {
 }
 
 impl Upload {
-    /// Where the object will be.
+    /// Returns the location of the object.
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// The bytes written so far.
+    /// Returns the number of bytes written so far.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Whether it can be written to: it was neither finished nor aborted, and no write failed.
+    /// Reports whether it can be written to: neither finished nor aborted, and no write failed.
     pub fn is_open(&self) -> bool {
         self.way.is_some()
     }
 
-    /// Appends `bytes`. A write that fails, or is dropped before it ended, aborts the upload; where
-    /// parts are gathered, the failure of one may be told by a later write, or by [`Self::finish`].
+    /// Appends `bytes`. A write that fails, or is dropped before it completes, aborts the upload.
+    /// If parts are gathered, the failure of one may be reported by a later write or by
+    /// [`Self::finish`].
     ///
     /// # Errors
-    /// `invalid`: finished or aborted before. `too-large`: more than
-    /// [`super::StorageLimits::max_object_write`] in all, or than the budget has memory for.
+    /// `invalid`: already finished or aborted. `too-large`: more than
+    /// [`super::StorageLimits::max_object_write`] in total, or more than the budget has memory for.
     pub async fn write(&mut self, bytes: Bytes, budget: &CallBudget) -> Result<()> {
         let mut way = self.take()?;
         let total = self.written.saturating_add(bytes.len() as u64);
@@ -110,10 +111,10 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the object visible as a whole, replacing what is there.
+    /// Makes the object visible as a whole, replacing an existing object.
     ///
     /// # Errors
-    /// `invalid`: finished or aborted before.
+    /// `invalid`: already finished or aborted.
     pub async fn finish(&mut self, budget: &CallBudget) -> Result<Stored> {
         let way = self.take()?;
         let (bucket, key, location, ttl) =
@@ -130,10 +131,10 @@ impl Upload {
         within(budget, finished).await
     }
 
-    /// Throws away what was written; doing so twice, or after [`Self::finish`], changes nothing.
+    /// Discards the upload. Does nothing if it was already aborted or finished.
     ///
     /// # Errors
-    /// What the store answers. What it could not throw away is not visible either.
+    /// The errors of the store. Data that could not be deleted is not visible either.
     pub async fn abort(&mut self, budget: &CallBudget) -> Result<()> {
         let Some(way) = self.way.take() else { return Ok(()) };
         let location = &self.location;

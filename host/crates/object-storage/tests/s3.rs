@@ -19,7 +19,7 @@ use url::Url;
 
 const SECRET: &str = "testsecret123";
 
-/// Storage on a store, as `config` and one key of it say.
+/// Storage on a store, with `config` and one of the store's keys.
 struct Fixture {
     server: RealServer,
     storage: ObjectStorage,
@@ -73,7 +73,7 @@ impl Fixture {
         Ok(self.storage.get(&at(location), None, &self.budget).await?.bytes)
     }
 
-    /// What the store says about its uploads that are neither finished nor aborted.
+    /// Returns the number of uploads that are neither finished nor aborted, according to the store.
     fn uploads_in_progress(&self) -> usize {
         let url = format!("{}/test?uploads=", self.server.get("S3_ENDPOINT"));
         curl(&["--aws-sigv4", "aws:amz:us-east-1:s3", "-u", &format!("testkey:{SECRET}"), &url])
@@ -87,7 +87,7 @@ fn at(location: &str) -> Location {
     Location::parse(location).unwrap()
 }
 
-/// What a program that knows nothing of S3 gets: the status and the body.
+/// Requests a URL with a program that knows nothing of S3; returns the status and the body.
 fn curl(arguments: &[&str]) -> (u16, String) {
     let ended = Command::new("curl")
         .args(["-s", "--noproxy", "*", "-w", "\n%{http_code}"])
@@ -122,7 +122,7 @@ async fn objects_are_kept_and_read_by_key_range_and_url() {
         assert_eq!((info.size, info.content_type.as_deref()), (10, Some(text.as_str())), "{key}");
         assert!(info.etag.is_some() && info.etag == stored.etag, "{key}: {info:?} {stored:?}");
         assert!(info.modified_ms.unwrap() > 1_700_000_000_000);
-        // By anyone, and by an action.
+        // Readable by anyone with the URL, and by an action.
         assert_eq!(curl(&[stored.url.as_str()]), (200, "0123456789".to_owned()), "{key}");
         assert!(
             stored.url.as_str().contains("X-Amz-Expires=6000&")
@@ -210,7 +210,7 @@ async fn urls_allow_what_they_were_made_for_and_no_more() {
     assert_eq!(put("image/png", stored.url.as_str()), 403);
     let nothing = it.storage.presign(&at("nothing"), None, &it.budget).await.unwrap();
     assert_eq!(it.get(nothing.as_str()).await.unwrap_err().kind, ErrorKind::NotFound);
-    // URLs of other servers at private addresses stay closed, however close they are.
+    // URLs of other servers at private addresses are still denied, even on the next port.
     let other = Url::parse(it.server.get("S3_ENDPOINT")).unwrap();
     let neighbour = format!("http://127.0.0.1:{}/", other.port().unwrap() + 1);
     assert_eq!(it.get(&neighbour).await.unwrap_err().kind, ErrorKind::Denied);
@@ -249,13 +249,13 @@ async fn writes_and_reads_on_conditions() {
     );
     assert_eq!(it.storage.get(&at("lock"), Some(first), &it.budget).await.unwrap().bytes, "yours");
 
-    // One of many who want the same lock gets it.
+    // Exactly one of many contenders for the same lock gets it.
     let all = (0..16).map(|_| put("contended", "x", absent()));
     let won = futures::future::join_all(all).await.into_iter().filter(Result::is_ok).count();
     assert_eq!(won, 1);
 }
 
-/// Bytes that are no repetition.
+/// Returns bytes without repetition.
 fn noise(length: usize) -> Bytes {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut word = || {
@@ -296,7 +296,7 @@ async fn what_is_uploaded_goes_in_parts_and_is_seen_as_a_whole() {
             == bytes.slice((8 << 20) - 3..(8 << 20) + 3)
     );
 
-    // What fits a part is written at once, and what is put is sent in parts when it is large.
+    // An upload smaller than a part is written at once; a large put is sent in parts.
     let mut small = it.storage.create_upload(Some(at("small")), None, &memory).await.unwrap();
     small.write("somewhere".into(), &memory).await.unwrap();
     assert_eq!(it.uploads_in_progress(), 0);
@@ -391,7 +391,7 @@ async fn a_listing_is_in_pages_in_order() {
     assert_eq!(keys("nothing/").await.0, Vec::<String>::new());
     assert_eq!(keys("").await.0.len(), 2105);
 
-    // The folder that a console makes is no object of ours, and keeps nobody from the others.
+    // A folder object made by a console is not a valid key, and does not hide the others.
     let folder = format!("{}/test/made/", it.server.get("S3_ENDPOINT"));
     let sign = ["--aws-sigv4", "aws:amz:us-east-1:s3", "-u", "testkey:testsecret123"];
     assert_eq!(curl(&[&sign[..], &["-X", "PUT", "-d", "", &folder]].concat()).0, 200);
@@ -464,7 +464,7 @@ async fn a_store_that_fails_is_asked_again_within_the_time_there_is() {
     let bytes = noise(3 << 20);
     it.put("a", bytes.clone()).await;
     let proxy = FaultyProxy::before(it.server.get("S3_ENDPOINT"));
-    // A client of its own each time: no connection of before is used again.
+    // A separate client each time, so that no earlier connection is reused.
     let through = || storage(&config(&proxy.url(), ADMIN));
     let get = async |budget: &CallBudget| {
         through().get(&at("a"), None, budget).await.map(|read| read.bytes)
@@ -479,7 +479,7 @@ async fn a_store_that_fails_is_asked_again_within_the_time_there_is() {
     assert!(get(&it.budget).await.unwrap() == bytes);
     assert_eq!(proxy.connections(), 5);
 
-    // The answer breaks off in the middle: only the rest is asked for again.
+    // The response breaks off in the middle: only the rest is requested again.
     proxy.plan([Fault::Cut(1 << 20), Fault::Cut(1 << 20)]);
     assert!(get(&it.budget).await.unwrap() == bytes);
 
@@ -506,8 +506,7 @@ async fn a_store_that_fails_is_asked_again_within_the_time_there_is() {
     );
     assert!(began.elapsed() < Duration::from_secs(5));
 
-    // Whether a write on a condition was done before it failed cannot be known: it is not done
-    // again.
+    // A conditional write that failed may or may not have been done, so it is not retried.
     proxy.plan([Fault::Answer(500, "")]);
     let absent = PutConditions { if_none_match: Some("*".to_owned()), ..PutConditions::default() };
     let put = through().put("x".into(), Some(at("lock")), None, absent, &it.budget).await;

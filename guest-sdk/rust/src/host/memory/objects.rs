@@ -9,13 +9,13 @@ use crate::data_type::DataType;
 use crate::error::{Error, Result};
 use crate::storage::Stored;
 
-/// What presigned URLs of a test start with.
+/// Prefix of the presigned URLs of a test.
 const URL: &str = "https://storage.testing/";
 
-/// The longest time S3 signs for, in seconds.
+/// Longest validity of a presigned URL of S3, in seconds.
 const LONGEST_TTL: u32 = 7 * 24 * 3600;
 
-/// From the contract: a page of a listing.
+/// Objects in a page of a listing, from the contract.
 const PAGE: usize = 1000;
 
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct StoredObject {
     pub content_type: Option<String>,
     pub etag: String,
     pub modified: SystemTime,
-    /// By the code under test, not by the test.
+    /// Set if the code under test stored it, and not the test.
     pub written: bool,
 }
 
@@ -57,7 +57,7 @@ impl State {
             .ok_or_else(|| Error::not_found(format_args!("there is no object `{location}`")))
     }
 
-    /// `YYYYMMDD/uuid`, the same in every run of a test.
+    /// Returns a key `YYYYMMDD/uuid`, the same in every run of a test.
     fn new_key(&self) -> String {
         format!("20260101/00000000-0000-4000-8000-{:012}", self.stored + 1)
     }
@@ -74,7 +74,7 @@ fn presigned(location: &str) -> String {
     format!("{URL}{location}?signature=testing")
 }
 
-/// A location one can read from; of a URL that was presigned here, the location.
+/// Returns a location for reading; for a URL that was presigned here, the signed location.
 fn readable(location: &str) -> Result<&str> {
     if let Some(signed) = location.strip_prefix(URL) {
         return Ok(signed.split('?').next().unwrap_or(signed));
@@ -108,7 +108,7 @@ fn ttl(seconds: Option<u32>) -> Result<()> {
     }
 }
 
-/// An object opened for reading: what it was then.
+/// Object opened for reading, with the content of that time.
 pub(crate) struct Object {
     location: String,
     opened: StoredObject,
@@ -150,11 +150,11 @@ impl Object {
     }
 }
 
-/// An object being written.
+/// Object being written.
 pub(crate) struct Upload {
     location: String,
     content_type: Option<String>,
-    /// None once finished or aborted.
+    /// `None` after it was finished or aborted.
     data: RefCell<Option<Vec<u8>>>,
 }
 
@@ -220,7 +220,7 @@ pub(crate) mod storage {
         })?
     }
 
-    /// As in a listing: without the content type.
+    /// Returns the metadata as in a listing: without the content type.
     fn info(location: &str, object: &StoredObject) -> ObjectInfo {
         ObjectInfo {
             location: location.to_owned(),

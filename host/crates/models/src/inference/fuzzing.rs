@@ -8,8 +8,8 @@ pub use super::triton::fuzzing::triton_answer;
 use super::{DataType, ModelRef, Shape, Tensor};
 use keynet_base::fuzzing::{checked, text};
 
-/// A tensor: a byte for its type, one for the number of its dimensions, each dimension in two
-/// bytes, and its data.
+/// Parses a tensor: a byte for its type, one for the number of its dimensions, each dimension in
+/// two bytes, and its data.
 pub fn tensor(data: &[u8]) {
     let [data_type, dimensions, rest @ ..] = data else { return };
     let Some(data_type) = DataType::ALL.get(usize::from(*data_type) % DataType::ALL.len()) else {
@@ -17,7 +17,7 @@ pub fn tensor(data: &[u8]) {
     };
     let (sizes, data) = rest.split_at(rest.len().min(usize::from(dimensions % 40) * 2));
     let sizes = sizes.as_chunks::<2>().0.iter().map(|size| i64::from(i16::from_le_bytes(*size)));
-    // Two sizes stand for those at the ends of their range.
+    // The two ends of the 16-bit range stand for the ends of the 64-bit range.
     let sizes = sizes.map(|size| if size.unsigned_abs() > 0x7ff0 { size << 48 } else { size });
     let Some(shape) = checked(Shape::new(sizes.collect())) else { return };
     let data = Bytes::copy_from_slice(data);
@@ -37,7 +37,7 @@ pub fn tensor(data: &[u8]) {
     }
 }
 
-/// How an action names a model. A name that a model server is asked by never leaves the
+/// Parses a model name from an action. A name that is sent to a model server never leaves the
 /// repository's folder.
 pub fn model_ref(data: &[u8]) {
     let Some(text) = text(data) else { return };

@@ -1,8 +1,8 @@
-//! Asking models: the types every backend shares, and the trait it implements.
+//! Inference: the types that every backend shares, and the trait that backends implement.
 //!
-//! A backend answers one request at a time; asking many at once is asking it concurrently. It knows
-//! nothing of wasmtime. [`triton`] asks a Triton server, [`embedded`] runs ONNX models in process.
-//! What a model may be asked by whom is not decided here but in `policy`.
+//! A backend processes one request per call; concurrent calls run concurrently. It knows nothing of
+//! wasmtime. [`triton`] sends requests to a Triton server, [`embedded`] runs ONNX models in
+//! process. Access to models is decided in `policy`, not here.
 
 pub mod embedded;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -22,21 +22,21 @@ pub use tensor::{DataType, Shape, Tensor};
 use keynet_base::budget::CallBudget;
 use keynet_base::error::Result;
 
-/// A tensor for one of a model's inputs, or from one of its outputs.
+/// Tensor of one of a model's inputs or outputs.
 #[derive(Debug, Clone)]
 pub struct NamedTensor {
-    /// The name the model gives it.
+    /// Name of the input or output.
     pub name: String,
-    /// Its elements.
+    /// Type, shape and elements.
     pub tensor: Tensor,
 }
 
-/// One question to one model.
+/// One inference request to one model.
 #[derive(Debug, Clone)]
 pub struct InferenceRequest {
-    /// The model to ask.
+    /// Model to run.
     pub model: ModelRef,
-    /// Every input the model needs, in any order.
+    /// Inputs, in any order; every input that the model requires.
     pub inputs: Vec<NamedTensor>,
     /// Names of the outputs to return, in this order; empty for all.
     pub outputs: Vec<String>,
@@ -44,64 +44,64 @@ pub struct InferenceRequest {
     pub parameters: serde_json::Map<String, serde_json::Value>,
 }
 
-/// An input or output as a model declares it.
+/// Input or output as a model declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its name.
+    /// Name of the input or output.
     pub name: String,
-    /// The only element type it has.
+    /// Element type.
     pub data_type: DataType,
-    /// Its dimensions, outermost first, the batch included; -1 stands for any size.
+    /// Dimensions, outermost first, including the batch; -1 for a dynamic size.
     pub shape: Vec<i64>,
 }
 
-/// What a server says about a model.
+/// Description of a model, from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelMetadata {
-    /// Its name on the server.
+    /// Name on the server.
     pub name: String,
-    /// The versions that can be asked now, ascending.
+    /// Versions that are ready, ascending.
     pub versions: Vec<String>,
-    /// What runs it, such as `onnxruntime_onnx`.
+    /// Backend of the server that runs it, such as `onnxruntime_onnx`.
     pub platform: String,
-    /// What it takes.
+    /// Inputs of the model.
     pub inputs: Vec<TensorInfo>,
-    /// What it returns.
+    /// Outputs of the model.
     pub outputs: Vec<TensorInfo>,
 }
 
-/// A model of a server's repository, or one version of it.
+/// Model of a server's repository, or one version of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexedModel {
-    /// The model's name.
+    /// Name of the model.
     pub name: String,
-    /// The version; none where the model was never loaded.
+    /// Version; `None` if the model was never loaded.
     pub version: Option<u64>,
-    /// `READY`, `LOADING`, `UNLOADING` or `UNAVAILABLE`; none where the model was never loaded.
+    /// `READY`, `LOADING`, `UNLOADING` or `UNAVAILABLE`; `None` if the model was never loaded.
     pub state: Option<String>,
-    /// Why it is in that state, in the server's words.
+    /// Reason of the state, as reported by the server.
     pub reason: String,
 }
 
 impl IndexedModel {
-    /// Whether it can be asked.
+    /// Reports whether it accepts requests.
     pub fn is_ready(&self) -> bool {
         self.state.as_deref() == Some("READY")
     }
 }
 
-/// Something that runs models.
+/// Backend that runs models.
 #[async_trait]
 pub trait InferenceBackend: Send + Sync {
-    /// Where it is, for a log line: `models in ./models, run in process`.
+    /// Describes the backend for a log line: `models in ./models, run in process`.
     fn describe(&self) -> String;
 
-    /// Asks one model and waits for its answer. Answers are reserved in `budget.memory` before they
-    /// are allocated.
+    /// Runs one model and waits for its outputs. Responses are reserved in `budget.memory` before
+    /// they are allocated.
     ///
     /// # Errors
-    /// `invalid`: an input does not suit the model: the text says what was expected and what came.
-    /// `not-found`: the model or version. `timeout` at `budget.deadline`. `unavailable`,
+    /// `invalid`: an input does not match the model; the text has the expected and the given
+    /// signature. `not-found`: the model or version. `timeout` at `budget.deadline`. `unavailable`,
     /// `too-large`.
     async fn predict(
         &self,
@@ -109,11 +109,11 @@ pub trait InferenceBackend: Send + Sync {
         budget: &CallBudget,
     ) -> Result<Vec<NamedTensor>>;
 
-    /// Asks a model that may answer many times. The stream ends after the last answer or the first
-    /// error.
+    /// Runs a model that may respond many times. The stream ends after the last response or the
+    /// first error.
     ///
     /// # Errors
-    /// As for [`InferenceBackend::predict`].
+    /// The same as for [`InferenceBackend::predict`].
     async fn predict_stream(
         &self,
         request: InferenceRequest,
@@ -123,10 +123,10 @@ pub trait InferenceBackend: Send + Sync {
     /// Describes a model.
     ///
     /// # Errors
-    /// As for [`InferenceBackend::predict`].
+    /// The same as for [`InferenceBackend::predict`].
     async fn metadata(&self, model: &ModelRef, budget: &CallBudget) -> Result<ModelMetadata>;
 
-    /// Gives back what a server holds for this backend, before the process ends. It can be asked
-    /// afterwards all the same.
+    /// Releases the resources that a server holds for this backend, before the process ends. The
+    /// backend can still be used afterwards.
     async fn close(&self) {}
 }

@@ -1,4 +1,4 @@
-//! How an action names a model.
+//! The name of a model, as actions write it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,42 +7,41 @@ use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 use keynet_base::quote::{quoted, steers};
 
-/// A model as an action names it: `name`, `name:version`, `models:/name/3`,
-/// `models:/name@champion`, `models:/m-ID`.
+/// Model as an action names it: `name`, `name:version`, `models:/name/3`, `models:/name@champion`,
+/// `models:/m-ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelRef {
-    /// A model of the server, by name, and a version's number or none for the one the server
-    /// chooses.
+    /// Model of the server, by name and optional version number.
     Served {
-        /// The name of its folder in the model repository.
+        /// Name of its folder in the model repository.
         name: String,
-        /// A positive number; none for the server's choice.
+        /// Positive number; `None` if the server chooses the version.
         version: Option<u64>,
     },
-    /// A model of the registry, by version number or stage: `models:/name/3`,
+    /// Model of the registry, by version number or stage: `models:/name/3`,
     /// `models:/name/Production`.
     RegistryVersion {
-        /// The registered model's name.
+        /// Name of the registered model.
         name: String,
-        /// A version's number, or a stage.
+        /// Version number, or a stage.
         version: String,
     },
-    /// A model of the registry, by alias: `models:/name@champion`.
+    /// Model of the registry, by alias: `models:/name@champion`.
     RegistryAlias {
-        /// The registered model's name.
+        /// Name of the registered model.
         name: String,
-        /// The alias, without `@`.
+        /// Alias, without `@`.
         alias: String,
     },
-    /// A model that was logged, whether or not it is registered: `models:/m-ID`.
+    /// Logged model, registered or not: `models:/m-ID`.
     Logged {
-        /// Its id, with `m-`.
+        /// ID, including `m-`.
         id: String,
     },
 }
 
 impl ModelRef {
-    /// The model's name, without version or alias: what a policy grants.
+    /// Returns the model's name, without version or alias, which is the name that a policy grants.
     pub fn name(&self) -> &str {
         match self {
             Self::Served { name, .. }
@@ -54,7 +53,7 @@ impl ModelRef {
 }
 
 impl ModelRef {
-    /// The number of a version that is named by it; none for an alias, a stage or no version.
+    /// Returns the version number in the name; `None` for an alias, a stage or no version.
     pub fn number(&self) -> Option<u64> {
         match self {
             Self::Served { version, .. } => *version,
@@ -65,8 +64,8 @@ impl ModelRef {
         }
     }
 
-    /// Whether `name` can be that of a model of the server, whose folder has it. A registry has
-    /// other names too.
+    /// Reports whether `name` is a valid name of a model of the server, and so of its folder. A
+    /// registry allows other names too.
     pub fn is_served_name(name: &str) -> bool {
         is_registered_name(name)
             && !matches!(name, "." | "..")
@@ -74,11 +73,11 @@ impl ModelRef {
             && !name.contains(['\\', '@'])
     }
 
-    /// The name and version that the model server knows it by.
+    /// Returns the name and version on the model server.
     ///
     /// # Errors
-    /// `unavailable`: it is one of a registry, and was not looked up there because none is
-    /// configured.
+    /// `unavailable`: the model is named by a registry, and was not resolved because no registry is
+    /// configured. `invalid`: it is a logged model.
     pub fn served(&self) -> Result<(&str, Option<u64>)> {
         match self {
             Self::Served { name, version } => Ok((name, *version)),
@@ -133,7 +132,7 @@ impl FromStr for ModelRef {
     }
 }
 
-/// Whether a registry can have a model of this name: MLflow refuses `/` and `:` alone.
+/// Reports whether a registry can have a model of this name: MLflow rejects only `/` and `:`.
 fn is_registered_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255
@@ -141,8 +140,8 @@ fn is_registered_name(name: &str) -> bool {
         && !name.chars().any(steers)
 }
 
-/// Reads what comes behind `models:/`, as MLflow's own client does: `name/version`, `name/stage`,
-/// `name@alias`, `m-ID`.
+/// Parses the part after `models:/`, in the same way as MLflow's own client: `name/version`,
+/// `name/stage`, `name@alias`, `m-ID`.
 fn registered(path: &str) -> std::result::Result<ModelRef, &'static str> {
     // `models:///name/3` has an empty host, `models://host/name/3` that of another registry.
     let path = match path.strip_prefix('/') {
@@ -158,7 +157,7 @@ fn registered(path: &str) -> std::result::Result<ModelRef, &'static str> {
             .ok_or("that is not a model's name")
     };
     if let Some((name, version)) = path.split_once('/') {
-        // A stage is called `Production`, and the newest version `latest`, however that is written.
+        // Stages and `latest` are case-insensitive; only `latest` is normalised.
         let version = if version.eq_ignore_ascii_case("latest") { "latest" } else { version };
         return Ok(ModelRef::RegistryVersion { name: named(name)?, version: named(version)? });
     }

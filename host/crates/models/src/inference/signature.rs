@@ -1,41 +1,43 @@
-//! What a model takes and returns, and whether a request suits it: the same for every backend.
+//! A model's inputs and outputs, and the check of a request against them: the same for every
+//! backend.
 //!
-//! Requests are checked completely before anything is converted, allocated or sent, so that an
-//! action reads what was expected and what came.
+//! Requests are checked completely before anything is converted, allocated or sent, so that the
+//! action receives an error with the expected and the given inputs.
 
 use super::tensor::ShapeText;
 use super::{DataType, InferenceRequest, TensorInfo};
 use keynet_base::error::{Error, Result};
 use keynet_base::quote::{quoted, shown};
 
-/// How many names an error lists.
+/// Maximum number of names in an error message.
 const LISTED: usize = 10;
 
-/// An input or output.
+/// Input or output of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Port {
     pub name: String,
     pub data_type: DataType,
-    /// -1 for any size; none if the model does not even say how many dimensions there are.
+    /// -1 for a dynamic size; `None` if the model does not declare the number of dimensions.
     pub shape: Option<Vec<i64>>,
-    /// An input that may be left out.
+    /// Set for an input that may be omitted.
     pub optional: bool,
-    /// Dimension 0 is a batch that all inputs share, where the signature has one.
+    /// Set if dimension 0 is the batch dimension that all inputs share, in a signature that has
+    /// one.
     pub batched: bool,
 }
 
-/// The inputs and outputs of one version of a model.
+/// Inputs and outputs of one version of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Signature {
     /// `name:version`, for messages.
     pub label: String,
     pub inputs: Vec<Port>,
     pub outputs: Vec<Port>,
-    /// 0: dimension 0 is a dimension like the others.
+    /// Maximum batch size; 0 if dimension 0 is not a batch dimension.
     pub max_batch_size: u32,
 }
 
-/// A request that suits the signature.
+/// Request that matches the signature.
 #[derive(Debug, PartialEq)]
 pub(super) struct Bound {
     /// For each input of the signature that is given, its index in the request.
@@ -45,7 +47,7 @@ pub(super) struct Bound {
 }
 
 impl Port {
-    /// An input that must be given, or an output.
+    /// Creates a required input, or an output.
     pub fn new(name: String, data_type: DataType, shape: Option<Vec<i64>>) -> Self {
         Self { name, data_type, shape, optional: false, batched: true }
     }
@@ -58,7 +60,7 @@ impl Port {
         }
     }
 
-    /// `FP32 [-1,3,640,640]`
+    /// Formats the type and shape: `FP32 [-1,3,640,640]`.
     fn text(&self) -> String {
         match &self.shape {
             Some(shape) => format!("{} {}", self.data_type, ShapeText(shape)),
@@ -68,10 +70,10 @@ impl Port {
 }
 
 impl Signature {
-    /// Checks a request against it.
+    /// Checks a request against the signature.
     ///
     /// # Errors
-    /// `invalid`, saying what was expected and what came.
+    /// `invalid`, with the expected and the given inputs.
     pub fn bind(&self, request: &InferenceRequest) -> Result<Bound> {
         let label = &self.label;
         for (index, given) in request.inputs.iter().enumerate() {
@@ -170,7 +172,7 @@ impl Signature {
     }
 }
 
-/// Whether a shape is one that a declared shape stands for.
+/// Reports whether a shape matches a declared shape.
 pub(super) fn suits(declared: Option<&[i64]>, given: &[i64]) -> bool {
     declared.is_none_or(|declared| {
         declared.len() == given.len()
@@ -185,7 +187,7 @@ fn texts(ports: &[Port]) -> String {
     listed(&ports.iter().map(|port| format!("{} {}", port.name, port.text())).collect::<Vec<_>>())
 }
 
-/// The first ten, and how many there are more.
+/// Formats the first ten items, with the number of the others.
 pub(super) fn listed<T: ToString>(items: &[T]) -> String {
     let shown: Vec<_> = items.iter().take(LISTED).map(ToString::to_string).collect();
     match items.len().saturating_sub(LISTED) {

@@ -1,4 +1,4 @@
-//! Tensors as they travel: element type, shape, row-major little-endian bytes.
+//! Tensors: element type, shape, row-major little-endian bytes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use keynet_base::offload;
 
 macro_rules! data_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $size:expr;)*) => {
-        /// The type of one element. KServe v2's names, "Tensor Data Types", plus Triton's BF16.
+        /// Element type. The names of KServe v2, "Tensor Data Types", plus Triton's BF16.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[allow(missing_docs)] // the names say it
+        #[allow(missing_docs)] // the names are sufficient
         pub enum DataType { $($(#[$doc])* $variant,)* }
 
         impl DataType {
             /// Every element type.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name in KServe v2 and Triton: `FP32`.
+            /// Returns its name in KServe v2 and Triton, such as `FP32`.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The type of this name.
+            /// Returns the type with this name.
             pub fn named(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)* _ => None }
             }
 
-            /// The size of one element in bytes; none for `BYTES`, whose elements vary.
+            /// Returns the size of one element in bytes; `None` for `BYTES`, whose elements vary.
             pub fn size(self) -> Option<u64> {
                 match self { $(Self::$variant => $size,)* }
             }
@@ -62,20 +62,20 @@ impl fmt::Display for DataType {
     }
 }
 
-/// Dimensions, outermost first, none negative, whose product fits 64 bits. Empty for a scalar.
+/// Dimensions, outermost first, none negative, whose product fits in 64 bits. Empty for a scalar.
 /// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shape(Arc<[i64]>);
 
 impl Shape {
-    /// The most dimensions a tensor may have.
+    /// Maximum number of dimensions of a tensor.
     pub const MAX_DIMENSIONS: usize = 32;
 
     /// Checks dimensions that came from outside.
     ///
     /// # Errors
-    /// `invalid`: a negative dimension, too many dimensions, or more elements than 64 bits can
-    /// count.
+    /// `invalid`: a negative dimension, too many dimensions, or a number of elements that does not
+    /// fit in 64 bits.
     pub fn new(dimensions: Vec<i64>) -> Result<Self> {
         let shown = ShapeText(&dimensions);
         if dimensions.len() > Self::MAX_DIMENSIONS {
@@ -97,12 +97,12 @@ impl Shape {
         Ok(Self(dimensions.into()))
     }
 
-    /// Its dimensions.
+    /// Returns the dimensions, outermost first.
     pub fn dimensions(&self) -> &[i64] {
         &self.0
     }
 
-    /// The number of elements: the product of its dimensions, 1 for a scalar.
+    /// Returns the number of elements: the product of the dimensions, 1 for a scalar.
     pub fn elements(&self) -> u64 {
         self.0.iter().map(|d| d.unsigned_abs()).product()
     }
@@ -114,7 +114,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Dimensions for a message: `[1,3,640,640]`, with -1 for any size.
+/// Dimensions for a message: `[1,3,640,640]`, with -1 for a dynamic size.
 pub(crate) struct ShapeText<'a>(pub &'a [i64]);
 
 impl fmt::Display for ShapeText<'_> {
@@ -130,8 +130,8 @@ impl fmt::Display for ShapeText<'_> {
     }
 }
 
-/// An immutable array: cheap to clone, its bytes are shared. It holds its bytes' [`Reservation`]
-/// until the last clone is dropped.
+/// Immutable array. Cheap to clone, because its bytes are shared. It holds the [`Reservation`] of
+/// its bytes until the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Tensor {
     data_type: DataType,
@@ -141,9 +141,9 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A tensor of `data`: row-major, little-endian; `BYTES` elements are a 4-byte little-endian
-    /// length and then that many bytes. `reservation` is what was taken from the activation's
-    /// budget for `data`.
+    /// Creates a tensor of `data`: row-major, little-endian; each `BYTES` element is a 4-byte
+    /// little-endian length followed by that many bytes. `reservation` is the memory of `data` in
+    /// the activation's budget.
     ///
     /// # Errors
     /// `invalid`: `data` does not fill `shape` exactly, or a BOOL is neither 0 nor 1.
@@ -156,11 +156,11 @@ impl Tensor {
         Self::sharing(data_type, shape, data, reservation.map(Arc::new))
     }
 
-    /// As [`Tensor::new`], for an async worker: many bytes whose elements must be looked at one by
-    /// one are checked on the blocking pool.
+    /// Same as [`Tensor::new`], for an async worker: large data whose elements have to be checked
+    /// one by one is checked on the blocking pool.
     ///
     /// # Errors
-    /// As [`Tensor::new`], and `timeout` at `deadline`.
+    /// The same as for [`Tensor::new`], and `timeout` at `deadline`.
     pub async fn check(
         data_type: DataType,
         shape: Shape,
@@ -181,11 +181,11 @@ impl Tensor {
         })
     }
 
-    /// As [`Tensor::new`], for data that is a part of what `reservation` was taken for: all of it
-    /// stays until the last part is gone.
+    /// Same as [`Tensor::new`], for data that is a part of the memory of `reservation`, which is
+    /// released with the last part.
     ///
     /// # Errors
-    /// As [`Tensor::new`].
+    /// The same as for [`Tensor::new`].
     pub(super) fn sharing(
         data_type: DataType,
         shape: Shape,
@@ -224,10 +224,10 @@ impl Tensor {
         Ok(Self { data_type, shape, data, reservation })
     }
 
-    /// The same elements in another shape.
+    /// Returns the same elements in another shape.
     ///
     /// # Errors
-    /// `invalid`: the shape has another number of elements.
+    /// `invalid`: the shape has a different number of elements.
     pub(super) fn reshaped(self, dimensions: Vec<i64>) -> Result<Self> {
         let shape = Shape::new(dimensions)?;
         if shape.elements() == self.shape.elements() {
@@ -240,31 +240,31 @@ impl Tensor {
         }
     }
 
-    /// The type of its elements.
+    /// Returns the element type.
     pub fn data_type(&self) -> DataType {
         self.data_type
     }
 
-    /// Its dimensions.
+    /// Returns the shape.
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// All its bytes.
+    /// Returns all bytes, row-major and little-endian.
     pub fn data(&self) -> &Bytes {
         &self.data
     }
 
-    /// The bytes taken from a budget for it.
+    /// Returns the number of bytes reserved for it in a budget.
     pub fn reserved(&self) -> u64 {
         self.reservation.as_ref().map_or(0, |held| held.bytes())
     }
 }
 
-/// The number of elements of a `BYTES` tensor's data.
+/// Counts the elements of a `BYTES` tensor's data.
 ///
 /// # Errors
-/// `invalid` where a length points past the end.
+/// `invalid` if a length points past the end.
 fn count_byte_elements(data: &[u8]) -> Result<u64> {
     let (mut rest, mut count) = (data, 0);
     while !rest.is_empty() {
@@ -274,8 +274,7 @@ fn count_byte_elements(data: &[u8]) -> Result<u64> {
     Ok(count)
 }
 
-/// The first element of a `BYTES` tensor's data, and what follows it; none where the data ends
-/// before it does.
+/// Splits off the first element of a `BYTES` tensor's data; `None` if the data ends within it.
 fn first_byte_element(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let (prefix, rest) = data.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*prefix) as usize)

@@ -1,4 +1,4 @@
-//! What was changed in a repository, so that it can be changed back.
+//! The changes made to a repository, so that they can be undone.
 
 use std::path::{Path, PathBuf};
 
@@ -7,50 +7,50 @@ use super::{Progress, Record};
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{ErrorKind, Result};
 
-/// What undoes a change.
+/// Operation that undoes a change.
 #[derive(Debug)]
 enum Undo {
-    /// There was nothing.
+    /// Nothing existed at this path.
     Remove(String),
-    /// This was there.
+    /// A file existed at this path.
     Restore { path: String, saved: PathBuf },
 }
 
-/// Changes under way. Every one of them is known here before it is made: it can be undone wherever
-/// it was broken off.
+/// Changes to a repository in progress. Every change is recorded here before it is made, so it can
+/// be undone wherever it was interrupted.
 pub(super) struct Changes<'a> {
     repository: &'a dyn Repository,
-    /// A folder of the workspace for what is replaced.
+    /// Folder of the workspace for copies of replaced files.
     saved: PathBuf,
     made: Vec<Undo>,
 }
 
 impl<'a> Changes<'a> {
-    /// None yet. What is replaced is kept in the folder `workspace`.
+    /// Creates an empty list of changes. Replaced files are copied to the folder `workspace`.
     pub fn new(repository: &'a dyn Repository, workspace: &Path) -> Self {
         Self { repository, saved: workspace.to_owned(), made: Vec::new() }
     }
 
-    /// Whether nothing was changed.
+    /// Reports whether nothing was changed.
     pub fn is_empty(&self) -> bool {
         self.made.is_empty()
     }
 
-    /// Takes the name of a new model. Not to be broken off: whether the name is ours would not be
-    /// known.
+    /// Claims the name of a new model. Must not be cancelled: it would be unknown whether the name
+    /// was claimed.
     ///
     /// # Errors
-    /// As [`Repository::claim`].
+    /// The same as for [`Repository::claim`].
     pub async fn claim(&mut self, name: &str, record: &Record, budget: &CallBudget) -> Result<()> {
         self.repository.claim(name, record.to_bytes(), budget).await?;
         self.made.push(Undo::Remove(name.to_owned()));
         Ok(())
     }
 
-    /// Puts a folder to where nothing is, or what was claimed.
+    /// Writes a folder to a path where nothing exists, or to a claimed name.
     ///
     /// # Errors
-    /// As [`Repository::place`].
+    /// The same as for [`Repository::place`].
     pub async fn place(
         &mut self,
         from: &Path,
@@ -61,15 +61,15 @@ impl<'a> Changes<'a> {
         self.made.push(Undo::Remove(path.to_owned()));
         let placed = self.repository.place(from, path, progress, budget).await;
         if placed.as_ref().is_err_and(|error| error.kind == ErrorKind::PreconditionFailed) {
-            self.made.pop(); // somebody else's
+            self.made.pop(); // exists and is not a change made here
         }
         placed
     }
 
-    /// Puts a file in the place of what is there.
+    /// Writes a file, replacing an existing one.
     ///
     /// # Errors
-    /// As [`Repository::save`] and [`Repository::put`].
+    /// The same as for [`Repository::save`] and [`Repository::put`].
     pub async fn put(&mut self, from: &Path, path: &str, budget: &CallBudget) -> Result<()> {
         if !self.save(path, budget).await? {
             self.made.push(Undo::Remove(path.to_owned()));
@@ -80,13 +80,13 @@ impl<'a> Changes<'a> {
     /// Removes a file.
     ///
     /// # Errors
-    /// As [`Repository::save`] and [`Repository::remove`].
+    /// The same as for [`Repository::save`] and [`Repository::remove`].
     pub async fn remove(&mut self, path: &str, budget: &CallBudget) -> Result<()> {
         self.save(path, budget).await?;
         self.repository.remove(path, budget).await
     }
 
-    /// Keeps what is there, if there is anything.
+    /// Saves a copy of the file, if it exists, and reports whether it does.
     async fn save(&mut self, path: &str, budget: &CallBudget) -> Result<bool> {
         let saved = self.saved.join(format!("saved-{}", self.made.len()));
         let is_there = self.repository.save(path, &saved, budget).await?;
@@ -96,10 +96,10 @@ impl<'a> Changes<'a> {
         Ok(is_there)
     }
 
-    /// Changes everything back, the last first. What cannot be is left, and the rest done.
+    /// Undoes all changes, the last first. A change that cannot be undone does not stop the others.
     ///
     /// # Errors
-    /// The first that could not be changed back.
+    /// The first change that could not be undone.
     pub async fn undo(self, budget: &CallBudget) -> Result<()> {
         let mut undone = Ok(());
         for change in self.made.into_iter().rev() {

@@ -1,7 +1,7 @@
-//! A model's `config.pbtxt`: one that came with it, or one made of its ONNX graph.
+//! A model's `config.pbtxt`: the one that came with it, or one generated from its ONNX graph.
 //!
-//! What came with the model stays as it is, word for word; at its end is added which versions are
-//! served, unless it says so itself.
+//! The text of a file that came with the model stays unchanged; only the served versions are
+//! appended at its end, unless it configures them itself.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,10 +17,10 @@ use crate::inference::model_files::{MAX_CONFIG_BYTES, element_type};
 use keynet_base::error::{Error, Result};
 use keynet_base::quote::shown;
 
-/// The name of its file.
+/// File name of the configuration.
 pub(super) const CONFIG: &str = "config.pbtxt";
 
-/// The text, and what it says; the default says nothing.
+/// Configuration text and its parsed form; the default is empty.
 #[derive(Debug, Default)]
 pub(super) struct Configuration {
     text: String,
@@ -28,7 +28,7 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// The one in the folder of a model; none if there is none.
+    /// Reads the configuration in the folder of a model; `None` if there is no such file.
     ///
     /// # Errors
     /// `invalid`: it is not in the text format, naming the line.
@@ -59,12 +59,12 @@ impl Configuration {
         Ok(Self { text, message })
     }
 
-    /// One for the graph of an ONNX file: its inputs that have no initializer, its outputs, and -1
-    /// where a dimension is open. The model does not batch: every dimension is one like the others,
-    /// as in the file. `labels` are those of its only output.
+    /// Generates a configuration for the graph of an ONNX file: its inputs without initializer, its
+    /// outputs, and -1 for dynamic dimensions. The model does not batch: the first dimension is
+    /// treated like the others, as in the file. `labels` is the label file of its only output.
     ///
     /// # Errors
-    /// `invalid`: an input or output that the server could not have, naming it.
+    /// `invalid`: an input or output that the server does not support, naming it.
     pub fn of_graph(name: &str, graph: &GraphProto, labels: Option<&str>) -> Result<Self> {
         let initialized: BTreeSet<_> =
             graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
@@ -85,16 +85,17 @@ impl Configuration {
             quoted(name)
         );
         for (kind, ports) in [("input", inputs), ("output", outputs)] {
-            // Writing into a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{kind} [\n{}\n]", ports.join(",\n"));
         }
         Self::parse(text)
     }
 
-    /// Makes sure that it is that of the model `name`: the server compares it with the folder's.
+    /// Checks that the configuration belongs to the model `name`, because the server compares its
+    /// name with the folder's.
     ///
     /// # Errors
-    /// `invalid`: it names another.
+    /// `invalid`: the configuration has another name.
     pub fn check_name(&self, name: &str) -> Result<()> {
         match self.string("name") {
             Some(other) if other != name => Err(Error::invalid(format!(
@@ -105,11 +106,11 @@ impl Configuration {
         }
     }
 
-    /// Makes sure that Triton, if it is to load the model, has what the configuration says: it has
-    /// no tensors without dimensions, unless the model batches.
+    /// Checks that Triton, if it is to load the model, supports the configuration: Triton has no
+    /// tensors without dimensions, unless the model batches.
     ///
     /// # Errors
-    /// `invalid`: the name of an input or output without dimensions.
+    /// `invalid`: an input or output without dimensions, naming it.
     pub fn check_scalars(&self, for_triton: bool) -> Result<()> {
         let batched = matches!(
             self.message.last("max_batch_size").map(|field| &field.value),
@@ -139,18 +140,18 @@ impl Configuration {
         Ok(())
     }
 
-    /// `default_model_filename`.
+    /// Returns `default_model_filename`.
     ///
     /// # Errors
-    /// `invalid`: it is no name of a file.
+    /// `invalid`: it is not a file name.
     pub fn model_file(&self) -> Result<Option<&str>> {
         self.string("default_model_filename").map(plain).transpose()
     }
 
-    /// The `label_filename` of every output that has one.
+    /// Returns the `label_filename` of every output that has one.
     ///
     /// # Errors
-    /// `invalid`: one is no name of a file.
+    /// `invalid`: one of them is not a file name.
     pub fn label_files(&self) -> Result<BTreeSet<&str>> {
         let outputs = self.message.all("output").filter_map(|field| match &field.value {
             Value::Message(output) => string(output, "label_filename"),
@@ -159,7 +160,7 @@ impl Configuration {
         outputs.map(plain).collect()
     }
 
-    /// Its text, with a policy that serves `versions` if it has none of its own.
+    /// Returns the text, with a policy that serves `versions` if it has no version policy.
     pub fn serving(&self, versions: &BTreeSet<u64>) -> String {
         if self.has_policy() {
             return self.text.clone();
@@ -172,7 +173,7 @@ impl Configuration {
         )
     }
 
-    /// Whether it says itself which versions are served.
+    /// Reports whether the configuration has a version policy.
     pub fn has_policy(&self) -> bool {
         self.message.last("version_policy").is_some()
     }
@@ -182,7 +183,7 @@ impl Configuration {
     }
 }
 
-/// A string that is not empty.
+/// Returns a field that is a non-empty string.
 fn string<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     match &message.last(name)?.value {
         Value::String(text) if !text.is_empty() => Some(text),
@@ -199,7 +200,7 @@ fn plain(name: &str) -> Result<&str> {
     }
 }
 
-/// One `input` or `output`.
+/// Formats one `input` or `output`.
 fn port(kind: &str, info: &ValueInfoProto, labels: Option<&str>) -> Result<String> {
     let name = info.name.as_deref().unwrap_or_default();
     if name.is_empty() {
@@ -230,7 +231,7 @@ fn port(kind: &str, info: &ValueInfoProto, labels: Option<&str>) -> Result<Strin
         .map(|dim| dim.dim_value.filter(|size| *size > 0).unwrap_or(-1).to_string())
         .collect();
     let dims = match sizes.as_slice() {
-        // Triton has no tensors without dimensions: it shows them with one.
+        // Triton has no tensors without dimensions: it represents them with one dimension.
         [] => "dims: [ 1 ] reshape: { shape: [ ] }".to_owned(),
         sizes => format!("dims: [ {} ]", sizes.join(", ")),
     };
@@ -243,7 +244,7 @@ fn port(kind: &str, info: &ValueInfoProto, labels: Option<&str>) -> Result<Strin
     ))
 }
 
-/// A string of the text format.
+/// Formats a string of the text format.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Changing what is deployed: gather, write, load; and back again when that fails.
+//! Changes to the deployed models: gather, write, load, and roll back if that fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,12 +16,12 @@ use crate::inference::{IndexedModel, ModelRef};
 use keynet_base::budget::{CallBudget, MemoryBudget};
 use keynet_base::error::{Error, ErrorKind, Result};
 
-/// How long a server may take to be done with what is given up.
+/// Time that a server has to finish with a model that is rolled back.
 const SETTLING: Duration = Duration::from_secs(60);
-/// How long changing back may take, whatever time is left.
+/// Time for a rollback, independent of the remaining time.
 const UNDOING: Duration = Duration::from_secs(120);
 
-/// One model on its way to being deployed.
+/// One deployment in progress.
 struct Change<'a> {
     deployments: &'a Deployments,
     repository: &'a dyn Repository,
@@ -31,12 +31,12 @@ struct Change<'a> {
     workspace: Workspace,
 }
 
-/// What there was before: nothing, of a new model.
+/// State before the change; empty for a new model.
 #[derive(Default)]
 struct Before {
-    /// The model's files in the repository.
+    /// The model's files in the repository, with their sizes.
     files: BTreeMap<String, u64>,
-    /// The versions that could be asked.
+    /// The versions that were served.
     served: BTreeSet<u64>,
 }
 
@@ -44,8 +44,8 @@ impl Deployments {
     /// Deploys a new model and loads it.
     ///
     /// # Errors
-    /// `precondition-failed`: there is a model of this name. What keeps it from being brought,
-    /// written or loaded; then nothing of it is left.
+    /// `precondition-failed`: a model of this name exists. Any error of fetching, writing or
+    /// loading it; then all its files have been removed.
     pub async fn deploy(&self, order: &Order, terms: &Terms<'_>) -> Result<Deployment> {
         let change = self.change(order, terms).await?;
         terms.allow(change.refuse_taken()).await?;
@@ -65,12 +65,12 @@ impl Deployments {
         }
     }
 
-    /// Deploys another version of a model that was deployed, and loads it. Unless they are kept,
-    /// the versions before are removed when this one is served.
+    /// Deploys another version of a deployed model, and loads it. Unless they are kept, the
+    /// previous versions are removed when this one is served.
     ///
     /// # Errors
-    /// `not-found`: it was not deployed. What keeps it from being brought, written or loaded; then
-    /// what was there is served.
+    /// `not-found`: the model was not deployed. Any error of fetching, writing or loading it; then
+    /// the previous versions are served.
     pub async fn update(&self, order: &Order, terms: &Terms<'_>) -> Result<Deployment> {
         let change = self.change(order, terms).await?;
         let (before, _lock) = terms.allow(change.before()).await?;
@@ -84,7 +84,7 @@ impl Deployments {
             return Err(change.undo(changes, &before, error).await);
         }
         let budget = budget_of(SETTLING);
-        // A policy of the model's own may serve them.
+        // The model's own version policy may serve them.
         if !order.keep && !package.own_policy {
             for version in before.versions().difference(&package.versions) {
                 let removed =
@@ -105,8 +105,8 @@ impl Deployments {
     /// Unloads a deployed model and removes its files.
     ///
     /// # Errors
-    /// `not-found`: there is no such model. `denied`: it was not deployed. The server refuses to
-    /// unload it; then its files stay.
+    /// `not-found`: there is no such model. `denied`: it was not deployed from here. The server
+    /// refuses to unload it; then its files stay.
     pub async fn delete(&self, name: &str, terms: &Terms<'_>) -> Result<Record> {
         let (repository, budget) = (self.repository()?, terms.budget());
         self.index(terms, &budget).await?;
@@ -171,7 +171,8 @@ impl Change<'_> {
         ))
     }
 
-    /// What there is, which nobody else changes as long as the lock is held.
+    /// Returns the state before the change, and a lock that prevents other changes while it is
+    /// held.
     async fn before(&self) -> Result<(Before, Option<File>)> {
         recorded(self.repository, &self.name, &self.budget).await?;
         let lock = self.repository.lock(&self.name).await?;
@@ -183,7 +184,7 @@ impl Change<'_> {
         Ok((Before { files, served: index.iter().filter_map(served).collect() }, lock))
     }
 
-    /// Brings the model and makes its folder, with its record, in the workspace.
+    /// Fetches the model and builds its folder, with its record, in the workspace.
     async fn gather(&self, order: &Order, before: &Before) -> Result<(Package, Record)> {
         let Self { deployments, repository, name, terms, budget, workspace } = self;
         terms.progress.step(&Step::Fetching { source: order.source.to_string() });
@@ -231,8 +232,7 @@ impl Change<'_> {
         Ok((package, record))
     }
 
-    /// Writes another version into the model's folder, then what is beside the versions in the
-    /// place of what was there.
+    /// Writes another version into the model's folder, then replaces the files beside the versions.
     async fn write(
         &self,
         package: &Package,
@@ -267,8 +267,9 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Whether a version is there already, with these files: a version does not change. Another
-    /// that is not served, such as what an update that was killed has left, makes room.
+    /// Reports whether a version already exists with these files, since a version is immutable. A
+    /// different version of the same number that is not served, such as the remains of a killed
+    /// update, is removed.
     async fn is_there(
         &self,
         version: u64,
@@ -302,27 +303,27 @@ impl Change<'_> {
         for file in there {
             changes.remove(&format!("{}/{file}", self.name), &self.budget).await?;
         }
-        // What is left of it is folders.
+        // Only folders are left of it.
         self.repository.remove(&folder, &self.budget).await?;
         Ok(false)
     }
 
-    /// Loads the model and waits until the version that is deployed is served.
+    /// Loads the model and waits until the deployed version is served.
     async fn load(&self, package: &Package) -> Result<()> {
         self.terms.progress.step(&Step::Loading);
         self.deployments.server.load(&self.name, &self.budget).await?;
         self.deployments.server.until_served(&self.name, package.version, &self.budget).await
     }
 
-    /// Changes back what was changed before `error`, and makes the server follow. Says what became
-    /// of it.
+    /// Undoes the changes made before `error` and reloads the previous state on the server. Returns
+    /// the error with the outcome of the rollback.
     async fn undo(&self, changes: Changes<'_>, before: &Before, error: Error) -> Error {
         if changes.is_empty() {
             return error;
         }
         self.terms.progress.step(&Step::RollingBack { why: error.message.clone() });
         let (server, was_loaded) = (&self.deployments.server, !before.served.is_empty());
-        // What is still being loaded is read from the files.
+        // A model that is still being loaded is read from these files.
         let settled = server.until_settled(&self.name, !was_loaded, &budget_of(SETTLING)).await;
         let budget = budget_of(UNDOING);
         if was_loaded && let Err(other) = self.repository.until_later(&self.name, &budget).await {
@@ -362,7 +363,7 @@ fn budget_of(time: Duration) -> CallBudget {
     CallBudget { memory: MemoryBudget::process(MEMORY), deadline: Instant::now() + time }
 }
 
-/// A name is what an action could ask by.
+/// Checks that a name is one that an action could request.
 pub(super) fn check_name(name: &str) -> Result<()> {
     match name.parse::<ModelRef>()? {
         ModelRef::Served { version: None, .. } => Ok(()),
@@ -372,7 +373,7 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// The record of a deployed model.
+/// Returns the record of a deployed model.
 async fn recorded(repository: &dyn Repository, name: &str, budget: &CallBudget) -> Result<Record> {
     check_name(name)?;
     if let Some(record) = record_of(repository, name, budget).await? {

@@ -5,7 +5,7 @@ use crate::inference::fuzzing::check_config;
 use crate::inference::model_files::onnx_file::{external_files, read_graph};
 use keynet_base::fuzzing::{checked, in_folder};
 
-/// An ONNX file. A configuration that is made of its graph can be read.
+/// Reads an ONNX file. The configuration that is generated from its graph must be valid.
 pub fn onnx(data: &[u8]) {
     in_folder(|folder| {
         let file = folder.join("model.onnx");

@@ -1,19 +1,19 @@
-//! Models brought from a registry into the repository that a model server reads, and loaded: what
-//! an operator does, never an action.
+//! Deployment of models: fetched from a registry, written into the repository of a model server,
+//! and loaded. Used by operators, never by actions.
 //!
-//! [`Deployments`] knows three places: where models come from ([`ModelSource`]: MLflow's registry, or
-//! this machine), the model repository (`TRITON_MODEL_REPO`: a folder or S3), and who runs them
-//! (Triton). Without Triton the repository is the folder of models that are run in process, and
-//! loading one is trying whether it can be.
+//! [`Deployments`] connects three places: the source of models ([`ModelSource`]: MLflow's registry,
+//! or this machine), the model repository (`TRITON_MODEL_REPO`: a folder or S3), and the server
+//! that runs them (Triton). Without Triton the repository is the folder of models that are run in
+//! process, and loading a model only tests that it can be loaded.
 //!
-//! * **Versions.** A version of MLflow is the version of the same number on the server. Unless a
-//!   model's own `config.pbtxt` says which are served, the one that was deployed last is.
-//! * **All or nothing.** Files are gathered beside the repository, written where nothing of the
-//!   server's is, and loaded. When that fails, is stopped or takes too long, the repository gets
-//!   back what it had and the server is told to load that. A server that is told to load goes on to
-//!   answer with what it had until the new one can.
-//! * **Who deployed it** is written beside the model ([`Record`]), as MLflow's deployment plugin
-//!   for Triton writes it. What has no record is not touched.
+//! * **Versions.** A version of MLflow has the same number on the server. Unless a model's own
+//!   `config.pbtxt` configures the served versions, the version that was deployed last is served.
+//! * **All or nothing.** Files are gathered beside the repository, written to paths that the server
+//!   does not use yet, and loaded. If that fails, is stopped or times out, the repository is
+//!   restored and the server reloads the previous state. While a server loads a model, it continues
+//!   to serve the previous version until the new one is ready.
+//! * **Provenance.** The source is recorded beside the model ([`Record`]), in the format of
+//!   MLflow's deployment plugin for Triton. A model without a record is never changed.
 
 mod changes;
 mod configuration;
@@ -51,67 +51,66 @@ use record::RECORD;
 use repository::{Folder, Objects, Repository};
 use server::ModelServer;
 
-/// How long a server that does not answer yet is left alone.
+/// Pause between requests to a server that does not respond yet.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What is held in memory: parts of files on their way, lists of files.
+/// Memory limit in bytes, for parts of files in transit and lists of files.
 const MEMORY: u64 = 1 << 30;
 
-/// What is to be deployed.
+/// Request to deploy a model.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Where the model comes from.
+    /// Source of the model.
     pub source: ModelSource,
-    /// What it is called on the server; none for the source's own name.
+    /// Name of the model on the server; `None` for the source's own name.
     pub name: Option<String>,
-    /// What kind of files it is made of; none to tell it by the files.
+    /// Format of the model's files; `None` to detect it.
     pub flavor: Option<Flavor>,
-    /// Its version on the server, for a source that has none of its own; none for the next one.
+    /// Version on the server, for a source without a version of its own; `None` for the next one.
     pub version: Option<u64>,
-    /// Whether the versions that are served go on to be, beside this one.
+    /// Keeps the versions that are served now, beside the new one.
     pub keep: bool,
-    /// The ONNX file that is meant, relative to the model's files; none for the only one, or
+    /// ONNX file to deploy, relative to the model's files; `None` for the only one, or
     /// `model.onnx`.
     pub file: Option<String>,
 }
 
-/// How something is done.
+/// Conditions of an operation.
 pub struct Terms<'a> {
-    /// When it has failed, if it is not done by then.
+    /// Time at which the operation fails if it is not complete.
     pub deadline: Instant,
-    /// Whether a server that does not answer yet is waited for, and an unloaded model until it is
-    /// gone.
+    /// Waits for a server that does not respond yet, and after unloading until the model is gone.
     pub wait: bool,
-    /// Cancelled to break off what is under way.
+    /// Cancelled to stop the operation.
     pub stop: CancellationToken,
-    /// Who is told of the steps.
+    /// Receiver of progress reports.
     pub progress: &'a dyn Progress,
 }
 
-/// A model of the server.
+/// Model of the server.
 #[derive(Debug, Clone)]
 pub struct Deployment {
-    /// Its name.
+    /// Name on the server.
     pub name: String,
-    /// Its versions in the server's index, ascending.
+    /// Versions in the server's index, ascending.
     pub versions: Vec<IndexedModel>,
-    /// Where it came from; none where it was not deployed from here.
+    /// Source of the model; `None` if it was not deployed from here.
     pub record: Option<Record>,
-    /// What it takes and returns; none where it was not asked or cannot be said now.
+    /// Inputs and outputs; `None` if not requested or currently not available.
     pub metadata: Option<ModelMetadata>,
 }
 
-/// A model's state, and what the server counts about it.
+/// State of a model, with the server's statistics about it.
 #[derive(Debug, Clone)]
 pub struct ModelStatus {
-    /// The version as the index has it.
+    /// Version as listed in the index.
     pub model: IndexedModel,
-    /// What was counted since the server started; none where it was never asked.
+    /// Statistics since the server started; `None` if the model never received a request.
     pub statistics: Option<ModelStatistics>,
 }
 
 /// The models of a server and of its repository.
 pub struct Deployments {
-    /// None where `TRITON_MODEL_REPO` is not said.
+    /// `None` if `TRITON_MODEL_REPO` is not set.
     repository: Option<Box<dyn Repository>>,
     server: ModelServer,
     registry: Option<ModelRegistry>,
@@ -119,7 +118,7 @@ pub struct Deployments {
 }
 
 impl Deployment {
-    /// Whether a version of it can be asked.
+    /// Reports whether a version of it is ready.
     pub fn is_ready(&self) -> bool {
         self.versions.iter().any(IndexedModel::is_ready)
     }
@@ -127,14 +126,15 @@ impl Deployment {
 
 impl Terms<'_> {
     fn budget(&self) -> CallBudget {
-        // A little later, so that what is told is that all of it took too long.
+        // Slightly later than the deadline of the operation, so that the error reported is that of
+        // the operation as a whole.
         CallBudget {
             memory: MemoryBudget::process(MEMORY),
             deadline: self.deadline + Duration::from_secs(5),
         }
     }
 
-    /// What `work` answers, unless it is stopped or too late.
+    /// Runs `work` until it completes, is stopped, or the deadline passes.
     async fn allow<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
@@ -147,10 +147,10 @@ impl Terms<'_> {
 }
 
 impl Deployments {
-    /// Those of the servers that `config` and `repository` name.
+    /// Opens the server and the repository that `config` and `repository` describe.
     ///
     /// # Errors
-    /// One of them cannot be used. `unavailable`: the repository's folder is not there.
+    /// One of them cannot be used. `unavailable`: the repository's folder does not exist.
     pub fn open(config: &Config, repository: Option<&ModelRepositoryConfig>) -> Result<Self> {
         let server = match &config.triton {
             Some(triton) => ModelServer::Triton(Box::new(TritonInference::open(triton)?)),
@@ -191,10 +191,10 @@ impl Deployments {
         })
     }
 
-    /// The deployed models that can be asked.
+    /// Lists the deployed models that are ready.
     ///
     /// # Errors
-    /// The server or the repository does not answer.
+    /// The server or the repository does not respond.
     pub async fn list(&self, terms: &Terms<'_>) -> Result<Vec<Deployment>> {
         let (repository, budget) = (self.repository()?, terms.budget());
         let mut models: BTreeMap<String, Vec<IndexedModel>> = BTreeMap::new();
@@ -221,10 +221,10 @@ impl Deployments {
         terms.allow(recorded).await
     }
 
-    /// A model of the server, deployed or not.
+    /// Returns a model of the server, deployed or not.
     ///
     /// # Errors
-    /// `not-found`: there is none of this name. The server or the repository does not answer.
+    /// `not-found`: there is no model of this name. The server or the repository does not respond.
     pub async fn get(&self, name: &str, terms: &Terms<'_>) -> Result<Deployment> {
         check_name(name)?;
         let budget = terms.budget();
@@ -235,8 +235,8 @@ impl Deployments {
     /// Loads a model that is in the repository.
     ///
     /// # Errors
-    /// `not-found`: the server has none of this name. Why it cannot be loaded. The server does not
-    /// answer.
+    /// `not-found`: the server has no model of this name. The model cannot be loaded. The server
+    /// does not respond.
     pub async fn load(&self, name: &str, terms: &Terms<'_>) -> Result<Deployment> {
         let budget = terms.budget();
         self.known(name, terms, &budget).await?;
@@ -248,7 +248,7 @@ impl Deployments {
     /// Unloads a model; its files stay.
     ///
     /// # Errors
-    /// `not-found`: the server has none of this name. It refuses, or does not answer.
+    /// `not-found`: the server has no model of this name. The server refuses, or does not respond.
     pub async fn unload(&self, name: &str, terms: &Terms<'_>) -> Result<()> {
         let budget = terms.budget();
         self.known(name, terms, &budget).await?;
@@ -256,11 +256,11 @@ impl Deployments {
         terms.allow(self.server.unload(name, terms.wait, &budget)).await
     }
 
-    /// The states of all models of the server, or of those called `name`, and what was counted
-    /// about them.
+    /// Returns the states of all models of the server, or of those called `name`, with their
+    /// statistics.
     ///
     /// # Errors
-    /// `not-found`: there is none of this name. The server does not answer.
+    /// `not-found`: there is no model of this name. The server does not respond.
     pub async fn status(&self, name: Option<&str>, terms: &Terms<'_>) -> Result<Vec<ModelStatus>> {
         let budget = terms.budget();
         let index = match name {
@@ -303,7 +303,8 @@ impl Deployments {
         Error::not_found(format!("there is no model {name} in the {}", self.server.describe()))
     }
 
-    /// The server's models. One that does not answer yet is waited for, if that is wanted.
+    /// Returns the server's models. With [`Terms::wait`], waits for a server that does not respond
+    /// yet.
     async fn index(&self, terms: &Terms<'_>, budget: &CallBudget) -> Result<Vec<IndexedModel>> {
         loop {
             let error = match terms.allow(self.server.index(budget)).await {
@@ -320,7 +321,7 @@ impl Deployments {
         }
     }
 
-    /// The entries of a model in the server's index.
+    /// Returns the entries of a model in the server's index.
     async fn known(
         &self,
         name: &str,

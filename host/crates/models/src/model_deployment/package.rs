@@ -1,10 +1,10 @@
-//! From the files that a model came in to the model's folder in a repository.
+//! Builds a model's folder in a repository from the files of the model.
 //!
-//! * `onnx`: one ONNX file, with the files that its weights lie in. It becomes
-//!   `VERSION/model.onnx`; the `config.pbtxt` beside it is taken, or one is made of the graph;
-//!   files of labels come along.
-//! * `triton`: a folder as a model repository has it. It is taken as it is, but that its only
-//!   version gets the number that is deployed.
+//! * `onnx`: one ONNX file, with the files of its external weights. It becomes
+//!   `VERSION/model.onnx`; the `config.pbtxt` beside it is used, or one is generated from the
+//!   graph; label files are included.
+//! * `triton`: a folder in the layout of a model repository. It is used unchanged, except that its
+//!   only version is renamed to the deployed version number.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::inference::model_files::{onnx_file, version_number};
 use keynet_base::error::{Error, Result};
 use keynet_base::quote::{quoted, shown};
 
-/// What MLflow puts beside a model.
+/// Files that MLflow writes beside a model.
 const OF_MLFLOW: [&str; 6] = [
     "MLmodel",
     "conda.yaml",
@@ -29,7 +29,7 @@ const OF_MLFLOW: [&str; 6] = [
     "input_example.json",
 ];
 
-/// What the files of a model are.
+/// Format of a model's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavor {
     /// An ONNX file.
@@ -59,39 +59,39 @@ impl FromStr for Flavor {
     }
 }
 
-/// What is to be made of a model's files.
+/// Instructions for building a package.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     pub name: &'a str,
     pub version: u64,
-    /// None to tell it by the files.
+    /// `None` to detect it from the files.
     pub flavor: Option<Flavor>,
-    /// Versions that go on to be served.
+    /// Versions that remain served.
     pub beside: &'a BTreeSet<u64>,
-    /// The ONNX file among several; none for the only one or `model.onnx`.
+    /// The ONNX file among several; `None` for the only one or `model.onnx`.
     pub file: Option<&'a str>,
-    /// Whether Triton is to load it.
+    /// Set if Triton is to load the model.
     pub for_triton: bool,
 }
 
-/// A model's folder, ready to be put into a repository.
+/// A model's folder, ready to be written into a repository.
 #[derive(Debug)]
 pub(super) struct Package {
     pub flavor: Flavor,
-    /// The version that is deployed.
+    /// The deployed version.
     pub version: u64,
-    /// All that are in the folder.
+    /// All versions in the folder.
     pub versions: BTreeSet<u64>,
-    /// Whether the model says itself which of its versions are served.
+    /// Set if the model's configuration has a version policy.
     pub own_policy: bool,
     pub folder: PathBuf,
 }
 
 impl Package {
-    /// Makes the folder `into` of the files in `artifact`, which are moved.
+    /// Builds the folder `into` from the files in `artifact`, which are moved.
     ///
     /// # Errors
-    /// `invalid`: they are no model, or not one that can be deployed so.
+    /// `invalid`: they are not a model, or not one that can be deployed this way.
     pub fn assemble(artifact: &Path, into: PathBuf, plan: &Plan<'_>) -> Result<Self> {
         let files = files_below(artifact)?;
         let triton = triton_folder(&files);
@@ -110,7 +110,7 @@ impl Package {
         }
     }
 
-    /// The files beside the versions, of which the configuration is the last.
+    /// Returns the files beside the versions, the configuration last.
     pub fn files_beside(&self) -> Result<Vec<String>> {
         let mut files: Vec<_> = files_below(&self.folder)?
             .into_keys()
@@ -121,13 +121,13 @@ impl Package {
     }
 }
 
-/// The number of the version that a file of a model is in.
+/// Returns the number of the version that a file of a model belongs to.
 pub(super) fn version_of(path: &str) -> Option<u64> {
     version_number(path.split_once('/')?.0)
 }
 
-/// The folder that is a model of a Triton repository, relative to the files: their own, or the only
-/// one in it that has versions.
+/// Returns the folder that is a model of a Triton repository, relative to the files: the root
+/// itself, or its only subfolder that has versions.
 fn triton_folder(files: &BTreeMap<String, u64>) -> Option<&str> {
     if files.keys().any(|path| version_of(path).is_some()) {
         return Some("");
@@ -146,7 +146,7 @@ fn triton_folder(files: &BTreeMap<String, u64>) -> Option<&str> {
 fn of_triton(folder: &Path, into: PathBuf, plan: &Plan<'_>) -> Result<Package> {
     rename(folder, &into)?;
     for name in OF_MLFLOW.iter().chain([&RECORD]) {
-        let _ = fs::remove_file(into.join(name)); // where it is one of them
+        let _ = fs::remove_file(into.join(name)); // if present
     }
     let config = Configuration::read(&into)?;
     let mut versions: BTreeSet<u64> =
@@ -165,7 +165,8 @@ fn of_triton(folder: &Path, into: PathBuf, plan: &Plan<'_>) -> Result<Package> {
             plan.version
         )));
     }
-    // Without one the server makes its own, and asks this for what is served.
+    // Without a configuration the server generates one, and reads the served versions from this
+    // file.
     let config = config.unwrap_or_default();
     config.check_name(plan.name)?;
     config.check_scalars(plan.for_triton)?;
@@ -250,12 +251,12 @@ fn of_onnx(
     })
 }
 
-/// Folders that exporters put a model into: Optimum and transformers.js write `onnx/model.onnx`
+/// Folders into which exporters write a model: Optimum and transformers.js write `onnx/model.onnx`
 /// beside its variants.
 const FOLDERS: [&str; 2] = ["", "onnx/"];
 
-/// The ONNX file: the one that is asked for, the only one, or the one that is called `model.onnx`,
-/// in the folder itself or in `onnx/`.
+/// Returns the ONNX file: the requested one, the only one, or the one called `model.onnx`, in the
+/// root folder or in `onnx/`.
 fn onnx_file_of<'a>(files: &'a BTreeMap<String, u64>, asked: Option<&str>) -> Result<&'a str> {
     if let Some(asked) = asked {
         let found = files.keys().find(|path| *path == asked.trim_start_matches("./"));
@@ -267,7 +268,7 @@ fn onnx_file_of<'a>(files: &'a BTreeMap<String, u64>, asked: Option<&str>) -> Re
             ))
         });
     }
-    // What is hidden is a tool's: `.ipynb_checkpoints/net-checkpoint.onnx`, `._detector.onnx`.
+    // Hidden files belong to tools: `.ipynb_checkpoints/net-checkpoint.onnx`, `._detector.onnx`.
     let onnx: Vec<&String> = files
         .keys()
         .filter(|path| is_onnx(path) && !path.split('/').any(|part| part.starts_with('.')))
@@ -297,7 +298,7 @@ fn is_onnx(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 
-/// The first names of many.
+/// Formats the first ten names, with the number of the others.
 fn told<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let mut names = names.map(|name| shown(name).to_string());
     let first: Vec<_> = names.by_ref().take(10).collect();
@@ -305,7 +306,7 @@ fn told<'a>(names: impl Iterator<Item = &'a String>) -> String {
     if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
 }
 
-/// The files of labels, by their names.
+/// Returns the label files, by their names.
 fn label_files(files: &BTreeMap<String, u64>) -> BTreeMap<&str, &str> {
     let name =
         |path: &'_ str| path.rsplit('/').next().map(str::to_ascii_lowercase).unwrap_or_default();
@@ -333,8 +334,8 @@ mod tests {
 
     const ONNX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/add_sub/1/model.onnx");
 
-    /// What becomes of an artifact with these files, of which those that end in `.onnx` are a
-    /// model.
+    /// Returns the result of assembling an artifact with these files, where every file that ends in
+    /// `.onnx` is a model.
     fn assembled(
         files: &[(&str, &str)],
         name: &str,
@@ -385,7 +386,7 @@ mod tests {
         let (files, package) = assembled(&of_mlflow, "add_sub", None, &[1]).unwrap();
         assert_eq!((package.flavor, package.versions.clone()), (Flavor::Onnx, [3].into()));
         assert_eq!(names(&files), ["3/model.onnx", "config.pbtxt", "labels.txt"]);
-        // its folder is gone with the test's
+        // the folder was deleted with the temporary folder of the test
         assert_eq!(package.files_beside().unwrap_or_default(), Vec::<String>::new());
         assert!(
             files["config.pbtxt"]

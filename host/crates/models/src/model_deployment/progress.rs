@@ -1,50 +1,50 @@
-//! What is told while a model is deployed.
+//! Progress reports of a deployment.
 
-/// A step of changing what a server serves.
+/// Step of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// The server does not answer yet.
+    /// The server does not respond yet.
     Waiting {
-        /// Why not.
+        /// Reason.
         why: String,
     },
-    /// The model's files are brought here.
+    /// The model's files are being fetched.
     Fetching {
-        /// Where they come from.
+        /// Source of the files.
         source: String,
     },
-    /// They are here.
+    /// The files have been fetched.
     Fetched {
         /// Bytes of all files.
         bytes: u64,
-        /// Files.
+        /// Number of files.
         files: u64,
     },
-    /// They are written into the model repository.
+    /// The files are being written into the model repository.
     Writing {
-        /// Bytes that are there.
+        /// Bytes written so far.
         written: u64,
         /// Bytes of all files.
         total: u64,
     },
     /// The server loads the model.
     Loading,
-    /// The server lets go of the model.
+    /// The server unloads the model.
     Unloading,
-    /// It went wrong: the repository and the server get back what they had.
+    /// A step failed: the repository and the server are restored to their previous state.
     RollingBack {
-        /// What went wrong.
+        /// Reason of the failure.
         why: String,
     },
 }
 
-/// Who is told.
+/// Receiver of progress reports.
 pub trait Progress: Send + Sync {
-    /// A step has begun, or went on.
+    /// Reports that a step has started or progressed.
     fn step(&self, step: &Step);
 }
 
-/// Tells nobody.
+/// Ignores all reports.
 impl Progress for () {
     fn step(&self, _: &Step) {}
 }

@@ -1,30 +1,30 @@
-//! What is written down about a deployed model: `NAME/mlflow-meta.json`, as MLflow's deployment
-//! plugin for Triton writes it.
+//! The record of a deployed model: `NAME/mlflow-meta.json`, in the format of MLflow's deployment
+//! plugin for Triton.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use keynet_base::error::{Error, Result};
 
-/// The name of its file in the model's folder. What has none was not deployed.
+/// Name of the record's file in the model's folder. A model without it was not deployed.
 pub(super) const RECORD: &str = "mlflow-meta.json";
 
-/// Where a deployed model came from.
+/// Source of a deployed model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The model's name.
+    /// Name of the model.
     pub name: String,
-    /// Where it is in the model repository.
+    /// Path or URL of the model in the model repository.
     pub triton_model_path: String,
-    /// `models:/detector/3`, or the `file://` URL of what was deployed from this machine.
+    /// `models:/detector/3`, or the `file://` URL of files deployed from this machine.
     pub mlflow_model_uri: String,
-    /// What kind of files it was made of: `onnx` or `triton`.
+    /// Format of the source files: `onnx` or `triton`.
     pub flavor: String,
 }
 
 impl Record {
     pub(super) fn to_bytes(&self) -> Bytes {
-        // Four texts cannot fail to be JSON.
+        // Serialising four strings cannot fail.
         serde_json::to_vec_pretty(self).unwrap_or_default().into()
     }
 

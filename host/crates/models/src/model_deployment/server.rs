@@ -1,5 +1,5 @@
-//! Who runs the models of the repository: a Triton server, or this program's own hosts, each in its
-//! process.
+//! The runtime of the repository's models: a Triton server, or the hosts of this program, each in
+//! its own process.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::inference::{IndexedModel, InferenceBackend as _, ModelMetadata, Model
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, ErrorKind, Result};
 
-/// How often a state that is waited for is looked at.
+/// Interval of polling for a state.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What runs models.
+/// Runtime of the models.
 #[derive(Debug)]
 pub(super) enum ModelServer {
-    /// A server.
+    /// A Triton server.
     Triton(Box<TritonInference>),
-    /// Models are loaded by whatever process asks them, from this folder.
+    /// This folder, from which every process loads the models that it runs.
     InProcess { folder: PathBuf, limits: EmbeddedLimits },
 }
 
 impl ModelServer {
-    /// Where it is, for messages.
+    /// Describes its location for messages.
     pub fn describe(&self) -> String {
         match self {
             Self::Triton(triton) => triton.describe(),
@@ -33,15 +33,15 @@ impl ModelServer {
         }
     }
 
-    /// Its models and their versions, those that cannot be asked too.
+    /// Returns its models and their versions, including those that are not ready.
     ///
     /// # Errors
-    /// It does not answer.
+    /// It does not respond.
     pub async fn index(&self, budget: &CallBudget) -> Result<Vec<IndexedModel>> {
         match self {
             Self::Triton(triton) => {
                 let mut models = triton.index(budget).await?;
-                // No model that could be asked.
+                // Not a valid model name.
                 models.retain(|model| !model.name.starts_with('.'));
                 Ok(models)
             }
@@ -50,10 +50,10 @@ impl ModelServer {
         }
     }
 
-    /// Loads a model as it is in the repository now.
+    /// Loads the current files of a model from the repository.
     ///
     /// # Errors
-    /// Why it cannot be asked.
+    /// The model cannot be loaded.
     pub async fn load(&self, name: &str, budget: &CallBudget) -> Result<()> {
         match self {
             Self::Triton(triton) => triton.load(name, budget).await,
@@ -61,10 +61,10 @@ impl ModelServer {
         }
     }
 
-    /// Waits until a version of a model can be asked.
+    /// Waits until a version of a model is served.
     ///
     /// # Errors
-    /// `invalid`: the server is done and does not serve it. It does not answer.
+    /// `invalid`: the server has finished loading and does not serve it. It does not respond.
     pub async fn until_served(&self, name: &str, version: u64, budget: &CallBudget) -> Result<()> {
         if let Self::InProcess { .. } = self {
             return self.metadata(name, Some(version), budget).await.map(drop);
@@ -85,14 +85,14 @@ impl ModelServer {
         )))
     }
 
-    /// Waits until the server is not loading a model any more: it reads the files. What was not
-    /// loaded before is unloaded then.
+    /// Waits until the server has stopped loading a model, since loading reads its files. With
+    /// `unload`, then unloads it.
     ///
     /// # Errors
-    /// It does not answer, or cannot unload it.
+    /// It does not respond, or cannot unload the model.
     pub async fn until_settled(&self, name: &str, unload: bool, budget: &CallBudget) -> Result<()> {
         let Self::Triton(_) = self else { return Ok(()) };
-        // One that has not begun to load will not find its files.
+        // A load that has not started yet will not find the files.
         let entries = self.until_loaded(name, budget).await?;
         match unload && entries.iter().any(|entry| entry.state.is_some()) {
             true => self.unload(name, true, budget).await,
@@ -100,7 +100,7 @@ impl ModelServer {
         }
     }
 
-    /// The entries of a model in the index, when none of them is being loaded.
+    /// Returns the entries of a model in the index, once none of them is being loaded.
     async fn until_loaded(&self, name: &str, budget: &CallBudget) -> Result<Vec<IndexedModel>> {
         loop {
             let mut entries = self.index(budget).await?;
@@ -112,10 +112,10 @@ impl ModelServer {
         }
     }
 
-    /// Unloads a model, and waits until it is gone if that is wanted.
+    /// Unloads a model, and with `wait` waits until it is gone.
     ///
     /// # Errors
-    /// The server refuses, or does not answer. `invalid`: models run in process.
+    /// The server refuses, or does not respond. `invalid`: models run in process.
     pub async fn unload(&self, name: &str, wait: bool, budget: &CallBudget) -> Result<()> {
         let Self::Triton(triton) = self else {
             return Err(Error::invalid(
@@ -136,10 +136,10 @@ impl ModelServer {
         Ok(())
     }
 
-    /// What a model takes and returns; none where it cannot be asked now.
+    /// Returns the inputs and outputs of a model; `None` if it is not ready.
     ///
     /// # Errors
-    /// The server does not answer.
+    /// The server does not respond.
     pub async fn described(
         &self,
         name: &str,
@@ -155,7 +155,7 @@ impl ModelServer {
             {
                 Ok(None)
             }
-            // What the server says of a model that it knows and has not loaded.
+            // The server knows the model and has not loaded it.
             Err(_)
                 if self
                     .index(budget)
@@ -169,10 +169,10 @@ impl ModelServer {
         }
     }
 
-    /// What the server counts about its models, or about one of them.
+    /// Returns the server's statistics about its models, or about one of them.
     ///
     /// # Errors
-    /// The server does not answer.
+    /// The server does not respond.
     pub async fn statistics(
         &self,
         name: &str,
@@ -197,7 +197,7 @@ impl ModelServer {
         let model = ModelRef::Served { name: name.to_owned(), version };
         match self {
             Self::Triton(triton) => triton.metadata(&model, budget).await,
-            // Opened for each question: nothing that an earlier one has loaded counts.
+            // Opened for each request, so that models loaded earlier have no influence.
             Self::InProcess { folder, limits } => {
                 EmbeddedInference::open(folder, *limits)?.metadata(&model, budget).await
             }

@@ -1,4 +1,4 @@
-//! Where a model comes from: MLflow's registry, or a file or folder of this machine.
+//! The source of a model: MLflow's registry, or a local file or folder.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 use keynet_object_storage::ObjectStorage;
 
-/// A model to deploy.
+/// Source of a model to deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
     /// `models:/detector/3`, `models:/detector@champion`, `models:/detector/Production`.
@@ -21,14 +21,14 @@ pub enum ModelSource {
     Local(PathBuf),
 }
 
-/// A model whose files are in a folder of their own.
+/// Model whose files were copied into a folder of their own.
 #[derive(Debug)]
 pub(super) struct Fetched {
-    /// What the record calls it.
+    /// URI for the record.
     pub uri: String,
-    /// The registry's number of it.
+    /// Version number of the registry.
     pub version: Option<u64>,
-    /// How much it was.
+    /// Number of files and bytes.
     pub downloaded: Downloaded,
 }
 
@@ -58,10 +58,10 @@ impl fmt::Display for ModelSource {
 }
 
 impl ModelSource {
-    /// The name that it has unless it is given another.
+    /// Returns the default name of the deployed model.
     ///
     /// # Errors
-    /// `invalid`: its path ends in no name.
+    /// `invalid`: its path does not end in a usable name.
     pub fn name(&self) -> Result<String> {
         match self {
             Self::Registered(model) => Ok(model.name().to_owned()),
@@ -82,11 +82,11 @@ impl ModelSource {
         }
     }
 
-    /// Brings its files into the folder `into`, which is not there yet.
+    /// Copies its files into the folder `into`, which must not exist yet.
     ///
     /// # Errors
-    /// It is not there, or cannot be read. `unavailable`: no registry is configured, or it does not
-    /// answer.
+    /// The source does not exist, or cannot be read. `unavailable`: no registry is configured, or
+    /// it does not respond.
     pub(super) async fn fetch(
         &self,
         registry: Option<&ModelRegistry>,
@@ -103,7 +103,7 @@ impl ModelSource {
                             MLFLOW_TRACKING_URI"
                     ))
                 })?;
-                // Who registers models elsewhere does not name files of this machine.
+                // A remote registry must not name files of this machine.
                 let files =
                     matches!(registry.url().host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
                 if let ModelRef::Logged { id } = model {
@@ -120,8 +120,8 @@ impl ModelSource {
                 Ok(Fetched { uri, version: Some(version.version), downloaded })
             }
             Self::Local(path) => {
-                // A link of the Hugging Face cache leads to a file whose name is a digest: it keeps
-                // its own.
+                // Not canonicalized: a link of the Hugging Face cache leads to a file whose name is
+                // a digest, and the name of the link has to be kept.
                 let path = std::path::absolute(path)
                     .map_err(|error| super::repository::failed("read", path, &error))?;
                 let downloaded = model_registry::copy_files(&path, into, limits).await?;

@@ -1,4 +1,4 @@
-//! The files of a registered model, brought into a folder: all of them, or no folder.
+//! Download of a registered model's files into a folder: all of them, or no folder.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
@@ -19,18 +19,18 @@ use keynet_object_storage::{Location, ObjectStorage, Prefix};
 use place::Place;
 use tree::{Links, Tree, copy_folder};
 
-/// How much of an object is asked for at once.
+/// Bytes of an object that are requested at once.
 const READ_BYTES: u64 = 8 << 20;
 
-/// How deep folders may lie in each other.
+/// Maximum nesting depth of folders.
 const MAX_DEPTH: u32 = 32;
 
-/// How much a model may be.
+/// Size limits of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DownloadLimits {
     /// Bytes of all files.
     pub bytes: u64,
-    /// Files.
+    /// Number of files.
     pub files: u64,
 }
 
@@ -41,33 +41,33 @@ impl Default for DownloadLimits {
     }
 }
 
-/// Where a model's files may be besides MLflow itself.
+/// Sources of a model's files other than MLflow itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sources<'a> {
-    /// Objects, for `s3://` sources.
+    /// Object storage, for `s3://` sources.
     pub objects: Option<&'a ObjectStorage>,
-    /// Whether files of this machine are meant by `file:` sources and paths. Whoever may register a
-    /// model could then have any file that this process can read.
+    /// Allows `file:` sources and paths of this machine. Every user who may register a model can
+    /// then obtain any file that this process can read.
     pub files: bool,
 }
 
-/// What was brought.
+/// Size of a download.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Downloaded {
     /// Bytes of all files.
     pub bytes: u64,
-    /// Files.
+    /// Number of files.
     pub files: u64,
 }
 
 impl ModelRegistry {
-    /// Brings the files of `model` into the folder `into`, which must not be there yet. They are
-    /// gathered beside it and become it by one rename: a failure leaves nothing. Files are written
-    /// as they come, a few MiB of memory at most.
+    /// Downloads the files of `model` into the folder `into`, which must not exist yet. They are
+    /// gathered beside it and renamed to it in one step: a failure leaves nothing. Files are
+    /// written as they arrive, using at most a few MiB of memory.
     ///
     /// # Errors
     /// `not-found`: there are no files. `too-large`: more than `limits`. `invalid`: a source or a
-    /// file name that cannot be used, or `into` is there. `unavailable`, `denied`, `timeout`.
+    /// file name that cannot be used, or `into` exists. `unavailable`, `denied`, `timeout`.
     pub async fn download(
         &self,
         model: &ModelVersion,
@@ -91,10 +91,10 @@ impl ModelRegistry {
         .await
     }
 
-    /// Brings the files of the logged model `id` as [`Self::download`] does those of a version.
+    /// Downloads the files of the logged model `id`, in the same way as [`Self::download`].
     ///
     /// # Errors
-    /// As [`Self::download`]. `unavailable`: the model is not ready.
+    /// The same as for [`Self::download`]. `unavailable`: the model is not ready.
     pub async fn download_logged(
         &self,
         id: &str,
@@ -126,7 +126,7 @@ impl ModelRegistry {
         .await
     }
 
-    /// Brings the files of `what`, which are where `uri` says.
+    /// Downloads the files of `what` from `uri`.
     async fn gather(
         &self,
         what: &str,
@@ -163,7 +163,7 @@ impl ModelRegistry {
         Ok(downloaded)
     }
 
-    /// Files that MLflow serves itself. One folder after the other.
+    /// Downloads files that MLflow serves itself, one folder after the other.
     async fn of_mlflow(&self, root: &str, tree: &mut Tree, budget: &CallBudget) -> Result<()> {
         let mut folders = vec![(String::new(), 0)];
         let mut listed = 0;
@@ -181,7 +181,7 @@ impl ModelRegistry {
                 .await?;
             listed += found.files.len() as u64;
             tree.check_entries(listed)?;
-            // A file has nothing below it: it was registered itself.
+            // An empty listing means that the path is a file that was registered itself.
             if found.files.is_empty() && folder.is_empty() {
                 let name = root.rsplit('/').next().unwrap_or(root);
                 return self.file_of_mlflow(root, name, tree, budget).await;
@@ -227,16 +227,16 @@ impl ModelRegistry {
     }
 }
 
-/// Copies a folder of this machine, or one file, into the folder `into`, as a model of the registry
-/// is brought: all of it, or no folder.
+/// Copies a local folder, or one file, into the folder `into`, in the same way as a model of the
+/// registry: all of it, or no folder.
 ///
-/// Symbolic links to files are followed: whoever names a folder of this machine may read what its
-/// links lead to, and the cache of the Hugging Face hub is made of them (`snapshots/…/model.onnx`
-/// leads to `../../blobs/…`). Hidden files are passed over.
+/// Symbolic links to files are followed: a caller that names a local folder may read the targets of
+/// its links, and the cache of the Hugging Face hub consists of them (`snapshots/…/model.onnx`
+/// leads to `../../blobs/…`). Hidden files are skipped.
 ///
 /// # Errors
-/// `not-found`: it is not there. `denied`: a symbolic link to a folder. As
-/// [`ModelRegistry::download`].
+/// `not-found`: `from` does not exist. `denied`: a symbolic link to a folder. Otherwise the same as
+/// for [`ModelRegistry::download`].
 pub(crate) async fn copy_files(
     from: &Path,
     into: &Path,
@@ -262,7 +262,7 @@ async fn of_objects(
                 AWS_BUCKET_NAME and its keys"
         ))
     })?;
-    // Either the folder's objects, or the one object of this name.
+    // Either the objects below the folder, or the one object of this name.
     let folder = format!("s3://{bucket}/{prefix}/");
     let listed = Prefix::parse(&folder)?;
     let mut cursor = None;

@@ -1,4 +1,4 @@
-//! What the registry said, for as long as it counts.
+//! Cache of the registry's responses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,21 +11,21 @@ use crate::inference::ModelRef;
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, ErrorKind, Result};
 
-/// Names come from actions: more than this are not kept. With the size of one version, 64 MiB at
-/// most.
+/// Maximum number of entries, since names come from actions. With the maximum size of one version,
+/// the cache takes at most 64 MiB.
 const MAX_ENTRIES: usize = 256;
 
-/// How long an error counts: neither is a server that is down asked by every activation, nor is one
-/// that came back overlooked for long.
+/// Time that an error is cached. Activations do not each query a server that is down, and a server
+/// that recovered is noticed soon.
 const ERROR: Duration = Duration::from_secs(2);
 
-/// How long is waited for a new answer where there is an old one, or none is needed.
+/// Time to wait for a new response if an old one is known, or none is needed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 type Fetch<V> = Shared<BoxFuture<'static, Result<V>>>;
 
-/// Answers by name. Each is asked for once, however many wait for it, and asked for again in the
-/// background when half of its time is over.
+/// Cache of responses by model name. Concurrent lookups of a name share one request; an entry older
+/// than half of its time to live is refreshed in the background.
 pub(super) struct Cache<V> {
     ttl: Duration,
     stale: Duration,
@@ -35,11 +35,11 @@ pub(super) struct Cache<V> {
 struct Entry<V>(Mutex<State<V>>);
 
 struct State<V> {
-    /// The last good answer, and when it was asked for.
+    /// The last successful response, and the time of its request.
     known: Option<(V, Instant)>,
-    /// The error that came instead of a newer one.
+    /// The error of a later request.
     failed: Option<(Error, Instant)>,
-    /// The answer that is being waited for, and since when.
+    /// The request in progress, and its start.
     fetch: Option<(Fetch<V>, Instant)>,
 }
 
@@ -50,16 +50,17 @@ impl<V> std::fmt::Debug for Cache<V> {
 }
 
 impl<V: Clone + Send + Sync + 'static> Cache<V> {
-    /// Answers count for `ttl`, and for `stale` while there is no other.
+    /// Creates a cache whose entries are valid for `ttl`, and for `stale` while the registry is
+    /// unavailable.
     pub(super) fn new(ttl: Duration, stale: Duration) -> Self {
         Self { ttl, stale, entries: Mutex::default() }
     }
 
-    /// The answer for `model`: the one that is known, or what `fetch` gets. It goes on when the
-    /// caller does not wait any more.
+    /// Returns the value for `model`: the cached one, or the result of `fetch`. The request
+    /// continues after the caller stops waiting.
     ///
     /// # Errors
-    /// What `fetch` answers; `timeout`: not by the deadline.
+    /// The errors of `fetch`; `timeout`: no result by the deadline.
     pub(super) async fn get<F>(
         &self,
         model: &ModelRef,
@@ -101,7 +102,7 @@ impl<V: Clone + Send + Sync + 'static> Cache<V> {
         }
     }
 
-    /// Whether there never was a good answer for `model`.
+    /// Reports whether there never was a successful response for `model`.
     pub(super) fn is_unknown(&self, model: &ModelRef) -> bool {
         self.entry(model).state().known.is_none()
     }
@@ -131,7 +132,7 @@ impl<V: Clone + Send + Sync + 'static> Entry<V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets `fetch` run, on its own, until it has an answer for everyone.
+    /// Starts `fetch` in a task of its own, whose result all waiting callers share.
     fn begin(
         self: &Arc<Self>,
         state: &mut State<V>,
@@ -160,7 +161,7 @@ impl<V: Clone + Send + Sync + 'static> Entry<V> {
 }
 
 impl<V: Clone> State<V> {
-    /// The answer that was known, in the place of `error`, where it may still count.
+    /// Returns the cached value in place of `error`, if it may still be used.
     fn stale(&self, stale: Duration, now: Instant, error: &Error) -> Result<V> {
         let down =
             matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Internal);
@@ -190,8 +191,8 @@ mod tests {
         "models:/detector@champion".parse().unwrap()
     }
 
-    /// Gets from the cache, where the registry answers `answer` after `wait`, and counts how often
-    /// it was asked.
+    /// Reads from the cache, with a registry that responds `answer` after `wait`, and counts the
+    /// requests.
     async fn get(
         cache: &Cache<u32>,
         asked: &Arc<AtomicU32>,
@@ -225,7 +226,7 @@ mod tests {
         let asked = Arc::default();
         assert_eq!(get(&cache, &asked, AT_ONCE, Ok(1)).await, Ok(1));
         tokio::time::sleep(Duration::from_millis(250)).await;
-        assert_eq!(get(&cache, &asked, AT_ONCE, Ok(2)).await, Ok(1)); // and asks behind the scenes
+        assert_eq!(get(&cache, &asked, AT_ONCE, Ok(2)).await, Ok(1)); // and refreshes
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(get(&cache, &asked, AT_ONCE, Ok(3)).await, Ok(2));
         assert_eq!(asked.load(Ordering::SeqCst), 2);

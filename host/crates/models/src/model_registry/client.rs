@@ -1,4 +1,4 @@
-//! MLflow's REST API: one request after the other, and what its errors mean.
+//! Client of MLflow's REST API: sends requests and classifies errors.
 
 use std::fmt;
 use std::time::Instant;
@@ -20,24 +20,24 @@ use keynet_base::outbound::{
 };
 use keynet_base::quote::on_one_line;
 
-/// Bytes of an answer. One version with its tags is some kilobytes.
+/// Largest response in bytes. One version with its tags has some kilobytes.
 const MAX_ANSWER: usize = 1 << 20;
 
-/// Bytes of a listing of artifacts.
+/// Largest listing of artifacts, in bytes.
 pub(super) const MAX_LISTING: usize = 4 << 20;
 
-/// More of an error than this is not read.
+/// Bytes of an error response that are read.
 const MAX_ERROR: usize = 64 << 10;
 
-/// Characters of an error that are passed on.
+/// Characters of an error message that are passed on.
 const SHOWN: usize = 300;
 
-/// Asks one MLflow. Cheap to clone.
+/// Client of one MLflow server. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
-    /// `Authorization`, which is never shown.
+    /// Value of `Authorization`, which is never shown.
     credential: Option<HeaderValue>,
 }
 
@@ -62,7 +62,7 @@ impl Client {
         &self.url
     }
 
-    /// The version that a name of the registry means now.
+    /// Returns the version that a name of the registry refers to now.
     pub(super) async fn version(&self, model: &ModelRef, by: Instant) -> Result<ModelVersion> {
         match model {
             ModelRef::Served { .. } => {
@@ -80,7 +80,7 @@ impl Client {
                         by,
                     )
                     .await;
-                // An alias that is not there is called an invalid parameter.
+                // MLflow reports a missing alias as an invalid parameter.
                 let found = found.map_err(|error| match error.kind {
                     ErrorKind::Invalid | ErrorKind::NotFound => {
                         Error::not_found(format!("model {model}: {}", error.message))
@@ -111,7 +111,7 @@ impl Client {
         }
     }
 
-    /// The logged model `id`, registered or not.
+    /// Returns the logged model `id`, registered or not.
     pub(super) async fn logged(&self, id: &str, by: Instant) -> Result<LoggedInfo> {
         let id = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC)
             .to_string();
@@ -119,7 +119,7 @@ impl Client {
         Ok(found.model.info)
     }
 
-    /// The newest version in a stage, or of all for the stage `latest`.
+    /// Returns the newest version in a stage, or the newest of all for the stage `latest`.
     async fn latest(
         &self,
         model: &ModelRef,
@@ -153,7 +153,7 @@ impl Client {
         })
     }
 
-    /// `GET api/2.0/mlflow/{what}`.
+    /// Sends `GET api/2.0/mlflow/{what}`.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         what: &str,
@@ -163,7 +163,7 @@ impl Client {
         self.json(Method::GET, &format!("api/2.0/mlflow/{what}"), query, None, MAX_ANSWER, by).await
     }
 
-    /// What a request is answered with, as JSON of at most `limit` bytes.
+    /// Sends a request and parses the response as JSON of at most `limit` bytes.
     pub(super) async fn json<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -189,7 +189,7 @@ impl Client {
         answer.await.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    /// Sends a request, again where that may help, until it is answered with success.
+    /// Sends a request, with retries where they may help, until the response is successful.
     pub(super) async fn send(
         &self,
         method: Method,

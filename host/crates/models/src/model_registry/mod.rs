@@ -1,14 +1,14 @@
-//! MLflow's model registry: what `models:/name/3`, `models:/name@champion` and
-//! `models:/name/Production` are now, and the files they were registered with.
+//! MLflow's model registry: resolves `models:/name/3`, `models:/name@champion` and
+//! `models:/name/Production` to a version, and downloads its files.
 //!
-//! A version's number is MLflow's, and it is the number that the model server knows it by. Answers
-//! are kept for a while (`KEYNET_MLFLOW_TTL`): an activation that asks a model by its alias costs
-//! no call, and follows an alias that was moved within that time. While MLflow does not answer,
-//! what was known goes on to count (`KEYNET_MLFLOW_STALE`), and a version that is named by its
-//! number is asked for unseen: nothing about it can have changed but that it was taken away.
+//! A version has the same number in MLflow and on the model server. Responses are cached
+//! (`KEYNET_MLFLOW_TTL`): an activation that uses a model by its alias needs no request to MLflow,
+//! and sees a moved alias within that time. While MLflow does not respond, cached versions remain
+//! valid (`KEYNET_MLFLOW_STALE`), and a version given by its number is requested from the model
+//! server unchecked: a version cannot change, only be removed.
 //!
-//! What this room does not do: it decides neither who may ask a model (that is `policy`) nor where
-//! models run (that is `inference`).
+//! This module decides neither who may use a model (that is `policy`) nor where models run (that is
+//! `inference`).
 
 mod artifact;
 mod cache;
@@ -37,27 +37,27 @@ use keynet_base::budget::CallBudget;
 use keynet_base::config::MlflowConfig;
 use keynet_base::error::{Error, ErrorKind, Result};
 
-/// How long MLflow has for one answer, whoever waits for it.
+/// Timeout of one response of MLflow, independent of the callers' deadlines.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// One version of a registered model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelVersion {
-    /// The registered model's name.
+    /// Name of the registered model.
     pub name: String,
-    /// Its number.
+    /// Version number.
     pub version: u64,
-    /// Where its files were when it was registered.
+    /// URI of its files at registration.
     pub source: String,
-    /// The run that made it.
+    /// ID of the MLflow run that created it.
     pub run_id: Option<String>,
     /// `READY`, `PENDING_REGISTRATION` or `FAILED_REGISTRATION`.
     pub status: String,
-    /// `Production` or another of MLflow's stages; none where it is in none.
+    /// `Production` or another of MLflow's stages; `None` without a stage.
     pub stage: Option<String>,
-    /// What people said about it.
+    /// Tags set by users.
     pub tags: BTreeMap<String, String>,
-    /// Its aliases, without `@`.
+    /// Aliases, without `@`.
     pub aliases: Vec<String>,
 }
 
@@ -69,11 +69,11 @@ pub struct ModelRegistry {
 }
 
 impl ModelRegistry {
-    /// The registry that `config` names. Nothing is asked of it yet.
+    /// Opens the registry that `config` describes, without sending a request.
     ///
     /// # Errors
-    /// For the operator. `invalid`: credentials or a CA that cannot be used. `denied`: the URL is a
-    /// caller's and at a private address.
+    /// For the operator. `invalid`: credentials or a CA that cannot be used. `denied`: the URL was
+    /// supplied by a caller and is at a private address.
     pub fn open(config: &MlflowConfig) -> Result<Self> {
         Ok(Self {
             client: Client::new(config)?,
@@ -81,17 +81,18 @@ impl ModelRegistry {
         })
     }
 
-    /// Where it is.
+    /// Returns the URL of the registry.
     pub fn url(&self) -> &Url {
         self.client.url()
     }
 
-    /// The version that a name of the registry means, now or as far back as [`MlflowConfig::ttl`].
+    /// Returns the version that a name of the registry refers to, at most [`MlflowConfig::ttl`]
+    /// ago.
     ///
     /// # Errors
-    /// `invalid`: a name of the model server, or a stage that there is not. `not-found`: the model,
-    /// version or alias; no version in the stage. `unavailable`: MLflow does not answer and nothing
-    /// is known, or the version is not ready. `denied`, `timeout`.
+    /// `invalid`: a name of the model server, or an unknown stage. `not-found`: the model, version
+    /// or alias does not exist, or the stage has no version. `unavailable`: MLflow does not respond
+    /// and nothing is cached, or the version is not ready. `denied`, `timeout`.
     pub async fn version(
         &self,
         model: &ModelRef,
@@ -110,11 +111,11 @@ impl ModelRegistry {
         }
     }
 
-    /// What `model` is called by the model server: the registered model's name and a version's
+    /// Returns the name of `model` on the model server: the registered model's name and a version
     /// number.
     ///
     /// # Errors
-    /// As [`Self::version`].
+    /// The same as for [`Self::version`].
     pub async fn served(&self, model: &ModelRef, budget: &CallBudget) -> Result<ModelRef> {
         match model {
             ModelRef::Served { .. } => return Ok(model.clone()),

@@ -1,4 +1,4 @@
-//! Models that are named by a registry, asked of whatever runs them.
+//! Inference on models that are named by a registry.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::model_registry::ModelRegistry;
 use keynet_base::budget::CallBudget;
 use keynet_base::error::Result;
 
-/// A backend in front of which names such as `models:/detector@champion` become the name and
-/// version that it knows.
+/// Backend that resolves names such as `models:/detector@champion` to the name and version that the
+/// backend behind it knows.
 pub struct Registered {
     backend: Arc<dyn InferenceBackend>,
     registry: ModelRegistry,
 }
 
 impl Registered {
-    /// Asks `backend` for the models that `registry` names.
+    /// Wraps `backend` for the models that `registry` names.
     pub fn new(backend: Arc<dyn InferenceBackend>, registry: ModelRegistry) -> Self {
         Self { backend, registry }
     }

@@ -1,5 +1,4 @@
-//! What MLflow's REST API answers with ([the REST
-//! API](https://mlflow.org/docs/latest/rest-api.html)).
+//! Responses of MLflow's REST API ([the REST API](https://mlflow.org/docs/latest/rest-api.html)).
 
 use serde::Deserialize;
 
@@ -7,20 +6,20 @@ use super::ModelVersion;
 use keynet_base::error::{Error, Result};
 use keynet_base::quote::{quoted, shown};
 
-/// `model-versions/get`, `registered-models/alias`.
+/// Response of `model-versions/get` and `registered-models/alias`.
 #[derive(Debug, Deserialize)]
 pub(super) struct OneVersion {
     pub(super) model_version: Version,
 }
 
-/// `registered-models/get-latest-versions`.
+/// Response of `registered-models/get-latest-versions`.
 #[derive(Debug, Deserialize)]
 pub(super) struct LatestVersions {
     #[serde(default)]
     pub(super) model_versions: Vec<Version>,
 }
 
-/// `logged-models/ID`.
+/// Response of `logged-models/ID`.
 #[derive(Debug, Deserialize)]
 pub(super) struct OneLogged {
     pub(super) model: LoggedModel,
@@ -31,17 +30,17 @@ pub(super) struct LoggedModel {
     pub(super) info: LoggedInfo,
 }
 
-/// What is taken of a logged model.
+/// Fields of a logged model that are used.
 #[derive(Debug, Deserialize)]
 pub(super) struct LoggedInfo {
-    /// Where its files are.
+    /// URI of its files.
     pub(super) artifact_uri: String,
-    /// `LOGGED_MODEL_READY`, or a number.
+    /// Status: `LOGGED_MODEL_READY`, or a number.
     #[serde(default)]
     pub(super) status: serde_json::Value,
 }
 
-/// A version, whose number is a text.
+/// Version of a registered model; its number is a string.
 #[derive(Debug, Deserialize)]
 pub(super) struct Version {
     name: String,
@@ -67,14 +66,14 @@ struct Tag {
     value: String,
 }
 
-/// `model-versions/get-download-uri`.
+/// Response of `model-versions/get-download-uri`.
 #[derive(Debug, Deserialize)]
 pub(super) struct DownloadUri {
     #[serde(default)]
     pub(super) artifact_uri: String,
 }
 
-/// `mlflow-artifacts/artifacts?path=…`: the names in one folder.
+/// Response of `mlflow-artifacts/artifacts?path=…`: the entries of one folder.
 #[derive(Debug, Deserialize)]
 pub(super) struct Artifacts {
     #[serde(default)]
@@ -88,7 +87,7 @@ pub(super) struct ArtifactInfo {
     pub(super) is_dir: bool,
 }
 
-/// Any error.
+/// Error response.
 #[derive(Debug, Deserialize)]
 pub(super) struct Refusal {
     pub(super) error_code: String,
@@ -96,11 +95,11 @@ pub(super) struct Refusal {
     pub(super) message: String,
 }
 
-/// Bytes of one version, its tags and aliases among them: it is kept for as long as it is believed.
+/// Largest version in bytes, including its tags and aliases, because it is held in the cache.
 const MAX_VERSION: usize = 256 << 10;
 
 impl Version {
-    /// Bytes that it holds, about.
+    /// Returns its approximate size in memory, in bytes.
     fn size(&self) -> usize {
         let tags: usize =
             self.tags.iter().map(|tag| size_of::<Tag>() + tag.key.len() + tag.value.len()).sum();

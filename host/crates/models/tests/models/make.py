@@ -39,7 +39,7 @@ def constant(name, kind, shape, values):
     return h.make_tensor(name, kind, shape, values)
 
 
-# One for each element type that runs in process, and two that do not.
+# One for each element type that is supported in process, and two for unsupported types.
 for kind, onnx_kind in {
     "bool": T.BOOL,
     "uint8": T.UINT8,
@@ -89,7 +89,7 @@ write(
     [("y", T.FLOAT, ["batch", 2])],
     [constant("w", T.FLOAT, [3, 2], [1, 2, 3, 4, 5, 6])],
 )
-# The same with its weights in a file beside the graph.
+# The same with external weights, in a file beside the graph.
 write(
     "external",
     [node("MatMul", "x w", "y")],
@@ -149,7 +149,7 @@ write(
     [("sum", T.FLOAT, [])],
 )
 
-# Much work on little memory: x^32 by repeated products.
+# Much computation with little memory: x^32 by repeated products.
 write(
     "slow",
     [node("MatMul", f"{'x' if i == 0 else f'x{i}'} x", "y" if i == 30 else f"x{i + 1}") for i in range(31)],

@@ -1,4 +1,4 @@
-//! What a server that is well answers.
+//! Responses of a server in its normal state.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn every_element_type_comes_back_as_it_went() {
             ],
             other => {
                 let size = other.size().unwrap();
-                // Every byte there is, so also numbers that are none.
+                // Every byte value, which includes NaN.
                 let bytes = (0..=255_u8)
                     .cycle()
                     .take(usize::try_from(size).unwrap() * 300)
@@ -48,7 +48,7 @@ async fn every_element_type_comes_back_as_it_went() {
             );
         }
     }
-    // A tensor of no dimension cannot be declared in Triton's configuration, and is refused before
+    // Triton's configuration cannot declare a tensor without dimensions, so it is rejected before
     // it is sent.
     let (kind, told) = kind(
         backend.predict(request("identity", &[("IN_FP32", &floats(&[], &[1.0]))]), &enough()).await,
@@ -81,7 +81,7 @@ async fn versions_outputs_parameters_and_descriptions_are_as_asked() {
     );
     assert_eq!(told, json!({ "text": "안녕", "number": -3, "half": 0.5, "flag": true }));
 
-    // Two sequences at once, each with its own sum.
+    // Two sequences at the same time, each with its own sum.
     for (sequence, start, number, sum) in
         [(7, true, 1, 1), (8, true, 10, 10), (7, false, 2, 3), (8, false, 20, 30), (7, false, 4, 7)]
     {
@@ -187,7 +187,7 @@ async fn what_does_not_suit_the_model_is_refused_before_it_is_sent() {
             ErrorKind::Invalid,
             "triton_",
         ),
-        // What only the model can know.
+        // Conditions that only the model can check.
         (
             request("add_sub", &[("INPUT0", &one), ("INPUT1", &floats(&[1, 1], &[0.0]))]),
             ErrorKind::Invalid,
@@ -243,7 +243,7 @@ async fn large_messages_pass_and_larger_than_allowed_do_not() {
         "{told}"
     );
 
-    // The answer of 20 MiB is refused before it is read; the request was within the activation's
+    // The response of 20 MiB is rejected before it is read; the request fits in the activation's
     // memory.
     let mut budget = enough();
     budget.memory = keynet_base::budget::MemoryBudget::process(1 << 30).activation(1 << 20);
@@ -251,7 +251,7 @@ async fn large_messages_pass_and_larger_than_allowed_do_not() {
     assert!(kind_of_it == ErrorKind::TooLarge && told.contains("KEYNET_MEMORY"), "{told}");
     assert_eq!(budget.memory.used(), 0);
 
-    // What is held is what the answer had, until its last tensor is gone.
+    // The response's memory remains reserved until its last tensor is dropped.
     let budget = enough();
     let answer = backend.predict(asked(), &budget).await.unwrap();
     assert!((20 << 20..21 << 20).contains(&budget.memory.used()), "{}", budget.memory.used());

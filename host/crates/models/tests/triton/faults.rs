@@ -1,4 +1,4 @@
-//! Servers that are slow, full, gone or not what they should be.
+//! Servers that are slow, overloaded, stopped or otherwise faulty.
 
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,9 @@ async fn a_deadline_is_kept_and_what_nobody_waits_for_is_cancelled() {
         kind(backend.predict(slow(30_000), &within(Duration::from_millis(300))).await);
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert!(kind_of_it == ErrorKind::Timeout && told.contains("model slow"), "{told}");
-    // The server has given it up, else this would wait for the rest of the 30 s.
+    // The server has cancelled the call; otherwise this would wait for the rest of the 30 s.
     backend.predict(slow(0), &within(Duration::from_secs(10))).await.unwrap();
-    // So too when the caller goes away.
+    // The same applies when the caller goes away.
     let budget = enough();
     assert!(
         tokio::time::timeout(Duration::from_millis(200), backend.predict(slow(30_000), &budget))
@@ -37,7 +37,7 @@ async fn a_full_queue_is_asked_again() {
     let server = triton("slow", &[]);
     let impatient = backend(&server, &[("KEYNET_TRITON_RETRY", "0")]);
     let budget = enough();
-    // One runs, four wait, the others are turned away.
+    // One runs, four are queued, the others are rejected.
     let answers = join_all((0..12).map(|_| impatient.predict(slow(500), &budget))).await;
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert!(!refused.is_empty());
@@ -52,7 +52,7 @@ async fn a_full_queue_is_asked_again() {
     let answers = join_all((0..12).map(|_| patient.predict(slow(50), &budget))).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 
-    // A request whose own time in the queue is over is late, not unlucky.
+    // A request that exceeds its own queue timeout fails with `timeout` and is not retried.
     let busy = patient.predict(slow(1000), &budget);
     let late = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -93,8 +93,8 @@ fn a_server_that_dies_in_the_middle_costs_that_call_and_no_other() {
                 "{told}"
             );
             assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
-            // Now it cannot be reached at all, and that is told at once; each connection may still
-            // have to be found broken.
+            // Now the server is unreachable, which is reported immediately; every connection may
+            // first have to be found broken.
             let mut told = String::new();
             for _ in 0..5 {
                 let (kind_of_it, why) = kind(once.predict(slow(0), &enough()).await);
@@ -108,8 +108,8 @@ fn a_server_that_dies_in_the_middle_costs_that_call_and_no_other() {
                 told.contains("cannot be reached") && killed.elapsed() < Duration::from_secs(5),
                 "{told}"
             );
-            // One that may be asked again finds it when it is back; one of a sequence is asked
-            // again too, while nobody has seen it.
+            // A repeatable request succeeds once the server is back; a request of a sequence is
+            // retried too, as long as the model has not received it.
             let waiting = {
                 let backend = patient.clone();
                 tokio::spawn(async move {

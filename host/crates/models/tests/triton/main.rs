@@ -1,4 +1,4 @@
-//! The Triton backend against a real Triton: what it answers, refuses and survives.
+//! Tests of the Triton backend against a real Triton: responses, rejections and failures.
 
 #![allow(
     clippy::unwrap_used,

@@ -36,7 +36,8 @@ async fn tls_with_a_given_authority_and_a_header_that_is_needed() {
         assert!(!told.contains("hunter2") && !told.contains("wrong"), "{told}");
     }
 
-    // The system's authorities do not know this one; and what speaks no TLS is not spoken to.
+    // The system's certificate authorities do not include this one; and there is no fallback to a
+    // connection without TLS.
     let plain = url.1.replace("https", "http");
     for wrong in [&[url, header, quick][..], &[("TRITON_URL", plain.as_str()), header, quick]] {
         let told = match at(wrong) {

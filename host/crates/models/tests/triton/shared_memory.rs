@@ -1,4 +1,4 @@
-//! Tensors through shared memory, and everything that can go wrong with it.
+//! Tensors in shared memory, and its failure modes.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::support::*;
 
 const AUTO: (&str, &str) = ("KEYNET_TRITON_SHM", "auto");
 
-/// The messages of the protocol, to ask the server what it knows.
+/// Messages of the protocol, to query the server's state.
 mod proto {
     #![allow(clippy::all, clippy::pedantic, missing_docs, unused_qualifications, dead_code)]
     include!(concat!(env!("OUT_DIR"), "/inference.rs"));
 }
 
-/// Regions of ours that the server knows.
+/// Returns this program's regions that are registered with the server.
 async fn registered(server: &RealServer) -> Vec<String> {
     let url = format!("http://{}", server.get("TRITON_GRPC"));
     let mut client = proto::grpc_inference_service_client::GrpcInferenceServiceClient::connect(url)
@@ -32,7 +32,7 @@ async fn registered(server: &RealServer) -> Vec<String> {
     known.into_inner().regions.into_keys().filter(|name| name.starts_with("keynet-")).collect()
 }
 
-/// Files of the regions of a process.
+/// Returns the files of the regions of a process.
 fn files(process: u32) -> Vec<String> {
     let names = std::fs::read_dir("/dev/shm")
         .unwrap()
@@ -41,7 +41,7 @@ fn files(process: u32) -> Vec<String> {
     names.filter(|name| name.starts_with(&format!("keynet-{process}-"))).collect()
 }
 
-/// How many this process has. Only for a test that runs [`alone`].
+/// Returns the number of this process's regions. Only for a test that runs [`alone`].
 fn mine() -> usize {
     files(std::process::id()).len()
 }
@@ -84,8 +84,8 @@ fn large_tensors_go_through_regions_that_are_used_again_and_given_back() {
             let held = mine();
             assert!((2..=8).contains(&held), "{held}");
             assert_eq!(registered(&server).await.len(), held);
-            // Some in shared memory, some not: an output of unknown size, a small input, and a
-            // small request.
+            // Some tensors in shared memory, some not: an output of unknown size, a small input,
+            // and a small request.
             let large = tensor(DataType::Uint8, &[1 << 20], vec![7; 1 << 20]);
             let small = tensor(DataType::Int8, &[3], vec![1, 2, 3]);
             let came = auto
@@ -106,8 +106,8 @@ fn large_tensors_go_through_regions_that_are_used_again_and_given_back() {
                 small.data()
             );
 
-            // The memory of an answer counts in the activation, and is refused where it does not
-            // fit.
+            // The memory of a response is charged to the activation, and the response is rejected
+            // if it does not fit.
             let budget = enough();
             let answer = auto.predict(mirrored(&picture(1)), &budget).await.unwrap();
             assert!(
@@ -148,7 +148,7 @@ fn a_call_that_is_cut_off_leaves_its_region_alone() {
             drop(cut);
             check_mirror(&auto, 100 + seed).await;
         }
-        // What may still be written to waits; the limit of all regions holds.
+        // A region that may still be written to is not reused; the limit of all regions applies.
         let limited = backend(&server, &[AUTO, ("KEYNET_TRITON_SHM_BYTES", "1MiB")]);
         let before = mine();
         check_mirror(&limited, 7).await;
@@ -214,7 +214,7 @@ fn what_a_killed_process_left_is_removed_by_the_next() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(registered(&server).await.len(), 1);
 
-        // As long as it lives its region is its own.
+        // The region of a live process is not removed.
         let auto = backend(&server, &[AUTO]);
         check_mirror(&auto, 1).await;
         assert_eq!(files(process).len(), 1);
@@ -223,7 +223,7 @@ fn what_a_killed_process_left_is_removed_by_the_next() {
 
         child.kill().unwrap();
         child.wait().unwrap();
-        // Its file too, unless a process of another test has removed it already.
+        // Its file is removed too, unless a process of another test has already done so.
         assert!(files(process).len() <= 1);
         assert_eq!(registered(&server).await.len(), 1);
         let next = backend(&server, &[AUTO]);
@@ -234,7 +234,7 @@ fn what_a_killed_process_left_is_removed_by_the_next() {
     });
 }
 
-/// The other process of the test before.
+/// Second process of the previous test.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it is started by another test"]
 async fn holds_a_region_until_it_is_killed() {

@@ -1,4 +1,4 @@
-//! Models that answer one request many times.
+//! Models that respond to one request many times.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ fn asking(count: i32, size: i32) -> InferenceRequest {
     request("stream", &[("COUNT", &ints(&[count])), ("SIZE", &ints(&[size]))])
 }
 
-/// How many answers the model has sent of the request before, and whether that was cancelled.
+/// Returns the number of responses that the model has sent for the previous request, and whether it
+/// was cancelled.
 async fn aftermath(backend: &TritonInference) -> (i32, bool) {
     let mut stream = backend.predict_stream(asking(-1, 0), &enough()).await.unwrap();
     let answer = i32s(&stream.next().await.unwrap().unwrap()[0].tensor);
@@ -36,7 +37,8 @@ async fn answers_come_one_by_one_and_stop_when_nobody_reads() {
         assert_eq!(answers, numbers);
     }
 
-    // A model that answers once can be asked that way too; one that answers many times in no other.
+    // A model with one response can be used with a stream too; one with many responses requires a
+    // stream.
     let stream = backend
         .predict_stream(wanting(add_sub("add_sub", &[1.0], &[2.0]), &["OUTPUT0"]), &enough())
         .await
@@ -47,7 +49,7 @@ async fn answers_come_one_by_one_and_stop_when_nobody_reads() {
     let (kind_of_it, told) = kind(backend.predict(asking(1, 1), &enough()).await);
     assert!(kind_of_it == ErrorKind::Invalid && told.contains("predict-stream"), "{told}");
 
-    // Dropped after three: the model stops.
+    // Dropped after three responses: the model stops.
     let budget = enough();
     let mut stream = backend.predict_stream(asking(100_000, 1000), &budget).await.unwrap();
     for number in 0..3 {
@@ -59,7 +61,7 @@ async fn answers_come_one_by_one_and_stop_when_nobody_reads() {
     let (sent, cancelled) = aftermath(&backend).await;
     assert!(cancelled && sent < 10_000, "{sent}");
 
-    // Two at once; whoever is not read does not hold up the other, and loses nothing.
+    // Two streams at once; a stream that is not read does not block the other, and loses nothing.
     let mut paused = backend
         .predict_stream(request("repeat", &[("IN", &ints(&vec![9; 5000]))]), &enough())
         .await

@@ -1,4 +1,4 @@
-//! A real Triton and what is asked of it.
+//! A real Triton, and requests to it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,18 +14,18 @@ use keynet_models::inference::{
 use keynet_test_servers::{RealServer, in_own_process};
 use serde_json::{Value, json};
 
-/// A Triton with these models of `tests/servers/triton/models`.
+/// Starts Triton with these models of `tests/servers/triton/models`.
 pub fn triton(models: &str, settings: &[(&str, &str)]) -> RealServer {
     RealServer::triton(&[&[("TRITON_LOAD", models)], settings].concat())
 }
 
-/// A backend of `server`, with more variables.
+/// Creates a backend of `server`, with additional variables.
 pub fn backend(server: &RealServer, variables: &[(&str, &str)]) -> Arc<TritonInference> {
     let url = format!("http://{}", server.get("TRITON_GRPC"));
     Arc::new(at(&[&[("TRITON_URL", url.as_str())], variables].concat()).unwrap())
 }
 
-/// A backend that these variables configure.
+/// Creates a backend that these variables configure.
 pub fn at(variables: &[(&str, &str)]) -> Result<TritonInference, Error> {
     let variables =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -33,7 +33,7 @@ pub fn at(variables: &[(&str, &str)]) -> Result<TritonInference, Error> {
     TritonInference::open(&config.triton.unwrap())
 }
 
-/// What an activation may spend, for this long.
+/// Returns the budget of an activation that ends after `time`.
 pub fn within(time: Duration) -> CallBudget {
     CallBudget {
         memory: MemoryBudget::process(1 << 30).activation(512 << 20),
@@ -41,7 +41,7 @@ pub fn within(time: Duration) -> CallBudget {
     }
 }
 
-/// More time than anything here takes on a busy machine.
+/// Returns a budget with more time than any call here takes on a busy machine.
 pub fn enough() -> CallBudget {
     within(Duration::from_secs(60))
 }
@@ -98,7 +98,7 @@ pub fn wanting(mut request: InferenceRequest, outputs: &[&str]) -> InferenceRequ
     request
 }
 
-/// `add_sub` of two vectors.
+/// Returns a request to `add_sub` for two vectors.
 pub fn add_sub(model: &str, left: &[f32], right: &[f32]) -> InferenceRequest {
     let shape = [1, i64::try_from(left.len()).unwrap()];
     request(model, &[("INPUT0", &floats(&shape, left)), ("INPUT1", &floats(&shape, right))])
@@ -112,7 +112,7 @@ pub fn i32s(tensor: &Tensor) -> Vec<i32> {
     tensor.data().as_chunks::<4>().0.iter().map(|chunk| i32::from_le_bytes(*chunk)).collect()
 }
 
-/// Sleeps on the server.
+/// Returns a request that sleeps on the server.
 pub fn slow(milliseconds: i32) -> InferenceRequest {
     request(
         "slow",
@@ -125,25 +125,25 @@ pub fn kind<T: std::fmt::Debug>(answer: Result<T, Error>) -> (ErrorKind, String)
     (error.kind, error.message)
 }
 
-/// One answer of a model that has one output.
+/// Returns the only output of a model.
 pub async fn one(backend: &TritonInference, request: InferenceRequest) -> Tensor {
     let mut outputs = backend.predict(request, &enough()).await.unwrap();
     assert_eq!(outputs.len(), 1, "{outputs:?}");
     outputs.remove(0).tensor
 }
 
-/// Runs a test that looks at its whole process in one of its own; `name` is the test's, as
-/// `cargo test` prints it.
+/// Runs a test that inspects the whole process in a process of its own; `name` is the name of the
+/// test, as `cargo test` prints it.
 pub fn alone(name: &str, test: impl Future<Output = ()>) {
     in_own_process(name, || tokio::runtime::Runtime::new().unwrap().block_on(test));
 }
 
-/// File descriptors of this process. Only for a test that runs [`alone`].
+/// Returns the number of file descriptors of this process. Only for a test that runs [`alone`].
 pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Waits until `done`, which must come soon.
+/// Waits until `done`, for at most 20 s.
 pub async fn until(what: &str, done: impl Fn() -> bool) {
     let started = Instant::now();
     while !done() {
@@ -152,7 +152,7 @@ pub async fn until(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// JSON that a model answered with as a string.
+/// Parses JSON that a model returned as a string.
 pub fn json_of(tensor: &Tensor) -> Value {
     serde_json::from_slice(&tensor.data()[4..]).unwrap_or(json!(null))
 }

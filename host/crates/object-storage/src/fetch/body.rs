@@ -1,4 +1,4 @@
-//! The bytes of an answer, within the limits, reserved before they are allocated.
+//! The body of a response, read within the limits and reserved before it is allocated.
 
 use std::ops::Range;
 
@@ -11,7 +11,8 @@ use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 use keynet_base::outbound::{BodyError, read_reserved};
 
-/// Reads all of it. A server that does not announce a length is believed when it ends its answer.
+/// Reads the whole body. Without a `Content-Length`, the body ends where the server ends the
+/// response.
 pub(super) async fn whole(
     response: Response,
     label: &str,
@@ -31,8 +32,8 @@ pub(super) async fn whole(
     }
 }
 
-/// Reads `length` bytes of it, after `skipped` that are thrown away. An answer that is only that
-/// part ends with it.
+/// Reads `length` bytes after discarding the first `skipped`. A partial response (206) must end
+/// after them.
 pub(super) async fn part(
     mut response: Response,
     skipped: u64,
@@ -78,19 +79,20 @@ fn broken(label: &str) -> Error {
     Error::unavailable(format!("the server of `{label}` broke off in the middle of its answer"))
 }
 
-/// How many bytes the whole answer has.
+/// Returns the `Content-Length` of the response, in bytes.
 pub(super) fn length_of(response: &Response) -> Option<u64> {
     response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The part that was sent and the size of the whole, as `Content-Range: bytes 0-9/100` has them.
+/// Returns the range that was sent and the size of the whole object, from
+/// `Content-Range: bytes 0-9/100`.
 pub(super) fn range_of(headers: &HeaderMap) -> Option<(Range<u64>, u64)> {
     let (range, size) = content_range(headers)?;
     let (first, last) = range.split_once('-')?;
     Some((first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?, size.parse().ok()?))
 }
 
-/// The size of the whole, as `Content-Range: bytes */100` has it.
+/// Returns the size of the whole object, from `Content-Range: bytes */100`.
 pub(super) fn size_without_range(headers: &HeaderMap) -> Option<u64> {
     let (range, size) = content_range(headers)?;
     if range == "*" { size.parse().ok() } else { None }

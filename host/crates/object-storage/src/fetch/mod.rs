@@ -1,15 +1,15 @@
-//! Objects at http(s) URLs: read from whatever server they name, within what the policy grants, and
-//! never with a credential.
+//! Objects at http(s) URLs: read from any server that the policy grants, and never with a
+//! credential.
 //!
-//! Every URL on the way, the first and each that an answer redirects to, is checked: its host is
-//! one that [`UrlRules`] grant, and it is connected to only at a public address, unless the rules
-//! allow private ones. URLs of the configured store itself ([`OwnServer`]) are read wherever it is;
-//! they are anonymous too, so that what they allow is what their own signature allows.
+//! Every URL that is requested, the first one and each redirect, is checked: [`UrlRules`] must
+//! grant its host, and a connection is made only to a public address, unless the rules allow
+//! private ones. URLs of the configured store itself ([`OwnServer`]) are read at any address; these
+//! requests are anonymous too, so that a URL permits only what its own signature permits.
 //!
-//! Nothing is sent but GET: a presigned URL allows no other method. What an object is like is
-//! learnt by asking for its first byte, and a part of it by a range; a server that knows no ranges
-//! sends everything, and what was not asked for is thrown away. Bytes come as they are stored:
-//! nothing is decompressed.
+//! Only GET is sent, because a presigned URL permits no other method. The metadata of an object is
+//! read by requesting its first byte, and a part of it by requesting a range; a server without
+//! range support sends everything, and the bytes outside the range are discarded. Bytes are
+//! returned as they are stored: nothing is decompressed.
 
 mod body;
 mod request;
@@ -32,34 +32,34 @@ use keynet_base::granted::Granted;
 use keynet_base::outbound::{self, AddressPolicy};
 use request::Fetched;
 
-/// Whose URLs may be read.
+/// Rules for the URLs that may be read.
 #[derive(Debug, Clone, Default)]
 pub struct UrlRules {
-    /// The hosts that are granted; none for all.
+    /// Hosts that are granted; `None` grants all.
     pub hosts: Option<Granted>,
-    /// Whether they may be at addresses that are not public.
+    /// Allows these hosts to be at addresses that are not public.
     pub private_addresses: bool,
 }
 
-/// Which URLs are the configured store's, and what it means by its errors.
+/// Recognises the URLs of the configured store and reads its error responses.
 pub trait OwnUrls: fmt::Debug + Send + Sync {
-    /// Whether `url` is one of them.
+    /// Reports whether `url` is served by the store.
     fn serves(&self, url: &Url) -> bool;
 
-    /// The words of an error that it answered with.
+    /// Returns the message of an error response of the store.
     fn refused(&self, body: &str) -> Option<String>;
 }
 
-/// The configured store, as a server of URLs.
+/// Configured store, as a server of URLs.
 #[derive(Debug, Clone)]
 pub struct OwnServer {
-    /// Its URLs.
+    /// Recognises the URLs of the store.
     pub store: Arc<dyn OwnUrls>,
-    /// What it is reached by, whatever its address and its certificate.
+    /// Client for these URLs. It accepts the store's address and certificate, whatever they are.
     pub client: reqwest::Client,
 }
 
-/// Reads URLs. Cheap to clone; clients are made when they are first needed.
+/// Reader of URLs. Cheap to clone; clients are created when they are first needed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fetcher(Arc<Clients>);
 
@@ -71,16 +71,16 @@ struct Clients {
 }
 
 impl Fetcher {
-    /// One that also reads the URLs of `own`.
+    /// Creates a fetcher that also reads the URLs of `own`.
     pub(super) fn beside(own: OwnServer) -> Self {
         Self(Arc::new(Clients { own: Some(own), ..Clients::default() }))
     }
 
-    /// Reads the whole object.
+    /// Reads a whole object.
     ///
     /// # Errors
-    /// `denied`: a host or address that is not granted. `not-found`, `unavailable`;
-    /// `precondition-failed`: its etag still is `if_none_match`; `too-large`.
+    /// `denied`: a host or address that is not granted. `not-found`, `unavailable`.
+    /// `precondition-failed`: the etag still is `if_none_match`. `too-large`.
     pub(super) async fn get(
         &self,
         url: &Url,
@@ -104,10 +104,10 @@ impl Fetcher {
         }
     }
 
-    /// Looks the object up, to read parts of it.
+    /// Requests the metadata of an object, to read parts of it later.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// The same as for [`Self::get`].
     pub(super) async fn open(
         &self,
         url: &Url,
@@ -160,7 +160,7 @@ impl Fetcher {
         request::follow(self, url, headers, rules, budget.deadline).await
     }
 
-    /// What `url` may be asked by, and whether it is the store's own.
+    /// Returns the client for `url`, and the configured store if `url` is one of its own.
     fn client(&self, url: &Url, rules: &UrlRules) -> Result<(reqwest::Client, Option<&OwnServer>)> {
         if let Some(own) = self.0.own.as_ref().filter(|own| own.store.serves(url)) {
             return Ok((own.client.clone(), Some(own)));
@@ -177,7 +177,7 @@ impl Fetcher {
     }
 }
 
-/// A URL that was looked up, to read parts of what is there.
+/// URL whose metadata was read, to read parts of the object.
 #[derive(Debug, Clone)]
 pub(super) struct OpenUrl {
     fetcher: Fetcher,
@@ -186,10 +186,10 @@ pub(super) struct OpenUrl {
 }
 
 impl OpenUrl {
-    /// Reads a part, not empty and within its size, of the content that `info` tells of.
+    /// Reads a range, not empty and within the object's size, of the content that `info` describes.
     ///
     /// # Errors
-    /// As [`Fetcher::get`]; `precondition-failed`: it is another content.
+    /// The same as for [`Fetcher::get`]; `precondition-failed`: the content was replaced.
     pub(super) async fn read(
         &self,
         range: Range<u64>,
@@ -239,7 +239,7 @@ fn header(text: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(|error| Error::invalid(error.to_string()))
 }
 
-/// The date of a header, in milliseconds since 1970.
+/// Converts the date of a header to milliseconds since 1970-01-01 UTC.
 fn milliseconds(date: &str) -> Option<u64> {
     u64::try_from(chrono::DateTime::parse_from_rfc2822(date).ok()?.timestamp_millis()).ok()
 }

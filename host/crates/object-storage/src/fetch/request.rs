@@ -1,4 +1,4 @@
-//! One GET, and the redirects it meets.
+//! One GET request and its redirects.
 
 use std::time::Instant;
 
@@ -11,13 +11,13 @@ use super::{Fetcher, OwnServer, UrlRules, label};
 use keynet_base::error::{Error, ErrorKind, Result};
 use keynet_base::outbound::{Backoff, check_headers, read_beginning, unanswered};
 
-/// As many as browsers take, more or less.
+/// About as many as browsers follow.
 const MAX_REDIRECTS: u32 = 10;
 
-/// More of an error than this is not read.
+/// Bytes of an error response that are read.
 const MAX_ERROR_BYTES: usize = 16 << 10;
 
-/// An answer that is no redirect.
+/// Response that is not a redirect.
 pub(super) struct Fetched<'a> {
     pub(super) response: Response,
     own: Option<&'a OwnServer>,
@@ -28,7 +28,8 @@ impl Fetched<'_> {
         self.response.status()
     }
 
-    /// The answer as an error. Only the configured store's own words are passed on.
+    /// Returns the response as an error. Only the configured store's own error message is passed
+    /// on.
     pub(super) async fn refused(self, label: &str) -> Error {
         let status = self.status();
         let words = match self.own {
@@ -55,7 +56,7 @@ impl Fetched<'_> {
     }
 }
 
-/// Asks for `url`, and for what it leads to.
+/// Requests `url` and follows its redirects.
 pub(super) async fn follow<'a>(
     fetcher: &'a Fetcher,
     url: &Url,
@@ -82,7 +83,7 @@ pub(super) async fn follow<'a>(
     )))
 }
 
-/// Where a redirect leads.
+/// Returns the target of a redirect.
 fn next(at: &Url, response: &Response) -> Result<Url> {
     let refuse = |why: &str| {
         Err(Error::invalid(format!("`{}` leads {why}, which is not followed", label(at))))

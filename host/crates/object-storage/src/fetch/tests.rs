@@ -1,4 +1,4 @@
-//! URLs of a server that does what it likes.
+//! URLs of a server with arbitrary behaviour.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use keynet_base::patterns::Patterns;
 
 type Answers = fn(&str, &Request) -> Response;
 
-/// A server on a free port of this machine, and what it was asked for.
+/// Server on a free local port, and the requests it received.
 struct Server {
     base: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -70,7 +70,7 @@ async fn get(fetcher: &Fetcher, url: &Url, rules: &UrlRules) -> Result<ReadBytes
     fetcher.get(url, None, rules, &StorageLimits::default(), &budget()).await
 }
 
-/// Part of a digit sequence, by a server that knows ranges and etags.
+/// Returns part of a digit sequence, as a server with ranges and etags does.
 fn digits(_: &str, request: &Request) -> Response {
     const DIGITS: &[u8] = b"0123456789";
     let etag = if request.uri().path() == "/changing" {
@@ -187,7 +187,7 @@ async fn a_private_address_is_not_even_connected_to() {
     assert_eq!(server.asked(), Vec::<String>::new());
 }
 
-/// A store whose URLs are those that begin so.
+/// Store whose URLs begin with this text.
 #[derive(Debug)]
 struct Own(String);
 

@@ -32,25 +32,25 @@ const LIST_CHUNK: usize = 1000;
 const WRITE_CHUNK: usize = 1 << 20;
 const MAX_ATTEMPTS: u32 = 100;
 
-/// Objects in a folder, one file each, at the path that is its key. Cheap to clone; any number of
+/// Objects in a folder: one file per object, whose path is the key. Cheap to clone; any number of
 /// processes may use one folder.
 ///
-/// * A write goes to a file under `.keynet/staging` and becomes the object by one rename: nobody
-///   ever sees a part of it, whenever the writer is killed. (It is not synchronised to the disk:
+/// * A write goes to a file under `.keynet/staging` and becomes the object by one rename: a partial
+///   object is never visible, even if the writer is killed. (It is not synchronised to the disk:
 ///   after a loss of power the last objects may be missing or empty.)
-/// * Conditions are checked and objects replaced under a lock of the folder, which other processes
-///   that use it this way take too.
-/// * Content types live beside the objects (under `.keynet/types`); files a person put into the
-///   folder are objects too, and their extension says what they are.
-/// * Symbolic links below the folder are refused: neither read, written through, replaced nor
-///   listed. No step of a path follows one, so there is no moment between check and use.
-/// * Listings are in the order of the keys' bytes. Every page reads the folders it touches anew.
+/// * Conditions are checked and objects replaced under a lock of the folder, which every process
+///   that uses it through this type takes.
+/// * Content types are stored beside the objects (under `.keynet/types`). Files that a person
+///   copied into the folder are objects too; their content type is guessed from the extension.
+/// * Symbolic links below the folder are refused: they are neither read, written through, replaced
+///   nor listed. No step of a path follows one, so there is no race between check and use.
+/// * Listings are in the order of the keys' bytes. Every page reads the folders it touches again.
 #[derive(Debug, Clone)]
 pub struct Folder {
     pub(super) inner: Arc<Inner>,
 }
 
-/// An object's file, opened, and what is known about it.
+/// Opened file of an object, with its metadata.
 pub(super) struct OpenFile {
     pub(super) file: std::fs::File,
     pub(super) meta: ObjectMeta,
@@ -65,8 +65,8 @@ pub(super) struct Inner {
 }
 
 impl Folder {
-    /// Opens `folder`, which is made if it is missing, and removes what dead writers left
-    /// unfinished. Blocks.
+    /// Opens `folder`, creating it if it is missing, and removes unfinished files of dead writers.
+    /// Blocks.
     ///
     /// # Errors
     /// `unavailable`, naming the folder, for the operator.
@@ -91,12 +91,12 @@ impl Folder {
         })
     }
 
-    /// The real path of the folder.
+    /// Returns the real path of the folder.
     pub fn path(&self) -> &FilePath {
         self.inner.tree.path()
     }
 
-    /// The file that is, or would be, the object `key`.
+    /// Returns the path of the file of the object `key`, which need not exist.
     pub fn path_of(&self, key: &ObjectKey) -> PathBuf {
         self.path().join(key.as_str())
     }
@@ -104,7 +104,7 @@ impl Folder {
     /// Opens an object to read from its file.
     ///
     /// # Errors
-    /// Of [`object_store`], with the key in the place of a path.
+    /// The errors of [`object_store`], with the key in place of a path.
     pub(super) async fn open_file(&self, key: &Path) -> Result<OpenFile> {
         checked(key)?;
         let key = key.clone();
@@ -127,12 +127,12 @@ impl Folder {
 
 impl fmt::Display for Folder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(STORE) // its path is not for actions
+        f.write_str(STORE) // the path is not shown to actions
     }
 }
 
 impl Inner {
-    /// Opens an object: its file, which content it is, and that content's type.
+    /// Opens an object: its file, the version of its content, and the content type of that version.
     fn get(&self, key: &str) -> Result<(std::fs::File, Version, Option<ContentType>)> {
         let mut attempts = 0;
         loop {
@@ -141,7 +141,7 @@ impl Inner {
             if let Some(content_type) = sidecar::read(&self.tree, key, &version) {
                 return Ok((file, version, Some(content_type)));
             }
-            // Nothing was ever remembered, or the object was replaced since it was opened (or a
+            // No content type was ever stored, or the object was replaced since it was opened (or a
             // person keeps writing to the file).
             if attempts == MAX_ATTEMPTS || self.tree.version(key).is_ok_and(|now| now == version) {
                 return Ok((file, version, ContentType::guess(key)));
@@ -149,7 +149,7 @@ impl Inner {
         }
     }
 
-    /// Makes a finished file the object `key`, if `mode` allows.
+    /// Publishes a finished file as the object `key`, if `mode` allows.
     pub(super) fn publish(
         &self,
         key: &str,
@@ -163,7 +163,7 @@ impl Inner {
             let replaced = match self.tree.version(key) {
                 Ok(version) => Some(version),
                 Err(Fault::Missing) => None,
-                // Empty folders are no objects: they give way.
+                // Empty folders are not objects: they are removed.
                 Err(Fault::IsAFolder) if self.tree.remove_if_empty(key) => None,
                 Err(fault) => return Err(writing(key, fault)),
             };
@@ -227,7 +227,7 @@ impl ObjectStore for Folder {
         options: PutOptions,
     ) -> Result<PutResult> {
         let key = checked(location)?;
-        // Nobody waits for a write whose caller went away (its time was over).
+        // Stops writing when the caller has gone away (its deadline passed).
         let abandoned = Arc::new(AtomicBool::new(false));
         let waiting = OnDrop(Arc::clone(&abandoned));
         let done = self.blocking(move |inner| {
@@ -269,7 +269,7 @@ impl ObjectStore for Folder {
             None => 0..meta.size,
         };
         Ok(GetResult {
-            // the name is for its error texts
+            // used only in error texts
             payload: GetResultPayload::File(file, PathBuf::from(location.as_ref())),
             attributes: Attributes::from_iter(
                 content_type.map(|known| (Attribute::ContentType, known.as_str().to_owned())),
@@ -363,7 +363,7 @@ impl ObjectStore for Folder {
     }
 }
 
-/// A path that is a key: what is under `.keynet` is not.
+/// Checks that a path is a valid key, which excludes everything under `.keynet`.
 fn checked(path: &Path) -> Result<String> {
     ObjectKey::parse(path.as_ref()).map(|key| key.as_str().to_owned()).map_err(carry)
 }

@@ -12,9 +12,9 @@ use keynet_base::fuzzing::{checked, text};
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 const TTL: Duration = Duration::from_secs(100);
 
-/// Lines: a path, a query, a `Range` header, a key, a content type. No path and query is granted
-/// that was not signed; what is signed is granted as it was signed, and nothing else once the query
-/// is appended.
+/// Input lines: a path, a query, a `Range` header, a key, a content type. A path and query that
+/// were not signed are never granted. A signed URL is granted exactly as it was signed, also with
+/// the query appended.
 pub fn storage_request(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let mut lines = text.split('\n');
@@ -55,7 +55,7 @@ pub fn storage_request(data: &[u8]) {
         );
     }
     assert!(checked(signer.verify(method, &url, now + TTL)).is_none(), "{url} has expired");
-    // Another path, or more of a query, may only be another way to write the same.
+    // Another path, or a longer query, may only be another spelling of the same URL.
     let other = format!("{signed}&{query}");
     for (path, query) in [(path, signed), (url.path(), other.as_str())] {
         let granted = checked(signer.verify_request(method, path, query, now));

@@ -1,8 +1,8 @@
 //! The embedded object store: objects in a folder, used when no S3 is configured, and the server
-//! that hands them to others.
+//! that makes them available over HTTP.
 //!
-//! It is for a developer's machine and for small deployments on one volume. It keeps no versions,
-//! has one bucket, and its writes are atomic but not synchronised to the disk.
+//! It is meant for a developer's machine and for small deployments on one volume. It keeps no
+//! versions and has one bucket; its writes are atomic but not synchronised to the disk.
 
 mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -33,33 +33,33 @@ use super::{Bucket, Location};
 use keynet_base::error::Result;
 use keynet_base::state::StateDir;
 
-/// Where URLs of the embedded store point on a developer's machine, and where
-/// `keynet-inference storage serve` listens.
+/// Default base of the embedded store's URLs on a developer's machine, and the default address that
+/// `keynet-inference storage serve` listens on.
 pub const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:9797/";
 
-/// What its bucket is called where `AWS_BUCKET_NAME` does not say.
+/// Name of its bucket if `AWS_BUCKET_NAME` is not set.
 pub const DEFAULT_BUCKET: &str = "default";
 
-/// The name of the key that signs its URLs.
+/// File name of the key that signs its URLs.
 const KEY: &str = "storage.key";
 
-/// Where an embedded store is and how it is reached.
+/// Settings of an embedded store.
 #[derive(Debug, Clone)]
 pub struct FolderStoreSettings {
-    /// Holds the objects; made if it is missing.
+    /// Folder of the objects; created if it is missing.
     pub folder: PathBuf,
-    /// Holds the key that signs URLs, outside `folder`; made if it is missing.
+    /// Holds the key that signs URLs, outside `folder`; created if it is missing.
     pub state: StateDir,
-    /// What `s3://` locations call the folder: `AWS_BUCKET_NAME`, or [`DEFAULT_BUCKET`].
+    /// Name of the folder's bucket in `s3://` locations: `AWS_BUCKET_NAME`, or [`DEFAULT_BUCKET`].
     pub bucket: String,
-    /// What presigned URLs begin with (`KEYNET_STORAGE_PUBLIC_URL`); without it none are made and
-    /// nothing is written.
+    /// Base of presigned URLs (`KEYNET_STORAGE_PUBLIC_URL`); without it no URLs are made and
+    /// nothing can be written.
     pub public_url: Option<Url>,
-    /// Another address of the same store, whose URLs are recognised too.
+    /// Second base URL of the same store, whose URLs are accepted too.
     pub internal_url: Option<Url>,
 }
 
-/// A folder of objects with its signer. Cheap to clone.
+/// Folder of objects with its signer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct FolderStore {
     folder: Folder,
@@ -68,13 +68,13 @@ pub struct FolderStore {
 }
 
 impl FolderStore {
-    /// Opens the folder and the key, both made if they are missing. Blocks; the process does it
-    /// once.
+    /// Opens the folder and the key, creating both if they are missing. Blocks; called once per
+    /// process.
     ///
     /// # Errors
     /// For the operator, naming the path. `denied`: the key can be read by others, or lies in the
-    /// folder. `invalid`: the key is none, or a URL is not a base. `unavailable`: the folder or the
-    /// key cannot be read and written.
+    /// folder. `invalid`: the key is not a valid key, or a URL is not a valid base. `unavailable`:
+    /// the folder or the key cannot be read and written.
     pub fn open(settings: FolderStoreSettings) -> Result<Self> {
         let folder = Folder::open(&settings.folder)?;
         let key = settings.state.key_outside(KEY, Some(folder.path()))?;
@@ -82,23 +82,21 @@ impl FolderStore {
         Ok(Self { folder, signer, bucket: settings.bucket })
     }
 
-    /// It, for [`super::ObjectStorage::new`].
+    /// Returns the bucket, for [`super::ObjectStorage::new`].
     pub fn bucket(&self) -> Bucket {
         Bucket::new(&self.bucket, Arc::new(self.folder.clone()), Arc::new(self.signer.clone()))
     }
 
-    /// Its folder.
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 
-    /// Its signer.
     pub fn signer(&self) -> &UrlSigner {
         &self.signer
     }
 
-    /// The file that is, or would be, the object at `location`; none for URLs and other buckets.
-    /// For a person: actions see no paths.
+    /// Returns the path of the file of the object at `location`, which need not exist; `None` for
+    /// URLs and other buckets. Intended for people: actions never see paths.
     pub fn path_of(&self, location: &Location) -> Option<PathBuf> {
         match location {
             Location::Object { bucket, key }

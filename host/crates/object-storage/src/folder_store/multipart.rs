@@ -1,4 +1,5 @@
-//! An object of the folder written in parts, to a file that nobody sees before it is complete.
+//! Multipart upload of an object of the folder, to a file that is not visible before it is
+//! complete.
 
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +16,15 @@ use super::staging::Staged;
 use keynet_base::error::Error;
 use keynet_base::quote::shown;
 
-/// Aborted when dropped before it is complete.
+/// Multipart upload. Aborted when dropped before it is complete.
 #[derive(Debug)]
 pub(super) struct FolderUpload {
     inner: Arc<Inner>,
     key: String,
     attributes: Attributes,
     offset: u64,
-    /// Locked while a part is written, so that the end waits for parts whose callers went away.
+    /// Locked while a part is written, so that completing or aborting waits for parts whose callers
+    /// have gone away.
     staged: Arc<Mutex<Option<Staged>>>,
 }
 
@@ -89,8 +91,8 @@ impl MultipartUpload for FolderUpload {
 impl Drop for FolderUpload {
     fn drop(&mut self) {
         let staged = Arc::clone(&self.staged);
-        // Waits for a part that is still being written and removes the file: not on an asynchronous
-        // thread.
+        // Removing the file waits for a part that is still being written, so it must not run on an
+        // asynchronous thread.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(move || drop(take(&staged)))),
             Err(_) => drop(take(&staged)),

@@ -2,18 +2,19 @@
 
 use std::ops::Range;
 
-/// What a request wants of an object.
+/// Part of an object that a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// All of it: no range, several, or one that makes no sense, which the RFC says to pass over.
+    /// The whole object: no range, several ranges, or an invalid range, which RFC 9110 requires to
+    /// ignore.
     All,
     /// These bytes.
     Part(Range<u64>),
-    /// Bytes after its end.
+    /// A range that begins after the end of the object.
     Nothing,
 }
 
-/// Reads a `Range` header for an object of `size` bytes.
+/// Parses a `Range` header for an object of `size` bytes.
 pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
     let Some((first, last)) = header
         .and_then(|header| header.strip_prefix("bytes="))

@@ -1,11 +1,11 @@
-//! `keynet-inference storage serve`: the objects of the folder, by HTTP, to whoever holds a
-//! presigned URL.
+//! `keynet-inference storage serve`: serves the objects of the folder over HTTP to every client
+//! that has a presigned URL.
 //!
-//! GET and HEAD with a URL signed for GET, one range or all, with `If-None-Match`; PUT with a URL
-//! signed for PUT and its content type. Everything else is refused, and without a valid signature
-//! nothing is told about which objects there are. Whatever is stored is answered so that a browser
-//! shows it without running it. No TLS and no protection from slow clients other than a number of
-//! requests at a time: before the internet stands a proxy.
+//! GET and HEAD with a URL signed for GET, one range or the whole object, with `If-None-Match`; PUT
+//! with a URL signed for PUT and its content type. Everything else is rejected, and without a valid
+//! signature a response does not reveal which objects exist. Response headers make a browser
+//! display an object without running it. There is no TLS, and no protection from slow clients other
+//! than a limit on concurrent requests: on the internet it has to be behind a proxy.
 
 use std::fs::File;
 use std::future::Future;
@@ -40,16 +40,16 @@ const READ_CHUNK: u64 = 256 << 10;
 const WRITE_CHUNK: usize = 1 << 20;
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How much the server does for others.
+/// Limits of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeLimits {
-    /// Bytes of one object that is written (`KEYNET_STORAGE_MAX_WRITE`).
+    /// Largest object that is written, in bytes (`KEYNET_STORAGE_MAX_WRITE`).
     pub max_object_write: u64,
-    /// Requests at a time; more are answered with 503. Each holds at most 2 MiB.
+    /// Concurrent requests; further ones receive status 503. Each request holds at most 2 MiB.
     pub max_requests: usize,
-    /// How long a writer may send nothing.
+    /// Longest pause of a writer while it sends a body.
     pub idle: Duration,
-    /// The hosts that are answered for; none for every host.
+    /// Accepted `Host` headers; `None` accepts every host.
     pub hosts: Option<AllowedHosts>,
 }
 
@@ -71,10 +71,10 @@ struct Server {
     requests: Arc<Semaphore>,
 }
 
-/// Serves `store` until `shutdown` ends, then gives requests under way 10 s.
+/// Serves `store` until `shutdown` completes, then waits up to 10 s for running requests.
 ///
 /// # Errors
-/// Of the listener.
+/// The errors of the listener.
 pub async fn serve(
     listener: TcpListener,
     store: FolderStore,
@@ -98,7 +98,7 @@ pub async fn serve(
     }
 }
 
-/// The routes of [`serve`]: every path is an object's.
+/// Returns the router of [`serve`]: every path is the key of an object.
 pub fn router(store: FolderStore, limits: ServeLimits) -> Router {
     let requests = Arc::new(Semaphore::new(limits.max_requests));
     Router::new().fallback(answer).with_state(Arc::new(Server { store, limits, requests }))
@@ -118,7 +118,7 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
-        (header::REFERRER_POLICY, "no-referrer"), // the URL is the permission
+        (header::REFERRER_POLICY, "no-referrer"), // the URL is the credential
         (header::CACHE_CONTROL, "private, no-cache"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -150,7 +150,8 @@ impl Server {
         if names(headers, header::IF_NONE_MATCH, &etag) {
             return Ok((StatusCode::NOT_MODIFIED, known).into_response());
         }
-        // A range of another content than the one the client has part of is of no use to it.
+        // `If-Range`: a range of new content is useless to a client that has a part of the old
+        // content.
         let ranged = headers
             .get(header::IF_RANGE)
             .is_none_or(|condition| condition.as_bytes() == etag.as_bytes());
@@ -293,7 +294,7 @@ impl Server {
     }
 }
 
-/// The bytes of a part of a file, read as the client takes them.
+/// Streams a part of a file, read as the client receives it.
 fn contents(
     file: File,
     part: Range<u64>,
@@ -320,7 +321,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Whether a list of etags names this one, strong or weak, or any.
+/// Reports whether a list of etags contains this one, strong or weak, or `*`.
 fn names(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
     let mut listed = headers
         .get_all(name)
@@ -331,7 +332,7 @@ fn names(headers: &HeaderMap, name: HeaderName, etag: &str) -> bool {
     listed.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
-/// A request that is not served: a status, a line of text, perhaps a header.
+/// Rejection of a request: a status, a line of text, and an optional header.
 struct Refusal {
     status: StatusCode,
     text: String,

@@ -47,7 +47,7 @@ impl Served {
         Self { it, address, stop: Some(stop), server }
     }
 
-    /// Sends a request, and no more than `body`, whatever its headers say.
+    /// Sends a request with exactly `body`, regardless of its headers.
     async fn send(&self, method: &str, target: &str, headers: &str, body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
@@ -56,7 +56,7 @@ impl Served {
             self.address
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        let _ = stream.write_all(body).await; // refused before it was all sent
+        let _ = stream.write_all(body).await; // rejected before it was all sent
         let mut answer = Vec::new();
         let _ = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer))
             .await
@@ -308,13 +308,13 @@ async fn more_requests_than_allowed_are_turned_away() {
     slow.write_all(head.as_bytes()).await.unwrap();
     let mut got = served.get(&url, "").await;
     while got.status == 200 {
-        got = served.get(&url, "").await; // until the other one has arrived
+        got = served.get(&url, "").await; // until the other request has arrived
     }
     assert_eq!((got.status, got.headers["retry-after"].as_str()), (503, "1"));
     slow.write_all(b"0123456789").await.unwrap();
     slow.read_u8().await.unwrap();
     while got.status == 503 {
-        got = served.get(&url, "").await; // until the other one has left
+        got = served.get(&url, "").await; // until the other request has ended
     }
     assert_eq!(got.status, 200);
 }

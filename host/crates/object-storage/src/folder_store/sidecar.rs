@@ -1,9 +1,9 @@
-//! Content types, in files of their own: `.keynet/types/XX/HASH.STAMP`, with the hash of the
-//! object's key and the stamp of its version.
+//! Content types, in separate files: `.keynet/types/XX/HASH.STAMP`, with the hash of the object's
+//! key and the stamp of its version.
 //!
 //! The type of a version is written before the version is visible and removed after it was
-//! replaced, so that an object is never shown with the type of another version. What a killed
-//! writer leaves is a file that no version asks for.
+//! replaced, so that an object is never returned with the type of another version. A killed writer
+//! can leave a file that belongs to no version, which is never read.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -24,7 +24,7 @@ fn place(key: &str, version: &Version) -> Place {
     Place { folder: folder.to_owned(), name: format!("{rest}.{}", version.stamp()) }
 }
 
-/// Remembers the content type of a version; the key is written with it, for a person who looks.
+/// Stores the content type of a version. The key is written too, for people who inspect the file.
 pub(super) fn write(
     tree: &Tree,
     key: &str,
@@ -40,7 +40,7 @@ pub(super) fn write(
     Ok(file.write_all(format!("{content_type}\n{key}\n").as_bytes())?)
 }
 
-/// The content type of a version; none if nothing was remembered for it.
+/// Returns the content type of a version; `None` if none was stored for it.
 pub(super) fn read(tree: &Tree, key: &str, version: &Version) -> Option<ContentType> {
     let text = read_text(tree, &place(key, version)).ok()?;
     let (content_type, rest) = text.split_once('\n')?;
@@ -58,7 +58,7 @@ fn read_text(tree: &Tree, place: &Place) -> Result<String, Fault> {
     Ok(text)
 }
 
-/// Forgets the content type of a version that is no more.
+/// Removes the content type of a version that no longer exists.
 pub(super) fn remove(tree: &Tree, key: &str, version: &Version) {
     let place = place(key, version);
     if let Ok(folder) = tree.folder([RESERVED_SEGMENT, "types", &place.folder], false) {

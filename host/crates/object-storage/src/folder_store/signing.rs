@@ -2,9 +2,9 @@
 //! with `content-type=` after the method.
 //!
 //! The signature is keyed BLAKE3 over a label, the method, the key, the content type and the
-//! expiry, each after its length, so that no two grants are signed alike. The host is not signed:
-//! whoever serves the folder with the same key serves its URLs. One state folder is therefore one
-//! store.
+//! expiry, each preceded by its length, so that no two grants have the same signed text. The host
+//! is not signed: every server of the folder with the same key accepts its URLs. One state folder
+//! is therefore one store.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,12 +21,12 @@ use keynet_base::error::{Error, Result};
 
 const LABEL: &[u8] = b"keynet-inference embedded storage URL v1";
 
-/// What a URL lets its bearer do.
+/// Operation that a URL permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// Read the object: GET and HEAD.
     Get,
-    /// Write the object.
+    /// Write the object: PUT.
     Put,
 }
 
@@ -39,16 +39,16 @@ impl Method {
     }
 }
 
-/// What a verified URL allows.
+/// Permission that a verified URL grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// The object.
+    /// Key of the object.
     pub key: ObjectKey,
-    /// For [`Method::Put`], what the writer must send.
+    /// Content type that the writer must send; `Some` only for [`Method::Put`].
     pub content_type: Option<ContentType>,
 }
 
-/// Signs and verifies URLs with a key of its own. Cheap to clone.
+/// Signer and verifier of URLs, with its own key. Cheap to clone.
 #[derive(Clone)]
 pub struct UrlSigner(Arc<Inner>);
 
@@ -58,7 +58,7 @@ struct Inner {
     internal: Option<Url>,
 }
 
-/// Without the key.
+/// Omits the key.
 impl fmt::Debug for UrlSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let public = self.0.public.as_ref().map(Url::as_str);
@@ -67,11 +67,11 @@ impl fmt::Debug for UrlSigner {
 }
 
 impl UrlSigner {
-    /// A signer whose URLs begin with `public`, without which it makes none; URLs that begin with
-    /// `internal` are verified too.
+    /// Creates a signer whose URLs begin with `public`; without it, the signer makes no URLs. URLs
+    /// that begin with `internal` are verified too.
     ///
     /// # Errors
-    /// `invalid`: a base that is not an http(s) URL of a host and perhaps a path.
+    /// `invalid`: a base that is not an http(s) URL with a host and an optional path.
     pub fn new(key: [u8; 32], public: Option<Url>, internal: Option<Url>) -> Result<Self> {
         Ok(Self(Arc::new(Inner {
             key,
@@ -80,13 +80,13 @@ impl UrlSigner {
         })))
     }
 
-    /// What its URLs begin with.
+    /// Returns the base of its URLs.
     pub fn public_url(&self) -> Option<&Url> {
         self.0.public.as_ref()
     }
 
-    /// A URL that allows `method` on `key` for `ttl` from `now`. For [`Method::Put`] with a content
-    /// type, otherwise without.
+    /// Returns a URL that permits `method` on `key` for `ttl` from `now`. [`Method::Put`] requires
+    /// a content type, [`Method::Get`] requires none.
     ///
     /// # Errors
     /// `unavailable`: no public URL is configured.
@@ -123,11 +123,11 @@ impl UrlSigner {
         Ok(url)
     }
 
-    /// What `url` allows.
+    /// Verifies `url` and returns the grant.
     ///
     /// # Errors
     /// `denied`: it is not a URL of this store, was not signed by it for `method`, or has expired.
-    /// The text does not say which, but for the last.
+    /// Only expiry is distinguished in the text.
     pub fn verify(&self, method: Method, url: &Url, now: SystemTime) -> Result<Grant> {
         let path = self
             .relative(url)
@@ -135,8 +135,8 @@ impl UrlSigner {
         self.verify_parts(method, path, url.query().unwrap_or_default(), now)
     }
 
-    /// As [`Self::verify`], for a request's path and query; the path may begin with the one of the
-    /// public URL.
+    /// Same as [`Self::verify`], for a request's path and query; the path may begin with the path
+    /// of the public URL.
     pub(super) fn verify_request(
         &self,
         method: Method,
@@ -175,7 +175,7 @@ impl UrlSigner {
             .transpose()
             .map_err(|_| refuse())?;
         let expected = self.signature(method, key.as_str(), content_type.as_ref(), claim.expires);
-        // The method is signed; the parameter only tells a person what the URL is for. Comparison
+        // The method is signed; the query parameter only documents what the URL is for. Comparison
         // of hashes takes constant time.
         if claim.method != method.as_str()
             || claim.signature != expected
@@ -213,7 +213,7 @@ impl UrlSigner {
         hasher.finalize()
     }
 
-    /// The path of `url` below one of the bases it may begin with.
+    /// Returns the path of `url` below the base it begins with.
     fn relative<'u>(&self, url: &'u Url) -> Option<&'u str> {
         let below = |base: &Url| match base.origin() == url.origin() {
             true => url.path().strip_prefix(base.path()),
@@ -244,7 +244,7 @@ impl Presign for UrlSigner {
     }
 }
 
-/// What a query says, before anything of it is believed. Each parameter once, and no others.
+/// Parameters of a query before verification. Each parameter occurs once; others are rejected.
 struct Claim<'q> {
     expires: u64,
     method: Cow<'q, str>,
@@ -276,7 +276,7 @@ impl<'q> Claim<'q> {
     }
 }
 
-/// Ends the path with a slash, so that a base is never the beginning of another name.
+/// Checks a base URL and ends its path with a slash, so that it is never a prefix of another name.
 fn base(mut url: Url) -> Result<Url> {
     if !matches!(url.scheme(), "http" | "https")
         || url.host_str().is_none()

@@ -1,9 +1,9 @@
-//! Unfinished writes: files under `.keynet/staging` that become objects by one rename. Those of
-//! writers that died are removed when the folder is opened.
+//! Unfinished writes: files under `.keynet/staging` that become objects by one rename. Files of
+//! dead writers are removed when the folder is opened.
 //!
-//! A writer (one open store) has a random id, keeps `ID.lock` locked as long as it lives and calls
-//! its files `ID.1`, `ID.2`, ... The kernel lets go of the lock however the writer dies, so files
-//! whose lock is free are nobody's.
+//! A writer (one open store) has a random id, keeps `ID.lock` locked while it lives and names its
+//! files `ID.1`, `ID.2`, ... The kernel releases the lock however the writer dies, so files whose
+//! lock is free have no writer.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use super::super::location::RESERVED_SEGMENT;
 use super::tree::{Fault, Tree, Version};
 
-/// One writer's part of the staging folder.
+/// One writer's files in the staging folder.
 #[derive(Debug)]
 pub(super) struct Staging {
     folder: OwnedFd,
@@ -33,18 +33,17 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Removes what dead writers left and becomes a writer.
+    /// Removes the files of dead writers and registers a new writer.
     pub(super) fn open(tree: &Tree) -> Result<Arc<Self>, Fault> {
         let folder = tree.folder([RESERVED_SEGMENT, "staging"], true)?;
         remove_stale(&folder)?;
         loop {
             let id = uuid::Uuid::new_v4().simple().to_string();
             let lock = create(&folder, &lock_name(&id))?;
-            // A file system without locks keeps what dead writers leave there; nothing else depends
-            // on it.
+            // On a file system without locks, files of dead writers are never removed; nothing else
+            // depends on the lock.
             let locked = flock(&lock, FlockOperation::LockExclusive).is_ok();
-            // Somebody who cleaned up may have taken the file for a dead writer's before it was
-            // locked.
+            // Another process may have removed the file as a dead writer's before it was locked.
             let ours = statat(&folder, lock_name(&id), AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|s| fstat(&lock).is_ok_and(|l| l.st_ino == s.st_ino));
             if ours {
@@ -54,7 +53,7 @@ impl Staging {
         }
     }
 
-    /// A new, empty file, removed when dropped.
+    /// Creates an empty file that is removed when dropped.
     pub(super) fn file(self: &Arc<Self>) -> Result<Staged, Fault> {
         let name = format!("{}.{}", self.id, self.files.fetch_add(1, Ordering::Relaxed));
         let file = create(&self.folder, &name)?.into();
@@ -68,7 +67,7 @@ impl Drop for Staging {
     }
 }
 
-/// A file nobody sees yet.
+/// File that is not yet visible as an object.
 #[derive(Debug)]
 pub(super) struct Staged {
     staging: Arc<Staging>,
@@ -77,26 +76,25 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Ends the writing: gives the content a time no other one has. What it is then called is its
-    /// version.
+    /// Finishes the content: sets a unique modification time, which identifies the version.
     pub(super) fn seal(&self) -> io::Result<Version> {
         self.file.set_modified(unique_now())?;
         Version::of_file(&self.file)
     }
 
-    /// Becomes `name` in the folder `parent`, replacing what is there.
+    /// Renames the file to `name` in the folder `parent`, replacing an existing file.
     pub(super) fn replace(&self, parent: &OwnedFd, name: &str) -> Result<(), Fault> {
         Ok(renameat(&self.staging.folder, &self.name, parent, name)?)
     }
 
-    /// Becomes `name` in the folder `parent`, where nothing may be.
+    /// Links the file as `name` in the folder `parent`, where nothing may exist.
     ///
     /// # Errors
-    /// [`Fault::Taken`]: something is.
+    /// [`Fault::Taken`]: `name` exists.
     pub(super) fn create(&self, parent: &OwnedFd, name: &str) -> Result<(), Fault> {
         match linkat(&self.staging.folder, &self.name, parent, name, AtFlags::empty()) {
-            // A file system without hard links. The caller looked, under the folder's lock; only a
-            // person could come between.
+            // A file system without hard links. The caller checked under the folder's lock; only a
+            // process that does not take the lock could have created the file since.
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => self.replace(parent, name),
             Err(Errno::EXIST) => Err(Fault::Taken),
             linked => Ok(linked?),
@@ -106,7 +104,7 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // Gone already where it was renamed; the other name of the object where it was linked.
+        // After a rename the name no longer exists; after a link the object has another name.
         let _ = unlinkat(&self.staging.folder, &self.name, AtFlags::empty());
     }
 }
@@ -139,9 +137,9 @@ fn remove_stale(folder: &OwnedFd) -> Result<(), Fault> {
                 Some(lock)
             }
             Ok(_) => continue, // alive
-            // files without a lock: a writer makes its lock first and removes it last
+            // files without a lock: a writer creates its lock first and removes it last
             Err(Errno::NOENT) => None,
-            Err(_) => continue, // another user's: not ours to judge
+            Err(_) => continue, // belongs to another user, so it cannot be judged
         };
         for name in names()?.iter().filter(|name| id_of(name) == id && **name != lock_name(&id)) {
             let _ = unlinkat(folder, name, AtFlags::empty());
@@ -152,7 +150,7 @@ fn remove_stale(folder: &OwnedFd) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Now, but later than any time this process got here before.
+/// Returns the current time, but always later than any time this process returned before.
 fn unique_now() -> SystemTime {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now()
@@ -163,7 +161,7 @@ fn unique_now() -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(unique)
 }
 
-/// A lock that this process's threads and other processes on the same folder take in turn.
+/// Lock between this process's threads and other processes that use the same folder.
 #[derive(Debug)]
 pub(super) struct FolderLock(std::sync::Mutex<OwnedFd>);
 
@@ -174,8 +172,8 @@ impl FolderLock {
         Ok(Self(std::sync::Mutex::new(openat(&folder, "lock", flags, Mode::from_raw_mode(0o666))?)))
     }
 
-    /// Does `work` while nobody else does theirs. On a file system without locks only this
-    /// process's threads take turns.
+    /// Runs `work` while holding the lock. On a file system without locks it only excludes this
+    /// process's threads.
     pub(super) fn hold<T>(&self, work: impl FnOnce() -> T) -> T {
         let lock = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let locked = loop {

@@ -1,4 +1,4 @@
-//! The folder itself: what is atomic, what is refused, what becomes of what others leave in it.
+//! The folder itself: atomicity, rejections, and files that other programs leave in it.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -88,7 +88,7 @@ async fn what_dead_writers_left_is_removed_and_what_living_ones_write_is_not() {
 const VICTIM: &str = "KEYNET_TEST_FOLDER_OF_A_VICTIM";
 const VICTIM_BYTES: usize = 3 << 20;
 
-/// Killed by the next test while it writes.
+/// Writes until the next test kills it.
 #[tokio::test]
 #[ignore = "a part of the next test"]
 async fn victim() {

@@ -1,6 +1,6 @@
 //! The folder as a tree of descriptors: every step of a path is opened relative to its parent and
-//! never through a symbolic link, so that nothing outside the folder can be reached, also while
-//! somebody swaps a folder for a link.
+//! never through a symbolic link, so that nothing outside the folder can be reached, even while
+//! another process replaces a folder by a link.
 
 use std::fs::File;
 use std::io;
@@ -14,22 +14,22 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// Why a path could not be followed.
+/// Reason why a path could not be followed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Nothing is there, or nothing that is an object.
+    /// Nothing exists there, or nothing that is an object.
     Missing,
-    /// A symbolic link is on the way or at its end.
+    /// A segment of the path is a symbolic link.
     Link,
-    /// What should be a folder is an object.
+    /// An object exists in place of a folder.
     NotAFolder,
-    /// What should be an object is a folder.
+    /// A folder exists in place of an object.
     IsAFolder,
-    /// Something is where nothing should be.
+    /// A file already exists.
     Taken,
-    /// A segment, or all of them, are longer than the file system allows.
+    /// A segment, or the whole path, is longer than the file system allows.
     TooLong,
-    /// Anything else.
+    /// Any other error.
     Io(io::Error),
 }
 
@@ -52,8 +52,8 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Which content of an object: another one has another inode, time or size, since the store gives
-/// no two writes the same time.
+/// Version of an object's content: every write has another inode, time or size, because the store
+/// never uses the same time twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     inode: u64,
@@ -74,13 +74,13 @@ impl Version {
         Ok(Self::of_stat(&fstat(file)?))
     }
 
-    /// Its etag, as `object_store` makes them for local files.
+    /// Returns its etag, in the format that `object_store` uses for local files.
     pub(super) fn etag(&self) -> String {
         format!("{:x}-{:x}-{:x}", self.inode, self.modified, self.size)
     }
 
-    /// What tells it from the other contents of the same object; a copy of the folder that keeps
-    /// the times keeps it.
+    /// Returns a text that distinguishes the versions of one object. A copy of the folder that
+    /// preserves times preserves it.
     pub(super) fn stamp(&self) -> String {
         format!("{:x}-{:x}", self.modified, self.size)
     }
@@ -98,7 +98,7 @@ impl Version {
     }
 }
 
-/// The root of the folder. The path to it may lead through links: it is the operator's.
+/// Root of the folder. The path to it may contain links: the operator chose it.
 #[derive(Debug)]
 pub(super) struct Tree {
     root: OwnedFd,
@@ -109,7 +109,7 @@ const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl Tree {
-    /// Opens `folder`, which is made if it is missing.
+    /// Opens `folder`, creating it if it is missing.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let path = folder.canonicalize()?;
@@ -117,12 +117,12 @@ impl Tree {
         Ok(Self { root, path })
     }
 
-    /// The real path of the root.
+    /// Returns the real path of the root.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens the folder that `segments` lead to, with `create` making those that are missing.
+    /// Opens the folder that `segments` lead to; `create` creates missing folders.
     pub(super) fn folder<'a>(
         &self,
         segments: impl IntoIterator<Item = &'a str>,
@@ -144,7 +144,7 @@ impl Tree {
         Ok(at)
     }
 
-    /// Opens the folder that holds `key`, and gives the name it has there.
+    /// Opens the folder that holds `key`, and returns it with the file's name.
     pub(super) fn parent<'k>(
         &self,
         key: &'k str,
@@ -154,23 +154,23 @@ impl Tree {
         Ok((self.folder(segments(folder), create)?, name))
     }
 
-    /// Opens the object `key` to read.
+    /// Opens the object `key` for reading.
     pub(super) fn file(&self, key: &str) -> Result<(File, Version), Fault> {
         let (parent, name) = self.parent(key, false)?;
-        // Not blocking: a named pipe would wait for its writer.
+        // Non-blocking: opening a named pipe would wait for its writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = openat(&parent, name, flags, Mode::empty())?;
         let version = object(&fstat(&file)?)?;
         Ok((file.into(), version))
     }
 
-    /// Which content the object `key` has.
+    /// Returns the version of the object `key`.
     pub(super) fn version(&self, key: &str) -> Result<Version, Fault> {
         let (parent, name) = self.parent(key, false)?;
         version_at(&parent, name)
     }
 
-    /// Removes the folders above `key` that hold nothing any more.
+    /// Removes the folders above `key` that have become empty.
     pub(super) fn prune(&self, key: &str) {
         let mut rest = key;
         while let Some((folder, _)) =
@@ -180,26 +180,26 @@ impl Tree {
         }
     }
 
-    /// Removes the folder `path` if it holds nothing, and says whether it did.
+    /// Removes the folder `path` if it is empty, and reports whether it did.
     pub(super) fn remove_if_empty(&self, path: &str) -> bool {
         self.parent(path, false)
             .is_ok_and(|(parent, name)| unlinkat(&parent, name, AtFlags::REMOVEDIR).is_ok())
     }
 }
 
-/// Which content the object called `name` in the folder `parent` has.
+/// Returns the version of the object called `name` in the folder `parent`.
 pub(super) fn version_at(parent: impl AsFd, name: &str) -> Result<Version, Fault> {
     object(&statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// The segments of a path that may be empty.
+/// Returns the segments of a path, which may be empty.
 pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
 fn step(at: &OwnedFd, segment: &str) -> Result<OwnedFd, Fault> {
     openat(at, segment, FOLDER, Mode::empty()).map_err(|errno| {
-        // Linux says of a link either that it is one or that it is no folder.
+        // Linux reports either ELOOP or ENOTDIR for a link.
         let link = || {
             statat(at, segment, AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|s| FileType::from_raw_mode(s.st_mode).is_symlink())

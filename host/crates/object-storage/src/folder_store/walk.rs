@@ -1,5 +1,5 @@
-//! Listing the folder in the order of the keys, a part at a time: what a part needs of memory does
-//! not depend on how much there is.
+//! Listing of the folder in the order of the keys, one page at a time: the memory that a page needs
+//! does not depend on the number of objects.
 
 use std::collections::BinaryHeap;
 use std::os::fd::OwnedFd;
@@ -14,11 +14,11 @@ use super::tree::{Fault, Tree, segments, version_at};
 /// Entries of one folder that are held at once.
 const ENTRIES: usize = 1000;
 
-/// The first `limit` objects below `folder` (a path, empty for all) whose keys are greater than
-/// `after`, in the order of their bytes.
+/// Returns the first `limit` objects below `folder` (a path, empty for all) whose keys are greater
+/// than `after`, in the order of their bytes.
 ///
-/// Links, what is no object, and names that no key can have are passed over, and so are folders
-/// that may not be read.
+/// Links, files that are not objects, names that are not valid keys, and folders without read
+/// permission are skipped.
 pub(super) fn objects_after(
     tree: &Tree,
     folder: &str,
@@ -44,7 +44,7 @@ impl Walk<'_> {
         let mut last = String::new();
         loop {
             let entries = match self.entries(path, &last) {
-                // changed under us, or never there
+                // changed during the walk, or never existed
                 Err(Fault::Missing | Fault::Link | Fault::NotAFolder | Fault::TooLong) => {
                     return Ok(());
                 }
@@ -54,7 +54,7 @@ impl Walk<'_> {
                 }
                 other => other?,
             };
-            // Not kept while folders below are visited, which may be hundreds deep.
+            // Closed while subfolders are visited, which may be nested hundreds deep.
             let mut opened: Option<OwnedFd> = None;
             for entry in &entries {
                 if self.found.len() >= self.limit {
@@ -82,9 +82,9 @@ impl Walk<'_> {
         }
     }
 
-    /// The least entries of a folder that are greater than `last` and lead to keys greater than the
-    /// walk's `after`: files by their names, folders by their names and a slash, which puts them
-    /// where their keys belong.
+    /// Returns the smallest entries of a folder that are greater than `last` and lead to keys
+    /// greater than the walk's `after`: files by their names, folders by their names with a slash,
+    /// which sorts them where their keys belong.
     fn entries(&self, path: &str, last: &str) -> Result<Vec<String>, Fault> {
         let folder = self.tree.folder(segments(path), false)?;
         let mut least = BinaryHeap::new();

@@ -1,8 +1,8 @@
-//! What an S3 store says when it does not do what it was asked, in our words.
+//! Error responses of an S3 store, as text for the caller.
 //!
 //! An error is XML with a code and a message ([error
-//! responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)); it holds more,
-//! such as the key and the text that was signed, which is not passed on.
+//! responses](https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)); its other
+//! elements, such as the key and the text that was signed, are not passed on.
 
 use http::StatusCode;
 
@@ -10,9 +10,9 @@ use super::super::failure::ErrorResponse;
 use keynet_base::error::ErrorKind;
 use keynet_base::quote::shown;
 
-/// An error answer, judged.
+/// Classifies an error response.
 ///
-/// `region` is the one that is configured, `elsewhere` the one the store names as the bucket's.
+/// `region` is the configured region, `elsewhere` the one that the store reports for the bucket.
 pub(super) fn judge(
     status: StatusCode,
     body: &str,
@@ -54,7 +54,7 @@ pub(super) fn judge(
     ErrorResponse::new(kind, text)
 }
 
-/// The code and the message of an error, where `body` is one.
+/// Returns the code and the message of an error; `None` if `body` is not an S3 error.
 pub(super) fn in_words(body: &str) -> Option<String> {
     let code = unescaped(element(body, "Code")?);
     Some(match element(body, "Message").filter(|message| !message.is_empty()) {
@@ -69,13 +69,13 @@ fn plain(status: StatusCode) -> String {
     format!("it answered {status}")
 }
 
-/// The text of the first element of this name, escaped as it is.
+/// Returns the text of the first element of this name, still escaped.
 pub(super) fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = body.split_once(&format!("<{name}>"))?;
     Some(rest.split_once(&format!("</{name}>"))?.0)
 }
 
-/// The text that XML escapes so.
+/// Replaces the XML escapes in `text`.
 pub(super) fn unescaped(text: &str) -> String {
     [
         ("&lt;", "<"),

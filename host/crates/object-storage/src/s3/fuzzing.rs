@@ -1,4 +1,4 @@
-//! Fuzzing of what an S3 store answers; see [`keynet_base::fuzzing`].
+//! Fuzzing of the responses of an S3 store; see [`keynet_base::fuzzing`].
 
 use http::StatusCode;
 
@@ -8,7 +8,7 @@ use crate::ObjectKey;
 use keynet_base::budget::MemoryBudget;
 use keynet_base::fuzzing::{check_message, text};
 
-/// A listing or an error. What is listed is a key; what is shown is short.
+/// Parses a listing or an error. Every listed object has a valid key; every message is short.
 pub fn s3_answer(data: &[u8]) {
     let Some(body) = text(data) else { return };
     let reserved = MemoryBudget::process(1 << 30).reserve(body.len() as u64, "a listing");

@@ -1,8 +1,8 @@
-//! Listing by the beginning of keys (`ListObjectsV2`).
+//! Listing by prefix (`ListObjectsV2`).
 //!
-//! `object_store` lists by folders, and fails where any key of another program's is none of its
-//! paths, such as the `folder/` that consoles make. Here the store itself looks for keys that begin
-//! so, one request a page, and what is no key of ours is passed over.
+//! `object_store` lists by folder, and fails if any key written by another program is not a valid
+//! path, such as the `folder/` objects that consoles create. Here the store itself selects keys by
+//! their prefix, one request per page, and keys that are not an [`ObjectKey`] are skipped.
 
 use std::fmt::Write as _;
 
@@ -22,22 +22,22 @@ use keynet_base::budget::{MemoryBudget, Reservation};
 use keynet_base::error::Error;
 use keynet_base::outbound::{BodyError, read_reserved};
 
-/// Bytes of one page: 1,000 keys of 1,024 bytes, each byte escaped as three, and what is said about
+/// Bytes of one page: 1,000 keys of 1,024 bytes, each byte escaped as three, and the metadata of
 /// each.
 const MAX_PAGE_BYTES: usize = 8 << 20;
 const MAX_PAGE_OBJECTS: usize = 1000;
 /// Bytes of a key or an ETag.
 const MAX_TEXT: usize = 1024;
 
-/// What a query of Signature Version 4 leaves as it is.
+/// Characters that Signature Version 4 leaves unescaped in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Lists one bucket.
+/// Listing of one bucket.
 #[derive(Debug)]
 pub(super) struct S3Pages {
     pub(super) client: HttpClient,
     pub(super) store: std::sync::Arc<AmazonS3>,
-    /// Where the bucket is, without a slash at the end.
+    /// URL of the bucket, without a trailing slash.
     pub(super) url: String,
     pub(super) region: String,
 }
@@ -50,7 +50,7 @@ impl KeyPages for S3Pages {
         after: Option<&str>,
         memory: &MemoryBudget,
     ) -> Result<KeyPage> {
-        // In the order of the names: what is signed is sorted.
+        // Parameters in the order of their names, because the signed text is sorted.
         let mut url = format!(
             "{}?encoding-type=url&list-type=2&prefix={}",
             self.url,
@@ -94,8 +94,7 @@ fn garbage(what: &str) -> object_store::Error {
     carry(Error::unavailable(format!("the object store answered a listing with {what}")))
 }
 
-/// Reads a page. What is longer or more than S3 allows is refused: a key of 1,024 bytes, 1,000
-/// objects.
+/// Parses a page. Rejects pages above the limits of S3: keys of 1,024 bytes, 1,000 objects.
 pub(super) fn read(body: &str, reservation: Reservation) -> Result<KeyPage> {
     let encoded = element(body, "EncodingType").is_some_and(|encoding| encoding == "url");
     let mut page = KeyPage { objects: Vec::new(), next: None, reservation };
@@ -142,7 +141,7 @@ fn meta(contents: &str, location: Path) -> Option<ObjectMeta> {
     })
 }
 
-/// A key as listings encode it: as the query of a URL, a plus for a space.
+/// Decodes a key of a listing: encoded as in the query of a URL, with a plus for a space.
 fn decoded(key: &str) -> String {
     percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }

@@ -1,15 +1,15 @@
-//! Objects in an S3 store: Amazon's, MinIO, or any other that speaks its protocol.
+//! Objects in an S3 store: Amazon's, MinIO, or any other that implements the protocol.
 //!
-//! `object_store` speaks the protocol; from here it gets what it is configured with, which is
+//! `object_store` implements the protocol. This module provides its configuration, which is
 //! [`S3Config`] alone (nothing of the process's environment, no profiles, and the machine's own
-//! credentials only where the operator says so), and the client that sends its requests: it repeats
-//! them within the time of the activation and turns what the store refuses into our errors.
+//! credentials only if the operator enables them), and the client that sends its requests: it
+//! retries them within the deadline of the activation and converts error responses.
 //!
-//! A store of one's own (`MLFLOW_S3_ENDPOINT_URL`) is asked in path style,
-//! `http://host:port/bucket/key`; Amazon's by the bucket's own host. Uploads are sent in parts of
-//! [`PartSizes::part`], a few at once, and so is what is put in one call and larger than
-//! [`PartSizes::threshold`]. One HTTP client with as many connections as there are calls serves all
-//! of it.
+//! A custom endpoint (`MLFLOW_S3_ENDPOINT_URL`) is addressed in path style,
+//! `http://host:port/bucket/key`; Amazon's S3 by the bucket's own host. Uploads are sent in parts
+//! of [`PartSizes::part`], several at once, and so are single puts larger than
+//! [`PartSizes::threshold`]. All of it shares one HTTP client, which opens as many connections as
+//! there are calls.
 
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -36,13 +36,13 @@ use listing::S3Pages;
 use service::Service;
 use signer::S3Signer;
 
-/// Amazon's first region, and what other stores call theirs.
+/// Amazon's first region, and the default region of other stores.
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// Buckets besides the default one that are kept open.
 const MAX_OTHERS: usize = 64;
 
-/// An S3 store. Cheap to clone.
+/// S3 store. Cheap to clone.
 #[derive(Clone)]
 pub struct S3Store(Arc<Inner>);
 
@@ -61,13 +61,13 @@ impl fmt::Debug for S3Store {
 }
 
 impl S3Store {
-    /// Opens the store that `config` names. Nothing is asked of it yet.
+    /// Opens the store that `config` describes, without sending a request.
     ///
     /// # Errors
-    /// For the operator. `invalid`: a region or CA that cannot be used. `denied`: the endpoint is a
-    /// caller's and at a private address.
+    /// For the operator. `invalid`: a region or CA that cannot be used. `denied`: the endpoint was
+    /// supplied by a caller and is at a private address.
     pub fn open(config: &S3Config) -> Result<Self> {
-        // The endpoint of a caller could be anything on the network of the host.
+        // An endpoint that a caller supplied could be any address on the host's network.
         let addresses = AddressPolicy::of(config.origin);
         let client = match &config.endpoint {
             Some(endpoint) => {
@@ -87,12 +87,12 @@ impl S3Store {
         })))
     }
 
-    /// The bucket of locations that are only a key.
+    /// Returns the default bucket, used for locations that are only a key.
     pub fn bucket(&self) -> Bucket {
         self.0.bucket.clone()
     }
 
-    /// Where it is, for a log line.
+    /// Describes the store for a log line.
     pub fn describe(&self) -> String {
         let place = self
             .0
@@ -103,15 +103,15 @@ impl S3Store {
         format!("the bucket `{}` of {place}", self.0.config.bucket)
     }
 
-    /// The store as a server whose URLs are read anonymously, wherever it is. None for a store that
-    /// a caller brought: the policy's hosts and addresses are the operator's to choose, not the
-    /// caller's.
+    /// Returns the store as a server whose URLs are read anonymously, at any address. `None` for a
+    /// store that a caller supplied: the operator chooses the policy's hosts and addresses, not the
+    /// caller.
     pub fn own_server(&self) -> Option<OwnServer> {
         let ours = self.0.config.origin != Origin::Parameters;
         ours.then(|| OwnServer { store: Arc::new(self.clone()), client: self.0.client.clone() })
     }
 
-    /// Whether `url` is one of this store's.
+    /// Reports whether `url` is a URL of this store.
     fn serves(&self, url: &Url) -> bool {
         let config = &self.0.config;
         let amazons =
@@ -140,7 +140,7 @@ impl OtherBuckets for S3Store {
         }
         let bucket = open(&self.0.config, name, &self.0.connector)?;
         if others.len() >= MAX_OTHERS {
-            others.clear(); // they cost little to open
+            others.clear(); // cheap to reopen
         }
         others.insert(name.to_owned(), bucket.clone());
         Ok(bucket)
@@ -151,7 +151,8 @@ fn region(config: &S3Config) -> &str {
     config.region.as_deref().unwrap_or(DEFAULT_REGION)
 }
 
-/// Where a bucket of Amazon's is. A name with a dot is no name that its certificate covers.
+/// Returns the URL of a bucket at Amazon. Amazon's certificate does not cover a bucket name with a
+/// dot as a host name.
 fn amazon_url(bucket: &str, region: &str) -> String {
     match bucket.contains('.') {
         true => format!("https://s3.{region}.amazonaws.com/{bucket}"),
@@ -183,8 +184,8 @@ fn client_of(config: &S3Config, bucket: &str, connector: &Arc<Connector>) -> Ama
         .with_http_connector(Connector::clone(connector))
         .with_client_options(ClientOptions::new().with_allow_http(true))
         .with_disable_bulk_delete(true)
-        // What is retried here is only the rest of an answer that broke off: requests are retried
-        // below.
+        // Only the rest of an interrupted response is retried here: requests are retried by
+        // [`Service`].
         .with_retry(RetryConfig {
             max_retries: 3,
             retry_timeout: Duration::from_secs(24 * 3600),
@@ -207,7 +208,7 @@ fn client_of(config: &S3Config, bucket: &str, connector: &Arc<Connector>) -> Ama
     }
 }
 
-/// Hands the one client to every bucket.
+/// Connector that gives the shared client to every bucket.
 #[derive(Debug, Clone)]
 struct Connector(HttpClient);
 

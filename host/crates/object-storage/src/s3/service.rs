@@ -1,5 +1,5 @@
-//! The client that sends `object_store`'s requests: it knows the deadline of the call, repeats what
-//! may be repeated, and judges answers.
+//! The client that sends `object_store`'s requests: it applies the deadline of the call, retries
+//! repeatable requests, and classifies responses.
 
 use std::time::Instant;
 
@@ -18,19 +18,19 @@ use keynet_base::config::{S3Config, S3Credentials};
 use keynet_base::error::ErrorKind;
 use keynet_base::outbound::{Backoff, check_headers, read_beginning, read_whole, unanswered};
 
-/// More of an error than this is not read.
+/// Bytes of an error response that are read.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
-/// Bytes of an answer that is neither an object nor a listing: how an upload was begun or
-/// completed, or credentials of the machine.
+/// Bytes of a response that is neither an object nor a listing: the start or completion of an
+/// upload, or credentials of the machine.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// Sends requests with one HTTP client.
+/// Sender of requests, with one HTTP client.
 #[derive(Debug)]
 pub(super) struct Service {
     client: reqwest::Client,
     region: String,
-    /// What to look at when nobody answers.
+    /// Advice to the operator for an unreachable server.
     advice: &'static str,
     secrets: Secrets,
 }
@@ -97,8 +97,8 @@ impl Service {
         Ok(response)
     }
 
-    /// What `object_store` can make use of goes on to it; other errors become ours. Only a
-    /// successful answer that the caller reads itself goes on unread.
+    /// Passes on the responses that `object_store` understands and converts other errors. Only a
+    /// successful response that the caller reads itself is passed on unread.
     async fn judged(
         &self,
         response: HttpResponse,
@@ -125,7 +125,7 @@ impl Service {
             parts.headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
         let text = String::from_utf8_lossy(&body).into_owned();
         let answer = judge(status, &text, &self.region, elsewhere);
-        // A bucket that is missing is not an object that is missing.
+        // A missing bucket must not be reported as a missing object.
         if status == StatusCode::NOT_FOUND
             && !text.contains("NoSuchBucket")
             && !text.contains("NoSuchUpload")
@@ -149,20 +149,20 @@ impl Service {
     }
 }
 
-/// An error that `object_store` does not look into, nor repeat its request after.
+/// Wraps an error so that `object_store` neither inspects it nor retries the request.
 fn refused(answer: ErrorResponse) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, answer)
 }
 
-/// Whether a second request of this kind does no more than the first. A write on a condition is
-/// judged by what the first one did.
+/// Reports whether a request of this kind is idempotent. A conditional write is not: its repetition
+/// would be evaluated against the result of the first.
 fn is_repeatable(request: &HttpRequest) -> bool {
     let conditional =
         [IF_MATCH, IF_NONE_MATCH].iter().any(|name| request.headers().contains_key(name));
     match *request.method() {
         Method::GET | Method::HEAD | Method::DELETE => true,
         Method::PUT => !conditional,
-        // Beginning or finishing an upload.
+        // Starting or completing an upload.
         _ => request
             .uri()
             .query()
@@ -170,16 +170,16 @@ fn is_repeatable(request: &HttpRequest) -> bool {
     }
 }
 
-/// Whether the same request may be answered otherwise a moment later, and may be sent again.
+/// Reports whether the request may be sent again because a later response may differ.
 fn may_change(status: StatusCode, repeatable: bool) -> bool {
     match status.as_u16() {
-        429 | 503 => true, // not begun
+        429 | 503 => true, // not started
         408 | 500 | 502 | 504 => repeatable,
         _ => false,
     }
 }
 
-/// Reads a successful answer whole, the beginning of any other.
+/// Reads a successful response whole, and the beginning of any other.
 async fn read(body: HttpResponseBody, success: bool) -> Result<Vec<u8>, ErrorResponse> {
     if !success {
         return Ok(read_beginning(body, MAX_ERROR_BYTES).await);
@@ -193,7 +193,7 @@ fn late() -> ErrorResponse {
     ErrorResponse::new(ErrorKind::Timeout, "it did not answer in time".to_owned())
 }
 
-/// What must not be in a text, whoever wrote it there.
+/// Secrets that are removed from texts, whatever their origin.
 struct Secrets(Vec<String>);
 
 impl Secrets {

@@ -1,5 +1,5 @@
-//! URLs that let anyone read or write one object, signed with the store's key (Signature Version 4,
-//! in the query).
+//! URLs with which anyone can read or write one object, signed with the store's key (Signature
+//! Version 4, in the query).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use url::Url;
 use super::super::{ContentType, ObjectKey, Presign, failure};
 use keynet_base::error::{Error, Result};
 
-/// Signs by the key of an S3 store.
+/// Signer that uses the key of an S3 store.
 #[derive(Debug)]
 pub(super) struct S3Signer(Arc<AmazonS3>);
 
@@ -45,6 +45,6 @@ impl Presign for S3Signer {
     }
 
     fn readable(&self, _: &Url) -> Option<Result<ObjectKey>> {
-        None // only the store can tell
+        None // only the store can verify it
     }
 }

@@ -1,10 +1,10 @@
-//! What ONNX and Triton call the element types.
+//! Names of the element types in ONNX and Triton.
 
 use rten_onnx::onnx;
 
 use crate::inference::DataType;
 
-/// Triton's names, in the order of their numbers, which begin at 1.
+/// Triton's names, in the order of their numbers, which start at 1.
 const TRITON: [(&str, DataType); 14] = [
     ("TYPE_BOOL", DataType::Bool),
     ("TYPE_UINT8", DataType::Uint8),
@@ -22,23 +22,23 @@ const TRITON: [(&str, DataType); 14] = [
     ("TYPE_BF16", DataType::Bf16),
 ];
 
-/// The type that a `config.pbtxt` calls `TYPE_FP32`.
+/// Returns the type with this name in `config.pbtxt`, such as `TYPE_FP32`.
 pub(crate) fn of_triton(name: &str) -> Option<DataType> {
     TRITON.iter().find(|(known, _)| *known == name).map(|(_, data_type)| *data_type)
 }
 
-/// The type that a `config.pbtxt` calls by its number.
+/// Returns the type with this number in `config.pbtxt`.
 pub(crate) fn of_triton_number(number: i64) -> Option<DataType> {
     let index = usize::try_from(number.checked_sub(1)?).ok()?;
     TRITON.get(index).map(|(_, data_type)| *data_type)
 }
 
-/// What a `config.pbtxt` calls a type.
+/// Returns the name of a type in `config.pbtxt`.
 pub(crate) fn to_triton(data_type: DataType) -> &'static str {
     TRITON.iter().find(|(_, known)| *known == data_type).map_or("TYPE_INVALID", |(name, _)| name)
 }
 
-/// The type of an ONNX element; none for those that the contract does not have.
+/// Returns the type of an ONNX element type; `None` for types that the contract does not have.
 pub(crate) fn of_onnx(element: onnx::DataType) -> Option<DataType> {
     Some(match element {
         onnx::DataType::FLOAT => DataType::Fp32,

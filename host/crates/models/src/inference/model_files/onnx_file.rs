@@ -1,13 +1,13 @@
-//! Reads an ONNX file without its weights, and makes sure that the file is whole.
+//! Reads an ONNX file without its weights, and checks that the file is complete.
 //!
-//! rten's own reader trusts what it reads: in version 0.27 a damaged number makes it loop without
-//! end (`read_varint` on ten bytes above 127), a damaged length makes it allocate that much, and a
-//! file that is cut short reads as a smaller graph. So every file goes through the reader here,
-//! which checks numbers and lengths against the file's size; rten gets what was read here, written
-//! anew.
+//! rten's own reader trusts its input: in version 0.27 a damaged number makes it loop forever
+//! (`read_varint` on ten bytes above 127), a damaged length makes it allocate that much, and a
+//! truncated file reads as a smaller graph. Therefore every file goes through the reader here,
+//! which checks numbers and lengths against the file's size; rten receives the result, encoded
+//! again.
 //!
-//! The bytes of a tensor of at most [`INLINE_BYTES`] are read; of a larger one only their place in
-//! the file ([`RawPlace`]).
+//! Tensor data of at most [`INLINE_BYTES`] is read; of larger tensors only the position of the data
+//! in the file ([`RawPlace`]).
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,26 +17,26 @@ use std::path::{Component, Path, PathBuf};
 use rten_onnx::onnx::{DataLocation, GraphProto, ModelProto, TensorProto};
 use rten_onnx::protobuf::{DecodeMessage, ErrorKind, OwnedValues, ProtobufError, ReadValue};
 
-/// `ModelProto.graph`
+/// Field number of `ModelProto.graph`.
 const GRAPH: u64 = 7;
 
-/// The most bytes that a `bytes` field may have for its content to be read.
+/// Largest `bytes` field whose content is read, in bytes.
 pub(crate) const INLINE_BYTES: usize = 1024;
 
-/// The model in a file. Its large tensors have the place of their raw data in the place of the
-/// data.
+/// Reads the model in a file. The raw data of large tensors is replaced by its position in the
+/// file.
 pub(crate) fn read_model(path: &Path) -> Result<ModelProto, ProtobufError> {
     check_outline(&mut WeightlessReader::open(path)?)?;
     let model = ModelProto::decode(WeightlessReader::open(path)?)?;
     if model.graph.is_some() { Ok(model) } else { Err(ProtobufError::new(ErrorKind::Eof)) }
 }
 
-/// The graph in a file.
+/// Reads the graph in a file.
 pub(crate) fn read_graph(path: &Path) -> Result<GraphProto, ProtobufError> {
     read_model(path)?.graph.ok_or_else(|| ProtobufError::new(ErrorKind::Eof))
 }
 
-/// The place of a large tensor's raw data in its file.
+/// Position of a large tensor's raw data in its file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RawPlace {
     pub offset: u64,
@@ -48,8 +48,8 @@ impl RawPlace {
         [self.offset.to_le_bytes(), self.length.to_le_bytes()].concat()
     }
 
-    /// Reads what stands in the place of `bytes` bytes of raw data. `None` if it is the data
-    /// itself.
+    /// Decodes the position stored in place of `bytes` bytes of raw data. `None` if `raw` is the
+    /// data itself.
     pub fn of(raw: &[u8], bytes: u64) -> Option<Self> {
         let (offset, length) = raw.split_first_chunk()?;
         let place = Self {
@@ -69,7 +69,7 @@ pub(crate) fn for_each_tensor<'a>(graph: &'a GraphProto, visit: &mut impl FnMut(
     }
 }
 
-/// The value that a tensor has for a key of its external data.
+/// Returns the value for a key of a tensor's external data.
 pub(crate) fn external_value<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
     let external = tensor.data_location == Some(DataLocation::EXTERNAL);
     let entry =
@@ -77,14 +77,15 @@ pub(crate) fn external_value<'a>(tensor: &'a TensorProto, key: &str) -> Option<&
     entry.value.as_deref()
 }
 
-/// The files beside the graph that its weights lie in, by their names in the graph.
+/// Returns the files beside the graph that hold its external weights, by their names in the graph.
 pub(crate) fn external_files(graph: &GraphProto) -> BTreeSet<&str> {
     let mut files = BTreeSet::new();
     for_each_tensor(graph, &mut |tensor| files.extend(external_value(tensor, "location")));
     files
 }
 
-/// The path of such a file, relative to the model's folder. `None` if it is not inside that folder.
+/// Returns the path of such a file, relative to the model's folder. `None` if it is not inside that
+/// folder.
 pub(crate) fn path_inside(location: &str) -> Option<PathBuf> {
     let mut path = PathBuf::new();
     for part in Path::new(location).components() {
@@ -97,7 +98,7 @@ pub(crate) fn path_inside(location: &str) -> Option<PathBuf> {
     (!path.as_os_str().is_empty()).then_some(path)
 }
 
-/// The bytes of those files.
+/// Returns the total size of those files, in bytes.
 pub(crate) fn external_bytes(graph: &GraphProto, model: &Path) -> u64 {
     let files: BTreeSet<_> = external_files(graph).into_iter().filter_map(path_inside).collect();
     let folder = model.parent().unwrap_or(Path::new(""));
@@ -107,7 +108,7 @@ pub(crate) fn external_bytes(graph: &GraphProto, model: &Path) -> u64 {
         .sum()
 }
 
-/// Walks the outermost fields: they end where the file ends, and a graph is among them.
+/// Checks the outermost fields: they must end where the file ends, and contain a graph.
 fn check_outline(reader: &mut WeightlessReader) -> Result<(), ProtobufError> {
     let mut graphs = 0;
     while reader.remaining() > 0 {
@@ -131,7 +132,8 @@ fn check_outline(reader: &mut WeightlessReader) -> Result<(), ProtobufError> {
     }
 }
 
-/// Passes over the content of large `bytes` fields, and reads nothing past the end of the file.
+/// Reader that skips the content of large `bytes` fields, and reads nothing past the end of the
+/// file.
 struct WeightlessReader {
     file: BufReader<File>,
     position: u64,
@@ -179,7 +181,7 @@ impl ReadValue for WeightlessReader {
 
     fn read_varint(&mut self) -> Result<u64, ProtobufError> {
         if self.remaining() == 0 {
-            // how the end of the outermost message is told
+            // signals the end of the outermost message
             return Err(ProtobufError::new(ErrorKind::Eof));
         }
         let mut value = 0_u64;
@@ -253,7 +255,7 @@ mod tests {
                 let mut bytes = whole.clone();
                 bytes[place..place + 12].fill(byte);
                 std::fs::write(&damaged, bytes).unwrap();
-                let _either = read_graph(&damaged); // ends, and allocates no more than the file has
+                let _either = read_graph(&damaged); // ends, allocates at most the file's size
             }
         }
     }

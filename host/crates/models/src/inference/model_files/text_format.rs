@@ -1,21 +1,21 @@
-//! Protocol buffers' text format, read without a schema into a tree.
+//! Protocol buffers' text format, parsed without a schema into a tree.
 //!
-//! It is what Triton's `config.pbtxt` is written in. Readers that know a message's schema refuse
-//! fields they don't know, and we read files written for any version of Triton; so this one keeps
-//! every field and leaves its meaning to the caller (such as the embedded models' `config_pbtxt`).
-//! The grammar: <https://protobuf.dev/reference/protobuf/textformat-spec/>. A list `name: [a, b]`
-//! is the same as `name: a name: b`, and is read as that. It does not read extension or `Any`
-//! values: their names are kept as written.
+//! Triton's `config.pbtxt` is written in it. Parsers that know a message's schema reject unknown
+//! fields, but the files here may be written for any version of Triton; so this parser keeps every
+//! field and leaves its meaning to the caller (such as the embedded models' `config_pbtxt`). The
+//! grammar: <https://protobuf.dev/reference/protobuf/textformat-spec/>. A list `name: [a, b]` is
+//! equivalent to `name: a name: b`, and is parsed as that. Extension and `Any` values are not
+//! interpreted: their names are kept as written.
 
 use std::fmt;
 use std::sync::Arc;
 
 use keynet_base::quote::shown;
 
-/// How deep messages may lie in one another.
+/// Maximum nesting depth of messages.
 const MAX_DEPTH: usize = 64;
 
-/// A place in the text; both count from 1.
+/// Position in the text; line and column start at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
     pub line: u32,
@@ -28,7 +28,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What is wrong with a text, and where.
+/// Syntax error and its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {}", shown(.what))]
 pub(crate) struct SyntaxError {
@@ -36,47 +36,47 @@ pub(crate) struct SyntaxError {
     pub what: String,
 }
 
-/// The fields of a message, in the order they are written.
+/// Message: its fields, in the order in which they are written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Message {
     pub fields: Vec<Field>,
 }
 
-/// One value of a field; a repeated field has many of the same name.
+/// One value of a field; a repeated field has several with the same name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Field {
-    /// Shared by the values of a list, which may be many.
+    /// Shared by the values of a list, of which there may be many.
     pub name: Arc<str>,
     pub value: Value,
     pub at: Position,
 }
 
-/// A value as it is written.
+/// Value as written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Message(Message),
     String(String),
     Integer(i64),
-    /// Any number that is no 64-bit integer.
+    /// Any number that is not a 64-bit integer.
     Float(f64),
-    /// An enum's value, `true`, `false`, `inf`, `nan`.
+    /// Enum value, `true`, `false`, `inf`, `nan`.
     Word(String),
 }
 
 impl Message {
-    /// Every value of the field `name`.
+    /// Returns every value of the field `name`.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
         self.fields.iter().filter(move |field| &*field.name == name)
     }
 
-    /// The last value of the field `name`: the one that counts when a single field is written
+    /// Returns the last value of the field `name`: the effective one if a singular field is written
     /// twice.
     pub fn last(&self, name: &str) -> Option<&Field> {
         self.fields.iter().rev().find(|field| &*field.name == name)
     }
 }
 
-/// Reads a whole text.
+/// Parses a whole text.
 pub(crate) fn parse(text: &str) -> Result<Message, SyntaxError> {
     let mut reader = Reader {
         rest: text.strip_prefix('\u{feff}').unwrap_or(text),
@@ -92,7 +92,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Fields until `end`, which is taken, or until the end of the text.
+    /// Parses fields until `end`, which is consumed, or until the end of the text.
     fn fields(&mut self, end: Option<char>, depth: usize) -> Result<Message, SyntaxError> {
         if depth > MAX_DEPTH {
             return Err(self.error("messages lie too deep in one another"));
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Float(if negative { -float } else { float }))
     }
 
-    /// One or more quoted strings, which are one value.
+    /// Parses one or more quoted strings, which are concatenated to one value.
     fn string(&mut self) -> Result<Value, SyntaxError> {
         let at = self.at;
         let mut bytes = Vec::new();
@@ -291,7 +291,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Letters, digits, `_` and `.`; empty when there are none.
+    /// Consumes letters, digits, `_` and `.`; may be empty.
     fn word(&mut self) -> &'a str {
         let length = self
             .rest
@@ -306,7 +306,7 @@ impl<'a> Reader<'a> {
         self.rest.chars().next()
     }
 
-    /// Takes `c` and the space after it, if it is next.
+    /// Consumes `c` and the space after it, if it is next.
     fn take(&mut self, c: char) -> bool {
         let next = self.peek() == Some(c);
         if next {
@@ -327,7 +327,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes `length` bytes, which end at a character's end.
+    /// Consumes `length` bytes, which must end on a character boundary.
     fn advance(&mut self, length: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at(length);
         for c in taken.chars() {

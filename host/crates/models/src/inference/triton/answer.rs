@@ -1,4 +1,4 @@
-//! An answer's tensors: parts of the message that came, not copies of them.
+//! The tensors of a response: slices of the received message, not copies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,24 +15,25 @@ use keynet_base::error::{Error, Result};
 use keynet_base::offload;
 use keynet_base::quote::{quoted, shown};
 
-/// What an output takes its bytes from: the message, or shared memory.
+/// Bytes of outputs that are in shared memory instead of the message, by output name.
 pub(super) type Shared = BTreeMap<String, (Bytes, Arc<Reservation>)>;
 
-/// The answer of `ModelInfer`, before its tensors are made.
+/// Response of `ModelInfer`, before its tensors are built.
 #[derive(Debug)]
 pub(super) struct Outputs {
     response: InferAnswer,
     reserved: Arc<Reservation>,
-    /// The bytes of outputs that came in typed contents, in the order of the outputs; empty if they
-    /// came raw.
+    /// Bytes of outputs that were sent in typed contents, in the order of the outputs; empty if
+    /// they were sent as raw contents.
     unfolded: Vec<Unfolded>,
 }
 
-/// Outputs of an answer of a model that does not say how many it has.
+/// Maximum number of outputs for a model that does not declare them.
 const MAX_OUTPUTS: usize = 1024;
 
-/// Returns the number of outputs that an answer may have: as many as were asked for or the model
-/// has. Servers other than Triton return all of them whatever was asked for.
+/// Returns the maximum number of outputs in a response: the number of requested or of declared
+/// outputs, whichever is larger. Servers other than Triton return all outputs, regardless of the
+/// request.
 pub(super) fn most_outputs(wanted: &[String], declared: usize) -> usize {
     match wanted.len().max(declared) {
         0 => MAX_OUTPUTS,
@@ -40,20 +41,20 @@ pub(super) fn most_outputs(wanted: &[String], declared: usize) -> usize {
     }
 }
 
-/// One answer of `ModelStreamInfer`.
+/// One response of `ModelStreamInfer`.
 pub(super) enum Streamed {
     Outputs(Outputs),
-    /// What the server says went wrong; it does not say of which kind.
+    /// Error message of the server, which has no status code.
     Failed(String),
-    /// That there is nothing more.
+    /// Empty response, which marks the end.
     Nothing,
 }
 
 impl Outputs {
-    /// Reads the answer of `ModelInfer`, of at most `most` outputs.
+    /// Parses a response of `ModelInfer` with at most `most` outputs.
     ///
     /// # Errors
-    /// `internal`: it is none, or has more.
+    /// `internal`: it is not such a response, or has more outputs.
     pub fn read(subject: &str, answer: Reply, most: usize) -> Result<Self> {
         let response =
             InferAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;
@@ -64,11 +65,12 @@ impl Outputs {
         Self { response, reserved, unfolded: Vec::new() }
     }
 
-    /// Makes the bytes of outputs that came in typed contents, as servers other than Triton send
-    /// them. Many bytes are unfolded on the blocking pool.
+    /// Converts typed contents, which servers other than Triton send, to raw bytes. Large contents
+    /// are converted on the blocking pool.
     ///
     /// # Errors
-    /// `internal`: they do not fit their types. `timeout`: they were not unfolded by `deadline`.
+    /// `internal`: they do not match their types. `timeout`: the conversion was not complete by
+    /// `deadline`.
     pub async fn unfold(mut self, subject: &str, deadline: Instant) -> Result<Self> {
         let typed: usize =
             self.response.outputs.iter().flat_map(|output| &output.contents).map(Bytes::len).sum();
@@ -94,8 +96,8 @@ impl Outputs {
         }
     }
 
-    /// The type and shape of an output whose bytes are not in the message. That they are in shared
-    /// memory Triton does not say: it leaves their place empty.
+    /// Returns the type and shape of an output whose bytes are not in the message. Triton does not
+    /// mark outputs in shared memory: it leaves their raw contents empty.
     pub fn elsewhere(&self, name: &str) -> Option<&OutputTensor> {
         let outputs = &self.response.outputs;
         let index = outputs.iter().position(|output| output.name == name)?;
@@ -105,11 +107,11 @@ impl Outputs {
         outputs.get(index).filter(|output| !inline && output.contents.is_empty())
     }
 
-    /// Its tensors: those of `wanted` in that order, or all. Those of `shared` are taken from
-    /// there.
+    /// Builds the tensors: those of `wanted` in that order, or all. Those in `shared` take their
+    /// bytes from there.
     ///
     /// # Errors
-    /// `internal`: the server's answer does not say what it must.
+    /// `internal`: the server's response is incomplete or inconsistent.
     pub fn tensors(
         self,
         subject: &str,
@@ -161,10 +163,10 @@ impl Outputs {
 }
 
 impl Streamed {
-    /// Reads one answer of `ModelStreamInfer`, of at most `most` outputs.
+    /// Parses one response of `ModelStreamInfer` with at most `most` outputs.
     ///
     /// # Errors
-    /// `internal`: it is none, or has more.
+    /// `internal`: it is not such a response, or has more outputs.
     pub fn read(subject: &str, answer: Reply, most: usize) -> Result<Self> {
         let streamed =
             StreamAnswer::read(answer.message, most).map_err(|why| unreadable(subject, &why))?;

@@ -1,10 +1,9 @@
-//! A request on its way: gRPC's framing around tensors that are not copied.
+//! Body of a request: gRPC framing around tensors that are not copied.
 //!
-//! tonic's codec writes a message into one buffer. Here the message is a row of pieces: the encoded
-//! beginning, then for each tensor the key and length of its field and the very bytes that the
-//! tensor shares. Small tensors are copied into the piece before them, which is cheaper than a
-//! frame of their own. The framing:
-//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
+//! tonic's codec writes a message into one buffer. Here the message is a sequence of pieces: the
+//! encoded head, then for each tensor the key and length of its field and the shared bytes of the
+//! tensor itself. Small tensors are copied into the piece before them, which is cheaper than a
+//! separate frame. The framing: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,21 +18,21 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use super::proto::ModelInferRequest;
 use keynet_base::error::{Error, Result};
 
-/// Tensors up to this size are copied.
+/// Largest tensor that is copied, in bytes.
 const SMALL: usize = 4096;
-/// `raw_input_contents`.
+/// Field number of `raw_input_contents`.
 const RAW: u32 = 7;
-/// A flag and a length.
+/// Length of the gRPC message prefix: 1-byte compressed flag, 4-byte big-endian length.
 const PREFIX: usize = 5;
 
-/// One message, sent once. Cheap to clone: its bytes are shared.
+/// Message that is sent once. Cheap to clone, because its bytes are shared.
 #[derive(Debug, Clone)]
 pub(super) struct RequestBody {
     pieces: VecDeque<Bytes>,
 }
 
 impl RequestBody {
-    /// The message of `head`, which has no raw contents, with `tensors` as those.
+    /// Builds the message of `head`, which has no raw contents, with `tensors` as raw contents.
     ///
     /// # Errors
     /// `too-large`: more than `limit` bytes.
@@ -72,7 +71,7 @@ impl RequestBody {
         Ok(Self { pieces })
     }
 
-    /// Its size, with the framing.
+    /// Returns its size in bytes, including the framing.
     pub fn bytes(&self) -> usize {
         self.pieces.iter().map(Bytes::len).sum()
     }

@@ -1,8 +1,8 @@
-//! One call of gRPC that carries tensors: sent without a copy, its answers read message by message.
+//! A gRPC call that carries tensors: sent without a copy, its responses read message by message.
 //!
-//! Metadata, statistics and other small calls go through tonic's generated client. For tensors the
-//! framing is done here, on tonic's channel, for two things that the client does not do: a
-//! request's tensors are not copied into a buffer (see [`super::body`]), and an answer's length is
+//! Metadata, statistics and other small calls use tonic's generated client. For tensors the framing
+//! is implemented here, on tonic's channel, because of two things that the client does not do: a
+//! request's tensors are not copied into a buffer (see [`super::body`]), and a response's length is
 //! known, and its memory reserved, before it is read.
 
 use std::sync::Arc;
@@ -21,40 +21,40 @@ use super::failure::Failure;
 use keynet_base::budget::{CallBudget, Reservation};
 use keynet_base::error::{Error, Result};
 
-/// What a call is about and how far it may go.
+/// Subject and limits of a call.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
-    /// What is asked, for messages: `model detector`.
+    /// Subject of the call, for messages: `model detector`.
     pub subject: String,
-    /// The token and the configured headers.
+    /// Headers with the token and the configured headers.
     pub headers: HeaderMap,
-    /// Bytes that one answer may have.
+    /// Maximum size of one response, in bytes.
     pub limit: u64,
     pub budget: CallBudget,
 }
 
-/// The answers to a call, as they come. Dropping it cancels the call.
+/// Stream of the responses to a call. Dropping it cancels the call.
 #[derive(Debug)]
 pub(super) struct Answers {
     terms: Terms,
     body: Body,
-    /// The rest of the last piece that came.
+    /// Rest of the last piece that was received.
     rest: Bytes,
     status: Option<Status>,
     lease: Lease,
 }
 
-/// One message, and what was taken from the budget for it.
+/// One message, with the memory reserved for it.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub message: Bytes,
     pub reserved: Arc<Reservation>,
 }
 
-/// Sends a request, as [`Lease::send`] says.
+/// Sends a request with [`Lease::send`].
 ///
 /// # Errors
-/// What kept it from being answered.
+/// The request was not answered.
 pub(super) async fn send(
     mut lease: Lease,
     path: &'static str,
@@ -87,7 +87,7 @@ fn request(path: &'static str, body: RequestBody, terms: &Terms) -> Result<Reque
     Ok(request)
 }
 
-/// The time left, in the milliseconds that gRPC writes with at most eight digits.
+/// Returns the remaining time in milliseconds, in gRPC's notation of at most eight digits.
 fn timeout(deadline: Instant) -> Result<HeaderValue> {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999);
     HeaderValue::from_str(&format!("{left}m"))
@@ -95,11 +95,11 @@ fn timeout(deadline: Instant) -> Result<HeaderValue> {
 }
 
 impl Answers {
-    /// Waits for the next answer; none after the last. Its memory is taken from the budget before
-    /// it is read.
+    /// Waits for the next response; `None` after the last. Its memory is reserved before it is
+    /// read.
     ///
     /// # Errors
-    /// The server's status; `too-large`: the answer is larger than the limit or than the budget
+    /// The server's status; `too-large`: the response is larger than the limit or than the budget
     /// allows.
     pub async fn next(&mut self) -> Result<Option<Reply>, Failure> {
         let mut prefix = [0; 5];
@@ -146,10 +146,10 @@ impl Answers {
         Ok(Some(Reply { message: message.freeze(), reserved: Arc::new(reserved) }))
     }
 
-    /// The only answer of a call that has one.
+    /// Returns the only response of a unary call.
     ///
     /// # Errors
-    /// As [`Answers::next`].
+    /// The same as for [`Answers::next`].
     pub async fn only(mut self) -> Result<Reply, Failure> {
         let answer = self.next().await?;
         let second = self.next().await?;
@@ -167,7 +167,7 @@ impl Answers {
         }
     }
 
-    /// Waits for the next piece; false when there is none.
+    /// Waits for the next piece; returns false at the end.
     async fn more(&mut self) -> Result<bool, Failure> {
         loop {
             let Some(frame) = self.body.frame().await else { return Ok(false) };
@@ -190,7 +190,7 @@ impl Answers {
         }
     }
 
-    /// There is nothing more: the last answer was whole, or one was under way.
+    /// Handles the end of the body. `whole`: no response was incomplete.
     fn end(&self, whole: bool) -> Result<Option<Reply>, Failure> {
         match &self.status {
             Some(status) if status.code() != Code::Ok => {

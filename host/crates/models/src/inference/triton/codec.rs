@@ -1,5 +1,5 @@
-//! Small calls: which method each is, and the codec that counts the fields of an answer before it
-//! decodes them.
+//! Small calls: the path of each method, and a codec that counts the fields of a response before it
+//! decodes it.
 
 use std::marker::PhantomData;
 
@@ -20,23 +20,23 @@ use super::proto::{
 };
 use super::wire::{Nested, check_fields};
 
-/// Bytes of an answer: descriptions and statistics of models.
+/// Maximum size of a response in bytes: descriptions and statistics of models.
 const MAX_ANSWER: usize = 1 << 20;
-/// Bytes of the index of a server's models.
+/// Maximum size of the index of a server's models, in bytes.
 const MAX_INDEX: usize = 4 << 20;
-/// Fields of one answer, those of the messages within it counted: an index of 13,000 models. A
-/// field is decoded to 240 bytes at most.
+/// Maximum number of fields of one response, including those of nested messages: an index of 13,000
+/// models. A decoded field takes at most 240 bytes.
 const MAX_FIELDS: usize = 1 << 16;
 
-/// A request that is answered with one small message.
+/// Request that has one small response.
 pub trait SmallCall: Message + Send + Sync + 'static {
-    /// Where it is sent.
+    /// Path of the method.
     const PATH: &'static str;
-    /// The fields of its answer that are messages.
+    /// Fields of the response that are messages.
     const NESTED: &'static [Nested];
-    /// Bytes that its answer may have.
+    /// Maximum size of the response, in bytes.
     const LIMIT: usize;
-    /// What it is answered with.
+    /// Type of the response.
     type Reply: Message + Default + Send + Sync + 'static;
 }
 
@@ -77,7 +77,7 @@ calls! {
     "SystemSharedMemoryUnregister": SystemSharedMemoryUnregisterRequest => SystemSharedMemoryUnregisterResponse, LEAF, MAX_ANSWER;
 }
 
-/// Protobuf in gRPC, with [`MAX_FIELDS`].
+/// Protobuf codec for gRPC, limited to [`MAX_FIELDS`].
 #[derive(Debug)]
 pub(super) struct BoundedCodec<Q>(PhantomData<Q>);
 

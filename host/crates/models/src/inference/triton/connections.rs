@@ -1,20 +1,21 @@
-//! The connections to the server, and what every call on them brings.
+//! The connections to the server, and the headers that every call sends.
 //!
-//! What goes over one connection reaches the server together, in few reads, and its batcher as one
-//! lot: small calls share the first connection. But one HTTP/2 connection is one socket and one
-//! lock, in which large tensors queue behind each other, and servers limit the calls of one. So a
-//! call goes to the first connection that is not full yet, by what is under way on it, or else to
-//! the emptiest. A connection is made when it is first needed, and made again when it broke.
+//! Requests on one connection reach the server together, in few reads, so that its batcher can
+//! combine them: small calls share the first connection. But one HTTP/2 connection is one socket
+//! and one lock, in which large tensors queue behind each other, and servers limit the concurrent
+//! calls of a connection. Therefore a call uses the first connection that is not full yet, by its
+//! current load, or else the least loaded one. A connection is opened when it is first needed, and
+//! reopened after it broke.
 //!
-//! **Windows.** A connection's window is as large as HTTP/2 can say, so that one answer that nobody
-//! reads holds up no other; how much of an answer may wait unread is the window of its stream.
-//! Answers of `ModelInfer` are read at once and get a large one. Those of prediction streams wait
-//! for the guest, and have connections of their own with a small one, which is counted in the
-//! activation's memory.
+//! **Windows.** A connection's window has the maximum size of HTTP/2, so that an unread response
+//! does not block others; the amount of unread data of a response is limited by the window of its
+//! stream. Responses of `ModelInfer` are read immediately and get a large stream window. Those of
+//! prediction streams wait for the guest; they have separate connections with a small window, which
+//! is charged to the activation's memory.
 //!
-//! **Keep-alive.** Dead peers are found by TCP's probes. HTTP/2 pings are sent only while a call is
-//! under way, and not more often than every 310 s: by default Triton hangs up on clients that ping
-//! more often than every 300 s without sending data.
+//! **Keep-alive.** Dead peers are detected by TCP keep-alive probes. HTTP/2 pings are sent only
+//! during a call, and at most every 310 s: by default Triton disconnects clients that ping more
+//! often than every 300 s without sending data.
 
 use std::fmt;
 use std::path::Path;
@@ -35,24 +36,25 @@ use keynet_base::error::{Error, Result};
 use keynet_base::error_chain;
 use keynet_base::outbound::AddressPolicy;
 
-/// How much of an answer of `ModelInfer` may be on its way.
+/// Stream window of a `ModelInfer` response, in bytes.
 const CALL_WINDOW: u32 = 4 << 20;
-/// How much of a prediction stream's answers may wait unread.
+/// Stream window of a prediction stream's responses, in bytes.
 pub(super) const STREAM_WINDOW: u32 = 256 << 10;
-/// The largest that HTTP/2 has.
+/// The maximum of HTTP/2.
 const CONNECTION_WINDOW: u32 = i32::MAX as u32;
-/// How large the frames of answers may be.
+/// Maximum size of the frames of responses, in bytes.
 const FRAME: u32 = 1 << 20;
-/// Bytes of the headers or trailers of one answer, the server's words for an error among them.
+/// Maximum size of the headers or trailers of one response in bytes, including the server's error
+/// message.
 const HEADERS: u32 = 16 << 10;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// A connection with so many small calls is full. Servers commonly allow a hundred at once.
+/// Load of a full connection, in small calls. Servers commonly allow a hundred concurrent calls.
 const FULL: usize = 100;
-/// So many bytes under way count as a call more.
+/// Bytes in transit that count as one more call.
 const BYTES_OF_A_CALL: usize = 4 << 10;
 
-/// Connections that calls are spread over.
+/// Pool of connections over which calls are distributed.
 #[derive(Debug)]
 pub(super) struct Connections {
     endpoint: Endpoint,
@@ -63,12 +65,12 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Slot {
     channel: OnceLock<Channel>,
-    /// Calls under way, and what counts as such.
+    /// Current load: running calls, and bytes in transit converted to calls.
     load: AtomicUsize,
     outbox: Outbox,
 }
 
-/// A connection that is used for one call; dropped when the call is over.
+/// Use of a connection for one call; dropped at the end of the call.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub channel: Channel,
@@ -76,20 +78,21 @@ pub(super) struct Lease {
     load: usize,
 }
 
-/// What a call with a small request counts.
+/// Load of a call with a small request.
 const SMALL: usize = 1;
 
 impl Connections {
-    /// `number` connections to `endpoint`, none of them made yet.
+    /// Creates a pool of `number` connections to `endpoint`, none of which is open yet.
     fn new(endpoint: Endpoint, addresses: AddressPolicy, number: u32) -> Self {
         Self { endpoint, addresses, slots: (0..number.max(1)).map(|_| Arc::default()).collect() }
     }
 
-    /// For answers that are read at once, and for prediction streams.
+    /// Creates the pool for responses that are read immediately, and the pool for prediction
+    /// streams.
     ///
     /// # Errors
-    /// `unavailable`: a certificate or key cannot be used, naming its file. `denied`: the URL is a
-    /// caller's, of a private address.
+    /// `unavailable`: a certificate or key cannot be used, naming its file. `denied`: the URL was
+    /// supplied by a caller and is at a private address.
     pub fn open(config: &TritonConfig) -> Result<(Self, Self)> {
         let addresses = AddressPolicy::of(config.origin);
         addresses.check(&config.url)?;
@@ -101,19 +104,19 @@ impl Connections {
         ))
     }
 
-    /// A connection for a call whose request has `bytes` bytes. Must be called within a tokio
-    /// runtime, as everything that asks a server.
+    /// Leases a connection for a call whose request has `bytes` bytes. Must be called within a
+    /// tokio runtime.
     ///
     /// # Errors
-    /// `internal`: there is no connection, which cannot be.
+    /// `internal`: the pool is empty, which does not happen.
     pub fn lease(&self, bytes: usize) -> Result<Lease> {
         self.find(bytes / BYTES_OF_A_CALL + SMALL)
     }
 
-    /// A connection for a prediction stream: each fills one.
+    /// Leases a connection for a prediction stream, which counts as a full load.
     ///
     /// # Errors
-    /// As [`Connections::lease`].
+    /// The same as for [`Connections::lease`].
     pub fn lease_for_long(&self) -> Result<Lease> {
         self.find(FULL)
     }
@@ -127,7 +130,7 @@ impl Connections {
         Ok(self.lend(Arc::clone(slot), load))
     }
 
-    /// One lease of every connection.
+    /// Returns one lease of every connection.
     pub fn each(&self) -> impl Iterator<Item = Lease> {
         self.slots.iter().map(|slot| self.lend(Arc::clone(slot), SMALL))
     }
@@ -143,11 +146,12 @@ impl Connections {
 }
 
 impl Lease {
-    /// Sends a request and waits for the answer. It is on its way when this future was polled once,
-    /// unless it is small and others are under way on the same connection: see [`super::outbox`].
+    /// Sends a request and waits for the response. The request is sent when this future is first
+    /// polled, unless it is small and other calls are running on the same connection: see
+    /// [`super::outbox`].
     ///
     /// # Errors
-    /// The connection. None: it was not sent.
+    /// The connection failed. `None`: the request was not sent.
     pub async fn send(
         &mut self,
         request: Request<Body>,
@@ -166,7 +170,7 @@ impl Lease {
         self.slot.outbox.send(std::mem::replace(&mut self.channel, another), request).await
     }
 
-    /// An answer of `bytes` bytes is on its way, too.
+    /// Adds a response of `bytes` bytes to the load.
     pub fn answered(&mut self, bytes: usize) {
         let more = bytes / BYTES_OF_A_CALL;
         self.slot.load.fetch_add(more, Ordering::Relaxed);
@@ -239,10 +243,10 @@ fn read(name: &str, file: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// What every call brings: the token and the configured headers.
+/// Returns the headers of every call: the token and the configured headers.
 ///
 /// # Errors
-/// `internal`: one of them is no header, which the configuration has checked.
+/// `internal`: one of them is not a valid header, which the configuration has already checked.
 pub(super) fn metadata(config: &TritonConfig) -> Result<MetadataMap> {
     let mut headers = HeaderMap::new();
     let mut insert = |name: &str, value: &str| -> Result<()> {
@@ -265,7 +269,7 @@ pub(super) fn metadata(config: &TritonConfig) -> Result<MetadataMap> {
 mod tests {
     use super::*;
 
-    /// Which connections are used for leases, in their order.
+    /// Returns the indices of the connections that the leases use, in the order of the leases.
     fn used(connections: &Connections, leases: &[Lease]) -> Vec<usize> {
         let place = |lease: &Lease| {
             connections.slots.iter().position(|slot| Arc::ptr_eq(slot, &lease.slot)).unwrap()
@@ -296,7 +300,7 @@ mod tests {
         let mut leases: Vec<Lease> =
             [picture, 10, picture, 10].map(|bytes| connections.lease(bytes).unwrap()).into();
         assert_eq!(used(&connections, &leases), [0, 1, 1, 2]);
-        // A small question may have a large answer.
+        // A small request may have a large response.
         leases[3].answered(picture);
         leases.push(connections.lease(10).unwrap());
         assert_eq!(used(&connections, &leases[4..]), [3]);

@@ -1,7 +1,8 @@
-//! Why a call failed, in the host's kinds of errors, and whether asking again can help.
+//! Classification of failed calls: the host's kind of error, and whether a retry can help.
 //!
-//! Triton answers UNAVAILABLE for what is not the same: its queue is full, a model is being loaded,
-//! a request waited in a queue for too long, a token is missing. Its texts tell them apart.
+//! Triton returns UNAVAILABLE for different conditions: its queue is full, a model is being loaded,
+//! a request waited in a queue for too long, a token is missing. They are distinguished by their
+//! texts.
 
 use std::error::Error as _;
 
@@ -13,30 +14,31 @@ use keynet_base::error_chain;
 use keynet_base::outbound::AddressRefused;
 use keynet_base::quote::on_one_line;
 
-/// How much of a server's text is passed on.
+/// Maximum length of a server's text that is passed on.
 const MAX_TEXT: usize = 1024;
-/// Where what a server is shown comes from.
+/// Advice on the origin of the credentials sent to the server.
 const CREDENTIALS: &str = "; KEYNET_TRITON_TOKEN and KEYNET_TRITON_HEADERS are what the server is \
     shown";
 const CERTIFICATE: &str = "KEYNET_TRITON_CERT and KEYNET_TRITON_KEY are what it is shown";
-/// Why a connection breaks. A server that does not trust us need not say so.
+/// Reasons for a broken connection. A server that does not trust the host need not send a reason.
 const BROKE: &str = "it has ended, TRITON_URL is not its gRPC port, or it is https and wants a \
     certificate";
 
-/// Whether the same call may be made again.
+/// Permission to retry a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
-    /// It would fail again, or it must not be made twice.
+    /// A retry would fail again, or the call must not be repeated.
     No,
-    /// It was not sent: the connection had ended before. Another will do, at once.
+    /// The request was not sent, because the connection had ended before. It can be retried
+    /// immediately on another one.
     Unsent,
-    /// The model has not seen it.
+    /// The model has not received the request.
     Unseen,
-    /// The connection broke; whether the model has seen it is not known.
+    /// The connection broke; it is unknown whether the model has received the request.
     Unknown,
 }
 
-/// A call that failed.
+/// Failed call.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub error: Error,
@@ -50,8 +52,8 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// The server's answer to a call about `subject` (such as `model detector`), or what kept it
-    /// from answering.
+    /// Converts the status of a call about `subject` (such as `model detector`), or the transport
+    /// error that prevented a response.
     pub fn of_status(subject: &str, status: &Status) -> Self {
         match status.source() {
             Some(source) if status.metadata().is_empty() => Self::of_transport(subject, source),
@@ -59,7 +61,7 @@ impl Failure {
         }
     }
 
-    /// No answer came.
+    /// Converts a transport error: there was no response.
     pub fn of_transport(subject: &str, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut cause = Some(error);
         let mut unconnected = false;
@@ -110,8 +112,8 @@ impl Failure {
         Self { error: Error::unavailable(text), again: Again::Unknown }
     }
 
-    /// The two ends do not trust each other, which asking again does not help. A server that just
-    /// hangs up may have ended.
+    /// Converts a TLS error: one side does not trust the other, and a retry does not help. A server
+    /// that merely closes the connection may have been stopped.
     fn of_tls(subject: &str, error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         Some(match error.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidCertificate(_)) => {
@@ -135,7 +137,7 @@ impl Failure {
         })
     }
 
-    /// The connection ended before the answer did.
+    /// Returns the failure of a connection that ended within a response.
     pub fn cut(subject: &str) -> Self {
         Self {
             error: Error::unavailable(format!(
@@ -145,7 +147,7 @@ impl Failure {
         }
     }
 
-    /// An HTTP status that gRPC does not have: something between us and the server has answered.
+    /// Converts an HTTP status other than gRPC's: an intermediary, not the server, has responded.
     pub fn of_http(subject: &str, status: http::StatusCode) -> Self {
         let kind = match status.as_u16() {
             401 | 403 => ErrorKind::Denied,
@@ -165,7 +167,7 @@ impl Failure {
         }
     }
 
-    /// What the server says.
+    /// Converts an error status of the server.
     pub fn answered(subject: &str, code: Code, text: &str) -> Self {
         let (kind, again) = meaning(code, text);
         let text = match on_one_line(text, MAX_TEXT) {
@@ -177,7 +179,7 @@ impl Failure {
     }
 }
 
-/// The kind of a gRPC status. The texts are those of Triton's core and gRPC front end.
+/// Returns the kind of a gRPC status. The texts are those of Triton's core and gRPC front end.
 fn meaning(code: Code, text: &str) -> (ErrorKind, Again) {
     match code {
         Code::Unavailable if text.contains("protocol is restricted") => {
@@ -185,7 +187,7 @@ fn meaning(code: Code, text: &str) -> (ErrorKind, Again) {
         }
         Code::Unavailable if text.contains("timeout expired") => (ErrorKind::Timeout, Again::No),
         Code::Unavailable => (ErrorKind::Unavailable, Again::Unseen),
-        // tonic's own, for an answer that is larger than is accepted.
+        // tonic's own status, for a response that is larger than the limit.
         Code::OutOfRange if text.contains("message length too large") => {
             (ErrorKind::TooLarge, Again::No)
         }
@@ -197,7 +199,7 @@ fn meaning(code: Code, text: &str) -> (ErrorKind, Again) {
         Code::PermissionDenied | Code::Unauthenticated => (ErrorKind::Denied, Again::No),
         Code::ResourceExhausted => (ErrorKind::TooLarge, Again::No),
         Code::DeadlineExceeded => (ErrorKind::Timeout, Again::No),
-        // The server gave it up: it is shutting down, or its model was told to stop.
+        // The server cancelled the call: it is shutting down, or the model is being stopped.
         Code::Cancelled => (ErrorKind::Unavailable, Again::No),
         _ => (ErrorKind::Internal, Again::No),
     }

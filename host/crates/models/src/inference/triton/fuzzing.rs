@@ -1,4 +1,4 @@
-//! Fuzzing of what a Triton server answers; see [`keynet_base::fuzzing`].
+//! Fuzzing of the responses of a Triton server; see [`keynet_base::fuzzing`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use keynet_base::fuzzing::{check_message, checked};
 
 const SUBJECT: &str = "model m";
 
-/// The most outputs of an answer.
+/// Maximum number of outputs of a response.
 const MOST: usize = 64;
 
 fn answer(message: &[u8]) -> Option<Reply> {
@@ -23,9 +23,9 @@ fn answer(message: &[u8]) -> Option<Reply> {
     Some(Reply { message: Bytes::copy_from_slice(message), reserved: Arc::new(reserved) })
 }
 
-/// The message of `ModelInfer`, that of `ModelStreamInfer`, and the text of a failure. Tensors hold
-/// no more than the message does; those in typed contents, whose numbers have up to eight bytes for
-/// one, no more than eight times as much.
+/// Parses a message of `ModelInfer`, one of `ModelStreamInfer`, and the text of a failure. Tensors
+/// are no larger than the message; those in typed contents, in which one byte may encode a number
+/// of eight bytes, at most eight times as large.
 pub fn triton_answer(data: &[u8]) {
     let Some((infer, stream)) = answer(data).zip(answer(data)) else { return };
     let streamed = match checked(Streamed::read(SUBJECT, stream, MOST)) {
@@ -39,7 +39,7 @@ pub fn triton_answer(data: &[u8]) {
         for name in ["a", "output_0"] {
             outputs.elsewhere(name);
         }
-        // Few bytes are unfolded at once.
+        // Small contents are converted without the blocking pool.
         let unfolding = outputs.unfold(SUBJECT, Instant::now() + Duration::from_secs(60));
         let Some(outputs) = futures::FutureExt::now_or_never(unfolding).and_then(checked) else {
             continue;

@@ -1,8 +1,7 @@
-//! A connection that carries answers of gRPC and no others.
+//! A connection that accepts only gRPC responses.
 //!
-//! Something between us and the server, such as a gateway that wants a token, answers with a page.
-//! tonic would take it for a message that is broken; here it is the HTTP status that says what is
-//! wrong.
+//! An intermediary, such as a gateway that requires a token, responds with a web page. tonic would
+//! report it as a broken message; here the HTTP status is reported instead.
 
 use std::task::{Context, Poll};
 
@@ -14,11 +13,11 @@ use tonic::transport::Channel;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection for tonic's client.
+/// Connection for tonic's client.
 #[derive(Debug, Clone)]
 pub(super) struct GrpcOnly(pub Channel);
 
-/// An answer with an HTTP status that gRPC does not have.
+/// Response with an HTTP status that gRPC does not use.
 #[derive(Debug, thiserror::Error)]
 #[error("HTTP status {0} instead of a gRPC answer")]
 pub(super) struct NotGrpc(pub StatusCode);

@@ -1,25 +1,24 @@
-//! Models that a Triton server runs, or another server of the KServe v2 protocol: gRPC.
+//! Models that run on a Triton server, or another server of the KServe v2 protocol: gRPC.
 //!
-//! [`TritonInference`] asks one server, by the protocol of `proto/inference.proto`. It knows
-//! nothing of registries: `models:/…` names are resolved to names of the server before they come
-//! here.
+//! [`TritonInference`] is the client of one server, with the protocol of `proto/inference.proto`.
+//! It knows nothing of registries: `models:/…` names are resolved to names of the server before.
 //!
-//! * **Checked first.** What a model takes is asked once and remembered for a while; a request that
-//!   does not suit it is refused with what the model wants and what it got, and never sent.
-//! * **Time.** A call's deadline is told to the server, and met here whatever the server does. What
-//!   nobody waits for is cancelled.
-//! * **Unavailable.** A server that cannot be reached, whose queue is full or that is loading the
-//!   model is asked again with growing pauses, for `KEYNET_TRITON_RETRY` and no more than half of
-//!   the time the call has. So is a connection that broke, unless the request is one of a sequence
-//!   (`sequence_id`), which its model would count twice.
-//! * **Many at once** share a connection, and reach the server's batcher together; large messages
-//!   have others, at most `KEYNET_TRITON_CONNECTIONS` in all.
-//! * **Copies.** An input is handed to the system from the tensor's own bytes: none is made in this
-//!   process (TLS makes one, to encrypt). An output is copied once, from the pieces in which it
-//!   came to the memory that its tensor then shares, which is reserved before. In between are the
-//!   system's copies out of and into its sockets' buffers. Through `shared_memory` there is one
-//!   copy each way, and no socket.
-//! * **Streams** read nothing ahead of the guest, and end on the server when the guest drops them.
+//! * **Validation.** A model's signature is requested once and cached; a request that does not
+//!   match is rejected with the expected and the given inputs, and never sent.
+//! * **Deadlines.** A call's deadline is sent to the server, and also enforced here. Calls whose
+//!   caller has gone away are cancelled.
+//! * **Retries.** Calls to a server that is unreachable, whose queue is full or that is loading the
+//!   model are retried with growing pauses, for `KEYNET_TRITON_RETRY` and at most half of the
+//!   call's remaining time. So are calls whose connection broke, unless the request belongs to a
+//!   sequence (`sequence_id`), which its model would count twice.
+//! * **Concurrency.** Concurrent calls share a connection, and reach the server's batcher together;
+//!   large messages use further connections, at most `KEYNET_TRITON_CONNECTIONS` in total.
+//! * **Copies.** An input is passed to the kernel from the tensor's own bytes, without a copy in
+//!   this process (TLS makes one, to encrypt). An output is copied once, from the received pieces
+//!   to the memory that its tensor then shares, which is reserved before. The kernel copies both
+//!   into and out of its socket buffers. Through `shared_memory` there is one copy each way, and no
+//!   socket.
+//! * **Streams** are not read ahead of the guest, and end on the server when the guest drops them.
 
 mod answer;
 mod body;
@@ -66,7 +65,7 @@ use server::Server;
 use shared_memory::{Placed, SharedMemory};
 use stream::Question;
 
-/// Asks the models of a Triton server. See the [module](self).
+/// Client of the models of a Triton server. See the [module](self).
 #[derive(Debug)]
 pub struct TritonInference {
     url: String,
@@ -75,18 +74,18 @@ pub struct TritonInference {
     shared_memory: Option<SharedMemory>,
 }
 
-/// What is asked of which model.
+/// Inference request with its context.
 struct Asked<'a> {
     served: &'a Served,
     subject: &'a str,
     request: &'a InferenceRequest,
     budget: &'a CallBudget,
-    /// Outputs that an answer may have.
+    /// Maximum number of outputs of a response.
     most: usize,
 }
 
 impl TritonInference {
-    /// Connects when it is first asked, within the tokio runtime of who asks first.
+    /// Creates the client, which connects at the first request, within the caller's tokio runtime.
     ///
     /// # Errors
     /// `unavailable`: a certificate or key cannot be used.
@@ -96,10 +95,10 @@ impl TritonInference {
         Ok(Self { url: config.url.to_string(), server, models: Models::default(), shared_memory })
     }
 
-    /// Whether the server can answer for its models.
+    /// Reports whether the server is ready to serve its models.
     ///
     /// # Errors
-    /// What keeps it from saying so.
+    /// The server does not respond.
     pub async fn server_ready(&self, budget: &CallBudget) -> Result<bool> {
         let call = self.server.ask("the server", ServerReadyRequest {});
         budget
@@ -107,10 +106,10 @@ impl TritonInference {
             .await
     }
 
-    /// Whether a model can be asked.
+    /// Reports whether a model is ready.
     ///
     /// # Errors
-    /// As [`TritonInference::server_ready`].
+    /// The same as for [`TritonInference::server_ready`].
     pub async fn model_ready(&self, model: &ModelRef, budget: &CallBudget) -> Result<bool> {
         let served = served(model)?;
         let message =
@@ -122,10 +121,10 @@ impl TritonInference {
             .await
     }
 
-    /// How often a model was asked and what that took, for each of its versions.
+    /// Returns the number and the duration of a model's requests, for each of its versions.
     ///
     /// # Errors
-    /// As for [`InferenceBackend::predict`].
+    /// The same as for [`InferenceBackend::predict`].
     pub async fn statistics(
         &self,
         model: &ModelRef,
@@ -186,7 +185,7 @@ impl TritonInference {
             .await?;
         let outputs = Outputs::read(asked.subject, answer, asked.most);
         if outputs.is_err() {
-            self.models.forget(asked.served); // it may have other outputs than it had
+            self.models.forget(asked.served); // its outputs may have changed
         }
         Ok(outputs?)
     }
@@ -205,7 +204,7 @@ async fn outputs_of(
     outputs.tensors(asked.subject, &asked.request.outputs, shared)
 }
 
-/// The name and version of a model of the server.
+/// Returns the name and version of a model of the server.
 fn served(model: &ModelRef) -> Result<Served> {
     let (name, version) = model.served()?;
     Ok(Served { name: name.to_owned(), version })
@@ -224,7 +223,7 @@ impl InferenceBackend for TritonInference {
     ) -> Result<Vec<NamedTensor>> {
         let served = served(&request.model)?;
         let subject = served.subject();
-        // large: not moved about
+        // pinned on the stack: the future is large and should not be moved
         let call = std::pin::pin!(self.infer(&served, &subject, &request, budget));
         budget.within(&subject, call).await
     }

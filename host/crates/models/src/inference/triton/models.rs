@@ -1,9 +1,8 @@
-//! What the server says about its models, remembered for a while.
+//! Cache of the server's model descriptions.
 //!
-//! A prediction needs to know what its model takes; asking each time would double the calls. What
-//! is known is believed for `KEYNET_TRITON_METADATA_TTL`, and asked anew when a request does not
-//! suit it: the model may have been replaced. Callers that want to know the same at the same time
-//! ask once.
+//! A prediction needs its model's signature; requesting it each time would double the calls. A
+//! description is cached for `KEYNET_TRITON_METADATA_TTL`, and requested again when a request does
+//! not match it, because the model may have been replaced. Concurrent callers share one request.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,40 +23,40 @@ use keynet_base::budget::{CallBudget, MemoryBudget, Reservation};
 use keynet_base::error::{Error, ErrorKind, Result};
 use keynet_base::quote::{quoted, shown};
 
-/// Models that are remembered; more than a server has.
+/// Maximum number of cached models; more than a server has.
 const MAX_REMEMBERED: usize = 1024;
-/// Bytes of all descriptions that are remembered.
+/// Maximum size of all cached descriptions, in bytes.
 const MAX_REMEMBERED_BYTES: u64 = 32 << 20;
-/// Inputs of a model, and outputs.
+/// Maximum number of inputs of a model, and of outputs.
 const MAX_PORTS: usize = 1024;
-/// Bytes of the name of one.
+/// Maximum length of the name of an input or output, in bytes.
 const MAX_NAME: usize = 1 << 10;
-/// What a request does not suit is asked anew unless it is as young as this.
+/// Age up to which a description is not requested again for a request that does not match it.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A model of the server: its name and, unless the server chooses, its version.
+/// Model of the server: its name and, unless the server chooses, its version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Served {
     pub name: String,
     pub version: Option<u64>,
 }
 
-/// What is known about a model.
+/// Description of a model.
 #[derive(Debug)]
 pub(super) struct Model {
     pub metadata: ModelMetadata,
     pub signature: Signature,
-    /// It may answer any number of times, and can be asked by a stream alone.
+    /// Set if the model may respond any number of times, so that it can only be used with a stream.
     pub decoupled: bool,
 }
 
 type Cell = Arc<Turn<Option<(Arc<Model>, Instant, Reservation)>>>;
 
-/// What is known about the models that were asked.
+/// Cache of the descriptions of models.
 #[derive(Debug)]
 pub(super) struct Models {
     cells: Mutex<BTreeMap<Served, Cell>>,
-    /// What the descriptions in the cells hold.
+    /// Memory of the descriptions in the cells.
     memory: MemoryBudget,
 }
 
@@ -68,29 +67,29 @@ impl Default for Models {
 }
 
 impl Served {
-    /// As the protocol writes it: empty for the server's choice.
+    /// Returns the version as the protocol writes it: empty for the server's choice.
     pub fn version_text(&self) -> String {
         self.version.map(|version| version.to_string()).unwrap_or_default()
     }
 
-    /// `name`, or `name:version`.
+    /// Returns `name` or `name:version`.
     pub fn label(&self) -> String {
         self.version.map_or_else(|| self.name.clone(), |version| format!("{}:{version}", self.name))
     }
 
-    /// What an error is about.
+    /// Returns the subject for error messages.
     pub fn subject(&self) -> String {
         format!("model {}", self.label())
     }
 }
 
 impl Model {
-    /// Bytes that its description holds, about.
+    /// Returns the approximate size of its description, in bytes.
     fn size(&self) -> u64 {
         let text: usize =
             self.metadata.versions.iter().map(|version| size_of::<String>() + version.len()).sum();
         let ports = self.metadata.inputs.iter().chain(&self.metadata.outputs);
-        // Each is in the signature too.
+        // Counted twice, because the signature holds each port too.
         let ports: usize = ports
             .map(|port| {
                 2 * (size_of::<Port>() + port.name.len() + size_of_val(port.shape.as_slice()))
@@ -102,10 +101,10 @@ impl Model {
 }
 
 impl Models {
-    /// What is known about a model, no older than `age`.
+    /// Returns the description of a model, no older than `age`.
     ///
     /// # Errors
-    /// `not-found`, or what kept the server from answering.
+    /// `not-found`, or the server does not respond.
     pub async fn get(
         &self,
         server: &Server,
@@ -120,7 +119,7 @@ impl Models {
         {
             return Ok(Arc::clone(model));
         }
-        // Whatever becomes of asking, what was known is too old.
+        // Even if the request fails, the cached description is too old.
         *known = None;
         let asked = Instant::now();
         let mut attempts = Attempts::new(server.retry(), budget.deadline, true);
@@ -130,15 +129,16 @@ impl Models {
                 Err(failure) => attempts.again(failure).await?,
             }
         };
-        // What is not remembered is asked anew by the next call.
+        // A description that does not fit into the cache is requested again by the next call.
         *known = self.room(&model).map(|room| (Arc::clone(&model), asked, room));
         Ok(model)
     }
 
-    /// A model and how `request` binds to it. What is known is asked anew if it does not.
+    /// Returns a model and the binding of `request` to it. If the request does not match a cached
+    /// description, the description is requested again.
     ///
     /// # Errors
-    /// `invalid`: the request does not suit the model. As [`Models::get`].
+    /// `invalid`: the request does not match the model. Otherwise the same as for [`Models::get`].
     pub async fn bind(
         &self,
         server: &Server,
@@ -155,12 +155,12 @@ impl Models {
         Ok((model, bound))
     }
 
-    /// Forgets a model: the server says something that does not go with what is known.
+    /// Removes a model from the cache, after a response that contradicts its description.
     pub fn forget(&self, served: &Served) {
         self.cells.lock().unwrap_or_else(PoisonError::into_inner).remove(served);
     }
 
-    /// Takes the room to remember a model, if need be by forgetting the others. None if it alone is
+    /// Reserves memory to cache a model, if necessary by removing the others. `None` if it alone is
     /// too large.
     fn room(&self, model: &Model) -> Option<Reservation> {
         let (bytes, what) = (model.size(), "the description of a model");
@@ -176,7 +176,7 @@ impl Models {
     fn cell(&self, served: &Served) -> Cell {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         if cells.len() >= MAX_REMEMBERED && !cells.contains_key(served) {
-            // Names of models that do not exist, mostly. Those that are asked now keep their cell.
+            // Mostly names of models that do not exist. Cells in use are kept.
             cells.retain(|_, cell| Arc::strong_count(cell) > 1);
         }
         Arc::clone(cells.entry(served.clone()).or_default())
@@ -192,8 +192,8 @@ async fn describe(server: &Server, served: &Served) -> Result<Model, Failure> {
     let (metadata, config) = futures::join!(metadata, config);
     let config = match config {
         Ok(answer) => answer.config.unwrap_or_default(),
-        // Servers of the protocol without Triton's extension, and those that keep it to others:
-        // dimension 0 is one like the others.
+        // Servers without Triton's extension, and those that restrict access to it: dimension 0 is
+        // then not a batch dimension.
         Err(failure) if matches!(failure.error.kind, ErrorKind::Invalid | ErrorKind::Denied) => {
             ModelConfig::default()
         }
@@ -202,7 +202,7 @@ async fn describe(server: &Server, served: &Served) -> Result<Model, Failure> {
     Ok(model(served, metadata?, config)?)
 }
 
-/// Checks that a description is one of a model that can be asked.
+/// Checks that a description is within the limits.
 fn check(served: &Served, metadata: &ModelMetadataResponse) -> Result<()> {
     let refuse = |what: String| {
         Err(Error::too_large(format!("{}: the server describes it with {what}", served.subject())))
@@ -257,7 +257,7 @@ fn model(served: &Served, metadata: ModelMetadataResponse, config: ModelConfig) 
         };
         input.optional = given.optional;
         if given.allow_ragged_batch || given.is_shape_tensor {
-            // Its first dimension is not what the batch of the others is.
+            // Its first dimension is independent of the batch of the other inputs.
             (input.batched, input.shape) = (false, None);
         }
     }
@@ -394,7 +394,7 @@ mod tests {
         let uneven =
             request(&[("image", DataType::Fp32, &[2, 9]), ("hint", DataType::Int64, &[1, 1])]);
         assert!(model.signature.bind(&uneven).is_ok());
-        // Without a configuration dimension 0 is a dimension like the others.
+        // Without a configuration dimension 0 is not a batch dimension.
         let any =
             request(&[("image", DataType::Fp32, &[99, 3]), ("hint", DataType::Int64, &[1, 1])]);
         assert!(described(ModelConfig::default()).signature.bind(&any).is_ok());

@@ -1,10 +1,10 @@
-//! Small calls that are made at the same time, sent at the same time.
+//! Sends small concurrent calls together.
 //!
-//! When a batch of answers comes, as many activations go on, and soon some of them ask again. Sent
-//! one by one, each request would wake the connection and be a packet of its own, and the server's
-//! batcher would find a few of them at a time. So the first to ask lets those run that are ready
-//! to, and then hands everything over that was asked by then: one write, one read, one batch. A
-//! caller that is alone waits for nobody.
+//! When a batch of responses arrives, many activations continue, and soon some of them send the
+//! next request. Sent one by one, each request would wake the connection and take a packet of its
+//! own, and the server's batcher would receive them a few at a time. Therefore the first sender
+//! yields to the tasks that are ready to run, and then sends all requests that have accumulated:
+//! one write, one read, one batch. A single caller is not delayed.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::transport::Channel;
 
-/// The answer to what was handed over.
+/// Future of the response to a sent request.
 type Answering = <Channel as GrpcService<Body>>::Future;
 
 /// Requests of one connection that are about to be sent.
@@ -24,18 +24,19 @@ type Answering = <Channel as GrpcService<Body>>::Future;
 pub(super) struct Outbox(Mutex<Vec<Letter>>);
 
 struct Letter {
-    /// It has said that it is ready.
+    /// Channel that has reported to be ready.
     channel: Channel,
     request: Request<Body>,
     sent: oneshot::Sender<Answering>,
 }
 
-/// Whoever has it sends everything, also when its own caller has gone meanwhile.
+/// Duty to send all requests, which is done on drop too, in case the task that holds it is
+/// cancelled.
 struct Turn<'a>(&'a Outbox);
 
 impl Outbox {
-    /// Sends a request on a channel that is ready, with those that others are about to send, and
-    /// waits for the answer. None: it was not sent.
+    /// Sends a request on a ready channel, together with those of concurrent callers, and waits for
+    /// the response. `None`: it was not sent.
     pub(super) async fn send(
         &self,
         channel: Channel,
@@ -77,7 +78,7 @@ impl fmt::Debug for Outbox {
     }
 }
 
-/// Goes to the end of the queue of what is ready to run.
+/// Yields to the tasks that are ready to run.
 async fn others_first() {
     let mut waited = false;
     std::future::poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! Connecting to a server that a caller has named, within an address policy.
+//! Connector to a server that a caller has named, within an address policy.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tonic::codegen::Service;
 
 use keynet_base::outbound::AddressPolicy;
 
-/// Makes connections to the addresses that a policy allows.
+/// Connector that accepts only the addresses that a policy allows.
 #[derive(Debug, Clone)]
 pub(super) struct PolicyConnector(pub(super) AddressPolicy);
 

@@ -1,10 +1,10 @@
-//! The messages and the client that are generated from `proto/inference.proto`.
+//! The messages and the client generated from `proto/inference.proto`.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, unused_qualifications)]
 
 tonic::include_proto!("inference");
 
-/// Where `ModelInfer` is called.
+/// Path of the method `ModelInfer`.
 pub(super) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
-/// Where `ModelStreamInfer` is called.
+/// Path of the method `ModelStreamInfer`.
 pub(super) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";

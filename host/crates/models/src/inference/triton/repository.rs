@@ -1,7 +1,6 @@
-//! Which models the server has, and telling it to load and unload them: Triton's model repository
-//! extension.
+//! Listing, loading and unloading of the server's models: Triton's model repository extension.
 //!
-//! A server takes such orders when it was started with `--model-control-mode=explicit`.
+//! Loading and unloading require a server started with `--model-control-mode=explicit`.
 
 use super::TritonInference;
 use super::failure::Failure;
@@ -14,10 +13,10 @@ use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, ErrorKind, Result};
 
 impl TritonInference {
-    /// The models of the server's repositories, loaded or not, by name and version.
+    /// Returns the models of the server's repositories, loaded or not, by name and version.
     ///
     /// # Errors
-    /// What keeps it from saying so.
+    /// The server does not respond.
     pub async fn index(&self, budget: &CallBudget) -> Result<Vec<IndexedModel>> {
         let message = RepositoryIndexRequest::default();
         let call = self.server.ask("the models of the server", message);
@@ -28,12 +27,13 @@ impl TritonInference {
         Ok(models)
     }
 
-    /// Loads a model as it is in the repository now, and waits until that is done. A model that is
-    /// loaded goes on to answer until the new one can, and when it never can.
+    /// Loads a model from its current files in the repository, and waits until it is loaded. A
+    /// model that is already loaded continues to respond until the new one is ready, and also if
+    /// loading fails.
     ///
     /// # Errors
-    /// `denied`: it cannot be loaded, in the server's words, or the server takes no such orders. It
-    /// does not answer.
+    /// `denied`: the model cannot be loaded, with the server's text, or the server does not allow
+    /// explicit loading. The server does not respond.
     pub async fn load(&self, name: &str, budget: &CallBudget) -> Result<()> {
         let message = RepositoryModelLoadRequest {
             model_name: name.to_owned(),
@@ -44,11 +44,11 @@ impl TritonInference {
         budget.within(&subject, async { call.await.map(|_| ()).map_err(told) }).await
     }
 
-    /// Unloads all versions of a model. The server says so at once; what is under way is answered
+    /// Unloads all versions of a model. The server responds at once; running requests are completed
     /// first.
     ///
     /// # Errors
-    /// As [`TritonInference::load`].
+    /// The same as for [`TritonInference::load`].
     pub async fn unload(&self, name: &str, budget: &CallBudget) -> Result<()> {
         let message = RepositoryModelUnloadRequest {
             model_name: name.to_owned(),
@@ -60,9 +60,9 @@ impl TritonInference {
     }
 }
 
-/// What the server does not do. It calls a model that cannot be loaded an invalid argument; by
-/// Triton's texts one that decides itself what it loads takes no orders, and files that it cannot
-/// make sense of are told in its log alone.
+/// Converts a failure to load or unload. The server reports a model that cannot be loaded as an
+/// invalid argument. Two conditions are recognised by Triton's texts: a server that does not allow
+/// explicit loading, and files that it cannot parse, whose error is only in its log.
 fn told(failure: Failure) -> Error {
     match failure.error {
         error if error.message.contains("explicit model load / unload is not allowed") => {

@@ -1,4 +1,4 @@
-//! A request in the protocol's terms.
+//! Encoding of a request in the protocol.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use super::shared_memory::{Placed, Span};
 use crate::inference::InferenceRequest;
 use keynet_base::error::{Error, Result};
 
-/// The parameter that makes a request one of a sequence, which its model remembers.
+/// Parameter that makes a request part of a sequence, whose state its model keeps.
 const SEQUENCE: &str = "sequence_id";
 
-/// Everything but the tensors' bytes, and the bytes that go with it. Tensors that were placed in
-/// shared memory are named in it alone.
+/// Encodes everything except the tensors' bytes, and returns the bytes to send with it. For tensors
+/// in shared memory only their position is encoded.
 ///
 /// # Errors
-/// `invalid`: a parameter is a number that the protocol cannot carry.
+/// `invalid`: a parameter is a number that the protocol cannot represent.
 pub(super) fn encode(
     served: &Served,
     request: &InferenceRequest,
@@ -60,12 +60,12 @@ pub(super) fn encode(
     Ok((head, tensors))
 }
 
-/// Whether the model answers the same however often it is asked.
+/// Reports whether the request may be repeated without changing the result.
 pub(super) fn is_repeatable(request: &InferenceRequest) -> bool {
     !request.parameters.contains_key(SEQUENCE)
 }
 
-/// Where a tensor lies: Triton's shared memory extension.
+/// Returns the parameters of a tensor's position in Triton's shared memory extension.
 fn in_region(region: &str, span: Span) -> BTreeMap<String, InferParameter> {
     let number = |number: u64| {
         parameter(ParameterChoice::Int64Param(i64::try_from(number).unwrap_or(i64::MAX)))
@@ -84,7 +84,8 @@ fn parameter(choice: ParameterChoice) -> InferParameter {
     InferParameter { parameter_choice: Some(choice) }
 }
 
-/// Whole numbers go as int64, those above its range as uint64; Triton wants `priority` as uint64.
+/// Converts parameters. Integers are sent as int64, those above its range as uint64; Triton
+/// requires `priority` as uint64.
 fn parameters(given: &serde_json::Map<String, Value>) -> Result<BTreeMap<String, InferParameter>> {
     let choice = |name: &str, value: &Value| {
         let wrong = |why: &str| Error::invalid(format!("request parameter {name:?} {why}"));

@@ -1,4 +1,4 @@
-//! Asking again a server that is unavailable, with growing pauses, within the time of the call.
+//! Retries of calls to an unavailable server, with growing pauses, within the time of the call.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,21 @@ use super::failure::{Again, Failure};
 use keynet_base::error::{Error, ErrorKind};
 use keynet_base::retry::{Pauses, RetryPolicy};
 
-/// The time of the call ends the attempts, not their number.
+/// The attempts are limited by the time of the call, not by their number.
 const POLICY: RetryPolicy = RetryPolicy {
     times: u32::MAX,
     first: Duration::from_millis(20),
     longest: Duration::from_secs(1),
 };
-/// How many connections may turn out to have ended before, in one call.
+/// Connections that may turn out to be closed already, within one call.
 const STALE: u32 = 4;
 
-/// The attempts of one call.
+/// Attempts of one call.
 #[derive(Debug)]
 pub(super) struct Attempts {
     started: Instant,
     until: Instant,
-    /// Whether what the model may have seen can be asked again.
+    /// Set if a request that the model may have received can be sent again.
     repeatable: bool,
     made: u32,
     stale: u32,
@@ -28,8 +28,8 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// The first attempt begins now. Others follow for `time`, and for no more than half of what is
-    /// left until `deadline`: the caller needs time to hear that the server is down.
+    /// Starts the first attempt. Retries follow for `time`, and for at most half of the time until
+    /// `deadline`: the caller needs time to handle the error of an unavailable server.
     pub fn new(time: Duration, deadline: Instant, repeatable: bool) -> Self {
         let started = Instant::now();
         let half = deadline.saturating_duration_since(started) / 2;
@@ -43,10 +43,10 @@ impl Attempts {
         }
     }
 
-    /// Waits until the call may be made again.
+    /// Waits until the call may be retried.
     ///
     /// # Errors
-    /// That of `failure`, when it may not or when it was made often enough.
+    /// The error of `failure`, if the call must not be retried or the time for retries is over.
     pub async fn again(&mut self, failure: Failure) -> Result<(), Error> {
         if failure.again == Again::Unsent && self.stale < STALE {
             self.stale += 1;

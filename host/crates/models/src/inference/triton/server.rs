@@ -1,4 +1,4 @@
-//! One Triton server: its connections, what every call to it brings, and its small calls.
+//! One Triton server: its connections, the headers of every call, and its small calls.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use keynet_base::budget::CallBudget;
 use keynet_base::config::{TritonConfig, TritonLink};
 use keynet_base::error::Result;
 
-/// One server.
+/// Triton server.
 #[derive(Debug)]
 pub(super) struct Server {
     pub calls: Connections,
@@ -26,10 +26,10 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Connects when it is first asked.
+    /// Creates the client, which connects at the first request.
     ///
     /// # Errors
-    /// As [`Connections::open`].
+    /// The same as for [`Connections::open`].
     pub fn open(config: &TritonConfig) -> Result<Self> {
         let (calls, streams) = Connections::open(config)?;
         Ok(Self {
@@ -40,7 +40,7 @@ impl Server {
         })
     }
 
-    /// For a call that carries tensors.
+    /// Returns the terms of a call that carries tensors.
     pub fn terms(&self, subject: String, budget: &CallBudget) -> Terms {
         Terms {
             subject,
@@ -53,16 +53,16 @@ impl Server {
     /// Makes a small call about `subject`.
     ///
     /// # Errors
-    /// What the server says, or what kept it from answering. `too-large`: the answer has more bytes
-    /// or fields than are accepted.
+    /// The server's error, or it does not respond. `too-large`: the response has more bytes or
+    /// fields than the limits allow.
     pub async fn ask<Q: SmallCall>(&self, subject: &str, message: Q) -> Result<Q::Reply, Failure> {
         self.ask_on(&self.calls.lease(0)?, subject, message).await
     }
 
-    /// As [`Server::ask`], on a given connection.
+    /// Same as [`Server::ask`], on a given connection.
     ///
     /// # Errors
-    /// As [`Server::ask`].
+    /// The same as for [`Server::ask`].
     pub async fn ask_on<Q: SmallCall>(
         &self,
         lease: &Lease,
@@ -80,7 +80,7 @@ impl Server {
         answer.map(Response::into_inner).map_err(|status| Failure::of_status(subject, &status))
     }
 
-    /// How long it is asked again while it is unavailable.
+    /// Returns the time during which calls to an unavailable server are retried.
     pub fn retry(&self) -> Duration {
         self.link.retry
     }

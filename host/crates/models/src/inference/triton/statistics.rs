@@ -1,4 +1,4 @@
-//! What the server counts about its models: Triton's statistics extension.
+//! Statistics of the server's models: Triton's statistics extension.
 
 use std::time::Duration;
 
@@ -7,51 +7,51 @@ use super::proto::{self, ModelStatisticsRequest, StatisticDuration};
 use super::server::Server;
 use keynet_base::error::Result;
 
-/// What a version of a model has done since the server started.
+/// Statistics of a version of a model since the server started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelStatistics {
-    /// The model.
+    /// Name of the model.
     pub name: String,
-    /// Its version.
+    /// Version of the model.
     pub version: String,
-    /// Inferences, each of a batch counted.
+    /// Number of inferences; a batch counts as its size.
     pub inferences: u64,
-    /// Runs of the model: fewer than inferences where the server batched them.
+    /// Number of executions of the model: fewer than inferences if the server batched them.
     pub executions: u64,
     /// Requests that succeeded.
     pub success: Spent,
     /// Requests that failed.
     pub failure: Spent,
-    /// Waiting in the server's queue.
+    /// Time in the server's queue.
     pub queue: Spent,
-    /// Running the model, without preparing inputs and outputs.
+    /// Time of execution, without preparing inputs and outputs.
     pub compute: Spent,
-    /// Runs by the size of their batch.
+    /// Executions by batch size.
     pub batches: Vec<BatchStatistics>,
 }
 
-/// How often something was done, and how long it took in sum.
+/// Number and total duration of an operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// How often.
+    /// Number of operations.
     pub times: u64,
-    /// In sum.
+    /// Total duration.
     pub time: Duration,
 }
 
-/// Runs with batches of one size.
+/// Executions with one batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchStatistics {
-    /// The size.
+    /// Batch size.
     pub size: u64,
-    /// Runs with it.
+    /// Executions with this batch size.
     pub compute: Spent,
 }
 
-/// Asks for the statistics of a model.
+/// Requests the statistics of a model.
 ///
 /// # Errors
-/// What the server says, or what kept it from answering.
+/// The server's error, or it does not respond.
 pub(super) async fn ask(server: &Server, served: &Served) -> Result<Vec<ModelStatistics>> {
     let message =
         ModelStatisticsRequest { name: served.name.clone(), version: served.version_text() };

@@ -1,12 +1,12 @@
-//! The answers of a model that may answer any number of times, one at a time.
+//! The stream of a decoupled model's responses, one at a time.
 //!
-//! The request is on its way when the stream is made; answers are read when they are asked for.
-//! What the guest does not read waits in the window of the stream, then in Triton: nothing is read
-//! ahead of it. Dropping the stream cancels the request on the server.
+//! The request is sent when the stream is created; responses are read when the guest reads them.
+//! Unread responses wait in the window of the HTTP/2 stream, then in Triton: nothing is read ahead
+//! of the guest. Dropping the stream cancels the request on the server.
 //!
-//! What goes wrong in the middle Triton says in words, without a status. It can be told to send one
-//! (`triton_grpc_error`), but Triton 2.51 then crashes when the model goes on after its error, so
-//! it is not.
+//! Triton reports an error within a stream as text, without a status. It can be configured to send
+//! a status (`triton_grpc_error`), but Triton 2.51 then crashes when the model continues after its
+//! error, so this is not used.
 
 use std::sync::Arc;
 
@@ -25,20 +25,20 @@ use crate::inference::NamedTensor;
 use keynet_base::budget::Reservation;
 use keynet_base::error::{Error, Result};
 
-/// What a stream is made for.
+/// Request that opens a stream.
 pub(super) struct Question {
     pub body: RequestBody,
     pub terms: Terms,
-    /// The outputs to return; empty for all.
+    /// Outputs to return; empty for all.
     pub wanted: Vec<String>,
-    /// Outputs that one answer may have.
+    /// Maximum number of outputs of one response.
     pub most: usize,
     pub repeatable: bool,
 }
 
-/// Where a stream is.
+/// State of a stream.
 enum State {
-    /// Sent, as far as anybody knows.
+    /// Request sent, no response headers yet.
     Starting(BoxFuture<'static, Result<Answers>>),
     Open(Box<Answers>),
 }
@@ -51,10 +51,10 @@ struct Stream {
     _window: Reservation,
 }
 
-/// Sends the question and returns the stream of its answers.
+/// Sends the request and returns the stream of its responses.
 ///
 /// # Errors
-/// What can be told at once.
+/// The errors that are known immediately.
 pub(super) async fn open(
     server: Arc<Server>,
     question: Question,
@@ -65,7 +65,7 @@ pub(super) async fn open(
         .memory
         .reserve(STREAM_WINDOW.into(), "what a prediction stream has not read yet,")?;
     let mut starting = start(server, body, terms.clone(), repeatable).boxed();
-    // Polled once, it is on its way.
+    // The first poll sends the request.
     let state = match futures::poll!(&mut starting) {
         std::task::Poll::Ready(answers) => State::Open(Box::new(answers?)),
         std::task::Poll::Pending => State::Starting(starting),
@@ -100,7 +100,7 @@ async fn start(
 }
 
 impl Stream {
-    /// The next answer; none after the last.
+    /// Returns the next response; `None` after the last.
     async fn next(&mut self) -> Result<Option<Vec<NamedTensor>>> {
         if let State::Starting(starting) = &mut self.state {
             self.state = State::Open(Box::new(starting.await?));
@@ -125,7 +125,7 @@ impl Stream {
     }
 }
 
-/// The kind of what Triton says in words.
+/// Converts an error text of Triton, with a status derived from the text.
 fn failed(subject: &str, text: &str) -> Error {
     let code = match text {
         text if text.contains("is not found") => tonic::Code::NotFound,

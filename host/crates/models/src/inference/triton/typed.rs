@@ -1,5 +1,5 @@
-//! Tensors in typed contents (`fp32_contents`, `bytes_contents`), which the protocol allows in
-//! place of raw bytes: KServe's own servers answer so.
+//! Tensors in typed contents (`fp32_contents`, `bytes_contents`), which the protocol allows instead
+//! of raw bytes: KServe's own servers send them.
 //! <https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto>
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::wire::{Field, Result, next, varint};
 use crate::inference::DataType;
 use keynet_base::budget::Reservation;
 
-/// The fields of `InferTensorContents`.
+/// Field numbers of `InferTensorContents`.
 const BOOL: u32 = 1;
 const INT: u32 = 2;
 const INT64: u32 = 3;
@@ -21,19 +21,19 @@ const FP32: u32 = 6;
 const FP64: u32 = 7;
 const BYTES: u32 = 8;
 
-/// What of `held` the bytes that a tensor is made of take.
+/// Subject of the reservation for a tensor's bytes.
 const WHAT: &str = "a tensor in typed contents";
 
-/// A tensor's bytes, and what holds their memory.
+/// A tensor's bytes, with the reservation of their memory.
 pub(super) type Unfolded = (Bytes, Arc<Reservation>);
 
-/// Returns the bytes of a tensor of `data_type` whose contents came as `contents`. Where the
-/// contents are these bytes themselves, as those of FP32 and FP64 mostly are, they are not copied.
+/// Returns the bytes of a tensor of `data_type` whose contents were sent as `contents`. If the
+/// contents are already in this form, as for most FP32 and FP64 tensors, they are not copied.
 /// Otherwise their memory is taken from the budget of `held`, which holds the message, before they
-/// are made.
+/// are allocated.
 ///
 /// # Errors
-/// The contents cannot be read, are of another type, or take more memory than there is.
+/// The contents cannot be parsed, are of another type, or take more memory than the budget has.
 pub(super) fn unfold(
     contents: &[Bytes],
     data_type: DataType,
@@ -97,7 +97,7 @@ pub(super) fn unfold(
     }
 }
 
-/// Returns the field that the contents are in; 0 if there are none.
+/// Returns the number of the field that the contents use; 0 if they are empty.
 fn field_of(contents: &[Bytes]) -> Result<u32> {
     let mut found = 0;
     for part in contents {
@@ -151,7 +151,7 @@ fn reserve(held: &Arc<Reservation>, bytes: usize) -> Result<Arc<Reservation>> {
         .map_err(|error| format!("is too large: {}", error.message))
 }
 
-/// The pieces of a field one behind the other: numbers of a fixed size are their own bytes.
+/// Concatenates the pieces of a field: numbers of a fixed size are already encoded as in a tensor.
 fn joined(contents: &[Bytes], field: u32, held: &Arc<Reservation>) -> Result<Unfolded> {
     let (mut first, mut count, mut length) = (Bytes::new(), 0, 0);
     pieces(contents, field, |piece| {
@@ -179,7 +179,7 @@ fn joined(contents: &[Bytes], field: u32, held: &Arc<Reservation>) -> Result<Unf
     Ok((all.freeze(), reserved))
 }
 
-/// Strings, each behind its length in four bytes, as raw contents have them.
+/// Encodes strings as in raw contents: each preceded by its length in four bytes.
 fn strings(contents: &[Bytes], held: &Arc<Reservation>) -> Result<Unfolded> {
     let mut length = 0_usize;
     pieces(contents, BYTES, |piece| {
@@ -199,7 +199,8 @@ fn strings(contents: &[Bytes], held: &Arc<Reservation>) -> Result<Unfolded> {
     Ok((all.freeze(), reserved))
 }
 
-/// Numbers of variable length: at most one in each of `bytes`, each of `size` bytes in a tensor.
+/// Decodes variable-length numbers: at most one in each of `bytes`, each of `size` bytes in a
+/// tensor.
 fn numbers<T>(
     contents: &[Bytes],
     bytes: usize,
@@ -235,7 +236,7 @@ fn numbers<T>(
     Ok((all.freeze(), reserved))
 }
 
-/// How many numbers of variable length there are: each ends in a byte without its highest bit.
+/// Counts the variable-length numbers: each ends in a byte whose highest bit is not set.
 fn count_numbers(contents: &[Bytes], field: u32) -> Result<usize> {
     let mut count = 0;
     pieces(contents, field, |piece| {
@@ -248,7 +249,8 @@ fn count_numbers(contents: &[Bytes], field: u32) -> Result<usize> {
     Ok(count)
 }
 
-/// Numbers of half precision that came as whole ones, which must be the same.
+/// Converts numbers of half precision that were sent in single precision; the conversion must be
+/// exact.
 fn halves(contents: &[Bytes], data_type: DataType, held: &Arc<Reservation>) -> Result<Unfolded> {
     let (whole, _kept) = joined(contents, FP32, held)?;
     let length = whole.len() / 2;

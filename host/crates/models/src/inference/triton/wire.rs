@@ -1,8 +1,8 @@
-//! Messages as they came, read field by field.
+//! Field-by-field parsing of received messages.
 //!
-//! A decoded message can be a hundred times as large as its bytes: two bytes make an output. So the
-//! fields of a message are counted before it is decoded, and an answer with tensors is not decoded
-//! at all: what is needed of it is taken out of its bytes. The encoding:
+//! A decoded message can be a hundred times as large as its bytes: two bytes are enough for an
+//! output. Therefore the fields of a message are counted before it is decoded, and a response with
+//! tensors is not decoded at all: the required fields are sliced out of its bytes. The encoding:
 //! <https://protobuf.dev/programming-guides/encoding/>.
 
 use bytes::{Buf as _, Bytes};
@@ -11,62 +11,62 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 use crate::inference::Shape;
 use keynet_base::quote::quoted;
 
-/// Bytes of the name of an output or of its element type.
+/// Maximum length of the name of an output or of its element type, in bytes.
 const MAX_NAME: usize = 1 << 10;
-/// Parts that the typed contents of an output may come in: the protocol has one.
+/// Maximum number of parts of an output's typed contents: the protocol has one.
 const MAX_PARTS: usize = 16;
-/// Bytes of an error in words that are looked at.
+/// Maximum length of an error text, in bytes.
 const MAX_ERROR: usize = 4 << 10;
 
-/// What is wrong with an answer, to come after «the server's answer».
+/// Result whose error is a text that follows "the server's answer".
 pub(super) type Result<T> = std::result::Result<T, String>;
 
 /// One field of a message.
 pub(super) enum Field {
     Number(u64),
-    /// A string, bytes, a message or packed numbers, as a part of the message's own bytes.
+    /// String, bytes, a message or packed numbers, as a slice of the message's own bytes.
     Bytes(Bytes),
-    /// The bytes of a fixed number.
+    /// Bytes of a fixed-size number.
     Fixed(Bytes),
-    /// The beginning or end of a group: nothing that is asked for.
+    /// Start or end of a group, which is not used.
     Other,
 }
 
-/// The fields of a message that are messages themselves: their number and their own such fields.
+/// Field of a message that is a message itself: its number and its own nested messages.
 #[derive(Debug)]
 pub struct Nested(pub u32, pub &'static [Nested]);
 
-/// What an answer of `ModelInfer` says of its outputs.
+/// Outputs of a `ModelInfer` response.
 #[derive(Debug, Default)]
 pub(super) struct InferAnswer {
     pub outputs: Vec<OutputTensor>,
     pub raw: Vec<Bytes>,
 }
 
-/// An output without its bytes.
+/// Output without its raw bytes.
 #[derive(Debug, Default)]
 pub(super) struct OutputTensor {
     pub name: String,
     pub datatype: String,
     pub shape: Vec<i64>,
-    /// The parts of its typed contents, if it has any. Their bytes stay parts of the message.
+    /// Parts of its typed contents, if any, as slices of the message.
     pub contents: Vec<Bytes>,
 }
 
 /// One message of `ModelStreamInfer`.
 #[derive(Debug, Default)]
 pub(super) struct StreamAnswer {
-    /// The beginning of what the server says went wrong; empty if nothing did.
+    /// Beginning of the server's error text; empty if there is no error.
     pub error: String,
     pub infer: InferAnswer,
 }
 
 impl InferAnswer {
-    /// Reads a `ModelInferResponse` of at most `most` outputs. Their bytes stay parts of the
+    /// Parses a `ModelInferResponse` of at most `most` outputs, whose bytes are slices of the
     /// message.
     ///
     /// # Errors
-    /// It is no such message, or has more or larger fields than are accepted.
+    /// It is not such a message, or exceeds the limits on fields.
     pub fn read(message: Bytes, most: usize) -> Result<Self> {
         let mut answer = Self::default();
         answer.merge(message, most)?;
@@ -134,10 +134,10 @@ impl OutputTensor {
 }
 
 impl StreamAnswer {
-    /// Reads a `ModelStreamInferResponse`, as [`InferAnswer::read`] does.
+    /// Parses a `ModelStreamInferResponse`, in the same way as [`InferAnswer::read`].
     ///
     /// # Errors
-    /// As [`InferAnswer::read`].
+    /// The same as for [`InferAnswer::read`].
     pub fn read(mut message: Bytes, most: usize) -> Result<Self> {
         let mut answer = Self::default();
         while let Some((number, field)) = next(&mut message)? {
@@ -154,10 +154,10 @@ impl StreamAnswer {
     }
 }
 
-/// Counts the fields of a message and of the messages within it, of which there may be `most`.
+/// Checks that a message, including nested messages, has at most `most` fields.
 ///
 /// # Errors
-/// There are more, or it cannot be read.
+/// There are more, or it cannot be parsed.
 pub(super) fn check_fields(mut message: Bytes, nested: &[Nested], most: usize) -> Result<()> {
     let mut left = most;
     count(&mut message, nested, &mut left).map_err(|why| match left {
@@ -178,7 +178,7 @@ fn count(message: &mut Bytes, nested: &[Nested], left: &mut usize) -> Result<()>
     Ok(())
 }
 
-/// Takes the next field off a message; none at its end.
+/// Takes the next field off a message; `None` at its end.
 pub(super) fn next(message: &mut Bytes) -> Result<Option<(u32, Field)>> {
     if !message.has_remaining() {
         return Ok(None);
@@ -272,7 +272,7 @@ mod tests {
         };
         let streamed = StreamAnswer::read(streamed.encode_to_vec().into(), 2).unwrap();
         assert_eq!((streamed.error.as_str(), streamed.infer.outputs.len()), ("no", 2));
-        // A shape that is not packed, and fields that are not known.
+        // A shape that is not packed, and unknown fields.
         let unpacked =
             [&[0x18, 3, 0x18, 4][..], &[0x3d, 0, 0, 0, 0], &[0x41, 0, 0, 0, 0, 0, 0, 0, 0]]
                 .concat();
@@ -330,7 +330,7 @@ mod tests {
         let message = Bytes::from(message);
         assert_eq!(check_fields(message.clone(), NESTED, 4), Ok(()));
         assert!(check_fields(message, NESTED, 3).unwrap_err().contains("more than the 3 fields"));
-        // What is a string by the schema is not looked into.
+        // A field that is a string in the schema is not parsed.
         assert_eq!(check_fields(entry(5, &[0xff; 20]).into(), NESTED, 1), Ok(()));
         assert!(
             check_fields(entry(1, &[0xff; 20]).into(), NESTED, 9)

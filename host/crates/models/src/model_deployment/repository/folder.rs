@@ -16,20 +16,20 @@ use super::{Repository, SMALL, Workspace, absolute, failed, files_below};
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 
-/// How much of two files is compared at once.
+/// Buffer size for comparing files, in bytes.
 const BUFFER: usize = 1 << 20;
 
-/// Models in a folder.
+/// Model repository in a folder.
 #[derive(Debug)]
 pub(in crate::model_deployment) struct Folder {
     root: PathBuf,
 }
 
 impl Folder {
-    /// A repository that is there.
+    /// Opens a repository that exists.
     ///
     /// # Errors
-    /// `unavailable`: it is no folder that can be read.
+    /// `unavailable`: it is not a readable folder.
     pub fn open(root: &Path) -> Result<Self> {
         match fs::read_dir(root) {
             Ok(_) => Ok(Self { root: absolute(root) }),
@@ -40,14 +40,14 @@ impl Folder {
         }
     }
 
-    /// One that need not be there yet: it is made when a model is put into it.
+    /// Opens a repository that need not exist yet: it is created when a model is written into it.
     pub fn to_be_made(root: &Path) -> Self {
         Self { root: absolute(root) }
     }
 }
 
-// The calls below are short (a rename, a small file) and must not go on when nobody waits any more,
-// so they are made where they are.
+// The calls below are short (a rename, a small file) and must not continue after the caller stops
+// waiting, so they block instead of running on another thread.
 #[async_trait]
 impl Repository for Folder {
     fn describe(&self) -> String {
@@ -58,8 +58,8 @@ impl Repository for Folder {
         self.root.join(name).display().to_string()
     }
 
-    /// Beside the repository, where a rename leads into it and no server takes it for a model; in
-    /// it, where that cannot be.
+    /// Creates the workspace beside the repository, from where a rename leads into it and where no
+    /// server takes it for a model; inside the repository if that is not possible.
     fn workspace(&self) -> Result<Workspace> {
         fs::create_dir_all(&self.root).map_err(|error| failed("make", &self.root, &error))?;
         let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev());
@@ -148,7 +148,7 @@ impl Repository for Folder {
         {
             readable(&from.join(folder), 0o755)?;
         }
-        // A rename onto an empty folder is one step, and not onto any other.
+        // Renaming onto an empty folder is one atomic step; onto any other folder it fails.
         let made = match fs::create_dir(&to) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.contains('/') => {
                 Err(error)
@@ -188,7 +188,7 @@ impl Repository for Folder {
         let gone = match path.symlink_metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Ok(meta) if meta.is_dir() => {
-                // First out of the server's sight, in one step.
+                // Moves it out of the server's sight first, in one step.
                 let aside = self.workspace()?;
                 fs::rename(&path, aside.path().join("removed"))
             }
@@ -217,8 +217,9 @@ fn same_bytes(one: &Path, other: &Path) -> std::io::Result<bool> {
     }
 }
 
-/// What was gathered is its owner's alone; the server may be somebody else. It is on the disk
-/// before it has its place.
+/// Sets the permissions of a gathered file, which is readable only for its owner, because the
+/// server may run as another user. Also synchronises it to the disk before it is moved to its final
+/// path.
 fn readable(path: &Path, mode: u32) -> Result<()> {
     let file = fs::File::open(path).and_then(|file| {
         file.set_permissions(fs::Permissions::from_mode(mode)).and_then(|()| file.sync_all())

@@ -1,9 +1,8 @@
-//! The model repository: where a model server reads its models, `NAME/VERSION/…` with
-//! `NAME/config.pbtxt`.
+//! The model repository that a model server reads: `NAME/VERSION/…` with `NAME/config.pbtxt`.
 //!
-//! Paths are relative to it, with slashes. A file appears as a whole or not at all; a folder does
-//! so in a [`Folder`], while in [`Objects`] its files appear one after the other, first the record
-//! that takes the name and last the configuration.
+//! Paths are relative to the repository, with slashes. A file appears atomically. A folder does so
+//! in a [`Folder`], while in [`Objects`] its files appear one after the other, first the record
+//! that claims the name and last the configuration.
 
 mod folder;
 mod objects;
@@ -24,23 +23,23 @@ use super::Progress;
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
 
-/// How much a small file may be that is read whole.
+/// Largest file that is read whole, in bytes.
 const SMALL: u64 = 1 << 20;
 
-/// A folder of this machine to gather a model in. Removed when dropped; what a process that was
-/// killed has left is removed by the next.
+/// Local folder to gather a model in. Removed when dropped; the folder of a killed process is
+/// removed by the next one.
 #[derive(Debug)]
 pub(super) struct Workspace {
     folder: TempDir,
-    /// Locked as long as it is used.
+    /// Lock, held while the workspace is used.
     _lock: File,
 }
 
-/// How the names of workspaces begin.
+/// Prefix of the names of workspaces.
 const WORKSPACE: &str = ".keynet-model-";
 
 impl Workspace {
-    /// A new one in the folder `place`.
+    /// Creates a workspace in the folder `place`.
     fn within(place: &Path) -> std::io::Result<Self> {
         for left in std::fs::read_dir(place)?
             .flatten()
@@ -57,85 +56,86 @@ impl Workspace {
             let folder = tempfile::Builder::new().prefix(WORKSPACE).tempdir_in(place)?;
             let lock = File::open(folder.path())?;
             flock(&lock, FlockOperation::LockExclusive)?;
-            // Somebody else may have taken it for one that was left, before it was locked.
+            // Another process may have removed it as an abandoned one before it was locked.
             if folder.path().exists() {
                 return Ok(Self { folder, _lock: lock });
             }
         }
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// What a model server reads its models from.
+/// Model repository that a model server reads.
 #[async_trait]
 pub(super) trait Repository: Send + Sync {
-    /// As the operator wrote it, for messages.
+    /// Returns the repository as the operator wrote it, for messages.
     fn describe(&self) -> String;
 
-    /// Where a model is in it, for its record.
+    /// Returns the location of a model in it, for its record.
     fn place_of(&self, name: &str) -> String;
 
-    /// A folder of this machine to gather a model in; removed when dropped.
+    /// Creates a local folder to gather a model in; removed when dropped.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be created.
     fn workspace(&self) -> Result<Workspace>;
 
-    /// Whether there is anything of this name.
+    /// Reports whether anything of this name exists.
     ///
     /// # Errors
     /// The repository cannot be read.
     async fn exists(&self, name: &str, budget: &CallBudget) -> Result<bool>;
 
-    /// Keeps others from changing a model that is there, as far as the repository can, until it is
-    /// dropped.
+    /// Locks an existing model against other changes, if the repository supports it, until the lock
+    /// is dropped.
     ///
     /// # Errors
-    /// `unavailable`: somebody else does.
+    /// `unavailable`: it is locked.
     async fn lock(&self, name: &str) -> Result<Option<File>>;
 
-    /// The files of a model with their sizes, by their paths below its name; none of a model that
-    /// is not there.
+    /// Returns the files of a model with their sizes, by their paths below its name; empty for a
+    /// model that does not exist.
     ///
     /// # Errors
     /// The repository cannot be read.
     async fn files(&self, name: &str, budget: &CallBudget) -> Result<BTreeMap<String, u64>>;
 
-    /// A small file; none where there is none.
+    /// Reads a small file; `None` if it does not exist.
     ///
     /// # Errors
     /// The repository cannot be read.
     async fn read(&self, path: &str, budget: &CallBudget) -> Result<Option<Bytes>>;
 
-    /// Waits until what is written next of a model has a later time than what is there. The server
-    /// tells by the times of files whether there is something new to load, and stores may tell
-    /// times in seconds.
+    /// Waits until the next file written for a model has a later modification time than its
+    /// existing files. The server detects a new version by the times of files, and a store may have
+    /// times in whole seconds.
     ///
     /// # Errors
     /// The repository cannot be read.
     async fn until_later(&self, name: &str, budget: &CallBudget) -> Result<()>;
 
-    /// Takes the name of a new model, which [`Self::place`] then fills.
+    /// Claims the name of a new model, which [`Self::place`] then fills.
     ///
     /// # Errors
-    /// `precondition-failed`: somebody has it. What keeps it from being written.
+    /// `precondition-failed`: the name is taken. It cannot be written.
     async fn claim(&self, name: &str, record: Bytes, budget: &CallBudget) -> Result<()>;
 
-    /// Whether a file is there and has the bytes of `from`.
+    /// Reports whether a file exists and has the bytes of `from`.
     ///
     /// # Errors
     /// One of them cannot be read.
     async fn is_same(&self, from: &Path, path: &str, budget: &CallBudget) -> Result<bool>;
 
-    /// Puts the folder `from` of the workspace to where nothing is, or what was claimed.
+    /// Writes the folder `from` of the workspace to a path where nothing exists, or to a claimed
+    /// name.
     ///
     /// # Errors
-    /// `precondition-failed`: there is something, as far as the repository can tell. What keeps it
-    /// from being written.
+    /// `precondition-failed`: something exists there, as far as the repository can detect. It
+    /// cannot be written.
     async fn place(
         &self,
         from: &Path,
@@ -144,36 +144,36 @@ pub(super) trait Repository: Send + Sync {
         budget: &CallBudget,
     ) -> Result<()>;
 
-    /// Puts the file `from` of the workspace in the place of what is there.
+    /// Writes the file `from` of the workspace, replacing an existing one.
     ///
     /// # Errors
-    /// What keeps it from being written.
+    /// It cannot be written.
     async fn put(&self, from: &Path, path: &str, budget: &CallBudget) -> Result<()>;
 
-    /// Keeps a copy of a file in the workspace, as `to`, and says whether there is one.
+    /// Saves a copy of a file in the workspace, as `to`, and reports whether the file exists.
     ///
     /// # Errors
-    /// What keeps it from being read or written.
+    /// It cannot be read, or the copy cannot be written.
     async fn save(&self, path: &str, to: &Path, budget: &CallBudget) -> Result<bool>;
 
-    /// Puts back what was saved, as it was.
+    /// Restores a saved file.
     ///
     /// # Errors
-    /// What keeps it from being written.
+    /// It cannot be written.
     async fn restore(&self, from: &Path, path: &str, budget: &CallBudget) -> Result<()>;
 
-    /// Removes a file, or a folder with all in it; of a model's folder the record goes last. It is
-    /// no error that nothing is there.
+    /// Removes a file, or a folder with its content; in a model's folder the record is removed
+    /// last. Succeeds if nothing exists there.
     ///
     /// # Errors
-    /// What keeps it from being removed.
+    /// It cannot be removed.
     async fn remove(&self, path: &str, budget: &CallBudget) -> Result<()>;
 }
 
-/// The files below a folder of this machine, with their sizes, by their relative paths.
+/// Returns the files below a local folder, with their sizes, by their relative paths.
 ///
 /// # Errors
-/// It cannot be read, or holds a name that is not UTF-8.
+/// The folder cannot be read, or holds a name that is not UTF-8.
 pub(super) fn files_below(folder: &Path) -> Result<BTreeMap<String, u64>> {
     let mut files = BTreeMap::new();
     let mut rest = vec![(folder.to_owned(), String::new())];
@@ -187,8 +187,8 @@ pub(super) fn files_below(folder: &Path) -> Result<BTreeMap<String, u64>> {
                 )));
             };
             let below = if below.is_empty() { name } else { format!("{below}/{name}") };
-            // A link of the operator's is followed, as the server follows it; one that leads
-            // nowhere is a file itself.
+            // A link is the operator's and is followed, as the server follows it; a dangling link
+            // counts as a file.
             let meta = std::fs::metadata(entry.path()).or_else(|_| entry.metadata());
             let meta = meta.map_err(|error| failed("read", &entry.path(), &error))?;
             match meta.is_dir() {
@@ -200,7 +200,7 @@ pub(super) fn files_below(folder: &Path) -> Result<BTreeMap<String, u64>> {
     Ok(files)
 }
 
-/// A failed operation on a path.
+/// Converts the error of an operation on a path.
 pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     let message = format!("cannot {what} {}: {error}", path.display());
     match error.kind() {
@@ -211,7 +211,7 @@ pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     }
 }
 
-/// A path without symbolic links and dots, as far as that can be told.
+/// Makes a path absolute, without symbolic links and dots if possible.
 fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }

@@ -20,27 +20,27 @@ use keynet_object_storage::{
     ContentType, Location, ObjectInfo, ObjectStorage, Prefix, PutConditions, StorageLimits,
 };
 
-/// How much of a file is read and sent at once.
+/// Bytes of a file that are read and sent at once.
 const CHUNK: u64 = 8 << 20;
 
-/// How exactly S3 tells the time of an object.
+/// Resolution of the modification times of S3.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The largest file: 10,000 parts, of which a few are held at once.
+/// Largest file in bytes: 10,000 parts, of which a few are held at once.
 const LARGEST: u64 = 10_000 * (16 << 20);
 
-/// Models below a prefix of a bucket.
+/// Model repository below a prefix of a bucket.
 #[derive(Debug)]
 pub(in crate::model_deployment) struct Objects {
     storage: ObjectStorage,
-    /// `s3://bucket/prefix/`
+    /// Location of the repository: `s3://bucket/prefix/`.
     root: String,
     /// As the operator wrote it.
     shown: String,
 }
 
 impl Objects {
-    /// The repository below `prefix` in the bucket of `store`. Nothing is asked of it yet.
+    /// Opens the repository below `prefix` in the bucket of `store`, without sending a request.
     ///
     /// # Errors
     /// The store cannot be used.
@@ -67,7 +67,7 @@ impl Objects {
         Location::parse(&format!("{}{path}", self.root))
     }
 
-    /// The objects below a folder, by their paths below it.
+    /// Returns the objects below a folder, by their paths below it.
     async fn below(
         &self,
         folder: &str,
@@ -143,7 +143,7 @@ impl Repository for Objects {
         Ok(!self.below(name, budget).await?.is_empty())
     }
 
-    /// S3 has no locks.
+    /// Returns `None`: S3 has no locks.
     async fn lock(&self, _: &str) -> Result<Option<File>> {
         Ok(None)
     }
@@ -161,7 +161,7 @@ impl Repository for Objects {
         let newest =
             self.below(name, budget).await?.values().filter_map(|object| object.modified_ms).max();
         let newest = newest.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
-        // The store's clock may be a little ahead.
+        // The store's clock may be slightly ahead.
         let age = newest.map_or(SECOND, |newest| newest.elapsed().unwrap_or_default());
         tokio::time::sleep(SECOND.saturating_sub(age)).await;
         Ok(())
@@ -227,8 +227,8 @@ impl Repository for Objects {
             let before = written.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
             progress.step(&Step::Writing { written: before + bytes, total });
         };
-        // Versions, then the files beside them, of which the configuration is what makes it a
-        // model.
+        // Versions first, then the files beside them; the configuration comes last because it makes
+        // the folder a model.
         let mut order: Vec<_> = files.keys().collect();
         order.sort_by_key(|name| (name.as_str() == "config.pbtxt", !name.contains('/')));
         for name in order {

@@ -1,4 +1,4 @@
-//! Fuzzing of what MLflow answers; see [`keynet_base::fuzzing`].
+//! Fuzzing of the responses of MLflow; see [`keynet_base::fuzzing`].
 
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -12,8 +12,8 @@ fn json<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     serde_json::from_slice(data).ok()
 }
 
-/// A body of the REST API, or the URI of a model's files. What is read over the network is never
-/// outside what the URI names.
+/// Parses a body of the REST API, or the URI of a model's files. Nothing outside the URI is read
+/// over the network.
 pub fn mlflow(data: &[u8]) {
     if let Some(answer) = json::<OneVersion>(data) {
         assert!(

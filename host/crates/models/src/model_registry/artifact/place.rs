@@ -1,30 +1,29 @@
-//! Where a registered model's files are, as the registry says it.
+//! The location of a registered model's files, from the registry's URI.
 
 use std::path::PathBuf;
 
 use url::Url;
 
-/// A place of files.
+/// Location of files.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Of MLflow's own artifact service, below this path.
+    /// Path in MLflow's own artifact service.
     Mlflow(String),
     /// Objects of a bucket, below this key.
     Objects { bucket: String, prefix: String },
-    /// A folder or file of this machine.
+    /// Local folder or file.
     Files(PathBuf),
 }
 
-/// Where MLflow serves files.
+/// Path of MLflow's artifact service.
 const ARTIFACTS: &str = "/api/2.0/mlflow-artifacts/artifacts/";
 
 impl Place {
-    /// Reads a URI of the registry at `tracking`. Of `http:`, `https:` and `file:` the path is
-    /// percent-encoded; that of others is a key as it is written, in which `%20` is three
-    /// characters.
+    /// Parses a URI of the registry at `tracking`. The path of `http:`, `https:` and `file:` is
+    /// percent-encoded; that of other schemes is a literal key, in which `%20` is three characters.
     ///
     /// # Errors
-    /// Why it cannot be used.
+    /// The reason why the URI cannot be used.
     pub(super) fn parse(uri: &str, tracking: &Url) -> Result<Self, String> {
         let unusable = || "only mlflow-artifacts:, s3: and file: can be read".to_owned();
         if uri.starts_with('/') {
@@ -67,7 +66,7 @@ impl Place {
     }
 }
 
-/// The path of `scheme://host/path` or `scheme:/path`, as it is written.
+/// Returns the path of `scheme://host/path` or `scheme:/path`, without decoding.
 fn literal_path(uri: &str) -> &str {
     let rest = uri.split_once(':').map_or("", |(_, rest)| rest);
     match rest.strip_prefix("//") {

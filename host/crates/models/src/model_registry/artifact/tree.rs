@@ -1,4 +1,5 @@
-//! A folder in the making: files below a temporary one, within limits, and never outside of it.
+//! A folder under construction: files below a temporary folder, within limits, and never outside
+//! it.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -9,10 +10,10 @@ use super::{DownloadLimits, Downloaded};
 use keynet_base::error::{Error, Result};
 use keynet_base::quote::{quoted, shown};
 
-/// How much of a file is copied at once.
+/// Bytes of a file that are copied at once.
 const CHUNK: usize = 1 << 20;
 
-/// Files that are being gathered; removed when it is dropped before it became the folder.
+/// Files that are being gathered; removed when dropped before the folder has its final name.
 #[derive(Debug)]
 pub(super) struct Tree {
     folder: tempfile::TempDir,
@@ -21,7 +22,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// An empty one, on the same file system as `into` will be.
+    /// Creates an empty tree, on the file system of `into`.
     pub(super) fn beside(into: &Path, limits: DownloadLimits) -> Result<Self> {
         if into.symlink_metadata().is_ok() {
             return Err(Error::invalid(format!("{} is there already", into.display())));
@@ -38,11 +39,11 @@ impl Tree {
         self.downloaded
     }
 
-    /// Checks the number of files and folders that a server has listed: a folder may have as many
+    /// Checks the number of files and folders that a server has listed: a model may have as many
     /// folders as files.
     ///
     /// # Errors
-    /// `too-large`: they are more than there may be.
+    /// `too-large`: more than the limit.
     pub(super) fn check_entries(&self, listed: u64) -> Result<()> {
         let most = self.limits.files.saturating_mul(2);
         if listed <= most {
@@ -54,7 +55,7 @@ impl Tree {
         )))
     }
 
-    /// A new file of this name, which is relative and has slashes between its folders.
+    /// Creates a file with this relative name, whose folders are separated by slashes.
     pub(super) async fn file(&mut self, name: &str) -> Result<File<'_>> {
         self.downloaded.files += 1;
         if self.downloaded.files > self.limits.files {
@@ -79,9 +80,9 @@ impl Tree {
         Ok(File { tree: self, file, path })
     }
 
-    /// Gives it its name, in one step.
+    /// Renames the folder to `into`, in one step.
     pub(super) fn become_the_folder(self, into: &Path) -> Result<()> {
-        // A temporary folder is only its owner's; a model repository is read by others.
+        // A temporary folder is accessible only to its owner; a model repository has other readers.
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let renamed = fs::set_permissions(self.folder.path(), readable).and_then(|()| {
             // A rename onto an empty folder would replace it.
@@ -91,12 +92,12 @@ impl Tree {
             }
         });
         renamed.map_err(|error| failed("make", into, &error))?;
-        let _ = self.folder.keep(); // it has another name now
+        let _ = self.folder.keep(); // it has been renamed
         Ok(())
     }
 }
 
-/// A file that is being written.
+/// File that is being written.
 #[derive(Debug)]
 pub(super) struct File<'a> {
     tree: &'a mut Tree,
@@ -121,18 +122,18 @@ impl File<'_> {
     }
 }
 
-/// What becomes of symbolic links in a folder that is copied.
+/// Treatment of symbolic links in a folder that is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Links {
-    /// Refused: who registered the folder elsewhere could name any file of this machine by one.
+    /// Rejected: a remote user who registered the folder could name any file of this machine.
     Refused,
-    /// Read, where they lead to a file. A folder that a link leads to is refused: it could be all
-    /// of the machine, or itself again.
+    /// Followed to files. A link to a folder is rejected: its target could be the whole file
+    /// system, or the folder itself.
     Followed,
 }
 
-/// Copies a folder, or one file, of this machine. What is hidden, with a name that begins with a
-/// dot, belongs to tools and not to the model: `.ipynb_checkpoints`, `._model.onnx`, `.cache`.
+/// Copies a local folder, or one file. Hidden files, with a name that begins with a dot, belong to
+/// tools and not to the model: `.ipynb_checkpoints`, `._model.onnx`, `.cache`.
 pub(super) async fn copy_folder(from: &Path, tree: &mut Tree, links: Links) -> Result<()> {
     let mut rest = vec![(from.to_owned(), String::new())];
     while let Some((path, name)) = rest.pop() {

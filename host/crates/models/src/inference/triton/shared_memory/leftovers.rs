@@ -1,5 +1,5 @@
-//! What processes that were killed have left: files whose lock is free, and regions of the server
-//! whose file is gone.
+//! Cleanup after killed processes: files whose lock is free, and regions of the server whose file
+//! does not exist.
 
 use std::fs::File;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use super::super::proto::SystemSharedMemoryStatusRequest;
 use super::super::server::Server;
 use super::region::{FOLDER, PREFIX, SUBJECT, UNFINISHED, path, unregister};
 
-/// A file that is not finished is left when it is older than this.
+/// Age at which an unfinished file is considered abandoned.
 const MAKING: Duration = Duration::from_secs(60);
 
-/// Removes them. What cannot be removed stays: it harms nobody but the memory.
+/// Removes them. A file or region that cannot be removed only wastes memory.
 pub(super) async fn remove(server: &Server) {
     for name in abandoned() {
         if unregister(server, &name).await {
@@ -22,15 +22,15 @@ pub(super) async fn remove(server: &Server) {
     let known = server.ask(SUBJECT, everything).await;
     let Ok(known) = known else { return };
     for name in known.regions.into_keys().filter(|name| name.starts_with(PREFIX)) {
-        // A region's file is there before the server knows it, and goes after the server has
-        // forgotten it.
+        // A region's file is created before the region is registered, and removed after it was
+        // unregistered.
         if !path(&name).exists() {
             unregister(server, &name).await;
         }
     }
 }
 
-/// Names of files that nobody holds a lock on.
+/// Returns the names of files that are not locked.
 fn abandoned() -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(FOLDER) else { return Vec::new() };
     let names = entries
@@ -41,7 +41,7 @@ fn abandoned() -> Vec<String> {
 }
 
 fn is_abandoned(name: &str) -> bool {
-    // Another user's cannot be opened, and are not ours to remove.
+    // Files of other users cannot be opened, and are not removed.
     let Ok(file) = File::open(path(name)) else { return false };
     if name.starts_with(UNFINISHED) {
         let age = file

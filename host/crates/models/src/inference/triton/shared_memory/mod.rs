@@ -1,33 +1,33 @@
-//! Large tensors through memory that Triton and this host both see: Triton's system shared memory
-//! extension.
+//! Transfer of large tensors through memory that Triton and this host share: Triton's system shared
+//! memory extension.
 //!
-//! `KEYNET_TRITON_SHM=auto`. The host owns the regions: files in `/dev/shm` of its own making,
-//! registered with the server, reused from call to call, used by one call at a time. What a tensor
-//! costs is one copy into the file and one out of it; nothing of it goes through a socket. Files
-//! are written and read, not mapped, so that whatever becomes of them is an error and no signal.
-//! Names of regions are global to a server, and everyone who may ask it may name a region in a
-//! request: for one tenant only.
+//! `KEYNET_TRITON_SHM=auto`. The host owns the regions: files that it creates in `/dev/shm`,
+//! registered with the server, reused from call to call, used by one call at a time. A tensor costs
+//! one copy into the file and one out of it, and does not pass through a socket. Files are written
+//! and read, not mapped, so that a fault in the file is an error and not a signal. Names of regions
+//! are global to a server, and every client of the server may use any region in a request: suitable
+//! for one tenant only.
 //!
-//! * **Proof.** Before anything is sent this way, a region of a random 128-bit name is registered:
-//!   that succeeds only where the server opens the very file that was made here. Then every
-//!   connection must know it (behind them there may be several servers), and a name for which there
-//!   is no file must be refused. Where that fails, tensors go through gRPC and nobody is told:
-//!   `auto` is a wish. It is tried again after a minute.
-//! * **Fallback.** A call whose region the server does not know (it was started anew) or finds too
-//!   small is made again through gRPC.
-//! * **Nothing is reused that may still be written to.** A call that did not end with the server's
-//!   answer leaves its region in quarantine, untouched. After a minute the server is asked to
-//!   forget it; one that still uses it refuses that (as of Triton 2.51).
-//! * **Nothing leaks.** A region's name says whose it is, and its file is locked by its owner for
-//!   as long as that lives. Whoever starts next removes files whose lock is free, and regions of
-//!   the server whose file is gone ([`leftovers`]).
-//! * **Limits.** All regions together hold no more than `KEYNET_TRITON_SHM_BYTES`; their files are
-//!   allocated whole, so that a full `/dev/shm` is seen here and not by the server. What finds no
-//!   place goes through gRPC.
+//! * **Proof.** Before shared memory is used, a region with a random 128-bit name is registered,
+//!   which succeeds only if the server opens the same file. Then every connection must know the
+//!   region (there may be several servers behind them), and a name without a file must be rejected.
+//!   If any of this fails, tensors are sent through gRPC without an error, because `auto` is a
+//!   preference. The proof is repeated after a minute.
+//! * **Fallback.** A call whose region is unknown to the server (it was restarted) or too small is
+//!   repeated through gRPC.
+//! * **Quarantine.** A region is not reused while it may still be written to. If a call did not end
+//!   with the server's response, its region stays untouched for a minute. Then the server is asked
+//!   to unregister it, which it refuses while it still uses the region (as of Triton 2.51).
+//! * **Cleanup.** A region's name identifies its owner, and the owner locks the file for as long as
+//!   it lives. The next process that starts removes files whose lock is free, and regions of the
+//!   server whose file does not exist ([`leftovers`]).
+//! * **Limits.** All regions together take at most `KEYNET_TRITON_SHM_BYTES`; their files are fully
+//!   allocated, so that a full `/dev/shm` is detected here and not by the server. Tensors that do
+//!   not fit are sent through gRPC.
 //!
-//! Outputs go this way where their size is known before the call: every dimension declared, or the
-//! batch of the inputs. BYTES, and answers of prediction streams, always go through gRPC, as do
-//! requests of sequences, which cannot be made again.
+//! Outputs use shared memory if their size is known before the call: every dimension is declared,
+//! or is the batch of the inputs. BYTES, and responses of prediction streams, always use gRPC, and
+//! so do requests of sequences, which cannot be repeated.
 
 mod leftovers;
 mod plan;
@@ -53,12 +53,13 @@ use crate::inference::{DataType, InferenceRequest, NamedTensor, Shape};
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, ErrorKind, Result};
 
-/// When what could not be shared is tried again.
+/// Time after which a failed proof is repeated.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
-/// What Triton says of a region that it does not know, and of one that an output does not fit.
+/// Triton's messages for a region that it does not know, and for one that is too small for an
+/// output.
 const UNKNOWN: &str = "Unable to find shared memory region";
 const TOO_SMALL: &str = "shared memory size specified";
-/// From how many bytes on copying is done on a thread of its own.
+/// Size in bytes from which copying runs on the blocking pool.
 const LARGE: u64 = 256 << 10;
 
 /// Shared memory with one server.
@@ -71,24 +72,24 @@ pub(super) struct SharedMemory {
 
 #[derive(Debug, Clone, Copy)]
 enum Proof {
-    /// Not asked for yet.
+    /// Not attempted yet.
     None,
     Shared,
     NotShared(Instant),
 }
 
-/// A request's tensors in a region. The call that made it says when the server is done with it;
-/// otherwise the region is not used again.
+/// A request's tensors in a region. The caller reports when the server has finished with the
+/// region; otherwise the region is not reused.
 #[derive(Debug)]
 pub(super) struct Placed {
     plan: Plan,
-    /// The outputs to ask for: all of them by name, since some are named with a region.
+    /// Outputs to request: all of them by name, because those in the region have to be named.
     pub wanted: Vec<String>,
     region: Lent,
 }
 
 impl SharedMemory {
-    /// None unless it is configured.
+    /// Creates the shared memory; `None` if it is not configured.
     pub fn new(server: &Server) -> Option<Self> {
         let link = &server.link;
         let pool = Arc::new(Pool::new(link.shared_memory_bytes));
@@ -99,8 +100,8 @@ impl SharedMemory {
         })
     }
 
-    /// Puts what is large enough into a region; none where nothing is, or where there is no shared
-    /// memory.
+    /// Writes the tensors that are large enough into a region; `None` if there are none, or if
+    /// memory is not shared with the server.
     pub async fn place(
         &self,
         server: &Arc<Server>,
@@ -151,8 +152,8 @@ impl SharedMemory {
         Ok(placed)
     }
 
-    /// Whether the server sees our memory. Whoever comes while that is being found out does not
-    /// wait for it.
+    /// Reports whether memory is shared with the server. Returns false while another call carries
+    /// out the proof, instead of waiting for it.
     async fn is_shared(&self, server: &Server) -> bool {
         let Ok(mut proof) = self.proof.try_lock() else { return false };
         match *proof {
@@ -173,11 +174,12 @@ impl SharedMemory {
         matches!(*proof, Proof::Shared)
     }
 
-    /// What becomes of a request's region when its call failed: kept for the next attempt if the
-    /// model has not seen it, else given back when the server is done with it.
+    /// Decides the use of a request's region after its call failed: keeps it for the next attempt
+    /// if the model has not received the request, otherwise returns it to the pool when the server
+    /// has finished with it.
     pub async fn after(&self, placed: Placed, failure: &Failure) -> Option<Placed> {
         if failure.error.message.contains(UNKNOWN) {
-            // The server is another one, or was started anew.
+            // It is another server, or it was restarted.
             *self.proof.lock().await = Proof::None;
             drop(placed);
             self.pool.forget();
@@ -198,26 +200,27 @@ impl SharedMemory {
 }
 
 impl Placed {
-    /// The region's name.
+    /// Returns the region's name.
     pub fn region(&self) -> &str {
         self.region.name()
     }
 
-    /// Where an input lies, if it does.
+    /// Returns the position of an input, if it is in the region.
     pub fn input(&self, name: &str) -> Option<Span> {
         self.plan.inputs.get(name).copied()
     }
 
-    /// Where an output is to be put, if it is.
+    /// Returns the position reserved for an output, if it is in the region.
     pub fn output(&self, name: &str) -> Option<Span> {
         self.plan.outputs.get(name).copied()
     }
 
-    /// The server has answered: takes the outputs out of the region, which is then free for other
-    /// calls.
+    /// Reads the outputs from the region after the server has responded, and releases the region
+    /// for other calls.
     ///
     /// # Errors
-    /// `too-large`: the activation's memory. `internal`: what the server says is not in the region.
+    /// `too-large`: the activation's memory. `internal`: the described outputs do not fit in the
+    /// region.
     pub async fn finish(
         mut self,
         subject: &str,
@@ -257,19 +260,19 @@ impl Placed {
         Ok(shared)
     }
 
-    /// The server is done with the region: it is free for other calls.
+    /// Releases the region for other calls: the server has finished with it.
     pub fn done(self) {
         self.region.done();
     }
 }
 
-/// Whether a call failed for its region, and would not have without.
+/// Reports whether a call failed because of its region, so that it may succeed without.
 pub(super) fn is_at_fault(failure: &Failure) -> bool {
     failure.again == Again::No
         && (failure.error.message.contains(UNKNOWN) || failure.error.message.contains(TOO_SMALL))
 }
 
-/// Copies where it does not keep others waiting.
+/// Copies large data on the blocking pool, so that other tasks are not delayed.
 async fn off_thread<T: Send + 'static>(
     bytes: u64,
     copy: impl FnOnce() -> Result<T> + Send + 'static,

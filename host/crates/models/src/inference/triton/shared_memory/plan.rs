@@ -1,31 +1,31 @@
-//! Which tensors of a request go through shared memory, and where each lies.
+//! Plan of a request: the tensors that use shared memory, and their positions.
 
 use std::collections::BTreeMap;
 
 use crate::inference::InferenceRequest;
 use crate::inference::signature::{Bound, Port, Signature};
 
-/// Where tensors begin.
+/// Alignment of tensors, in bytes.
 const ALIGNMENT: u64 = 64;
 
-/// A part of a region.
+/// Part of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Span {
     pub offset: u64,
     pub bytes: u64,
 }
 
-/// Which tensors go through shared memory.
+/// Tensors that use shared memory.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Plan {
     pub inputs: BTreeMap<String, Span>,
     pub outputs: BTreeMap<String, Span>,
-    /// All of it.
+    /// Size of the region in bytes.
     pub bytes: u64,
 }
 
 impl Plan {
-    /// What has `threshold` bytes or more; none if nothing has.
+    /// Plans all tensors of `threshold` bytes or more; `None` if there are none.
     pub fn new(
         signature: &Signature,
         bound: &Bound,
@@ -58,7 +58,7 @@ impl Plan {
     }
 }
 
-/// The batch that the inputs share; none where the model does not batch.
+/// Returns the batch size that the inputs share; `None` if the model does not batch.
 fn batch(signature: &Signature, request: &InferenceRequest) -> Option<i64> {
     let port = signature.inputs.iter().filter(|port| signature.max_batch_size > 0 && port.batched);
     let mut given =
@@ -66,7 +66,7 @@ fn batch(signature: &Signature, request: &InferenceRequest) -> Option<i64> {
     given.next().and_then(|given| given.tensor.shape().dimensions().first().copied())
 }
 
-/// The bytes an output will have, where that can be told before the model runs.
+/// Returns the size of an output in bytes, if it is known before the model runs.
 fn size(output: &Port, batch: Option<i64>) -> Option<u64> {
     let element = output.data_type.size()?;
     let sizes = output.shape.as_ref()?.iter().enumerate().map(|(position, size)| {

@@ -1,4 +1,4 @@
-//! Regions that wait for the next call.
+//! The pool of reusable regions.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,19 +8,19 @@ use super::super::server::Server;
 use super::region::{Memory, Region, SUBJECT};
 use keynet_base::error::{Error, Result};
 
-/// How long a region whose call did not end is left to the server before it is asked to forget it.
+/// Time that a region whose call did not end is left to the server, before it is unregistered.
 const QUARANTINE: Duration = Duration::from_secs(60);
-/// Regions are no smaller, so that they fit many calls.
+/// Minimum size of a region in bytes, so that it fits many calls.
 const SMALLEST: u64 = 256 << 10;
-/// A region may be so many times larger than what it is used for.
+/// Maximum ratio of a region's size to the required size.
 const SLACK: u64 = 4;
-/// How long the end of a process waits for the server: for its answers, and until it is done with
-/// the calls that were cut off.
+/// Maximum time that the shutdown of the process waits for the server: for its responses, and until
+/// it has finished with interrupted calls.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How often a region that the server still uses is asked back.
+/// Interval of requests to unregister a region that the server still uses.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Regions of one server.
+/// Pool of the regions of one server.
 #[derive(Debug)]
 pub(super) struct Pool {
     limit: u64,
@@ -31,13 +31,13 @@ pub(super) struct Pool {
 
 #[derive(Debug, Default)]
 struct Idle {
-    /// The last one to be used comes last.
+    /// In the order of their last use, the most recent last.
     free: Vec<Region>,
     quarantine: Vec<(Region, Instant)>,
 }
 
-/// A region that one call uses. When it is dropped it goes into quarantine, unless nobody was told
-/// of it or the server is done with it.
+/// Region that one call uses. On drop it goes into quarantine, unless it was never used or the
+/// server has finished with it.
 #[derive(Debug)]
 pub(super) struct Lent {
     region: Option<Region>,
@@ -46,7 +46,7 @@ pub(super) struct Lent {
 }
 
 impl Pool {
-    /// Its regions together have at most `limit` bytes.
+    /// Creates a pool whose regions together have at most `limit` bytes.
     pub fn new(limit: u64) -> Self {
         Self { limit, held: AtomicU64::new(0), idle: Mutex::default() }
     }
@@ -55,10 +55,11 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A region of at least `bytes` bytes for one call.
+    /// Returns a region of at least `bytes` bytes for one call.
     ///
     /// # Errors
-    /// `unavailable`: the limit, no room in `/dev/shm`, or the server does not see it.
+    /// `unavailable`: the limit is reached, `/dev/shm` has no room, or the server does not see the
+    /// region.
     pub async fn take(self: &Arc<Self>, server: &Arc<Server>, bytes: u64) -> Result<Lent> {
         let size = bytes
             .checked_next_power_of_two()
@@ -69,8 +70,8 @@ impl Pool {
         if let Some(region) = self.free(size) {
             return Ok(Lent { region: Some(region), pool, free: true });
         }
-        // To its end, also when nobody waits for it any more: what the server was told must be
-        // known here.
+        // Runs to completion even if the caller stops waiting, because every registration must be
+        // recorded here.
         let made = tokio::spawn(async move {
             pool.make_room(&server, size).await;
             let fits = |held: u64| held.checked_add(size).filter(|held| *held <= pool.limit);
@@ -91,7 +92,7 @@ impl Pool {
         made.await.map_err(|error| Error::internal(format!("{SUBJECT}: {error}")))?
     }
 
-    /// The smallest free region that is large enough, and not so large that it would be missed.
+    /// Takes the smallest free region that is large enough and at most [`SLACK`] times as large.
     fn free(&self, size: u64) -> Option<Region> {
         let mut idle = self.idle();
         let fitting =
@@ -102,7 +103,8 @@ impl Pool {
         Some(idle.free.remove(index))
     }
 
-    /// Ends regions whose quarantine is over. The call that comes next does not wait for it.
+    /// Removes regions whose quarantine is over, in the background, so that the next call does not
+    /// wait.
     fn release(self: &Arc<Self>, server: &Arc<Server>) {
         let over = self.over(Instant::now());
         if over.is_empty() {
@@ -123,7 +125,7 @@ impl Pool {
         self.idle().quarantine.extract_if(.., is_over).map(|(region, _)| region).collect()
     }
 
-    /// Ends as many free regions as it takes for one of `size` bytes to fit.
+    /// Removes free regions until one of `size` bytes fits.
     async fn make_room(&self, server: &Server, size: u64) {
         while self.held.load(Ordering::Relaxed).saturating_add(size) > self.limit {
             let Some(oldest) = self.oldest() else { return };
@@ -136,7 +138,7 @@ impl Pool {
         (!free.is_empty()).then(|| free.remove(0))
     }
 
-    /// Lets the server forget a region, and removes it. One that the server still uses stays.
+    /// Unregisters and removes a region. If the server still uses it, it goes back into quarantine.
     async fn end(&self, server: &Server, region: Region) {
         let bytes = region.bytes();
         match region.unregister(server).await {
@@ -154,15 +156,15 @@ impl Pool {
         (idle.free, idle.quarantine.into_iter().map(|(region, _)| region).collect())
     }
 
-    /// The server knows none of the regions any more.
+    /// Drops all regions, after the server has lost its registrations.
     pub fn forget(&self) {
         let (free, quarantine) = self.take_all();
         self.gone(free.iter().chain(&quarantine).map(Region::bytes).sum());
     }
 
-    /// Unregisters and removes every region: at once those that are free, the others as soon as
-    /// their calls are over. What the server does not give back in [`CLOSING`] is removed all the
-    /// same; the next process that starts has the server forget it.
+    /// Unregisters and removes every region: free ones immediately, the others when their calls
+    /// have ended. Regions that the server has not released within [`CLOSING`] are removed anyway;
+    /// the next process that starts unregisters them.
     pub async fn close(&self, server: &Server) {
         let given_back = async {
             loop {
@@ -182,18 +184,19 @@ impl Pool {
 }
 
 impl Lent {
-    /// Its name; empty when it is gone, which it is not while it is lent.
+    /// Returns its name; empty if there is no region, which does not happen while it is leased.
     pub fn name(&self) -> &str {
         self.region.as_ref().map_or("", Region::name)
     }
 
-    /// For a thread that copies. From now on it may be written to and read from elsewhere.
+    /// Returns the memory, for a thread that copies. From then on the region counts as in use by
+    /// others.
     pub fn memory(&mut self) -> Option<Memory> {
         self.free = false;
         self.region.as_ref().map(Region::memory)
     }
 
-    /// Nobody will write to it or read from it any more.
+    /// Marks the region as free: it is neither written to nor read from any more.
     pub fn done(mut self) {
         self.free = true;
     }

@@ -1,4 +1,4 @@
-//! One region: a file in `/dev/shm` with a lock on it, and a name that the server knows it by.
+//! One region: a locked file in `/dev/shm`, and its name on the server.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -18,18 +18,19 @@ use super::super::proto::{
 use super::super::server::Server;
 use keynet_base::error::{Error, Result};
 
-/// Where POSIX shared memory lies on Linux.
+/// Folder of POSIX shared memory on Linux.
 pub(super) const FOLDER: &str = "/dev/shm";
-/// What the names of our regions begin with; then process id, start time, 128 random bits.
+/// Prefix of the names of this program's regions, followed by process ID, start time and 128 random
+/// bits.
 pub(super) const PREFIX: &str = "keynet-";
-/// What a region is called until it is locked.
+/// Prefix of the name of a region until it is locked.
 pub(super) const UNFINISHED: &str = "keynet-new-";
 const SOON: Duration = Duration::from_secs(5);
-/// What an error is about.
+/// Subject of error messages.
 pub(super) const SUBJECT: &str = "shared memory";
 
-/// A region. Its file is gone when it is dropped; the server keeps its own view of the memory until
-/// it is told otherwise.
+/// Shared memory region. Its file is removed on drop; the server keeps its own mapping of the
+/// memory until the region is unregistered.
 #[derive(Debug)]
 pub(super) struct Region {
     name: String,
@@ -37,24 +38,24 @@ pub(super) struct Region {
     bytes: u64,
 }
 
-/// Its memory, for a thread that copies.
+/// Memory of a region, for a thread that copies.
 #[derive(Debug, Clone)]
 pub(super) struct Memory(Arc<File>);
 
-/// `PID-START`: a process id that is used again is another owner.
+/// `PID-START`: the start time distinguishes processes with the same process ID.
 static OWNER: LazyLock<String> = LazyLock::new(|| {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name before it, in parentheses, may hold anything.
+    // The process name before it, in parentheses, may contain any character.
     let start = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(19)).unwrap_or("0");
     format!("{}-{start}", std::process::id())
 });
 
-/// A name that no other region has or will have.
+/// Returns a unique name.
 fn random_name() -> String {
     format!("{PREFIX}{}-{}", *OWNER, Uuid::new_v4().simple())
 }
 
-/// The file of a region.
+/// Returns the path of a region's file.
 pub(super) fn path(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
 }
@@ -64,7 +65,7 @@ fn failed(doing: &str) -> impl Fn(io::Error) -> Error {
 }
 
 impl Region {
-    /// A file of `bytes` bytes, all of them there, locked before its name can be seen.
+    /// Creates a fully allocated file of `bytes` bytes, locked before it has its final name.
     pub(super) fn make(bytes: u64) -> Result<Self> {
         let unfinished = path(&format!("{UNFINISHED}{}", Uuid::new_v4().simple()));
         let file = OpenOptions::new()
@@ -87,7 +88,7 @@ impl Region {
         Ok(Self { name, file: Arc::new(file), bytes })
     }
 
-    /// A region that the server knows.
+    /// Creates a region and registers it with the server.
     ///
     /// # Errors
     /// `unavailable`: no room, or the server does not see it.
@@ -97,10 +98,10 @@ impl Region {
         Ok(region)
     }
 
-    /// Lets the server forget it, and removes it.
+    /// Unregisters the region and removes it.
     ///
     /// # Errors
-    /// The region itself: the server says that it is still using it.
+    /// The region itself, if the server reports that it still uses it.
     pub async fn unregister(self, server: &Server) -> Result<(), Self> {
         if unregister(server, &self.name).await { Ok(()) } else { Err(self) }
     }
@@ -127,7 +128,7 @@ impl Memory {
         self.0.write_all_at(data, offset).map_err(failed("write"))
     }
 
-    /// A copy of `bytes` bytes from `offset` on.
+    /// Returns a copy of `bytes` bytes from `offset` on.
     ///
     /// # Errors
     /// `unavailable`: the file cannot be read.
@@ -160,7 +161,8 @@ async fn register(server: &Server, name: &str, byte_size: u64) -> Result<(), Fai
     soon(call).await.map(|_| ())
 }
 
-/// These calls do nothing that takes long, and are made for a call that waits.
+/// Applies a timeout to a call that takes little time on the server, and that an inference call
+/// waits for.
 async fn soon<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let late = |_| {
         Err(Error::timeout(format!(
@@ -172,8 +174,9 @@ async fn soon<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
     tokio::time::timeout(SOON, call).await.unwrap_or_else(late)
 }
 
-/// Lets the server forget a region; false if it says that it is using it. A server that cannot be
-/// asked has forgotten it, or will be told by [`super::leftovers`].
+/// Unregisters a region; returns false if the server reports that it still uses it. If the server
+/// does not respond, it has either lost the registration or [`super::leftovers`] unregisters it
+/// later.
 pub(super) async fn unregister(server: &Server, name: &str) -> bool {
     let message = SystemSharedMemoryUnregisterRequest { name: name.to_owned() };
     let call = server.ask(SUBJECT, message);
@@ -186,10 +189,11 @@ pub(super) async fn unregister(server: &Server, name: &str) -> bool {
     }
 }
 
-/// Proves that the server sees the memory of this host, as the room's page says.
+/// Proves that the server shares memory with this host; the module documentation describes the
+/// steps.
 ///
 /// # Errors
-/// What is missing for that.
+/// The step that failed.
 pub(super) async fn prove(server: &Server) -> Result<()> {
     const SIZE: u64 = 4096;
     let none = random_name();
