@@ -1,4 +1,4 @@
-//! What an activation costs besides the work of its guest: `tests/bench activation`.
+//! Cost of an activation besides the work of its guest: `tests/bench activation`.
 
 #![allow(clippy::expect_used, missing_docs)] // a benchmark that cannot go on panics
 

@@ -1,4 +1,4 @@
-//! The ten steps: said before each is taken, and what was done when one fails.
+//! The ten steps: prints each before it begins, and reports the completed ones when one fails.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::keynet_platform::{PlatformError, PublishError};
 use crate::ui::console::{Console, printable};
 use crate::ui::secrecy;
 
-/// How many there are.
+/// Number of steps.
 const STEPS: u8 = 10;
 
-/// Counts and says them.
+/// Counter and printer of the steps.
 pub(super) struct Steps {
     console: Console,
     quiet: bool,
@@ -24,11 +24,10 @@ pub(super) struct Steps {
 pub struct StepFailed {
     number: u8,
     doing: &'static str,
-    /// What was done before, and what is there now.
+    /// Completed work, and its result on the servers.
     pub done: String,
-    /// How to go on.
+    /// Next thing to do.
     pub next: &'static str,
-    /// Why.
     pub source: ExpectedError,
 }
 
@@ -64,14 +63,14 @@ impl Steps {
         Self { console, quiet, number: 0, doing: "" }
     }
 
-    /// Says that the next one begins.
+    /// Begins the next step and prints it.
     pub(super) fn begin(&mut self, doing: &'static str) {
         self.number += 1;
         self.doing = doing;
         self.say(format_args!("[{}/{STEPS}] {doing}", self.number));
     }
 
-    /// Says what came of it.
+    /// Prints the result of the step.
     pub(super) fn end(&self, result: impl fmt::Display) {
         self.say(format_args!("       {result}"));
     }
@@ -82,7 +81,8 @@ impl Steps {
         }
     }
 
-    /// For `map_err`: this step failed after what was `done`; `next` is how to go on.
+    /// Returns a function for `map_err`: this step failed after `done`; `next` is the next thing to
+    /// do.
     pub(super) fn failed<E: Into<ExpectedError>>(
         &self,
         done: impl fmt::Display,

@@ -1,15 +1,15 @@
-//! Moments that OpenWhisk tells in milliseconds since 1970.
+//! OpenWhisk's times, which are milliseconds since 1970.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Now.
+/// Returns the current time in milliseconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// How long ago a moment was, in its largest unit.
+/// Formats the time since `ms` in its largest unit.
 pub fn ago(ms: u64) -> String {
     let seconds = Duration::from_millis(now().saturating_sub(ms)).as_secs();
     match seconds {
@@ -20,10 +20,10 @@ pub fn ago(ms: u64) -> String {
     }
 }
 
-/// `2026-01-31T08:00:00Z`.
+/// Formats a time such as `2026-01-31T08:00:00Z`.
 pub fn rfc3339(ms: u64) -> String {
     let (days, rest) = ((ms / 86_400_000) as i64, ms % 86_400_000 / 1000);
-    // Civil from days: eras of 400 years that begin on the first of March.
+    // The algorithm "civil from days": eras of 400 years that begin on the first of March.
     let z = days + 719_468;
     let (era, doe) = (z.div_euclid(146_097), z.rem_euclid(146_097));
     let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
