@@ -1,4 +1,5 @@
-# Two commands: `make demo` shows the main job, `make test` passes every test. Both set up what they need.
+# Two main commands: `make demo` runs the example, `make test` runs every check and test. Both install
+# their prerequisites.
 .PHONY: demo test install wheels bench fuzz accuracy help
 
 help:

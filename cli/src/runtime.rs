@@ -45,6 +45,6 @@ pub async fn asked_to_stop() {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
         }
-        std::process::exit(130); // as if nothing had caught the signal
+        std::process::exit(130); // the exit code of an uncaught SIGINT
     });
 }

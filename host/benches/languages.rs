@@ -1,7 +1,7 @@
 //! Cost of actions by language: `tests/bench languages`. Prints a table for `docs/languages.md`;
 //! does not use criterion, since most rows happen once in a container's life.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a failed benchmark panics
 
 mod support;
 

@@ -3,7 +3,7 @@
 //! Prints the private bytes of `/proc/self/smaps_rollup` before and after. Measures no time, so it
 //! does not use criterion.
 
-#![allow(clippy::expect_used)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used)] // a failed benchmark panics
 
 mod support;
 

@@ -5,7 +5,7 @@
 //! to pipes that are read, and are loaded by `wrk` on the same machine. The echo server is axum,
 //! which parses the body as JSON and returns its `value`: the cost of HTTP alone.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)] // a failed benchmark panics
 
 #[path = "support/echo.rs"]
 mod echo;
@@ -64,7 +64,7 @@ fn starting(hello: &str, caches: &Caches) {
         let server = Server::start(Kind::Runtime, &caches.warm, false);
         init(&server);
         server
-    }); // what is cached is cached
+    }); // fills the cache
     for _ in 0..TIMES {
         // A stem cell container: its process started some time before.
         let server = Server::start(Kind::Runtime, &caches.warm, false);

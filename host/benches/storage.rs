@@ -5,7 +5,7 @@
 //! the median of the turns is printed. Memory is the high-water mark of `/proc/self/status`, reset
 //! before each turn, minus the memory that was resident then.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a failed benchmark panics
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ fn median(turns: &mut [Turn]) -> Turn {
 }
 
 fn turn(runtime: &tokio::runtime::Runtime, work: impl Future<Output = ()>) -> Turn {
-    std::fs::write("/proc/self/clear_refs", "5").expect("clear_refs"); // the high-water mark
+    std::fs::write("/proc/self/clear_refs", "5").expect("clear_refs"); // resets the high-water mark
     let before = status("VmRSS:");
     let began = Instant::now();
     runtime.block_on(work);

@@ -146,7 +146,7 @@ mod tests {
             "5m",
             "--memory",
             "1GiB",
-        ]) // one command, as typed
+        ]) // one command line
         .unwrap();
         assert_eq!(args.params.len(), 2);
         assert_eq!(args.host.memory, Some(1 << 30));

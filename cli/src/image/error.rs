@@ -20,7 +20,9 @@ pub enum ImageError {
     /// A program or library is not one, or is for another kind of system.
     #[error("{}: {why}", path.display())]
     Binary {
+        /// File of the program or library.
         path: PathBuf,
+        /// Reason.
         why: String,
     },
     /// A shared library is in none of the folders that are searched.
@@ -44,7 +46,9 @@ pub enum ImageError {
     /// The reference cannot be used as a base.
     #[error("{reference} cannot be a base: {why}")]
     Base {
+        /// Reference of the image.
         reference: String,
+        /// Reason.
         why: String,
     },
     /// A registry or a layout reported an error.

@@ -13,27 +13,37 @@ pub enum PlatformError {
     /// Status 401 or 403.
     #[error("the platform at {server} does not let you in ({status}): {said}")]
     Authentication {
+        /// URL of the server.
         server: String,
+        /// HTTP status.
         status: u16,
+        /// Message of the server.
         said: String,
     },
     /// Status 400 or 422.
     #[error("the platform at {server} refuses what it was sent ({status}): {said}")]
     Validation {
+        /// URL of the server.
         server: String,
+        /// HTTP status.
         status: u16,
+        /// Message of the server.
         said: String,
     },
     /// Status 5xx.
     #[error("the platform at {server} failed ({status}): {said}")]
     Server {
+        /// URL of the server.
         server: String,
+        /// HTTP status.
         status: u16,
+        /// Message of the server.
         said: String,
     },
     /// The server cannot be reached, or timed out.
     #[error("the platform at {server} cannot be reached: {why}")]
     Connection {
+        /// URL of the server.
         server: String,
         /// Cause.
         why: String,
@@ -41,13 +51,17 @@ pub enum PlatformError {
     /// Any other status.
     #[error("the platform at {server} answered with status {status}: {said}")]
     Other {
+        /// URL of the server.
         server: String,
+        /// HTTP status.
         status: u16,
+        /// Message of the server.
         said: String,
     },
     /// The request succeeded, and its response is not what the API defines.
     #[error("the answer of the platform at {server} cannot be understood: {why}")]
     Answer {
+        /// URL of the server.
         server: String,
         /// Reason.
         why: String,

@@ -43,7 +43,7 @@ impl Diagnostic for StepFailed {
     fn hint(&self) -> Option<String> {
         let hint = self.source.hint();
         if let Some(PublishError::Undescribed { .. }) = self.source.downcast_ref() {
-            return hint; // it has everything to do, on several lines
+            return hint; // it lists all that is to do, on several lines
         }
         Some(match (self.source.downcast_ref(), hint) {
             (Some(PlatformError::Authentication { .. }), _) => {

@@ -23,7 +23,7 @@ pub fn guest(name: &str) -> Vec<u8> {
 }
 
 /// Creates a host that compiles in this process.
-#[allow(dead_code)] // not every benchmark is content with it
+#[allow(dead_code)] // not every benchmark uses it
 pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let config = Config::from_origins(vec![]).expect("the defaults");
     let memory = config.process_memory;

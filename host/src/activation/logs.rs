@@ -207,7 +207,7 @@ impl Assembler {
         }
         let mut line = disarm(line);
         self.sink.line(stream, &line);
-        line.clear(); // its memory is used again
+        line.clear(); // its memory is reused
         line.extend_from_slice(&rest);
         self.partial(stream).line = line;
     }

@@ -176,7 +176,7 @@ fn ended(
 /// invalid result.
 fn explain(window: &Window, failure: &Failure) {
     if matches!(failure, Failure::Action(_)) {
-        return; // in its own words, which are the answer
+        return; // the response already has the action's message
     }
     window.note(&redact(&format!("keynet: {failure}")));
     for function in failure.trace() {

@@ -179,7 +179,7 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
         tokio::select! {
             () = &mut ended => return,
             () = tokio::time::sleep(grace) => {}
-            () = stop.next() => {} // somebody is in a hurry
+            () = stop.next() => {} // a second signal ends the wait
         }
         tracing::warn!("activations that took too long to end were cut off");
         drain.cut_off();

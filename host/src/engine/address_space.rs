@@ -93,7 +93,7 @@ impl PoolSize {
         }
         let last = Self { activations: 1, memory: MemorySpace::Smallest };
         if sizes.last() != Some(&last) {
-            sizes.push(last); // the system decides
+            sizes.push(last); // the operating system decides
         }
         sizes
     }

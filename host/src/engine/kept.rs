@@ -8,7 +8,7 @@ use wasmtime::PoolingAllocationConfig;
 
 use super::settings::{MEMORIES, TABLES};
 
-/// Divisor: one part in this many of the activations' memory is kept.
+/// Divisor of the activations' memory that gives the total to keep.
 const PART: u64 = 8;
 
 /// Maximum bytes of one linear memory that are kept: a picture as a tensor. Only if the kernel

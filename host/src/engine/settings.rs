@@ -65,7 +65,7 @@ impl Target {
 fn code(target: Target) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     if let Some(flags) = target.cpu.flags() {
-        config.target(TRIPLE)?; // from here on no feature is taken from the processor
+        config.target(TRIPLE)?; // from here on, no feature of this machine's processor is used
         for flag in flags {
             // SAFETY: the flags only name instructions that may be used; wasmtime maps no code
             // whose flags this processor lacks.

@@ -21,19 +21,19 @@ use keynet_base::patterns::Patterns;
 use keynet_base::config::{LimitOverrides, parse_bytes, parse_duration};
 use keynet_base::quote::bounded;
 
-/// What an operator grants to actions.
+/// Grants of an operator to actions.
 ///
 /// ```toml
-/// models = ["detector", "team-*"]         # names; a star at the end stands for any rest
-/// api-key = false                         # whether actions that ask for it see the caller's OpenWhisk key
+/// models = ["detector", "team-*"]  # names; a star at the end matches any rest
+/// api-key = false                  # true: actions that request it get the caller's OpenWhisk key
 ///
 /// [storage]
-/// read = ["*"]                            # keys of the default bucket; other buckets as s3://bucket/key
+/// read = ["*"]                     # keys of the default bucket; other buckets: s3://bucket/key
 /// write = ["results/*", "s3://shared/out/*"]
 ///
 /// [http]
-/// hosts = ["images.example.com"]          # whose URLs may be read
-/// private-addresses = false               # whether these may be on a private network
+/// hosts = ["images.example.com"]   # hosts whose URLs may be read
+/// private-addresses = false        # true: these may be on a private network
 ///
 /// [limits]
 /// memory = "256MiB"

@@ -178,7 +178,7 @@ impl ArchivedComponent {
 
     fn finish(mut self) -> Result<Unpacked, ArchiveError> {
         let component = match self.components.len() {
-            0 => self.modules.pop(), // the engine says how to make a component of it
+            0 => self.modules.pop(), // the engine reports how to convert it to a component
             1 => self.components.pop(),
             _ => return Err(ArchiveError::Several(self.component_names.join(", "))),
         };
