@@ -22,7 +22,7 @@ const IN_FLIGHT: u32 = 32;
 const LOADS: usize = 11;
 const RUNS: usize = 301;
 
-/// Counts activations that have written a line.
+/// Counter of activations that have written a line.
 #[derive(Default)]
 struct Lines(AtomicUsize);
 

@@ -17,7 +17,7 @@ use support::{guest, host, request};
 
 const ACTIVATIONS: u32 = 1000;
 
-/// Counts activations that have written their first line.
+/// Counter of activations that have written their first line.
 #[derive(Default)]
 struct Started(AtomicUsize);
 

@@ -117,7 +117,7 @@ impl PrivateFile {
         })
     }
 
-    /// Reports whether other users can read the file, which then holds no secret any more.
+    /// Reports whether other users can read the file; its content is then not secret.
     pub(super) fn is_open_to_others(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
     }

@@ -11,8 +11,8 @@ use crate::ui::secrecy;
 /// Maximum size of a password in bytes.
 const MAX_PASSWORD: u64 = 64 << 10;
 
-/// Asks for a line; an empty one is `default`. Without a terminal, the error names `what` is
-/// missing and the `flag` that sets it.
+/// Asks for a line; an empty one is `default`. Without a terminal, the error reports
+/// that `what` is missing, with the `flag` that sets it.
 ///
 /// # Errors
 /// There is no terminal, or the user enters nothing.

@@ -8,7 +8,7 @@ use keynet_base::quote::shown;
 
 /// Package of the contract that this host implements.
 pub const CONTRACT: &str = "keynet:inference";
-/// Its version.
+/// Version of the contract that this host implements.
 pub const VERSION: &str = "0.1.0";
 
 const INTERFACES: &[&str] = &["types", "user-input", "triton-predict", "storage"];
@@ -63,7 +63,7 @@ pub enum ImportError {
         /// Missing or different part.
         why: String,
     },
-    /// The names fit, the types do not.
+    /// The names match, the types do not.
     #[error(
         "the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; build \
             it with this version's SDK"

@@ -127,7 +127,7 @@ impl Meter {
     }
 
     /// Returns the call that used up the time until `deadline`, if one did, and the time it had
-    /// waited: a call that was cut off, or one that failed with a timeout by then.
+    /// waited: a call that was cut off, or one that returned only after `deadline`.
     pub fn cut_off(&self, deadline: Instant) -> Option<(&'static str, Duration)> {
         let state = self.state();
         let cut_off = state.waiting.map(|(call, since)| (call, since.elapsed()));

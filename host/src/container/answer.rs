@@ -1,5 +1,5 @@
-//! HTTP responses: JSON with a `content-length`, since OpenWhisk treats a response without one as no
-//! response.
+//! HTTP responses: JSON with a `content-length`, since OpenWhisk treats a response without one as
+//! no response.
 
 use http_body_util::Full;
 use hyper::body::Bytes;

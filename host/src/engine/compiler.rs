@@ -121,7 +121,7 @@ async fn compile_in_child(
     let ended = tokio::time::timeout(limits.time, async {
         let mut text = Vec::new();
         if let Some(said) = said {
-            // and is closed: further writes of the child fail
+            // The pipe is closed after this, so that further writes of the child fail.
             said.take(MAX_SAID).read_to_end(&mut text).await?;
         }
         std::io::Result::Ok((child.wait().await?, text))
@@ -197,7 +197,7 @@ fn misused() -> ! {
 fn compile_here(memory: u64, seconds: u64, target: Target) -> wasmtime::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let limit = |resource, value: u64| {
-        // of the parent process
+        // The hard limit that this process inherited from its parent.
         let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let value = Some(value.min(most));
         rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })
