@@ -1,4 +1,4 @@
-//! Finding and loading the component that a command names: a file, or one that was published.
+//! Finding and loading the component that a command names: a file, or a published component.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,23 +17,22 @@ use crate::registry;
 use crate::ui::console::Console;
 use crate::ui::progress::{Transfer, Way};
 
-/// A component's bytes and where they came from.
+/// A component's bytes and their origin.
 #[derive(Debug)]
 pub struct Component {
     /// Its file, or its reference.
     pub path: PathBuf,
-    /// Its content.
     pub bytes: Vec<u8>,
-    /// Whether it was published, in a registry or a layout: somebody else may have made it. What
-    /// lies in a file is the developer's own.
+    /// `true` if the component comes from a registry or a layout, where a third party may have
+    /// published it. A file is the developer's own.
     pub published: bool,
 }
 
 /// A published component, found but not fetched.
 pub struct PublishedComponent {
-    /// What it says about itself.
+    /// Facts from its manifest.
     pub look: Look,
-    /// How its registry is talked to.
+    /// Options for the connection to its registry.
     pub options: RegistryOptions,
 }
 
@@ -41,16 +40,17 @@ impl Component {
     /// Reads a file.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn read(path: &Path) -> Result<Self, ExpectedError> {
         let bytes = std::fs::read(path).map_err(ExpectedError::io("read", path))?;
         Ok(Self { path: path.to_owned(), bytes, published: false })
     }
 
-    /// Reads a file, or fetches what was published.
+    /// Reads a file, or fetches a published component.
     ///
     /// # Errors
-    /// It cannot be read or fetched, or it is known without that that it does not fit this host.
+    /// The component cannot be read or fetched, or its manifest shows that it does not fit this
+    /// host.
     pub async fn of(
         source: &ComponentSource,
         args: &RegistryArgs,
@@ -65,16 +65,17 @@ impl Component {
         }
     }
 
-    /// The policy that it runs under where the environment names none: as the developer's own only
-    /// if it is, or is `trusted` like it.
+    /// Returns the policy for the component if the environment names none: the local policy for the
+    /// developer's own component or with `trusted`, else the stricter policy for published
+    /// components.
     pub fn policy(&self, trusted: bool) -> fn() -> Policy {
         if self.published && !trusted { Policy::published } else { Policy::local }
     }
 
-    /// Loads it.
+    /// Loads the component.
     ///
     /// # Errors
-    /// It is not an action.
+    /// The component is not an action.
     pub async fn load(&self, host: &Host) -> Result<Action, ExpectedError> {
         host.load(&self.bytes)
             .await
@@ -82,11 +83,11 @@ impl Component {
     }
 }
 
-/// Looks at what was published, and checks what it says it imports: what does not fit is not
-/// fetched.
+/// Reads the manifest of a published component and checks the imports that it lists, so that a
+/// component that does not fit is not fetched.
 ///
 /// # Errors
-/// There is none, it is none of an action, or it does not fit this host.
+/// The reference does not exist, is not an action, or does not fit this host.
 pub async fn find(
     reference: &ArtifactRef,
     args: &RegistryArgs,
@@ -96,7 +97,7 @@ pub async fn find(
     let transfer = Arc::new(Transfer::new(Way::Pull, !console.watcher, console));
     let options = registry::options(reference, args, config, transfer, console)?;
     let look = keynet_artifact::look(reference, &options).await?;
-    // Older tools leave it out: then the component is asked.
+    // Older tools leave the list out: the imports are checked when the component is loaded.
     if let Some(interfaces) = &look.config.component {
         let exports = interfaces.exports.iter().map(String::as_str);
         Imports::check_names(interfaces.imports.clone(), exports).map_err(|error| NotAnAction {
@@ -108,10 +109,10 @@ pub async fn find(
 }
 
 impl PublishedComponent {
-    /// Its component, from the cache if it was fetched before.
+    /// Returns the component, from the cache if it was fetched before.
     ///
     /// # Errors
-    /// It does not arrive whole.
+    /// The component is incomplete.
     pub async fn fetch(&self, config: &Config) -> Result<Component, ExpectedError> {
         let Self { look, options } = self;
         let cache = PulledComponents::new(config);

@@ -1,4 +1,4 @@
-//! The backends of this machine, which an action uses where no server is configured.
+//! The backends of this machine, which an action uses if no server is configured.
 
 use keynet_base::Config;
 use keynet_host::Action;

@@ -1,10 +1,9 @@
 //! `keynet-inference`: makes, builds, runs, inspects and publishes inference actions.
 //!
-//! A command is a file in [`commands`]; what it needs from the project's folder is in [`project`],
-//! what it needs from the host comes from the crate `keynet-host`; who one is comes from
-//! [`account`], and [`keynet_platform`] publishes on the Keynet platform. Results go to standard output
-//! and everything else to standard error; every failure that is not a bug is an
-//! [`errors::ExpectedError`] with an exit code.
+//! Each command is a file in [`commands`]; [`project`] handles the project's folder, the crate
+//! `keynet-host` runs actions, [`account`] stores logins, and [`keynet_platform`] publishes on the
+//! Keynet platform. Results go to standard output and everything else to standard error; every
+//! failure that is not a bug is an [`errors::ExpectedError`] with an exit code.
 
 mod account;
 mod commands;
@@ -49,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The host's own diagnostics go to standard error: warnings; with `-v` what it does, with `-vv`
-/// how; `RUST_LOG` says it in detail.
+/// Sends the host's own diagnostics to standard error: warnings; with `-v` also its actions, with
+/// `-vv` their details; `RUST_LOG` selects in detail.
 fn start_tracing(verbose: u8, console: Console) {
     use tracing_subscriber::EnvFilter;
     let level = match verbose {

@@ -1,4 +1,4 @@
-//! What a command is given: a file, or the reference of a published component.
+//! The argument that names a component: a file, or the reference of a published component.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +9,21 @@ use crate::errors::ExpectedError;
 use crate::project::python;
 use crate::ui::progress::Steps;
 
-/// Where a component is.
+/// Location of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ComponentSource {
-    /// On this machine.
+    /// A file of this machine.
     File(PathBuf),
-    /// Published.
+    /// A published component.
     Published(ArtifactRef),
 }
 
 impl ComponentSource {
-    /// A file if there is one, else a reference if it is written like one, else the file that is
-    /// missing.
+    /// Parses an argument: a file if it exists, else a reference if it has the form of one, else
+    /// the missing file.
     ///
     /// # Errors
-    /// It can only be meant as a reference, and is none.
+    /// The text can only be meant as a reference, and is not a valid one.
     pub fn parse(text: &str) -> Result<Self, ExpectedError> {
         let path = Path::new(text);
         if path.exists() {
@@ -31,8 +31,8 @@ impl ComponentSource {
         }
         let layout = text.starts_with("oci-layout:");
         match text.parse() {
-            // `examples.d/action.wasm` is more likely a file that is not there than a repository
-            // without tag.
+            // `examples.d/action.wasm` is more likely a missing file than a repository without a
+            // tag.
             _ if is_file_name(path) && !layout => Ok(Self::File(path.to_owned())),
             Ok(reference) => Ok(Self::Published(reference)),
             Err(error) if layout || text.contains("://") || text.contains('@') => Err(error.into()),
@@ -40,11 +40,11 @@ impl ComponentSource {
         }
     }
 
-    /// Builds a function in Python that is named by its file, unless nothing has changed since, and
-    /// names its component instead.
+    /// Builds the Python function if the file is one, unless it is unchanged since the last build,
+    /// and returns the file of its component.
     ///
     /// # Errors
-    /// It cannot be built.
+    /// The function cannot be built.
     pub fn built(self, config: &Config, steps: Steps) -> Result<Self, ExpectedError> {
         match self {
             Self::File(path) => Ok(Self::File(component_file(&path, config, steps)?)),
@@ -53,8 +53,8 @@ impl ComponentSource {
     }
 }
 
-/// Returns the file of a component: `path`, or that of the component which is built of the function
-/// in Python at `path`.
+/// Returns the file of a component: `path`, or the component that is built from the Python function
+/// at `path`.
 ///
 /// # Errors
 /// The function cannot be built.
@@ -70,10 +70,10 @@ pub fn component_file(
     }
 }
 
-/// Reads a reference that may be nothing else.
+/// Parses an argument that must be a reference.
 ///
 /// # Errors
-/// It is none.
+/// The text is not a reference.
 pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
     Ok(text.parse()?)
 }

@@ -1,5 +1,4 @@
-//! How this command talks to registries: its flags over the environment's settings, and the logins
-//! of whoever runs it.
+//! Options for registries: the flags, over the environment's settings, and the user's logins.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,19 +12,18 @@ use crate::errors::{Diagnostic, Exit, ExpectedError};
 use crate::flags::RegistryArgs;
 use crate::ui::console::Console;
 
-/// Why a registry cannot be asked, or lets nobody in.
+/// Error of the options, or of a login, for a registry.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// A file of certificate authorities.
+    /// A file of certificate authorities cannot be used.
     #[error("the certificate authorities cannot be used")]
     Authorities(#[from] PemError),
-    /// It was shown a login.
+    /// The registry rejected the login.
     #[error("{registry} does not accept this login: {said}")]
     NotAccepted {
-        /// The registry.
         registry: String,
-        /// Its own words.
+        /// Message of the registry.
         said: String,
     },
 }
@@ -39,7 +37,7 @@ impl Diagnostic for RegistryError {
     }
 }
 
-/// The options for the registry that `reference` lies in.
+/// Returns the options for the registry of `reference`.
 ///
 /// # Errors
 /// A file of logins cannot be read.
@@ -52,7 +50,7 @@ pub fn options(
 ) -> Result<RegistryOptions, ExpectedError> {
     let host = match reference {
         ArtifactRef::Registry(registry) => &registry.host,
-        // Needs no login.
+        // A layout needs no login.
         ArtifactRef::Layout(_) => {
             return Ok(RegistryOptions { progress, ..RegistryOptions::default() });
         }
@@ -65,7 +63,7 @@ pub fn options(
     })
 }
 
-/// The options for a registry, without anybody's login.
+/// Returns the options for a registry, without a login.
 ///
 /// # Errors
 /// A file of certificate authorities cannot be used.
@@ -85,18 +83,18 @@ pub fn for_host(
     })
 }
 
-/// The files of certificate authorities that are trusted besides the system's. Looked at before
-/// anything is asked of anybody: a file that cannot be used is no reason to trust less, or others.
+/// Returns the files of certificate authorities that are trusted besides the system's. Checks them
+/// before the first request: an unusable file must not silently change which servers are trusted.
 ///
 /// # Errors
-/// One cannot be used.
+/// A file cannot be used.
 pub fn authorities(args: &RegistryArgs, config: &Config) -> Result<Vec<PathBuf>, RegistryError> {
     let files = args.ca.iter().chain(&config.registry.ca);
     let checked = files.map(|path| pem::certificates(path).map(|_| path.clone()));
     Ok(checked.collect::<Result<_, _>>()?)
 }
 
-/// Says which files of logins others can read.
+/// Prints a note for each file of logins that other users can read.
 pub fn warn_of_open_files(accounts: &Accounts, console: Console) {
     let (platform, registries) = (accounts.platform(), accounts.registries());
     for (path, open) in [

@@ -1,14 +1,14 @@
-//! The host's configuration for one command: the environment, then flags.
+//! Configuration of the host for one command: the environment, overridden by flags.
 
 use keynet_base::Config;
 
 use crate::errors::ExpectedError;
 use crate::flags::HostArgs;
 
-/// The environment's configuration under what `args` says.
+/// Reads the configuration from the environment and overrides it with `args`.
 ///
 /// # Errors
-/// A value cannot be used, or a folder that was named is not there.
+/// A value cannot be used, or a named folder does not exist.
 pub fn read(args: &HostArgs) -> Result<Config, ExpectedError> {
     let mut config = Config::from_environment()?;
     config.hide_secrets();

@@ -1,6 +1,6 @@
-//! What an activation costs besides the work of its guest: `tests/bench activation`.
+//! Cost of an activation besides the work of its guest: `tests/bench activation`.
 
-#![allow(clippy::expect_used, missing_docs)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, missing_docs)] // a failed benchmark panics
 
 mod support;
 

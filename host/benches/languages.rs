@@ -1,7 +1,7 @@
-//! What actions cost by their language: `tests/bench languages`. Prints a table for
-//! `docs/languages.md`: not criterion, since most rows are done once in a container's life.
+//! Cost of actions by language: `tests/bench languages`. Prints a table for `docs/languages.md`;
+//! does not use criterion, since most rows happen once in a container's life.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a failed benchmark panics
 
 mod support;
 
@@ -14,7 +14,7 @@ use keynet_host::{Host, LogSink, Stream};
 use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
-/// Pairs of a small action and of one that reads, resizes and draws pictures, in each language.
+/// A small action, and one that reads, resizes and draws on pictures, in each language.
 const GUESTS: [&str; 4] = ["hello", "hello-python", "image-detection", "image-detection-python"];
 /// Actions that can wait in a host call.
 const SLEEPERS: [&str; 2] = ["parity-rust", "parity-python"];
@@ -22,7 +22,7 @@ const IN_FLIGHT: u32 = 32;
 const LOADS: usize = 11;
 const RUNS: usize = 301;
 
-/// Counts activations that have written a line.
+/// Counter of activations that have written a line.
 #[derive(Default)]
 struct Lines(AtomicUsize);
 
@@ -32,7 +32,7 @@ impl LogSink for Lines {
     }
 }
 
-/// The first argument that makes this process the one that compiles the guest named by the second.
+/// First argument of the process that compiles the guest named by the second.
 const COMPILES: &str = "compiles";
 
 fn main() {
@@ -107,7 +107,7 @@ fn main() {
     runtime.shutdown_background();
 }
 
-/// Compiles a guest in a process of its own, and prints what that took.
+/// Compiles a guest in a process of its own, and prints its time and memory.
 fn compiling(name: &str) {
     let process = std::env::current_exe().expect("this process");
     let output =
@@ -135,8 +135,8 @@ fn compile(name: &str) {
     );
 }
 
-/// What this process has used of the processors: user and system ticks, of which there are 100 in a
-/// second.
+/// Returns the processor time of this process in seconds, from its user and system ticks, of which
+/// there are 100 in a second.
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("a file of the kernel");
     let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
@@ -147,7 +147,7 @@ fn row(what: &str, value: f64, unit: &str) {
     println!("  {what:<40} {value:>9.2} {unit}");
 }
 
-/// Milliseconds that `work` takes, with the end of what it returns.
+/// Returns the milliseconds that `work` takes, including the drop of its result.
 fn timed<T>(work: impl FnOnce() -> T) -> f64 {
     let began = Instant::now();
     drop(work());
@@ -163,7 +163,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Bytes that no other process shares.
+/// Returns the bytes that no other process shares.
 fn private() -> u64 {
     sum("/proc/self/smaps_rollup", "Private_")
 }

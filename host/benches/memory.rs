@@ -1,9 +1,9 @@
 //! Private memory of a loaded action and of an activation: `tests/bench memory`.
 //!
-//! Prints what `/proc/self/smaps_rollup` counts as private before and after: not a timing, so not
-//! criterion.
+//! Prints the private bytes of `/proc/self/smaps_rollup` before and after. Measures no time, so it
+//! does not use criterion.
 
-#![allow(clippy::expect_used)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used)] // a failed benchmark panics
 
 mod support;
 
@@ -17,7 +17,7 @@ use support::{guest, host, request};
 
 const ACTIVATIONS: u32 = 1000;
 
-/// Counts activations that have written their first line.
+/// Counter of activations that have written their first line.
 #[derive(Default)]
 struct Started(AtomicUsize);
 
@@ -27,7 +27,7 @@ impl LogSink for Started {
     }
 }
 
-/// Bytes that no other process shares.
+/// Returns the bytes that no other process shares.
 fn private() -> u64 {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("smaps_rollup");
     let kib = |line: &str| {
@@ -41,7 +41,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let cached = || host(ACTIVATIONS, Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
     let (hello, sleeper) = (guest("hello"), guest("hostile"));
-    // Compiled once, by a host that is gone before anything is measured.
+    // Compiled once, by a host that is dropped before the measurement begins.
     runtime.block_on(async {
         let compiling = cached();
         compiling.load(&hello).await.expect("hello");
@@ -52,7 +52,7 @@ fn main() {
     let before = private();
     let mut loaded = Vec::new();
     for copy in 0..20_u8 {
-        // A section that nobody reads makes each another component, so that nothing is shared.
+        // A custom section makes each copy a different component, so that nothing is shared.
         let mut component = hello.clone();
         component.extend([0, 3, 1, b'n', copy]);
         loaded.push(runtime.block_on(host.load(&component)).expect("hello"));

@@ -1,11 +1,11 @@
-//! Objects in a real S3 store, by what actions use and by `object_store` alone:
+//! Objects in a real S3 store, through the storage of actions and through `object_store` alone:
 //! `tests/bench-storage`.
 //!
-//! Both have the same server, object, part size and number of parts at once; they take turns, and
-//! the median of the turns is printed. Memory is what `/proc/self/status` calls the high-water
-//! mark, reset before each turn, above what was resident then.
+//! Both use the same server, object, part size and number of concurrent parts; they take turns, and
+//! the median of the turns is printed. Memory is the high-water mark of `/proc/self/status`, reset
+//! before each turn, minus the memory that was resident then.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a failed benchmark panics
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use object_store::{
 };
 
 const OBJECT: usize = 100 << 20;
-/// What an action hands over or asks for at once.
+/// Bytes that an action sends or requests in one call.
 const CALL: usize = 1 << 20;
 const RANGE: u64 = 8 << 20;
 const PART: usize = 8 << 20;
@@ -36,7 +36,7 @@ struct Bench {
     chunk: Bytes,
 }
 
-/// One turn: how long it took and how much memory above what there was.
+/// One turn: its time, and its memory above the start.
 type Turn = (Duration, u64);
 
 fn main() {
@@ -84,14 +84,14 @@ fn median(turns: &mut [Turn]) -> Turn {
 }
 
 fn turn(runtime: &tokio::runtime::Runtime, work: impl Future<Output = ()>) -> Turn {
-    std::fs::write("/proc/self/clear_refs", "5").expect("clear_refs"); // the high-water mark
+    std::fs::write("/proc/self/clear_refs", "5").expect("clear_refs"); // resets the high-water mark
     let before = status("VmRSS:");
     let began = Instant::now();
     runtime.block_on(work);
     (began.elapsed(), status("VmHWM:").saturating_sub(before))
 }
 
-/// Bytes of a line of `/proc/self/status`.
+/// Returns the bytes of a line of `/proc/self/status`.
 fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
     let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -144,7 +144,7 @@ impl Bench {
         }
     }
 
-    /// Parts as large and as many at once, which is what a program would write.
+    /// The same part size and concurrency, as a program would write it.
     async fn bare_put(&self) {
         let upload =
             self.bare.put_multipart_opts(&Path::from("bare"), PutMultipartOptions::default()).await;

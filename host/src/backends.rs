@@ -1,4 +1,4 @@
-//! The backends of a tenant: models and objects, opened as one configuration has them.
+//! The backends of a tenant: models and objects, opened from one configuration.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,22 +15,23 @@ use keynet_object_storage::{ObjectStorage, StorageLimits};
 
 use crate::capabilities::Backend;
 
-/// Opened when the first action that imports `storage` is loaded: nobody else needs a folder.
+/// Storage that is opened when the first action that imports it is loaded, since no other action
+/// needs a folder.
 type LazyStorage =
     LazyLock<Backend<ObjectStorage>, Box<dyn FnOnce() -> Backend<ObjectStorage> + Send + Sync>>;
 
-/// Where models are asked and objects are kept, as one configuration says.
+/// Models and objects that one configuration names.
 pub struct Backends {
-    /// Where models are asked by their servers' names.
+    /// Models by their names on the server.
     models: Backend<dyn InferenceBackend>,
-    /// The same, with the names of a registry in front of it.
+    /// The same models, also by their names in a registry.
     inference: Backend<dyn InferenceBackend>,
     storage: Arc<LazyStorage>,
     default_model: Option<Arc<str>>,
 }
 
 impl Backends {
-    /// Those that `config` names.
+    /// Creates the backends that `config` names.
     pub fn configured(config: &Config) -> Self {
         let models = inference(config);
         Self {
@@ -39,8 +40,8 @@ impl Backends {
         }
     }
 
-    /// Those that `config` names. Of the servers that `own` names too, which are these backends',
-    /// none is opened again.
+    /// Creates the backends that `config` names. Reuses these backends, which were opened from
+    /// `own`, for every server that both configurations share.
     pub(crate) fn with_servers_of(&self, own: &Config, config: &Config) -> Self {
         let same_models =
             config.triton == own.triton && config.embedded_models == own.embedded_models;
@@ -72,7 +73,7 @@ impl Backends {
         Self::new(config, inference, opened(storage))
     }
 
-    /// Returns backends of which none can be used: for actions that only describe themselves.
+    /// Returns backends whose calls all fail, for actions that only describe themselves.
     pub fn none(config: &Config) -> Self {
         let none = || Error::unavailable("the action is only described");
         Self::of(config, Err(none()), Err(none()))
@@ -87,12 +88,12 @@ impl Backends {
         Self { models: inference.clone(), inference, storage: Arc::new(storage), default_model }
     }
 
-    /// Where models are asked, or why none can be.
+    /// Returns the inference backend, or the error why there is none.
     pub fn inference(&self) -> Backend<dyn InferenceBackend> {
         self.inference.clone()
     }
 
-    /// Where objects are, or why there are none.
+    /// Returns the object store, or the error why there is none.
     pub fn storage(&self) -> Backend<ObjectStorage> {
         LazyLock::force(&self.storage).clone()
     }
@@ -119,7 +120,7 @@ fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
     Ok(Arc::new(EmbeddedInference::open(folder, EmbeddedLimits::of(&config.embedded_models))?))
 }
 
-/// `backend`, with the names of MLflow in front of it where one is configured.
+/// Adds the names of MLflow to `backend` if a registry is configured.
 fn registered(
     config: &Config,
     backend: Backend<dyn InferenceBackend>,

@@ -1,4 +1,4 @@
-//! Runs inference actions: WebAssembly components in a sandbox, with models and objects at hand.
+//! Runs inference actions: WebAssembly components in a sandbox, with access to models and objects.
 //!
 //! ```no_run
 //! use keynet_base::Config;

@@ -7,7 +7,7 @@
 #   mlflow.sh seed [MODE]     registers model "detector" with two versions and alias champion, printing each call
 #
 # MODE  none    port MLFLOW_PORT (5000)
-#       basic   port MLFLOW_PORT + 1: basic auth, admin / adminpassword1234; others may read
+#       basic   port MLFLOW_PORT + 1: basic auth, admin / adminpassword1234; other users may read
 #       bearer  port MLFLOW_PORT + 2: Authorization: Bearer admin-token (mlflow/bearer_auth.py)
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A real NVIDIA Triton Inference Server (2.51.0, CPU, python backend) for tests.
 #
-#   triton.sh install   the server into $SERVERS_HOME/venv-triton (PyPI package nvidia-pytriton)
+#   triton.sh install   installs the server into $SERVERS_HOME/venv-triton (PyPI package nvidia-pytriton)
 #   triton.sh start     prints the endpoints once every model is ready
 #   triton.sh stop
 #

@@ -18,16 +18,16 @@ use crate::ui::console::Color;
 
 /// Make, build, run, inspect and publish inference actions.
 ///
-/// An action is a WebAssembly component that is given parameters, asks models, reads and writes
-/// objects, and answers with JSON. It runs in a sandbox: on this machine with models and objects in
-/// folders, or in an OpenWhisk container.
+/// An action is a WebAssembly component that takes parameters, runs inference on models, reads and
+/// writes objects, and returns JSON. It runs in a sandbox: on this machine with models and objects
+/// in folders, or in an OpenWhisk container.
 #[derive(Debug, Parser)]
 #[command(name = "keynet-inference", version, after_help = EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
-    /// Say what the host does; twice to say how
+    /// Log what the host does; twice for more detail
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 100)]
     pub verbose: u8,
-    /// When to colour messages: auto, always or never
+    /// Colour messages: auto, always or never
     #[arg(
         long,
         global = true,
@@ -42,46 +42,46 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do.
+/// Subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a project for a new action
+    /// Create a project for a new action
     New(NewArgs),
     /// Build a project into a component
     Build(BuildArgs),
-    /// Run a component once, or serve it by HTTP
+    /// Run a component once, or serve it over HTTP
     Run(Box<RunArgs>),
-    /// Show what a component is and what it may do here
+    /// Show what a component is and which permissions it has here
     Inspect(InspectArgs),
     /// Publish a component: on the Keynet platform, in a registry, or in a folder of this machine
     Push(Box<PushArgs>),
-    /// Fetch a component that was published
+    /// Fetch a published component
     Pull(PullArgs),
     /// Give a published component another tag
     Tag(TagArgs),
-    /// Check who signed a published component
+    /// Verify the signature of a published component
     Verify(VerifyArgs),
-    /// Make a pair of keys to sign with
+    /// Generate a key pair for signing
     Keygen(KeygenArgs),
     /// Sign in to the Keynet platform, or to a registry
     Login(LoginArgs),
-    /// Forget a login
+    /// Remove a stored login
     Logout(LogoutArgs),
-    /// Show who is signed in where
+    /// Show the stored logins
     Whoami(WhoamiArgs),
-    /// Make container images, without a container engine
+    /// Build container images, without a container engine
     Image(Box<ImageArgs>),
-    /// Make or change an OpenWhisk action that runs a component
+    /// Create or update an OpenWhisk action that runs a component
     Deploy(Box<DeployArgs>),
     /// Run an OpenWhisk action
     Invoke(Box<InvokeArgs>),
-    /// Show what activations of OpenWhisk actions logged
+    /// Show the logs of activations of OpenWhisk actions
     Logs(LogsArgs),
     /// List the OpenWhisk actions of a namespace
     List(ListArgs),
     /// Remove an OpenWhisk action
     Undeploy(UndeployArgs),
-    /// Deploy models to the server that actions ask
+    /// Deploy models to the inference server that actions use
     Model(Box<ModelArgs>),
     /// Work with the objects of embedded storage
     Storage(StorageArgs),
@@ -148,7 +148,7 @@ mod tests {
             "5m",
             "--memory",
             "1GiB",
-        ]) // one command, as typed
+        ]) // one command line
         .unwrap();
         assert_eq!(args.params.len(), 2);
         assert_eq!(args.host.memory, Some(1 << 30));

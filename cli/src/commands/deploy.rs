@@ -1,4 +1,4 @@
-//! `deploy`: makes or changes an OpenWhisk action that runs a component.
+//! `deploy`: creates or updates an OpenWhisk action that runs a component.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,75 +22,75 @@ use keynet_openwhisk_api::annotations::{Web, WebSecure};
 use keynet_openwhisk_api::client::Api;
 use keynet_openwhisk_api::name::ActionName;
 
-/// What to deploy, as what.
 #[derive(Debug, Args)]
 pub struct DeployArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of
-    /// a published one; with --image alone, the image holds the action
+    /// The component: a file, the file of a Python function, which is built first, or the reference
+    /// of a published component; with --image alone, the image holds the action
     #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF", required_unless_present = "image")]
     action: Option<String>,
     /// The OpenWhisk action: name, package/name or /namespace/package/name [default: the function's
     /// name]
     #[arg(long, value_name = "NAME")]
     name: Option<ActionName>,
-    /// Run it in this image, as a blackbox [also: KEYNET_RUNTIME_IMAGE; default: the kind
+    /// Run the action in this image, as a blackbox [also: KEYNET_RUNTIME_IMAGE; default: the kind
     /// wasm:component, where it is installed]
     #[arg(long, value_name = "IMAGE", conflicts_with = "kind")]
     image: Option<String>,
-    /// Run it as this kind of the platform's manifest
+    /// Run the action as this kind of the runtime manifest of OpenWhisk
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// CommandOutput at a URL, without a key: true or yes, raw (the request as it is), false or no
+    /// Return results at a URL, without a key: true or yes, raw (the request as it is), false or no
     #[arg(long, value_name = "HOW")]
     web: Option<Web>,
-    /// What callers of a web action must show: true (a number is made), false, or a secret of your
-    /// own
+    /// Secret that callers of a web action must send: true (generate a number), false, or a secret
+    /// of your own
     #[arg(long, value_name = "SECRET")]
     web_secure: Option<WebSecure>,
-    /// Memory of the container, such as 512 or 512MiB (OpenWhisk counts in MB) [default: as it is,
+    /// Memory of the container, such as 512 or 512MiB (OpenWhisk counts in MB) [default: unchanged,
     /// or 256, or what compiling needs]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_megabytes)]
     memory: Option<u64>,
-    /// How long a run may take, such as 60s; a bare number is milliseconds, as with wsk [default:
-    /// as it is, or 60s]
+    /// Time limit of an activation, such as 60s; a bare number is milliseconds, as with wsk
+    /// [default: unchanged, or 60s]
     #[arg(short, long, value_name = "TIME", value_parser = parse_milliseconds)]
     timeout: Option<u64>,
-    /// How much a run may log, such as 10 or 10MiB [default: as it is, or 10]
+    /// Limit of the logs of an activation, such as 10 or 10MiB [default: unchanged, or 10]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_megabytes)]
     logsize: Option<u64>,
-    /// How many runs one container takes at once [default: as it is, or 1]
+    /// Number of activations that one container runs at the same time [default: unchanged, or 1]
     #[arg(short, long, value_name = "NUMBER")]
     concurrency: Option<u64>,
-    /// A default parameter: JSON where VALUE can be read as JSON, otherwise text; parameters
+    /// A default parameter: JSON if VALUE can be parsed as JSON, otherwise text; the parameters
     /// replace all that the action had
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     params: Vec<Param>,
-    /// Take default parameters from a file with a JSON object; - is standard input
+    /// Read default parameters from a file with a JSON object; - is standard input
     #[arg(short = 'P', long, visible_alias = "param-file", value_name = "FILE")]
     params_file: Option<PathBuf>,
-    /// A variable of the container, such as TRITON_URL, given at /init and to no caller; counts as
-    /// a default parameter
+    /// A variable of the container, such as TRITON_URL, sent at /init and not visible to callers;
+    /// stored as a default parameter
     #[arg(short, long = "env", value_name = "KEY=VALUE")]
     env: Vec<Param>,
-    /// Take such variables from a file with a JSON object: out of sight of others on this machine
+    /// Read such variables from a file with a JSON object, so that other users of this machine do
+    /// not see them
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
-    /// An annotation: JSON where VALUE can be read as JSON, otherwise text
+    /// An annotation: JSON if VALUE can be parsed as JSON, otherwise text
     #[arg(short, long = "annotation", value_name = "KEY=VALUE")]
     annotations: Vec<Param>,
-    /// Give the container the caller's key, which an action that asks for it may see
+    /// Pass the caller's key to the container; an action that requests it may read it
     #[arg(long)]
     provide_api_key: bool,
-    /// Do not compile the component here to see whether the action's memory is enough for it
+    /// Do not compile the component here to check that the action's memory is enough for it
     #[arg(long)]
     skip_memory_check: bool,
     #[command(flatten)]
     api: ApiArgs,
-    /// Speak plain HTTP with the registry of REF; without it only on this machine [also:
+    /// Use plain HTTP with the registry of REF; without this option only on this machine [also:
     /// KEYNET_REGISTRY_INSECURE, a list of hosts]
     #[arg(long, help_heading = "Registry")]
     registry_insecure: bool,
-    /// Trust the certificate authorities in this PEM file when REF is read [also:
+    /// Trust the certificate authorities in this PEM file when reading REF [also:
     /// KEYNET_REGISTRY_CA]
     #[arg(long, value_name = "FILE", help_heading = "Registry")]
     registry_ca: Option<PathBuf>,
@@ -123,11 +123,11 @@ impl From<DeployArgs> for DeployRequest {
     }
 }
 
-/// Deploys it.
+/// Deploys the action.
 ///
 /// # Errors
-/// What is to be deployed cannot be, or OpenWhisk does not take it. With `--json` it is told as
-/// JSON and is no error here.
+/// The component or image cannot be deployed, or OpenWhisk rejects the action. With `--json` the
+/// error is printed as JSON and not returned.
 pub fn run(args: DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let as_json = args.answer.json;
     output::tell(deploy(args, console), as_json, console)
@@ -147,7 +147,7 @@ fn deploy(args: DeployArgs, console: Console) -> Result<Told, ExpectedError> {
     Ok(Told::of(deployed))
 }
 
-/// What was deployed.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Told {
     name: String,
@@ -200,7 +200,7 @@ impl CommandOutput for Told {
     }
 }
 
-/// Limits as people read them.
+/// Formats limits for a person.
 pub fn limits(limits: Limits) -> String {
     let Limits { timeout, memory, logs, concurrency } = limits;
     let time = |ms: u64| units::time(std::time::Duration::from_millis(ms));

@@ -1,5 +1,5 @@
-//! `inspect`: what a component is and what it may do here. Nothing of it runs but its description
-//! of itself, in a small budget.
+//! `inspect`: shows what a component is and which permissions it has here. Runs no code of the
+//! component except its self-description, within a small budget.
 
 use std::fmt::Write as _;
 
@@ -19,24 +19,23 @@ use crate::ui::console::{Console, printable};
 use crate::ui::progress::Steps;
 use crate::ui::{json_text, permissions, units};
 
-/// What to look at.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of
-    /// a published one
+    /// The component: a file, the file of a Python function, which is built first, or the reference
+    /// of a published component
     #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
     action: String,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Shows it.
+/// Prints the description of a component.
 ///
 /// # Errors
-/// It is not an action, or cannot be read.
+/// The component is not an action, or cannot be read.
 pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
     let source =
@@ -62,7 +61,7 @@ pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
     })
 }
 
-/// What is known of a component because it was published.
+/// Facts that are known only of a published component.
 struct Published {
     look: Look,
     signed: bool,
@@ -71,7 +70,7 @@ struct Published {
 impl Published {
     async fn of(found: PublishedComponent) -> Result<Self, ExpectedError> {
         let PublishedComponent { look, options } = found;
-        // Where cosign puts it.
+        // cosign's tag for the signatures of this digest.
         let tag = Target::Tag(format!("sha256-{}.sig", look.digest.hex()));
         let signed = match Store::open(&look.reference, &options)?.manifest(&tag).await {
             Ok(_) => true,
@@ -82,7 +81,7 @@ impl Published {
     }
 }
 
-/// What is shown.
+/// Output of the command.
 struct Shown<'a> {
     action: &'a Action,
     size: usize,

@@ -18,7 +18,6 @@ use crate::ui::output::{self, CommandOutput};
 use keynet_openwhisk_api::action::{Limits, StoredAction};
 use keynet_openwhisk_api::annotations::{self, DIGEST, REFERENCE};
 
-/// Whose actions.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// The namespace [default: that of --namespace, or the key's own]
@@ -30,7 +29,7 @@ pub struct ListArgs {
     answer: AnswerArgs,
 }
 
-/// The actions, those that were changed last first.
+/// The actions, the most recently changed first.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Listed(Vec<Row>);
@@ -49,10 +48,10 @@ struct Row {
     age: String,
 }
 
-/// Lists them.
+/// Lists the actions.
 ///
 /// # Errors
-/// The key may not see them. With `--json` it is told as JSON and is no error here.
+/// The key may not list them. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &ListArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let listed = list(args);
     if !args.answer.json && listed.as_ref().is_ok_and(|listed| listed.0.is_empty()) {
@@ -88,7 +87,7 @@ impl Row {
         }
     }
 
-    /// Name, kind, limits, age, and what runs or where it answers.
+    /// Returns name, kind, limits, age, and the component and URL of the action.
     fn cells(&self) -> [String; 5] {
         let what = self.reference.as_deref().or(self.digest.as_deref()).map(short);
         let what = what.into_iter().chain(self.url.clone()).collect::<Vec<_>>().join("  ");
@@ -108,7 +107,7 @@ impl CommandOutput for Listed {
     }
 }
 
-/// A reference or digest whose digest is cut to 12 digits.
+/// Returns a reference or digest with its digest cut to 12 digits.
 fn short(text: &str) -> String {
     match text.split_once("sha256:") {
         Some((before, digest)) => format!("{before}sha256:{}", digest.get(..12).unwrap_or(digest)),

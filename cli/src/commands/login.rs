@@ -1,4 +1,4 @@
-//! `login`: to the Keynet platform, or to a registry.
+//! `login`: signs in to the Keynet platform, or to a registry.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,31 +19,30 @@ use crate::ui::output::{self, CommandOutput};
 use crate::ui::prompt;
 use crate::{registry, settings};
 
-/// Where, as whom.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The platform's server, such as `https://api.example.com` [default: asked for; the last one
-    /// is offered]
+    /// The server of the Keynet platform, such as `https://api.example.com` [default: prompt, with
+    /// the last server as the default]
     #[arg(value_name = "URL", conflicts_with = "host")]
     url: Option<String>,
-    /// A registry instead of the platform, and perhaps the part of it that the login is for, such
-    /// as ghcr.io/team
+    /// A registry instead of the Keynet platform, optionally with the path that the login is for,
+    /// such as ghcr.io/team
     #[arg(long = "registry", value_name = "HOST[/PREFIX]")]
     host: Option<RegistryPrefix>,
-    /// As whom: on the platform an e-mail address [default: asked for]
+    /// User name; on the Keynet platform an e-mail address [default: prompt]
     #[arg(short, long, value_name = "NAME")]
     username: Option<String>,
-    /// Read the password from standard input [default: asked for, without echo]
+    /// Read the password from standard input [default: prompt, without echo]
     #[arg(long)]
     password_stdin: bool,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// CommandOutput with one JSON object: the result or the error
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
-/// Who is signed in now.
+/// A login that was stored.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum LoggedIn {
@@ -70,8 +69,8 @@ impl CommandOutput for LoggedIn {
 /// Signs in.
 ///
 /// # Errors
-/// The server does not let one in, or the login cannot be kept. With `--json` they are told as JSON
-/// and are no errors here.
+/// The server rejects the credentials, or the login cannot be stored. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: LoginArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let logged_in = match &args.host {
         Some(prefix) => to_registry(&args, prefix, console),
@@ -126,7 +125,7 @@ fn to_registry(
     Ok(LoggedIn::Registry { registry: prefix.to_string(), username })
 }
 
-/// Whether the registry believes it.
+/// Checks that the registry accepts the credential.
 async fn check(
     prefix: &RegistryPrefix,
     credential: Credential,
@@ -152,7 +151,7 @@ fn username(args: &LoginArgs, question: &str, console: Console) -> Result<String
     const FLAG: &str = "--username";
     match &args.username {
         Some(username) if !username.is_empty() => Ok(username.clone()),
-        // Standard input is the password's then.
+        // Standard input holds the password, so the name cannot be read from it.
         _ if args.password_stdin => {
             Err(UsageError::Missing { what: "user".to_owned(), flag: FLAG }.into())
         }

@@ -1,4 +1,4 @@
-//! `logout`: forgets a login.
+//! `logout`: removes a stored login.
 
 use std::process::ExitCode;
 
@@ -10,21 +10,20 @@ use crate::errors::ExpectedError;
 use crate::ui::console::Console;
 use crate::ui::output::{self, CommandOutput};
 
-/// Which.
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
-    /// The login of this registry [default: the platform's]
+    /// Remove the login of this registry [default: that of the Keynet platform]
     #[arg(long = "registry", value_name = "HOST[/PREFIX]")]
     host: Option<RegistryPrefix>,
-    /// CommandOutput with one JSON object: the result or the error
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
-/// What was forgotten.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct LoggedOut {
-    /// Whether there was a login.
+    /// `false` if there was no login.
     removed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     registry: Option<String>,
@@ -48,10 +47,10 @@ impl CommandOutput for LoggedOut {
     }
 }
 
-/// Forgets it. That there is none is no error.
+/// Removes a login. A login that does not exist is not an error.
 ///
 /// # Errors
-/// The file cannot be changed. With `--json` they are told as JSON and are no errors here.
+/// The file cannot be changed. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &LogoutArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     output::tell(forget(args), args.json, console)
 }

@@ -1,4 +1,4 @@
-//! `logs`: what activations of OpenWhisk actions logged.
+//! `logs`: shows the logs of activations of OpenWhisk actions.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -18,13 +18,12 @@ use keynet_openwhisk_api::activation::{self, Activation};
 use keynet_openwhisk_api::client::{Api, ApiError};
 use keynet_openwhisk_api::name::ActionName;
 
-/// Between two looks with `--follow`.
+/// Pause between two requests with `--follow`.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Records are stored a moment after their activations end: `--follow` looks back this far each
-/// time.
+/// Time that `--follow` looks back with each request: OpenWhisk stores a record a moment after its
+/// activation has ended.
 const LOOK_BACK_MS: u64 = 60_000;
 
-/// Whose logs.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// An activation's id, or an action's name for its last activation
@@ -33,7 +32,7 @@ pub struct LogsArgs {
     /// The last activation of the namespace
     #[arg(long, conflicts_with = "what")]
     last: bool,
-    /// Go on with the activations to come, until Ctrl-C
+    /// Continue with new activations, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
     /// Leave out the time and the stream before each line
@@ -41,22 +40,22 @@ pub struct LogsArgs {
     strip: bool,
     #[command(flatten)]
     api: ApiArgs,
-    /// CommandOutput with one JSON object; with --follow one for each activation
+    /// Print one JSON object; with --follow one for each activation
     #[arg(long)]
     json: bool,
 }
 
-/// What was asked for.
+/// Activations that the user asked for.
 enum What {
     Activation(String),
     Action(ActionName),
     Anything,
 }
 
-/// Prints them.
+/// Prints the logs.
 ///
 /// # Errors
-/// There is no such activation. With `--json` it is told as JSON and is no error here.
+/// There is no such activation. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let found = (|| {
         let what = match args.what.as_deref() {
@@ -85,7 +84,7 @@ pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError>
     }
 }
 
-/// What an activation logged.
+/// Logs of an activation.
 #[derive(Debug, Serialize)]
 struct Logged {
     activation: String,

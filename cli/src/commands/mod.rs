@@ -1,4 +1,4 @@
-//! The commands, a file each.
+//! The commands, one file each.
 
 pub mod build;
 pub mod command_line;
@@ -30,15 +30,15 @@ use command_line::Command;
 use crate::errors::ExpectedError;
 use crate::ui::console::Console;
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
-/// Whatever the command could not do.
+/// The command failed.
 pub fn run(command: Command, console: Console) -> Result<ExitCode, ExpectedError> {
     match command {
         Command::New(args) => new::run(&args, console),
         Command::Build(args) => build::run(&args, console),
-        // With `--json` it tells its failures itself.
+        // With `--json` these commands print their failures themselves.
         Command::Run(args) => return run::run(*args, console),
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Push(args) => return push::run(*args, console),

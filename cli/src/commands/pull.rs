@@ -1,4 +1,4 @@
-//! `pull`: a published component into a file.
+//! `pull`: writes a published component into a file.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,14 +18,13 @@ use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Transfer, Way};
 use crate::{reference, registry, settings};
 
-/// What to fetch.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// Reference: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
     /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
-    /// Where to put the component; - is standard output [default: NAME.wasm]
+    /// Write the component to FILE; - is standard output [default: NAME.wasm]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -34,7 +33,7 @@ pub struct PullArgs {
     answer: AnswerArgs,
 }
 
-/// What was fetched.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Pulled {
     reference: String,
@@ -50,11 +49,11 @@ impl CommandOutput for Pulled {
     }
 }
 
-/// Fetches it.
+/// Fetches the component.
 ///
 /// # Errors
-/// There is none, it is none of an action, or it does not arrive whole. With `--json` they are told
-/// as JSON and are no errors here.
+/// The reference does not exist, is not an action, or is incomplete. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: &PullArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if args.output.as_deref() == Some(Path::new("-")) {
         return to_stdout(args, console).map(|()| ExitCode::SUCCESS);
@@ -72,7 +71,7 @@ fn pull(args: &PullArgs, console: Console) -> Result<Pulled, ExpectedError> {
     Ok(pulled(&look, &path.display().to_string()))
 }
 
-/// Only the component goes to standard output, so that it can be piped on.
+/// Writes only the component to standard output, so that it can be piped.
 fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
@@ -118,8 +117,8 @@ fn pulled(look: &Look, file: &str) -> Pulled {
     }
 }
 
-/// The last part of the repository; of a layout the tag, which is the function's name there if it
-/// is ours.
+/// Returns the last part of the repository, or the tag for a layout: in this program's own layout
+/// the tag is the function's name.
 fn file_name(reference: &ArtifactRef, config: &Config) -> String {
     let name = match reference {
         ArtifactRef::Registry(registry) => {

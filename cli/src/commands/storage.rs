@@ -1,4 +1,5 @@
-//! `storage serve`: the objects of embedded storage, by HTTP, to whoever holds a presigned URL.
+//! `storage serve`: serves the objects of embedded storage over HTTP to clients that hold a
+//! presigned URL.
 
 use clap::{Args, Subcommand};
 use keynet_base::Config;
@@ -20,7 +21,7 @@ pub struct StorageArgs {
 
 #[derive(Debug, Subcommand)]
 enum StorageCommand {
-    /// Answer the presigned URLs of embedded storage until Ctrl-C
+    /// Serve the presigned URLs of embedded storage until Ctrl-C
     Serve(ServeArgs),
 }
 
@@ -29,17 +30,17 @@ struct ServeArgs {
     /// The folder of objects [default: ./storage]
     #[arg(long, value_name = "DIR")]
     storage: Option<std::path::PathBuf>,
-    /// Where to listen [default: where presigned URLs point, 127.0.0.1:9797]
+    /// Address to listen on [default: the address of presigned URLs, 127.0.0.1:9797]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<ListenAddress>,
     #[command(flatten)]
     hosts: HostNameArgs,
 }
 
-/// Does what is asked with the objects.
+/// Runs a subcommand of `storage`.
 ///
 /// # Errors
-/// The folder cannot be used, or the address is not free.
+/// The folder cannot be used, or the address is in use.
 pub fn run(args: StorageArgs, console: Console) -> Result<(), ExpectedError> {
     let StorageCommand::Serve(args) = args.command;
     let config = settings::read(&HostArgs { storage: args.storage, ..HostArgs::default() })?;

@@ -1,4 +1,4 @@
-//! `tag`: another name for a published component; nothing is uploaded but its manifest.
+//! `tag`: gives a published component another tag. Uploads nothing but the manifest.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,14 +15,13 @@ use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Transfer, Way};
 use crate::{reference, registry, settings};
 
-/// What gets which tag.
 #[derive(Debug, Args)]
 pub struct TagArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// Reference: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
     /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
-    /// Its new tag
+    /// The new tag
     #[arg(value_name = "NEWTAG")]
     tag: String,
     #[command(flatten)]
@@ -31,7 +30,7 @@ pub struct TagArgs {
     answer: AnswerArgs,
 }
 
-/// What has the tag now.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Tagged {
     reference: String,
@@ -44,11 +43,11 @@ impl CommandOutput for Tagged {
     }
 }
 
-/// Gives it the tag.
+/// Tags the component.
 ///
 /// # Errors
-/// It is not there, or the registry does not allow it. With `--json` they are told as JSON and are
-/// no errors here.
+/// The component does not exist, or the registry rejects the tag. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: &TagArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     output::tell(tag(args, console), args.answer.json, console)
 }

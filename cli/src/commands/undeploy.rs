@@ -14,7 +14,6 @@ use crate::ui::console::{Console, printable};
 use crate::ui::output::{self, CommandOutput};
 use keynet_openwhisk_api::name::ActionName;
 
-/// What to remove.
 #[derive(Debug, Args)]
 pub struct UndeployArgs {
     /// The action: name, package/name or /namespace/package/name
@@ -26,7 +25,7 @@ pub struct UndeployArgs {
     answer: AnswerArgs,
 }
 
-/// What was removed.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Removed {
     name: String,
@@ -39,10 +38,10 @@ impl CommandOutput for Removed {
     }
 }
 
-/// Removes it. What was published stays where it is.
+/// Removes the action. The published component stays.
 ///
 /// # Errors
-/// It is not there. With `--json` it is told as JSON and is no error here.
+/// The action does not exist. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &UndeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     output::tell(undeploy(args), args.answer.json, console)
 }

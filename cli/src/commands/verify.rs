@@ -1,4 +1,4 @@
-//! `verify`: whether a published component was signed with a key.
+//! `verify`: checks that a published component was signed with a key.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,14 +16,13 @@ use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Transfer, Way};
 use crate::{reference, registry, settings};
 
-/// What to check with which key.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// Reference: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
     /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
-    /// The public key: a PEM file, of `keygen` or cosign
+    /// The public key: a PEM file, from `keygen` or cosign
     #[arg(long, value_name = "PUB")]
     key: PathBuf,
     #[command(flatten)]
@@ -32,7 +31,7 @@ pub struct VerifyArgs {
     answer: AnswerArgs,
 }
 
-/// What was signed.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Verified {
     reference: String,
@@ -46,11 +45,11 @@ impl CommandOutput for Verified {
     }
 }
 
-/// Checks it.
+/// Verifies the component.
 ///
 /// # Errors
-/// It is not there, or was not signed with that key. With `--json` they are told as JSON and are no
-/// errors here.
+/// The component does not exist, or was not signed with that key. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     output::tell(verify(args, console), args.answer.json, console)
 }
@@ -59,7 +58,7 @@ fn verify(args: &VerifyArgs, console: Console) -> Result<Verified, ExpectedError
     let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     let key = PublicKey::read(&args.key)?;
-    // What is read for this is small: its progress is no news.
+    // Only small blobs are read here, so no progress is shown.
     let transfer = Arc::new(Transfer::new(Way::Pull, true, console));
     let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
     let digest =

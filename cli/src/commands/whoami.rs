@@ -1,4 +1,4 @@
-//! `whoami`: who is signed in where; never a secret.
+//! `whoami`: shows the stored logins, without their secrets.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -12,15 +12,14 @@ use crate::registry;
 use crate::ui::console::{Console, printable};
 use crate::ui::output::{self, CommandOutput};
 
-/// How to answer.
 #[derive(Debug, Args)]
 pub struct WhoamiArgs {
-    /// CommandOutput with one JSON object: the result or the error
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
-/// Who one is.
+/// Output of the command.
 #[derive(Debug, Default, Serialize)]
 struct Who {
     server: Option<String>,
@@ -30,12 +29,13 @@ struct Who {
     registries: Vec<AtRegistry>,
 }
 
-/// Who one is at a registry.
+/// A login at a registry.
 #[derive(Debug, Serialize)]
 struct AtRegistry {
     registry: String,
     username: String,
-    /// `login`, or `platform` for what the platform's login brought.
+    /// `login`, or `platform` for the registry login that came with the login on the Keynet
+    /// platform.
     origin: &'static str,
 }
 
@@ -64,10 +64,10 @@ impl CommandOutput for Who {
     }
 }
 
-/// Tells it. Registries that only Docker's configuration knows are not listed.
+/// Prints the logins. Registries that only Docker's configuration knows are not listed.
 ///
 /// # Errors
-/// A file of logins cannot be read. With `--json` they are told as JSON and are no errors here.
+/// A file of logins cannot be read. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &WhoamiArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     output::tell(who(console), args.json, console)
 }

@@ -1,15 +1,15 @@
-//! The meaning of an error for the process, for programs and for a person.
+//! Presentation of an error: its exit code, its name in JSON, and its message for a person.
 
 use std::error::Error;
 
 use super::Exit;
 
-/// An error of a command. The errors of a room implement it beside their type.
+/// An error of a command. Each module implements it beside its own error type.
 pub trait Diagnostic: Error + Send + Sync + 'static {
     /// Returns its exit code.
     fn exit(&self) -> Exit;
 
-    /// Returns its name in `--json`: that of the exit code, unless it has one of its own.
+    /// Returns its name in `--json`: the name of the exit code, unless it has one of its own.
     fn kind(&self) -> &'static str {
         self.exit().kind()
     }
@@ -25,12 +25,12 @@ pub trait Diagnostic: Error + Send + Sync + 'static {
         None
     }
 
-    /// Returns the message for a person, to stand after `error: `.
+    /// Returns the message for a person, which follows `error: `.
     fn sentence(&self) -> String {
         self.to_string()
     }
 
-    /// Returns the functions that it came through, the innermost first.
+    /// Returns the function names of the guest's backtrace, the innermost first.
     fn trace(&self) -> &[String] {
         &[]
     }

@@ -1,10 +1,10 @@
-//! What a failed activation is called: in `--json`, over HTTP and on the terminal.
+//! Names of a failed activation: in `--json`, over HTTP and on the terminal.
 
 use keynet_base::ErrorKind;
 use keynet_host::Failure;
 
-/// Its name for programs: an error of the action has the contract's name, anything else one of its
-/// own.
+/// Returns the name for programs: the contract's name for an error of the action, a name of this
+/// program for everything else.
 pub fn kind(failure: &Failure) -> &'static str {
     match failure {
         Failure::Action(error) => error.kind.as_str(),
@@ -19,7 +19,7 @@ pub fn kind(failure: &Failure) -> &'static str {
     }
 }
 
-/// A fragment for a person, to stand after `error: `.
+/// Returns a fragment for a person, which follows `error: `.
 pub fn sentence(failure: &Failure) -> String {
     match failure {
         Failure::Action(error) => {
@@ -29,7 +29,7 @@ pub fn sentence(failure: &Failure) -> String {
     }
 }
 
-/// The HTTP status that fits it.
+/// Returns the matching HTTP status.
 pub fn status(failure: &Failure) -> u16 {
     match failure {
         Failure::Action(error) => match error.kind {

@@ -1,4 +1,4 @@
-//! The meaning of the errors of the host's crates, which know of no process and no command.
+//! Presentation of the errors of the host's crates, which know nothing of processes or commands.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::{Diagnostic, Exit, failure};
 impl Diagnostic for Failure {
     fn exit(&self) -> Exit {
         match self {
-            // The machine is at fault, whoever noticed it.
+            // The machine is at fault, even if the action's start reported it.
             Self::Start(_) => Exit::Configuration,
             _ => Exit::Failed,
         }
@@ -49,7 +49,7 @@ impl Diagnostic for Failure {
 pub struct NotAnAction {
     /// Its file, or its reference.
     pub path: PathBuf,
-    /// The part that is wrong.
+    /// Reason.
     pub source: ActionError,
 }
 
@@ -83,7 +83,7 @@ impl Diagnostic for HostError {
     }
 }
 
-/// Outside of an action, it is the object store's.
+/// Outside of an action, this is an error of the object store.
 impl Diagnostic for keynet_base::Error {
     fn exit(&self) -> Exit {
         Exit::Io
@@ -108,7 +108,8 @@ impl Diagnostic for ArtifactError {
             Self::TooManyRequests { .. } | Self::Refused { .. } => Exit::Refused,
             Self::Server { .. } | Self::Protocol { .. } => Exit::Server,
             Self::Tls { .. } | Self::Unreachable { .. } => Exit::Connection,
-            // What is not there, damaged, something else, too large, or signed by somebody else.
+            // The artifact is missing, damaged, of another type, too large, or signed with another
+            // key.
             _ => Exit::Artifact,
         }
     }

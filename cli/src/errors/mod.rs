@@ -1,9 +1,9 @@
 //! The failures of a command that are not bugs: one type, each with an exit code.
 //!
-//! The errors of a room are a type of its own, beside its code, and implement [`Diagnostic`];
-//! [`ExpectedError`] holds any of them and knows none, so that a new failure changes its room alone.
-//! The errors of the host's crates, which know of no process and no command, implement it in
-//! [`foreign`].
+//! Each module has an error type of its own, beside its code, that implements [`Diagnostic`];
+//! [`ExpectedError`] holds any of them and knows none, so that a new failure changes its own module
+//! alone. [`foreign`] implements it for the errors of the host's crates, which know nothing of
+//! processes or commands.
 //!
 //! Messages are fragments in lower case that read well after `error: `: what happened, and to which
 //! thing. The next thing to do is in the cause, in the words of the host, or a hint.
@@ -52,12 +52,13 @@ impl Error for ExpectedError {
 }
 
 impl ExpectedError {
-    /// Returns a function for `map_err`: `what` was tried with `path`.
+    /// Returns a function for `map_err`: `what` is the operation that failed with `path`.
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         Self::io_on(what, path.display().to_string())
     }
 
-    /// Returns a function for `map_err`: `what` was tried with `thing`, which is not a path.
+    /// Returns a function for `map_err`: `what` is the operation that failed with `thing`, which is
+    /// not a path.
     pub fn io_on(
         what: &'static str,
         thing: impl Into<String>,
@@ -66,13 +67,13 @@ impl ExpectedError {
         move |source| IoError { what, thing, source }.into()
     }
 
-    /// Returns the error of a room, if it is an `E`.
+    /// Returns the inner error if it is an `E`.
     pub fn downcast_ref<E: Diagnostic>(&self) -> Option<&E> {
         let error: &(dyn Error + 'static) = &*self.0;
         error.downcast_ref()
     }
 
-    /// Returns the error of a room: its message, its exit code and its hint.
+    /// Returns the inner error: its message, its exit code and its hint.
     pub fn diagnostic(&self) -> &dyn Diagnostic {
         &*self.0
     }
@@ -82,7 +83,7 @@ impl ExpectedError {
         self.0.exit()
     }
 
-    /// Returns its name in `--json`. For a failed action that of the failure.
+    /// Returns its name in `--json`; for a failed action, the name of the failure.
     pub fn kind(&self) -> &'static str {
         self.0.kind()
     }

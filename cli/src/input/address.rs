@@ -1,4 +1,4 @@
-//! Where a server listens.
+//! Address that a server listens on.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,33 +8,32 @@ use tokio::net::TcpListener;
 
 use crate::errors::ExpectedError;
 
-/// `HOST:PORT`; a port alone is on this machine only.
+/// `HOST:PORT`; a port alone listens on this machine only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress(String);
 
 impl ListenAddress {
-    /// Where `run --serve` listens unless it is told.
+    /// Default address of `run --serve`.
     pub const DEFAULT: &str = "127.0.0.1:8080";
 
-    /// The host and port.
+    /// Creates an address from a host and port.
     pub fn new(host: &str, port: u16) -> Self {
         Self(format!("{host}:{port}"))
     }
 
-    /// An address that is known to be one.
+    /// Wraps an address that is known to be valid.
     pub fn at(address: &str) -> Self {
         Self(address.to_owned())
     }
 
-    /// The host.
     pub fn host(&self) -> &str {
         self.0.rsplit_once(':').map_or(&self.0, |(host, _)| host)
     }
 
-    /// A listener there, and the address it got.
+    /// Starts a listener; returns it with the address it got.
     ///
     /// # Errors
-    /// The address is not free, or not one of this machine's.
+    /// The address is in use, or does not belong to this machine.
     pub async fn bind(&self) -> Result<(TcpListener, SocketAddr), ExpectedError> {
         let bound = async {
             let listener = TcpListener::bind(&self.0).await?;

@@ -1,4 +1,4 @@
-//! `--input KEY=FILE`: files handed to an action by URL.
+//! `--input KEY=FILE`: files that an action receives as URLs.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::input::parameters::{Draft, Input};
 
 const TIME: Duration = Duration::from_secs(60);
 
-/// The files of the inputs, read.
+/// The inputs and the content of their files.
 #[derive(Debug)]
 pub struct Inputs(Vec<(Input, Vec<u8>)>);
 
@@ -21,7 +21,7 @@ impl Inputs {
     /// Reads the files.
     ///
     /// # Errors
-    /// One cannot be read.
+    /// A file cannot be read.
     pub fn read(inputs: Vec<Input>) -> Result<Self, ExpectedError> {
         let read = |input: Input| {
             let bytes = std::fs::read(&input.path)
@@ -31,19 +31,18 @@ impl Inputs {
         inputs.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether there are none.
+    /// Reports whether there are no inputs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Stores each file in `storage` and sets its parameter to a URL that reads it. Answers with
-    /// where they are.
+    /// Stores each file in `storage` and sets its parameter in `draft` to a URL that reads it.
     ///
-    /// The key begins with a part of the content's digest, so that files of the same name stay
-    /// apart and the same file takes no more room the second time.
+    /// The key begins with a part of the content's digest, so that different files of the same name
+    /// do not collide and the same file takes no more space the second time.
     ///
     /// # Errors
-    /// The store does not take one.
+    /// The store rejects a file.
     pub async fn store(
         self,
         storage: &ObjectStorage,
@@ -70,7 +69,8 @@ impl Inputs {
     }
 }
 
-/// `inputs/<digest>/<file name>`, with another name where a key cannot have it.
+/// Returns `inputs/<digest>/<file name>`, or the name `file` if a key cannot contain the file's
+/// name.
 fn key(path: &Path, bytes: &[u8]) -> Result<ObjectKey, Error> {
     let digest = Digest::of(bytes).hex();
     let folder = format!("inputs/{}", digest.get(..12).unwrap_or(&digest));

@@ -1,4 +1,4 @@
-//! Everything that a command is given: parameters, files that become objects, addresses.
+//! Input of a command: parameters, files that become objects, addresses.
 
 pub mod address;
 pub mod inputs;

@@ -1,4 +1,4 @@
-//! The parameters of a run: a file, then `--param`s over it, then the URLs of `--input`s over both.
+//! The parameters of a run: a file, overridden by `--param`s, overridden by the URLs of `--input`s.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::errors::{ExpectedError, UsageError};
 
-/// `KEY=VALUE`: the value is JSON where it can be read as JSON, otherwise text.
+/// `KEY=VALUE`: the value is JSON if it can be parsed as JSON, otherwise text.
 #[derive(Debug, Clone)]
 pub struct Param {
     key: String,
@@ -30,23 +30,20 @@ impl FromStr for Param {
 }
 
 impl Param {
-    /// Its name.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Its value, as it was written.
+    /// Returns its JSON text, unchanged.
     pub fn value(&self) -> &RawValue {
         &self.value
     }
 }
 
-/// `KEY=FILE`: a file whose URL is to be a parameter.
+/// `KEY=FILE`: a file whose URL becomes a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// The parameter.
     pub key: String,
-    /// The file.
     pub path: PathBuf,
 }
 
@@ -70,7 +67,7 @@ fn key_value(text: &str) -> Result<(&str, &str), String> {
     }
 }
 
-/// Parameters before they are handed over.
+/// Parameters that can still be changed.
 #[derive(Debug)]
 pub struct Draft(Values);
 
@@ -82,7 +79,7 @@ enum Values {
 }
 
 impl Draft {
-    /// What the file (`-` for standard input) and the `--param`s say.
+    /// Reads the file (`-` for standard input) and sets the `--param`s over it.
     ///
     /// # Errors
     /// The file cannot be read, or holds neither a JSON object nor an array.
@@ -114,7 +111,7 @@ impl Draft {
         }
     }
 
-    /// Sets one parameter, for a `flag`.
+    /// Sets one parameter; `flag` is named in the error.
     ///
     /// # Errors
     /// The file is an array.
@@ -131,7 +128,7 @@ impl Draft {
         }
     }
 
-    /// Names that are configuration: the host takes them away.
+    /// Returns the names that are configuration, which the host removes.
     pub fn reserved(&self) -> Vec<&str> {
         match &self.0 {
             Values::Object(values) => {
@@ -141,7 +138,8 @@ impl Draft {
         }
     }
 
-    /// Their text, with the names that are configuration: for another host, which decides itself.
+    /// Returns the JSON text, including the names that are configuration: another host decides
+    /// about them itself.
     pub fn into_text(self) -> String {
         match self.0 {
             Values::Object(values) => serde_json::to_string(&values).unwrap_or_default(),
@@ -149,7 +147,7 @@ impl Draft {
         }
     }
 
-    /// Each by its name.
+    /// Returns the parameters by name.
     ///
     /// # Errors
     /// The file is an array.
@@ -162,10 +160,10 @@ impl Draft {
         }
     }
 
-    /// The parameters.
+    /// Returns the parameters for this host.
     ///
     /// # Errors
-    /// The host does not take them.
+    /// The host rejects the parameters.
     pub fn finish(self) -> Result<Parameters, UsageError> {
         let text = match &self.0 {
             Values::Object(values) => serde_json::to_string(values).unwrap_or_default(),

@@ -1,11 +1,12 @@
-//! An action's JSON Schema, told to a person.
+//! An action's JSON Schema as text for a person.
 
 use serde_json::{Map, Value};
 
-/// More choices than this are not told.
+/// Maximum number of choices that are shown.
 const MAX_CHOICES: usize = 12;
 
-/// A line for each property; none where the schema is of another kind.
+/// Returns a line for each property; `None` if the schema does not describe an object with
+/// properties.
 pub fn lines(schema: &Value) -> Option<Vec<String>> {
     let properties = schema.get("properties").and_then(Value::as_object)?;
     let required = schema.get("required").and_then(Value::as_array);
@@ -29,7 +30,7 @@ pub fn lines(schema: &Value) -> Option<Vec<String>> {
     })
 }
 
-/// What a property may be, as far as its schema says so plainly.
+/// Returns the type of a property, as far as its schema states one.
 fn kind(property: &Value, schema: &Value) -> String {
     let property = resolve(property, schema);
     if let Some(choices) = choices(property) {
@@ -43,7 +44,7 @@ fn kind(property: &Value, schema: &Value) -> String {
     }
 }
 
-/// No deeper than this: a schema may be recursive.
+/// Returns the type of an alternative. Goes no deeper than this: a schema may be recursive.
 fn kind_of_alternative(alternative: &Value, schema: &Value) -> String {
     let alternative = resolve(alternative, schema);
     choices(alternative).unwrap_or_else(|| {
@@ -51,7 +52,7 @@ fn kind_of_alternative(alternative: &Value, schema: &Value) -> String {
     })
 }
 
-/// The values of an `enum`, a `const`, or a `oneOf` of such.
+/// Returns the values of an `enum`, a `const`, or a `oneOf` of these.
 fn choices(property: &Value) -> Option<String> {
     let choices: Vec<_> = match alternatives(property, "oneOf") {
         Some(all) => all.map(constants).collect::<Option<Vec<_>>>()?.concat(),
@@ -71,7 +72,7 @@ fn alternatives<'a>(property: &'a Value, keyword: &str) -> Option<std::slice::It
     property.get(keyword).and_then(Value::as_array).map(|all| all.iter())
 }
 
-/// What `{"$ref": "#/$defs/Name"}` stands for.
+/// Returns the target of `{"$ref": "#/$defs/Name"}`, or the property itself.
 fn resolve<'a>(property: &'a Value, schema: &'a Value) -> &'a Value {
     let definitions = || schema.get("$defs").and_then(Value::as_object);
     let named = |definitions: &'a Map<String, Value>| {

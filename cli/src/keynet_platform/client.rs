@@ -1,5 +1,5 @@
-//! The platform's HTTP API, one method a request. Nothing is tried again: none of these requests is
-//! safe to repeat without a person who knows that it failed.
+//! The Keynet platform's HTTP API, one method per request. No request is retried: none of them is
+//! safe to repeat before a person knows that it failed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,33 +20,33 @@ use super::{PlatformError, ServerUrl};
 use crate::errors::ExpectedError;
 use crate::ui::secrecy;
 
-/// What the package that we replace waits.
+/// Timeout of a request, the same as in the Python package that this program replaces.
 const TIME: Duration = Duration::from_secs(30);
 
-/// A file is given a second more for each of these.
+/// Bytes of an upload that add a second to its timeout.
 const SECOND_OF_UPLOAD: u64 = 256 << 10;
 
-/// A file is sent in pieces of this size, and never held whole.
+/// Size of the pieces in which a file is sent; the whole file is never in memory.
 const PIECE: usize = 64 << 10;
 
-/// An error's text is read no further than this.
+/// Maximum size of an error's body in bytes.
 const MAX_ERROR: usize = 64 << 10;
 
-/// Bytes of an answer. That to an upload holds the code, too, in text: as much more as
-/// [`answer_to`] says.
+/// Maximum size of a response in bytes. The response to an upload contains the code as text, too:
+/// [`answer_to`] adds space for it.
 const MAX_ANSWER: usize = 1 << 20;
 
-/// The most of a server's message that is shown.
+/// Maximum length of a server's message in an error, in characters.
 const MAX_SAID: usize = 500;
 
-/// A server, and who one is there.
+/// Connection to a server, with the user's token.
 pub(super) struct Client {
     http: reqwest::Client,
     server: String,
     token: Option<Secret>,
 }
 
-/// The answer to a sign-in.
+/// Response to a sign-in.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SignedIn {
@@ -55,7 +55,7 @@ pub(super) struct SignedIn {
     pub(super) harbor: Option<HarborLogin>,
 }
 
-/// The platform's registry, in the answer to a sign-in.
+/// The Keynet platform's registry, in the response to a sign-in.
 #[derive(Deserialize)]
 pub(super) struct HarborLogin {
     pub(super) url: String,
@@ -63,7 +63,7 @@ pub(super) struct HarborLogin {
     pub(super) password: String,
 }
 
-/// A place in the platform's registry, and the key that belongs to it.
+/// A repository in the Keynet platform's registry, and the upload key for it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Runtime {
@@ -72,26 +72,26 @@ pub(super) struct Runtime {
     pub(super) command: Command,
 }
 
-/// What the platform would have typed.
+/// The `docker push` command that the Keynet API suggests; only its image reference is used.
 #[derive(Deserialize)]
 pub(super) struct Command {
     pub(super) push: String,
 }
 
-/// Code that the platform has, or a function.
+/// Response of a request that creates code or a function.
 #[derive(Deserialize)]
 pub(super) struct Made {
     pub(super) id: i64,
 }
 
 impl Client {
-    /// A client of `server`; `authorities` are PEM files that are trusted besides the system's
-    /// certificates.
+    /// Creates a client of `server`; `authorities` are PEM files that are trusted besides the
+    /// system's certificates.
     pub(super) fn new(server: &ServerUrl, authorities: &[PathBuf]) -> Result<Self, PlatformError> {
         Self::with(server.as_str(), None, authorities)
     }
 
-    /// One that is signed in.
+    /// Creates a client that sends the token of a login.
     pub(super) fn signed_in(
         server: &str,
         token: &Secret,
@@ -113,7 +113,7 @@ impl Client {
         })?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("keynet-inference/", env!("CARGO_PKG_VERSION")))
-            // What is sent is for this server and no other.
+            // No redirects: the token and the upload are for this server and no other.
             .redirect(Policy::none())
             .connect_timeout(TIME)
             .tls_certs_merge(certificates.concat())
@@ -122,7 +122,7 @@ impl Client {
         Ok(Self { http, server: server.to_owned(), token })
     }
 
-    /// `POST /v1/auth/sign-in/one-time`.
+    /// Sends `POST /v1/auth/sign-in/one-time`.
     pub(super) async fn sign_in(
         &self,
         email: &str,
@@ -135,7 +135,7 @@ impl Client {
         .await
     }
 
-    /// `POST /v1/actions/runtimes`.
+    /// Sends `POST /v1/actions/runtimes`.
     pub(super) async fn runtime(&self, name: &str) -> Result<Runtime, PlatformError> {
         let runtime: Runtime =
             self.post("/v1/actions/runtimes", &json!({ "runtimeName": name })).await?;
@@ -143,7 +143,7 @@ impl Client {
         Ok(runtime)
     }
 
-    /// `POST /v1/actions/code`: the file, in the field `code`.
+    /// Sends `POST /v1/actions/code`: the file, in the field `code`.
     pub(super) async fn code(&self, path: &Path, size: u64) -> Result<Made, ExpectedError> {
         let time = TIME + Duration::from_secs(size / SECOND_OF_UPLOAD);
         let name = path
@@ -160,7 +160,7 @@ impl Client {
         Ok(self.send(request, answer_to(size)).await?)
     }
 
-    /// `POST /v1/actions/cli`: the function, of what was uploaded.
+    /// Sends `POST /v1/actions/cli`: creates the function from the uploaded code.
     pub(super) async fn function(
         &self,
         code: i64,
@@ -191,7 +191,7 @@ impl Client {
         self.send(self.http.post(self.url(path)).json(body).timeout(TIME), MAX_ANSWER).await
     }
 
-    /// Sends a request whose answer has at most `limit` bytes.
+    /// Sends a request whose response has at most `limit` bytes.
     async fn send<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
@@ -214,7 +214,7 @@ impl Client {
             BodyError::Broken(error) => self.unreachable(&error),
             error => wrong(error.to_string()),
         })?;
-        // serde's own message may quote the answer, and a token in it.
+        // serde's own message may quote the response, and a token in it.
         serde_json::from_slice(&body)
             .map_err(|error| wrong(shown(&secrecy::hide(&error.to_string())).to_string()))
     }
@@ -226,7 +226,8 @@ impl Client {
     }
 }
 
-/// Bytes of the answer to an upload of `size` bytes: it may hold them as JSON text or in base64.
+/// Returns the maximum size in bytes of the response to an upload of `size` bytes, which may
+/// contain them as JSON text or in base64.
 fn answer_to(size: u64) -> usize {
     usize::try_from(size.saturating_mul(2)).unwrap_or(usize::MAX).saturating_add(MAX_ANSWER)
 }
@@ -236,8 +237,8 @@ fn chain(error: &reqwest::Error) -> String {
     secrecy::hide(&error_chain::joined_causes(error)).into_owned()
 }
 
-/// The message in an error's body: `message`, or what is there in its place, on one line and
-/// without secrets.
+/// Returns the message in an error's body, on one line and without secrets: `message`, or `error`
+/// or `detail`, or the text itself.
 fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let message = match serde_json::from_str::<Value>(&text) {

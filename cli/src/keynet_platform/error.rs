@@ -1,72 +1,72 @@
-//! How the platform says no, and what keeps a function from being published before it is asked:
-//! told apart, each with its own way out.
+//! Errors of the Keynet platform, and errors that prevent publishing before a request is sent. Each
+//! class has its own hint.
 
 use std::path::PathBuf;
 
 use crate::errors::{Diagnostic, Exit};
 
-/// What a request to the platform came to. `said` is the server's own message, without secrets, on
-/// one line.
+/// Error of a request to the Keynet platform. `said` is the server's own message, without secrets,
+/// on one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlatformError {
-    /// 401, 403.
+    /// Status 401 or 403.
     #[error("the platform at {server} does not let you in ({status}): {said}")]
     Authentication {
-        /// Its URL.
+        /// URL of the server.
         server: String,
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// The server's message.
+        /// Message of the server.
         said: String,
     },
-    /// 400, 422.
+    /// Status 400 or 422.
     #[error("the platform at {server} refuses what it was sent ({status}): {said}")]
     Validation {
-        /// Its URL.
+        /// URL of the server.
         server: String,
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// The server's message.
+        /// Message of the server.
         said: String,
     },
-    /// 5xx.
+    /// Status 5xx.
     #[error("the platform at {server} failed ({status}): {said}")]
     Server {
-        /// Its URL.
+        /// URL of the server.
         server: String,
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// The server's message.
+        /// Message of the server.
         said: String,
     },
-    /// Nobody answered, or not in time.
+    /// The server cannot be reached, or timed out.
     #[error("the platform at {server} cannot be reached: {why}")]
     Connection {
-        /// Where it was looked for.
+        /// URL of the server.
         server: String,
-        /// What happened.
+        /// Cause.
         why: String,
     },
     /// Any other status.
     #[error("the platform at {server} answered with status {status}: {said}")]
     Other {
-        /// Its URL.
+        /// URL of the server.
         server: String,
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// The server's message.
+        /// Message of the server.
         said: String,
     },
-    /// It worked, and the answer is not what the API has.
+    /// The request succeeded, and its response is not what the API defines.
     #[error("the answer of the platform at {server} cannot be understood: {why}")]
     Answer {
-        /// The server's URL.
+        /// URL of the server.
         server: String,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// It cannot be sent a password safely.
+    /// A password would be sent to this server unencrypted.
     #[error("what is sent to {0} can be read on the way")]
     ReadableOnTheWay(String),
 }
@@ -93,42 +93,43 @@ impl Diagnostic for PlatformError {
     }
 }
 
-/// Why a function is not published, whatever the platform would say.
+/// Reason why a function is not published, independent of the Keynet platform's response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// Nobody is signed in. In the words of the package that we replace.
+    /// The user is not signed in. The message is that of the Python package that this program
+    /// replaces.
     #[error("Not logged in. Run: keynet-inference login <server-url>")]
     NotLoggedIn,
-    /// Whoever was is not any more.
+    /// The login has expired.
     #[error("the login at {server} has expired ({at}). Run: keynet-inference login {server}")]
     LoginExpired {
-        /// When.
+        /// Expiry time.
         at: String,
-        /// Where.
+        /// URL of the server.
         server: String,
     },
-    /// The platform names a registry that its login is not for.
+    /// The Keynet platform names a registry that its login is not for.
     #[error(
         "the platform wants the upload at {host}, and its login {}",
         harbor.as_ref().map_or_else(|| "is for no registry".to_owned(), |harbor| format!("is for \
             {harbor}: nothing is shown to another"))
     )]
     NoHarbor {
-        /// The registry that it names.
+        /// Registry that the Keynet platform names.
         host: String,
-        /// The one that the login is for.
+        /// Registry that the login is for.
         harbor: Option<String>,
     },
-    /// A function that nobody would know what it is for.
+    /// The function lacks a name or a description, so users could not find out its purpose.
     #[error("the function {name:?} has no {what}, which is shown to whoever looks for it")]
     Undescribed {
         /// `name` or `description`.
         what: &'static str,
-        /// Its name.
+        /// Name of the function.
         name: String,
     },
-    /// The file was replaced while it was published.
+    /// The file was replaced while it was being published.
     #[error("{} was changed while it was being published", .0.display())]
     Changed(PathBuf),
 }
@@ -163,7 +164,7 @@ fn how_to_describe(name: &str) -> String {
 }
 
 impl PlatformError {
-    /// The error of an HTTP status that is no success.
+    /// Returns the error for an HTTP status that is not a success.
     pub(super) fn of_status(server: &str, status: u16, said: String) -> Self {
         let server = server.to_owned();
         match status {

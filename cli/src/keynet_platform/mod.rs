@@ -1,7 +1,7 @@
 //! The Keynet platform: signing in, and publishing a function in ten steps.
 //!
-//! [`client`] speaks its HTTP API and tells its failures apart; [`publish()`] is the order of
-//! things. What goes to the platform's registry is [`upload`]'s affair.
+//! [`client`] implements its HTTP API and classifies its failures; [`publish()`] runs the steps in
+//! order. [`upload`] writes to the Keynet platform's registry.
 
 mod client;
 mod error;

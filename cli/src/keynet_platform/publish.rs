@@ -1,8 +1,8 @@
-//! Publishing a function on the platform: the ten steps of the package that we replace, with an OCI
-//! artifact in place of an image.
+//! Publishing a function on the Keynet platform: the ten steps of the Python package that this
+//! program replaces, with an OCI artifact in place of an image.
 //!
-//! Whatever fails, pushing again is safe: the registry is sent only what it does not have, a place
-//! in it and code that no function uses are no function, and the function itself comes last.
+//! Pushing again after a failure is safe: the registry is sent only what it lacks, a repository and
+//! code without a function have no effect, and the function itself is created last.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,25 +19,25 @@ use crate::account::PlatformLogin;
 use crate::errors::ExpectedError;
 use crate::ui::units;
 
-/// How to go on when nothing has to be changed first.
+/// Advice if nothing has to be changed first.
 const AGAIN: &str = "push again";
 
-/// A function that is to be published.
+/// A function to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// What callers invoke it by.
+    /// Name that callers invoke.
     pub name: String,
-    /// What it does, for a person.
+    /// Description for a person.
     pub description: String,
-    /// How many bytes its component has.
+    /// Size of its component in bytes.
     pub size: u64,
 }
 
 impl Function {
-    /// Whether it has what is shown of a function.
+    /// Checks that the name and the description, which the Keynet platform shows, are present.
     ///
     /// # Errors
-    /// What is missing, and how to say it.
+    /// The name or the description is missing.
     pub fn check(&self) -> Result<(), PublishError> {
         let missing = |what| Err(PublishError::Undescribed { what, name: self.name.clone() });
         if self.name.is_empty() {
@@ -47,16 +47,16 @@ impl Function {
     }
 }
 
-/// How it is published; the two parts that need the rest of the command line come as functions, so
-/// that they run in their step.
+/// Input of the steps. The two parts that need the rest of the command line are functions, so that
+/// they run in their step.
 pub struct Publication<'a, Load, Options> {
-    /// Who is signed in, if anybody is.
+    /// Login; `None` if the user is not signed in.
     pub login: Option<PlatformLogin>,
-    /// The component's file.
+    /// File of the component.
     pub path: &'a Path,
-    /// Reads and checks the file: steps 2 and 3.
+    /// Function that reads and checks the file: steps 2 and 3.
     pub load: Load,
-    /// Says how the platform's registry is talked to.
+    /// Function that returns the options for the Keynet platform's registry.
     pub options: Options,
     /// PEM files of certificate authorities.
     pub authorities: &'a [PathBuf],
@@ -66,20 +66,20 @@ pub struct Publication<'a, Load, Options> {
 
 /// A function that was published.
 pub struct Published {
-    /// What is in the registry.
+    /// Artifact in the registry.
     pub uploaded: Uploaded,
-    /// The platform's number of the place in its registry.
+    /// Id of the repository in the Keynet platform's registry.
     pub runtime: i64,
-    /// The platform's number of the code.
+    /// Id of the code on the Keynet platform.
     pub code: i64,
-    /// The platform's number of the function.
+    /// Id of the function on the Keynet platform.
     pub function: i64,
 }
 
-/// Publishes it; answers its name too.
+/// Publishes a function and returns its name with the result.
 ///
 /// # Errors
-/// The step that failed, what was done before it and how to go on.
+/// A step failed; the error has the completed steps and the next thing to do.
 pub async fn publish<Load, Options>(
     publication: Publication<'_, Load, Options>,
 ) -> Result<(String, Published), ExpectedError>
@@ -168,7 +168,7 @@ where
     Ok((function.name, published))
 }
 
-/// What there is when an upload key was given and nothing was sent to the registry.
+/// State after the upload key was received and before anything was sent to the registry.
 const KEY_ONLY: &str = "the platform gave an upload key; nothing was uploaded";
 
 fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, PublishError> {
@@ -182,7 +182,7 @@ fn valid(login: Option<PlatformLogin>) -> Result<PlatformLogin, PublishError> {
     }
 }
 
-/// Whether the file is still what was uploaded: it is read once more.
+/// Checks that the file is still what was uploaded, by reading it once more.
 fn check_unchanged(path: &Path, uploaded: &Uploaded) -> Result<(), ExpectedError> {
     let file = File::open(path).and_then(Digest::of_reader);
     let (digest, _) = file.map_err(ExpectedError::io("read", path))?;
@@ -193,7 +193,8 @@ fn check_unchanged(path: &Path, uploaded: &Uploaded) -> Result<(), ExpectedError
     }
 }
 
-/// Where the platform wants the upload, and who one is there.
+/// Returns the reference that the Keynet platform wants the upload at, and the user name for its
+/// registry.
 fn place(runtime: &Runtime, login: &PlatformLogin) -> Result<(RegistryRef, String), ExpectedError> {
     let word = runtime.command.push.split_whitespace().next_back().unwrap_or_default();
     let wrong = |why: String| PlatformError::Answer { server: login.server.clone(), why };
@@ -216,7 +217,7 @@ fn place(runtime: &Runtime, login: &PlatformLogin) -> Result<(RegistryRef, Strin
     }
 }
 
-/// Whether the request may have been done all the same.
+/// Reports whether the server may have executed the request in spite of the error.
 fn is_unanswered(error: &PlatformError) -> bool {
     matches!(
         error,

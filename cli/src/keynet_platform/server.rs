@@ -1,21 +1,23 @@
-//! The platform's address.
+//! URL of the Keynet platform's server.
 
 use std::fmt;
 
 use url::{Host, Url};
 
-/// What the inference commands' API is below.
+/// Path that the API of the inference commands is below.
 const APP: &str = "app-training";
 
-/// `https://api.example.com/app-training`: without a slash at its end, the path appended once.
+/// URL such as `https://api.example.com/app-training`: without a trailing slash, with the path
+/// appended once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerUrl(String);
 
 impl ServerUrl {
-    /// Reads what a user writes.
+    /// Parses a user's input.
     ///
     /// # Errors
-    /// What to write instead. It never repeats a password.
+    /// The text is not such a URL; the message shows the accepted form and never repeats a
+    /// password.
     pub fn parse(text: &str) -> Result<Self, String> {
         const FORM: &str = "write the server's URL, such as https://api.example.com";
         let text = text.trim();
@@ -37,12 +39,12 @@ impl ServerUrl {
         Ok(Self(if appended { bare.to_owned() } else { format!("{bare}/{APP}") }))
     }
 
-    /// It.
+    /// Returns the URL.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether what is sent there can be read on the way.
+    /// Reports whether the connection is unencrypted and leaves this machine.
     pub fn is_readable_on_the_way(&self) -> bool {
         Url::parse(&self.0).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url))
     }

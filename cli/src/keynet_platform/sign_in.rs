@@ -1,4 +1,4 @@
-//! Signing in.
+//! Signing in to the Keynet platform.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use super::{PlatformError, ServerUrl};
 use crate::account::{Expiry, Harbor, PlatformLogin};
 use crate::ui::secrecy;
 
-/// Signs in and answers what is to be kept of it.
+/// Signs in and returns the login to store.
 ///
 /// # Errors
-/// The server does not let one in, or cannot be reached.
+/// The server rejects the credentials, or cannot be reached.
 pub async fn sign_in(
     server: &ServerUrl,
     username: &str,

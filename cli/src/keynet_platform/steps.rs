@@ -1,4 +1,4 @@
-//! The ten steps: said before each is taken, and what was done when one fails.
+//! The ten steps: prints each before it begins, and reports the completed ones when one fails.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::errors::{Diagnostic, Exit, ExpectedError};
 use crate::keynet_platform::{PlatformError, PublishError};
 use crate::ui::secrecy;
 
-/// How many there are.
+/// Number of steps.
 const STEPS: u8 = 10;
 
 /// Counts and says them.
@@ -23,11 +23,10 @@ pub(super) struct Steps<'a> {
 pub struct StepFailed {
     number: u8,
     doing: &'static str,
-    /// What was done before, and what is there now.
+    /// Completed work, and its result on the servers.
     pub done: String,
-    /// How to go on.
+    /// Next thing to do.
     pub next: &'static str,
-    /// Why.
     pub source: ExpectedError,
 }
 
@@ -43,7 +42,7 @@ impl Diagnostic for StepFailed {
     fn hint(&self) -> Option<String> {
         let hint = self.source.hint();
         if let Some(PublishError::Undescribed { .. }) = self.source.downcast_ref() {
-            return hint; // it has everything to do, on several lines
+            return hint; // it lists all that is to do, on several lines
         }
         Some(match (self.source.downcast_ref(), hint) {
             (Some(PlatformError::Authentication { .. }), _) => {
@@ -63,19 +62,20 @@ impl<'a> Steps<'a> {
         Self { progress, number: 0, doing: "" }
     }
 
-    /// Says that the next one begins.
+    /// Begins the next step and prints it.
     pub(super) fn begin(&mut self, doing: &'static str) {
         self.number += 1;
         self.doing = doing;
         self.progress.step(self.number, STEPS, doing);
     }
 
-    /// Says what came of it.
+    /// Prints the result of the step.
     pub(super) fn end(&self, result: impl fmt::Display) {
         self.progress.done(&secrecy::hide(&result.to_string()));
     }
 
-    /// For `map_err`: this step failed after what was `done`; `next` is how to go on.
+    /// Returns a function for `map_err`: this step failed after `done`; `next` is the next thing to
+    /// do.
     pub(super) fn failed<E: Into<ExpectedError>>(
         &self,
         done: impl fmt::Display,

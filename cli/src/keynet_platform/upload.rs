@@ -1,38 +1,38 @@
-//! What is put into the platform's registry for a function.
+//! Upload of a function's content to the Keynet platform's registry.
 
 use keynet_artifact::{About, ArtifactRef, Content, PrivateKey, RegistryOptions};
 use keynet_base::{Digest, OpenFile};
 
 use crate::errors::ExpectedError;
 
-/// What goes to the reference that the platform gives.
+/// Content to put at the reference that the Keynet platform gives.
 pub enum Upload {
-    /// The component as an artifact.
+    /// The component as an OCI artifact.
     Artifact {
-        /// The component.
+        /// File of the component.
         component: OpenFile,
-        /// The function.
+        /// Metadata of the function.
         about: About,
-        /// Signs it.
+        /// Key to sign the artifact with.
         key: Option<PrivateKey>,
     },
 }
 
-/// What is there now.
+/// Result of an upload.
 #[derive(Debug, Clone)]
 pub struct Uploaded {
-    /// Where, by digest.
+    /// Reference by digest.
     pub reference: ArtifactRef,
-    /// The digest of its manifest.
+    /// Digest of the manifest.
     pub digest: Digest,
-    /// The digest and the size of the component's layer.
+    /// Digest and size of the component's layer.
     pub layer: keynet_artifact::store::Blob,
-    /// The digest of the signature's manifest.
+    /// Digest of the signature's manifest.
     pub signature: Option<Digest>,
 }
 
 impl Upload {
-    /// What it is, for a person.
+    /// Describes the content for a person.
     pub fn describe(&self) -> String {
         match self {
             Self::Artifact { key: None, .. } => "the component as an OCI artifact".to_owned(),
@@ -42,10 +42,10 @@ impl Upload {
         }
     }
 
-    /// Puts it there. What is there already is not sent.
+    /// Uploads the content. Blobs that the registry already has are not sent.
     ///
     /// # Errors
-    /// The registry's.
+    /// The registry reports an error.
     pub async fn put(
         &self,
         reference: &ArtifactRef,

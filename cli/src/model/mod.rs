@@ -1,4 +1,4 @@
-//! Models of a server: what the commands of `model` share.
+//! Models of a server: the common part of the commands of `model`.
 
 mod steps;
 
@@ -18,7 +18,7 @@ use crate::settings;
 use crate::ui::console::Console;
 use steps::Steps;
 
-/// What could not be done with a model, in the words of the host.
+/// Error of the host for an operation on a model.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct ModelError(#[from] pub Error);
@@ -46,27 +46,27 @@ impl Diagnostic for ModelError {
     }
 }
 
-/// Which server's models, and how long that may take.
+/// Server of the models, and limits of the operation.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
-    /// Take the models that run in process, in this folder, whatever TRITON_URL says [default
+    /// Use the models that run in process, in this folder, even if TRITON_URL is set [default
     /// without it: ./models]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
-    /// Wait until the server answers and is done
+    /// Wait until the server is ready and the operation has finished
     #[arg(long)]
     pub wait: bool,
-    /// How long it may take, such as 90s or 30m
+    /// Time limit, such as 90s or 30m
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
     pub timeout: Duration,
     #[command(flatten)]
     pub answer: AnswerArgs,
 }
 
-/// Does `work` with the models of the server. It is broken off in order by Ctrl-C, or SIGTERM.
+/// Runs `work` with the models of the server. Ctrl-C or SIGTERM stops it in order.
 ///
 /// # Errors
-/// The configuration; a server that cannot be used; those of `work`.
+/// The configuration or the server cannot be used, or `work` failed.
 pub fn with<T>(
     args: &ServerArgs,
     console: Console,

@@ -1,4 +1,4 @@
-//! The flags that name OpenWhisk's API.
+//! The flags for OpenWhisk's API.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -9,21 +9,21 @@ use keynet_openwhisk_api::client::{Api, ApiSettings, Overrides};
 
 use super::error::OpenWhiskError;
 
-/// The flags that name OpenWhisk's API and the key.
+/// The flags for OpenWhisk's API and the key.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "OpenWhisk")]
 pub struct ApiArgs {
-    /// Its address [also: WSK_APIHOST, WHISK_APIHOST, APIHOST in ~/.wskprops]
+    /// Address of the API [also: WSK_APIHOST, WHISK_APIHOST, APIHOST in ~/.wskprops]
     #[arg(long, value_name = "HOST")]
     apihost: Option<String>,
-    /// The key, uuid:key; others on this machine can see it here [also: WSK_AUTH, WHISK_AUTH, AUTH
-    /// in ~/.wskprops]
+    /// The key, uuid:key; other users of this machine can see it here [also: WSK_AUTH, WHISK_AUTH,
+    /// AUTH in ~/.wskprops]
     #[arg(short = 'u', long, value_name = "KEY", value_parser = secret)]
     auth: Option<Secret>,
-    /// The namespace of names without one [default: the key's own]
+    /// The namespace for names without one [default: the key's own]
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// Do not check the server's certificate
+    /// Do not verify the server's certificate
     #[arg(short, long)]
     insecure: bool,
     /// Trust the certificate authorities in this PEM file

@@ -1,5 +1,4 @@
-//! What OpenWhisk's API answers when it does not do what it is asked, and what keeps its answers
-//! away.
+//! Errors of OpenWhisk's API, and errors that prevent its responses.
 
 use std::time::Duration;
 
@@ -8,38 +7,39 @@ use keynet_openwhisk_api::client::{ApiError, ClientError};
 use crate::errors::{Diagnostic, Exit};
 use crate::ui::units;
 
-/// Why a command that works with OpenWhisk could not do what it was asked to.
+/// Error of a command that works with OpenWhisk.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenWhiskError {
-    /// The settings of the client.
+    /// The settings of the client cannot be used.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The API.
+    /// The API reported an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// An activation that ended with an error.
+    /// An activation ended with an error.
     #[error("{}", activation_failed(.status, .message))]
     Activation {
-        /// Its id.
+        /// Activation id.
         id: String,
-        /// `application error`, `action developer error`, `whisk internal error`.
+        /// OpenWhisk's status: `application error`, `action developer error` or `whisk internal
+        /// error`.
         status: String,
-        /// The error's message.
+        /// Message of the error.
         message: String,
     },
-    /// An activation whose end was not seen.
+    /// An activation did not end while the command waited.
     #[error("the activation {id} has not ended after {}", units::time(*time))]
     Unfinished {
-        /// Its id.
+        /// Activation id.
         id: String,
-        /// How long it was waited for.
+        /// Time that the command waited.
         time: Duration,
     },
-    /// Something that cannot be deployed like that.
+    /// The component or image cannot be deployed in the requested way.
     #[error("{0}")]
     Deploy(String),
-    /// Arguments that do not fit together.
+    /// The arguments contradict each other.
     #[error("{0}")]
     Usage(String),
 }

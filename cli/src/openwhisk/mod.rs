@@ -1,5 +1,5 @@
-//! OpenWhisk for `deploy`, `invoke`, `logs`, `list` and `undeploy`: flags, units, and the meaning of
-//! failures. The API itself is the crate `keynet-openwhisk-api`.
+//! OpenWhisk for `deploy`, `invoke`, `logs`, `list` and `undeploy`: flags, units, and the
+//! presentation of failures. The API itself is the crate `keynet-openwhisk-api`.
 
 pub mod args;
 pub mod deploy;

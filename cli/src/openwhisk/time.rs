@@ -1,4 +1,4 @@
-//! Moments that OpenWhisk tells in milliseconds since 1970.
+//! OpenWhisk's times, which are milliseconds since 1970.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ pub fn now() -> u64 {
         .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// How long ago a moment was, in its largest unit.
+/// Formats the time since `ms` in its largest unit.
 pub fn ago(ms: u64) -> String {
     let seconds = Duration::from_millis(now().saturating_sub(ms)).as_secs();
     match seconds {
@@ -22,7 +22,7 @@ pub fn ago(ms: u64) -> String {
     }
 }
 
-/// `2026-01-31T08:00:00Z`.
+/// Formats a time such as `2026-01-31T08:00:00Z`.
 pub fn rfc3339(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(DateTime::from_timestamp_millis);
     time.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)

@@ -1,8 +1,8 @@
-//! Tables for people: columns that stand below each other.
+//! Tables with aligned columns.
 
 use crate::ui::console::printable;
 
-/// A line for each row, each column as wide as its widest cell.
+/// Returns a line for each row, with each column as wide as its widest cell.
 pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         rows.iter()

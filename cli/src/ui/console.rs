@@ -11,31 +11,31 @@ use keynet_host::{LogSink, Stream};
 use crate::errors::ExpectedError;
 use crate::ui::secrecy;
 
-/// When text is coloured.
+/// Use of colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// Colours on a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Always.
+    /// Colours always.
     Always,
-    /// Never.
+    /// Colours never.
     Never,
 }
 
-/// What is known of the two streams. Cheap to copy.
+/// Properties of the two streams. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
-    /// Whether a person reads standard output.
+    /// `true` if standard output is a terminal.
     pub reader: bool,
-    /// Whether a person reads standard error.
+    /// `true` if standard error is a terminal.
     pub watcher: bool,
-    /// Whether standard output, and standard error, may be coloured.
+    /// `true` for colours on standard output, and on standard error.
     colors: (bool, bool),
 }
 
 impl Console {
-    /// Looks at the streams.
+    /// Inspects the streams of the process.
     pub fn new(color: Color) -> Self {
         let (reader, watcher) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let wanted = |terminal: bool| match color {
@@ -48,33 +48,33 @@ impl Console {
         Self { reader, watcher, colors: (wanted(reader), wanted(watcher)) }
     }
 
-    /// Two pipes.
+    /// Returns the console of a process whose streams are both pipes.
     #[cfg(test)]
     pub fn plain() -> Self {
         Self { reader: false, watcher: false, colors: (false, false) }
     }
 
-    /// Whether standard error may be coloured.
+    /// Reports whether standard error may be coloured.
     pub fn colored(self) -> bool {
         self.colors.1
     }
 
-    /// The label of an error, on standard error.
+    /// Returns the label of an error, for standard error.
     pub fn error_label(self) -> String {
         styled(self.colors.1, "1;31", "error:")
     }
 
-    /// The label of what to do next, on standard error.
+    /// Returns the label of a hint, for standard error.
     pub fn hint_label(self) -> String {
         styled(self.colors.1, "1", "hint:")
     }
 
-    /// A heading, on standard output.
+    /// Returns a heading, for standard output.
     pub fn heading(self, text: &str) -> String {
         styled(self.colors.0, "1", text)
     }
 
-    /// Writes JSON to standard output: as it is for a program, [`printable_json`] for a person.
+    /// Writes JSON to standard output: unchanged to a pipe, with [`printable_json`] to a terminal.
     ///
     /// # Errors
     /// As [`Console::print`].
@@ -82,11 +82,10 @@ impl Console {
         if self.reader { self.print(&printable_json(json)) } else { self.print(json) }
     }
 
-    /// Writes `text` to standard output. That its reader went away is no error: he has what he
-    /// wanted.
+    /// Writes `text` to standard output. A closed pipe is not an error: its reader has read enough.
     ///
     /// # Errors
-    /// Of the stream: a full disk behind it, for one.
+    /// The stream reports an error, such as a full disk.
     pub fn print(self, text: &str) -> Result<(), ExpectedError> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -97,7 +96,7 @@ impl Console {
         }
     }
 
-    /// Says something about what happens, on standard error.
+    /// Prints a note on standard error.
     pub fn note(self, text: impl fmt::Display) {
         self.say(&format!(
             "{} {}\n",
@@ -106,7 +105,7 @@ impl Console {
         ));
     }
 
-    /// Writes whole lines to standard error, whether or not anybody reads it.
+    /// Writes whole lines to standard error and ignores errors.
     pub fn say(self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
@@ -116,7 +115,7 @@ fn styled(color: bool, code: &str, text: &str) -> String {
     if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Where the lines of an action go: to standard error, whichever of its streams they are from.
+/// Sink for an action's lines, which go to standard error from both of its streams.
 #[derive(Debug)]
 pub struct Logs {
     console: Console,
@@ -124,12 +123,12 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Of the only activation there is.
+    /// Creates the sink of the only activation.
     pub fn new(console: Console) -> Self {
         Self { console, prefix: String::new() }
     }
 
-    /// Of one activation among others.
+    /// Creates the sink of one activation among others, with its number before each line.
     pub fn numbered(console: Console, number: u64) -> Self {
         Self { console, prefix: format!("[{number}] ") }
     }
@@ -149,13 +148,13 @@ impl LogSink for Logs {
     }
 }
 
-/// Returns `text` with everything escaped that could steer a terminal, or its reader: an action's
-/// words are a stranger's, and so are a server's. Lines stay lines.
+/// Returns `text` with every character escaped that could control a terminal or mislead its reader:
+/// the text of an action or a server is untrusted. Line ends stay.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, steers)
 }
 
-/// Returns `json` as [`printable`] does; it is the same JSON.
+/// Returns `json` escaped like [`printable`]; its value does not change.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     let escape =
         |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();

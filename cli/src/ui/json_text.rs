@@ -1,14 +1,14 @@
-//! JSON text laid out anew without being read into values: numbers keep all their digits, members
+//! Reformatting of JSON text without parsing it into values: numbers keep all their digits, members
 //! their order.
 
-/// On one line, without needless spaces. `json` must be JSON.
+/// Formats `json`, which must be valid, on one line without needless spaces.
 pub fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     walk(json, |token| out.push_str(token));
     out
 }
 
-/// With a line for each member and element. `json` must be JSON.
+/// Formats `json`, which must be valid, with a line for each member and element.
 pub fn pretty(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;
@@ -22,7 +22,7 @@ pub fn pretty(json: &str) -> String {
         if closes {
             depth = depth.saturating_sub(1);
         }
-        // The first thing in, or the end of, something that is not empty.
+        // The first token in a container, or the end of one that is not empty.
         if opened != closes {
             line(&mut out, depth);
         }
@@ -40,7 +40,8 @@ pub fn pretty(json: &str) -> String {
     out
 }
 
-/// Calls `each` with every token: a mark, a string with its quotes, or a number or word.
+/// Calls `each` with every token: a punctuation mark, a string with its quotes, or a number or
+/// word.
 fn walk(json: &str, mut each: impl FnMut(&str)) {
     let bytes = json.as_bytes();
     let mut at = 0;

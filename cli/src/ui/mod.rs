@@ -1,4 +1,4 @@
-//! Everything that a command shows and asks: the two streams, progress, errors, answers.
+//! User interface of the commands: the two streams, progress, prompts, errors, output.
 
 pub mod columns;
 pub mod console;

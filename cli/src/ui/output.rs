@@ -1,7 +1,7 @@
-//! What a command answers: a line for people and scripts, or with `--json` one object, also when it
-//! fails.
+//! Output of a command: a line for people and scripts, or with `--json` one object, also for a
+//! failure.
 //!
-//! A command that runs an action answers what the action did, which is JSON in either case.
+//! A command that runs an action prints the action's result, which is JSON in either case.
 
 use std::borrow::Cow;
 use std::process::ExitCode;
@@ -15,15 +15,16 @@ use crate::ui::json_text;
 
 /// A result of a command.
 pub trait CommandOutput: Serialize {
-    /// For a person, and for scripts that cut words out of lines; nothing is no line.
+    /// Returns the text for a person, and for scripts that split lines into words; an empty text
+    /// prints no line.
     fn line(&self) -> String;
 }
 
-/// Writes `result` to standard output, as JSON if that is wanted; then a failure is told there and
-/// is no error here.
+/// Writes `result` to standard output, as JSON if `as_json`; a failure is then printed there and
+/// not returned.
 ///
 /// # Errors
-/// The command's, and standard output's.
+/// The command failed, or standard output cannot be written.
 pub fn tell<A: CommandOutput>(
     result: Result<A, ExpectedError>,
     as_json: bool,
@@ -40,7 +41,7 @@ pub fn tell<A: CommandOutput>(
         return Ok(ExitCode::SUCCESS);
     }
     let (text, code) = match &result {
-        // Text, numbers and what is made of them cannot fail to be JSON.
+        // Text and numbers always serialise to JSON.
         Ok(answer) => (serde_json::to_string(answer).unwrap_or_default(), ExitCode::SUCCESS),
         Err(error) => (object(Err(error), ()), error.exit().into()),
     };
@@ -49,11 +50,11 @@ pub fn tell<A: CommandOutput>(
     Ok(code)
 }
 
-/// Writes what an action answered to standard output, or with `--json` one object with it or the
-/// error, and with the members of `more`; then a failure is told there and is no error here.
+/// Writes an action's result to standard output, or with `--json` one object with the result or the
+/// error, and with the members of `more`; a failure is then printed there and not returned.
 ///
 /// # Errors
-/// The action's, and standard output's.
+/// The action failed, or standard output cannot be written.
 pub fn tell_result(
     result: Result<String, ExpectedError>,
     more: impl Serialize,
@@ -69,7 +70,7 @@ pub fn tell_result(
     Ok(ExitCode::SUCCESS)
 }
 
-/// One object with a result, which is JSON, or an error.
+/// Returns one object with a result, which is JSON, or an error.
 fn object(result: Result<&str, &ExpectedError>, more: impl Serialize) -> String {
     #[derive(Serialize)]
     struct Object<'a, M> {
@@ -92,7 +93,7 @@ fn object(result: Result<&str, &ExpectedError>, more: impl Serialize) -> String 
         trace: error.map_or(&[], |error| error.diagnostic().trace()),
         more,
     };
-    // Text and numbers cannot fail to be JSON.
+    // Text and numbers always serialise to JSON.
     serde_json::to_string(&object).unwrap_or_default()
 }
 

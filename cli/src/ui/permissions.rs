@@ -1,5 +1,5 @@
-//! What an action may use on this machine, for a person to read: shown by `inspect`, and by `run`
-//! before a published action's first run.
+//! Permissions of an action on this machine as text: shown by `inspect`, and by `run` before a
+//! published action's first run.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -12,10 +12,10 @@ use keynet_host::policy::Limits;
 use crate::ui::console::Console;
 use crate::ui::units;
 
-/// The bytes of texts that were shown. What was shown longest ago is shown again.
+/// Total size in bytes of the texts that were shown. The oldest are evicted, and then shown again.
 const REMEMBERED: u64 = 1 << 20;
 
-/// What `action` may use, by name, of the interfaces that it imports.
+/// Returns the grants of `action`, by name, for the interfaces that it imports.
 pub fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
     let (grants, imports) = (action.grants(), action.imports());
     let mut rows = Vec::new();
@@ -28,7 +28,7 @@ pub fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
     rows
 }
 
-/// [`grants`] as lines, of which the one for URLs says where these may be.
+/// Returns [`grants`] as lines; the line for URLs includes the permitted addresses.
 pub fn lines(action: &Action) -> Vec<String> {
     let place = if action.grants().private_addresses {
         "private addresses too"
@@ -42,12 +42,12 @@ pub fn lines(action: &Action) -> Vec<String> {
     grants(action).into_iter().map(line).collect()
 }
 
-/// The limits of a run, on one line.
+/// Formats the limits of a run on one line.
 pub fn limits(Limits { memory, time, logs, .. }: &Limits) -> String {
     format!("{}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs))
 }
 
-/// Shows what a published action may use, unless that was shown before its last run on this
+/// Shows the permissions of a published action, unless the same text was shown before on this
 /// machine.
 pub fn show_once(action: &Action, reference: &str, config: &Config, console: Console) {
     let shown = FileCache::new(config.state_dir.join("shown"), REMEMBERED);

@@ -1,4 +1,4 @@
-//! What is shown while bytes move: bars on a terminal, lines otherwise.
+//! Progress of a transfer or a build: bars on a terminal, lines otherwise.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,23 +12,23 @@ use keynet_base::Digest;
 use crate::ui::console::{Console, printable};
 use crate::ui::{secrecy, units};
 
-/// Without a terminal a long transfer says this often that it goes on.
+/// Interval between the messages of a long transfer without a terminal.
 const REMINDER: Duration = Duration::from_secs(10);
 
-/// Shows the long steps of a build: a line while it lasts on a terminal, a note when it begins
-/// otherwise.
+/// Display of the long steps of a build: on a terminal a line during the step, otherwise a note
+/// when it begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Steps {
     console: Console,
     quiet: bool,
 }
 
-/// A step under way: dropped when it ends.
+/// A running step; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Step(Option<ProgressBar>);
 
 impl Steps {
-    /// Shows what happens unless it is to be `quiet`.
+    /// Creates a display that shows nothing if it is `quiet`.
     pub fn new(quiet: bool, console: Console) -> Self {
         Self { console, quiet }
     }
@@ -51,7 +51,7 @@ impl Steps {
         Step(Some(bar))
     }
 
-    /// Says something about what happens.
+    /// Prints a note.
     pub fn note(self, text: impl std::fmt::Display) {
         if !self.quiet {
             self.console.note(text);
@@ -67,7 +67,7 @@ impl Drop for Step {
     }
 }
 
-/// Which way bytes move.
+/// Direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// To the registry.
@@ -76,7 +76,7 @@ pub enum Way {
     Pull,
 }
 
-/// Shows it, and counts it.
+/// Display and byte counter of a transfer.
 pub struct Transfer {
     way: Way,
     console: Console,
@@ -91,23 +91,23 @@ struct State {
     moved: u64,
 }
 
-/// A blob on its way.
+/// A blob during its transfer.
 struct Moving {
-    /// Bytes that were there before.
+    /// Bytes that an earlier transfer had already sent or received.
     resumed: u64,
     said: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl Transfer {
-    /// Shows what happens unless it is to be `quiet`.
+    /// Creates a display that shows nothing if it is `quiet`.
     pub fn new(way: Way, quiet: bool, console: Console) -> Self {
         let bars = (console.watcher && !quiet)
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Self { way, console, quiet, bars, state: Mutex::default() }
     }
 
-    /// How many bytes have moved.
+    /// Returns the number of bytes that were transferred.
     pub fn moved(&self) -> u64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).moved
     }
@@ -182,7 +182,7 @@ impl Progress for Transfer {
 }
 
 impl Drop for Transfer {
-    /// Leaves no half of a bar where an error is told next.
+    /// Clears the bars, so that an error starts on a clean line.
     fn drop(&mut self) {
         if let Some(bars) = &self.bars {
             let _ = bars.clear();

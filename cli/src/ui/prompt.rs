@@ -1,4 +1,4 @@
-//! What is asked of whoever sits at the terminal.
+//! Questions to the user at the terminal.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
@@ -8,14 +8,14 @@ use crate::errors::{ExpectedError, UsageError};
 use crate::ui::console::Console;
 use crate::ui::secrecy;
 
-/// A password is no longer than this.
+/// Maximum size of a password in bytes.
 const MAX_PASSWORD: u64 = 64 << 10;
 
-/// Asks for a line; an empty one is `default`. Without a terminal `what` is missing, and `flag`
-/// would have said it.
+/// Asks for a line; an empty one is `default`. Without a terminal, the error reports
+/// that `what` is missing, with the `flag` that sets it.
 ///
 /// # Errors
-/// Nobody is there to be asked, or says nothing.
+/// There is no terminal, or the user enters nothing.
 pub fn line(
     question: &str,
     default: Option<&str>,
@@ -37,17 +37,17 @@ pub fn line(
     Ok(answer.map(str::to_owned).ok_or_else(missing)?)
 }
 
-/// The password: the first line of standard input if that is wanted, else asked for without echo.
-/// It is remembered as a secret.
+/// Reads the password: the first line of standard input if `from_stdin`, else a prompt without
+/// echo. Registers it as a secret to hide.
 ///
 /// # Errors
-/// Nobody is there to be asked, or says nothing.
+/// There is no terminal, or the password is empty.
 pub fn password(from_stdin: bool) -> Result<Secret, ExpectedError> {
     let missing = || UsageError::Missing { what: "password".to_owned(), flag: "--password-stdin" };
     let password = if from_stdin {
         let mut text = String::new();
         io::stdin().lock().take(MAX_PASSWORD).read_to_string(&mut text).map_err(failed)?;
-        // As `echo` and files have it.
+        // `echo` and text files end with a newline, which is not part of the password.
         text.strip_suffix('\n')
             .map(|text| text.strip_suffix('\r').unwrap_or(text))
             .unwrap_or(&text)

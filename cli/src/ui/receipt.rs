@@ -1,4 +1,4 @@
-//! What a run cost, as a table.
+//! Receipt of a run as a table.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use keynet_host::Receipt;
 
 use crate::ui::units::{bytes, time};
 
-/// A table of where time and memory went. `loaded` is what came before: starting the host and
-/// loading the action.
+/// Returns a table of the time and memory of a run. `loaded` is the time before the run: starting
+/// the host and loading the action.
 pub fn table(receipt: &Receipt, loaded: Duration) -> String {
     let ns = |count: u64| time(Duration::from_nanos(count));
     let calls = |count: u64| format!("{count} {}", if count == 1 { "call" } else { "calls" });

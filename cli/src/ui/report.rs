@@ -1,4 +1,4 @@
-//! An error as text: on one line for `--json`, with all that is known for a person.
+//! Errors as text: on one line for `--json`, with all details for a person.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,7 +13,8 @@ impl ExpectedError {
     pub fn one_line(&self) -> String {
         let mut text = match self.diagnostic().context() {
             Some(context) => context.to_owned(),
-            // Without the sentence around it, as the action returned it.
+            // The plain message, as the action returned it, without the sentence that the report
+            // adds.
             None => self.diagnostic().to_string(),
         };
         for cause in causes(self) {
@@ -22,8 +23,8 @@ impl ExpectedError {
         secrecy::hide(&text).into_owned()
     }
 
-    /// Returns the message for a person, with its causes, the functions that it came through
-    /// and the next thing to do.
+    /// Returns the message for a person, with its causes, the guest's backtrace and the next thing
+    /// to do.
     pub fn report(&self, console: Console) -> String {
         let mut text = format!("{} {}\n", console.error_label(), indented(&self.to_string()));
         for cause in causes(self) {
@@ -50,7 +51,7 @@ fn causes(error: &ExpectedError) -> impl Iterator<Item = &(dyn Error + 'static)>
     iter::successors(error.source(), |&cause| cause.source())
 }
 
-/// Further lines of a message under its first one.
+/// Indents the further lines of a message below its first one.
 fn indented(text: &str) -> String {
     printable(text.trim_end()).replace('\n', "\n    ")
 }

@@ -1,5 +1,5 @@
-//! No secret leaves the process by a message: those that this process holds are hidden wherever
-//! they turn up, others by their form.
+//! Removal of secrets from messages: secrets that this process holds are hidden wherever they
+//! occur, others by their form.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,27 +8,26 @@ use keynet_base::{quote, redaction};
 
 use crate::ui::console::escaped;
 
-/// From now on `secret` is shown as `***LABEL_…***`.
+/// Registers `secret`, which is shown as `***LABEL_…***` from now on.
 pub fn remember(secret: &str, label: &'static str) {
     redaction::remember(secret, label);
 }
 
-/// `text` without secrets.
+/// Returns `text` without secrets.
 pub fn hide(text: &str) -> Cow<'_, str> {
     redaction::redact(text)
 }
 
-/// A stream that messages go to whole, such as the lines of `tracing`.
+/// A writer that removes secrets; each write must be a whole message, such as a line of `tracing`.
 #[derive(Debug)]
 pub struct Hidden<W> {
     stream: W,
-    /// Whether a person reads it, on a terminal.
+    /// `true` if the stream is a terminal.
     watched: bool,
 }
 
 impl<W> Hidden<W> {
-    /// Writes to `stream`, which is a terminal if it is `watched`, without the secrets that this
-    /// process holds.
+    /// Creates a writer to `stream`, which is a terminal if it is `watched`.
     pub fn new(stream: W, watched: bool) -> Self {
         Self { stream, watched }
     }
@@ -38,7 +37,7 @@ impl<W: Write> Write for Hidden<W> {
     fn write(&mut self, message: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(message);
         let text = hide(&text);
-        // Of control characters `tracing` takes care, and colours with some of its own.
+        // `tracing` escapes control characters itself, and colours with some of its own.
         let turns = |c: char| quote::steers(c) && !c.is_control();
         let text = if self.watched { escaped(&text, turns) } else { text };
         self.stream.write_all(text.as_bytes())?;

@@ -1,8 +1,8 @@
-//! Sizes and times as people read them.
+//! Sizes and times for a person.
 
 use std::time::Duration;
 
-/// Bytes in the unit that leaves the fewest digits.
+/// Formats a size in the unit that needs the fewest digits.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if count < 1024 {
@@ -20,7 +20,7 @@ pub fn bytes(count: u64) -> String {
     format!("{amount:.1} {unit}")
 }
 
-/// A time in the unit that leaves the fewest digits.
+/// Formats a time in the unit that needs the fewest digits.
 pub fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds >= 1.0 && duration.subsec_nanos() == 0 {

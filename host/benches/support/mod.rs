@@ -1,4 +1,4 @@
-//! What the benchmarks share: the guests of `tests/build-guests` and a host without models and
+//! Common parts of the benchmarks: the guests of `tests/build-guests` and a host without models and
 //! objects.
 
 #![allow(dead_code)] // each benchmark uses a part of it
@@ -13,7 +13,7 @@ use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
 use keynet_host::policy::Policy;
 use keynet_host::{ActivationRequest, Backends, GuestEnvironment, Host, LogSink, Parameters};
 
-/// A component.
+/// Reads a component.
 pub fn guest(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("KEYNET_GUESTS")
         .map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
@@ -22,8 +22,8 @@ pub fn guest(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()))
 }
 
-/// A host that compiles in this process.
-#[allow(dead_code)] // not every benchmark is content with it
+/// Creates a host that compiles in this process.
+#[allow(dead_code)] // not every benchmark uses it
 pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let config = Config::from_origins(vec![]).expect("the defaults");
     let memory = config.process_memory;
@@ -41,7 +41,7 @@ pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     Arc::new(host.backends(Backends::none(&config)).build().expect("a host"))
 }
 
-/// A run with these parameters.
+/// Creates a request with these parameters.
 pub fn request(parameters: &str, logs: Arc<dyn LogSink>) -> ActivationRequest {
     ActivationRequest {
         parameters: Parameters::parse(parameters).expect("parameters"),

@@ -1,4 +1,4 @@
-//! Describing: an action is asked for its name, description and input schema.
+//! Calls of an action's `describe`, which returns its name, description and input schema.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::capabilities::bindings::exports::keynet::inference::function::Functio
 use crate::capabilities::user_input::Parameters;
 use crate::policy::Limits;
 
-/// The time and the bytes an action has to describe itself; more bytes where its component holds a
-/// language's runtime.
+/// Time and memory in bytes for an action to describe itself; more memory for a component that
+/// contains a language's runtime.
 pub(super) const DESCRIBE_TIME: Duration = Duration::from_secs(3);
 pub(super) const DESCRIBE_MEMORY: u64 = 64 << 20;
 pub(super) const DESCRIBE_MEMORY_OF_RUNTIME: u64 = 128 << 20;
 
-/// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed,
-/// and may be hostile. Runtimes of some languages need more memory than others.
+/// Returns the limits of the call: it happens when an action is loaded, inspected or pushed, and
+/// the action may be hostile. Runtimes of some languages need more memory than others.
 fn describe_limits(component_bytes: usize) -> Limits {
     const LANGUAGE_RUNTIME: usize = 8 << 20;
     Limits {
@@ -35,7 +35,7 @@ fn describe_limits(component_bytes: usize) -> Limits {
     }
 }
 
-/// Asks an action what it is, with calls of every import trapping.
+/// Calls `describe`; every call of an import traps.
 pub(super) async fn describe(
     sandbox: &Sandbox,
     action: &ActionPre<State>,

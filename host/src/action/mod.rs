@@ -1,5 +1,5 @@
-//! A loaded action: its component compiled, its imports checked, its description known, ready to
-//! make activations.
+//! A loaded action: its component is compiled, its imports are checked, its description is known,
+//! and it is ready for activations.
 
 mod describe;
 mod description;
@@ -28,24 +28,23 @@ use keynet_base::OpenFile;
 use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
 
-/// The characters that are repeated of why types do not fit: they name what the component imports
-/// and exports.
+/// Maximum characters of a type mismatch's reason: it contains names that the component chose.
 const MAX_MISMATCH: usize = 1_000;
 
-/// Why a component cannot be used as an action.
+/// Reason why a component cannot be used as an action.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionError {
-    /// It is no component, or cannot be compiled.
+    /// The file is not a component, or cannot be compiled.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// It imports what the world does not have, or does not export what it must.
+    /// The component imports something that the world lacks, or lacks a required export.
     #[error(transparent)]
     Imports(#[from] ImportError),
-    /// What it asks for cannot be read.
+    /// The component's capability request cannot be read.
     #[error(transparent)]
     CapabilityRequest(#[from] CapabilityRequestError),
-    /// It cannot say what it is.
+    /// The call of `describe` failed.
     #[error(
         "the action cannot describe itself, for which it has {} s and {} MiB ({} with a language's \
             runtime) whatever the other limits are: {}",
@@ -55,7 +54,7 @@ pub enum ActionError {
         .0
     )]
     Describe(Failure),
-    /// What it says about itself is not allowed.
+    /// The component's description is not allowed.
     #[error(transparent)]
     Description(#[from] DescriptionError),
 }
@@ -69,15 +68,15 @@ pub struct LoadOptions {
     pub logs: Option<Arc<dyn LogSink>>,
 }
 
-/// The owner of actions: the backends that they work with, and the policy that they are under.
+/// Owner of actions: their policy and their backends.
 pub struct Tenant {
-    /// The policy.
+    /// Policy that the actions are under.
     pub policy: Policy,
-    /// The backends.
+    /// Backends of the actions.
     pub backends: Backends,
 }
 
-/// The facts of a component before it is compiled.
+/// Facts about a component before it is compiled.
 struct Read {
     digest: Digest,
     size: usize,
@@ -85,7 +84,7 @@ struct Read {
 }
 
 impl Read {
-    /// Reads those of a component in a file. Blocks.
+    /// Reads the facts of a component in a file. Blocks.
     fn file(file: &OpenFile) -> std::io::Result<Self> {
         let (digest, size) = file.digest()?;
         Ok(Self {
@@ -96,7 +95,7 @@ impl Read {
     }
 }
 
-/// A loaded component: it can be activated any number of times, also at once.
+/// A loaded component; it can be activated any number of times, also concurrently.
 pub struct Action {
     sandbox: Arc<Sandbox>,
     component: ActionPre<State>,
@@ -108,8 +107,8 @@ pub struct Action {
 }
 
 impl Action {
-    /// Loads a component: compiles it or takes it from the cache, checks its imports and has it
-    /// describe itself.
+    /// Loads a component: compiles it or takes it from the cache, checks its imports and calls its
+    /// `describe`.
     ///
     /// # Errors
     /// The component is not an action, cannot be compiled, or requests something unknown.
@@ -126,11 +125,11 @@ impl Action {
         Self::of_code(sandbox, tenant, &code, read, options.logs).await
     }
 
-    /// Loads the component in `file`, as [`Action::load`]. It is not held whole in this
-    /// process.
+    /// Loads the component in `file`, as [`Action::load`], without holding all of it in this
+    /// process's memory.
     ///
     /// # Errors
-    /// As [`Action::load`], and that the file cannot be read.
+    /// As [`Action::load`], or the file cannot be read.
     pub async fn load_file(
         sandbox: Arc<Sandbox>,
         tenant: &Tenant,
@@ -168,7 +167,7 @@ impl Action {
         Ok(Self { sandbox, component, digest, description, imports, means, limits })
     }
 
-    /// Runs it once. Waits for a slot until the request's deadline.
+    /// Runs the action once. Waits for a slot until the request's deadline.
     pub async fn run(&self, request: ActivationRequest) -> Outcome {
         let requested = Instant::now();
         match self.reserve(request.deadline).await {
@@ -177,17 +176,18 @@ impl Action {
         }
     }
 
-    /// Waits for a slot of its sandbox; `None` if the time to answer by `deadline` comes first.
+    /// Waits for a slot of its sandbox; `None` if no slot becomes free in time to respond by
+    /// `deadline`.
     pub(crate) async fn reserve(&self, deadline: Option<Instant>) -> Option<Slot<'_>> {
         self.sandbox.reserve(deadline).await
     }
 
-    /// Returns a slot of its sandbox if one is free now.
+    /// Returns a slot of its sandbox; `None` if none is free now.
     pub(crate) fn try_reserve(&self) -> Option<Slot<'_>> {
         self.sandbox.try_reserve()
     }
 
-    /// Runs it once in a slot of its sandbox, with `means` in place of its own.
+    /// Runs the action once in a slot of its sandbox, with `means` in place of its own.
     pub(crate) async fn run_in(
         &self,
         slot: &Slot<'_>,

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use keynet_base::config::is_reserved;
 
-/// The variable that holds the caller's OpenWhisk key: a guest has it only if it is granted.
+/// Variable that holds the caller's OpenWhisk key; a guest receives it only if it is granted.
 const API_KEY: &str = "__OW_API_KEY";
 
-/// The environment of a guest, never the process's own: without the names that configure the host,
-/// and without pairs that no environment can hold.
+/// The environment of a guest. It is never the process's own, and excludes the names that configure
+/// the host and pairs that an environment cannot hold.
 #[derive(Debug, Clone, Default)]
 pub struct GuestEnvironment(Vec<(String, String)>);
 
@@ -24,7 +24,7 @@ impl GuestEnvironment {
         Self(pairs.into_iter().filter(allowed).collect())
     }
 
-    /// Returns this environment under `above`, whose variables replace those of the same name.
+    /// Returns this environment, overridden by the variables of `above`.
     #[must_use]
     pub fn under(&self, above: Self) -> Self {
         const FEW: usize = 16;
@@ -43,7 +43,7 @@ impl GuestEnvironment {
         Self(all)
     }
 
-    /// Returns the variables of a guest that sees the caller's key if `api_key` is granted.
+    /// Returns the variables for a guest; includes the caller's key only if `api_key` is granted.
     pub(super) fn granted(&self, api_key: bool) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         pairs.filter(move |(name, _)| *name != API_KEY || api_key)

@@ -18,7 +18,7 @@ pub(crate) struct Means {
 }
 
 impl Means {
-    /// Resolves them. `storage` is `None` for an action that does not import it.
+    /// Creates the means of an action. `storage` is `None` for an action that does not import it.
     pub(crate) fn new(
         grants: Arc<Grants>,
         inference: Backend<dyn InferenceBackend>,

@@ -1,7 +1,7 @@
 //! One run of an action: a fresh store, limits, a deadline, logs, and the receipt.
 //!
-//! Whatever the guest does, it costs this activation only. A store in which the guest trapped is
-//! never entered again: it is dropped with everything in it.
+//! A guest's failure affects this activation only. A store in which the guest trapped is never
+//! entered again: it is dropped with everything in it.
 
 mod environment;
 mod failure;
@@ -44,35 +44,36 @@ use store::{Fresh, Purpose};
 
 /// One request to run an action.
 pub struct ActivationRequest {
-    /// What the caller sent.
+    /// Parameters that the caller sent.
     pub parameters: Parameters,
     /// The environment of the guest.
     pub environment: GuestEnvironment,
-    /// When the caller needs the answer; none for the policy's limit alone. The guest's own time
-    /// ends a little before the earlier of both.
+    /// Time at which the caller needs the response; `None` for the policy's limit alone. The
+    /// guest's own time ends a little before the earlier of both.
     pub deadline: Option<Instant>,
-    /// Where standard output and error go.
+    /// Sink for standard output and error.
     pub logs: Arc<dyn LogSink>,
 }
 
-/// How an activation ended.
+/// End of an activation.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The result's JSON text, an object or an array, or why there is none.
+    /// JSON text of the result, an object or an array, or the reason why there is none.
     pub result: Result<ResultText, Failure>,
-    /// What it cost.
+    /// Time and memory that it took.
     pub receipt: Receipt,
-    /// Objects it wrote, in order; at most a thousand are told.
+    /// Objects that it wrote, in order; at most a thousand are listed.
     pub written: Vec<Location>,
 }
 
-/// A place to run one guest: made, entered once, looked at, dropped.
+/// The state of one activation: created, entered once, inspected, dropped.
 pub(crate) struct Run {
     fresh: Fresh,
     meter: Meter,
     limits: Limits,
     started: Instant,
-    /// When the answer is due, and when the guest must have ended for that.
+    /// Time at which the response is due; `deadline` is the time by which the guest must have
+    /// ended for that.
     due: Instant,
     deadline: Instant,
 }
@@ -118,7 +119,7 @@ impl Run {
         let error = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
-            // Dropped in the middle of a host call, with everything it held.
+            // A host call that is in progress is dropped, with everything it held.
             Err(_) => TimeIsUp.into(),
         };
         let scene = Scene {
@@ -135,7 +136,7 @@ impl Run {
         Err(failure)
     }
 
-    /// Checks the guest's answer, for at most half of the time that was kept back to report it.
+    /// Checks the guest's result, within half of the time that is reserved to report it.
     fn check(&self, text: String) -> impl Future<Output = Result<ResultText, Failure>> + use<> {
         let (budget, started, due, deadline) =
             (self.fresh.budget.clone(), self.started, self.due, self.deadline);

@@ -12,7 +12,8 @@ use super::store::{State, linker};
 use super::time::guest_deadline;
 use crate::engine::Engine;
 
-/// The sandbox of a process. It knows no backend, no policy and no tenant: an action brings them.
+/// The sandbox of a process. It knows no backend, no policy and no tenant: each action brings its
+/// own.
 pub struct Sandbox {
     engine: Arc<Engine>,
     linker: Linker<State>,
@@ -20,7 +21,7 @@ pub struct Sandbox {
     slots: Semaphore,
 }
 
-/// A place among the activations that run at once, given back when it is dropped.
+/// A slot among the concurrent activations, released when it is dropped.
 #[derive(Debug)]
 pub struct Slot<'a> {
     _permit: SemaphorePermit<'a>,
@@ -29,14 +30,14 @@ pub struct Slot<'a> {
 }
 
 impl Sandbox {
-    /// Makes a sandbox of `memory` bytes for all activations together, with as many slots as the
+    /// Creates a sandbox of `memory` bytes for all activations together, with as many slots as the
     /// engine's pool.
     ///
     /// # Errors
     /// The imports cannot be linked.
     pub fn new(engine: Arc<Engine>, memory: u64) -> wasmtime::Result<Self> {
-        // The pool keeps memory of its own, which was counted when the engine was made, perhaps for
-        // a higher limit.
+        // The pool keeps memory of its own, which was counted when the engine was created, perhaps
+        // for a higher limit.
         let kept = engine.resident().min(memory / 8);
         Ok(Self {
             linker: linker(engine.wasmtime())?,
@@ -51,7 +52,7 @@ impl Sandbox {
         &self.engine
     }
 
-    /// Waits for a slot; `None` if the time to answer by `deadline` comes first.
+    /// Waits for a slot; `None` if no slot becomes free in time to respond by `deadline`.
     pub async fn reserve(&self, deadline: Option<Instant>) -> Option<Slot<'_>> {
         let requested = Instant::now();
         // The semaphore is never closed.
@@ -66,7 +67,7 @@ impl Sandbox {
         Some(Slot { _permit: permit, queued: requested.elapsed() })
     }
 
-    /// Returns a slot if one is free now.
+    /// Returns a slot; `None` if none is free now.
     pub fn try_reserve(&self) -> Option<Slot<'_>> {
         let permit = self.slots.try_acquire().ok()?;
         Some(Slot { _permit: permit, queued: Duration::ZERO })

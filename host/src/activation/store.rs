@@ -1,4 +1,4 @@
-//! A fresh store: everything that one activation, and nobody else, has.
+//! A fresh store: the state that belongs to one activation alone.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,10 +20,10 @@ use crate::capabilities::{CallContext, Meter};
 use crate::policy::Limits;
 use keynet_base::budget::{CallBudget, MemoryBudget};
 
-/// The most random bytes one call may ask for.
+/// Maximum number of random bytes per call.
 const MAX_RANDOM: u64 = 1 << 20;
 
-/// What a store holds.
+/// State of a store.
 pub(crate) struct State {
     wasi: WasiCtx,
     table: ResourceTable,
@@ -34,7 +34,7 @@ pub(crate) struct State {
     deadline: Instant,
 }
 
-/// What a store is made for.
+/// Input for a fresh store.
 pub(super) struct Purpose<'a> {
     pub(super) parameters: Parameters,
     pub(super) environment: &'a GuestEnvironment,
@@ -45,7 +45,7 @@ pub(super) struct Purpose<'a> {
     pub(super) sink: Arc<dyn LogSink>,
 }
 
-/// A store with what is looked at after the guest has ended.
+/// A store with the parts that are inspected after the guest has ended.
 pub(super) struct Fresh {
     pub(super) store: Store<State>,
     pub(super) logs: Logs,
@@ -116,10 +116,10 @@ impl WasiView for State {
     }
 }
 
-/// Everything an action can import.
+/// Creates the linker with everything that an action can import.
 ///
 /// # Errors
-/// Two interfaces have one name.
+/// Two interfaces have the same name.
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -1,4 +1,4 @@
-//! `keynet-runtime`: what an OpenWhisk action container runs. See `keynet_host::openwhisk`.
+//! `keynet-runtime`: the process of an OpenWhisk action container. See `keynet_host::container`.
 
 use std::process::ExitCode;
 

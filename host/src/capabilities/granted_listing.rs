@@ -1,8 +1,8 @@
-//! Listings that have only what an action may read.
+//! Listings that contain only objects that an action may read.
 //!
-//! The store is asked for the granted names alone, one pattern after the other in the order of the
-//! names, so that neither a page nor its `next`, which holds the last key of the page, tells of any
-//! other.
+//! The store is queried for the granted names alone, one pattern after the other in the order of
+//! the names, so that neither a page nor its `next`, which holds the last key of the page, reveals
+//! any other name.
 
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{ErrorKind, Result};
@@ -11,8 +11,8 @@ use keynet_object_storage::{
     Cursor, ObjectInfo, ObjectKey, ObjectStorage, PAGE_OBJECTS, Page, Prefix,
 };
 
-/// What a policy calls a key of `bucket`, none for the default one: the key, else
-/// `s3://bucket/key`. Also for the beginning of a key.
+/// Returns the name of a key in a policy: the key itself in the default bucket (or if `bucket` is
+/// `None`), else `s3://bucket/key`. Also works for the beginning of a key.
 pub(super) fn policy_name(storage: &ObjectStorage, bucket: Option<&str>, key: &str) -> String {
     match bucket.filter(|bucket| *bucket != storage.default_bucket()) {
         Some(bucket) => format!("s3://{bucket}/{key}"),
@@ -20,8 +20,8 @@ pub(super) fn policy_name(storage: &ObjectStorage, bucket: Option<&str>, key: &s
     }
 }
 
-/// Lists as [`ObjectStorage::list`] what `read` allows of `prefix`. A page may have fewer objects
-/// than the store could answer with.
+/// Lists the part of `prefix` that `read` allows, as [`ObjectStorage::list`]. A page may have fewer
+/// objects than the store could return.
 ///
 /// # Errors
 /// As [`ObjectStorage::list`]; `denied`: no location that begins with `prefix` may be read.
@@ -82,7 +82,7 @@ pub(super) async fn list(
     Ok(page)
 }
 
-/// Whether names that match `pattern` come after `key`.
+/// Reports whether names that match `pattern` can come after `key`.
 fn goes_beyond(pattern: &str, key: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => key.starts_with(start) || start > key,
@@ -90,7 +90,7 @@ fn goes_beyond(pattern: &str, key: &str) -> bool {
     }
 }
 
-/// The object with exactly this key, as a listing has it; none if it is not there.
+/// Returns the object with exactly this key, as a listing has it; `None` if it does not exist.
 async fn find(
     storage: &ObjectStorage,
     prefix: &Prefix,
@@ -123,7 +123,7 @@ mod tests {
     }
 
     impl Store {
-        /// A bucket `default` with these keys.
+        /// Creates a store whose bucket `default` holds these keys.
         async fn with(keys: &[&str]) -> Self {
             let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
             let settings = FolderStoreSettings {
@@ -157,7 +157,7 @@ mod tests {
             Self { storage, budget, _folders: folders }
         }
 
-        /// The locations in all pages, and every `next` between them.
+        /// Returns the locations in all pages, and every `next` between them.
         async fn list(&self, read: &[&str], prefix: &str) -> Result<(Vec<String>, Vec<String>)> {
             let grant =
                 StorageGrant { read: read.iter().copied().collect(), ..StorageGrant::default() };
@@ -231,7 +231,7 @@ mod tests {
             let key = String::from_utf8(hex::decode(cursor).unwrap()).unwrap();
             assert!(found.contains(&key), "{key}");
         }
-        // One that was made up does not widen it.
+        // A forged cursor does not widen it.
         let grant =
             StorageGrant { read: ["mine/*"].into_iter().collect(), ..StorageGrant::default() };
         let read = Policy { storage: grant, ..Policy::default() }

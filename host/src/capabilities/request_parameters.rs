@@ -1,4 +1,5 @@
-//! The parameters of a request to a model: a flat JSON object, read without building what nests.
+//! The parameters of a request to a model: a flat JSON object, parsed without building nested
+//! values.
 
 use std::fmt;
 
@@ -11,11 +12,11 @@ use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 use keynet_base::quote::quoted;
 
-/// Reads a request's parameters; no text for none.
+/// Parses a request's parameters; an empty text has none.
 ///
 /// # Errors
-/// `invalid`: not a JSON object of strings, numbers and booleans. `too-large`:
-/// [`limits::REQUEST_PARAMETERS`], or its text.
+/// `invalid`: not a JSON object of strings, numbers and booleans. `too-large`: more members than
+/// [`limits::REQUEST_PARAMETERS`], or a longer text than [`limits::REQUEST_PARAMETERS_TEXT`].
 pub(super) fn read(text: &str) -> Result<Map<String, Value>> {
     let mut found = Map::new();
     if text.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn read(text: &str) -> Result<Map<String, Value>> {
 
 struct Parameters<'a> {
     found: &'a mut Map<String, Value>,
-    /// Our own words, where it is JSON that is refused.
+    /// Error of this module, if the text is JSON but is rejected.
     refused: &'a mut Option<Error>,
 }
 
@@ -86,7 +87,7 @@ impl<'de> Visitor<'de> for Parameters<'_> {
     }
 }
 
-/// A string, number or boolean; none for anything else, which is read past.
+/// Parser of a string, number or boolean; returns `None` for other values, which it skips.
 struct Scalar;
 
 impl<'de> DeserializeSeed<'de> for Scalar {
@@ -182,9 +183,9 @@ mod tests {
             error.message,
             format!("{} bytes of request parameters: there can be at most 65536", text.len())
         );
-        // Not JSON, and refused for its length: it was not looked at.
+        // It is rejected for its length before it is parsed, although it is not JSON.
         assert_eq!(read(&"x".repeat(60 << 20)).unwrap_err().kind, ErrorKind::TooLarge);
-        // Within the text's limit, but more than there can be.
+        // Within the limit of the text, but with too many members.
         let many: Vec<_> = (0..300).map(|n| format!("\"{n}\":1")).collect();
         assert_eq!(read(&format!("{{{}}}", many.join(","))).unwrap_err().kind, ErrorKind::TooLarge);
         let nested = format!("{{\"a\":{}1{}}}", "[".repeat(30_000), "]".repeat(30_000));

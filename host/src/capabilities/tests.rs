@@ -1,4 +1,4 @@
-//! What a guest may make the host hold, on the store and the models that are embedded.
+//! Memory that a guest can make the host hold, with embedded storage and models.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use keynet_object_storage::folder_store::{
 
 const MIB: u64 = 1 << 20;
 
-/// One activation's capabilities, with so much memory.
+/// Capabilities of one activation, with a limit of memory.
 struct Activation {
     storage: StorageCtx,
     triton: TritonPredictCtx,
@@ -87,7 +87,7 @@ impl Activation {
     }
 }
 
-/// As the guest holds it: a handle that is lent for a call.
+/// Returns a handle as the guest lends it for a call.
 fn borrowed<T: 'static>(resource: &Resource<T>) -> Resource<T> {
     Resource::new_borrow(resource.rep())
 }
@@ -117,12 +117,12 @@ async fn a_get_is_counted_until_the_guest_has_it() {
     activation.put("a", 40 << 20).await;
     assert_eq!(activation.memory.used(), 0);
     assert_eq!(activation.storage().get("a".to_owned(), None).await.unwrap().len(), 40 << 20);
-    // The guest's memory grows while the copy is there, and is refused what is not left beside it.
+    // The guest's memory cannot grow beyond the rest while the copy exists.
     assert_eq!(activation.memory.used(), 40 * MIB);
     assert!(activation.memory.reserve(40 * MIB, "a growth of a linear memory").is_err());
     activation.storage().head("a".to_owned()).await.unwrap();
     assert_eq!(activation.memory.used(), 0);
-    // Nor is it counted with what the next call hands over.
+    // The copy does not count together with the bytes of the next call.
     activation.storage().get("a".to_owned(), None).await.unwrap();
     activation.put("b", 40 << 20).await;
     activation.storage().get("a".to_owned(), None).await.unwrap();
@@ -335,7 +335,7 @@ async fn the_requests_of_a_predict_many_are_counted_together() {
     assert_eq!(kinds(&mut activation, 100).await, vec![ErrorKind::Invalid; 100]);
     assert_eq!(kinds(&mut activation, 256).await, vec![ErrorKind::TooLarge; 256]);
     assert_eq!(kinds(&mut activation, 257).await, vec![ErrorKind::TooLarge; 257]);
-    // The answers to more than there may be are counted as well.
+    // The results of more requests than are allowed are counted as well.
     let requests = (0..200_000).map(|_| request(Vec::new())).collect();
     assert!(activation.triton().predict_many(requests).await.is_err());
 }

@@ -9,7 +9,7 @@ use keynet_base::error::Result;
 
 pub use super::parameters::Parameters;
 
-/// `user-input`'s part of a store.
+/// Context of `user-input` in a store.
 #[derive(Debug)]
 pub struct UserInputCtx {
     parameters: Parameters,
@@ -18,20 +18,20 @@ pub struct UserInputCtx {
 }
 
 impl UserInputCtx {
-    /// Hands out `parameters`, which are counted in the activation's memory.
+    /// Creates the context for `parameters`, which count in the activation's memory.
     ///
     /// # Errors
-    /// `too-large`.
+    /// `too-large`: the memory is not available.
     pub fn new(parameters: Parameters, calls: CallContext) -> Result<Self> {
         let held = calls.memory().reserve(parameters.bytes(), "the parameters")?;
         Ok(Self { parameters, calls, _held: held })
     }
 }
 
-/// What the generated trait is implemented on.
+/// View that implements the generated trait.
 #[derive(Debug)]
 pub struct UserInputView<'a> {
-    /// The context.
+    /// Context.
     pub ctx: &'a mut UserInputCtx,
 }
 
@@ -72,7 +72,7 @@ impl HasData for HasUserInput {
 /// Adds `user-input` to `linker`.
 ///
 /// # Errors
-/// It is there already.
+/// It was already added.
 pub fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> UserInputView<'_>,

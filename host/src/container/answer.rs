@@ -1,5 +1,5 @@
-//! What is answered: JSON with a length, since the platform takes an answer without one for no
-//! answer.
+//! HTTP responses: JSON with a `content-length`, since OpenWhisk treats a response without one as
+//! no response.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -7,38 +7,38 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
-/// An answer whose body is whole.
+/// A response whose body is complete.
 pub(super) type HttpResponse = Response<Full<Bytes>>;
 
-/// `/init` had no code, and the image has none.
+/// Error: `/init` had no code, and the image has none.
 pub(super) const NO_CODE: &str = "Missing main/no code to execute.";
 
-/// `/init` came a second time.
+/// Error: `/init` was called a second time.
 pub(super) const SECOND_INIT: &str = "Cannot initialize the action more than once.";
 
-/// `/run` came before `/init` was done.
+/// Error: `/run` was called before `/init` had finished.
 pub(super) const NOT_INITIALIZED: &str = "no action defined yet";
 
-/// The action's result is no object and no array.
+/// Error: the action's result is neither an object nor an array.
 pub(super) const NOT_JSON: &str = "The action did not return a dictionary or array.";
 
-/// The argument of `/run` is no object and no array.
+/// Error: the argument of `/run` is neither an object nor an array.
 pub(super) const NO_ARGUMENT: &str = "The action did not receive a dictionary or array as an \
     argument.";
 
-/// The container was asked to stop; the platform sends the request to another.
+/// Error: the container was asked to stop; OpenWhisk sends the request to another one.
 pub(super) const SHUTTING_DOWN: &str = "the container is shutting down";
 
-/// An action's result as it is, or `{"ok":true}`.
+/// Returns an action's result unchanged, or `{"ok":true}`.
 pub(super) fn ok(json: impl Into<Bytes>) -> HttpResponse {
     with_status(StatusCode::OK, json.into())
 }
 
-/// Bytes that the message of an error may have. Some messages are the action's own words.
+/// Maximum size in bytes of an error's message. Some messages come from the action.
 const MAX_MESSAGE: usize = 64 << 10;
 
-/// `{"error": message}` and nothing else: the platform shows the message to the user. A long
-/// message is cut.
+/// Returns `{"error": message}` and nothing else: OpenWhisk shows the message to the user. Cuts a
+/// long message.
 pub(super) fn error(status: StatusCode, message: &str) -> HttpResponse {
     let json = match shortened(message) {
         None => json!({ "error": message }),
@@ -49,7 +49,7 @@ pub(super) fn error(status: StatusCode, message: &str) -> HttpResponse {
     with_status(status, json.to_string().into())
 }
 
-/// Returns the beginning of a message that is too long to be repeated whole; None if it is not.
+/// Returns the beginning of a message that is too long; `None` if it is not.
 pub(super) fn shortened(message: &str) -> Option<&str> {
     (message.len() > MAX_MESSAGE)
         .then(|| message.get(..message.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default())

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-/// What there is to know about it.
+/// Text of `--help`.
 pub(super) const USAGE: &str = "\
 keynet-runtime: runs one inference action in an OpenWhisk action container
 
@@ -14,7 +14,7 @@ The port is 8080, or what the variable PORT says.";
 
 const DEFAULT_PORT: u16 = 8080;
 
-/// What to do.
+/// Command of the process.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Serve { port: u16 },
@@ -24,10 +24,10 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Reads the arguments; `default` is the variable `PORT`.
+    /// Parses the arguments; `default` is the variable `PORT`.
     ///
     /// # Errors
-    /// What is wrong with them, for a person.
+    /// The arguments are wrong; the error is a message for a person.
     pub(super) fn read(
         arguments: impl Iterator<Item = OsString>,
         default: Option<&str>,

@@ -1,5 +1,5 @@
-//! What the code of `/init` is, told by its first bytes: the flags beside it are guessed by the
-//! platform.
+//! The code of `/init`, classified by its first bytes: the flags beside it are guesses of
+//! OpenWhisk.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -10,28 +10,28 @@ use super::archive::{self, ArchiveError, Unpacked};
 use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
 use keynet_base::quote::quoted;
 
-/// How a reference to a registry begins.
+/// Prefix of a reference to a registry.
 const REFERENCE: &str = "oci://";
 
-/// Digits of base64 that are decoded at once where there is white space among them.
+/// Number of base64 digits that are decoded at a time if there is white space among them.
 const PART: usize = 4 << 10;
 
-/// The code, as far as it came with the request.
+/// The code, in the form in which it came with the request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrived {
-    /// None: what lies in the image is meant.
+    /// No code: the component in the image is used.
     Nothing,
-    /// A component, or what claims to be one, and the wishes that came beside it.
+    /// A component, or bytes that claim to be one, and the capability request beside it.
     Component { bytes: Vec<u8>, request: Option<CapabilityRequest> },
-    /// Where the component is: `oci://registry/namespace/name@sha256:…`.
+    /// Reference of the component: `oci://registry/namespace/name@sha256:…`.
     Reference(String),
 }
 
-/// Code that cannot be used.
+/// Error of code that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum CodeError {
-    /// A binary file that was sent as if it were text.
+    /// A binary file was sent as if it were text.
     #[error(
         "the code is a binary file that was sent as text, which destroys it: `wsk` does so with \
             every file but .zip, .jar and .balx. Put the component into a zip (`zip action.zip \
@@ -39,30 +39,30 @@ pub(super) enum CodeError {
             action with that file"
     )]
     Mangled,
-    /// Not base64.
+    /// The text is not base64.
     #[error(
         "the code is neither base64 of a component, a zip or a tar.gz nor a reference \
             `oci://registry/namespace/name@sha256:…`; it begins with {}",
         quoted(.0)
     )]
     NotBase64(String),
-    /// Base64 of something else.
+    /// The text is base64 of something else.
     #[error(
         "the code is neither a component nor a zip nor a tar.gz with one; it begins with the bytes \
             {0}"
     )]
     Unknown(String),
-    /// An archive that cannot be read, or does not have one component.
+    /// The archive cannot be read, or does not hold exactly one component.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// Its `keynet.toml`.
+    /// Its `keynet.toml` cannot be used.
     #[error(transparent)]
     CapabilityRequest(#[from] CapabilityRequestError),
 }
 
 impl CodeError {
-    /// The platform's runtimes answer 400 to what they cannot decode and 502 to what cannot be
-    /// started.
+    /// Returns the status of OpenWhisk's own runtimes: 400 for code that cannot be decoded and 502
+    /// for code that cannot be started.
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Mangled
@@ -77,7 +77,7 @@ impl CodeError {
 /// Reads the field `code`.
 ///
 /// # Errors
-/// It is nothing that could hold a component.
+/// The text cannot hold a component.
 pub(super) fn read(code: &str) -> Result<Arrived, CodeError> {
     let code = code.trim();
     if code.is_empty() {
@@ -97,7 +97,7 @@ fn decode(text: &str) -> Result<Vec<u8>, CodeError> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let decoder = GeneralPurpose::new(&STANDARD, config);
     let wrong = |_| CodeError::NotBase64(text.chars().take(40).collect());
-    // A file that `base64` wrapped; with its newlines it is not what the platform calls binary.
+    // A file that `base64` wrapped; because of its newlines OpenWhisk does not consider it binary.
     if !text.bytes().any(|byte| byte.is_ascii_whitespace()) {
         return decoder.decode(text).map_err(wrong);
     }

@@ -1,10 +1,10 @@
-//! Connections: how many there are, and how long each may be silent.
+//! Connections: their number, and the time that each may be silent.
 //!
-//! hyper's own time-out for headers counts from the end of the answer before, so it cannot tell a
-//! connection that is kept open between requests, as the platform's clients do, from a header that
-//! trickles in. Here the two are told apart, and a client that does not take its answer is one too
-//! many as well. No timer does anything for a connection that was merely frozen with its container:
-//! what arrived meanwhile is read first.
+//! hyper's own timeout for headers starts at the end of the previous response, so it cannot
+//! distinguish a connection that is kept open between requests, as OpenWhisk's clients do, from
+//! headers that arrive slowly. This module distinguishes the two, and also closes the connection of
+//! a client that does not read its response. No timer closes a connection that was merely frozen
+//! with its container: the bytes that arrived meanwhile are read first.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,20 +18,19 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The most connections at once; fewer where the system allows the process less than twice as many
-/// descriptors.
+/// Maximum number of connections; half of the limit of descriptors if that is lower.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How long a client may be silent.
+/// Times that a client may be silent.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     /// From the first byte of a request to the end of its headers.
     headers: Duration,
-    /// From the first moment at which the client's side is full to the end of the answer.
+    /// From the first moment at which the client's receive buffer is full to the end of the
+    /// response.
     answer: Duration,
-    /// How long a connection is kept without a request: with few connections, with half of the
-    /// places taken, and with hardly any place left. One that is closed then costs a client no more
-    /// than a new connection.
+    /// Lifetime of a connection without a request: with few connections, with half of the slots
+    /// taken, and with few slots left. Closing one costs a client no more than a new connection.
     idle: [Duration; 3],
 }
 
@@ -41,7 +40,7 @@ const TIMES: Times = Times {
     idle: [Duration::from_secs(300), Duration::from_secs(15), Duration::from_secs(1)],
 };
 
-/// The places for connections.
+/// Slots for connections.
 pub(super) struct Places {
     free: Arc<Semaphore>,
     all: usize,
@@ -49,7 +48,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// As many as the system's limit of descriptors allows.
+    /// Creates as many slots as the limit of descriptors allows.
     pub(super) fn of_the_process() -> Self {
         let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let half = descriptors
@@ -62,7 +61,7 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(all)), all, times }
     }
 
-    /// Waits for a place.
+    /// Waits for a slot.
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
         Arc::clone(&self.free).acquire_owned().await.ok()
@@ -78,7 +77,7 @@ impl Places {
     }
 }
 
-/// What a connection's service tells its stream.
+/// State that a connection's service shares with its stream.
 #[derive(Default)]
 pub(super) struct Progress {
     requests: AtomicU32,
@@ -86,8 +85,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// A request's headers are there; until the guard is dropped, it is the request's turn to take
-    /// time.
+    /// Records the end of a request's headers; until the guard is dropped, no timeout for headers
+    /// or idleness applies.
     pub(super) fn begin(&self) -> UnderWay<'_> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.under_way.store(true, Ordering::Relaxed);
@@ -95,7 +94,7 @@ impl Progress {
     }
 }
 
-/// A request that is being read or answered.
+/// A request that is being read or processed.
 pub(super) struct UnderWay<'a>(&'a Progress);
 
 impl Drop for UnderWay<'_> {
@@ -109,7 +108,7 @@ pub(super) struct Connection {
     stream: TcpStream,
     places: Arc<Places>,
     progress: Arc<Progress>,
-    /// The requests that were begun when the next two were set.
+    /// Number of requests at the time when the next two fields were set.
     requests: u32,
     idle_since: Option<Instant>,
     headers_since: Option<Instant>,
@@ -119,7 +118,7 @@ pub(super) struct Connection {
     _place: Option<OwnedSemaphorePermit>,
 }
 
-/// A timer that is set again only when it is too early, or would be too late.
+/// A timer that is reset only when it is too early, or would be too late.
 #[derive(Default)]
 struct Alarm(Option<Pin<Box<Sleep>>>);
 
@@ -160,7 +159,8 @@ impl Connection {
         }
     }
 
-    /// Whether what is read now is between requests or of the next one's headers.
+    /// Reports whether the next bytes come between requests or belong to the next request's
+    /// headers.
     fn awaits_request(&mut self) -> bool {
         let requests = self.progress.requests.load(Ordering::Relaxed);
         if requests != self.requests {
@@ -170,8 +170,8 @@ impl Connection {
         !self.progress.under_way.load(Ordering::Relaxed) && self.answer_since.is_none()
     }
 
-    /// What came of writing: how long the client may take nothing begins with the first byte that
-    /// it has no room for.
+    /// Handles the result of a write: the time that the client may read nothing begins with the
+    /// first byte that does not fit into its buffer.
     fn wrote(
         &mut self,
         context: &mut Context<'_>,
@@ -213,7 +213,7 @@ impl AsyncRead for Connection {
         }
         let since = *this.idle_since.get_or_insert_with(Instant::now);
         ready!(this.reading.poll(since + this.places.idle(), context));
-        // As if the client had closed it: nothing is under way.
+        // Ends the stream as if the client had closed it: no request is in progress.
         Poll::Ready(Ok(()))
     }
 }
@@ -242,7 +242,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Everything was handed to the system.
+        // All bytes were passed to the operating system.
         self.answer_since = None;
         Pin::new(&mut self.stream).poll_flush(context)
     }
@@ -262,7 +262,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(200);
     const LONG: Duration = Duration::from_secs(600);
 
-    /// A client, and the connection that is kept with it.
+    /// Returns a client, and its connection on the server's side.
     async fn pair(all: usize, times: Times) -> (TcpStream, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(connection);
         trickling.await.unwrap();
-        // One that stops within it, too.
+        // The same for a client that stops within the headers.
         let (mut client, mut connection) =
             pair(100, Times { headers: SHORT, answer: LONG, idle: [LONG; 3] }).await;
         client.write_all(b"POST").await.unwrap();

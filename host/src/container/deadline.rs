@@ -1,24 +1,25 @@
-//! The moment an answer is due, as requests say it: a text of milliseconds since 1970.
+//! Deadline of a response, which requests carry as text: milliseconds since 1970.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Deadlines further back than this are no deadlines but wrong clocks: no action has as much time.
+/// Deadlines that passed longer ago than this are the effect of a wrong clock: no action has that
+/// much time.
 const PLAUSIBLE: Duration = Duration::from_secs(3600);
 
-/// When the platform hangs up.
+/// Time at which OpenWhisk closes the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// It does not say.
+    /// The request names no time.
     Never,
-    /// Then.
+    /// The deadline is at this time.
     At(Instant),
-    /// It has hung up, so long ago.
+    /// The deadline passed this long ago.
     Past(Duration),
 }
 
 impl Due {
-    /// Reads a deadline at the moment (`now`, `clock`) at which its request arrived. From then on
-    /// only the clock that nobody sets counts.
+    /// Parses a deadline for a request that arrived at `now` (`clock` in system time). Later
+    /// changes of the system clock have no effect on the result.
     pub(super) fn read(text: Option<&str>, now: Instant, clock: SystemTime) -> Self {
         let Some(milliseconds) = text.and_then(|text| text.trim().parse::<u64>().ok()) else {
             return Self::Never;
@@ -44,7 +45,7 @@ mod tests {
         let read = |text: &str| Due::read(Some(text), now, clock);
         assert_eq!(read("1700000060000"), Due::At(now + Duration::from_secs(60)));
         assert_eq!(read("1699999999000"), Due::Past(Duration::from_secs(1)));
-        // What tests send, and clocks that were never set.
+        // Values that tests send, and clocks that were never set.
         for text in ["123", "", "soon", "-1", "18446744073709551615"] {
             assert!(matches!(read(text), Due::Never | Due::At(_)), "{text}");
         }

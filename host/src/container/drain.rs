@@ -1,8 +1,8 @@
-//! The end: what is new goes elsewhere, what is under way may end.
+//! Shutdown: new requests are rejected, running activations may finish.
 //!
-//! Kubernetes sends SIGTERM and, some time later, SIGKILL. In between, new requests are answered
-//! 503, which makes the platform send them to another container; activations under way have
-//! `KEYNET_GRACE` to end and are answered even where that is not enough.
+//! Kubernetes sends SIGTERM and, some time later, SIGKILL. In between, new requests get status 503,
+//! which makes OpenWhisk send them to another container; running activations have `KEYNET_GRACE` to
+//! end and get a response even if that is not enough.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// Whether the container is at its end.
+/// State of the shutdown.
 #[derive(Debug)]
 pub(super) struct Drain {
     begun: AtomicBool,
@@ -22,22 +22,22 @@ impl Drain {
         Self { begun: AtomicBool::new(false), cut_off: watch::Sender::new(false) }
     }
 
-    /// From now on nothing new is begun.
+    /// Begins the shutdown: no new work is started from now on.
     pub(super) fn begin(&self) {
         self.begun.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing new is begun.
+    /// Reports whether the shutdown has begun.
     pub(super) fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Ends what is still under way.
+    /// Cuts off all running work.
     pub(super) fn cut_off(&self) {
         self.cut_off.send_replace(true);
     }
 
-    /// What `work` answers, or none if it is cut off first.
+    /// Returns the result of `work`; `None` if it is cut off first.
     pub(super) async fn or_cut_off<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut cut_off = self.cut_off.subscribe();
         tokio::select! {
@@ -48,18 +48,18 @@ impl Drain {
     }
 }
 
-/// The signals that ask the container to stop. As the first process of a container it would not be
-/// ended by them otherwise.
+/// Signals that ask the container to stop. The first process of a container ignores them unless it
+/// catches them.
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
-    /// From now on they are caught.
+    /// Starts to catch the signals.
     ///
     /// # Errors
-    /// The system refuses it.
+    /// The operating system refuses the handlers.
     pub(super) fn catch() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -67,7 +67,7 @@ impl StopSignals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

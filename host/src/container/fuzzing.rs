@@ -14,7 +14,7 @@ use keynet_base::config::is_reserved;
 use keynet_base::fuzzing::{checked, text};
 use keynet_base::quote::bounded;
 
-/// A zip, or a tar.gz.
+/// Input is a zip or a tar.gz.
 pub fn archive(data: &[u8]) {
     let unpacked = if data.starts_with(b"PK") { unzip(data) } else { ungzip(data) };
     let Some(unpacked) = checked(unpacked) else { return };
@@ -22,7 +22,8 @@ pub fn archive(data: &[u8]) {
     assert!(unpacked.request.is_none_or(|request| request.len() <= 64 << 10));
 }
 
-/// A body of `/init`. No variable configures the host, and each can be one of a process.
+/// Input is a body of `/init`. No variable of the result configures the host, and each is valid in
+/// an environment.
 pub fn init_body(data: &[u8]) {
     let Some(request) = checked(InitRequest::parse(data).map_err(|error| bounded(error, 512)))
     else {
@@ -44,7 +45,7 @@ pub fn init_body(data: &[u8]) {
     }
 }
 
-/// A body of `/run`. Its argument is JSON, and its variables have names of their own.
+/// Input is a body of `/run`. Its argument is JSON, and its variables have distinct names.
 pub fn run_body(data: &[u8]) {
     let Some(request) = checked(RunRequest::parse(data).map_err(|error| bounded(error, 512)))
     else {
@@ -59,8 +60,8 @@ pub fn run_body(data: &[u8]) {
         && !value.contains('\0')));
 }
 
-/// The parameters of an activation. None of them configures the host, and reading them again
-/// changes nothing.
+/// Input is the parameters of an activation. None of the result configures the host, and parsing it
+/// again changes nothing.
 pub fn parameters(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Some(parameters) = checked(Parameters::parse(text)) else { return };

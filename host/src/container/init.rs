@@ -1,4 +1,4 @@
-//! `POST /init`: makes the host and loads the action, once.
+//! `POST /init`: creates the host and loads the action, once.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,7 +28,7 @@ use keynet_base::config::{Config, ConfigError};
 use keynet_base::quote::{bounded, shown};
 use keynet_base::redaction::redact;
 
-/// Why there is no action now. The text is what the platform shows to the user.
+/// Error of `/init`. OpenWhisk shows its text to the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 enum InitError {
@@ -61,7 +61,7 @@ enum InitError {
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// What helps where this container is too small or too slow to compile.
+/// Advice for a container that is too small or too slow to compile.
 const COMPILE_ELSEWHERE: &str = "; or compile it beforehand with `keynet-inference image build`, \
     so that the container need not";
 
@@ -85,7 +85,7 @@ impl InitError {
     }
 }
 
-/// What is being done, for the error of whoever has no time left.
+/// Current step of `/init`, for the error of a timeout.
 struct Stage(Mutex<(&'static str, &'static str)>);
 
 impl Stage {
@@ -108,7 +108,7 @@ pub(super) async fn init(container: &Container, body: RequestBody) -> HttpRespon
     match load(container, body, &window).await {
         Ok(loaded) => {
             container.set_loaded(loaded);
-            // Its logs and those of the first activation are one window.
+            // The logs of `/init` and of the first activation are one log window.
             window.leave_open();
             answer::ok(r#"{"ok":true}"#)
         }
@@ -141,7 +141,7 @@ async fn load(
     window: &Arc<Window>,
 ) -> Result<Loaded, InitError> {
     let (now, clock) = (Instant::now(), SystemTime::now());
-    // Megabytes are decoded and unpacked where nobody waits for it, and the text is gone before the
+    // Megabytes are decoded and unpacked on the blocking pool, and the text is dropped before the
     // component is compiled.
     let request = tokio::task::spawn_blocking(move || read(body.bytes())).await??;
     let stage = Stage(Mutex::new(("reading its code", "")));
@@ -216,7 +216,7 @@ async fn component(
     }
 }
 
-/// The component in the image.
+/// Reads the component in the image.
 async fn from_image(path: &Path) -> Result<Vec<u8>, InitError> {
     match tokio::fs::read(path).await {
         Ok(component) => Ok(component),
@@ -225,7 +225,7 @@ async fn from_image(path: &Path) -> Result<Vec<u8>, InitError> {
     }
 }
 
-/// The platform says `main` where nothing else was said.
+/// Checks `main`; OpenWhisk sends `main` if the user named no function.
 fn check_main(asked: Option<String>, is: &str) -> Result<(), InitError> {
     match asked {
         Some(asked) if !asked.is_empty() && asked != "main" && asked != is => {

@@ -11,22 +11,22 @@ use serde_json::value::RawValue;
 use super::request_json::{Limits, Name, object, string};
 use super::variables::text;
 
-/// Init parameters may be as many as the platform's parameters, of which 1 MiB is allowed unless
-/// its operator allows more.
+/// Limit of init parameters: OpenWhisk's limit of parameters is 1 MiB unless its operator raises
+/// it.
 const VARIABLES: Limits = Limits { what: "variables in `env`", count: 4096, text: 4 << 20 };
 
-/// Bytes of `main`: no function has so long a name.
+/// Maximum length of `main` in bytes; no function has so long a name.
 const MAX_MAIN: usize = 1 << 10;
 
-/// What the platform sends about an action. `name` and `binary` say nothing that counts here, and
-/// unknown fields nothing at all.
+/// OpenWhisk's data about an action. `name` and `binary` are not needed here, and unknown fields
+/// are ignored.
 #[derive(Debug, Default)]
 pub(super) struct InitRequest<'a> {
-    /// The function; the platform writes `main` where none was given.
+    /// Name of the function; OpenWhisk sends `main` if the user named none.
     pub(super) main: Option<String>,
-    /// Not copied where the text has no escapes, which base64 has not.
+    /// Code. Not copied if the text has no escapes, and base64 has none.
     pub(super) code: Option<Cow<'a, str>>,
-    /// Init parameters and `__OW_*`.
+    /// Init parameters and `__OW_*` variables.
     pub(super) env: BTreeMap<String, String>,
 }
 
@@ -47,10 +47,10 @@ struct Action<'a> {
 }
 
 impl<'a> InitRequest<'a> {
-    /// Reads a body; an empty one is as `{}`.
+    /// Parses a body; an empty one is the same as `{}`.
     ///
     /// # Errors
-    /// Not JSON, fields of other types, or more variables than are allowed.
+    /// The body is not JSON, has fields of other types, or has more variables than are allowed.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
         match body.trim_ascii_start().first() {
             None => return Ok(Self::default()),

@@ -1,4 +1,4 @@
-//! Bodies of requests on their way in: their sizes, their memory together, and their time.
+//! Bodies of incoming requests: limits of their size, their total memory, and their time.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,56 +13,57 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{self, HttpResponse};
 
-/// The largest body: the platform's 48 MB of code as text, and what stands around it. An argument
-/// may be as large, since OpenWhisk's operator may allow more than its 1 MiB.
+/// Maximum size of a body in bytes: OpenWhisk's 48 MB of code as text, and the JSON around it. An
+/// argument may be as large, since OpenWhisk's operator may raise its limit of 1 MiB.
 const MAX_BODY: usize = 50 << 20;
 
-/// Bytes of all bodies that are held at once, where the machine has that much.
+/// Maximum memory in bytes of all bodies together, if the machine has that much.
 const MAX_TOGETHER: u64 = 128 << 20;
 
-/// Memory is taken in pieces of this size, so their number limits the number of bodies too. A body
-/// that arrived at once takes none.
+/// Unit of the memory for bodies, so that their number is limited too. A body that arrived in one
+/// piece takes none.
 const UNIT: usize = 1 << 20;
 
-/// How long a sender may pause, and how long a body may take in all.
+/// Time that a sender may pause, and time that a whole body may take.
 const PAUSE: Duration = Duration::from_secs(10);
 const WHOLE: Duration = Duration::from_secs(60);
 
-/// How long a body waits for the memory that others hold.
+/// Time that a body waits for the memory that others hold.
 const ROOM: Duration = Duration::from_secs(5);
 
-/// The memory of all bodies.
+/// Memory of all bodies.
 pub(super) struct Intake {
     units: Arc<Semaphore>,
 }
 
-/// A body that has arrived. It gives its memory back when it is dropped.
+/// A body that has arrived. Its memory is released when it is dropped.
 pub(super) struct RequestBody {
     bytes: Bytes,
     _held: Option<OwnedSemaphorePermit>,
 }
 
 impl RequestBody {
-    /// Its content.
+    /// Returns the content.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 impl Intake {
-    /// Of a process that may have `memory` bytes: a quarter of them, and at least one whole body.
+    /// Creates the limit for a process of `memory` bytes: a quarter of them, and at least one whole
+    /// body.
     pub(super) fn of(memory: u64) -> Self {
         let bytes =
             usize::try_from(MAX_TOGETHER.min(memory / 4)).unwrap_or(usize::MAX).max(MAX_BODY);
         Self { units: Arc::new(Semaphore::new(bytes / UNIT)) }
     }
 
-    /// Reads all of a body. What came in one piece, as nearly all do, is not copied. Memory is
-    /// taken as the data arrives, whatever length was announced.
+    /// Reads a whole body. Does not copy a body that came in one piece, as nearly all do. Reserves
+    /// memory as the data arrives, not by the announced length.
     ///
     /// # Errors
-    /// The answer to a body that is too large, broke off or took too long, or that there is no
-    /// memory for now.
+    /// The response for a body that is too large, is incomplete or timed out, or for which there is
+    /// no memory now.
     pub(super) async fn read(&self, mut body: Incoming) -> Result<RequestBody, HttpResponse> {
         if body.size_hint().lower() > MAX_BODY as u64 {
             return Err(too_large());
@@ -74,11 +75,11 @@ impl Intake {
         if body.is_end_stream() && first.len() <= MAX_BODY {
             return Ok(RequestBody { bytes: first, _held: None });
         }
-        // Boxed, so that the many others do not carry its state around.
+        // Boxed, so that the futures of small requests do not contain its state.
         Box::pin(self.read_on(body, first)).await
     }
 
-    /// Reads what follows `first`.
+    /// Reads the body after its `first` piece.
     async fn read_on(&self, mut body: Incoming, first: Bytes) -> Result<RequestBody, HttpResponse> {
         let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let expected = announced.map_or(MAX_BODY, |rest| rest.saturating_add(first.len()));
@@ -132,7 +133,7 @@ async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes
 struct Whole {
     bytes: Vec<u8>,
     held: Option<OwnedSemaphorePermit>,
-    /// The length that was announced, or the limit.
+    /// Announced length, or the limit.
     expected: usize,
 }
 
@@ -143,7 +144,7 @@ impl Whole {
             return Err(too_large());
         }
         if needed > self.bytes.capacity() {
-            // Twice as much, but no more than was announced.
+            // Doubles the capacity, up to the announced length.
             let capacity = (self.bytes.capacity() * 2)
                 .clamp(UNIT.min(self.expected), self.expected)
                 .max(needed);

@@ -14,20 +14,20 @@ use crate::engine::{BakedCode, Engine, memory_left};
 use crate::host::{self, Host, HostError};
 use keynet_base::config::{Config, ConfigError, Origin, RuntimeConfig};
 
-/// Bytes of the container's memory that activations leave to the host.
+/// Bytes of the container's memory that are reserved for the host itself.
 const KEPT_FREE: u64 = 16 << 20;
 
-/// What the requests of a container share.
+/// State that the requests of a container share.
 pub(super) struct Container {
-    /// The process's environment.
+    /// Environment of the process.
     pub(super) environment: BTreeMap<String, String>,
     pub(super) config: RuntimeConfig,
-    /// The operator's part of the host's configuration, or what is wrong with it.
+    /// The operator's part of the host's configuration, or its error.
     host: Result<Config, ConfigError>,
     engine: OnceCell<Arc<Engine>>,
     pub(super) output: Arc<Output>,
     loaded: OnceLock<Loaded>,
-    /// Held by the `/init` that is under way.
+    /// Lock of the `/init` that is in progress.
     pub(super) initializing: Mutex<()>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Loaded {
     pub(super) own_servers: OwnServers,
 }
 
-/// The engine cannot be made.
+/// Error of creating the engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum EngineError {
@@ -52,8 +52,8 @@ pub(super) enum EngineError {
 }
 
 impl Container {
-    /// A container without an action. What is wrong with its configuration is told to whoever
-    /// initializes it: nobody sees it earlier.
+    /// Creates a container without an action. An error of its configuration is reported by `/init`,
+    /// since its messages are not visible earlier.
     pub(super) fn new(environment: BTreeMap<String, String>) -> Self {
         let read = RuntimeConfig::read(&environment);
         let host = match &read {
@@ -72,8 +72,8 @@ impl Container {
         }
     }
 
-    /// The engine, made by whoever asks first: it takes a moment, and needs nothing that `/init`
-    /// brings.
+    /// Returns the engine; the first caller creates it. That takes a moment, and does not depend on
+    /// `/init`.
     pub(super) async fn engine(&self) -> Result<Arc<Engine>, EngineError> {
         let make = async || {
             let (config, action) = (self.host.clone()?, self.config.action.clone());
@@ -84,7 +84,7 @@ impl Container {
         self.engine.get_or_try_init(make).await.cloned()
     }
 
-    /// The host's configuration with what the action's owner set in `/init`.
+    /// Returns the host's configuration with the settings of the action's owner in `/init`.
     pub(super) fn host_config(
         &self,
         init: &BTreeMap<String, String>,
@@ -94,7 +94,7 @@ impl Container {
             vec![(Origin::Container, self.environment.clone()), (Origin::Init, init.clone())];
         let mut config = fitting(Config::from_origins(origins)?, &self.config);
         config.hide_secrets();
-        // Rather a limit that says its name than a container that is killed.
+        // Exceeding this limit is reported; without it the container would be killed.
         if let Some(left) =
             memory_left().filter(|_| !self.environment.contains_key("KEYNET_PROCESS_MEMORY"))
         {
@@ -103,23 +103,23 @@ impl Container {
         Ok(config)
     }
 
-    /// The action, if there is one.
+    /// Returns the action; `None` before `/init`.
     pub(super) fn loaded(&self) -> Option<&Loaded> {
         self.loaded.get()
     }
 
-    /// From now on this is the action. Only whoever holds `initializing` says so.
+    /// Sets the action. The caller must hold `initializing`.
     pub(super) fn set_loaded(&self, loaded: Loaded) {
         let _ = self.loaded.set(loaded);
     }
 
-    /// Opens an activation's share of the output.
+    /// Opens an activation's log window.
     pub(super) fn window(&self) -> Arc<Window> {
         Window::open(Arc::clone(&self.output), self.config.concurrent)
     }
 }
 
-/// Where activations do not overlap, one place is enough.
+/// Reduces the concurrency to one slot if activations do not overlap.
 fn fitting(host: Config, config: &RuntimeConfig) -> Config {
     Config { concurrency: if config.concurrent { host.concurrency } else { 1 }, ..host }
 }

@@ -1,20 +1,21 @@
 //! The process of an OpenWhisk action container: `POST /init` once, `POST /run` any number of
 //! times, logs on its two streams.
 //!
-//! What is answered to what follows the platform's sources; `docs/runtime.md` is the table for
-//! people. In short:
+//! The responses follow OpenWhisk's sources; `docs/runtime.md` has them as a table for people. In
+//! short:
 //!
 //! * The **port** is open a few milliseconds after the start; wasmtime is set up meanwhile. `init`
-//!   makes the host, since the action's owner may configure it, and loads the action; `run`
+//!   creates the host, since the action's owner may configure it, and loads the action; `run`
 //!   activates it. A container holds one action.
-//! * An **action's failure** of whatever kind is an application error, status 200: its instance is
-//!   gone and the container is good for the next. Any other status makes the platform destroy the
-//!   container.
-//! * The **logs** of an activation end with one line on each stream, on every way out (`window`).
+//! * An **action's failure** of any kind is an application error, status 200: its instance is
+//!   dropped and the container is ready for the next activation. Any other status makes OpenWhisk
+//!   destroy the container.
+//! * The **logs** of an activation end with one line on each stream, on every exit path (`window`).
 //!   The host's own messages never go there: `KEYNET_DIAGNOSTICS` names a file for them.
 //! * **Time** is counted from the deadline that each request brings; no timer runs between
 //!   requests, so a container may be frozen for any time.
-//! * Asked to stop, it answers 503 to what is new and lets what is under way end (`drain`).
+//! * During shutdown, it rejects new requests with 503 and lets running activations finish
+//!   (`drain`).
 
 mod answer;
 mod archive;
@@ -47,7 +48,7 @@ use std::time::Duration;
 
 use arguments::{Command, USAGE};
 
-/// What `keynet-runtime` does with `arguments`, which are without the program's name.
+/// Runs `keynet-runtime` with `arguments`, which exclude the program's name.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let environment = environment();
     let command = match Command::read(arguments, environment.get("PORT").map(String::as_str)) {
@@ -79,14 +80,15 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The container's environment. A variable that is not UTF-8 cannot be one of ours.
+/// Returns the container's environment. Leaves out variables that are not UTF-8: none of the known
+/// ones can be.
 fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// Whether a runtime listens on `port` of this machine: a probe for images that have no shell.
+/// Checks that a runtime listens on `port` of this machine: a probe for images without a shell.
 fn health(port: u16) -> ExitCode {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match TcpStream::connect_timeout(&address, Duration::from_secs(2)) {

@@ -1,10 +1,10 @@
-//! Callers that bring servers of their own in the parameters of `/run`, if the operator allows it.
+//! Servers that callers name in the parameters of `/run`, if the operator allows it.
 //!
-//! Each server is one unit: a caller's store is asked with a caller's credentials, never with the
-//! host's. The clients see to it that a caller's servers are at public addresses. What a caller
-//! does not bring is the action's own, and is not opened again. What a caller brings is opened on a
-//! thread that may block, few at once, and kept for the next call; how many are kept and used at
-//! once is limited.
+//! Each server is one unit: a caller's store is accessed with the caller's credentials, never with
+//! the host's. The clients ensure that a caller's servers are at public addresses. For servers that
+//! a caller does not name, the action's own are used, and not opened again. A caller's servers are
+//! opened on a thread that may block, few at a time, and kept for the next call; the numbers of
+//! kept and used ones are limited.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,21 +21,22 @@ use crate::activation::Means;
 use crate::backends::Backends;
 use keynet_base::config::{Config, ConfigError, Origin, is_reserved};
 
-/// Connections are kept for so many callers' servers that no activation uses; those used longest
-/// ago go first.
+/// Maximum number of callers' servers whose connections are kept while no activation uses them; the
+/// least recently used are closed first.
 const KEPT: usize = 8;
 
-/// So many callers' servers are used at once.
+/// Maximum number of callers' servers in use.
 const USED: usize = 64;
 
-/// So many are opened at once: it reads certificates and may take a while.
+/// Maximum number of servers that are opened at a time: opening reads certificates and may take a
+/// while.
 const OPENED_AT_ONCE: usize = 2;
 
-/// Bytes of one of a caller's values, and how many there may be.
+/// Maximum size in bytes of one of a caller's values, and maximum number of values.
 const MAX_VALUE: usize = 8 << 10;
 const MAX_VALUES: usize = 64;
 
-/// Why a caller's servers cannot be used.
+/// Reason why a caller's servers cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum OwnServersError {
@@ -55,30 +56,30 @@ pub(super) enum OwnServersError {
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// The names and values that a caller sent.
+/// Names and values that a caller sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sent(BTreeMap<String, String>);
 
-/// What callers bring to one action.
+/// Callers' servers of one action.
 pub(super) struct OwnServers(Option<Allowed>);
 
 struct Allowed {
-    /// The container's and `/init`'s variables, which come first.
+    /// The container's and `/init`'s variables, which take precedence.
     before: [(Origin, BTreeMap<String, String>); 2],
-    /// What they say.
+    /// Configuration from these variables.
     config: Config,
     known: Mutex<Vec<Known>>,
     opening: Arc<Semaphore>,
 }
 
-/// One caller's servers.
+/// The servers of one caller.
 struct Known {
     sent: Sent,
     means: Arc<OnceCell<Arc<Means>>>,
 }
 
 impl Known {
-    /// Whether an activation opens or uses them.
+    /// Reports whether an activation opens or uses the servers.
     fn is_used(&self) -> bool {
         Arc::strong_count(&self.means) > 1
             || self.means.get().is_some_and(|means| Arc::strong_count(means) > 1)
@@ -86,12 +87,13 @@ impl Known {
 }
 
 impl OwnServers {
-    /// No caller may bring any.
+    /// Allows no caller to name servers.
     pub(super) fn refused() -> Self {
         Self(None)
     }
 
-    /// For what the container and `/init` leave open; together they say `config`.
+    /// Allows callers to set what the container and `/init` leave open; together these two give
+    /// `config`.
     pub(super) fn allowed(
         container: BTreeMap<String, String>,
         init: BTreeMap<String, String>,
@@ -105,15 +107,15 @@ impl OwnServers {
         }))
     }
 
-    /// Whether a caller may bring any.
+    /// Reports whether callers may name servers.
     pub(super) fn are_allowed(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Returns what `action` works with for a caller that sent `sent`; None for the action's own.
+    /// Returns the means of `action` for a caller that sent `sent`; `None` for the action's own.
     ///
     /// # Errors
-    /// What the caller sent cannot be used, or not now.
+    /// The caller's servers cannot be used, or not at the moment.
     pub(super) async fn means(
         &self,
         loaded: &Loaded,
@@ -122,7 +124,7 @@ impl OwnServers {
     ) -> Result<Option<Arc<Means>>, OwnServersError> {
         match self.0.as_ref().filter(|_| !sent.0.is_empty()) {
             None => Ok(None),
-            // Boxed, so that activations without any do not carry its state around.
+            // Boxed, so that the futures of activations without servers do not contain its state.
             Some(allowed) => Box::pin(allowed.means(loaded, sent, due)).await.map(Some),
         }
     }
@@ -150,7 +152,7 @@ impl Allowed {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place of a caller's servers, which may not be opened yet.
+    /// Returns the cell for a caller's servers, which may not be opened yet.
     fn known(&self, sent: &Sent) -> Result<Arc<OnceCell<Arc<Means>>>, OwnServersError> {
         let mut known = self.lock();
         let found = match known.iter().position(|other| other.sent == *sent) {
@@ -172,8 +174,8 @@ impl Allowed {
     }
 
     async fn open(&self, loaded: &Loaded, sent: Sent) -> Result<Arc<Means>, OwnServersError> {
-        // The semaphore is never closed. The place is held as long as the thread works, also if
-        // nobody waits for it any more.
+        // The semaphore is never closed. The permit is held as long as the thread works, even if
+        // the caller has stopped waiting for it.
         let place = Arc::clone(&self.opening).acquire_owned().await.ok();
         let mut origins = self.before.to_vec();
         origins.push((Origin::Parameters, sent.0));
@@ -183,7 +185,7 @@ impl Allowed {
             let _place = place;
             let backends = host.backends().with_servers_of(&own, &Config::from_origins(origins)?);
             if with_storage {
-                // Opened here; what is wrong with it is the activation's to say.
+                // Opened here; the activation reports an error of it.
                 let _ = backends.storage();
             }
             Ok::<_, ConfigError>(backends)
@@ -194,11 +196,11 @@ impl Allowed {
 }
 
 impl Sent {
-    /// Reads the configuration in an argument: what [`Config`] reads of a caller, which is never
-    /// about the host itself. Nothing else of the argument is held.
+    /// Reads the configuration in an argument: the names that [`Config`] accepts from a caller,
+    /// none of which concern the host itself. Keeps nothing else of the argument.
     ///
     /// # Errors
-    /// There is more of it than any server needs.
+    /// There are more or larger values than any server needs.
     pub(super) fn read(value: &str) -> Result<Self, String> {
         if !value.starts_with('{') {
             return Ok(Self::default());
@@ -282,7 +284,7 @@ mod tests {
         let mut used: Vec<_> =
             (0..USED).map(|number| allowed.known(&caller(number)).unwrap()).collect();
         assert!(matches!(allowed.known(&caller(USED)), Err(OwnServersError::Busy)));
-        // A caller whose servers are open is not refused.
+        // A caller whose servers are open is not rejected.
         assert!(Arc::ptr_eq(&allowed.known(&caller(7)).unwrap(), &used[7]));
         used.pop();
         assert!(allowed.known(&caller(USED)).is_ok());

@@ -1,8 +1,8 @@
-//! A component that `/init` names and a registry has.
+//! Pulling of a component that `/init` names from a registry.
 //!
-//! The action's owner chooses the reference, the operator everything else: which hosts may be
-//! contacted, with which credentials, whom to trust. A tag may mean another component tomorrow, so
-//! a digest is asked for unless the operator allows tags.
+//! The action's owner chooses the reference, the operator everything else: the permitted hosts, the
+//! credentials, the trusted certificates. A tag may name another component tomorrow, so a digest is
+//! required unless the operator allows tags.
 
 use std::sync::Arc;
 
@@ -13,22 +13,22 @@ use keynet_artifact::{
 use keynet_base::config::RegistryConfig;
 use keynet_base::outbound::AddressPolicy;
 
-/// The largest component that is pulled.
+/// Maximum size in bytes of a component that is pulled.
 const MAX_COMPONENT: u64 = 128 << 20;
 
-/// Why the component is not here.
+/// Reason why the component cannot be pulled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum PullError {
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// A folder of this machine, for instance.
+    /// The reference names no registry, but for instance a folder of this machine.
     #[error(
         "the code is {0:?}: a component is pulled from a registry, as \
             oci://registry/namespace/name@sha256:…"
     )]
     NoRegistry(String),
-    /// A tag where a digest is needed.
+    /// The reference has a tag where a digest is required.
     #[error(
         "the code is {0:?}, which names an artifact by a tag: name it by its digest \
             (`keynet-inference deploy` does so, `push` prints it), or set KEYNET_ALLOW_TAGS=true \
@@ -40,7 +40,7 @@ pub(super) enum PullError {
 /// Pulls the component of `code`, a text `oci://…`.
 ///
 /// # Errors
-/// It is no reference, is not allowed, or the registry does not hand it out.
+/// The text is not a reference, the reference is not allowed, or the registry reports an error.
 pub(super) async fn pull(
     code: &str,
     registry: &RegistryConfig,

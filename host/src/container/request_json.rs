@@ -1,7 +1,7 @@
 //! JSON of requests: names and values that are counted as they are read.
 //!
 //! A value stays text until it is known to be needed, so that a body costs no more memory than its
-//! length. Errors repeat nothing of a body: a message with a value of many megabytes would be held
+//! length. Errors quote nothing of a body: a message with a value of many megabytes would be held
 //! again.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde_json::value::RawValue;
 
-/// A name in an object, not copied where it has no escapes.
+/// A name in an object, not copied if it has no escapes.
 pub(super) struct Name<'a>(pub(super) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
@@ -35,25 +35,25 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
-/// What the variables of one request may have.
+/// Limits of the variables of one request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// What they are called in errors.
+    /// Name of the variables in errors.
     pub(super) what: &'static str,
-    /// How many.
+    /// Maximum number of variables.
     pub(super) count: usize,
-    /// Bytes of all names and values.
+    /// Maximum size in bytes of all names and values together.
     pub(super) text: usize,
 }
 
-/// Bytes of a variable's name.
+/// Maximum size in bytes of a variable's name.
 const MAX_NAME: usize = 1 << 10;
 
 impl Limits {
-    /// Counts one more variable; `count` and `text` are what there is so far.
+    /// Counts one more variable; `count` and `text` are the totals so far.
     ///
     /// # Errors
-    /// The limit that is exceeded.
+    /// The variable exceeds a limit, which the error names.
     pub(super) fn admit<E: serde::de::Error>(
         &self,
         count: usize,
@@ -79,10 +79,10 @@ impl Limits {
     }
 }
 
-/// The text of an object; None for null.
+/// Returns the text of an object; `None` for null.
 ///
 /// # Errors
-/// It is anything else.
+/// The value is of another type.
 pub(super) fn object<'a>(
     value: &'a RawValue,
     what: &str,
@@ -94,10 +94,10 @@ pub(super) fn object<'a>(
     }
 }
 
-/// The text that a JSON string stands for, not copied where it has no escapes; None for null.
+/// Returns the value of a JSON string, not copied if it has no escapes; `None` for null.
 ///
 /// # Errors
-/// It is anything else.
+/// The value is of another type.
 pub(super) fn string<'a>(
     value: &'a RawValue,
     what: &str,

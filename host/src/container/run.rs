@@ -19,16 +19,16 @@ use keynet_base::offload;
 use keynet_base::quote::{bounded, shown};
 use keynet_base::redaction::redact;
 
-/// A request that was read. Its body is gone.
+/// Request that was read. Its body is dropped.
 struct Asked {
     parameters: Parameters,
-    /// The caller's own servers.
+    /// Servers that the caller named.
     sent: Sent,
     deadline: Option<String>,
     variables: Vec<(String, String)>,
 }
 
-/// A request that is answered without being run.
+/// Response to a request that is not run.
 struct Refusal {
     status: StatusCode,
     message: String,
@@ -92,8 +92,8 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
     }
 }
 
-/// Reads a body, a large one off the worker. Its deadline is in it, so nothing bounds the reading
-/// but the body's size.
+/// Reads a body; a large one on the blocking pool. Its deadline is inside the body, so only the
+/// size of the body limits the time to read it.
 async fn read(body: RequestBody, with_servers: bool) -> Result<Asked, Refusal> {
     let asked =
         offload::run(body.bytes().len(), None, move || Asked::read(body.bytes(), with_servers))
@@ -115,8 +115,7 @@ impl Asked {
         if !value.starts_with(['{', '[']) {
             return Err(Refusal::new(StatusCode::NOT_FOUND, answer::NO_ARGUMENT));
         }
-        // JSON it is: what is wrong with it is the caller's fault and no reason to destroy the
-        // container.
+        // The body is JSON: an error in it is the caller's and no reason to destroy the container.
         let wrong = |error: keynet_base::Error| Refusal::new(StatusCode::OK, error.message);
         Ok(Self {
             parameters: Parameters::parse(value).map_err(wrong)?,
@@ -131,7 +130,7 @@ impl Asked {
     }
 }
 
-/// Answers a request whose time was over in the queue. Where activations do not overlap it writes no
+/// Responds to a request that timed out in the queue. If activations do not overlap it writes no
 /// log markers: another activation's log window is still open.
 fn timed_out_in_the_queue(
     container: &Container,
@@ -147,7 +146,7 @@ fn timed_out_in_the_queue(
     )
 }
 
-/// Writes the end of the window and answers.
+/// Writes the end of the log window and responds.
 fn ended(
     container: &Container,
     loaded: &Loaded,
@@ -160,7 +159,7 @@ fn ended(
             explain(window, &failure);
             match failure {
                 Failure::Result(_) => answer::error(StatusCode::BAD_GATEWAY, answer::NOT_JSON),
-                // The system's fault: another container may do better.
+                // The machine is at fault: another container may work.
                 Failure::Start(_) => answer::error(StatusCode::BAD_GATEWAY, &failure.to_string()),
                 failure => application_error(&failure.to_string()),
             }
@@ -173,11 +172,11 @@ fn ended(
     answer
 }
 
-/// Tells whoever wrote the action what the answer does not: where in the guest it happened, which
-/// result it was.
+/// Logs details for the author of the action that the response lacks: the guest's backtrace, or the
+/// invalid result.
 fn explain(window: &Window, failure: &Failure) {
     if matches!(failure, Failure::Action(_)) {
-        return; // in its own words, which are the answer
+        return; // the response already has the action's message
     }
     window.note(&redact(&format!("keynet: {failure}")));
     for function in failure.trace() {
@@ -185,20 +184,20 @@ fn explain(window: &Window, failure: &Failure) {
     }
 }
 
-/// The activation failed, not the container: status 200.
+/// Returns an error of the activation, not of the container: status 200.
 fn application_error(message: &str) -> HttpResponse {
     answer::error(StatusCode::OK, message)
 }
 
-/// An activation that did not end by itself, with the end of its window.
+/// Responds for an activation that did not end by itself, and writes the end of its log window.
 fn failed(window: &Window, refusal: &Refusal) -> HttpResponse {
     window.note(&format!("keynet: {}", refusal.message));
     window.close(None);
     answer::error(refusal.status, &refusal.message)
 }
 
-/// Answers a request that is not run. It has log markers only if no other activation's log window
-/// is open: OpenWhisk would take them for the end of that one.
+/// Responds to a request that is not run. Writes log markers only if no other activation's log
+/// window is open: OpenWhisk would take them for the end of that one.
 fn refused(container: &Container, loaded: &Loaded, refusal: &Refusal) -> HttpResponse {
     let slot = loaded.action.try_reserve();
     if slot.is_some() || container.config.concurrent {

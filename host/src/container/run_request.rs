@@ -8,25 +8,26 @@ use serde_json::value::RawValue;
 use super::request_json::{Limits, Name};
 use super::variables::variable;
 
-/// OpenWhisk sends six or seven fields beside the argument, of a few dozen bytes each.
+/// Limit of the fields beside the argument. OpenWhisk sends six or seven of them, of a few dozen
+/// bytes each.
 const FIELDS: Limits = Limits { what: "fields beside `value`", count: 256, text: 1 << 20 };
 
-/// One activation as the platform asks for it. Read in one pass: the argument stays text.
+/// Request of OpenWhisk for one activation. Read in one pass: the argument stays text.
 #[derive(Debug, Default)]
 pub(super) struct RunRequest<'a> {
-    /// The argument; none where it is missing or null.
+    /// Argument; `None` if it is missing or null.
     pub(super) value: Option<&'a str>,
-    /// When the answer is due.
+    /// Time at which the response is due, in milliseconds since 1970.
     pub(super) deadline: Option<String>,
     /// Every field but the argument, as a variable, in order.
     pub(super) variables: Vec<(String, String)>,
 }
 
 impl<'a> RunRequest<'a> {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
-    /// Not a JSON object, or more fields than are allowed.
+    /// The body is not a JSON object, or has more fields than are allowed.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, serde_json::Error> {
         if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(serde_json::Error::custom("it is another kind of value, or none"));
@@ -62,7 +63,7 @@ impl<'de> Visitor<'de> for Fields {
             if name == "deadline" {
                 request.deadline = Some(text.clone());
             }
-            // Of two fields of one name the last counts. They are too few for a map.
+            // Of two fields with the same name, the last counts. They are too few for a map.
             request.variables.retain(|(other, _)| *other != variable);
             request.variables.push((variable, text));
         }

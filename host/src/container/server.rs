@@ -30,26 +30,26 @@ use super::{init, run};
 use crate::engine::memory_left;
 use keynet_base::redaction::redact_bytes;
 
-/// Bytes that are read ahead of a connection: its headers must fit.
+/// Size in bytes of a connection's read buffer: the headers of a request must fit into it.
 const MAX_HEADERS: usize = 64 << 10;
 
-/// Connections that wait to be taken.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Threads that block: reading code, embedded storage. The platform allows a container 1024
-/// processes in all.
+/// Maximum number of blocking threads, for reading code and embedded storage. OpenWhisk allows a
+/// container 1024 processes in all.
 const MAX_BLOCKING: usize = 64;
 
-/// How long the logs' reader may take for the last lines of the process.
+/// Time that the reader of the logs may take for the last lines of the process.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// What is given to those who were cut off, to be answered.
+/// Time to respond to the requests that were cut off.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves on `port` until the process is asked to stop.
 ///
 /// # Errors
-/// The port or the file of diagnostics cannot be had.
+/// The port or the file of diagnostics cannot be opened.
 pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -60,7 +60,7 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         let listener = listen(port)?;
         let container = Arc::new(Container::new(environment));
         write_diagnostics(container.config.diagnostics.as_deref())?;
-        // The port is open; whoever initializes first waits for the rest.
+        // The port is open; `/init` waits for the engine if it is not ready yet.
         let engine = Arc::clone(&container);
         tokio::spawn(async move {
             if let Err(error) = engine.engine().await {
@@ -74,12 +74,12 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         container.output.drained(LAST_LINES).await;
         Ok(())
     });
-    // What is left was cut off, or was told to go elsewhere.
+    // The remaining tasks were cut off or rejected.
     runtime.shutdown_background();
     ended
 }
 
-/// Listens for IPv6 and for IPv4, on a machine without IPv6 for IPv4 alone.
+/// Listens on IPv6 and IPv4; on a machine without IPv6, on IPv4 alone.
 fn listen(port: u16) -> io::Result<TcpListener> {
     match listen_at(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))) {
         Err(error) if is_without_v6(&error) => {
@@ -92,7 +92,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if address.is_ipv6() {
-        // Of both, whatever `net.ipv6.bindv6only` says.
+        // Accepts both, independent of `net.ipv6.bindv6only`.
         rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
     }
     socket.set_reuseaddr(true)?;
@@ -100,8 +100,8 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Whether an address of IPv6 was refused because the machine has none: it is not built in, or it
-/// is turned off.
+/// Reports whether an IPv6 address failed because the machine has no IPv6: it is not built in, or
+/// it is disabled.
 fn is_without_v6(error: &io::Error) -> bool {
     let without =
         [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL, Errno::PROTONOSUPPORT, Errno::NOPROTOOPT];
@@ -110,7 +110,7 @@ fn is_without_v6(error: &io::Error) -> bool {
         .is_some_and(|number| without.iter().any(|errno| errno.raw_os_error() == number))
 }
 
-/// A file of the host's messages, without secrets. Each message comes in one piece.
+/// A file of the host's messages that removes secrets. Each write must be a whole message.
 struct Redacted(File);
 
 impl Write for Redacted {
@@ -124,7 +124,7 @@ impl Write for Redacted {
     }
 }
 
-/// The host's own messages never go to the streams that the platform reads.
+/// Sends the host's own messages to a file. They never go to the streams that OpenWhisk reads.
 fn write_diagnostics(file: Option<&Path>) -> io::Result<()> {
     let Some(path) = file else { return Ok(()) };
     let named = |error: io::Error| {
@@ -152,7 +152,7 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
     let mut http = http1::Builder::new();
     http.max_buf_size(MAX_HEADERS);
     let answering = |(stream, place): (TcpStream, _)| {
-        // Small answers must not wait for one another.
+        // Small responses must not be delayed by Nagle's algorithm.
         let _ = stream.set_nodelay(true);
         let (container, drain, intake, progress) =
             (Arc::clone(&container), Arc::clone(&drain), Arc::clone(&intake), Arc::default());
@@ -179,7 +179,7 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
         tokio::select! {
             () = &mut ended => return,
             () = tokio::time::sleep(grace) => {}
-            () = stop.next() => {} // somebody is in a hurry
+            () = stop.next() => {} // a second signal ends the wait
         }
         tracing::warn!("activations that took too long to end were cut off");
         drain.cut_off();
@@ -188,11 +188,11 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
     take_until(&listener, &places, patience, |taken| drop(tokio::spawn(answering(taken)))).await;
 }
 
-/// A connection with its place.
+/// A connection with its slot.
 type Taken = (TcpStream, Option<OwnedSemaphorePermit>);
 
-/// Hands on every connection until `end`. Those that there is no place for wait in the system's
-/// queue.
+/// Passes on every connection until `end`. Connections without a slot wait in the operating
+/// system's queue.
 async fn take_until(
     listener: &TcpListener,
     places: &Places,
@@ -210,7 +210,7 @@ async fn take_until(
             } => match accepted {
                 Ok((stream, _)) => take((stream, place)),
                 Err(error) => {
-                    // Out of descriptors, most likely: those in use come back.
+                    // Most likely the process has no descriptor left: those in use will be closed.
                     tracing::warn!(%error, "cannot take a connection");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }

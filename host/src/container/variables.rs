@@ -1,5 +1,5 @@
-//! The environment that an activation sees: `/init`'s `env`, this run's `__OW_*`, and the
-//! platform's address. Never the process's own.
+//! The environment of an activation: `/init`'s `env`, this run's `__OW_*` variables, and
+//! OpenWhisk's address. Never the process's own environment.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::activation::GuestEnvironment;
 
-/// The one variable of the container that belongs to its actions.
+/// The only variable of the container that actions receive.
 const API_HOST: &str = "__OW_API_HOST";
 
-/// Returns the environment that `/init` leaves to every run: `init` is its `env`, `container` the
+/// Returns the environment that all runs share: `init` is the `env` of `/init`, `container` the
 /// process's own environment.
 pub(super) fn base(
     container: &BTreeMap<String, String>,
@@ -21,15 +21,15 @@ pub(super) fn base(
     GuestEnvironment::new(pairs.map(|(name, value)| (name.clone(), value.clone())))
 }
 
-/// The variable that a field of `/run` becomes; `value` is JSON text.
+/// Returns the variable for a field of `/run`; `value` is JSON text.
 pub(super) fn variable(field: &str, value: &str) -> Option<(String, String)> {
     let name = format!("__OW_{}", field.to_uppercase());
     Some((name, text(value)?))
 }
 
-/// Returns the text that the platform puts into a variable for a value, which is JSON text: scalars
-/// as they are written, objects and arrays as compact JSON; None for null. Nothing is held of a
-/// value but its text.
+/// Returns the text that OpenWhisk puts into a variable for a value, which is JSON text: scalars as
+/// they are written, objects and arrays as compact JSON; `None` for null. Holds nothing of a value
+/// but its text.
 pub(super) fn text(value: &str) -> Option<String> {
     match value.as_bytes().first()? {
         b'n' => None,
@@ -38,7 +38,7 @@ pub(super) fn text(value: &str) -> Option<String> {
             _ => serde_json::from_str(value).ok(),
         },
         b'{' | b'[' => Some(compact(value)),
-        // A number beyond those of this machine, such as 1e400, stays as it is written.
+        // A number out of range, such as 1e400, stays as it is written.
         _ => Some(
             serde_json::from_str::<Value>(value)
                 .map_or_else(|_| value.to_owned(), |scalar| scalar.to_string()),
@@ -46,7 +46,7 @@ pub(super) fn text(value: &str) -> Option<String> {
     }
 }
 
-/// JSON text without the white space between its tokens.
+/// Returns JSON text without the white space between its tokens.
 fn compact(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     let keep = |c: &char| {

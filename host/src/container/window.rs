@@ -1,14 +1,14 @@
 //! The logs of one activation on the process's two streams.
 //!
-//! The platform reads a container's streams and takes what stands before its mark, one line on each
+//! OpenWhisk reads a container's streams and takes the lines before its mark, one line on each
 //! stream, for one activation's logs. A [`Window`] is open from an activation's first line to the
-//! mark, which it writes on every way out: when it is closed, and when it is dropped because the
-//! caller went away.
+//! mark, which it writes on every exit path: when it is closed, and when it is dropped because the
+//! caller disconnected.
 //!
-//! Where activations overlap, each one's lines are held back and written together with the mark, so
-//! that they stand beside one another; only an activation that says more than [`GATHERED`] is
-//! written in parts of that size. Where they do not, lines are written as they come, those that the
-//! action writes at once together. Either way a line is written whole.
+//! If activations overlap, each one's lines are buffered and written together with the mark, so
+//! that they stay together; only an activation that writes more than [`GATHERED`] is written in
+//! parts of that size. If they do not overlap, lines are written as they come; the lines of one
+//! write of the action are written together. In both cases a line is written whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,17 +18,17 @@ use super::answer;
 use super::output::Output;
 use crate::activation::{LogSink, SENTINEL, Stream, disarm};
 
-/// Bytes of an activation's output that are held back on a stream where activations overlap.
+/// Bytes of an activation's output that are buffered on a stream if activations overlap.
 pub(super) const GATHERED: usize = 64 << 10;
 
-/// Bytes that are held back of what an action writes at once, where activations do not overlap.
+/// Bytes of one write of an action that are buffered if activations do not overlap.
 const AT_ONCE: usize = 16 << 10;
 
-/// One activation's share of the output.
+/// The log window of one activation.
 #[derive(Debug)]
 pub(super) struct Window {
     output: Arc<Output>,
-    /// Whether lines are held back until the end.
+    /// `true` to buffer lines until the end.
     gather: bool,
     held: Mutex<Held>,
 }
@@ -50,7 +50,7 @@ impl Held {
 }
 
 impl Window {
-    /// Opens one; with `gather` it holds its lines back.
+    /// Opens a window; with `gather` it buffers its lines.
     pub(super) fn open(output: Arc<Output>, gather: bool) -> Arc<Self> {
         Arc::new(Self { output, gather, held: Mutex::default() })
     }
@@ -59,8 +59,8 @@ impl Window {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says something about this activation on standard error, for whoever wrote the action. The
-    /// words may be the action's own.
+    /// Writes a message about this activation to standard error, for the author of the action. The
+    /// text may come from the action.
     pub(super) fn note(&self, text: &str) {
         for line in answer::shortened(text).unwrap_or(text).lines() {
             self.line(Stream::Stderr, &disarm(line.as_bytes().to_vec()));
@@ -68,13 +68,13 @@ impl Window {
         self.flush();
     }
 
-    /// Writes what is held back and the marks; before the one on standard error `last`, a line of
-    /// the host's. Only the first time.
+    /// Writes the buffered lines and the marks; before the mark on standard error it writes `last`,
+    /// a line of the host. Only the first call has an effect.
     pub(super) fn close(&self, last: Option<&str>) {
         self.finish(last.unwrap_or_default(), true);
     }
 
-    /// Writes what is held back without marks: what follows belongs to the same window.
+    /// Writes the buffered lines without marks: the following lines belong to the same window.
     pub(super) fn leave_open(&self) {
         self.finish("", false);
     }

@@ -1,4 +1,4 @@
-//! A component that is to be compiled: bytes at hand, or a file that is not held whole.
+//! A component to compile: bytes in memory, or a file that is not read into memory as a whole.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -7,17 +7,17 @@ use std::io::{self, Read as _, Write as _};
 use keynet_base::OpenFile;
 use keynet_base::digest::{Digest, Hasher};
 
-/// Where it is.
+/// Location of the component.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Input<'a> {
     /// In memory.
     Bytes(&'a [u8]),
-    /// In a file, whose content of this digest is meant.
+    /// A file; its content must have this digest.
     File(&'a OpenFile, &'a Digest),
 }
 
 impl<'a> Input<'a> {
-    /// Its first bytes.
+    /// Returns its first bytes.
     pub(super) fn head(&self) -> io::Result<Cow<'a, [u8]>> {
         match self {
             Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -29,7 +29,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// All of it.
+    /// Returns all of its bytes.
     pub(super) fn bytes(&self) -> io::Result<Cow<'a, [u8]>> {
         match self {
             Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),

@@ -1,4 +1,4 @@
-//! The choices in making a host.
+//! Builder of a host.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::backends::Backends;
 use crate::engine::Engine;
 use crate::policy::Policy;
 
-/// Builds a [`Host`]. Without further choices it has the engine, the backends and the policy of its
+/// Builder of a [`Host`]. By default it uses the engine, the backends and the policy of its
 /// configuration.
 pub struct HostBuilder<'a> {
     config: &'a Config,
@@ -35,15 +35,15 @@ impl<'a> HostBuilder<'a> {
         }
     }
 
-    /// Sets the policy where the configuration names no policy file. It is [`Policy::local`] unless
-    /// it is set.
+    /// Sets the policy that applies if the configuration names no policy file. The default is
+    /// [`Policy::local`].
     #[must_use]
     pub fn default_policy(mut self, policy: fn() -> Policy) -> Self {
         self.default_policy = policy;
         self
     }
 
-    /// Sets the policy, whatever the configuration names.
+    /// Sets the policy, overriding the configuration's.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = Some(policy);
@@ -64,17 +64,19 @@ impl<'a> HostBuilder<'a> {
         self
     }
 
-    /// Makes a host on which actions only describe themselves: without backends, and with one slot.
+    /// Restricts the host to actions that only describe themselves: without backends, and with one
+    /// slot.
     #[must_use]
     pub fn describing(mut self) -> Self {
         self.describing = true;
         self
     }
 
-    /// Makes the host.
+    /// Builds the host.
     ///
     /// # Errors
-    /// The policy file, the state folder or the machine.
+    /// The policy file or the state folder cannot be used, or WebAssembly cannot run on this
+    /// machine.
     pub fn build(self) -> Result<Host, HostError> {
         let config = self.config;
         let policy = match (self.policy, config.policy.as_deref()) {

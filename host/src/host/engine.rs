@@ -6,11 +6,11 @@ use keynet_base::state::StateDir;
 use super::HostError;
 use crate::engine::{AotCache, CompileLimits, Compiler, Engine, EngineOptions, memory_left};
 
-/// The engine that `config` describes: the part of a host that can be made before anything is known
-/// of its action.
+/// Creates the engine that `config` describes: the part of a host that does not depend on its
+/// action.
 ///
 /// # Errors
-/// The machine.
+/// WebAssembly cannot run on this machine.
 pub(crate) fn configured_engine(
     config: &Config,
     cache: Option<AotCache>,
@@ -31,11 +31,11 @@ pub(super) fn compiler(config: &Config) -> Compiler {
     Compiler::Child(CompileLimits { memory: config.compile_memory, time: config.compile_time })
 }
 
-/// The cache of compiled code that `config` describes; none where nothing can be written at all, as
+/// Opens the cache of compiled code that `config` describes; `None` if nothing can be written, as
 /// in a container whose file system is read-only.
 ///
 /// # Errors
-/// Its key cannot be read or made.
+/// Its key cannot be read or created.
 pub(crate) fn cache(config: &Config) -> Result<Option<AotCache>, HostError> {
     const KEY: &str = "compiled-code.key";
     let state = StateDir::new(&config.state_dir);

@@ -24,38 +24,39 @@ use crate::capabilities::Backend;
 use crate::engine::{Engine, Precompiler};
 use crate::policy::{Policy, PolicyError};
 
-/// Why a host cannot start.
+/// Reason why a host cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// The operator's policy file.
+    /// The operator's policy file cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// wasmtime does not work here.
+    /// wasmtime does not work on this machine.
     #[error("WebAssembly cannot run on this machine: {0:#}")]
     Engine(wasmtime::Error),
-    /// The state folder.
+    /// The state folder cannot be used.
     #[error(transparent)]
     State(#[from] Error),
 }
 
-/// Runs actions. One for a process.
+/// The host of a process, which runs actions.
 pub struct Host {
     sandbox: Arc<Sandbox>,
     tenant: Tenant,
 }
 
 impl Host {
-    /// Makes a host as `config` has it, for a developer's own actions: without a policy file it
-    /// grants what [`Policy::local`] does.
+    /// Creates a host from `config`, for a developer's own actions: without a policy file it grants
+    /// the same as [`Policy::local`].
     ///
     /// # Errors
-    /// The policy file, the state folder or the machine.
+    /// The policy file or the state folder cannot be used, or WebAssembly cannot run on this
+    /// machine.
     pub fn new(config: &Config) -> Result<Self, HostError> {
         Self::builder(config).build()
     }
 
-    /// Returns a builder of a host as `config` has it.
+    /// Returns a builder of a host from `config`.
     pub fn builder(config: &Config) -> HostBuilder<'_> {
         HostBuilder::new(config)
     }
@@ -63,7 +64,7 @@ impl Host {
     /// Returns a compiler for `cpu`, which may be another machine's.
     ///
     /// # Errors
-    /// The state folder or the machine.
+    /// The state folder cannot be used, or wasmtime cannot compile for `cpu`.
     pub fn precompiler(config: &Config, cpu: Cpu) -> Result<Precompiler, HostError> {
         Precompiler::new(cpu, engine::compiler(config), cache(config)?).map_err(HostError::Engine)
     }
@@ -111,12 +112,12 @@ impl Host {
         &self.tenant.backends
     }
 
-    /// Returns the object store, or the reason why there is none.
+    /// Returns the object store, or the error why there is none.
     pub fn storage(&self) -> Backend<ObjectStorage> {
         self.tenant.backends.storage()
     }
 
-    /// Gives back what servers hold for this host, before the process ends.
+    /// Releases the resources that servers hold for this host, before the process ends.
     pub async fn close(&self) {
         if let Ok(inference) = self.tenant.backends.inference() {
             inference.close().await;

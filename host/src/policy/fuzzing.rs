@@ -1,13 +1,13 @@
-//! Fuzzing of policies and of what actions ask for; see [`keynet_base::fuzzing`].
+//! Fuzzing of policies and of capability requests; see [`keynet_base::fuzzing`].
 
 use super::{CapabilityRequest, Granted, Policy};
 use keynet_base::fuzzing::{checked, text};
 
-/// What a component may begin with: the header of the component model's binary format.
+/// Header of the component model's binary format, with which a component begins.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// A `keynet.toml`. It asks for the same once it is in a component, and is never granted more than
-/// the policy grants.
+/// Input is a `keynet.toml`. It requests the same once it is in a component, and is never granted
+/// more than the policy grants.
 pub fn ask(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Some(ask) = checked(CapabilityRequest::parse(text)) else { return };
@@ -34,7 +34,7 @@ pub fn ask(data: &[u8]) {
     }
 }
 
-/// An operator's policy.
+/// Input is an operator's policy.
 pub fn policy(data: &[u8]) {
     let Some(policy) = text(data).and_then(|text| checked(Policy::parse(text))) else { return };
     let grants = policy.grants(&CapabilityRequest::default());
@@ -45,7 +45,7 @@ pub fn policy(data: &[u8]) {
     }
 }
 
-/// A star stands for the rest of a name, and for no other bucket.
+/// Checks that a star matches the rest of a name, but no other bucket.
 fn check(granted: &Granted, name: &str) {
     let is_granted = checked(granted.check("model", name)).is_some();
     let patterns = serde_json::to_value(granted).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! Which models, objects and hosts, and how much of what, an action may use.
+//! Models, objects, hosts and resources that an action may use.
 //!
-//! The operator *grants*, in the file that `KEYNET_POLICY` names; an action *asks*, in the
-//! `keynet.toml` that its build put into the component. What an action may do is what it asks for
-//! and the policy grants. An action that asks for nothing in particular gets what the policy
-//! grants; nothing inside a component can grant.
+//! The operator *grants*, in the file that `KEYNET_POLICY` names; an action *requests*, in the
+//! `keynet.toml` that its build put into the component. An action may do what it requests and the
+//! policy grants. An action without a request gets all that the policy grants; nothing inside a
+//! component can grant.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -21,19 +21,19 @@ use keynet_base::patterns::Patterns;
 use keynet_base::config::{LimitOverrides, parse_bytes, parse_duration};
 use keynet_base::quote::bounded;
 
-/// What an operator grants to actions.
+/// Grants of an operator to actions.
 ///
 /// ```toml
-/// models = ["detector", "team-*"]         # names; a star at the end stands for any rest
-/// api-key = false                         # whether actions that ask for it see the caller's OpenWhisk key
+/// models = ["detector", "team-*"]  # names; a star at the end matches any rest
+/// api-key = false                  # true: actions that request it get the caller's OpenWhisk key
 ///
 /// [storage]
-/// read = ["*"]                            # keys of the default bucket; other buckets as s3://bucket/key
+/// read = ["*"]                     # keys of the default bucket; other buckets: s3://bucket/key
 /// write = ["results/*", "s3://shared/out/*"]
 ///
 /// [http]
-/// hosts = ["images.example.com"]          # whose URLs may be read
-/// private-addresses = false               # whether these may be on a private network
+/// hosts = ["images.example.com"]   # hosts whose URLs may be read
+/// private-addresses = false        # true: these may be on a private network
 ///
 /// [limits]
 /// memory = "256MiB"
@@ -45,23 +45,23 @@ use keynet_base::quote::bounded;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Policy {
-    /// The models that may be asked.
+    /// Models that may be used.
     pub models: Patterns,
-    /// Whether `__OW_API_KEY` may be seen.
+    /// `true` if actions that request `__OW_API_KEY` receive it.
     pub api_key: bool,
-    /// The objects that may be read and written.
+    /// Objects that may be read and written.
     pub storage: StorageGrant,
-    /// The hosts whose URLs may be read.
+    /// Hosts whose URLs may be read.
     pub http: HttpGrant,
-    /// What one activation may use up.
+    /// Limits of one activation.
     pub limits: Limits,
 }
 
-/// Objects that may be read and written; a write is also putting, deleting and presigning to put.
+/// Objects that may be read and written; writing includes putting, deleting and presigning a put.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageGrant {
-    /// Locations that may be read. A listing has only these.
+    /// Locations that may be read. A listing contains only these.
     pub read: Patterns,
     /// Locations that may be written and deleted.
     pub write: Patterns,
@@ -73,33 +73,33 @@ pub struct StorageGrant {
 pub struct HttpGrant {
     /// Host names.
     pub hosts: Patterns,
-    /// Whether they may be at private addresses.
+    /// `true` to permit private addresses for these hosts.
     pub private_addresses: bool,
 }
 
-/// What one activation may use up.
+/// Limits of one activation.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
-    /// Bytes: linear memories, tables, tensors, answers.
+    /// Memory in bytes: linear memories, tables, tensors, responses.
     #[serde(deserialize_with = "bytes")]
     pub memory: u64,
-    /// From its start to its result, where the caller sets no earlier deadline.
+    /// Time from its start to its result, if the caller sets no earlier deadline.
     #[serde(deserialize_with = "duration")]
     pub time: Duration,
-    /// Bytes of standard output and error; more is cut with a notice.
+    /// Bytes of standard output and error; the rest is cut with a notice.
     #[serde(deserialize_with = "bytes")]
     pub logs: u64,
-    /// Tensors, objects, uploads and streams open at once.
+    /// Number of tensors, objects, uploads and streams that are open.
     pub handles: u32,
-    /// Bytes that one call may hand to the host.
+    /// Bytes that one call may pass to the host.
     #[serde(deserialize_with = "bytes")]
     pub call_bytes: u64,
 }
 
 impl Default for Policy {
-    /// What a policy file leaves out: the models and objects the host is configured with, no
-    /// private addresses.
+    /// Returns the defaults of a policy file: the models and objects that the host is configured
+    /// with, no private addresses.
     fn default() -> Self {
         Self {
             models: Patterns::any(),
@@ -135,7 +135,7 @@ impl Default for Limits {
     }
 }
 
-/// A policy file that cannot be used.
+/// Error of a policy file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("policy {path}: {why}")]
 pub struct PolicyError {
@@ -144,22 +144,22 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Reads an operator's file. What it leaves out is as in [`Policy::default`].
+    /// Reads an operator's file. Missing settings have the values of [`Policy::default`].
     ///
     /// # Errors
-    /// It cannot be read, or says something that is not known.
+    /// The file cannot be read, or contains an unknown setting.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let wrong = |why: String| PolicyError { path: path.display().to_string(), why };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         Self::parse(&text).map_err(wrong)
     }
 
-    /// Reads the text of an operator's file. The error shows the line that it is in.
+    /// Parses the text of an operator's file. The error shows the line.
     fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| bounded(error, LONGEST_TOLD))
     }
 
-    /// For a developer's own machine: as the default, and everything that is local.
+    /// Returns the policy for a developer's own machine: the default, and private addresses.
     pub fn local() -> Self {
         Self {
             http: HttpGrant { private_addresses: true, ..HttpGrant::default() },
@@ -167,14 +167,14 @@ impl Policy {
         }
     }
 
-    /// For what was published, on a developer's own machine: as in a container, where nothing at a
-    /// private address is reached, within the default limits.
+    /// Returns the policy for published actions on a developer's own machine: as in a container, no
+    /// private addresses are reached, within the default limits.
     pub fn published() -> Self {
         Self::default()
     }
 
-    /// For a container: as the default, and the longest time that the platform allows, since each
-    /// request brings its own deadline.
+    /// Returns the policy for a container: the default, with the longest time that OpenWhisk
+    /// allows, since each request brings its own deadline.
     pub fn container() -> Self {
         Self {
             limits: Limits { time: Duration::from_secs(300), ..Limits::default() },
@@ -182,7 +182,7 @@ impl Policy {
         }
     }
 
-    /// With the limits that the host's environment sets.
+    /// Overrides the limits with those that the host's environment sets.
     #[must_use]
     pub fn with_limits(mut self, overrides: &LimitOverrides) -> Self {
         let limits = &mut self.limits;
@@ -194,7 +194,7 @@ impl Policy {
         self
     }
 
-    /// What an action that asks for `ask` may do.
+    /// Returns the grants of an action with the request `ask`.
     pub fn grants(&self, ask: &CapabilityRequest) -> Grants {
         Grants {
             models: Granted::new(&self.models, ask.models.as_ref()),
@@ -207,20 +207,20 @@ impl Policy {
     }
 }
 
-/// What one action may do, resolved when it is loaded.
+/// Grants of one action, resolved when it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
-    /// Models it may ask.
+    /// Models that it may use.
     pub models: Granted,
-    /// Locations it may read and list.
+    /// Locations that it may read and list.
     pub read: Granted,
-    /// Locations it may write and delete.
+    /// Locations that it may write and delete.
     pub write: Granted,
     /// Hosts whose URLs it may read.
     pub hosts: Granted,
-    /// Whether these may be at private addresses.
+    /// `true` to permit private addresses for these hosts.
     pub private_addresses: bool,
-    /// Whether it sees `__OW_API_KEY`.
+    /// `true` if it receives `__OW_API_KEY`.
     pub api_key: bool,
 }
 

@@ -30,7 +30,7 @@ fn store(server: &HostileServer) -> Store {
     Store::open(&reference(server), &options()).unwrap()
 }
 
-/// A registry that needs no credentials; what is below `/v2/` is answered by `answers`.
+/// Starts a registry that needs no credentials; `answers` handles the paths below `/v2/`.
 fn registry(answers: impl Fn(&str) -> Hostile + Send + Sync + 'static) -> HostileServer {
     HostileServer::start(move |asked| match asked.split(' ').nth(1).unwrap() {
         "/v2/" => Hostile::answer("HTTP/1.1 200 OK", "{}"),

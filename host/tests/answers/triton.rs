@@ -1,4 +1,4 @@
-//! A server of models that speaks gRPC, and sends what no Triton would.
+//! A model server that speaks gRPC, and sends responses that no Triton would.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use keynet_models::inference::{InferenceBackend as _, InferenceRequest, ModelRef
 
 use super::*;
 
-/// What a method is answered with: messages, the last one again and again if it never ends, and a
-/// status with words.
+/// Response of a method: messages, the last one repeated if it never ends, and a status with its
+/// message.
 #[derive(Clone, Default)]
 struct Answer {
     messages: Vec<Bytes>,
@@ -34,7 +34,7 @@ struct Server {
 }
 
 impl Server {
-    /// Answers methods by their names, such as `ModelInfer`.
+    /// Starts a server that responds to methods by their names, such as `ModelInfer`.
     async fn start(answers: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap(), sent: Arc::default() };
@@ -82,7 +82,8 @@ impl Server {
     }
 }
 
-/// The messages in gRPC's framing, in pieces that are counted as they are taken, and the status.
+/// Returns the messages in gRPC's framing, in pieces that are counted as they are read, and the
+/// status.
 fn body(
     answer: Answer,
     sent: Arc<AtomicU64>,
@@ -118,7 +119,7 @@ fn message(message: impl Into<Bytes>) -> Answer {
     Answer { messages: vec![message.into()], ..Answer::default() }
 }
 
-/// A field of bytes.
+/// Encodes a field of bytes.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut length = bytes.len();
     let mut field = vec![(number << 3) | 2];
@@ -130,7 +131,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [field, bytes.to_vec()].concat()
 }
 
-/// A model without inputs and with these outputs, or any other answer to a method.
+/// Responds with a model without inputs and with these outputs, and uses `other` for other methods.
 fn model<F>(outputs: &[&str], other: F) -> impl Fn(&str) -> Answer + Send + Sync + 'static + use<F>
 where
     F: Fn(&str) -> Option<Answer> + Send + Sync + 'static,

@@ -13,7 +13,6 @@ use crate::model::{ServerArgs, with};
 use crate::ui::console::{Console, printable};
 use crate::ui::output::{self, CommandOutput};
 
-/// What to deploy.
 #[derive(Debug, Args)]
 pub struct DeployArgs {
     #[command(flatten)]
@@ -22,12 +21,11 @@ pub struct DeployArgs {
     server: ServerArgs,
 }
 
-/// What to deploy in the place of what there is.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
     #[command(flatten)]
     what: WhatArgs,
-    /// Go on to serve the versions that are there, beside this one
+    /// Keep serving the present versions beside this one
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
@@ -40,20 +38,20 @@ struct WhatArgs {
     /// MLflow, an ONNX file, or a folder with a model in it
     #[arg(value_name = "MODEL")]
     source: ModelSource,
-    /// What the server calls it; actions find models:/… under the registry's name alone [default:
-    /// the registry's or the file's name]
+    /// Name of the model on the server; actions find models:/… only under the registry's name
+    /// [default: the registry's or the file's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// What it is made of: onnx (an ONNX file) or triton (a folder of a Triton repository)
-    /// [default: told by its files]
+    /// Format of the model: onnx (an ONNX file) or triton (a folder of a Triton repository)
+    /// [default: detected from its files]
     #[arg(long, value_name = "FLAVOR")]
     flavor: Option<Flavor>,
-    /// Which of several ONNX files, such as onnx/model_fp16.onnx [default: the only one, model.onnx
-    /// or onnx/model.onnx]
+    /// Path of the ONNX file if there are several, such as onnx/model_fp16.onnx [default: the only
+    /// one, model.onnx or onnx/model.onnx]
     #[arg(long, value_name = "PATH")]
     file: Option<String>,
-    /// Its version, for files of this machine; MLflow's versions keep their number [default: 1, or
-    /// the next]
+    /// Version of the model, for files of this machine; MLflow's versions keep their number
+    /// [default: 1, or the next]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
 }
@@ -72,7 +70,7 @@ impl WhatArgs {
     }
 }
 
-/// What was done.
+/// A model that was deployed, updated or loaded.
 #[derive(Debug, Serialize)]
 struct Done {
     #[serde(skip)]
@@ -89,7 +87,7 @@ impl CommandOutput for Done {
     }
 }
 
-/// What was taken away.
+/// A model that was deleted or unloaded.
 #[derive(Debug, Serialize)]
 struct Gone {
     #[serde(skip)]
@@ -108,7 +106,7 @@ impl CommandOutput for Gone {
 /// Deploys a new model.
 ///
 /// # Errors
-/// It could not be deployed; then nothing of it is left.
+/// The model could not be deployed; nothing of it is left behind.
 pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(false);
     let done =
@@ -123,7 +121,7 @@ pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// Deploys another version.
 ///
 /// # Errors
-/// It could not be deployed; then what was there is served.
+/// The version could not be deployed; the server continues to serve the previous one.
 pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(args.keep);
     let done =
@@ -138,7 +136,7 @@ pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// Removes a deployed model.
 ///
 /// # Errors
-/// It is not there, was not deployed, or is not let go of.
+/// The model does not exist, was not deployed by this program, or cannot be unloaded.
 pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.delete(&args.name, terms).await);
@@ -153,7 +151,7 @@ pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedEr
 /// Loads a model.
 ///
 /// # Errors
-/// It cannot be loaded.
+/// The model cannot be loaded.
 pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.load(&args.name, terms).await);
@@ -167,7 +165,7 @@ pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedErro
 /// Unloads a model.
 ///
 /// # Errors
-/// It is not there, or is not let go of.
+/// The model does not exist or cannot be unloaded.
 pub fn unload(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.unload(&args.name, terms).await);

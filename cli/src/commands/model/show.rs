@@ -16,15 +16,14 @@ use crate::ui::console::{Console, printable};
 use crate::ui::output::{self, CommandOutput};
 use crate::ui::units;
 
-/// A model of the server.
+/// Output for a model of the server.
 #[derive(Debug, Serialize)]
 pub struct Shown {
-    /// Its name.
     pub name: String,
-    /// Whether it can be asked.
+    /// `true` if the model accepts inference requests.
     pub ready: bool,
     versions: Vec<Version>,
-    /// Where it came from; none where it was not deployed.
+    /// URI that the model was deployed from; `None` if this program did not deploy it.
     pub source: Option<String>,
     flavor: Option<String>,
     path: Option<String>,
@@ -103,7 +102,7 @@ impl From<Deployment> for Shown {
 }
 
 impl Shown {
-    /// `detector:3`, with the versions that can be asked.
+    /// Returns a label such as `detector:3`, with the versions that are ready.
     pub fn label(&self) -> String {
         let versions = self.ready_versions();
         if versions.is_empty() { self.name.clone() } else { format!("{}:{versions}", self.name) }
@@ -120,7 +119,7 @@ impl Shown {
     }
 }
 
-/// A fact in a line of its own, after the name.
+/// Prints the name, then each fact in a line of its own.
 impl CommandOutput for Shown {
     fn line(&self) -> String {
         let mut facts =
@@ -189,14 +188,14 @@ struct State {
     statistics: Option<Statistics>,
 }
 
-/// What the server counted since it started.
+/// Statistics since the server started.
 #[derive(Debug, Serialize)]
 struct Statistics {
     inferences: u64,
     executions: u64,
     success: u64,
     failure: u64,
-    /// In the mean of the successful requests.
+    /// Mean over the successful requests, as are the following two.
     request_us: u64,
     queue_us: u64,
     compute_us: u64,
@@ -266,10 +265,10 @@ impl CommandOutput for States {
     }
 }
 
-/// Lists what was deployed.
+/// Lists the deployed models.
 ///
 /// # Errors
-/// The server or the repository does not answer.
+/// The server or the repository cannot be reached.
 pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let listed = with(args, console, async |models, terms| models.list(terms).await);
     if !args.answer.json && listed.as_ref().is_ok_and(Vec::is_empty) {
@@ -288,7 +287,7 @@ pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedErr
 /// Shows a model.
 ///
 /// # Errors
-/// There is none of this name.
+/// There is no model of this name.
 pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let found =
         with(&args.server, console, async |models, terms| models.get(&args.name, terms).await);
@@ -298,7 +297,7 @@ pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError
 /// Shows the states of models.
 ///
 /// # Errors
-/// There is none of this name; the server does not answer.
+/// There is no model of this name, or the server cannot be reached.
 pub fn status(args: &StatusArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let states = with(&args.server, console, async |models, terms| {
         models.status(args.name.as_deref(), terms).await

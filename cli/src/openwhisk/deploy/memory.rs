@@ -1,6 +1,6 @@
-//! How much memory a container needs to compile a component.
+//! Memory that a container needs to compile a component.
 //!
-//! It is tried, not guessed: the component is compiled here as the container does it, in a child
+//! It is measured, not estimated: the component is compiled here as in the container, in a child
 //! process with the limit on its address space that the runtime sets in a container of that memory.
 
 use std::sync::Arc;
@@ -12,34 +12,34 @@ use crate::errors::{ExpectedError, NotAnAction};
 
 const MB: u64 = 1 << 20;
 
-/// What the runtime itself takes while it waits for the compiler.
+/// Memory that the runtime itself uses while it waits for the compiler.
 const RUNTIME: u64 = 24 * MB;
 
-/// What the runtime keeps from the compiler.
+/// Memory that the runtime withholds from the compiler.
 const KEPT_FREE: u64 = 16 * MB;
 
-/// A part is left for a machine with more cores, on which more is compiled at once.
+/// Margin for a machine with more cores, on which more is compiled at the same time.
 const MARGIN_PERCENT: u64 = 15;
 
-/// Memory is asked for in steps of this, as people do.
+/// Step of the memory that is requested, so that it is a round number.
 const STEP_MB: u64 = 64;
 
-/// A component and the compiler to try it with.
+/// A component and the compiler to measure it with.
 pub struct Compiling {
     host: Arc<Host>,
     component: Component,
 }
 
 impl Compiling {
-    /// Nothing is tried yet.
+    /// Creates the measurement; compiles nothing yet.
     pub fn new(host: Arc<Host>, component: Component) -> Self {
         Self { host, component }
     }
 
-    /// Whether it works out in a container of `mb`.
+    /// Reports whether the component can be compiled in a container of `mb`.
     ///
     /// # Errors
-    /// It cannot be compiled at all.
+    /// The component cannot be compiled at all.
     pub async fn fits(&self, mb: u64) -> Result<bool, ExpectedError> {
         let bytes = &self.component.bytes;
         // The component is in the request as base64, in the runtime's memory and in a memfd.
@@ -50,14 +50,15 @@ impl Compiling {
             path: self.component.path.clone(),
             source: ActionError::Load(source),
         };
-        // The code is written before the compiler gives back what it holds.
+        // The code is written before the compiler frees its memory.
         Ok(tried.map_err(failed)?.is_some_and(|code| held + compiler + code <= mb * MB))
     }
 
-    /// The least memory in which it works out, in round numbers above `mb`, up to `most`.
+    /// Returns the smallest memory in which the component can be compiled, in steps above `mb`, up
+    /// to `most`; `None` if there is none.
     ///
     /// # Errors
-    /// It cannot be compiled at all.
+    /// The component cannot be compiled at all.
     pub async fn enough(&self, mb: u64, most: u64) -> Result<Option<u64>, ExpectedError> {
         let mut tried = mb;
         while tried < most {

@@ -1,5 +1,5 @@
 //! Deploying: the source ([`source`]), the memory that compiling it needs ([`memory`]), and the
-//! action that OpenWhisk is sent ([`plan`]).
+//! action that is sent to OpenWhisk ([`plan`]).
 
 mod memory;
 mod plan;

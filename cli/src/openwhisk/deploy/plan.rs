@@ -1,5 +1,5 @@
-//! The action that OpenWhisk is to have: what runs, its limits, parameters and annotations, beside
-//! what it has already.
+//! The action to store in OpenWhisk: its executable, limits, parameters and annotations, merged
+//! with those of the existing action.
 
 use super::memory::Compiling;
 use super::request::DeployRequest;
@@ -16,10 +16,10 @@ use keynet_openwhisk_api::server_info::{KIND, ServerInfo};
 /// OpenWhisk's own default, in MB.
 const DEFAULT_MEMORY: u64 = 256;
 
-/// Where an image is named for all deployments.
+/// Variable with the image for all deployments.
 const IMAGE_VARIABLE: &str = "KEYNET_RUNTIME_IMAGE";
 
-/// What is about to be done.
+/// A deployment that is ready to be sent.
 pub struct Plan {
     name: ActionName,
     body: ActionPut,
@@ -28,27 +28,27 @@ pub struct Plan {
     digest: Option<String>,
 }
 
-/// What was done.
+/// Result of a deployment.
 pub struct Deployed {
-    /// The action as OpenWhisk has it now.
+    /// The action as OpenWhisk stored it.
     pub action: StoredAction,
-    /// Whether it was made; otherwise it was changed.
+    /// `true` for a new action, `false` for a changed one.
     pub created: bool,
     /// The image of a blackbox.
     pub image: Option<String>,
-    /// Where its component is.
+    /// Reference of its component.
     pub reference: Option<String>,
-    /// The digest of its component.
+    /// Digest of its component.
     pub digest: Option<String>,
-    /// Where it answers, if it is a web action.
+    /// URL of a web action.
     pub url: Option<String>,
 }
 
 impl Plan {
-    /// What has to be sent to make or change the action.
+    /// Prepares the request that creates or changes the action.
     ///
     /// # Errors
-    /// The platform cannot run it, or what was asked for does not fit together.
+    /// OpenWhisk cannot run the component, or the options contradict each other.
     pub async fn make(
         request: &DeployRequest,
         source: DeploySource,
@@ -103,10 +103,10 @@ impl Plan {
         Ok(Self { name, body, existing, reference, digest })
     }
 
-    /// Sends it.
+    /// Sends the request.
     ///
     /// # Errors
-    /// What OpenWhisk has against it.
+    /// OpenWhisk rejects the action, or cannot be reached.
     pub async fn carry_out(self, api: &Api) -> Result<Deployed, ExpectedError> {
         let action = api.put_action(&self.name, &self.body).await.map_err(OpenWhiskError::Api)?;
         let url = annotations::is_web(&action).then(|| api.web_url(&action).to_string());
@@ -137,7 +137,8 @@ fn name(request: &DeployRequest, source: &DeploySource) -> Result<ActionName, Ex
     }
 }
 
-/// A kind of the manifest where it has one, otherwise an image.
+/// Returns the executable: a kind of OpenWhisk's runtime manifest if it has one, otherwise an
+/// image.
 fn exec(
     request: &DeployRequest,
     code: Option<String>,
@@ -173,8 +174,8 @@ fn exec(
     }
 }
 
-/// OpenWhisk reads an image's digest and forgets it (`ImageName.fromString` in ExecManifest.scala):
-/// what would run is `:latest`.
+/// Rejects an image with a digest. OpenWhisk parses an image's digest and drops it
+/// (`ImageName.fromString` in ExecManifest.scala): it would run `:latest`.
 fn check_image(image: &str, console: Console) -> Result<(), ExpectedError> {
     if let Some((name, _)) = image.split_once('@') {
         return Err(OpenWhiskError::Deploy(format!(
@@ -193,7 +194,8 @@ fn check_image(image: &str, console: Console) -> Result<(), ExpectedError> {
     Ok(())
 }
 
-/// Raises the action's memory to what compiling needs, unless somebody decided on it.
+/// Raises the action's memory to the amount that compiling needs, unless the user or the existing
+/// action sets it.
 async fn memory(
     compiling: &Compiling,
     asked: Limits,
@@ -237,7 +239,7 @@ fn annotate(
     if request.provide_api_key {
         changes.set(annotations::PROVIDE_API_KEY, &true);
     } else if existing.is_none_or(|action| !action.has_annotation(annotations::PROVIDE_API_KEY)) {
-        // Without it OpenWhisk gives the key, for actions that are older than the annotation.
+        // If the annotation is missing, OpenWhisk passes the key, for actions older than it.
         changes.set(annotations::PROVIDE_API_KEY, &false);
     }
     for (name, value) in [(annotations::DIGEST, digest), (annotations::REFERENCE, reference)] {
@@ -272,7 +274,7 @@ fn annotate(
     Ok(())
 }
 
-/// All default parameters, if any are named.
+/// Returns all default parameters; `None` if the request has none.
 fn parameters(
     request: &DeployRequest,
     console: Console,

@@ -1,4 +1,4 @@
-//! A deployment as it is requested, without the command line.
+//! A deployment as requested, independent of the command line.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::errors::ExpectedError;
 use crate::flags::RegistryArgs;
 use crate::input::parameters::{Draft, Param};
 
-/// A deployment as it is requested. `None` leaves a thing as it is, or to its default.
+/// A deployment as requested. `None` leaves a setting unchanged, or at its default.
 #[derive(Debug)]
 pub struct DeployRequest {
     /// File or reference of the component; `None` if the image holds the action.
@@ -19,11 +19,11 @@ pub struct DeployRequest {
     pub name: Option<ActionName>,
     /// Image that it runs in, as a blackbox.
     pub image: Option<String>,
-    /// Kind of the manifest that it runs as.
+    /// Kind of the runtime manifest that it runs as.
     pub kind: Option<String>,
-    /// Form in which it answers web requests.
+    /// Form of its web responses.
     pub web: Option<Web>,
-    /// Secret that callers of the web action must show.
+    /// Secret that callers of the web action must send.
     pub web_secure: Option<WebSecure>,
     /// Limits of the action.
     pub limits: Limits,
@@ -33,30 +33,30 @@ pub struct DeployRequest {
     pub variables: Values,
     /// Annotations.
     pub annotations: Vec<Param>,
-    /// Whether the container gets the caller's key.
+    /// `true` to pass the caller's key to the container.
     pub provide_api_key: bool,
-    /// Whether compiling the component is tried in the action's memory.
+    /// `true` to check that the component can be compiled in the action's memory.
     pub check_memory: bool,
     /// Access to the registry of the component.
     pub registry: RegistryArgs,
 }
 
-/// Named values: those of a file, and those that stand above it.
+/// Named values: those of a file, and those that override it.
 #[derive(Debug, Default)]
 pub struct Values {
     /// File with a JSON object; `-` is standard input.
     pub file: Option<PathBuf>,
-    /// Values above it.
+    /// Values that override the file.
     pub values: Vec<Param>,
 }
 
 impl Values {
-    /// Returns whether none are named.
+    /// Reports whether there is neither a file nor a value.
     pub fn is_empty(&self) -> bool {
         self.file.is_none() && self.values.is_empty()
     }
 
-    /// Reads the file, and puts the values above it.
+    /// Reads the file and sets the values over it.
     ///
     /// # Errors
     /// The file cannot be read, or does not hold a JSON object.

@@ -1,4 +1,4 @@
-//! What is deployed, and how the container gets it.
+//! The component or image to deploy, and its form for the container.
 
 use std::sync::Arc;
 
@@ -17,36 +17,36 @@ use crate::ui::console::Console;
 use crate::ui::progress::Steps;
 use crate::{reference, settings};
 
-/// The largest code that OpenWhisk stores: of the text, so of base64.
+/// Maximum size of the code that OpenWhisk stores: of the text, so of base64.
 const MAX_CODE: usize = 48 << 20;
 
-/// What is deployed.
+/// A component or an image to deploy.
 pub enum DeploySource {
-    /// A component that the container is given, or told where it is.
+    /// A component, sent to the container or referred to by digest.
     Component(Box<Parts>),
-    /// An image that holds the action, compiled ahead if it was made by `image build`.
+    /// An image that holds the action, compiled ahead if `image build` built it.
     Image,
 }
 
-/// A component, looked at.
+/// A component with its description.
 pub struct Parts {
     /// `code` of the action: base64 of the component, or `oci://…@sha256:…`.
     pub code: String,
-    /// Where it is, with the tag that was named, where it is not a file.
+    /// Reference with the named tag; `None` for a file.
     pub reference: Option<String>,
-    /// What it is.
+    /// The loaded action.
     pub action: Action,
-    /// Whether it asks for the caller's key.
+    /// `true` if the component requests the caller's key.
     pub asks_for_key: bool,
-    /// What compiling it takes; none where nobody wants to know.
+    /// Measurement of the memory that compiling needs; `None` if the check is disabled.
     pub compiling: Option<Compiling>,
 }
 
 impl DeploySource {
-    /// Reads or pulls what `request` name, and lets it say what it is.
+    /// Reads or pulls the component that `request` names and loads its description.
     ///
     /// # Errors
-    /// It is not there, is no action, or is too large to be sent.
+    /// The component does not exist, is not an action, or is too large to send.
     pub async fn find(request: &DeployRequest, console: Console) -> Result<Self, ExpectedError> {
         let Some(name) = &request.action else { return Ok(Self::Image) };
         let config = settings::read(&HostArgs::default())?;
@@ -64,7 +64,7 @@ impl DeploySource {
                 let pinned = named.pinned_to(found.look.digest);
                 let code = match &pinned {
                     ArtifactRef::Registry(_) => format!("oci://{}", without_tag(&pinned)),
-                    // A folder of this machine: the container cannot see it.
+                    // A folder of this machine: the container cannot read it.
                     ArtifactRef::Layout(_) => encode(&component.bytes, name)?,
                 };
                 (component, code, Some(pinned.to_string()))

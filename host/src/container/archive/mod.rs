@@ -1,8 +1,8 @@
-//! A component in a zip or a tar.gz, perhaps with a `keynet.toml`.
+//! A component in a zip or a tar.gz, optionally with a `keynet.toml`.
 //!
-//! Nothing is unpacked to the disk: of each file the first bytes are looked at, and only a
-//! component and a `keynet.toml` are read on. Archives come from strangers, so what they may unfold
-//! to is bounded: their content, the number of their entries, and their names.
+//! Nothing is unpacked to the disk: the first bytes of each file decide, and only a component and a
+//! `keynet.toml` are read further. Archives are untrusted, so the size of their content, the number
+//! of their entries, and their names are limited.
 
 mod targz;
 mod zipped;
@@ -14,67 +14,68 @@ pub(super) use zipped::unzip;
 
 use keynet_base::quote::{bounded, quoted, shown};
 
-/// The largest component that is unpacked, and the most that a tar may unfold to.
+/// Maximum size of a component, and of the unpacked content of an archive, in bytes.
 const MAX_COMPONENT: u64 = 128 << 20;
 const MAX_EXPANDED: u64 = 2 * MAX_COMPONENT;
 
-/// The largest `keynet.toml`.
+/// Maximum size of a `keynet.toml` in bytes.
 const MAX_ASK: u64 = 64 << 10;
 
-/// Files and folders of an archive. More have no business beside a component.
+/// Maximum number of files and folders in an archive, which needs only a component and its
+/// `keynet.toml`.
 const MAX_ENTRIES: usize = 1000;
 
-/// Bytes of an entry's name.
+/// Maximum length in bytes of an entry's name.
 const MAX_NAME: usize = 1 << 10;
 
-/// Names that an error repeats.
+/// Number of names that an error shows.
 const SHOWN: usize = 5;
 
 const MAGIC: &[u8] = b"\0asm";
 
-/// What an archive held.
+/// Content of an archive.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unpacked {
     pub(super) component: Vec<u8>,
-    /// The text of its `keynet.toml`.
+    /// Text of its `keynet.toml`.
     pub(super) request: Option<String>,
 }
 
-/// An archive that cannot be used.
+/// Error of an archive that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum ArchiveError {
-    /// It cannot be read.
+    /// The archive cannot be read.
     #[error("the {0} cannot be read: {why}", why = bounded(.1, 512))]
     Damaged(&'static str, io::Error),
-    /// It has none.
+    /// The archive holds no component.
     #[error("the archive has no component in it, only {}: put the .wasm file that \
         `keynet-inference build` makes into it", bounded(.0, 512))]
     Nothing(String),
-    /// It has more than one.
+    /// The archive holds more than one component.
     #[error("the archive has several components in it ({}): put one action into one archive", bounded(.0, 512))]
     Several(String),
-    /// A name that leads out of the archive.
+    /// A name leads out of the archive.
     #[error("the archive has a file {}: names must not begin with / or contain ..", quoted(.0))]
     Name(String),
-    /// Names or other headers that are too long.
+    /// Names or other headers are too long.
     #[error(
         "the archive has a file whose name or headers are too long: a name may have {MAX_NAME} \
             bytes"
     )]
     LongName,
-    /// A link, a device.
+    /// An entry is a link or a device.
     #[error("the archive's entry {} is a link or a special file: put the file itself into it", quoted(.0))]
     Special(String),
-    /// It unfolds to more than is allowed.
+    /// The unpacked content is too large.
     #[error("the archive's {} is larger than {} KiB unpacked", shown(.what), .limit >> 10)]
     TooLarge {
-        /// Which part.
+        /// Name of the file, or `content` for all files together.
         what: String,
-        /// Bytes.
+        /// Limit in bytes.
         limit: u64,
     },
-    /// It has too many files.
+    /// The archive has too many entries.
     #[error(
         "the archive has more than {MAX_ENTRIES} files and folders: put only the component and its \
             keynet.toml into it"
@@ -85,14 +86,14 @@ pub(super) enum ArchiveError {
     AskText,
 }
 
-/// What was seen so far.
+/// State while the entries of an archive are read.
 struct ArchivedComponent {
     kind: &'static str,
     entries: usize,
-    /// The first names of files, as errors show them.
+    /// First names of files, as errors show them.
     names: Vec<String>,
     components: Vec<Vec<u8>>,
-    /// The first names of components, as errors show them.
+    /// First names of components, as errors show them.
     component_names: Vec<String>,
     modules: Vec<Vec<u8>>,
     request: Option<String>,
@@ -136,8 +137,8 @@ impl ArchivedComponent {
             if is_component {
                 self.modules = Vec::new();
             }
-            // A second component is an error whatever is in it, and of core modules the first
-            // counts where there is no component.
+            // A second component is an error in any case; without a component, the first core
+            // module counts.
             if self.components.is_empty() && (is_component || self.modules.is_empty()) {
                 self.read(content, &mut bytes, MAX_COMPONENT + 1)?;
             }
@@ -177,7 +178,7 @@ impl ArchivedComponent {
 
     fn finish(mut self) -> Result<Unpacked, ArchiveError> {
         let component = match self.components.len() {
-            0 => self.modules.pop(), // the engine says how to make a component of it
+            0 => self.modules.pop(), // the engine reports how to convert it to a component
             1 => self.components.pop(),
             _ => return Err(ArchiveError::Several(self.component_names.join(", "))),
         };
@@ -226,7 +227,7 @@ mod tests {
         gzip.finish().unwrap()
     }
 
-    /// Names are written as they are: the builder refuses those that lead out.
+    /// Writes names without the builder's check, which rejects those that lead out.
     fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
         for (name, content) in files {
@@ -240,7 +241,7 @@ mod tests {
         gzip_of(&tar.into_inner().unwrap())
     }
 
-    /// Both kinds of archive answer alike.
+    /// Unpacks both kinds of archive, which must have the same result.
     fn both(files: &[(&str, &[u8])]) -> Result<Unpacked, String> {
         let text = |error: ArchiveError| error.to_string();
         let (zip, tar) =
@@ -321,7 +322,7 @@ mod tests {
                 "{error:?}"
             );
         }
-        // Content that nobody reads unfolds too where files follow one another in a stream.
+        // Skipped content is decompressed too, since the files follow one another in a stream.
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         let mut header = tar::Header::new_ustar();
         header.set_path("padding").unwrap();
@@ -341,7 +342,7 @@ mod tests {
         );
     }
 
-    /// A tar with `headers`, each with its data, before a component.
+    /// Returns a tar with `headers`, each with its data, before a component.
     fn tar_with(headers: &[(tar::EntryType, &[u8])]) -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
         for (kind, data) in headers {
@@ -411,7 +412,7 @@ mod tests {
             matches!((&of_zip, &of_tar), (ArchiveError::TooMany, ArchiveError::TooMany)),
             "{of_zip}, {of_tar}"
         );
-        // A directory that would be held several times over is refused before it is read.
+        // A directory that would be held several times over is rejected before it is read.
         let header = [b"PK\x01\x02".as_slice(), &[0; 42]].concat();
         let many = header.repeat(2 * MAX_ENTRIES + 1);
         assert!(matches!(unzip(&many), Err(ArchiveError::TooMany)));

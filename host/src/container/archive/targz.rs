@@ -1,4 +1,4 @@
-//! A tar.gz, read in a stream.
+//! A tar.gz, read as a stream.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -9,11 +9,11 @@ use super::{ArchiveError, ArchivedComponent, MAGIC, MAX_EXPANDED, MAX_NAME, Unpa
 
 const KIND: &str = "tar.gz";
 
-/// Bytes that an entry's headers may have. The reader of tar holds long names (GNU) and extended
-/// headers (PAX) whole.
+/// Maximum size in bytes of an entry's headers. The reader of tar holds long names (GNU) and
+/// extended headers (PAX) in memory.
 const MAX_HEADERS: u64 = 64 << 10;
 
-/// Finds the component in a tar.gz, or unpacks one that was only compressed.
+/// Finds the component in a tar.gz, or unpacks a component that was only compressed.
 pub(in crate::container) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
     let mut found = ArchivedComponent::new(KIND);
     let mut start = [0; MAGIC.len()];
@@ -26,7 +26,7 @@ pub(in crate::container) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveErro
     let mut entries = tar.entries().map_err(|error| ArchiveError::Damaged(KIND, error))?;
     let mut expanded = 0;
     loop {
-        // The data before is read to its end, so that what is read now is headers only.
+        // The data before was read to its end, so only headers are read now.
         left.set(MAX_HEADERS);
         let mut entry = match entries.next() {
             None => return found.finish(),
@@ -49,12 +49,12 @@ pub(in crate::container) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveErro
         } else if kind.is_dir() {
             found.entry(&name)?;
         } else if kind.is_pax_global_extensions() {
-            // Its name is a temporary file's by the standard, and stands for nothing.
+            // By the standard, its name is that of a temporary file and has no meaning.
             found.count()?;
         } else {
             return Err(ArchiveError::Special(name));
         }
-        // Holes of a sparse file count too: they are bytes that someone may have to read.
+        // Holes of a sparse file count too: a reader would have to read them as bytes.
         io::copy(&mut content, &mut io::sink())
             .map_err(|error| ArchiveError::Damaged(KIND, error))?;
         expanded = MAX_EXPANDED + 1 - content.limit();
@@ -64,7 +64,7 @@ pub(in crate::container) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveErro
     }
 }
 
-/// Reads to an error, not to an end, after as many bytes as are left.
+/// A reader that fails, instead of ending, after `left` bytes.
 struct Bounded<'a, R> {
     inner: R,
     left: &'a Cell<u64>,

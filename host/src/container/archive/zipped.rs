@@ -1,4 +1,4 @@
-//! A zip.
+//! A zip archive.
 
 use std::io::Cursor;
 
@@ -6,8 +6,8 @@ use zip::ZipArchive;
 
 use super::{ArchiveError, ArchivedComponent, MAX_ENTRIES, MAX_NAME, Unpacked};
 
-/// Bytes of names, comments and extra fields that a zip may have in all. The reader of zips holds
-/// them several times.
+/// Maximum total size in bytes of the names, comments and extra fields of a zip. The reader of zips
+/// holds them several times.
 const MAX_DIRECTORY: usize = 4 << 20;
 
 /// Finds the component in a zip.
@@ -35,12 +35,12 @@ pub(in crate::container) fn unzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError
     found.finish()
 }
 
-/// Checks the sizes of the central directory before it is read into memory. Every header that looks
-/// like one of its headers is counted, wherever it stands: which of them belong to the directory is
-/// the reader's choice, and a component hardly has any by chance.
+/// Checks the size of the central directory before it is read into memory. Counts everything that
+/// looks like one of its headers, at any position: the reader decides which of them belong to the
+/// directory, and a component rarely contains one by chance.
 fn check_directory(bytes: &[u8]) -> Result<(), ArchiveError> {
     const HEADER: &[u8] = b"PK\x01\x02";
-    /// Where the lengths of the name, the extra field and the comment stand.
+    /// Positions of the lengths of the name, the extra field and the comment.
     const LENGTHS: std::ops::Range<usize> = 28..34;
     let (mut entries, mut size, mut rest) = (0, 0, bytes);
     while let Some(at) = rest.iter().position(|byte| *byte == b'P') {
@@ -55,7 +55,7 @@ fn check_directory(bytes: &[u8]) -> Result<(), ArchiveError> {
                 .sum::<usize>();
         }
         rest = rest.get(1..).unwrap_or_default();
-        // Another zip in this one is counted too.
+        // The entries of a zip inside this one are counted too.
         if entries > 2 * MAX_ENTRIES {
             return Err(ArchiveError::TooMany);
         }

@@ -1,10 +1,10 @@
-//! The two streams of the process, past the standard library's buffers.
+//! The two streams of the process, without the standard library's buffers.
 //!
 //! Lines are written at once while the reader keeps up. When it does not, they go into a bounded
-//! queue that a thread of the stream's own writes from, so that neither a worker nor an answer
-//! waits for the reader. An activation that writes more than the queue holds waits for room
-//! ([`Output::room`]), within its own time; what still finds no room is dropped, and a later line
-//! says how many bytes were.
+//! queue that a thread per stream writes from, so that neither a worker nor a response waits for
+//! the reader. An activation that writes more than the queue holds waits for room
+//! ([`Output::room`]), within its own time; output that still finds no room is dropped, and a later
+//! line reports the number of bytes.
 
 mod pipe;
 mod queue;
@@ -23,7 +23,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// The process's own.
+    /// Returns the process's own streams.
     pub(super) fn of_the_process() -> Self {
         Self {
             stdout: Pipe::of_the_process(Stream::Stdout),
@@ -38,19 +38,19 @@ impl Output {
         }
     }
 
-    /// Writes `lines`, which end with a newline and are never torn. Does not block. `ends` if the
-    /// last line is the mark at the end of an activation's logs: it is written later even if the
-    /// rest is dropped.
+    /// Writes `lines`, which end with a newline and are never split. Does not block. `ends` if the
+    /// last line is the mark at the end of an activation's logs: the mark is written later even if
+    /// the rest is dropped.
     pub(super) fn write(&self, stream: Stream, lines: &[u8], ends: bool) {
         self.pipe(stream).write(lines, ends);
     }
 
-    /// Whether an activation may write more without waiting.
+    /// Reports whether an activation may write more without waiting.
     pub(super) fn has_room(&self, stream: Stream) -> bool {
         self.pipe(stream).has_room()
     }
 
-    /// Waits for room, at most as long as a reader that takes nothing is waited for.
+    /// Waits for room, at most as long as the patience with a reader that stands still.
     pub(super) async fn room(&self, stream: Stream) {
         self.pipe(stream).room().await;
     }

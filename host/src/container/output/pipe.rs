@@ -1,5 +1,4 @@
-//! One stream: written directly while its reader keeps up, by a thread of its own while it does
-//! not.
+//! One stream: written directly while its reader keeps up, otherwise by a thread.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -15,12 +14,12 @@ use tokio::sync::Notify;
 use super::queue::{HIGH, LOW, Queue};
 use crate::activation::Stream;
 
-/// How long an activation waits for a reader that makes no room. After it, what finds no room is
-/// dropped until the reader has caught up.
+/// Time that an activation waits for a reader that makes no room. After it, output that finds no
+/// room is dropped until the reader has caught up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a stream is tried again that is not ready and does not block, because another process
-/// set it so.
+/// Interval between attempts to write to a stream that is non-blocking, because another process set
+/// it so, and not ready.
 const AGAIN: Duration = Duration::from_millis(5);
 
 /// One stream of the process.
@@ -29,32 +28,32 @@ pub(super) struct Pipe(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// The name of its thread.
+    /// Name of its thread.
     name: &'static str,
     state: Mutex<State>,
-    /// For the thread: there is something to write, or nothing ever will be.
+    /// Signal for the thread: there is something to write, or the stream is closed.
     work: Condvar,
-    /// Activations wait before they write more.
+    /// `true` if activations must wait before they write more.
     full: AtomicBool,
-    /// For them: there is room.
+    /// Signal for waiting activations: there is room.
     room: Notify,
-    /// What the thread writes to, which may block.
+    /// File that the thread writes to, which may block.
     blocking: File,
 }
 
 #[derive(Debug)]
 struct State {
-    /// What is written to without blocking; None where only the thread may write.
+    /// File that is written without blocking; `None` if only the thread may write.
     direct: Option<File>,
     queue: Queue,
     has_thread: bool,
-    /// The reader was waited for in vain and has not caught up yet.
+    /// `true` if waiting for the reader timed out and it has not caught up yet.
     given_up: bool,
     closed: bool,
 }
 
 impl Pipe {
-    /// The process's own stream.
+    /// Returns the process's own stream.
     pub(super) fn of_the_process(stream: Stream) -> Self {
         let (name, number) = match stream {
             Stream::Stdout => ("keynet-stdout", 1),
@@ -64,7 +63,7 @@ impl Pipe {
             Stream::Stdout => io::stdout().as_fd().try_clone_to_owned(),
             Stream::Stderr => io::stderr().as_fd().try_clone_to_owned(),
         };
-        // The standard library sees to it that both are open.
+        // The standard library ensures that both are open.
         let shared =
             shared.map(File::from).or_else(|_| OpenOptions::new().write(true).open("/dev/null"));
         #[expect(
@@ -110,7 +109,7 @@ impl Pipe {
         }
         if !state.has_thread {
             let shared = Arc::clone(&self.0);
-            // A system that has no thread now may have one for the next line.
+            // If the operating system has no thread now, it may have one for the next line.
             state.has_thread = std::thread::Builder::new()
                 .name(self.0.name.to_owned())
                 .spawn(move || shared.write_queue())
@@ -141,7 +140,7 @@ impl Pipe {
         self.until(|| self.0.lock().queue.is_empty()).await;
     }
 
-    /// Waits until the thread has written something and `is_so`.
+    /// Waits for writes of the thread until `is_so` returns `true`.
     async fn until(&self, is_so: impl Fn() -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.0.room.notified());
@@ -172,7 +171,7 @@ impl Shared {
         self.room.notify_waiters();
     }
 
-    /// Writes what is queued, for as long as the stream lives.
+    /// Writes the queue, for as long as the stream lives.
     fn write_queue(&self) {
         let mut state = self.lock();
         loop {
@@ -196,8 +195,8 @@ impl Shared {
     }
 }
 
-/// Writes what the stream has room for and returns the rest, which is nothing if there is no reader
-/// any more.
+/// Writes as much as the stream has room for and returns the rest; it is empty if there is no
+/// reader any more.
 fn write_now<'a>(mut direct: &File, mut lines: &'a [u8]) -> &'a [u8] {
     while !lines.is_empty() {
         match direct.write(lines) {
@@ -210,7 +209,7 @@ fn write_now<'a>(mut direct: &File, mut lines: &'a [u8]) -> &'a [u8] {
     lines
 }
 
-/// Writes all, unless there is no reader any more.
+/// Writes all lines, unless there is no reader any more.
 fn write_all(blocking: &File, mut lines: &[u8]) {
     loop {
         lines = write_now(blocking, lines);
@@ -221,9 +220,9 @@ fn write_all(blocking: &File, mut lines: &[u8]) {
     }
 }
 
-/// A handle on `stream`, which has the descriptor `number`, that never blocks: a pipe is opened
-/// once more, so that it blocks for others as before; a file takes what it gets. None for terminals
-/// and sockets.
+/// Returns a handle on `stream`, which has the descriptor `number`, that never blocks: a pipe is
+/// opened once more, so that it still blocks for other processes; a file accepts every write.
+/// `None` for terminals and sockets.
 fn direct(stream: &File, number: i32) -> Option<File> {
     let kind = stream.metadata().ok()?.file_type();
     if kind.is_file() || (kind.is_char_device() && !stream.is_terminal()) {

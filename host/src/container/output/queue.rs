@@ -1,52 +1,53 @@
-//! What waits to be written to one stream.
+//! Queue of the output of one stream.
 
 use std::collections::VecDeque;
 
 use crate::activation::SENTINEL;
 
-/// Bytes that wait, beside the piece with which this is exceeded.
+/// Maximum bytes in the queue, not counting the piece that exceeds it.
 pub(super) const CAPACITY: usize = 1 << 20;
 
-/// From so many bytes on activations wait before they write more, and below so many they go on.
+/// Bytes from which on activations wait before they write more, and bytes below which they
+/// continue.
 pub(super) const HIGH: usize = CAPACITY / 2;
 pub(super) const LOW: usize = CAPACITY / 4;
 
-/// Small pieces are joined up to this size: a piece costs more than its bytes.
+/// Size in bytes up to which small pieces are joined: a piece costs more than its bytes.
 const PIECE: usize = 16 << 10;
 
-/// Marks that are written in one piece after a gap.
+/// Maximum number of marks that are written in one piece after a gap.
 const MARKS: u64 = 1000;
 
-/// Whole pieces of output in order, and what was dropped behind them.
+/// Whole pieces of output in order, and a count of the output dropped behind them.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pieces: VecDeque<Vec<u8>>,
-    /// Bytes of the pieces, and of the one that is being written.
+    /// Bytes of the pieces, and of the piece that is being written.
     bytes: usize,
     gap: Gap,
 }
 
-/// What was dropped behind the last piece.
+/// Count of the output that was dropped behind the last piece.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Gap {
     bytes: u64,
-    /// Activations that ended in it: each one's mark is still written, since the platform counts
-    /// them.
+    /// Activations that ended in the gap: each one's mark is still written, since OpenWhisk counts
+    /// the marks.
     marks: u64,
 }
 
 impl Queue {
-    /// Bytes that are not written yet.
+    /// Returns the bytes that are not written yet.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether everything was written.
+    /// Reports whether everything was written.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes == 0 && self.gap == Gap::default()
     }
 
-    /// Takes `lines`, or counts them as dropped if there is no room.
+    /// Queues `lines`, or counts them as dropped if there is no room.
     pub(super) fn push(&mut self, lines: &[u8], ends: bool) {
         if self.bytes < CAPACITY && self.gap == Gap::default() {
             self.append(lines);
@@ -65,7 +66,7 @@ impl Queue {
         }
     }
 
-    /// The next piece to write, which counts until it is [`Self::written`].
+    /// Returns the next piece to write; it counts until [`Self::written`] is called.
     pub(super) fn next(&mut self) -> Option<Vec<u8>> {
         if self.bytes == 0 {
             self.tell_gap();
@@ -73,12 +74,12 @@ impl Queue {
         self.pieces.pop_front()
     }
 
-    /// A piece of so many bytes is out.
+    /// Records that a piece of `bytes` was written.
     pub(super) fn written(&mut self, bytes: usize) {
         self.bytes -= bytes;
     }
 
-    /// Queues a line about what was dropped, and the marks that were.
+    /// Queues a line that reports the dropped bytes, and the dropped marks.
     fn tell_gap(&mut self) {
         let marks = self.gap.marks.min(MARKS);
         let mut lines = String::new();
