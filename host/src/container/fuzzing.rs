@@ -9,6 +9,7 @@ use super::code::{self, Arrived};
 use super::init_request::InitRequest;
 use super::run_request::RunRequest;
 use super::variables;
+use crate::activation::GuestEnvironment;
 use crate::capabilities::user_input::Parameters;
 use keynet_base::config::is_reserved;
 use keynet_base::fuzzing::{checked, text};
@@ -55,9 +56,10 @@ pub fn run_body(data: &[u8]) {
     let names: BTreeMap<_, _> =
         request.variables.iter().map(|(name, value)| (name, value)).collect();
     assert_eq!(names.len(), request.variables.len(), "a variable is there twice");
-    assert!(names.iter().all(|(name, value)| name.starts_with("__OW_")
-        && !name.contains(['=', '\0'])
-        && !value.contains('\0')));
+    assert!(names.keys().all(|name| name.starts_with("__OW_")));
+    let environment = GuestEnvironment::new(request.variables);
+    let mut pairs = environment.pairs().iter();
+    assert!(pairs.all(|(name, value)| !name.contains(['=', '\0']) && !value.contains('\0')));
 }
 
 /// Input is the parameters of an activation. None of the result configures the host, and parsing it

@@ -219,10 +219,7 @@ esac
         std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("{}:/usr/bin:/bin", folder.path().display());
         let mut test = std::process::Command::new(std::env::current_exe().unwrap());
-        test.args([
-            "--exact",
-            "artifact::docker::tests::a_helper_is_asked_and_its_failure_is_an_error",
-        ]);
+        test.args(["--exact", "docker::tests::a_helper_is_asked_and_its_failure_is_an_error"]);
         let ended =
             test.env("PATH", path).env("KEYNET_TEST_HELPER", folder.path()).output().unwrap();
         let said = String::from_utf8_lossy(&ended.stdout);

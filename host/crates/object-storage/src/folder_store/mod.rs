@@ -87,10 +87,12 @@ impl FolderStore {
         Bucket::new(&self.bucket, Arc::new(self.folder.clone()), Arc::new(self.signer.clone()))
     }
 
+    /// Returns the folder that holds the objects.
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 
+    /// Returns the signer of its URLs.
     pub fn signer(&self) -> &UrlSigner {
         &self.signer
     }
