@@ -1,10 +1,10 @@
-//! The ground that every other crate of the host stands on, and that knows none of them.
+//! Foundation of the host's other crates; it depends on none of them.
 //!
 //! | room | its one job |
 //! |---|---|
 //! | [`error`], [`error_chain`] | the error of every capability and backend, as the contract has it; causes |
-//! | [`budget`], [`limits`] | bytes and time that one activation may take; sizes of what comes from outside |
-//! | [`config`] | every setting, read once from its origin into a type |
+//! | [`budget`], [`limits`] | memory and time of one activation; maximum sizes of input from outside |
+//!  [`config`] | every setting, read once from its origin into a type |
 //! | [`patterns`], [`granted`] | names that an operator grants and an action requests |
 //! | [`outbound`], [`pem`], [`retry`], [`tls`] | HTTP clients with one address policy; pauses between attempts |
 //! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |

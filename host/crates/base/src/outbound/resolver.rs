@@ -1,10 +1,10 @@
-//! The resolver of an HTTP client: it hands out only addresses that its policy allows.
+//! Resolver of an HTTP client: it returns only addresses that its policy allows.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address_policy::AddressPolicy;
 
-/// Resolves names as the system does, within a policy. The client connects to these addresses; it
+/// Resolver that uses the system's and applies a policy. The client connects to these addresses; it
 /// does not resolve the name again.
 #[derive(Debug)]
 pub(super) struct PolicyResolver(pub(super) AddressPolicy);
