@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`error`], [`error_chain`] | the error of every capability and backend, as the contract has it; causes |
 //! | [`budget`], [`limits`] | memory and time of one activation; maximum sizes of input from outside |
-//!  [`config`] | every setting, read once from its origin into a type |
+//! | [`config`] | every setting, read once from its origin into a type |
 //! | [`patterns`], [`granted`] | names that an operator grants and an action requests |
 //! | [`outbound`], [`pem`], [`retry`], [`tls`] | HTTP clients with one address policy; pauses between attempts |
 //! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |

@@ -1,9 +1,9 @@
 //! Maximum sizes of input from outside: every limit that the operator does not set, in one place.
 //!
-//! Limits that the operator sets (memory, time, logs, handles, bytes of a call) are in
-//! [`crate::policy::Limits`]. Sizes here are those that a name, a location or a request can
-//! reasonably have. They are checked as soon as the text is received, before it is parsed, copied
-//! or repeated in a message.
+//! Limits that the operator sets (memory, time, logs, handles, bytes of a call) are the `Limits` of
+//! the policy. Sizes here are those that a name, a location or a request can reasonably have. They
+//! are checked as soon as the text is received, before it is parsed, copied or repeated in a
+//! message.
 
 use crate::error::{Error, Result};
 use crate::quote::quoted;

@@ -7,8 +7,7 @@ use std::time::Duration;
 /// together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Largest number of consecutive failures after which there is another attempt; 0 to never
-    /// retry.
+    /// Largest number of retries after consecutive failures; 0 to never retry.
     pub times: u32,
     /// First pause.
     pub first: Duration,

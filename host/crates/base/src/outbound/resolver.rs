@@ -4,8 +4,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address_policy::AddressPolicy;
 
-/// Resolver that uses the system's and applies a policy. The client connects to these addresses; it
-/// does not resolve the name again.
+/// Resolver on top of the system's that applies a policy. The client connects to these addresses;
+/// it does not resolve the name again.
 #[derive(Debug)]
 pub(super) struct PolicyResolver(pub(super) AddressPolicy);
 
