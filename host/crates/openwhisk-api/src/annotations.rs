@@ -9,17 +9,18 @@ use serde_json::Value;
 
 use crate::action::{KeyValue, StoredAction};
 
-/// Marks an action that can be called at a URL without a key.
+/// Annotation of an action that can be called at a URL without a key.
 const WEB_EXPORT: &str = "web-export";
 const RAW_HTTP: &str = "raw-http";
 const FINAL: &str = "final";
-/// Secret that callers of a web action must send.
+/// Annotation with the secret that callers of a web action must send.
 const SECURE: &str = "require-whisk-auth";
-/// Passes the caller's API key to the container. An action without this annotation receives it.
+/// Annotation that controls whether the container receives the caller's API key. An action without
+/// this annotation receives it.
 pub const PROVIDE_API_KEY: &str = "provide-api-key";
-/// Digest of the component that runs.
+/// Annotation with the digest of the component that runs.
 pub const DIGEST: &str = "keynet-digest";
-/// Reference that it was deployed from, including the tag.
+/// Annotation with the reference that it was deployed from, including the tag.
 pub const REFERENCE: &str = "keynet-reference";
 
 /// Value of `--web`.
