@@ -1,11 +1,11 @@
-//! What the product is built from: licences that MIT allows, one registry, nothing that is banned.
-//! Works without a network.
+//! Dependencies of the product: licences compatible with MIT, one registry, no banned crates. Works
+//! without a network.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
 use cargo_metadata::{CargoOpt, Metadata, MetadataCommand};
 
-/// Licences that may stand in an expression; one alternative of each `OR` must be made of these.
+/// Licences that are allowed in an expression; one alternative of each `OR` must consist of these.
 const ALLOWED: &[&str] = &[
     "0BSD",
     "Apache-2.0",
@@ -23,7 +23,7 @@ const ALLOWED: &[&str] = &[
     "Zlib",
 ];
 
-/// Each with the reason.
+/// Banned crates, each with the reason.
 const BANNED: &[(&str, &str)] = &[
     ("openssl-sys", "TLS is rustls: no C library to find on the user's machine"),
     ("native-tls", "TLS is rustls"),
