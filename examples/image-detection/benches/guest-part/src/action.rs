@@ -1,5 +1,5 @@
-//! Measures what image-detection does inside the sandbox: decode, resize, normalise, draw, encode;
-//! without storage and model.
+//! Benchmark of the work that image-detection does inside the sandbox: decode, resize, normalise,
+//! draw, encode; without storage and model.
 
 #[path = "../../../src/decode.rs"]
 mod decode;
