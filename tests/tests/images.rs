@@ -405,8 +405,7 @@ fn a_registry_takes_images_and_layers_of_the_base_are_not_sent_again() {
         "{ended:?}"
     );
 
-    // The base is in a layout, from which nothing can be mounted, and is pushed to another
-    // registry.
+    // With the base in a layout, from which nothing can be mounted, and to another registry.
     let elsewhere = RealServer::registry("none");
     let copied = format!("{}/hello:1", elsewhere.get("REGISTRY"));
     assert_eq!(

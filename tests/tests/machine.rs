@@ -76,7 +76,7 @@ fn the_port_of_the_runtime_is_reached_by_both_versions_of_ip() {
     let body = json!({ "value": { "name": "Ada" } }).to_string();
     for host in ["127.0.0.1", "[::1]"] {
         let address = format!("{host}:{port}");
-        // A machine without IPv6 has only the other address.
+        // A machine without IPv6 has only the IPv4 address.
         if host == "[::1]" && std::net::TcpListener::bind("[::1]:0").is_err() {
             continue;
         }

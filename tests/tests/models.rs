@@ -236,7 +236,7 @@ impl Production {
     }
 }
 
-// From the registry to the server and back
+// Deploy, update, delete
 
 fn a_models_life(place: Place) {
     let registry = Registry::start();
@@ -304,7 +304,7 @@ fn a_models_life(place: Place) {
 
     production.does(&["update", "models:/adder/2"], "updated adder:2 from models:/adder/2\n");
     let second = production.place.files();
-    // This version's config.pbtxt has no labels, and there was none in the model.
+    // This version's config.pbtxt names no labels, and the model has no labels file.
     assert_eq!(
         names(&second),
         [
@@ -381,7 +381,7 @@ fn a_registered_model_is_deployed_updated_changed_back_and_deleted_in_s3() {
     a_models_life(Place::S3(RealServer::s3(&[])));
 }
 
-// What goes wrong
+// Failures
 
 /// Returns a folder of a Triton repository whose model takes `seconds` to load.
 fn slow(seconds: u32) -> tempfile::TempDir {

@@ -118,7 +118,7 @@ fn changed(file: &Path, change: impl FnOnce(&mut Value)) {
     std::fs::write(file, value.to_string()).unwrap();
 }
 
-// All goes well
+// Success
 
 #[test]
 fn the_four_commands_of_the_old_package() {
@@ -415,7 +415,7 @@ fn a_config_that_cannot_be_read_is_told_and_not_overwritten() {
     assert!(user.platform.seen().is_empty());
 }
 
-// Each step, each way to say no
+// Each step, each kind of rejection
 
 const STEPS: [(Step, &str); 3] =
     [(Step::Runtime, "[5/10]"), (Step::Code, "[9/10]"), (Step::Function, "[10/10]")];

@@ -283,7 +283,7 @@ fn what_an_action_asks_for_is_in_the_annotations() {
     assert_eq!(serde_json::from_str::<Value>(text(&asked("models"))).unwrap(), json!(models));
 }
 
-// Artifacts of others
+// Artifacts of other tools
 
 #[test]
 fn what_others_publish_in_the_cncf_layout_is_pulled_and_runs() {
@@ -377,8 +377,8 @@ fn what_cannot_be_an_action_is_refused_with_the_reason() {
 fn a_layout_that_was_tampered_with_is_noticed() {
     let sandbox = Sandbox::new();
     let layout = Layout::create(sandbox.path("theirs"));
-    // A component that was never run before: it is cached by its digest after the first pull, and
-    // run from the cache.
+    // A component that was never run before: one that was pulled earlier is cached by its digest,
+    // and the cached one would run.
     let hello = padded(&std::fs::read(guest("hello")).unwrap(), 200, 9);
     layout.artifact("1", &hello, &[], &["keynet:inference/function@0.1.0"]);
     let manifest =
@@ -450,7 +450,7 @@ fn an_action_that_needs_what_is_not_here_is_refused_before_it_is_fetched() {
     assert!(blobs.iter().all(|size| *size < 1000), "{blobs:?}");
 }
 
-// Uploading no more than is needed
+// Minimal uploads
 
 #[test]
 fn what_the_registry_has_is_not_uploaded_again() {
@@ -481,7 +481,7 @@ fn what_the_registry_has_is_not_uploaded_again() {
     assert_eq!(desk.manifest(&desk.reference("hello:2")).0, text(&first["digest"]));
 }
 
-// Who may what
+// Permissions
 
 #[test]
 fn a_wrong_password_is_told_and_not_kept() {
@@ -756,7 +756,7 @@ fn a_certificate_of_nobody_is_not_trusted() {
     );
 }
 
-// What a published action may use
+// Permissions of a pulled action
 
 #[test]
 fn what_was_pulled_reaches_nothing_on_the_private_network_unless_it_is_trusted() {
@@ -963,7 +963,7 @@ fn progress_is_a_bar_on_a_terminal() {
     );
 }
 
-// What is no component, no reference, no function
+// Invalid components, references and functions
 
 #[test]
 fn what_is_no_action_is_not_published() {

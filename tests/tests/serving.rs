@@ -30,7 +30,7 @@ fn serve_answer(sandbox: &Sandbox, text: &str) -> Server {
     sandbox.serve(&path)
 }
 
-// What is answered
+// Responses
 
 #[test]
 fn every_documented_status_is_met() {
@@ -183,7 +183,7 @@ fn connections_are_kept_and_bodies_may_come_in_chunks() {
     }
 }
 
-// Whom it answers
+// Allowed hosts and origins
 
 /// Returns the response to a browser that sends parameters to `server` as `host`, for a page of
 /// `origin`.
@@ -272,7 +272,7 @@ fn a_name_that_resolves_to_this_machine_gets_no_object() {
     );
 }
 
-// At the same time
+// Concurrency
 
 #[test]
 fn sleepers_sleep_at_the_same_time() {
@@ -355,7 +355,7 @@ fn one_who_hangs_up_costs_nobody_else() {
     assert_eq!((steady.status, steady.json()), (200, json!({ "slept": 2000 })));
 }
 
-// The end
+// Shutdown
 
 #[test]
 fn requests_under_way_end_before_it_does() {
@@ -416,7 +416,7 @@ fn a_second_signal_ends_it_at_once() {
     assert!(!status.success(), "{status}");
 }
 
-// The start
+// Startup
 
 #[test]
 fn what_cannot_be_served_is_told_before_it_listens() {

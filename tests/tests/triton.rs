@@ -190,7 +190,7 @@ fn a_gateway_before_triton_is_shown_the_token() {
     assert!(gone.contains("unavailable") && gone.contains("502"), "{gone}");
 }
 
-// The end of a container that shares memory with Triton
+// Shutdown of a container that shares memory with Triton
 
 /// Starts a container that shares memory with `server`, with further settings.
 fn sharing(server: &RealServer, more: &[(&str, &str)]) -> Runtime {

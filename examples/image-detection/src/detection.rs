@@ -11,9 +11,9 @@ pub const LABELS: [&str; 8] =
 /// Object detected in the picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detection {
-    /// What it is.
+    /// Name of the class.
     pub label: &'static str,
-    /// How sure the model is, in 0..1, to three decimals.
+    /// Confidence of the model, in 0..1, to three decimals.
     pub score: f64,
     /// Left, top, right and bottom in pixels of the caller's picture, to a tenth.
     #[serde(rename = "box")]

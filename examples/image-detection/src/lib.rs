@@ -39,9 +39,9 @@ fn detector() -> String {
 
 #[derive(Serialize)]
 struct Output {
-    /// The picture with boxes and labels, PNG.
+    /// URL of the picture with boxes and labels, a PNG file.
     url: String,
-    /// What was found, best first.
+    /// Detections, best first.
     detections: Vec<Detection>,
 }
 

@@ -8,7 +8,7 @@ use keynet_inference_sdk::prelude::*;
 
 #[derive(Deserialize, JsonSchema)]
 struct Args {
-    /// The deed.
+    /// Behaviour of the action.
     r#do: Deed,
 }
 

@@ -18,7 +18,7 @@ use keynet_inference_sdk::prelude::*;
 struct Args {
     /// The picture, PNG or JPEG.
     image_url: String,
-    /// How often everything is done.
+    /// Number of repetitions.
     #[serde(default = "often")]
     repeat: usize,
 }

@@ -34,7 +34,7 @@ use sha2::{Digest as _, Sha256};
 /// Returns `text` without its secrets. It may have several lines.
 ///
 /// ```
-/// use keynet_host::redaction::redact;
+/// use keynet_base::redaction::redact;
 /// assert_eq!(redact("threshold = 0.3"), "threshold = 0.3");
 /// assert_eq!(redact("password = hunter2"), "password = ***PASSWORD_f52f***");
 /// assert_eq!(redact("key = 20260131/cat.png, next_token = 50256"), "key = 20260131/cat.png, next_token = 50256");
