@@ -45,6 +45,8 @@ const MESSAGE: u64 = 4096;
 const OWN_MESSAGE: u64 = (64 << 10) + 64;
 
 impl Expected {
+    /// Checks how an attack ended.
+    ///
     /// # Errors
     /// A description of the end that occurred instead.
     fn check(self, ended: &Ended) -> Result<(), String> {

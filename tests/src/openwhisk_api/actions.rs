@@ -33,7 +33,8 @@ pub fn route(api: &Arc<Api>, request: &Request, parts: &[&str], transaction: &st
     }
 }
 
-/// Without a package: lists the actions of the namespace and of its packages, newest first.
+/// Lists the actions of a package; without one, those of the namespace and of its packages, newest
+/// first.
 fn list(api: &Api, request: &Request, package: Option<&str>) -> Routed {
     if request.method != "GET" {
         return Err(Rejection::method("GET"));

@@ -44,7 +44,7 @@ pub struct CapabilityRequest {
     pub api_key: bool,
     /// Object storage.
     pub storage: StorageRequest,
-    /// HTTP.
+    /// URLs.
     pub http: HostsRequest,
 }
 
@@ -58,7 +58,7 @@ pub struct StorageRequest {
     pub write: Option<Patterns>,
 }
 
-/// Hosts that the action may send HTTP requests to.
+/// Hosts whose URLs the action reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HostsRequest {
@@ -91,8 +91,9 @@ impl CapabilityRequest {
         toml::from_str(text).map_err(|error| CapabilityRequestError(bounded(error, LONGEST_TOLD)))
     }
 
-    /// Returns the request of `component`: its last section of this name, or the default if it has
-    /// none. Other sections are skipped by their lengths.
+    /// Returns the request of `component`: its last section of this name, or the default, which
+    /// requests everything except `api-key`, if it has none. Other sections are skipped by their
+    /// lengths.
     ///
     /// # Errors
     /// The section is damaged.

@@ -27,20 +27,21 @@ pub struct AllowedHosts {
 }
 
 impl AllowedHosts {
-    /// Accepts `localhost` and the loopback addresses; if the server listens on more than these,
-    /// every address, since a page cannot choose the address that the user typed.
+    /// Returns a filter that accepts `localhost` and the loopback addresses; if the server listens
+    /// on more than these, every address, since a page cannot choose the address that the user
+    /// typed.
     pub fn listening_at(address: SocketAddr) -> Self {
         Self { local: address.ip().is_loopback(), names: Vec::new(), trusted: Vec::new() }
     }
 
-    /// Also accepts the host `name`, which is this machine.
+    /// Adds the host `name`, which is this machine.
     #[must_use]
     pub fn called(mut self, name: &str) -> Self {
         self.names.push(normalized(name));
         self
     }
 
-    /// Also accepts the hosts `names`, and requests of their pages.
+    /// Adds the hosts `names`, and requests of their pages.
     #[must_use]
     pub fn trusting<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.trusted.extend(names.into_iter().map(normalized));

@@ -10,8 +10,8 @@ use keynet_base::fuzzing::{check_message, text};
 
 const PASSWORD: &str = "q7Zk2LwPx9Vd";
 
-/// Header `WWW-Authenticate`. Checks that a parsed challenge survives a round trip, and that no
-/// unsafe token server is accepted.
+/// Fuzzes the header `WWW-Authenticate`. Checks that a parsed challenge survives a round trip, and
+/// that no unsafe token server is accepted.
 pub fn www_authenticate(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let challenges = Challenge::parse(text);
@@ -50,7 +50,7 @@ fn write(challenge: &Challenge) -> String {
     format!("{} {}", challenge.scheme, parameters.join(","))
 }
 
-/// Body of an error response, as it is shown: one short line without secrets.
+/// Fuzzes the body of an error response. Checks that it is shown as one short line without secrets.
 pub fn registry_answer(data: &[u8]) {
     for body in [data.to_vec(), [data, PASSWORD.as_bytes(), data].concat()] {
         let said = ErrorText::parse(StatusCode::BAD_REQUEST, &body, &[PASSWORD.to_owned()]);

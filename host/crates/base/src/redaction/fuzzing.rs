@@ -25,9 +25,10 @@ fn contains(text: &[u8], part: &str) -> bool {
     text.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-/// Input: a byte for the context of a secret, one for its position, and the surrounding text.
-/// Checks that the secret is hidden in any surrounding text, whole or at the cut of a long line;
-/// that the number of lines is unchanged; and that UTF-8 stays UTF-8.
+/// Fuzzes redaction with a secret in a context. The input is a byte for the context, one for the
+/// position, and the surrounding text. Checks that the secret is hidden in any surrounding text,
+/// whole or at the cut of a long line; that the number of lines is unchanged; and that UTF-8 stays
+/// UTF-8.
 pub fn redaction(data: &[u8]) {
     let redacted = redact_bytes(data);
     let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
@@ -65,7 +66,8 @@ pub fn redaction(data: &[u8]) {
     }
 }
 
-/// Input repeated up to 128 KiB: work that is quadratic in the length of a line would take minutes.
+/// Fuzzes the time of redaction, with the input repeated up to 128 KiB: work that is quadratic in
+/// the length of a line would take minutes.
 pub fn redaction_work(data: &[u8]) {
     const LENGTH: usize = 128 << 10;
     let unit = data.get(..64).unwrap_or(data);
