@@ -45,7 +45,8 @@ const TAGS: usize = 10_000;
 /// Page size of the tag list; some registries reject larger ones.
 const TAGS_AT_ONCE: usize = 1000;
 const TAGS_LIMIT: u64 = 4 << 20;
-/// Some registries return at most a hundred tags at once, independent of the page size.
+/// Largest number of pages: some registries return at most a hundred tags at once, independent of
+/// the page size.
 const TAG_PAGES: usize = TAGS / 100;
 /// Longest tag that the specification allows.
 const TAG_BYTES: usize = 128;

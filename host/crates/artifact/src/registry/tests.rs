@@ -400,8 +400,8 @@ async fn a_token_of_the_registry_itself_is_shown_to_it() {
 
 const SIGNS: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// Stores a manifest that refers to `digest` and has a layer with `content`; returns its
-/// descriptor.
+/// Stores a manifest that refers to `digest` and has a layer with `content`; returns its digest and
+/// size.
 async fn refer(store: &Store, digest: &Digest, kind: &str, content: Vec<u8>) -> (Digest, usize) {
     let blob = Blob::of(&content);
     store.put_blob(&blob, &Content::Bytes(content.into())).await.unwrap();

@@ -86,7 +86,7 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit
     Some(Hit { quoted: name.quoted && !value.quoted, ..hit })
 }
 
-/// Returns the beginning of a value of which `text` has too little to classify it.
+/// Returns the position at which a value begins if `text` has too little of it to classify it.
 fn too_short_to_tell(text: &[u8]) -> Option<usize> {
     let text = Some(text).filter(|text| text.len() <= LOOKED_AT)?;
     let spaces = leading(text);
