@@ -304,8 +304,8 @@ impl Victim {
         self.delays_no_more_than_a_guest_that_computes_while(&|| self.attack_again(attack))
     }
 
-    /// Same as [`Victim::delays_no_more_than_a_guest_that_computes`], for an attack that is more than
-    /// a value for the guest.
+    /// Same as [`Victim::delays_no_more_than_a_guest_that_computes`], for an attack that is more
+    /// than a value for the guest.
     ///
     /// # Errors
     /// The delays, if every attempt cost more than [`super::DELAY`].
