@@ -1,5 +1,4 @@
-//! Machines that give a process little address space: under `ulimit -v`, as in some containers and
-//! batch systems.
+//! Processes with little address space: under `ulimit -v`, as in some containers and batch systems.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
@@ -14,7 +13,7 @@ use serde_json::json;
 const MIB: u64 = 1 << 10; // in KiB
 const GIB: u64 = 1 << 20;
 
-/// A command in `kib` KiB of address space.
+/// Runs a command with `kib` KiB of address space.
 fn within(
     sandbox: &Sandbox,
     kib: u64,
@@ -30,7 +29,7 @@ fn run(sandbox: &Sandbox, kib: u64, component: &Path, more: &[&str]) -> Ended {
     end(within(sandbox, kib, &binary(), &arguments))
 }
 
-/// `hello` in `kib` KiB of address space.
+/// Runs `hello` with `kib` KiB of address space.
 fn hello(kib: u64) -> Ended {
     run(&Sandbox::new(), kib, &guest("hello"), &["--param", "name=Ada"])
 }
@@ -110,8 +109,8 @@ fn a_container_runs_in_one_gibibyte() {
     });
 }
 
-/// What one activation may have is the same in little address space: components beyond it are
-/// refused when they are loaded.
+/// The limits of an activation do not depend on the address space: components beyond them are
+/// rejected when they are loaded.
 #[test]
 fn limits_are_the_same_in_any_address_space() {
     let many = |what: &str, number: usize| (0..number).map(|_| what).collect::<String>();
@@ -161,7 +160,7 @@ fn a_memory_that_does_not_fit_is_named() {
 
 #[test]
 fn without_room_for_anything_it_says_so() {
-    // At 256 MiB it depends on what the allocator has mapped before.
+    // At 256 MiB the result depends on the allocator's earlier mappings.
     for mib in [128, 96] {
         let ended = hello(mib * MIB);
         assert_eq!(

@@ -1,5 +1,4 @@
-//! The command line as its documentation has it: exit codes, `--json`, parameters, inputs, URLs,
-//! policy, settings.
+//! Command line as documented: exit codes, `--json`, parameters, inputs, URLs, policy, settings.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -17,7 +16,7 @@ use keynet_tests::{
 };
 use serde_json::{Value, json};
 
-/// `run GUEST ARGUMENTS`.
+/// Runs `run GUEST ARGUMENTS`.
 fn run(sandbox: &Sandbox, component: &str, arguments: &[&str]) -> Ended {
     end(command(sandbox, component, arguments))
 }
@@ -29,7 +28,7 @@ fn command(sandbox: &Sandbox, component: &str, arguments: &[&str]) -> Command {
     sandbox.command(all)
 }
 
-/// `run GUEST --json` with parameters: its one line.
+/// Runs `run GUEST --json` with parameters, and returns its only line.
 fn run_json(sandbox: &Sandbox, component: &str, parameters: &Value) -> Value {
     let ended = end_with_input(
         command(sandbox, component, &["--json", "--params-file", "-"]),
@@ -140,7 +139,7 @@ fn json_of_an_error_of_the_action() {
     let report = run_json(&Sandbox::new(), "hello", &json!({}));
     assert_eq!(keys(&report), ["error", "kind", "receipt"]);
     assert_eq!(report["kind"], "invalid");
-    // As the action said it, with no sentence around it.
+    // The action's own message, with no text around it.
     assert_eq!(
         report["error"],
         "the parameter `name` is missing: expected a string, \"Who is greeted.\""
@@ -251,7 +250,7 @@ fn a_full_disk_behind_standard_output_is_told() {
             &["error: cannot write the result to standard output"],
         );
     }
-    // Nobody is left to be told.
+    // Standard error cannot be written: there is nowhere to report to.
     let script = r#""$@" 2> /dev/full"#;
     let ended = end(sandbox.program(
         "sh",
@@ -415,7 +414,7 @@ fn what_an_action_stored_is_told_and_can_be_opened() {
     assert_eq!((part.status, part.text()), (206, "all"));
     let head = http(address, "HEAD", &target, &[], &[]);
     assert_eq!((head.status, head.body.len()), (200, 0));
-    // The URL can only be read with, and only this object.
+    // The URL permits only reading, and only this object.
     assert_eq!(http(address, "PUT", &target, &[("Content-Type", "text/plain")], b"x").status, 403);
     assert_eq!(http(address, "DELETE", &target, &[], &[]).status, 405);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "for all to see");
@@ -448,7 +447,7 @@ fn a_url_that_is_forged_or_has_expired_is_refused() {
         let answer = fetch(&forged);
         assert_eq!(answer.status, 403, "{forged}: {answer:?}");
         assert!(!answer.text().contains("secret") || !forged.contains("signature"), "{answer:?}");
-        // By the action, too.
+        // The action cannot read it either.
         let report = capable(&sandbox, json!({ "do": "get", "location": forged }));
         assert_eq!(report["kind"], "denied", "{forged}: {report}");
     }
@@ -458,7 +457,7 @@ fn a_url_that_is_forged_or_has_expired_is_refused() {
     assert_eq!(answer.status, 403, "{answer:?}");
     assert!(answer.text().contains("expired"), "{answer:?}");
     assert_eq!(capable(&sandbox, json!({ "do": "get", "location": short }))["kind"], "denied");
-    // Whoever has another key cannot sign: the URLs of one machine are not those of another.
+    // A machine with another key cannot sign: URLs of one machine are not valid on another.
     let mut other = Sandbox::without_cache();
     other.set("KEYNET_STORAGE", sandbox.path("storage").display());
     let _other_server = other.serve_objects();
@@ -644,7 +643,7 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
     }
     assert_eq!(keynet_files(&sandbox.path("storage/private")).len(), 1);
     assert_eq!(capable(&sandbox, json!({ "do": "sleep", "ms": 10_000 }))["kind"], "out-of-time");
-    // What the command line asks for stands above the policy's limits.
+    // An option of the command line overrides the policy's limits.
     let slept = run(
         &sandbox,
         "capable",
@@ -753,7 +752,7 @@ fn the_deployments_model_is_asked_when_none_is_named() {
     assert!(report["error"].as_str().unwrap().contains("MODEL_NAME"), "{report}");
     sandbox.set("MODEL_NAME", "identity_fp32");
     assert_eq!(capable(&sandbox, json!({ "do": "ask" }))["result"], json!({ "out": [1.5, -2.0] }));
-    // The caller's is no setting, and a named model stands above it.
+    // The caller's parameter is not a setting, and an explicitly named model overrides the setting.
     let report = capable(&sandbox, json!({ "do": "ask", "MODEL_NAME": "nobody" }));
     assert_eq!(report["result"], json!({ "out": [1.5, -2.0] }));
     assert_eq!(capable(&sandbox, json!({ "do": "ask", "model": "nobody" }))["kind"], "not-found");
@@ -773,7 +772,7 @@ fn a_triton_server_in_the_environment_is_not_passed_over() {
     );
     let ended = run(&sandbox, "capable", &["--param", "do=ask", "--param", "model=identity_fp32"]);
     assert!(!ended.stderr.contains("run in process, from"), "{}", ended.stderr);
-    // What asks no model is not concerned, and --models stands above it.
+    // An action without models is not affected, and --models overrides the setting.
     assert_eq!(run(&sandbox, "hello", &["--param", "name=Ada"]).code, Some(0));
     let models = root().join("host/crates/models/tests/models");
     let ended = run(

@@ -1,5 +1,5 @@
-//! What the product is built from: licences that MIT allows, one registry, nothing that is banned.
-//! Works without a network.
+//! Dependencies of the product: licences compatible with MIT, one registry, no banned crates. Works
+//! without a network.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 

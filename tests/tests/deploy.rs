@@ -1,6 +1,6 @@
-//! `deploy`, `invoke`, `logs`, `list` and `undeploy`, end to end: against a strict stand-in for
-//! OpenWhisk's API whose containers are the real `keynet-runtime`, with components from files and
-//! from a real registry.
+//! End-to-end tests of `deploy`, `invoke`, `logs`, `list` and `undeploy`: against a strict stand-in
+//! for OpenWhisk's API whose containers are the real `keynet-runtime`, with components from files
+//! and from a real registry.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 
@@ -14,14 +14,14 @@ use keynet_tests::process::Process;
 use keynet_tests::{Ended, Sandbox, end_with_input, fetch, free_address, guest, http};
 use serde_json::{Value, json};
 
-/// A sandbox whose home is empty: nobody's own `.wskprops` and logins play a part.
+/// Creates a sandbox with an empty home: the developer's own `.wskprops` and logins have no effect.
 fn sandbox() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("HOME", sandbox.path("").display());
     sandbox
 }
 
-/// The real runtime behind an OpenWhisk that the sandbox's commands find.
+/// Starts an OpenWhisk with the real runtime, and configures the sandbox for it.
 fn running(setup: Setup) -> (Sandbox, OpenWhisk) {
     let mut sandbox = sandbox();
     let openwhisk = OpenWhisk::running(&sandbox, setup);
@@ -29,14 +29,14 @@ fn running(setup: Setup) -> (Sandbox, OpenWhisk) {
     (sandbox, openwhisk)
 }
 
-/// Runs a command that must succeed.
+/// Runs a command, and asserts success.
 fn done(sandbox: &Sandbox, arguments: &[&str]) -> Ended {
     let ended = sandbox.run(arguments);
     assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
     ended
 }
 
-/// Runs a command that must fail so: its exit code, and words of its message.
+/// Runs a command, and asserts its failure: the exit code, and a part of its message.
 fn fails(sandbox: &Sandbox, arguments: &[&str], code: i32, says: &str) -> Ended {
     let ended = sandbox.run(arguments);
     assert!(
@@ -87,7 +87,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     assert!(logged.stdout.lines().any(|line| line == "greeting Ada"), "{logged:?}");
     assert!(!logged.stdout.contains("XXX_THE_END"), "{logged:?}");
 
-    // An error of the action, for people and for programs.
+    // An error of the action, as text and as JSON.
     fails(
         &sandbox,
         &["invoke", "/_/hello"],
@@ -103,7 +103,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     let logs = done(&sandbox, &["logs", &id, "--json"]).json();
     assert_eq!((&logs["activation"], &logs["status"]), (&json!(id), &json!("application error")));
 
-    // What is not said stays: foreign annotations, parameters, limits.
+    // Settings that are not given are unchanged: foreign annotations, parameters, limits.
     let web = [
         "deploy",
         &hello,
@@ -251,7 +251,7 @@ fn a_published_component_is_deployed_by_its_digest() {
     let short = format!("{reference}@sha256:{}", &digest[7..19]);
     assert!(done(&sandbox, &["list"]).stdout.contains(&short));
 
-    // The tag moves; what was deployed does not, until it is deployed again.
+    // The tag moves; the deployed action does not change until it is deployed again.
     done(&sandbox, &["push", &path("contract"), &reference]);
     assert_eq!(
         done(&sandbox, &["invoke", "greet", "--param", "name=Ada"]).stdout,
@@ -285,7 +285,7 @@ fn a_container_that_may_not_contact_the_registry_is_a_developer_error() {
     let logs = done(&sandbox, &["logs", "hello"]).stdout;
     assert!(logs.contains("Log data might be missing"), "{logs}");
 
-    // An image that is not there is OpenWhisk's own error.
+    // A missing image is reported by OpenWhisk.
     done(&sandbox, &["deploy", &path("hello"), "--image", "nobody/nothing:1", "--name", "lost"]);
     fails(
         &sandbox,
@@ -323,7 +323,7 @@ fn an_activation_that_takes_longer_is_waited_for() {
         done(&sandbox, &["logs", id.trim(), "--strip"]).stdout.lines().any(|line| line == "asleep")
     );
 
-    // An array is answered without a record.
+    // An array is returned without a record.
     assert_eq!(
         done(&sandbox, &["invoke", "contract", "--param", "do=array"]).stdout,
         "[1,{\"two\":2}]\n"
@@ -413,7 +413,7 @@ fn what_compiling_needs_decides_the_memory() {
     );
     done(&sandbox, &with(&["--memory", "64", "--skip-memory-check"]));
     assert_eq!(memory(), 64);
-    // Nobody decides: it is raised, and that is said.
+    // Without an explicit limit it is raised, and the user is informed.
     let ended = done(&sandbox, &deploy);
     assert!(
         ended.stderr.contains("the action gets 128 MB of memory instead of 64, in which"),
@@ -477,7 +477,7 @@ fn the_platform_and_the_arguments_must_fit() {
     );
     assert!(done(&sandbox, &["list"]).stdout.is_empty());
 
-    // An image that holds the action has no code.
+    // An image that contains the action has no code.
     let note = done(&sandbox, &["deploy", "--image", "keynet/hello", "--name", "baked"]).stderr;
     assert!(note.contains("whatever its tag latest is"), "{note}");
     assert_eq!(
@@ -587,7 +587,7 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         10,
         "cannot be reached",
     );
-    // TLS with what speaks none
+    // TLS to a server that does not speak TLS
     fails(&sandbox, &["list", "--apihost", openwhisk.address()], 10, "cannot be reached");
 }
 

@@ -1,5 +1,5 @@
-//! Models of a real MLflow, deployed to a real Triton that reads its models from a folder or from a
-//! real S3 store.
+//! Deployment of models of a real MLflow to a real Triton that reads its repository from a folder
+//! or from a real S3 store.
 
 #![allow(
     clippy::expect_used,
@@ -23,24 +23,24 @@ use keynet_tests::process::signal;
 use keynet_tests::{Ended, Sandbox, end, http, root};
 use serde_json::{Value, json};
 
-/// The three versions of this model add 1, 2 and 10.
+/// Returns version `number` of the model; the three versions add 1, 2 and 10.
 fn adds(number: u32) -> Vec<u8> {
     fs::read(root().join(format!("host/crates/models/tests/models/versions/{number}/model.onnx")))
         .unwrap()
 }
 
-/// A configuration that somebody wrote for it.
+/// Configuration of the model, written by a person.
 const BY_HAND: &str = "# by hand
 backend: 'onnxruntime'
 input { name: 'x' data_type: TYPE_FP32 dims: -1 }
 output { name: 'y' data_type: TYPE_FP32 dims: -1 }";
 
-/// One that Triton's ONNX backend does not load: the file has no such output.
+/// Configuration that Triton's ONNX backend does not load: the file has no such output.
 const BROKEN: &str = "output { name: \"nobody\" data_type: TYPE_FP32 dims: [ -1 ] }";
 
 // MLflow
 
-/// An operator's MLflow.
+/// MLflow of an operator.
 struct Registry(RealServer);
 
 impl Registry {
@@ -77,7 +77,7 @@ impl Registry {
 
 // Triton and its repository
 
-/// Where Triton reads its models.
+/// Model repository of Triton.
 enum Place {
     Folder(tempfile::TempDir),
     S3(RealServer),
@@ -105,7 +105,7 @@ impl Place {
         }
     }
 
-    /// All that is in it.
+    /// Returns all its files.
     fn files(&self) -> BTreeMap<String, Vec<u8>> {
         match self {
             Self::Folder(folder) => files_below(folder.path()),
@@ -127,7 +127,7 @@ impl Place {
         }
     }
 
-    /// Puts a model there that nobody deployed.
+    /// Writes a file of a model without deploying it.
     fn put(&self, path: &str, bytes: &[u8]) {
         match self {
             Self::Folder(folder) => {
@@ -144,7 +144,7 @@ impl Place {
     }
 }
 
-/// A link that leads nowhere counts as an empty file.
+/// Returns the files below a folder; a dangling symbolic link counts as an empty file.
 fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut rest: Vec<PathBuf> = vec![folder.to_owned()];
@@ -194,7 +194,7 @@ impl Production {
         Self { place, triton, sandbox }
     }
 
-    /// `keynet-inference model ARGUMENTS`.
+    /// Runs `keynet-inference model ARGUMENTS`.
     fn model(&self, arguments: &[&str]) -> Ended {
         self.sandbox.run([&["model"], arguments].concat())
     }
@@ -204,7 +204,7 @@ impl Production {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), line), "{ended:?}");
     }
 
-    /// That it is refused with this exit code, and with texts.
+    /// Asserts that the command fails with this exit code and these texts.
     fn refuses(&self, arguments: &[&str], code: i32, texts: &[&str]) {
         let ended = self.model(arguments);
         assert_eq!(ended.code, Some(code), "{ended:?}");
@@ -217,7 +217,7 @@ impl Production {
         self.model(&["get", name, "--json"]).json()
     }
 
-    /// What a version makes of 5, asked of Triton itself; none where it cannot be asked.
+    /// Returns a version's output for 5, requested from Triton itself; `None` if it is not served.
     fn of_five(&self, model: &str, version: u32) -> Option<f64> {
         let address = self.triton.get("TRITON_HTTP").trim_start_matches("http://");
         let question =
@@ -236,7 +236,7 @@ impl Production {
     }
 }
 
-// From the registry to the server and back
+// Deploy, update, delete
 
 fn a_models_life(place: Place) {
     let registry = Registry::start();
@@ -304,7 +304,7 @@ fn a_models_life(place: Place) {
 
     production.does(&["update", "models:/adder/2"], "updated adder:2 from models:/adder/2\n");
     let second = production.place.files();
-    // Its config.pbtxt has no labels and came with none.
+    // This version's config.pbtxt names no labels, and the model has no labels file.
     assert_eq!(
         names(&second),
         [
@@ -321,7 +321,7 @@ fn a_models_life(place: Place) {
     );
     assert_eq!((production.of_five("adder", 2), production.of_five("adder", 1)), (Some(7.0), None));
 
-    // One that cannot be loaded changes nothing.
+    // A version that cannot be loaded changes nothing.
     production.refuses(
         &["update", "models:/adder/3"],
         8,
@@ -337,7 +337,7 @@ fn a_models_life(place: Place) {
     assert_eq!(production.place.files(), second);
     assert_eq!(production.loaded(), ["adder:2"]);
 
-    // Back, then both.
+    // Update back, then deploy both.
     production
         .does(&["update", "models:/adder@champion"], "updated adder:1 from models:/adder/1\n");
     assert_eq!(production.place.files(), first);
@@ -381,9 +381,9 @@ fn a_registered_model_is_deployed_updated_changed_back_and_deleted_in_s3() {
     a_models_life(Place::S3(RealServer::s3(&[])));
 }
 
-// What goes wrong
+// Failures
 
-/// A folder of a Triton repository whose model takes `seconds` to load.
+/// Returns a folder of a Triton repository whose model takes `seconds` to load.
 fn slow(seconds: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("1")).unwrap();
@@ -488,8 +488,8 @@ fn a_store_that_fails_in_the_middle_gets_back_what_it_had() {
     let proxy = FaultyProxy::before(server.get("S3_ENDPOINT"));
     production.sandbox.set("TRITON_MODEL_REPO", format!("s3://{}/test/deep/models", proxy.url()));
     let mut failed = 0;
-    // The connection breaks after so many bytes of answers, and what is tried again on another is
-    // refused.
+    // The connection breaks after this many bytes of responses, and the retry on another connection
+    // is refused.
     for through in [600, 1200, 2400, 3600, 4800] {
         proxy.plan([
             Fault::Cut(through),
@@ -514,7 +514,7 @@ fn a_store_that_fails_in_the_middle_gets_back_what_it_had() {
         failed += 1;
     }
     assert!(failed > 0);
-    // What a deployment that was killed has left: its record, and some of its files.
+    // Leftovers of a deployment that was killed: its record, and some of its files.
     production.does(&["delete", "adder"], "deleted adder\n");
     for left in ["adder/mlflow-meta.json", "adder/1/model.onnx"] {
         production.place.put(left, &before[left]);
@@ -558,7 +558,7 @@ fn an_update_that_is_stopped_while_it_loads_leaves_the_version_before() {
     );
     assert_eq!(production.place.files(), before);
     assert_eq!(production.loaded(), ["model:1"]);
-    // A server that cannot make sense of what it reads says little; the rest is said here.
+    // A server that cannot parse its files reports little; the command adds the details.
     fs::write(Path::new(slow).join("config.pbtxt"), "backend: \"python\"\nnobody_knows: 1")
         .unwrap();
     production.refuses(
@@ -596,7 +596,7 @@ fn what_a_failing_update_finds_is_there_after_it() {
         assert_eq!(files_below(&models), before, "{ended:?}");
     };
     done(&["deploy", &file(1), "--name", "adder"]);
-    // As long as the other, and not the same.
+    // Same length as the other, different content.
     refused(
         &["update", &file(2), "--name", "adder", "--version", "1"],
         "a version does not change",
@@ -605,8 +605,8 @@ fn what_a_failing_update_finds_is_there_after_it() {
     done(&["update", &file(2), "--name", "adder", "--keep"]);
     fs::write(models.join("adder/config.pbtxt"), "version_policy { latest { num_versions: 1 } }")
         .unwrap();
-    // Version 1 is there and not served; what a person or a program of his has left beside it is
-    // nobody's business.
+    // Version 1 exists and is not served; files that a user or another program left beside it do
+    // not matter.
     std::os::unix::fs::symlink("nowhere", models.join("adder/.#config.pbtxt")).unwrap();
     fs::create_dir(models.join("adder/1/__pycache__")).unwrap();
     fs::write(models.join("adder/1/__pycache__/x"), "x").unwrap();
@@ -629,8 +629,8 @@ fn what_a_failing_update_finds_is_there_after_it() {
         ]
     );
 
-    // A scalar has no dimensions, and Triton no tensors without: what is made for it can be run
-    // here too.
+    // A scalar has no dimensions, and Triton has no tensors without: the configuration generated
+    // for it works with embedded models too.
     let scalar =
         root().join("host/crates/models/tests/models/scalar/1/model.onnx").display().to_string();
     done(&["deploy", &scalar, "--name", "scalar"]);
@@ -639,7 +639,7 @@ fn what_a_failing_update_finds_is_there_after_it() {
             .unwrap()
             .contains("reshape")
     );
-    // Somebody else's record is no reason to show nothing.
+    // A foreign record does not prevent the listing.
     fs::write(models.join("scalar/mlflow-meta.json"), "{}").unwrap();
     let listed = model(&["list"]);
     assert!(
@@ -701,7 +701,7 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
         lonely.stderr.contains("\"model.onnx.data\", which is not among the files"),
         "{lonely:?}"
     );
-    // What this machine cannot run is not left either.
+    // A model that this machine cannot run is not left behind either.
     let unknown = root().join("host/crates/models/tests/models/unknown_operator/1/model.onnx");
     let unknown = model(&["deploy", unknown.to_str().unwrap(), "--name", "unknown"]);
     assert!(
@@ -715,8 +715,8 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
     assert!(!models.join("external").exists());
 }
 
-/// Names that no folder can have, `latest` however it is written, and models that were logged and
-/// not registered.
+/// Names that cannot be folder names, `latest` in any spelling, and models that were logged but not
+/// registered.
 #[test]
 fn models_are_deployed_by_every_name_that_mlflow_knows_them_by() {
     let registry = Registry::start();
@@ -771,7 +771,8 @@ fn models_are_deployed_by_every_name_that_mlflow_knows_them_by() {
     );
 }
 
-/// The Hugging Face hub's cache: `snapshots/…/onnx/model.onnx` leads to `../../../blobs/…`.
+/// Layout of the Hugging Face hub's cache: `snapshots/…/onnx/model.onnx` links to
+/// `../../../blobs/…`.
 #[test]
 fn models_in_the_cache_of_the_hugging_face_hub_are_deployed_and_run_where_they_are() {
     let mut sandbox = Sandbox::new();
@@ -801,7 +802,7 @@ fn models_in_the_cache_of_the_hugging_face_hub_are_deployed_and_run_where_they_a
         names.contains(&"net/1/model.onnx.data") && names.contains(&"small/1/model.onnx"),
         "{names:?}"
     );
-    // A folder of models whose files are links, as people make one of the cache.
+    // A folder of models whose files are links, as users create from the cache.
     let linked = sandbox.path("linked/small/1");
     fs::create_dir_all(&linked).unwrap();
     std::os::unix::fs::symlink(&small, linked.join("model.onnx")).unwrap();

@@ -1,5 +1,5 @@
-//! A user's own project, outside the clone: made, tested, built and run as the README says, and by
-//! cargo alone.
+//! A user's own project, outside the clone: created, tested, built and run as the README describes,
+//! and with cargo alone.
 //!
 //! Dependencies are compiled once, in `target/guest-build`.
 
@@ -14,25 +14,26 @@ use std::time::Duration;
 use keynet_tests::{Ended, Sandbox, binary, end_within, root};
 use serde_json::json;
 
-/// The first build compiles all dependencies, maybe behind another test's.
+/// Time limit of a build: the first one compiles all dependencies, possibly after waiting for
+/// another test's.
 const BUILD: Duration = Duration::from_secs(1200);
 
-/// A folder with a project in it.
+/// Sandbox with a project in it.
 struct Project {
     sandbox: Sandbox,
     name: &'static str,
 }
 
 impl Project {
-    /// `keynet-inference new --lang rust NAME`. Its SDK lies where it lies for all tests with this
+    /// Runs `keynet-inference new --lang rust NAME`. The SDK is shared by all tests with this
     /// cache, so that it is compiled once.
     fn new(name: &'static str, cache: &str) -> Self {
         let mut sandbox = Sandbox::new();
         sandbox.set("KEYNET_CACHE", binary().with_file_name("test-projects").join(cache).display());
         sandbox.set("CARGO_TARGET_DIR", target().display());
         sandbox.set("CARGO_INCREMENTAL", "0");
-        // The examples are built first and need the same crates: what was released a minute ago is
-        // not what is tested.
+        // The examples are built first and need the same crates: a crate released a minute ago must
+        // not change the test.
         sandbox.set("CARGO_NET_OFFLINE", "true");
         assert!(!sandbox.path("").starts_with(root()), "outside the clone");
         let ended = sandbox.run(["new", "--lang", "rust", name]);
@@ -66,7 +67,7 @@ impl Project {
         assert!(ended.stdout.starts_with(&format!("{}: action.wasm, ", self.name)), "{ended:?}");
     }
 
-    /// cargo, on the toolchain that `keynet-inference build` would take.
+    /// Returns a cargo command, with the toolchain that `keynet-inference build` would use.
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut rustc = self
             .sandbox
@@ -99,7 +100,8 @@ impl Project {
         self.grows_no_memory(component);
     }
 
-    /// However it was built, its heap is there from the start: the stack, the data and a MiB.
+    /// Asserts that the initial memory contains the heap, however the component was built: the
+    /// stack, the data and one MiB.
     fn grows_no_memory(&self, component: &OsStr) {
         let held = |name: &str| {
             let parameter = format!("name={name}");
@@ -148,7 +150,7 @@ fn a_new_project_is_tested_built_and_run_as_the_readme_says() {
     let ignored = fs::read_to_string(project.path(".gitignore")).unwrap();
     assert!(ignored.contains("target") && ignored.contains(".wasm"), "{ignored}");
 
-    // Somewhere else, from somewhere else.
+    // To another folder, from another folder.
     let output = project.sandbox.path("elsewhere.wasm");
     let mut elsewhere =
         project.sandbox.command(["build", "--path", project.name, "-o", output.to_str().unwrap()]);
@@ -204,7 +206,7 @@ fn an_emptied_cache_is_no_harm() {
     project.build();
     project.greets(Path::new("action.wasm"));
     assert_eq!(fs::read(project.path("action.wasm")).unwrap(), first);
-    // One file of it.
+    // One file of the SDK.
     let sdk = fs::read_dir(cache.join("sdk"))
         .unwrap()
         .next()
@@ -257,7 +259,7 @@ fn a_mistake_in_the_users_code_is_told_in_rustcs_words() {
         fs::read_to_string(project.path("action.wasm")).unwrap(),
         "the last one that worked"
     );
-    // What cargo takes and no host would.
+    // Source that cargo accepts and no host would.
     fs::write(&source, "").unwrap();
     let ended = project.run(["build"]);
     assert_eq!(ended.code, Some(5), "{ended:?}");
@@ -317,7 +319,7 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
     let error = denied["error"].as_str().unwrap();
     assert!(error.contains("\"identity_fp16\"") && error.contains("keynet.toml"), "{error}");
 
-    // Asking is not granting.
+    // A request is not a grant.
     let mut strict = Sandbox::new();
     fs::write(strict.path("policy.toml"), "models = [\"identity_fp16\"]").unwrap();
     strict.set("KEYNET_POLICY", strict.path("policy.toml").display());

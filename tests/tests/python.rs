@@ -1,8 +1,8 @@
-//! Functions in Python on the command line: made, built, run, served, published; and what is said
-//! when that cannot be.
+//! Functions in Python on the command line: created, built, run, served, pushed; and the messages
+//! if that fails.
 //!
-//! What a build keeps (componentize-py, packages, numpy and Pillow) lies in the user's own cache,
-//! so that it is made once.
+//! Results of a build (componentize-py, packages, numpy and Pillow) are kept in the user's own
+//! cache, so that they are built once.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -14,16 +14,16 @@ use std::time::Duration;
 use keynet_tests::{Ended, Sandbox, end_within, free_address, golden, root, says};
 use serde_json::json;
 
-/// The first build makes what all others need, and may build numpy and Pillow.
+/// Time limit of a build: the first one builds shared parts, possibly including numpy and Pillow.
 const BUILD: Duration = Duration::from_secs(2400);
 
-/// What `build` and its like say when they build.
+/// Message of `build` and of commands that build implicitly.
 const BUILDING: &str = "building function.py into a component";
 
 const PLAIN: &str = "from keynet_inference import \
     keynet_function\n\n\n@keynet_function(\"plain\")\ndef main(args):\n    return {}\n";
 
-/// A folder with projects in it, and the cache of all builds.
+/// Sandbox with projects, and with the cache of all builds.
 struct Projects(Sandbox);
 
 impl Projects {
@@ -40,12 +40,12 @@ impl Projects {
             std::env::var_os("KEYNET_CACHE").map_or_else(user, PathBuf::from).display(),
         );
         sandbox.set("KEYNET_ARTIFACTS", sandbox.path("artifacts").display());
-        // numpy and Pillow take 25 s of processor time, which may be minutes where other tests run.
+        // numpy and Pillow take 25 s of processor time, possibly minutes while other tests run.
         sandbox.set("KEYNET_COMPILE_TIME", "20m");
         Self(sandbox)
     }
 
-    /// A project with these files.
+    /// Creates a project with these files.
     fn project(&self, name: &str, files: &[(&str, &str)]) -> PathBuf {
         let folder = self.0.path(name);
         for (file, text) in files {
@@ -60,7 +60,7 @@ impl Projects {
         end_within(self.0.command(arguments), BUILD)
     }
 
-    /// `run FUNCTION`, whose result is JSON.
+    /// Runs `run FUNCTION`, and parses the result as JSON.
     fn result(&self, function: &Path, parameters: &[&str]) -> serde_json::Value {
         let mut arguments = vec!["run".as_ref(), function.as_os_str()];
         arguments.extend(
@@ -71,7 +71,7 @@ impl Projects {
         ended.json()
     }
 
-    /// The command fails, and says these texts and nothing of its tools.
+    /// Asserts that the command fails with these texts and without output of its tools.
     fn refuses(&self, arguments: &[&str], code: i32, texts: &[&str]) -> String {
         let ended = self.run(arguments);
         says(&ended, code, texts);
@@ -102,7 +102,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     {
         assert!(folder.join(file).is_file(), "{file}");
     }
-    // So that it is built now, whatever is in the cache.
+    // Change the source, so that it is built now and not taken from the cache.
     let text = fs::read_to_string(&function).unwrap();
     fs::write(&function, format!("{text}\n# {:?}\n", std::time::SystemTime::now())).unwrap();
 
@@ -427,7 +427,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
         .env("PIP_CONFIG_FILE", "/dev/null");
     let ended = end_within(offline, BUILD);
     if ended.code == Some(0) {
-        return; // these requirements were resolved before, by another run
+        return; // an earlier run has already resolved these requirements
     }
     says(&ended, 5, &["the package index cannot be reached", "PIP_INDEX_URL"]);
 }

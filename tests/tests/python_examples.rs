@@ -1,4 +1,4 @@
-//! The examples in Python do what those in Rust do.
+//! The examples in Python behave as those in Rust.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 

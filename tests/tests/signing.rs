@@ -1,5 +1,4 @@
-//! Signatures: what `push --sign` writes is what cosign writes, and `verify` takes nothing else for
-//! it.
+//! Signatures: `push --sign` writes what cosign writes, and `verify` accepts nothing else.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -20,12 +19,12 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
-/// `sha256:…` as cosign names the tag of its signatures.
+/// Returns the tag of cosign's signatures for `sha256:…`.
 fn signature_tag(digest: &str) -> String {
     format!("{}.sig", digest.replace(':', "-"))
 }
 
-/// Whether openssl finds that `signature` is the one of `payload` by the owner of `key`.
+/// Reports whether openssl accepts `signature` of `payload` for `key`.
 fn openssl_verifies(sandbox: &Sandbox, key: &str, signature: &[u8], payload: &[u8]) -> bool {
     std::fs::write(sandbox.path("signature.der"), signature).unwrap();
     std::fs::write(sandbox.path("payload.json"), payload).unwrap();
@@ -36,7 +35,7 @@ fn openssl_verifies(sandbox: &Sandbox, key: &str, signature: &[u8], payload: &[u
     ended.code == Some(0) && ended.stdout.trim() == "Verified OK"
 }
 
-/// The manifest with a tag of a layout, and the payload of its first layer.
+/// Returns the manifest with a tag of a layout, and the payload of its first layer.
 fn signature_of(layout: &Path, tag: &str) -> (Value, Vec<u8>) {
     let index = read_json(&layout.join("index.json"));
     let entry = index["manifests"]
@@ -93,7 +92,7 @@ fn a_signature_is_as_cosign_makes_it() {
         let said: Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(said["critical"]["type"], "cosign container image signature");
         assert_eq!(said["critical"]["image"], json!({ "docker-manifest-digest": digest }));
-        // cosign itself names the repository here, with or without a tag, and ignores it when it
+        // cosign itself writes the repository here, with or without a tag, and ignores it when it
         // verifies.
         assert!(
             text(&said["critical"]["identity"]["docker-reference"])
@@ -142,7 +141,7 @@ fn a_signature_is_as_cosign_makes_it() {
     }
 }
 
-/// What is signed with openssl by the layout that cosign documents verifies here.
+/// A signature made with openssl in the format that cosign documents is accepted.
 #[test]
 fn a_signature_of_another_tool_verifies() {
     let sandbox = Sandbox::new();
@@ -153,8 +152,7 @@ fn a_signature_of_another_tool_verifies() {
     openssl(&["ec", "-in", "theirs.key", "-pubout", "-out", "theirs.pub"]);
     let layout = Layout::create(sandbox.path("theirs"));
     let digest = layout.artifact("1", &std::fs::read(guest("hello")).unwrap(), &[], &[]);
-    // With the spaces and the order of another writer: the bytes are signed, whatever they look
-    // like.
+    // With another writer's spaces and order: the bytes are signed, not the parsed JSON.
     let payload = format!(
         r#"{{ "optional": null, "critical": {{ "identity": {{"docker-reference": ""}}, "type": "cosign container image signature",
            "image": {{"docker-manifest-digest": "{digest}"}} }} }}"#
@@ -203,7 +201,7 @@ fn a_signature_that_was_tampered_with_or_moved_is_noticed() {
     assert_eq!(verify(&format!("oci-layout:here@{second}")).code, Some(0));
     let (manifest, payload) = signature_of(&sandbox.path("here"), &signature_tag(&first));
 
-    // A layout of the first artifact alone, with a signature that was changed in one way each.
+    // A layout of the first artifact alone, with a signature that is changed in one respect each.
     let changed = |name: &str, of: &dyn Fn(&Layout) -> Value| {
         let layout = Layout::create(sandbox.path(name));
         for file in files_in(&sandbox.path("here/blobs")) {

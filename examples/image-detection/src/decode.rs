@@ -1,5 +1,5 @@
-//! From a PNG or JPEG file to upright RGB. A hostile file costs an error, never the memory its
-//! header asks for.
+//! Decoding of PNG and JPEG files to upright RGB. A hostile file results in an error, and never in
+//! allocating the memory that its header asks for.
 
 use crate::picture::Picture;
 use keynet_inference_sdk::{Error, Result, ensure};
@@ -11,15 +11,15 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-/// What a decoded picture may take: 12 megapixels without transparency. The whole action has 256
-/// MiB by default, and a picture that cannot be compressed is there four times while it is encoded.
+/// Largest decoded picture in bytes: 12 megapixels without transparency. The whole action has 256
+/// MiB by default, and an incompressible picture is held four times while it is encoded.
 const MAX_BYTES: usize = 36 << 20;
 
-/// The longest side, which is that of JPEG: what makes a picture smaller takes memory for each
-/// column and row.
+/// Largest width and height, which is the limit of JPEG: resizing takes memory for each column and
+/// row.
 const MAX_SIDE: u32 = 65_535;
 
-/// Decode a picture, turned as its EXIF orientation says; transparency is dropped.
+/// Decodes a picture and applies its EXIF orientation; transparency is dropped.
 pub fn decode(file: &[u8]) -> Result<Picture> {
     match file {
         [0x89, b'P', b'N', b'G', ..] => png(file),
@@ -55,8 +55,8 @@ fn to_rgb<const CHANNELS: usize>(
 
 fn jpeg(file: &[u8]) -> Result<Picture> {
     let any_side = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX);
-    // The decoder fills with grey what a file lacks. Of one that was cut off it refuses the rest
-    // instead; in one that has its end it goes over small damages, as others do.
+    // The decoder fills missing data with grey. If the file was cut off, strict mode rejects it
+    // instead; if the file has its end marker, small damages are tolerated, as in other decoders.
     let options = any_side.jpeg_set_out_colorspace(ColorSpace::RGB).set_strict_mode(!has_end(file));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(broken)?;
@@ -69,17 +69,17 @@ fn jpeg(file: &[u8]) -> Result<Picture> {
     Ok(Picture::new(width, height, rgb)?.upright(orientation))
 }
 
-/// Whether a JPEG file has its marker of the end (ITU-T T.81, B.1.1.2), not counting that of a
-/// preview inside of a segment.
+/// Reports whether a JPEG file has its end marker (ITU-T T.81, B.1.1.2), ignoring that of a preview
+/// inside a segment.
 fn has_end(file: &[u8]) -> bool {
-    let mut at = 2; // behind the marker of the beginning
+    let mut at = 2; // after the start marker
     while let Some(marker) =
         file.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff))
     {
         at += marker + 1;
         match file.get(at) {
             Some(0xd9) => return true,
-            // Data that looks like a marker, a restart, a fill byte: no segment.
+            // Data that looks like a marker, a restart marker, or a fill byte: not a segment.
             Some(0 | 1 | 0xd0..=0xd8) => at += 1,
             Some(0xff) => {}
             Some(_) => {
@@ -117,7 +117,7 @@ fn bounded(bytes: Option<usize>, width: u32, height: u32) -> Result<usize> {
     Ok(bytes)
 }
 
-/// The orientation (1 to 8) in a TIFF directory, which is what EXIF is; 1 where there is none.
+/// Returns the orientation (1 to 8) in a TIFF directory, the format of EXIF; 1 if there is none.
 ///
 /// EXIF 2.32, sections 4.5 (structure) and 4.6.4 A (tag 0x0112).
 fn orientation(exif: &[u8]) -> u8 {
@@ -201,7 +201,7 @@ mod tests {
         for exif in [little, big] {
             let turned = decode(&jpeg_file(&gradient(40, 30), exif)).unwrap();
             assert_eq!((turned.width(), turned.height()), (30, 40));
-            // A quarter turn clockwise: red, which grew to the right, grows downwards.
+            // A quarter turn clockwise: red, which increased to the right, now increases downwards.
             let ([top, ..], [bottom, ..]) = (turned.at(15, 2), turned.at(15, 37));
             assert!(top < 40 && bottom > 215, "{top} {bottom}");
         }

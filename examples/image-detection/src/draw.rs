@@ -1,4 +1,4 @@
-//! Boxes and labels onto a picture. Lines and letters grow with it.
+//! Drawing of boxes and labels. Lines and letters scale with the picture.
 
 use crate::detection::Detection;
 use crate::picture::Picture;
@@ -8,10 +8,10 @@ use std::ops::Range;
 
 type Colour = [u8; 3];
 
-/// The letters of ASCII and Latin-1; `fonts/README.md` says where they are from.
+/// Font with the letters of ASCII and Latin-1; `fonts/README.md` describes its source.
 const FONT: &[u8] = include_bytes!("../fonts/inter-semibold-latin1.otf");
 
-/// One for each class, in turn; apart from each other and from most pictures.
+/// Colours of the classes, in turn; distinct from each other and from most pictures.
 const COLOURS: [Colour; 10] = [
     [255, 77, 77],
     [26, 163, 255],
@@ -27,7 +27,7 @@ const COLOURS: [Colour; 10] = [
 const BLACK: Colour = [0; 3];
 const WHITE: Colour = [255; 3];
 
-/// Draw every detection, the best on top.
+/// Draws every detection, the best on top.
 pub fn draw(picture: &mut Picture, detections: &[Detection]) -> Result<()> {
     let font = FontRef::try_from_slice(FONT)?;
     let short_side = picture.width().min(picture.height());
@@ -37,7 +37,7 @@ pub fn draw(picture: &mut Picture, detections: &[Detection]) -> Result<()> {
     for detection in detections.iter().rev() {
         frame(picture, edges(detection), line, colour(detection.class));
     }
-    // After all the frames: no line crosses a letter.
+    // After all the frames, so that no line crosses a letter.
     for detection in detections.iter().rev() {
         label(picture, detection, &font, text_size);
     }
@@ -52,7 +52,7 @@ fn colour(class: usize) -> Colour {
     COLOURS[class % COLOURS.len()]
 }
 
-/// Lines of this width just inside the box.
+/// Draws a frame with lines of width `line` just inside the box.
 fn frame(picture: &mut Picture, [left, top, right, bottom]: [u32; 4], line: u32, colour: Colour) {
     fill(picture, left..right, top..top + line, colour);
     fill(picture, left..right, bottom.saturating_sub(line)..bottom, colour);
@@ -60,7 +60,8 @@ fn frame(picture: &mut Picture, [left, top, right, bottom]: [u32; 4], line: u32,
     fill(picture, right.saturating_sub(line)..right, top..bottom, colour);
 }
 
-/// "mug 93%" on a strip of the class's colour: above the box where there is room, else inside it.
+/// Draws a label such as "mug 93%" on a strip of the class's colour: above the box if there is
+/// room, else inside it.
 fn label(picture: &mut Picture, detection: &Detection, font: &FontRef, size: f32) {
     let text = format!("{} {:.0}%", detection.label, detection.score * 100.0);
     let font = font.as_scaled(PxScale::from(size));
@@ -91,12 +92,12 @@ fn luminance([red, green, blue]: Colour) -> f32 {
     0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue)
 }
 
-/// One letter, its edges blended into what is there.
+/// Draws one letter, with its edges blended into the picture.
 fn write(picture: &mut Picture, letter: &OutlinedGlyph, ink: Colour) {
     let corner = letter.px_bounds().min;
     letter.draw(|x, y, coverage| {
-        // Never negative: a label begins inside the picture, whatever of it is clipped at the right
-        // and below.
+        // Never negative: a label begins inside the picture, even if it is clipped on the right and
+        // below.
         let (x, y) = ((corner.x + x as f32) as u32, (corner.y + y as f32) as u32);
         for pixel in picture.pixels_mut(y, x..x + 1) {
             for (below, ink) in pixel.iter_mut().zip(ink) {
@@ -108,7 +109,7 @@ fn write(picture: &mut Picture, letter: &OutlinedGlyph, ink: Colour) {
     });
 }
 
-/// One colour in this rectangle, as far as it lies in the picture.
+/// Fills a rectangle with one colour, as far as it lies in the picture.
 fn fill(picture: &mut Picture, columns: Range<u32>, rows: Range<u32>, colour: Colour) {
     for row in rows.start..rows.end.min(picture.height()) {
         picture.pixels_mut(row, columns.clone()).fill(colour);

@@ -1,4 +1,4 @@
-//! Finds things in a picture and draws a box around each.
+//! Object detection: finds things in a picture and draws a box around each.
 
 mod decode;
 mod detection;
@@ -11,8 +11,8 @@ use crate::draw::draw;
 use crate::picture::INPUT_SIDE;
 use keynet_inference_sdk::prelude::*;
 
-/// The model that is asked unless the caller names another version of it. In `models/`; its classes
-/// are `detection::LABELS`.
+/// Default model, in `models/`; the caller may name another version of it. Its classes are
+/// `detection::LABELS`.
 const MODEL: &str = "detector";
 
 #[derive(Deserialize, JsonSchema)]
@@ -39,9 +39,9 @@ fn detector() -> String {
 
 #[derive(Serialize)]
 struct Output {
-    /// The picture with boxes and labels, PNG.
+    /// URL of the picture with boxes and labels, a PNG file.
     url: String,
-    /// What was found, best first.
+    /// Detections, best first.
     detections: Vec<Detection>,
 }
 
@@ -78,8 +78,8 @@ mod tests {
     use crate::picture::tests::gradient;
     use keynet_inference_sdk::testing::Environment;
 
-    /// A detector that finds a mug in the left half of any picture, and less surely a fish in the
-    /// whole.
+    /// Returns an environment with a detector that finds a mug in the left half of any picture and,
+    /// with a lower score, a fish in the whole.
     fn environment() -> Environment {
         Environment::new().object("cups.png", gradient(320, 200).encode().unwrap()).model(
             "detector",

@@ -1,4 +1,4 @@
-//! A picture in memory: the model's input is made from it, and a file.
+//! Picture in memory, with conversion to the model's input and to a file.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -7,10 +7,10 @@ use keynet_inference_sdk::{Context, Result, ensure};
 use std::fmt;
 use std::ops::Range;
 
-/// The model sees every picture as a square with sides of this many pixels.
+/// Width and height of the model's input in pixels.
 pub const INPUT_SIDE: u32 = 640;
 
-/// Upright RGB, eight bits each, row by row from the top.
+/// Upright RGB picture, eight bits per channel, row by row from the top.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     width: u32,
@@ -19,7 +19,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture of `width * height * 3` bytes.
+    /// Creates a picture from `width * height * 3` bytes.
     pub fn new(width: u32, height: u32, rgb: Vec<u8>) -> Result<Self> {
         let expected = width as usize * height as usize * 3;
         ensure!(width > 0 && height > 0, invalid, "the picture is empty: {width}x{height} pixels");
@@ -31,17 +31,17 @@ impl Picture {
         Ok(Self { width, height, rgb })
     }
 
-    /// Pixels from left to right.
+    /// Returns the width in pixels.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Pixels from top to bottom.
+    /// Returns the height in pixels.
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// Some pixels of one row, for drawing; none where the picture has none.
+    /// Returns some pixels of one row, for drawing; empty outside the picture.
     pub fn pixels_mut(&mut self, row: u32, columns: Range<u32>) -> &mut [[u8; 3]] {
         if row >= self.height {
             return &mut [];
@@ -51,7 +51,7 @@ impl Picture {
         &mut self.rgb.as_chunks_mut().0[start + columns.start..start + columns.end]
     }
 
-    /// Turned and mirrored as an EXIF orientation says.
+    /// Returns the picture turned and mirrored by an EXIF orientation.
     #[must_use]
     pub fn upright(self, orientation: u8) -> Self {
         let (swap_axes, mirror, upside_down) = match orientation {
@@ -79,10 +79,11 @@ impl Picture {
         Self { width, height, rgb }
     }
 
-    /// The model's input: 3 x 640 x 640 values in 0..1, first all red ones, then green, then blue.
+    /// Returns the model's input: 3 x 640 x 640 values in 0..1, first all red ones, then green,
+    /// then blue.
     ///
-    /// The filter is Pillow's `BILINEAR`: a triangle as wide as the shrinking needs, so that no
-    /// pixel is passed over.
+    /// The filter is Pillow's `BILINEAR`: a triangle that is wide enough for the reduction, so that
+    /// every pixel contributes.
     pub fn to_planes(&self) -> Result<Vec<f32>> {
         let source = TypedImageRef::<U8x3>::from_buffer(self.width, self.height, &self.rgb)?;
         let mut resized = TypedImage::new(INPUT_SIDE, INPUT_SIDE);
@@ -90,8 +91,7 @@ impl Picture {
             ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         Resizer::new().resize_typed(&source, &mut resized, &bilinear)?;
 
-        // All three in one loop: the runtime's check for interruption comes at the end of each
-        // round.
+        // All three in one loop: the runtime checks for interruption at the end of each iteration.
         let plane = resized.pixels().len();
         let mut planes = vec![0.0; 3 * plane];
         let (red, rest) = planes.split_at_mut(plane);
@@ -102,13 +102,13 @@ impl Picture {
         Ok(planes)
     }
 
-    /// A PNG file, made fast rather than small.
+    /// Encodes a PNG file, optimised for speed rather than size.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut file = Vec::with_capacity(self.rgb.len() / 2);
         let mut encoder = png::Encoder::new(&mut file, self.width, self.height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_compression(png::Compression::Fast);
-        // of photographs as small as trying all filters on each row, in two thirds of the time
+        // for photographs, as small as trying all filters on each row, in two thirds of the time
         encoder.set_filter(png::Filter::Paeth);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.rgb).context("cannot encode the picture")?;
@@ -138,7 +138,7 @@ pub mod tests {
         }
     }
 
-    /// Red grows to the right, green downwards.
+    /// Returns a picture in which red increases to the right and green downwards.
     pub fn gradient(width: u32, height: u32) -> Picture {
         let pixels = (0..height).flat_map(|y| {
             (0..width).map(move |x| [(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
@@ -184,7 +184,7 @@ pub mod tests {
         for (plane, value) in planes.chunks(plane).zip([1.0, 0.2, 0.0]) {
             assert!(plane.iter().all(|v| *v == value));
         }
-        // A picture of the model's own size goes through untouched.
+        // A picture of the model's input size is unchanged.
         assert_eq!(gradient(640, 640).to_planes().unwrap()[639], 254.0 / 255.0);
     }
 

@@ -1,4 +1,4 @@
-//! Records of activations (Activations.scala, WhiskActivation.scala).
+//! Activation records (Activations.scala, WhiskActivation.scala).
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,8 @@ fn record(api: &Api, id: &str) -> Result<Value, Rejection> {
         .ok_or_else(Rejection::not_found)
 }
 
-/// The newest first; without `docs` neither response nor logs (`summaryAsJson`).
+/// Lists records, newest first; without `docs` they have neither response nor logs
+/// (`summaryAsJson`).
 fn list(api: &Api, request: &Request) -> Routed {
     let (skip, limit) = page(request, "activations")?;
     let (docs, count) = (flag(request, "docs", false)?, flag(request, "count", false)?);

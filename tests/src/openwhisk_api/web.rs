@@ -1,5 +1,5 @@
 //! Web actions: `/api/v1/web/NAMESPACE/PACKAGE/NAME.EXTENSION` (WebActions.scala), as far as
-//! actions that answer with JSON, text or an HTTP answer need it.
+//! actions that return JSON, text or an HTTP response need it.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub fn run(
         .map(|answer| answer.with("x-openwhisk-activation-id", &id))
 }
 
-/// `require-whisk-auth`.
+/// Checks `require-whisk-auth`.
 fn allowed(action: &Action, request: &Request, authenticated: bool) -> bool {
     let shown = request.header("x-require-whisk-auth");
     match action.annotations.get("require-whisk-auth") {
@@ -120,7 +120,7 @@ fn arguments(
     arguments
 }
 
-/// The result as its extension has it.
+/// Converts the result to the format of its extension.
 fn project(result: &Value, extension: &str) -> Routed {
     let media = |kind: &str| Rejection::new(400, format!("Response is not valid '{kind}'."));
     match extension {
@@ -146,7 +146,7 @@ fn project(result: &Value, extension: &str) -> Routed {
     }
 }
 
-/// `statusCode`, `headers` and `body`.
+/// Converts an object with `statusCode`, `headers` and `body` to a response.
 fn http(result: &Value) -> Option<Answer> {
     let fields = result.as_object()?;
     let code = match fields.get("statusCode") {

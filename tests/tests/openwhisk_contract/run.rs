@@ -29,12 +29,12 @@ fn arguments_come_back_as_they_were() {
         let answer = runtime.run(&value);
         assert_eq!((answer.status, answer.json()), (200, value));
     }
-    // A missing argument is an empty one.
+    // A missing argument counts as an empty one.
     for body in ["{}", r#"{"value":null}"#, r#"{"value":{}}"#] {
         let answer = runtime.post("/run", body.as_bytes());
         assert_eq!((answer.status, answer.json()), (200, json!({})), "{body}");
     }
-    // In a sequence an array is passed on.
+    // In a sequence, an array is passed on.
     let answer = runtime.run(&json!([1, { "two": 2 }]));
     assert_eq!((answer.status, answer.json()), (200, json!([1, { "two": 2 }])));
     assert_eq!(runtime.run(&json!({ "do": "array" })).json(), json!([1, { "two": 2 }]));
@@ -137,7 +137,7 @@ fn an_action_that_fails_is_an_application_error_and_the_container_stays() {
         works(&runtime);
         assert_eq!(logs(&runtime), Window::default());
     }
-    // An error of the action's own making is passed on as it is.
+    // An error object of the action is passed on unchanged.
     let answer = runtime.run(&json!({ "do": "error-object" }));
     assert_eq!(
         (answer.status, answer.json()),
@@ -189,7 +189,7 @@ fn a_big_result_is_not_cut() {
 fn the_answer_is_there_before_the_platform_hangs_up() {
     let runtime = contract(&Sandbox::new());
     for value in [json!({ "do": "sleep", "ms": 60_000 }), json!({ "do": "compute" })] {
-        // A tenth of a second is kept back to report.
+        // A tenth of a second is reserved for reporting.
         let time = Duration::from_secs(5);
         let hangs_up = Instant::now() + time;
         let body = activation(&value, time).to_string();
@@ -218,7 +218,7 @@ fn an_activation_that_comes_too_late_is_not_run() {
         error_of(&runtime.post("/run", body.to_string().as_bytes()), 200).contains("had passed")
     );
     assert_eq!(runtime.window().stdout, Vec::<String>::new());
-    // But a clock that was never set, and what tests send, is no deadline.
+    // A clock that was never set, and the deadlines that tests send, do not count as deadlines.
     let answer = runtime.post("/run", br#"{"value":{},"deadline":"123"}"#);
     assert_eq!(answer.json(), json!({}));
 }

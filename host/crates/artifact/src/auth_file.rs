@@ -1,4 +1,4 @@
-//! The text of a file of credentials, as Docker and podman write it: `auths`, `credHelpers` and
+//! Contents of a credential file as Docker and podman write it: `auths`, `credHelpers` and
 //! `credsStore`.
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::credential::Credential;
 use keynet_base::config::Secret;
 
-/// Docker Hub has a name of its own in these files.
+/// Key of Docker Hub in these files.
 const HUB: &str = "https://index.docker.io/v1/";
 
 /// Base64 with or without padding: tools write both.
@@ -18,8 +18,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A file of credentials. Members that are `null` or of another type than expected count as
-/// missing.
+/// Credential file. Members that are `null` or of an unexpected type count as missing.
 pub(super) struct AuthFile<'a>(&'a Value);
 
 impl<'a> AuthFile<'a> {
@@ -27,8 +26,9 @@ impl<'a> AuthFile<'a> {
         Self(file)
     }
 
-    /// Returns the helper to ask for `repository` of `host`, and the name to ask it for: that of
-    /// `credHelpers`, or else `credsStore`. An empty name of a helper stands for the file itself.
+    /// Returns the credential helper for `repository` of `host`, and the server name to pass to it:
+    /// the entry of `credHelpers`, or else `credsStore`. An empty helper name means the file
+    /// itself.
     pub(super) fn helper(&self, host: &str, repository: &str) -> Option<(&'a str, String)> {
         let own =
             self.closest("credHelpers", host, repository).map(|(server, helper)| (helper, server));
@@ -41,11 +41,11 @@ impl<'a> AuthFile<'a> {
         helper.as_str().filter(|name| !name.is_empty()).map(|name| (name, server))
     }
 
-    /// Returns the credential that the file itself has for `repository` of `host`. Empty texts are
-    /// none.
+    /// Returns the credential that the file itself stores for `repository` of `host`. Empty strings
+    /// count as no credential.
     ///
     /// # Errors
-    /// There is one that cannot be read.
+    /// The stored credential cannot be read.
     pub(super) fn kept(&self, host: &str, repository: &str) -> Result<Option<Credential>, String> {
         let Some((server, entry)) = self.closest("auths", host, repository) else {
             return Ok(None);
@@ -68,7 +68,7 @@ impl<'a> AuthFile<'a> {
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .ok_or_else(wrong)?;
             let (username, password) = decoded.split_once(':').ok_or_else(wrong)?;
-            // Some tools pad with NUL, as Docker's own reader allows.
+            // Some tools pad with NUL, and Docker's own reader strips it.
             let password = password.trim_end_matches('\0');
             return Ok(Some(basic(username, password))
                 .filter(|_| !username.is_empty() || !password.is_empty()));
@@ -78,8 +78,8 @@ impl<'a> AuthFile<'a> {
             .map(|(username, password)| basic(username, password)))
     }
 
-    /// Returns the member of `part` for `repository` of `host`, with its name: that of the longest
-    /// `host/path` above the repository.
+    /// Returns the member of `part` for `repository` of `host`, with its name: the one with the
+    /// longest `host/path` prefix of the repository.
     fn closest(&self, part: &str, host: &str, repository: &str) -> Option<(String, &'a Value)> {
         let members = self.0.get(part)?.as_object()?;
         let mut name = format!("{host}/{repository}");
@@ -99,13 +99,13 @@ fn basic(username: &str, password: &str) -> Credential {
     Credential::Basic { username: username.to_owned(), password: Secret::new(password) }
 }
 
-/// The name that a whole registry is kept under.
+/// Returns the key that covers a whole registry.
 fn whole(host: &str) -> String {
     if is_hub(host) { HUB.to_owned() } else { host.to_owned() }
 }
 
-/// Whether `key` is for all of `host`: older tools write it with a scheme, and with the version of
-/// the protocol behind it.
+/// Reports whether `key` covers all of `host`. Older tools write the key with a scheme, and with
+/// the version of the protocol as its path.
 fn is_of_host(key: &str, host: &str) -> bool {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let (of, path) = bare.split_once('/').unwrap_or((bare, ""));

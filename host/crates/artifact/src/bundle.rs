@@ -1,5 +1,5 @@
-//! Signatures as cosign 3 makes them: a Sigstore bundle, kept as a manifest that refers to the
-//! signed one.
+//! Signatures as cosign 3 makes them: a Sigstore bundle, stored as a manifest that refers to the
+//! signed manifest.
 //!
 //! <https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md>,
 //! <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>
@@ -15,14 +15,14 @@ use super::store::RawManifest;
 use keynet_base::digest::Digest;
 use keynet_base::quote::shown;
 
-/// What the media type of a bundle begins with; its version follows.
+/// Prefix of a bundle's media type; the version follows.
 pub(super) const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle";
-/// The type of an envelope's payload.
+/// Payload type of an envelope.
 const STATEMENT_TYPE: &str = "application/vnd.in-toto+json";
-/// The kind of statement that signs an image; others attest something about it.
+/// Predicate type of a statement that signs an image; other types are attestations about it.
 const SIGNS: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// What a bundle says of a manifest to the owner of a key.
+/// Result of checking a bundle against a manifest and a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The key signed the manifest.
@@ -31,7 +31,7 @@ pub(super) enum Verdict {
     OtherArtifact(String),
     /// Another key signed it.
     OtherKey,
-    /// It is something that this key does not verify.
+    /// The bundle is of a kind that this key does not verify.
     OtherKind(String),
 }
 
@@ -63,7 +63,7 @@ struct MessageSignature {
     signature: String,
 }
 
-/// What is signed in an envelope (in-toto's Statement).
+/// Payload of an envelope (in-toto's Statement).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Statement {
@@ -79,7 +79,7 @@ struct Subject {
     digest: Value,
 }
 
-/// Returns what the bundle `text` says of `manifest` to the owner of `key`.
+/// Checks the bundle `text` against `manifest` and `key`.
 pub(super) fn judge(text: &[u8], manifest: &RawManifest, key: &PublicKey) -> Verdict {
     let Ok(bundle) = serde_json::from_slice::<Bundle>(text) else {
         return Verdict::OtherKind("a Sigstore bundle that cannot be read".to_owned());
@@ -143,7 +143,7 @@ fn of_envelope(envelope: &Envelope, digest: &Digest, key: &PublicKey) -> Verdict
     )
 }
 
-/// What is signed of an envelope (DSSE's pre-authentication encoding).
+/// Returns the bytes that an envelope's signature covers (DSSE's pre-authentication encoding).
 fn pre_authentication(kind: &str, payload: &[u8]) -> Vec<u8> {
     let mut text = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
     text.extend_from_slice(payload);
@@ -161,7 +161,7 @@ pub(super) mod tests {
     use super::super::key::PrivateKey;
     use super::*;
 
-    /// A bundle as cosign 3 writes it with a key.
+    /// Returns a bundle as cosign 3 writes it with a key.
     pub(crate) fn bundle(key: &PrivateKey, digest: &Digest, predicate: &str) -> Vec<u8> {
         let subject = json!([{ "digest": { "sha256": digest.hex() } }]);
         let statement = json!({ "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate, "predicate": {} });

@@ -1,4 +1,4 @@
-//! What an action asks for.
+//! Capabilities that an action requests.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -10,18 +10,19 @@ use keynet_base::quote::bounded;
 
 const SECTION: &str = CapabilityRequest::SECTION;
 
-/// What a component begins with, and the kind of a custom section: component model binary format.
+/// Length of the header of a component, and the id of a custom section (component model binary
+/// format).
 const HEADER: u64 = 8;
 const CUSTOM: u8 = 0;
 
-/// A custom section is read no further than this: its name, and a `keynet.toml`.
+/// Most bytes of a custom section that are read: its name and a `keynet.toml`.
 const MAX_SECTION: u64 = limits::CAPABILITY_REQUEST as u64 + 64;
 
-/// Characters of an error that shows the line it is in.
+/// Maximum length, in characters, of an error that quotes the line it is about.
 pub const LONGEST_TOLD: usize = 1024;
 
-/// A `keynet.toml`: what an action wants to use. What is left out is asked for as the policy grants
-/// it, but for `api-key`.
+/// Parsed `keynet.toml`: the capabilities that an action requests. A capability that is left out is
+/// requested as far as the policy grants it, except `api-key`.
 ///
 /// ```toml
 /// models = ["detector"]
@@ -37,27 +38,27 @@ pub const LONGEST_TOLD: usize = 1024;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CapabilityRequest {
-    /// Models.
+    /// Names of models.
     pub models: Option<Patterns>,
-    /// `__OW_API_KEY`, the caller's key.
+    /// `__OW_API_KEY`, the caller's API key.
     pub api_key: bool,
-    /// Objects.
+    /// Object storage.
     pub storage: StorageRequest,
     /// URLs.
     pub http: HostsRequest,
 }
 
-/// Objects to read and write.
+/// Locations of objects to read and write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageRequest {
-    /// Locations to read and list.
+    /// Locations to read and to list.
     pub read: Option<Patterns>,
-    /// Locations to write and delete.
+    /// Locations to write and to delete.
     pub write: Option<Patterns>,
 }
 
-/// Hosts to read URLs of.
+/// Hosts whose URLs the action reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HostsRequest {
@@ -65,19 +66,19 @@ pub struct HostsRequest {
     pub hosts: Option<Patterns>,
 }
 
-/// A `keynet.toml` that cannot be used.
+/// Error of a `keynet.toml` that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("keynet.toml: {0}")]
 pub struct CapabilityRequestError(String);
 
 impl CapabilityRequest {
-    /// The name of the component's custom section that holds `keynet.toml`.
+    /// Name of the component's custom section that holds `keynet.toml`.
     pub const SECTION: &str = "keynet-ask";
 
     /// Reads the text of a `keynet.toml`.
     ///
     /// # Errors
-    /// It is longer than [`limits::CAPABILITY_REQUEST`], is not TOML, or names something that is not known.
+    /// It is longer than [`limits::CAPABILITY_REQUEST`], is not TOML, or has an unknown key.
     pub fn parse(text: &str) -> Result<Self, CapabilityRequestError> {
         if text.len() > limits::CAPABILITY_REQUEST {
             return Err(CapabilityRequestError(format!(
@@ -86,12 +87,13 @@ impl CapabilityRequest {
                 limits::CAPABILITY_REQUEST
             )));
         }
-        // The error shows the line that it is in.
+        // The error quotes the line that it is about.
         toml::from_str(text).map_err(|error| CapabilityRequestError(bounded(error, LONGEST_TOLD)))
     }
 
-    /// What `component` asks for: its last section of this kind; everything, where it has none.
-    /// Other sections are skipped by their lengths.
+    /// Returns the request of `component`: its last section of this name, or the default, which
+    /// requests everything except `api-key`, if it has none. Other sections are skipped by their
+    /// lengths.
     ///
     /// # Errors
     /// The section is damaged.
@@ -99,7 +101,8 @@ impl CapabilityRequest {
         Self::of_file(io::Cursor::new(component))
     }
 
-    /// As [`CapabilityRequest::of`], for a component that is read piece by piece and not held whole. Blocks.
+    /// Same as [`CapabilityRequest::of`], for a component that is read piece by piece and never
+    /// held in memory whole. Blocks.
     ///
     /// # Errors
     /// As [`CapabilityRequest::of`].
@@ -141,7 +144,7 @@ impl CapabilityRequest {
         Ok(ask)
     }
 
-    /// `component` with a section that asks for what `text`, a `keynet.toml`, says.
+    /// Returns `component` with a section that holds `text`, a `keynet.toml`.
     ///
     /// # Errors
     /// As [`CapabilityRequest::parse`].
@@ -157,7 +160,7 @@ impl CapabilityRequest {
     }
 }
 
-/// The kind and the length of the section that begins here; none at the end.
+/// Reads the id and the length of the section that begins here; `None` at the end.
 fn section(component: &mut impl Read) -> io::Result<Option<(u8, u64)>> {
     let mut id = [0];
     if component.read(&mut id)? == 0 {
@@ -175,7 +178,7 @@ fn section(component: &mut impl Read) -> io::Result<Option<(u8, u64)>> {
     Err(io::Error::other("the length of a section cannot be read"))
 }
 
-/// An unsigned number as WebAssembly writes it: seven bits a byte, the lowest first.
+/// Encodes an unsigned number as LEB128, as WebAssembly does: seven bits a byte, lowest first.
 fn leb128(mut number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! What a component's file says about it, without compiling it and without holding it: only the
-//! sections that matter are read.
+//! Facts that are read from a component's file without compiling it or holding it in memory: only
+//! the relevant sections are read.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
@@ -14,14 +14,14 @@ use crate::CapabilityRequest;
 /// `\0asm`, the version and the layer of the component model's binary format.
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
-/// Sections that are read: none of these is large.
+/// Size limit of the sections that are read: none of these is large.
 const SECTION_LIMIT: u64 = 1 << 20;
 
 const CUSTOM: u8 = 0;
 const IMPORT: u8 = 10;
 const EXPORT: u8 = 11;
 
-/// The custom sections that say where a component comes from (tool conventions: `wasm-metadata`).
+/// Custom sections about the origin of a component (tool conventions: `wasm-metadata`).
 const METADATA: &[&str] = &[
     "authors",
     "description",
@@ -33,21 +33,21 @@ const METADATA: &[&str] = &[
     "version",
 ];
 
-/// What a component's file says about it.
+/// Facts about a component, read from its file.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) interfaces: Interfaces,
     /// The custom sections of [`METADATA`].
     pub(super) metadata: BTreeMap<String, String>,
-    /// What it asks for; none when it asks for nothing in particular.
+    /// Capabilities that it requests; `None` if it requests nothing in particular.
     pub(super) request: Option<CapabilityRequest>,
 }
 
 impl Facts {
-    /// Reads them. Blocks.
+    /// Reads the facts from `content`. Blocks.
     ///
     /// # Errors
-    /// `NotAComponent`, saying what it is instead.
+    /// `NotAComponent`, with what the content is instead.
     pub(super) fn of(content: &Content) -> Result<Self> {
         let wrong = |why: String| ArtifactError::NotAComponent { path: content.name(), why };
         match content {
@@ -60,10 +60,10 @@ impl Facts {
     }
 }
 
-/// Whether bytes begin as a component does.
+/// Checks that the bytes begin as a component does.
 ///
 /// # Errors
-/// What they are instead.
+/// A description of what the bytes are instead.
 pub(super) fn check_header(bytes: &[u8]) -> Result<(), String> {
     let header: Option<&[u8; 8]> = bytes.first_chunk();
     match header {
@@ -106,7 +106,8 @@ fn read(mut input: impl Read + Seek, size: u64) -> Result<Facts, String> {
     Ok(facts)
 }
 
-/// A section's kind, the bytes of its content, and those of its head.
+/// Reads the head of a section: returns the section's id, the length of its content, and the length
+/// of its head.
 fn section(input: &mut impl Read) -> Result<(u8, u64, u64), String> {
     let mut byte = || {
         let mut byte = [0];
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn metadata_and_wishes_are_read_from_a_file_as_from_memory() {
         let mut bytes = COMPONENT.to_vec();
-        bytes.extend([1, 200, 1]); // a core module of 200 bytes, which is passed over
+        bytes.extend([1, 200, 1]); // a core module of 200 bytes, which is skipped
         bytes.extend([0; 200]);
         bytes.extend(custom("version", b"1.2.3"));
         bytes.extend(custom("other", b"x"));

@@ -1,39 +1,39 @@
-//! Who one is for a registry: what is shown to it, and where that is looked up.
+//! Credentials for a registry, and the sources they are looked up in.
 
 use std::sync::Arc;
 
 use super::error::Result;
 use keynet_base::config::Secret;
 
-/// What is shown to a registry or to its token server, and to nobody else.
+/// Credential that is sent to a registry or to its token server, and to no other server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// A name and a password.
+    /// User name and password.
     Basic {
-        /// The name.
+        /// User name.
         username: String,
-        /// The password, or an access token in its place.
+        /// Password, or an access token in its place.
         password: Secret,
     },
-    /// A refresh token, given by a token server at an earlier login; it is shown to the token
-    /// server alone.
+    /// Refresh token from an earlier login at a token server; it is sent to the token server only.
     IdentityToken(Secret),
-    /// A token that the registry itself takes.
+    /// Token that the registry itself accepts.
     Bearer(Secret),
 }
 
-/// Where credentials are looked up.
+/// Source of credentials.
 pub trait CredentialSource: Send + Sync {
-    /// The credential for `repository` of the registry `host` (with its port, if it has one); none
-    /// if none is known. It may block: it is called where that is allowed.
+    /// Returns the credential for `repository` of the registry `host` (with its port, if it has
+    /// one); `None` if none is known. It may block: it is called where blocking is allowed.
     ///
     /// # Errors
-    /// There should be one, but it cannot be read.
+    /// There is a credential, but it cannot be read.
     fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>>;
 }
 
-/// Whether a credential that was given for `prefix`, a `host` or `host/path`, is for `repository`
-/// of `host`: the host is the same, and the path is the repository or a folder above it.
+/// Reports whether a credential that was configured for `prefix`, a `host` or `host/path`, applies
+/// to `repository` of `host`: the host is the same, and the path is the repository or a folder
+/// above it.
 pub fn is_for(prefix: &str, host: &str, repository: &str) -> bool {
     let (of, path) = prefix.split_once('/').unwrap_or((prefix, ""));
     let path = path.trim_end_matches('/');
@@ -43,7 +43,7 @@ pub fn is_for(prefix: &str, host: &str, repository: &str) -> bool {
     of.eq_ignore_ascii_case(host) && (path.is_empty() || below())
 }
 
-/// Knows none.
+/// Source without any credentials.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Anonymous;
 
@@ -53,12 +53,12 @@ impl CredentialSource for Anonymous {
     }
 }
 
-/// The same credential for everything below one `host` or `host/path`.
+/// Source of one credential for everything below one `host` or `host/path`.
 #[derive(Debug, Clone)]
 pub struct Given {
     /// `host` or `host/path`.
     pub prefix: String,
-    /// What is shown there.
+    /// Credential to send there.
     pub credential: Credential,
 }
 
@@ -68,7 +68,7 @@ impl CredentialSource for Given {
     }
 }
 
-/// The first of several that knows one.
+/// Chain of sources: the first that has a credential wins.
 #[derive(Clone, Default)]
 pub struct FirstOf(pub Vec<Arc<dyn CredentialSource>>);
 

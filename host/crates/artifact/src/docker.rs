@@ -1,5 +1,5 @@
-//! The credentials of other container tools: Docker's `config.json`, podman's `auth.json`, and the
-//! helpers that they name.
+//! Credentials of other container tools: Docker's `config.json`, podman's `auth.json`, and the
+//! credential helpers that they name.
 //!
 //! <https://docs.docker.com/reference/cli/docker/login/>,
 //! <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>
@@ -18,14 +18,14 @@ use keynet_base::config::Secret;
 
 const LIMIT: u64 = 4 << 20;
 
-/// The files that container tools keep credentials in. A file that is missing has no credentials.
+/// Credential files of container tools. A missing file counts as a file without credentials.
 ///
-/// Without a [`DockerConfig::file`] it is the file of `REGISTRY_AUTH_FILE` alone, or the first with
-/// credentials of: `config.json` of `DOCKER_CONFIG` or of `~/.docker`, `containers/auth.json` of
-/// `XDG_RUNTIME_DIR`, and that of `XDG_CONFIG_HOME` or of `~/.config`.
+/// Without a [`DockerConfig::file`], only the file of `REGISTRY_AUTH_FILE` is read, or if that is
+/// not set, the first file with credentials of: `config.json` of `DOCKER_CONFIG` or of `~/.docker`,
+/// `containers/auth.json` of `XDG_RUNTIME_DIR`, and that of `XDG_CONFIG_HOME` or of `~/.config`.
 #[derive(Debug, Clone, Default)]
 pub struct DockerConfig {
-    /// The only file to read, if it is not one of the usual files.
+    /// The only file to read; `None` for the usual files.
     pub file: Option<PathBuf>,
 }
 
@@ -70,7 +70,7 @@ impl CredentialSource for DockerConfig {
 /// Returns the credential that the file at `path` has for `repository` of `host`.
 ///
 /// # Errors
-/// What is wrong with the file or with the helper that it names.
+/// A description of what is wrong with the file or with the helper that it names.
 fn find_in(path: &Path, host: &str, repository: &str) -> Result<Option<Credential>, String> {
     let mut text = Vec::new();
     match File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut text)) {
@@ -80,7 +80,7 @@ fn find_in(path: &Path, host: &str, repository: &str) -> Result<Option<Credentia
         Err(error) => return Err(error.to_string()),
         Ok(_) => {}
     }
-    // Tools that mount an empty file mean no credentials.
+    // Tools mount an empty file to mean "no credentials".
     if text.trim_ascii().is_empty() {
         return Ok(None);
     }
@@ -92,21 +92,21 @@ fn find_in(path: &Path, host: &str, repository: &str) -> Result<Option<Credentia
     if let Ok(Some(found)) = helped {
         return Ok(Some(found));
     }
-    // A helper that fails does not hide what the file itself has.
+    // A failing helper must not hide the credential in the file itself.
     match file.kept(host, repository)? {
         None => helped,
         kept => Ok(kept),
     }
 }
 
-/// Asks `docker-credential-HELPER` for the credential of `server`.
+/// Runs `docker-credential-HELPER` to get the credential of `server`.
 fn of_helper(helper: &str, server: &str) -> Result<Option<Credential>, String> {
     let config = json!({ "credHelpers": { server: helper } }).to_string();
     match get_credential_from_reader(config.as_bytes(), server) {
         Ok(DockerCredential::IdentityToken(token)) => {
             Ok(Some(Credential::IdentityToken(Secret::new(token))))
         }
-        // What a helper answers with when it knows nothing.
+        // The answer of a helper that has no credential.
         Ok(DockerCredential::UsernamePassword(username, password))
             if username.is_empty() && password.is_empty() =>
         {
@@ -121,7 +121,7 @@ fn of_helper(helper: &str, server: &str) -> Result<Option<Credential>, String> {
         {
             Ok(None)
         }
-        // A helper's own words may hold what it was about to hide.
+        // The helper's own message may contain the secret.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
             Err(format!("{helper} failed"))
         }
@@ -203,7 +203,7 @@ mod tests {
         assert!(error.contains("PATH"), "{error}");
     }
 
-    /// Helpers are looked up on the PATH, which is the whole process's.
+    /// Runs in a process of its own: helpers are found through PATH, which is the whole process's.
     fn in_a_process_with_a_helper() {
         let folder = tempfile::tempdir().unwrap();
         let helper = folder.path().join("docker-credential-keynet-test");

@@ -1,264 +1,264 @@
-//! What can go wrong with an artifact, told apart so that each has its own way out.
+//! Errors of working with artifacts, one variant for each remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use keynet_base::digest::Digest;
 
-/// The result of working with artifacts.
+/// Result of an operation on artifacts.
 pub type Result<T, E = ArtifactError> = std::result::Result<T, E>;
 
-/// Why an artifact could not be pushed, pulled, looked at, signed or verified. No message holds a
-/// secret; what a server said is cut to one line.
+/// Error of pushing, pulling, inspecting, signing or verifying an artifact. No message contains a
+/// secret; text of a server is cut to one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
-    /// The text names no artifact.
+    /// The text is not a reference to an artifact.
     #[error("{text:?} is no reference to an artifact: {why}")]
     Reference {
-        /// What was written.
+        /// Text that was given.
         text: String,
-        /// What to write instead.
+        /// Description of the problem and of what to write instead.
         why: String,
     },
-    /// There is no such thing: a tag, a digest, a repository, a blob or a layout.
+    /// The tag, digest, repository, blob or layout does not exist.
     #[error("{place} has no {what}")]
     NotFound {
-        /// The thing.
+        /// Name of what is missing.
         what: String,
-        /// The registry's repository or the layout.
+        /// Repository of the registry, or the layout.
         place: String,
     },
-    /// The registry wants to know who asks, or does not believe it.
+    /// The registry requires credentials, or rejects those that were sent.
     #[error(
         "{host} does not let {} {action}: {said}; run `keynet-inference login --registry {host}`",
         if sent_any(.sent) { "these credentials" } else { "anonymous callers" }
     )]
     Unauthorized {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// What was tried, such as `pull team/name`.
+        /// Operation that failed, such as `pull team/name`.
         action: String,
-        /// Whether credentials were known and sent.
+        /// True if credentials were known and sent.
         sent: bool,
-        /// The registry's own words.
+        /// Message of the registry.
         said: String,
     },
-    /// The registry knows who asks and does not allow it.
+    /// The registry accepts the credentials but does not permit the operation.
     #[error(
         "{host} does not allow to {action}: {said}; {}",
         if sent_any(.sent) { "log in as someone who may" } else { "no credentials were sent: run \
             `keynet-inference login --registry` with this host" }
     )]
     Denied {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// What was tried.
+        /// Operation that failed, such as `push team/name`.
         action: String,
-        /// Whether credentials were known and sent.
+        /// True if credentials were known and sent.
         sent: bool,
-        /// The registry's own words.
+        /// Message of the registry.
         said: String,
     },
-    /// The registry sends callers to a token server that must not see its credentials.
+    /// The registry refers to a token server that must not receive the registry's credentials.
     #[error(
         "{host} asks for tokens of {realm}, {why}: nothing was sent there; list {realm_host} as a \
             token realm if it is right"
     )]
     Realm {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// The token server's URL, without its query.
+        /// URL of the token server, without its query.
         realm: String,
-        /// Its host, to be listed.
+        /// Host of the token server, as the operator would list it.
         realm_host: String,
-        /// What is wrong with it.
+        /// Reason why it is not trusted.
         why: &'static str,
     },
-    /// A host that the operator does not allow, or at an address that is not allowed.
+    /// The operator's policy does not allow the host or its address.
     #[error("{host} may not be contacted: {why}")]
     Host {
-        /// The host.
+        /// Host that was to be contacted.
         host: String,
-        /// Why not.
+        /// Reason of the policy.
         why: String,
     },
-    /// The certificate or the connection's encryption.
+    /// The TLS connection failed: its certificate or its encryption.
     #[error("no secure connection to {host}: {why}")]
     Tls {
-        /// The host.
+        /// Host that was contacted.
         host: String,
-        /// What is wrong, and what to do.
+        /// Description of the problem and of what to do.
         why: String,
     },
-    /// Nobody answers, or the connection broke each time.
+    /// The host does not answer, or the connection broke at every attempt.
     #[error("{host} cannot be reached: {why}")]
     Unreachable {
-        /// The host.
+        /// Host that was contacted.
         host: String,
-        /// What happened.
+        /// Description of what happened.
         why: String,
     },
-    /// The registry asked for fewer requests until patience ended.
+    /// The registry rate-limited the requests until all attempts were used.
     #[error("{host} wants fewer requests (429): {said}; try again later")]
     TooManyRequests {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// Its own words.
+        /// Message of the registry.
         said: String,
     },
-    /// The registry failed.
+    /// The registry failed (5xx).
     #[error("{host} failed ({status}): {said}")]
     Server {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// Its own words.
+        /// Message of the registry.
         said: String,
     },
-    /// The registry refused the request (4xx).
+    /// The registry rejected the request (4xx).
     #[error("{host} rejected the request to {action}: {said} ({status})")]
     Refused {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// What was tried.
+        /// Operation that failed, such as `push team/name`.
         action: String,
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// Its own words.
+        /// Message of the registry.
         said: String,
     },
-    /// The registry answered what the protocol does not have.
+    /// The registry's answer does not conform to the protocol.
     #[error("{host} did not accept to {action}: {said}")]
     Protocol {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// What was tried.
+        /// Operation that failed, such as `push team/name`.
         action: String,
-        /// What is wrong with the answer.
+        /// Description of what is wrong with the answer.
         said: String,
     },
-    /// The bytes are not those that were named.
+    /// The bytes do not have the expected digest.
     #[error(
         "{what} has the digest {got}, not {expected}: it was changed or damaged on the way, \
             nothing was kept"
     )]
     WrongDigest {
-        /// The thing.
+        /// Name of what was read.
         what: String,
-        /// What was asked for.
+        /// Digest that was requested.
         expected: Digest,
-        /// What came.
+        /// Digest of the bytes that were received.
         got: Digest,
     },
-    /// More or fewer bytes than were named.
+    /// There are more or fewer bytes than expected.
     #[error("{what} has {got} bytes, not {expected}: nothing was kept")]
     WrongSize {
-        /// The thing.
+        /// Name of what was read.
         what: String,
-        /// What was asked for.
+        /// Size that was expected, in bytes.
         expected: u64,
-        /// What came, or at least came.
+        /// Size that was received, in bytes, or a lower bound of it.
         got: u64,
     },
-    /// More bytes than are allowed here.
+    /// There are more bytes than the limit allows.
     #[error("{what} has {size} bytes: at most {limit} are allowed")]
     TooLarge {
-        /// The thing.
+        /// Name of what was read.
         what: String,
-        /// Its bytes.
+        /// Size in bytes.
         size: u64,
-        /// The most that are allowed.
+        /// Largest size that is allowed, in bytes.
         limit: u64,
     },
-    /// It is an artifact, but not of the kind that holds an action.
+    /// The artifact is not of the kind that holds an action.
     #[error("{reference} {why}")]
     NotAnAction {
-        /// Its reference.
+        /// Reference of the artifact.
         reference: String,
-        /// What it is instead.
+        /// Description of what it is instead.
         why: String,
     },
-    /// A file that is to be pushed is no component.
+    /// The file to be pushed is not a component.
     #[error("{path}: {why}")]
     NotAComponent {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What it is instead.
+        /// Description of what it is instead.
         why: String,
     },
-    /// Credentials that are there but cannot be read.
+    /// Credentials exist but cannot be read.
     #[error("the credentials for {host}: {why}")]
     Credentials {
-        /// The registry.
+        /// Host of the registry.
         host: String,
-        /// What is wrong.
+        /// Description of the problem.
         why: String,
     },
-    /// A local layout that is damaged or is something else.
+    /// The local layout is damaged, or the folder is not a layout.
     #[error("{path}: {why}")]
     Layout {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the problem.
         why: String,
     },
-    /// Nobody signed it.
+    /// The artifact has no signature.
     #[error("{reference} is not signed")]
     NotSigned {
-        /// Its reference.
+        /// Reference of the artifact.
         reference: String,
     },
-    /// What is kept beside it is of a kind that a public key does not verify.
+    /// The artifact has only signatures of a kind that a public key does not verify.
     #[error("{reference} has no signature that a key verifies, but {what}")]
     OtherSignature {
-        /// Its reference.
+        /// Reference of the artifact.
         reference: String,
-        /// What is there, and how to check it.
+        /// Description of the signature that exists, and how to check it.
         what: String,
     },
-    /// Somebody else signed it.
+    /// The artifact is signed only with other keys.
     #[error("{reference} has {signatures} signature(s), none of them by this key")]
     OtherKey {
-        /// Its reference.
+        /// Reference of the artifact.
         reference: String,
-        /// How many there are.
+        /// Number of signatures.
         signatures: usize,
     },
-    /// The key signed something else, and the signature was put here.
+    /// The key signed another artifact, and that signature was copied to this one.
     #[error(
         "{reference} has a signature by this key that is for another artifact ({signed}): somebody \
             moved it"
     )]
     OtherArtifact {
-        /// Its reference.
+        /// Reference of the artifact.
         reference: String,
-        /// What was signed.
+        /// Digest of the artifact that was signed.
         signed: String,
     },
-    /// A key that cannot be used.
+    /// The key cannot be used.
     #[error("the key {path}: {why}")]
     Key {
-        /// Its file.
+        /// Path of the key's file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the problem.
         why: String,
     },
-    /// A file or folder of this machine.
+    /// An operation on a local file or folder failed.
     #[error("cannot {doing} {path}: {answered}")]
     Io {
-        /// What was tried.
+        /// Operation that failed, such as `open`.
         doing: &'static str,
-        /// With what.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What the system answered. It is told with the rest, so it is no source.
+        /// Error of the operating system. It is part of the message, and therefore not a `source`.
         answered: io::Error,
     },
 }
 
 impl ArtifactError {
-    /// For `map_err`: what was tried with which file.
+    /// Returns a function for `map_err` that adds the operation and the path to an I/O error.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |answered| Self::Io { doing, path, answered }

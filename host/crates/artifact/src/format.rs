@@ -1,8 +1,8 @@
-//! What an artifact looks like: the CNCF's layout for WebAssembly in OCI registries.
+//! Format of an artifact: the CNCF's layout for WebAssembly in OCI registries.
 //!
-//! One image manifest, whose config says that it is WebAssembly and what the component imports and
-//! exports, and whose one layer is the component itself. The same component makes the same bytes,
-//! whoever pushes it and when.
+//! An artifact is one image manifest. Its config marks it as WebAssembly and lists the imports and
+//! exports of the component; its only layer is the component itself. The same component gives the
+//! same bytes, independent of who pushes it and when.
 //! <https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/>
 
 use std::collections::BTreeMap;
@@ -18,83 +18,83 @@ use super::store::{Blob, RawManifest};
 use crate::CapabilityRequest;
 use keynet_base::patterns::Patterns;
 
-/// The media type of an artifact's manifest.
+/// Media type of an artifact's manifest.
 pub const MANIFEST_TYPE: &str = oci_distribution::manifest::OCI_IMAGE_MEDIA_TYPE;
-/// The media type of its config.
+/// Media type of its config.
 pub const CONFIG_TYPE: &str = "application/vnd.wasm.config.v0+json";
-/// The media type of its layer.
+/// Media type of its layer.
 pub const LAYER_TYPE: &str = "application/wasm";
-/// What annotations of our own begin with: what the action asks for, each a JSON list of names, or
-/// `true`.
+/// Prefix of the annotations for the capabilities that the action requests; each value is a JSON
+/// list of names, or `true`.
 pub const ASKS: &str = "io.keynet.inference.asks";
 
 pub(super) const ARCHITECTURE: &str = "wasm";
 pub(super) const OS: &str = "wasip2";
-/// More of an annotation is left out.
+/// Maximum length of an annotation, in bytes; the rest is cut off.
 const ANNOTATION: usize = 4 << 10;
 
-/// What the config says about the component.
+/// Config of an artifact: facts about the component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WasmConfig {
-    /// When it was made: `SOURCE_DATE_EPOCH`, or the first moment of 1970. Other tools cannot read
-    /// a config without it.
+    /// Time of creation: `SOURCE_DATE_EPOCH`, or the start of 1970. Other tools cannot read a
+    /// config without it.
     #[serde(default)]
     pub created: Option<String>,
-    /// Who made it.
+    /// Author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// `wasm`.
     pub architecture: String,
     /// `wasip2`.
     pub os: String,
-    /// The digest of the layer.
+    /// Digest of the layer.
     #[serde(default, deserialize_with = "null_is_default")]
     pub layer_digests: Vec<String>,
-    /// What it imports and exports; older tools leave it out.
+    /// Imports and exports; older tools leave this out.
     #[serde(default)]
     pub component: Option<Interfaces>,
 }
 
-/// What a component imports and exports.
+/// Imports and exports of a component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interfaces {
-    /// Such as `keynet:inference/function@0.1.0`; sorted when we made it.
+    /// Exports, such as `keynet:inference/function@0.1.0`; sorted in artifacts made here.
     #[serde(default, deserialize_with = "null_is_default")]
     pub exports: Vec<String>,
-    /// Such as `keynet:inference/storage@0.1.0`.
+    /// Imports, such as `keynet:inference/storage@0.1.0`.
     #[serde(default, deserialize_with = "null_is_default")]
     pub imports: Vec<String>,
-    /// The world it was made for, such as `keynet:inference/action@0.1.0`.
+    /// World that the component was built for, such as `keynet:inference/action@0.1.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
 
-/// What the annotations of the manifest say besides what is taken from the component's sections.
+/// Annotations of the manifest besides those that are taken from the component's sections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// The function's name: `org.opencontainers.image.title`.
+    /// Name of the function: `org.opencontainers.image.title`.
     pub name: Option<String>,
-    /// The function's description: `org.opencontainers.image.description`.
+    /// Description of the function: `org.opencontainers.image.description`.
     pub description: Option<String>,
-    /// `SOURCE_DATE_EPOCH`: seconds since 1970 that say when it was made; none so that the artifact
-    /// does not depend on it.
+    /// Time of creation in seconds since 1970, from `SOURCE_DATE_EPOCH`; `None` so that the
+    /// artifact does not depend on it.
     pub created: Option<u32>,
-    /// Annotations that win over all others.
+    /// Annotations that override all others.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The manifest and the config of a component.
+/// Manifest and config of a component.
 #[derive(Debug)]
 pub(super) struct Artifact {
     pub(super) manifest: RawManifest,
     pub(super) config: Vec<u8>,
 }
 
-/// What an artifact of `component` consists of.
+/// Builds the artifact of `component`.
 ///
 /// # Errors
-/// Of the JSON writer, which has none for these types.
+/// Those of the JSON writer, which cannot occur for these types.
 pub(super) fn artifact(
     component: &Blob,
     facts: Facts,
@@ -174,7 +174,8 @@ fn annotations(facts: &Facts, about: &About) -> BTreeMap<String, String> {
     annotations
 }
 
-/// What it asks for, for people and registries to see; the host reads it from the component itself.
+/// Returns annotations with the requested capabilities, for people and registries to read; the host
+/// reads the request from the component itself.
 fn asks(ask: Option<&CapabilityRequest>) -> BTreeMap<String, String> {
     let Some(ask) = ask else { return BTreeMap::new() };
     let names = |patterns: &Option<Patterns>| {
@@ -196,7 +197,8 @@ fn date(seconds: u32) -> String {
         .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-/// One annotation's worth of text without control characters but line ends.
+/// Returns the text without control characters except line ends, cut to the length of an
+/// annotation.
 fn tidy(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
     let end = text
@@ -257,7 +259,8 @@ mod tests {
                 r#""imports":["keynet:inference/storage@0.1.0","wasi:cli/stdout@0.2.6"],"target":"keynet:inference/action@0.1.0"}}"#,
             )
         );
-        // Changed knowingly only: the same component would have another digest than before.
+        // Change this digest only deliberately: the same component would then get another digest
+        // than before.
         assert_eq!(
             artifact.manifest.digest().to_string(),
             "sha256:a867cf9657fad3f244f7c11cf399c15359f23f88d77a1fd2857eac719ec8b689"

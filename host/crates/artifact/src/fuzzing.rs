@@ -21,7 +21,7 @@ use crate::CapabilityRequest;
 use keynet_base::digest::Digest;
 use keynet_base::fuzzing::{self, checked, in_folder, text};
 
-/// The targets of this crate, by the name of their file and of their folders of inputs.
+/// Fuzz targets of this crate, each with the name of its file and of its corpus folders.
 pub const TARGETS: &[(&str, fuzzing::Target)] = &[
     ("component", component),
     ("docker_config", docker_config),
@@ -33,7 +33,8 @@ pub const TARGETS: &[(&str, fuzzing::Target)] = &[
     ("www_authenticate", www_authenticate),
 ];
 
-/// The sections of a component: what is shown when it is pushed is what the host grants by.
+/// Fuzzes the sections of a component. Checks that the request that is shown at a push is the one
+/// that the host grants by.
 pub fn component(data: &[u8]) {
     let ask = checked(CapabilityRequest::of(data));
     let of_file = checked(CapabilityRequest::of_file(Cursor::new(data)));
@@ -49,7 +50,7 @@ pub fn component(data: &[u8]) {
     }
 }
 
-/// A reference, a tag and a digest.
+/// Fuzzes references, tags and digests.
 pub fn reference(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(reference) = checked(text.parse::<ArtifactRef>()) {
@@ -65,7 +66,7 @@ pub fn reference(data: &[u8]) {
     }
 }
 
-/// A manifest, and a config that came with it.
+/// Fuzzes a manifest, and the config that belongs to it.
 pub fn manifest(data: &[u8]) {
     let raw =
         RawManifest { media_type: MANIFEST_TYPE.to_owned(), bytes: Bytes::copy_from_slice(data) };
@@ -77,7 +78,7 @@ pub fn manifest(data: &[u8]) {
     }
 }
 
-/// The `index.json` of a layout. What is read by a digest has that digest.
+/// Fuzzes `index.json` of a layout. Checks that content read by a digest has that digest.
 pub fn layout_index(data: &[u8]) {
     in_folder(|folder| {
         let write = |name: &str, content: &[u8]| std::fs::write(folder.join(name), content);
@@ -106,7 +107,7 @@ pub fn layout_index(data: &[u8]) {
     });
 }
 
-/// Docker's `config.json`, without what would run a program.
+/// Fuzzes Docker's `config.json`, without members that would run a credential helper.
 pub fn docker_config(data: &[u8]) {
     if data.contains(&b'\\') || data.windows(4).any(|part| part == b"cred") {
         return;
@@ -121,8 +122,8 @@ pub fn docker_config(data: &[u8]) {
     });
 }
 
-/// A signature, what it is over, and files of keys. Nothing is verified by a key that did not sign
-/// it.
+/// Fuzzes signatures, their payloads, and key files. Checks that a key verifies only what it
+/// signed.
 pub fn signature(data: &[u8]) {
     in_folder(|folder| {
         let file = folder.join("key.pem");

@@ -1,5 +1,5 @@
-//! Keys that sign and verify artifacts: ECDSA over NIST's curve P-256, in PEM files as openssl and
-//! cosign read them.
+//! Keys to sign and verify artifacts: ECDSA over the NIST curve P-256, in PEM files that openssl
+//! and cosign can read.
 
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -15,13 +15,13 @@ use p256::pkcs8::{
 
 use super::error::{ArtifactError, Result};
 
-/// Files of keys are small.
+/// Largest key file that is read, in bytes; key files are small.
 const LIMIT: u64 = 64 << 10;
 
-/// A private key, in PKCS#8. It is not shown.
+/// Private key, stored as PKCS#8. It has no text representation in logs or errors.
 pub struct PrivateKey(SigningKey);
 
-/// A public key, in SubjectPublicKeyInfo.
+/// Public key, stored as SubjectPublicKeyInfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
@@ -32,7 +32,7 @@ impl std::fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new one, from the system's randomness.
+    /// Generates a key from the system's randomness.
     pub fn generate() -> Self {
         Self(SigningKey::generate())
     }
@@ -40,7 +40,7 @@ impl PrivateKey {
     /// Reads the PEM file at `path`.
     ///
     /// # Errors
-    /// `Key`: it can be read by others, or is no P-256 key. `Io`.
+    /// `Key`: the file is readable by other users, or is not a P-256 key. `Io`.
     pub fn read(path: &Path) -> Result<Self> {
         let (pem, mode) = read(path)?;
         let wrong = |why: String| Err(ArtifactError::Key { path: path.to_owned(), why });
@@ -69,10 +69,10 @@ impl PrivateKey {
         }
     }
 
-    /// Writes a PEM file for its owner only (0600). A file that is there is not replaced.
+    /// Writes a PEM file with mode 0600. An existing file is not replaced.
     ///
     /// # Errors
-    /// `Key`: there is one. `Io`.
+    /// `Key`: the file exists. `Io`.
     pub fn write(&self, path: &Path) -> Result<()> {
         let pem = self.0.to_pkcs8_pem(LineEnding::LF).map_err(|error| ArtifactError::Key {
             path: path.to_owned(),
@@ -81,13 +81,13 @@ impl PrivateKey {
         create(path, pem.as_bytes(), 0o600)
     }
 
-    /// The key that verifies what this one signs.
+    /// Returns the public key that verifies signatures of this key.
     pub fn public(&self) -> PublicKey {
         PublicKey(*self.0.verifying_key())
     }
 
-    /// A signature over the SHA-256 of `message`, in DER. The same message has the same signature
-    /// (RFC 6979).
+    /// Signs the SHA-256 of `message` and returns the signature in DER. The same message always
+    /// gets the same signature (RFC 6979).
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let signature: Signature = self.0.sign(message);
         signature.to_der().as_bytes().to_vec()
@@ -98,7 +98,7 @@ impl PublicKey {
     /// Reads the PEM file at `path`.
     ///
     /// # Errors
-    /// `Key`: it is no P-256 key. `Io`.
+    /// `Key`: the file is not a P-256 public key. `Io`.
     pub fn read(path: &Path) -> Result<Self> {
         let (pem, _) = read(path)?;
         VerifyingKey::from_public_key_pem(&pem).map(Self).map_err(|_| {
@@ -111,10 +111,10 @@ impl PublicKey {
         })
     }
 
-    /// Its PEM text.
+    /// Returns the key as PEM text.
     ///
     /// # Errors
-    /// Of the encoder, which has none for these keys.
+    /// Those of the encoder, which cannot occur for these keys.
     pub fn pem(&self) -> Result<String> {
         self.0.to_public_key_pem(LineEnding::LF).map_err(|error| ArtifactError::Key {
             path: "(public key)".into(),
@@ -122,10 +122,10 @@ impl PublicKey {
         })
     }
 
-    /// Writes a PEM file. A file that is there is not replaced.
+    /// Writes a PEM file. An existing file is not replaced.
     ///
     /// # Errors
-    /// `Key`: there is one. `Io`.
+    /// `Key`: the file exists. `Io`.
     pub fn write(&self, path: &Path) -> Result<()> {
         create(path, self.pem()?.as_bytes(), 0o644)
     }

@@ -1,8 +1,8 @@
 //! A local OCI image layout: a folder with `oci-layout`, `index.json` and `blobs/sha256/…`.
 //!
-//! Files appear whole or not at all: they are written under `.incoming`, synced, and renamed. A
-//! writer holds a lock on its unfinished file, so that what a killed one left is known by being
-//! unlocked, and removed by the next. The index is changed under a lock of its own.
+//! Files appear complete or not at all: they are written under `.incoming`, synced, and renamed. A
+//! writer holds a lock on its unfinished file. The file of a killed writer is therefore unlocked,
+//! and the next writer removes it. The index is changed under a lock of its own.
 //! <https://github.com/opencontainers/image-spec/blob/main/image-layout.md>
 
 use std::fs::{File, OpenOptions};
@@ -28,11 +28,11 @@ const LOCK: &str = ".index.lock";
 const INCOMING: &str = ".incoming";
 const PIECE: usize = 1 << 20;
 
-/// A layout in a folder. Every method blocks.
+/// OCI image layout in a folder. Every method blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Layout(PathBuf);
 
-/// `index.json`. What other tools put there is kept.
+/// `index.json`. Members that other tools wrote are kept.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
@@ -66,7 +66,7 @@ impl Layout {
         Self(path.into())
     }
 
-    /// The manifest that has a tag, or a digest.
+    /// Returns the manifest with a tag or a digest.
     pub(super) fn manifest(&self, target: &Target, limit: u64) -> Result<RawManifest> {
         let index = self.index()?;
         let entry = match target {
@@ -81,8 +81,9 @@ impl Layout {
         Ok(RawManifest { media_type: entry.media_type.clone(), bytes: bytes.into() })
     }
 
-    /// Returns the list of what refers to a manifest: entries of the index whose manifests have it
-    /// as their subject. `None` if there are none, so that the tag that lists them is looked for.
+    /// Returns the list of manifests that refer to `digest`: entries of the index whose manifests
+    /// have it as their subject. `None` if there are none; the caller then looks for the fallback
+    /// tag.
     pub(super) fn referrers(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
         const LOOKED_AT: usize = 1024;
         let of_subject = |entry: &&Entry| {
@@ -104,7 +105,7 @@ impl Layout {
         serde_json::to_vec(&index).map(Some).map_err(|error| self.damaged(INDEX, &error))
     }
 
-    /// The tags, sorted.
+    /// Returns the tags, sorted.
     pub(super) fn tags(&self) -> Result<Vec<String>> {
         let mut tags: Vec<_> =
             self.index()?.manifests.iter().filter_map(Entry::tag).map(str::to_owned).collect();
@@ -113,7 +114,8 @@ impl Layout {
         Ok(tags)
     }
 
-    /// Puts a manifest, and gives it the tag of `target`. Whoever had the tag stays, without it.
+    /// Stores a manifest and gives it the tag of `target`. The manifest that had the tag before
+    /// stays in the index without a tag.
     pub(super) fn put_manifest(&self, target: &Target, manifest: &RawManifest) -> Result<Digest> {
         let blob = Blob::of(&manifest.bytes);
         if !self.has_blob(&blob)? {
@@ -136,7 +138,7 @@ impl Layout {
         Ok(blob.digest)
     }
 
-    /// Whether the blob is there, whole and undamaged.
+    /// Reports whether the blob is present, complete and undamaged.
     pub(super) fn has_blob(&self, blob: &Blob) -> Result<bool> {
         let file = match self.open_blob(blob) {
             Ok(file) => file,
@@ -150,7 +152,7 @@ impl Layout {
         Ok(found == (blob.digest, blob.size))
     }
 
-    /// Puts a blob, also over one that is damaged. `moved` is told how many bytes are written.
+    /// Stores a blob, replacing a damaged one. `moved` is called with the number of bytes written.
     pub(super) fn put_blob(
         &self,
         blob: &Blob,
@@ -174,7 +176,7 @@ impl Layout {
         incoming.become_file(&path)
     }
 
-    /// The blob's file, of the right size; its content is to be checked by whoever reads it.
+    /// Opens the blob's file and checks its size; the caller must check its content.
     pub(super) fn open_blob(&self, blob: &Blob) -> Result<File> {
         self.check_folders()?;
         let path = self.blob_path(&blob.digest);
@@ -209,7 +211,7 @@ impl Layout {
         Ok(file)
     }
 
-    /// Blobs are in the layout itself, not where a link leads.
+    /// Checks that the blob folders are in the layout itself and not symbolic links.
     fn check_folders(&self) -> Result<()> {
         for folder in ["blobs", "blobs/sha256", INCOMING] {
             let path = self.0.join(folder);
@@ -272,7 +274,7 @@ impl Layout {
             .map_err(|error| self.damaged(INDEX, &error))
     }
 
-    /// Makes what is missing of a layout, and removes what killed writers left.
+    /// Creates the missing parts of a layout, and removes files that killed writers left.
     fn make(&self) -> Result<()> {
         let blobs = self.0.join("blobs/sha256");
         let incoming = self.0.join(INCOMING);
@@ -303,7 +305,7 @@ impl Layout {
         incoming.become_file(path)
     }
 
-    /// Held while the index is changed; let go when it is dropped, or its process ends.
+    /// Takes the lock of the index; it is released when the file is dropped or the process ends.
     fn lock(&self) -> Result<File> {
         let path = self.0.join(LOCK);
         let locked = OpenOptions::new()
@@ -324,8 +326,8 @@ impl Layout {
     }
 }
 
-/// Puts a manifest's line into an index. A manifest has one line for each of its tags, or one
-/// without.
+/// Inserts a manifest's entry into an index. A manifest has one entry for each of its tags, or one
+/// without a tag.
 fn place(entries: &mut Vec<Entry>, mut entry: Entry, tag: Option<&str>) {
     let Some(tag) = tag else {
         if !entries.iter().any(|other| other.digest == entry.digest) {
@@ -376,8 +378,9 @@ fn copy(
     }
 }
 
-/// A file that nobody sees yet. Dropped before it became one, it is removed; so is one that was
-/// left by a killed process, which is known by being unlocked.
+/// Unfinished file that is not yet visible under its final name. It is removed if it is dropped
+/// before it is renamed; the file of a killed process is recognised by being unlocked, and is
+/// removed by the next writer.
 struct Incoming {
     path: PathBuf,
     file: File,
@@ -393,14 +396,15 @@ impl Incoming {
                 .open(&path)
                 .map_err(ArtifactError::io("make", &path))?;
             file.lock().map_err(ArtifactError::io("lock", &path))?;
-            // Whoever cleans up may have seen it before it was locked.
+            // A cleaning writer may have removed the file before it was locked.
             if file.metadata().map_err(ArtifactError::io("read", &path))?.nlink() > 0 {
                 return Ok(Self { path, file });
             }
         }
     }
 
-    /// Gives it its name, for good: after this it survives a loss of power too.
+    /// Renames the file to its final name and syncs the folder, so that it survives a loss of
+    /// power.
     fn become_file(mut self, path: &Path) -> Result<()> {
         let renamed = self
             .file
@@ -424,15 +428,16 @@ impl Drop for Incoming {
     }
 }
 
-/// Removes unfinished files whose writers are gone. What cannot be removed stays for the next.
+/// Removes unfinished files whose writers are gone. A file that cannot be removed is left for the
+/// next writer.
 fn remove_abandoned(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            // Still locked: a writer that has just made it waits for the lock, and then sees that
-            // it is gone.
+            // The lock is still held: a writer that has just created the file waits for the lock,
+            // and then notices that the file is gone.
             let _ = std::fs::remove_file(&path);
         }
     }
@@ -472,7 +477,7 @@ mod tests {
         assert_eq!(layout.tags().unwrap(), ["1", "latest"]);
         assert_eq!(layout.manifest(&tag("1"), 100).unwrap().digest(), second);
         assert_eq!(layout.manifest(&Target::digest(first), 100).unwrap().digest(), first);
-        // Whoever lost the last tag is still there by digest.
+        // A manifest that lost its last tag is still found by its digest.
         layout.put_manifest(&tag("latest"), &manifest("{\"a\":2}")).unwrap();
         assert_eq!(layout.manifest(&Target::digest(first), 100).unwrap().digest(), first);
         assert_eq!(layout.index().unwrap().manifests.len(), 3);
@@ -498,7 +503,7 @@ mod tests {
         assert_eq!(now["manifests"][1]["annotations"][REF_NAME], "1");
     }
 
-    /// `umoci init` and `docker save IMAGE@DIGEST` write them.
+    /// `umoci init` and `docker save IMAGE@DIGEST` write such files.
     #[test]
     fn null_in_an_index_of_another_tool_is_an_empty_list() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,11 @@
-//! Artifacts: actions as they are kept in OCI registries and in local OCI image layouts.
+//! Artifacts: actions as they are stored in OCI registries and in local OCI image layouts.
 //!
-//! An [`ArtifactRef`] names one, [`push`] and [`pull`] move it, [`look`] reads what it is without
-//! its layer, [`sign()`] and [`verify()`] say who stands for it. A [`Store`] is what they work
-//! with: manifests and blobs of any kind, in a registry or a folder.
+//! An [`ArtifactRef`] names an artifact, [`push`] and [`pull`] transfer it, [`look`] reads its
+//! manifest and config without its layer, [`sign()`] and [`verify()`] create and check signatures.
+//! All of them work on a [`Store`]: manifests and blobs of any kind, in a registry or a folder.
 //!
-//! Nothing here runs or compiles a component, reads the command line's files or prints: how
-//! registries are talked to comes in
-//! [`RegistryOptions`], what happens goes to [`Progress`].
+//! This crate does not run or compile components, read files of the command line, or print.
+//! [`RegistryOptions`] configures the access to registries; events are reported to [`Progress`].
 
 mod auth_file;
 mod bundle;

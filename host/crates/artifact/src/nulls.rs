@@ -1,24 +1,24 @@
-//! `null` in other tools' JSON: encoders of Go write it for an empty list and an empty map.
+//! `null` in other tools' JSON: Go's encoder writes it for an empty list and an empty map.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// Reads a member that may be `null` for nothing.
+/// Deserializes a member; `null` gives the default value.
 ///
 /// # Errors
-/// It is of another type.
+/// The member is of another type.
 pub(super) fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a manifest of a type of another crate, in which members that are `null` count as missing,
-/// and a missing list of `lists` as an empty one.
+/// Parses a manifest into a type of another crate. Members that are `null` count as missing, and
+/// missing members of `lists` as empty lists.
 ///
 /// # Errors
-/// It is not JSON, or not of the type.
+/// The text is not JSON, or does not match the type.
 pub fn without_nulls<T: DeserializeOwned>(text: &[u8], lists: &[&str]) -> serde_json::Result<T> {
     let mut value: Value = serde_json::from_slice(text)?;
     remove(&mut value);
@@ -30,7 +30,7 @@ pub fn without_nulls<T: DeserializeOwned>(text: &[u8], lists: &[&str]) -> serde_
     serde_json::from_value(value)
 }
 
-/// Removes members that are `null`. The depth is that of the parser, which has a limit.
+/// Removes members that are `null`. The recursion depth is bounded by the parser's limit.
 fn remove(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! How registries are talked to: whom to trust, who one is, and how patient to be.
+//! Options for the access to registries: trusted certificates, credentials, retries and limits.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,40 +11,40 @@ use super::credential::{CredentialSource, FirstOf};
 use super::docker::DockerConfig;
 use super::progress::{Progress, Quiet};
 
-/// How registries are talked to. [`RegistryOptions::default`] is the command line's: TLS with the
-/// system's certificates, plain HTTP to loopback only, Docker's credentials, some patience, nothing
-/// shown.
+/// Options for the access to registries. [`RegistryOptions::default`] is that of the command line:
+/// TLS with the system's certificates, plain HTTP to loopback only, Docker's credentials, some
+/// retries, no progress output.
 #[derive(Clone)]
 pub struct RegistryOptions {
-    /// Whether plain HTTP is allowed to hosts other than loopback: it is tried where TLS is not
-    /// spoken.
+    /// Allows plain HTTP to hosts other than loopback: it is tried if the host does not speak TLS.
     pub insecure: bool,
-    /// PEM files of certificate authorities that are trusted besides the system's.
+    /// PEM files of certificate authorities that are trusted in addition to the system's.
     pub ca_files: Vec<PathBuf>,
-    /// Who one is.
+    /// Source of credentials.
     pub credentials: Arc<dyn CredentialSource>,
-    /// Hosts of token servers (`host` or `host:port`) that may see a registry's credentials though
-    /// they are of another domain.
+    /// Hosts of token servers (`host` or `host:port`) that may receive a registry's credentials
+    /// although they belong to another domain.
     pub token_realms: Vec<String>,
     /// The hosts that may be contacted, redirects and token servers included.
     pub addresses: AddressPolicy,
-    /// Attempts after 408, 429, 500, 502, 503, 504 or a broken connection, in a row without progress.
-    /// A registry that asks for a longer pause than the longest (`Retry-After`) is not waited for.
+    /// Retries after 408, 429, 500, 502, 503, 504 or a broken connection, counted in a row without
+    /// progress. If a registry asks (`Retry-After`) for a longer pause than the longest of the
+    /// policy, the request fails at once.
     pub retry: RetryPolicy,
-    /// Bytes that are sent in one request at first; what is larger is sent in several, and a broken
-    /// upload goes on with the first that is missing. A registry that refuses a request as too
-    /// large gets smaller ones.
+    /// Bytes sent in one request at first; larger blobs are sent in several requests, and an
+    /// interrupted upload continues at the first missing byte. If a registry rejects a request as
+    /// too large, smaller ones are sent.
     pub chunk: u64,
-    /// The folder where unfinished uploads are remembered, so that they go on after a kill; none to
-    /// start again each time.
+    /// Folder that records unfinished uploads, so that they continue after the process was killed;
+    /// `None` to start again each time.
     pub uploads: Option<PathBuf>,
-    /// The most bytes a component may have when it is pulled.
+    /// Largest component that is pulled, in bytes.
     pub max_component: u64,
-    /// Who is told what happens.
+    /// Receiver of progress events.
     pub progress: Arc<dyn Progress>,
 }
 
-/// Five attempts within half a minute; a server may ask for a minute each time.
+/// Five attempts within half a minute; a server may ask for up to a minute each time.
 const PATIENCE: RetryPolicy =
     RetryPolicy { times: 5, first: Duration::from_millis(500), longest: Duration::from_secs(60) };
 

@@ -1,39 +1,39 @@
-//! What a caller may show while bytes move.
+//! Progress events of transfers.
 
 use std::time::Duration;
 
 use super::store::Blob;
 
-/// Told what happens, from whichever thread it happens on; it must not block. Every method does
-/// nothing unless it is written.
+/// Receiver of progress events. Methods are called on any thread and must not block. The default
+/// implementations do nothing.
 pub trait Progress: Send + Sync {
-    /// Something about one blob.
+    /// Called for an event of one blob.
     fn blob(&self, blob: &Blob, event: BlobEvent) {
         let _ = (blob, event);
     }
 
-    /// A request is tried again after `wait`.
+    /// Called before a request is retried after `wait`.
     fn retrying(&self, reason: &str, wait: Duration) {
         let _ = (reason, wait);
     }
 }
 
-/// What happens to a blob.
+/// Event of a blob's transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlobEvent {
-    /// It is there already: nothing is sent.
+    /// The blob exists already: nothing is sent.
     Exists,
-    /// The registry took it from another repository: nothing is sent.
+    /// The registry mounted it from another repository: nothing is sent.
     Mounted,
-    /// An upload or download goes on where an earlier one ended, after so many bytes.
+    /// An upload or download continues after this many bytes of an earlier attempt.
     Resumed(u64),
-    /// So many bytes of it have been moved by now, from its beginning.
+    /// This many bytes have been transferred so far, counted from the beginning of the blob.
     At(u64),
-    /// All of it is there and has the right digest.
+    /// The blob is complete and has the expected digest.
     Done,
 }
 
-/// Shows nothing.
+/// Receiver that ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 

@@ -1,4 +1,4 @@
-//! Pulling an action, and looking at what it is before its component is fetched.
+//! Pulling an action, and inspecting it before its component is fetched.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,36 +20,36 @@ use keynet_base::quote::{bounded, quoted};
 
 const CONFIG_LIMIT: u64 = 1 << 20;
 
-/// What an artifact says about itself, without its component.
+/// Facts about an artifact, read without its component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
-    /// Where it is, by digest.
+    /// Reference of the artifact, by digest.
     pub reference: ArtifactRef,
-    /// The digest of its manifest.
+    /// Digest of its manifest.
     pub digest: Digest,
     /// Its manifest.
     pub manifest: RawManifest,
-    /// Its component.
+    /// Digest and size of its component.
     pub component: Blob,
-    /// What it imports and exports.
+    /// Its config, with imports and exports.
     pub config: WasmConfig,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// An action that was pulled.
+/// Action that was pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
-    /// What it says about itself.
+    /// Manifest and config.
     pub look: Look,
-    /// Its component: with the digest and the size that the manifest names, and no core module.
+    /// Component: its digest and size match the manifest, and it is not a core module.
     pub bytes: Vec<u8>,
 }
 
-/// Reads what the artifact is: its manifest and its config.
+/// Reads the manifest and the config of an artifact.
 ///
 /// # Errors
-/// `NotFound`, `NotAnAction`, `WrongDigest`, and what registries and files answer with.
+/// `NotFound`, `NotAnAction`, `WrongDigest`, and the errors of registries and files.
 pub async fn look(reference: &ArtifactRef, options: &RegistryOptions) -> Result<Look> {
     look_in(&Store::open(reference, options)?).await
 }
@@ -57,7 +57,7 @@ pub async fn look(reference: &ArtifactRef, options: &RegistryOptions) -> Result<
 /// Pulls the action into memory.
 ///
 /// # Errors
-/// As [`look`], and `TooLarge`, `WrongSize`.
+/// Those of [`look`], and `TooLarge`, `WrongSize`.
 pub async fn pull(reference: &ArtifactRef, options: &RegistryOptions) -> Result<Pulled> {
     let store = Store::open(reference, options)?;
     let look = look_in(&store).await?;
@@ -67,11 +67,11 @@ pub async fn pull(reference: &ArtifactRef, options: &RegistryOptions) -> Result<
     Ok(Pulled { look, bytes })
 }
 
-/// Pulls the action's component to the file at `path`, which is replaced when all of it is there
-/// and right.
+/// Pulls the action's component to the file at `path`, which is replaced once the component is
+/// complete and verified.
 ///
 /// # Errors
-/// As [`pull`].
+/// Those of [`pull`].
 pub async fn pull_to_file(
     reference: &ArtifactRef,
     path: &Path,
@@ -125,7 +125,7 @@ async fn look_in(store: &Store) -> Result<Look> {
     })
 }
 
-/// The manifest, if it can be that of an action.
+/// Parses the manifest and checks that it can be that of an action.
 pub(super) fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
     #[derive(Deserialize)]
     struct Shape {
@@ -154,7 +154,7 @@ pub(super) fn parse(raw: &RawManifest) -> Result<OciImageManifest, String> {
     }
 }
 
-/// The one layer.
+/// Returns the blob of the only layer.
 pub(super) fn component_of(manifest: &OciImageManifest) -> Result<Blob, String> {
     let [layer] = &manifest.layers[..] else {
         return Err(format!(

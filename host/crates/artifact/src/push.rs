@@ -1,4 +1,4 @@
-//! Pushing a component, and giving an artifact another tag.
+//! Pushing a component, and tagging an artifact.
 
 use super::component::Facts;
 use super::error::{ArtifactError, Result};
@@ -8,25 +8,26 @@ use super::reference::{ArtifactRef, Target, parse_tag};
 use super::store::{Blob, Content, Store};
 use keynet_base::digest::Digest;
 
-/// An artifact that was pushed.
+/// Artifact that was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
-    /// Where it is, by digest.
+    /// Reference of the artifact, by digest.
     pub reference: ArtifactRef,
-    /// The digest of its manifest.
+    /// Digest of its manifest.
     pub digest: Digest,
-    /// Its component.
+    /// Digest and size of its component.
     pub component: Blob,
 }
 
-/// Pushes a component. A file is read twice, to name it and to send it, and never held whole.
+/// Pushes a component. A file is read twice, once to compute its digest and once to send it, and is
+/// never held in memory whole.
 ///
-/// What is there already is not sent; the tag appears when everything else is there. Pushing again
-/// is always safe.
+/// Content that the store already has is not sent; the tag is set after everything else is stored.
+/// Pushing again is always safe.
 ///
 /// # Errors
-/// `NotAComponent`, `WrongDigest` when `reference` asks for another digest than the artifact has,
-/// and what registries and files answer with.
+/// `NotAComponent`, `WrongDigest` if `reference` has another digest than the artifact, and the
+/// errors of registries and files.
 pub async fn push(
     component: &Content,
     about: &About,
@@ -53,7 +54,7 @@ pub async fn push(
     Ok(Pushed { reference: reference.pinned_to(digest), digest, component: blob })
 }
 
-/// The digest that pushing this would give, without pushing it.
+/// Returns the digest that a push would give, without pushing.
 ///
 /// # Errors
 /// `NotAComponent`, `Io`.
@@ -61,7 +62,7 @@ pub async fn digest(component: &Content, about: &About) -> Result<Digest> {
     prepare(component, about).await.map(|(_, artifact)| artifact.manifest.digest())
 }
 
-/// The version that the component says it has.
+/// Returns the version in the component's metadata.
 ///
 /// # Errors
 /// `NotAComponent`, `Io`.
@@ -96,10 +97,11 @@ async fn prepare(component: &Content, about: &About) -> Result<(Blob, Artifact)>
     })?
 }
 
-/// Gives the artifact `reference` the tag `tag` too, in the same repository; answers its digest.
+/// Gives the artifact `reference` the additional tag `tag` in the same repository, and returns its
+/// digest.
 ///
 /// # Errors
-/// `NotFound`, and what registries and files answer with.
+/// `NotFound`, and the errors of registries and files.
 pub async fn tag(reference: &ArtifactRef, tag: &str, options: &RegistryOptions) -> Result<Digest> {
     let target = Target::Tag(parse_tag(tag)?);
     let store = Store::open(reference, options)?;

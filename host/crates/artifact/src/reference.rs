@@ -1,4 +1,4 @@
-//! Where an artifact is: in a registry or in a local OCI image layout.
+//! Reference to an artifact in a registry or in a local OCI image layout.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -14,63 +14,64 @@ use keynet_base::quote::{bounded, quoted};
 const LAYOUT: &str = "oci-layout:";
 const DEFAULT_TAG: &str = "latest";
 
-/// Characters of what is wrong with a reference, which repeats parts of it.
+/// Maximum length, in characters, of the description of an invalid reference, which quotes parts of
+/// it.
 const LONGEST_REASON: usize = 512;
 
-/// What a user names an artifact by:
+/// Reference to an artifact as a user writes it:
 ///
-/// * `registry.example.com/team/name:1.0`, without a tag `:latest`;
+/// * `registry.example.com/team/name:1.0`; the tag defaults to `:latest`;
 /// * `registry.example.com/team/name@sha256:…`, with or without a tag before the digest;
 /// * `oci-layout:PATH[:tag]`, `oci-layout:PATH@sha256:…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ArtifactRef {
-    /// In a registry.
+    /// Artifact in a registry.
     Registry(RegistryRef),
-    /// In a folder.
+    /// Artifact in a folder.
     Layout(LayoutRef),
 }
 
-/// An artifact in a registry.
+/// Reference to an artifact in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegistryRef {
     /// `host` or `host:port`.
     pub host: String,
     /// `team/name`.
     pub repository: String,
-    /// Which manifest.
+    /// Tag or digest of the manifest.
     pub target: Target,
 }
 
-/// An artifact in an OCI image layout.
+/// Reference to an artifact in an OCI image layout.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LayoutRef {
-    /// The folder with `oci-layout` in it; it is made by the first push.
+    /// Folder that contains `oci-layout`; the first push creates it.
     pub path: PathBuf,
-    /// Which manifest.
+    /// Tag or digest of the manifest.
     pub target: Target,
 }
 
-/// Which manifest of a repository or a layout.
+/// Tag or digest of a manifest in a repository or a layout.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// The one that has this tag now.
+    /// The manifest that has this tag now.
     Tag(String),
-    /// The one with this digest.
+    /// The manifest with this digest.
     Digest {
-        /// The digest, which alone decides.
+        /// Digest; it alone identifies the manifest.
         digest: Digest,
-        /// A tag that was written before it, for people.
+        /// Tag that was written before the digest, for people to read.
         tag: Option<String>,
     },
 }
 
 impl Target {
-    /// The one with this digest.
+    /// Returns the target with this digest and no tag.
     pub fn digest(digest: Digest) -> Self {
         Self::Digest { digest, tag: None }
     }
 
-    /// Its digest, where one is given.
+    /// Returns the digest; `None` for a mere tag.
     pub fn pinned(&self) -> Option<&Digest> {
         match self {
             Self::Tag(_) => None,
@@ -78,7 +79,7 @@ impl Target {
         }
     }
 
-    /// Its tag, where one is given.
+    /// Returns the tag; `None` for a mere digest.
     pub fn tag(&self) -> Option<&str> {
         match self {
             Self::Tag(tag) | Self::Digest { tag: Some(tag), .. } => Some(tag),
@@ -88,7 +89,7 @@ impl Target {
 }
 
 impl ArtifactRef {
-    /// Which manifest.
+    /// Returns the tag or digest of the manifest.
     pub fn target(&self) -> &Target {
         match self {
             Self::Registry(registry) => &registry.target,
@@ -96,7 +97,7 @@ impl ArtifactRef {
         }
     }
 
-    /// The same repository or layout, another manifest.
+    /// Returns a reference to another manifest in the same repository or layout.
     #[must_use]
     pub fn with_target(&self, target: Target) -> Self {
         match self {
@@ -105,7 +106,7 @@ impl ArtifactRef {
         }
     }
 
-    /// The manifest with `digest`, keeping the tag for people.
+    /// Returns a reference to the manifest with `digest`, keeping the tag for people to read.
     #[must_use]
     pub fn pinned_to(&self, digest: Digest) -> Self {
         self.with_target(Target::Digest { digest, tag: self.target().tag().map(str::to_owned) })
@@ -127,8 +128,8 @@ impl FromStr for ArtifactRef {
     }
 }
 
-/// A text that may be shown: who writes a name and a password before a host gets them back with the
-/// rest left out.
+/// Returns the text in a form that may be shown: if a user name and a password precede the host,
+/// they are replaced.
 fn shown(text: &str) -> String {
     let text = match text.split_once('@') {
         Some((_, host)) if !host.starts_with("sha256:") => format!("…@{host}"),
@@ -182,10 +183,10 @@ fn registry(text: &str) -> Result<RegistryRef, String> {
     }
     let grammar = "a repository is made of a-z, 0-9 and single `.`, `_`, `-` between them, with \
         `/` between its parts";
-    // Hosts are names of the domain system, whose case means nothing; the library knows Docker Hub
-    // only in lower case.
+    // Host names are DNS names and case-insensitive; the library recognises Docker Hub only in
+    // lower case.
     let host = host.to_ascii_lowercase();
-    // The library knows no addresses of IPv6: its grammar checks what comes after the host.
+    // The library does not accept IPv6 addresses: its grammar checks only the part after the host.
     let v6 = host.starts_with('[');
     if v6 && !is_v6(&host) {
         return Err(format!(
@@ -196,7 +197,7 @@ fn registry(text: &str) -> Result<RegistryRef, String> {
     }
     let known = if v6 { "v6.invalid" } else { &host };
     let parsed = Reference::try_from(format!("{known}/{path}")).map_err(|_| grammar.to_owned())?;
-    // Docker Hub's own images are in `library/`.
+    // Docker Hub's official images are in `library/`.
     let official = parsed.repository() == format!("library/{repository}");
     if parsed.registry() != known || !(official || parsed.repository() == repository) {
         return Err(grammar.to_owned());
@@ -221,13 +222,14 @@ fn no_host(text: &str) -> String {
     )
 }
 
-/// As Docker decides it: a dot, a port or `localhost`.
+/// Reports whether the first part of a reference is a host, by Docker's rule: it contains a dot or
+/// a port, or is `localhost`.
 fn is_host(text: &str) -> bool {
     let named = text.contains('.') || text.contains(':') || text == "localhost";
     named && !text.starts_with(['.', ':', '-']) && !text.ends_with([':', '.'])
 }
 
-/// Whether a host is an address of IPv6 in brackets, with or without a port.
+/// Reports whether a host is an IPv6 address in brackets, with or without a port.
 fn is_v6(host: &str) -> bool {
     let Some((address, port)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
         return false;
@@ -271,7 +273,7 @@ fn target(tag: Option<String>, digest: Option<Digest>) -> Target {
     }
 }
 
-/// The tag as OCI's distribution specification allows it.
+/// Checks a tag by the rules of the OCI distribution specification, and returns it.
 ///
 /// # Errors
 /// [`ArtifactError::Reference`].

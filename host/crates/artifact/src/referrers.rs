@@ -1,4 +1,4 @@
-//! What refers to a manifest: signatures, attestations and other things that are kept beside it.
+//! Referrers of a manifest: signatures, attestations and other content that is stored beside it.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
 
@@ -11,10 +11,10 @@ use super::reference::Target;
 use super::store::{Blob, RawManifest, Store};
 use keynet_base::digest::Digest;
 
-/// More referrers of one manifest are not looked at.
+/// Maximum number of referrers of one manifest that are read.
 const REFERRERS: usize = 64;
 
-/// A list of referrers, as the registry or the fallback tag has it.
+/// List of referrers, from the registry or the fallback tag.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct List {
@@ -22,7 +22,7 @@ struct List {
     manifests: Vec<Listed>,
 }
 
-/// One referrer.
+/// Entry of the list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -31,22 +31,21 @@ struct Listed {
     artifact_type: String,
 }
 
-/// A manifest that refers to another.
+/// Manifest that refers to another.
 #[derive(Debug)]
 pub(super) struct Referrer {
-    /// What it is: its artifact type, or that of its config.
+    /// Its artifact type, or that of its config.
     pub(super) kind: String,
-    /// What it consists of.
+    /// Its layers.
     pub(super) layers: Vec<OciDescriptor>,
 }
 
-/// Returns what refers to the manifest `digest` and is of a kind that `wanted` takes: as the store
-/// lists it, or else as the tag `sha256-…` does, which clients keep where registries have no such
-/// list.
+/// Returns the referrers of the manifest `digest` whose artifact type is accepted by `wanted`. They
+/// are taken from the store's list, or else from the tag `sha256-…`, which clients maintain in
+/// registries without such a list.
 ///
 /// # Errors
-/// What registries and files answer with. An entry that is not there or cannot be read is passed
-/// over.
+/// Those of registries and files. An entry that does not exist or cannot be read is skipped.
 pub(super) async fn referrers(
     store: &Store,
     digest: &Digest,
@@ -61,7 +60,7 @@ pub(super) async fn referrers(
     };
     let Ok(list) = serde_json::from_slice::<List>(&list) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    // An entry of an older tool does not say what it is.
+    // Older tools write entries without an artifact type.
     for listed in list
         .manifests
         .iter()
@@ -83,7 +82,7 @@ fn read(raw: &RawManifest) -> Option<Referrer> {
     Some(Referrer { kind, layers: manifest.layers })
 }
 
-/// The blob that a descriptor names.
+/// Returns the blob of a descriptor; `None` if its digest or size is invalid.
 pub(super) fn blob_of(descriptor: &OciDescriptor) -> Option<Blob> {
     Some(Blob {
         digest: descriptor.digest.parse().ok()?,

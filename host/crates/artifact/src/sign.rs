@@ -1,9 +1,9 @@
-//! Signatures as cosign makes them: ECDSA P-256 over a small JSON text that names the digest, kept
-//! under the tag `sha256-….sig`.
+//! Signatures as cosign makes them: ECDSA P-256 over a small JSON text that contains the digest,
+//! stored under the tag `sha256-….sig`.
 //!
 //! <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>. `cosign verify --key`
-//! reads what is made here, and what `cosign sign --key` makes with an unencrypted key is verified
-//! here.
+//! accepts signatures made here, and signatures of `cosign sign --key` with an unencrypted key are
+//! verified here.
 
 use std::collections::BTreeMap;
 
@@ -31,16 +31,16 @@ const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const KIND: &str = "cosign container image signature";
 const PAYLOAD_LIMIT: u64 = 64 << 10;
-/// A bundle holds the proofs of transparency logs.
+/// Largest bundle that is read, in bytes; a bundle contains the proofs of transparency logs.
 const BUNDLE_LIMIT: u64 = 1 << 20;
-/// What a signature of Notation is kept as.
+/// Artifact type of a Notation signature.
 const NOTATION_TYPE: &str = "application/vnd.cncf.notary.signature";
-/// More signatures of one artifact are not looked at.
+/// Maximum number of signatures of one artifact that are read.
 const SIGNATURES: usize = 256;
-/// How often one signs again when another signature was put at the same moment in place of ours.
+/// Number of attempts to sign when a concurrent signer overwrites the signature.
 const TURNS: usize = 4;
 
-/// What is signed.
+/// Payload of a signature.
 #[derive(Debug, Serialize, Deserialize)]
 struct Payload {
     critical: Critical,
@@ -67,11 +67,11 @@ struct Image {
     docker_manifest_digest: String,
 }
 
-/// Signs the manifest that `reference` names now, beside the signatures that are there; answers its
-/// digest. Signing again with the same key changes nothing.
+/// Signs the manifest that `reference` names now, in addition to existing signatures, and returns
+/// its digest. Signing again with the same key changes nothing.
 ///
 /// # Errors
-/// As pulling and pushing.
+/// Those of pulling and pushing.
 pub async fn sign(
     reference: &ArtifactRef,
     key: &PrivateKey,
@@ -95,7 +95,7 @@ pub async fn sign(
         layers.push(layer.clone());
         put(&store, &digest, layers).await?;
     }
-    // Read once more: whoever signed at the same moment may have left ours out.
+    // Read again: a concurrent signer may have overwritten this signature.
     if has(&signatures(&store, &digest).await?, &layer) {
         return Ok(digest);
     }
@@ -107,12 +107,12 @@ pub async fn sign(
     })
 }
 
-/// Checks that the manifest that `reference` names now is signed by `key`, in a way of cosign's: a
-/// payload under the tag `sha256-….sig`, or a bundle that refers to the manifest. Returns its
-/// digest: pull that, not the tag again.
+/// Checks that the manifest that `reference` names now is signed by `key` in one of cosign's
+/// formats: a payload under the tag `sha256-….sig`, or a bundle that refers to the manifest.
+/// Returns its digest: the caller must pull by that digest, not by the tag again.
 ///
 /// # Errors
-/// `NotSigned`, `OtherKey`, `OtherArtifact`, `OtherSignature`, and as pulling.
+/// `NotSigned`, `OtherKey`, `OtherArtifact`, `OtherSignature`, and those of pulling.
 pub async fn verify(
     reference: &ArtifactRef,
     key: &PublicKey,
@@ -140,18 +140,18 @@ pub async fn verify(
     })
 }
 
-/// What was there in place of the signature that was looked for.
+/// Other signatures that were found, for the error.
 #[derive(Default)]
 struct Seen {
-    /// What the key signed instead.
+    /// Digest of another artifact that the key signed.
     moved: Option<String>,
-    /// Signatures of other keys.
+    /// Number of signatures by other keys.
     by_others: usize,
-    /// What no key verifies.
+    /// Description of a signature that no public key verifies.
     other: Option<String>,
 }
 
-/// Whether one of the signatures under the tag is the key's.
+/// Reports whether one of the signatures under the tag was made by the key.
 async fn of_tag(store: &Store, digest: &Digest, key: &PublicKey, seen: &mut Seen) -> Result<bool> {
     let layers = signatures(store, digest).await?;
     seen.by_others += layers.len();
@@ -174,7 +174,7 @@ async fn of_tag(store: &Store, digest: &Digest, key: &PublicKey, seen: &mut Seen
     Ok(false)
 }
 
-/// Whether one of the bundles that refer to the manifest is the key's.
+/// Reports whether one of the bundles that refer to the manifest was signed by the key.
 async fn of_bundles(
     store: &Store,
     manifest: &RawManifest,
@@ -203,18 +203,18 @@ async fn of_bundles(
     Ok(false)
 }
 
-/// Returns the digest that a payload names, or none if it is not that of an image's signature.
+/// Returns the digest in a payload; `None` if it is not the payload of an image's signature.
 pub(super) fn signed_image(payload: &[u8]) -> Option<String> {
     let Payload { critical, .. } = serde_json::from_slice(payload).ok()?;
     Some(critical.image.docker_manifest_digest).filter(|_| critical.kind == KIND)
 }
 
-/// The tag that the signatures of a manifest are kept under.
+/// Returns the tag under which the signatures of a manifest are stored.
 fn signature_tag(digest: &Digest) -> Target {
     Target::Tag(format!("sha256-{}.sig", digest.hex()))
 }
 
-/// As cosign writes it: in this order, without spaces.
+/// Returns the payload as cosign writes it: members in this order, without spaces.
 fn payload(reference: &ArtifactRef, digest: &Digest) -> Result<Vec<u8>> {
     let docker_reference = match reference {
         ArtifactRef::Registry(registry) => format!("{}/{}", registry.host, registry.repository),
@@ -238,7 +238,7 @@ fn has(layers: &[OciDescriptor], layer: &OciDescriptor) -> bool {
     layers.iter().any(|other| other.digest == layer.digest && signature(other) == signature(layer))
 }
 
-/// The signatures there are; none where nobody signed.
+/// Returns the existing signatures; an empty list if there are none.
 async fn signatures(store: &Store, digest: &Digest) -> Result<Vec<OciDescriptor>> {
     let raw = match store.manifest(&signature_tag(digest)).await {
         Err(ArtifactError::NotFound { .. }) => return Ok(Vec::new()),
@@ -254,7 +254,7 @@ async fn put(store: &Store, digest: &Digest, layers: Vec<OciDescriptor>) -> Resu
     let tag = signature_tag(digest);
     let wrong =
         |error: serde_json::Error| unreadable(&store.reference().with_target(tag.clone()), &error);
-    // An image without a platform, whose layers are the payloads.
+    // The signatures are stored as an image without a platform, whose layers are the payloads.
     let layer_digests: Vec<_> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     let rootfs = json!({ "type": "layers", "diff_ids": layer_digests });
     let config = json!({ "architecture": "", "config": {}, "created": "0001-01-01T00:00:00Z", "os": "", "rootfs": rootfs });

@@ -1,5 +1,4 @@
-//! Manifests and blobs, wherever they are kept: a registry's repository and a local layout behind
-//! one type.
+//! Storage of manifests and blobs: a repository of a registry or a local layout, behind one type.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,29 +15,29 @@ use super::registry::Registry;
 use keynet_base::OpenFile;
 use keynet_base::digest::{Digest, Hasher};
 
-/// Bytes that are known by their digest.
+/// Digest and size of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Blob {
-    /// The digest of all of them.
+    /// Digest of its bytes.
     pub digest: Digest,
-    /// How many there are.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// Bytes that are moved at once.
+/// Bytes copied at once.
 const PIECE: usize = 1 << 20;
-/// Manifests are small; a registry need not take larger ones (distribution specification, «Pushing
-/// manifests»).
+/// Largest manifest that is read, in bytes. A registry need not accept larger ones (distribution
+/// specification, «Pushing manifests»).
 pub(super) const MANIFEST_LIMIT: u64 = 4 << 20;
 
 impl Blob {
-    /// The blob that `bytes` are.
+    /// Returns the digest and size of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self { digest: Digest::of(bytes), size: bytes.len() as u64 }
     }
 }
 
-/// What was read, to be compared with what was named.
+/// Digest and size of the bytes that were read, to be compared with those expected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadBlob {
     pub(super) digest: Digest,
@@ -46,8 +45,10 @@ pub(super) struct ReadBlob {
 }
 
 impl ReadBlob {
+    /// Checks that the bytes are those of `blob`.
+    ///
     /// # Errors
-    /// It is not the blob.
+    /// `WrongSize` or `WrongDigest`.
     pub(super) fn expect(self, blob: &Blob, what: impl Fn() -> String) -> Result<()> {
         if self.size != blob.size {
             return Err(ArtifactError::WrongSize {
@@ -67,12 +68,12 @@ impl ReadBlob {
     }
 }
 
-/// Where the bytes of a blob come from when they are put into a store.
+/// Source of the bytes of a blob that is to be stored.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// From memory.
+    /// Bytes in memory.
     Bytes(Bytes),
-    /// From a file, which is read as it is sent and never held whole.
+    /// File that is read as it is sent and never held in memory whole.
     File(OpenFile),
 }
 
@@ -85,7 +86,7 @@ impl Content {
         Ok(Self::File(OpenFile::open(path).map_err(ArtifactError::io("open", path))?))
     }
 
-    /// The blob that the content is now. Blocks.
+    /// Returns the digest and size of the content. Blocks.
     ///
     /// # Errors
     /// [`ArtifactError::Io`].
@@ -99,7 +100,7 @@ impl Content {
         }
     }
 
-    /// What it is called in errors.
+    /// Returns the name of the content for errors.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Bytes(_) => "the component".to_owned(),
@@ -107,7 +108,8 @@ impl Content {
         }
     }
 
-    /// A file that became shorter or longer breaks the connection that it is sent by.
+    /// Checks that the content has the size of `blob`. A file that became shorter or longer would
+    /// break the connection that it is sent over.
     pub(super) fn expect_size(&self, blob: &Blob) -> Result<()> {
         let got = match self {
             Self::Bytes(bytes) => bytes.len() as u64,
@@ -126,24 +128,23 @@ impl Content {
     }
 }
 
-/// A manifest as it is kept, byte by byte: its digest is that of these bytes.
+/// Manifest, byte for byte as it is stored: its digest is that of these bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawManifest {
-    /// Its media type.
+    /// Media type.
     pub media_type: String,
-    /// Its text.
+    /// JSON text.
     pub bytes: Bytes,
 }
 
 impl RawManifest {
-    /// The digest it is known by.
+    /// Returns the digest of the manifest.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.bytes)
     }
 }
 
-/// A repository of a registry, or a layout. Cheap to clone; connections and tokens are shared by
-/// clones.
+/// Repository of a registry, or a layout. Cheap to clone; clones share connections and tokens.
 #[derive(Clone)]
 pub struct Store {
     reference: ArtifactRef,
@@ -158,7 +159,8 @@ enum Kind {
 }
 
 impl Store {
-    /// The repository or layout that `reference` lies in. Nothing is contacted or made yet.
+    /// Returns the store of the repository or layout that `reference` names. It does not contact
+    /// the registry or create a folder yet.
     ///
     /// # Errors
     /// [`ArtifactError::Io`] and [`ArtifactError::Key`] for a certificate authority that cannot be
@@ -171,16 +173,16 @@ impl Store {
         Ok(Self { reference: reference.clone(), kind, progress: options.progress.clone() })
     }
 
-    /// What it was opened with.
+    /// Returns the reference that the store was opened with.
     pub fn reference(&self) -> &ArtifactRef {
         &self.reference
     }
 
-    /// The manifest of `target`, of whatever media type it is. Its bytes have the digest that was
-    /// asked for, or that the registry named.
+    /// Reads the manifest of `target`, of any media type. Its bytes have the digest that was
+    /// requested, or the digest that the registry announced.
     ///
     /// # Errors
-    /// `NotFound`, `WrongDigest`, and what registries and files answer with.
+    /// `NotFound`, `WrongDigest`, and the errors of registries and files.
     pub async fn manifest(&self, target: &Target) -> Result<RawManifest> {
         match &self.kind {
             Kind::Registry(registry) => registry.manifest(target, MANIFEST_LIMIT).await,
@@ -191,10 +193,11 @@ impl Store {
         }
     }
 
-    /// Puts a manifest under a tag, or under its digest alone. Everything it names must be there.
+    /// Stores a manifest under a tag, or under its digest alone. All blobs and manifests that it
+    /// names must exist.
     ///
     /// # Errors
-    /// `WrongDigest` when `target` is another digest than the manifest's.
+    /// `WrongDigest` if `target` has another digest than the manifest.
     pub async fn put_manifest(&self, target: &Target, manifest: &RawManifest) -> Result<Digest> {
         let got = manifest.digest();
         if let Some(expected) = target.pinned().filter(|pinned| **pinned != got) {
@@ -213,10 +216,10 @@ impl Store {
         }
     }
 
-    /// Whether the blob is there; a layout also checks that it is undamaged.
+    /// Reports whether the blob exists; for a layout, also whether it is undamaged.
     ///
     /// # Errors
-    /// What registries and files answer with.
+    /// Those of registries and files.
     pub async fn has_blob(&self, blob: &Blob) -> Result<bool> {
         match &self.kind {
             Kind::Registry(registry) => registry.has_blob(blob).await,
@@ -227,11 +230,11 @@ impl Store {
         }
     }
 
-    /// Puts a blob, unless it is there. Tells [`Progress`].
+    /// Stores a blob unless it exists. Reports to [`Progress`].
     ///
     /// # Errors
-    /// `WrongDigest` and `WrongSize` when the content is not the blob: a file that changed, for
-    /// instance.
+    /// `WrongDigest` and `WrongSize` if the content does not match the blob, for example because
+    /// the file changed.
     pub async fn put_blob(&self, blob: &Blob, content: &Content) -> Result<()> {
         if self.has_blob(blob).await? {
             self.progress.blob(blob, BlobEvent::Exists);
@@ -253,12 +256,12 @@ impl Store {
         }
     }
 
-    /// Takes the blob from another repository of the same registry, without sending it. False if
-    /// the registry does not: then it is to be put. A layout has one set of blobs for all and
-    /// answers whether it is there.
+    /// Mounts the blob from another repository of the same registry, without sending it. Returns
+    /// false if the registry does not support that: the caller must then store it. A layout has one
+    /// set of blobs for all repositories, and this reports whether the blob exists.
     ///
     /// # Errors
-    /// What registries and files answer with.
+    /// Those of registries and files.
     pub async fn mount_blob(&self, blob: &Blob, from_repository: &str) -> Result<bool> {
         let mounted = match &self.kind {
             Kind::Registry(registry) => registry.mount_blob(blob, from_repository).await?,
@@ -270,11 +273,11 @@ impl Store {
         Ok(mounted)
     }
 
-    /// Writes the blob to `into` while it comes, and checks its size and digest. On an error what
-    /// was written is not to be used.
+    /// Writes the blob to `into` as it arrives, and checks its size and digest. After an error the
+    /// caller must discard what was written.
     ///
     /// # Errors
-    /// `NotFound`, `WrongDigest`, `WrongSize`, and what registries and files answer with.
+    /// `NotFound`, `WrongDigest`, `WrongSize`, and the errors of registries and files.
     pub async fn get_blob(
         &self,
         blob: &Blob,
@@ -313,23 +316,23 @@ impl Store {
         Ok(())
     }
 
-    /// The blob in memory, at most `limit` bytes.
+    /// Returns the blob in memory, at most `limit` bytes.
     ///
     /// # Errors
-    /// As [`Store::get_blob`], and `TooLarge`.
+    /// Those of [`Store::get_blob`], and `TooLarge`.
     pub async fn blob_bytes(&self, blob: &Blob, limit: u64) -> Result<Vec<u8>> {
         if blob.size > limit {
             let what = format!("the blob {} of {}", blob.digest, self.reference);
             return Err(ArtifactError::TooLarge { what, size: blob.size, limit });
         }
-        // No more than a little before anything came: the size is somebody else's word.
+        // Reserve only a little before anything arrives: the announced size is untrusted.
         let mut bytes = Vec::with_capacity(usize::try_from(blob.size).unwrap_or(0).min(PIECE));
         self.get_blob(blob, &mut bytes).await?;
         Ok(bytes)
     }
 
-    /// Returns the list of what refers to a manifest (an image index); `None` if a registry keeps
-    /// no such list.
+    /// Returns the list of manifests that refer to `digest` (an image index); `None` if the
+    /// registry does not maintain such a list.
     pub(super) async fn referrers(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
         match &self.kind {
             Kind::Registry(registry) => registry.referrers(digest, MANIFEST_LIMIT).await,
@@ -340,10 +343,10 @@ impl Store {
         }
     }
 
-    /// The tags there are, sorted. A registry is asked for the first ten thousand.
+    /// Returns the tags, sorted. At most the first ten thousand are requested from a registry.
     ///
     /// # Errors
-    /// What registries and files answer with.
+    /// Those of registries and files.
     pub async fn tags(&self) -> Result<Vec<String>> {
         match &self.kind {
             Kind::Registry(registry) => registry.tags().await,
@@ -352,7 +355,7 @@ impl Store {
     }
 }
 
-/// Files are worked with where it is allowed to block.
+/// Runs file operations on the blocking thread pool.
 async fn blocking<T: Send + 'static>(
     layout: &Layout,
     work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,

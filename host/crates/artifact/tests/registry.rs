@@ -1,5 +1,5 @@
 //! Artifacts against a real registry in each of its modes, and against `skopeo` and `openssl`,
-//! which read what is made here.
+//! which read what this crate writes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -18,7 +18,7 @@ use keynet_base::outbound::AddressPolicy;
 use keynet_base::retry::RetryPolicy;
 use keynet_test_servers::RealServer;
 
-/// What happened to blobs.
+/// Recorded events of blobs.
 #[derive(Default)]
 struct Seen(Mutex<Vec<(Blob, BlobEvent)>>);
 
@@ -40,8 +40,7 @@ impl Seen {
     }
 }
 
-/// A component that is as large as is wanted: a custom section with `size` bytes that do not
-/// compress.
+/// Returns a component of any size: a custom section with `size` bytes that do not compress.
 fn component(size: usize) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut noise = std::iter::repeat_with(move || {
@@ -129,7 +128,7 @@ async fn pushed_and_pulled(mode: &str) {
     std::fs::write(&file, &bytes).unwrap();
     let target = reference(&server, "team/hello:1.0");
 
-    // Pushed in chunks, byte by byte the same, wherever it is read from.
+    // Pushed in chunks; identical byte for byte, independent of the source.
     let pushed = keynet_artifact::push(&Content::open(&file).unwrap(), &about(), &target, &options)
         .await
         .unwrap();
@@ -149,7 +148,7 @@ async fn pushed_and_pulled(mode: &str) {
     assert!(std::fs::read(&out).unwrap() == bytes);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 
-    // Again: nothing is sent, and it is the same artifact.
+    // A second push sends nothing and gives the same artifact.
     seen.0.lock().unwrap().clear();
     let again =
         keynet_artifact::push(&Content::Bytes(bytes.clone().into()), &about(), &target, &options)
@@ -160,7 +159,7 @@ async fn pushed_and_pulled(mode: &str) {
         (pushed.digest, vec![BlobEvent::Exists])
     );
 
-    // Looked at, tagged, listed.
+    // Look, tag, list.
     let look = keynet_artifact::look(&target, &options).await.unwrap();
     assert_eq!(look.annotations["org.opencontainers.image.title"], "hello");
     assert_eq!(keynet_artifact::tag(&target, "latest", &options).await.unwrap(), pushed.digest);
@@ -173,14 +172,14 @@ async fn pushed_and_pulled(mode: &str) {
         "{missing}"
     );
 
-    // Taken over by another repository of the registry.
+    // Mounted from another repository of the registry.
     let other = Store::open(&reference(&server, "other/hello:1.0"), &options).unwrap();
     assert!(!other.has_blob(&pushed.component).await.unwrap());
     assert!(other.mount_blob(&pushed.component, "team/hello").await.unwrap());
     assert!(other.has_blob(&pushed.component).await.unwrap());
     assert!(!other.mount_blob(&Blob::of(b"nowhere"), "team/hello").await.unwrap());
 
-    // Signed and verified.
+    // Sign and verify.
     let (key, stranger) = (PrivateKey::generate(), PrivateKey::generate());
     let not_signed = keynet_artifact::verify(&target, &key.public(), &options).await.unwrap_err();
     assert!(matches!(not_signed, ArtifactError::NotSigned { .. }), "{not_signed}");
@@ -197,7 +196,7 @@ async fn pushed_and_pulled(mode: &str) {
         );
     }
 
-    // As others see it.
+    // Read by other tools.
     let scheme = if mode == "tls" { "true" } else { "false" };
     let certificates = folder.path().join("certificates");
     std::fs::create_dir(&certificates).unwrap();
@@ -277,7 +276,7 @@ async fn who_is_not_let_in_is_told_why() {
         assert!(matches!(error, ArtifactError::Unauthorized { sent: true, .. }), "{error}");
         assert!(!error.to_string().contains("wrong-password"), "{error}");
 
-        // They belong to another part of the registry.
+        // The credentials are for another part of the registry.
         let elsewhere = RegistryOptions {
             credentials: given(&format!("{}/other", server.get("REGISTRY"))),
             ..options(&server, mode)
@@ -301,7 +300,7 @@ async fn tokens_come_from_passwords_and_identity_tokens_and_may_be_brought_along
     let pushed = keynet_artifact::push(&content, &about(), &target, &identity("identity-of-alice"))
         .await
         .unwrap();
-    // Who may only pull cannot push.
+    // An identity with pull access only cannot push.
     let bob = identity("identity-of-bob");
     assert_eq!(keynet_artifact::look(&target, &bob).await.unwrap().digest, pushed.digest);
     let error =
@@ -358,8 +357,8 @@ async fn a_file_that_is_not_what_was_named_is_not_published() {
     assert!(!store.has_blob(&blob).await.unwrap());
 }
 
-/// The address of a server that is somebody else's, as far as names and ports go, and what it was
-/// asked.
+/// Starts a server that belongs to another owner, as far as names and ports go. Returns its address
+/// and the requests that it received.
 async fn stranger(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -383,7 +382,7 @@ async fn stranger(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
 }
 
 fn everywhere() -> RegistryOptions {
-    /// Knows the same password for whoever asks.
+    /// Source with the same password for every server.
     struct Everywhere;
     impl keynet_artifact::CredentialSource for Everywhere {
         fn find(&self, _: &str, _: &str) -> Result<Option<Credential>, ArtifactError> {
@@ -508,7 +507,7 @@ async fn nobody_there_is_said_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
-/// The CNCF's layout as other tools write it into an image layout.
+/// Writes an image layout with the CNCF's format as other tools do.
 fn foreign_layout(
     folder: &Path,
     layers: &[(&str, &[u8])],
@@ -546,7 +545,7 @@ fn foreign_layout(
 }
 
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
-/// As `wkg` writes it.
+/// Config as `wkg` writes it.
 const WKG: &str = r#"{"created":"2026-01-02T03:04:05.678901234Z","author":null,"architecture":"wasm","os":"wasip2","layerDigests":"LAYERS",
     "component":{"exports":["keynet:inference/function@0.1.0"],"imports":["wasi:cli/stdout@0.2.6"],"target":null}}"#;
 
@@ -573,7 +572,7 @@ async fn what_is_no_action_is_refused_with_the_reason() {
     let container = "application/vnd.oci.image.config.v1+json";
     let wasip1 = WKG.replace("wasip2", "wasip1");
     /// Layers by media type and content, the config by media type and text, and a part of the
-    /// reason.
+    /// expected reason.
     type Misfit<'a> = (&'a [(&'a str, &'a [u8])], &'a str, &'a str, &'a str);
     let cases: &[Misfit] = &[
         (&[("application/wasm", wasm), ("application/wasm", wasm)], CONFIG, WKG, "has 2 layers"),
@@ -618,7 +617,7 @@ async fn what_is_no_action_is_refused_with_the_reason() {
                 && !out.exists()
         );
     }
-    // An index, and bytes that are not those that were named.
+    // An index, and bytes that do not have the digest of the descriptor.
     let folder = tempfile::tempdir().unwrap();
     let layout = foreign_layout(folder.path(), &[("application/wasm", wasm)], CONFIG, WKG);
     let store = Store::open(&layout, &RegistryOptions::default()).unwrap();
@@ -668,7 +667,7 @@ async fn a_layout_of_ours_is_read_by_skopeo_and_a_signature_by_openssl() {
     assert_eq!(Digest::of(manifest.as_bytes()), pushed.digest);
     assert!(keynet_artifact::pull(&pushed.reference, &options).await.unwrap().bytes == bytes);
 
-    // Another artifact's signature under this one's tag is noticed.
+    // A signature of another artifact under this one's tag is detected.
     let key = PrivateKey::generate();
     keynet_artifact::sign(&layout, &key, &options).await.unwrap();
     let other =
@@ -685,7 +684,7 @@ async fn a_layout_of_ours_is_read_by_skopeo_and_a_signature_by_openssl() {
         "{error}"
     );
 
-    // openssl agrees on keys and signatures, in both directions.
+    // openssl accepts keys and signatures of this crate, and the other way round.
     let path = |name: &str| folder.path().join(name).display().to_string();
     let manifest: serde_json::Value = serde_json::from_slice(&signature.bytes).unwrap();
     let layer = &manifest["layers"][0];

@@ -1,10 +1,10 @@
-//! Requests that a server on a developer's machine answers: none that a page of another site made a
-//! browser send.
+//! Filter of requests to a server on a developer's machine: requests that a page of another site
+//! made a browser send are rejected.
 //!
-//! A page can send requests to any address that its reader's browser reaches. Its `Origin` gives it
-//! away, unless its name was made to resolve to this machine (DNS rebinding): then the requests are
-//! of the page's own origin, and its name is in `Host`. So a server here answers for addresses and
-//! for names that are this machine's, and for pages of its own.
+//! A page can send requests to any address that the user's browser reaches. Its `Origin` header
+//! identifies it, unless its name was made to resolve to this machine (DNS rebinding): then the
+//! requests are of the page's own origin, and its name is in `Host`. A server therefore accepts
+//! requests only for addresses and names of this machine, and only from pages of its own.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,42 +15,44 @@ use url::Url;
 
 use crate::quote::quoted;
 
-/// The hosts that a server answers for, and whose pages may send it requests.
+/// Hosts that a server accepts requests for, and whose pages may send it requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHosts {
-    /// Whether only this machine can reach the server.
+    /// True if only this machine can reach the server.
     local: bool,
     /// Names of this machine besides `localhost`.
     names: Vec<String>,
-    /// Names that the developer allows, and allows the pages of.
+    /// Names that the developer allows, including requests of their pages.
     trusted: Vec<String>,
 }
 
 impl AllowedHosts {
-    /// `localhost` and the loopback addresses; every address if the server listens at more than
-    /// these, since no page chooses the address that its reader typed.
+    /// Returns a filter that accepts `localhost` and the loopback addresses; if the server listens
+    /// on more than these, every address, since a page cannot choose the address that the user
+    /// typed.
     pub fn listening_at(address: SocketAddr) -> Self {
         Self { local: address.ip().is_loopback(), names: Vec::new(), trusted: Vec::new() }
     }
 
-    /// Also the host `name`, which is this machine.
+    /// Adds the host `name`, which is this machine.
     #[must_use]
     pub fn called(mut self, name: &str) -> Self {
         self.names.push(normalized(name));
         self
     }
 
-    /// Also the hosts `names`, and requests of their pages.
+    /// Adds the hosts `names`, and requests of their pages.
     #[must_use]
     pub fn trusting<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.trusted.extend(names.into_iter().map(normalized));
         self
     }
 
-    /// Checks whom a request is for, and which page sends it.
+    /// Checks the host of a request, and the page that sent it.
     ///
     /// # Errors
-    /// It is for another host or of another host's page: what it is and what allows it.
+    /// The request is for another host or of another host's page; the text names it and the option
+    /// that allows it.
     pub fn check(&self, request: &Parts) -> Result<(), String> {
         let named = match request.uri.authority() {
             Some(authority) => Some(authority.as_str()),
@@ -82,7 +84,8 @@ impl AllowedHosts {
         }
     }
 
-    /// Whether pages of `origin` are this server's own, as it is reached at `host`, or trusted.
+    /// Reports whether pages of `origin` are this server's own, as it is reached at `host`, or
+    /// trusted.
     fn answers_pages_of(&self, origin: &str, host: &Authority) -> bool {
         let Ok(origin) = Url::parse(origin) else { return false };
         let Some(page) = origin.host_str().map(normalized) else { return false };
@@ -92,7 +95,7 @@ impl AllowedHosts {
     }
 }
 
-/// A name in lower case without the dot at its end, an address without brackets.
+/// Returns a name in lower case without the trailing dot, or an address without brackets.
 fn normalized(host: &str) -> String {
     host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
 }

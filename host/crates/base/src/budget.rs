@@ -1,4 +1,4 @@
-//! How much one activation may use: its memory, and the moment its time ends.
+//! Budget of one activation: its memory and its deadline.
 //!
 //! Memory is reserved before it is allocated. A [`MemoryBudget`] counts what one activation holds
 //! in the host (linear memories, tables, tensors, open objects, encoded requests and answers) and
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// A counter of bytes in use, with a limit and, where it is an activation's, the process's budget
-/// behind it.
+/// Counter of bytes in use, with a limit; the counter of an activation also counts against that of
+/// the process.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget(Arc<Counter>);
 
@@ -22,12 +22,12 @@ struct Counter {
     used: AtomicU64,
     peak: AtomicU64,
     parent: Option<MemoryBudget>,
-    /// What the limit is called and how to raise it, for the error.
+    /// Name of the limit and how to raise it, for the error.
     advice: &'static str,
 }
 
 impl MemoryBudget {
-    /// The budget of a whole process, `limit` in bytes.
+    /// Returns the budget of a whole process, `limit` in bytes.
     pub fn process(limit: u64) -> Self {
         Self::new(
             limit,
@@ -36,7 +36,7 @@ impl MemoryBudget {
         )
     }
 
-    /// The budget of one activation, `limit` in bytes, within this one.
+    /// Returns the budget of one activation, `limit` in bytes, within this one.
     pub fn activation(&self, limit: u64) -> Self {
         Self::new(limit, Some(self.clone()), "the memory of one activation (raise KEYNET_MEMORY)")
     }
@@ -51,11 +51,11 @@ impl MemoryBudget {
         }))
     }
 
-    /// Takes `bytes` for `what` (such as "a tensor"), before they are allocated. They are given
-    /// back when the reservation is dropped.
+    /// Reserves `bytes` for `what` (such as "a tensor"), before they are allocated. They are
+    /// released when the reservation is dropped.
     ///
     /// # Errors
-    /// `too-large`, naming the limit that was met and how to raise it.
+    /// `too-large`, with the limit that was exceeded and how to raise it.
     pub fn reserve(&self, bytes: u64, what: &str) -> Result<Reservation> {
         self.take(bytes, what)?;
         Ok(Reservation { budget: self.clone(), bytes })
@@ -92,23 +92,23 @@ impl MemoryBudget {
         }
     }
 
-    /// Its limit in bytes.
+    /// Returns the limit in bytes.
     pub fn limit(&self) -> u64 {
         self.0.limit
     }
 
-    /// Bytes in use now.
+    /// Returns the bytes in use now.
     pub fn used(&self) -> u64 {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that were in use at once.
+    /// Returns the largest number of bytes in use at once so far.
     pub fn peak(&self) -> u64 {
         self.0.peak.load(Ordering::Relaxed)
     }
 }
 
-/// Bytes taken from a [`MemoryBudget`]; dropping it gives them back.
+/// Bytes reserved from a [`MemoryBudget`]; dropping it releases them.
 #[derive(Debug)]
 pub struct Reservation {
     budget: MemoryBudget,
@@ -116,23 +116,23 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The bytes it holds.
+    /// Returns the number of bytes reserved.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes `bytes` more of the same budget, to be given back on their own.
+    /// Reserves `bytes` more of the same budget, as a separate reservation.
     ///
     /// # Errors
-    /// As [`MemoryBudget::reserve`].
+    /// Those of [`MemoryBudget::reserve`].
     pub fn more(&self, bytes: u64, what: &str) -> Result<Self> {
         self.budget.reserve(bytes, what)
     }
 
-    /// Changes what it holds to `bytes`.
+    /// Changes the reservation to `bytes`.
     ///
     /// # Errors
-    /// As [`MemoryBudget::reserve`]; it then holds what it held before.
+    /// Those of [`MemoryBudget::reserve`]; the reservation is then unchanged.
     pub fn resize(&mut self, bytes: u64, what: &str) -> Result<()> {
         if bytes > self.bytes {
             self.budget.take(bytes - self.bytes, what)?;
@@ -150,25 +150,25 @@ impl Drop for Reservation {
     }
 }
 
-/// What a backend may spend on one call: handed down with every request.
+/// Memory and time that a backend may use for one call; passed down with every request.
 #[derive(Debug, Clone)]
 pub struct CallBudget {
-    /// Where the bytes of answers are reserved, before they are allocated.
+    /// Budget from which the bytes of answers are reserved, before they are allocated.
     pub memory: MemoryBudget,
-    /// The call has failed with `timeout` when this moment comes.
+    /// Moment at which the call fails with `timeout`.
     pub deadline: Instant,
 }
 
 impl CallBudget {
-    /// The time left, zero when it is over.
+    /// Returns the time until the deadline, zero if it has passed.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// Waits for `call`, at most until the deadline. After it, nothing is begun.
+    /// Waits for `call`, at most until the deadline. After the deadline the call is not started.
     ///
     /// # Errors
-    /// What `call` answers, or `timeout` naming `what` spent the time.
+    /// Those of `call`, or `timeout` with `what` as the name of the operation.
     pub async fn within<T>(&self, what: &str, call: impl Future<Output = Result<T>>) -> Result<T> {
         let late = || {
             Error::timeout(format!("{what} did not answer in the time this activation has left"))

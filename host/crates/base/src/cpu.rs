@@ -1,29 +1,30 @@
-//! Which processors code is compiled for.
+//! Processors that components are compiled for.
 //!
-//! A baseline, one of the levels of the x86-64 psABI, makes the same code on every machine, so that
-//! what one compiles another runs. What a processor has beyond the baseline is left unused;
-//! `native` uses all of it, for this processor alone.
+//! A baseline, one of the levels of the x86-64 psABI, gives the same machine code on every machine,
+//! so that code compiled on one machine runs on another. Features of the processor beyond the
+//! baseline stay unused; `native` uses all of them, and the code runs only on this type of
+//! processor.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The processors that code is for (`KEYNET_CPU`).
+/// Target processor (`KEYNET_CPU`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cpu {
     /// Any 64-bit x86 processor.
     X86_64,
-    /// With SSE 4.2, POPCNT and CMPXCHG16B: since about 2009.
+    /// x86-64 with SSE 4.2, POPCNT and CMPXCHG16B: since about 2009.
     X86_64V2,
-    /// With AVX2, BMI, FMA and LZCNT: since about 2015.
+    /// x86-64 with AVX2, BMI, FMA and LZCNT: since about 2015.
     X86_64V3,
-    /// With AVX-512: some servers.
+    /// x86-64 with AVX-512: some servers.
     X86_64V4,
-    /// The processor it is compiled on, whatever it has.
+    /// The processor of the compiling machine, with all its features.
     Native,
 }
 
-/// A feature: cranelift's flag for it, the least level that has it, and whether this processor
-/// does.
+/// Processor feature: cranelift's flag for it, the lowest level that includes it, and a function
+/// that reports whether this processor has it.
 type Feature = (&'static str, Cpu, fn() -> bool);
 
 macro_rules! features {
@@ -37,7 +38,7 @@ macro_rules! features {
     };
 }
 
-/// What cranelift can use of each level.
+/// Features of each level that cranelift can use.
 const FEATURES: &[Feature] = features![
     "has_sse3" X86_64V2 "sse3",
     "has_ssse3" X86_64V2 "ssse3",
@@ -65,14 +66,14 @@ const NAMES: [(&str, Cpu); 5] = [
 ];
 
 impl Cpu {
-    /// Cranelift's flags for it; none to take what the processor has.
+    /// Returns cranelift's flags for this level; `None` to use those of this machine's processor.
     pub fn flags(self) -> Option<impl Iterator<Item = &'static str>> {
         (self != Self::Native).then(|| {
             FEATURES.iter().filter(move |(_, level, _)| *level <= self).map(|(flag, ..)| *flag)
         })
     }
 
-    /// Whether this machine's processor runs code for it.
+    /// Reports whether this machine's processor runs code for this level.
     pub fn runs_here(self) -> bool {
         self == Self::Native
             || (cfg!(target_arch = "x86_64")
@@ -82,7 +83,7 @@ impl Cpu {
                     .all(|(.., detected)| detected()))
     }
 
-    /// Itself, or `native` where this machine's processor does not run code for it.
+    /// Returns this level, or `native` if this machine's processor does not run code for it.
     pub fn or_native(self) -> Self {
         if self.runs_here() {
             return self;
@@ -97,7 +98,8 @@ impl Cpu {
 }
 
 impl Default for Cpu {
-    /// `x86-64-v3`, which nearly every server has; on other architectures the processor it runs on.
+    /// Returns `x86-64-v3`, which nearly every server supports; on other architectures the
+    /// processor of this machine.
     fn default() -> Self {
         if cfg!(target_arch = "x86_64") { Self::X86_64V3 } else { Self::Native }
     }
@@ -148,7 +150,7 @@ mod tests {
         assert!(Cpu::Native.flags().is_none() && Cpu::Native.runs_here());
     }
 
-    /// The kernel's own list says what there is.
+    /// Compares with the kernel's list of the processor's features.
     #[test]
     fn what_runs_here_is_what_the_processor_has() {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();

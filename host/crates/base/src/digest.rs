@@ -1,4 +1,4 @@
-//! The name of a component's bytes.
+//! Digest of a component's bytes.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -6,25 +6,25 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a component, as OCI names it: `sha256:…`.
+/// SHA-256 digest in OCI notation: `sha256:…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// A text that is no digest.
+/// Error of a text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a digest: write sha256: and 64 digits of 0-9 and a-f")]
 pub struct DigestError(String);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Returns the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The digest of all that `reader` gives, and how many bytes that was. Blocks.
+    /// Returns the digest of everything that `reader` yields, and the number of bytes. Blocks.
     ///
     /// # Errors
-    /// Whatever the reader answers.
+    /// Those of the reader.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let (mut hasher, mut size, mut buffer) = (Hasher::default(), 0, vec![0; 256 << 10]);
         loop {
@@ -37,12 +37,12 @@ impl Digest {
         }
     }
 
-    /// Its 32 bytes.
+    /// Returns the 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Its 64 hexadecimal digits, without the algorithm.
+    /// Returns the 64 hexadecimal digits, without the algorithm.
     pub fn hex(&self) -> String {
         hex::encode(self.0)
     }
@@ -68,7 +68,7 @@ impl FromStr for Digest {
     }
 }
 
-/// A digest in the making, for bytes that come one after the other.
+/// Incremental computation of a digest.
 #[derive(Clone, Default)]
 pub struct Hasher(Sha256);
 

@@ -1,33 +1,32 @@
-//! What a capability answers with when it fails: `keynet:inference/types.error` without wasmtime.
+//! Error of a capability: `keynet:inference/types.error` without wasmtime.
 //!
-//! Every backend speaks this type, so that an action sees the same kinds whichever backend serves
-//! it.
+//! Every backend uses this type, so that an action sees the same error kinds with every backend.
 
 use std::fmt;
 
-/// Why a call failed, for a program to match on. Mirrors `types.error-kind` of the contract.
+/// Kind of a failure, for a program to match on. Mirrors `types.error-kind` of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// A name, location, shape, type or length is wrong; the same call will fail again.
     Invalid,
-    /// No such model, version, object or bucket.
+    /// The model, version, object or bucket does not exist.
     NotFound,
-    /// The policy, or the server behind it, does not allow it.
+    /// The policy, or the server behind it, does not allow the call.
     Denied,
-    /// The object's etag is not the one asked for, or is the one already held.
+    /// The object's etag is not the requested one, or is the one that the caller already has.
     PreconditionFailed,
-    /// More bytes, requests or handles than this deployment allows.
+    /// There are more bytes, requests or handles than this deployment allows.
     TooLarge,
-    /// No answer in the time given, or in the time the activation has left.
+    /// There is no answer within the given time, or within the time left to the activation.
     Timeout,
     /// The server is down, busy or not configured.
     Unavailable,
-    /// Anything else.
+    /// Any other failure.
     Internal,
 }
 
 impl ErrorKind {
-    /// The name the contract gives it.
+    /// Returns the name of the kind in the contract.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
@@ -48,18 +47,18 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// One failed call. The message is one sentence for a person: it names the model, object or
-/// argument and holds no secret.
+/// Failed call. The message is one sentence for a person: it names the model, object or argument
+/// and contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// What to match on.
+    /// Kind, for a program to match on.
     pub kind: ErrorKind,
-    /// What happened, to which thing, and what to do next.
+    /// Description of what happened, to which thing, and what to do next.
     pub message: String,
 }
 
-/// The result of a call to a backend.
+/// Result of a call to a backend.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! constructors {
@@ -73,20 +72,20 @@ macro_rules! constructors {
 }
 
 constructors! {
-    /// An error of kind [`ErrorKind::Invalid`].
+    /// Returns an error of kind [`ErrorKind::Invalid`].
     invalid => Invalid;
-    /// An error of kind [`ErrorKind::NotFound`].
+    /// Returns an error of kind [`ErrorKind::NotFound`].
     not_found => NotFound;
-    /// An error of kind [`ErrorKind::Denied`].
+    /// Returns an error of kind [`ErrorKind::Denied`].
     denied => Denied;
-    /// An error of kind [`ErrorKind::PreconditionFailed`].
+    /// Returns an error of kind [`ErrorKind::PreconditionFailed`].
     precondition_failed => PreconditionFailed;
-    /// An error of kind [`ErrorKind::TooLarge`].
+    /// Returns an error of kind [`ErrorKind::TooLarge`].
     too_large => TooLarge;
-    /// An error of kind [`ErrorKind::Timeout`].
+    /// Returns an error of kind [`ErrorKind::Timeout`].
     timeout => Timeout;
-    /// An error of kind [`ErrorKind::Unavailable`].
+    /// Returns an error of kind [`ErrorKind::Unavailable`].
     unavailable => Unavailable;
-    /// An error of kind [`ErrorKind::Internal`].
+    /// Returns an error of kind [`ErrorKind::Internal`].
     internal => Internal;
 }

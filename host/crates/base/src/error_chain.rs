@@ -1,10 +1,10 @@
-//! Errors with their causes.
+//! Errors and their causes.
 
 use std::error::Error;
 use std::{io, iter};
 
-/// Returns `error` and its causes, the outermost first. The error that an [`io::Error`] holds is its
-/// cause, which its own `source` passes over.
+/// Returns `error` and its causes, outermost first. The error inside an [`io::Error`] counts as its
+/// cause; `io::Error::source` would skip it.
 pub fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -24,8 +24,8 @@ pub fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'stat
     causes(error).last().unwrap_or(error)
 }
 
-/// Returns the texts of `error` and its causes, joined; a text that repeats the end of the one
-/// before is left out.
+/// Returns the texts of `error` and its causes, joined; a text that repeats the end of the previous
+/// one is left out.
 pub fn joined(error: &(dyn Error + 'static)) -> String {
     join(causes(error))
 }

@@ -1,10 +1,10 @@
-//! Files that can be made again, kept within a limit in bytes: what was used longest ago goes
-//! first.
+//! Cache of files that can be created again, within a limit in bytes: the least recently used are
+//! removed first.
 //!
-//! Several processes may share the folder. A file appears whole or not at all, one that goes while
-//! it is read stays readable to the process that has it open, and a process that finds a file gone
-//! makes it again. Files that were read from a read-only folder keep the time of their use as it
-//! was.
+//! Several processes may share the folder. A file appears complete or not at all, a file that is
+//! removed while a process has it open stays readable to that process, and a process that does not
+//! find a file creates it again. Files that were read from a read-only folder keep their time of
+//! use unchanged.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
@@ -14,17 +14,17 @@ use std::time::{Duration, SystemTime};
 
 use crate::new_file::NewFile;
 
-/// Drafts of this age were left by a process that was killed.
+/// Age after which a draft is removed: its process was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// A folder of files, and of folders of files.
+/// Cache in a folder, which holds files and subfolders of files.
 #[derive(Debug, Clone)]
 pub struct FileCache {
     folder: PathBuf,
     limit: u64,
 }
 
-/// A file of the cache.
+/// File of the cache.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Kept {
     used: SystemTime,
@@ -33,24 +33,24 @@ struct Kept {
 }
 
 impl FileCache {
-    /// The files in `folder`, which is made when the first is kept. Together they have at most
-    /// `limit` bytes, unless the newest alone has more.
+    /// Returns the cache of the files in `folder`, which is created when the first file is kept.
+    /// Together the files have at most `limit` bytes, unless the newest alone has more.
     pub fn new(folder: impl Into<PathBuf>, limit: u64) -> Self {
         Self { folder: folder.into(), limit }
     }
 
-    /// The path of the file called `name`, which may lie in a folder.
+    /// Returns the path of the file called `name`, which may contain a folder.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Notes that the file at `path` is used now.
+    /// Sets the time of use of the file at `path` to now.
     pub fn used(&self, path: &Path) {
         let _ = File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
     }
 
-    /// Keeps what `write` writes as the file at `path`, for this user alone, and removes what was
-    /// used longest ago where there is too much.
+    /// Stores the output of `write` as the file at `path` with mode 0600, and removes the least
+    /// recently used files if the limit is exceeded.
     ///
     /// # Errors
     /// The folder cannot be written, or an error of `write`.
@@ -62,7 +62,7 @@ impl FileCache {
         self.thin_out(path)
     }
 
-    /// Removes what was used longest ago, but not `newest`.
+    /// Removes the least recently used files, except `newest`.
     fn thin_out(&self, newest: &Path) -> io::Result<()> {
         let mut kept = Vec::new();
         collect(&self.folder, true, &mut kept)?;
@@ -72,7 +72,7 @@ impl FileCache {
             if total <= self.limit {
                 break;
             }
-            // Another process may have been first.
+            // Another process may have removed it already.
             there(fs::remove_file(&file.path))?;
             total -= file.size;
         }
@@ -80,8 +80,8 @@ impl FileCache {
     }
 }
 
-/// Adds the files of `folder` and, where they are `nested`, of the folders in it to `kept`, and
-/// removes abandoned drafts.
+/// Adds the files of `folder` and, if `nested`, of its subfolders to `kept`, and removes abandoned
+/// drafts.
 fn collect(folder: &Path, nested: bool, kept: &mut Vec<Kept>) -> io::Result<()> {
     let Some(entries) = there(fs::read_dir(folder))? else { return Ok(()) };
     for entry in entries {
@@ -108,7 +108,7 @@ fn is_draft(entry: &DirEntry) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// What was found; none for what another process has removed meanwhile.
+/// Returns `None` instead of an error for a file that another process has removed meanwhile.
 fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -126,7 +126,7 @@ mod tests {
         FileCache::new(folder.path().join("cache"), limit)
     }
 
-    /// Keeps `size` bytes as `name`, as something that was used so many seconds after 1970.
+    /// Stores `size` bytes as `name`, with a time of use of `used` seconds after 1970.
     fn keep(cache: &FileCache, name: &str, size: usize, used: u64) {
         let path = cache.path(name);
         cache.keep(&path, |mut file| file.write_all(&vec![0; size])).unwrap();

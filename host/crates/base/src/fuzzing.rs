@@ -1,24 +1,24 @@
-//! The ground of the fuzz targets in `host/fuzz`: one function for each parser that reads foreign
+//! Support for the fuzz targets in `host/fuzz`: one function for each parser that reads foreign
 //! bytes.
 //!
-//! Each takes any bytes and asserts what holds for all of them: the parser ends without a panic, a
-//! text that is read and written is read alike again, no secret is left, limits hold, and messages
-//! are short and free of characters that steer a terminal. The functions lie beside their parsers,
-//! in files called `fuzzing.rs`, which exist in tests and with the feature `fuzzing`; each crate
-//! lists its own in `fuzzing::TARGETS`, and its unit tests run them over the committed inputs.
+//! Each takes any bytes and asserts the properties that hold for all input: the parser ends without
+//! a panic, parsed values survive a round trip, no secret is left, limits hold, and messages are
+//! short and free of terminal control characters. The functions are beside their parsers, in files
+//! called `fuzzing.rs`, which exist in tests and with the feature `fuzzing`; each crate lists its
+//! own in `fuzzing::TARGETS`, and its unit tests run them over the committed corpus.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use crate::quote::{MAX_SHOWN, steers};
 
-/// The most bytes of any message.
+/// Largest length of any message, in bytes.
 const MAX_MESSAGE: usize = 16 << 10;
 
-/// The entry function of a parser: it panics if a property does not hold.
+/// Entry function of a fuzz target: it panics if a property does not hold.
 pub type Target = fn(&[u8]);
 
-/// The targets of this crate, by the name of their file and of their folders of inputs.
+/// Fuzz targets of this crate, each with the name of its file and of its corpus folders.
 #[cfg(any(test, feature = "fuzzing"))]
 pub const TARGETS: &[(&str, Target)] = &[
     ("configuration", crate::config::fuzzing::configuration),
@@ -53,11 +53,11 @@ fn inputs(folder: &Path, kind: &str, target: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Asserts what holds for every message that a person reads: it is short, and nothing in it steers
-/// a terminal.
+/// Asserts the properties of every message that a person reads: it is short and free of terminal
+/// control characters.
 ///
 /// # Panics
-/// It does not hold.
+/// A property does not hold.
 #[track_caller]
 pub fn check_message(message: &dyn Display) {
     let message = message.to_string();
@@ -70,20 +70,20 @@ pub fn check_message(message: &dyn Display) {
 /// Returns the value, or `None` after [`check_message`] of the error.
 ///
 /// # Panics
-/// As [`check_message`].
+/// Those of [`check_message`].
 #[track_caller]
 pub fn checked<T, E: Display>(result: Result<T, E>) -> Option<T> {
     result.inspect_err(|error| check_message(error)).ok()
 }
 
-/// Calls `with` with a folder of this thread's own, for parsers that read files.
+/// Calls `with` with a temporary folder of this thread, for parsers that read files.
 pub fn in_folder(with: impl FnOnce(&Path)) {
     thread_local!(static FOLDER: Option<tempfile::TempDir> = tempfile::tempdir().ok());
     FOLDER.with(|folder| folder.as_ref().map(|folder| with(folder.path())));
 }
 
-/// Returns `data` as text. Parsers of text are not asked about other bytes: their callers refuse
-/// those.
+/// Returns `data` as text; `None` if it is not UTF-8. Parsers of text never see other bytes: their
+/// callers reject them.
 pub fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }

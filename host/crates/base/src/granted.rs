@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::patterns::{ELSEWHERE, Patterns};
 
-/// Names that are both granted and, where the action asks for some, asked for.
+/// Names that are granted and, if the action requests any, also requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Granted {
     granted: Patterns,
@@ -13,16 +13,17 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// Returns the names of `granted` that the action requests; `asked` is `None` if it requests all.
+    /// Returns the names of `granted` that the action requests; `asked` is `None` if it requests
+    /// all.
     pub fn new(granted: &Patterns, asked: Option<&Patterns>) -> Self {
         Self { granted: granted.clone(), asked: asked.cloned() }
     }
 
-    /// Whether `name` may be used.
+    /// Checks whether `name` may be used.
     ///
     /// # Errors
-    /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy
-    /// does not grant.
+    /// `denied`, with `what` (such as "model") and whether the action did not request the name or
+    /// the policy does not grant it.
     pub fn check(&self, what: &str, name: &str) -> Result<()> {
         if !self.granted.matches(name) {
             return Err(self.not_granted(what, name));
@@ -33,7 +34,7 @@ impl Granted {
         }
     }
 
-    /// Whether `name` may be used.
+    /// Reports whether `name` may be used.
     pub fn allows(&self, name: &str) -> bool {
         self.granted.matches(name) && self.asked.as_ref().is_none_or(|asked| asked.matches(name))
     }
@@ -42,7 +43,7 @@ impl Granted {
     /// order of the names, none of which covers another.
     ///
     /// # Errors
-    /// `denied`, as [`Granted::check`]: there is no such name.
+    /// `denied`, as for [`Granted::check`]: there is no such name.
     pub fn beginning_with(&self, what: &str, prefix: &str) -> Result<Patterns> {
         let granted = self.granted.intersection(&Patterns::beginning_with(prefix));
         if granted.iter().next().is_none() {

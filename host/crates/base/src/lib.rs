@@ -1,14 +1,14 @@
-//! The ground that every other crate of the host stands on, and that knows none of them.
+//! Foundation of the host's other crates; it depends on none of them.
 //!
 //! | room | its one job |
 //! |---|---|
-//! | [`error`], [`error_chain`] | the error of every capability and backend, as the contract has it; causes |
-//! | [`budget`], [`limits`] | bytes and time that one activation may take; sizes of what comes from outside |
+//! | [`error`], [`error_chain`] | the error of every capability and backend, as in the contract; causes |
+//! | [`budget`], [`limits`] | memory and time of one activation; maximum sizes of input from outside |
 //! | [`config`] | every setting, read once from its origin into a type |
 //! | [`patterns`], [`granted`] | names that an operator grants and an action requests |
 //! | [`outbound`], [`pem`], [`retry`], [`tls`] | HTTP clients with one address policy; pauses between attempts |
 //! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |
-//! | [`digest`], [`open_file`], [`new_file`], [`file_cache`], [`state`] | files: by their digest, opened once, written whole, kept within a size, keys |
+//! | [`digest`], [`open_file`], [`new_file`], [`file_cache`], [`state`] | files: digests, open files, atomic writes, a cache with a size limit, keys |
 //! | [`allowed_hosts`] | requests that a server on a developer's machine accepts |
 //! | [`offload`] | long synchronous work, kept off the async workers |
 //! | [`cpu`] | the processors that components are compiled for |

@@ -1,15 +1,15 @@
-//! The natural sizes of what comes from outside: every cap that no operator sets, in one place.
+//! Maximum sizes of input from outside: every limit that the operator does not set, in one place.
 //!
-//! What an operator sets (memory, time, logs, handles, bytes of a call) is
-//! [`crate::policy::Limits`]. Sizes here are what a name, a location or a request can reasonably
-//! have. They are checked as soon as the text is seen, before it is parsed, copied or repeated in a
+//! Limits that the operator sets (memory, time, logs, handles, bytes of a call) are the `Limits` of
+//! the policy. Sizes here are those that a name, a location or a request can reasonably have. They
+//! are checked as soon as the text is received, before it is parsed, copied or repeated in a
 //! message.
 
 use crate::error::{Error, Result};
 use crate::quote::quoted;
 
-/// Bytes of a model as an action names it: its name and its version or alias, of 255 bytes each,
-/// with what stands around them.
+/// Bytes of a model reference: its name and its version or alias, of 255 bytes each, with their
+/// separators.
 pub const MODEL: usize = 1024;
 
 /// Bytes of the name of one of a model's inputs or outputs.
@@ -51,22 +51,23 @@ pub const UPLOADS: usize = 8;
 /// Locations of written objects that are reported with an activation's outcome.
 pub const WRITTEN: usize = 1000;
 
-/// Bytes of those locations.
+/// Total bytes of those locations.
 pub const WRITTEN_TEXT: usize = 256 << 10;
 
-/// Bytes of a message that the host gives to an action.
+/// Bytes of a message from the host to an action.
 pub const MESSAGE_TO_GUEST: usize = 4096;
 
-/// Bytes of the message of an error that an action returns.
+/// Bytes of an error message that an action returns.
 pub const MESSAGE_OF_GUEST: usize = 64 << 10;
 
 /// Bytes of a `keynet.toml`.
 pub const CAPABILITY_REQUEST: usize = 64 << 10;
 
-/// Top-level sections of a component that are looked through for a `keynet.toml`.
+/// Top-level sections of a component that are searched for a `keynet.toml`.
 pub const SECTIONS: usize = 100_000;
 
-/// Checks that `text`, which is `what` (such as "the name of an input"), has at most `most` bytes.
+/// Checks that `text`, described by `what` (such as "the name of an input"), has at most `most`
+/// bytes.
 ///
 /// # Errors
 /// `invalid`, with the limit and the beginning of the text.
@@ -80,7 +81,7 @@ pub fn check(what: &str, text: &str, most: usize) -> Result<()> {
     )))
 }
 
-/// Checks that there are at most `most` of `what` (such as "inputs in one request").
+/// Checks that there are at most `most` items of `what` (such as "inputs in one request").
 ///
 /// # Errors
 /// `too-large`, with both numbers.
@@ -91,7 +92,7 @@ pub fn check_count(what: &str, count: usize, most: usize) -> Result<()> {
     Err(Error::too_large(format!("{count} {what}: there can be at most {most}")))
 }
 
-/// Cuts `message` after at most `most` bytes, and gives back the memory of the rest.
+/// Cuts `message` after at most `most` bytes, and frees the memory of the rest.
 pub fn cut(mut message: String, most: usize) -> String {
     if message.len() > most {
         let length = message.len();

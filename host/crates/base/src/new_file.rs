@@ -1,5 +1,5 @@
-//! A file that is seen when it is whole, and not before: whoever reads its name meanwhile finds the
-//! old one.
+//! File that becomes visible only when it is complete: until then its name refers to the previous
+//! file.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
@@ -10,12 +10,12 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use tempfile::{Builder, NamedTempFile};
 
-/// What is being written, and has no name yet.
+/// File that is being written and has no final name yet.
 #[derive(Debug)]
 pub struct NewFile(Draft);
 
-/// A file without a name where the system has such, so that nothing is left of it when its process
-/// is killed; otherwise one with a name of its own, beside the one it will get.
+/// Unnamed file on systems that support it, so that nothing is left if its process is killed;
+/// otherwise a temporary file beside the final name.
 #[derive(Debug)]
 enum Draft {
     Nameless(File),
@@ -23,19 +23,19 @@ enum Draft {
 }
 
 impl NewFile {
-    /// For everybody to read, and its owner to write.
+    /// Mode: readable by everyone, writable by the owner.
     pub const READABLE: u32 = 0o644;
 
-    /// As most programs make files: the umask alone decides.
+    /// Mode that most programs use: only the umask restricts it.
     pub const PLAIN: u32 = 0o666;
 
-    /// For its owner alone.
+    /// Mode: accessible by the owner only.
     pub const PRIVATE: u32 = 0o600;
 
-    /// A new file in the folder of `path`; the umask takes its part of `mode`.
+    /// Creates a new file in the folder of `path`; the umask applies to `mode`.
     ///
     /// # Errors
-    /// There is no such folder, or it cannot be written.
+    /// The folder does not exist or cannot be written.
     pub fn beside(path: &Path, mode: u32) -> io::Result<Self> {
         let folder = folder(path);
         let nameless = openat(
@@ -53,17 +53,17 @@ impl NewFile {
         }
     }
 
-    /// Writes `bytes` to `path` at once.
+    /// Writes `bytes` to `path` atomically.
     ///
     /// # Errors
-    /// As [`beside`](Self::beside) and [`put`](Self::put).
+    /// Those of [`beside`](Self::beside) and [`put`](Self::put).
     pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
         let new = Self::beside(path, mode)?;
         new.file().write_all(bytes)?;
         new.put(path)
     }
 
-    /// Where its content goes.
+    /// Returns the file to write the content to.
     pub fn file(&self) -> &File {
         match &self.0 {
             Draft::Nameless(file) => file,
@@ -71,10 +71,10 @@ impl NewFile {
         }
     }
 
-    /// Gives it the name `path`, in place of what had it.
+    /// Renames the file to `path`, replacing an existing file.
     ///
     /// # Errors
-    /// The name is a folder's, or the folder cannot be written any more.
+    /// The path is a folder, or the folder cannot be written any more.
     pub fn put(self, path: &Path) -> io::Result<()> {
         let named = match self.0 {
             Draft::Named(file) => file.into_temp_path(),
@@ -90,10 +90,10 @@ impl NewFile {
         Ok(named.persist(path)?)
     }
 
-    /// Gives it the name `path`, for good: after this it survives a loss of power too.
+    /// Renames the file to `path` and syncs it, so that it survives a loss of power.
     ///
     /// # Errors
-    /// As [`put`](Self::put), and of the disk.
+    /// Those of [`put`](Self::put), and of the disk.
     pub fn put_for_good(self, path: &Path) -> io::Result<()> {
         self.file().sync_all()?;
         self.put(path)?;

@@ -1,8 +1,8 @@
-//! Synchronous work whose time grows with foreign data, kept off the async workers.
+//! Synchronous work whose time grows with foreign data, run outside the async workers.
 //!
-//! A worker that parses or checks for long runs no other activation meanwhile, and no timer. Work
-//! on more than [`INLINE`] bytes goes to the blocking pool, as many at once as there are
-//! processors, and its caller waits no longer than its deadline. Work that was abandoned there runs
+//! A worker that parses or checks for a long time runs no other activation meanwhile, and no timer.
+//! Work on more than [`INLINE`] bytes goes to the blocking pool, with at most as many jobs at once
+//! as there are processors, and its caller waits no longer than its deadline. Abandoned work runs
 //! to its end and keeps what it holds, reservations included, until then.
 
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
-/// Work on at most this many bytes runs where it is asked for: it takes a millisecond at most.
+/// Work on at most this many bytes runs inline: it takes a millisecond at most.
 pub const INLINE: usize = 256 << 10;
 
 static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
@@ -18,8 +18,8 @@ static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new(processors.max(2)))
 });
 
-/// Runs `work`, whose time grows with `bytes`: at once where they are few, else on the blocking
-/// pool. None if `deadline` came first.
+/// Runs `work`, whose time grows with `bytes`: inline if they are few, else on the blocking pool.
+/// Returns `None` if the deadline passes first.
 pub async fn run<T: Send + 'static>(
     bytes: usize,
     deadline: Option<Instant>,

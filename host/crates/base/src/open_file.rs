@@ -1,4 +1,4 @@
-//! A file that is opened once and read any number of times, also at once.
+//! File that is opened once and read any number of times, also concurrently.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -8,9 +8,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::digest::Digest;
 
-/// A file that stays the same one when another takes its name. Cheap to clone.
+/// Open file that stays the same when another file takes its name. Cheap to clone.
 ///
-/// A program can still write into it. [`OpenFile::digest`] is taken once: a reader that needs the
+/// A program can still write to it. [`OpenFile::digest`] is computed once: a reader that needs the
 /// content of that moment compares it with the digest of the bytes that it read.
 #[derive(Debug, Clone)]
 pub struct OpenFile {
@@ -23,7 +23,7 @@ impl OpenFile {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// The system's; a folder is not a file.
+    /// Those of the operating system; a folder is rejected.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         if file.metadata()?.is_dir() {
@@ -40,15 +40,15 @@ impl OpenFile {
     /// Returns its size in bytes now.
     ///
     /// # Errors
-    /// The system's.
+    /// Those of the operating system.
     pub fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Returns the digest and the size that it had when they were asked for first. Blocks.
+    /// Returns the digest and the size at the time of the first call. Blocks.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn digest(&self) -> io::Result<(Digest, u64)> {
         if let Some(known) = self.digest.get() {
             return Ok(*known);
@@ -57,13 +57,13 @@ impl OpenFile {
         Ok(*self.digest.get_or_init(|| read))
     }
 
-    /// Returns a reader at its beginning, with a position of its own.
+    /// Returns a reader at the beginning of the file, with its own position.
     pub fn reader(&self) -> FileReader {
         FileReader { file: Arc::clone(&self.file), position: 0 }
     }
 }
 
-/// A reader of an [`OpenFile`].
+/// Reader of an [`OpenFile`].
 #[derive(Debug)]
 pub struct FileReader {
     file: Arc<File>,

@@ -6,39 +6,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::quote::shown;
 
-/// How objects of a bucket that is not the default one are named.
+/// Prefix of the location of an object that is not in the default bucket.
 pub const ELSEWHERE: &str = "s3://";
 
-/// Names, each exact or ending in `*` for any rest; `*` alone is any name. No star stands for
-/// another bucket: `s3://…` is matched only by what begins so itself.
+/// Names, each exact or ending in `*` for any rest; `*` alone is any name. A star does not match
+/// another bucket: `s3://…` is matched only by patterns with that prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Patterns(Vec<String>);
 
-/// The most names in a list. An action's list is compared with the policy's, name by name, at each
-/// listing.
+/// Largest number of names in a list. An action's list is compared with the policy's, name by name,
+/// at each listing.
 const MAX_PATTERNS: usize = 1000;
 
 impl Patterns {
-    /// Every name.
+    /// Returns the pattern that matches every name.
     pub fn any() -> Self {
         Self(vec!["*".to_owned()])
     }
 
-    /// Whether every name matches.
+    /// Reports whether every name matches.
     pub fn is_any(&self) -> bool {
         self.0.iter().any(|pattern| pattern == "*")
     }
 
-    /// The names that match these patterns and `others`, as patterns in the order of their names,
-    /// none of which covers another.
+    /// Returns the names that match these patterns and `others`, as patterns in the order of their
+    /// names, none of which covers another.
     pub fn intersection(&self, others: &Self) -> Self {
         let mut both: Vec<String> = self
             .0
             .iter()
             .flat_map(|one| others.0.iter().filter_map(|other| common(one, other)))
             .collect();
-        // A pattern comes before those that it covers.
+        // Sort a pattern before those that it covers.
         both.sort_by(|one, other| {
             stem(one).cmp(stem(other)).then(other.ends_with('*').cmp(&one.ends_with('*')))
         });
@@ -54,17 +54,17 @@ impl Patterns {
         Self(disjoint)
     }
 
-    /// Every name that begins with `start`.
+    /// Returns the pattern of every name that begins with `start`.
     pub fn beginning_with(start: &str) -> Self {
         Self(vec![format!("{start}*")])
     }
 
-    /// The patterns.
+    /// Returns the patterns.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether `name` is one of them.
+    /// Reports whether `name` matches.
     pub fn matches(&self, name: &str) -> bool {
         let elsewhere = name.starts_with(ELSEWHERE);
         self.0.iter().filter(|pattern| !elsewhere || pattern.starts_with(ELSEWHERE)).any(
@@ -76,24 +76,24 @@ impl Patterns {
     }
 }
 
-/// A pattern without its star.
+/// Returns a pattern without its star.
 fn stem(pattern: &str) -> &str {
     pattern.strip_suffix('*').unwrap_or(pattern)
 }
 
-/// The pattern of the names that match both patterns; none if no name does.
+/// Returns the pattern of the names that match both patterns; `None` if no name does.
 fn common(one: &str, other: &str) -> Option<String> {
     let (shorter, longer) =
         if stem(one).len() <= stem(other).len() { (one, other) } else { (other, one) };
     let within = match shorter.strip_suffix('*') {
-        // No star stands for another bucket.
+        // A star does not match another bucket.
         Some(start) => {
             longer.starts_with(start)
                 && longer.starts_with(ELSEWHERE) <= start.starts_with(ELSEWHERE)
         }
         None => shorter == stem(longer),
     };
-    // Of two that are equally long the one without a star matches less.
+    // Of two patterns with equally long stems, the one without a star is narrower.
     let narrower = if stem(shorter).len() == stem(longer).len() && !shorter.ends_with('*') {
         shorter
     } else {

@@ -7,31 +7,31 @@ use reqwest::tls::Certificate;
 
 use crate::error_chain::innermost;
 
-/// A file of certificate authorities that cannot be used.
+/// Error of a file of certificate authorities.
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the certificates in {}", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The system's reason.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// It does not hold certificates.
+    /// The file does not contain certificates.
     #[error("{}: {why}", path.display())]
     Content {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The part that is wrong.
+        /// Description of the problem.
         why: String,
     },
 }
 
-/// Reads the certificates in a file of PEM, at least one.
+/// Reads the certificates in a PEM file, at least one.
 ///
 /// # Errors
-/// The file cannot be read, or holds no certificate.
+/// The file cannot be read, or contains no certificate.
 pub fn certificates(file: &Path) -> Result<Vec<Certificate>, PemError> {
     let pem =
         std::fs::read(file).map_err(|source| PemError::Read { path: file.to_owned(), source })?;

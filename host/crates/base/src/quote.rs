@@ -6,11 +6,11 @@
 
 use std::fmt::{self, Write as _};
 
-/// The characters of foreign text that a message repeats.
+/// Largest number of characters of foreign text that a message repeats.
 pub const MAX_SHOWN: usize = 200;
 
-/// Returns `text` in double quotes, escaped as in Rust and cut after [`MAX_SHOWN`] characters. A
-/// cut text is followed by its length in bytes.
+/// Returns `text` in double quotes, escaped as in Rust and cut after [`MAX_SHOWN`] characters. The
+/// length in bytes follows a text that was cut.
 pub fn quoted(text: &str) -> Quoted<'_> {
     Quoted { text, quotes: true }
 }
@@ -20,9 +20,8 @@ pub fn shown(text: &str) -> Quoted<'_> {
     Quoted { text, quotes: false }
 }
 
-/// Returns the text of `value`, cut after `most` characters: formatting ends there, so that what
-/// `value` would still write costs nothing. It is escaped as by [`shown`], except that line breaks
-/// stay.
+/// Returns the text of `value`, cut after `most` characters. Formatting stops there, so that a long
+/// rest costs nothing. The text is escaped as by [`shown`], except that line breaks stay.
 pub fn bounded(value: impl fmt::Display, most: usize) -> String {
     let mut bounded = Bounded { text: String::new(), left: most };
     if write!(bounded, "{value}").is_err() {
@@ -31,8 +30,8 @@ pub fn bounded(value: impl fmt::Display, most: usize) -> String {
     bounded.text
 }
 
-/// Returns a server's own words on one line of at most `most` characters, without characters that
-/// steer a terminal and without runs of spaces. A line that is cut ends in `…`.
+/// Returns a server's message on one line of at most `most` characters, without terminal control
+/// characters and without runs of spaces. A line that is cut ends in `…`.
 pub fn on_one_line(text: &str, most: usize) -> String {
     let mut line = String::new();
     let mut left = most;
@@ -54,7 +53,7 @@ pub fn on_one_line(text: &str, most: usize) -> String {
     line
 }
 
-/// A text that takes no more than a number of characters.
+/// Text with a maximum number of characters.
 struct Bounded {
     text: String,
     left: usize,
@@ -74,15 +73,15 @@ impl fmt::Write for Bounded {
     }
 }
 
-/// Whether a terminal or a reader could take `c` for something other than text: control characters,
-/// characters that change the direction of writing, and characters without a width.
+/// Reports whether a terminal or a reader could take `c` for something other than text: control
+/// characters, characters that change the direction of writing, and zero-width characters.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Foreign text as a message shows it. It is never held twice: formatting writes at most
-/// [`MAX_SHOWN`] characters of it.
+/// Foreign text as a message shows it. It is not copied: formatting writes at most [`MAX_SHOWN`]
+/// characters of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a> {
     text: &'a str,

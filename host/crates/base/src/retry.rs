@@ -1,21 +1,21 @@
-//! Pauses between the attempts of one thing.
+//! Pauses between the attempts of one operation.
 
 use std::time::Duration;
 
-/// Exponential backoff with up to 50 % jitter: each pause is twice as long as the one before, of
-/// random length within its upper half, so that clients which failed together do not come back
+/// Exponential backoff with up to 50 % jitter: each pause is twice as long as the previous one,
+/// with a random length within its upper half, so that clients that failed together do not retry
 /// together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Most attempts after the first that fail in a row; 0 to never try again.
+    /// Largest number of retries after consecutive failures; 0 to never retry.
     pub times: u32,
-    /// The first pause.
+    /// First pause.
     pub first: Duration,
-    /// The longest pause.
+    /// Longest pause.
     pub longest: Duration,
 }
 
-/// The pauses of one thing under a policy.
+/// Pauses of one operation under a policy.
 #[derive(Debug, Clone)]
 pub struct Pauses {
     policy: RetryPolicy,
@@ -23,7 +23,7 @@ pub struct Pauses {
 }
 
 impl RetryPolicy {
-    /// Returns the pauses of one thing.
+    /// Returns the pauses of a new operation.
     pub fn pauses(self) -> Pauses {
         Pauses { policy: self, failures: 0 }
     }
@@ -35,7 +35,7 @@ impl Pauses {
         &self.policy
     }
 
-    /// Begins anew, after an attempt that got further.
+    /// Resets the count of failures, after an attempt that made progress.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

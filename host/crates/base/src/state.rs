@@ -1,5 +1,5 @@
-//! The host's own folder: keys that only this host knows, kept away from everything an action or a
-//! cache can touch.
+//! State folder of the host: keys that only this host knows, kept away from everything that an
+//! action or a cache can access.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -13,18 +13,19 @@ use crate::error::{Error, Result};
 
 const BYTES: usize = 32;
 
-/// `KEYNET_STATE_DIR`: a folder with one file a key.
+/// `KEYNET_STATE_DIR`: folder with one file for each key.
 #[derive(Debug, Clone)]
 pub struct StateDir(PathBuf);
 
 impl StateDir {
-    /// The folder at `path`; it is made when the first key is.
+    /// Returns the state folder at `path`; it is created together with the first key.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// Returns why the key called `name`, which is not there, cannot be made: this process may not
-    /// write where it would lie. `None` if it is there, or can be made as far as that can be told.
+    /// Returns the reason why the missing key called `name` cannot be created: this process may not
+    /// write to its folder. `None` if the key exists, or can be created as far as can be
+    /// determined.
     pub fn why_without(&self, name: &str) -> Option<&'static str> {
         let folder = self
             .0
@@ -45,21 +46,21 @@ impl StateDir {
         matches!(may, Err(Errno::ACCESS | Errno::PERM)).then_some("this user may not write there")
     }
 
-    /// The 32-byte key called `name`, made from the system's randomness the first time it is asked
-    /// for. Two processes that make it at once get the same. Blocks.
+    /// Returns the 32-byte key called `name`, generated from the system's randomness the first time
+    /// it is requested. Two processes that create it at once get the same key. Blocks.
     ///
     /// # Errors
-    /// For the operator, naming the path. `denied`: the file can be read by others or belongs to
-    /// another user. `invalid`: it is no key. `unavailable`: it cannot be read or written.
+    /// For the operator, with the path. `denied`: the file is readable by other users or belongs to
+    /// another user. `invalid`: it is not a key. `unavailable`: it cannot be read or written.
     pub fn key(&self, name: &str) -> Result<[u8; BYTES]> {
         self.key_outside(name, None)
     }
 
-    /// As [`StateDir::key`], for a key that must not lie in `folder`, where actions could read it
-    /// as an object: that is `denied`.
+    /// Same as [`StateDir::key`], for a key that must not lie in `folder`, where actions could read
+    /// it as an object: that is `denied`.
     ///
     /// # Errors
-    /// As [`StateDir::key`].
+    /// Those of [`StateDir::key`].
     pub fn key_outside(&self, name: &str, folder: Option<&Path>) -> Result<[u8; BYTES]> {
         let failed = |doing: &str, path: &Path, error: &io::Error| {
             Error::unavailable(format!(
@@ -83,7 +84,7 @@ impl StateDir {
             opened => opened,
         };
         let file = file.map_err(|error| failed("read the key", &path, &error))?;
-        // The file itself may be a link, as mounted secrets are.
+        // The file itself may be a symbolic link, as mounted secrets are.
         refuse_inside(
             &path.canonicalize().map_err(|error| failed("read the key", &path, &error))?,
             folder,
@@ -136,7 +137,8 @@ fn read(file: File, path: &Path) -> Result<[u8; BYTES]> {
     })
 }
 
-/// Written beside and linked into place: whoever comes second finds the whole key of the first.
+/// Writes a temporary file and links it to its final name: a concurrent process then reads the
+/// complete key of the first.
 fn create(path: &Path) -> io::Result<()> {
     let unfinished =
         Unfinished(path.with_extension(format!("{}.new", uuid::Uuid::new_v4().simple())));

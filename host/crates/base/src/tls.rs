@@ -1,10 +1,10 @@
-//! The cryptography that TLS uses in this process: ring, chosen once.
+//! TLS cryptography of this process: ring, installed once.
 
-/// Chooses ring for every TLS connection of this process that does not bring a provider of its own.
-/// Call it before the first client is made; calling it again does nothing.
+/// Installs ring for every TLS connection of this process that does not bring its own provider. The
+/// caller must run it before the first client is created; further calls do nothing.
 pub fn install() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Whoever came first between the two lines chose the same.
+        // A thread that was faster between the two lines installed the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }

@@ -1,51 +1,51 @@
-//! What an action is to the API: the body that makes or changes one, and what is stored.
+//! Actions in the API: the body that creates or changes one, and the stored form.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The body of `PUT …/actions/NAME`. What it does not say stays as it is; annotations are merged
-/// with those there are, parameters replace them all (`updateWhiskAction` in OpenWhisk's
+/// Body of `PUT …/actions/NAME`. Fields that are left out are unchanged; annotations are merged
+/// with the existing ones, parameters replace all existing ones (`updateWhiskAction` in OpenWhisk's
 /// Actions.scala).
 #[derive(Debug, Default, Serialize)]
 pub struct ActionPut {
-    /// What runs.
+    /// Code or image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<Exec>,
-    /// The default parameters, all of them.
+    /// Complete list of the default parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Vec<KeyValue>>,
-    /// The limits that change.
+    /// Limits to change.
     #[serde(skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
-    /// The annotations that change.
+    /// Annotations to set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<KeyValue>,
-    /// The annotations that go.
+    /// Names of annotations to remove.
     #[serde(rename = "delAnnotations", skip_serializing_if = "Vec::is_empty")]
     pub del_annotations: Vec<String>,
 }
 
-/// What runs: code of a kind, or an image with or without code.
+/// Executable of an action: code of a kind, or an image with or without code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exec {
-    /// `blackbox`, or a kind of the platform's manifest.
+    /// `blackbox`, or a kind of OpenWhisk's runtimes manifest.
     pub kind: String,
-    /// The image of a `blackbox`.
+    /// Image of a `blackbox` action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Base64 of bytes, or text. Never asked back from OpenWhisk.
+    /// Base64 of bytes, or text. Never requested back from OpenWhisk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
-/// A parameter or an annotation.
+/// Parameter or annotation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyValue {
-    /// Its name.
+    /// Name.
     pub key: String,
-    /// Its value, as it was written.
+    /// Value, as it was written.
     pub value: Box<RawValue>,
-    /// Whether it is given to the container's environment at `/init`, not to each run.
+    /// True if it is passed to the container's environment at `/init`, not to each run.
     #[serde(default, skip_serializing_if = "is_false")]
     pub init: bool,
 }
@@ -55,7 +55,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl KeyValue {
-    /// An annotation.
+    /// Returns an annotation; `None` if the value cannot be serialized.
     pub fn new(key: &str, value: &impl Serialize) -> Option<Self> {
         Some(Self {
             key: key.to_owned(),
@@ -65,19 +65,19 @@ impl KeyValue {
     }
 }
 
-/// What an activation may take.
+/// Limits of an action.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Milliseconds.
+    /// Timeout in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
-    /// MB of the container.
+    /// Memory of the container in MB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
-    /// MB of logs.
+    /// Size of the logs in MB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<u64>,
-    /// Activations at once in one container.
+    /// Number of concurrent activations in one container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u64>,
 }
@@ -88,57 +88,57 @@ impl Limits {
     }
 }
 
-/// An action as OpenWhisk has it, or as it is in a list, where what runs is only told by the
-/// annotation `exec`.
+/// Action as OpenWhisk stores it, or as an entry of a list; in a list only the annotation `exec`
+/// contains the kind.
 #[derive(Debug, Clone, Deserialize)]
 pub struct StoredAction {
-    /// Its namespace and, after a slash, its package.
+    /// Namespace and, after a slash, the package.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// `0.0.1` and up.
+    /// Version: `0.0.1` and up.
     #[serde(default)]
     pub version: String,
-    /// What runs.
+    /// Code or image.
     #[serde(default)]
     pub exec: Option<StoredExec>,
-    /// Its annotations.
+    /// Annotations.
     #[serde(default)]
     pub annotations: Vec<KeyValue>,
-    /// Its limits.
+    /// Limits.
     #[serde(default)]
     pub limits: Limits,
-    /// When it was changed last, in milliseconds since 1970.
+    /// Time of the last change, in milliseconds since 1970.
     #[serde(default)]
     pub updated: Option<u64>,
 }
 
-/// What runs, as it is stored; lists say only whether it is binary.
+/// Executable as it is stored; lists contain only whether it is binary.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct StoredExec {
-    /// Its kind.
+    /// Kind; `None` in lists.
     #[serde(default)]
     pub kind: Option<String>,
 }
 
 impl StoredAction {
-    /// An annotation's value.
+    /// Returns the value of an annotation; `None` if it does not exist or has another type.
     pub fn annotation<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Option<T> {
         let annotation = self.annotations.iter().find(|annotation| annotation.key == name)?;
         serde_json::from_str(annotation.value.get()).ok()
     }
 
-    /// Whether it has an annotation.
+    /// Reports whether the action has an annotation.
     pub fn has_annotation(&self, name: &str) -> bool {
         self.annotations.iter().any(|annotation| annotation.key == name)
     }
 
-    /// `/namespace/package/name`.
+    /// Returns `/namespace/package/name`.
     pub fn path(&self) -> String {
         format!("/{}/{}", self.namespace, self.name)
     }
 
-    /// The kind of what runs.
+    /// Returns the kind.
     pub fn kind(&self) -> Option<String> {
         self.exec.as_ref().and_then(|exec| exec.kind.clone()).or_else(|| self.annotation("exec"))
     }

@@ -1,4 +1,4 @@
-//! Activation records: how a run went, what it answered, what it logged.
+//! Activation records: status, result and logs of a run.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +7,33 @@ use serde_json::value::RawValue;
 
 use crate::action::KeyValue;
 
-/// A record. In a list without documents there is neither response nor logs.
+/// Activation record. In a list without documents it has neither response nor logs.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Activation {
-    /// 32 hexadecimal digits.
+    /// Id: 32 hexadecimal digits.
     pub activation_id: String,
-    /// The action's name.
+    /// Name of the action.
     pub name: String,
-    /// The namespace it ran in.
+    /// Namespace that it ran in.
     #[serde(default)]
     pub namespace: String,
-    /// The action's version.
+    /// Version of the action.
     #[serde(default)]
     pub version: String,
-    /// When it began, in milliseconds since 1970.
+    /// Start, in milliseconds since 1970.
     #[serde(default)]
     pub start: u64,
-    /// When it ended.
+    /// End, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<u64>,
-    /// Milliseconds, those of `/init` included.
+    /// Duration in milliseconds, including `/init`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<u64>,
-    /// How it went.
+    /// Status and result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Response>,
-    /// Lines of `TIME STREAM: TEXT`.
+    /// Log lines of the form `TIME STREAM: TEXT`.
     #[serde(default)]
     pub logs: Vec<String>,
     /// `waitTime`, `initTime` and more.
@@ -41,26 +41,26 @@ pub struct Activation {
     pub annotations: Vec<KeyValue>,
 }
 
-/// How a run went.
+/// Status and result of a run.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Response {
     /// `success`, `application error`, `action developer error`, `whisk internal error`.
     pub status: String,
-    /// Whether that is `success`.
+    /// True if the status is `success`.
     #[serde(default)]
     pub success: bool,
-    /// What it answered; an error is an object with `error`.
+    /// Result; an error is an object with `error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Box<RawValue>>,
 }
 
-/// Whether text is an activation's id.
+/// Reports whether the text has the form of an activation's id.
 pub fn is_id(text: &str) -> bool {
     text.len() == 32
         && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// A line without the time and the stream before it.
+/// Returns a log line without its time and stream.
 pub fn strip(line: &str) -> &str {
     let stripped = line.split_once(' ').and_then(|(_, rest)| {
         let rest = rest.trim_start();
@@ -72,7 +72,7 @@ pub fn strip(line: &str) -> &str {
 }
 
 impl Response {
-    /// The message of an error, on one line.
+    /// Returns the message of an error, on one line.
     pub fn error(&self) -> String {
         let result = self.result.as_ref().map_or("", |result| result.get());
         let fields =

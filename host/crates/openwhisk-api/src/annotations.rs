@@ -1,5 +1,5 @@
-//! The annotations that `deploy` writes: those of web actions exactly as `wsk` sets them, and what
-//! the action says about itself.
+//! Annotations that `deploy` writes: those of web actions exactly as `wsk` sets them, and the
+//! action's description of itself.
 
 use std::io::Read as _;
 use std::str::FromStr;
@@ -9,27 +9,28 @@ use serde_json::Value;
 
 use crate::action::{KeyValue, StoredAction};
 
-/// Whether an action answers at a URL without a key.
+/// Annotation of an action that can be called at a URL without a key.
 const WEB_EXPORT: &str = "web-export";
 const RAW_HTTP: &str = "raw-http";
 const FINAL: &str = "final";
-/// What callers of a web action must show.
+/// Annotation with the secret that callers of a web action must send.
 const SECURE: &str = "require-whisk-auth";
-/// Whether the container is given the caller's key. An action without this annotation is given it.
+/// Annotation that controls whether the container receives the caller's API key. An action without
+/// this annotation receives it.
 pub const PROVIDE_API_KEY: &str = "provide-api-key";
-/// The digest of the component that runs.
+/// Annotation with the digest of the component that runs.
 pub const DIGEST: &str = "keynet-digest";
-/// Where it was deployed from, with the tag that was named.
+/// Annotation with the reference that it was deployed from, including the tag.
 pub const REFERENCE: &str = "keynet-reference";
 
-/// `--web`.
+/// Value of `--web`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Web {
-    /// A web action.
+    /// Web action.
     Yes,
-    /// A web action that is given the request as it is.
+    /// Web action that receives the raw HTTP request.
     Raw,
-    /// No web action.
+    /// Not a web action.
     No,
 }
 
@@ -46,14 +47,14 @@ impl FromStr for Web {
     }
 }
 
-/// `--web-secure`.
+/// Value of `--web-secure`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WebSecure {
-    /// A number that nobody can guess.
+    /// Generated random number.
     Generated,
     /// No secret.
     Off,
-    /// This text.
+    /// Secret chosen by the user.
     Text(String),
 }
 
@@ -83,28 +84,28 @@ impl std::fmt::Debug for WebSecure {
 /// Annotations to set and to remove.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// New ones, or new values.
+    /// Annotations to add or to change.
     pub set: Vec<KeyValue>,
-    /// Names of those that go.
+    /// Names of annotations to remove.
     pub remove: Vec<String>,
 }
 
 impl Changes {
-    /// Sets one; a later value stands above an earlier one.
+    /// Sets an annotation; a later value replaces an earlier one.
     pub fn set(&mut self, key: &str, value: &impl Serialize) {
         self.set.retain(|annotation| annotation.key != key);
         self.set.extend(KeyValue::new(key, value));
     }
 
-    /// `--web`.
+    /// Sets the annotations for `--web`.
     pub fn web(&mut self, web: Web) {
         self.set(WEB_EXPORT, &(web != Web::No));
         self.set(RAW_HTTP, &(web == Web::Raw));
         self.set(FINAL, &(web != Web::No));
     }
 
-    /// `--web-secure`, for an action that is, or is to be, a web action. A number that is there
-    /// already stays.
+    /// Sets the annotation for `--web-secure` of an action that is, or becomes, a web action. An
+    /// existing number is kept.
     ///
     /// # Errors
     /// The system has no random numbers.
@@ -130,7 +131,8 @@ impl Changes {
         Ok(())
     }
 
-    /// What the action says about itself, as OpenWhisk's own tools read it.
+    /// Sets the description and the parameters of the action, in the form that OpenWhisk's own
+    /// tools read.
     pub fn describe(&mut self, description: &str, schema: Option<&Value>) {
         if !description.is_empty() {
             self.set("description", &description);
@@ -141,19 +143,19 @@ impl Changes {
     }
 }
 
-/// Whether an action answers at a URL.
+/// Reports whether the action is a web action.
 pub fn is_web(action: &StoredAction) -> bool {
     action.annotation(WEB_EXPORT).unwrap_or(false)
 }
 
-/// A number of 53 bits: every client can read it without losing digits.
+/// Returns a random number of 53 bits: every client can read it without losing digits.
 fn random_number() -> std::io::Result<u64> {
     let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes) >> 11)
 }
 
-/// A parameter in the annotation `parameters`.
+/// Parameter in the annotation `parameters`.
 #[derive(Serialize)]
 struct Parameter<'a> {
     name: &'a str,

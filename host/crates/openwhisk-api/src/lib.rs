@@ -1,7 +1,7 @@
 //! OpenWhisk's REST API, version 1: the names, bodies and records of `core/controller`, and a
-//! [`client`] of them behind the feature of that name.
+//! [`client`] for them behind the feature of that name.
 //!
-//! Nothing here knows the command line or runs an action.
+//! This crate does not depend on the command line and does not run actions.
 
 pub mod action;
 pub mod activation;

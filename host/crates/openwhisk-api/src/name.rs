@@ -3,22 +3,22 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest part of a name.
+/// Largest length of a part of a name.
 const MAX_PART: usize = 256;
 
-/// An action's name, perhaps with its namespace and package.
+/// Name of an action, optionally with its namespace and package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionName {
-    /// Its namespace, where it is said.
+    /// Namespace; `None` if the name does not contain one.
     pub namespace: Option<String>,
-    /// Its package, unless it is the namespace's default one.
+    /// Package; `None` for the namespace's default package.
     pub package: Option<String>,
-    /// Its own name.
+    /// Name of the action itself.
     pub name: String,
 }
 
 impl ActionName {
-    /// `name` or `package/name`.
+    /// Returns `name` or `package/name`.
     pub fn local(&self) -> String {
         match &self.package {
             Some(package) => format!("{package}/{}", self.name),
@@ -30,7 +30,7 @@ impl ActionName {
 impl FromStr for ActionName {
     type Err = String;
 
-    /// As `wsk` reads them: three parts need no slash before them.
+    /// Parses a name as `wsk` does: three parts need no leading slash.
     fn from_str(text: &str) -> Result<Self, String> {
         let (rooted, rest) = text.strip_prefix('/').map_or((false, text), |rest| (true, rest));
         let parts: Vec<_> = rest.split('/').collect();
@@ -64,7 +64,7 @@ impl fmt::Display for ActionName {
     }
 }
 
-/// OpenWhisk's rule for a part of a name (its `EntityName`).
+/// Checks a part of a name by OpenWhisk's rule (its `EntityName`).
 fn check(part: &str) -> Result<(), String> {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let inner = |c: char| first(c) || matches!(c, '@' | ' ' | '.' | '&' | '-');

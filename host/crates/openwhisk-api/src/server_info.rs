@@ -1,15 +1,15 @@
-//! What an OpenWhisk says of itself at `GET /`: the kinds of its manifest and its limits.
+//! OpenWhisk's description of itself at `GET /`: the kinds of its runtimes manifest and its limits.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// The kind that runs actions of this project, where an operator has installed it.
+/// Kind that runs actions of this project, if the operator has installed it.
 pub const KIND: &str = "wasm:component";
 
 const MB: u64 = 1 << 20;
 
-/// The kinds and limits; empty where the server tells neither.
+/// Kinds and limits; empty if the server reports neither.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct ServerInfo {
     #[serde(default)]
@@ -32,12 +32,12 @@ struct Limits {
 }
 
 impl ServerInfo {
-    /// Whether actions of a kind can be made.
+    /// Reports whether actions of a kind can be created.
     pub fn has(&self, kind: &str) -> bool {
         self.runtimes.values().flatten().any(|runtime| runtime.kind == kind && !runtime.deprecated)
     }
 
-    /// The kinds, for a message.
+    /// Returns the kinds, for a message.
     pub fn kinds(&self) -> Vec<&str> {
         self.runtimes
             .values()
@@ -47,7 +47,8 @@ impl ServerInfo {
             .collect()
     }
 
-    /// The most memory an action may have, in MB; OpenWhisk's own default where it is not told.
+    /// Returns the largest memory of an action in MB; OpenWhisk's default if the server does not
+    /// report it.
     pub fn max_memory(&self) -> u64 {
         self.limits
             .default_max_action_memory

@@ -1,5 +1,5 @@
-//! Measures what image-detection does inside the sandbox: decode, resize, normalise, draw, encode;
-//! without storage and model.
+//! Benchmark of the work that image-detection does inside the sandbox: decode, resize, normalise,
+//! draw, encode; without storage and model.
 
 #[path = "../../../src/decode.rs"]
 mod decode;
@@ -18,7 +18,7 @@ use keynet_inference_sdk::prelude::*;
 struct Args {
     /// The picture, PNG or JPEG.
     image_url: String,
-    /// How often everything is done.
+    /// Number of repetitions.
     #[serde(default = "often")]
     repeat: usize,
 }

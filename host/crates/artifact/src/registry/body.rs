@@ -1,4 +1,4 @@
-//! What a request carries: a piece of a blob, sent as it is read.
+//! Body of an upload request: a piece of a blob, sent as it is read.
 
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::sync::Arc;
@@ -10,21 +10,22 @@ use futures::{Stream, StreamExt as _};
 use crate::error::{ArtifactError, Result};
 use crate::store::Content;
 
-/// Bytes that are read, and handed to the connection, at once.
+/// Bytes that are read and passed to the connection at once.
 const READ: usize = 512 << 10;
 
-/// So many bytes of a content, from a place on.
+/// Range of a content.
 #[derive(Clone)]
 pub(super) struct Piece {
     pub(super) content: Content,
     pub(super) from: u64,
     pub(super) length: u64,
-    /// Told how many bytes of the content were handed to the connection, from its beginning.
+    /// Called with the number of bytes of the content, from its beginning, that were passed to the
+    /// connection.
     pub(super) told: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
 impl Piece {
-    /// The piece as a request's body; `moved` counts its bytes as they are handed to the
+    /// Returns the piece as a request's body; `moved` counts its bytes as they are passed to the
     /// connection.
     pub(super) async fn stream(&self, moved: Arc<AtomicU64>) -> Result<reqwest::Body> {
         let (from, told) = (self.from, self.told.clone());
@@ -50,7 +51,7 @@ impl Piece {
     }
 }
 
-/// Returns what `reader` has, in pieces that are read on the blocking pool.
+/// Returns the content of `reader` in pieces that are read on the blocking pool.
 fn read_pieces<R>(reader: R) -> impl Stream<Item = io::Result<Bytes>> + Send
 where
     R: Read + Send + 'static,

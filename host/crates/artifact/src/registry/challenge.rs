@@ -1,22 +1,23 @@
-//! What a registry asks for in `WWW-Authenticate` (RFC 9110, 11.6.1).
+//! Challenges in `WWW-Authenticate` (RFC 9110, 11.6.1).
 
 use std::collections::BTreeMap;
 
-/// One of the ways in which a registry lets itself be convinced.
+/// Authentication challenge of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Challenge {
-    /// In lower case: `basic`, `bearer`.
+    /// Scheme in lower case: `basic`, `bearer`.
     pub(super) scheme: String,
     pub(super) parameters: BTreeMap<String, String>,
 }
 
 impl Challenge {
-    /// A parameter, such as `realm`.
+    /// Returns a parameter, such as `realm`.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
     }
 
-    /// All challenges of a header's value; what cannot be read ends the list.
+    /// Parses all challenges of a header's value; the list ends at the first part that cannot be
+    /// parsed.
     pub(super) fn parse(header: &str) -> Vec<Self> {
         let mut challenges: Vec<Self> = Vec::new();
         let mut rest = header;
@@ -51,7 +52,7 @@ fn token(text: &str) -> Option<(&str, &str)> {
     text.split_at_checked(end).filter(|(word, _)| !word.is_empty())
 }
 
-/// A token or a quoted string, and what comes after it.
+/// Parses a token or a quoted string, and returns it with the rest of the text.
 fn parameter(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! The HTTP clients: one for plain connections, one for TLS, each made when it is first needed.
+//! HTTP clients: one for plain connections, one for TLS, each created when it is first needed.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -37,10 +37,10 @@ impl Clients {
         })
     }
 
-    /// The client for `url`.
+    /// Returns the client for `url`.
     pub(super) fn get(&self, url: &Url) -> Result<&Client> {
         // The system's certificates take some milliseconds to read, and a container may have none:
-        // only where TLS needs them.
+        // they are read only if TLS needs them.
         let secure = url.scheme() == "https";
         let cell = match (secure, is_loopback(url)) {
             (true, _) => &self.secure,
@@ -75,7 +75,7 @@ impl Clients {
             .http1_only();
         match &self.addresses {
             AddressPolicy::Any => builder,
-            // Through a proxy, the addresses would be the proxy's to choose.
+            // With a proxy, the proxy would choose the addresses.
             addresses => outbound::within(builder.no_proxy(), addresses),
         }
     }
@@ -84,7 +84,7 @@ impl Clients {
 /// Reads the certificate authorities of all files.
 ///
 /// # Errors
-/// A file that cannot be used, rather than a connection without it.
+/// A file cannot be used: this fails rather than connecting without its authorities.
 fn read(files: &[PathBuf]) -> Result<Vec<Certificate>> {
     let read = files.iter().map(|file| {
         pem::certificates(file).map_err(|error| match error {

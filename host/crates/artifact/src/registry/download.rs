@@ -1,4 +1,4 @@
-//! Getting a blob, going on where a broken connection ended.
+//! Download of a blob; continues after a broken connection.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::progress::BlobEvent;
 use crate::store::{Blob, ReadBlob};
 use keynet_base::digest::Hasher;
 
-/// The window in which [`PACE_BYTES`] must arrive.
+/// Window in which [`PACE_BYTES`] must arrive.
 const PACE_WINDOW: Duration = Duration::from_secs(60);
 const PACE_BYTES: usize = 64 << 10;
 
-/// How far one got.
+/// Progress of a download.
 struct Download<'a> {
     blob: &'a Blob,
     into: &'a mut (dyn AsyncWrite + Send + Unpin),
@@ -26,8 +26,7 @@ struct Download<'a> {
     have: u64,
 }
 
-/// The least that must arrive in a window of time: a server that sends a byte a minute would hold a
-/// pull for ever.
+/// Minimum transfer rate: a server that sends a byte a minute would otherwise hold a pull for ever.
 struct Pace {
     since: Instant,
     moved: usize,
@@ -38,7 +37,7 @@ impl Pace {
         Self { since: Instant::now(), moved: 0 }
     }
 
-    /// Counts what arrived.
+    /// Counts bytes that arrived.
     fn moved(&mut self, bytes: usize, host: &str) -> Result<(), Trouble> {
         self.moved += bytes;
         let window = self.since.elapsed();
@@ -75,10 +74,10 @@ impl Registry {
             let before = download.have;
             match self.get_rest(&mut download).await {
                 Ok(()) => break,
-                // Nothing is missing, whatever happened then.
+                // All bytes arrived; an error after that does not matter.
                 Err(_) if download.have == blob.size && before < blob.size => break,
                 Err(trouble) => {
-                    // A server that breaks each connection after a few bytes gets nowhere.
+                    // A server that breaks each connection after a few bytes makes no progress.
                     if download.have >= furthest + PACE_BYTES as u64 {
                         furthest = download.have;
                         waits.moved();
@@ -94,7 +93,7 @@ impl Registry {
         Ok(())
     }
 
-    /// What is still missing, in one answer.
+    /// Requests what is still missing, in one response.
     async fn get_rest(&self, download: &mut Download<'_>) -> Result<(), Trouble> {
         let blob = *download.blob;
         let progress = &self.0.options.progress;
@@ -148,7 +147,7 @@ impl Registry {
             download.have = got;
             progress.blob(&blob, BlobEvent::At(got));
         }
-        // A server that says how much it sends and sends that much has no more.
+        // The server announced a length and sent exactly that: it has no more bytes.
         Ok(())
     }
 
@@ -161,7 +160,7 @@ impl Registry {
     }
 }
 
-/// The first byte of a part: `bytes 100-199/200`.
+/// Returns the first byte position of a part: 100 for `bytes 100-199/200`.
 fn first_byte(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
     range.trim().strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()

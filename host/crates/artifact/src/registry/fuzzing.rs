@@ -1,4 +1,4 @@
-//! Fuzzing of what registries answer; see [`keynet_base::fuzzing`].
+//! Fuzzing of registries' answers; see [`keynet_base::fuzzing`].
 
 use reqwest::StatusCode;
 use url::Url;
@@ -10,8 +10,8 @@ use keynet_base::fuzzing::{check_message, text};
 
 const PASSWORD: &str = "q7Zk2LwPx9Vd";
 
-/// The header `WWW-Authenticate`. What is read can be written and is read alike again; a token
-/// server is never one that is not safe.
+/// Fuzzes the header `WWW-Authenticate`. Checks that a parsed challenge survives a round trip, and
+/// that no unsafe token server is accepted.
 pub fn www_authenticate(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let challenges = Challenge::parse(text);
@@ -50,7 +50,7 @@ fn write(challenge: &Challenge) -> String {
     format!("{} {}", challenge.scheme, parameters.join(","))
 }
 
-/// The body of an answer that is no good, as it is shown: one short line without what is secret.
+/// Fuzzes the body of an error response. Checks that it is shown as one short line without secrets.
 pub fn registry_answer(data: &[u8]) {
     for body in [data.to_vec(), [data, PASSWORD.as_bytes(), data].concat()] {
         let said = ErrorText::parse(StatusCode::BAD_REQUEST, &body, &[PASSWORD.to_owned()]);

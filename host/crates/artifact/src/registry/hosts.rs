@@ -1,17 +1,17 @@
-//! The hosts of registries: their names, and the policy that they are under.
+//! Hosts of registries: their names, and the address policy.
 
 use keynet_base::outbound::{AddressPolicy, AddressRefused};
 use url::{Host, Url};
 
 use crate::error::ArtifactError;
 
-/// `host` or `host:port` of a URL, without a port that goes without saying.
+/// Returns `host` or `host:port` of a URL, without the default port of its scheme.
 pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Whether the host is this machine.
+/// Reports whether the host is this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -24,12 +24,12 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 /// Checks a host by its name or its literal address.
 ///
 /// # Errors
-/// The policy does not allow it.
+/// The policy does not allow the host.
 pub(super) fn check(url: &Url, addresses: &AddressPolicy) -> Result<(), ArtifactError> {
     addresses.check(url).map_err(|refused| refusal(host_of(url), &refused))
 }
 
-/// Returns the error of a host that the policy does not allow.
+/// Returns the error for a host that the policy does not allow.
 pub(super) fn refusal(host: String, refused: &AddressRefused) -> ArtifactError {
     let why = match refused {
         AddressRefused::NotPublic(_) => {

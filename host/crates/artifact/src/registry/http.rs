@@ -1,4 +1,4 @@
-//! One registry over HTTP: who one is there, redirects by hand, and trying again.
+//! HTTP access to one registry: authentication, redirects that are checked one by one, and retries.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,36 +25,37 @@ use crate::options::RegistryOptions;
 use keynet_base::outbound::{BodyError, check_headers, read_whole};
 use keynet_base::quote::shown;
 
-/// How long nothing may move on a connection.
+/// Longest time without any traffic on a connection.
 const STALL: Duration = Duration::from_secs(60);
 const REDIRECTS: usize = 5;
 
-/// How long an answer that is read whole may take: a manifest, a list of tags, a token.
+/// Longest time for a response that is read whole: a manifest, a list of tags, a token.
 pub(super) const WHOLE: Duration = Duration::from_secs(120);
 
-/// Why a small answer was not read.
+/// Error of reading a small response.
 pub(super) enum SmallAnswerError {
-    /// It is longer than its limit.
+    /// The response is longer than its limit.
     TooLong,
     Other(Trouble),
 }
 
-/// One request.
+/// Request to a registry.
 #[derive(Clone)]
 pub(super) struct RegistryRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) body: Body,
-    /// What it is for, as it reads after «does not allow to»: `push team/name`.
+    /// Operation, as it reads after «does not allow to»: `push team/name`.
     pub(super) action: String,
-    /// The token it needs: `repository:team/name:pull`, several with a space between.
+    /// Scope of the token that it needs: `repository:team/name:pull`; several are separated by
+    /// spaces.
     pub(super) scope: String,
-    /// How long to wait for an answer while nothing moves.
+    /// Time to wait for a response while nothing is transferred.
     pub(super) patience: Duration,
 }
 
-/// What a request carries.
+/// Body of a request.
 #[derive(Clone)]
 pub(super) enum Body {
     None,
@@ -91,17 +92,17 @@ impl RegistryRequest {
     }
 }
 
-/// How the registry wants to be convinced, as far as it has said.
+/// Authentication scheme of the registry, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scheme {
     Unknown,
     Basic,
     Tokens(TokenServer),
-    /// By the token that was given for it.
+    /// The bearer token that was configured for the registry.
     Given,
 }
 
-/// A registry, for one repository: credentials and tokens are those for it.
+/// Client of a registry for one repository: credentials and tokens are those for this repository.
 pub(super) struct Http {
     /// `host` or `host:port`.
     pub(super) host: String,
@@ -112,7 +113,7 @@ pub(super) struct Http {
     clients: Clients,
     base: OnceCell<Url>,
     credential: OnceCell<Option<Credential>>,
-    /// Why credentials that may be there were not found: a helper is missing, a file is damaged.
+    /// Reason why a credential could not be looked up: a helper is missing, a file is damaged.
     not_found: OnceLock<String>,
     scheme: Mutex<Scheme>,
     tokens: Tokens,
@@ -137,13 +138,14 @@ impl Http {
         Ok(http)
     }
 
-    /// The registry's root: https, or http where that is allowed and is what is spoken there.
+    /// Returns the registry's root: https, or http if that is allowed and is what the registry
+    /// speaks.
     pub(super) async fn base(&self) -> Result<&Url> {
         self.base.get_or_try_init(|| super::plain::find(self)).await
     }
 
     pub(super) fn root(&self, scheme: &str) -> Result<Url> {
-        // Docker Hub's name is not where it answers.
+        // Docker Hub's API has another host name.
         let host = if matches!(self.host.as_str(), "docker.io" | "index.docker.io") {
             "registry-1.docker.io"
         } else {
@@ -156,7 +158,7 @@ impl Http {
         })
     }
 
-    /// Below `v2/REPOSITORY/`.
+    /// Returns the URL of `path` below `v2/REPOSITORY/`.
     pub(super) async fn url(&self, path: &str) -> Result<Url> {
         let path = format!("v2/{}/{path}", self.repository);
         self.base()
@@ -165,8 +167,8 @@ impl Http {
             .map_err(|error| self.protocol("be asked", &error.to_string()))
     }
 
-    /// Sends a request, again where that may help, and answers whatever the registry answers but
-    /// 401, 403, 408, 429 and 5xx.
+    /// Sends a request, with retries, and returns the registry's response unless it is 401, 403,
+    /// 408, 429 or 5xx.
     pub(super) async fn ask(&self, ask: &RegistryRequest) -> Result<Response> {
         let mut waits = Waits::new(&self.options);
         loop {
@@ -177,8 +179,8 @@ impl Http {
         }
     }
 
-    /// As [`Http::ask`], once. A request that the registry does not trust is sent again when there
-    /// is something to show it.
+    /// Same as [`Http::ask`], without retries. A request that the registry rejects for lack of
+    /// authentication is sent again if there is a credential or token to add.
     pub(super) async fn ask_once(&self, ask: &RegistryRequest) -> Result<Response, Trouble> {
         let mut convinced = false;
         loop {
@@ -203,7 +205,7 @@ impl Http {
         }
     }
 
-    /// What to show, once it is known what the registry wants to see.
+    /// Returns the `Authorization` header for the registry's scheme.
     async fn authorization(&self, ask: &RegistryRequest) -> Result<Option<HeaderValue>, Trouble> {
         let scheme = self.scheme.lock().map_or(Scheme::Unknown, |scheme| scheme.clone());
         Ok(match (scheme, self.credential.get()) {
@@ -220,8 +222,8 @@ impl Http {
         })
     }
 
-    /// Takes from an answer of 401 how the registry wants to be convinced. False when there is
-    /// nothing more to show.
+    /// Reads the authentication scheme from a 401 response. Returns false if there is no further
+    /// credential to send.
     async fn learn(
         &self,
         ask: &RegistryRequest,
@@ -258,9 +260,10 @@ impl Http {
         Ok(true)
     }
 
-    /// Returns the credential to show; looked up when the registry asks for one for the first time.
-    /// If the lookup fails, the request is made without one: what anonymous callers may do needs no
-    /// working credential helper. The reason is told when that is refused.
+    /// Returns the credential to send; it is looked up when the registry asks for one for the first
+    /// time. If the lookup fails, the request is sent without one: anonymous access needs no
+    /// working credential helper. The reason is part of the error if the registry then rejects the
+    /// request.
     pub(super) async fn credential(&self) -> Option<&Credential> {
         let found = self.credential.get_or_init(|| async {
             let (source, host, repository) =
@@ -283,7 +286,7 @@ impl Http {
         found.await.as_ref()
     }
 
-    /// Everything that must not be shown.
+    /// Returns everything that must not be shown.
     pub(super) fn secrets(&self) -> Vec<String> {
         let mut secrets = self.tokens.secrets();
         if let Some(Some(credential)) = self.credential.get() {
@@ -295,8 +298,8 @@ impl Http {
         secrets
     }
 
-    /// Sends a request and, if it only reads, goes where it is redirected to. What convinces the
-    /// registry is shown to the registry alone.
+    /// Sends a request and, if it only reads, follows redirects. Credentials and tokens are sent to
+    /// the registry only.
     async fn follow(
         &self,
         ask: &RegistryRequest,
@@ -330,7 +333,7 @@ impl Http {
         Err(Trouble::for_good(self.protocol(&ask.action, "it redirects too often")))
     }
 
-    /// Whether the registry may send one to `url`.
+    /// Checks that the registry may redirect to `url`.
     pub(super) fn may_go(&self, base: &Url, url: &Url) -> Result<()> {
         let refused = |why: &str| {
             Err(ArtifactError::Host {
@@ -409,7 +412,7 @@ impl Http {
         }
     }
 
-    /// The next bytes of an answer.
+    /// Returns the next bytes of a response.
     pub(super) async fn next_piece(
         &self,
         response: &mut Response,
@@ -421,7 +424,7 @@ impl Http {
         }
     }
 
-    /// What an answer that is no good means.
+    /// Returns the error for an unsuccessful response.
     pub(super) async fn refusal(&self, ask: &RegistryRequest, response: Response) -> Trouble {
         let wait = retry_after(&response);
         self.refuse(ask, ErrorText::read(response, &self.secrets()).await, wait)
@@ -489,7 +492,7 @@ impl Http {
     }
 }
 
-/// Reads a small answer of `host` whole: at most `limit` bytes, within `time`.
+/// Reads a small response of `host` whole: at most `limit` bytes, within `time`.
 pub(super) async fn read_small(
     response: Response,
     host: &str,

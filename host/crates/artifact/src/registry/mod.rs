@@ -1,8 +1,8 @@
-//! A repository of a registry, over the OCI distribution protocol.
+//! Repository of a registry, over the OCI distribution protocol.
 //!
-//! References, manifests' types and errors' names are those of `oci-client`. Requests are sent by
-//! our own code: that client cannot go on with an upload, knows no identity tokens, shows its
-//! credentials to whatever token server a registry names, and holds layers in memory.
+//! References, manifest types and error names are those of `oci-client`. Requests are sent by code
+//! of this module because that client cannot resume an upload, does not support identity tokens,
+//! sends its credentials to any token server that a registry names, and holds layers in memory.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
 
 mod body;
@@ -42,15 +42,16 @@ use super::store::{Blob, MANIFEST_LIMIT, RawManifest};
 use keynet_base::digest::Digest;
 
 const TAGS: usize = 10_000;
-/// Some registries refuse to say more at once.
+/// Page size of the tag list; some registries reject larger ones.
 const TAGS_AT_ONCE: usize = 1000;
 const TAGS_LIMIT: u64 = 4 << 20;
-/// Some registries list a hundred at once, whatever they are asked for.
+/// Largest number of pages: some registries return at most a hundred tags at once, independent of
+/// the page size.
 const TAG_PAGES: usize = TAGS / 100;
-/// The longest tag, by the specification.
+/// Longest tag that the specification allows.
 const TAG_BYTES: usize = 128;
 
-/// A repository. Clones share connections and tokens.
+/// Client of a repository. Clones share connections and tokens.
 #[derive(Clone)]
 pub(super) struct Registry(Arc<Http>);
 
@@ -65,7 +66,7 @@ impl Registry {
         Http::new(&reference.host, &reference.repository, options).map(|http| Self(Arc::new(http)))
     }
 
-    /// Shows `host` who one is for what is below `path`, and asks for nothing.
+    /// Sends the credentials for everything below `path` to `host`, without requesting any content.
     pub(super) async fn check_login(
         host: &str,
         path: &str,
@@ -87,7 +88,7 @@ impl Registry {
         }
     }
 
-    /// The manifest of `target`.
+    /// Reads the manifest of `target`.
     pub(super) async fn manifest(&self, target: &Target, limit: u64) -> Result<RawManifest> {
         let name = name(target);
         let accept = [
@@ -119,8 +120,8 @@ impl Registry {
         }
     }
 
-    /// Returns the list of what refers to a manifest, an image index; `None` if the registry has
-    /// none: it came with OCI 1.1.
+    /// Returns the list of manifests that refer to `digest`, an image index; `None` if the registry
+    /// has no such list: it was introduced with OCI 1.1.
     pub(super) async fn referrers(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>> {
         let url = self.0.url(&format!("referrers/{digest}")).await?;
         let ask = RegistryRequest::new(Method::GET, url, self.action("pull"), self.scope("pull"))
@@ -129,13 +130,13 @@ impl Registry {
             Ok((headers, bytes)) if media_type(&headers, &bytes) == OCI_IMAGE_INDEX_MEDIA_TYPE => {
                 Ok(Some(bytes.to_vec()))
             }
-            // A registry that does not know the path answers it as it answers any other.
+            // A registry that does not know the path answers as for any other unknown path.
             Ok(_) | Err(ArtifactError::NotFound { .. } | ArtifactError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Puts a manifest under a tag or its digest.
+    /// Stores a manifest under a tag or its digest.
     pub(super) async fn put_manifest(
         &self,
         target: &Target,
@@ -165,9 +166,9 @@ impl Registry {
         }
     }
 
-    /// Returns the digest if the tag of a manifest that was refused has it already: where tags
-    /// cannot be moved (Amazon ECR answers 400, Harbor 412, others 409), pushing the same again is
-    /// no error.
+    /// Returns the digest if the tag of a rejected manifest points to it already. Where tags are
+    /// immutable (Amazon ECR answers 400, Harbor 412, others 409), pushing the same manifest again
+    /// is not an error.
     async fn put_before(
         &self,
         target: &Target,
@@ -197,20 +198,20 @@ impl Registry {
         }
     }
 
-    /// Whether the blob is there.
+    /// Reports whether the blob exists.
     pub(super) async fn has_blob(&self, blob: &Blob) -> Result<bool> {
         let url = self.0.url(&format!("blobs/{}", blob.digest)).await?;
         let ask = RegistryRequest::new(Method::HEAD, url, self.action("pull"), self.scope("pull"));
         let response = self.0.ask(&ask).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(false),
-            // Who leads to where it is has it.
+            // A redirect to the blob's location means that it exists.
             status if status.is_success() || status.is_redirection() => Ok(true),
             _ => Err(self.0.refusal(&ask, response).await.error),
         }
     }
 
-    /// Takes the blob from another repository, if the registry does that.
+    /// Mounts the blob from another repository, if the registry supports that.
     pub(super) async fn mount_blob(&self, blob: &Blob, from: &str) -> Result<bool> {
         let mut url = self.0.url("blobs/uploads/").await?;
         url.query_pairs_mut()
@@ -219,7 +220,7 @@ impl Registry {
         let scope = format!("{} repository:{from}:pull", self.scope("pull,push"));
         let ask = RegistryRequest::new(Method::POST, url, self.action("push"), scope);
         let response = match self.0.ask(&ask).await {
-            // Not to be allowed to read there is no reason not to push here.
+            // No pull access to the source repository: fall back to a normal upload.
             Err(ArtifactError::Unauthorized { .. } | ArtifactError::Denied { .. }) => {
                 return Ok(false);
             }
@@ -236,7 +237,7 @@ impl Registry {
         }
     }
 
-    /// The first tags, sorted.
+    /// Returns the tags, sorted, up to the limit.
     pub(super) async fn tags(&self) -> Result<Vec<String>> {
         let mut tags = Vec::new();
         let mut next = Some(self.0.url(&format!("tags/list?n={TAGS_AT_ONCE}")).await?);
@@ -255,7 +256,7 @@ impl Registry {
             next = following(&headers)
                 .and_then(|path| url.join(&path).ok())
                 .filter(|next| !found.is_empty() && next.origin() == url.origin());
-            // No registry takes what is longer, so that nothing can be pulled by it.
+            // No registry accepts longer tags, so nothing could be pulled by them.
             tags.extend(found.into_iter().filter(|tag| tag.len() <= TAG_BYTES).take(TAGS));
         }
         tags.sort();
@@ -264,7 +265,7 @@ impl Registry {
         Ok(tags)
     }
 
-    /// What a request answers, whole; asked again when the connection breaks on the way.
+    /// Returns the whole body of a response; the request is repeated if the connection breaks.
     async fn read(
         &self,
         ask: &RegistryRequest,
@@ -298,7 +299,8 @@ impl Registry {
         let bytes =
             read_small(response, &self.0.host, most, WHOLE).await.map_err(|error| match error {
                 SmallAnswerError::TooLong => {
-                    // Where the registry does not say how much comes, it is one byte more at least.
+                    // If the registry does not announce the length, it is at least one byte more
+                    // than the limit.
                     let size = announced.unwrap_or(limit + 1);
                     Trouble::for_good(ArtifactError::TooLarge {
                         what: format!("the {} of {}", what(), self.place()),
@@ -328,7 +330,7 @@ impl Registry {
     }
 }
 
-/// What a registry knows a manifest by.
+/// Returns the reference of a manifest in the registry's URLs: tag or digest.
 fn name(target: &Target) -> String {
     match target {
         Target::Tag(tag) => tag.clone(),
@@ -336,8 +338,8 @@ fn name(target: &Target) -> String {
     }
 }
 
-/// The media type that is written in the manifest, or else the one it came with: registries differ
-/// in what they send.
+/// Returns the media type in the manifest, or else that of the `Content-Type` header: registries
+/// differ in what they send.
 fn media_type(headers: &HeaderMap, bytes: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -351,15 +353,15 @@ fn media_type(headers: &HeaderMap, bytes: &[u8]) -> String {
     written.or_else(sent).unwrap_or_default()
 }
 
-/// Where the list goes on (RFC 8288).
+/// Returns the URL of the next page (RFC 8288).
 fn following(headers: &HeaderMap) -> Option<String> {
     let link = headers.get(header::LINK)?.to_str().ok()?;
     let (path, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     rest.replace('"', "").contains("rel=next").then(|| path.to_owned())
 }
 
-/// Where an answer says that things go on. A registry behind a server that adds TLS may not know
-/// that it is spoken to by https.
+/// Returns the URL in `Location`. A registry behind a TLS-terminating proxy may not know that it is
+/// reached by https and write http.
 fn location(http: &Http, base: &url::Url, response: &Response) -> Result<url::Url> {
     let text = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
     let text = text.ok_or_else(|| http.protocol("take an upload", "it does not say where to"))?;

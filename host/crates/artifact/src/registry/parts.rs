@@ -1,34 +1,34 @@
-//! How a registry takes uploads, as far as its answers have shown: the size of a part, and what its
-//! `Range` means.
+//! Upload behaviour of a registry, as its responses have shown: the size of a part, and the meaning
+//! of its `Range`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use reqwest::{Response, StatusCode, header};
 
-/// No smaller parts are sent: what takes less is no registry.
+/// Smallest part that is sent: every registry accepts that much.
 const SMALLEST: u64 = 1 << 20;
 
-/// What was learned of a registry, for all uploads to it.
+/// Facts learned about a registry, shared by all uploads to it.
 pub(super) struct Parts {
-    /// Bytes of a part.
+    /// Size of a part in bytes.
     size: AtomicU64,
-    /// Whether an upload is sent in one request, since parts are not taken.
+    /// True if an upload is sent in one request, because the registry does not accept parts.
     whole: AtomicBool,
-    /// Whether `Range: 0-N` means N bytes, and not N + 1 as the specification has it.
+    /// True if `Range: 0-N` means N bytes, not N + 1 as in the specification.
     counts: AtomicBool,
 }
 
-/// How far an upload is after a part was taken.
+/// Progress of an upload after a part was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// Bytes that the registry has.
+    /// Number of bytes that the registry has.
     pub(super) offset: u64,
-    /// Whether it took less than was sent.
+    /// True if the registry accepted less than was sent.
     pub(super) short: bool,
 }
 
 impl Parts {
-    /// Parts of `size` bytes, as long as the registry takes them.
+    /// Returns a new state with parts of `size` bytes.
     pub(super) fn new(size: u64) -> Self {
         Self {
             size: AtomicU64::new(size.max(1)),
@@ -37,7 +37,7 @@ impl Parts {
         }
     }
 
-    /// Returns the bytes of a part: all of an upload where parts are not taken.
+    /// Returns the size of a part in bytes; unlimited if the registry does not accept parts.
     pub(super) fn size(&self) -> u64 {
         if self.whole.load(Ordering::Relaxed) {
             u64::MAX
@@ -46,9 +46,10 @@ impl Parts {
         }
     }
 
-    /// Learns from a refusal of a request that carried `sent` bytes: a quarter of it is sent next
-    /// time where that was too much (413, and 416 of registries that count so), and all at once
-    /// where parts are unknown (405, 501). Returns whether it is worth trying again.
+    /// Adapts to the rejection of a request that carried `sent` bytes: the next part is a quarter
+    /// of it if it was too large (413, and 416 from registries that use it for this), and the whole
+    /// upload is one request if parts are not supported (405, 501). Returns whether it is worth
+    /// trying again.
     pub(super) fn learn(&self, status: StatusCode, part: bool, sent: u64) -> bool {
         match status {
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::RANGE_NOT_SATISFIABLE
@@ -64,8 +65,8 @@ impl Parts {
         }
     }
 
-    /// Takes the least size of a part from the answer that begins an upload
-    /// (`OCI-Chunk-Min-Length`).
+    /// Reads the minimum size of a part (`OCI-Chunk-Min-Length`) from the response that begins an
+    /// upload.
     pub(super) fn begin(&self, response: &Response) {
         let least = response
             .headers()
@@ -74,9 +75,9 @@ impl Parts {
         self.size.fetch_max(least.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Returns how far an upload is whose part from `from` to `to` was taken. A registry that says
-    /// that it has no more than before has not counted (Amazon ECR's `Range` stays at the first
-    /// part); one that says one byte more counts bytes and names no last one.
+    /// Returns the progress of an upload whose part from `from` to `to` was accepted. A registry
+    /// that reports no progress does not count (Amazon ECR's `Range` stays at the first part); one
+    /// that reports one byte more reports a count and not the last position.
     pub(super) fn taken(&self, response: &Response, from: u64, to: u64) -> Taken {
         let all = Taken { offset: to, short: false };
         let Some(last) = last_byte(response) else { return all };
@@ -90,19 +91,20 @@ impl Parts {
         }
     }
 
-    /// Returns how many bytes a registry has that is asked for an unfinished upload; `None` if it
-    /// does not say.
+    /// Returns the number of bytes that a registry has of an unfinished upload; `None` if the
+    /// response does not contain it.
     pub(super) fn received(&self, response: &Response) -> Option<u64> {
         last_byte(response).map(|last| self.bytes(last))
     }
 
-    /// Bytes of `Range: 0-LAST`. Registries also answer `0-0` when they have none.
+    /// Returns the number of bytes of `Range: 0-LAST`. Registries also answer `0-0` if they have
+    /// none.
     fn bytes(&self, last: u64) -> u64 {
         if last == 0 || self.counts.load(Ordering::Relaxed) { last } else { last + 1 }
     }
 }
 
-/// `LAST` of `Range: 0-LAST`.
+/// Returns `LAST` of `Range: 0-LAST`.
 fn last_byte(response: &Response) -> Option<u64> {
     let range = response.headers().get(header::RANGE)?.to_str().ok()?;
     range

@@ -1,4 +1,4 @@
-//! Whether a registry is spoken to by https or by http.
+//! Choice between https and http for a registry.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
@@ -10,13 +10,13 @@ use super::retry::Trouble;
 use super::said::ErrorText;
 use crate::error::{ArtifactError, Result};
 
-/// The registry's root: https; on this machine, or where it is allowed, http when that is what is
-/// spoken there.
+/// Returns the registry's root: https; for this machine, or where it is allowed, http if the
+/// registry speaks that.
 pub(super) async fn find(http: &Http) -> Result<Url> {
     let (secure, plain) = (http.root("https")?, http.root("http")?);
     if is_loopback(&plain) {
-        // Nobody is in between: it is found out by asking, plainly first, which is what most speak
-        // here.
+        // Loopback has no attacker in between: probe the registry, first over http, which is the
+        // usual case here.
         return Ok(if speaks_plain(http, &plain, &secure).await? { plain } else { secure });
     }
     if !http.options.insecure {
@@ -33,7 +33,8 @@ pub(super) async fn find(http: &Http) -> Result<Url> {
     }
 }
 
-/// Servers that speak TLS say so when they are asked plainly, or hang up.
+/// Reports whether the server speaks plain HTTP. A server that speaks TLS rejects a plain request
+/// with a message, or closes the connection.
 async fn speaks_plain(http: &Http, plain: &Url, secure: &Url) -> Result<bool> {
     match probe(http, plain).await {
         Ok(response) if response.status() == StatusCode::BAD_REQUEST => {
@@ -41,7 +42,7 @@ async fn speaks_plain(http: &Http, plain: &Url, secure: &Url) -> Result<bool> {
         }
         Ok(_) => Ok(true),
         Err(trouble) if trouble.refused => Err(trouble.error),
-        // It answered plainly, if not as it should.
+        // The server answered over plain HTTP, even if the answer is not valid.
         Err(Trouble { error: ArtifactError::Protocol { .. }, .. }) => Ok(true),
         Err(_) => Ok(
             matches!(probe(http, secure).await, Err(Trouble { error, .. }) if !is_of_tls(&error)),
@@ -49,7 +50,7 @@ async fn speaks_plain(http: &Http, plain: &Url, secure: &Url) -> Result<bool> {
     }
 }
 
-/// A server that speaks TLS, though its certificate may be no good.
+/// Reports whether the server speaks TLS, even if its certificate is not valid.
 fn is_of_tls(error: &ArtifactError) -> bool {
     matches!(error, ArtifactError::Tls { why, .. } if !why.contains("does not speak TLS"))
 }

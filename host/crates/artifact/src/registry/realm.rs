@@ -1,4 +1,4 @@
-//! Which token servers may see a registry's credentials.
+//! Rules for the token servers that may receive a registry's credentials.
 
 use url::{Host, Url};
 
@@ -6,24 +6,25 @@ use keynet_base::outbound::address_policy::is_listed;
 
 use super::hosts::is_loopback;
 
-/// What decides whether a token server may be asked, besides its URL and the registry's.
+/// Settings that decide whether a token server may be used, besides its URL and the registry's.
 pub(super) struct Rules<'a> {
-    /// Hosts of token servers that are trusted though they are of another domain.
+    /// Hosts of token servers that are trusted although they belong to another domain.
     pub(super) listed: &'a [String],
-    /// Whether the registry may be spoken to in plain HTTP.
+    /// True if the registry may be used over plain HTTP.
     pub(super) insecure: bool,
-    /// Whether a credential is shown there.
+    /// True if a credential is sent to the token server.
     pub(super) shows: bool,
 }
 
-/// Checks that the token server at `realm` may be asked for tokens of the registry at `registry`.
+/// Checks that tokens of the registry at `registry` may be requested from the token server at
+/// `realm`.
 ///
-/// Its connection must be as safe as that to the registry. If a credential is shown there, it must
-/// also be listed, or belong to the registry: be the same host, below it, or below the domain that
-/// the registry itself is directly below of.
+/// Its connection must be as safe as that to the registry. If a credential is sent there, the token
+/// server must also be listed, or belong to the registry: be the same host, a subdomain of it, or a
+/// subdomain of the registry's parent domain.
 ///
 /// # Errors
-/// Why not.
+/// The reason why it may not be used.
 pub(super) fn check(realm: &Url, registry: &Url, rules: &Rules<'_>) -> Result<(), &'static str> {
     if !realm.username().is_empty() || realm.password().is_some() {
         return Err("which has a name or a password in its URL");
@@ -56,13 +57,13 @@ fn related(realm: &Url, registry: &Url) -> bool {
     (registry.contains('.') && below(registry)) || parent.is_some_and(below)
 }
 
-/// Whether a domain belongs to one owner: it is neither a public suffix
-/// (<https://publicsuffix.org>) nor a service's domain that every customer has a name below.
+/// Reports whether a domain belongs to one owner: it is neither a public suffix
+/// (<https://publicsuffix.org>) nor the domain of a service whose customers each have a subdomain.
 fn is_one_owners(domain: &str) -> bool {
     psl::domain_str(domain).is_some() && !SHARED.contains(&domain)
 }
 
-/// Registry services whose customers each have a name below, and that are missing in the list of
+/// Registry services whose customers each have a subdomain, and that are missing from the list of
 /// public suffixes.
 const SHARED: &[&str] = &[
     "azurecr.io",

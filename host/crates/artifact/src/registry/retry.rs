@@ -1,5 +1,4 @@
-//! What goes wrong with one request, whether trying again may help, and how long to wait before
-//! that.
+//! Failures of a single request, whether a retry may help, and the pause before it.
 
 use std::io;
 use std::sync::Arc;
@@ -17,34 +16,35 @@ use crate::error::{ArtifactError, Result};
 use crate::options::RegistryOptions;
 use crate::progress::Progress;
 
-/// A request that failed.
+/// Failed request.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    /// What is told when it is not tried again.
+    /// Error to return if the request is not retried.
     pub(super) error: ArtifactError,
-    /// Whether the same request may succeed later.
+    /// True if the same request may succeed later.
     pub(super) again: bool,
-    /// How long the registry wants to be left alone.
+    /// Pause that the registry asks for.
     pub(super) wait: Option<Duration>,
-    /// Nobody listens there.
+    /// True if the connection was refused: no server listens there.
     pub(super) refused: bool,
-    /// Whoever listens there does not speak TLS.
+    /// True if the server does not speak TLS.
     pub(super) not_tls: bool,
 }
 
 impl Trouble {
-    /// Trying again does not help.
+    /// Returns a failure that a retry does not help.
     pub(super) fn for_good(error: ArtifactError) -> Self {
         Self { error, again: false, wait: None, refused: false, not_tls: false }
     }
 
-    /// Trying again may help.
+    /// Returns a failure that a retry may help.
     pub(super) fn for_now(error: ArtifactError, wait: Option<Duration>) -> Self {
         Self { error, again: true, wait, refused: false, not_tls: false }
     }
 
-    /// The connection failed or broke. `answered`: the registry has answered before, so that
-    /// somebody who does not listen now may do so again soon.
+    /// Returns the failure of a connection that could not be made or that broke. With `answered`,
+    /// the registry has answered before, and a refused connection is retried: the server may be
+    /// restarting.
     pub(super) fn of_connection(error: reqwest::Error, host: &str, answered: bool) -> Self {
         let error = error.without_url();
         let host = host.to_owned();
@@ -54,7 +54,7 @@ impl Trouble {
         }
         if let Some(tls) = error_chain::find::<rustls::Error>(&error) {
             let not_tls = matches!(tls, rustls::Error::InvalidMessage(_));
-            // An alert may come from an overloaded server; a certificate stays as it is.
+            // A TLS alert may come from an overloaded server; an invalid certificate stays invalid.
             let again =
                 answered && !not_tls && !matches!(tls, rustls::Error::InvalidCertificate(_));
             return Self {
@@ -75,7 +75,7 @@ impl Trouble {
     }
 }
 
-/// An error of a file that was being sent, not of the connection.
+/// Reports whether the error is of a file that was being sent, not of the connection.
 fn is_local(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -101,7 +101,7 @@ fn in_words(error: &rustls::Error) -> String {
     }
 }
 
-/// How long the registry wants to be left alone: seconds or a date (RFC 9110, 10.2.3).
+/// Returns the pause that the registry asks for: seconds or a date (RFC 9110, 10.2.3).
 pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse() {
@@ -113,7 +113,7 @@ pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     }
 }
 
-/// The waits between the attempts of one thing.
+/// Pauses between the attempts of one operation.
 pub(super) struct Waits {
     pauses: Pauses,
     progress: Arc<dyn Progress>,
@@ -124,21 +124,21 @@ impl Waits {
         Self { pauses: options.retry.pauses(), progress: options.progress.clone() }
     }
 
-    /// Something moved: patience begins anew.
+    /// Resets the count of failures after progress.
     pub(super) fn moved(&mut self) {
         self.pauses.reset();
     }
 
-    /// Waits until it may be tried again.
+    /// Waits until the next attempt.
     ///
     /// # Errors
-    /// The trouble's, when trying again does not help or was done often enough.
+    /// The error of `trouble`, if a retry does not help or all attempts are used.
     pub(super) async fn after(&mut self, trouble: Trouble) -> Result<()> {
         let longest = self.pauses.policy().longest;
         let Some(pause) = self.pauses.after_failure().filter(|_| trouble.again) else {
             return Err(trouble.error);
         };
-        // To come back before a registry wants it is no use.
+        // Retrying earlier than the registry asks for does not help.
         if let Some(asked) = trouble.wait.filter(|asked| *asked > longest) {
             return Err(too_long(trouble.error, asked));
         }
@@ -150,7 +150,8 @@ impl Waits {
     }
 }
 
-/// The registry asks for more patience than there is: the user is told how much.
+/// Adds the pause that the registry asks for to the error, when it is longer than the policy
+/// allows.
 fn too_long(error: ArtifactError, asked: Duration) -> ArtifactError {
     let asks = |said: String| format!("{said}, it asks to wait {} s", asked.as_secs());
     match error {

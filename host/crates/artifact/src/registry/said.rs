@@ -1,4 +1,4 @@
-//! What a registry says when it does not do what it was asked for, made fit to be shown.
+//! Message of a registry's error response, made fit to be shown.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use keynet_base::outbound::read_beginning;
 use keynet_base::quote::on_one_line;
 use keynet_base::redaction::redact;
 
-/// More is not read of an answer that is no good.
+/// Bytes of an error response that are read.
 const LIMIT: usize = 16 << 10;
-/// More is not shown.
+/// Characters that are shown.
 const SHOWN: usize = 240;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An answer that is no good.
+/// Error response.
 #[derive(Debug)]
 pub(super) struct ErrorText {
     pub(super) status: StatusCode,
-    /// One line without control characters and without `secrets`.
+    /// Message on one line, without control characters and without `secrets`.
     pub(super) text: String,
 }
 
 impl ErrorText {
-    /// Reads the answer.
+    /// Reads the response.
     pub(super) async fn read(response: Response, secrets: &[String]) -> Self {
         let status = response.status();
         let body =
@@ -67,7 +67,7 @@ fn name(code: &OciErrorCode) -> String {
         .unwrap_or_default()
 }
 
-/// Text of somebody else's, as it may be shown.
+/// Returns foreign text in a form that may be shown.
 pub(super) fn fit(text: &str, secrets: &[String]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {

@@ -1,5 +1,5 @@
-//! Pushing, pulling and verifying at a registry that does what public registries do beyond the
-//! specification.
+//! Pushing, pulling and verifying at a registry that deviates from the specification as public
+//! registries do.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,29 +25,29 @@ const MIB: usize = 1 << 20;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// What a registry does beyond the specification.
+/// Deviation from the specification.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Habit {
     None,
-    /// GitHub's: a PATCH of more than 4 MiB is refused with 416.
+    /// GitHub's: a PATCH of more than 4 MiB is rejected with 416.
     SmallParts,
-    /// A server before it: a request of more than 1 MiB is refused with 413.
+    /// A proxy in front of the registry: a request of more than 1 MiB is rejected with 413.
     SmallRequests,
-    /// No PATCH at all.
+    /// PATCH is not supported.
     NoParts,
-    /// Amazon ECR's: PATCH answers 201, `Range` stays at the first part, all parts are kept.
+    /// Amazon ECR's: PATCH answers 201, `Range` stays at the first part, all parts are stored.
     StuckRange,
     /// `Range: 0-N` means N bytes.
     CountingRange,
-    /// PATCH answers 202 and takes two bytes.
+    /// PATCH answers 202 and accepts only two bytes.
     TwoBytes,
-    /// A tag that is there is refused with this status, whatever its digest.
+    /// A PUT to an existing tag is rejected with this status, whatever its digest.
     Immutable(u16),
-    /// Tokens are needed, and come from another name of this machine.
+    /// Tokens are required, and come from another name of this machine.
     Tokens,
-    /// The token that the registry itself takes.
+    /// A token that the registry itself accepts.
     RegistryToken,
-    /// It lists referrers (OCI 1.1).
+    /// The registry lists referrers (OCI 1.1).
     Referrers,
 }
 
@@ -61,7 +61,7 @@ struct Registry {
 struct Kept {
     blobs: BTreeMap<String, Bytes>,
     manifests: BTreeMap<String, Bytes>,
-    /// What came, and the first part's size.
+    /// Bytes received, and the size of the first part.
     upload: (Vec<u8>, usize),
     /// Method, path and size of each request.
     seen: Vec<(Method, String, usize)>,
@@ -92,7 +92,7 @@ impl Registry {
         Store::open(&self.reference("1"), &options()).unwrap()
     }
 
-    /// Sizes of the requests of a method.
+    /// Returns the sizes of the requests of a method.
     fn sizes(&self, method: &Method, part: &str) -> Vec<usize> {
         let kept = self.kept.lock().unwrap();
         kept.seen
@@ -102,7 +102,7 @@ impl Registry {
             .collect()
     }
 
-    /// Pushes a blob of so many bytes, and checks that it is there whole.
+    /// Pushes a blob of `size` bytes, and checks that it is stored complete.
     async fn push(&self, size: usize) -> Result<(), ArtifactError> {
         let bytes = Bytes::from(
             (0..size).map(|at| u8::try_from((at / 1000) % 251).unwrap()).collect::<Vec<_>>(),
@@ -335,14 +335,14 @@ async fn a_tag_that_already_has_the_digest_is_pushed() {
 
 #[tokio::test]
 async fn a_registry_at_an_address_of_ipv6_is_pushed_to() {
-    // A machine without IPv6 has none.
+    // The machine may have no IPv6.
     let Ok(registry) = Registry::at("[::1]:0", Habit::None).await else { return };
     registry.push(1000).await.unwrap();
     let manifest = RawManifest { media_type: MANIFEST.to_owned(), bytes: "{}".into() };
     registry.store().put_manifest(&Target::Tag("1".to_owned()), &manifest).await.unwrap();
 }
 
-/// A source whose helper is missing.
+/// Source whose credential helper is missing.
 struct Broken;
 
 impl CredentialSource for Broken {
@@ -400,7 +400,8 @@ async fn a_token_of_the_registry_itself_is_shown_to_it() {
 
 const SIGNS: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// A manifest that refers to `digest` and has a layer with `content`, and its descriptor.
+/// Stores a manifest that refers to `digest` and has a layer with `content`; returns its digest and
+/// size.
 async fn refer(store: &Store, digest: &Digest, kind: &str, content: Vec<u8>) -> (Digest, usize) {
     let blob = Blob::of(&content);
     store.put_blob(&blob, &Content::Bytes(content.into())).await.unwrap();

@@ -1,4 +1,5 @@
-//! Tokens: asked of the token server that the registry names, kept for as long as they are good.
+//! Bearer tokens: requested from the token server that the registry names, and cached until they
+//! expire.
 //!
 //! <https://distribution.github.io/distribution/spec/auth/token/> and, for identity tokens,
 //! `…/spec/auth/oauth/`.
@@ -21,12 +22,12 @@ use crate::credential::Credential;
 use crate::error::ArtifactError;
 use keynet_base::quote;
 
-/// A token is not used when it ends within this time.
+/// Margin before a token's expiry within which it is not used.
 const MARGIN: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
 const LIMIT: usize = 256 << 10;
 
-/// The tokens of one registry and one credential, by what they are for.
+/// Tokens of one registry and one credential, by scope.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<BTreeMap<String, Token>>);
 
@@ -43,7 +44,7 @@ struct TokenResponse {
     expires_in: Option<u64>,
 }
 
-/// The token server of a registry.
+/// Token server of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenServer {
     pub(super) realm: Url,
@@ -51,7 +52,7 @@ pub(super) struct TokenServer {
 }
 
 impl Tokens {
-    /// A token for `scope` that is good for some seconds more.
+    /// Returns a token for `scope` that is valid for at least [`MARGIN`].
     pub(super) async fn get(
         &self,
         http: &Http,
@@ -65,7 +66,7 @@ impl Tokens {
         }
     }
 
-    /// A new token for `scope`, and for what else the registry said is needed.
+    /// Requests a new token for `scope` and for the scope in the registry's challenge.
     pub(super) async fn renew(
         &self,
         http: &Http,
@@ -86,7 +87,7 @@ impl Tokens {
         Ok(text)
     }
 
-    /// All tokens there are, so that they are not shown.
+    /// Returns all tokens, so that they can be redacted.
     pub(super) fn secrets(&self) -> Vec<String> {
         self.0
             .lock()
@@ -132,13 +133,13 @@ async fn fetch(http: &Http, server: &TokenServer, scopes: &[&str]) -> Result<Tok
             http.protocol(&ask.action, "the token server answered without a token"),
         ));
     };
-    // 60 seconds when it does not say, as the specification has it.
+    // The default is 60 seconds, as in the specification.
     let lifetime = Duration::from_secs(answer.expires_in.unwrap_or(60).min(86_400));
     Ok(Token { text, until: Instant::now() + lifetime.saturating_sub(MARGIN) })
 }
 
-/// Checks that the token server may be asked: with credentials (`shows`) it must be the registry's
-/// own or listed.
+/// Checks that the token server may be used: with credentials (`shows`) it must belong to the
+/// registry or be listed.
 async fn check(http: &Http, server: &TokenServer, shows: bool) -> Result<(), ArtifactError> {
     hosts::check(&server.realm, &http.options.addresses)?;
     let registry = http.base().await?;

@@ -1,8 +1,8 @@
-//! Uploads that were not finished, remembered so that the next command goes on with them.
+//! Unfinished uploads, recorded so that the next command continues them.
 //!
-//! One small file for each (registry, repository, digest), for its owner only, removed when the
-//! upload is done. It holds where the registry takes the rest; it is used for that registry and
-//! nowhere else, and by one process at a time.
+//! One small file for each (registry, repository, digest), with mode 0600, removed when the upload
+//! is complete. It holds the URL at which the registry continues the upload; it is used only for
+//! that registry, and by one process at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -16,12 +16,12 @@ use url::Url;
 use crate::store::Blob;
 use keynet_base::digest::Digest;
 
-/// Registries forget uploads after some days at most.
+/// Age after which a record is ignored: registries discard uploads after some days at most.
 const AGE: Duration = Duration::from_secs(24 * 3600);
 const LIMIT: u64 = 64 << 10;
 
-/// The memory of one upload, locked while it is used. Nothing it does may fail a push: what cannot
-/// be remembered is sent again.
+/// Record of one upload, locked while it is used. Its errors never fail a push: without a record
+/// the blob is sent again.
 pub(super) struct Unfinished {
     path: PathBuf,
     file: File,
@@ -44,8 +44,7 @@ struct Memory {
 }
 
 impl Unfinished {
-    /// Opens the memory of an upload in `folder`; none when it cannot be, or another process uses
-    /// it.
+    /// Opens the record of an upload in `folder`; `None` if that fails or another process uses it.
     pub(super) fn open(
         folder: &Path,
         registry: &Url,
@@ -79,7 +78,7 @@ impl Unfinished {
         Some(Self { path, file, about })
     }
 
-    /// Where the upload goes on, if it was begun.
+    /// Returns the URL at which the upload continues, if it was begun.
     pub(super) fn recall(&mut self) -> Option<Url> {
         let mut text = Vec::new();
         self.file.rewind().ok()?;
@@ -90,7 +89,7 @@ impl Unfinished {
         (memory.about == self.about && location.origin() == registry.origin()).then_some(location)
     }
 
-    /// Remembers where the upload goes on. A location elsewhere is not remembered.
+    /// Records the URL at which the upload continues. A URL of another server is not recorded.
     pub(super) fn remember(&mut self, location: &Url) {
         let own = Url::parse(&self.about.registry)
             .is_ok_and(|registry| registry.origin() == location.origin());
@@ -104,7 +103,7 @@ impl Unfinished {
         }
     }
 
-    /// It is done, or the registry does not know it any more.
+    /// Removes the record: the upload is complete, or the registry does not know it any more.
     pub(super) fn forget(self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -112,7 +111,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // One that was never begun says nothing.
+        // The upload was never begun.
         if self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
             let _ = std::fs::remove_file(&self.path);
         }

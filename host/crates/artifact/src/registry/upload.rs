@@ -1,4 +1,4 @@
-//! Putting a blob, in chunks, going on where a broken connection or a killed command ended.
+//! Upload of a blob, in chunks; continues after a broken connection or a killed process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,29 +16,30 @@ use crate::error::{ArtifactError, Result};
 use crate::progress::BlobEvent;
 use crate::store::{Blob, Content};
 
-/// A registry may look at all of a blob before it answers the last request.
+/// Time to wait for the response to the last request: a registry may read the whole blob before it
+/// answers.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How often an upload is begun anew that the registry lost or took wrongly.
+/// Number of times that an upload is begun again after the registry lost it or stored it wrongly.
 const RESTARTS: u32 = 2;
 
-/// How often the size of a part may be refused: from 16 MiB to 1 MiB, and once to send no parts, it
-/// is three times.
+/// Number of times that the size of a part may be rejected. Three are enough: two from 16 MiB down
+/// to 1 MiB, and one to send no parts.
 const REFUSED_PARTS: u32 = 8;
 
-/// How often a registry may take less of a part than was sent.
+/// Number of times that a registry may accept less of a part than was sent.
 const SHORT_PARTS: u32 = 8;
 
-/// What must have arrived before a broken connection counts as the first again.
+/// Bytes that must have arrived before the count of broken connections is reset.
 const PROGRESS: u64 = 64 << 10;
 
-/// Why an upload does not go on.
+/// Reason why an upload cannot continue.
 enum Failed {
-    /// The request: it may be sent again, after asking what arrived.
+    /// The request failed: it may be sent again, after asking for the offset.
     Connection(Trouble),
-    /// The upload: the registry does not know it, or did not get the bytes that were named.
+    /// The upload failed: the registry does not know it, or did not receive the expected bytes.
     Upload(ArtifactError),
-    /// The size of the request: it is sent again in smaller parts, or without parts.
+    /// The request is too large: it is sent again in smaller parts, or without parts.
     Part,
 }
 
@@ -48,21 +49,21 @@ impl From<Trouble> for Failed {
     }
 }
 
-/// An upload that the registry has begun.
+/// Upload that the registry has begun.
 struct Session {
     location: Url,
-    /// How many bytes it has.
+    /// Number of bytes that the registry has.
     offset: u64,
-    /// How often it took less of a part than was sent.
+    /// Number of times that it accepted less of a part than was sent.
     short: u32,
 }
 
 impl Registry {
-    /// Puts a blob that is not there.
+    /// Uploads a blob that the registry does not have.
     pub(crate) async fn put_blob(&self, blob: &Blob, content: &Content) -> Result<()> {
         let options = &self.0.options;
         let base = self.0.base().await?;
-        // One that fits in a chunk is sent at once, there is nothing to go on with.
+        // A blob that fits in one chunk is sent at once: there is nothing to continue.
         let folder = options.uploads.as_deref().filter(|_| blob.size > self.0.parts.size());
         let mut memory =
             folder.and_then(|folder| Unfinished::open(folder, base, &self.0.repository, blob));
@@ -78,7 +79,8 @@ impl Registry {
                 Ok(()) => break,
                 Err(failed) => failed,
             };
-            // An upload that is begun anew each time gets nowhere, however much of it is sent.
+            // An upload that is begun again each time makes no progress, however much of it is
+            // sent.
             let offset = session.as_ref().map_or(0, |session| session.offset);
             if offset >= furthest.saturating_add(PROGRESS) {
                 furthest = offset;
@@ -90,13 +92,13 @@ impl Registry {
                     waits.after(trouble).await?;
                     let Some(Session { location, .. }) = session.take() else { continue };
                     session = self.recall(location, blob).await?;
-                    // It may have taken all of it, and only its answer got lost.
+                    // The registry may have stored the whole blob while only its response was lost.
                     if session.is_none() && self.has_blob(blob).await? {
                         break;
                     }
                 }
-                // Each refusal of this kind makes the parts smaller, unless the registry asks for
-                // larger ones each time it begins.
+                // Each rejection of this kind makes the parts smaller, unless the registry asks for
+                // larger ones each time it begins an upload.
                 Failed::Part => {
                     refused += 1;
                     if refused > REFUSED_PARTS {
@@ -124,7 +126,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Sends what is missing and closes the upload.
+    /// Sends the missing bytes and completes the upload.
     async fn send(
         &self,
         blob: &Blob,
@@ -191,7 +193,7 @@ impl Registry {
         }
     }
 
-    /// Returns what the refusal of a request with `sent` bytes means.
+    /// Returns the failure for a rejected request with `sent` bytes.
     async fn failed(&self, ask: &RegistryRequest, sent: u64, response: Response) -> Failed {
         if self.0.parts.learn(response.status(), ask.method == Method::PATCH, sent) {
             return Failed::Part;
@@ -218,8 +220,8 @@ impl Registry {
         })
     }
 
-    /// Asks how much of an upload the registry has; none when it does not know it any more, or
-    /// cannot say.
+    /// Asks the registry for the offset of an upload; `None` if the registry does not know the
+    /// upload any more, or does not report the offset.
     async fn recall(&self, at: Url, blob: &Blob) -> Result<Option<Session>> {
         let ask = RegistryRequest::new(
             Method::GET,
@@ -251,7 +253,7 @@ impl Registry {
     }
 }
 
-/// Ends an upload that nobody will go on with, if the registry wants to know.
+/// Cancels an upload that will not be continued, if the registry supports that.
 pub(super) async fn abandon(http: &Http, ask: &RegistryRequest, response: &Response) {
     let Ok(base) = http.base().await else { return };
     if let Ok(url) = location(http, base, response) {
@@ -266,7 +268,8 @@ pub(super) async fn abandon(http: &Http, ask: &RegistryRequest, response: &Respo
     }
 }
 
-/// Whether the content is the blob: a file may have been changed since it was named.
+/// Checks that the content still is the blob: a file may have changed since its digest was
+/// computed.
 async fn check(blob: &Blob, content: &Content) -> Result<()> {
     let (blob, content) = (*blob, content.clone());
     let checked = tokio::task::spawn_blocking(move || content.expect(&blob)).await;

@@ -1,4 +1,4 @@
-//! The servers that take the embedded defaults' place, each read as one unit.
+//! Servers that replace the embedded defaults, each read as one unit.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ use super::{ConfigError, Origin, parse_duration};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// `text`, from now on not shown.
+    /// Wraps `text` so that it is not shown.
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
-    /// The text itself, to be handed to a server and nobody else.
+    /// Returns the text, to be sent to a server and to no other destination.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -40,29 +40,29 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// An S3 store: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_BUCKET_NAME` and, unless it is
+/// S3 store: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_BUCKET_NAME` and, unless it is
 /// Amazon's, `MLFLOW_S3_ENDPOINT_URL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Config {
-    /// `MLFLOW_S3_ENDPOINT_URL`, or `AWS_ENDPOINT_URL`; none for Amazon's.
+    /// `MLFLOW_S3_ENDPOINT_URL`, or `AWS_ENDPOINT_URL`; `None` for Amazon's.
     pub endpoint: Option<Url>,
     /// `AWS_REGION`, or `AWS_DEFAULT_REGION`.
     pub region: Option<String>,
     /// `AWS_BUCKET_NAME`: the bucket of locations that are only a key.
     pub bucket: String,
-    /// Whose requests they are.
+    /// Credentials that sign the requests.
     pub credentials: S3Credentials,
-    /// `KEYNET_S3_CA`: PEM certificates that the store must be certified by, in place of those that
-    /// the machine trusts.
+    /// `KEYNET_S3_CA`: file of PEM certificates that the store must be certified by, instead of
+    /// those that the machine trusts.
     pub ca: Option<PathBuf>,
-    /// Where they were read.
+    /// Origin of the settings.
     pub origin: Origin,
 }
 
-/// What requests to an S3 store are signed with.
+/// Credentials that sign requests to an S3 store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum S3Credentials {
-    /// A key that is given.
+    /// Configured access key.
     Key {
         /// `AWS_ACCESS_KEY_ID`.
         id: String,
@@ -71,7 +71,7 @@ pub enum S3Credentials {
         /// `AWS_SESSION_TOKEN`.
         token: Option<Secret>,
     },
-    /// What the metadata service of the machine hands out: no key is given, and
+    /// Credentials of the machine's metadata service: no key is configured, and
     /// `KEYNET_AWS_INSTANCE_CREDENTIALS` is `true`.
     Instance,
 }
@@ -85,21 +85,23 @@ pub struct MlflowConfig {
     pub basic: Option<(String, Secret)>,
     /// `MLFLOW_TRACKING_TOKEN`.
     pub bearer: Option<Secret>,
-    /// `KEYNET_MLFLOW_CA`: PEM certificates that the registry must be certified by, in place of
-    /// those that the machine trusts.
+    /// `KEYNET_MLFLOW_CA`: file of PEM certificates that the registry must be certified by, instead
+    /// of those that the machine trusts.
     pub ca: Option<PathBuf>,
-    /// `KEYNET_MLFLOW_TTL`: how long an answer of the registry counts; a moved alias is followed
-    /// after that.
+    /// `KEYNET_MLFLOW_TTL`: time for which an answer of the registry is cached; a moved alias takes
+    /// effect after it.
     pub ttl: Duration,
-    /// `KEYNET_MLFLOW_STALE`: how long it counts on while the registry does not answer.
+    /// `KEYNET_MLFLOW_STALE`: time for which a cached answer is used while the registry does not
+    /// answer.
     pub stale: Duration,
-    /// Where they were read.
+    /// Origin of the settings.
     pub origin: Origin,
 }
 
 impl S3Config {
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, ConfigError> {
-        // A region or an endpoint alone is no store: many machines have one set for other programs.
+        // A region or an endpoint alone does not configure a store: many machines have one set for
+        // other programs.
         let Some(unit) = settings.unit(&["AWS_BUCKET_NAME", "MLFLOW_S3_ENDPOINT_URL"]) else {
             return Ok(None);
         };
@@ -127,7 +129,8 @@ impl S3Config {
 
 impl S3Credentials {
     pub(super) fn read(unit: &Variables) -> Result<Self, ConfigError> {
-        // Those of the machine are the operator's: nobody else's endpoint gets them.
+        // The machine's credentials are the operator's: they are not sent to an endpoint of another
+        // origin.
         let instance = unit.origin == Origin::Container
             && unit.parse("KEYNET_AWS_INSTANCE_CREDENTIALS", parse_switch)?.unwrap_or(false);
         if instance
@@ -176,7 +179,7 @@ impl MlflowConfig {
     }
 }
 
-/// `true` or `false`.
+/// Parses `true` or `false`.
 fn parse_switch(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{text:?} is neither `true` nor `false`"))
 }
@@ -195,7 +198,7 @@ pub(super) fn required<T>(
     })
 }
 
-/// An http(s) URL without user or password: a path in the file system can never be meant.
+/// Parses an http(s) URL without user or password; a path in the file system is rejected.
 pub(super) fn parse_url(text: &str) -> Result<Url, String> {
     let wrong = |why: &str| format!("{why}; write http://host:port or https://host:port");
     let url = Url::parse(text).map_err(|error| wrong(&format!("not a URL ({error})")))?;

@@ -8,8 +8,8 @@ use crate::fuzzing::{checked, text};
 
 const SECRET: &str = "q7Zk2LwPx9Vd";
 
-/// Lines of `NAME=value`, as an action's owner or a caller sets them. Neither changes what is the
-/// operator's, and no message shows a secret.
+/// Fuzzes lines of `NAME=value`, as an action's owner or a caller sets them. Checks that neither
+/// changes settings of the operator, and that no message contains a secret.
 pub fn configuration(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let secrets = ["AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD"]
@@ -42,7 +42,7 @@ pub fn configuration(data: &[u8]) {
     }
 }
 
-/// Numbers with units. A number is read as the text of that number is.
+/// Fuzzes numbers with units. Checks that a parsed number survives a round trip.
 pub fn quantity(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(bytes) = checked(parse_bytes(text)) {

@@ -1,10 +1,10 @@
-//! Everything that is read from the environment, in one typed place.
+//! Settings that are read from the environment, as typed values.
 //!
-//! Values come from origins in an order: the container's environment first, then the variables of
-//! `/init`, then, only where the operator allows it, the parameters of `/run`. What runs the host
-//! itself (`KEYNET_…`) is read from the container alone. Each backend (Triton, S3, MLflow) is one
-//! unit, taken whole from the first origin that names any part of it: nobody can add an endpoint of
-//! his own to another's credentials.
+//! Values come from origins in this order: the container's environment first, then the variables of
+//! `/init`, then, only if the operator allows it, the parameters of `/run`. Settings of the host
+//! itself (`KEYNET_…`) are read from the container only. Each backend (Triton, S3, MLflow) is one
+//! unit, taken whole from the first origin that sets any part of it: this prevents an owner or a
+//! caller from combining an endpoint of their own with another origin's credentials.
 
 mod backends;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -36,14 +36,14 @@ use url::Url;
 
 use crate::cpu::Cpu;
 
-/// Where a value was read.
+/// Origin of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// The environment of the container or of the command line: the operator's.
+    /// Environment of the container or of the command line, set by the operator.
     Container,
-    /// `env` of `/init`: the action's owner's.
+    /// `env` of `/init`, set by the action's owner.
     Init,
-    /// The parameters of `/run`: the caller's, who may be anonymous.
+    /// Parameters of `/run`, set by the caller, who may be anonymous.
     Parameters,
 }
 
@@ -57,20 +57,20 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value that cannot be used. It never shows the value of a secret.
+/// Error of a value that cannot be used. It never contains the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} in {origin}: {why}")]
 pub struct ConfigError {
-    /// The variable.
+    /// Name of the variable.
     pub name: &'static str,
-    /// Where it was read.
+    /// Origin of the value.
     pub origin: Origin,
-    /// What is wrong with it, and what it should look like.
+    /// Description of the problem and of the expected format.
     pub why: String,
 }
 
-/// The names the platform and the package we replace use for configuration. They never reach an
-/// action: not as parameters, not as its environment.
+/// Names that the Keynet platform and the previous package use for configuration. They never reach
+/// an action: not as parameters, not as its environment.
 pub const RESERVED_NAMES: &[&str] = &[
     "APP_API_KEY",
     "AWS_ACCESS_KEY_ID",
@@ -90,58 +90,58 @@ pub const RESERVED_NAMES: &[&str] = &[
     "TRITON_URL",
 ];
 
-/// Whether `name` is configuration, which an action must not see.
+/// Reports whether `name` is configuration, which an action must not see.
 pub fn is_reserved(name: &str) -> bool {
     RESERVED_NAMES.binary_search(&name).is_ok() || name.starts_with("KEYNET_")
 }
 
-/// The configuration of a host.
+/// Configuration of a host.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `KEYNET_STATE_DIR`: where keys are kept.
+    /// `KEYNET_STATE_DIR`: folder of the keys.
     pub state_dir: PathBuf,
-    /// `KEYNET_CACHE`: where compiled code and unpacked SDKs are kept.
+    /// `KEYNET_CACHE`: folder of compiled code and unpacked SDKs.
     pub cache_dir: PathBuf,
-    /// `KEYNET_CACHE_SIZE`: bytes of compiled code that are kept. Pulled components may have a
-    /// quarter as many.
+    /// `KEYNET_CACHE_SIZE`: largest size of the compiled code, in bytes. Pulled components may use
+    /// a quarter as much in addition.
     pub cache_size: u64,
-    /// `KEYNET_POLICY`: the operator's policy file.
+    /// `KEYNET_POLICY`: policy file of the operator.
     pub policy: Option<PathBuf>,
-    /// `KEYNET_CPU`: the processors that components are compiled for.
+    /// `KEYNET_CPU`: processors that components are compiled for.
     pub cpu: Cpu,
-    /// `KEYNET_CONCURRENCY`: how many activations may run at once.
+    /// `KEYNET_CONCURRENCY`: largest number of activations at once.
     pub concurrency: u32,
-    /// `KEYNET_PROCESS_MEMORY`: bytes that all activations together may hold.
+    /// `KEYNET_PROCESS_MEMORY`: largest memory of all activations together, in bytes.
     pub process_memory: u64,
-    /// `KEYNET_COMPILE_MEMORY`: bytes that compiling a component may take.
+    /// `KEYNET_COMPILE_MEMORY`: largest memory for compiling a component, in bytes.
     pub compile_memory: u64,
-    /// `KEYNET_COMPILE_TIME`: how long compiling a component may take.
+    /// `KEYNET_COMPILE_TIME`: time limit for compiling a component.
     pub compile_time: Duration,
     /// Limits on an activation that override the policy's.
     pub limits: LimitOverrides,
-    /// `MODEL_NAME`: the model that is asked when an action names none.
+    /// `MODEL_NAME`: model for requests that name none.
     pub model_name: Option<String>,
-    /// Triton; none for models run in process.
+    /// Triton; `None` for embedded models.
     pub triton: Option<TritonConfig>,
-    /// S3; none for objects in a folder.
+    /// S3; `None` for objects in a folder.
     pub s3: Option<S3Config>,
-    /// MLflow's registry.
+    /// MLflow's model registry; `None` without one.
     pub mlflow: Option<MlflowConfig>,
-    /// Models run in process.
+    /// Embedded models, run in process.
     pub embedded_models: EmbeddedModelsConfig,
-    /// Objects in a folder.
+    /// Embedded storage: objects in a folder.
     pub embedded_storage: EmbeddedStorageConfig,
-    /// `KEYNET_ARTIFACTS`: the local layout of artifacts that are published nowhere else.
+    /// `KEYNET_ARTIFACTS`: local layout of artifacts that are not pushed to a registry.
     pub artifacts: PathBuf,
-    /// How registries are reached.
+    /// Access to registries.
     pub registry: RegistryConfig,
-    /// `KEYNET_STORAGE_MAX_READ`: bytes that one call may read.
+    /// `KEYNET_STORAGE_MAX_READ`: largest number of bytes that one call reads.
     pub storage_max_read: u64,
-    /// `KEYNET_STORAGE_MAX_WRITE`: bytes that one object may be made of.
+    /// `KEYNET_STORAGE_MAX_WRITE`: largest object that is written, in bytes.
     pub storage_max_write: u64,
 }
 
-/// What `KEYNET_MEMORY` and its like say about an activation; none to leave it to the policy.
+/// Values of `KEYNET_MEMORY` and the like for an activation; `None` to use the policy's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitOverrides {
     /// `KEYNET_MEMORY`: bytes.
@@ -152,35 +152,35 @@ pub struct LimitOverrides {
     pub logs: Option<u64>,
     /// `KEYNET_HANDLES`: tensors, objects, uploads and streams open at once.
     pub handles: Option<u32>,
-    /// `KEYNET_CALL_BYTES`: bytes that one call may hand to the host.
+    /// `KEYNET_CALL_BYTES`: bytes that one call may pass to the host.
     pub call_bytes: Option<u64>,
 }
 
-/// Models run in process.
+/// Embedded models, run in process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedModelsConfig {
-    /// `KEYNET_MODELS`: a folder in Triton's model repository layout.
+    /// `KEYNET_MODELS`: folder in Triton's model repository layout.
     pub folder: PathBuf,
-    /// `KEYNET_EMBEDDED_MAX_DIMENSION`: the largest size of one dimension of an input.
+    /// `KEYNET_EMBEDDED_MAX_DIMENSION`: largest size of one dimension of an input.
     pub max_dimension: u64,
-    /// `KEYNET_EMBEDDED_RUN_MEMORY`: bytes that one run of a model may take.
+    /// `KEYNET_EMBEDDED_RUN_MEMORY`: largest memory of one run of a model, in bytes.
     pub run_memory: u64,
-    /// `KEYNET_EMBEDDED_MODEL_BYTES`: the largest model, its weights included.
+    /// `KEYNET_EMBEDDED_MODEL_BYTES`: largest model in bytes, its weights included.
     pub model_bytes: u64,
 }
 
-/// Objects in a folder.
+/// Embedded storage: objects in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedStorageConfig {
-    /// `KEYNET_STORAGE`: the folder.
+    /// `KEYNET_STORAGE`: folder of the objects.
     pub folder: PathBuf,
-    /// `KEYNET_STORAGE_PUBLIC_URL`: where `keynet-inference storage serve` can be reached. Without
-    /// it nothing is written.
+    /// `KEYNET_STORAGE_PUBLIC_URL`: URL at which `keynet-inference storage serve` can be reached.
+    /// Without it objects cannot be written.
     pub public_url: Option<Url>,
 }
 
 impl EmbeddedStorageConfig {
-    /// The public URL; on a developer's machine, unless he says another, where
+    /// Returns the public URL; on a developer's machine it defaults to the address at which
     /// `keynet-inference storage serve` listens.
     pub fn local_url(&self) -> Url {
         self.public_url.clone().unwrap_or_else(default_public_url)
@@ -188,7 +188,7 @@ impl EmbeddedStorageConfig {
 }
 
 impl Config {
-    /// Reads the configuration of this process's environment.
+    /// Reads the configuration from this process's environment.
     ///
     /// # Errors
     /// The first value that cannot be used.
@@ -273,14 +273,15 @@ impl Config {
     }
 }
 
-/// The variables of this process. One that is not UTF-8 cannot be one of ours.
+/// Returns the environment variables of this process. Variables that are not UTF-8 cannot be
+/// settings of the host and are skipped.
 fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// The address `keynet-inference storage serve` listens on unless it is told another.
+/// Default address of `keynet-inference storage serve`.
 pub const DEFAULT_STORAGE_ADDRESS: &str = "127.0.0.1:9797";
 
 #[expect(clippy::expect_used, reason = "a constant, and tested")]
@@ -359,7 +360,8 @@ mod tests {
             container(&[("AWS_BUCKET_NAME", "b"), ("KEYNET_AWS_INSTANCE_CREDENTIALS", "yes")])
                 .is_err()
         );
-        // Neither half a key nor another's store gets them.
+        // The machine's credentials are used neither with half a key nor for another origin's
+        // store.
         let error =
             container(&[store[0], store[1], ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")]).unwrap_err();
         assert_eq!(error.name, "AWS_SECRET_ACCESS_KEY");

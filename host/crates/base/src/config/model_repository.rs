@@ -1,5 +1,4 @@
-//! `TRITON_MODEL_REPO`: where a Triton server reads its models. Only who deploys models there needs
-//! it.
+//! `TRITON_MODEL_REPO`: model repository of a Triton server. Only deploying models needs it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,21 +11,21 @@ use super::{ConfigError, Origin, S3Config, S3Credentials};
 
 const NAME: &str = "TRITON_MODEL_REPO";
 
-/// A model repository, written as Triton's own `--model-repository` is.
+/// Model repository, in the notation of Triton's `--model-repository`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelRepositoryConfig {
     /// A folder.
     Folder(PathBuf),
     /// `s3://bucket/prefix`, or `s3://http://host:port/bucket/prefix`.
     S3 {
-        /// The store, with the repository's bucket and the keys of the environment.
+        /// S3 store, with the repository's bucket and the keys of the environment.
         store: Box<S3Config>,
-        /// What the keys of its objects begin with, without slashes around it; may be empty.
+        /// Prefix of the keys of its objects, without leading or trailing slash; may be empty.
         prefix: String,
     },
 }
 
-/// What an `s3://` repository says of itself.
+/// Parsed `s3://` URL of a repository.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     endpoint: Option<Url>,
@@ -35,10 +34,10 @@ struct Place {
 }
 
 impl ModelRepositoryConfig {
-    /// Reads it from this process's environment; none if it is not said.
+    /// Reads the model repository from this process's environment; `None` if it is not set.
     ///
     /// # Errors
-    /// It cannot be used, or a store's keys are missing.
+    /// The value cannot be used, or a store's keys are missing.
     pub fn from_environment() -> Result<Option<Self>, ConfigError> {
         Self::read(super::environment())
     }
@@ -71,8 +70,8 @@ impl ModelRepositoryConfig {
 }
 
 impl Place {
-    /// Reads what follows `s3://`: `bucket/prefix`, `http://host:port/bucket/prefix` or, as Triton
-    /// has it too, `host:port/bucket/prefix`.
+    /// Parses the text after `s3://`: `bucket/prefix`, `http://host:port/bucket/prefix` or, as
+    /// Triton also accepts, `host:port/bucket/prefix`.
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             "write s3://bucket/prefix, or s3://http://host:port/bucket/prefix for a store of your \

@@ -1,25 +1,25 @@
-//! Where keys and caches are when the environment names no folder: one of this user's own among the
-//! system's temporary files.
+//! Default folder of keys and caches: a folder of this user among the system's temporary files.
 //!
-//! Every user of the machine can make folders there, under any name. What lies in another's folder
-//! is another's: keys that are not secret, code to be built into actions.
+//! Every user of the machine can create folders there, under any name. Files in another user's
+//! folder are under that user's control: keys would not be secret, and foreign code could be built
+//! into actions.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The folder among the temporary files.
+/// Returns the path of the folder.
 pub(super) fn path() -> PathBuf {
     std::env::temp_dir().join(format!("keynet-inference-{}", rustix::process::geteuid().as_raw()))
 }
 
-/// Makes the folder at `path` for this user alone, or checks that it is. On a file system that is
-/// read-only nobody can make it, which is no error.
+/// Creates the folder at `path` with mode 0700, or checks an existing one. On a read-only file
+/// system the folder cannot be created by any user, which is not an error.
 ///
 /// # Errors
-/// It is another user's, others can write it, it is no folder, or it cannot be made: why it cannot
-/// be used.
+/// The folder belongs to another user, is writable by others, is not a folder, or cannot be
+/// created; the text is the reason.
 pub(super) fn claim(path: &Path) -> Result<(), String> {
     let failed = |what: &str, error: &std::io::Error| {
         format!("{} cannot be {what}: {error}", path.display())
@@ -70,7 +70,7 @@ mod tests {
         let path = temporary.path().join("keynet-inference-1");
         claim(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
-        // Earlier versions left it open to readers.
+        // Earlier versions left the folder readable by others.
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         claim(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
@@ -94,7 +94,7 @@ mod tests {
             assert!(claim(&path).unwrap_err().ends_with("is not a folder"), "{}", path.display());
         }
 
-        // Only root can make a folder another's; for everybody else root's will do.
+        // Only root can change the owner of a folder; other users test with a folder of root.
         let theirs = match rustix::process::geteuid().is_root() {
             true => {
                 std::os::unix::fs::chown(&own, Some(65_534), None).unwrap();

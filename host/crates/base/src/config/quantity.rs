@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::quote::quoted;
 
-/// Reads a number of bytes: `268435456`, `256MiB`, `1GiB`, `64k` (binary units; `B` and `iB` may be
-/// left out).
+/// Parses a number of bytes: `268435456`, `256MiB`, `1GiB`, `64k` (binary units; `B` and `iB` may
+/// be left out).
 ///
 /// # Errors
-/// A text for a person that says how to write it.
+/// A message that describes the accepted format.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong =
         || format!("{} is not a number of bytes; write 256MiB, 1GiB or 1048576", quoted(text));
@@ -26,10 +26,10 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
-/// Reads a duration: `1500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
+/// Parses a duration: `1500ms`, `60s`, `5m`, `2h`; a bare number is seconds.
 ///
 /// # Errors
-/// A text for a person that says how to write it.
+/// A message that describes the accepted format.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{} is not a duration; write 500ms, 60s or 5m", quoted(text));
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -49,7 +49,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)
 }
 
-/// Reads a positive whole number.
+/// Parses a positive whole number.
 pub(super) fn parse_count(text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
@@ -57,7 +57,7 @@ pub(super) fn parse_count(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("{} is not a positive whole number", quoted(text)))
 }
 
-/// Reads a yes or no.
+/// Parses a boolean: `true`, `yes`, `1` and their opposites.
 pub(super) fn parse_flag(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),

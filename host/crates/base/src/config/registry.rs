@@ -1,4 +1,4 @@
-//! The registries that a container pulls components from.
+//! Registries that a container pulls components from.
 
 use std::path::PathBuf;
 
@@ -6,35 +6,35 @@ use super::ConfigError;
 use super::backends::Secret;
 use super::settings::Variables;
 
-/// Which registries may be asked, with whose authority. All of it is the operator's: a reference in
-/// `/init` brings none of it.
+/// Registries that may be contacted, and the credentials for them. All of it is set by the
+/// operator: a reference in `/init` contributes none of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegistryConfig {
     /// `KEYNET_REGISTRY_HOSTS`: the only hosts (`host` or `host:port`) that may be contacted, token
-    /// servers and redirects included; none for any at a public address.
+    /// servers and redirects included; `None` for any host at a public address.
     pub hosts: Option<Vec<String>>,
-    /// `KEYNET_REGISTRY`, `KEYNET_REGISTRY_USERNAME` and `KEYNET_REGISTRY_PASSWORD`: who one is for
-    /// a `host` or `host/prefix`.
+    /// `KEYNET_REGISTRY`, `KEYNET_REGISTRY_USERNAME` and `KEYNET_REGISTRY_PASSWORD`: login for a
+    /// `host` or `host/prefix`.
     pub login: Option<RegistryLogin>,
-    /// `KEYNET_REGISTRY_CONFIG`: a `config.json` of Docker's with further logins.
+    /// `KEYNET_REGISTRY_CONFIG`: Docker's `config.json` with further logins.
     pub docker_config: Option<PathBuf>,
-    /// `KEYNET_REGISTRY_CA`: a PEM file of certificate authorities.
+    /// `KEYNET_REGISTRY_CA`: PEM file of certificate authorities.
     pub ca: Option<PathBuf>,
-    /// `KEYNET_REGISTRY_INSECURE`: hosts that are spoken to in plain HTTP.
+    /// `KEYNET_REGISTRY_INSECURE`: hosts that are contacted over plain HTTP.
     pub insecure: Vec<String>,
-    /// `KEYNET_REGISTRY_TOKEN_REALMS`: token servers of another domain that may see a registry's
-    /// credentials.
+    /// `KEYNET_REGISTRY_TOKEN_REALMS`: token servers of another domain that may receive a
+    /// registry's credentials.
     pub token_realms: Vec<String>,
 }
 
-/// Credentials for what lies below one `host` or `host/prefix`, and for nothing else.
+/// Credentials for everything below one `host` or `host/prefix`, and for nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryLogin {
     /// `host` or `host/prefix`.
     pub prefix: String,
-    /// The name.
+    /// User name.
     pub username: String,
-    /// The password.
+    /// Password.
     pub password: Secret,
 }
 
@@ -65,13 +65,13 @@ impl RegistryConfig {
         })
     }
 
-    /// Whether `host` may be spoken to in plain HTTP though it is another machine.
+    /// Reports whether `host` may be contacted over plain HTTP although it is another machine.
     pub fn is_insecure(&self, host: &str) -> bool {
         self.insecure.iter().any(|listed| listed.eq_ignore_ascii_case(host))
     }
 }
 
-/// Hosts separated by commas or spaces.
+/// Parses hosts separated by commas or spaces.
 fn parse_hosts(text: &str) -> Result<Vec<String>, String> {
     let hosts: Vec<_> =
         text.split([',', ' ']).filter(|host| !host.is_empty()).map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! What `keynet-runtime`, the container's process, reads beside the configuration of its host.
+//! Settings of `keynet-runtime`, the container's process, besides the configuration of its host.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,31 +8,32 @@ use super::quantity::{parse_duration, parse_flag};
 use super::settings::Settings;
 use super::{ConfigError, Origin};
 
-/// Where a component lies that was put into the image.
+/// Path of a component that is part of the image.
 const DEFAULT_ACTION: &str = "/action/action.wasm";
 
-/// A little less than the 30 s that Kubernetes gives a container unless its pod says otherwise.
+/// Grace period, a little less than the 30 s that Kubernetes gives a container by default.
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
-/// How the container serves. All of it is the operator's: read from the container's environment
-/// alone.
+/// Settings of the container's server. All of them are set by the operator: they are read from the
+/// container's environment only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeConfig {
-    /// `KEYNET_ACTION`: the component that an `/init` without code means.
+    /// `KEYNET_ACTION`: component that is used for an `/init` without code.
     pub action: PathBuf,
-    /// `__OW_ALLOW_CONCURRENT`, the platform's own name: whether activations overlap.
+    /// `__OW_ALLOW_CONCURRENT`, OpenWhisk's own name: allows concurrent activations.
     pub concurrent: bool,
-    /// `KEYNET_CONFIG_FROM_PARAMETERS`: whether a caller may bring servers of his own in the
+    /// `KEYNET_CONFIG_FROM_PARAMETERS`: allows callers to configure servers of their own in the
     /// parameters of `/run`.
     pub config_from_parameters: bool,
-    /// `KEYNET_GRACE`: how long activations under way may take once the container is asked to stop.
+    /// `KEYNET_GRACE`: time that running activations have to finish after the container is asked to
+    /// stop.
     pub grace: Duration,
-    /// `KEYNET_RECEIPTS`: whether each activation's log ends with what it cost.
+    /// `KEYNET_RECEIPTS`: appends the resource usage to each activation's log.
     pub receipts: bool,
-    /// `KEYNET_DIAGNOSTICS`: the file that the host's own messages are appended to; none to drop
+    /// `KEYNET_DIAGNOSTICS`: file that the host's own messages are appended to; `None` to drop
     /// them.
     pub diagnostics: Option<PathBuf>,
-    /// `KEYNET_ALLOW_TAGS`: whether `/init` may name an artifact by a tag, which can mean another
+    /// `KEYNET_ALLOW_TAGS`: allows `/init` to name an artifact by a tag, which can refer to another
     /// component tomorrow.
     pub allow_tags: bool,
 }
@@ -52,7 +53,7 @@ impl Default for RuntimeConfig {
 }
 
 impl RuntimeConfig {
-    /// Reads the container's `environment`.
+    /// Reads the settings from the container's `environment`.
     ///
     /// # Errors
     /// The first value that cannot be used.

@@ -1,15 +1,15 @@
-//! What of the configuration is shown nowhere.
+//! Secrets of the configuration, which are never shown.
 
 use super::{Config, S3Credentials, Secret};
 use crate::redaction;
 
-/// A shorter secret is part of too many other texts: to hide `test` or `admin` would hide what logs
-/// are about.
+/// Minimum length of a secret. A shorter one is part of too many other texts: hiding `test` or
+/// `admin` would hide what the logs are about.
 const SHORTEST: usize = 8;
 
 impl Config {
-    /// Hides the secrets of this configuration from now on, wherever this process logs or shows
-    /// them: as they are and encoded.
+    /// Hides the secrets of this configuration from now on in everything that this process logs or
+    /// shows: as they are and encoded.
     pub fn hide_secrets(&self) {
         let s3 = self.s3.as_ref().map(|s3| &s3.credentials);
         let s3 = s3.into_iter().flat_map(|credentials| match credentials {

@@ -1,14 +1,14 @@
-//! Looking variables up by name, with where they were found.
+//! Lookup of variables by name, with their origin.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{ConfigError, Origin};
 
-/// Variables by origin, in the order in which origins are asked.
+/// Variables by origin, in order of precedence.
 pub(super) struct Settings(Vec<Variables>);
 
-/// The variables of one origin.
+/// Variables of one origin.
 pub(super) struct Variables {
     pub(super) origin: Origin,
     values: BTreeMap<String, String>,
@@ -24,7 +24,7 @@ impl Settings {
         Self(origins)
     }
 
-    /// The operator's variables, which alone decide how the host runs.
+    /// Returns the operator's variables, the only ones that configure how the host runs.
     #[expect(clippy::expect_used, reason = "`new` sees to it")]
     pub(super) fn host(&self) -> &Variables {
         self.0
@@ -33,19 +33,19 @@ impl Settings {
             .expect("there is always a container")
     }
 
-    /// A variable from the first origin that has it.
+    /// Returns a variable from the first origin that sets it.
     pub(super) fn first(&self, name: &str) -> Option<(Origin, &str)> {
         self.0.iter().find_map(|variables| Some((variables.origin, variables.text(name)?)))
     }
 
-    /// The first origin that has any of `names`: the one that a backend is taken from, whole.
+    /// Returns the first origin that sets any of `names`: a backend is taken from it as a whole.
     pub(super) fn unit(&self, names: &[&str]) -> Option<&Variables> {
         self.0.iter().find(|variables| names.iter().any(|name| variables.text(name).is_some()))
     }
 }
 
 impl Variables {
-    /// A variable; an empty one counts as not there.
+    /// Returns a variable; an empty one counts as not set.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -1,7 +1,7 @@
-//! The Triton server that takes the place of models run in process.
+//! Triton server that replaces embedded models.
 //!
-//! Where it is and what it is told (URL, credentials, certificates) is one unit, from one origin.
-//! How it is talked to (connections, sizes, times, shared memory) is the operator's alone.
+//! Its URL, credentials and certificates are one unit, from one origin. The settings of the
+//! connection (number of connections, sizes, times, shared memory) are the operator's only.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::quantity::{parse_bytes, parse_count, parse_duration};
 use super::settings::{Settings, Variables};
 use super::{ConfigError, Origin};
 
-/// What is one unit.
+/// Variables that form one unit.
 const UNIT: [&str; 6] = [
     "TRITON_URL",
     "KEYNET_TRITON_TOKEN",
@@ -24,42 +24,43 @@ const UNIT: [&str; 6] = [
     "KEYNET_TRITON_KEY",
 ];
 
-/// `TRITON_URL`: the gRPC port of a Triton server, and how to talk to it.
+/// `TRITON_URL`: gRPC port of a Triton server, and the settings of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TritonConfig {
     /// `http://host:port`, or `https://` for TLS.
     pub url: Url,
     /// `KEYNET_TRITON_TOKEN`: sent as `authorization: Bearer …`.
     pub token: Option<Secret>,
-    /// `KEYNET_TRITON_HEADERS`: sent with every call, names in lower case.
+    /// `KEYNET_TRITON_HEADERS`: headers sent with every call, names in lower case.
     pub headers: Vec<(String, Secret)>,
-    /// `KEYNET_TRITON_CA`: a PEM file with the certificates to trust instead of the system's.
+    /// `KEYNET_TRITON_CA`: PEM file with the certificates to trust instead of the system's.
     pub ca: Option<PathBuf>,
     /// `KEYNET_TRITON_CERT` and `KEYNET_TRITON_KEY`: PEM files with the client's certificate and
     /// its key.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// How it is talked to.
+    /// Settings of the connection.
     pub link: TritonLink,
-    /// Where the unit was read.
+    /// Origin of the unit.
     pub origin: Origin,
 }
 
-/// How a Triton server is talked to.
+/// Settings of the connection to a Triton server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TritonLink {
-    /// `KEYNET_TRITON_CONNECTIONS`: the most HTTP/2 connections.
+    /// `KEYNET_TRITON_CONNECTIONS`: largest number of HTTP/2 connections.
     pub connections: u32,
-    /// `KEYNET_TRITON_MESSAGE_BYTES`: the largest request and the largest answer.
+    /// `KEYNET_TRITON_MESSAGE_BYTES`: largest request and largest response, in bytes.
     pub message_bytes: u64,
-    /// `KEYNET_TRITON_METADATA_TTL`: how long what the server says about a model is believed.
+    /// `KEYNET_TRITON_METADATA_TTL`: time for which a model's metadata is cached.
     pub metadata_ttl: Duration,
-    /// `KEYNET_TRITON_RETRY`: how long a server that is unavailable is asked again.
+    /// `KEYNET_TRITON_RETRY`: time for which calls to an unavailable server are retried.
     pub retry: Duration,
-    /// `KEYNET_TRITON_SHM`: whether tensors may go through shared memory.
+    /// `KEYNET_TRITON_SHM`: allows tensors to be passed through shared memory.
     pub shared_memory: bool,
-    /// `KEYNET_TRITON_SHM_THRESHOLD`: the smallest tensor that does, in bytes.
+    /// `KEYNET_TRITON_SHM_THRESHOLD`: smallest tensor that is passed through shared memory, in
+    /// bytes.
     pub shared_memory_threshold: u64,
-    /// `KEYNET_TRITON_SHM_BYTES`: the most shared memory that is held at once.
+    /// `KEYNET_TRITON_SHM_BYTES`: most shared memory that is allocated at once, in bytes.
     pub shared_memory_bytes: u64,
 }
 
@@ -111,7 +112,7 @@ impl TritonConfig {
             ));
         }
         let (ca, mut link) = (file("KEYNET_TRITON_CA")?, TritonLink::read(settings.host())?);
-        // The server of a caller is at a public address, and is not to know of files here.
+        // A caller's server is at a public address, and must not learn of files on this machine.
         link.shared_memory &= unit.origin != Origin::Parameters;
         Ok(Some(Self { url, token, headers, ca, identity, link, origin: unit.origin }))
     }
@@ -151,7 +152,7 @@ fn connections(text: &str) -> Result<u32, String> {
     }
 }
 
-/// gRPC counts with 32 bits, Triton with 31.
+/// Parses the size of a message: gRPC counts with 32 bits, Triton with 31.
 fn message_bytes(text: &str) -> Result<u64, String> {
     match parse_bytes(text)? {
         bytes if bytes <= i32::MAX as u64 => Ok(bytes),
@@ -168,7 +169,7 @@ fn off_or_auto(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The value is never told.
+/// Parses a token. Errors do not contain the value.
 fn token(text: &str) -> Result<Secret, String> {
     match HeaderValue::from_str(&format!("Bearer {text}")) {
         Ok(_) => Ok(Secret::new(text)),
@@ -176,7 +177,7 @@ fn token(text: &str) -> Result<Secret, String> {
     }
 }
 
-/// `name: value` lines. Errors name the line, and never show what it holds.
+/// Parses `name: value` lines. Errors contain the number of the line, never its text.
 fn headers(unit: &Variables) -> Result<Vec<(String, Secret)>, ConfigError> {
     let lines = unit
         .text("KEYNET_TRITON_HEADERS")

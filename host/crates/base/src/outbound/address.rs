@@ -1,11 +1,11 @@
-//! Which addresses belong to the public network, and which are private, special or another's way to
-//! write a private one.
+//! Classification of addresses: public, private or special, including notations that hide a private
+//! address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether `address` is global unicast: not private, shared, loopback, link-local, multicast,
-/// reserved or for documentation (the IANA registries of special-purpose addresses, RFC 6890 and
-/// its followers), nor an IPv6 form (mapped, NAT64, 6to4) of one that is.
+/// Reports whether `address` is global unicast: not private, shared, loopback, link-local,
+/// multicast, reserved or for documentation (the IANA registries of special-purpose addresses, RFC
+/// 6890 and its successors), and not an IPv6 form (mapped, NAT64, 6to4) of such an address.
 pub fn is_global(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_global_v4(address),
@@ -13,13 +13,13 @@ pub fn is_global(address: IpAddr) -> bool {
     }
 }
 
-/// Networks that are not global, as their first address and the length of their prefix.
+/// Networks that are not global, with the first address and the prefix length.
 const NOT_GLOBAL_V4: &[([u8; 4], u32)] = &[
     ([0, 0, 0, 0], 8),     // this network
     ([10, 0, 0, 0], 8),    // private
     ([100, 64, 0, 0], 10), // shared, behind a provider's NAT
     ([127, 0, 0, 0], 8),   // loopback
-    // a cloud's own services to its machines, at an address that looks public
+    // a cloud's internal services (Azure WireServer), at an address that looks public
     ([168, 63, 129, 16], 32),
     ([169, 254, 0, 0], 16),  // link-local: instance metadata
     ([172, 16, 0, 0], 12),   // private
@@ -50,7 +50,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
     };
     match [a, b, c, d, e, f] {
         [0, 0, 0, 0, 0, 0xffff] => return v4(g, h), // mapped
-        // NAT64, which a resolver makes in a network without IPv4
+        // NAT64, synthesised by a DNS resolver in a network without IPv4
         [0x64, 0xff9b, 0, 0, 0, 0] => return v4(g, h),
         [0x2002, high, low, ..] => return v4(high, low), // 6to4
         _ => {}
@@ -60,7 +60,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
         0x3fff => b < 0x1000,              // documentation
         _ => false,
     };
-    // All that was ever handed out as global unicast.
+    // Everything that was ever allocated as global unicast.
     a & 0xe000 == 0x2000 && !special
 }
 

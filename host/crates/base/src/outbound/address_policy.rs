@@ -1,8 +1,8 @@
-//! The addresses that a client may connect to: one policy for every protocol.
+//! Address policy: the addresses that a client may connect to, for every protocol.
 //!
 //! A URL is checked by its host when it is known; a name is checked again when it is resolved, on
-//! the addresses that are really connected to, so that a name cannot mean one thing when it is
-//! checked and another when it is used.
+//! the addresses that are used for the connection. A name therefore cannot refer to one address
+//! when it is checked and to another when it is used.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use super::address::is_global;
 use crate::config::Origin;
 use crate::error::Error;
 
-/// The addresses that a client may connect to. A host is written `host` or `host:port`; without a
-/// port it stands for the port of its scheme.
+/// Addresses that a client may connect to. A host is written `host` or `host:port`; without a port
+/// it means the default port of the scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AddressPolicy {
-    /// Any address: for servers that the operator named.
+    /// Any address: for servers that the operator configured.
     Any,
     /// Global unicast addresses (see [`is_global`]), and the hosts of `except` at any address: for
     /// servers that a caller or a guest named.
@@ -25,26 +25,26 @@ pub enum AddressPolicy {
         /// Hosts that may be at any address.
         except: Vec<String>,
     },
-    /// The hosts that are listed, at any address, and no others.
+    /// Only the listed hosts, at any address.
     Only(Vec<String>),
 }
 
-/// A host that the policy does not allow.
+/// Rejection of a host by the policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressRefused {
-    /// Its address is not public.
+    /// The host's address is not public.
     #[error(
         "{0} is not a public address, and only those may be connected to: the operator's policy \
             can allow others (private-addresses)"
     )]
     NotPublic(String),
-    /// It is not in the list.
+    /// The host is not in the list.
     #[error("{0} is not among the hosts that are allowed")]
     NotListed(String),
-    /// It is in the list with another port.
+    /// The host is in the list with another port.
     #[error("{0} is listed with another port")]
     OtherPort(String),
-    /// There is no host.
+    /// The URL has no host.
     #[error("the URL names no host")]
     NoHost,
 }
@@ -59,12 +59,13 @@ impl From<AddressRefused> for Error {
 }
 
 impl AddressPolicy {
-    /// Returns the policy of public addresses alone.
+    /// Returns the policy that allows public addresses only.
     pub fn public() -> Self {
         Self::Public { except: Vec::new() }
     }
 
-    /// Returns the policy for a server that `origin` configures: a caller may name public ones only.
+    /// Returns the policy for a server that `origin` configures: a caller may name public ones
+    /// only.
     pub fn of(origin: Origin) -> Self {
         if origin == Origin::Parameters { Self::public() } else { Self::Any }
     }
@@ -101,13 +102,13 @@ impl AddressPolicy {
     /// Resolves a name to the addresses that may be connected to: at least one.
     ///
     /// # Errors
-    /// The system's; an [`AddressRefused`] inside of a `PermissionDenied`.
+    /// Those of the operating system; an [`AddressRefused`] inside a `PermissionDenied`.
     pub async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let found = tokio::net::lookup_host((host, port)).await?.collect();
         self.allowed(host, found)
     }
 
-    /// Keeps those of the addresses of `host` that may be connected to.
+    /// Returns those of the addresses of `host` that may be connected to.
     pub(super) fn allowed(
         &self,
         host: &str,
@@ -127,7 +128,7 @@ impl AddressPolicy {
     }
 }
 
-/// Returns whether one of `hosts` is the host of `url` with its port.
+/// Reports whether one of `hosts` is the host of `url` with its port.
 pub fn is_listed(url: &Url, hosts: &[String]) -> bool {
     let host = url.host_str().unwrap_or_default();
     let shown = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -137,12 +138,12 @@ pub fn is_listed(url: &Url, hosts: &[String]) -> bool {
         .any(|entry| entry.eq_ignore_ascii_case(&shown) || entry.eq_ignore_ascii_case(&full))
 }
 
-/// Returns whether one of `hosts` has this name, with any port.
+/// Reports whether one of `hosts` has this name, with any port.
 fn is_named(host: &str, hosts: &[String]) -> bool {
     hosts.iter().any(|entry| name_of(entry).eq_ignore_ascii_case(host))
 }
 
-/// Returns `host` of `host` or `host:port`; an IPv6 address stands in brackets, which stay.
+/// Returns the host of `host` or `host:port`; brackets around an IPv6 address stay.
 fn name_of(entry: &str) -> &str {
     entry.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(entry, |(name, _)| name)
 }

@@ -1,4 +1,4 @@
-//! Attempts at one request within its time.
+//! Attempts of one request until its deadline.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const POLICY: RetryPolicy = RetryPolicy {
     longest: Duration::from_millis(800),
 };
 
-/// The attempts at one request: five, and none that would begin after the deadline.
+/// Attempts of one request: five, none of which begins after the deadline.
 #[derive(Debug)]
 pub struct Backoff {
     pauses: Pauses,
@@ -18,12 +18,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the attempts at a request that must have its answer by `deadline`.
+    /// Returns the attempts of a request that must be answered by `deadline`.
     pub fn until(deadline: Instant) -> Self {
         Self { pauses: POLICY.pauses(), deadline }
     }
 
-    /// Waits for the next attempt. Returns whether there is one.
+    /// Waits until the next attempt. Returns whether there is one.
     pub async fn again(&mut self) -> bool {
         let Some(pause) = self.next(Instant::now()) else { return false };
         tokio::time::sleep(pause).await;

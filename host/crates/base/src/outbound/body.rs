@@ -1,9 +1,9 @@
-//! Bodies of answers, read in a stream with a limit.
+//! Response bodies, read as a stream with a limit.
 //!
-//! A server decides how much it sends; the reader decides how much of it is held. Every body that
-//! is not handed on piece by piece is read here: the room for it grows as the bytes arrive and
-//! never beyond the limit, and reading stops at the first byte that is too many. Where an
-//! activation pays for the bytes, the room is reserved from its memory before it is allocated.
+//! The server decides how much it sends; the reader limits how much is held in memory. Every body
+//! that is not passed on piece by piece is read here: the buffer grows as the bytes arrive and
+//! never beyond the limit, and reading stops at the first byte beyond it. If the bytes are charged
+//! to an activation, they are reserved from its memory before they are allocated.
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes};
@@ -11,10 +11,10 @@ use hyper::body::{Body, Bytes};
 use crate::budget::{MemoryBudget, Reservation};
 use crate::error::Error;
 
-/// The room that is made for the first bytes of a body of unknown length.
+/// Initial buffer for a body of unknown length, in bytes.
 const FIRST_ROOM: usize = 64 << 10;
 
-/// Why a body was not read.
+/// Error of reading a body.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError<E> {
     /// The body is longer than its limit in bytes.
@@ -23,7 +23,7 @@ pub enum BodyError<E> {
     /// The connection broke in the middle of the body.
     #[error("it broke off in the middle of its answer")]
     Broken(E),
-    /// The activation's memory has no room for it.
+    /// The activation's memory budget rejects the bytes.
     #[error(transparent)]
     Refused(Error),
 }
@@ -31,8 +31,8 @@ pub enum BodyError<E> {
 /// Reads a whole body of at most `limit` bytes.
 ///
 /// # Errors
-/// [`BodyError::TooLong`], as soon as the length is known or the first byte too many has come;
-/// [`BodyError::Broken`].
+/// [`BodyError::TooLong`], as soon as the length is known or the first byte beyond the limit
+/// arrives; [`BodyError::Broken`].
 pub async fn read_whole<B: Body<Data = Bytes>>(
     body: B,
     limit: usize,
@@ -44,7 +44,7 @@ pub async fn read_whole<B: Body<Data = Bytes>>(
 /// allocated. An error names them as `what`.
 ///
 /// # Errors
-/// As [`read_whole`]; [`BodyError::Refused`].
+/// Those of [`read_whole`]; [`BodyError::Refused`].
 pub async fn read_reserved<B: Body<Data = Bytes>>(
     body: B,
     limit: usize,
@@ -56,7 +56,7 @@ pub async fn read_reserved<B: Body<Data = Bytes>>(
     Ok((bytes, reservation))
 }
 
-/// Reads the beginning of a body, at most `limit` bytes, for the words of an error. The rest is not
+/// Reads the beginning of a body, at most `limit` bytes, for an error message. The rest is not
 /// read.
 pub async fn read_beginning<B: Body<Data = Bytes>>(body: B, limit: usize) -> Vec<u8> {
     let mut body = std::pin::pin!(body);
@@ -70,7 +70,7 @@ pub async fn read_beginning<B: Body<Data = Bytes>>(body: B, limit: usize) -> Vec
     bytes
 }
 
-/// Reads a body; `grow` is told of the room before it is made.
+/// Reads a body; `grow` is called before the buffer grows.
 async fn read<B: Body<Data = Bytes>>(
     body: B,
     limit: usize,
@@ -115,7 +115,7 @@ mod tests {
 
     const PIECE: usize = 1000;
 
-    /// A body without end, and how much of it was read.
+    /// Returns an endless body, and a counter of the bytes read from it.
     fn endless() -> (impl Body<Data = Bytes, Error = Infallible>, Arc<AtomicUsize>) {
         let read = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&read);

@@ -1,14 +1,14 @@
-//! The size of an answer's headers.
+//! Size limits of response headers.
 //!
-//! hyper reads up to 400 KiB of them into one buffer, which every value that is kept would keep
-//! with it. What an answer may say in its headers is far less.
+//! hyper reads up to 400 KiB of them into one buffer, and every header value that is kept keeps the
+//! whole buffer alive. Useful headers are far smaller.
 
 use http::HeaderMap;
 use http::header::{
     CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, WWW_AUTHENTICATE,
 };
 
-/// Bytes of all names and values of one answer.
+/// Total bytes of all names and values of one response.
 const MAX_ALL: usize = 64 << 10;
 
 /// Bytes of a value that is kept.
@@ -16,7 +16,7 @@ const MAX_KEPT: usize = 1 << 10;
 /// Bytes of a URL or a challenge.
 const MAX_FOLLOWED: usize = 8 << 10;
 
-/// Returns the headers that are kept or looked into, and the bytes that their values may have.
+/// Returns the headers that are kept or parsed, with the largest size of their values in bytes.
 fn limits() -> [(HeaderName, usize); 6] {
     [
         (ETAG, MAX_KEPT),
@@ -28,7 +28,7 @@ fn limits() -> [(HeaderName, usize); 6] {
     ]
 }
 
-/// Headers that are larger than is accepted.
+/// Error of headers that are larger than allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} of its answer has {bytes} bytes, and no more than {limit} are accepted")]
 pub struct LargeHeaders {
@@ -37,10 +37,10 @@ pub struct LargeHeaders {
     limit: usize,
 }
 
-/// Checks the size of an answer's headers.
+/// Checks the size of a response's headers.
 ///
 /// # Errors
-/// The header, or all of them, is larger than is accepted.
+/// A header, or all of them together, is larger than allowed.
 pub fn check_headers(headers: &HeaderMap) -> Result<(), LargeHeaders> {
     for (name, limit) in limits() {
         let bytes: usize = headers.get_all(&name).iter().map(http::HeaderValue::len).sum();

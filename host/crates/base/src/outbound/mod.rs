@@ -1,10 +1,10 @@
-//! HTTP clients of the host: for S3, for MLflow, and for the URLs that actions read.
+//! HTTP clients of the host: for S3, for MLflow, and for the URLs that actions request.
 //!
-//! None of them takes a proxy from the environment, follows a redirect, keeps cookies or sends a
-//! credential of its own. An [`AddressPolicy`] holds the addresses that a client may connect to.
+//! No client uses a proxy from the environment, follows redirects, keeps cookies or adds
+//! credentials. An [`AddressPolicy`] restricts the addresses that a client may connect to.
 //!
-//! What this room does not do: it knows no protocol above HTTP, and it does not decide who may be
-//! asked.
+//! This module does not know protocols above HTTP, and it does not decide which servers may be
+//! used.
 
 pub mod address;
 pub mod address_policy;
@@ -31,22 +31,23 @@ use crate::error::{Error, Result};
 use crate::error_chain;
 use crate::pem;
 
-/// How long setting up a connection may take.
+/// Time limit for setting up a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a connection that nobody uses is kept. Servers close theirs after a minute or more.
+/// Time for which an idle connection is kept. Servers close theirs after a minute or more.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// A client that connects to what `policy` allows. With `ca`, a file of PEM certificates, servers
-/// must be certified by one of these; without, by one that this machine trusts.
+/// Returns a client that connects to addresses that `policy` allows. With `ca`, a file of PEM
+/// certificates, servers must be certified by one of these; without it, by one that this machine
+/// trusts.
 ///
 /// # Errors
-/// `invalid`, for the operator: the file cannot be read or holds no certificate.
+/// `invalid`, for the operator: the file cannot be read or contains no certificate.
 pub fn client(policy: &AddressPolicy, ca: Option<&Path>) -> Result<reqwest::Client> {
     match ca {
         Some(file) => made(builder(policy).tls_certs_only(authorities(file)?)),
-        // A machine that trusts nobody (an image made from nothing) can still talk to servers
-        // without TLS.
+        // A machine without CA certificates (an image built from scratch) can still connect to
+        // servers without TLS.
         None => builder(policy).build().or_else(|error| {
             tracing::debug!(%error, "this machine has no CA certificates");
             without_tls(policy)
@@ -54,11 +55,11 @@ pub fn client(policy: &AddressPolicy, ca: Option<&Path>) -> Result<reqwest::Clie
     }
 }
 
-/// As [`client`], for one server: where it does without TLS, what this machine trusts is not even
-/// read, which takes a while.
+/// Same as [`client`], for one server: if it does not use TLS, the machine's CA certificates are
+/// not read, which saves time.
 ///
 /// # Errors
-/// As [`client`].
+/// Those of [`client`].
 pub fn client_of(
     server: &Url,
     policy: &AddressPolicy,
@@ -84,7 +85,7 @@ fn builder(policy: &AddressPolicy) -> reqwest::ClientBuilder {
     within(builder, policy)
 }
 
-/// Has a client resolve names within `policy`. It must not use a proxy.
+/// Makes a client resolve names within `policy`. The client must not use a proxy.
 pub fn within(builder: reqwest::ClientBuilder, policy: &AddressPolicy) -> reqwest::ClientBuilder {
     match policy {
         AddressPolicy::Any => builder,
@@ -104,7 +105,7 @@ fn authorities(file: &Path) -> Result<Vec<reqwest::Certificate>> {
     })
 }
 
-/// Returns the reason why a request got no answer, without a URL.
+/// Returns the error of a request that got no response, without a URL.
 pub fn unanswered(error: &(dyn std::error::Error + 'static)) -> Error {
     if let Some(refused) = error_chain::find::<AddressRefused>(error) {
         return refused.clone().into();
@@ -118,11 +119,11 @@ pub fn unanswered(error: &(dyn std::error::Error + 'static)) -> Error {
     Error::unavailable(root_cause(error))
 }
 
-/// Returns the text of the innermost cause, which names no URL.
+/// Returns the text of the innermost cause, which contains no URL.
 pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let innermost = error_chain::innermost(error);
     match innermost.downcast_ref::<reqwest::Error>() {
-        // It shows the URL it was for.
+        // The text of such an error contains the URL.
         Some(_) => "the request failed".to_owned(),
         None => innermost.to_string(),
     }

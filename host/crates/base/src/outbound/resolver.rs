@@ -1,11 +1,11 @@
-//! The resolver of an HTTP client: it hands out only addresses that its policy allows.
+//! Resolver of an HTTP client: it returns only addresses that its policy allows.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address_policy::AddressPolicy;
 
-/// Resolves names as the system does, within a policy. The client connects to these addresses; it
-/// does not resolve the name again.
+/// Resolver on top of the system's that applies a policy. The client connects to these addresses;
+/// it does not resolve the name again.
 #[derive(Debug)]
 pub(super) struct PolicyResolver(pub(super) AddressPolicy);
 

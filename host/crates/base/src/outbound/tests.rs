@@ -1,4 +1,4 @@
-//! Clients that must not reach this machine.
+//! Tests of clients that must not reach this machine.
 
 use super::*;
 use crate::error::ErrorKind;

@@ -1,5 +1,5 @@
-//! `NAME=value`, `name: value`, `"name": "value"`: values that look like a secret, assigned to a
-//! name that secrets have.
+//! Secrets in `NAME=value`, `name: value`, `"name": "value"`: values that look like a secret,
+//! assigned to a name that is used for secrets.
 
 use std::ops::Range;
 
@@ -7,13 +7,13 @@ use super::names::{self, Kind, Name, Named, named};
 use super::scan::{self, Hit, Part};
 use super::value::{LOOKED_AT, SHORTEST, is_credential, is_secret};
 
-/// Names are looked at no further back than this.
+/// Largest length of a name, in bytes.
 const MAX_NAME: usize = 128;
 
-/// Schemes of HTTP's authentication, which stand before the value.
+/// HTTP authentication schemes, which precede the value.
 const SCHEMES: [&[u8]; 6] = [b"bearer", b"basic", b"token", b"apikey", b"dpop", b"negotiate"];
 
-/// Whether `text` ends in the name of a scheme, behind which the secret stands.
+/// Reports whether `text` ends in the name of a scheme, which the secret follows.
 pub(super) fn ends_in_scheme(text: &[u8]) -> bool {
     SCHEMES.iter().any(|known| {
         let end = text.len().checked_sub(known.len()).and_then(|start| text.get(start..));
@@ -25,16 +25,16 @@ fn is_scheme(word: &[u8]) -> bool {
     SCHEMES.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Where a value is, behind its name.
+/// Position of a value after its name.
 #[derive(Debug, Clone)]
 struct Value {
     place: Range<usize>,
     quoted: bool,
-    /// It stands behind the name of a scheme.
+    /// True if the value follows the name of a scheme.
     credential: bool,
 }
 
-/// Returns the secret that is assigned by the `=` or `:` at `at`, to a name that begins at or after
+/// Returns the secret that is assigned by the `=` or `:` at `at` to a name that begins at or after
 /// `floor`.
 pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit> {
     if at == floor || !names::may_end(*line.get(at - 1)?) {
@@ -48,7 +48,8 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit
         return None;
     }
     let name = Name::before(line.get(floor.max(at.saturating_sub(MAX_NAME))..at)?)?;
-    // A reference with a tag, `team/upload-token:1.0`, or a path with a line.
+    // The `:` is of a reference with a tag, `team/upload-token:1.0`, or of a path with a line
+    // number.
     if separator == b':'
         && name.in_path
         && !name.quoted
@@ -57,7 +58,7 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit
         return None;
     }
     let named = named(name.text)?;
-    // `:=`, `==` and `=>` separate too.
+    // `:=`, `==` and `=>` are separators too.
     let doubled = usize::from(matches!(following.first(), Some(b'=' | b'>')));
     let from = at + 1 + doubled;
     let text = line.get(from..)?;
@@ -66,11 +67,11 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit
     {
         return Some(Hit::new(from + begins, line.len(), named.label));
     }
-    // The beginning decides, so that what is no secret costs no more than that.
+    // The beginning decides, so that a value that is not a secret costs no more than reading that.
     let value = value(text, name.quoted, LOOKED_AT)?;
     let ends_here = value.place.end == text.len();
     if part == Part::GoesOn && ends_here && value.place.len() < LOOKED_AT {
-        // The rest may make a secret of it.
+        // The rest of the value may turn it into a secret.
         return Some(Hit::new(from + value.place.start, line.len(), named.label));
     }
     if !decide(text, &value, &name, named, separator) || names_another(text, &value.place) {
@@ -81,11 +82,11 @@ pub(super) fn at(line: &[u8], floor: usize, at: usize, part: Part) -> Option<Hit
         return None;
     }
     let hit = Hit::new(from + value.place.start, from + value.place.end, named.label);
-    // A number in JSON becomes a text, so that JSON stays JSON.
+    // A number in JSON is replaced by a string, so that JSON stays valid.
     Some(Hit { quoted: name.quoted && !value.quoted, ..hit })
 }
 
-/// Returns where a value begins that `text` has too little of to tell what it is.
+/// Returns the position at which a value begins if `text` has too little of it to classify it.
 fn too_short_to_tell(text: &[u8]) -> Option<usize> {
     let text = Some(text).filter(|text| text.len() <= LOOKED_AT)?;
     let spaces = leading(text);
@@ -98,7 +99,7 @@ fn too_short_to_tell(text: &[u8]) -> Option<usize> {
     (value.len() < SHORTEST && scan::value_length(value) == value.len()).then_some(spaces + quotes)
 }
 
-/// Whether the value behind the name is a secret.
+/// Reports whether the value after the name is a secret.
 fn decide(text: &[u8], value: &Value, name: &Name<'_>, named: Named, separator: u8) -> bool {
     let Some(secret) = text.get(value.place.clone()) else { return false };
     if value.credential {
@@ -113,8 +114,8 @@ fn decide(text: &[u8], value: &Value, name: &Name<'_>, named: Named, separator: 
     if let Some((_, credential)) = scheme.filter(|(scheme, _)| is_scheme(scheme)) {
         return is_credential(credential.trim_ascii_start());
     }
-    // Between no quotation marks JSON has numbers: none of a program's making, and none that could
-    // be written as a text in a text.
+    // An unquoted value in JSON is a number: numbers are not generated secrets, and inside a string
+    // of JSON a number could not be replaced by a string.
     if name.quoted
         && !value.quoted
         && (named.kind != Kind::Password || name.escaped || !secret.iter().all(u8::is_ascii_digit))
@@ -126,9 +127,10 @@ fn decide(text: &[u8], value: &Value, name: &Name<'_>, named: Named, separator: 
     is_secret(secret, named.kind, in_sentence)
 }
 
-/// Whether a value is, or ends in, the name of a secret that follows: `PASSWORD= TOKEN='abc'`,
-/// `password: token = abc`, `'x token='abc'`. The first has no value then, or one without an end;
-/// the second is found by its own separator, as long as its name is not hidden.
+/// Reports whether a value is, or ends in, the name of a secret that follows: `PASSWORD=
+/// TOKEN='abc'`, `password: token = abc`, `'x token='abc'`. The first name then has no value, or an
+/// unterminated one; the second secret is found by its own separator, provided that its name is not
+/// hidden.
 fn names_another(text: &[u8], value: &Range<usize>) -> bool {
     const NEAR: usize = 64;
     let separates = |byte: &u8| matches!(byte, b'=' | b':');
@@ -162,13 +164,13 @@ fn names_another(text: &[u8], value: &Range<usize>) -> bool {
     word.get(word.len() - letters..).is_some_and(|name| named(name).is_some())
 }
 
-/// `text` less what it ends in.
+/// Returns `text` without the trailing bytes for which `less` is true.
 fn trim_end(text: &[u8], less: impl Fn(&u8) -> bool) -> &[u8] {
     let length = text.iter().rposition(|byte| !less(byte)).map_or(0, |last| last + 1);
     text.get(..length).unwrap_or(text)
 }
 
-/// How many bytes of spaces and colours `text` begins with.
+/// Returns the length of the spaces and terminal colours that `text` begins with.
 fn leading(text: &[u8]) -> usize {
     let mut rest = text;
     loop {
@@ -185,7 +187,8 @@ fn leading(text: &[u8]) -> usize {
     }
 }
 
-/// Returns where the value is that `text` begins with; of a longer one the first `most` bytes.
+/// Returns the position of the value that `text` begins with; of a longer value, the first `most`
+/// bytes.
 fn value(text: &[u8], in_json: bool, most: usize) -> Option<Value> {
     let start = leading(text.get(..LOOKED_AT).unwrap_or(text));
     let length = unquoted(within(text, start, most)?, in_json);
@@ -212,13 +215,13 @@ fn value(text: &[u8], in_json: bool, most: usize) -> Option<Value> {
     (place.len() >= SHORTEST).then_some(Value { place, quoted, credential: false })
 }
 
-/// `text` from `start` on, at most `most` bytes of it.
+/// Returns at most `most` bytes of `text` from `start` on.
 fn within(text: &[u8], start: usize, most: usize) -> Option<&[u8]> {
     let rest = text.get(start..)?;
     Some(rest.get(..most).unwrap_or(rest))
 }
 
-/// How long a value is that stands between no quotation marks.
+/// Returns the length of a value without quotation marks.
 fn unquoted(text: &[u8], in_json: bool) -> usize {
     let length = scan::value_length(text);
     let text = text.get(..length).unwrap_or(text);
@@ -230,12 +233,12 @@ fn unquoted(text: &[u8], in_json: bool) -> usize {
     let length = text.iter().enumerate().position(ends).unwrap_or(length);
     let value = text.get(..length).unwrap_or_default();
     let called = value.ends_with(b")") && !value.contains(&b'(');
-    // `\"` ends it as `"` does, and a comma goes on with the sentence.
+    // `\"` ends the value as `"` does, and a trailing comma belongs to the sentence.
     let after = |byte: &u8| matches!(byte, b'\\' | b',' | b';') || called && *byte == b')';
     length - value.iter().rev().take_while(|byte| after(byte)).count()
 }
 
-/// Whether `text` begins with the name of another parameter of a query, and `=`.
+/// Reports whether `text` begins with the name of another query parameter and `=`.
 fn names_a_parameter(text: &[u8]) -> bool {
     const LONGEST: usize = 64;
     let length = text
@@ -246,8 +249,8 @@ fn names_a_parameter(text: &[u8]) -> bool {
     length > 0 && text.get(length) == Some(&b'=')
 }
 
-/// Inside the quotation marks that open after `before` bytes, which are nothing, `\`, `b` or
-/// `Some(`, up to those that close: behind as many backslashes as those that open.
+/// Returns the text inside the quotation marks that open after `before` bytes, which are empty,
+/// `\`, `b` or `Some(`. The closing mark follows as many backslashes as the opening one.
 fn quoted(text: &[u8], before: usize) -> Option<Range<usize>> {
     let opener = text.get(..before)?;
     if !(opener.ends_with(b"(") || opener.iter().all(|byte| b"bBrRuUfF".contains(byte))) {
@@ -261,7 +264,7 @@ fn quoted(text: &[u8], before: usize) -> Option<Range<usize>> {
     Some(from..from + length)
 }
 
-/// Returns where `text` ends that was opened by `mark` behind so many backslashes.
+/// Returns the end of `text` that was opened by `mark` after `slashes` backslashes.
 fn closing(text: &[u8], mark: u8, slashes: usize) -> Option<usize> {
     let mut escapes = 0;
     for (at, byte) in text.iter().enumerate() {
@@ -269,7 +272,7 @@ fn closing(text: &[u8], mark: u8, slashes: usize) -> Option<usize> {
             escapes += 1;
             continue;
         }
-        // In a text without escapes two of them are one.
+        // In a text without escaped quotation marks, two backslashes are one.
         if *byte == mark && (escapes <= slashes || slashes == 0 && escapes % 2 == 0) {
             return Some(at - escapes.min(slashes));
         }

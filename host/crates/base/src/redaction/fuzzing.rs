@@ -7,7 +7,7 @@ use crate::fuzzing::text;
 
 const SECRET: &str = "q7Zk2LwPx9Vd";
 
-/// Ways in which a secret stands in a line, before and after it.
+/// Contexts of a secret in a line: the text before and after it.
 const FORMS: [(&str, &str); 10] = [
     ("password=", ""),
     ("DB_PASSWORD = ", ""),
@@ -25,9 +25,10 @@ fn contains(text: &[u8], part: &str) -> bool {
     text.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-/// A byte for the form of a secret, one for its place, and the text around it. The secret is hidden
-/// whatever stands around it, whole or where a long line was cut; lines stay lines, and text stays
-/// text.
+/// Fuzzes redaction with a secret in a context. The input is a byte for the context, one for the
+/// position, and the surrounding text. Checks that the secret is hidden in any surrounding text,
+/// whole or at the cut of a long line; that the number of lines is unchanged; and that UTF-8 stays
+/// UTF-8.
 pub fn redaction(data: &[u8]) {
     let redacted = redact_bytes(data);
     let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
@@ -47,8 +48,8 @@ pub fn redaction(data: &[u8]) {
     assert!(!contains(&redacted, SECRET), "{}", String::from_utf8_lossy(&redacted));
     let mut redactor = Redactor::default();
     for line in planted.split(|byte| *byte == b'\n') {
-        // A line that has come only in part is cut at a good place, if it has one: a word of 64 KiB
-        // is parted where its beginning ends.
+        // An incomplete line is cut at a good position, if it has one: a word of 64 KiB is split at
+        // the end of its buffer.
         let so_far = line.get(..line.len() * usize::from(*form) / 255).unwrap_or(line);
         let good = Some(so_far)
             .filter(|so_far| !so_far.is_empty())
@@ -65,8 +66,8 @@ pub fn redaction(data: &[u8]) {
     }
 }
 
-/// A text again and again, up to 128 KiB: work that grows with the square of a line's length would
-/// take minutes.
+/// Fuzzes the time of redaction, with the input repeated up to 128 KiB: work that is quadratic in
+/// the length of a line would take minutes.
 pub fn redaction_work(data: &[u8]) {
     const LENGTH: usize = 128 << 10;
     let unit = data.get(..64).unwrap_or(data);

@@ -1,4 +1,4 @@
-//! Secrets that this process holds: hidden wherever they turn up, as they are and encoded.
+//! Secrets of this process: hidden wherever they appear, as they are and encoded.
 
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,13 +10,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::mask;
 
-/// A shorter text is part of too many others.
+/// Minimum length of a secret, in bytes: a shorter text is part of too many others.
 pub const SHORTEST: usize = 4;
 
-/// More secrets are not remembered: those of the process and of one action are a dozen.
+/// Largest number of secrets that are remembered: those of the process and of one action are a
+/// dozen.
 const MOST: usize = 256;
 
-/// What this process holds.
+/// Secrets of this process.
 static HELD: RwLock<Option<Arc<Known>>> = RwLock::new(None);
 
 /// Secrets in all their forms.
@@ -24,7 +25,7 @@ static HELD: RwLock<Option<Arc<Known>>> = RwLock::new(None);
 pub(super) struct Known {
     secrets: Vec<(String, &'static str)>,
     search: AhoCorasick,
-    /// For each pattern what stands for it.
+    /// Replacement for each pattern.
     masks: Vec<String>,
 }
 
@@ -38,7 +39,7 @@ pub fn remember(secret: &str, label: &'static str) {
     }
 }
 
-/// Returns what this process holds; `None` as long as that is nothing.
+/// Returns the secrets of this process; `None` if there are none.
 pub(super) fn held() -> Option<Arc<Known>> {
     HELD.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -64,13 +65,13 @@ impl Known {
             forms(secret).into_iter().map(move |form| (form, mask.clone()))
         });
         let (patterns, masks): (Vec<_>, Vec<_>) = forms.unzip();
-        // The longest wins: one secret may be a part of another.
+        // The longest match wins: one secret may be a part of another.
         let search =
             AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok()?;
         Some(Self { secrets, search, masks })
     }
 
-    /// Returns `text` without them.
+    /// Returns `text` without the secrets.
     pub(super) fn hide<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let mut hidden = Vec::new();
         let mut done = 0;
@@ -89,7 +90,7 @@ impl Known {
     }
 }
 
-/// The forms that a secret appears in.
+/// Returns the forms in which a secret appears.
 fn forms(secret: &str) -> Vec<String> {
     let json = serde_json::to_string(secret).unwrap_or_default();
     let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
@@ -101,11 +102,11 @@ fn forms(secret: &str) -> Vec<String> {
         hex::encode(secret),
     ];
     for encode in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-        // Inside of a longer text, such as NAME:PASSWORD, base64 begins at one of three places.
+        // Inside a longer text, such as NAME:PASSWORD, base64 begins at one of three offsets.
         for shift in 0..3 {
             let text = [vec![0; shift].as_slice(), secret.as_bytes()].concat();
             let encoded = encode.encode(&text);
-            // Characters at both ends have bits of what stands beside the secret.
+            // The characters at both ends contain bits of the adjacent text.
             let from = (shift * 8).div_ceil(6);
             let to = text.len() * 8 / 6;
             forms.extend(encoded.get(from..to).map(str::to_owned));
@@ -118,7 +119,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// What URLs are written with (RFC 3986).
+/// Characters that percent-encoding leaves unchanged (RFC 3986).
 const UNRESERVED: &percent_encoding::AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

@@ -1,18 +1,18 @@
-//! Secrets out of text that is logged or shown.
+//! Removal of secrets from text that is logged or shown.
 //!
-//! A secret is found because it is known ([`remember`]: what this process holds, as it is and
+//! A secret is found because it is known ([`remember`]: secrets of this process, as they are and
 //! encoded), or by its form: access keys of AWS, JSON Web Tokens, tokens of well-known services,
 //! `KEYNET_…` and `TRITON_…` credentials, `Authorization` headers, private keys in PEM,
-//! `user:password@` in URLs. A name alone makes no secret: what is assigned to a name that ends in
-//! `password`, `secret`, `token` or `key` is one if it looks like one, `api_key=8f14e45f` and not
-//! `key=20260131/cat.png`. `names.rs` and `value.rs` have the rules.
+//! `user:password@` in URLs. A name alone does not make a secret: a value that is assigned to a
+//! name ending in `password`, `secret`, `token` or `key` is a secret if it looks like one:
+//! `api_key=8f14e45f` but not `key=20260131/cat.png`. `names.rs` and `value.rs` have the rules.
 //!
 //! A secret is replaced by a label and the first four hexadecimal digits of its SHA-256,
-//! `***TOKEN_9f86***`: two lines can be compared, and the secret is not shown. Lines stay lines,
-//! and JSON stays JSON.
+//! `***TOKEN_9f86***`: two lines can be compared without showing the secret. The number of lines is
+//! unchanged, and JSON stays valid.
 //!
-//! Each byte is looked at a bounded number of times, whatever the text. This is a net below other
-//! care, not a promise.
+//! Each byte is read a bounded number of times, for any text. Redaction is a safety net in addition
+//! to other measures, not a guarantee.
 
 mod assignment;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -31,10 +31,10 @@ pub use known::remember;
 use scan::Part;
 use sha2::{Digest as _, Sha256};
 
-/// `text` without its secrets. It may have several lines.
+/// Returns `text` without its secrets. It may have several lines.
 ///
 /// ```
-/// use keynet_host::redaction::redact;
+/// use keynet_base::redaction::redact;
 /// assert_eq!(redact("threshold = 0.3"), "threshold = 0.3");
 /// assert_eq!(redact("password = hunter2"), "password = ***PASSWORD_f52f***");
 /// assert_eq!(redact("key = 20260131/cat.png, next_token = 50256"), "key = 20260131/cat.png, next_token = 50256");
@@ -42,12 +42,12 @@ use sha2::{Digest as _, Sha256};
 pub fn redact(text: &str) -> Cow<'_, str> {
     match redact_bytes(text.as_bytes()) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
-        // What is replaced ends at ASCII, so this is UTF-8.
+        // Replacements begin and end at ASCII characters, so this is UTF-8.
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
 
-/// As [`redact`], for text of any encoding that contains ASCII.
+/// Same as [`redact`], for text in any encoding that contains ASCII.
 pub fn redact_bytes(text: &[u8]) -> Cow<'_, [u8]> {
     let mut redactor = Redactor::default();
     let mut whole: Option<Vec<u8>> = None;
@@ -69,30 +69,31 @@ pub fn redact_bytes(text: &[u8]) -> Cow<'_, [u8]> {
     whole.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What stands for `secret`: `***LABEL_` with the first four digits of its digest and `***`.
+/// Returns the replacement for `secret`: `***LABEL_` with the first four digits of its digest and
+/// `***`.
 pub fn mask(label: &str, secret: &[u8]) -> String {
     let digits = hex::encode(Sha256::digest(secret));
     format!("***{label}_{}***", digits.get(..4).unwrap_or_default())
 }
 
-/// Reads a stream line by line and remembers what goes on over a line's end: a private key, or a
-/// value that was cut.
+/// Redaction of a stream line by line, with the state of a secret that continues across lines: a
+/// private key, or a value that was cut.
 #[derive(Debug, Default)]
 pub struct Redactor {
-    /// Lines of a private key that may still come.
+    /// Number of lines of a private key that may still follow.
     key_lines: u16,
-    /// A value was cut, its rest comes first.
+    /// True if a value was cut and its rest follows.
     inside_value: bool,
 }
 
 impl Redactor {
-    /// The line without its secrets, itself where it has none.
+    /// Returns the line without its secrets; borrowed if it has none.
     pub fn line<'a>(&mut self, line: &'a [u8]) -> Cow<'a, [u8]> {
         self.piece(line, true)
     }
 
-    /// A piece of a line that is handed on in several; `last` of them. What began in one piece goes
-    /// on in the next.
+    /// Redacts a piece of a line that arrives in several; `last` is true for the last. A secret
+    /// that began in one piece continues in the next.
     pub fn piece<'a>(&mut self, piece: &'a [u8], last: bool) -> Cow<'a, [u8]> {
         match known::held().map(|known| known.hide(piece)) {
             Some(Cow::Owned(rest)) => Cow::Owned(self.found(&rest, last).into_owned()),
@@ -100,7 +101,7 @@ impl Redactor {
         }
     }
 
-    /// The piece without the secrets that are found by their form.
+    /// Returns the piece without the secrets that are found by their form.
     fn found<'a>(&mut self, piece: &'a [u8], last: bool) -> Cow<'a, [u8]> {
         let mut draft = Draft { text: piece, done: 0, redacted: None };
         let mut inside_value = false;
@@ -112,7 +113,7 @@ impl Redactor {
         if self.key_lines > 0
             && let Some(body) = self.key_line(&mut draft)
         {
-            // What stands before the key, such as a logger's time, is text like any other.
+            // The text before the key, such as a logger's time, is redacted as usual.
             while let Some(hit) = piece
                 .get(..body.start)
                 .and_then(|before| scan::next(before, draft.done, Part::Last))
@@ -136,8 +137,8 @@ impl Redactor {
         draft.finish()
     }
 
-    /// A line that follows the beginning of a private key. Returns where it goes on, if it does not
-    /// end.
+    /// Handles a line that follows the beginning of a private key. Returns the position of the
+    /// key's part if the key continues.
     fn key_line(&mut self, draft: &mut Draft<'_>) -> Option<Range<usize>> {
         self.key_lines -= 1;
         match pem::line(draft.text) {
@@ -153,7 +154,7 @@ impl Redactor {
     }
 }
 
-/// A line on its way: what was done of it, copied only when something is hidden.
+/// Line in progress, copied only if something is hidden.
 struct Draft<'a> {
     text: &'a [u8],
     done: usize,
@@ -194,9 +195,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Where a line of `line`'s length that has no end yet is best cut: at a space near its end that
-/// stands beside no `=` or `:`, so that no secret is parted from its name; at its end where there
-/// is none.
+/// Returns the best position to cut an incomplete line: at a space near its end that is not
+/// adjacent to `=` or `:`, so that no secret is separated from its name; at its end if there is no
+/// such space.
 pub fn cut(line: &[u8]) -> usize {
     const NEAR: usize = 4 << 10;
     let first = line.len().saturating_sub(NEAR).max(1);

@@ -6,13 +6,13 @@ use super::scan::Hit;
 
 pub(super) const LABEL: &str = "PRIVATE_KEY";
 
-/// A key of 16,384 bits has about 200 lines.
+/// Largest number of lines: a key of 16,384 bits has about 200.
 pub(super) const MAX_LINES: u16 = 512;
 
 const DASHES: &[u8] = b"-----";
 
-/// A private key that begins at `at`: as far as its end if that is on this line, else the rest of
-/// the line.
+/// Returns a private key that begins at `at`: up to its end if that is on this line, else the rest
+/// of the line.
 pub(super) fn begins(line: &[u8], at: usize) -> Option<Hit> {
     let after = at + boundary(line.get(at..)?, b"-----BEGIN ")?;
     Some(match end(line, after) {
@@ -21,7 +21,7 @@ pub(super) fn begins(line: &[u8], at: usize) -> Option<Hit> {
     })
 }
 
-/// The length of `-----BEGIN … PRIVATE KEY-----`, if `text` begins so.
+/// Returns the length of `-----BEGIN … PRIVATE KEY-----` if `text` begins with it.
 fn boundary(text: &[u8], begin: &[u8]) -> Option<usize> {
     let label = text.strip_prefix(begin)?;
     let length = label
@@ -37,7 +37,7 @@ fn boundary(text: &[u8], begin: &[u8]) -> Option<usize> {
     (key && rest.starts_with(DASHES)).then_some(begin.len() + length + DASHES.len())
 }
 
-/// Where the first end of a private key at or after `from` ends.
+/// Returns the position after the first end marker of a private key at or after `from`.
 fn end(line: &[u8], from: usize) -> Option<usize> {
     const END: &[u8] = b"-----END ";
     let mut at = from;
@@ -50,20 +50,20 @@ fn end(line: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// A line that follows the beginning of a private key.
+/// Kind of a line that follows the beginning of a private key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Nothing, or a header such as `Proc-Type: 4,ENCRYPTED`.
+    /// Empty line, or a header such as `Proc-Type: 4,ENCRYPTED`.
     Header,
-    /// Part of the key, here.
+    /// Part of the key, at this position.
     Body(Range<usize>),
-    /// The key's end, here.
+    /// End of the key, at this position.
     Ends(usize),
-    /// It was no key, or it is over.
+    /// Any other text: it was not a key, or the key has ended.
     Other,
 }
 
-/// What `line` is.
+/// Classifies `line`.
 pub(super) fn line(line: &[u8]) -> Line {
     if let Some(to) = end(line, 0) {
         return Line::Ends(to);
@@ -76,7 +76,7 @@ pub(super) fn line(line: &[u8]) -> Line {
     {
         return Line::Header;
     }
-    // A logger may have put a time before it, a language quotation marks around it.
+    // A logger may have written a time before it, a programming language quotation marks around it.
     let around = |byte: &u8| {
         matches!(byte, b'"' | b'\'' | b',' | b'\\' | b';' | b'|') || byte.is_ascii_whitespace()
     };

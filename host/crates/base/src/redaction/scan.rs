@@ -1,16 +1,16 @@
-//! The next secret of a line.
+//! Scanner for the next secret of a line.
 
 use super::{assignment, pem, tokens};
 
-/// A secret in a line.
+/// Secret in a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Hit {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) label: &'static str,
-    /// A private key begins here whose end is on another line.
+    /// True if it is a private key whose end is on another line.
     pub(super) opens_key: bool,
-    /// What stands for it is put in quotation marks.
+    /// True if the replacement is put in quotation marks.
     pub(super) quoted: bool,
 }
 
@@ -20,17 +20,17 @@ impl Hit {
     }
 }
 
-/// Whether a line ends with the text that is looked at.
+/// Kind of a piece of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The line ends with it.
+    /// The line ends with this piece.
     Last,
-    /// The line goes on in the next piece.
+    /// The line continues in the next piece.
     GoesOn,
 }
 
-/// Returns the first secret that begins at or after `from`. What is before `from` is done and is no
-/// name of anything.
+/// Returns the first secret that begins at or after `from`. The text before `from` is already
+/// processed and cannot be the name of a value.
 pub(super) fn next(line: &[u8], from: usize, part: Part) -> Option<Hit> {
     let mut before =
         from.checked_sub(1).and_then(|before| line.get(before)).copied().unwrap_or(b' ');
@@ -38,7 +38,7 @@ pub(super) fn next(line: &[u8], from: usize, part: Part) -> Option<Hit> {
         let hit = match byte {
             b'=' | b':' => assignment::at(line, from, at, part).or_else(|| url(line, at)),
             b'-' => pem::begins(line, at),
-            // Most bytes are inside of a word.
+            // Most bytes are inside a word.
             _ if !in_word(byte) || in_word(before) => None,
             _ => tokens::at(line, at),
         };
@@ -50,7 +50,7 @@ pub(super) fn next(line: &[u8], from: usize, part: Part) -> Option<Hit> {
     None
 }
 
-/// `user:password` after the `://` whose colon is at `at`.
+/// Matches `user:password` after the `://` whose colon is at `at`.
 fn url(line: &[u8], at: usize) -> Option<Hit> {
     let rest = line.get(at..)?.strip_prefix(b"://")?;
     line.get(at.checked_sub(1)?).filter(|byte| byte.is_ascii_alphanumeric())?;
@@ -63,8 +63,8 @@ fn url(line: &[u8], at: usize) -> Option<Hit> {
     rest.get(..user)?.contains(&b':').then(|| Hit::new(at + 3, at + 3 + user, "URL"))
 }
 
-/// The end of a password with a `/` that should have been written `%2F`: there is no port but an
-/// `@` further on.
+/// Returns the end of a password with a `/` that should have been written `%2F`: no port follows,
+/// but an `@` further on.
 fn badly_written(rest: &[u8], authority: &[u8]) -> Option<usize> {
     const NEAR: usize = 256;
     let (_, port) =
@@ -74,7 +74,8 @@ fn badly_written(rest: &[u8], authority: &[u8]) -> Option<usize> {
     near.get(..value_length(near))?.iter().position(|byte| *byte == b'@').filter(|_| password)
 }
 
-/// How much of `text` is one value: all up to a space, a quotation mark or a control character.
+/// Returns the length of one value: everything up to a space, a quotation mark or a control
+/// character.
 pub(super) fn value_length(text: &[u8]) -> usize {
     text.iter().position(|byte| ends_value(*byte)).unwrap_or(text.len())
 }

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use super::*;
 
-/// What is redacted, with the digits of the digests taken out.
+/// Returns the redacted text without the digits of the digests.
 fn shape(text: &str) -> String {
     let redacted = redact(text).into_owned();
     let mut shape = String::new();
@@ -89,7 +89,7 @@ fn a_name_without_a_value_does_not_leave_the_next_secret_in_sight() {
     }
 }
 
-/// A secret of each kind that people log, and where it is in the line.
+/// Secrets of each kind that people log: the line, and the secret in it.
 const SECRETS: [(&str, &str); 46] = [
     ("using AKIAIOSFODNN7EXAMPLE for s3", "AKIAIOSFODNN7EXAMPLE"),
     ("aws_access_key_id = ASIAY34FZKBOKMUTVV7A", "ASIAY34FZKBOKMUTVV7A"),
@@ -166,7 +166,7 @@ const SECRETS: [(&str, &str); 46] = [
     (r#"{"body":"{\"password\":\"hunter2\"}"}"#, "hunter2"),
 ];
 
-/// Lines of the daily use, all of which are to be read.
+/// Ordinary lines, all of which must stay readable.
 const ORDINARY: [&str; 64] = [
     "",
     "loaded detector in 12 ms: 3 inputs",
@@ -369,7 +369,7 @@ fn hostile_text_takes_no_longer_than_its_length() {
         "password ",
         "Bearer token: Bearer ",
         "key=(\"",
-    ] // each again and again
+    ] // each repeated
     .into_iter()
     .map(|unit| {
         let text = unit.repeat((256 << 10) / unit.len());
@@ -378,12 +378,12 @@ fn hostile_text_takes_no_longer_than_its_length() {
         (unit.to_owned(), started.elapsed().as_secs_f64())
     })
     .collect();
-    // 256 KiB; what grew with the square of the length would take minutes.
+    // 256 KiB; quadratic work would take minutes.
     assert!(times.iter().all(|(_, seconds)| *seconds < 5.0), "{times:?}");
 }
 
-/// Lines that make a scanner look at the same bytes again: what is found but left as it is, and
-/// what begins and never ends.
+/// Returns lines that could make a scanner read the same bytes again: candidates that are not
+/// secrets, and beginnings that never end.
 fn adversarial_lines(length: usize) -> Vec<(String, Vec<u8>)> {
     let repeated =
         |unit: &str| (format!("{unit:?} repeated"), unit.as_bytes().repeat(length / unit.len()));
@@ -444,7 +444,7 @@ fn adversarial_lines(length: usize) -> Vec<(String, Vec<u8>)> {
     .into_iter()
     .map(repeated)
     .collect();
-    // One beginning, and a long run of each delimiter behind it, before it and between two.
+    // One beginning, and a long run of each delimiter after it, before it and between two.
     for delimiter in [
         "=", ":", " ", "\"", "'", "`", "\\", "-", "*", ",", ";", "(", "[", "@", "/", "_", "\x1b",
         "m", "}", "X",
@@ -472,7 +472,7 @@ fn a_line_of_marks_is_redacted_within_20_ms() {
     const LENGTH: usize = 64 << 10;
     const LIMIT: std::time::Duration = std::time::Duration::from_millis(20);
     for (name, line) in adversarial_lines(LENGTH) {
-        // The best of many runs: another process may have the processor during any of them.
+        // The best of many runs: another process may use the processor during any of them.
         let fastest = (0..40).find_map(|_| {
             let started = Instant::now();
             std::hint::black_box(redact_bytes(&line));

@@ -1,8 +1,8 @@
-//! Words that are secrets by their own form, whatever they are assigned to.
+//! Words that are secrets by their own form, independent of a name.
 
 use super::scan::{Hit, in_word};
 
-/// What tokens of well-known services begin with, and how long the rest is at least.
+/// Prefixes of tokens of well-known services, with the minimum length of the rest.
 const PREFIXES: [(&[u8], usize, &str); 30] = [
     (b"ghp_", 30, "TOKEN"),
     (b"gho_", 30, "TOKEN"),
@@ -36,12 +36,12 @@ const PREFIXES: [(&[u8], usize, &str); 30] = [
     (b"AGE-SECRET-KEY-1", 40, "KEY"),
 ];
 
-/// Returns the secret that a word is which begins at `at`.
+/// Returns the secret if the word that begins at `at` is one.
 pub(super) fn at(line: &[u8], at: usize) -> Option<Hit> {
     let rest = line.get(at..)?;
     let whole = |(length, label)| Hit::new(at, at + length, label);
-    // A hyphen is part of most tokens: behind one, the rest of a token would be looked at again and
-    // again.
+    // A hyphen is part of most tokens: if the scan started after each hyphen, the rest of a token
+    // would be read again and again.
     let begins = at.checked_sub(1).and_then(|before| line.get(before)) != Some(&b'-');
     match rest.first()? {
         b'A' if rest.starts_with(b"AKIA") || rest.starts_with(b"ASIA") => {
@@ -60,7 +60,7 @@ pub(super) fn at(line: &[u8], at: usize) -> Option<Hit> {
     .or_else(|| secret_access_key(line, at).map(whole))
 }
 
-/// The id of a key of AWS.
+/// Matches the id of an AWS access key.
 fn access_key(rest: &[u8]) -> Option<(usize, &'static str)> {
     let id = rest.get(4..)?;
     let length = id.iter().take(17).take_while(|byte| in_word(**byte)).count();
@@ -68,12 +68,12 @@ fn access_key(rest: &[u8]) -> Option<(usize, &'static str)> {
     (length == 16 && plain).then_some((20, "AWS_KEY"))
 }
 
-/// A secret key of AWS: 40 characters of base64 that stand alone, of all kinds. The hexadecimal
-/// digits of a commit have no capital.
+/// Matches a secret key of AWS: a separate word of 40 base64 characters of all kinds. The
+/// hexadecimal digits of a commit have no capital letter.
 fn secret_access_key(line: &[u8], at: usize) -> Option<(usize, &'static str)> {
     const LENGTH: usize = 40;
     let of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
-    // Of a longer text it is only a part, whichever side goes on.
+    // Adjacent characters make it a part of a longer text.
     let beside = |byte: &u8| of_key(byte) || matches!(byte, b'_' | b'-' | b'.' | b'=' | b'%');
     let before = at.checked_sub(1).and_then(|before| line.get(before));
     let key = line.get(at..at + LENGTH)?;
@@ -86,12 +86,12 @@ fn secret_access_key(line: &[u8], at: usize) -> Option<(usize, &'static str)> {
     let count = |wanted: fn(&u8) -> bool| key.iter().filter(|byte| wanted(byte)).count();
     let (upper, lower, digits) =
         (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase), count(u8::is_ascii_digit));
-    // Words and paths have long runs of small letters.
+    // Words and paths have long runs of lower-case letters.
     let words = key.windows(7).any(|part| part.iter().all(u8::is_ascii_lowercase));
     (upper >= 5 && lower >= 5 && digits >= 1 && !words).then_some((LENGTH, "AWS_SECRET"))
 }
 
-/// A credential of the platform: `KEYNET_…` and `TRITON_…`.
+/// Matches a credential of the Keynet platform: `KEYNET_…` and `TRITON_…`.
 fn platform(rest: &[u8]) -> Option<(usize, &'static str)> {
     let (prefix, label) = match rest.first() {
         Some(b'K') => (&b"KEYNET_"[..], "KEYNET_KEY"),
@@ -108,7 +108,7 @@ fn platform(rest: &[u8]) -> Option<(usize, &'static str)> {
     (!name && made).then_some((prefix.len() + word.len(), label))
 }
 
-/// A JSON Web Token: three parts in base64url, of which the first two are JSON objects.
+/// Matches a JSON Web Token: three parts in base64url, of which the first two are JSON objects.
 fn jwt(rest: &[u8]) -> Option<(usize, &'static str)> {
     let part = |from: usize| {
         rest.get(from..)
@@ -122,7 +122,7 @@ fn jwt(rest: &[u8]) -> Option<(usize, &'static str)> {
     Some((end + third, "JWT"))
 }
 
-/// A token of a well-known service.
+/// Matches a token of a well-known service.
 fn service(rest: &[u8]) -> Option<(usize, &'static str)> {
     let (prefix, least, label) = PREFIXES.iter().find(|(prefix, ..)| rest.starts_with(prefix))?;
     let word = rest.get(prefix.len()..)?;
@@ -131,7 +131,7 @@ fn service(rest: &[u8]) -> Option<(usize, &'static str)> {
     (length >= *least && made).then_some((prefix.len() + length, label))
 }
 
-/// `Bearer …`, wherever it stands: where the credential begins and ends.
+/// Matches `Bearer …` anywhere: returns the beginning and the end of the credential.
 fn credential(rest: &[u8]) -> Option<(usize, usize)> {
     const SHORTEST: usize = 16;
     const SCHEME: &[u8] = b"Bearer ";

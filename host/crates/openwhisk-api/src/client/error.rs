@@ -1,4 +1,4 @@
-//! The failures of a client: before a request, and of one.
+//! Errors of a client: of its settings, and of a request.
 
 use std::fmt;
 use std::io;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use keynet_base::pem::PemError;
 
-/// A client that cannot be made from its settings.
+/// Error of creating a client from its settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No address, or no key, in any of their places.
+    /// The address or the key is not set anywhere.
     #[error("OpenWhisk's {what} is not set")]
     NotConfigured {
         /// `address` or `key`.
@@ -18,42 +18,42 @@ pub enum ClientError {
         /// Path at which `.wskprops` was looked for.
         props: Option<PathBuf>,
     },
-    /// A text that is not an address.
+    /// The address cannot be parsed.
     #[error("{host:?} in {origin} is not OpenWhisk's address: {why}")]
     BadHost {
-        /// The text.
+        /// Address as it was given.
         host: String,
-        /// The setting that holds it.
+        /// Name of the setting.
         origin: &'static str,
-        /// The part that is wrong.
+        /// Description of the problem.
         why: String,
     },
-    /// A text that is not a key. It is not shown.
+    /// The key cannot be parsed. It is not shown.
     #[error("the key in {origin} cannot be used: it is uuid:key, without spaces")]
     BadKey {
-        /// The setting that holds it.
+        /// Name of the setting.
         origin: &'static str,
     },
-    /// A file of certificate authorities.
+    /// The file of certificate authorities cannot be used.
     #[error("the certificate authorities cannot be used")]
     Authorities(#[from] PemError),
-    /// The files of the client's own certificate and key.
+    /// The client's certificate or its key cannot be used.
     #[error("{} holds no certificate or key that can be used", path.display())]
     Identity {
-        /// The file of the certificate.
+        /// Path of the certificate.
         path: PathBuf,
-        /// The part that is wrong.
+        /// Error of the HTTP client.
         source: reqwest::Error,
     },
-    /// A file that cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The system's reason.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A client that TLS refuses to make.
+    /// The HTTP client cannot be created.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -66,79 +66,79 @@ impl ClientError {
     }
 }
 
-/// Why a request came to nothing. Each kind has a name for `--json`.
+/// Error of a request. Each kind has a name for `--json`.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// 401.
+    /// The key is not accepted (401).
     #[error("OpenWhisk at {host} does not accept the key")]
     Key {
-        /// Its address.
+        /// Address of OpenWhisk.
         host: String,
     },
-    /// 403.
+    /// The key has no permission (403).
     #[error("OpenWhisk does not allow it: {0}")]
     Denied(ServerMessage),
-    /// 404.
+    /// The entity does not exist (404).
     #[error("OpenWhisk has no {0}")]
     NotFound(String),
-    /// 409.
+    /// The request conflicts with the stored entity (409).
     #[error("OpenWhisk reports a conflict: {0}")]
     Conflict(ServerMessage),
-    /// 413.
+    /// The request is too large (413).
     #[error("the request is too large for OpenWhisk: {0}")]
     TooLarge(ServerMessage),
-    /// 429.
+    /// The namespace exceeded its rate limit (429).
     #[error("the namespace has used up what OpenWhisk allows it: {0}")]
     Throttled(ServerMessage),
-    /// 400 and other errors of the request.
+    /// The request is invalid (400 and other 4xx).
     #[error("OpenWhisk refuses the request: {0}")]
     Refused(ServerMessage),
-    /// 5xx.
+    /// OpenWhisk failed (5xx).
     #[error("OpenWhisk failed with HTTP status {status}: {said}")]
     Failed {
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// Its words.
+        /// Message of the server.
         said: ServerMessage,
     },
-    /// An answer of something else.
+    /// The response is not one of OpenWhisk.
     #[error("{host} does not answer as OpenWhisk does (HTTP status {status}: {why})")]
     Unexpected {
-        /// The address.
+        /// Address that was contacted.
         host: String,
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// What was wrong.
+        /// Description of the problem.
         why: String,
     },
-    /// No trust.
+    /// The server's certificate is not trusted.
     #[error("the certificate of {host} cannot be trusted: {why}")]
     Certificate {
-        /// The address.
+        /// Address of OpenWhisk.
         host: String,
-        /// What TLS said.
+        /// Error of TLS.
         why: String,
     },
-    /// No connection, or one that broke.
+    /// The connection cannot be made, or broke.
     #[error("OpenWhisk at {host} cannot be reached: {why}")]
     Unreachable {
-        /// The address.
+        /// Address of OpenWhisk.
         host: String,
-        /// What the connection said.
+        /// Error of the connection.
         why: String,
     },
-    /// No answer in time.
+    /// The server did not respond in time.
     #[error("OpenWhisk at {host} did not answer within {} s", time.as_secs())]
     Late {
-        /// The address.
+        /// Address of OpenWhisk.
         host: String,
-        /// How long it was waited for.
+        /// Time limit of the request.
         time: Duration,
     },
 }
 
 impl ApiError {
-    /// Returns its name for programs.
+    /// Returns the name of the kind, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Key { .. } => "unauthorized",
@@ -156,7 +156,7 @@ impl ApiError {
         }
     }
 
-    /// Whether it can be another way a moment later.
+    /// Reports whether the error is transient.
     pub fn passes(&self) -> bool {
         matches!(
             self,
@@ -165,12 +165,12 @@ impl ApiError {
     }
 }
 
-/// The API's own words, and the transaction that its logs know the request by.
+/// Error message of the API, with the transaction that identifies the request in OpenWhisk's logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerMessage {
-    /// The message.
+    /// Text of the message.
     pub message: String,
-    /// The transaction.
+    /// Id of the transaction.
     pub transaction: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The REST API over HTTP: one method a request. The key goes into a header, and into nothing that
-//! is shown.
+//! REST API over HTTP: one method for each request. The key is sent in a header, and is never part
+//! of a URL or a message.
 
 use std::time::Duration;
 
@@ -24,47 +24,48 @@ use crate::activation::Activation;
 use crate::name::ActionName;
 use crate::server_info::ServerInfo;
 
-/// How long a request may take. OpenWhisk answers a blocking invocation after 60 s at the latest.
+/// Time limit of a request. OpenWhisk answers a blocking invocation after 60 s at the latest.
 const TIME: Duration = Duration::from_secs(90);
-/// How long an action may take to arrive: 48 MB over a slow line.
+/// Time limit of uploading an action: 48 MB over a slow line.
 const UPLOAD_TIME: Duration = Duration::from_secs(600);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// Bytes of what the platform says of itself.
+/// Largest response of `GET /`, in bytes.
 const MAX_ABOUT: usize = 1 << 20;
-/// Bytes of one record: an activation with its result of 1 MB and logs of 10 MB, an action without
-/// its code.
+/// Largest record in bytes: an activation with its result of 1 MB and logs of 10 MB, or an action
+/// without its code.
 const MAX_RECORD: usize = 32 << 20;
-/// Bytes of an action that is made: its code, up to 48 MB in base64, comes back with it.
+/// Largest response to creating an action, in bytes: its code, up to 48 MB in base64, is part of
+/// it.
 const MAX_ACTION: usize = 128 << 20;
-/// Bytes of a list: 200 records of activations, each with a result of 1 MB, hardly reach it.
+/// Largest list in bytes: 200 activation records, each with a result of 1 MB, are smaller.
 const MAX_LIST: usize = 256 << 20;
-/// The most entries of one list.
+/// Largest number of entries of one list.
 const PAGE: usize = 200;
-/// The most actions of a namespace that are listed.
+/// Largest number of actions of a namespace that are listed.
 const MAX_ACTIONS: usize = 10_000;
-/// Characters of the platform's words that are shown.
+/// Largest length of the server's messages that are shown, in characters.
 const MAX_SAID: usize = 1000;
 
-/// A client of one OpenWhisk, with one key.
+/// Client of one OpenWhisk, with one key.
 #[derive(Debug)]
 pub struct Api {
     http: reqwest::Client,
     settings: ApiSettings,
 }
 
-/// What an invocation has come to.
+/// Result of an invocation.
 #[derive(Debug)]
 pub enum Invocation {
-    /// It ended, well or not.
+    /// The activation ended, with success or failure.
     Ended(Box<Activation>),
-    /// It ended well with an array: OpenWhisk answers with that alone.
+    /// The activation succeeded with an array: OpenWhisk then returns only the array.
     Array {
-        /// Its activation.
+        /// Id of the activation.
         id: Option<String>,
-        /// The array.
+        /// Array as JSON text.
         result: String,
     },
-    /// It goes on.
+    /// The activation with this id is still running.
     Goes(String),
 }
 
@@ -88,7 +89,7 @@ struct Accepted {
 }
 
 impl Api {
-    /// A client; nothing is asked yet.
+    /// Creates a client; it does not send a request.
     ///
     /// # Errors
     /// A file of certificates cannot be read.
@@ -116,29 +117,29 @@ impl Api {
         Ok(Self { http, settings })
     }
 
-    /// The namespace of names that say none.
+    /// Returns the namespace of names without one.
     pub fn namespace(&self) -> &str {
         &self.settings.namespace
     }
 
-    /// Where a web action answers.
+    /// Returns the URL of a web action.
     pub fn web_url(&self, action: &StoredAction) -> Url {
         let (namespace, package) =
             action.namespace.split_once('/').unwrap_or((&action.namespace, "default"));
         self.url(&["web", namespace, package, &action.name])
     }
 
-    /// What the platform says of itself. One that keeps it to itself says nothing.
+    /// Returns the server's description of itself; empty if the server does not publish it.
     ///
     /// # Errors
-    /// It cannot be reached.
+    /// The server cannot be reached.
     pub async fn server_info(&self) -> Result<ServerInfo, ApiError> {
-        // Asked of the root, which needs no key.
+        // The root needs no key.
         let answer = self.send(self.http.get(self.settings.root.clone()), TIME, MAX_ABOUT).await?;
         Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
     }
 
-    /// An action, without its code.
+    /// Returns an action, without its code.
     ///
     /// # Errors
     /// [`ApiError::NotFound`] and others.
@@ -149,10 +150,10 @@ impl Api {
         self.read(answer, &format!("action {name}"))
     }
 
-    /// Makes an action, or changes it.
+    /// Creates or updates an action.
     ///
     /// # Errors
-    /// What OpenWhisk has against it.
+    /// OpenWhisk rejects the request.
     pub async fn put_action(
         &self,
         name: &ActionName,
@@ -172,7 +173,7 @@ impl Api {
         self.read(answer, &what)
     }
 
-    /// Removes an action.
+    /// Deletes an action.
     ///
     /// # Errors
     /// [`ApiError::NotFound`] and others.
@@ -186,10 +187,10 @@ impl Api {
         }
     }
 
-    /// The actions of a namespace and its packages, all of them.
+    /// Returns all actions of a namespace and its packages.
     ///
     /// # Errors
-    /// The key may not see it.
+    /// The key has no permission for the namespace.
     pub async fn actions(&self, namespace: &str) -> Result<Vec<StoredAction>, ApiError> {
         let mut all: Vec<StoredAction> = Vec::new();
         loop {
@@ -211,10 +212,10 @@ impl Api {
         }
     }
 
-    /// Runs an action: with `blocking` waits up to a minute for its end.
+    /// Invokes an action; with `blocking` it waits up to a minute for the end.
     ///
     /// # Errors
-    /// It was not run. An error of the action is an end.
+    /// The action was not run. A failure of the action itself is not an error.
     pub async fn invoke(
         &self,
         name: &ActionName,
@@ -236,7 +237,7 @@ impl Api {
                 Ok(result) => Ok(Invocation::Array { id: answer.activation, result }),
                 Err(error) => Err(self.unexpected(200, error)),
             },
-            // A failed action's record has no `code`, which every refusal of the API has.
+            // A failed action's record has no `code`, which every error response of the API has.
             (200 | 500 | 502, _) if serde_json::from_slice::<Activation>(&answer.body).is_ok() => {
                 serde_json::from_slice(&answer.body)
                     .map(Invocation::Ended)
@@ -246,7 +247,7 @@ impl Api {
         }
     }
 
-    /// An activation's record.
+    /// Returns an activation's record.
     ///
     /// # Errors
     /// [`ApiError::NotFound`] while it runs, and others.
@@ -256,11 +257,11 @@ impl Api {
         self.read(answer, &format!("activation {id}"))
     }
 
-    /// The latest activations, the newest first; of one action and since a moment, where they are
-    /// told.
+    /// Returns the latest activations, newest first; optionally only those of one action and those
+    /// since a time.
     ///
     /// # Errors
-    /// The key may not see them.
+    /// The key has no permission for them.
     pub async fn activations(
         &self,
         action: Option<&ActionName>,
@@ -307,7 +308,7 @@ impl Api {
             .basic_auth(self.settings.key.user(), Some(self.settings.key.password()))
     }
 
-    /// Sends a request whose answer has at most `limit` bytes.
+    /// Sends a request whose response has at most `limit` bytes.
     async fn send(
         &self,
         request: RequestBuilder,
@@ -343,7 +344,7 @@ impl Api {
         }
     }
 
-    /// What a status and a body that are no success mean. `what` was asked for.
+    /// Returns the error of an unsuccessful response. `what` is the entity that was requested.
     fn refusal(&self, answer: HttpResponse, what: &str) -> ApiError {
         let HttpResponse { status, body, .. } = answer;
         let host = self.settings.host().to_owned();
@@ -356,7 +357,7 @@ impl Api {
                 text.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing").trim();
             let why = format!("it says {:?}", line.chars().take(80).collect::<String>());
             return match status {
-                // A proxy's, in front of an OpenWhisk that is not there.
+                // Response of a proxy in front of an OpenWhisk that is not running.
                 413 => ApiError::TooLarge(ServerMessage { message: why, transaction: None }),
                 502..=504 => ApiError::Failed {
                     status,

@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use super::ClientError;
 
-/// The properties of a file, and where it is.
+/// Properties of a file, and its path.
 #[derive(Default)]
 pub struct Props {
     values: BTreeMap<String, String>,
@@ -14,11 +14,11 @@ pub struct Props {
 }
 
 impl Props {
-    /// The file of `WSK_CONFIG_FILE`, otherwise `.wskprops` in the home folder. As with `wsk`, a
-    /// file that is not there says nothing.
+    /// Reads the file of `WSK_CONFIG_FILE`, otherwise `.wskprops` in the home folder. As with
+    /// `wsk`, a missing file is empty.
     ///
     /// # Errors
-    /// It is there and cannot be read.
+    /// The file exists and cannot be read.
     pub fn find(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ClientError> {
         let named = variable("WSK_CONFIG_FILE").map(PathBuf::from);
         let Some(path) = named.or_else(|| Some(Path::new(&variable("HOME")?).join(".wskprops")))
@@ -36,18 +36,18 @@ impl Props {
         }
     }
 
-    /// A property; an empty one counts as not there.
+    /// Returns a property; an empty one counts as not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Where the file is, or would be.
+    /// Returns the path of the file, even if it does not exist.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 }
 
-/// Lines of `NAME=VALUE`; `#` begins a comment. As `wsk` does it, other lines are skipped.
+/// Parses lines of `NAME=VALUE`; `#` begins a comment. Other lines are skipped, as `wsk` does.
 fn parse(text: &str) -> BTreeMap<String, String> {
     let pair = |line: &str| {
         let line = line.split('#').next().unwrap_or_default();

@@ -11,7 +11,7 @@ use url::Url;
 use super::ClientError;
 use super::props::Props;
 
-/// Settings that stand above the environment and `.wskprops`.
+/// Settings that override the environment and `.wskprops`.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Address of the API: `host`, `host:port` or a URL.
@@ -20,13 +20,13 @@ pub struct Overrides {
     pub key: Option<Secret>,
     /// Namespace of names without one; the key's own if `None`.
     pub namespace: Option<String>,
-    /// Whether the server's certificate is accepted unchecked.
+    /// Accepts any server certificate.
     pub insecure: bool,
-    /// PEM file of certificate authorities that are trusted too.
+    /// PEM file of certificate authorities that are trusted in addition.
     pub ca: Option<PathBuf>,
 }
 
-/// `uuid:key`.
+/// API key of the form `uuid:key`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {
     user: String,
@@ -41,12 +41,12 @@ impl ApiKey {
         told.then(|| Self { user: user.to_owned(), password: Secret::new(password) })
     }
 
-    /// The part before the colon.
+    /// Returns the part before the colon.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The part after it.
+    /// Returns the part after the colon.
     pub fn password(&self) -> &str {
         self.password.expose()
     }
@@ -58,28 +58,28 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Everything that is known of OpenWhisk before it is asked.
+/// Complete settings of a client.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// Its root: `https://host/`.
+    /// Root of the server: `https://host/`.
     pub root: Url,
-    /// The key.
+    /// API key.
     pub key: ApiKey,
-    /// The namespace of names that say none; `_` is the key's own.
+    /// Namespace of names without one; `_` is the key's own.
     pub namespace: String,
-    /// Whether any certificate will do.
+    /// Accepts any server certificate.
     pub insecure: bool,
-    /// More certificate authorities.
+    /// PEM file of further certificate authorities.
     pub ca: Option<PathBuf>,
-    /// A certificate of the client and its key (`CERT`, `KEY`).
+    /// Certificate of the client and its key (`CERT`, `KEY`).
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl ApiSettings {
-    /// What `args`, the environment and `.wskprops` say.
+    /// Reads the settings from `overrides`, the environment and `.wskprops`.
     ///
     /// # Errors
-    /// Nobody says where OpenWhisk is, or as whom; or it cannot be understood.
+    /// The address or the key is not set, or a setting cannot be parsed.
     pub fn read(overrides: &Overrides) -> Result<Self, ClientError> {
         Self::from(overrides, |name| {
             std::env::var(name).ok().filter(|value| !value.is_empty() || name == "WSK_CONFIG_FILE")
@@ -137,12 +137,12 @@ impl ApiSettings {
         })
     }
 
-    /// The address, for messages.
+    /// Returns the address, for messages.
     pub fn host(&self) -> &str {
         self.root.as_str().trim_end_matches('/')
     }
 
-    /// Whether the key would be sent to another machine for everybody on the way to read.
+    /// Reports whether the key would be sent to another machine unencrypted.
     pub fn in_the_clear(&self) -> bool {
         let here = match self.root.host() {
             Some(url::Host::Domain(name)) => name == "localhost",
@@ -154,7 +154,7 @@ impl ApiSettings {
     }
 }
 
-/// `host`, `host:port` or a URL; without a scheme it is https.
+/// Parses `host`, `host:port` or a URL; the default scheme is https.
 fn root_of(text: &str) -> Result<Url, String> {
     let text = text.trim().trim_end_matches('/');
     let whole = if text.contains("://") { format!("{text}/") } else { format!("https://{text}/") };
