@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use keynet_host::ActionError;
 use keynet_host::policy::AskError;
 
+use super::imaging::ImagingError;
 use super::python::PythonError;
 use crate::errors::{Diagnostic, Exit};
 
@@ -44,6 +45,9 @@ pub enum ProjectError {
     /// A function in Python.
     #[error(transparent)]
     Python(#[from] Box<PythonError>),
+    /// The imaging library for an action.
+    #[error(transparent)]
+    Imaging(#[from] ImagingError),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -97,6 +101,7 @@ impl Diagnostic for ProjectError {
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Python(error) => return error.hint(),
+            Self::Imaging(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the \
