@@ -11,7 +11,7 @@ use std::fmt::Display;
 use wasm_encoder::reencode::{Reencode, ReencodeComponent, component_utils};
 use wasm_encoder::{
     Alias, Component, ComponentAliasSection, ComponentExportKind, ComponentImportSection,
-    ComponentInstanceSection, ComponentSectionId, ModuleArg, RawSection,
+    ComponentInstanceSection, ComponentSectionId, RawSection,
 };
 use wasmparser::{Chunk, ComponentImportSectionReader, Parser, Payload, Validator};
 
@@ -177,5 +177,95 @@ impl Composer<'_> {
             component.section(&imports);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exports an interface with a function and a resource.
+    const LIBRARY: &str = r#"(component
+        (core module $code
+            (func (export "twice") (param i32) (result i32) local.get 0 i32.const 2 i32.mul)
+            (func (export "make") (result i32) i32.const 7))
+        (core instance $code (instantiate $code))
+        (type $thing (resource (rep i32)))
+        (core func $new (canon resource.new $thing))
+        (func $twice (param "n" u32) (result u32) (canon lift (core func $code "twice")))
+        (component $shim
+            (import "thing" (type $imported (sub resource)))
+            (import "twice" (func $twice (param "n" u32) (result u32)))
+            (export $exported "thing" (type $imported))
+            (export "twice" (func $twice)))
+        (instance $interface (instantiate $shim
+            (with "thing" (type $thing)) (with "twice" (func $twice))))
+        (export "a:library/tools@0.1.0" (instance $interface)))"#;
+
+    /// Imports it between two others, and has components, instances, an outer alias and a custom
+    /// section of its own.
+    const ACTION: &str = r#"(component $action
+        (import "the:host/first@0.1.0" (instance $first (export "go" (func))))
+        (import "a:library/tools@0.1.1" (instance $tools
+            (export "thing" (type (sub resource)))
+            (export "twice" (func (param "n" u32) (result u32)))))
+        (import "the:host/last@0.1.0" (instance $last (export "stop" (func))))
+        (alias export $tools "thing" (type $thing))
+        (alias export $last "stop" (func $stop))
+        (component $empty)
+        (component $inner
+            (alias outer $action $empty (component $again))
+            (instance (instantiate $again)))
+        (instance (instantiate $inner))
+        (component $shim
+            (import "stop" (func $stop))
+            (export "run" (func $stop)))
+        (instance $function (instantiate $shim (with "stop" (func $stop))))
+        (core func $twice (canon lower (func $tools "twice")))
+        (core func $drop (canon resource.drop $thing))
+        (export "the:action/function@0.1.0" (instance $function))
+        (@custom "keynet:ask" "models"))"#;
+
+    const IMPORT: &str = "a:library/tools@0.1.1";
+    const EXPORT: &str = "a:library/tools@0.1.0";
+
+    fn component(text: &str) -> Vec<u8> {
+        wat::parse_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_librarys_import_is_gone_and_all_else_is_there() {
+        let action = component(ACTION);
+        assert_eq!(
+            imports(&action).unwrap(),
+            ["the:host/first@0.1.0", IMPORT, "the:host/last@0.1.0"]
+        );
+        let composed = compose(&action, &component(LIBRARY), IMPORT, EXPORT).unwrap();
+        assert_eq!(imports(&composed).unwrap(), ["the:host/first@0.1.0", "the:host/last@0.1.0"]);
+        let contains = |text: &[u8]| composed.windows(text.len()).any(|bytes| bytes == text);
+        assert!(contains(b"the:action/function@0.1.0"));
+        assert!(contains(b"\x0akeynet:askmodels"), "the custom section is where it was");
+        assert!(contains(b"\x05empty"), "names are kept");
+    }
+
+    #[test]
+    fn a_library_that_lacks_what_is_called_is_refused() {
+        let other = LIBRARY.replace("\"n\" u32", "\"n\" u64").replace(
+            "(param i32) (result i32) local.get 0 i32.const 2 i32.mul",
+            "(param i64) (result i32) i32.const 2",
+        );
+        let error = compose(&component(ACTION), &component(&other), IMPORT, EXPORT).unwrap_err();
+        assert!(error.to_string().contains("type"), "{error}");
+        let none = component("(component)");
+        let error = compose(&component(ACTION), &none, IMPORT, EXPORT).unwrap_err();
+        assert!(error.to_string().contains(EXPORT), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_component_is_an_error() {
+        for bytes in [b"".as_slice(), b"\0asm\x0d\0\x01", b"not wasm", b"\0asm\x0d\0\x01\0\x07\x05"]
+        {
+            assert!(imports(bytes).is_err(), "{bytes:?}");
+        }
     }
 }

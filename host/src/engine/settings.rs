@@ -12,9 +12,11 @@ use wasmtime::{
 use super::address_space::{MemorySpace, PoolSize};
 use super::{Cpu, Kept};
 
-/// Linear memories and tables that one activation may have.
+/// Linear memories and tables that one activation may have. A component takes a table for its own
+/// pointers to functions and one for its imports or the destructors of its resources; an action
+/// with a library component in it takes four.
 pub(crate) const MEMORIES: u32 = 3;
-pub(crate) const TABLES: u32 = 3;
+pub(crate) const TABLES: u32 = 5;
 
 /// Core instances that one activation may have: each shared library of a component is one. A Python
 /// component needs 14, with numpy and Pillow 33. The pool only counts them; the memory of all of
