@@ -26,8 +26,11 @@ impl ComposeError {
     }
 }
 
-/// The place of the library, and of its instance, among the action's.
+/// The number of the library among the components, and of its instance among the instances.
 const LIBRARY: u32 = 0;
+
+/// The library imports nothing.
+const NO_ARGUMENTS: [(&str, ComponentExportKind, u32); 0] = [];
 
 /// Returns the names of what a component imports.
 ///
@@ -82,9 +85,6 @@ pub fn compose(
     Validator::new().validate_all(&composed).map_err(ComposeError::of)?;
     Ok(composed)
 }
-
-/// The library imports nothing.
-const NO_ARGUMENTS: [(&str, ComponentExportKind, u32); 0] = [];
 
 /// Copies an action's component behind the library.
 struct Composer<'a> {
