@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use keynet_artifact::CapabilityRequestError;
 use keynet_host::ActionError;
 
+use super::imaging::ImagingError;
 use crate::errors::{Diagnostic, Exit};
 
 /// What is wrong with the project, or with what builds it.
@@ -40,6 +41,9 @@ pub enum ProjectError {
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
+    /// The imaging library for an action.
+    #[error(transparent)]
+    Imaging(#[from] ImagingError),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -92,6 +96,7 @@ impl Diagnostic for ProjectError {
                 ));
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
+            Self::Imaging(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the project's Cargo.toml",

@@ -2,9 +2,12 @@
 //! variant of [`Language`].
 
 pub mod cargo;
+pub mod componentize;
+pub mod compose;
 pub mod embedded;
 mod error;
 pub mod finish;
+pub mod imaging;
 pub mod name;
 pub mod python;
 pub mod sdk;

@@ -1,10 +1,12 @@
 //! Detections: rows of the model's output, converted to named boxes in the caller's picture.
 
-use crate::picture::INPUT_SIDE;
 use keynet_inference_sdk::{Context, Result, ensure};
 use serde::Serialize;
 
-/// Classes of `models/detector`, in the model's order.
+/// The model sees every picture as a square with sides of this many pixels.
+pub const INPUT_SIDE: u32 = 640;
+
+/// The classes of `models/detector`, in the model's order.
 pub const LABELS: [&str; 8] =
     ["apple", "car", "clock", "fish", "house", "mug", "sailboat", "umbrella"];
 
