@@ -5,6 +5,7 @@ pub mod cargo;
 pub mod componentize;
 mod error;
 pub mod finish;
+pub mod go;
 pub mod name;
 pub mod python;
 pub mod sdk;
@@ -25,6 +26,8 @@ pub enum Language {
     Rust,
     /// Python, built by componentize-py.
     Python,
+    /// Go, built by its own toolchain.
+    Go,
 }
 
 impl Language {
@@ -33,6 +36,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::Go => "go",
         }
     }
 
@@ -41,6 +45,7 @@ impl Language {
         match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::Go => "Go",
         }
     }
 }
