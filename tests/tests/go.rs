@@ -190,6 +190,13 @@ fn large_results_of_many_calls_leave_room_for_the_next() {
 }
 
 #[test]
+fn tensors_that_nothing_refers_to_are_given_back_without_being_closed() {
+    let environment = [("KEYNET_MEMORY", "96MiB"), ("KEYNET_HANDLES", "1024")];
+    let (answer, _) = parity(&environment, r#"{"do": "leave"}"#);
+    assert_eq!(answer["result"], json!({}), "{answer}");
+}
+
+#[test]
 fn what_nothing_can_recover_from_is_told_with_its_reason() {
     for (part, reason) in [
         ("crash-elsewhere", "panic: the other box is empty"),

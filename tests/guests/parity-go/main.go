@@ -53,6 +53,8 @@ func parity(ctx context.Context, args Args) (any, error) {
 		return big(ctx)
 	case "churn":
 		return churn(ctx)
+	case "leave":
+		return leave(ctx)
 	case "log":
 		logEverything()
 		return struct{}{}, nil

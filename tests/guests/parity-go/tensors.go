@@ -182,3 +182,34 @@ func churn(ctx context.Context) (any, error) {
 	}
 	return map[string]int{"calls": calls / goroutines * goroutines}, nil
 }
+
+// leave makes tensors, large and many, and closes none: nothing refers to them any more.
+func leave(ctx context.Context) (any, error) {
+	if _, err := (keynet.Storage{}).Put(ctx, make([]byte, 12<<20), keynet.PutOptions{Location: "parity/leave"}); err != nil {
+		return nil, err
+	}
+	for range 40 {
+		object, err := keynet.Storage{}.Open(ctx, "parity/leave")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := object.Tensor(keynet.FP32, []int{1536, 2048}); err != nil {
+			return nil, err
+		}
+	}
+	for i := range 3000 {
+		tensor, err := keynet.NewTensor([]int{1, 1}, []float32{float32(i)})
+		if err != nil {
+			return nil, err
+		}
+		outputs, err := keynet.Triton{Model: "identity_fp32"}.Predict(ctx, keynet.Tensors{"in": tensor})
+		if err != nil {
+			return nil, err
+		}
+		got, err := keynet.Elements[float32](outputs["out"])
+		if err != nil || got[0] != float32(i) {
+			return nil, fmt.Errorf("%v is not %d: %w", got, i, err)
+		}
+	}
+	return struct{}{}, nil
+}

@@ -5,13 +5,14 @@
 package component
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
 
-	"github.com/keynet/keynet-inference/guest-sdk/go/internal/bindings/runtime"
-	"github.com/keynet/keynet-inference/guest-sdk/go/internal/bindings/types"
-
+	models "github.com/keynet/keynet-inference/guest-sdk/go/internal/bindings/imports/keynet_inference_triton_predict"
 	abi "github.com/keynet/keynet-inference/guest-sdk/go/internal/bindings/imports/keynet_inference_types"
+	wit "github.com/keynet/keynet-inference/guest-sdk/go/internal/bindings/runtime"
+	"github.com/keynet/keynet-inference/guest-sdk/go/internal/bindings/types"
 	"github.com/keynet/keynet-inference/guest-sdk/go/internal/host"
 )
 
@@ -47,7 +48,7 @@ func call[T any](f func() T) T {
 	calls.Lock()
 	percent := debug.SetGCPercent(-1)
 	defer func() {
-		runtime.Unpin()
+		wit.Unpin()
 		debug.SetGCPercent(percent)
 		calls.Unlock()
 	}()
@@ -63,6 +64,47 @@ func collectable(data []byte) []byte {
 		ballast = make([]byte, 33<<10)
 	}
 	return data
+}
+
+// A tensor that nothing refers to is given back when the collector finds it, but the collector knows
+// nothing of the memory and the handles of the host. It runs after each of these.
+const (
+	hurryBytes   = 32 << 20
+	hurryHandles = 256
+)
+
+// unreleased is what tensors, objects and the like have taken in the host since the collector ran.
+var unreleased struct{ bytes, handles uint64 }
+
+// taken counts a resource of the host.
+func taken(bytes uint64) {
+	unreleased.bytes += bytes
+	unreleased.handles++
+	if unreleased.bytes >= hurryBytes || unreleased.handles >= hurryHandles {
+		release()
+	}
+}
+
+// release gives back what nothing refers to.
+func release() {
+	unreleased.bytes, unreleased.handles = 0, 0
+	runtime.GC()
+	runtime.Gosched() // to the goroutine that drops what was found
+}
+
+// makeTensor makes a tensor; again, where there was no room for it, when what nothing refers to was
+// given back.
+func makeTensor(f func() wit_types.Result[*models.Tensor, abi.Error]) (host.Tensor, *host.Failure) {
+	made, failure := fallible(f)
+	if failure != nil && failure.Kind == abi.ErrorKind_TooLarge {
+		release()
+		made, failure = fallible(f)
+	}
+	if failure != nil {
+		return nil, failure
+	}
+	taken(made.ByteLength())
+	return tensor{made}, nil
 }
 
 // fallible is a call to the host that can fail.

@@ -25,13 +25,7 @@ func (Host) Params() string { return call(input.All) }
 
 // NewTensor copies data into a tensor of the host.
 func NewTensor(dataType uint8, shape []int64, data []byte) (host.Tensor, *host.Failure) {
-	made, failure := fallible(func() result[*abi.Tensor] {
-		return abi.TensorCreate(dataType, shape, data)
-	})
-	if failure != nil {
-		return nil, failure
-	}
-	return tensor{made}, nil
+	return makeTensor(func() result[*abi.Tensor] { return abi.TensorCreate(dataType, shape, data) })
 }
 
 type tensor struct{ handle *abi.Tensor }
@@ -84,6 +78,7 @@ func (Host) PredictStream(request host.Request) (host.Stream, *host.Failure) {
 	if failure != nil {
 		return nil, failure
 	}
+	taken(0)
 	return stream{opened}, nil
 }
 
@@ -132,6 +127,7 @@ func lift(outputs []abi.Output) []host.Named {
 	named := make([]host.Named, len(outputs))
 	for i, output := range outputs {
 		named[i] = host.Named{Name: output.Name, Tensor: tensor{output.Tensor}}
+		taken(output.Tensor.ByteLength())
 	}
 	return named
 }

@@ -22,6 +22,7 @@ func (Host) Open(location string) (host.Object, *host.Failure) {
 	if failure != nil {
 		return nil, failure
 	}
+	taken(0)
 	return object{opened}, nil
 }
 
@@ -57,6 +58,7 @@ func (Host) CreateUpload(target host.Target) (host.Upload, *host.Failure) {
 	if failure != nil {
 		return nil, failure
 	}
+	taken(0)
 	return upload{begun}, nil
 }
 
@@ -102,11 +104,7 @@ func (o object) Read(offset, length uint64) ([]byte, *host.Failure) {
 }
 
 func (o object) ToTensor(dataType uint8, shape []int64) (host.Tensor, *host.Failure) {
-	made, failure := fallible(func() result[*abi.Tensor] { return o.handle.ToTensor(dataType, shape) })
-	if failure != nil {
-		return nil, failure
-	}
-	return tensor{made}, nil
+	return makeTensor(func() result[*abi.Tensor] { return o.handle.ToTensor(dataType, shape) })
 }
 
 type upload struct{ handle *abi.Upload }
