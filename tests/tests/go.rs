@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use keynet_tests::runtime::Runtime;
 use keynet_tests::{Ended, Sandbox, compiled_guest, end_within, golden, says};
 use serde_json::{Value, json};
 
@@ -180,6 +181,17 @@ fn parity(environment: &[(&str, &str)], parameters: &str) -> (Value, String) {
     let guest = guest.to_str().unwrap();
     let ended = sandbox.run(["run", guest, "--json", "--params-file", "parameters.json"]);
     (ended.json(), ended.stderr)
+}
+
+#[test]
+fn the_context_ends_at_the_activations_deadline_where_it_has_one() {
+    let (answer, _) = parity(&[], r#"{"do": "deadline"}"#);
+    assert_eq!(answer["result"]["has"], false, "{answer}");
+    let sandbox = Sandbox::new();
+    let runtime = Runtime::of(&sandbox, &compiled_guest("parity-go"));
+    let answer = runtime.run_within(&json!({ "do": "deadline" }), Duration::from_secs(100)).json();
+    let seconds = answer["seconds"].as_f64().expect("seconds");
+    assert!(answer["has"] == true && (1.0..=100.0).contains(&seconds), "{answer}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/keynet/keynet-inference/guest-sdk/go/keynet"
 )
@@ -53,6 +54,9 @@ func parity(ctx context.Context, args Args) (any, error) {
 		return big(ctx)
 	case "churn":
 		return churn(ctx)
+	case "deadline":
+		deadline, ok := ctx.Deadline()
+		return map[string]any{"has": ok, "seconds": time.Until(deadline).Seconds()}, nil
 	case "leave":
 		return leave(ctx)
 	case "log":
