@@ -148,7 +148,11 @@ fn what_is_wrong_with_a_program_is_told_as_go_tells_it() {
         5,
         &["keynet.Function is called twice"],
     );
-    builds(&program("").replace("package main", "package other"), 5, &["is not `package main`"]);
+    builds(
+        &program("").replace("package main", "package other"),
+        5,
+        &["requires exactly one main package"],
+    );
     says(
         &project.run(["build", "--profile", "dev"]),
         5,

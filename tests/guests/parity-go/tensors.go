@@ -71,9 +71,13 @@ var elements = map[keynet.DataType]element{
 	keynet.Int16:  plain[int16](),
 	keynet.Int32:  plain[int32](),
 	keynet.Int64:  plain[int64](),
-	keynet.FP16:   numbers(keynet.NewFloat16, keynet.Float16.Float32),
-	keynet.BF16:   numbers(keynet.NewBFloat16, keynet.BFloat16.Float32),
-	// JSON has the digits of double precision.
+	// The table has the digits of double precision.
+	keynet.FP16: numbers(
+		func(v float64) keynet.Float16 { return keynet.NewFloat16(float32(v)) },
+		func(v keynet.Float16) float64 { return float64(v.Float32()) }),
+	keynet.BF16: numbers(
+		func(v float64) keynet.BFloat16 { return keynet.NewBFloat16(float32(v)) },
+		func(v keynet.BFloat16) float64 { return float64(v.Float32()) }),
 	keynet.FP32:  numbers(func(v float64) float32 { return float32(v) }, func(v float32) float64 { return float64(v) }),
 	keynet.FP64:  plain[float64](),
 	keynet.Bytes: plain[string](),

@@ -35,9 +35,6 @@ pub enum GoError {
     /// The compiler has told why.
     #[error("go could not build the program ({0})")]
     Failed(ExitStatus),
-    /// A package that is no program.
-    #[error("the package in {} is not `package main`, so it is no program", .0.display())]
-    NotMain(PathBuf),
     /// What was built is not an action.
     #[error("the program was built, but it is not an action")]
     NotAnAction(#[source] ComponentizeError),
@@ -57,9 +54,6 @@ impl Diagnostic for GoError {
             Self::NoModule(_) => {
                 "make a project with `keynet-inference new --lang go NAME`, and put the file \
                     into it"
-            }
-            Self::NotMain(_) => {
-                "name the folder or a file of the program that calls keynet.Function"
             }
             Self::NotAnAction(_) => {
                 "a program is an action when its main calls keynet.Function of the SDK; use no \
