@@ -49,7 +49,8 @@
 // tags. A parameter is required unless its field is a pointer, has the option omitempty or omitzero,
 // or a tag default:"…". The tags doc:"…" (or description:"…") and enum:"a,b" describe it to callers.
 // A parameter of a wrong type is an error that names it. A web action's query has text only: there
-// the text of a number or a boolean is read as one. A map[string]any takes any parameters.
+// the text of a number or a boolean is read as one. A map[string]any takes any parameters; its numbers
+// are of the type [encoding/json.Number].
 //
 // # Results
 //

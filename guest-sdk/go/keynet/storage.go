@@ -98,7 +98,12 @@ func (Storage) Open(ctx context.Context, location string) (*Object, error) {
 	if failure != nil {
 		return nil, failed(failure)
 	}
-	return &Object{opened}, nil
+	return &Object{
+		handle:      opened,
+		size:        int64(opened.Size()),
+		contentType: text(opened.ContentType()),
+		etag:        text(opened.ETag()),
+	}, nil
 }
 
 // Head describes an object without reading it. It is [ErrNotFound].
@@ -134,6 +139,9 @@ func (Storage) PutTensor(ctx context.Context, tensor *Tensor, options PutOptions
 		return Stored{}, err
 	}
 	if err := options.refuseConditions(); err != nil {
+		return Stored{}, err
+	}
+	if err := tensor.usable(); err != nil {
 		return Stored{}, err
 	}
 	stored, failure := asked.PutTensor(tensor.handle, options.target())
@@ -222,21 +230,30 @@ func (Storage) Delete(ctx context.Context, location string) error {
 
 // An Object is open for reading; its bytes stay in the store until they are read. Every read is of
 // the content that was there when it was opened: [ErrPreconditionFailed] once it was replaced.
-type Object struct{ handle host.Object }
+type Object struct {
+	handle      host.Object
+	size        int64
+	contentType string
+	etag        string
+	closed      bool
+}
 
 // Size returns the size in bytes.
-func (o *Object) Size() int64 { return int64(o.handle.Size()) }
+func (o *Object) Size() int64 { return o.size }
 
 // ContentType returns the MIME type; empty where it is not known.
-func (o *Object) ContentType() string { return text(o.handle.ContentType()) }
+func (o *Object) ContentType() string { return o.contentType }
 
 // ETag returns the store's tag for the content, where it has one.
-func (o *Object) ETag() string { return text(o.handle.ETag()) }
+func (o *Object) ETag() string { return o.etag }
 
 // ReadAt implements [io.ReaderAt]. For an [io.Reader]: io.NewSectionReader(object, 0, object.Size()).
 func (o *Object) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 {
 		return 0, Errorf(ErrInvalid, "the offset %d is negative", offset)
+	}
+	if o.closed {
+		return 0, Errorf(ErrInvalid, "the object was closed")
 	}
 	data, failure := o.handle.Read(uint64(offset), uint64(len(p)))
 	if failure != nil {
@@ -256,6 +273,9 @@ func (o *Object) Tensor(dataType DataType, shape []int) (*Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.closed {
+		return nil, Errorf(ErrInvalid, "the object was closed")
+	}
 	made, failure := o.handle.ToTensor(number, wide(shape))
 	if failure != nil {
 		return nil, failed(failure)
@@ -263,9 +283,12 @@ func (o *Object) Tensor(dataType DataType, shape []int) (*Tensor, error) {
 	return tensorOf(made), nil
 }
 
-// Close closes the object.
+// Close closes the object: a read of it is [ErrInvalid] from then on.
 func (o *Object) Close() error {
-	o.handle.Drop()
+	if !o.closed {
+		o.closed = true
+		o.handle.Drop()
+	}
 	return nil
 }
 

@@ -78,16 +78,29 @@ func (t *Tensor) Len() int {
 	return elements
 }
 
-// Size returns the size of the data in bytes.
-func (t *Tensor) Size() int { return int(t.handle.ByteLength()) }
+// Size returns the size of the data in bytes; 0 once the tensor is closed.
+func (t *Tensor) Size() int {
+	if t.handle == nil {
+		return 0
+	}
+	return int(t.handle.ByteLength())
+}
 
-// Raw returns a copy of the data, as [NewRawTensor] takes it.
-func (t *Tensor) Raw() []byte { return t.handle.Data() }
+// Raw returns a copy of the data, as [NewRawTensor] takes it; nil once the tensor is closed.
+func (t *Tensor) Raw() []byte {
+	if t.handle == nil {
+		return nil
+	}
+	return t.handle.Data()
+}
 
 // ReadAt reads a part of the data, for more than fits into the action's memory.
 func (t *Tensor) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 {
 		return 0, Errorf(ErrInvalid, "the offset %d is negative", offset)
+	}
+	if err := t.usable(); err != nil {
+		return 0, err
 	}
 	n := copy(p, t.handle.Read(uint64(offset), uint64(len(p))))
 	if n < len(p) {
@@ -96,9 +109,23 @@ func (t *Tensor) ReadAt(p []byte, offset int64) (int, error) {
 	return n, nil
 }
 
-// Close gives the memory back. The tensor cannot be used again.
+// Close gives the memory back. A call with the tensor is [ErrInvalid] from then on.
 func (t *Tensor) Close() error {
-	t.handle.Drop()
+	if t.handle != nil {
+		t.handle.Drop()
+		t.handle = nil
+	}
+	return nil
+}
+
+// usable reports, as an error, if there is no tensor or it was closed.
+func (t *Tensor) usable() error {
+	switch {
+	case t == nil:
+		return Errorf(ErrInvalid, "there is no tensor: the model has no output of that name")
+	case t.handle == nil:
+		return Errorf(ErrInvalid, "the tensor %v was closed", t)
+	}
 	return nil
 }
 
@@ -129,11 +156,11 @@ func ElementsAt[T Element](t *Tensor, from, to int) ([]T, error) {
 
 // holds reports, as an error, if the elements of t are no T.
 func holds[T Element](t *Tensor) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
 	var zero T
-	switch wanted := dataTypeOf[T](); {
-	case t == nil:
-		return Errorf(ErrInvalid, "there is no tensor: the model has no output of that name")
-	case t.dataType != wanted:
+	if wanted := dataTypeOf[T](); t.dataType != wanted {
 		return Errorf(ErrInvalid, "the tensor holds %s, and %T was asked for, which is %s", t.dataType, zero, wanted)
 	}
 	return nil

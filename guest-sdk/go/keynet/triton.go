@@ -175,6 +175,9 @@ func (r Request) lower(ctx context.Context) (host.Host, host.Request, error) {
 		if tensor == nil {
 			return nil, host.Request{}, Errorf(ErrInvalid, "the input %q is nil", name)
 		}
+		if err := tensor.usable(); err != nil {
+			return nil, host.Request{}, err
+		}
 		request.Inputs = append(request.Inputs, host.Named{Name: name, Tensor: tensor.handle})
 	}
 	if len(r.Parameters) > 0 {

@@ -128,14 +128,20 @@ func TestTensorsHoldTheirElements(t *testing.T) {
 	if scalar.Len() != 1 || len(scalar.Shape()) != 0 {
 		t.Errorf("got %v", scalar)
 	}
+	closed := tensor(t, []int{1}, []int64{1})
+	if err := errors.Join(closed.Close(), closed.Close()); err != nil || closed.Raw() != nil || closed.Size() != 0 {
+		t.Errorf("got %v", err)
+	}
 	for name, err := range map[string]error{
-		"another type": second(keynet.Elements[int32](numbers)),
-		"no tensor":    second(keynet.Elements[int32](nil)),
-		"outside":      second(keynet.ElementsAt[int64](numbers, 5, 7)),
-		"too little":   second(keynet.NewTensor([]int{3}, []uint8{1})),
-		"too few":      second(keynet.NewTensor([]int{3}, []string{"a"})),
-		"negative":     second(keynet.NewTensor([]int{-1}, []uint8{})),
-		"no type":      second(keynet.NewRawTensor("FP8", []int{1}, []byte{1})),
+		"closed":        second(keynet.Elements[int64](closed)),
+		"a closed part": second(closed.ReadAt(nil, 0)),
+		"another type":  second(keynet.Elements[int32](numbers)),
+		"no tensor":     second(keynet.Elements[int32](nil)),
+		"outside":       second(keynet.ElementsAt[int64](numbers, 5, 7)),
+		"too little":    second(keynet.NewTensor([]int{3}, []uint8{1})),
+		"too few":       second(keynet.NewTensor([]int{3}, []string{"a"})),
+		"negative":      second(keynet.NewTensor([]int{-1}, []uint8{})),
+		"no type":       second(keynet.NewRawTensor("FP8", []int{1}, []byte{1})),
 	} {
 		if !errors.Is(err, keynet.ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
@@ -270,6 +276,10 @@ func TestObjectsAreStoredReadListedAndDeleted(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	must(object.Close())
+	must(object.Close())
+	if _, err := object.ReadAt(make([]byte, 1), 0); !errors.Is(err, keynet.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
 
 	upload, err := storage.Upload(ctx, keynet.PutOptions{})
 	must(err)
