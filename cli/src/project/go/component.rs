@@ -15,8 +15,8 @@ use crate::progress::Steps;
 use crate::project::componentize::componentize;
 use crate::project::finish::{self, ASK};
 
-/// The build of a library with the memory of a component: its host calls exported functions, and
-/// its `main` by the SDK.
+/// The arguments of `go`, before the output. A shared library is a reactor: a module that is
+/// initialised once and whose exported functions the host calls.
 const BUILD: [&str; 5] = [
     "build",
     "-buildmode=c-shared",
@@ -56,7 +56,7 @@ pub fn build(project: &GoProject, config: &Config, steps: Steps) -> Result<Built
     };
     let bytes = componentize(&core).map_err(GoError::NotAnAction)?;
     let bytes = finish::with_ask(bytes, &folder.join(ASK))?;
-    // By its content, so that a build of the same project changes no file that is read.
+    // Named by its content: a second build of the project never changes a file that a command reads.
     let name = Digest::of(&bytes).hex();
     let path = kept.join(format!("{}.wasm", name.get(..16).unwrap_or(&name)));
     if fs::read(&path).is_ok_and(|found| found == bytes) {

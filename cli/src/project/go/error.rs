@@ -32,7 +32,7 @@ pub enum GoError {
     /// A program without a module.
     #[error("{} has no go.mod, and neither have the folders above it", .0.display())]
     NoModule(PathBuf),
-    /// The compiler has told why.
+    /// The compiler failed, and wrote the reason to standard error.
     #[error("go could not build the program ({0})")]
     Failed(ExitStatus),
     /// What was built is not an action.
