@@ -56,7 +56,7 @@ impl Project {
 fn program(body: &str) -> String {
     format!(
         "package main\n\nimport (\n\t\"context\"\n\n\t\"{SDK}/keynet\"\n)\n\n\
-         func act(context.Context, map[string]any) (any, error) {{ return map[string]any{{}}, nil }}\n\n\
+         func act(context.Context, map[string]any) (any, error) {{\n\treturn nil, nil\n}}\n\n\
          func main() {{\n\t{body}\n}}\n\nvar _ = keynet.Function[any, any]\n"
     )
 }
@@ -129,7 +129,7 @@ fn what_is_wrong_with_a_program_is_told_as_go_tells_it() {
     builds(
         &program("keynet.Function(keynet.Info{Name: 7}, act)"),
         5,
-        &["./main.go:12:36: cannot use 7", "go could not build the program"],
+        &["./main.go:14:36: cannot use 7", "go could not build the program"],
     );
     builds(
         &program(""),

@@ -212,8 +212,8 @@ impl Assembler {
         self.partial(stream).line = line;
     }
 
-    /// Keeps the last lines. The line with which Go's runtime gives up stays before them: the traces
-    /// of its goroutines follow it.
+    /// Keeps the last lines. The line with which Go's runtime gives up stays before them: the
+    /// traces of its goroutines follow it.
     fn remember(&mut self, line: &str) {
         let gives_up =
             |line: &String| line.starts_with("panic: ") || line.starts_with("fatal error: ");

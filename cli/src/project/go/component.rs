@@ -56,7 +56,7 @@ pub fn build(project: &GoProject, config: &Config, steps: Steps) -> Result<Built
     };
     let bytes = componentize(&core).map_err(GoError::NotAnAction)?;
     let bytes = finish::with_ask(bytes, &folder.join(ASK))?;
-    // Named by its content: a second build of the project never changes a file that a command reads.
+    // Named by its content: a second build never changes a file that another command reads.
     let name = Digest::of(&bytes).hex();
     let path = kept.join(format!("{}.wasm", name.get(..16).unwrap_or(&name)));
     if fs::read(&path).is_ok_and(|found| found == bytes) {

@@ -17,8 +17,8 @@ use crate::errors::ExpectedError;
 /// The module of the SDK, which a program imports packages of.
 const SDK_MODULE: &str = "github.com/keynet/keynet-inference/guest-sdk/go";
 
-/// The folder of a project that holds the SDK; its `go.mod` points there, so that the project builds
-/// on any machine.
+/// The folder of a project that holds the SDK; its `go.mod` points there, so that the project
+/// builds on any machine.
 const SDK_FOLDER: &str = "keynet-sdk";
 
 /// Writes the SDK into the folder of a new project.
