@@ -142,9 +142,7 @@ fn what_is_wrong_with_a_program_is_told_as_go_tells_it() {
         &["No Name"],
     );
     builds(
-        &program(
-            "keynet.Function(keynet.Info{Name: \"a\"}, act); keynet.Function(keynet.Info{Name: \"b\"}, act)",
-        ),
+        &program(&"keynet.Function(keynet.Info{Name: \"a\"}, act); ".repeat(2)),
         5,
         &["keynet.Function is called twice"],
     );
