@@ -14,6 +14,7 @@ use crate::errors::ExpectedError;
 use crate::progress::Steps;
 use crate::project::componentize::componentize;
 use crate::project::finish::{self, ASK};
+use crate::project::python::kept;
 
 /// The arguments of `go`, before the output. A shared library is a reactor: a module that is
 /// initialised once and whose exported functions the host calls.
@@ -45,38 +46,40 @@ pub fn build(project: &GoProject, config: &Config, steps: Steps) -> Result<Built
     if !project.has_module() {
         return Err(GoError::NoModule(folder.to_owned()).into());
     }
-    let kept = kept_folder(folder, config);
-    fs::create_dir_all(&kept).map_err(ExpectedError::io("make", &kept))?;
-    let lock_path = kept.join("lock");
+    let own = own_folder(folder, config);
+    fs::create_dir_all(&own).map_err(ExpectedError::io("make", &own))?;
+    kept::note_use(&own);
+    kept::thin_out(own.parent().unwrap_or(&own), &own);
+    let lock_path = own.join("lock");
     let lock = File::create(&lock_path).map_err(ExpectedError::io("open", &lock_path))?;
     lock.lock().map_err(ExpectedError::io("lock", &lock_path))?;
     let core = {
         let _step = steps.begin("building the program with go");
-        compile(folder, &kept.join("core.wasm"))?
+        compile(folder, &own.join("core.wasm"))?
     };
     let bytes = componentize(&core).map_err(GoError::NotAnAction)?;
     let bytes = finish::with_ask(bytes, &folder.join(ASK))?;
     // Named by its content: a second build never changes a file that another command reads.
     let name = Digest::of(&bytes).hex();
-    let path = kept.join(format!("{}.wasm", name.get(..16).unwrap_or(&name)));
+    let path = own.join(format!("{}.wasm", name.get(..16).unwrap_or(&name)));
     if fs::read(&path).is_ok_and(|found| found == bytes) {
         return Ok(Built { path, bytes });
     }
-    remove_others(&kept);
+    remove_others(&own);
     keynet_host::NewFile::write(&path, keynet_host::NewFile::PLAIN, &bytes)
         .map_err(ExpectedError::io("write", &path))?;
     Ok(Built { path, bytes })
 }
 
 /// Returns the folder of the cache for the project in `folder`.
-fn kept_folder(folder: &Path, config: &Config) -> PathBuf {
+fn own_folder(folder: &Path, config: &Config) -> PathBuf {
     let name = Digest::of(folder.as_os_str().as_encoded_bytes()).hex();
     config.cache_dir.join("go").join(name.get(..16).unwrap_or(&name))
 }
 
 /// Removes the components of earlier builds. What cannot be removed stays.
-fn remove_others(kept: &Path) {
-    for entry in fs::read_dir(kept).into_iter().flatten().flatten() {
+fn remove_others(own: &Path) {
+    for entry in fs::read_dir(own).into_iter().flatten().flatten() {
         if entry.file_name() != "core.wasm" && entry.file_name() != "lock" {
             let _ = fs::remove_file(entry.path());
         }
