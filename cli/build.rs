@@ -33,11 +33,13 @@ fn main() -> Result<()> {
          /// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
          /// The Python SDK, the contract, and what builds components and the packages with native \
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
+         /// The SDK for Go, a module.\npub static GO_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
          &[File] = &[{}];\n",
         copy(&folder(&repository.join("wit"), "")?, &out.join("contract"))?,
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
+        copy(&go_sdk(&repository)?, &out.join("go-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
     );
     let list = list + &imaging_component(&out)?;
@@ -99,6 +101,20 @@ fn python_sdk(repository: &Path) -> Result<Files> {
         files.insert(file.to_owned(), read(&root.join(file))?);
     }
     files.extend(folder(&repository.join("wit"), "wit/")?);
+    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
+    Ok(files)
+}
+
+fn go_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/go");
+    let mut files = Files::new();
+    for part in ["internal", "keynet", "keynettest"] {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    files.retain(|name, _| !name.ends_with("_test.go") && !name.ends_with("/generate"));
+    for file in ["go.mod", "README.md"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
+    }
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     Ok(files)
 }
@@ -180,8 +196,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
         "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, \
-            guest-sdk/python), the contract (wit) and its templates (cli/templates): build it \
-            inside a clone of its repository",
+            guest-sdk/python, guest-sdk/go), the contract (wit) and its templates \
+         (cli/templates): build it inside a clone of its repository",
         path.display()
     )
     .into()

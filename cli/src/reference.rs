@@ -6,7 +6,7 @@ use keynet_artifact::ArtifactRef;
 use keynet_base::Config;
 
 use crate::errors::ExpectedError;
-use crate::project::python;
+use crate::project::{go, python};
 use crate::ui::progress::Steps;
 
 /// Location of a component.
@@ -40,8 +40,8 @@ impl ComponentSource {
         }
     }
 
-    /// Builds the Python function if the file is one, unless it is unchanged since the last build,
-    /// and returns the file of its component.
+    /// Builds a function in Python or Go that is named by its file, unless nothing has changed
+    /// since, and names its component instead.
     ///
     /// # Errors
     /// The function cannot be built.
@@ -53,8 +53,8 @@ impl ComponentSource {
     }
 }
 
-/// Returns the file of a component: `path`, or the component that is built from the Python function
-/// at `path`.
+/// Returns the file of a component: `path`, or that of the component which is built of the function
+/// in Python or Go at `path`: a folder may stand for its program in Go.
 ///
 /// # Errors
 /// The function cannot be built.
@@ -65,6 +65,8 @@ pub fn component_file(
 ) -> Result<PathBuf, ExpectedError> {
     if python::is_python(path) {
         Ok(python::build(&python::Function::at(path)?, config, steps)?.path)
+    } else if go::is_go(path) || is_go_folder(path) {
+        Ok(go::build(&go::GoProject::at(path)?, config, steps)?.path)
     } else {
         Ok(path.to_owned())
     }
@@ -78,8 +80,14 @@ pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
     Ok(text.parse()?)
 }
 
+/// Returns whether a path is that of a folder with a program in Go.
+fn is_go_folder(path: &Path) -> bool {
+    path.is_dir() && matches!(go::GoProject::in_folder(path), Ok(Some(_)))
+}
+
 fn is_file_name(path: &Path) -> bool {
     python::is_python(path)
+        || go::is_go(path)
         || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
 }
 

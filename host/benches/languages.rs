@@ -14,10 +14,17 @@ use keynet_host::{Host, LogSink, Stream};
 use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
-/// A small action, and one that reads, resizes and draws on pictures, in each language.
-const GUESTS: [&str; 4] = ["hello", "hello-python", "image-detection", "image-detection-python"];
+/// Pairs of a small action and of one that reads, resizes and draws pictures, in each language.
+const GUESTS: [&str; 6] = [
+    "hello",
+    "hello-python",
+    "hello-go",
+    "image-detection",
+    "image-detection-python",
+    "image-detection-go",
+];
 /// Actions that can wait in a host call.
-const SLEEPERS: [&str; 2] = ["parity-rust", "parity-python"];
+const SLEEPERS: [&str; 3] = ["parity-rust", "parity-python", "parity-go"];
 const IN_FLIGHT: u32 = 32;
 const LOADS: usize = 11;
 const RUNS: usize = 301;

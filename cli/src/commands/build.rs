@@ -11,7 +11,7 @@ use crate::flags::HostArgs;
 use crate::project::cargo::Build;
 use crate::project::finish::{self, MANIFEST};
 use crate::project::toolchain::Toolchain;
-use crate::project::{ProjectError, ProjectSource, python, sdk};
+use crate::project::{ProjectError, ProjectSource, go, python, sdk};
 use crate::settings;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
@@ -26,8 +26,8 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python [default: what is in the project's folder]
-    #[arg(value_name = "FUNCTION.py", conflicts_with = "path")]
+    /// The file of a function in Python or Go [default: what is in the project's folder]
+    #[arg(value_name = "FUNCTION.py|main.go", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -52,10 +52,13 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let project = args.function.as_ref().unwrap_or(&args.path);
     let component = match ProjectSource::find(project)? {
         ProjectSource::Rust(folder) => rust(&folder, args, &config, console)?,
+        _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
+            return Err(ProjectError::NotCargo(project.clone()).into());
+        }
+        ProjectSource::Go(program) => {
+            go::build(&program, &config, Steps::new(false, console))?.bytes
+        }
         ProjectSource::Python(function) => {
-            if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE {
-                return Err(ProjectError::NotCargo(project.clone()).into());
-            }
             python::build(&function, &config, Steps::new(false, console))?.bytes
         }
     };

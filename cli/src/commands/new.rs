@@ -9,7 +9,7 @@ use keynet_base::Config;
 
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, name, python, sdk};
+use crate::project::{Language, ProjectError, go, name, python, sdk};
 use crate::ui::console::Console;
 
 /// What to make.
@@ -35,8 +35,12 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let sdk = match args.lang {
         Language::Rust => sdk::dependency(&config.cache_dir)?,
         Language::Python => python::dependency(&config)?,
+        Language::Go => String::new(),
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
+    if args.lang == Language::Go {
+        go::write_sdk(folder)?;
+    }
     template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
     console.print(&next_steps(name, folder, args.lang))
 }
@@ -56,6 +60,9 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
     let steps = match language {
         Language::Rust => {
             "keynet-inference build\n  keynet-inference run action.wasm --param name=Ada"
+        }
+        Language::Go => {
+            "keynet-inference run main.go --param name=Ada\n  keynet-inference push main.go"
         }
         Language::Python => {
             "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py"

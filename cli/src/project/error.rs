@@ -28,7 +28,11 @@ pub enum ProjectError {
     #[error("{} is there already and is not an empty folder", .0.display())]
     Occupied(PathBuf),
     /// Nothing to build.
-    #[error("{} is not a project: it has no Cargo.toml and no Python file with @keynet_function", .0.display())]
+    #[error(
+        "{} is not a project: it has no Cargo.toml, no Python file with @keynet_function, and no Go \
+            file that imports the SDK",
+        .0.display()
+    )]
     NoProject(PathBuf),
     /// A folder that could be a project of either language.
     #[error("{} has a Cargo.toml, and {} has a function in Python", folder.display(), function.display())]
@@ -41,6 +45,9 @@ pub enum ProjectError {
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
+    /// A folder that could be a project in Go and one in another language.
+    #[error("{} has an action in Go, and is a project in another language too", .0.display())]
+    AlsoGo(PathBuf),
     /// The imaging library for an action.
     #[error(transparent)]
     Imaging(#[from] ImagingError),
@@ -86,8 +93,8 @@ impl Diagnostic for ProjectError {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
-                "make one with `keynet-inference new NAME`, or with `--lang python`; name its \
-                    folder with --path, or the file of a function in Python"
+                "make one with `keynet-inference new NAME`, or with `--lang python` or `go`; name \
+                    its folder with --path, or the file of a function in Python or Go"
             }
             Self::TwoLanguages { function, .. } => {
                 return Some(format!(
@@ -97,6 +104,9 @@ impl Diagnostic for ProjectError {
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Imaging(error) => return error.hint(),
+            Self::AlsoGo(_) => {
+                "to build the action in Go, name its file: keynet-inference build main.go"
+            }
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the project's Cargo.toml",

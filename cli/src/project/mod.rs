@@ -7,6 +7,7 @@ pub mod compose;
 pub mod embedded;
 mod error;
 pub mod finish;
+pub mod go;
 pub mod imaging;
 pub mod name;
 pub mod python;
@@ -28,6 +29,8 @@ pub enum Language {
     Rust,
     /// Python, built by componentize-py.
     Python,
+    /// Go, built by its own toolchain.
+    Go,
 }
 
 impl Language {
@@ -36,6 +39,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::Go => "go",
         }
     }
 
@@ -44,6 +48,7 @@ impl Language {
         match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::Go => "Go",
         }
     }
 }
