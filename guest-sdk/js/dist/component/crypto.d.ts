@@ -1,0 +1,2 @@
+/** `crypto.getRandomValues` and `crypto.randomUUID`, which QuickJS does not have. */
+export {};

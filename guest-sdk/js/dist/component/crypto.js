@@ -1,0 +1,19 @@
+/** `crypto.getRandomValues` and `crypto.randomUUID`, which QuickJS does not have. */
+import { randomBytes } from "./random.js";
+const MOST = 65_536;
+function getRandomValues(array) {
+    if (!ArrayBuffer.isView(array))
+        throw new TypeError("getRandomValues takes a typed array of integers");
+    if (array.byteLength > MOST)
+        throw new RangeError(`getRandomValues fills at most ${MOST} bytes at once, not ${array.byteLength}`);
+    new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(randomBytes(array.byteLength));
+    return array;
+}
+function randomUUID() {
+    const bytes = randomBytes(16);
+    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+    const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+Object.assign(globalThis, { crypto: { getRandomValues, randomUUID } });
