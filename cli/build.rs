@@ -27,10 +27,13 @@ fn main() -> Result<()> {
          /// The Python SDK, the contract, and what builds components and the packages with native \
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
-         &[File] = &[{}];\n",
+         &[File] = &[{}];\n\
+         /// The SDK for TypeScript and JavaScript, the contract, and what builds components.\n\
+         pub static JAVASCRIPT_SDK: &[File] = &[{}];\n",
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
+        copy(&javascript_sdk(&repository)?, &out.join("javascript-sdk"))?,
     );
     fs::write(out.join("embedded.rs"), list)?;
     Ok(())
@@ -62,6 +65,20 @@ fn python_sdk(repository: &Path) -> Result<Files> {
         files.insert(file.to_owned(), read(&root.join(file))?);
     }
     files.extend(folder(&repository.join("wit"), "wit/")?);
+    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
+    Ok(files)
+}
+
+fn javascript_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/js");
+    let mut files = Files::new();
+    for part in ["dist", "toolchain", "wit"] {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    for file in ["package.json", "README.md", "files.d.ts"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
+    }
+    files.extend(folder(&repository.join("wit"), "wit/deps/keynet-inference/")?);
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     Ok(files)
 }
@@ -128,7 +145,7 @@ fn folder(path: &Path, prefix: &str) -> Result<Files> {
             UTF-8",
             )?
             .to_owned();
-        if matches!(name.as_str(), "target" | "__pycache__")
+        if matches!(name.as_str(), "target" | "__pycache__" | "node_modules")
             || (name.starts_with('.') && name != ".gitignore")
             || name.ends_with('~')
         {
@@ -151,7 +168,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
         "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, \
-            guest-sdk/python), the contract (wit) and its templates \
+            guest-sdk/python, guest-sdk/js), the contract (wit) and its templates \
          (cli/templates): build it inside a clone of its repository",
         path.display()
     )

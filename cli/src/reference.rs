@@ -7,7 +7,7 @@ use keynet_host::artifact::ArtifactRef;
 
 use crate::errors::ExpectedError;
 use crate::progress::Steps;
-use crate::project::python;
+use crate::project::{ProjectError, ProjectSource, javascript, python};
 
 /// Where a component is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,8 @@ impl Source {
         }
     }
 
-    /// Builds a function in Python that is named by its file, unless nothing has changed since, and
-    /// names its component instead.
+    /// Builds a function that is named by the file of its source or by its project's folder, unless
+    /// nothing has changed since, and names its component instead.
     ///
     /// # Errors
     /// It cannot be built.
@@ -54,7 +54,7 @@ impl Source {
 }
 
 /// Returns the file of a component: `path`, or that of the component which is built of the function
-/// in Python at `path`.
+/// whose source, or project's folder, is at `path`.
 ///
 /// # Errors
 /// The function cannot be built.
@@ -65,9 +65,23 @@ pub fn component_file(
 ) -> Result<PathBuf, ExpectedError> {
     if python::is_python(path) {
         Ok(python::build(&python::Function::at(path)?, config, steps)?.path)
+    } else if javascript::is_script(path) {
+        Ok(javascript::build(&javascript::Function::at(path)?, config, steps)?.path)
+    } else if path.is_dir() {
+        folder(path, config, steps)
     } else {
         Ok(path.to_owned())
     }
+}
+
+/// Builds the function of the project in `path`. A project in Rust is built by `build`, with a
+/// profile and arguments for cargo.
+fn folder(path: &Path, config: &Config, steps: Steps) -> Result<PathBuf, ExpectedError> {
+    Ok(match ProjectSource::find(path)? {
+        ProjectSource::Python(function) => python::build(&function, config, steps)?.path,
+        ProjectSource::JavaScript(function) => javascript::build(&function, config, steps)?.path,
+        ProjectSource::Rust(folder) => return Err(ProjectError::BuildFirst(folder).into()),
+    })
 }
 
 /// Reads a reference that may be nothing else.
@@ -80,6 +94,7 @@ pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
 
 fn is_file_name(path: &Path) -> bool {
     python::is_python(path)
+        || javascript::is_script(path)
         || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
 }
 

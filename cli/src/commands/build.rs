@@ -13,7 +13,7 @@ use crate::progress::Steps;
 use crate::project::cargo::Build;
 use crate::project::finish::{self, ASK};
 use crate::project::toolchain::Toolchain;
-use crate::project::{ProjectError, ProjectSource, python, sdk};
+use crate::project::{ProjectError, ProjectSource, javascript, python, sdk};
 use crate::{config, units};
 
 /// What is built, in the project's folder.
@@ -25,8 +25,9 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python [default: what is in the project's folder]
-    #[arg(value_name = "FUNCTION.py", conflicts_with = "path")]
+    /// The file of a function in Python, TypeScript or JavaScript [default: what is in the project's
+    /// folder]
+    #[arg(value_name = "FUNCTION", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -52,10 +53,12 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let component = match ProjectSource::find(project)? {
         ProjectSource::Rust(folder) => rust(&folder, args, &config, console)?,
         ProjectSource::Python(function) => {
-            if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE {
-                return Err(ProjectError::NotCargo(project.clone()).into());
-            }
+            refuse_cargo(args, project)?;
             python::build(&function, &config, Steps::new(false, console))?.bytes
+        }
+        ProjectSource::JavaScript(function) => {
+            refuse_cargo(args, project)?;
+            javascript::build(&function, &config, Steps::new(false, console))?.bytes
         }
     };
     let name = finish::name_of(&component, &config)?;
@@ -69,6 +72,14 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         output.display(),
         units::bytes(component.len() as u64)
     ))
+}
+
+/// Refuses what is meant for cargo where it is not run.
+fn refuse_cargo(args: &BuildArgs, project: &Path) -> Result<(), ExpectedError> {
+    if args.arguments.is_empty() && args.profile == DEFAULT_PROFILE {
+        return Ok(());
+    }
+    Err(ProjectError::NotCargo(project.to_owned()).into())
 }
 
 fn rust(

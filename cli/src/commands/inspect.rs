@@ -21,9 +21,9 @@ use crate::{config, json_text, permissions, schema, units};
 /// What to look at.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// The component: a file, the file of a function, which is built, or the reference of
     /// a published one
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
     action: String,
     #[command(flatten)]
     registry: RegistryArgs,

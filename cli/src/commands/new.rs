@@ -10,7 +10,7 @@ use keynet_host::Config;
 use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, name, python, sdk};
+use crate::project::{Language, ProjectError, javascript, name, python, sdk};
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -35,6 +35,7 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let sdk = match args.lang {
         Language::Rust => sdk::dependency(&config.cache_dir)?,
         Language::Python => python::dependency(&config)?,
+        Language::TypeScript | Language::JavaScript => javascript::vendor(folder)?,
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
     template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
@@ -61,6 +62,12 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
         Language::Python => {
             "keynet-inference run function.py --param name=Ada\n  keynet-inference \
             push function.py"
+        }
+        Language::TypeScript => {
+            "keynet-inference run main.ts --param name=Ada\n  keynet-inference push main.ts"
+        }
+        Language::JavaScript => {
+            "keynet-inference run main.js --param name=Ada\n  keynet-inference push main.js"
         }
     };
     format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")

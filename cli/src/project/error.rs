@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use keynet_host::ActionError;
 use keynet_host::policy::AskError;
 
+use super::javascript::JavaScriptError;
 use super::python::PythonError;
 use crate::errors::{Diagnostic, Exit};
 
@@ -28,7 +29,8 @@ pub enum ProjectError {
     #[error("{} is there already and is not an empty folder", .0.display())]
     Occupied(PathBuf),
     /// Nothing to build.
-    #[error("{} is not a project: it has no Cargo.toml and no Python file with @keynet_function", .0.display())]
+    #[error("{} is not a project: it has no Cargo.toml, no package.json that depends on \
+        @keynet/inference, and no Python file with @keynet_function", .0.display())]
     NoProject(PathBuf),
     /// A folder that could be a project of either language.
     #[error("{} has a Cargo.toml, and {} has a function in Python", folder.display(), function.display())]
@@ -38,12 +40,18 @@ pub enum ProjectError {
         /// The function's file.
         function: PathBuf,
     },
+    /// A project in Rust where a component is wanted.
+    #[error("{} is a project in Rust, which is built first", .0.display())]
+    BuildFirst(PathBuf),
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
     /// A function in Python.
     #[error(transparent)]
     Python(#[from] Box<PythonError>),
+    /// A function in TypeScript or JavaScript.
+    #[error(transparent)]
+    JavaScript(#[from] Box<JavaScriptError>),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -86,8 +94,8 @@ impl Diagnostic for ProjectError {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
-                "make one with `keynet-inference new NAME`, or with `--lang python`; name its \
-                    folder with --path, or the file of a function in Python"
+                "make one with `keynet-inference new NAME`, or with `--lang typescript` or \
+                    `--lang python`; name its folder with --path, or the file of a function"
             }
             Self::TwoLanguages { function, .. } => {
                 return Some(format!(
@@ -95,8 +103,12 @@ impl Diagnostic for ProjectError {
                     function.display()
                 ));
             }
+            Self::BuildFirst(_) => {
+                "run `keynet-inference build`, and name the action.wasm that it makes"
+            }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Python(error) => return error.hint(),
+            Self::JavaScript(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the \

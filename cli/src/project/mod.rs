@@ -4,6 +4,7 @@
 pub mod cargo;
 mod error;
 pub mod finish;
+pub mod javascript;
 pub mod name;
 pub mod python;
 pub mod sdk;
@@ -24,6 +25,12 @@ pub enum Language {
     Rust,
     /// Python, built by componentize-py.
     Python,
+    /// TypeScript, built for QuickJS or SpiderMonkey.
+    #[value(name = "typescript", alias = "ts")]
+    TypeScript,
+    /// JavaScript, built for QuickJS or SpiderMonkey.
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
 }
 
 impl Language {
@@ -32,6 +39,8 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::TypeScript => "typescript",
+            Self::JavaScript => "javascript",
         }
     }
 
@@ -40,6 +49,8 @@ impl Language {
         match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::TypeScript => "TypeScript",
+            Self::JavaScript => "JavaScript",
         }
     }
 }

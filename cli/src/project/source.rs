@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::javascript;
 use super::ProjectError;
 use super::python::{self, Function};
 use crate::errors::ExpectedError;
@@ -13,16 +14,22 @@ pub enum ProjectSource {
     Rust(PathBuf),
     /// A function in Python.
     Python(Function),
+    /// A function in TypeScript or JavaScript.
+    JavaScript(javascript::Function),
 }
 
 impl ProjectSource {
-    /// Finds the project in the folder `path`: `Cargo.toml` makes it Rust, a Python file with
-    /// `@keynet_function`, `requirements.txt` or `pyproject.toml` Python.
+    /// Finds the project in the folder `path`: `Cargo.toml` makes it Rust, a `package.json` that
+    /// depends on the SDK TypeScript or JavaScript, a Python file with `@keynet_function`,
+    /// `requirements.txt` or `pyproject.toml` Python. A file is a function by its name.
     ///
     /// # Errors
     /// There is no folder, no project, or one of both.
     pub fn find(path: &Path) -> Result<Self, ExpectedError> {
         let folder = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
+        if folder.is_file() && javascript::is_script(path) {
+            return Ok(Self::JavaScript(javascript::Function::at(path)?));
+        }
         if folder.is_file() {
             return Ok(Self::Python(Function::at(path)?));
         }
@@ -34,6 +41,9 @@ impl ProjectSource {
             }
             .into()),
             (true, None) => Ok(Self::Rust(folder)),
+            (false, None) if javascript::is_project(&folder)? => {
+                Ok(Self::JavaScript(javascript::Function::in_folder(&folder)?))
+            }
             (false, _) => Ok(Self::Python(Function::in_folder(path, functions)?)),
         }
     }
@@ -94,6 +104,12 @@ mod tests {
         );
         assert_eq!(python(&[("detect.py", FUNCTION), ("function.py", FUNCTION)]), "function");
         assert_eq!(python(&[("main.py", ""), ("requirements.txt", "")]), "main");
+        let package = r#"{"dependencies": {"@keynet/inference": "file:./x"}}"#;
+        assert!(matches!(
+            project(&[("package.json", package), ("main.ts", ""), ("notes.py", "")]).1,
+            Ok(ProjectSource::JavaScript(_))
+        ));
+        assert!(told(&[("package.json", "{}"), ("main.ts", "")]).contains("is not a project"));
     }
 
     #[test]
@@ -102,7 +118,7 @@ mod tests {
         assert!(both.contains("Cargo.toml") && both.contains("function.py"), "{both}");
         let none = told(&[("notes.txt", "")]);
         assert!(
-            none.contains("it has no Cargo.toml and no Python file with @keynet_function"),
+            none.contains("it has no Cargo.toml, no package.json that depends on @keynet/inference"),
             "{none}"
         );
         let several = told(&[("a.py", FUNCTION), ("b.py", FUNCTION)]);

@@ -1,6 +1,10 @@
 import { type Json, type JsonObject } from "./json.js";
 import type { FromSchema, ObjectSchema, Schema } from "./schema.js";
 declare const DECLARATION: unique symbol;
+/** What a function may return: an object or an array, and no promise of anything else. */
+type Result = object & {
+    readonly then?: never;
+};
 /** What callers are told of a function. */
 export interface FunctionInfo<S extends ObjectSchema = ObjectSchema> {
     /** What callers invoke it by: 1 to 63 of a-z, 0-9 and `-`. */
@@ -43,10 +47,10 @@ export interface Declaration {
  *
  * @throws {TypeError} The name, the description or the schema cannot be used.
  */
-export declare function keynetFunction<const S extends ObjectSchema, R extends object>(info: FunctionInfo<S> & {
+export declare function keynetFunction<const S extends ObjectSchema, R extends Result>(info: FunctionInfo<S> & {
     readonly input: S;
 }, handler: (args: FromSchema<S>) => R | Promise<R>): KeynetFunction<FromSchema<S>, R>;
-export declare function keynetFunction<R extends object>(info: FunctionInfo & {
+export declare function keynetFunction<R extends Result>(info: FunctionInfo & {
     readonly input?: undefined;
 }, handler: (args: JsonObject) => R | Promise<R>): KeynetFunction<JsonObject, R>;
 /** Returns what a value was declared as by `keynetFunction`; `undefined` for any other value. */

@@ -6,6 +6,9 @@ const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const MAX_DESCRIPTION = 1024;
 const DECLARATION: unique symbol = Symbol.for("@keynet/inference/declaration");
 
+/** What a function may return: an object or an array, and no promise of anything else. */
+type Result = object & { readonly then?: never };
+
 /** What callers are told of a function. */
 export interface FunctionInfo<S extends ObjectSchema = ObjectSchema> {
   /** What callers invoke it by: 1 to 63 of a-z, 0-9 and `-`. */
@@ -51,11 +54,11 @@ export interface Declaration {
  *
  * @throws {TypeError} The name, the description or the schema cannot be used.
  */
-export function keynetFunction<const S extends ObjectSchema, R extends object>(
+export function keynetFunction<const S extends ObjectSchema, R extends Result>(
   info: FunctionInfo<S> & { readonly input: S },
   handler: (args: FromSchema<S>) => R | Promise<R>,
 ): KeynetFunction<FromSchema<S>, R>;
-export function keynetFunction<R extends object>(
+export function keynetFunction<R extends Result>(
   info: FunctionInfo & { readonly input?: undefined },
   handler: (args: JsonObject) => R | Promise<R>,
 ): KeynetFunction<JsonObject, R>;

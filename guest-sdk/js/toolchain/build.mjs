@@ -60,7 +60,8 @@ async function bundle({ project, entry, engine, tools, output }) {
       define: { "process.env.NODE_ENV": '"production"' },
       external: ["keynet:*", "wasi:*"],
       loader: LOADERS,
-      charset: "utf8",
+      // Without comments, which name folders of the builder, and in ASCII, in which engines count columns alike.
+      minifyWhitespace: true,
       legalComments: "none",
       sourcemap: "external",
       sourcesContent: false,

@@ -1,13 +1,24 @@
 // What the sandbox gives and takes: time, memory, randomness.
 
-const atBuild = { random: Math.random(), bytes: crypto.getRandomValues(new Uint8Array(8)), time: Date.now() };
+// While the component is built: the generators must begin anew in each activation.
+const atBuild = { random: Math.random(), time: Date.now(), uuid: refused(() => crypto.randomUUID()) };
+
+/** Bytes that every activation would have are refused. */
+function refused(call: () => string): boolean {
+  try {
+    call();
+  } catch {
+    return true;
+  }
+  return false;
+}
 
 /** Returns what must be another in each activation, and the clock. */
 export async function fresh(): Promise<object> {
   const before = performance.now();
   await new Promise((resolve) => setTimeout(resolve, 5));
   if (performance.now() - before < 4) throw new Error("a timer of 5 ms fired too early");
-  if (atBuild.time > Date.now()) throw new Error("the build was later than now");
+  if (atBuild.time > Date.now() || !(atBuild.random < 1) || !atBuild.uuid) throw new Error("the build was not as it should be");
   return {
     different: {
       "Math.random": Math.random(),

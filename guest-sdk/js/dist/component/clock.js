@@ -1,10 +1,11 @@
 /** `performance.now`, which begins with the activation. */
 import { now } from "wasi:clocks/monotonic-clock@0.2.10";
+import { inActivation } from "./engine.js";
 let origin = 0;
 let timeOrigin = 0;
 /** Returns milliseconds of a clock that only goes forward. */
 export function monotonicMs() {
-    return Number(now()) / 1e6;
+    return inActivation() ? Number(now()) / 1e6 : Date.now();
 }
 /** Begins to count anew. */
 export function resetClock() {

@@ -1,22 +1,19 @@
 /** `console` and `process`: logs, levels and the environment. */
 import { getEnvironment } from "wasi:cli/environment@0.2.10";
 import { exit } from "wasi:cli/exit@0.2.10";
+import { inActivation } from "./engine.js";
 import { format } from "./inspect.js";
-import { resetOutput, write } from "./output.js";
+import { write } from "./output.js";
 const LEVELS = ["debug", "info", "warn", "error"];
 let environment;
 let lowest;
 let indentation = "";
 const counts = new Map();
 const timers = new Map();
-/** Forgets the environment and the streams of the build. */
-export function resetConsole() {
-    environment = undefined;
-    lowest = undefined;
-    resetOutput();
-}
 /** Writes a line of a level, unless the environment's `LOG_LEVEL` is above it. */
 export function log(level, text) {
+    if (!inActivation())
+        return;
     lowest ??= Math.max(0, LEVELS.indexOf((variables()["LOG_LEVEL"]?.toLowerCase() ?? "info")));
     if (LEVELS.indexOf(level) >= lowest)
         line("err", text);
@@ -25,6 +22,8 @@ function line(to, text) {
     write(to, `${indentation === "" ? text : text.replaceAll(/^/gm, indentation)}\n`);
 }
 function variables() {
+    if (!inActivation())
+        return {};
     environment ??= Object.fromEntries(getEnvironment());
     return environment;
 }

@@ -8,3 +8,7 @@ export declare const toU64: (value: number) => U64;
 export declare function present<T>(value: T | null | undefined): T | undefined;
 /** Gives a resource back to the host. It must not be used afterwards, and not be given back twice. */
 export declare function drop(resource: object): void;
+/** Whether an activation runs; otherwise the component is built, and the interfaces of WASI cannot be called in SpiderMonkey. */
+export declare function inActivation(): boolean;
+/** Begins the activation. */
+export declare function beginActivation(): void;

@@ -18,3 +18,12 @@ export function drop(resource) {
         }
     }
 }
+let isRunning = false;
+/** Whether an activation runs; otherwise the component is built, and the interfaces of WASI cannot be called in SpiderMonkey. */
+export function inActivation() {
+    return isRunning;
+}
+/** Begins the activation. */
+export function beginActivation() {
+    isRunning = true;
+}

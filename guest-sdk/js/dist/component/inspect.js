@@ -91,7 +91,7 @@ function inspectObject(value, depth, seen) {
     const entries = Object.entries(value);
     const body = list(entries, entries.length, (each) => {
         const [key, entry] = each;
-        return `${/^[\p{L}_$][\p{L}\d_$]*$/u.test(key) ? key : JSON.stringify(key)}: ${inner(entry)}`;
+        return `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key)}: ${inner(entry)}`;
     });
     return body === "" ? `${prefix}{}` : `${prefix}{ ${body} }`;
 }

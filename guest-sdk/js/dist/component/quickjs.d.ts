@@ -1,6 +1,5 @@
 /** A component's code in QuickJS. What it installs must be there before other modules are evaluated. */
 import "./text.js";
-import "./crypto.js";
 import { type Exports } from "./run.js";
 /** The exported interface, whose functions return when they have ended. */
 export interface SyncExports {

@@ -2,7 +2,6 @@
 import "./text.js";
 import { takeUnhandled } from "./promise.js";
 import { finish } from "./event-loop.js";
-import "./crypto.js";
 import { exportsOf as asyncExportsOf, failureOf } from "./run.js";
 import { log } from "./console.js";
 import { describeError } from "./inspect.js";

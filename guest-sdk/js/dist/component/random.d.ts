@@ -2,7 +2,5 @@
  * Randomness that is fresh in every activation. The engines' own `Math.random` continues from the state that the build left, which is the
  * same in all activations.
  */
-/** Forgets the state of the build, so that the next number comes from a fresh seed. */
-export declare function resetRandom(): void;
 /** Returns random bytes of the host. */
 export declare function randomBytes(length: number): Uint8Array;

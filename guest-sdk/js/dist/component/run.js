@@ -5,9 +5,10 @@ import { setLookup } from "../host.js";
 import { parseJson, resultToJson, shown } from "../json.js";
 import { componentHost } from "./bindings.js";
 import { resetClock } from "./clock.js";
-import { log, resetConsole } from "./console.js";
+import { log } from "./console.js";
+import { beginActivation } from "./engine.js";
 import { describeError } from "./inspect.js";
-import { resetRandom } from "./random.js";
+import "./crypto.js";
 import { sourceMap } from "./source-map.js";
 import { frameLine, userFrames } from "./trace.js";
 /** Begins a message of this module that the build shows as it stands. */
@@ -19,6 +20,11 @@ class Failure {
         this.payload = { kind, message: message.toWellFormed() };
     }
 }
+/** An error without a payload, which ends the action with a trap: the host then tells which limit it met, and how to raise it. */
+class OutOfMemory extends Error {
+    // The engines tell it, and it would lead into the SDK.
+    stack = "";
+}
 let host;
 setLookup(() => host);
 /** Returns the exports for the function of a module: `main`, or the only one that it exports. */
@@ -28,8 +34,7 @@ export function exportsOf(module) {
     return {
         describe: () => ({ name: declaration.name, description: declaration.description, inputSchema }),
         run: async (args) => {
-            resetConsole();
-            resetRandom();
+            beginActivation();
             resetClock();
             try {
                 const parameters = parseJson(args);
@@ -56,8 +61,10 @@ function find(module) {
 }
 /** Returns what was thrown as the contract's error, after its trace went to the logs. */
 export function failureOf(thrown) {
-    if (thrown instanceof Failure)
+    if (thrown instanceof Failure || thrown instanceof OutOfMemory)
         return thrown;
+    if (isOutOfMemory(thrown))
+        return new OutOfMemory("out of memory");
     if (!(thrown instanceof Error)) {
         const message = `the function threw ${shown(thrown)}, which is no Error: throw new Error(…), so that it has a trace`;
         log("error", message);
@@ -72,6 +79,10 @@ export function failureOf(thrown) {
         return new Failure(thrown.kind, thrown.message);
     const place = innermost === undefined ? "" : ` (${frameLine(innermost).trim().replace(/^at /, "")})`;
     return new Failure("internal", `${thrown.name}: ${thrown.message}${adviceOn(thrown)}${place}`);
+}
+/** Whether memory ran out, as the engines tell it: QuickJS by an error, SpiderMonkey by a text. */
+function isOutOfMemory(thrown) {
+    return thrown === "out of memory" || (thrown instanceof Error && thrown.name === "InternalError" && thrown.message === "out of memory");
 }
 /** Returns what to do about errors that Node would not have thrown. */
 function adviceOn(error) {

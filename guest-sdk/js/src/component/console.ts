@@ -3,8 +3,9 @@
 import { getEnvironment } from "wasi:cli/environment@0.2.10";
 import { exit } from "wasi:cli/exit@0.2.10";
 
+import { inActivation } from "./engine.js";
 import { format } from "./inspect.js";
-import { resetOutput, write } from "./output.js";
+import { write } from "./output.js";
 
 const LEVELS = ["debug", "info", "warn", "error"] as const;
 type Level = (typeof LEVELS)[number];
@@ -15,15 +16,9 @@ let indentation = "";
 const counts = new Map<string, number>();
 const timers = new Map<string, number>();
 
-/** Forgets the environment and the streams of the build. */
-export function resetConsole(): void {
-  environment = undefined;
-  lowest = undefined;
-  resetOutput();
-}
-
 /** Writes a line of a level, unless the environment's `LOG_LEVEL` is above it. */
 export function log(level: Level, text: string): void {
+  if (!inActivation()) return;
   lowest ??= Math.max(0, LEVELS.indexOf((variables()["LOG_LEVEL"]?.toLowerCase() ?? "info") as Level));
   if (LEVELS.indexOf(level) >= lowest) line("err", text);
 }
@@ -33,6 +28,7 @@ function line(to: "out" | "err", text: string): void {
 }
 
 function variables(): { [name: string]: string } {
+  if (!inActivation()) return {};
   environment ??= Object.fromEntries(getEnvironment());
   return environment;
 }

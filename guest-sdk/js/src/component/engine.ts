@@ -24,3 +24,15 @@ export function drop(resource: object): void {
     }
   }
 }
+
+let isRunning = false;
+
+/** Whether an activation runs; otherwise the component is built, and the interfaces of WASI cannot be called in SpiderMonkey. */
+export function inActivation(): boolean {
+  return isRunning;
+}
+
+/** Begins the activation. */
+export function beginActivation(): void {
+  isRunning = true;
+}

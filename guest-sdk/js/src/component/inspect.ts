@@ -85,7 +85,7 @@ function inspectObject(value: object, depth: number, seen: readonly object[]): s
   const entries = Object.entries(value);
   const body = list(entries, entries.length, (each) => {
     const [key, entry] = each as [string, unknown];
-    return `${/^[\p{L}_$][\p{L}\d_$]*$/u.test(key) ? key : JSON.stringify(key)}: ${inner(entry)}`;
+    return `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key)}: ${inner(entry)}`;
   });
   return body === "" ? `${prefix}{}` : `${prefix}{ ${body} }`;
 }

@@ -5,28 +5,30 @@
 
 import { getRandomBytes } from "wasi:random/random@0.2.10";
 
-import { toU64 } from "./engine.js";
+import { inActivation, toU64 } from "./engine.js";
 
 let state: Uint32Array | undefined;
-
-/** Forgets the state of the build, so that the next number comes from a fresh seed. */
-export function resetRandom(): void {
-  state = undefined;
-}
+let isFresh = false;
 
 /** Returns random bytes of the host. */
 export function randomBytes(length: number): Uint8Array {
   return length === 0 ? new Uint8Array() : getRandomBytes(toU64(length));
 }
 
-/** Returns 32 random bits: xoshiro128++ with a seed of the host. */
+/** Returns a seed: while the component is built, of the clock. */
+function seed(): Uint32Array {
+  isFresh = inActivation();
+  return isFresh ? new Uint32Array(randomBytes(16).buffer) : Uint32Array.of(Date.now(), 0x9e3779b9, 0x243f6a88, 0xb7e15162);
+}
+
+/** Returns 32 random bits, by xoshiro128++. */
 function next(): number {
-  const s = (state ??= new Uint32Array(randomBytes(16).buffer));
-  const [a = 0, b = 0, c = 0, d = 0] = s;
+  if (state === undefined || isFresh !== inActivation()) state = seed();
+  const [a = 0, b = 0, c = 0, d = 0] = state;
   const sum = (a + d) | 0;
   const result = (((sum << 7) | (sum >>> 25)) + a) >>> 0;
   const [e, f] = [c ^ a, d ^ b];
-  s.set([a ^ f, b ^ e, e ^ (b << 9), (f << 11) | (f >>> 21)]);
+  state.set([a ^ f, b ^ e, e ^ (b << 9), (f << 11) | (f >>> 21)]);
   return result;
 }
 

@@ -6,9 +6,10 @@ import { type Host, setLookup } from "../host.js";
 import { type Json, type JsonObject, parseJson, resultToJson, shown } from "../json.js";
 import { componentHost } from "./bindings.js";
 import { resetClock } from "./clock.js";
-import { log, resetConsole } from "./console.js";
+import { log } from "./console.js";
+import { beginActivation } from "./engine.js";
 import { describeError } from "./inspect.js";
-import { resetRandom } from "./random.js";
+import "./crypto.js";
 import { sourceMap } from "./source-map.js";
 import { frameLine, userFrames } from "./trace.js";
 
@@ -31,6 +32,12 @@ class Failure {
   }
 }
 
+/** An error without a payload, which ends the action with a trap: the host then tells which limit it met, and how to raise it. */
+class OutOfMemory extends Error {
+  // The engines tell it, and it would lead into the SDK.
+  override readonly stack = "";
+}
+
 /** The exported interface `function`. */
 export interface Exports {
   describe(): Described;
@@ -47,8 +54,7 @@ export function exportsOf(module: { readonly [name: string]: unknown }): Exports
   return {
     describe: () => ({ name: declaration.name, description: declaration.description, inputSchema }),
     run: async (args) => {
-      resetConsole();
-      resetRandom();
+      beginActivation();
       resetClock();
       try {
         const parameters = parseJson(args);
@@ -73,8 +79,9 @@ function find(module: { readonly [name: string]: unknown }): Declaration {
 }
 
 /** Returns what was thrown as the contract's error, after its trace went to the logs. */
-export function failureOf(thrown: unknown): Failure {
-  if (thrown instanceof Failure) return thrown;
+export function failureOf(thrown: unknown): Failure | OutOfMemory {
+  if (thrown instanceof Failure || thrown instanceof OutOfMemory) return thrown;
+  if (isOutOfMemory(thrown)) return new OutOfMemory("out of memory");
   if (!(thrown instanceof Error)) {
     const message = `the function threw ${shown(thrown)}, which is no Error: throw new Error(…), so that it has a trace`;
     log("error", message);
@@ -87,6 +94,11 @@ export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof KeynetError) return new Failure(thrown.kind, thrown.message);
   const place = innermost === undefined ? "" : ` (${frameLine(innermost).trim().replace(/^at /, "")})`;
   return new Failure("internal", `${thrown.name}: ${thrown.message}${adviceOn(thrown)}${place}`);
+}
+
+/** Whether memory ran out, as the engines tell it: QuickJS by an error, SpiderMonkey by a text. */
+function isOutOfMemory(thrown: unknown): boolean {
+  return thrown === "out of memory" || (thrown instanceof Error && thrown.name === "InternalError" && thrown.message === "out of memory");
 }
 
 /** Returns what to do about errors that Node would not have thrown. */

@@ -1,0 +1,14 @@
+// Runs the tests of Promises/A+ on the promises of QuickJS's components; their jobs run after each turn of Node's loop.
+
+const native = { Promise, queueMicrotask };
+const { drain, JobPromise } = await import("../dist/component/promise.js");
+Object.assign(globalThis, native);
+const { default: tests } = await import("promises-aplus-tests");
+
+const turn = () => {
+  drain();
+  setImmediate(turn).unref();
+};
+setInterval(drain, 1).unref();
+turn();
+tests({ deferred: () => JobPromise.withResolvers() }, { reporter: "dot" }, (error) => process.exit(error ? 1 : 0));
