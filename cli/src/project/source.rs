@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::javascript;
 use super::ProjectError;
+use super::javascript;
 use super::python::{self, Function};
 use crate::errors::ExpectedError;
 
@@ -118,7 +118,9 @@ mod tests {
         assert!(both.contains("Cargo.toml") && both.contains("function.py"), "{both}");
         let none = told(&[("notes.txt", "")]);
         assert!(
-            none.contains("it has no Cargo.toml, no package.json that depends on @keynet/inference"),
+            none.contains(
+                "it has no Cargo.toml, no package.json that depends on @keynet/inference"
+            ),
             "{none}"
         );
         let several = told(&[("a.py", FUNCTION), ("b.py", FUNCTION)]);

@@ -16,6 +16,9 @@ const INJECTED = join(SDK, "toolchain/quickjs/inject.js");
 /** Begins a message of the SDK about the module. */
 const MARK = "keynet-build: ";
 
+/** The interface of the imaging library, which a bundle imports that works on pictures. */
+const PICTURES = "keynet:imaging/pictures@";
+
 /** What a file that is imported becomes, by the end of its name; others are code. */
 const LOADERS = {
   ...Object.fromEntries([".txt", ".csv", ".md", ".html"].map((end) => [end, "text"])),
@@ -88,11 +91,11 @@ function resolver(tools) {
   return {
     name: "keynet",
     setup(build) {
-      build.onResolve({ filter: /^@keynet\/inference($|\/)/ }, ({ path }) =>
-        path === "@keynet/inference"
-          ? { path: join(SDK, "dist/index.js"), sideEffects: false }
-          : { errors: [{ text: `${path} is for tests on Node, not for an action`, detail: "module" }] },
-      );
+      build.onResolve({ filter: /^@keynet\/inference($|\/)/ }, ({ path }) => {
+        if (path === "@keynet/inference") return { path: join(SDK, "dist/index.js"), sideEffects: false };
+        if (path === "@keynet/inference/imaging") return { path: join(SDK, "dist/component/imaging.js") };
+        return { errors: [{ text: `${path} is for tests on Node, not for an action`, detail: "module" }] };
+      });
       build.onResolve({ filter: /^core-js-pure\// }, ({ path, importer }) =>
         importer === INJECTED ? { path: require.resolve(path), sideEffects: false } : undefined,
       );
@@ -128,15 +131,16 @@ function indentOf({ lineText, column }) {
 /** Has the engine evaluate the bundle, and writes the component with the memory that this leaves. */
 async function componentize({ bundle: path, engine, tools, wit, output }) {
   const source = await readFile(path, "utf8");
+  const world = source.includes(PICTURES) ? "component-with-imaging" : "component";
   let component;
   try {
     if (engine === "quickjs") {
       const { componentize: make } = createRequire(join(tools, "package.json"))("componentize-qjs");
-      ({ component } = await make({ witPath: wit, world: "component", jsSource: source, sync: true }));
+      ({ component } = await make({ witPath: wit, world, jsSource: source, sync: true }));
     } else {
       const module = join(tools, "node_modules/@bytecodealliance/componentize-js/src/componentize.js");
       const { componentize: make } = await import(pathToFileURL(module));
-      ({ component } = await make({ sourcePath: path, witPath: wit, worldName: "component", disableFeatures: ["http", "fetch-event"] }));
+      ({ component } = await make({ sourcePath: path, witPath: wit, worldName: world, disableFeatures: ["http", "fetch-event"] }));
     }
   } catch (error) {
     throw evaluationFailure(String(error?.message ?? error), source);

@@ -58,8 +58,8 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
         return Ok(Built { path, bytes });
     }
     let bytes = {
-        let _step = steps
-            .begin(&format!("building {} into a component", function.module().display()));
+        let _step =
+            steps.begin(&format!("building {} into a component", function.module().display()));
         build.componentize(&bundle)?
     };
     let bytes = finish::with_ask(bytes, &function.folder().join(ASK))?;

@@ -11,8 +11,10 @@ use crate::errors::{Diagnostic, Exit};
 #[non_exhaustive]
 pub enum JavaScriptError {
     /// No Node.js.
-    #[error("there is no Node.js on this machine, which functions in TypeScript and JavaScript \
-        are built with")]
+    #[error(
+        "there is no Node.js on this machine, which functions in TypeScript and JavaScript \
+        are built with"
+    )]
     NoNode,
     /// A Node.js that is too old for the tools.
     #[error("{} is Node.js {version}, which is too old", program.display())]
@@ -26,8 +28,10 @@ pub enum JavaScriptError {
     #[error("npm cannot be started, which installs the tools that build functions")]
     NoNpm,
     /// A registry that cannot be reached.
-    #[error("cannot download the tools that build functions: npm's registry cannot be reached: {}",
-        shown(said))]
+    #[error(
+        "cannot download the tools that build functions: npm's registry cannot be reached: {}",
+        shown(said)
+    )]
     NoNetwork {
         /// What npm said.
         said: String,

@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn what_is_too_old_is_told_with_its_version() {
-        assert_eq!(judge("20.20.2 /usr/bin/node\n").unwrap().unwrap(), PathBuf::from("/usr/bin/node"));
+        assert_eq!(
+            judge("20.20.2 /usr/bin/node\n").unwrap().unwrap(),
+            PathBuf::from("/usr/bin/node")
+        );
         let error = judge("18.19.0 /usr/bin/node\n").unwrap().unwrap_err();
         assert_eq!(error.to_string(), "/usr/bin/node is Node.js 18.19.0, which is too old");
         assert!(judge("").is_none());

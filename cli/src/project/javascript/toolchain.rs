@@ -128,7 +128,8 @@ impl Toolchain {
 /// Returns why npm failed, from what it said.
 fn failed(said: &str) -> JavaScriptError {
     let lines = said.lines().filter_map(|line| line.strip_prefix("npm error "));
-    let lines: Vec<&str> = lines.filter(|line| !line.contains("complete log of this run")).collect();
+    let lines: Vec<&str> =
+        lines.filter(|line| !line.contains("complete log of this run")).collect();
     let told = if lines.is_empty() { said.trim().to_owned() } else { lines.join("\n") };
     if NO_CONNECTION.iter().any(|code| said.contains(code)) {
         return JavaScriptError::NoNetwork { said: told };
@@ -144,7 +145,9 @@ mod tests {
     fn no_network_is_told_apart_from_other_failures_of_npm() {
         let said = "npm error code ECONNREFUSED\nnpm error syscall connect\nnpm error A complete \
             log of this run can be found in: /root/.npm/_logs/x.log\n";
-        assert!(matches!(failed(said), JavaScriptError::NoNetwork { said } if !said.contains("_logs")));
+        assert!(
+            matches!(failed(said), JavaScriptError::NoNetwork { said } if !said.contains("_logs"))
+        );
         let JavaScriptError::Install { said } = failed("npm error code EINTEGRITY\n") else {
             panic!("no failure of the installation")
         };

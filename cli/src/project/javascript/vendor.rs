@@ -41,7 +41,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(vendor(folder.path()).unwrap(), "file:./vendor/keynet-inference");
         let package = folder.path().join(FOLDER);
-        for file in ["package.json", "dist/index.js", "dist/index.d.ts", "dist/testing.js", "LICENSE"]
+        for file in
+            ["package.json", "dist/index.js", "dist/index.d.ts", "dist/testing.js", "LICENSE"]
         {
             assert!(package.join(file).is_file(), "{file}");
         }

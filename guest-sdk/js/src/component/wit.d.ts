@@ -102,6 +102,12 @@ declare module "keynet:inference/storage@0.1.0" {
   export { remove as delete };
 }
 
+declare module "keynet:imaging/pictures@0.1.0" {
+  // The interfaces are in src/imaging.ts, which also runs where there is no library.
+  export const Picture: import("../imaging.js").Library["Picture"];
+  export function classColor(index: number): import("../imaging.js").LibraryColor;
+}
+
 declare module "wasi:cli/environment@0.2.10" {
   export function getEnvironment(): [string, string][];
 }
