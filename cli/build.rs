@@ -79,6 +79,8 @@ fn javascript_sdk(repository: &Path) -> Result<Files> {
         files.insert(file.to_owned(), read(&root.join(file))?);
     }
     files.extend(folder(&repository.join("wit"), "wit/deps/keynet-inference/")?);
+    let imaging = repository.join("guest-sdk/imaging/wit");
+    files.extend(folder(&imaging, "wit/deps/keynet-imaging/")?);
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     Ok(files)
 }
