@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use keynet_host::ActionError;
 use keynet_host::policy::AskError;
 
+use super::imaging::ImagingError;
 use super::javascript::JavaScriptError;
 use super::python::PythonError;
 use crate::errors::{Diagnostic, Exit};
@@ -52,6 +53,9 @@ pub enum ProjectError {
     /// A function in TypeScript or JavaScript.
     #[error(transparent)]
     JavaScript(#[from] Box<JavaScriptError>),
+    /// The imaging library for an action.
+    #[error(transparent)]
+    Imaging(#[from] ImagingError),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -109,6 +113,7 @@ impl Diagnostic for ProjectError {
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Python(error) => return error.hint(),
             Self::JavaScript(error) => return error.hint(),
+            Self::Imaging(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the \

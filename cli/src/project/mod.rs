@@ -2,8 +2,11 @@
 //! variant of [`Language`].
 
 pub mod cargo;
+pub mod componentize;
+pub mod compose;
 mod error;
 pub mod finish;
+pub mod imaging;
 pub mod javascript;
 pub mod name;
 pub mod python;

@@ -62,7 +62,7 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
             steps.begin(&format!("building {} into a component", function.module().display()));
         build.componentize(&bundle)?
     };
-    let bytes = finish::with_ask(bytes, &function.folder().join(ASK))?;
+    let bytes = finish::finished(bytes, &function.folder().join(ASK), config, steps)?;
     cache
         .keep(&path, |mut file| file.write_all(&bytes))
         .map_err(ExpectedError::io("write", &path))?;
