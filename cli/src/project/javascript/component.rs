@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 
 use super::toolchain::Toolchain;
 use super::{Function, JavaScriptError};
-use crate::embedded::JAVASCRIPT_SDK;
+use crate::embedded::{JAVASCRIPT_SDK, RUST_SDK};
 use crate::errors::ExpectedError;
 use crate::progress::Steps;
 use crate::project::finish::{self, ASK};
 use crate::project::unpacking;
+
+/// What a bundle imports that works on pictures.
+const IMAGING: &[u8] = b"keynet:imaging/";
 
 /// A component.
 #[derive(Debug)]
@@ -104,12 +107,16 @@ impl Build<'_> {
     /// Everything that decides about the component.
     fn key(&self, bundle: &Path) -> Result<String, ExpectedError> {
         let read = |path: &Path| fs::read(path).map_err(ExpectedError::io("read", path));
+        let bundle = read(bundle)?;
+        // The imaging library is built from the sources that the Rust SDK is carried with.
+        let imaging = bundle.windows(IMAGING.len()).any(|text| text == IMAGING);
         let ask = self.function.folder().join(ASK);
         let ask = if ask.exists() { Digest::of(&read(&ask)?).hex() } else { String::new() };
         let parts = [
-            Digest::of(&read(bundle)?).hex(),
+            Digest::of(&bundle).hex(),
             self.toolchain.engine().name().to_owned(),
             unpacking::content_hash(JAVASCRIPT_SDK),
+            if imaging { unpacking::content_hash(RUST_SDK) } else { String::new() },
             ask,
         ];
         let key = Digest::of(parts.join("\n").as_bytes()).hex();

@@ -8,6 +8,8 @@ import { describeError } from "./inspect.js";
 /** Returns the exports for the function of a module. */
 export function exportsOf(module) {
     const exported = asyncExportsOf(module);
+    // Otherwise an activation would soon do so, and touch all that is there from the build.
+    __cqjs.runGc();
     return {
         describe: exported.describe,
         run: (args) => {

@@ -7,6 +7,9 @@ import { type Exports, exportsOf as asyncExportsOf, failureOf } from "./run.js";
 import { log } from "./console.js";
 import { describeError } from "./inspect.js";
 
+/** What the runtime offers. */
+declare const __cqjs: { runGc(): void };
+
 /** The exported interface, whose functions return when they have ended. */
 export interface SyncExports {
   describe: Exports["describe"];
@@ -16,6 +19,8 @@ export interface SyncExports {
 /** Returns the exports for the function of a module. */
 export function exportsOf(module: { readonly [name: string]: unknown }): SyncExports {
   const exported = asyncExportsOf(module);
+  // Otherwise an activation would soon do so, and touch all that is there from the build.
+  __cqjs.runGc();
   return {
     describe: exported.describe,
     run: (args) => {
