@@ -358,8 +358,10 @@ fn promises_timers_and_logs_are_those_of_javascript() {
         async function* count() { for (let n = 0; n < 3; n++) { await wait(1); yield n; } }\n\
         export const main = keynetFunction({ name: \"order\" }, async () => {\n\
           const order: unknown[] = [];\n\
-          setTimeout(() => order.push(\"timer 20\"), 20);\n\
-          const cancelled = setTimeout(() => order.push(\"cancelled\"), 1);\n\
+          const fired: string[] = [];\n\
+          setTimeout(() => fired.push(\"second\"), 20);\n\
+          setTimeout(() => fired.push(\"first\"), 10);\n\
+          const cancelled = setTimeout(() => fired.push(\"cancelled\"), 1);\n\
           clearTimeout(cancelled);\n\
           queueMicrotask(() => order.push(\"microtask\"));\n\
           order.push(\"sync\");\n\
@@ -373,14 +375,15 @@ fn promises_timers_and_logs_are_those_of_javascript() {
           void Promise.reject(new Error(\"lost\"));\n\
           console.info({ a: [1, new Map([[\"b\", 2n]])] });\n\
           console.debug(\"hidden\");\n\
-          return { order, ticks };\n\
+          return { order, fired, ticks };\n\
         });\n";
     let main = projects.project("order", &[("main.ts", text)]).join("main.ts");
     let ended = projects.run(["run".as_ref(), main.as_os_str()]);
     assert_eq!(
         ended.json(),
         json!({
-            "order": ["sync", "microtask", "after await", 0, 1, 2, "timer 20", ["fulfilled", "rejected"]],
+            "order": ["sync", "microtask", "after await", 0, 1, 2, ["fulfilled", "rejected"]],
+            "fired": ["first", "second"],
             "ticks": 3,
         }),
         "{ended:?}"

@@ -25,8 +25,8 @@ export interface Declaration {
     readonly name: string;
     readonly description: string;
     readonly inputSchema: Schema | undefined;
-    /** Runs the function with the caller's parameters. */
-    readonly run: (args: Json) => Promise<unknown>;
+    /** Runs the function with the caller's parameters, and returns its result or a promise of it. */
+    readonly run: (args: Json) => unknown;
 }
 /**
  * Makes a function the entry point of an action.

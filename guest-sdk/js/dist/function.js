@@ -8,14 +8,14 @@ export function keynetFunction(info, handler) {
     if (typeof handler !== "function")
         throw new TypeError(`the second argument of keynetFunction must be a function, not ${typeof handler}`);
     const schema = info.input;
-    const run = async (args) => handler((schema === undefined ? args : readParameters(schema, args)));
+    const run = (args) => handler((schema === undefined ? args : readParameters(schema, args)));
     const declaration = {
         name: info.name,
         description: info.description ?? "",
         inputSchema: schema && { $schema: "https://json-schema.org/draft/2020-12/schema", ...schema },
         run,
     };
-    return Object.assign((args) => run(args), { [DECLARATION]: declaration });
+    return Object.assign(async (args) => run(args), { [DECLARATION]: declaration });
 }
 /** Returns what a value was declared as by `keynetFunction`; `undefined` for any other value. */
 export function declarationOf(value) {

@@ -1,4 +1,5 @@
 import { type DataType } from "./data-type.js";
+import { type HostObject, type HostUpload } from "./host.js";
 import { Tensor } from "./tensor.js";
 /** An object that was stored. */
 export interface StoredObject {
@@ -94,6 +95,8 @@ export declare class OpenedObject implements Disposable {
     readonly contentType: string | undefined;
     /** The store's tag for its content, where it has one. */
     readonly etag: string | undefined;
+    /** Takes over the host's object; `Storage.open` calls it. */
+    constructor(handle: HostObject);
     /** Returns `length` bytes from byte `offset` on; fewer, or none, where the object ends. */
     read(offset: number, length: number): Promise<Uint8Array>;
     /** Iterates over its bytes from first to last, `size` bytes at a time. */
@@ -112,6 +115,8 @@ export declare class OpenedObject implements Disposable {
 /** An object being written in parts. No one sees it before {@link finish}; without it the object is thrown away. */
 export declare class Upload implements Disposable {
     #private;
+    /** Takes over the host's upload; `Storage.upload` calls it. */
+    constructor(handle: HostUpload);
     /** Appends bytes, or a text as UTF-8. Rejects with `TooLargeError`: more than an action may write. */
     write(data: Uint8Array | ArrayBuffer | string): Promise<void>;
     /** Makes the object visible as a whole, replacing what is there, and returns a presigned URL that reads it. */

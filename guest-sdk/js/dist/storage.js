@@ -50,11 +50,11 @@ var __disposeResources = (this && this.__disposeResources) || (function (Suppres
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
+import { clamped, text, whole } from "./checks.js";
 import { dataTypeOf } from "./data-type.js";
 import { InvalidError, PreconditionFailedError } from "./errors.js";
 import { currentHost } from "./host.js";
-import { handleOf, Tensor, tensorOf, whole } from "./tensor.js";
-import { clamped, text } from "./triton.js";
+import { handleOf, Tensor, tensorOf } from "./tensor.js";
 /** Bytes that an upload gathers before it hands them to the host. */
 const UPLOAD_BUFFER = 256 << 10;
 const encoder = new TextEncoder();
@@ -166,7 +166,7 @@ export class OpenedObject {
     contentType;
     /** The store's tag for its content, where it has one. */
     etag;
-    /** @internal */
+    /** Takes over the host's object; `Storage.open` calls it. */
     constructor(handle) {
         this.#handle = handle;
         this.size = handle.size();
@@ -212,7 +212,7 @@ export class Upload {
     #handle;
     #gathered = [];
     #length = 0;
-    /** @internal */
+    /** Takes over the host's upload; `Storage.upload` calls it. */
     constructor(handle) {
         this.#handle = handle;
     }

@@ -77,5 +77,3 @@ export declare class Tensor<T extends DataType = DataType> implements Disposable
 export declare function handleOf(tensor: Tensor): HostTensor;
 /** Returns the tensor of a host's handle. */
 export declare function tensorOf(handle: HostTensor): Tensor;
-/** Checks a number of bytes, which the host would read as another where it is not whole. */
-export declare function whole(what: string, value: number): number;

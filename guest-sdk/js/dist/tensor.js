@@ -1,3 +1,4 @@
+import { whole } from "./checks.js";
 import { dataTypeOf } from "./data-type.js";
 import { pack, typedArrayOf, typeOfArray, unpack } from "./elements.js";
 import { InvalidError } from "./errors.js";
@@ -145,10 +146,4 @@ export function handleOf(tensor) {
 /** Returns the tensor of a host's handle. */
 export function tensorOf(handle) {
     return Tensor[make](handle);
-}
-/** Checks a number of bytes, which the host would read as another where it is not whole. */
-export function whole(what, value) {
-    if (!Number.isSafeInteger(value) || value < 0)
-        throw new InvalidError(`the ${what} is ${value}, but must be a whole number, 0 or more`);
-    return value;
 }

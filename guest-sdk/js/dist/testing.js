@@ -65,7 +65,7 @@ export class Environment {
             throw new TypeError("what is called must be made by keynetFunction");
         Object.assign(this.#host.sent, parameters);
         const args = parseJson(resultToJson(this.#host.sent));
-        const result = await this.run(() => declaration.run(args));
+        const result = await this.run(async () => declaration.run(args));
         return parseJson(resultToJson(result));
     }
     /** Runs code that calls the host. */

@@ -1,6 +1,6 @@
 import type { DataType } from "./data-type.js";
 import { KeynetError } from "./errors.js";
-import { type ModelMetadata } from "./host.js";
+import { type HostOutputs, type HostStream, type ModelMetadata } from "./host.js";
 import { Tensor } from "./tensor.js";
 /** A model's inputs by name. */
 export type Inputs = {
@@ -58,6 +58,8 @@ export declare class Triton {
 /** A model's outputs by name, in its order or in the one asked for. */
 export declare class Outputs implements Iterable<[string, Tensor]>, Disposable {
     #private;
+    /** Takes over the host's tensors; `Triton` calls it. */
+    constructor(outputs: HostOutputs);
     /**
      * Returns the output of this name; with `dataType` as a tensor of that type, whose `data()` then follows from it.
      *
@@ -77,6 +79,8 @@ export declare class Outputs implements Iterable<[string, Tensor]>, Disposable {
 /** The answers of a model that may answer one request many times, or not at all. Leaving the loop over it cancels the rest. */
 export declare class PredictionStream implements AsyncIterableIterator<Outputs>, Disposable {
     #private;
+    /** Takes over the host's stream; `Triton` calls it. */
+    constructor(handle: HostStream);
     /** Waits for the next answer. Rejects as `Triton.predict`; after an error there is nothing more. */
     next(): Promise<IteratorResult<Outputs, undefined>>;
     /** Cancels the rest. */
@@ -88,7 +92,3 @@ export declare class PredictionStream implements AsyncIterableIterator<Outputs>,
     /** Cancels the rest, at the end of a block with `using`. */
     [Symbol.dispose](): void;
 }
-/** Checks a text, which an engine would end the action for where it is none. */
-export declare function text(what: string, value: unknown): string;
-/** Returns a time that every engine hands over as it is. */
-export declare function clamped(what: string, value: number): number;

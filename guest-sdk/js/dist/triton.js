@@ -1,8 +1,7 @@
+import { clamped, text } from "./checks.js";
 import { InvalidError, KeynetError } from "./errors.js";
 import { currentHost } from "./host.js";
 import { handleOf, Tensor, tensorOf } from "./tensor.js";
-/** The longest time that every engine hands over as it is. */
-const LONGEST = 2 ** 31 - 1;
 /** A client of the models that Triton serves, or that the host runs in process where no Triton is configured. */
 export class Triton {
     /** The model that is asked unless a call names another; empty for the deployment's `MODEL_NAME`. */
@@ -64,7 +63,7 @@ export class Triton {
 /** A model's outputs by name, in its order or in the one asked for. */
 export class Outputs {
     #tensors;
-    /** @internal */
+    /** Takes over the host's tensors; `Triton` calls it. */
     constructor(outputs) {
         this.#tensors = new Map(outputs.map(({ name, tensor }) => [name, tensorOf(tensor)]));
     }
@@ -98,7 +97,7 @@ export class Outputs {
 /** The answers of a model that may answer one request many times, or not at all. Leaving the loop over it cancels the rest. */
 export class PredictionStream {
     #handle;
-    /** @internal */
+    /** Takes over the host's stream; `Triton` calls it. */
     constructor(handle) {
         this.#handle = handle;
     }
@@ -139,16 +138,4 @@ function checked(name, value) {
         return value;
     throw new InvalidError(`the input \`${name}\` is ${ArrayBuffer.isView(value) ? "a typed array" : `a ${typeof value}`}: pass a tensor, such as ` +
         "Tensor.from(new Float32Array([0.1, 0.2]), [1, 2])");
-}
-/** Checks a text, which an engine would end the action for where it is none. */
-export function text(what, value) {
-    if (typeof value === "string")
-        return value.toWellFormed();
-    throw new InvalidError(`the ${what} is text, not ${value === null ? "null" : typeof value}: was the parameter sent?`);
-}
-/** Returns a time that every engine hands over as it is. */
-export function clamped(what, value) {
-    if (typeof value !== "number" || Number.isNaN(value))
-        throw new InvalidError(`\`${what}\` is ${String(value)}, but must be a number`);
-    return Math.max(0, Math.min(Math.trunc(value), LONGEST));
 }

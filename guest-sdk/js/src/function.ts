@@ -31,8 +31,8 @@ export interface Declaration {
   readonly name: string;
   readonly description: string;
   readonly inputSchema: Schema | undefined;
-  /** Runs the function with the caller's parameters. */
-  readonly run: (args: Json) => Promise<unknown>;
+  /** Runs the function with the caller's parameters, and returns its result or a promise of it. */
+  readonly run: (args: Json) => unknown;
 }
 
 /**
@@ -66,15 +66,14 @@ export function keynetFunction(info: FunctionInfo, handler: (args: never) => unk
   checkInfo(info);
   if (typeof handler !== "function") throw new TypeError(`the second argument of keynetFunction must be a function, not ${typeof handler}`);
   const schema = info.input;
-  const run = async (args: Json): Promise<unknown> =>
-    handler((schema === undefined ? args : readParameters(schema, args)) as never);
+  const run = (args: Json): unknown => handler((schema === undefined ? args : readParameters(schema, args)) as never);
   const declaration: Declaration = {
     name: info.name,
     description: info.description ?? "",
     inputSchema: schema && { $schema: "https://json-schema.org/draft/2020-12/schema", ...schema },
     run,
   };
-  return Object.assign((args: never) => run(args) as Promise<object>, { [DECLARATION]: declaration });
+  return Object.assign(async (args: never) => run(args) as object, { [DECLARATION]: declaration });
 }
 
 /** Returns what a value was declared as by `keynetFunction`; `undefined` for any other value. */

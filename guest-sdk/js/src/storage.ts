@@ -1,8 +1,8 @@
+import { clamped, text, whole } from "./checks.js";
 import { type DataType, dataTypeOf } from "./data-type.js";
 import { InvalidError, PreconditionFailedError } from "./errors.js";
 import { currentHost, type HostObject, type HostObjectInfo, type HostStored, type HostUpload } from "./host.js";
-import { handleOf, Tensor, tensorOf, whole } from "./tensor.js";
-import { clamped, text } from "./triton.js";
+import { handleOf, Tensor, tensorOf } from "./tensor.js";
 
 /** Bytes that an upload gathers before it hands them to the host. */
 const UPLOAD_BUFFER = 256 << 10;
@@ -164,7 +164,7 @@ export class OpenedObject implements Disposable {
   /** The store's tag for its content, where it has one. */
   readonly etag: string | undefined;
 
-  /** @internal */
+  /** Takes over the host's object; `Storage.open` calls it. */
   constructor(handle: HostObject) {
     this.#handle = handle;
     this.size = handle.size();
@@ -216,7 +216,7 @@ export class Upload implements Disposable {
   #gathered: Uint8Array[] = [];
   #length = 0;
 
-  /** @internal */
+  /** Takes over the host's upload; `Storage.upload` calls it. */
   constructor(handle: HostUpload) {
     this.#handle = handle;
   }

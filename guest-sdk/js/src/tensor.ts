@@ -1,3 +1,4 @@
+import { whole } from "./checks.js";
 import { type Arrays, type DataType, type DataTypeOf, dataTypeOf, type Elements, type TypedArray, type Value } from "./data-type.js";
 import { pack, typedArrayOf, typeOfArray, unpack } from "./elements.js";
 import { InvalidError } from "./errors.js";
@@ -164,10 +165,3 @@ export function handleOf(tensor: Tensor): HostTensor {
 export function tensorOf(handle: HostTensor): Tensor {
   return Tensor[make](handle);
 }
-
-/** Checks a number of bytes, which the host would read as another where it is not whole. */
-export function whole(what: string, value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidError(`the ${what} is ${value}, but must be a whole number, 0 or more`);
-  return value;
-}
-

@@ -90,7 +90,7 @@ export class Environment {
     if (declaration === undefined) throw new TypeError("what is called must be made by keynetFunction");
     Object.assign(this.#host.sent, parameters);
     const args = parseJson(resultToJson(this.#host.sent));
-    const result = await this.run(() => declaration.run(args));
+    const result = await this.run(async () => declaration.run(args));
     return parseJson(resultToJson(result)) as R;
   }
 

@@ -1,10 +1,8 @@
+import { clamped, text } from "./checks.js";
 import type { DataType } from "./data-type.js";
 import { InvalidError, KeynetError } from "./errors.js";
 import { currentHost, type HostOutputs, type HostRequest, type HostStream, type ModelMetadata } from "./host.js";
 import { handleOf, Tensor, tensorOf } from "./tensor.js";
-
-/** The longest time that every engine hands over as it is. */
-const LONGEST = 2 ** 31 - 1;
 
 /** A model's inputs by name. */
 export type Inputs = { readonly [name: string]: Tensor };
@@ -96,7 +94,7 @@ export class Triton {
 export class Outputs implements Iterable<[string, Tensor]>, Disposable {
   readonly #tensors: ReadonlyMap<string, Tensor>;
 
-  /** @internal */
+  /** Takes over the host's tensors; `Triton` calls it. */
   constructor(outputs: HostOutputs) {
     this.#tensors = new Map(outputs.map(({ name, tensor }) => [name, tensorOf(tensor)]));
   }
@@ -142,7 +140,7 @@ export class Outputs implements Iterable<[string, Tensor]>, Disposable {
 export class PredictionStream implements AsyncIterableIterator<Outputs>, Disposable {
   #handle: HostStream | undefined;
 
-  /** @internal */
+  /** Takes over the host's stream; `Triton` calls it. */
   constructor(handle: HostStream) {
     this.#handle = handle;
   }
@@ -189,16 +187,3 @@ function checked(name: string, value: unknown): Tensor {
       "Tensor.from(new Float32Array([0.1, 0.2]), [1, 2])",
   );
 }
-
-/** Checks a text, which an engine would end the action for where it is none. */
-export function text(what: string, value: unknown): string {
-  if (typeof value === "string") return value.toWellFormed();
-  throw new InvalidError(`the ${what} is text, not ${value === null ? "null" : typeof value}: was the parameter sent?`);
-}
-
-/** Returns a time that every engine hands over as it is. */
-export function clamped(what: string, value: number): number {
-  if (typeof value !== "number" || Number.isNaN(value)) throw new InvalidError(`\`${what}\` is ${String(value)}, but must be a number`);
-  return Math.max(0, Math.min(Math.trunc(value), LONGEST));
-}
-

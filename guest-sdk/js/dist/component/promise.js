@@ -27,13 +27,7 @@ class JobPromise {
     constructor(executor) {
         if (typeof executor !== "function")
             throw new TypeError("the executor of a Promise must be a function");
-        const { resolve, reject } = this.#functions();
-        try {
-            executor(resolve, reject);
-        }
-        catch (error) {
-            reject(error);
-        }
+        this.#call(executor);
     }
     get reason() {
         return this.#value;
@@ -63,7 +57,8 @@ class JobPromise {
                     reject(error);
                 }
             };
-            unhandled.delete(this);
+            if (this.#state === "rejected")
+                unhandled.delete(this);
             if (this.#reactions === undefined)
                 jobs.push(react);
             else
@@ -83,28 +78,40 @@ class JobPromise {
         }));
     }
     #isHandled = false;
-    /** Makes the functions that settle this promise; only the first call of either counts. */
-    #functions() {
+    /** Calls `executor` with the functions that settle this promise; only the first call of either counts. */
+    #call(executor) {
         let isDone = false;
-        const once = (settle) => (value) => {
+        const reject = (reason) => {
             if (isDone)
                 return;
             isDone = true;
-            settle(value);
+            this.#settle("rejected", reason);
         };
-        return {
-            resolve: once((value) => this.#resolve(value)),
-            reject: once((reason) => this.#settle("rejected", reason)),
+        const resolve = (value) => {
+            if (isDone)
+                return;
+            isDone = true;
+            this.#resolve(value);
         };
+        try {
+            executor(resolve, reject);
+        }
+        catch (error) {
+            reject(error);
+        }
     }
     #resolve(value) {
+        if (!isObject(value)) {
+            this.#settle("fulfilled", value);
+            return;
+        }
         if (value === this) {
             this.#settle("rejected", new TypeError("a promise cannot be resolved with itself"));
             return;
         }
         let then;
         try {
-            then = isObject(value) ? value.then : undefined;
+            then = value.then;
         }
         catch (error) {
             this.#settle("rejected", error);
@@ -115,22 +122,15 @@ class JobPromise {
             return;
         }
         const adopt = then;
-        jobs.push(() => {
-            const { resolve, reject } = this.#functions();
-            try {
-                adopt.call(value, resolve, reject);
-            }
-            catch (error) {
-                reject(error);
-            }
-        });
+        jobs.push(() => this.#call((resolve, reject) => adopt.call(value, resolve, reject)));
     }
     #settle(state, value) {
         this.#state = state;
         this.#value = value;
         if (state === "rejected" && !this.#isHandled)
             unhandled.add(this);
-        jobs.push(...(this.#reactions ?? []));
+        for (const reaction of this.#reactions ?? [])
+            jobs.push(reaction);
         this.#reactions = undefined;
     }
     static resolve(value) {
@@ -195,6 +195,8 @@ function each(constructor, values, done, reactions) {
 }
 function speciesOf(promise) {
     const { constructor } = promise;
+    if (constructor === JobPromise)
+        return JobPromise;
     if (!isObject(constructor))
         return JobPromise;
     return (constructor[Symbol.species] ?? JobPromise);

@@ -34,12 +34,7 @@ class JobPromise<T> implements Promise<T> {
 
   constructor(executor: (resolve: Resolve<T>, reject: Reject) => void) {
     if (typeof executor !== "function") throw new TypeError("the executor of a Promise must be a function");
-    const { resolve, reject } = this.#functions();
-    try {
-      executor(resolve, reject);
-    } catch (error) {
-      reject(error);
-    }
+    this.#call(executor);
   }
 
   get reason(): unknown {
@@ -73,7 +68,7 @@ class JobPromise<T> implements Promise<T> {
           reject(error);
         }
       };
-      unhandled.delete(this as JobPromise<unknown>);
+      if (this.#state === "rejected") unhandled.delete(this as JobPromise<unknown>);
       if (this.#reactions === undefined) jobs.push(react);
       else this.#reactions.push(react);
       this.#isHandled = true;
@@ -98,28 +93,38 @@ class JobPromise<T> implements Promise<T> {
 
   #isHandled = false;
 
-  /** Makes the functions that settle this promise; only the first call of either counts. */
-  #functions(): { resolve: Resolve<T>; reject: Reject } {
+  /** Calls `executor` with the functions that settle this promise; only the first call of either counts. */
+  #call(executor: (resolve: Resolve<T>, reject: Reject) => void): void {
     let isDone = false;
-    const once = (settle: (value: unknown) => void) => (value: unknown) => {
+    const reject = (reason?: unknown) => {
       if (isDone) return;
       isDone = true;
-      settle(value);
+      this.#settle("rejected", reason);
     };
-    return {
-      resolve: once((value) => this.#resolve(value)),
-      reject: once((reason) => this.#settle("rejected", reason)),
+    const resolve = (value: T | PromiseLike<T>) => {
+      if (isDone) return;
+      isDone = true;
+      this.#resolve(value);
     };
+    try {
+      executor(resolve, reject);
+    } catch (error) {
+      reject(error);
+    }
   }
 
   #resolve(value: unknown): void {
+    if (!isObject(value)) {
+      this.#settle("fulfilled", value);
+      return;
+    }
     if (value === this) {
       this.#settle("rejected", new TypeError("a promise cannot be resolved with itself"));
       return;
     }
     let then: unknown;
     try {
-      then = isObject(value) ? (value as { then?: unknown }).then : undefined;
+      then = (value as { then?: unknown }).then;
     } catch (error) {
       this.#settle("rejected", error);
       return;
@@ -129,21 +134,14 @@ class JobPromise<T> implements Promise<T> {
       return;
     }
     const adopt = then as (resolve: Resolve<T>, reject: Reject) => void;
-    jobs.push(() => {
-      const { resolve, reject } = this.#functions();
-      try {
-        adopt.call(value, resolve, reject);
-      } catch (error) {
-        reject(error);
-      }
-    });
+    jobs.push(() => this.#call((resolve, reject) => adopt.call(value, resolve, reject)));
   }
 
   #settle(state: "fulfilled" | "rejected", value: unknown): void {
     this.#state = state;
     this.#value = value;
     if (state === "rejected" && !this.#isHandled) unhandled.add(this as JobPromise<unknown>);
-    jobs.push(...(this.#reactions ?? []));
+    for (const reaction of this.#reactions ?? []) jobs.push(reaction);
     this.#reactions = undefined;
   }
 
@@ -223,6 +221,7 @@ function each(
 
 function speciesOf(promise: object): PromiseConstructor {
   const { constructor } = promise as { constructor?: unknown };
+  if (constructor === JobPromise) return JobPromise as unknown as PromiseConstructor;
   if (!isObject(constructor)) return JobPromise as unknown as PromiseConstructor;
   return ((constructor as { [Symbol.species]?: PromiseConstructor | null })[Symbol.species] ?? JobPromise) as PromiseConstructor;
 }
