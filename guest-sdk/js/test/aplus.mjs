@@ -13,4 +13,4 @@ const turn = () => {
 };
 setInterval(drain, 1).unref();
 turn();
-tests({ deferred: () => JobPromise.withResolvers() }, { reporter: "dot" }, (error) => process.exit(error ? 1 : 0));
+tests({ deferred: () => JobPromise.withResolvers() }, { reporter: "dot", timeout: 60_000 }, (error) => process.exit(error ? 1 : 0));
