@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use keynet_tests::{Ended, Sandbox, end_within, free_address, says};
+use keynet_tests::runtime::Runtime;
+use keynet_tests::{Ended, Sandbox, compiled_guest, end_within, free_address, golden, says};
 use serde_json::{Value, json};
 
 /// The first build installs the tools, and SpiderMonkey is compiled.
@@ -393,4 +394,48 @@ fn promises_timers_and_logs_are_those_of_javascript() {
 
     let callback = PLAIN.replace("return {};", "setTimeout(() => { throw new Error(\"late\"); }, 1);\n  await new Promise(() => {});\n  return {};");
     projects.refuses("callback", &callback, 1, &["Error: late", "main.ts:4:"]);
+}
+
+#[test]
+fn hello_in_typescript_greets() {
+    let (sandbox, hello) = (Sandbox::new(), compiled_guest("hello-typescript"));
+    let ended = sandbox.run(["run", hello.to_str().unwrap(), "--param", "name=안녕"]);
+    assert_eq!(
+        (ended.code, ended.stdout.trim()),
+        (Some(0), r#"{"greeting":"Hello, 안녕!"}"#),
+        "{ended:?}"
+    );
+    let texts = ["the parameter `name` is missing: expected a string", "Who is greeted."];
+    says(&sandbox.run(["run", hello.to_str().unwrap()]), 1, &texts);
+
+    let runtime = Runtime::of(&sandbox, &hello);
+    for name in ["Ada", "Bo"] {
+        let greeting = json!({ "greeting": format!("Hello, {name}!") });
+        assert_eq!(runtime.run(&json!({ "name": name })).json(), greeting);
+    }
+}
+
+#[test]
+fn the_golden_example_in_typescript_finds_and_draws_what_the_one_in_rust_does() {
+    let expected = golden::in_process();
+    let mut sandbox = Sandbox::new();
+    let _server = sandbox.serve_objects();
+    sandbox.set("KEYNET_MODELS", golden::file("models").display());
+    let folder = sandbox.path("storage");
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(golden::file("picture.png"), folder.join("street.png")).unwrap();
+
+    let guest = compiled_guest("image-detection-typescript");
+    let runtime = Runtime::of_image(&mut sandbox, &guest);
+    for _ in 0..2 {
+        let result = runtime.run(&golden::parameters("street.png")).json();
+        let picture = keynet_tests::fetch(result["url"].as_str().expect("a picture")).body;
+        let found = golden::Found { detections: result["detections"].clone(), picture };
+        golden::assert_alike(&found, &expected);
+    }
+    fs::write(folder.join("note.txt"), "no picture").unwrap();
+    for (name, text) in [("nowhere.png", "nowhere.png"), ("note.txt", "PNG")] {
+        let refused = runtime.run(&json!({ "image_url": name })).json();
+        assert!(refused["error"].as_str().is_some_and(|error| error.contains(text)), "{refused}");
+    }
 }

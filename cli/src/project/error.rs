@@ -41,6 +41,14 @@ pub enum ProjectError {
         /// The function's file.
         function: PathBuf,
     },
+    /// A folder that could be a project in JavaScript or in another language.
+    #[error("{}'s package.json depends on @keynet/inference, and there is {other}", folder.display())]
+    AlsoJavaScript {
+        /// The folder.
+        folder: PathBuf,
+        /// What else it has.
+        other: &'static str,
+    },
     /// A project in Rust where a component is wanted.
     #[error("{} is a project in Rust, which is built first", .0.display())]
     BuildFirst(PathBuf),
@@ -106,6 +114,10 @@ impl Diagnostic for ProjectError {
                     "to build the function in Python: keynet-inference build {}",
                     function.display()
                 ));
+            }
+            Self::AlsoJavaScript { .. } => {
+                "name the function's file, such as `keynet-inference build main.ts`; a project in \
+                    Rust is built from a folder of its own"
             }
             Self::BuildFirst(_) => {
                 "run `keynet-inference build`, and name the action.wasm that it makes"

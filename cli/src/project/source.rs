@@ -34,16 +34,24 @@ impl ProjectSource {
             return Ok(Self::Python(Function::at(path)?));
         }
         let functions = python::functions_in(path).map_err(ExpectedError::io("look into", path))?;
-        match (folder.join("Cargo.toml").is_file(), functions.first()) {
+        let is_rust = folder.join("Cargo.toml").is_file();
+        if javascript::is_project(&folder)? {
+            let other = match (is_rust, functions.first()) {
+                (true, _) => "a Cargo.toml",
+                (false, Some(_)) => "a function in Python",
+                (false, None) => {
+                    return Ok(Self::JavaScript(javascript::Function::in_folder(&folder)?));
+                }
+            };
+            return Err(ProjectError::AlsoJavaScript { folder: path.to_owned(), other }.into());
+        }
+        match (is_rust, functions.first()) {
             (true, Some(function)) => Err(ProjectError::TwoLanguages {
                 folder: path.to_owned(),
                 function: function.clone(),
             }
             .into()),
             (true, None) => Ok(Self::Rust(folder)),
-            (false, None) if javascript::is_project(&folder)? => {
-                Ok(Self::JavaScript(javascript::Function::in_folder(&folder)?))
-            }
             (false, _) => Ok(Self::Python(Function::in_folder(path, functions)?)),
         }
     }
@@ -110,6 +118,8 @@ mod tests {
             Ok(ProjectSource::JavaScript(_))
         ));
         assert!(told(&[("package.json", "{}"), ("main.ts", "")]).contains("is not a project"));
+        let both = told(&[("package.json", package), ("function.py", FUNCTION)]);
+        assert!(both.contains("depends on @keynet/inference, and there is a function in Python"));
     }
 
     #[test]
