@@ -120,7 +120,10 @@ fn a_new_project_is_tested_run_served_and_pushed_as_its_readme_says() {
     let first = projects.in_folder(&folder, &["run", "main.ts", "--param", "name=Ada"]);
     says(&first, 0, &[BUILDING, "greeting Ada"]);
     assert_eq!(first.json(), json!({ "greeting": "Hello, Ada!" }));
-    let again = projects.in_folder(&folder, &["run", ".", "--param", "name=Bo"]);
+    let mut offline = projects.0.command(["run", ".", "--param", "name=Bo"]);
+    offline.current_dir(&folder).env("npm_config_registry", "http://127.0.0.1:1/");
+    let again = end_within(offline, BUILD);
+    assert_eq!(again.json(), json!({ "greeting": "Hello, Bo!" }));
     assert!(!again.stderr.contains(BUILDING), "nothing has changed: {again:?}");
     let built = projects.in_folder(&folder, &["build"]);
     assert!(built.stdout.starts_with("greeter: action.wasm, "), "{built:?}");
@@ -301,6 +304,18 @@ fn without_node_the_command_that_installs_it_is_told() {
         5,
         &["is Node.js 18.19.0, which is too old", "install Node.js 20 or later"],
     );
+}
+
+#[test]
+fn without_network_the_first_build_says_so() {
+    let mut projects = Projects::new();
+    projects.0.set("KEYNET_CACHE", projects.0.path("empty-cache").display());
+    let main = projects.project("offline", &[("main.ts", PLAIN)]).join("main.ts");
+    let mut run = projects.0.command(["run".as_ref(), main.as_os_str()]);
+    run.env("npm_config_registry", "http://127.0.0.1:1/");
+    run.env("npm_config_cache", projects.0.path("npm-cache"));
+    let texts = ["npm's registry cannot be reached", "npm config set registry"];
+    says(&end_within(run, BUILD), 5, &texts);
 }
 
 #[test]

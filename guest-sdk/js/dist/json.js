@@ -5,7 +5,8 @@
 import { InternalError, InvalidError } from "./errors.js";
 /** A whole number of 16 digits or more, or a number that may be out of a double's range: rare, and worth a closer look. */
 const SUSPICIOUS = /\d{16}|[eE]\+?\d{3}/;
-const STRINGS_AND_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+// Engines run a loop over one class of letters without keeping its steps: texts may have megabytes.
+const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const DEEPEST = 512;
 /**
  * Returns the value of JSON text.

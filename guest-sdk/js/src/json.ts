@@ -15,7 +15,8 @@ export interface JsonObject {
 
 /** A whole number of 16 digits or more, or a number that may be out of a double's range: rare, and worth a closer look. */
 const SUSPICIOUS = /\d{16}|[eE]\+?\d{3}/;
-const STRINGS_AND_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+// Engines run a loop over one class of letters without keeping its steps: texts may have megabytes.
+const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const DEEPEST = 512;
 
 /**

@@ -115,6 +115,7 @@ impl Toolchain {
         }
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+        npm.args(["--fetch-retries=2", "--fetch-retry-mintimeout=500"]);
         npm.args(["--include=optional", "--omit=dev", "--install-strategy=hoisted"]);
         let ended = npm.current_dir(draft).stdin(Stdio::null()).output();
         let ended = ended.map_err(|_| JavaScriptError::NoNpm)?;
