@@ -15,9 +15,16 @@ use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
 /// Pairs of a small action and of one that reads, resizes and draws pictures, in each language.
-const GUESTS: [&str; 4] = ["hello", "hello-python", "image-detection", "image-detection-python"];
+const GUESTS: [&str; 6] = [
+    "hello",
+    "hello-python",
+    "hello-typescript",
+    "image-detection",
+    "image-detection-python",
+    "image-detection-typescript",
+];
 /// Actions that can wait in a host call.
-const SLEEPERS: [&str; 2] = ["parity-rust", "parity-python"];
+const SLEEPERS: [&str; 4] = ["parity-rust", "parity-python", "parity-js", "parity-spidermonkey"];
 const IN_FLIGHT: u32 = 32;
 const LOADS: usize = 11;
 const RUNS: usize = 301;
