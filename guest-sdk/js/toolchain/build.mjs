@@ -50,8 +50,10 @@ async function bundle({ project, entry, engine, tools, output }) {
         sourcefile: "<component>",
       },
       absWorkingDir: project,
+      // Never written; the sources' names are told from its folder.
       outfile: join(project, "bundle.js"),
       write: false,
+      allowOverwrite: true,
       bundle: true,
       format: "esm",
       platform: "browser",
@@ -74,8 +76,8 @@ async function bundle({ project, entry, engine, tools, output }) {
     .catch((error) => {
       throw error.errors?.length > 0 ? bundleFailure(error.errors[0]) : error;
     });
-  const file = (end) => made.outputFiles.find((each) => each.path.endsWith(end)).text;
-  const map = JSON.parse(file(".map"));
+  const file = (name) => made.outputFiles.find((each) => each.path === join(project, name)).text;
+  const map = JSON.parse(file("bundle.js.map"));
   const hidden = [SDK + sep, tools + sep];
   const sources = map.sources.map((source) => {
     const path = resolve(project, source);
