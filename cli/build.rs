@@ -35,12 +35,15 @@ fn main() -> Result<()> {
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
          /// The SDK for Go, a module.\npub static GO_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
-         &[File] = &[{}];\n",
+         &[File] = &[{}];\n\
+         /// The SDK for TypeScript and JavaScript, the contract, and what builds components.\n\
+         pub static JAVASCRIPT_SDK: &[File] = &[{}];\n",
         copy(&folder(&repository.join("wit"), "")?, &out.join("contract"))?,
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
         copy(&go_sdk(&repository)?, &out.join("go-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
+        copy(&javascript_sdk(&repository)?, &out.join("javascript-sdk"))?,
     );
     let list = list + &imaging_component(&out)?;
     fs::write(out.join("embedded.rs"), list)?;
@@ -119,6 +122,22 @@ fn go_sdk(repository: &Path) -> Result<Files> {
     Ok(files)
 }
 
+fn javascript_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/js");
+    let mut files = Files::new();
+    for part in ["dist", "toolchain", "wit"] {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    for file in ["package.json", "README.md", "files.d.ts"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
+    }
+    files.extend(folder(&repository.join("wit"), "wit/deps/keynet-inference/")?);
+    let imaging = repository.join("guest-sdk/imaging/wit");
+    files.extend(folder(&imaging, "wit/deps/keynet-imaging/")?);
+    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
+    Ok(files)
+}
+
 /// The manifest of the workspace that the unpacked packages inherit from: what they take from ours,
 /// and silence in users' builds.
 fn workspace(repository: &Path, files: &Files) -> Result<String> {
@@ -173,7 +192,7 @@ fn folder(path: &Path, prefix: &str) -> Result<Files> {
             .and_then(|name| name.to_str())
             .ok_or("a file name that is not UTF-8")?
             .to_owned();
-        if matches!(name.as_str(), "target" | "__pycache__")
+        if matches!(name.as_str(), "target" | "__pycache__" | "node_modules")
             || (name.starts_with('.') && name != ".gitignore")
             || name.ends_with('~')
         {
@@ -196,8 +215,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
         "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, \
-            guest-sdk/python, guest-sdk/go), the contract (wit) and its templates \
-         (cli/templates): build it inside a clone of its repository",
+            guest-sdk/python, guest-sdk/js, guest-sdk/go, guest-sdk/c), the contract (wit) and its \
+            templates (cli/templates): build it inside a clone of its repository",
         path.display()
     )
     .into()

@@ -26,8 +26,9 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python or Go [default: what is in the project's folder]
-    #[arg(value_name = "FUNCTION.py|main.go", conflicts_with = "path")]
+    /// The file of a function in Python, TypeScript or JavaScript [default: what is in the project's
+    /// folder]
+    #[arg(value_name = "FUNCTION", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -61,6 +62,10 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         ProjectSource::Python(function) => {
             python::build(&function, &config, Steps::new(false, console))?.bytes
         }
+        ProjectSource::JavaScript(function) => {
+            refuse_cargo(args, project)?;
+            javascript::build(&function, &config, Steps::new(false, console))?.bytes
+        }
     };
     let name = finish::name_of(&component, &config)?;
     let folder =
@@ -73,6 +78,14 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         output.display(),
         units::bytes(component.len() as u64)
     ))
+}
+
+/// Refuses what is meant for cargo where it is not run.
+fn refuse_cargo(args: &BuildArgs, project: &Path) -> Result<(), ExpectedError> {
+    if args.arguments.is_empty() && args.profile == DEFAULT_PROFILE {
+        return Ok(());
+    }
+    Err(ProjectError::NotCargo(project.to_owned()).into())
 }
 
 fn rust(

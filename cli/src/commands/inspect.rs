@@ -21,9 +21,9 @@ use crate::ui::{json_text, permissions, units};
 
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, the file of a function in Python or Go, which is built, or the reference of
+    /// The component: a file, the file of a function, which is built, or the reference of
     /// a published one
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|main.go|REF")]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
     action: String,
     #[command(flatten)]
     registry: RegistryArgs,

@@ -36,6 +36,7 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
         Language::Rust => sdk::dependency(&config.cache_dir)?,
         Language::Python => python::dependency(&config)?,
         Language::Go => String::new(),
+        Language::TypeScript | Language::JavaScript => javascript::vendor(folder)?,
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
     if args.lang == Language::Go {
@@ -66,6 +67,12 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
         }
         Language::Python => {
             "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py"
+        }
+        Language::TypeScript => {
+            "keynet-inference run main.ts --param name=Ada\n  keynet-inference push main.ts"
+        }
+        Language::JavaScript => {
+            "keynet-inference run main.js --param name=Ada\n  keynet-inference push main.js"
         }
     };
     format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")

@@ -42,6 +42,17 @@ pub enum ProjectError {
         /// The function's file.
         function: PathBuf,
     },
+    /// A folder that could be a project in JavaScript or in another language.
+    #[error("{}'s package.json depends on @keynet/inference, and there is {other}", folder.display())]
+    AlsoJavaScript {
+        /// The folder.
+        folder: PathBuf,
+        /// What else it has.
+        other: &'static str,
+    },
+    /// A project in Rust where a component is wanted.
+    #[error("{} is a project in Rust, which is built first", .0.display())]
+    BuildFirst(PathBuf),
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
@@ -101,6 +112,13 @@ impl Diagnostic for ProjectError {
                     "to build the function in Python: keynet-inference build {}",
                     function.display()
                 ));
+            }
+            Self::AlsoJavaScript { .. } => {
+                "name the function's file, such as `keynet-inference build main.ts`; a project in \
+                    Rust is built from a folder of its own"
+            }
+            Self::BuildFirst(_) => {
+                "run `keynet-inference build`, and name the action.wasm that it makes"
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Imaging(error) => return error.hint(),

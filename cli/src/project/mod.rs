@@ -9,6 +9,7 @@ mod error;
 pub mod finish;
 pub mod go;
 pub mod imaging;
+pub mod javascript;
 pub mod name;
 pub mod python;
 pub mod sdk;
@@ -31,6 +32,12 @@ pub enum Language {
     Python,
     /// Go, built by its own toolchain.
     Go,
+    /// TypeScript, built for QuickJS or SpiderMonkey.
+    #[value(name = "typescript", alias = "ts")]
+    TypeScript,
+    /// JavaScript, built for QuickJS or SpiderMonkey.
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
 }
 
 impl Language {
@@ -40,6 +47,8 @@ impl Language {
             Self::Rust => "rust",
             Self::Python => "python",
             Self::Go => "go",
+            Self::TypeScript => "typescript",
+            Self::JavaScript => "javascript",
         }
     }
 
@@ -49,6 +58,8 @@ impl Language {
             Self::Rust => "Rust",
             Self::Python => "Python",
             Self::Go => "Go",
+            Self::TypeScript => "TypeScript",
+            Self::JavaScript => "JavaScript",
         }
     }
 }

@@ -106,6 +106,14 @@ mod tests {
         );
         assert_eq!(python(&[("detect.py", FUNCTION), ("function.py", FUNCTION)]), "function");
         assert_eq!(python(&[("main.py", ""), ("requirements.txt", "")]), "main");
+        let package = r#"{"dependencies": {"@keynet/inference": "file:./x"}}"#;
+        assert!(matches!(
+            project(&[("package.json", package), ("main.ts", ""), ("notes.py", "")]).1,
+            Ok(ProjectSource::JavaScript(_))
+        ));
+        assert!(told(&[("package.json", "{}"), ("main.ts", "")]).contains("is not a project"));
+        let both = told(&[("package.json", package), ("function.py", FUNCTION)]);
+        assert!(both.contains("depends on @keynet/inference, and there is a function in Python"));
     }
 
     #[test]
