@@ -11,7 +11,7 @@
  *     }
  *
  *     KEYNET_FUNCTION(.name = "hello", .description = "Greets.", .run = greet,
- *                     .parameters = KEYNET_PARAMETERS({"name", KEYNET_PARAM_STRING, "Whom to greet."}));
+ *                     .parameters = KEYNET_PARAMETERS(KEYNET_REQUIRED("name", STRING, "Whom to greet.")));
  *
  * Conventions, which hold for every function of this header:
  *
@@ -164,6 +164,9 @@ typedef struct keynet_function {
     /* A JSON Schema of the parameters, as JSON text, instead of what `parameters` describes. NULL for
      * none. */
     const char *input_schema;
+    /* Returns such a text, made when it is asked for and given back with `free`, instead of both. NULL for
+     * none. */
+    char *(*make_schema)(void);
     /* Sets the root of `result`, an object or an array, and returns true; or sets `error` and returns
      * false. Both belong to the SDK. */
     bool (*run)(yyjson_mut_doc *result, keynet_error *error);
@@ -182,12 +185,19 @@ const keynet_function *keynet_registered_function(void);
     }                                                                                               \
     typedef int keynet_function_is_registered
 
-/* Declares parameters: `.parameters = KEYNET_PARAMETERS({"name", KEYNET_PARAM_STRING}, {…})`. */
+/* Declares parameters:
+ *
+ *     .parameters = KEYNET_PARAMETERS(KEYNET_REQUIRED("name", STRING, "Whom to greet."),
+ *                                     KEYNET_OPTIONAL("title", STRING, "How to address them."),
+ *                                     KEYNET_DEFAULT("threshold", NUMBER, "From 0 to 1.", "0.5")) */
 #define KEYNET_PARAMETERS(...)                                                                      \
     (const keynet_parameter[]) {                                                                    \
         __VA_ARGS__, { .name = NULL }                                                               \
     }
 #endif
+#define KEYNET_REQUIRED(name, type, description) {name, KEYNET_PARAM_##type, description, false, NULL}
+#define KEYNET_OPTIONAL(name, type, description) {name, KEYNET_PARAM_##type, description, true, NULL}
+#define KEYNET_DEFAULT(name, type, description, json) {name, KEYNET_PARAM_##type, description, true, json}
 
 /* Makes the root of `result` an empty object, and returns it. */
 yyjson_mut_val *keynet_result_object(yyjson_mut_doc *result);
@@ -229,6 +239,10 @@ yyjson_val *keynet_input_value(const char *name);
 
 /* Returns all parameters: an object; an array in a sequence whose action before returned one. */
 yyjson_val *keynet_input(void);
+
+/* Sets an error about a parameter that is not what the function expects, and returns false:
+ * `return keynet_input_fail("threshold", "a number from 0 to 1", error);`. It tells what came. */
+bool keynet_input_fail(const char *name, const char *expected, keynet_error *error);
 
 /* Whether the caller is a web action, told by the parameter `__ow_method`. */
 bool keynet_input_is_web(void);

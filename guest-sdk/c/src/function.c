@@ -66,6 +66,7 @@ static yyjson_mut_val *schema_of(yyjson_mut_doc *document, const keynet_paramete
 }
 
 char *keynet_schema(const keynet_function *function) {
+    if (function->make_schema != NULL) return function->make_schema();
     if (function->input_schema != NULL) return keynet_format("%s", function->input_schema);
     if (function->parameters == NULL) return NULL;
     yyjson_mut_doc *document = yyjson_mut_doc_new(NULL);

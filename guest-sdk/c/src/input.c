@@ -121,6 +121,7 @@ static char *describe_came(yyjson_val *came) {
     switch (yyjson_get_type(came)) {
     case YYJSON_TYPE_ARR: return keynet_format("an array");
     case YYJSON_TYPE_OBJ: return keynet_format("an object");
+    case YYJSON_TYPE_NONE: return keynet_format("nothing");
     case YYJSON_TYPE_NULL: return keynet_format("null");
     case YYJSON_TYPE_BOOL: return keynet_format("boolean %s", yyjson_get_bool(came) ? "true" : "false");
     default: break;
@@ -146,6 +147,10 @@ bool keynet_fail_parameter(keynet_error *error, const char *name, const char *ex
                 expected, described);
     free(described);
     return false;
+}
+
+bool keynet_input_fail(const char *name, const char *expected, keynet_error *error) {
+    return keynet_fail_parameter(error, name, expected, keynet_input_value(name));
 }
 
 const char *keynet_parameter_type_text(keynet_parameter_type type) {

@@ -163,8 +163,8 @@ static bool run(yyjson_mut_doc *result, keynet_error *error) {
 
 KEYNET_FUNCTION(
     .name = "parity-c", .description = "Does what every SDK must do alike.", .run = run,
-    .parameters = KEYNET_PARAMETERS({"do", KEYNET_PARAM_STRING, "The part."},
-                                    {"whole", KEYNET_PARAM_INTEGER, .optional = true},
-                                    {"fraction", KEYNET_PARAM_NUMBER, .optional = true},
-                                    {"flag", KEYNET_PARAM_BOOLEAN, .optional = true},
-                                    {"text", KEYNET_PARAM_STRING, .optional = true}));
+    .parameters = KEYNET_PARAMETERS(KEYNET_REQUIRED("do", STRING, "The part."),
+                                    KEYNET_OPTIONAL("whole", INTEGER, NULL),
+                                    KEYNET_OPTIONAL("fraction", NUMBER, NULL),
+                                    KEYNET_OPTIONAL("flag", BOOLEAN, NULL),
+                                    KEYNET_OPTIONAL("text", STRING, NULL)));
