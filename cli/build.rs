@@ -23,11 +23,13 @@ fn main() -> Result<()> {
     let repository = crate_folder.join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let list = format!(
-        "/// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
+        "/// The contract.\npub static CONTRACT: &[File] = &[{}];\n\
+         /// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
          /// The Python SDK, the contract, and what builds components and the packages with native \
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
          &[File] = &[{}];\n",
+        copy(&folder(&repository.join("wit"), "")?, &out.join("contract"))?,
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,

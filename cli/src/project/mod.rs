@@ -2,6 +2,7 @@
 //! variant of [`Language`].
 
 pub mod cargo;
+pub mod componentize;
 mod error;
 pub mod finish;
 pub mod name;
