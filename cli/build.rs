@@ -27,11 +27,13 @@ fn main() -> Result<()> {
          /// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
          /// The Python SDK, the contract, and what builds components and the packages with native \
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
+         /// The SDK for C and C++.\npub static C_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
          &[File] = &[{}];\n",
         copy(&folder(&repository.join("wit"), "")?, &out.join("contract"))?,
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
+        copy(&c_sdk(&repository)?, &out.join("c-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
     );
     fs::write(out.join("embedded.rs"), list)?;
@@ -64,6 +66,19 @@ fn python_sdk(repository: &Path) -> Result<Files> {
         files.insert(file.to_owned(), read(&root.join(file))?);
     }
     files.extend(folder(&repository.join("wit"), "wit/")?);
+    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
+    Ok(files)
+}
+
+fn c_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/c");
+    let mut files = Files::new();
+    for part in ["include", "src", "bindings", "testing", "vendor"] {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    for file in ["CMakeLists.txt", "README.md"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
+    }
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     Ok(files)
 }
@@ -153,7 +168,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
         "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, \
-            guest-sdk/python), the contract (wit) and its templates \
+            guest-sdk/python, guest-sdk/c), the contract (wit) and its templates \
          (cli/templates): build it inside a clone of its repository",
         path.display()
     )

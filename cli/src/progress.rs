@@ -52,6 +52,16 @@ impl Steps {
         Step(Some(bar))
     }
 
+    /// Shows what a tool wrote, as it is, even where the rest is quiet.
+    pub fn say(self, text: &str) {
+        self.console.say(text);
+    }
+
+    /// Whether colours are shown.
+    pub fn colored(self) -> bool {
+        self.console.colored()
+    }
+
     /// Says something about what happens.
     pub fn note(self, text: impl std::fmt::Display) {
         if !self.quiet {

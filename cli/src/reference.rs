@@ -7,7 +7,7 @@ use keynet_host::artifact::ArtifactRef;
 
 use crate::errors::ExpectedError;
 use crate::progress::Steps;
-use crate::project::python;
+use crate::project::{c, python};
 
 /// Where a component is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Source {
         }
     }
 
-    /// Builds a function in Python that is named by its file, unless nothing has changed since, and
+    /// Builds a function in Python, C or C++ that is named by its file, unless nothing has changed since, and
     /// names its component instead.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Source {
 }
 
 /// Returns the file of a component: `path`, or that of the component which is built of the function
-/// in Python at `path`.
+/// in Python, C or C++ at `path`.
 ///
 /// # Errors
 /// The function cannot be built.
@@ -65,6 +65,8 @@ pub fn component_file(
 ) -> Result<PathBuf, ExpectedError> {
     if python::is_python(path) {
         Ok(python::build(&python::Function::at(path)?, config, steps)?.path)
+    } else if c::is_c(path) {
+        Ok(c::build(&c::CProject::at(path)?, config, steps)?.path)
     } else {
         Ok(path.to_owned())
     }
@@ -80,6 +82,7 @@ pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
 
 fn is_file_name(path: &Path) -> bool {
     python::is_python(path)
+        || c::is_c(path)
         || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
 }
 

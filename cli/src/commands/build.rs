@@ -13,7 +13,7 @@ use crate::progress::Steps;
 use crate::project::cargo::Build;
 use crate::project::finish::{self, ASK};
 use crate::project::toolchain::Toolchain;
-use crate::project::{ProjectError, ProjectSource, python, sdk};
+use crate::project::{ProjectError, ProjectSource, c, python, sdk};
 use crate::{config, units};
 
 /// What is built, in the project's folder.
@@ -25,7 +25,7 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python [default: what is in the project's folder]
+    /// The file of a function in Python, C or C++ [default: what is in the project's folder]
     #[arg(value_name = "FUNCTION.py", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
@@ -51,10 +51,13 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let project = args.function.as_ref().unwrap_or(&args.path);
     let component = match ProjectSource::find(project)? {
         ProjectSource::Rust(folder) => rust(&folder, args, &config, console)?,
+        _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
+            return Err(ProjectError::NotCargo(project.clone()).into());
+        }
+        ProjectSource::C(source) => {
+            c::build(&source, &config, Steps::new(false, console))?.bytes
+        }
         ProjectSource::Python(function) => {
-            if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE {
-                return Err(ProjectError::NotCargo(project.clone()).into());
-            }
             python::build(&function, &config, Steps::new(false, console))?.bytes
         }
     };

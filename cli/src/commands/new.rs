@@ -10,7 +10,7 @@ use keynet_host::Config;
 use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, name, python, sdk};
+use crate::project::{Language, ProjectError, c, name, python, sdk};
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -35,8 +35,12 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let sdk = match args.lang {
         Language::Rust => sdk::dependency(&config.cache_dir)?,
         Language::Python => python::dependency(&config)?,
+        Language::C | Language::Cpp => String::new(),
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
+    if matches!(args.lang, Language::C | Language::Cpp) {
+        c::write_sdk(folder)?;
+    }
     template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
     console.print(&next_steps(name, folder, args.lang))
 }
@@ -57,6 +61,12 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
         Language::Rust => {
             "keynet-inference build\n  keynet-inference run action.wasm --param \
             name=Ada"
+        }
+        Language::C => {
+            "keynet-inference run main.c --param name=Ada\n  keynet-inference push main.c"
+        }
+        Language::Cpp => {
+            "keynet-inference run main.cpp --param name=Ada\n  keynet-inference push main.cpp"
         }
         Language::Python => {
             "keynet-inference run function.py --param name=Ada\n  keynet-inference \

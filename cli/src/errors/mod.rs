@@ -103,6 +103,12 @@ impl From<crate::project::python::PythonError> for ExpectedError {
     }
 }
 
+impl From<crate::project::c::CError> for ExpectedError {
+    fn from(error: crate::project::c::CError) -> Self {
+        Self::Project(ProjectError::C(Box::new(error)))
+    }
+}
+
 impl ExpectedError {
     /// For `map_err`: what was tried with which path.
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {

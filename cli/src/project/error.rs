@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use keynet_host::ActionError;
 use keynet_host::policy::AskError;
 
+use super::c::CError;
 use super::python::PythonError;
 use crate::errors::{Diagnostic, Exit};
 
@@ -28,7 +29,8 @@ pub enum ProjectError {
     #[error("{} is there already and is not an empty folder", .0.display())]
     Occupied(PathBuf),
     /// Nothing to build.
-    #[error("{} is not a project: it has no Cargo.toml and no Python file with @keynet_function", .0.display())]
+    #[error("{} is not a project: it has no Cargo.toml and no Python file with @keynet_function, \
+        and no main.c or main.cpp", .0.display())]
     NoProject(PathBuf),
     /// A folder that could be a project of either language.
     #[error("{} has a Cargo.toml, and {} has a function in Python", folder.display(), function.display())]
@@ -41,9 +43,20 @@ pub enum ProjectError {
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
+    /// A folder that could be a project in C and one in another language.
+    #[error("{} has {}, and is a project in another language too", folder.display(), main.display())]
+    AlsoC {
+        /// The folder.
+        folder: PathBuf,
+        /// The source that makes it one in C or C++.
+        main: PathBuf,
+    },
     /// A function in Python.
     #[error(transparent)]
     Python(#[from] Box<PythonError>),
+    /// An action in C or C++.
+    #[error(transparent)]
+    C(#[from] Box<CError>),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -86,8 +99,8 @@ impl Diagnostic for ProjectError {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
-                "make one with `keynet-inference new NAME`, or with `--lang python`; name its \
-                    folder with --path, or the file of a function in Python"
+                "make one with `keynet-inference new NAME`, or with `--lang python`, `c` or `cpp`; \
+                    name its folder with --path, or the file of a function in Python or C"
             }
             Self::TwoLanguages { function, .. } => {
                 return Some(format!(
@@ -96,7 +109,15 @@ impl Diagnostic for ProjectError {
                 ));
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
+            Self::AlsoC { main, .. } => {
+                return Some(format!(
+                    "to build the action in C or C++: keynet-inference build {}; to build the \
+                    other, keep the sources in C in a folder of their own",
+                    main.display()
+                ));
+            }
             Self::Python(error) => return error.hint(),
+            Self::C(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the \

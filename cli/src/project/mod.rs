@@ -1,6 +1,7 @@
 //! A project's folder: making it from a template, and building it into a component. A language is a
 //! variant of [`Language`].
 
+pub mod c;
 pub mod cargo;
 pub mod componentize;
 mod error;
@@ -25,6 +26,10 @@ pub enum Language {
     Rust,
     /// Python, built by componentize-py.
     Python,
+    /// C, built by clang.
+    C,
+    /// C++, built by clang.
+    Cpp,
 }
 
 impl Language {
@@ -33,6 +38,8 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::C => "c",
+            Self::Cpp => "cpp",
         }
     }
 
@@ -41,6 +48,8 @@ impl Language {
         match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::C => "C",
+            Self::Cpp => "C++",
         }
     }
 }

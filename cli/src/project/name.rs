@@ -86,7 +86,7 @@ pub fn check(name: &str, language: Language) -> Result<(), ProjectError> {
             package's name does not begin with a digit",
         ),
         Language::Rust if RUST_WORDS.contains(&name) => wrong("it is a word of Rust"),
-        Language::Rust | Language::Python => Ok(()),
+        Language::Rust | Language::Python | Language::C | Language::Cpp => Ok(()),
     }
 }
 

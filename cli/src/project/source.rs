@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ProjectError;
+use super::c::{self, CProject};
 use super::python::{self, Function};
 use crate::errors::ExpectedError;
 
@@ -13,20 +14,34 @@ pub enum ProjectSource {
     Rust(PathBuf),
     /// A function in Python.
     Python(Function),
+    /// An action in C or C++.
+    C(CProject),
 }
 
 impl ProjectSource {
     /// Finds the project in the folder `path`: `Cargo.toml` makes it Rust, a Python file with
-    /// `@keynet_function`, `requirements.txt` or `pyproject.toml` Python.
+    /// `@keynet_function`, `requirements.txt` or `pyproject.toml` Python, `main.c` or `main.cpp`
+    /// C or C++.
     ///
     /// # Errors
-    /// There is no folder, no project, or one of both.
+    /// There is no folder, no project, or one of several languages.
     pub fn find(path: &Path) -> Result<Self, ExpectedError> {
         let folder = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
+        if folder.is_file() && c::is_c(&folder) {
+            return Ok(Self::C(CProject::at(path)?));
+        }
         if folder.is_file() {
             return Ok(Self::Python(Function::at(path)?));
         }
         let functions = python::functions_in(path).map_err(ExpectedError::io("look into", path))?;
+        if let Some(project) = CProject::in_folder(&folder)? {
+            let is_other = folder.join("Cargo.toml").is_file() || !functions.is_empty();
+            let main = project.main();
+            return match is_other {
+                true => Err(ProjectError::AlsoC { folder: path.to_owned(), main }.into()),
+                false => Ok(Self::C(project)),
+            };
+        }
         match (folder.join("Cargo.toml").is_file(), functions.first()) {
             (true, Some(function)) => Err(ProjectError::TwoLanguages {
                 folder: path.to_owned(),
@@ -94,6 +109,18 @@ mod tests {
         );
         assert_eq!(python(&[("detect.py", FUNCTION), ("function.py", FUNCTION)]), "function");
         assert_eq!(python(&[("main.py", ""), ("requirements.txt", "")]), "main");
+    }
+
+    #[test]
+    fn main_makes_a_folder_a_project_in_c() {
+        assert!(matches!(
+            project(&[("main.c", ""), ("helpers.py", "import os")]).1,
+            Ok(ProjectSource::C(_))
+        ));
+        for other in [("Cargo.toml", ""), ("function.py", FUNCTION)] {
+            let both = told(&[("main.cpp", ""), other]);
+            assert!(both.contains("main.cpp") && both.contains("another language"), "{both}");
+        }
     }
 
     #[test]

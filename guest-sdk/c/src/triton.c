@@ -131,7 +131,7 @@ void keynet_prediction_free(keynet_prediction *prediction) {
 
 void keynet_predict_many(const keynet_request *requests, size_t count,
                          keynet_prediction *predictions) {
-    memset(predictions, 0, count * sizeof *predictions);
+    if (count > 0) memset(predictions, 0, count * sizeof *predictions);
     host_request *lent = keynet_allocate(count * sizeof *lent);
     size_t *places = keynet_allocate(count * sizeof *places);
     size_t sent = 0;

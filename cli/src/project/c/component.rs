@@ -1,0 +1,226 @@
+//! The component of a project in C or C++.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use keynet_host::{Config, FileCache};
+
+use super::compiler::Compiler;
+use super::objects::{Compiled, Failed, Objects, hash};
+use super::{CError, CProject, SDK};
+use crate::embedded::C_SDK;
+use crate::errors::ExpectedError;
+use crate::progress::Steps;
+use crate::project::componentize::componentize;
+use crate::project::finish::{self, ASK};
+use crate::project::unpacking;
+
+/// The SDK's sources. The last is for C++ only.
+const SDK_SOURCES: [&str; 12] = [
+    "bindings/action.c",
+    "src/error.c",
+    "src/function.c",
+    "src/half.c",
+    "src/input.c",
+    "src/log.c",
+    "src/storage.c",
+    "src/tensor.c",
+    "src/text.c",
+    "src/triton.c",
+    "vendor/yyjson/yyjson.c",
+    "src/terminate.cpp",
+];
+
+/// The type of the component, which is linked with the rest.
+const COMPONENT_TYPE: &str = "bindings/action_component_type.o";
+
+/// The SDK is compiled for size; the parts of yyjson that it does not use are left out, and its
+/// functions are not all inlined: 84 KB instead of 173.
+const SDK_FLAGS: [&str; 6] = [
+    "-Os",
+    "-w",
+    "-DYYJSON_DISABLE_NON_STANDARD=1",
+    "-DYYJSON_DISABLE_UTILS=1",
+    "-DYYJSON_DISABLE_INCR_READER=1",
+    "-Dyyjson_inline=inline",
+];
+
+/// How a module is linked. The stack comes first, so that an overflow traps instead of changing
+/// data. As much memory as a small run takes is there from the start: each growth would cost as
+/// much as the rest of the run.
+const LINK_FLAGS: [&str; 6] = [
+    "-mexec-model=reactor",
+    "-Wl,--strip-debug",
+    "-Wl,--stack-first",
+    "-Wl,-z,stack-size=1048576",
+    "-Wl,--initial-heap=1048576",
+    "-Wl,--fatal-warnings",
+];
+
+/// A component.
+#[derive(Debug)]
+pub struct Built {
+    /// Its file in the cache.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Builds a project with what its `keynet.toml` asks for, unless nothing has changed since it was
+/// built. What the compiler says is shown as it is.
+///
+/// # Errors
+/// There is no compiler, or it rejects the project.
+pub fn build(
+    project: &CProject,
+    config: &Config,
+    steps: Steps,
+) -> Result<Built, ExpectedError> {
+    let is_cpp = project.is_cpp();
+    let compiler = Compiler::find(is_cpp)?;
+    let cache = config.cache_dir.join("c");
+    let limit = config.cache_size / 8;
+    let sdk = sdk_of(project, &cache)?;
+    let objects = FileCache::new(cache.join("objects"), limit);
+    let include = |folder: &str| format!("-I{}", sdk.join(folder).display());
+    let includes = [include("include"), include("vendor/yyjson"), include("bindings")];
+    let of_sdk = Objects {
+        compiler: &compiler,
+        cache: &objects,
+        folder: project.folder(),
+        flags: includes.iter().cloned().chain(SDK_FLAGS.map(str::to_owned)).collect(),
+        colored: false,
+    };
+    let of_project = Objects {
+        compiler: &compiler,
+        cache: &objects,
+        folder: project.folder(),
+        flags: project.flags()?.into_iter().chain(includes).collect(),
+        colored: steps.colored(),
+    };
+    let sdk_sources = SDK_SOURCES.iter().filter(|source| is_cpp || !source.ends_with(".cpp"));
+    let own = project.sources().iter().map(|source| (&of_project, source.clone()));
+    let jobs: Vec<_> = own.chain(sdk_sources.map(|file| (&of_sdk, sdk.join(file)))).collect();
+    let compiled = {
+        let _step = steps.begin(&format!("building {}", project.main().display()));
+        compile(&jobs)
+    };
+    let mut files = Vec::new();
+    let mut failed = None;
+    for outcome in compiled {
+        let said = match outcome {
+            Ok(Compiled { object, said }) => {
+                files.push(object);
+                said
+            }
+            Err(Failed { error, said }) => {
+                failed.get_or_insert(error);
+                said
+            }
+        };
+        steps.say(&said);
+    }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    files.push(project.folder().join(sdk.join(COMPONENT_TYPE)));
+    let path = FileCache::new(cache.join("components"), limit);
+    let linked = Linked { compiler: &compiler, is_cpp, files: &files };
+    let ask = project.folder().join(ASK);
+    linked.component(&path, &ask, steps)
+}
+
+/// The folder of the SDK: the project's own, below its folder, or the one that this program carries.
+fn sdk_of(project: &CProject, cache: &Path) -> Result<PathBuf, ExpectedError> {
+    let has_own = project.folder().join(SDK).join("include/keynet.h").is_file();
+    if has_own { Ok(SDK.into()) } else { unpacking::unpacked(C_SDK, &cache.join("sdk")) }
+}
+
+/// Compiles sources, as many at once as the machine has processors.
+fn compile(jobs: &[(&Objects<'_>, PathBuf)]) -> Vec<Result<Compiled, Failed>> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((objects, source)) = jobs.get(at) else { break };
+                    let outcome = objects.compile(source);
+                    done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, outcome));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// What is linked.
+struct Linked<'a> {
+    compiler: &'a Compiler,
+    is_cpp: bool,
+    files: &'a [PathBuf],
+}
+
+impl Linked<'_> {
+    /// Makes the component, unless it was made before: the names of objects tell their content.
+    fn component(
+        &self,
+        cache: &FileCache,
+        ask: &Path,
+        steps: Steps,
+    ) -> Result<Built, ExpectedError> {
+        let asked = fs::read(ask).unwrap_or_default();
+        let mut parts: Vec<&[u8]> =
+            self.files.iter().map(|file| file.as_os_str().as_encoded_bytes()).collect();
+        let flags = LINK_FLAGS.join(" ");
+        let component_type = self.files.last().and_then(|file| fs::read(file).ok());
+        let component_type = component_type.unwrap_or_default();
+        parts.extend([flags.as_bytes(), &asked, &component_type, env!("CARGO_PKG_VERSION").as_bytes()]);
+        let path = cache.path(format!("{}.wasm", hash(&parts)));
+        if let Ok(bytes) = fs::read(&path) {
+            cache.used(&path);
+            return Ok(Built { path, bytes });
+        }
+        let module = self.link(steps)?;
+        let bytes = componentize(&module).map_err(CError::from)?;
+        let bytes = finish::with_ask(bytes, ask)?;
+        cache
+            .keep(&path, |mut file| file.write_all(&bytes))
+            .map_err(ExpectedError::io("write", &path))?;
+        Ok(Built { path, bytes })
+    }
+
+    fn link(&self, steps: Steps) -> Result<Vec<u8>, ExpectedError> {
+        let work =
+            tempfile::tempdir().map_err(ExpectedError::io_on("make", "a temporary folder"))?;
+        let module = work.path().join("action.wasm");
+        let mut command = self.compiler.command(self.is_cpp);
+        command.args(LINK_FLAGS).args(self.files).arg("-o").arg(&module);
+        let ended = command.stdin(Stdio::null()).output();
+        let ended = ended.map_err(ExpectedError::io_on("start", "clang"))?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        steps.say(&said);
+        if !ended.status.success() {
+            let has = |text: &str| {
+                said.lines().any(|line| {
+                    line.contains(text) && line.contains("keynet_registered_function")
+                })
+            };
+            return Err(CError::Link {
+                has_no_function: has("undefined symbol"),
+                has_several: has("duplicate symbol"),
+            }
+            .into());
+        }
+        fs::read(&module).map_err(ExpectedError::io("read", &module))
+    }
+}
