@@ -106,10 +106,12 @@ pub fn build(
     let sdk_sources = SDK_SOURCES.iter().filter(|source| is_cpp || !source.ends_with(".cpp"));
     let own = project.sources().iter().map(|source| (&of_project, source.clone()));
     let jobs: Vec<_> = own.chain(sdk_sources.map(|file| (&of_sdk, sdk.join(file)))).collect();
-    let compiled = {
-        let _step = steps.begin(&format!("building {}", project.main().display()));
-        compile(&jobs)
-    };
+    let is_known = jobs.iter().all(|(objects, source)| objects.is_known(source));
+    let main = project.main();
+    let name = main.file_name().unwrap_or(main.as_os_str()).to_string_lossy();
+    let step = (!is_known).then(|| steps.begin(&format!("compiling {name} for WebAssembly")));
+    let compiled = compile(&jobs);
+    drop(step);
     let mut files = Vec::new();
     let mut failed = None;
     for outcome in compiled {

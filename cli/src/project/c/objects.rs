@@ -49,6 +49,12 @@ pub struct Failed {
 }
 
 impl Objects<'_> {
+    /// Whether a source was compiled before, and is as it was.
+    pub fn is_known(&self, source: &Path) -> bool {
+        let own = fs::read(self.folder.join(source)).map(|content| self.own(source, &content));
+        own.is_ok_and(|own| self.known(&own, &self.list(&own)).is_some())
+    }
+
     /// Compiles a source, unless that was done before.
     ///
     /// # Errors
@@ -57,13 +63,8 @@ impl Objects<'_> {
         let quiet = |error: ExpectedError| Failed { error, said: String::new() };
         let path = self.folder.join(source);
         let content = fs::read(&path).map_err(ExpectedError::io("read", &path)).map_err(quiet)?;
-        let own = hash(&[
-            self.compiler.identity().as_bytes(),
-            self.flags.join("\n").as_bytes(),
-            source.as_os_str().as_encoded_bytes(),
-            &content,
-        ]);
-        let list = self.cache.path(format!("{own}.included"));
+        let own = self.own(source, &content);
+        let list = self.list(&own);
         if let Some(object) = self.known(&own, &list) {
             self.cache.used(&list);
             self.cache.used(&object);
@@ -90,6 +91,21 @@ impl Objects<'_> {
             Ok(object)
         };
         Ok(Compiled { object: keep().map_err(quiet)?, said })
+    }
+
+    /// A name for what the source itself and its flags decide.
+    fn own(&self, source: &Path, content: &[u8]) -> String {
+        hash(&[
+            self.compiler.identity().as_bytes(),
+            self.flags.join("\n").as_bytes(),
+            source.as_os_str().as_encoded_bytes(),
+            content,
+        ])
+    }
+
+    /// Where the names of the files that it includes are kept.
+    fn list(&self, own: &str) -> PathBuf {
+        self.cache.path(format!("{own}.included"))
     }
 
     /// The object of a source that was compiled before, whose included files are as they were.
