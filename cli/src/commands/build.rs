@@ -11,6 +11,7 @@ use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::progress::Steps;
 use crate::project::cargo::Build;
+use crate::project::componentize::componentize;
 use crate::project::finish::{self, ASK};
 use crate::project::toolchain::Toolchain;
 use crate::project::{ProjectError, ProjectSource, c, python, sdk};
@@ -25,7 +26,7 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python, C or C++ [default: what is in the project's folder]
+    /// The file of a function in Python, C or C++, or a core module [default: what is in the project's folder]
     #[arg(value_name = "FUNCTION.py", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
@@ -54,8 +55,11 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
             return Err(ProjectError::NotCargo(project.clone()).into());
         }
-        ProjectSource::C(source) => {
-            c::build(&source, &config, Steps::new(false, console))?.bytes
+        ProjectSource::C(source) => c::build(&source, &config, Steps::new(false, console))?.bytes,
+        ProjectSource::Module(module) => {
+            let core = fs::read(&module).map_err(ExpectedError::io("read", &module))?;
+            let component = componentize(&core).map_err(c::CError::from)?;
+            finish::with_ask(component, &module.with_file_name(ASK))?
         }
         ProjectSource::Python(function) => {
             python::build(&function, &config, Steps::new(false, console))?.bytes

@@ -16,6 +16,8 @@ pub enum ProjectSource {
     Python(Function),
     /// An action in C or C++.
     C(CProject),
+    /// A core module that another build system made.
+    Module(PathBuf),
 }
 
 impl ProjectSource {
@@ -29,6 +31,9 @@ impl ProjectSource {
         let folder = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
         if folder.is_file() && c::is_c(&folder) {
             return Ok(Self::C(CProject::at(path)?));
+        }
+        if folder.extension().is_some_and(|ending| ending == "wasm") && folder.is_file() {
+            return Ok(Self::Module(folder));
         }
         if folder.is_file() {
             return Ok(Self::Python(Function::at(path)?));

@@ -12,8 +12,11 @@ use super::CError;
 const NAMES: [&str; 6] = ["clang-22", "clang-23", "clang-21", "clang-20", "clang-19", "clang"];
 
 /// Where packages put libc for WASI, if it is not where clang looks: Fedora and Arch, Homebrew.
-const SYSROOTS: [&str; 3] =
-    ["/usr/share/wasi-sysroot", "/opt/homebrew/share/wasi-sysroot", "/usr/local/share/wasi-sysroot"];
+const SYSROOTS: [&str; 3] = [
+    "/usr/share/wasi-sysroot",
+    "/opt/homebrew/share/wasi-sysroot",
+    "/usr/local/share/wasi-sysroot",
+];
 
 /// The triples of WASI preview 1: Debian's sysroot has the older one.
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasi"];

@@ -76,11 +76,7 @@ pub struct Built {
 ///
 /// # Errors
 /// There is no compiler, or it rejects the project.
-pub fn build(
-    project: &CProject,
-    config: &Config,
-    steps: Steps,
-) -> Result<Built, ExpectedError> {
+pub fn build(project: &CProject, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
     let is_cpp = project.is_cpp();
     let compiler = Compiler::find(is_cpp)?;
     let cache = config.cache_dir.join("c");
@@ -155,7 +151,9 @@ fn compile(jobs: &[(&Objects<'_>, PathBuf)]) -> Vec<Result<Compiled, Failed>> {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some((objects, source)) = jobs.get(at) else { break };
                     let outcome = objects.compile(source);
-                    done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, outcome));
+                    done.lock()
+                        .unwrap_or_else(|poisoned| poisoned.into_inner())
+                        .push((at, outcome));
                 }
             });
         }
@@ -186,7 +184,12 @@ impl Linked<'_> {
         let flags = LINK_FLAGS.join(" ");
         let component_type = self.files.last().and_then(|file| fs::read(file).ok());
         let component_type = component_type.unwrap_or_default();
-        parts.extend([flags.as_bytes(), &asked, &component_type, env!("CARGO_PKG_VERSION").as_bytes()]);
+        parts.extend([
+            flags.as_bytes(),
+            &asked,
+            &component_type,
+            env!("CARGO_PKG_VERSION").as_bytes(),
+        ]);
         let path = cache.path(format!("{}.wasm", hash(&parts)));
         if let Ok(bytes) = fs::read(&path) {
             cache.used(&path);
@@ -213,9 +216,8 @@ impl Linked<'_> {
         steps.say(&said);
         if !ended.status.success() {
             let has = |text: &str| {
-                said.lines().any(|line| {
-                    line.contains(text) && line.contains("keynet_registered_function")
-                })
+                said.lines()
+                    .any(|line| line.contains(text) && line.contains("keynet_registered_function"))
             };
             return Err(CError::Link {
                 has_no_function: has("undefined symbol"),

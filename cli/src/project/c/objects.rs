@@ -201,10 +201,7 @@ mod tests {
     fn included_files_are_read_from_the_rule() {
         let rule = "/tmp/a/object.o: main.c \\\n  boxes\\ of.h keynet/include/keynet.h \\\n  \
                     a$$b\\#.h\n";
-        assert_eq!(
-            included(rule),
-            ["main.c", "boxes of.h", "keynet/include/keynet.h", "a$b#.h"]
-        );
+        assert_eq!(included(rule), ["main.c", "boxes of.h", "keynet/include/keynet.h", "a$b#.h"]);
         assert!(included("").is_empty());
     }
 

@@ -62,9 +62,9 @@ impl CProject {
         }
         sources.sort();
         let has_main = sources.iter().any(|source| {
-            let is_outermost = source.parent().is_some_and(|parent| {
-                parent.as_os_str().is_empty() || parent == Path::new(SRC)
-            });
+            let is_outermost = source
+                .parent()
+                .is_some_and(|parent| parent.as_os_str().is_empty() || parent == Path::new(SRC));
             is_outermost && is_main(source)
         });
         Ok(has_main.then(|| Self { folder: folder.to_owned(), sources }))
@@ -190,10 +190,7 @@ mod tests {
         assert!(found.as_ref().is_some_and(CProject::is_cpp));
         assert_eq!(sources(found), ["boxes.c", "main.c", "src/deep/resize.cpp"]);
         let there = folder(&["src/main.cc", "src/a.c"]);
-        assert_eq!(
-            sources(CProject::in_folder(there.path()).unwrap()),
-            ["src/a.c", "src/main.cc"]
-        );
+        assert_eq!(sources(CProject::in_folder(there.path()).unwrap()), ["src/a.c", "src/main.cc"]);
         for none in [&["boxes.c"][..], &["src/deep/main.c"], &["main.h"]] {
             assert_eq!(CProject::in_folder(folder(none).path()).unwrap(), None, "{none:?}");
         }
