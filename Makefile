@@ -17,7 +17,7 @@ test:
 	@tests/run
 
 install:
-	cargo install --path cli --locked
+	KEYNET_IMAGING_COMPONENT=$$(guest-sdk/imaging/component/build) && export KEYNET_IMAGING_COMPONENT && cargo install --path cli --locked
 	cargo install --path host --locked
 
 wheels:

@@ -16,7 +16,13 @@ type Files = BTreeMap<String, Vec<u8>>;
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// The packages of the SDK, where they are in the repository and where they are unpacked.
-const PACKAGES: &[&str] = &["guest-sdk/rust", "guest-sdk/rust/macros"];
+const PACKAGES: &[&str] = &["guest-sdk/rust", "guest-sdk/rust/macros", "guest-sdk/imaging"];
+
+/// The imaging library for other languages, beside its crate: a workspace of its own.
+const IMAGING: &str = "guest-sdk/imaging";
+
+/// Names the built component of the imaging library, to be carried.
+const IMAGING_COMPONENT: &str = "KEYNET_IMAGING_COMPONENT";
 
 fn main() -> Result<()> {
     let crate_folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
@@ -36,6 +42,7 @@ fn main() -> Result<()> {
         copy(&c_sdk(&repository)?, &out.join("c-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
     );
+    let list = list + &imaging_component(&out)?;
     fs::write(out.join("embedded.rs"), list)?;
     Ok(())
 }
@@ -50,10 +57,38 @@ fn rust_sdk(repository: &Path) -> Result<Files> {
             files.insert(format!("{package}/README.md"), read(&root.join("README.md"))?);
         }
     }
+    for part in ["fonts", "wit", "component"] {
+        files.extend(folder(&repository.join(IMAGING).join(part), &format!("{IMAGING}/{part}/"))?);
+    }
     files.extend(folder(&repository.join("wit"), "guest-sdk/rust/wit/")?);
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     files.insert("Cargo.toml".to_owned(), workspace(repository, &files)?.into_bytes());
     Ok(files)
+}
+
+/// The component of the imaging library, if the environment names one.
+fn imaging_component(out: &Path) -> Result<String> {
+    println!("cargo::rerun-if-env-changed={IMAGING_COMPONENT}");
+    let component = match env::var_os(IMAGING_COMPONENT).filter(|path| !path.is_empty()) {
+        None => "None",
+        Some(path) => {
+            let bytes = read(Path::new(&path))?;
+            if !bytes.starts_with(b"\0asm\x0d\0\x01\0") {
+                return Err(format!(
+                    "{IMAGING_COMPONENT} names {}, which is no component: \
+                     guest-sdk/imaging/component/build makes it",
+                    path.display()
+                )
+                .into());
+            }
+            fs::write(out.join("imaging.wasm"), bytes)?;
+            r#"Some(include_bytes!(concat!(env!("OUT_DIR"), "/imaging.wasm")))"#
+        }
+    };
+    Ok(format!(
+        "/// The component of the imaging library, if it was there when this was built.\n\
+         pub static IMAGING_COMPONENT: Option<&[u8]> = {component};\n"
+    ))
 }
 
 fn python_sdk(repository: &Path) -> Result<Files> {

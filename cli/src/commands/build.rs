@@ -88,7 +88,7 @@ fn rust(
     let build = Build { folder, profile: &args.profile, arguments: &args.arguments };
     let built = build.run(Toolchain::find(folder)?, console)?;
     let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;
-    finish::with_ask(component, &below(&args.path, ASK))
+    finish::finished(component, &below(&args.path, ASK), config, Steps::new(false, console))
 }
 
 /// A file of the project, without the dot that stands for this folder.

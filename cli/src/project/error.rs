@@ -8,6 +8,7 @@ use keynet_host::ActionError;
 use keynet_host::policy::AskError;
 
 use super::c::CError;
+use super::imaging::ImagingError;
 use super::python::PythonError;
 use crate::errors::{Diagnostic, Exit};
 
@@ -57,6 +58,9 @@ pub enum ProjectError {
     /// An action in C or C++.
     #[error(transparent)]
     C(#[from] Box<CError>),
+    /// The imaging library for an action.
+    #[error(transparent)]
+    Imaging(#[from] ImagingError),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -118,6 +122,7 @@ impl Diagnostic for ProjectError {
             }
             Self::Python(error) => return error.hint(),
             Self::C(error) => return error.hint(),
+            Self::Imaging(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the \

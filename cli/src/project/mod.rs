@@ -4,8 +4,10 @@
 pub mod c;
 pub mod cargo;
 pub mod componentize;
+pub mod compose;
 mod error;
 pub mod finish;
+pub mod imaging;
 pub mod name;
 pub mod python;
 pub mod sdk;

@@ -1,8 +1,10 @@
 //! What the model found: its rows become named boxes in the caller's picture.
 
-use crate::picture::INPUT_SIDE;
 use keynet_inference_sdk::{Context, Result, ensure};
 use serde::Serialize;
+
+/// The model sees every picture as a square with sides of this many pixels.
+pub const INPUT_SIDE: u32 = 640;
 
 /// The classes of `models/detector`, in the model's order.
 pub const LABELS: [&str; 8] =

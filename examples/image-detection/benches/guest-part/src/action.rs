@@ -1,12 +1,8 @@
 //! Measures what image-detection does inside the sandbox: decode, resize, normalise, draw, encode;
 //! without storage and model.
 
-#[path = "../../../src/decode.rs"]
-mod decode;
 #[path = "../../../src/detection.rs"]
 mod detection;
-#[path = "../../../src/draw.rs"]
-mod draw;
 mod measure;
 #[path = "../../../src/picture.rs"]
 mod picture;
