@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use keynet_tests::{Ended, Sandbox, Server, end_within, free_address, root, says};
+use keynet_tests::runtime::Runtime;
+use keynet_tests::{Ended, Sandbox, Server, compiled_guest, end_within, free_address, root, says};
 use serde_json::json;
 
 /// Compilers share the machine with other tests.
@@ -145,6 +146,22 @@ fn a_new_project_in_cpp_is_run_served_pushed_and_tested_anywhere() {
 }
 
 #[test]
+fn hello_in_c_and_cpp_greets() {
+    for name in ["hello-c", "hello-cpp"] {
+        let (projects, hello) = (Projects::new(), compiled_guest(name));
+        assert_eq!(projects.result(&hello, "name=안녕"), json!({ "greeting": "Hello, 안녕!" }));
+        let missing = ["the parameter `name` is missing: expected a string", "Who is greeted."];
+        says(&projects.run(["run".as_ref(), hello.as_os_str()]), 1, &missing);
+        let runtime = Runtime::of(&projects.0, &hello);
+        for name in ["Ada", "Bo"] {
+            let greeting = format!("Hello, {name}!");
+            let answer = runtime.run(&json!({ "name": name })).json();
+            assert_eq!(answer, json!({ "greeting": greeting }));
+        }
+    }
+}
+
+#[test]
 fn what_the_compiler_and_the_linker_report_is_shown_as_it_is() {
     let projects = Projects::new();
     projects.write(&[
@@ -245,12 +262,15 @@ fn a_core_module_that_another_build_system_links_becomes_an_action() {
     clang.args(["--target=wasm32-wasi", "-w", "-mexec-model=reactor", "-o", "module.wasm"]);
     clang.args([include("include"), include("vendor/yyjson"), include("bindings")]);
     clang.args(
-        ["main.c", "bindings/action.c", "vendor/yyjson/yyjson.c"]
+        ["main.c", "bindings/action.c", "bindings/imaging/imaging.c", "vendor/yyjson/yyjson.c"]
             .map(|file| if file == "main.c" { PathBuf::from(file) } else { sdk.join(file) }),
     );
     let sources = fs::read_dir(sdk.join("src")).unwrap().map(|entry| entry.unwrap().path());
     clang.args(sources.filter(|path| path.extension().is_some_and(|ending| ending == "c")));
-    clang.arg(sdk.join("bindings/action_component_type.o"));
+    clang.args(
+        ["action", "imaging/imaging"]
+            .map(|name| sdk.join(format!("bindings/{name}_component_type.o"))),
+    );
     let linked = end_within(clang, BUILD);
     assert_eq!(linked.code, Some(0), "{linked:?}");
     let built = projects.run(["build", "module/module.wasm", "-o", "action.wasm"]);

@@ -59,7 +59,8 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         ProjectSource::Module(module) => {
             let core = fs::read(&module).map_err(ExpectedError::io("read", &module))?;
             let component = componentize(&core).map_err(c::CError::from)?;
-            finish::with_ask(component, &module.with_file_name(ASK))?
+            let steps = Steps::new(false, console);
+            finish::finished(component, &module.with_file_name(ASK), &config, steps)?
         }
         ProjectSource::Python(function) => {
             python::build(&function, &config, Steps::new(false, console))?.bytes

@@ -13,7 +13,7 @@ use keynet_host::{Config, FileCache};
 use super::compiler::Compiler;
 use super::objects::{Compiled, Failed, Objects, hash};
 use super::{CError, CProject, SDK};
-use crate::embedded::C_SDK;
+use crate::embedded::{C_SDK, RUST_SDK};
 use crate::errors::ExpectedError;
 use crate::progress::Steps;
 use crate::project::componentize::componentize;
@@ -21,11 +21,13 @@ use crate::project::finish::{self, ASK};
 use crate::project::unpacking;
 
 /// The SDK's sources. The last is for C++ only.
-const SDK_SOURCES: [&str; 12] = [
+const SDK_SOURCES: [&str; 14] = [
     "bindings/action.c",
+    "bindings/imaging/imaging.c",
     "src/error.c",
     "src/function.c",
     "src/half.c",
+    "src/imaging.c",
     "src/input.c",
     "src/log.c",
     "src/storage.c",
@@ -36,8 +38,10 @@ const SDK_SOURCES: [&str; 12] = [
     "src/terminate.cpp",
 ];
 
-/// The type of the component, which is linked with the rest.
-const COMPONENT_TYPE: &str = "bindings/action_component_type.o";
+/// The types of an action and of the imaging library, which are linked with the rest. What is not
+/// called is not imported.
+const COMPONENT_TYPES: [&str; 2] =
+    ["bindings/action_component_type.o", "bindings/imaging/imaging_component_type.o"];
 
 /// The SDK is compiled for size; the parts of yyjson that it does not use are left out, and its
 /// functions are not all inlined: 84 KB instead of 173.
@@ -126,11 +130,11 @@ pub fn build(project: &CProject, config: &Config, steps: Steps) -> Result<Built,
     if let Some(error) = failed {
         return Err(error);
     }
-    files.push(project.folder().join(sdk.join(COMPONENT_TYPE)));
+    files.extend(COMPONENT_TYPES.map(|file| project.folder().join(sdk.join(file))));
     let path = FileCache::new(cache.join("components"), limit);
     let linked = Linked { compiler: &compiler, is_cpp, files: &files };
     let ask = project.folder().join(ASK);
-    linked.component(&path, &ask, steps)
+    linked.component(&path, &ask, config, steps)
 }
 
 /// The folder of the SDK: the project's own, below its folder, or the one that this program carries.
@@ -176,20 +180,23 @@ impl Linked<'_> {
         &self,
         cache: &FileCache,
         ask: &Path,
+        config: &Config,
         steps: Steps,
     ) -> Result<Built, ExpectedError> {
         let asked = fs::read(ask).unwrap_or_default();
         let mut parts: Vec<&[u8]> =
             self.files.iter().map(|file| file.as_os_str().as_encoded_bytes()).collect();
         let flags = LINK_FLAGS.join(" ");
-        let component_type = self.files.last().and_then(|file| fs::read(file).ok());
-        let component_type = component_type.unwrap_or_default();
-        parts.extend([
-            flags.as_bytes(),
-            &asked,
-            &component_type,
-            env!("CARGO_PKG_VERSION").as_bytes(),
-        ]);
+        // The imaging library is part of an action that uses it.
+        let imaging = unpacking::content_hash(RUST_SDK);
+        let types: Vec<u8> = self
+            .files
+            .iter()
+            .rev()
+            .take(COMPONENT_TYPES.len())
+            .flat_map(|file| fs::read(file).unwrap_or_default())
+            .collect();
+        parts.extend([flags.as_bytes(), &asked, &types, imaging.as_bytes()]);
         let path = cache.path(format!("{}.wasm", hash(&parts)));
         if let Ok(bytes) = fs::read(&path) {
             cache.used(&path);
@@ -197,7 +204,7 @@ impl Linked<'_> {
         }
         let module = self.link(steps)?;
         let bytes = componentize(&module).map_err(CError::from)?;
-        let bytes = finish::with_ask(bytes, ask)?;
+        let bytes = finish::finished(bytes, ask, config, steps)?;
         cache
             .keep(&path, |mut file| file.write_all(&bytes))
             .map_err(ExpectedError::io("write", &path))?;
