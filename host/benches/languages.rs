@@ -15,9 +15,17 @@ use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
 /// Pairs of a small action and of one that reads, resizes and draws pictures, in each language.
-const GUESTS: [&str; 4] = ["hello", "hello-python", "image-detection", "image-detection-python"];
+const GUESTS: [&str; 7] = [
+    "hello",
+    "hello-c",
+    "hello-cpp",
+    "hello-python",
+    "image-detection",
+    "image-detection-cpp",
+    "image-detection-python",
+];
 /// Actions that can wait in a host call.
-const SLEEPERS: [&str; 2] = ["parity-rust", "parity-python"];
+const SLEEPERS: [&str; 4] = ["parity-rust", "parity-c", "parity-cpp", "parity-python"];
 const IN_FLIGHT: u32 = 32;
 const LOADS: usize = 11;
 const RUNS: usize = 301;

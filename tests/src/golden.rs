@@ -30,8 +30,7 @@ pub fn parameters(image_url: &str) -> Value {
 }
 
 /// The guests that have it, in each language; the first is what the others are compared with.
-pub const GUESTS: [&str; 3] =
-    ["image-detection", "image-detection-python", "image-detection-cpp"];
+pub const GUESTS: [&str; 3] = ["image-detection", "image-detection-python", "image-detection-cpp"];
 
 /// `keynet-inference run` of it, with more arguments.
 pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {

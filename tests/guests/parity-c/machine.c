@@ -57,8 +57,11 @@ bool sleep_long(yyjson_mut_doc *result, keynet_error *error) {
     return true;
 }
 
-static uint64_t deeper(volatile uint64_t depth) {
-    return deeper(depth + 1) + 1;
+/* What is read after the call keeps it from becoming a loop. */
+static uint64_t deeper(uint64_t depth) {
+    volatile uint64_t kept = depth;
+    uint64_t below = depth < UINT64_MAX ? deeper(depth + 1) : 0;
+    return below + kept;
 }
 
 bool recurse(yyjson_mut_doc *result, keynet_error *error) {

@@ -52,9 +52,11 @@ Result<Json> sleep_long() {
     return Json::object();
 }
 
-static std::uint64_t deeper(volatile std::uint64_t depth) {
-    if (depth == std::numeric_limits<std::uint64_t>::max()) return 0;
-    return deeper(depth + 1) + 1;
+// What is read after the call keeps it from becoming a loop.
+static std::uint64_t deeper(std::uint64_t depth) {
+    volatile std::uint64_t kept = depth;
+    std::uint64_t below = depth < std::numeric_limits<std::uint64_t>::max() ? deeper(depth + 1) : 0;
+    return below + kept;
 }
 
 Result<Json> recurse() {
