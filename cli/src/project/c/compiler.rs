@@ -1,12 +1,16 @@
 //! The compiler: wasi-sdk's where `WASI_SDK_PATH` is set, else a clang that knows WASI.
 
 use std::env;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::UNIX_EPOCH;
 
+use keynet_host::NewFile;
+
 use super::CError;
+use super::objects::hash;
 
 /// Names of clang, in the order in which they are tried. Older ones lack parts of C++23.
 const NAMES: [&str; 6] = ["clang-22", "clang-23", "clang-21", "clang-20", "clang-19", "clang"];
@@ -34,51 +38,70 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Finds one that builds the language.
+    /// Finds one that builds the language. That it does is remembered in the folder `memory`, until
+    /// another compiler is installed.
     ///
     /// # Errors
     /// There is none: the message names what to install.
-    pub fn find(is_cpp: bool) -> Result<Self, CError> {
+    pub fn find(is_cpp: bool, memory: &Path) -> Result<Self, CError> {
+        let candidates = Self::candidates()?;
+        let identities: Vec<String> = candidates.iter().map(Self::identity).collect();
+        let key = hash(&[identities.join("\n").as_bytes(), &[u8::from(is_cpp)]]);
+        let remembered = memory.join(key);
+        let known = fs::read_to_string(&remembered).ok();
+        let mut failed = CError::NoCompiler;
+        for (compiler, identity) in candidates.into_iter().zip(identities) {
+            if known.as_deref() == Some(&identity) {
+                return Ok(compiler);
+            }
+            if known.is_some() {
+                continue;
+            }
+            match compiler.probe(is_cpp) {
+                Ok(()) => {
+                    // It is found again where this cannot be kept.
+                    let _ = fs::create_dir_all(memory);
+                    let _ = NewFile::write(&remembered, NewFile::PLAIN, identity.as_bytes());
+                    return Ok(compiler);
+                }
+                Err(reason) => {
+                    let language = if is_cpp { "C++" } else { "C" };
+                    failed = CError::NoSysroot { program: compiler.clang, language, reason };
+                }
+            }
+        }
+        Err(failed)
+    }
+
+    /// The compilers that may be able to, in the order in which they are tried.
+    fn candidates() -> Result<Vec<Self>, CError> {
+        let mut places = Vec::new();
         if let Some(sdk) = env::var_os("WASI_SDK_PATH").filter(|path| !path.is_empty()) {
             let sdk = PathBuf::from(sdk);
             let clang = sdk.join("bin/clang");
             if !clang.is_file() {
                 return Err(CError::WasiSdk(sdk));
             }
-            let sysroot = sdk.join("share/wasi-sysroot");
-            return Self::first_that_works([(clang, Some(sysroot))], is_cpp);
-        }
-        let path = env::var_os("PATH").unwrap_or_default();
-        let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-        let of_name = |name: &&str| folders.iter().map(|folder| folder.join(name)).find(is_program);
-        let programs = NAMES.iter().filter_map(of_name);
-        let candidates = programs.flat_map(|program| {
-            let sysroots = SYSROOTS.iter().map(PathBuf::from).filter(|path| path.is_dir());
-            std::iter::once(None).chain(sysroots.map(Some)).map(move |root| (program.clone(), root))
-        });
-        Self::first_that_works(candidates, is_cpp)
-    }
-
-    fn first_that_works(
-        candidates: impl IntoIterator<Item = (PathBuf, Option<PathBuf>)>,
-        is_cpp: bool,
-    ) -> Result<Self, CError> {
-        let mut failed = CError::NoCompiler;
-        for (clang, sysroot) in candidates {
-            for target in TARGETS {
-                let mut flags = vec![format!("--target={target}")];
-                flags.extend(sysroot.iter().map(|root| format!("--sysroot={}", root.display())));
-                let compiler = Self { clang: clang.clone(), target: flags };
-                match compiler.probe(is_cpp) {
-                    Ok(()) => return Ok(compiler),
-                    Err(reason) => {
-                        let language = if is_cpp { "C++" } else { "C" };
-                        failed = CError::NoSysroot { program: clang.clone(), language, reason };
-                    }
-                }
+            places.push((clang, Some(sdk.join("share/wasi-sysroot"))));
+        } else {
+            let path = env::var_os("PATH").unwrap_or_default();
+            let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+            for name in NAMES {
+                let found = folders.iter().map(|folder| folder.join(name)).find(|it| it.is_file());
+                let sysroots = SYSROOTS.iter().map(PathBuf::from).filter(|path| path.is_dir());
+                let sysroots: Vec<_> = std::iter::once(None).chain(sysroots.map(Some)).collect();
+                places.extend(found.iter().flat_map(|clang| {
+                    sysroots.iter().map(|sysroot| (clang.clone(), sysroot.clone()))
+                }));
             }
         }
-        Err(failed)
+        let of_target = |(clang, sysroot): &(PathBuf, Option<PathBuf>), target: &str| {
+            let mut flags = vec![format!("--target={target}")];
+            flags.extend(sysroot.iter().map(|root| format!("--sysroot={}", root.display())));
+            Self { clang: clang.clone(), target: flags }
+        };
+        let places = places.iter();
+        Ok(places.flat_map(|place| TARGETS.map(|target| of_target(place, target))).collect())
     }
 
     /// Compiles and links a library of a few lines.
@@ -135,8 +158,4 @@ impl Compiler {
             changed
         )
     }
-}
-
-fn is_program(path: &PathBuf) -> bool {
-    Path::new(path).is_file()
 }

@@ -11,7 +11,7 @@ use std::thread;
 use keynet_host::{Config, FileCache};
 
 use super::compiler::Compiler;
-use super::objects::{Compiled, Failed, Objects, hash};
+use super::objects::{Compiled, Objects, hash};
 use super::{CError, CProject, SDK};
 use crate::embedded::{C_SDK, RUST_SDK};
 use crate::errors::ExpectedError;
@@ -81,60 +81,48 @@ pub struct Built {
 /// # Errors
 /// There is no compiler, or it rejects the project.
 pub fn build(project: &CProject, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
-    let is_cpp = project.is_cpp();
-    let compiler = Compiler::find(is_cpp)?;
     let cache = config.cache_dir.join("c");
     let limit = config.cache_size / 8;
+    let compiler = Compiler::find(project.is_cpp(), &cache.join("compilers"))?;
     let sdk = sdk_of(project, &cache)?;
     let objects = FileCache::new(cache.join("objects"), limit);
+    let mut files = compiled(project, &sdk, &compiler, &objects, steps)?;
+    files.extend(COMPONENT_TYPES.map(|file| project.folder().join(sdk.join(file))));
+    let components = FileCache::new(cache.join("components"), limit);
+    let linked = Linked { compiler: &compiler, is_cpp: project.is_cpp(), files: &files };
+    linked.component(&components, &project.folder().join(ASK), config, steps)
+}
+
+/// Compiles the project and the SDK, and returns the objects.
+fn compiled(
+    project: &CProject,
+    sdk: &Path,
+    compiler: &Compiler,
+    cache: &FileCache,
+    steps: Steps,
+) -> Result<Vec<PathBuf>, ExpectedError> {
     let include = |folder: &str| format!("-I{}", sdk.join(folder).display());
     let includes = [include("include"), include("vendor/yyjson"), include("bindings")];
-    let of_sdk = Objects {
-        compiler: &compiler,
-        cache: &objects,
-        folder: project.folder(),
-        flags: includes.iter().cloned().chain(SDK_FLAGS.map(str::to_owned)).collect(),
-        colored: false,
-    };
-    let of_project = Objects {
-        compiler: &compiler,
-        cache: &objects,
-        folder: project.folder(),
-        flags: project.flags()?.into_iter().chain(includes).collect(),
-        colored: steps.colored(),
-    };
+    let folder = project.folder();
+    let flags = includes.iter().cloned().chain(SDK_FLAGS.map(str::to_owned)).collect();
+    let of_sdk = Objects { compiler, cache, folder, flags, colored: false };
+    let flags = project.flags()?.into_iter().chain(includes).collect();
+    let of_project = Objects { compiler, cache, folder, flags, colored: steps.colored() };
+    let is_cpp = project.is_cpp();
     let sdk_sources = SDK_SOURCES.iter().filter(|source| is_cpp || !source.ends_with(".cpp"));
     let own = project.sources().iter().map(|source| (&of_project, source.clone()));
     let jobs: Vec<_> = own.chain(sdk_sources.map(|file| (&of_sdk, sdk.join(file)))).collect();
+
     let is_known = jobs.iter().all(|(objects, source)| objects.is_known(source));
     let main = project.main();
     let name = main.file_name().unwrap_or(main.as_os_str()).to_string_lossy();
     let step = (!is_known).then(|| steps.begin(&format!("compiling {name} for WebAssembly")));
-    let compiled = compile(&jobs);
+    let outcomes = compile(&jobs);
     drop(step);
-    let mut files = Vec::new();
-    let mut failed = None;
-    for outcome in compiled {
-        let said = match outcome {
-            Ok(Compiled { object, said }) => {
-                files.push(object);
-                said
-            }
-            Err(Failed { error, said }) => {
-                failed.get_or_insert(error);
-                said
-            }
-        };
-        steps.say(&said);
+    for Compiled { said, .. } in &outcomes {
+        steps.say(said);
     }
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    files.extend(COMPONENT_TYPES.map(|file| project.folder().join(sdk.join(file))));
-    let path = FileCache::new(cache.join("components"), limit);
-    let linked = Linked { compiler: &compiler, is_cpp, files: &files };
-    let ask = project.folder().join(ASK);
-    linked.component(&path, &ask, config, steps)
+    outcomes.into_iter().map(|outcome| outcome.object).collect()
 }
 
 /// The folder of the SDK: the project's own, below its folder, or the one that this program carries.
@@ -144,7 +132,7 @@ fn sdk_of(project: &CProject, cache: &Path) -> Result<PathBuf, ExpectedError> {
 }
 
 /// Compiles sources, as many at once as the machine has processors.
-fn compile(jobs: &[(&Objects<'_>, PathBuf)]) -> Vec<Result<Compiled, Failed>> {
+fn compile(jobs: &[(&Objects<'_>, PathBuf)]) -> Vec<Compiled> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(jobs.len());

@@ -30,21 +30,12 @@ pub struct Objects<'a> {
     pub colored: bool,
 }
 
-/// A compiled source.
+/// The end of a compilation.
 #[derive(Debug)]
 pub struct Compiled {
     /// The object's file in the cache, named by what decides about its content.
-    pub object: PathBuf,
-    /// What the compiler said: warnings.
-    pub said: String,
-}
-
-/// A source that is not compiled, and why.
-#[derive(Debug)]
-pub struct Failed {
-    /// The error.
-    pub error: ExpectedError,
-    /// What the compiler said.
+    pub object: Result<PathBuf, ExpectedError>,
+    /// Errors and warnings, as the compiler wrote them.
     pub said: String,
 }
 
@@ -55,42 +46,41 @@ impl Objects<'_> {
         own.is_ok_and(|own| self.known(&own, &self.list(&own)).is_some())
     }
 
-    /// Compiles a source, unless that was done before.
-    ///
-    /// # Errors
-    /// The compiler rejects it, or the cache cannot be written.
-    pub fn compile(&self, source: &Path) -> Result<Compiled, Failed> {
-        let quiet = |error: ExpectedError| Failed { error, said: String::new() };
+    /// Compiles a source, unless that was done before. An error is that the compiler rejects it, or
+    /// that the cache cannot be written.
+    pub fn compile(&self, source: &Path) -> Compiled {
+        let mut said = String::new();
+        let object = self.object_of(source, &mut said);
+        Compiled { object, said }
+    }
+
+    fn object_of(&self, source: &Path, said: &mut String) -> Result<PathBuf, ExpectedError> {
         let path = self.folder.join(source);
-        let content = fs::read(&path).map_err(ExpectedError::io("read", &path)).map_err(quiet)?;
+        let content = fs::read(&path).map_err(ExpectedError::io("read", &path))?;
         let own = self.own(source, &content);
         let list = self.list(&own);
         if let Some(object) = self.known(&own, &list) {
             self.cache.used(&list);
             self.cache.used(&object);
-            return Ok(Compiled { object, said: String::new() });
+            return Ok(object);
         }
-        let work = tempfile::tempdir()
-            .map_err(ExpectedError::io_on("make", "a temporary folder"))
-            .map_err(quiet)?;
-        let said = self.run(source, work.path())?;
-        let keep = || -> Result<PathBuf, ExpectedError> {
-            let read = |name: &str| {
-                let path = work.path().join(name);
-                fs::read(&path).map_err(ExpectedError::io("read", &path))
-            };
-            let included = included(&String::from_utf8_lossy(&read("included.d")?));
-            let object = self.object(&own, &included);
-            let put = |path: &Path, bytes: &[u8]| {
-                self.cache
-                    .keep(path, |mut file| file.write_all(bytes))
-                    .map_err(ExpectedError::io("write", path))
-            };
-            put(&object, &read("object.o")?)?;
-            put(&list, included.join("\n").as_bytes())?;
-            Ok(object)
+        let work =
+            tempfile::tempdir().map_err(ExpectedError::io_on("make", "a temporary folder"))?;
+        self.run(source, work.path(), said)?;
+        let read = |name: &str| {
+            let path = work.path().join(name);
+            fs::read(&path).map_err(ExpectedError::io("read", &path))
         };
-        Ok(Compiled { object: keep().map_err(quiet)?, said })
+        let included = included(&String::from_utf8_lossy(&read("included.d")?));
+        let object = self.object(&own, &included);
+        self.keep(&object, &read("object.o")?)?;
+        self.keep(&list, included.join("\n").as_bytes())?;
+        Ok(object)
+    }
+
+    fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), ExpectedError> {
+        let kept = self.cache.keep(path, |mut file| file.write_all(bytes));
+        kept.map_err(ExpectedError::io("write", path))
     }
 
     /// A name for what the source itself and its flags decide.
@@ -126,8 +116,8 @@ impl Objects<'_> {
         self.cache.path(format!("{}.o", hash(&[all.as_bytes()])))
     }
 
-    /// Runs the compiler, which leaves `object.o` and `included.d`, and returns what it said.
-    fn run(&self, source: &Path, work: &Path) -> Result<String, Failed> {
+    /// Runs the compiler, which leaves `object.o` and `included.d`; what it writes is added to `said`.
+    fn run(&self, source: &Path, work: &Path, said: &mut String) -> Result<(), ExpectedError> {
         let mut command = self.compiler.command(is_cpp(source));
         if is_cpp(source) {
             command.args([
@@ -144,16 +134,9 @@ impl Objects<'_> {
         command.arg("-O2").args(&self.flags).arg("-MMD").arg("-MF").arg(work.join("included.d"));
         command.arg("-c").arg(source).arg("-o").arg(work.join("object.o"));
         let ended = command.current_dir(self.folder).stdin(Stdio::null()).output();
-        let failed = |error: ExpectedError, said: String| Failed { error, said };
-        let ended = ended
-            .map_err(ExpectedError::io_on("start", "clang"))
-            .map_err(|error| failed(error, String::new()))?;
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        if ended.status.success() {
-            Ok(said)
-        } else {
-            Err(failed(CError::Compile(source.to_owned()).into(), said))
-        }
+        let ended = ended.map_err(ExpectedError::io_on("start", "clang"))?;
+        said.push_str(&String::from_utf8_lossy(&ended.stderr));
+        if ended.status.success() { Ok(()) } else { Err(CError::Compile(source.to_owned()).into()) }
     }
 }
 

@@ -37,10 +37,9 @@ impl CProject {
             Some(above) if parent.file_name().is_some_and(|name| name == SRC) => above,
             _ => parent,
         };
-        if is_main(&file) || root != parent {
-            if let Some(project) = Self::in_folder(root)? {
-                return Ok(project);
-            }
+        let stands_for_project = is_main(&file) || root != parent;
+        if stands_for_project && let Some(project) = Self::in_folder(root)? {
+            return Ok(project);
         }
         let name = file.strip_prefix(parent).unwrap_or(&file).to_owned();
         Ok(Self { folder: parent.to_owned(), sources: vec![name] })
