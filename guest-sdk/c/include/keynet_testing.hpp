@@ -47,8 +47,8 @@ public:
         keynet_tensor tensor{};
         keynet_bytes data{};
         auto type = static_cast<keynet_data_type>(detail::data_type_of<T>);
-        if (!keynet_outputs_get(inputs_, name.c_str(), &tensor, &error) ||
-            !keynet_tensor_data(tensor, type, &data, &error)) {
+        if (!keynet_outputs_get(inputs_, name.c_str(), &tensor, error.out()) ||
+            !keynet_tensor_data(tensor, type, &data, error.out())) {
             return error.take();
         }
         return Elements<T>(Bytes(data)).to_vector();
@@ -93,7 +93,7 @@ public:
     [[nodiscard]] Result<std::string> call() {
         detail::CError error;
         char *result = nullptr;
-        if (!keynet_testing_call(&result, &error)) return error.take();
+        if (!keynet_testing_call(&result, error.out())) return error.take();
         return detail::take(result);
     }
 

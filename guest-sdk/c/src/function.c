@@ -168,6 +168,8 @@ bool keynet_call(const keynet_function *function, const char *arguments, size_t 
     yyjson_mut_doc *document = yyjson_mut_doc_new(NULL);
     bool is_done = check(function, error) && run(function, document, error) &&
                    write_result(document, result, result_size, error);
+    /* The function may have caught one. */
+    if (is_done) keynet_error_clear(error);
     yyjson_mut_doc_free(document);
     keynet_input_end();
     fflush(stdout);

@@ -54,6 +54,21 @@ static void what_is_no_result_is_told(void) {
     fails(without_error, "the function failed without an error");
 }
 
+static bool catching(yyjson_mut_doc *result, keynet_error *error) {
+    keynet_bytes data = {0};
+    bool is_there = keynet_storage_get("absent", &data, error);
+    yyjson_mut_obj_add_bool(result, keynet_result_object(result), "there", is_there);
+    return true;
+}
+
+static void an_error_that_was_caught_is_none(void) {
+    keynet_error error = {0};
+    char *result = call(catching, IMAGE, &error);
+    CHECK_TEXT(result, "{\"there\":false}");
+    CHECK(error.kind == KEYNET_ERROR_NONE && error.message == NULL);
+    free(result);
+}
+
 static void numbers_and_texts_come_back_as_they_were(void) {
     const char *text = "{\"image\":\"\\u0000 상자 \U0001f600\",\"a\":[9223372036854775807,"
                        "-9223372036854775808,18446744073709551615,9007199254740993,0.1,5e-324,"
@@ -80,6 +95,7 @@ static void the_schema_is_made_of_the_declarations(void) {
 void test_function(void) {
     keynet_testing_reset();
     what_is_no_result_is_told();
+    an_error_that_was_caught_is_none();
     numbers_and_texts_come_back_as_they_were();
     the_schema_is_made_of_the_declarations();
 }

@@ -69,7 +69,8 @@ public:
     CError &operator=(const CError &) = delete;
     ~CError() { keynet_error_clear(&error_); }
 
-    keynet_error *operator&() { return &error_; }
+    /* Where a call of C puts its error. */
+    [[nodiscard]] keynet_error *out() { return &error_; }
 
     [[nodiscard]] std::unexpected<Error> take() const {
         auto kind = error_.kind == KEYNET_ERROR_NONE ? KEYNET_ERROR_INTERNAL : error_.kind;

@@ -42,7 +42,7 @@ public:
     [[nodiscard]] static Result<Picture> decode(std::span<const std::uint8_t> file) {
         detail::CError error;
         keynet_picture made{};
-        if (!keynet_picture_decode(file.data(), file.size(), &made, &error)) return error.take();
+        if (!keynet_picture_decode(file.data(), file.size(), &made, error.out())) return error.take();
         return Picture(made);
     }
 
@@ -51,7 +51,7 @@ public:
                                                   std::span<const std::uint8_t> rgb) {
         detail::CError error;
         keynet_picture made{};
-        if (!keynet_picture_from_rgb(width, height, rgb.data(), rgb.size(), &made, &error)) {
+        if (!keynet_picture_from_rgb(width, height, rgb.data(), rgb.size(), &made, error.out())) {
             return error.take();
         }
         return Picture(made);
@@ -64,7 +64,7 @@ public:
                                        std::uint32_t height) const {
         detail::CError error;
         keynet_picture made{};
-        if (!keynet_picture_crop(picture_, left, top, width, height, &made, &error)) {
+        if (!keynet_picture_crop(picture_, left, top, width, height, &made, error.out())) {
             return error.take();
         }
         return Picture(made);
@@ -75,7 +75,7 @@ public:
         detail::CError error;
         keynet_picture made{};
         if (!keynet_picture_resize(picture_, width, height, static_cast<keynet_filter>(filter), &made,
-                                   &error)) {
+                                   error.out())) {
             return error.take();
         }
         return Picture(made);
@@ -96,7 +96,7 @@ public:
         if (!keynet_picture_data(picture_, static_cast<keynet_data_type>(type),
                                  static_cast<keynet_layout>(layout),
                                  static_cast<keynet_channels>(channels), &normalization, &data,
-                                 &error)) {
+                                 error.out())) {
             return error.take();
         }
         Bytes owned(data);
@@ -110,7 +110,7 @@ public:
     [[nodiscard]] Result<void> draw_box(const Bounds &bounds, Color color,
                                         std::uint32_t line_width = 0) {
         detail::CError error;
-        if (!keynet_picture_draw_box(picture_, bounds, color, line_width, &error)) return error.take();
+        if (!keynet_picture_draw_box(picture_, bounds, color, line_width, error.out())) return error.take();
         return {};
     }
 
@@ -118,7 +118,7 @@ public:
     [[nodiscard]] Result<void> draw_label(const std::string &text, double left, double top, Color color,
                                           double size = 0) {
         detail::CError error;
-        if (!keynet_picture_draw_label(picture_, text.c_str(), left, top, color, size, &error)) {
+        if (!keynet_picture_draw_label(picture_, text.c_str(), left, top, color, size, error.out())) {
             return error.take();
         }
         return {};
@@ -127,7 +127,7 @@ public:
     [[nodiscard]] Result<void> draw_text(const std::string &text, double left, double top, Color color,
                                          double size = 0) {
         detail::CError error;
-        if (!keynet_picture_draw_text(picture_, text.c_str(), left, top, color, size, &error)) {
+        if (!keynet_picture_draw_text(picture_, text.c_str(), left, top, color, size, error.out())) {
             return error.take();
         }
         return {};
@@ -136,14 +136,14 @@ public:
     /* Takes the letters of further text from a TrueType or OpenType font. */
     [[nodiscard]] Result<void> set_font(std::span<const std::uint8_t> file) {
         detail::CError error;
-        if (!keynet_picture_set_font(picture_, file.data(), file.size(), &error)) return error.take();
+        if (!keynet_picture_set_font(picture_, file.data(), file.size(), error.out())) return error.take();
         return {};
     }
 
     [[nodiscard]] Result<Bytes> encode_png() const {
         detail::CError error;
         keynet_bytes file{};
-        if (!keynet_picture_encode_png(picture_, &file, &error)) return error.take();
+        if (!keynet_picture_encode_png(picture_, &file, error.out())) return error.take();
         return Bytes(file);
     }
 
@@ -151,7 +151,7 @@ public:
     [[nodiscard]] Result<Bytes> encode_jpeg(std::uint8_t quality = 85) const {
         detail::CError error;
         keynet_bytes file{};
-        if (!keynet_picture_encode_jpeg(picture_, quality, &file, &error)) return error.take();
+        if (!keynet_picture_encode_jpeg(picture_, quality, &file, error.out())) return error.take();
         return Bytes(file);
     }
 
@@ -173,7 +173,7 @@ inline Result<LetterBoxed> Picture::letter_box(std::uint32_t width, std::uint32_
     detail::CError error;
     keynet_letter_boxed made{};
     if (!keynet_picture_letter_box(picture_, width, height, static_cast<keynet_filter>(filter), border,
-                                   &made, &error)) {
+                                   &made, error.out())) {
         return error.take();
     }
     return LetterBoxed{Picture(made.picture), made.scale, made.left, made.top};

@@ -43,7 +43,7 @@ public:
         }
         if (read) return read;
         detail::CError error;
-        keynet_input_fail(name.c_str(), detail::Read<T>::expected().c_str(), &error);
+        keynet_input_fail(name.c_str(), detail::Read<T>::expected().c_str(), error.out());
         return error.take();
     }
 

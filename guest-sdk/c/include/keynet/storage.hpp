@@ -106,7 +106,7 @@ public:
     [[nodiscard]] Result<Bytes> read(std::uint64_t offset, std::uint64_t length) const {
         detail::CError error;
         keynet_bytes data{};
-        if (!keynet_object_read(object_, offset, length, &data, &error)) return error.take();
+        if (!keynet_object_read(object_, offset, length, &data, error.out())) return error.take();
         return Bytes(data);
     }
 
@@ -115,7 +115,7 @@ public:
         detail::CError error;
         keynet_tensor tensor{};
         if (!keynet_object_to_tensor(object_, static_cast<keynet_data_type>(type), shape.data(),
-                                     shape.size(), &tensor, &error)) {
+                                     shape.size(), &tensor, error.out())) {
             return error.take();
         }
         return Tensor(tensor);
@@ -145,20 +145,20 @@ public:
     [[nodiscard]] Result<Stored> finish() {
         detail::CError error;
         keynet_stored stored{};
-        if (!keynet_upload_finish(&upload_, &stored, &error)) return error.take();
+        if (!keynet_upload_finish(&upload_, &stored, error.out())) return error.take();
         return detail::take_stored(stored);
     }
 
     [[nodiscard]] Result<void> abort() {
         detail::CError error;
-        if (!keynet_upload_abort(&upload_, &error)) return error.take();
+        if (!keynet_upload_abort(&upload_, error.out())) return error.take();
         return {};
     }
 
 private:
     Result<void> write(const void *data, std::size_t size) {
         detail::CError error;
-        if (!keynet_upload_write(upload_, data, size, &error)) return error.take();
+        if (!keynet_upload_write(upload_, data, size, error.out())) return error.take();
         return {};
     }
 
@@ -173,7 +173,7 @@ public:
         if (auto bad = check(location)) return std::unexpected(*bad);
         detail::CError error;
         keynet_bytes data{};
-        if (!keynet_storage_get(location.c_str(), &data, &error)) return error.take();
+        if (!keynet_storage_get(location.c_str(), &data, error.out())) return error.take();
         return Bytes(data);
     }
 
@@ -184,7 +184,7 @@ public:
         detail::CError error;
         keynet_bytes data{};
         bool changed = false;
-        if (!keynet_storage_get_if_changed(location.c_str(), etag.c_str(), &changed, &data, &error)) {
+        if (!keynet_storage_get_if_changed(location.c_str(), etag.c_str(), &changed, &data, error.out())) {
             return error.take();
         }
         if (!changed) return std::nullopt;
@@ -195,7 +195,7 @@ public:
         if (auto bad = check(location)) return std::unexpected(*bad);
         detail::CError error;
         keynet_object object{};
-        if (!keynet_storage_open(location.c_str(), &object, &error)) return error.take();
+        if (!keynet_storage_open(location.c_str(), &object, error.out())) return error.take();
         return Object(object);
     }
 
@@ -203,7 +203,7 @@ public:
         if (auto bad = check(location)) return std::unexpected(*bad);
         detail::CError error;
         keynet_object_info info{};
-        if (!keynet_storage_head(location.c_str(), &info, &error)) return error.take();
+        if (!keynet_storage_head(location.c_str(), &info, error.out())) return error.take();
         return detail::take_info(info);
     }
 
@@ -223,7 +223,7 @@ public:
         detail::CError error;
         keynet_stored stored{};
         if (!keynet_storage_put_tensor(tensor.get(), detail::or_null(location),
-                                       detail::or_null(content_type), &stored, &error)) {
+                                       detail::or_null(content_type), &stored, error.out())) {
             return error.take();
         }
         return detail::take_stored(stored);
@@ -235,7 +235,7 @@ public:
         detail::CError error;
         keynet_upload upload{};
         if (!keynet_storage_upload(detail::or_null(location), detail::or_null(content_type), &upload,
-                                   &error)) {
+                                   error.out())) {
             return error.take();
         }
         return Upload(upload);
@@ -247,7 +247,7 @@ public:
         if (auto bad = check(location)) return std::unexpected(*bad);
         detail::CError error;
         char *url = nullptr;
-        if (!keynet_storage_presign(location.c_str(), detail::seconds(ttl), &url, &error)) {
+        if (!keynet_storage_presign(location.c_str(), detail::seconds(ttl), &url, error.out())) {
             return error.take();
         }
         return detail::take(url);
@@ -261,7 +261,7 @@ public:
         detail::CError error;
         char *written = nullptr, *url = nullptr;
         if (!keynet_storage_presign_put(detail::or_null(location), detail::or_null(content_type),
-                                        detail::seconds(ttl), &written, &url, &error)) {
+                                        detail::seconds(ttl), &written, &url, error.out())) {
             return error.take();
         }
         return WriteGrant{detail::take(written), detail::take(url)};
@@ -273,7 +273,7 @@ public:
         if (auto bad = check(prefix)) return std::unexpected(*bad);
         detail::CError error;
         keynet_page found{};
-        if (!keynet_storage_list(prefix.c_str(), detail::or_null(cursor), &found, &error)) {
+        if (!keynet_storage_list(prefix.c_str(), detail::or_null(cursor), &found, error.out())) {
             return error.take();
         }
         Page page;
@@ -301,7 +301,7 @@ public:
     [[nodiscard]] Result<void> remove(const std::string &location) const {
         if (auto bad = check(location)) return std::unexpected(*bad);
         detail::CError error;
-        if (!keynet_storage_delete(location.c_str(), &error)) return error.take();
+        if (!keynet_storage_delete(location.c_str(), error.out())) return error.take();
         return {};
     }
 
@@ -326,7 +326,7 @@ private:
         lent.if_absent = options.if_absent;
         detail::CError error;
         keynet_stored stored{};
-        if (!keynet_storage_put(data, size, &lent, &stored, &error)) return error.take();
+        if (!keynet_storage_put(data, size, &lent, &stored, error.out())) return error.take();
         return detail::take_stored(stored);
     }
 };

@@ -173,7 +173,7 @@ public:
         detail::CError error;
         keynet_tensor made{};
         if (!keynet_tensor_create(static_cast<keynet_data_type>(type), shape.data(), shape.size(),
-                                  data, size, &made, &error)) {
+                                  data, size, &made, error.out())) {
             return error.take();
         }
         return Tensor(made);
@@ -188,7 +188,7 @@ public:
         detail::CError error;
         keynet_tensor made{};
         if (!keynet_tensor_from_slices(shape.data(), shape.size(), slices.data(), slices.size(), &made,
-                                       &error)) {
+                                       error.out())) {
             return error.take();
         }
         return Tensor(made);
@@ -215,7 +215,7 @@ public:
         detail::CError error;
         keynet_bytes data{};
         auto type = static_cast<keynet_data_type>(detail::data_type_of<T>);
-        if (!keynet_tensor_data(tensor_, type, &data, &error)) return error.take();
+        if (!keynet_tensor_data(tensor_, type, &data, error.out())) return error.take();
         return Elements<T>(Bytes(data));
     }
 
@@ -236,7 +236,7 @@ public:
     [[nodiscard]] Result<std::vector<std::string>> texts() const {
         detail::CError error;
         keynet_elements found{};
-        if (!keynet_tensor_elements(tensor_, &found, &error)) return error.take();
+        if (!keynet_tensor_elements(tensor_, &found, error.out())) return error.take();
         std::vector<std::string> all;
         all.reserve(found.count);
         for (const auto &each : std::span(found.elements, found.count)) {

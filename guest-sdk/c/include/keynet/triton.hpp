@@ -134,7 +134,7 @@ public:
         detail::CError error;
         keynet_outputs outputs{};
         bool ended = false;
-        if (!keynet_stream_next(&stream_, &outputs, &ended, &error)) return error.take();
+        if (!keynet_stream_next(&stream_, &outputs, &ended, error.out())) return error.take();
         if (ended) return std::nullopt;
         return Outputs(outputs);
     }
@@ -176,7 +176,7 @@ public:
         auto asked = named(lent);
         detail::CError error;
         keynet_outputs outputs{};
-        if (!keynet_predict(&asked, &outputs, &error)) return error.take();
+        if (!keynet_predict(&asked, &outputs, error.out())) return error.take();
         return Outputs(outputs);
     }
 
@@ -215,7 +215,7 @@ public:
         auto asked = named(lent);
         detail::CError error;
         keynet_stream stream{};
-        if (!keynet_predict_stream(&asked, &stream, &error)) return error.take();
+        if (!keynet_predict_stream(&asked, &stream, error.out())) return error.take();
         return Stream(stream);
     }
 
@@ -224,7 +224,7 @@ public:
         if (auto bad = detail::check_text("the model's name", model_)) return std::unexpected(*bad);
         detail::CError error;
         keynet_model found{};
-        if (!keynet_model_metadata(model_.c_str(), &found, &error)) return error.take();
+        if (!keynet_model_metadata(model_.c_str(), &found, error.out())) return error.take();
         Model model{found.name, found.platform, {}, infos(found.inputs, found.input_count),
                     infos(found.outputs, found.output_count)};
         for (const auto *version : std::span(found.versions, found.version_count)) {
