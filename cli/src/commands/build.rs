@@ -11,7 +11,7 @@ use crate::flags::HostArgs;
 use crate::project::cargo::Build;
 use crate::project::finish::{self, MANIFEST};
 use crate::project::toolchain::Toolchain;
-use crate::project::{ProjectError, ProjectSource, go, python, sdk};
+use crate::project::{ProjectError, ProjectSource, sdk};
 use crate::settings;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
@@ -26,8 +26,7 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python, TypeScript or JavaScript [default: what is in the project's
-    /// folder]
+    /// The file of a function, or a core module [default: the project's folder]
     #[arg(value_name = "FUNCTION", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
@@ -56,16 +55,7 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
             return Err(ProjectError::NotCargo(project.clone()).into());
         }
-        ProjectSource::Go(program) => {
-            go::build(&program, &config, Steps::new(false, console))?.bytes
-        }
-        ProjectSource::Python(function) => {
-            python::build(&function, &config, Steps::new(false, console))?.bytes
-        }
-        ProjectSource::JavaScript(function) => {
-            refuse_cargo(args, project)?;
-            javascript::build(&function, &config, Steps::new(false, console))?.bytes
-        }
+        source => source.build(&config, Steps::new(false, console))?.bytes,
     };
     let name = finish::name_of(&component, &config)?;
     let folder =
@@ -78,14 +68,6 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         output.display(),
         units::bytes(component.len() as u64)
     ))
-}
-
-/// Refuses what is meant for cargo where it is not run.
-fn refuse_cargo(args: &BuildArgs, project: &Path) -> Result<(), ExpectedError> {
-    if args.arguments.is_empty() && args.profile == DEFAULT_PROFILE {
-        return Ok(());
-    }
-    Err(ProjectError::NotCargo(project.to_owned()).into())
 }
 
 fn rust(
