@@ -189,7 +189,7 @@ fn what_the_compiler_and_the_linker_report_is_shown_as_it_is() {
     refuses("none", &["undefined symbol: keynet_registered_function", "KEYNET_FUNCTION"]);
     refuses("two", &["duplicate symbol: keynet_registered_function", "one KEYNET_FUNCTION"]);
     refuses("refused", &["compile_flags.txt", "-o other.o"]);
-    refuses("both", &["main.cpp, and is a project in another language too"]);
+    refuses("both", &["has projects in several languages", "main.cpp"]);
     refuses("throws", &["main.cpp:2:12: error: ", "exceptions disabled"]);
     says(&projects.run(["build", "--path", "flags"]), 0, &[]);
     // A header that changes is seen.

@@ -172,7 +172,7 @@ mod tests {
         ));
         assert!(told(&[("package.json", "{}"), ("main.ts", "")]).contains("is not a project"));
         let both = told(&[("package.json", package), ("function.py", FUNCTION)]);
-        assert!(both.contains("depends on @keynet/inference, and there is a function in Python"));
+        assert!(both.contains("depends on @keynet/inference, the Python function"), "{both}");
     }
 
     #[test]
