@@ -18,6 +18,7 @@ mod source;
 pub mod template;
 pub mod toolchain;
 pub mod unpacking;
+pub mod watch;
 
 use clap::ValueEnum;
 
