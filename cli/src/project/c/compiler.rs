@@ -51,7 +51,7 @@ impl Compiler {
         let known = fs::read_to_string(&remembered).ok();
         let mut failed = CError::NoCompiler;
         for (compiler, identity) in candidates.into_iter().zip(identities) {
-            if known.as_deref() == Some(&identity) {
+            if known.as_deref() == Some(identity.as_str()) {
                 return Ok(compiler);
             }
             if known.is_some() {
@@ -91,7 +91,7 @@ impl Compiler {
                 let sysroots = SYSROOTS.iter().map(PathBuf::from).filter(|path| path.is_dir());
                 let sysroots: Vec<_> = std::iter::once(None).chain(sysroots.map(Some)).collect();
                 places.extend(found.iter().flat_map(|clang| {
-                    sysroots.iter().map(|sysroot| (clang.clone(), sysroot.clone()))
+                    sysroots.iter().map(move |sysroot| (clang.clone(), sysroot.clone()))
                 }));
             }
         }
