@@ -22,7 +22,7 @@ check:
 	@tests/run format lint unit
 
 install:
-	cargo install --path cli --locked
+	KEYNET_IMAGING_COMPONENT=$$(guest-sdk/imaging/component/build) && export KEYNET_IMAGING_COMPONENT && cargo install --path cli --locked
 	cargo install --path host --locked
 
 dist:

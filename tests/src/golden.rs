@@ -29,9 +29,14 @@ pub fn parameters(image_url: &str) -> Value {
     json!({ "image_url": image_url, "threshold": THRESHOLD })
 }
 
-/// Guests that implement the example, one for each language; the others are compared with the
-/// first.
-pub const GUESTS: [&str; 2] = ["image-detection", "image-detection-python"];
+/// The guests that have it, in each language; the first is what the others are compared with.
+pub const GUESTS: [&str; 5] = [
+    "image-detection",
+    "image-detection-python",
+    "image-detection-typescript",
+    "image-detection-go",
+    "image-detection-cpp",
+];
 
 /// Runs `keynet-inference run` of the example, with further arguments.
 pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {

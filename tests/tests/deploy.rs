@@ -603,7 +603,7 @@ fn a_certificate_must_be_trusted() {
     done(&sandbox, &["list", "-i"]);
     sandbox.set("__OW_IGNORE_CERTS", "true");
     done(&sandbox, &["list"]);
-    fails(&sandbox, &["list", "--ca", "wskprops"], 4, "holds no certificate");
+    fails(&sandbox, &["list", "--ca", "wskprops"], 4, "there is no certificate in PEM");
 }
 
 #[test]

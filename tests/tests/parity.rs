@@ -237,7 +237,7 @@ impl Case {
                     self.result.as_deref().ok_or("the case has neither result nor error")?,
                 )
                 .map_err(|error| format!("the case's result: {error}"))?;
-                if *result != expected {
+                if !is_same(result, &expected) {
                     return Err(format!("expected {expected}\ncame {}", told()));
                 }
             }
@@ -306,7 +306,24 @@ fn check_fresh(one: &Value, other: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the numbers in a text.
+/// Whether two values are the same JSON: `1` and `1.0` are the same number.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64()
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| is_same(a, b)))
+        }
+        _ => one == other,
+    }
+}
+
+/// The numbers in a text.
 fn numbers(text: &str) -> impl Iterator<Item = usize> {
     text.split(|letter: char| !letter.is_ascii_digit()).filter_map(|digits| digits.parse().ok())
 }

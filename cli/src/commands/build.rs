@@ -11,7 +11,7 @@ use crate::flags::HostArgs;
 use crate::project::cargo::Build;
 use crate::project::finish::{self, MANIFEST};
 use crate::project::toolchain::Toolchain;
-use crate::project::{ProjectError, ProjectSource, python, sdk};
+use crate::project::{ProjectError, ProjectSource, sdk};
 use crate::settings;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
@@ -26,8 +26,8 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python [default: what is in the project's folder]
-    #[arg(value_name = "FUNCTION.py", conflicts_with = "path")]
+    /// The file of a function, or a core module [default: the project's folder]
+    #[arg(value_name = "FUNCTION", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -52,12 +52,10 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let project = args.function.as_ref().unwrap_or(&args.path);
     let component = match ProjectSource::find(project)? {
         ProjectSource::Rust(folder) => rust(&folder, args, &config, console)?,
-        ProjectSource::Python(function) => {
-            if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE {
-                return Err(ProjectError::NotCargo(project.clone()).into());
-            }
-            python::build(&function, &config, Steps::new(false, console))?.bytes
+        _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
+            return Err(ProjectError::NotCargo(project.clone()).into());
         }
+        source => source.build(&config, Steps::new(false, console))?.bytes,
     };
     let name = finish::name_of(&component, &config)?;
     let folder =
@@ -82,7 +80,7 @@ fn rust(
     let build = Build { folder, profile: &args.profile, arguments: &args.arguments };
     let built = build.run(Toolchain::find(folder)?, console)?;
     let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;
-    finish::with_manifest(component, &below(&args.path, MANIFEST))
+    finish::finished(component, &below(&args.path, MANIFEST), config, Steps::new(false, console))
 }
 
 /// A file of the project, without the dot that stands for this folder.

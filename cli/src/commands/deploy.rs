@@ -24,9 +24,9 @@ use keynet_openwhisk_api::name::ActionName;
 
 #[derive(Debug, Args)]
 pub struct DeployArgs {
-    /// The component: a file, the file of a Python function, which is built first, or the reference
-    /// of a published component; with --image alone, the image holds the action
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF", required_unless_present = "image")]
+    /// The component: a file, the file of a function, which is built, or the reference of
+    /// a published one; with --image alone, the image holds the action
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF", required_unless_present = "image")]
     action: Option<String>,
     /// The OpenWhisk action: name, package/name or /namespace/package/name [default: the function's
     /// name]

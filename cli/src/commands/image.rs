@@ -85,8 +85,8 @@ struct RootArgs {
 
 #[derive(Debug, Args)]
 struct BuildArgs {
-    /// The component, or the file of a Python function, which is built first
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
+    /// The component, or the file of a function, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION")]
     action: PathBuf,
     /// Destination of the image: `oci-layout:PATH[:tag]` or registry/namespace/name:tag
     #[arg(short, long, value_name = "REF")]
@@ -97,8 +97,8 @@ struct BuildArgs {
 
 #[derive(Debug, Args)]
 struct PushArgs {
-    /// The component, or the file of a Python function, which is built first
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
+    /// The component, or the file of a function, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION")]
     action: PathBuf,
     /// Destination of the image: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]

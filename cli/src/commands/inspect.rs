@@ -21,9 +21,9 @@ use crate::ui::{json_text, permissions, units};
 
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, the file of a Python function, which is built first, or the reference
-    /// of a published component
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
+    /// The component: a file, the file of a function, which is built, or the reference of
+    /// a published one
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
     action: String,
     #[command(flatten)]
     registry: RegistryArgs,

@@ -37,11 +37,11 @@ impl CommandOutput for LoggedOut {
             Self { removed: true, registry: Some(registry), file } => {
                 format!("signed out of {registry}: removed its login from {file}")
             }
-            Self { removed: false, registry: None, .. } => "nobody is signed in: there is nothing \
+            Self { removed: false, registry: None, .. } => "not signed in: there is nothing \
                 to remove"
                 .to_owned(),
             Self { removed: false, registry: Some(registry), .. } => {
-                format!("nobody is signed in at {registry}: there is nothing to remove")
+                format!("not signed in at {registry}: there is nothing to remove")
             }
         }
     }

@@ -9,7 +9,7 @@ use keynet_base::Config;
 
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, name, python, sdk};
+use crate::project::{Language, ProjectError, c, go, javascript, name, python, sdk};
 use crate::ui::console::Console;
 
 /// What to make.
@@ -35,6 +35,9 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let sdk = match args.lang {
         Language::Rust => sdk::dependency(&config.cache_dir)?,
         Language::Python => python::dependency(&config)?,
+        Language::TypeScript | Language::JavaScript => javascript::vendor(folder)?,
+        Language::Go => go::write_sdk(folder).map(|()| String::new())?,
+        Language::C | Language::Cpp => c::write_sdk(folder).map(|()| String::new())?,
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
     template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
@@ -57,8 +60,23 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
         Language::Rust => {
             "keynet-inference build\n  keynet-inference run action.wasm --param name=Ada"
         }
+        Language::Go => {
+            "keynet-inference run main.go --param name=Ada\n  keynet-inference push main.go"
+        }
+        Language::C => {
+            "keynet-inference run main.c --param name=Ada\n  keynet-inference push main.c"
+        }
+        Language::Cpp => {
+            "keynet-inference run main.cpp --param name=Ada\n  keynet-inference push main.cpp"
+        }
         Language::Python => {
             "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py"
+        }
+        Language::TypeScript => {
+            "keynet-inference run main.ts --param name=Ada\n  keynet-inference push main.ts"
+        }
+        Language::JavaScript => {
+            "keynet-inference run main.js --param name=Ada\n  keynet-inference push main.js"
         }
     };
     format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")

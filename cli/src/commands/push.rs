@@ -26,8 +26,8 @@ use crate::{reference, registry, settings};
 /// What to publish, where.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The component, or the file of a function in Python, which is built
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
+    /// The component, or the file of a function or the folder of its project, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION", default_value = ".")]
     action: PathBuf,
     /// Where to: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: the Keynet
     /// platform when signed in, else ./artifacts]

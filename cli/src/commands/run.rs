@@ -25,9 +25,9 @@ use crate::{local_backends, serve, settings, storage};
 /// What to run, with what, how.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// The component: a file, the file of a function, which is built, or the reference of
     /// a published one
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
     action: String,
     /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above
     /// --params-file

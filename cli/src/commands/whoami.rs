@@ -54,7 +54,7 @@ impl CommandOutput for Who {
                 }
                 lines.push(line);
             }
-            (None, _) => lines.push("nobody is signed in on the platform".to_owned()),
+            (None, _) => lines.push("not signed in on the Keynet platform".to_owned()),
         }
         for AtRegistry { registry, username, origin } in &self.registries {
             let brought = if *origin == "platform" { " (the platform's registry)" } else { "" };
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn it_reads_like_an_answer() {
-        assert_eq!(Who::default().line(), "nobody is signed in on the platform");
+        assert_eq!(Who::default().line(), "not signed in on the Keynet platform");
         let who = Who {
             server: Some("https://api.example.com/app-training".to_owned()),
             username: Some("ada@example.com".to_owned()),

@@ -11,7 +11,7 @@ use crate::errors::{Diagnostic, Exit};
 #[non_exhaustive]
 pub enum PlatformError {
     /// Status 401 or 403.
-    #[error("the platform at {server} does not let you in ({status}): {said}")]
+    #[error("the platform at {server} rejected your credentials (HTTP {status}): {said}")]
     Authentication {
         /// URL of the server.
         server: String,
@@ -122,7 +122,7 @@ pub enum PublishError {
         harbor: Option<String>,
     },
     /// The function lacks a name or a description, so users could not find out its purpose.
-    #[error("the function {name:?} has no {what}, which is shown to whoever looks for it")]
+    #[error("the function {name:?} has no {what}, which users see when they look for it")]
     Undescribed {
         /// `name` or `description`.
         what: &'static str,

@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use keynet_artifact::CapabilityRequestError;
 use keynet_host::ActionError;
 
+use super::imaging::ImagingError;
 use crate::errors::{Diagnostic, Exit};
 
 /// What is wrong with the project, or with what builds it.
@@ -27,19 +28,30 @@ pub enum ProjectError {
     #[error("{} is there already and is not an empty folder", .0.display())]
     Occupied(PathBuf),
     /// Nothing to build.
-    #[error("{} is not a project: it has no Cargo.toml and no Python file with @keynet_function", .0.display())]
+    #[error(
+        "{} is not a project: it has no Cargo.toml, no Python file with @keynet_function, no \
+            package.json that depends on @keynet/inference, no Go file that imports the SDK, and no \
+            main.c or main.cpp",
+        .0.display()
+    )]
     NoProject(PathBuf),
-    /// A folder that could be a project of either language.
-    #[error("{} has a Cargo.toml, and {} has a function in Python", folder.display(), function.display())]
-    TwoLanguages {
+    /// A folder with projects in several languages.
+    #[error("{} has projects in several languages: {}", folder.display(), languages.join(", "))]
+    SeveralLanguages {
         /// The folder.
         folder: PathBuf,
-        /// The function's file.
-        function: PathBuf,
+        /// The files that make it a project of each.
+        languages: Vec<String>,
     },
+    /// A project in Rust where a component is wanted.
+    #[error("{} is a project in Rust, which is built first", .0.display())]
+    BuildFirst(PathBuf),
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
+    /// The imaging library for an action.
+    #[error(transparent)]
+    Imaging(#[from] ImagingError),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -82,16 +94,18 @@ impl Diagnostic for ProjectError {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
-                "make one with `keynet-inference new NAME`, or with `--lang python`; name its \
-                    folder with --path, or the file of a function in Python"
+                "make one with `keynet-inference new NAME --lang LANGUAGE`; name its folder with \
+                    --path, or the file of its function"
             }
-            Self::TwoLanguages { function, .. } => {
-                return Some(format!(
-                    "to build the function in Python: keynet-inference build {}",
-                    function.display()
-                ));
+            Self::SeveralLanguages { .. } => {
+                "name the file of the function to build, such as `keynet-inference build main.go`; \
+                    a project in Rust needs a folder of its own"
+            }
+            Self::BuildFirst(_) => {
+                "run `keynet-inference build`, and name the action.wasm that it makes"
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
+            Self::Imaging(error) => return error.hint(),
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the project's Cargo.toml",

@@ -9,12 +9,27 @@ use keynet_artifact::CapabilityRequest;
 use keynet_base::Config;
 use keynet_host::Host;
 
-use super::ProjectError;
+use super::{ProjectError, imaging};
 use crate::errors::ExpectedError;
 use crate::runtime::{self, Work};
+use crate::ui::progress::Steps;
 
 /// What an action asks for, beside its manifest.
 pub const MANIFEST: &str = "keynet.toml";
+
+/// Returns the component with the library that it imports, and with what the file at `ask`, if
+/// there is one, asks for.
+///
+/// # Errors
+/// The library cannot be had or does not fit, or the file cannot be read or understood.
+pub fn finished(
+    component: Vec<u8>,
+    ask: &Path,
+    config: &Config,
+    steps: Steps,
+) -> Result<Vec<u8>, ExpectedError> {
+    with_manifest(imaging::composed(component, config, steps)?, ask)
+}
 
 /// Returns the component with what the file at `path`, if there is one, asks for.
 ///

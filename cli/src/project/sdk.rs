@@ -81,6 +81,9 @@ mod tests {
             "guest-sdk/rust/Cargo.toml",
             "guest-sdk/rust/src/lib.rs",
             "guest-sdk/rust/macros/src/lib.rs",
+            "guest-sdk/imaging/fonts/inter-semibold-latin1.otf",
+            "guest-sdk/imaging/wit/imaging.wit",
+            "guest-sdk/imaging/component/Cargo.lock",
         ] {
             assert!(paths.contains(&path), "{path}");
         }

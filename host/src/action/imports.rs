@@ -11,6 +11,9 @@ pub const CONTRACT: &str = "keynet:inference";
 /// Version of the contract that this host implements.
 pub const VERSION: &str = "0.1.0";
 
+/// Packages whose interfaces `keynet-inference build` composes into an action.
+const LIBRARIES: &[&str] = &["keynet:imaging"];
+
 const INTERFACES: &[&str] = &["types", "user-input", "triton-predict", "storage"];
 
 /// WASI packages that an action may import, all of version 0.2.
@@ -43,6 +46,13 @@ pub enum ImportError {
         shown(.0)
     )]
     Unknown(String),
+    /// The component imports a library that must be composed into it.
+    #[error(
+        "the component imports `{}`, a library that must be a part of it: build the action with \
+         `keynet-inference build`, which composes it in",
+        shown(.0)
+    )]
+    Library(String),
     /// The component exports no function.
     #[error(
         "the component does not export `{CONTRACT}/function`: mark the function with \
@@ -168,6 +178,9 @@ fn check_import(full: &str) -> Result<(), ImportError> {
         interface.check_version()?;
         return if INTERFACES.contains(&interface.name) { Ok(()) } else { Err(unknown()) };
     }
+    if LIBRARIES.contains(&interface.package) {
+        return Err(ImportError::Library(full.to_owned()));
+    }
     let wasi =
         interface.package.strip_prefix("wasi:").is_some_and(|package| WASI.contains(&package));
     if wasi && minor(interface.version) == Some((0, 2)) { Ok(()) } else { Err(unknown()) }
@@ -205,6 +218,12 @@ mod tests {
         ] {
             assert_eq!(check_import(name), Err(ImportError::Unknown(name.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_library_that_was_not_composed_in_names_the_command_that_does() {
+        let error = check_import("keynet:imaging/pictures@0.1.0").unwrap_err().to_string();
+        assert!(error.contains("`keynet-inference build`"), "{error}");
     }
 
     #[test]

@@ -212,9 +212,15 @@ impl Assembler {
         self.partial(stream).line = line;
     }
 
+    /// Keeps the last lines. The line with which Go's runtime gives up stays before them: the
+    /// traces of its goroutines follow it.
     fn remember(&mut self, line: &str) {
+        let gives_up =
+            |line: &String| line.starts_with("panic: ") || line.starts_with("fatal error: ");
         if self.tail.len() == TAIL_LINES {
-            self.tail.pop_front();
+            let mut reasons = self.tail.iter().map(gives_up);
+            let keeps_first = reasons.next() == Some(true) && !reasons.any(|reason| reason);
+            self.tail.remove(usize::from(keeps_first));
         }
         self.tail.push_back(line.chars().take(TAIL_LINE).collect());
     }
@@ -428,6 +434,20 @@ mod tests {
         );
         assert_eq!(got.last().unwrap().1, "MHcCAQEEIAK0");
         assert!(logs.tail().iter().all(|line| !line.contains("hunter")));
+    }
+
+    #[test]
+    fn the_reason_stays_in_the_tail_before_a_long_trace() {
+        let (_lines, logs) = logs(1 << 20);
+        write(&logs, Stream::Stderr, "panic: handled\n");
+        write(&logs, Stream::Stderr, "fatal error: all goroutines are asleep - deadlock!\n");
+        for number in 0..100 {
+            write(&logs, Stream::Stderr, &format!("\tmain.go:{number} +0x1\n"));
+        }
+        let tail = logs.tail();
+        assert_eq!(tail.len(), TAIL_LINES);
+        assert_eq!(tail[0], "fatal error: all goroutines are asleep - deadlock!");
+        assert_eq!(tail[TAIL_LINES - 1], "\tmain.go:99 +0x1");
     }
 
     #[test]

@@ -12,9 +12,11 @@ use super::Kept;
 use super::address_space::{MemorySpace, PoolSize};
 use keynet_base::cpu::Cpu;
 
-/// Maximum number of linear memories, and of tables, of one activation.
+/// Linear memories and tables that one activation may have. A component takes a table for its own
+/// pointers to functions and one for its imports or the destructors of its resources; an action
+/// with a library component in it takes four.
 pub(crate) const MEMORIES: u32 = 3;
-pub(crate) const TABLES: u32 = 3;
+pub(crate) const TABLES: u32 = 5;
 
 /// Maximum number of core instances of one activation: each shared library of a component is one. A
 /// Python component needs 14, with numpy and Pillow 33. The pool only counts them; the memory of

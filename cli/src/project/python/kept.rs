@@ -40,12 +40,13 @@ pub fn folder(
     Ok(())
 }
 
-fn note_use(folder: &Path) {
+/// Makes `folder` the one that was used last.
+pub fn note_use(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.set_modified(SystemTime::now()));
 }
 
 /// Removes the folders that were used longest ago, but not `newest`. What cannot be removed stays.
-fn thin_out(parent: &Path, newest: &Path) {
+pub fn thin_out(parent: &Path, newest: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     let mut others: Vec<(SystemTime, PathBuf)> = entries
         .filter_map(|entry| {

@@ -10,7 +10,7 @@ mod environment;
 mod error;
 mod function;
 mod interpreter;
-mod kept;
+pub(in crate::project) mod kept;
 mod late_imports;
 mod packages;
 mod pip;

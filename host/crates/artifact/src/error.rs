@@ -130,7 +130,7 @@ pub enum ArtifactError {
         said: String,
     },
     /// The registry's answer does not conform to the protocol.
-    #[error("{host} did not accept to {action}: {said}")]
+    #[error("{host} rejected the request to {action}: {said}")]
     Protocol {
         /// Host of the registry.
         host: String,

@@ -1,12 +1,8 @@
 //! Benchmark of the work that image-detection does inside the sandbox: decode, resize, normalise,
 //! draw, encode; without storage and model.
 
-#[path = "../../../src/decode.rs"]
-mod decode;
 #[path = "../../../src/detection.rs"]
 mod detection;
-#[path = "../../../src/draw.rs"]
-mod draw;
 mod measure;
 #[path = "../../../src/picture.rs"]
 mod picture;
@@ -27,8 +23,11 @@ fn often() -> usize {
     50
 }
 
-#[keynet_function(name = "image-detection-guest-part", description = "Measures what \
-    image-detection does inside the sandbox.")]
+#[keynet_function(
+    name = "image-detection-guest-part",
+    description = "Measures what \
+    image-detection does inside the sandbox."
+)]
 fn main(args: Args) -> Result<Measured> {
     measure(&Storage::new()?.get(&args.image_url)?, args.repeat)
 }

@@ -1,8 +1,7 @@
 //! Stages of the guest's work, timed separately.
 
-use crate::decode::decode;
 use crate::detection::{LABELS, from_rows};
-use crate::draw::draw;
+use crate::picture::{decode, draw, planes};
 use keynet_inference_sdk::{Result, ensure};
 use serde::Serialize;
 use std::hint::black_box;
@@ -49,7 +48,14 @@ pub fn measure(file: &[u8], repeat: usize) -> Result<Measured> {
 /// Returns a row of the model's output: an object of the class, on the diagonal.
 fn row(class: u8) -> [f32; 6] {
     let place = f32::from(class) * 55.0;
-    [place, place, place + 200.0, place + 240.0, 0.95 - place / 2000.0, f32::from(class) % LABELS.len() as f32]
+    [
+        place,
+        place,
+        place + 200.0,
+        place + 240.0,
+        0.95 - place / 2000.0,
+        f32::from(class) % LABELS.len() as f32,
+    ]
 }
 
 /// Returns the times after each stage, in milliseconds since the start of the first.
@@ -57,12 +63,12 @@ fn once(file: &[u8], rows: &[f32]) -> Result<[f64; 5]> {
     let mut moments = vec![Instant::now()];
     let mut picture = decode(file)?;
     moments.push(Instant::now());
-    black_box(picture.to_planes()?);
+    black_box(planes(&picture)?);
     moments.push(Instant::now());
     let detections = from_rows(black_box(rows), 0.5, picture.width(), picture.height())?;
     draw(&mut picture, &detections)?;
     moments.push(Instant::now());
-    black_box(picture.encode()?);
+    black_box(picture.encode_png()?);
     moments.push(Instant::now());
     let spent = |from: usize, to: usize| (moments[to] - moments[from]).as_secs_f64() * 1e3;
     Ok([spent(0, 1), spent(1, 2), spent(2, 3), spent(3, 4), spent(0, 4)])
@@ -75,6 +81,7 @@ fn median(runs: &[[f64; 5]], stage: usize) -> f64 {
 }
 
 fn stages(value: impl Fn(usize) -> f64) -> Stages {
-    let [decode, planes, draw, encode, total] = std::array::from_fn(|stage| (value(stage) * 1e3).round() / 1e3);
+    let [decode, planes, draw, encode, total] =
+        std::array::from_fn(|stage| (value(stage) * 1e3).round() / 1e3);
     Stages { decode, planes, draw, encode, total }
 }

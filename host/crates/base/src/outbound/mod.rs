@@ -28,8 +28,7 @@ pub use headers::{LargeHeaders, check_headers};
 use resolver::PolicyResolver;
 
 use crate::error::{Error, Result};
-use crate::error_chain;
-use crate::pem;
+use crate::{error_chain, pem};
 
 /// Time limit for setting up a connection.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -81,7 +81,7 @@ impl Repository for Folder {
         let folder = fs::File::open(&path).map_err(|error| failed("read", &path, &error))?;
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             Err(error) if error == Errno::WOULDBLOCK => Err(Error::unavailable(format!(
-                "somebody else is changing the model {name} just now: try again"
+                "another process is changing the model {name} just now: try again"
             ))),
             // Some file systems have no locks.
             _ => Ok(Some(folder)),
