@@ -223,7 +223,7 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
         "thrown",
         &format!("import {{ load }} from \"./helpers.ts\";\nload();\n{PLAIN}"),
         5,
-        &["main.ts cannot be loaded: RangeError: no box\n", "at load (helpers.ts:2:", "main.ts:2:"],
+        &["main.ts cannot be loaded: Error: no box\n", "at load (helpers.ts:2:", "main.ts:2:"],
     );
     projects.refuses(
         "early",
