@@ -26,7 +26,8 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python, C or C++, or a core module [default: what is in the project's folder]
+    /// The file of a function in Python, C or C++, or a core module [default: what is in the
+    /// project's folder]
     #[arg(value_name = "FUNCTION.py", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder

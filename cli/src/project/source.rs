@@ -41,11 +41,11 @@ impl ProjectSource {
         let functions = python::functions_in(path).map_err(ExpectedError::io("look into", path))?;
         if let Some(project) = CProject::in_folder(&folder)? {
             let is_other = folder.join("Cargo.toml").is_file() || !functions.is_empty();
-            let main = project.main();
-            return match is_other {
-                true => Err(ProjectError::AlsoC { folder: path.to_owned(), main }.into()),
-                false => Ok(Self::C(project)),
-            };
+            if is_other {
+                let main = project.main();
+                return Err(ProjectError::AlsoC { folder: path.to_owned(), main }.into());
+            }
+            return Ok(Self::C(project));
         }
         match (folder.join("Cargo.toml").is_file(), functions.first()) {
             (true, Some(function)) => Err(ProjectError::TwoLanguages {
