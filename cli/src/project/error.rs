@@ -45,7 +45,11 @@ pub enum ProjectError {
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
     /// A folder that could be a project in C and one in another language.
-    #[error("{} has {}, and is a project in another language too", folder.display(), main.display())]
+    #[error(
+        "{} has {}, and is a project in another language too",
+        folder.display(),
+        main.display()
+    )]
     AlsoC {
         /// The folder.
         folder: PathBuf,

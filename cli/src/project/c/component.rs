@@ -125,7 +125,8 @@ fn compiled(
     outcomes.into_iter().map(|outcome| outcome.object).collect()
 }
 
-/// The folder of the SDK: the project's own, below its folder, or the one that this program carries.
+/// The folder of the SDK: the project's own, below its folder, or the one that this program
+/// carries.
 fn sdk_of(project: &CProject, cache: &Path) -> Result<PathBuf, ExpectedError> {
     let has_own = project.folder().join(SDK).join("include/keynet.h").is_file();
     if has_own { Ok(SDK.into()) } else { unpacking::unpacked(C_SDK, &cache.join("sdk")) }
