@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use keynet_artifact::{ArtifactRef, Look, RegistryOptions};
 use keynet_base::Config;
+use keynet_host::Action;
+use keynet_host::ActionError;
+use keynet_host::Host;
 use keynet_host::action::Imports;
 use keynet_host::policy::Policy;
-use keynet_host::{Action, ActionError, Host};
 
 use crate::errors::{ExpectedError, NotAnAction};
 use crate::flags::RegistryArgs;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use keynet_host::LogSink;
+use keynet_host::Stream;
 use keynet_host::engine::AotCache;
-use keynet_host::{LogSink, Stream};
 use support::{guest, host, request};
 use tokio::runtime::Runtime;
 

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use keynet_host::Host;
+use keynet_host::LogSink;
+use keynet_host::Stream;
 use keynet_host::engine::AotCache;
-use keynet_host::{Host, LogSink, Stream};
 use support::{guest, host, request};
 use tokio::runtime::Runtime;
 

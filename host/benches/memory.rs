@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use keynet_host::LogSink;
+use keynet_host::Stream;
 use keynet_host::engine::AotCache;
-use keynet_host::{LogSink, Stream};
 use support::{guest, host, request};
 
 const ACTIVATIONS: u32 = 1000;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use keynet_host::{ActivationRequest, GuestEnvironment, Host};
+use keynet_host::ActivationRequest;
+use keynet_host::GuestEnvironment;
+use keynet_host::Host;
 
 use crate::component::Component;
 use crate::errors::ExpectedError;

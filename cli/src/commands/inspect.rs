@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use keynet_artifact::{ArtifactError, Look, Store, Target};
-use keynet_host::{Action, Host};
+use keynet_host::Action;
+use keynet_host::Host;
 use serde_json::{Value, json};
 
 use crate::component::{self, Component, PublishedComponent};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 use keynet_artifact::{About, ArtifactRef, Content, LayoutRef, PrivateKey, Target};
 use keynet_base::{Config, OpenFile};
-use keynet_host::{Action, Host};
+use keynet_host::Action;
+use keynet_host::Host;
 use serde::Serialize;
 
 use crate::account::{Accounts, PlatformLogin};

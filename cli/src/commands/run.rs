@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use keynet_host::{ActivationRequest, GuestEnvironment, Host, Outcome, Receipt};
+use keynet_host::ActivationRequest;
+use keynet_host::GuestEnvironment;
+use keynet_host::Host;
+use keynet_host::Outcome;
+use keynet_host::Receipt;
 use serde::Serialize;
 
 use crate::component::Component;

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use keynet_artifact::ArtifactError;
 use keynet_base::config::ConfigError;
+use keynet_host::ActionError;
+use keynet_host::Failure;
+use keynet_host::HostError;
 use keynet_host::engine::LoadError;
-use keynet_host::{ActionError, Failure, HostError};
 
 use super::{Diagnostic, Exit, failure};
 

@@ -19,8 +19,13 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use keynet_base::{AllowedHosts, Config};
+use keynet_host::Action;
+use keynet_host::ActivationRequest;
+use keynet_host::GuestEnvironment;
+use keynet_host::Host;
+use keynet_host::Outcome;
+use keynet_host::Parameters;
 use keynet_host::policy::Policy;
-use keynet_host::{Action, ActivationRequest, GuestEnvironment, Host, Outcome, Parameters};
 use keynet_object_storage::folder_store;
 use tokio::sync::watch;
 

@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use keynet_base::quote;
-use keynet_host::{LogSink, Stream};
+use keynet_host::LogSink;
+use keynet_host::Stream;
 
 use crate::errors::ExpectedError;
 use crate::ui::secrecy;

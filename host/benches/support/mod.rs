@@ -9,9 +9,14 @@ use std::time::Duration;
 
 use keynet_base::Config;
 use keynet_base::cpu::Cpu;
+use keynet_host::ActivationRequest;
+use keynet_host::Backends;
+use keynet_host::GuestEnvironment;
+use keynet_host::Host;
+use keynet_host::LogSink;
+use keynet_host::Parameters;
 use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
 use keynet_host::policy::Policy;
-use keynet_host::{ActivationRequest, Backends, GuestEnvironment, Host, LogSink, Parameters};
 
 /// Reads a component.
 pub fn guest(name: &str) -> Vec<u8> {

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use keynet_host::{ActionError, Host};
+use keynet_host::ActionError;
+use keynet_host::Host;
 
 use crate::component::Component;
 use crate::errors::{ExpectedError, NotAnAction};

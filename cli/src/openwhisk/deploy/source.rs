@@ -5,7 +5,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keynet_artifact::{ArtifactRef, Target};
-use keynet_host::{Action, Host};
+use keynet_host::Action;
+use keynet_host::Host;
 
 use super::memory::Compiling;
 use super::request::DeployRequest;

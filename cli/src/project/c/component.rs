@@ -78,10 +78,22 @@ pub fn build(project: &CProject, config: &Config, steps: Steps) -> Result<Built,
     let sdk = sdk_of(project, &cache)?;
     let objects = FileCache::new(cache.join("objects"), limit);
     let mut files = compiled(project, &sdk, &compiler, &objects, steps)?;
-    files.extend(COMPONENT_TYPES.map(|file| project.folder().join(sdk.join(file))));
+    files.extend(
+        COMPONENT_TYPES.map(|file| Linkable {
+            name: file.into(),
+            path: project.folder().join(sdk.join(file)),
+        }),
+    );
     let components = FileCache::new(cache.join("components"), limit);
     let linked = Linked { compiler: &compiler, is_cpp: project.is_cpp(), files: &files };
     linked.component(&components, &project.folder().join(MANIFEST), config, steps)
+}
+
+/// A file to link, and the name by which the linker mentions it.
+#[derive(Debug)]
+struct Linkable {
+    name: PathBuf,
+    path: PathBuf,
 }
 
 /// Compiles the project and the SDK, and returns the objects.
@@ -91,7 +103,7 @@ fn compiled(
     compiler: &Compiler,
     cache: &FileCache,
     steps: Steps,
-) -> Result<Vec<PathBuf>, ExpectedError> {
+) -> Result<Vec<Linkable>, ExpectedError> {
     let include = |folder: &str| format!("-I{}", sdk.join(folder).display());
     let includes = [include("include"), include("vendor/yyjson"), include("bindings")];
     let folder = project.folder();
@@ -113,10 +125,16 @@ fn compiled(
     for Compiled { said, .. } in &outcomes {
         steps.say(said);
     }
-    outcomes.into_iter().map(|outcome| outcome.object).collect()
+    let named = jobs.iter().zip(outcomes).map(|((_, source), outcome)| {
+        // Sources of an SDK in the cache have absolute paths.
+        let name = source.strip_prefix(sdk).unwrap_or(source).with_extension("o");
+        Ok(Linkable { name, path: outcome.object? })
+    });
+    named.collect()
 }
 
-/// The folder of the SDK: the project's own, below its folder, or the one that this program carries.
+/// The folder of the SDK: the project's own, below its folder, or the one that this program
+/// carries.
 fn sdk_of(project: &CProject, cache: &Path) -> Result<PathBuf, ExpectedError> {
     let has_own = project.folder().join(SDK).join("include/keynet.h").is_file();
     if has_own { Ok(SDK.into()) } else { unpacking::unpacked(C_SDK, &cache.join("sdk")) }
@@ -146,11 +164,18 @@ fn compile(jobs: &[(&Objects<'_>, PathBuf)]) -> Vec<Compiled> {
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
+impl Linkable {
+    /// Where it is linked from, below a folder: `2/src/boxes.o`. `boxes.c` and `boxes.cpp` differ.
+    fn place(&self, position: usize) -> PathBuf {
+        Path::new(&position.to_string()).join(&self.name)
+    }
+}
+
 /// What is linked.
 struct Linked<'a> {
     compiler: &'a Compiler,
     is_cpp: bool,
-    files: &'a [PathBuf],
+    files: &'a [Linkable],
 }
 
 impl Linked<'_> {
@@ -164,7 +189,7 @@ impl Linked<'_> {
     ) -> Result<Built, ExpectedError> {
         let asked = fs::read(ask).unwrap_or_default();
         let mut parts: Vec<&[u8]> =
-            self.files.iter().map(|file| file.as_os_str().as_encoded_bytes()).collect();
+            self.files.iter().map(|file| file.path.as_os_str().as_encoded_bytes()).collect();
         let flags = LINK_FLAGS.join(" ");
         // The imaging library is part of an action that uses it.
         let imaging = unpacking::content_hash(RUST_SDK);
@@ -173,7 +198,7 @@ impl Linked<'_> {
             .iter()
             .rev()
             .take(COMPONENT_TYPES.len())
-            .flat_map(|file| fs::read(file).unwrap_or_default())
+            .flat_map(|file| fs::read(&file.path).unwrap_or_default())
             .collect();
         parts.extend([flags.as_bytes(), &asked, &types, imaging.as_bytes()]);
         let path = cache.path(format!("{}.wasm", hash(&parts)));
@@ -194,9 +219,16 @@ impl Linked<'_> {
         let work =
             tempfile::tempdir().map_err(ExpectedError::io_on("make", "a temporary folder"))?;
         let module = work.path().join("action.wasm");
+        for (position, file) in self.files.iter().enumerate() {
+            let place = work.path().join(file.place(position));
+            let folder = place.parent().unwrap_or(work.path());
+            fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
+            fs::copy(&file.path, &place).map_err(ExpectedError::io("copy", &file.path))?;
+        }
+        let places = self.files.iter().enumerate().map(|(position, file)| file.place(position));
         let mut command = self.compiler.command(self.is_cpp);
-        command.args(LINK_FLAGS).args(self.files).arg("-o").arg(&module);
-        let ended = command.stdin(Stdio::null()).output();
+        command.args(LINK_FLAGS).args(places).arg("-o").arg(&module);
+        let ended = command.current_dir(work.path()).stdin(Stdio::null()).output();
         let ended = ended.map_err(ExpectedError::io_on("start", "clang"))?;
         let said = String::from_utf8_lossy(&ended.stderr);
         steps.say(&said);

@@ -34,7 +34,10 @@ pub enum CError {
     #[error("WASI_SDK_PATH is {}, where there is no bin/clang", .0.display())]
     WasiSdk(PathBuf),
     /// A flag of `compile_flags.txt`.
-    #[error("{}: the flag {flag} cannot be used, each line is a flag of its own for clang", path.display())]
+    #[error(
+        "{}: the flag {flag} cannot be used, each line is a flag of its own for clang",
+        path.display()
+    )]
     Flag {
         /// The file.
         path: PathBuf,

@@ -116,7 +116,8 @@ impl Objects<'_> {
         self.cache.path(format!("{}.o", hash(&[all.as_bytes()])))
     }
 
-    /// Runs the compiler, which leaves `object.o` and `included.d`; what it writes is added to `said`.
+    /// Runs the compiler, which leaves `object.o` and `included.d`; its messages are added to
+    /// `said`.
     fn run(&self, source: &Path, work: &Path, said: &mut String) -> Result<(), ExpectedError> {
         let mut command = self.compiler.command(is_cpp(source));
         if is_cpp(source) {
