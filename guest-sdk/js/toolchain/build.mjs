@@ -159,7 +159,9 @@ function evaluationFailure(said, source) {
   if (frames.length === 0) return new Failure("tool", "", said);
   const lines = said.split("\n").filter((line) => line.trim() !== "");
   const first = lines.findIndex((line) => userFrames(line, undefined).length > 0);
-  const message = lines.slice(0, first).join("\n").replace(/^[:\s]*(?:Failed to [^:]*: )+/, "").trim();
+  const before = lines.slice(0, first).join("\n");
+  // SpiderMonkey tells the place in the bundle before the error.
+  const [, message = before.replace(/^[:\s]*(?:Failed to [^:]*: )+/, "").trim()] = /^\S+\.js:\d+:\d+ (.+)$/m.exec(before) ?? [];
   return new Failure("exception", `${frames[0].file}, line ${frames[0].line}`, [message, ...frames.map(frameLine)].join("\n"));
 }
 
