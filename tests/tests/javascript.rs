@@ -361,7 +361,8 @@ fn files_and_packages_become_part_of_the_component_and_the_builders_secrets_do_n
     let component = fs::read(project.join("action.wasm")).unwrap();
     let has = |text: &str| component.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(has("dog") && has("shouting"), "the search finds what is there");
-    for secret in ["planted-in", "secret-home", projects.0.path("").to_str().unwrap()] {
+    let folder = projects.0.path("");
+    for secret in ["planted-in", "secret-home", "javascript/sdk", folder.to_str().unwrap()] {
         assert!(!has(secret), "the component has {secret:?}");
     }
 }

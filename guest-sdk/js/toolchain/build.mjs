@@ -6,7 +6,7 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire, isBuiltin } from "node:module";
-import { dirname, join, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { frameLine, userFrames } from "../dist/component/trace.js";
@@ -84,7 +84,13 @@ async function bundle({ project, entry, engine, tools, output }) {
     return source === "<component>" || hidden.some((folder) => path.startsWith(folder)) ? null : source;
   });
   const kept = JSON.stringify(JSON.stringify({ sources, mappings: map.mappings }));
-  await writeFile(output, `${file("bundle.js")}\nglobalThis.__keynet_source_map = ${kept};\n`);
+  // The bundler labels modules with their paths: those of the builder's cache are not for others. Columns stay as they are.
+  const mask = (text, folder) => {
+    const path = relative(project, folder).split(sep).join("/");
+    return text.replaceAll(path, "_".repeat(path.length));
+  };
+  const code = [SDK, tools].reduce(mask, file("bundle.js"));
+  await writeFile(output, `${code}\nglobalThis.__keynet_source_map = ${kept};\n`);
 }
 
 /** Resolves the SDK to the one beside this file, and what QuickJS lacks to the tools' packages. */
@@ -159,7 +165,9 @@ function evaluationFailure(said, source) {
   if (frames.length === 0) return new Failure("tool", "", said);
   const lines = said.split("\n").filter((line) => line.trim() !== "");
   const first = lines.findIndex((line) => userFrames(line, undefined).length > 0);
-  const message = lines.slice(0, first).join("\n").replace(/^[:\s]*(?:Failed to [^:]*: )+/, "").trim();
+  const before = lines.slice(0, first).join("\n");
+  // SpiderMonkey tells the place in the bundle before the error.
+  const [, message = before.replace(/^[:\s]*(?:Failed to [^:]*: )+/, "").trim()] = /^\S+\.js:\d+:\d+ (.+)$/m.exec(before) ?? [];
   return new Failure("exception", `${frames[0].file}, line ${frames[0].line}`, [message, ...frames.map(frameLine)].join("\n"));
 }
 

@@ -10,7 +10,7 @@ export function userFrames(stack, map) {
         if (found === null)
             return [];
         // SpiderMonkey ends the name of a part of a function with `<` or `/`.
-        const name = (found[1] ?? found[5] ?? "").replace(/[</]+$/, "");
+        const name = (found[1] ?? found[5] ?? "").trim().replace(/[</]+$/, "");
         const [line, column] = [Number(found[3] ?? found[7]), Number(found[4] ?? found[8])];
         const frame = lines && map ? original(name, line, column, lines, map) : { name, line, column, file: found[2] ?? found[6] };
         return frame.file === undefined ? [] : [frame];
