@@ -238,6 +238,8 @@ fn without_a_compiler_the_message_names_what_to_install() {
     fs::create_dir_all(sdk.join("bin")).unwrap();
     fs::create_dir_all(sdk.join("share")).unwrap();
     let real = debian_clang(&path);
+    // Debian's clang looks for its linker by this name.
+    symlink(real.with_file_name("wasm-ld"), projects.0.path("empty/wasm-ld-22")).unwrap();
     symlink(&real, sdk.join("bin/clang")).unwrap();
     symlink("/usr", sdk.join("share/wasi-sysroot")).unwrap();
     projects.0.set("WASI_SDK_PATH", sdk.display());

@@ -65,8 +65,9 @@ pub fn imports(component: &[u8]) -> Result<Vec<String>, ComposeError> {
 /// as `export`.
 ///
 /// # Errors
-/// The library lacks what the action calls, or has it with other types; one of them is no
-/// component.
+/// The library lacks what the action calls, or has it with other core types; one of them is no
+/// component. Two types with the same core type, such as `u32` and `s32`, are not told apart: the
+/// version in an interface's name stands for its types.
 pub fn compose(
     action: &[u8],
     library: &[u8],
@@ -223,6 +224,9 @@ mod tests {
         (instance $function (instantiate $shim (with "stop" (func $stop))))
         (core func $twice (canon lower (func $tools "twice")))
         (core func $drop (canon resource.drop $thing))
+        (core module $main (import "tools" "twice" (func (param i32) (result i32))))
+        (core instance (instantiate $main
+            (with "tools" (instance (export "twice" (func $twice))))))
         (export "the:action/function@0.1.0" (instance $function))
         (@custom "keynet:ask" "models"))"#;
 

@@ -70,7 +70,7 @@ impl ProjectSource {
             is_rust.then(|| "a Cargo.toml".to_owned()),
             is_script.then(|| "a package.json that depends on @keynet/inference".to_owned()),
             program.is_some().then(|| "a Go file that imports the SDK".to_owned()),
-            c.as_ref().map(|c| c.main().display().to_string()),
+            c.as_ref().map(|c| format!("the program {}", c.main().display())),
             functions.first().map(|file| format!("the Python function {}", file.display())),
         ]
         .into_iter()
@@ -185,7 +185,8 @@ mod tests {
         ));
         for other in [("Cargo.toml", ""), ("function.py", FUNCTION)] {
             let both = told(&[("main.go", program), other]);
-            assert!(both.contains("Go") && both.contains("another language"), "{both}");
+            assert!(both.contains("several languages: "), "{both}");
+            assert!(both.contains("a Go file that imports the SDK"), "{both}");
         }
     }
 
@@ -197,7 +198,7 @@ mod tests {
         ));
         for other in [("Cargo.toml", ""), ("function.py", FUNCTION)] {
             let both = told(&[("main.cpp", ""), other]);
-            assert!(both.contains("main.cpp") && both.contains("another language"), "{both}");
+            assert!(both.contains("several languages: ") && both.contains("main.cpp"), "{both}");
         }
     }
 

@@ -50,7 +50,9 @@ fn the_help_and_the_usage_errors_of_every_command_are_as_written() {
     let pages = pages();
     assert!(pages.len() > 20, "{:?}", pages.keys());
     if std::env::var_os("KEYNET_UPDATE_HELP").is_some() {
-        std::fs::remove_dir_all(&folder).unwrap();
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
         std::fs::create_dir(&folder).unwrap();
         for (name, page) in &pages {
             std::fs::write(folder.join(name).with_extension("txt"), page).unwrap();
