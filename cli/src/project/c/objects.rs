@@ -26,7 +26,7 @@ pub struct Objects<'a> {
     pub folder: &'a Path,
     /// Flags for each source.
     pub flags: Vec<String>,
-    /// Whether messages have colours.
+    /// True if messages are coloured.
     pub colored: bool,
 }
 

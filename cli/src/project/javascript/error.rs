@@ -71,7 +71,7 @@ pub enum JavaScriptError {
         at: String,
         /// Name of the package.
         name: String,
-        /// Whether the project's `package.json` requires it.
+        /// True if the project's `package.json` requires the package.
         required: bool,
         /// Folder of the project.
         folder: PathBuf,

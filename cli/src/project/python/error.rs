@@ -127,7 +127,7 @@ pub enum PythonError {
         at: String,
         /// Name of the module.
         name: String,
-        /// Whether the module is part of Python's standard library.
+        /// True if the module is part of Python's standard library.
         standard: bool,
     },
     /// The user's code, or a package, raised an exception while it was imported.
@@ -137,7 +137,7 @@ pub enum PythonError {
         file: String,
         /// Traceback.
         text: String,
-        /// Whether a file was not found.
+        /// True if a file was not found.
         no_file: bool,
     },
     /// The search for late imports failed.
