@@ -1,4 +1,4 @@
-//! Puts the SDKs with the contract, and the templates of new projects, into the binary.
+//! Embeds the SDKs with the contract, and the templates of new projects, in the binary.
 //!
 //! `OUT_DIR/embedded.rs` lists the files by name, so that the same sources make the same binary.
 
@@ -10,18 +10,18 @@ use std::{env, fs};
 
 use toml::{Table, Value};
 
-/// Files by their path below the folder they are unpacked to, with `/`.
+/// Files by their path below the folder they are unpacked to, separated by `/`.
 type Files = BTreeMap<String, Vec<u8>>;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// The packages of the SDK, where they are in the repository and where they are unpacked.
+/// Packages of the SDK: the same paths in the repository and in the unpacked workspace.
 const PACKAGES: &[&str] = &["guest-sdk/rust", "guest-sdk/rust/macros", "guest-sdk/imaging"];
 
-/// The imaging library for other languages, beside its crate: a workspace of its own.
+/// Imaging library for other languages, beside its crate: a workspace of its own.
 const IMAGING: &str = "guest-sdk/imaging";
 
-/// Names the built component of the imaging library, to be carried.
+/// Environment variable with the path of the imaging library's built component, which is embedded.
 const IMAGING_COMPONENT: &str = "KEYNET_IMAGING_COMPONENT";
 
 fn main() -> Result<()> {
@@ -71,7 +71,8 @@ fn rust_sdk(repository: &Path) -> Result<Files> {
     Ok(files)
 }
 
-/// The component of the imaging library, if the environment names one.
+/// Returns the Rust item with the component of the imaging library, and copies the component if the
+/// environment names one.
 fn imaging_component(out: &Path) -> Result<String> {
     println!("cargo::rerun-if-env-changed={IMAGING_COMPONENT}");
     let component = match env::var_os(IMAGING_COMPONENT).filter(|path| !path.is_empty()) {
@@ -133,7 +134,7 @@ fn javascript_sdk(repository: &Path) -> Result<Files> {
     licensed(repository, files)
 }
 
-/// Reads folders and files of an SDK.
+/// Reads the listed folders and files of an SDK.
 fn parts(root: &Path, folders: &[&str], names: &[&str]) -> Result<Files> {
     let mut files = Files::new();
     for part in folders {
@@ -150,8 +151,8 @@ fn licensed(repository: &Path, mut files: Files) -> Result<Files> {
     Ok(files)
 }
 
-/// The manifest of the workspace that the unpacked packages inherit from: what they take from ours,
-/// and silence in users' builds.
+/// Returns the manifest of the workspace that the unpacked packages inherit from: the inherited
+/// parts of this repository's workspace, and lints that allow all warnings in users' builds.
 fn workspace(repository: &Path, files: &Files) -> Result<String> {
     let ours: Table = String::from_utf8(read(&repository.join("Cargo.toml"))?)?.parse()?;
     let ours = table(ours.get("workspace"))?;
@@ -176,7 +177,7 @@ fn workspace(repository: &Path, files: &Files) -> Result<String> {
     Ok(toml::to_string(&Table::from_iter([("workspace".to_owned(), Value::Table(workspace))]))?)
 }
 
-/// The dependencies, in any table of a manifest, that are inherited.
+/// Returns the names of the dependencies, in any table of a manifest, that are inherited.
 fn inherited(manifest: &Value) -> Vec<&String> {
     let Some(table) = manifest.as_table() else { return Vec::new() };
     let of_kind = |kind: &str| table.get(kind).and_then(Value::as_table).into_iter().flatten();
@@ -193,7 +194,7 @@ fn table(value: Option<&Value>) -> Result<&Table> {
     })
 }
 
-/// Every file below `path`, but for build products and what editors and systems hide.
+/// Reads every file below `path`, except build products and hidden files of editors and systems.
 fn folder(path: &Path, prefix: &str) -> Result<Files> {
     println!("cargo::rerun-if-changed={}", path.display());
     let mut files = Files::new();
@@ -234,8 +235,8 @@ fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     .into()
 }
 
-/// Copies `files` to `to`, where nothing changes them while the crate is compiled, and lists them
-/// as Rust.
+/// Copies `files` to `to`, where nothing changes them while the crate is compiled, and returns them
+/// as a list in Rust.
 fn copy(files: &Files, to: &Path) -> Result<String> {
     if to.exists() {
         fs::remove_dir_all(to)?;

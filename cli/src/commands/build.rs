@@ -1,4 +1,4 @@
-//! `build`: a project into one file, `action.wasm`, that is known to be an action.
+//! `build`: builds a project into one file, `action.wasm`, and checks that it is an action.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,13 @@ use crate::ui::console::Console;
 use crate::ui::progress::Steps;
 use crate::ui::units;
 
-/// What is built, in the project's folder.
+/// Default output file, in the project's folder.
 const DEFAULT_OUTPUT: &str = "action.wasm";
 
-/// What cargo builds with unless it is told.
+/// Default profile of cargo.
 const DEFAULT_PROFILE: &str = "release";
 
-/// What to build, how.
+/// Arguments of `build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
     /// The file of a function, or a core module [default: the project's folder]
@@ -41,10 +41,11 @@ pub struct BuildArgs {
     arguments: Vec<String>,
 }
 
-/// Builds it, puts its `keynet.toml` into the component, and checks that it is an action.
+/// Builds the project, puts its `keynet.toml` into the component, and checks that it is an action.
 ///
 /// # Errors
-/// The tools of its language fail, what they make is not an action, or cannot be written.
+/// The tools of the project's language fail, their result is not an action, or the file cannot be
+/// written.
 pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
     let project = args.function.as_ref().unwrap_or(&args.path);
@@ -71,7 +72,8 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     ))
 }
 
-/// A file of the project, without the dot that stands for this folder.
+/// Returns the path of a file in the project's folder, without a leading `.` for the current
+/// folder.
 fn below(folder: &Path, file: &str) -> PathBuf {
     let path = folder.join(file);
     path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)

@@ -1,4 +1,4 @@
-//! `dev`: builds a project and runs it, and again after each change of its files.
+//! `dev`: builds and runs a project, and does so again after each change of its files.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ use crate::ui::progress::Steps;
 use crate::ui::{json_text, units};
 use crate::{local_backends, settings, storage};
 
-/// The project to work on, and its input.
+/// Arguments of `dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// The project's folder, or the file of its function
@@ -44,7 +44,8 @@ pub struct DevArgs {
     host: HostArgs,
 }
 
-/// Works on a project until Ctrl-C: failures are shown, and the next change is waited for.
+/// Builds and runs a project until Ctrl-C; after a failure, prints it and waits for the next
+/// change.
 ///
 /// # Errors
 /// The input cannot be used, or the project's folder cannot be read.
@@ -57,7 +58,7 @@ pub fn run(args: &DevArgs, console: Console) -> Result<ExitCode, ExpectedError> 
     watch.add(args.params_file.iter().chain(args.inputs.iter().map(|input| &input.path)));
     let mut host = None;
     loop {
-        // Taken before the build, so that a change during it is not missed.
+        // The snapshot is taken before the build, so that a change during the build is not missed.
         let seen = watch.snapshot()?;
         let started = Instant::now();
         let round = Round { args, config: &config, console };
@@ -106,7 +107,8 @@ impl Round<'_> {
         Ok(Component { path, bytes, published: false })
     }
 
-    /// Runs the component once and prints its result. The host is made once.
+    /// Runs the component once and prints its result. The host is created for the first run and
+    /// reused.
     async fn activate(
         &self,
         host: &mut Option<Host>,

@@ -1,4 +1,4 @@
-//! `new`: a project from a template, which builds outside any clone of this repository.
+//! `new`: makes a project from a template, which builds outside a clone of this repository.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use crate::project::template::{self, Values};
 use crate::project::{Language, ProjectError, c, go, javascript, name, python, sdk};
 use crate::ui::console::Console;
 
-/// What to make.
+/// Arguments of `new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
     /// What the action is written in
@@ -22,10 +22,10 @@ pub struct NewArgs {
     name: PathBuf,
 }
 
-/// Makes it.
+/// Makes the project.
 ///
 /// # Errors
-/// The name cannot be one, or there is something already.
+/// The name is not valid, or the folder exists and is not empty.
 pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let folder = &args.name;
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();

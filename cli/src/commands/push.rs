@@ -1,4 +1,4 @@
-//! `push`: publishes a component: to a reference, on the Keynet platform, or into the local layout.
+//! `push`: publishes a component to a reference, on the Keynet platform, or into the local layout.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{StepLines, Steps, Transfer, Way};
 use crate::{reference, registry, settings};
 
-/// What to publish, where.
+/// Arguments of `push`.
 #[derive(Debug, Args)]
 pub struct PushArgs {
     /// The component, or the file of a function or the folder of its project, which is built
@@ -47,17 +47,17 @@ pub struct PushArgs {
     answer: AnswerArgs,
 }
 
-/// Where something is published.
+/// Destination of a component.
 enum Destination {
-    /// Where the user says.
+    /// The reference that the user gave.
     Given(ArtifactRef),
-    /// On the platform.
+    /// The Keynet platform.
     Platform(PlatformLogin),
-    /// In the local layout, because nobody is signed in.
+    /// The local layout, because the user is not signed in.
     Layout(PathBuf),
 }
 
-/// What was published.
+/// Published component, as `--json` prints it.
 #[derive(Debug, Serialize)]
 struct Pushed {
     reference: String,
@@ -65,7 +65,7 @@ struct Pushed {
     layer: String,
     size: u64,
     name: String,
-    /// Bytes that were sent, less those that were there.
+    /// Bytes that were sent, without blobs that the registry already had.
     uploaded: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
@@ -73,7 +73,7 @@ struct Pushed {
     platform: Option<Numbers>,
 }
 
-/// What the platform calls it.
+/// Numbers of the Keynet platform for what was published.
 #[derive(Debug, Serialize)]
 struct Numbers {
     runtime: i64,
@@ -87,11 +87,11 @@ impl CommandOutput for Pushed {
     }
 }
 
-/// Publishes it.
+/// Publishes the component.
 ///
 /// # Errors
-/// It is no action or is not described, or the destination does not take it. With `--json` they are
-/// told as JSON and are no errors here.
+/// The component is not an action or has no description, or the destination rejects it. With
+/// `--json`, errors are printed as JSON instead of being returned.
 pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let answer = args.answer;
     match (&args.base_image, &args.reference) {
@@ -105,7 +105,8 @@ pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> 
     }
 }
 
-/// The Python package put a function on any image and chose where to push it.
+/// Returns the error for `--base-image` without a REF. The Python package accepted that: it put a
+/// function on any image and chose the destination of the push itself.
 fn no_image(base: &str) -> UsageError {
     UsageError::Argument {
         argument: format!("--base-image {base}"),
@@ -160,10 +161,10 @@ fn destination(args: &PushArgs, config: &Config) -> Result<Destination, Expected
     Ok(login.map_or_else(|| Destination::Layout(config.artifacts.clone()), Destination::Platform))
 }
 
-/// What every way of publishing needs.
+/// Inputs that every destination needs.
 struct Push<'a> {
     args: &'a PushArgs,
-    /// The component, opened once: what is described is what is pushed.
+    /// Component, opened once, so that the bytes that are described are the bytes that are pushed.
     component: OpenFile,
     config: &'a Config,
     transfer: Arc<Transfer>,
@@ -286,7 +287,7 @@ impl PublishProgress for StepLines {
     }
 }
 
-/// Names an action that has no name as one that has yet to be named.
+/// Replaces the error of an action with an empty name by one that asks for a name.
 fn unnamed(error: NotAnAction) -> ExpectedError {
     use keynet_host::ActionError::Description;
     use keynet_host::action::DescriptionError::Name;
@@ -298,7 +299,7 @@ fn unnamed(error: NotAnAction) -> ExpectedError {
     }
 }
 
-/// The function's name and its version, if that can be part of a tag.
+/// Returns the tag NAME-VERSION if that is a valid tag, else NAME.
 fn local_tag(name: &str, version: Option<&str>) -> String {
     let with_version = version.map(|version| format!("{name}-{version}"));
     with_version
@@ -306,7 +307,7 @@ fn local_tag(name: &str, version: Option<&str>) -> String {
         .unwrap_or_else(|| name.to_owned())
 }
 
-/// `SOURCE_DATE_EPOCH`, by which builds are told when they are made.
+/// Returns `SOURCE_DATE_EPOCH`, the creation time that reproducible builds set.
 fn created() -> Option<u32> {
     std::env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! `run`: a component once, its result on standard output; or served by HTTP.
+//! `run`: runs a component once and prints its result on standard output, or serves it over HTTP.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ use crate::ui::progress::Steps;
 use crate::ui::{output, permissions, receipt};
 use crate::{local_backends, serve, settings, storage};
 
-/// What to run, with what, how.
+/// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The component: a file, the file of a function, which is built, or the reference of
@@ -65,25 +65,25 @@ pub struct RunArgs {
     hosts: HostNameArgs,
 }
 
-/// How a run that began has ended.
+/// Result of a run that started.
 struct Ended {
     outcome: Outcome,
-    /// What came before: starting the host and loading the action.
+    /// Time before the run: starting the host and loading the action.
     loaded: Duration,
 }
 
-/// What `--json` has besides the result.
+/// Fields that `--json` adds to the result.
 #[derive(Serialize)]
 struct Cost {
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<Receipt>,
 }
 
-/// Runs or serves it.
+/// Runs or serves the component.
 ///
 /// # Errors
-/// Whatever keeps it from running, and the failure of the action itself. With `--json` they are
-/// told as JSON and are no errors here.
+/// The component cannot be run, or the action itself fails. With `--json`, errors are printed as
+/// JSON instead of being returned.
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if let Some(address) = &args.serve {
         let config = settings::read(&args.host)?;

@@ -1,4 +1,4 @@
-//! Building a Rust project, and finding what it made.
+//! Builds a Rust project with cargo, and finds the component that cargo made.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -25,8 +25,8 @@ pub struct Options<'a> {
     pub arguments: &'a [String],
 }
 
-/// Options of a build that is repeated after each change: the crate alone is compiled again, and
-/// what it depends on is not optimized together with it.
+/// Returns the options of a build that is repeated after each change: only the crate is compiled
+/// again, without link-time optimization across its dependencies.
 pub fn dev() -> (&'static str, Vec<String>) {
     const PROFILE: &str = "keynet-dev";
     let settings = [
@@ -43,11 +43,11 @@ pub fn dev() -> (&'static str, Vec<String>) {
     (PROFILE, arguments.collect())
 }
 
-/// Builds the component of the project in `folder`, without symbolic links, with what its
-/// `keynet.toml` requests.
+/// Builds the component of the project in `folder`, a path without symbolic links, with the
+/// requests of its `keynet.toml`.
 ///
 /// # Errors
-/// There is no toolchain, cargo fails, or the result is not one component.
+/// There is no toolchain, cargo fails, or the result is not exactly one component.
 pub fn component(
     folder: &Path,
     options: &Options<'_>,
@@ -68,7 +68,7 @@ struct Build<'a> {
     options: &'a Options<'a>,
 }
 
-/// A message of `cargo build --message-format=json`; other kinds and fields are left out.
+/// Message of `cargo build --message-format=json`; other kinds and fields are ignored.
 #[derive(Debug, Deserialize)]
 struct Message {
     reason: String,
@@ -87,7 +87,7 @@ struct Target {
 }
 
 impl Build<'_> {
-    /// Runs cargo, whose own words go to standard error, and answers with the path of the component
+    /// Runs cargo, whose own messages go to standard error, and returns the path of the component
     /// it made.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Build<'_> {
         self.only(components)
     }
 
-    /// The component of a message about this project's library.
+    /// Returns the component in a message about this project's library.
     fn component(&self, message: Message) -> Option<PathBuf> {
         let ours = message.reason == "compiler-artifact"
             && message.manifest_path == self.folder.join("Cargo.toml")

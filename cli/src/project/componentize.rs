@@ -1,4 +1,4 @@
-//! The component of a core module, for languages whose compilers build core modules only.
+//! Component of a core module, for languages whose compilers only build core modules.
 
 use std::fmt::Display;
 
@@ -11,16 +11,16 @@ use wit_parser::{Resolve, SourceMap, WorldId};
 
 use crate::project::embedded::CONTRACT;
 
-/// The world of an action.
+/// World of an action.
 const WORLD: &str = "action";
 
-/// A core module that cannot be made a component, and the reason.
+/// Error of a core module that cannot be made a component, with the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("the module cannot be made a component: {0}")]
 pub struct ComponentizeError(String);
 
 impl ComponentizeError {
-    /// An error with the causes of `error`.
+    /// Returns an error with the causes of `error`.
     fn of(error: impl Display) -> Self {
         Self(format!("{error:#}"))
     }
@@ -28,11 +28,12 @@ impl ComponentizeError {
 
 /// Returns the component of the core module `core`.
 ///
-/// A module that carries no component type, as Go's linker leaves it, gets that of an action. Its
-/// calls of WASI preview 1 go through wasmtime's adapter for reactors to WASI 0.2.
+/// A module without a component type, as Go's linker produces it, gets that of an action. Its calls
+/// of WASI preview 1 go through wasmtime's adapter for reactors to WASI 0.2.
 ///
 /// # Errors
-/// `core` is no core module, imports what an action does not have, or lacks an export.
+/// `core` is not a core module, imports a function that an action does not have, or lacks an
+/// export.
 pub fn componentize(core: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
     let is_typed = metadata::decode(core).map_err(ComponentizeError::of)?.0.is_some();
     let mut module = core.to_vec();
@@ -65,10 +66,10 @@ fn action_world() -> Result<(Resolve, WorldId), ComponentizeError> {
 mod tests {
     use super::*;
 
-    /// The start of every component: the magic number, version 13, layer 1.
+    /// Header of every component: the magic number, version 13, layer 1.
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-    /// Appends a section of the kind `id` to a module in binary form.
+    /// Appends a section with the id `id` to a module in binary form.
     fn section(module: &mut Vec<u8>, id: u8, content: &[u8]) {
         assert!(content.len() < 128, "one byte of length");
         module.push(id);
@@ -76,7 +77,7 @@ mod tests {
         module.extend_from_slice(content);
     }
 
-    /// Returns a name as modules have it: its length, its bytes.
+    /// Returns a name in binary form: its length, then its bytes.
     fn name(text: &str) -> Vec<u8> {
         [&[text.len() as u8], text.as_bytes()].concat()
     }
@@ -102,7 +103,8 @@ mod tests {
     fn a_module_without_a_component_type_gets_that_of_an_action() {
         let exports =
             ["keynet:inference/function@0.1.0#describe", "keynet:inference/function@0.1.0#run"];
-        // `run` takes text, and so the module must let the host allocate: it is told.
+        // `run` takes text, so the module must export an allocator for the host: the error names
+        // it.
         let error = componentize(&module(&exports)).unwrap_err().to_string();
         assert!(error.contains("realloc"), "{error}");
         let error = componentize(&module(&exports[..1])).unwrap_err().to_string();

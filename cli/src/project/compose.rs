@@ -1,8 +1,8 @@
-//! Composition: a library component becomes a part of the action that imports it.
+//! Composition: puts a library component into the action component that imports it.
 //!
-//! The library is put in front of everything else in the action's component, with one instance of
-//! it; what the action imported of it becomes an alias of what that instance exports. Nothing else
-//! changes but the numbers of components and instances, which are one higher: imports of the host's
+//! The library and one instance of it are placed before everything else in the action's component;
+//! the action's import of the library becomes an alias of that instance's export. Apart from that,
+//! only the indices of components and instances change, which are one higher: imports of the host's
 //! contract, exports, custom sections and names stay as they are.
 
 use std::convert::Infallible;
@@ -15,7 +15,7 @@ use wasm_encoder::{
 };
 use wasmparser::{Chunk, ComponentImportSectionReader, Parser, Payload, Validator};
 
-/// Components that do not fit together, or are none, and the reason.
+/// Error of components that cannot be composed, or that are not valid, with the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ComposeError(String);
@@ -26,16 +26,16 @@ impl ComposeError {
     }
 }
 
-/// The number of the library among the components, and of its instance among the instances.
+/// Index of the library among the components, and of its instance among the instances.
 const LIBRARY: u32 = 0;
 
-/// The library imports nothing.
+/// Arguments of the library's instance: it imports nothing.
 const NO_ARGUMENTS: [(&str, ComponentExportKind, u32); 0] = [];
 
 /// Returns the names of what a component imports.
 ///
 /// # Errors
-/// `component` is no component.
+/// `component` is not a component.
 pub fn imports(component: &[u8]) -> Result<Vec<String>, ComposeError> {
     let mut names = Vec::new();
     let (mut parser, mut at) = (Parser::new(0), 0);
@@ -61,13 +61,13 @@ pub fn imports(component: &[u8]) -> Result<Vec<String>, ComposeError> {
     }
 }
 
-/// Returns `action` with `library` in it: what it imports as `import` is what the library exports
-/// as `export`.
+/// Returns `action` with `library` in it: the import `import` of the action is linked to the export
+/// `export` of the library.
 ///
 /// # Errors
-/// The library lacks what the action calls, or has it with other core types; one of them is no
-/// component. Two types with the same core type, such as `u32` and `s32`, are not told apart: the
-/// version in an interface's name stands for its types.
+/// The library lacks a function that the action calls, or has it with other core types; or one of
+/// the two is not a component. Types with the same core type, such as `u32` and `s32`, are not told
+/// apart: the version in an interface's name stands for its types.
 pub fn compose(
     action: &[u8],
     library: &[u8],
@@ -87,11 +87,11 @@ pub fn compose(
     Ok(composed)
 }
 
-/// Copies an action's component behind the library.
+/// Copies an action's component after the library.
 struct Composer<'a> {
     import: &'a str,
     export: &'a str,
-    /// How many components, or types of them, are around what is copied.
+    /// Number of components, or component types, that enclose the part that is being copied.
     depth: u32,
 }
 
@@ -149,7 +149,8 @@ impl ReencodeComponent for Composer<'_> {
 }
 
 impl Composer<'_> {
-    /// Copies imports, with an alias in the place of the library's: the order decides the numbers.
+    /// Copies imports, with an alias in the place of the library's: the order determines the
+    /// indices.
     fn copy_imports(
         &mut self,
         component: &mut Component,
@@ -203,8 +204,8 @@ mod tests {
             (with "thing" (type $thing)) (with "twice" (func $twice))))
         (export "a:library/tools@0.1.0" (instance $interface)))"#;
 
-    /// Imports it between two others, and has components, instances, an outer alias and a custom
-    /// section of its own.
+    /// Imports the library between two other imports, and has components, instances, an outer alias
+    /// and a custom section of its own.
     const ACTION: &str = r#"(component $action
         (import "the:host/first@0.1.0" (instance $first (export "go" (func))))
         (import "a:library/tools@0.1.1" (instance $tools

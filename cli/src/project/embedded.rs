@@ -1,11 +1,12 @@
-//! What the binary carries: the SDKs and the templates of new projects. `build.rs` collects them.
+//! Files that the binary carries: the SDKs and the templates of new projects. `build.rs` collects
+//! them.
 
-/// One file.
+/// Embedded file.
 #[derive(Debug, Clone, Copy)]
 pub struct File {
-    /// Below the folder it is unpacked to, with `/`.
+    /// Path below the folder it is unpacked to, separated by `/`.
     pub path: &'static str,
-    /// Its content.
+    /// Content.
     pub bytes: &'static [u8],
 }
 

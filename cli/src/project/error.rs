@@ -1,4 +1,4 @@
-//! Why a project cannot be made or built.
+//! Errors of making or building a project.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,24 +10,24 @@ use keynet_host::ActionError;
 use super::imaging::ImagingError;
 use crate::errors::{Diagnostic, Exit};
 
-/// What is wrong with the project, or with what builds it.
+/// Error in the project, or in the tools that build it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProjectError {
-    /// The name of a new project.
+    /// The name of a new project is not valid.
     #[error("{name:?} cannot be the name of a {language} action: {why}")]
     Name {
-        /// What was asked for.
+        /// Requested name.
         name: String,
-        /// Its language.
+        /// Language of the project.
         language: &'static str,
-        /// What is wrong with it.
+        /// Reason.
         why: &'static str,
     },
-    /// There is something where the project would be.
+    /// The project's path exists and is not an empty folder.
     #[error("{} is there already and is not an empty folder", .0.display())]
     Occupied(PathBuf),
-    /// Nothing to build.
+    /// The folder has no project in any language.
     #[error(
         "{} is not a project: it has no Cargo.toml, no Python file with @keynet_function, no \
             package.json that depends on @keynet/inference, no Go file that imports the SDK, and no \
@@ -40,47 +40,47 @@ pub enum ProjectError {
     SeveralLanguages {
         /// The folder.
         folder: PathBuf,
-        /// The files that make it a project of each.
+        /// The file of each language that makes the folder a project.
         languages: Vec<String>,
     },
-    /// A project in Rust where a component is wanted.
+    /// A Rust project was given in place of a component.
     #[error("{} is a project in Rust, which is built first", .0.display())]
     BuildFirst(PathBuf),
-    /// Arguments for cargo where it is not run.
+    /// Arguments for cargo were given for a project that cargo does not build.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
-    /// The imaging library for an action.
+    /// The imaging library cannot be put into the action.
     #[error(transparent)]
     Imaging(#[from] ImagingError),
-    /// The SDK that a project was made with is gone.
+    /// The SDK that the project was made with no longer exists.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
-        /// Where the project looks for it.
+        /// Path that the project depends on.
         path: PathBuf,
-        /// Where this version's is.
+        /// Path of the SDK of this version.
         instead: PathBuf,
     },
-    /// Rust cannot build components.
+    /// No Rust toolchain can build components.
     #[error("no Rust toolchain with the target wasm32-wasip2 was found")]
     NoToolchain,
     /// cargo cannot be started.
     #[error("cargo cannot be started")]
     NoCargo(#[source] io::Error),
-    /// cargo has told why.
+    /// cargo failed; its messages were printed.
     #[error("cargo could not build the project ({0})")]
     CargoFailed(ExitStatus),
-    /// cargo built nothing that could be an action.
+    /// cargo built no component, or several.
     #[error("{0}")]
     Artifact(String),
-    /// The project's `keynet.toml`.
+    /// The project's `keynet.toml` cannot be used.
     #[error("{} cannot be used", path.display())]
     CapabilityRequest {
-        /// Its file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         source: CapabilityRequestError,
     },
-    /// What was built is not an action.
+    /// The component that was built is not an action.
     #[error("the project was built, but the component it makes is not an action")]
     NotAnAction(#[source] ActionError),
 }

@@ -1,5 +1,5 @@
-//! The last steps of a build in any language: what the action asks for goes into its component,
-//! which must be an action.
+//! Last steps of a build in any language: puts the action's requests into its component, and checks
+//! that it is an action.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,14 +14,14 @@ use crate::errors::ExpectedError;
 use crate::runtime::{self, Work};
 use crate::ui::progress::Steps;
 
-/// What an action asks for, beside its manifest.
+/// Name of the file with an action's requests, beside its manifest.
 pub const MANIFEST: &str = "keynet.toml";
 
-/// Returns the component with the library that it imports, and with what the file at `ask`, if
-/// there is one, asks for.
+/// Returns the component with the library that it imports, and with the requests of the file at
+/// `ask`, if the file exists.
 ///
 /// # Errors
-/// The library cannot be had or does not fit, or the file cannot be read or understood.
+/// The library is not available or does not fit, or the file cannot be read or parsed.
 pub fn finished(
     component: Vec<u8>,
     ask: &Path,
@@ -31,10 +31,10 @@ pub fn finished(
     with_manifest(imaging::composed(component, config, steps)?, ask)
 }
 
-/// Returns the component with what the file at `path`, if there is one, asks for.
+/// Returns the component with the requests of the file at `path`, if the file exists.
 ///
 /// # Errors
-/// The file cannot be read or understood.
+/// The file cannot be read or parsed.
 pub fn with_manifest(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(CapabilityRequest::put_into(&text, component)
@@ -44,8 +44,8 @@ pub fn with_manifest(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, Expecte
     }
 }
 
-/// Returns the name that the action gives itself. It is compiled for that, which the first run then
-/// finds done.
+/// Returns the name that the action describes itself with. The component is compiled for that, and
+/// the first run uses the compiled module from the cache.
 ///
 /// # Errors
 /// The component is not an action.

@@ -1,9 +1,9 @@
-//! The imaging library for actions in other languages than Rust: its component is composed into an
+//! Imaging library for actions in languages other than Rust: its component is composed into an
 //! action that imports it.
 //!
-//! This binary carries that component if it was there when the binary was built
-//! (`KEYNET_IMAGING_COMPONENT`, which `make install` sets). Otherwise it is built here from the
-//! sources that the binary carries, once for each version, and kept in the cache.
+//! This binary carries that component if it was available when the binary was built
+//! (`KEYNET_IMAGING_COMPONENT`, which `make install` sets). Otherwise the component is built from
+//! the sources that the binary carries, once for each version, and kept in the cache.
 
 use std::borrow::Cow;
 use std::fs;
@@ -20,32 +20,33 @@ use crate::errors::ExpectedError;
 use crate::project::embedded::{IMAGING_COMPONENT, RUST_SDK};
 use crate::ui::progress::Steps;
 
-/// The package that an action imports.
+/// Package that an action imports.
 const PACKAGE: &str = "keynet:imaging/";
 
-/// What the library exports.
+/// Interface that the library exports.
 const EXPORT: &str = "keynet:imaging/pictures@0.1.0";
 
-/// Versions of it that fit: patch versions add nothing but words.
+/// Versions of the import that the library satisfies: patch versions only change comments.
 const FITTING: &str = "keynet:imaging/pictures@0.1.";
 
-/// What the library is compiled for: it imports nothing, not even WASI.
+/// Target that the library is compiled for: it imports nothing, not even WASI.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Its sources, in what is unpacked.
+/// Folder of its sources in the unpacked SDK.
 const FOLDER: &str = "guest-sdk/imaging/component";
 
-/// What cargo makes of them.
+/// File that cargo writes.
 const FILE: &str = "keynet_imaging_component.wasm";
 
-/// An action that cannot have the imaging library.
+/// Error of putting the imaging library into an action.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImagingError {
-    /// The action wants another version, or what was never in it.
+    /// The action imports another version, or an interface that the library never had.
     #[error("the action imports `{}`, and this keynet-inference has `{EXPORT}`", keynet_base::quote::shown(.0))]
     Version(String),
-    /// There is none, and it cannot be built.
+    /// This binary carries no component of the library, and no Rust toolchain was found to build
+    /// it.
     #[error(
         "the action imports `{EXPORT}`, whose component this keynet-inference does not carry, and \
          no Rust toolchain with the target {TARGET} was found to build it"
@@ -54,21 +55,21 @@ pub enum ImagingError {
     /// cargo cannot be started.
     #[error("cargo cannot be started to build the imaging library")]
     NoCargo(#[source] io::Error),
-    /// cargo could not build it.
+    /// cargo could not build the library.
     #[error("cargo could not build the imaging library ({status}):\n{output}")]
     CargoFailed {
-        /// Its end.
+        /// Exit status.
         status: ExitStatus,
-        /// What it printed.
+        /// Output of cargo.
         output: String,
     },
-    /// The action calls what the library does not have.
+    /// The action calls a function that the library does not have.
     #[error("the imaging library cannot be composed into the action")]
     Compose(#[from] ComposeError),
 }
 
 impl ImagingError {
-    /// What to do next.
+    /// Returns the next step for the user.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Version(_) => "build the action with the SDK of this version",
@@ -87,10 +88,10 @@ impl ImagingError {
     }
 }
 
-/// Returns the component with the imaging library in it if it imports that, else as it is.
+/// Returns the component with the imaging library in it if it imports that, else unchanged.
 ///
 /// # Errors
-/// It is no component, it imports another version, or the library cannot be built.
+/// The input is not a component, it imports another version, or the library cannot be built.
 pub fn composed(
     component: Vec<u8>,
     config: &Config,
@@ -113,8 +114,8 @@ fn refused(error: ComposeError) -> ProjectError {
     ImagingError::from(error).into()
 }
 
-/// Returns the library's component: the one that this binary carries, or one that is built now if
-/// it is not in the cache.
+/// Returns the library's component: the one that this binary carries, or else the one in the cache,
+/// which is built if it is missing.
 fn library(config: &Config, steps: Steps) -> Result<Cow<'static, [u8]>, ExpectedError> {
     if let Some(component) = IMAGING_COMPONENT {
         return Ok(component.into());
@@ -136,7 +137,7 @@ fn library(config: &Config, steps: Steps) -> Result<Cow<'static, [u8]>, Expected
     Ok(component.into())
 }
 
-/// Builds the component of the sources in `folder`.
+/// Builds the component from the sources in `folder`.
 fn built(folder: &Path) -> Result<Vec<u8>, ExpectedError> {
     let toolchain = Toolchain::find_with(folder, TARGET)
         .map_err(|_| ProjectError::from(ImagingError::NoToolchain))?;
@@ -147,7 +148,7 @@ fn built(folder: &Path) -> Result<Vec<u8>, ExpectedError> {
         .arg("--target-dir")
         .arg(target.path())
         .stdin(Stdio::null());
-    // Each would take the place of what build.toml sets.
+    // Each of these would override the settings of build.toml.
     for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(variable);
     }

@@ -1,5 +1,5 @@
-//! A project's folder: making it from a template, and building it into a component. A language is a
-//! variant of [`Language`].
+//! Projects: makes them from templates, and builds them into components. Each language is a variant
+//! of [`Language`].
 
 pub mod c;
 pub mod cargo;
@@ -25,12 +25,12 @@ use clap::ValueEnum;
 pub use error::ProjectError;
 pub use source::ProjectSource;
 
-/// A component that was built of a project.
+/// Component that was built from a project.
 #[derive(Debug)]
 pub struct Built {
-    /// Its file in the cache.
+    /// The component's file in the cache.
     pub path: std::path::PathBuf,
-    /// Its content.
+    /// Content.
     pub bytes: Vec<u8>,
 }
 
@@ -56,7 +56,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// Returns the folder of its template.
+    /// Returns the folder of the language's template.
     pub fn template(self) -> &'static str {
         match self {
             Self::Rust => "rust",
@@ -69,7 +69,7 @@ impl Language {
         }
     }
 
-    /// Returns its usual name.
+    /// Returns the language's usual name.
     pub fn title(self) -> &'static str {
         match self {
             Self::Rust => "Rust",

@@ -1,10 +1,11 @@
-//! The name of an action, which its project's folder and package have too.
+//! Name of an action, which is also the name of its project's folder and package.
 
 use super::{Language, ProjectError};
 
 const MAX: usize = 63;
 
-/// Words that cargo and rustc take for something else.
+/// Words that have another meaning for cargo and rustc, so that a package cannot have them as its
+/// name.
 const RUST_WORDS: &[&str] = &[
     "abstract",
     "alloc",
@@ -64,10 +65,10 @@ const RUST_WORDS: &[&str] = &[
     "yield",
 ];
 
-/// Checks that callers can use `name` and that the language's tools take it.
+/// Checks that callers can use `name` and that the language's tools accept it.
 ///
 /// # Errors
-/// Says what a name looks like.
+/// The name is not valid: the error describes valid names.
 pub fn check(name: &str, language: Language) -> Result<(), ProjectError> {
     let wrong = |why| {
         Err(ProjectError::Name {

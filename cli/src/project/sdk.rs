@@ -11,16 +11,16 @@ use super::{ProjectError, unpacking};
 use crate::errors::ExpectedError;
 use crate::project::embedded::RUST_SDK;
 
-/// The version of the SDK on crates.io that fits, once there is one.
+/// Compatible version of the SDK on crates.io; `None` until one is published.
 const PUBLISHED_SDK: Option<&str> = None;
 
-/// The name of its package.
+/// Name of the SDK's package.
 const PACKAGE: &str = "keynet-inference-sdk";
 
-/// Where the package is in what is unpacked.
+/// Path of the package in the unpacked workspace.
 const PACKAGE_FOLDER: &str = "guest-sdk/rust";
 
-/// The dependency as a manifest writes it: `"0.1.0"` or `{ path = "…" }`.
+/// Returns the dependency as a manifest writes it: `"0.1.0"` or `{ path = "…" }`.
 ///
 /// # Errors
 /// The cache cannot be written.
@@ -42,10 +42,11 @@ pub fn dependency(cache: &Path) -> Result<String, ExpectedError> {
     Ok(value.to_string())
 }
 
-/// Sees to it that the SDK a project depends on is there: the cache may have been emptied since.
+/// Unpacks the SDK that a project depends on again if it is missing: the cache may have been
+/// emptied.
 ///
 /// # Errors
-/// It was that of another version of this program, and is gone.
+/// The missing SDK was that of another version of this program.
 pub fn restore(project: &Path, cache: &Path) -> Result<(), ExpectedError> {
     let Some(path) = depended_on(&project.join("Cargo.toml")) else { return Ok(()) };
     if !path.is_absolute() || path.join("Cargo.toml").exists() {
@@ -55,15 +56,15 @@ pub fn restore(project: &Path, cache: &Path) -> Result<(), ExpectedError> {
     if instead == path { Ok(()) } else { Err(ProjectError::SdkGone { path, instead }.into()) }
 }
 
-/// The path of a manifest's dependency on the SDK. What is wrong with a manifest is for cargo to
-/// say.
+/// Returns the path of a manifest's dependency on the SDK. An invalid manifest gives `None`: cargo
+/// reports what is wrong with it.
 fn depended_on(manifest: &Path) -> Option<PathBuf> {
     let manifest: Table = fs::read_to_string(manifest).ok()?.parse().ok()?;
     let path = manifest.get("dependencies")?.get(PACKAGE)?.get("path")?.as_str()?;
     Some(path.into())
 }
 
-/// The folder of the package, unpacked below `cache`.
+/// Returns the folder of the package, unpacked below `cache`.
 fn unpacked(cache: &Path) -> Result<PathBuf, ExpectedError> {
     Ok(unpacking::unpacked(RUST_SDK, &cache.join("sdk"))?.join(PACKAGE_FOLDER))
 }

@@ -1,4 +1,4 @@
-//! The language of a project, by its files; and its component.
+//! Detects the language of a project from its files, and builds its component.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,31 +14,32 @@ use super::{Built, ProjectError, javascript};
 use crate::errors::ExpectedError;
 use crate::ui::progress::Steps;
 
-/// A project that can be built.
+/// Project that can be built.
 #[derive(Debug)]
 pub enum ProjectSource {
-    /// The folder of a cargo package, without symbolic links.
+    /// Folder of a cargo package; the path has no symbolic links.
     Rust(PathBuf),
-    /// A function in Python.
+    /// Function in Python.
     Python(Function),
-    /// A program in Go.
+    /// Program in Go.
     Go(GoProject),
-    /// A function in TypeScript or JavaScript.
+    /// Function in TypeScript or JavaScript.
     JavaScript(javascript::Function),
-    /// An action in C or C++.
+    /// Action in C or C++.
     C(CProject),
-    /// A core module that another build system made.
+    /// Core module that another build system made.
     Module(PathBuf),
 }
 
 impl ProjectSource {
-    /// Finds the project at `path`, a source file or a folder. `Cargo.toml` makes a folder Rust, a
-    /// `package.json` that depends on the SDK TypeScript or JavaScript, a Go file that imports the
-    /// SDK Go, `main.c` or `main.cpp` C or C++, and a Python file with `@keynet_function`,
-    /// `requirements.txt` or `pyproject.toml` Python. A file is a function by its ending.
+    /// Finds the project at `path`, a source file or a folder. A folder's language is Rust if it
+    /// has a `Cargo.toml`; TypeScript or JavaScript if its `package.json` depends on the SDK; Go if
+    /// a Go file imports the SDK; C or C++ if it has a `main.c` or `main.cpp`; Python if it has a
+    /// Python file with `@keynet_function`, a `requirements.txt` or a `pyproject.toml`. The
+    /// language of a file follows from its extension.
     ///
     /// # Errors
-    /// There is no folder, no project, or one in each of several languages.
+    /// There is no such folder, it has no project, or it has projects in several languages.
     pub fn find(path: &Path) -> Result<Self, ExpectedError> {
         let found = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
         if found.is_file() { Self::of_file(path, &found) } else { Self::in_folder(path, found) }
@@ -58,7 +59,7 @@ impl ProjectSource {
         })
     }
 
-    /// `path` is the folder as it was named.
+    /// Finds the project in `folder`; `path` is the folder as the user named it, for messages.
     fn in_folder(path: &Path, folder: PathBuf) -> Result<Self, ExpectedError> {
         let unreadable = |error| ExpectedError::io("look into", path)(error);
         let functions = python::functions_in(path).map_err(unreadable)?;
@@ -91,11 +92,11 @@ impl ProjectSource {
         })
     }
 
-    /// Builds the component of a project that is not built by cargo, unless nothing has changed
+    /// Builds the component of a project that cargo does not build, unless nothing has changed
     /// since the last build.
     ///
     /// # Errors
-    /// The project is in Rust; the tools of its language fail; the result is not an action.
+    /// The project is in Rust, the tools of its language fail, or the result is not an action.
     pub fn build(&self, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
         match self {
             Self::Rust(folder) => Err(ProjectError::BuildFirst(folder.clone()).into()),

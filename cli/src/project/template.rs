@@ -1,7 +1,7 @@
-//! Filling a template: `{{name}}` is the action's name, `{{sdk}}` what its manifest or requirements
-//! name.
+//! Templates: fills in `{{name}}` with the action's name, and `{{sdk}}` with the dependency on the
+//! SDK for the manifest or the requirements.
 //!
-//! A name in a template that a tool would stumble over has an ending of its own:
+//! A file of a template whose name would mislead a tool of this repository has another name:
 //! `Cargo.toml.template`, `gitignore.template` and so on lose `.template`, and `gitignore` gets its
 //! dot.
 
@@ -11,19 +11,19 @@ use super::Language;
 use crate::errors::ExpectedError;
 use crate::project::embedded::{File, TEMPLATES};
 
-/// What the placeholders stand for.
+/// Values of the placeholders.
 #[derive(Debug)]
 pub struct Values<'a> {
-    /// The action's name.
+    /// Name of the action.
     pub name: &'a str,
-    /// The SDK, as the language's manifest writes a dependency.
+    /// Dependency on the SDK, as the language's manifest writes it.
     pub sdk: &'a str,
 }
 
 /// Writes the files of `language`'s template into `folder`.
 ///
 /// # Errors
-/// One cannot be written.
+/// A file cannot be written.
 pub fn write(language: Language, values: &Values<'_>, folder: &Path) -> Result<(), ExpectedError> {
     for (path, file) in files(language) {
         let path = folder.join(path);
@@ -36,7 +36,7 @@ pub fn write(language: Language, values: &Values<'_>, folder: &Path) -> Result<(
     Ok(())
 }
 
-/// The template's files, by what they are called in a project.
+/// Returns the template's files with their names in a project.
 fn files(language: Language) -> impl Iterator<Item = (String, &'static File)> {
     let folder = format!("{}/", language.template());
     TEMPLATES.iter().filter_map(move |file| Some((target(file.path.strip_prefix(&folder)?), file)))
@@ -51,7 +51,7 @@ fn target(path: &str) -> String {
     }
 }
 
-/// Replaces the placeholders of a text; anything else, a picture for one, stays as it is.
+/// Replaces the placeholders of a text; a file that is not text, such as a picture, stays as it is.
 fn fill(bytes: &[u8], values: &Values<'_>) -> Vec<u8> {
     match std::str::from_utf8(bytes) {
         Ok(text) => {

@@ -1,5 +1,5 @@
-//! Which Rust builds components here: the active toolchain where it has the target, or the one this
-//! project's set-up script makes.
+//! Rust toolchain that builds components: the active toolchain if it has the target, or else the
+//! one that this project's set-up script makes.
 
 use std::env;
 use std::path::Path;
@@ -7,36 +7,36 @@ use std::process::{Command, Stdio};
 
 use super::ProjectError;
 
-/// What components are built for.
+/// Target that components are built for.
 pub const TARGET: &str = "wasm32-wasip2";
 
-/// What `guest-sdk/setup-wasm-toolchain` links to rustup.
+/// Name of the toolchain that `guest-sdk/setup-wasm-toolchain` links to rustup.
 const LINKED: &str = "keynet-wasm";
 
-/// A Rust toolchain that has the target.
+/// Rust toolchain that has the requested target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
-    /// The one that `cargo` is in the project's folder.
+    /// The toolchain of the `cargo` that runs in the project's folder.
     Active,
-    /// One that rustup has under this name.
+    /// A toolchain that rustup has under this name.
     Linked(&'static str),
 }
 
 impl Toolchain {
-    /// Finds one for the project in `folder`, whose own `rust-toolchain.toml` decides which is
-    /// active.
+    /// Finds a toolchain for the project in `folder`, whose own `rust-toolchain.toml` decides which
+    /// one is active.
     ///
     /// # Errors
-    /// There is no Rust, or none with the target.
+    /// Rust is not installed, or no toolchain has the target.
     pub fn find(folder: &Path) -> Result<Self, ProjectError> {
         Self::find_with(folder, TARGET)
     }
 
-    /// As [`find`](Self::find), with another target than that of actions. The linked toolchain has
-    /// each that this program builds for.
+    /// Finds a toolchain with another target than that of actions. The linked toolchain has every
+    /// target that this program builds for.
     ///
     /// # Errors
-    /// There is no Rust, or none with the target.
+    /// Rust is not installed, or no toolchain has the target.
     pub fn find_with(folder: &Path, target: &str) -> Result<Self, ProjectError> {
         let has_target =
             output(clean("rustc", folder).args(["--print", "target-libdir", "--target", target]));
@@ -53,7 +53,7 @@ impl Toolchain {
         Err(ProjectError::NoToolchain)
     }
 
-    /// Its cargo, to be run in `folder`.
+    /// Returns the toolchain's cargo, to be run in `folder`.
     pub fn cargo(self, folder: &Path) -> Command {
         let mut cargo = clean("cargo", folder);
         if let Self::Linked(name) = self {
@@ -63,7 +63,8 @@ impl Toolchain {
     }
 }
 
-/// A command that does not take over the toolchain of a `cargo run` that this process may be in.
+/// Returns a command without the variables by which a `cargo run` around this process would choose
+/// its toolchain.
 fn clean(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder);
@@ -75,7 +76,7 @@ fn clean(program: &str, folder: &Path) -> Command {
     command
 }
 
-/// What a command says, if it succeeds.
+/// Runs a command and returns its standard output if it succeeds.
 fn output(command: &mut Command) -> std::io::Result<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
     if output.status.success() {

@@ -1,8 +1,8 @@
-//! Unpacking what the binary carries into the user's cache.
+//! Unpacks embedded files into the user's cache.
 //!
-//! It is unpacked by version and content, so that a project keeps the SDK it was made with, and as
-//! a whole: a folder that is there under its name is complete, whoever else unpacks it at the same
-//! moment and wherever that is interrupted.
+//! The folder's name has the version and a hash of the content, so that a project keeps the SDK it
+//! was made with. A folder that exists under its name is complete, even if several processes unpack
+//! it at the same moment or unpacking is interrupted.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,8 +14,8 @@ use keynet_base::Digest;
 use crate::errors::ExpectedError;
 use crate::project::embedded::File;
 
-/// Unpacks `files` into a folder of their own below `folder`, unless they are there, and returns
-/// its absolute path.
+/// Unpacks `files` into a folder of their own below `folder`, unless that exists, and returns its
+/// absolute path.
 ///
 /// # Errors
 /// The cache cannot be written.
@@ -26,7 +26,7 @@ pub fn unpacked(files: &[File], folder: &Path) -> Result<PathBuf, ExpectedError>
     Ok(folder)
 }
 
-/// A short name for what `files` are and hold.
+/// Returns a short hash of the names and contents of `files`.
 pub fn content_hash<'a>(files: impl IntoIterator<Item = &'a File>) -> String {
     let mut all = Vec::new();
     for file in files {
@@ -45,7 +45,7 @@ fn unpack(files: &[File], folder: &Path) -> io::Result<()> {
     let mut tries = 0;
     while !is_intact(files, folder) {
         fs::create_dir_all(parent)?;
-        // Removed when it is dropped, unless it has another name by then.
+        // Removed when it is dropped, unless it was renamed.
         let draft = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent)?;
         for file in files {
             let path = draft.path().join(file.path);
@@ -53,8 +53,8 @@ fn unpack(files: &[File], folder: &Path) -> io::Result<()> {
             fs::write(path, file.bytes)?;
         }
         match fs::rename(draft.path(), folder) {
-            // Somebody else was first, or the folder is damaged: then it makes room, and is removed
-            // with the draft.
+            // Another process was first, or the folder is damaged. A damaged folder is moved into
+            // the draft, and is removed with it.
             Err(error)
                 if matches!(
                     error.kind(),

@@ -1,4 +1,4 @@
-//! The files of a project, and their changes.
+//! Watches the files of a project for changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,24 +8,24 @@ use std::time::{Duration, SystemTime};
 
 use crate::errors::ExpectedError;
 
-/// Interval at which files are looked at. Looking at a hundred files takes less than a millisecond.
+/// Interval at which files are checked. Checking a hundred files takes less than a millisecond.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Folders that builds and package managers write.
 const NOT_SOURCES: [&str; 5] = ["target", "node_modules", "__pycache__", "venv", "build"];
 
-/// Most files of a project that are watched.
+/// Maximum number of a project's files that are watched.
 const MAX_FILES: usize = 20_000;
 
-/// The files of a project, and others that a run reads. Files are compared by time and size: that
-/// works on every file system, also where no notifications arrive.
+/// Files of a project, and other files that a run reads. They are compared by modification time and
+/// size, which works on every file system, even if it sends no notifications.
 #[derive(Debug)]
 pub struct Watch {
     roots: Vec<PathBuf>,
     excluded: Vec<PathBuf>,
 }
 
-/// The files at one moment, with their times and sizes.
+/// State of the files at one moment: their modification times and sizes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<PathBuf, (Option<SystemTime>, u64)>);
 
@@ -43,7 +43,7 @@ impl Watch {
         self.roots.extend(files.cloned());
     }
 
-    /// Returns the files as they are now.
+    /// Returns the current state of the files.
     ///
     /// # Errors
     /// A folder cannot be read.
@@ -55,11 +55,11 @@ impl Watch {
         Ok(snapshot)
     }
 
-    /// Waits until the files are others than `seen`, and until they stay the same for an interval:
-    /// an editor may write several.
+    /// Waits until the files differ from `seen` and have not changed for an interval: an editor may
+    /// write several files.
     ///
     /// # Errors
-    /// As [`Watch::snapshot`].
+    /// The same as for [`Watch::snapshot`].
     pub fn wait(&self, seen: &Snapshot) -> Result<(), ExpectedError> {
         let mut before = self.snapshot()?;
         loop {

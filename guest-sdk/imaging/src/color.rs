@@ -1,4 +1,4 @@
-//! Colors, and those of a detector's classes.
+//! Colors, and the colors of a detector's classes.
 
 /// Red, green and blue, 0 to 255 each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +11,7 @@ pub struct Color {
     pub blue: u8,
 }
 
-/// Apart from each other and from most pictures.
+/// Colors of classes: easy to tell from each other and from most pictures.
 const CLASSES: [Color; 10] = [
     Color::new(255, 77, 77),
     Color::new(26, 163, 255),
@@ -31,18 +31,18 @@ impl Color {
     /// White.
     pub const WHITE: Self = Self::new(255, 255, 255);
 
-    /// The color of these values.
+    /// Returns the color with these values.
     pub const fn new(red: u8, green: u8, blue: u8) -> Self {
         Self { red, green, blue }
     }
 
-    /// Returns the color for a detector's class: ten in turn, apart from each other and from most
-    /// pictures.
+    /// Returns the color for a detector's class. Ten colors repeat in turn; they are easy to tell
+    /// from each other and from most pictures.
     pub fn of_class(class: usize) -> Self {
         CLASSES.get(class % CLASSES.len()).copied().unwrap_or(Self::BLACK)
     }
 
-    /// Returns black or white, what can be read on this color.
+    /// Returns black or white, whichever is legible on this color.
     pub(crate) fn ink(self) -> Self {
         let luminance = 0.299 * f32::from(self.red)
             + 0.587 * f32::from(self.green)

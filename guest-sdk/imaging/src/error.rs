@@ -1,24 +1,25 @@
-//! What a call fails with.
+//! Errors of this library.
 
 use std::fmt::{self, Display};
 
-/// The result of a call that can fail.
+/// Result of a call that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed, for a program to match on.
+/// Kind of an error, for a program to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// An argument is wrong, or a file is damaged or cut short.
     Invalid,
-    /// The file is neither PNG nor JPEG, or of a kind of either that is not read; or the font lacks
-    /// a character.
+    /// The file is neither PNG nor JPEG, or of an unsupported kind of either; or the font lacks a
+    /// character.
     Unsupported,
-    /// More pixels than [`MAX_SIDE`](crate::MAX_SIDE) or [`MAX_BYTES`](crate::MAX_BYTES) allow.
+    /// The picture has more pixels than [`MAX_SIDE`](crate::MAX_SIDE) or
+    /// [`MAX_BYTES`](crate::MAX_BYTES) allow.
     TooLarge,
 }
 
-/// A failed call. It displays as its message.
+/// Error of a failed call. It displays as its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -26,12 +27,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// Why, for a program to match on.
+    /// Returns the kind of the error, for a program to match on.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Why, for a person.
+    /// Returns the message, for a person.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -13,7 +13,7 @@
 //! let input = boxed.picture.to_fp32(Layout::Chw, Channels::Rgb, &Normalization::UNIT)?;
 //! assert_eq!(input.len(), 3 * 640 * 640);
 //!
-//! // its answer, in pixels of that input, drawn into the caller's picture
+//! // the model's output, in pixels of that input, drawn into the caller's picture
 //! let bounds = boxed.to_source([160.0, 160.0, 480.0, 400.0]);
 //! let color = Color::of_class(5);
 //! picture.draw_box(bounds, color, None)?;
@@ -24,12 +24,12 @@
 //! # }
 //! ```
 //!
-//! A picture is RGB with 8 bits for each value, and takes `width * height * 3` bytes. Places are in
-//! pixels from its left and top edge. It is bounded: [`MAX_SIDE`] pixels a side, [`MAX_BYTES`] in
-//! all. A file that claims more is refused by its header.
+//! A picture is RGB with 8 bits for each value, and takes `width * height * 3` bytes. Coordinates
+//! are in pixels from its left and top edge. Its size is limited: [`MAX_SIDE`] pixels a side,
+//! [`MAX_BYTES`] in total. A file whose header claims more is rejected before it is decoded.
 //!
-//! Not for animations (the first frame of an animated PNG is read), color profiles (values are
-//! taken as sRGB), transparency (dropped) or other formats than PNG and JPEG.
+//! Not supported: animations (the first frame of an animated PNG is read), color profiles (values
+//! are taken as sRGB), transparency (dropped) and formats other than PNG and JPEG.
 
 mod color;
 mod decode;

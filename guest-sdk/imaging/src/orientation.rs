@@ -3,7 +3,7 @@
 use crate::picture::Picture;
 
 impl Picture {
-    /// Returns the picture turned and mirrored as an EXIF orientation (1 to 8) demands; as it is
+    /// Returns the picture turned and mirrored according to an EXIF orientation (1 to 8); unchanged
     /// for any other number.
     #[must_use]
     pub(crate) fn upright(self, orientation: u8) -> Self {
@@ -30,12 +30,12 @@ impl Picture {
                 rgb.extend_from_slice(pixel.unwrap_or(&[0; 3]));
             }
         }
-        // as many pixels as before, whatever their order
+        // The number of pixels does not change, so `from_rgb` does not fail.
         Self::from_rgb(width, height, rgb).unwrap_or(self)
     }
 }
 
-/// Returns the orientation (1 to 8) in a TIFF directory, which is what EXIF is; 1 if there is none.
+/// Returns the orientation (1 to 8) in a TIFF directory, the format of EXIF; 1 if there is none.
 ///
 /// EXIF 2.32, sections 4.5 (structure) and 4.6.4 A (tag 0x0112).
 pub(crate) fn orientation(exif: &[u8]) -> u8 {

@@ -1,18 +1,18 @@
-//! A picture in memory, and its bounds.
+//! Picture in memory, and its limits.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
 
-/// Bytes that a picture may take: 12 megapixels. An action has 256 MiB by default, and a picture
-/// that cannot be compressed is there four times while it is encoded.
+/// Maximum size of a picture in bytes: 12 megapixels. An action has 256 MiB by default, and a
+/// picture that cannot be compressed is in memory four times while it is encoded.
 pub const MAX_BYTES: usize = 36 << 20;
 
-/// Pixels that a side may have, as in JPEG: resizing takes memory for each column and row.
+/// Maximum number of pixels of a side, as in JPEG: resizing takes memory for each column and row.
 pub const MAX_SIDE: u32 = 65_535;
 
-/// Upright RGB, eight bits each, row by row from the top.
+/// Upright RGB picture, eight bits for each value, row by row from the top.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     width: u32,
@@ -21,11 +21,12 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Returns the picture of `width` x `height` pixels whose values are `rgb`: 3 bytes for each
+    /// Returns the picture of `width` x `height` pixels with the values `rgb`: 3 bytes for each
     /// pixel, row by row from the top.
     ///
     /// # Errors
-    /// `Invalid`: a side is 0, or `rgb` has another length than `width * height * 3`. `TooLarge`.
+    /// `Invalid`: a side is 0, or the length of `rgb` is not `width * height * 3`. `TooLarge`: the
+    /// size exceeds the limits.
     pub fn from_rgb(width: u32, height: u32, rgb: Vec<u8>) -> Result<Self> {
         let expected = byte_length(width, height)?;
         if rgb.len() != expected {
@@ -37,39 +38,40 @@ impl Picture {
         Ok(Self { width, height, rgb })
     }
 
-    /// Returns a picture all of one color.
+    /// Returns a picture filled with one color.
     ///
     /// # Errors
-    /// `Invalid`: a side is 0. `TooLarge`.
+    /// `Invalid`: a side is 0. `TooLarge`: the size exceeds the limits.
     pub(crate) fn filled(width: u32, height: u32, rgb: [u8; 3]) -> Result<Self> {
         let pixels = byte_length(width, height)? / 3;
         Ok(Self { width, height, rgb: rgb.repeat(pixels) })
     }
 
-    /// Pixels from left to right.
+    /// Returns the number of pixels from left to right.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Pixels from top to bottom.
+    /// Returns the number of pixels from top to bottom.
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// The values: red, green and blue of each pixel, row by row from the top.
+    /// Returns the values: red, green and blue of each pixel, row by row from the top.
     pub fn rgb(&self) -> &[u8] {
         &self.rgb
     }
 
-    /// The pixels, row by row from the top.
+    /// Returns the pixels, row by row from the top.
     pub fn pixels(&self) -> &[[u8; 3]] {
         self.rgb.as_chunks().0
     }
 
-    /// Returns the rectangle of `width` x `height` pixels at this column and row.
+    /// Returns the rectangle of `width` x `height` pixels whose upper left corner is at this column
+    /// and row.
     ///
     /// # Errors
-    /// `Invalid`: it is empty or not wholly inside the picture.
+    /// `Invalid`: the rectangle is empty or not wholly inside the picture.
     pub fn crop(&self, left: u32, top: u32, width: u32, height: u32) -> Result<Self> {
         let inside = |start: u32, length: u32, side| {
             length > 0 && start.checked_add(length).is_some_and(|end| end <= side)
@@ -88,7 +90,7 @@ impl Picture {
         Ok(Self { width, height, rgb })
     }
 
-    /// Copies `other` into this picture, its upper left corner at this column and row.
+    /// Copies `other` into this picture, with its upper left corner at this column and row.
     pub(crate) fn paste(&mut self, other: &Self, left: u32, top: u32) {
         for (row, pixels) in (top..).zip(other.pixels().chunks(other.width as usize)) {
             let columns = left..left.saturating_add(other.width);
@@ -98,13 +100,13 @@ impl Picture {
         }
     }
 
-    /// Some pixels of one row; none where the picture has none.
+    /// Returns some pixels of one row; an empty slice for those outside the picture.
     fn row(&self, row: u32, columns: Range<u32>) -> &[[u8; 3]] {
         let range = self.range(row, columns);
         self.pixels().get(range).unwrap_or_default()
     }
 
-    /// Some pixels of one row, for drawing; none where the picture has none.
+    /// Returns some pixels of one row, for drawing; an empty slice for those outside the picture.
     pub(crate) fn row_mut(&mut self, row: u32, columns: Range<u32>) -> &mut [[u8; 3]] {
         let range = self.range(row, columns);
         self.rgb.as_chunks_mut().0.get_mut(range).unwrap_or_default()
@@ -120,10 +122,10 @@ impl Picture {
     }
 }
 
-/// Returns the bytes of a picture of this size.
+/// Returns the number of bytes of a picture of this size.
 ///
 /// # Errors
-/// `Invalid`: a side is 0. `TooLarge`.
+/// `Invalid`: a side is 0. `TooLarge`: the size exceeds the limits.
 pub(crate) fn byte_length(width: u32, height: u32) -> Result<usize> {
     if width == 0 || height == 0 {
         return Err(Error::invalid(format_args!("the picture is empty: {width}x{height} pixels")));
@@ -132,11 +134,11 @@ pub(crate) fn byte_length(width: u32, height: u32) -> Result<usize> {
     bounded(usize::try_from(bytes).ok(), width, height)
 }
 
-/// Returns `bytes`, `None` if they are more than a `usize` counts, where a picture of this size may
-/// take as many.
+/// Returns `bytes` if a picture of this size may take that many; `None` stands for more bytes than
+/// a `usize` counts.
 ///
 /// # Errors
-/// `TooLarge`.
+/// `TooLarge`: the size exceeds the limits.
 pub(crate) fn bounded(bytes: Option<usize>, width: u32, height: u32) -> Result<usize> {
     if width.max(height) > MAX_SIDE {
         return Err(Error::too_large(format_args!(
@@ -169,7 +171,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Red grows to the right, green downwards.
+    /// Returns a picture whose red grows to the right and whose green grows downwards.
     pub(crate) fn gradient(width: u32, height: u32) -> Picture {
         let pixels = (0..height).flat_map(|y| {
             (0..width).map(move |x| [(x * 255 / width) as u8, (y * 255 / height) as u8, 128])

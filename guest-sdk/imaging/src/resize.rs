@@ -1,4 +1,4 @@
-//! Pictures of another size.
+//! Resizing of pictures.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -8,19 +8,19 @@ use crate::color::Color;
 use crate::error::{Error, Result};
 use crate::picture::{Picture, byte_length};
 
-/// The value of a pixel that is made of several.
+/// Filter that computes a pixel from several pixels of the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// The nearest pixel: fast and rough, for masks.
+    /// Nearest pixel: fast and rough, for masks.
     Nearest,
-    /// The mean of what a pixel covers: OpenCV's `INTER_AREA`, Pillow's `BOX`.
+    /// Mean of the pixels that a pixel covers: OpenCV's `INTER_AREA`, Pillow's `BOX`.
     Area,
-    /// A triangle as wide as the shrinking needs, so that no pixel is passed over: Pillow's
-    /// `BILINEAR`. For most models.
+    /// Triangle filter whose width grows with the reduction, so that no pixel is skipped: Pillow's
+    /// `BILINEAR`. Suitable for most models.
     Bilinear,
     /// Pillow's `BICUBIC`.
     Bicubic,
-    /// Pillow's `LANCZOS`: the best for people, the slowest.
+    /// Pillow's `LANCZOS`: the best quality for people, and the slowest.
     Lanczos,
 }
 
@@ -36,21 +36,21 @@ impl Filter {
     }
 }
 
-/// A picture with its contents fitted into another size, and the way back.
+/// Picture with its contents fitted into another size, and the data to map coordinates back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LetterBoxed {
-    /// The new picture.
+    /// Fitted picture.
     pub picture: Picture,
-    /// The size of the contents over that of the original.
+    /// Size of the contents relative to the original.
     pub scale: f64,
-    /// Columns of the border at the left.
+    /// Number of columns of the left border.
     pub left: u32,
-    /// Rows of the border above.
+    /// Number of rows of the top border.
     pub top: u32,
 }
 
 impl LetterBoxed {
-    /// Returns where a rectangle of this picture (left, top, right, bottom) is in the original.
+    /// Maps a rectangle of this picture (left, top, right, bottom) to coordinates of the original.
     pub fn to_source(&self, [left, top, right, bottom]: [f64; 4]) -> [f64; 4] {
         let column = |x: f64| (x - f64::from(self.left)) / self.scale;
         let row = |y: f64| (y - f64::from(self.top)) / self.scale;
@@ -59,10 +59,10 @@ impl LetterBoxed {
 }
 
 impl Picture {
-    /// Returns the picture in this size, whatever becomes of its proportions.
+    /// Returns the picture in this size, without keeping its proportions.
     ///
     /// # Errors
-    /// `Invalid`: a side is 0. `TooLarge`.
+    /// `Invalid`: a side is 0. `TooLarge`: the size exceeds the limits.
     pub fn resize(&self, width: u32, height: u32, filter: Filter) -> Result<Self> {
         let mut rgb = vec![0; byte_length(width, height)?];
         let source = TypedImageRef::<U8x3>::from_buffer(self.width(), self.height(), self.rgb())
@@ -76,9 +76,8 @@ impl Picture {
 
     /// Returns a picture of this size with the whole of this one in its middle, as large as its
     /// proportions allow, and a border of `color` (114, 114, 114 for the YOLO family).
-    ///
     /// # Errors
-    /// As for [`resize`](Self::resize).
+    /// The same as for [`resize`](Self::resize).
     pub fn letter_box(
         &self,
         width: u32,

@@ -1,42 +1,42 @@
-//! The data of a model's input.
+//! Conversion of a picture to the data of a model's input.
 
 use half::f16;
 
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 
-/// The order of a tensor's dimensions.
+/// Order of a tensor's dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Channels, rows, columns, as PyTorch has it: first all reds, then all greens, then all blues.
+    /// Channels, rows, columns, as in PyTorch: first all reds, then all greens, then all blues.
     Chw,
-    /// Rows, columns, channels, as TensorFlow has it: pixel by pixel.
+    /// Rows, columns, channels, as in TensorFlow: pixel by pixel.
     Hwc,
 }
 
-/// The channels of a tensor.
+/// Channels of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channels {
     /// Red, green, blue.
     Rgb,
-    /// Blue, green, red, as models trained with OpenCV take it.
+    /// Blue, green, red, as in models trained with OpenCV.
     Bgr,
-    /// One: the brightness (ITU-R 601), as Pillow's mode `L`.
+    /// One channel: the brightness (ITU-R 601), as Pillow's mode `L`.
     Gray,
 }
 
-/// From a channel's byte to a value: `(byte / divisor - mean) / std`, each step in 32 bits, as
-/// torchvision does it.
+/// Conversion of a channel's byte to a value: `(byte / divisor - mean) / std`, each step in 32
+/// bits, as torchvision computes it.
 ///
-/// The means and deviations are in the order of the tensor's channels; for [`Channels::Gray`] the
-/// first of each is taken.
+/// The means and deviations are in the order of the tensor's channels; for [`Channels::Gray`] only
+/// the first of each is used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalization {
-    /// 255 for values of 0 to 1; 1 for values of 0 to 255. Not 0.
+    /// Divisor: 255 for values of 0 to 1, 1 for values of 0 to 255. Not 0.
     pub divisor: f32,
-    /// 0 for none.
+    /// Mean of each channel; 0 for none.
     pub mean: [f32; 3],
-    /// 1 for none; not 0.
+    /// Standard deviation of each channel; 1 for none, not 0.
     pub std: [f32; 3],
 }
 
@@ -45,12 +45,12 @@ impl Normalization {
     pub const UNIT: Self = Self { divisor: 255.0, mean: [0.0; 3], std: [1.0; 3] };
     /// Values from 0 to 255.
     pub const NONE: Self = Self { divisor: 1.0, mean: [0.0; 3], std: [1.0; 3] };
-    /// The means and deviations of ImageNet, which most classifiers were trained with, for
+    /// Means and deviations of ImageNet, which most classifiers were trained with, for
     /// [`Channels::Rgb`].
     pub const IMAGENET: Self =
         Self { divisor: 255.0, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-    /// Returns the value of each byte in each channel.
+    /// Returns a table of the value of each byte, for each channel.
     fn tables<T: Copy>(&self, value: impl Fn(f32) -> T) -> Result<[[T; 256]; 3]> {
         let Self { divisor, mean, std } = *self;
         let finite =
@@ -70,7 +70,7 @@ impl Normalization {
 }
 
 impl Picture {
-    /// Returns the data of a UINT8 tensor, each value as it is.
+    /// Returns the data of a UINT8 tensor, with unchanged values.
     ///
     /// Its shape is [C, height, width] or [height, width, C], with C 3, or 1 for
     /// [`Channels::Gray`].
@@ -81,10 +81,11 @@ impl Picture {
         }
     }
 
-    /// Returns the data of an FP32 tensor, normalized; shape as for [`to_uint8`](Self::to_uint8).
+    /// Returns the data of an FP32 tensor, normalized; the shape is that of
+    /// [`to_uint8`](Self::to_uint8).
     ///
     /// # Errors
-    /// `Invalid`: a number of the normalization is 0 where it must not be, or not finite.
+    /// `Invalid`: a number of the normalization is not finite, or is 0 where 0 is not allowed.
     pub fn to_fp32(
         &self,
         layout: Layout,
@@ -94,10 +95,10 @@ impl Picture {
         self.normalized(layout, channels, &normalization.tables(|value| value)?)
     }
 
-    /// Returns the bytes of [`to_fp32`](Self::to_fp32), 4 for each value, little-endian.
+    /// Returns the values of [`to_fp32`](Self::to_fp32) as bytes, 4 for each value, little-endian.
     ///
     /// # Errors
-    /// As for `to_fp32`.
+    /// The same as for `to_fp32`.
     pub fn to_fp32_bytes(
         &self,
         layout: Layout,
@@ -108,11 +109,11 @@ impl Picture {
         Ok(self.normalized(layout, channels, &tables)?.into_flattened())
     }
 
-    /// Returns the data of an FP16 tensor, 2 bytes for each value, little-endian; otherwise as
-    /// [`to_fp32`](Self::to_fp32).
+    /// Returns the data of an FP16 tensor, 2 bytes for each value, little-endian; otherwise the
+    /// same as [`to_fp32`](Self::to_fp32).
     ///
     /// # Errors
-    /// As for `to_fp32`.
+    /// The same as for `to_fp32`.
     pub fn to_fp16_bytes(
         &self,
         layout: Layout,
@@ -129,15 +130,15 @@ impl Picture {
         channels: Channels,
         [one, two, three]: &[[T; 256]; 3],
     ) -> Result<Vec<T>> {
-        // A byte is always inside its table.
+        // A byte is always a valid index of its table.
         let value =
             |table: &[T; 256], byte: u8| table.get(usize::from(byte)).copied().unwrap_or_default();
         let pixel = |[a, b, c]: [u8; 3]| [value(one, a), value(two, b), value(three, c)];
         Ok(self.values(layout, channels, pixel, |gray| value(one, gray)))
     }
 
-    /// Returns the values of all pixels: `pixel` makes those of three channels, in the tensor's
-    /// order, and `gray` that of one.
+    /// Returns the values of all pixels: `pixel` computes those of three channels, in the tensor's
+    /// order, and `gray` that of one channel.
     fn values<T: Copy + Default>(
         &self,
         layout: Layout,
@@ -159,7 +160,8 @@ impl Picture {
 }
 
 fn planes<T: Copy + Default>(pixels: &[[u8; 3]], values: impl Fn(&[u8; 3]) -> [T; 3]) -> Vec<T> {
-    // All three in one loop: the runtime's check for interruption comes at the end of each round.
+    // All three planes in one loop: the runtime checks for interruption at the end of each
+    // iteration.
     let mut planes = vec![T::default(); 3 * pixels.len()];
     let (one, rest) = planes.split_at_mut(pixels.len());
     let (two, three) = rest.split_at_mut(pixels.len());
@@ -169,7 +171,7 @@ fn planes<T: Copy + Default>(pixels: &[[u8; 3]], values: impl Fn(&[u8; 3]) -> [T
     planes
 }
 
-/// Returns the brightness by ITU-R 601, rounded as Pillow does it.
+/// Returns the brightness by ITU-R 601, with the rounding of Pillow.
 fn brightness([red, green, blue]: [u8; 3]) -> u8 {
     let sum = u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471;
     ((sum + 0x8000) >> 16) as u8
@@ -180,7 +182,7 @@ mod tests {
     use super::*;
     use crate::picture::tests::gradient;
 
-    /// Two pixels beside each other.
+    /// Returns a picture of two pixels, side by side.
     fn two() -> Picture {
         Picture::from_rgb(2, 1, vec![255, 51, 0, 1, 2, 3]).unwrap()
     }

@@ -1,4 +1,5 @@
-//! The compiler: wasi-sdk's where `WASI_SDK_PATH` is set, else a clang that knows WASI.
+//! The compiler: clang of wasi-sdk if `WASI_SDK_PATH` is set, else an installed clang that can
+//! compile for WASI.
 
 use std::env;
 use std::fs;
@@ -12,25 +13,25 @@ use keynet_base::NewFile;
 use super::CError;
 use super::objects::hash;
 
-/// Names of clang, in the order in which they are tried. Older ones lack parts of C++23.
+/// Names of clang, in the order in which they are tried. Versions below 19 lack parts of C++23.
 const NAMES: [&str; 6] = ["clang-22", "clang-23", "clang-21", "clang-20", "clang-19", "clang"];
 
-/// Where packages put libc for WASI, if it is not where clang looks: Fedora and Arch, Homebrew.
+/// Sysroots of distributions that clang does not search by itself: Fedora and Arch, Homebrew.
 const SYSROOTS: [&str; 3] = [
     "/usr/share/wasi-sysroot",
     "/opt/homebrew/share/wasi-sysroot",
     "/usr/local/share/wasi-sysroot",
 ];
 
-/// The triples of WASI preview 1: Debian's sysroot has the older one.
+/// Target triples of WASI preview 1: Debian's sysroot has the older one.
 const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasi"];
 
-/// What a compiler has to be able to build.
+/// Program that a suitable compiler must be able to build.
 const PROBE_C: &str = "#include <stdio.h>\nvoid probe(void) { puts(\"\"); }\n";
 const PROBE_CPP: &str =
     "#include <expected>\n#include <string>\nvoid probe(std::string &text) { text += 'a'; }\n";
 
-/// A compiler of C and C++ for WebAssembly, with the flags that choose the target.
+/// Compiler of C and C++ for WebAssembly, with the flags that choose the target.
 #[derive(Debug)]
 pub struct Compiler {
     clang: PathBuf,
@@ -38,11 +39,11 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Finds one that builds the language. That it does is remembered in the folder `memory`, until
-    /// another compiler is installed.
+    /// Finds a compiler that builds the language. The result is recorded in the folder `memory` and
+    /// used until another compiler is installed.
     ///
     /// # Errors
-    /// There is none: the message names what to install.
+    /// No suitable compiler is installed: the message names the packages to install.
     pub fn find(is_cpp: bool, memory: &Path) -> Result<Self, CError> {
         let candidates = Self::candidates()?;
         let identities: Vec<String> = candidates.iter().map(Self::identity).collect();
@@ -59,7 +60,7 @@ impl Compiler {
             }
             match compiler.probe(is_cpp) {
                 Ok(()) => {
-                    // It is found again where this cannot be kept.
+                    // If the record cannot be written, the next build probes again.
                     let _ = fs::create_dir_all(memory);
                     let _ = NewFile::write(&remembered, NewFile::PLAIN, identity.as_bytes());
                     return Ok(compiler);
@@ -73,7 +74,7 @@ impl Compiler {
         Err(failed)
     }
 
-    /// The compilers that may be able to, in the order in which they are tried.
+    /// Returns the compilers to probe, in the order in which they are tried.
     fn candidates() -> Result<Vec<Self>, CError> {
         let mut places = Vec::new();
         if let Some(sdk) = env::var_os("WASI_SDK_PATH").filter(|path| !path.is_empty()) {
@@ -117,7 +118,7 @@ impl Compiler {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A compiler that ends early has said why.
+            // A write error means that the compiler ended early; its own message has the reason.
             let _ = stdin.write_all(text.as_bytes());
         }
         let Output { status, stderr, .. } =
@@ -129,10 +130,11 @@ impl Compiler {
         }
     }
 
-    /// A command for the target; `is_cpp` links with C++'s libraries.
+    /// Returns a command for the target; `is_cpp` links with the libraries of C++.
     pub fn command(&self, is_cpp: bool) -> Command {
         let mut command = Command::new(self.driver(is_cpp));
-        // Clang deprecates the triple of Debian's sysroot; what users mark deprecated stays told.
+        // Clang marks the triple of Debian's sysroot as deprecated; warnings about deprecated
+        // declarations in the user's code stay on.
         command.args(&self.target).args(["-Wno-deprecated", "-Wdeprecated-declarations"]);
         command
     }
@@ -145,7 +147,7 @@ impl Compiler {
         }
     }
 
-    /// What tells this compiler from another, and from the one that is installed next.
+    /// Returns a text that differs between compilers, and between versions of one compiler.
     pub fn identity(&self) -> String {
         let metadata = self.clang.metadata();
         let changed = metadata.as_ref().ok().and_then(|found| found.modified().ok());

@@ -1,4 +1,4 @@
-//! The component of a project in C or C++.
+//! Component of a project in C or C++.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ use crate::project::finish::{self, MANIFEST};
 use crate::project::{Built, unpacking};
 use crate::ui::progress::Steps;
 
-/// The SDK's sources. The last is for C++ only.
+/// Sources of the SDK. The last is for C++ only.
 const SDK_SOURCES: [&str; 14] = [
     "bindings/action.c",
     "bindings/imaging/imaging.c",
@@ -38,13 +38,13 @@ const SDK_SOURCES: [&str; 14] = [
     "src/terminate.cpp",
 ];
 
-/// The types of an action and of the imaging library, which are linked with the rest. What is not
-/// called is not imported.
+/// Component types of an action and of the imaging library, which are linked with the objects. An
+/// interface that the code does not call is not imported.
 const COMPONENT_TYPES: [&str; 2] =
     ["bindings/action_component_type.o", "bindings/imaging/imaging_component_type.o"];
 
-/// The SDK is compiled for size; the parts of yyjson that it does not use are left out, and its
-/// functions are not all inlined: 84 KB instead of 173.
+/// Flags for the SDK: it is compiled for size, the parts of yyjson that it does not use are left
+/// out, and not all its functions are inlined: 84 KB instead of 173.
 const SDK_FLAGS: [&str; 6] = [
     "-Os",
     "-w",
@@ -54,9 +54,9 @@ const SDK_FLAGS: [&str; 6] = [
     "-Dyyjson_inline=inline",
 ];
 
-/// How a module is linked. The stack comes first, so that an overflow traps instead of changing
-/// data. As much memory as a small run takes is there from the start: each growth would cost as
-/// much as the rest of the run.
+/// Flags of the linker. The stack comes first, so that an overflow traps instead of overwriting
+/// data. The initial memory is large enough for a small run: each growth would cost as much time as
+/// the rest of the run.
 const LINK_FLAGS: [&str; 6] = [
     "-mexec-model=reactor",
     "-Wl,--strip-debug",
@@ -66,8 +66,8 @@ const LINK_FLAGS: [&str; 6] = [
     "-Wl,--fatal-warnings",
 ];
 
-/// Builds a project with what its `keynet.toml` asks for, unless nothing has changed since it was
-/// built. What the compiler says is shown as it is.
+/// Builds a project with the requests of its `keynet.toml`, unless nothing has changed since the
+/// last build. Messages of the compiler are printed unchanged.
 ///
 /// # Errors
 /// There is no compiler, or it rejects the project.
@@ -89,7 +89,7 @@ pub fn build(project: &CProject, config: &Config, steps: Steps) -> Result<Built,
     linked.component(&components, &project.folder().join(MANIFEST), config, steps)
 }
 
-/// A file to link, and the name by which the linker mentions it.
+/// File to link, and the name by which the linker's messages mention it.
 #[derive(Debug)]
 struct Linkable {
     name: PathBuf,
@@ -133,8 +133,8 @@ fn compiled(
     named.collect()
 }
 
-/// The folder of the SDK: the project's own, below its folder, or the one that this program
-/// carries.
+/// Returns the folder of the SDK: the one in the project's folder, relative to it, or else the SDK
+/// that this binary carries, unpacked.
 fn sdk_of(project: &CProject, cache: &Path) -> Result<PathBuf, ExpectedError> {
     let has_own = project.folder().join(SDK).join("include/keynet.h").is_file();
     if has_own { Ok(SDK.into()) } else { unpacking::unpacked(C_SDK, &cache.join("sdk")) }
@@ -165,13 +165,14 @@ fn compile(jobs: &[(&Objects<'_>, PathBuf)]) -> Vec<Compiled> {
 }
 
 impl Linkable {
-    /// Where it is linked from, below a folder: `2/src/boxes.o`. `boxes.c` and `boxes.cpp` differ.
+    /// Returns the path that the object is linked from, below a folder: `2/src/boxes.o`. The number
+    /// keeps the objects of `boxes.c` and `boxes.cpp` apart.
     fn place(&self, position: usize) -> PathBuf {
         Path::new(&position.to_string()).join(&self.name)
     }
 }
 
-/// What is linked.
+/// Objects to link.
 struct Linked<'a> {
     compiler: &'a Compiler,
     is_cpp: bool,
@@ -179,7 +180,8 @@ struct Linked<'a> {
 }
 
 impl Linked<'_> {
-    /// Makes the component, unless it was made before: the names of objects tell their content.
+    /// Makes the component, unless it is in the cache. The names of the objects contain hashes of
+    /// their content, so the names are enough for the key.
     fn component(
         &self,
         cache: &FileCache,
@@ -191,7 +193,7 @@ impl Linked<'_> {
         let mut parts: Vec<&[u8]> =
             self.files.iter().map(|file| file.path.as_os_str().as_encoded_bytes()).collect();
         let flags = LINK_FLAGS.join(" ");
-        // The imaging library is part of an action that uses it.
+        // An action that uses the imaging library contains it, so the library is part of the key.
         let imaging = unpacking::content_hash(RUST_SDK);
         let types: Vec<u8> = self
             .files

@@ -1,61 +1,61 @@
-//! Why an action in C or C++ cannot be built.
+//! Errors of building an action in C or C++.
 
 use std::path::PathBuf;
 
 use crate::errors::{Diagnostic, Exit};
 use crate::project::componentize::ComponentizeError;
 
-/// The packages of Debian and Ubuntu that build actions.
+/// Packages of Debian and Ubuntu that are needed to build actions.
 const PACKAGES: &str = "clang-22 lld-22 libclang-rt-22-dev-wasm32 libc++-22-dev-wasm32 \
     libc++abi-22-dev-wasm32 wasi-libc";
 
-/// What is wrong with the project, or with the compiler that builds it.
+/// Error in the project, or in the compiler that builds it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CError {
-    /// No clang at all.
+    /// No clang is installed.
     #[error("there is no clang on this machine, which actions in C and C++ are built with")]
     NoCompiler,
-    /// A clang without what WebAssembly takes.
+    /// A clang without the parts that WebAssembly needs.
     #[error(
         "{} cannot build {language} for WebAssembly: {}",
         program.display(),
         reason.trim()
     )]
     NoSysroot {
-        /// The last that was tried.
+        /// Last compiler that was tried.
         program: PathBuf,
-        /// The language.
+        /// Language of the project.
         language: &'static str,
-        /// What it said.
+        /// Message of the compiler.
         reason: String,
     },
-    /// `WASI_SDK_PATH` is wrong.
+    /// `WASI_SDK_PATH` does not name a wasi-sdk.
     #[error("WASI_SDK_PATH is {}, where there is no bin/clang", .0.display())]
     WasiSdk(PathBuf),
-    /// A flag of `compile_flags.txt`.
+    /// A flag of `compile_flags.txt` that cannot be used.
     #[error(
         "{}: the flag {flag} cannot be used, each line is a flag of its own for clang",
         path.display()
     )]
     Flag {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The flag.
+        /// Rejected flag.
         flag: String,
     },
-    /// The compiler has told why.
+    /// The compiler rejected a source; its messages were printed.
     #[error("{} could not be compiled", .0.display())]
     Compile(PathBuf),
-    /// The linker has told why.
+    /// The linker failed; its messages were printed.
     #[error("the action could not be linked")]
     Link {
-        /// Whether no function is registered.
+        /// The project registers no function.
         has_no_function: bool,
-        /// Whether several are.
+        /// The project registers several functions.
         has_several: bool,
     },
-    /// The module is none of an action.
+    /// The module cannot be made the component of an action.
     #[error(transparent)]
     Component(#[from] ComponentizeError),
 }

@@ -1,8 +1,8 @@
 //! Actions in C and C++: clang makes a core module of the project and the SDK, which becomes a
 //! component.
 //!
-//! Objects and components are kept in the cache under names that their inputs decide, so a build
-//! compiles what has changed.
+//! Objects and components are kept in the cache under names that are hashes of their inputs, so a
+//! build compiles only files that have changed.
 
 mod compiler;
 mod component;
@@ -19,10 +19,10 @@ use std::path::Path;
 use crate::errors::ExpectedError;
 use crate::project::embedded::C_SDK;
 
-/// The folder of a project that holds the SDK.
+/// Folder of a project that holds the SDK.
 const SDK: &str = "keynet";
 
-/// Writes the SDK into the folder of a new project, which is built with it anywhere.
+/// Writes the SDK into the folder of a new project, so that the project builds on any machine.
 ///
 /// # Errors
 /// A file cannot be written.

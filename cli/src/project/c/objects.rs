@@ -1,7 +1,7 @@
-//! Objects: each source is compiled once for its content and that of the headers it includes.
+//! Objects: a source is compiled again only if it, or a header that it includes, has changed.
 //!
-//! What a source includes is known when it has been compiled: a list beside the object names those
-//! files, and their content decides about the object the next time.
+//! The included files are known after the first compilation: a list beside the object names them,
+//! and their content is part of the object's key the next time.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,39 +15,39 @@ use super::compiler::Compiler;
 use super::sources::is_cpp;
 use crate::errors::ExpectedError;
 
-/// What compiles the sources of a project.
+/// Settings with which the sources of a project are compiled.
 #[derive(Debug)]
 pub struct Objects<'a> {
-    /// The compiler.
+    /// Compiler.
     pub compiler: &'a Compiler,
-    /// Where objects are kept.
+    /// Cache of objects.
     pub cache: &'a FileCache,
-    /// The folder that paths are relative to.
+    /// Folder that paths are relative to.
     pub folder: &'a Path,
     /// Flags for each source.
     pub flags: Vec<String>,
-    /// Whether messages have colours.
+    /// True if messages are coloured.
     pub colored: bool,
 }
 
-/// The end of a compilation.
+/// Result of a compilation.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The object's file in the cache, named by what decides about its content.
+    /// The object's file in the cache; its name is a hash of the inputs.
     pub object: Result<PathBuf, ExpectedError>,
     /// Errors and warnings, as the compiler wrote them.
     pub said: String,
 }
 
 impl Objects<'_> {
-    /// Whether a source was compiled before, and is as it was.
+    /// Reports whether a source was compiled before and has not changed since, with its headers.
     pub fn is_known(&self, source: &Path) -> bool {
         let own = fs::read(self.folder.join(source)).map(|content| self.own(source, &content));
         own.is_ok_and(|own| self.known(&own, &self.list(&own)).is_some())
     }
 
-    /// Compiles a source, unless that was done before. An error is that the compiler rejects it, or
-    /// that the cache cannot be written.
+    /// Compiles a source, unless its object is in the cache. The result is an error if the compiler
+    /// rejects the source or the cache cannot be written.
     pub fn compile(&self, source: &Path) -> Compiled {
         let mut said = String::new();
         let object = self.object_of(source, &mut said);
@@ -83,7 +83,7 @@ impl Objects<'_> {
         kept.map_err(ExpectedError::io("write", path))
     }
 
-    /// A name for what the source itself and its flags decide.
+    /// Returns a hash of the compiler, the flags and the source itself, without included files.
     fn own(&self, source: &Path, content: &[u8]) -> String {
         hash(&[
             self.compiler.identity().as_bytes(),
@@ -93,12 +93,13 @@ impl Objects<'_> {
         ])
     }
 
-    /// Where the names of the files that it includes are kept.
+    /// Returns the path of the list of included files.
     fn list(&self, own: &str) -> PathBuf {
         self.cache.path(format!("{own}.included"))
     }
 
-    /// The object of a source that was compiled before, whose included files are as they were.
+    /// Returns the object of a source that was compiled before, if its included files have not
+    /// changed.
     fn known(&self, own: &str, list: &Path) -> Option<PathBuf> {
         let included = fs::read_to_string(list).ok()?;
         let included: Vec<String> = included.lines().map(str::to_owned).collect();
@@ -106,7 +107,8 @@ impl Objects<'_> {
         object.is_file().then_some(object)
     }
 
-    /// Where the object is kept that a source makes with the files it includes.
+    /// Returns the path of the object for a source and the current content of the files it
+    /// includes.
     fn object(&self, own: &str, included: &[String]) -> PathBuf {
         let mut all = own.to_owned();
         for file in included {
@@ -116,8 +118,7 @@ impl Objects<'_> {
         self.cache.path(format!("{}.o", hash(&[all.as_bytes()])))
     }
 
-    /// Runs the compiler, which leaves `object.o` and `included.d`; its messages are added to
-    /// `said`.
+    /// Runs the compiler, which writes `object.o` and `included.d`; appends its messages to `said`.
     fn run(&self, source: &Path, work: &Path, said: &mut String) -> Result<(), ExpectedError> {
         let mut command = self.compiler.command(is_cpp(source));
         if is_cpp(source) {
@@ -141,7 +142,7 @@ impl Objects<'_> {
     }
 }
 
-/// A short name for parts.
+/// Returns a short hash of `parts`, 32 hexadecimal digits.
 pub fn hash(parts: &[&[u8]]) -> String {
     let mut all = Vec::new();
     for part in parts {
@@ -152,7 +153,7 @@ pub fn hash(parts: &[&[u8]]) -> String {
     digest.get(..32).unwrap_or(&digest).to_owned()
 }
 
-/// The files in a rule of make that clang wrote, without the target.
+/// Returns the prerequisites of a make rule that clang wrote, without the target.
 fn included(rule: &str) -> Vec<String> {
     let files = rule.split_once(": ").map_or("", |(_, files)| files);
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! A project in C or C++, by its files.
+//! Sources of a project in C or C++.
 
 use std::fs;
 use std::io;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use super::CError;
 use crate::errors::ExpectedError;
 
-/// Endings of the sources of each language.
+/// File extensions of each language.
 const C: [&str; 1] = ["c"];
 const CPP: [&str; 3] = ["cpp", "cc", "cxx"];
 
-/// The name, without its ending, of the source that makes a folder a project.
+/// Name, without extension, of the source that makes a folder a project.
 const MAIN: &str = "main";
 
-/// The folder of a project in which all sources are compiled, with those in folders below it.
+/// Folder of a project in which all sources are compiled, including those in subfolders.
 const SRC: &str = "src";
 
-/// A project: its folder, and the sources in it.
+/// Project: its folder, and the sources in it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CProject {
     folder: PathBuf,
@@ -25,11 +25,11 @@ pub struct CProject {
 }
 
 impl CProject {
-    /// Returns the project of the source at `path`: `main.c` or `main.cpp`, and a file below `src`,
+    /// Returns the project of the source at `path`. `main.c`, `main.cpp` or a file below `src`
     /// stands for all sources of its project; any other file is an action of its own.
     ///
     /// # Errors
-    /// There is no such file.
+    /// The file does not exist.
     pub fn at(path: &Path) -> Result<Self, ExpectedError> {
         let file = path.canonicalize().map_err(ExpectedError::io("find", path))?;
         let parent = file.parent().unwrap_or(&file);
@@ -45,8 +45,8 @@ impl CProject {
         Ok(Self { folder: parent.to_owned(), sources: vec![name] })
     }
 
-    /// Returns the project in `folder`, if it has a `main.c` or `main.cpp`, in itself or in `src`:
-    /// all sources of the folder and below `src` are its own.
+    /// Returns the project in `folder`, if it has a `main.c` or `main.cpp` in itself or in `src`.
+    /// Its sources are those of the folder and all below `src`.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -69,28 +69,29 @@ impl CProject {
         Ok(has_main.then(|| Self { folder: folder.to_owned(), sources }))
     }
 
-    /// The folder of the project.
+    /// Returns the folder of the project.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The sources, below the folder.
+    /// Returns the sources, relative to the folder.
     pub fn sources(&self) -> &[PathBuf] {
         &self.sources
     }
 
-    /// The source that people name the project by.
+    /// Returns the source that messages name the project by.
     pub fn main(&self) -> PathBuf {
         let main = self.sources.iter().find(|source| is_main(source)).or(self.sources.first());
         self.folder.join(main.cloned().unwrap_or_default())
     }
 
-    /// Whether a source is C++, which is linked with its own libraries.
+    /// Reports whether any source is C++; the project is then linked with the libraries of C++.
     pub fn is_cpp(&self) -> bool {
         self.sources.iter().any(|source| is_cpp(source))
     }
 
-    /// The flags in the file `compile_flags.txt`, which editors read too: one on each line.
+    /// Reads the flags in the file `compile_flags.txt`, one on each line; editors read that file
+    /// too.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -111,18 +112,18 @@ impl CProject {
     }
 }
 
-/// Flags that make something else of a source than an object, or put it elsewhere.
+/// Reports whether a flag would produce something other than an object, or write it elsewhere.
 fn refused(flag: &str) -> bool {
     let alone = ["-c", "-E", "-S", "-M", "-MM", "-###", "-fsyntax-only"].contains(&flag);
     alone || flag.starts_with("-o") || flag.starts_with("--target") || !flag.starts_with('-')
 }
 
-/// Adds the sources in the folder `below`, and in those in it where it is to be searched `deep`.
+/// Adds the sources in the folder `below`, and in its subfolders if `deep` is set.
 fn collect(root: &Path, below: &Path, deep: bool, sources: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(root.join(below))? {
         let entry = entry?;
         let path = below.join(entry.file_name());
-        // Links are not followed: a project's sources are its own.
+        // Links are not followed, so that sources outside the project are not compiled.
         let kind = entry.file_type()?;
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
@@ -136,12 +137,12 @@ fn collect(root: &Path, below: &Path, deep: bool, sources: &mut Vec<PathBuf>) ->
     Ok(())
 }
 
-/// Whether a path is that of a source in C or C++, by its ending.
+/// Reports whether a path is that of a source in C or C++, by its extension.
 pub fn is_c(path: &Path) -> bool {
     has_ending(path, &C) || is_cpp(path)
 }
 
-/// Whether a source is C++.
+/// Reports whether a source is C++, by its extension.
 pub fn is_cpp(path: &Path) -> bool {
     has_ending(path, &CPP)
 }

@@ -1,7 +1,7 @@
-//! The component of a program.
+//! Component of a program in Go.
 //!
-//! The core module of a project stays in the cache: Go sees by it that nothing has changed, and
-//! links no second time.
+//! The core module of a project stays in the cache: Go sees from it that nothing has changed, and
+//! does not link again.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ use crate::project::finish::{self, MANIFEST};
 use crate::project::python::kept;
 use crate::ui::progress::Steps;
 
-/// The arguments of `go`, before the output. A shared library is a reactor: a module that is
-/// initialised once and whose exported functions the host calls.
+/// Arguments of `go` before the output. A shared library is a reactor: a module that is initialised
+/// once and whose exported functions the host calls.
 const BUILD: [&str; 5] = [
     "build",
     "-buildmode=c-shared",
     "-trimpath",
-    // The SDK's `cabi_realloc` takes memory of the runtime before the runtime has begun.
+    // The SDK's `cabi_realloc` allocates memory of the runtime before the runtime has started.
     "-ldflags=-checklinkname=0 -s -w",
     "-o",
 ];
 
-/// Builds a program with what its `keynet.toml` asks for.
+/// Builds a program with the requests of its `keynet.toml`.
 ///
 /// # Errors
-/// There is no Go, the program cannot be compiled, or it is no action.
+/// Go is not installed, the program cannot be compiled, or it is not an action.
 pub fn build(project: &GoProject, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
     let folder = project.folder();
     toolchain::check(folder)?;
@@ -50,7 +50,8 @@ pub fn build(project: &GoProject, config: &Config, steps: Steps) -> Result<Built
     };
     let bytes = componentize(&core).map_err(GoError::NotAnAction)?;
     let bytes = finish::finished(bytes, &folder.join(MANIFEST), config, steps)?;
-    // Named by its content: a second build never changes a file that another command reads.
+    // The name is a hash of the content, so a second build never changes a file that another
+    // command reads.
     let name = Digest::of(&bytes).hex();
     let path = own.join(format!("{}.wasm", name.get(..16).unwrap_or(&name)));
     if fs::read(&path).is_ok_and(|found| found == bytes) {
@@ -62,13 +63,13 @@ pub fn build(project: &GoProject, config: &Config, steps: Steps) -> Result<Built
     Ok(Built { path, bytes })
 }
 
-/// Returns the folder of the cache for the project in `folder`.
+/// Returns the project's folder in the cache.
 fn own_folder(folder: &Path, config: &Config) -> PathBuf {
     let name = Digest::of(folder.as_os_str().as_encoded_bytes()).hex();
     config.cache_dir.join("go").join(name.get(..16).unwrap_or(&name))
 }
 
-/// Removes the components of earlier builds. What cannot be removed stays.
+/// Removes the components of earlier builds. A file that cannot be removed stays.
 fn remove_others(own: &Path) {
     for entry in fs::read_dir(own).into_iter().flatten().flatten() {
         if entry.file_name() != "core.wasm" && entry.file_name() != "lock" {
@@ -77,7 +78,7 @@ fn remove_others(own: &Path) {
     }
 }
 
-/// Runs the compiler, whose own words go to standard error, and returns the core module.
+/// Runs the compiler, whose own messages go to standard error, and returns the core module.
 fn compile(folder: &Path, core: &Path) -> Result<Vec<u8>, ExpectedError> {
     let mut go = toolchain::go(folder);
     go.env("GOOS", "wasip1").env("GOARCH", "wasm").env("CGO_ENABLED", "0");

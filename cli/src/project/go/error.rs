@@ -1,4 +1,4 @@
-//! Why an action in Go cannot be built.
+//! Errors of building an action in Go.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,35 +7,35 @@ use std::process::ExitStatus;
 use crate::errors::{Diagnostic, Exit};
 use crate::project::componentize::ComponentizeError;
 
-/// What is wrong with the program, or with what builds it.
+/// Error in the program, or in the toolchain that builds it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GoError {
-    /// No Go.
+    /// Go is not installed.
     #[error("there is no Go on this machine, which actions in Go are built with")]
     NoGo,
-    /// A Go that is too old.
+    /// The installed Go is too old.
     #[error("the Go on this machine is {version}, which cannot build actions")]
     OldGo {
         /// Its version.
         version: String,
     },
-    /// A Go that fails before it builds.
+    /// The `go` command fails before it builds.
     #[error("go cannot be used: {said}")]
     Unusable {
-        /// What it wrote.
+        /// Message of the `go` command.
         said: String,
     },
-    /// Go cannot be started.
+    /// The `go` command cannot be started.
     #[error("go cannot be started")]
     Start(#[source] io::Error),
-    /// A program without a module.
+    /// The program has no `go.mod`.
     #[error("{} has no go.mod, and neither have the folders above it", .0.display())]
     NoModule(PathBuf),
     /// The compiler failed, and wrote the reason to standard error.
     #[error("go could not build the program ({0})")]
     Failed(ExitStatus),
-    /// What was built is not an action.
+    /// The core module that was built is not an action.
     #[error("the program was built, but it is not an action")]
     NotAnAction(#[source] ComponentizeError),
 }

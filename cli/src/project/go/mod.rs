@@ -14,10 +14,10 @@ use std::path::Path;
 use crate::errors::ExpectedError;
 use crate::project::embedded::GO_SDK;
 
-/// The module of the SDK, which a program imports packages of.
+/// Module of the SDK, whose packages a program imports.
 const SDK_MODULE: &str = "github.com/keynet/keynet-inference/guest-sdk/go";
 
-/// The folder of a project that holds the SDK; its `go.mod` points there, so that the project
+/// Folder of a project that holds the SDK; the project's `go.mod` points there, so that the project
 /// builds on any machine.
 const SDK_FOLDER: &str = "keynet-sdk";
 

@@ -1,4 +1,4 @@
-//! The program with the action.
+//! Program that contains the action.
 
 use std::fs;
 use std::io;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use super::SDK_MODULE;
 use crate::errors::ExpectedError;
 
-/// A program in Go: the package in a folder, whose module is that folder's or one above it.
+/// Program in Go: the package in a folder, whose `go.mod` is in that folder or in one above it.
 #[derive(Debug)]
 pub struct GoProject {
     folder: PathBuf,
 }
 
 impl GoProject {
-    /// The program that the file at `path` belongs to, or that is in the folder at `path`.
+    /// Returns the program that the file at `path` belongs to, or that is in the folder at `path`.
     ///
     /// # Errors
-    /// There is no such file.
+    /// The file or folder does not exist.
     pub fn at(path: &Path) -> Result<Self, ExpectedError> {
         let found = path.canonicalize().map_err(ExpectedError::io("find", path))?;
         let folder = match found.parent() {
@@ -27,7 +27,7 @@ impl GoProject {
         Ok(Self { folder })
     }
 
-    /// The program in a folder that has one: a Go file that imports the SDK.
+    /// Returns the program in a folder, `None` if no Go file in it imports the SDK.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -43,18 +43,18 @@ impl GoProject {
         Ok(None)
     }
 
-    /// Its folder, absolute.
+    /// Returns the program's folder, absolute.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Returns whether the folder, or one above it, has a `go.mod`.
+    /// Reports whether the folder, or one above it, has a `go.mod`.
     pub fn has_module(&self) -> bool {
         self.folder.ancestors().any(|folder| folder.join("go.mod").is_file())
     }
 }
 
-/// Returns whether a path is that of a Go file, by its name.
+/// Reports whether a path is that of a Go file, by its extension.
 pub fn is_go(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "go")
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::GoError;
 
-/// The oldest Go that builds components with the SDK.
+/// Oldest version of Go that builds components with the SDK.
 const OLDEST: (u32, u32) = (1, 25);
 
 /// Returns the `go` command, to be run in `folder`.
@@ -16,10 +16,10 @@ pub fn go(folder: &Path) -> Command {
     go
 }
 
-/// Checks that there is a Go that can build the program in `folder`.
+/// Checks that an installed Go can build the program in `folder`.
 ///
 /// # Errors
-/// There is none, or one that is too old and cannot get a newer one by itself.
+/// Go is not installed, or is too old and cannot download a newer version by itself.
 pub fn check(folder: &Path) -> Result<(), GoError> {
     let output = go(folder).args(["env", "GOVERSION"]).output().map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound { GoError::NoGo } else { GoError::Start(error) }
@@ -31,7 +31,8 @@ pub fn check(folder: &Path) -> Result<(), GoError> {
     judge(String::from_utf8_lossy(&output.stdout).trim())
 }
 
-/// A version that is not written as releases are is taken: it is a newer one under development.
+/// Checks the version that Go reports. A version in another form than that of releases is accepted:
+/// it is a newer one under development.
 fn judge(version: &str) -> Result<(), GoError> {
     let numbers = version.strip_prefix("go").and_then(|version| {
         let mut parts = version.split(|c: char| !c.is_ascii_digit());

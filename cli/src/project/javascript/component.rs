@@ -1,5 +1,5 @@
-//! The component of a function: its bundle, evaluated by an engine, whose memory the component
-//! keeps.
+//! Component of a function: an engine evaluates the function's bundle, and the component keeps the
+//! engine's memory.
 
 use std::fs;
 use std::io::Write as _;
@@ -17,16 +17,16 @@ use crate::project::finish::{self, MANIFEST};
 use crate::project::{Built, unpacking};
 use crate::ui::progress::Steps;
 
-/// What a bundle imports that works on pictures.
+/// Prefix of the imports of a bundle that uses the imaging library.
 const IMAGING: &[u8] = b"keynet:imaging/";
 
-/// What the build's script prints.
+/// Last line of the build script's output.
 #[derive(Debug, Deserialize)]
 struct Answer {
     error: Option<Report>,
 }
 
-/// What failed; `toolchain/build.mjs` writes it.
+/// Failure of a build step; `toolchain/build.mjs` writes it.
 #[derive(Debug, Deserialize)]
 struct Report {
     kind: String,
@@ -34,11 +34,11 @@ struct Report {
     text: String,
 }
 
-/// Builds a function with what its `keynet.toml` asks for, unless its bundle was built before.
+/// Builds a function with the requests of its `keynet.toml`, unless its bundle was built before.
 ///
 /// # Errors
-/// There is no Node.js or no network where they are needed, or the function's module cannot be
-/// bundled or evaluated.
+/// Node.js or a network is needed and not available, or the function's module cannot be bundled or
+/// evaluated.
 pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
     let toolchain = Toolchain::new(function.manifest().engine(), config)?;
     toolchain.prepare(steps)?;
@@ -63,7 +63,7 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
     Ok(Built { path, bytes })
 }
 
-/// A build under way.
+/// Build in progress.
 struct Build<'a> {
     function: &'a Function,
     toolchain: &'a Toolchain,
@@ -71,7 +71,7 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Makes one file of the function's module and what it imports.
+    /// Bundles the function's module and its imports into one file.
     fn bundle(&self) -> Result<PathBuf, ExpectedError> {
         let output = self.work.join("bundle.js");
         self.run(json!({
@@ -95,11 +95,11 @@ impl Build<'_> {
         fs::read(&output).map_err(ExpectedError::io("read", &output))
     }
 
-    /// Everything that decides about the component.
+    /// Returns the cache key: a hash of all inputs of the component.
     fn key(&self, bundle: &Path) -> Result<String, ExpectedError> {
         let read = |path: &Path| fs::read(path).map_err(ExpectedError::io("read", path));
         let bundle = read(bundle)?;
-        // The imaging library is built from the sources that the Rust SDK is carried with.
+        // The imaging library is built from the sources that the embedded Rust SDK contains.
         let imaging = bundle.windows(IMAGING.len()).any(|text| text == IMAGING);
         let ask = self.function.folder().join(MANIFEST);
         let ask = if ask.exists() { Digest::of(&read(&ask)?).hex() } else { String::new() };
@@ -114,7 +114,7 @@ impl Build<'_> {
         Ok(key.get(..32).unwrap_or(&key).to_owned())
     }
 
-    /// Runs the build's script.
+    /// Runs the build script.
     fn run(&self, mut options: Value) -> Result<(), ExpectedError> {
         if let Value::Object(options) = &mut options {
             options.insert("engine".to_owned(), self.toolchain.engine().name().into());
@@ -159,7 +159,7 @@ impl Build<'_> {
     }
 }
 
-/// The package that a module of this name is in.
+/// Returns the name of the package that contains a module of this name.
 fn package_of(module: &str) -> &str {
     let parts = if module.starts_with('@') { 2 } else { 1 };
     let end = module.match_indices('/').nth(parts - 1).map_or(module.len(), |(at, _)| at);

@@ -1,4 +1,4 @@
-//! Why a function in TypeScript or JavaScript cannot be built.
+//! Errors of building a function in TypeScript or JavaScript.
 
 use std::path::PathBuf;
 
@@ -6,127 +6,127 @@ use keynet_base::quote::shown;
 
 use crate::errors::{Diagnostic, Exit};
 
-/// What is wrong with the function, its packages, or the tools that build it.
+/// Error in the function, in its packages, or in the tools that build it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JavaScriptError {
-    /// No Node.js.
+    /// Node.js is not installed.
     #[error(
         "there is no Node.js on this machine, which functions in TypeScript and JavaScript \
         are built with"
     )]
     NoNode,
-    /// A Node.js that is too old for the tools.
+    /// The installed Node.js is too old for the tools.
     #[error("{} is Node.js {version}, which is too old", program.display())]
     OldNode {
-        /// Its path.
+        /// Path of Node.js.
         program: PathBuf,
-        /// Its version.
+        /// Version of Node.js.
         version: String,
     },
-    /// No npm.
+    /// npm is not installed.
     #[error("npm cannot be started, which installs the tools that build functions")]
     NoNpm,
-    /// A registry that cannot be reached.
+    /// npm's registry cannot be reached.
     #[error(
         "cannot download the tools that build functions: npm's registry cannot be reached: {}",
         shown(said)
     )]
     NoNetwork {
-        /// What npm said.
+        /// Message of npm.
         said: String,
     },
-    /// npm failed in another way.
+    /// npm failed for another reason.
     #[error("cannot install the tools that build functions: {}", said.trim())]
     Install {
-        /// What npm said.
+        /// Message of npm.
         said: String,
     },
-    /// A project's `package.json`.
+    /// A project's `package.json` cannot be used.
     #[error("{} cannot be used: {}", path.display(), shown(why))]
     Manifest {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// A project whose function is not found.
+    /// The project has no module with a function.
     #[error("{} depends on @keynet/inference, but has no module main.ts or main.js", .0.display())]
     NoModule(PathBuf),
-    /// A file that cannot be named to the tools.
+    /// The path of a file is not UTF-8, which the tools require.
     #[error("the name of {} is not UTF-8", .0.display())]
     FileName(PathBuf),
-    /// A file with a syntax error.
+    /// A file has a syntax error.
     #[error("{at}: {text}")]
     Syntax {
-        /// Its file and line.
+        /// File and line.
         at: String,
-        /// What is wrong, and the line.
+        /// Error message, and the line.
         text: String,
     },
-    /// A package that is not there.
+    /// An imported package is not installed.
     #[error("{at}: the package {} is not installed", shown(name))]
     Module {
-        /// What imports it.
+        /// File and line of the import.
         at: String,
-        /// Its name.
+        /// Name of the package.
         name: String,
-        /// Whether the project's `package.json` requires it.
+        /// True if the project's `package.json` requires the package.
         required: bool,
-        /// The project's folder.
+        /// Folder of the project.
         folder: PathBuf,
     },
-    /// A file that is not there.
+    /// An imported file does not exist.
     #[error("{at}: there is no file {}", shown(name))]
     File {
-        /// What imports it.
+        /// File and line of the import.
         at: String,
-        /// Its name.
+        /// Name in the import.
         name: String,
     },
-    /// A module of Node.js.
+    /// A module of Node.js is imported, which a component does not have.
     #[error("{at}: {text}")]
     Builtin {
-        /// What imports it.
+        /// File and line of the import.
         at: String,
-        /// What is not there.
+        /// Message about the missing module.
         text: String,
     },
-    /// Something that the bundler cannot do.
+    /// The bundler does not support a construct.
     #[error("{}{}{text}", at, if at.is_empty() { "" } else { ": " })]
     Bundle {
-        /// The file and line.
+        /// File and line.
         at: String,
-        /// What it is.
+        /// Message of the bundler.
         text: String,
     },
-    /// A module without a function that can be run.
+    /// The module exports no function that can be run.
     #[error("{file} {text}")]
     NoFunction {
-        /// The function's file.
+        /// File of the function.
         file: String,
-        /// What it lacks.
+        /// Reason.
         text: String,
     },
-    /// An error of the user's code, or of a package, while it was loaded.
+    /// The user's code, or a package, threw an error while the module was loaded.
     #[error("{file} cannot be loaded: {text}")]
     Exception {
-        /// The function's file.
+        /// File of the function.
         file: String,
-        /// The error with its trace.
+        /// Error with its stack.
         text: String,
     },
     /// The bundler or an engine failed.
     #[error("cannot make a component of {file}: {}", said.trim())]
     Tool {
-        /// The function's file.
+        /// File of the function.
         file: String,
-        /// What it said.
+        /// Message of the tool.
         said: String,
     },
 }
 
-/// How to get Node.js.
+/// Advice on installing Node.js.
 const INSTALL: &str = "install Node.js 20 or later with npm: `apt install nodejs npm` on Debian 13 \
     and Ubuntu 25.04, `brew install node` on macOS, else from https://nodejs.org/en/download";
 

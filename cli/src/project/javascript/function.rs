@@ -1,4 +1,4 @@
-//! The module with the function, and the folder of its project.
+//! Module that contains the function, and the folder of its project.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use super::JavaScriptError;
 use super::manifest::{self, Manifest};
 use crate::errors::ExpectedError;
 
-/// The ends of names of modules.
+/// File extensions of modules.
 const SCRIPTS: [&str; 5] = ["ts", "mts", "js", "mjs", "tsx"];
 
-/// What the function's module is usually called, in this order.
+/// Default paths of the function's module, in the order in which they are tried.
 const USUAL: [&str; 10] = [
     "main.ts",
     "main.js",
@@ -23,7 +23,7 @@ const USUAL: [&str; 10] = [
     "main.mjs",
 ];
 
-/// A module with a function, and its project.
+/// Module with a function, and its project.
 #[derive(Debug)]
 pub struct Function {
     folder: PathBuf,
@@ -32,11 +32,11 @@ pub struct Function {
 }
 
 impl Function {
-    /// The function in the module at `path`. Its project is the nearest folder above with a
-    /// `package.json`, or its own folder.
+    /// Returns the function in the module at `path`. Its project is the nearest folder above with a
+    /// `package.json`, or the module's own folder.
     ///
     /// # Errors
-    /// There is no such file, or its `package.json` cannot be used.
+    /// The file does not exist, or the `package.json` cannot be used.
     pub fn at(path: &Path) -> Result<Self, ExpectedError> {
         let path = std::path::absolute(path).map_err(ExpectedError::io("find", path))?;
         path.metadata().map_err(ExpectedError::io("read", &path))?;
@@ -51,11 +51,11 @@ impl Function {
         Ok(Self { folder, module, manifest })
     }
 
-    /// The function of the project in `folder`: the module that its `package.json` names, or one
-    /// that is called as usual.
+    /// Returns the function of the project in `folder`: the module that its `package.json` names,
+    /// or the first of the default paths that exists.
     ///
     /// # Errors
-    /// There is none.
+    /// The project has no such module.
     pub fn in_folder(folder: &Path) -> Result<Self, ExpectedError> {
         let named = Manifest::read(folder)?.unwrap_or_default().named_module();
         let usual = || USUAL.iter().map(PathBuf::from).find(|file| folder.join(file).is_file());
@@ -65,23 +65,23 @@ impl Function {
         }
     }
 
-    /// The folder of its project, absolute.
+    /// Returns the folder of the project, absolute.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Its module's file, below the project's folder.
+    /// Returns the module's file, relative to the project's folder.
     pub fn module(&self) -> &Path {
         &self.module
     }
 
-    /// Its project's manifest.
+    /// Returns the project's manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 }
 
-/// Returns whether a path is that of a module in TypeScript or JavaScript, by its name.
+/// Reports whether a path is that of a module in TypeScript or JavaScript, by its extension.
 pub fn is_script(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let is_declaration = name.ends_with(".d.ts") || name.ends_with(".d.mts");
@@ -89,10 +89,10 @@ pub fn is_script(path: &Path) -> bool {
     !is_declaration && end.is_some_and(|end| SCRIPTS.contains(&end))
 }
 
-/// Returns whether `folder` is a project whose `package.json` depends on the SDK.
+/// Reports whether `folder` is a project whose `package.json` depends on the SDK.
 ///
 /// # Errors
-/// The `package.json` cannot be read or understood.
+/// The `package.json` cannot be read or parsed.
 pub fn is_project(folder: &Path) -> Result<bool, ExpectedError> {
     Ok(Manifest::read(folder)?.is_some_and(|manifest| manifest.depends_on_sdk()))
 }

@@ -1,4 +1,4 @@
-//! A project's `package.json`: what it depends on, and its `keynet` settings.
+//! A project's `package.json`: its dependencies and its `keynet` settings.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,24 +11,24 @@ use super::JavaScriptError;
 use super::toolchain::Engine;
 use crate::errors::ExpectedError;
 
-/// Its name.
+/// Name of the manifest's file.
 pub const FILE: &str = "package.json";
 
-/// The SDK, as projects depend on it.
+/// Name of the SDK's package in dependencies.
 pub const SDK: &str = "@keynet/inference";
 
-/// The fields that a build reads; npm checks the others.
+/// Fields of the manifest that a build reads; npm checks the others.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Manifest {
-    /// The module that is run, unless `keynet.main` names another.
+    /// Module to run, unless `keynet.main` names another.
     main: Option<String>,
     dependencies: BTreeMap<String, serde_json::Value>,
     dev_dependencies: BTreeMap<String, serde_json::Value>,
     keynet: Settings,
 }
 
-/// `"keynet": { … }`.
+/// Settings in `"keynet": { … }`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Settings {
@@ -40,7 +40,7 @@ impl Manifest {
     /// Reads the manifest of the project in `folder`; `None` if there is none.
     ///
     /// # Errors
-    /// It cannot be read or understood.
+    /// The file cannot be read or parsed.
     pub fn read(folder: &Path) -> Result<Option<Self>, ExpectedError> {
         let path = folder.join(FILE);
         let text = match fs::read_to_string(&path) {
@@ -53,22 +53,22 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// Whether the project depends on the SDK.
+    /// Reports whether the project depends on the SDK.
     pub fn depends_on_sdk(&self) -> bool {
         self.depends_on(SDK)
     }
 
-    /// Whether the project depends on the package `name`.
+    /// Reports whether the project depends on the package `name`.
     pub fn depends_on(&self, name: &str) -> bool {
         self.dependencies.contains_key(name) || self.dev_dependencies.contains_key(name)
     }
 
-    /// The engine that it is built for.
+    /// Returns the engine that the project is built for.
     pub fn engine(&self) -> Engine {
         self.keynet.engine
     }
 
-    /// The module that it names as the function's: the one in `keynet`, or `main`.
+    /// Returns the module that the manifest names: `keynet.main`, or else `main`.
     pub fn named_module(&self) -> Option<PathBuf> {
         self.keynet.main.as_ref().or(self.main.as_ref()).map(PathBuf::from)
     }

@@ -5,16 +5,16 @@ use std::process::{Command, Stdio};
 
 use super::JavaScriptError;
 
-/// The oldest that runs the tools and the tests of a project.
+/// Oldest version of Node.js that runs the tools and the tests of a project.
 const OLDEST: u32 = 20;
 
-/// What it may be called.
+/// Names of the program, in the order in which they are tried.
 const CANDIDATES: [&str; 2] = ["node", "nodejs"];
 
 /// Returns the path of a Node.js that runs the tools.
 ///
 /// # Errors
-/// There is none, or it is too old.
+/// Node.js is not installed, or is too old.
 pub fn find() -> Result<PathBuf, JavaScriptError> {
     let mut best = JavaScriptError::NoNode;
     for candidate in CANDIDATES {
@@ -27,7 +27,8 @@ pub fn find() -> Result<PathBuf, JavaScriptError> {
     Err(best)
 }
 
-/// Returns the path of a Node.js or what is wrong with it; `None` if there is none of this name.
+/// Returns the path of the Node.js with this name, or the reason why it cannot be used; `None` if
+/// there is no such program.
 fn look(candidate: &str) -> Option<Result<PathBuf, JavaScriptError>> {
     let about = "console.log(process.versions.node, process.execPath)";
     let output = Command::new(candidate).args(["-e", about]).stdin(Stdio::null()).output().ok()?;

@@ -1,4 +1,4 @@
-//! The private toolchain: the bundler and an engine in the cache, pinned by a lock file of npm.
+//! Private toolchain: the bundler and an engine in the cache, pinned by a lock file of npm.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,23 +14,23 @@ use crate::project::python::kept;
 use crate::project::unpacking;
 use crate::ui::progress::Steps;
 
-/// What npm says where it cannot reach its registry.
+/// Error codes that npm prints if it cannot reach its registry.
 const NO_CONNECTION: [&str; 6] =
     ["ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH"];
 
-/// What evaluates a function.
+/// JavaScript engine that evaluates a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
-    /// Small and quick to start.
+    /// QuickJS: small and quick to start.
     #[default]
     QuickJs,
-    /// The engine of Firefox: larger, with more of the web's interfaces.
+    /// SpiderMonkey, the engine of Firefox: larger, with more web APIs.
     SpiderMonkey,
 }
 
 impl Engine {
-    /// Its name, which its files in the SDK have too.
+    /// Returns the engine's name, which is also the name of its folder in the SDK.
     pub fn name(self) -> &'static str {
         match self {
             Self::QuickJs => "quickjs",
@@ -39,7 +39,7 @@ impl Engine {
     }
 }
 
-/// The tools for an engine, and the SDK that is unpacked beside them.
+/// Tools for an engine, and the SDK that is unpacked beside them.
 #[derive(Debug)]
 pub struct Toolchain {
     engine: Engine,
@@ -49,7 +49,7 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// The toolchain in the cache, which [`Toolchain::prepare`] makes.
+    /// Returns the toolchain in the cache, which [`Toolchain::prepare`] installs.
     ///
     /// # Errors
     /// The SDK cannot be unpacked.
@@ -63,38 +63,39 @@ impl Toolchain {
         Ok(Self { engine, folder: cache.join("toolchains").join(name), sdk, cache })
     }
 
-    /// Installs it, unless it is there; npm and a registry are needed for that.
+    /// Installs the tools with npm from a registry, unless they are installed already.
     ///
     /// # Errors
-    /// There is no npm or no network, or the cache cannot be written.
+    /// npm or the network is not available, or the cache cannot be written.
     pub fn prepare(&self, steps: Steps) -> Result<(), ExpectedError> {
         kept::folder(&self.folder, |draft| self.install(draft, steps))
     }
 
-    /// The engine that it is for.
+    /// Returns the engine of this toolchain.
     pub fn engine(&self) -> Engine {
         self.engine
     }
 
-    /// The folder of its packages.
+    /// Returns the folder of its packages.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder of the unpacked SDK.
+    /// Returns the folder of the unpacked SDK.
     pub fn sdk(&self) -> &Path {
         &self.sdk
     }
 
-    /// The folder of what is kept of builds.
+    /// Returns the folder in which results of builds are kept.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// Node.js on the script that builds. It sees no variables of the builder's.
+    /// Returns the command that runs the build script on Node.js, without the user's environment
+    /// variables.
     ///
     /// # Errors
-    /// There is no Node.js, or it is too old.
+    /// Node.js is not installed, or is too old.
     pub fn script(&self, work: &Path) -> Result<Command, ExpectedError> {
         let mut script = Command::new(node::find()?);
         script.env_clear().env("HOME", work).env("TMPDIR", work).current_dir(work);
@@ -126,7 +127,7 @@ impl Toolchain {
     }
 }
 
-/// Returns why npm failed, from what it said.
+/// Returns the error for the messages of npm.
 fn failed(said: &str) -> JavaScriptError {
     let lines = said.lines().filter_map(|line| line.strip_prefix("npm error "));
     let lines: Vec<&str> =

@@ -1,5 +1,5 @@
-//! The SDK in a project's own folder, for the tests of a function on Node.js and for editors: the
-//! project builds and is tested on any machine.
+//! The SDK in a project's own folder, for editors and for tests of a function on Node.js: the
+//! project is built and tested on any machine.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::path::Path;
 use crate::errors::ExpectedError;
 use crate::project::embedded::{File, JAVASCRIPT_SDK};
 
-/// The folder of the SDK in a project.
+/// Folder of the SDK in a project.
 const FOLDER: &str = "vendor/keynet-inference";
 
-/// Writes the SDK into the project in `folder`, and returns the dependency as its `package.json`
-/// names it.
+/// Writes the SDK into the project in `folder`, and returns the dependency as the project's
+/// `package.json` names it.
 ///
 /// # Errors
 /// A file cannot be written.
@@ -26,7 +26,7 @@ pub fn vendor(folder: &Path) -> Result<String, ExpectedError> {
     Ok(format!("file:./{FOLDER}"))
 }
 
-/// Whether a file is of the package, and not of the build of components.
+/// Reports whether a file belongs to the public package, and not only to the build of components.
 fn is_public(file: &&File) -> bool {
     let build_only = ["dist/component/", "toolchain/", "wit/"];
     !build_only.iter().any(|folder| file.path.starts_with(folder))

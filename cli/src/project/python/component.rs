@@ -1,5 +1,5 @@
-//! The component of a function: its modules are imported by componentize-py, which keeps the memory
-//! that they leave.
+//! Component of a function: componentize-py imports the function's modules, and the component keeps
+//! the memory that this leaves.
 
 use std::fs;
 use std::io::Write as _;
@@ -19,16 +19,16 @@ use crate::project::Built;
 use crate::project::finish::{self, MANIFEST};
 use crate::ui::progress::Steps;
 
-/// What the SDK's report of a failure begins with, on a line of its own.
+/// Prefix of the line with the SDK's report of a failure.
 const MARK: &str = "keynet-build: ";
 
-/// What the Python that imports the module calls the folders: componentize-py numbers them as they
-/// are named to it.
+/// Paths of the folders for the Python that imports the module: componentize-py numbers the folders
+/// in the order of its arguments.
 const ENTRY: &str = "/0";
 const PROJECT: &str = "/2";
 const PACKAGES: &str = "/3";
 
-/// What the SDK reports of a failure; `keynet_inference/_build.py` writes it.
+/// Report of a failure by the SDK; `keynet_inference/_build.py` writes it.
 #[derive(Debug, Deserialize)]
 struct Report {
     kind: String,
@@ -39,12 +39,12 @@ struct Report {
     at: String,
 }
 
-/// Builds a function with what its `keynet.toml` asks for, unless nothing has changed since it was
-/// built.
+/// Builds a function with the requests of its `keynet.toml`, unless nothing has changed since the
+/// last build.
 ///
 /// # Errors
-/// There is no Python or no network where they are needed, a package cannot be part of a component,
-/// or the function's module cannot be imported.
+/// Python or a network is needed and not available, a package cannot be part of a component, or the
+/// function's module cannot be imported.
 pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
     let environment = Environment::new(config)?;
     let packages = packages::prepare(&Requirements::read(function.folder())?, &environment, steps)?;
@@ -70,7 +70,7 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
     Ok(Built { path, bytes })
 }
 
-/// Everything that decides about the component.
+/// Returns the cache key: a hash of all inputs of the component.
 fn key(
     function: &Function,
     stage: &Stage,
@@ -86,8 +86,8 @@ fn key(
     Ok(key.get(..32).unwrap_or(&key).to_owned())
 }
 
-/// Runs componentize-py in `work`, which holds the copied project. It sees no variables: what the
-/// module reads is part of the component.
+/// Runs componentize-py in `work`, which holds the copied project. The environment variables are
+/// cleared, because anything that the module reads becomes part of the component.
 fn componentize(
     function: &Function,
     work: &Path,
@@ -106,7 +106,7 @@ fn componentize(
     let entry_file = entry.join("keynet_entry.py");
     fs::write(&entry_file, entry_text(function, packages.is_some()))
         .map_err(ExpectedError::io("write", &entry_file))?;
-    // Without an environment that it finds no packages in, it would take the user's own.
+    // Without this empty environment, componentize-py would use the user's own packages.
     let nothing = work.join("no-environment");
     make(&nothing.join("lib/site-packages"))?;
     let output = work.join("action.wasm");
@@ -136,7 +136,7 @@ fn componentize(
     fs::read(&output).map_err(ExpectedError::io("read", &output))
 }
 
-/// The module that componentize-py imports.
+/// Returns the source of the module that componentize-py imports.
 fn entry_text(function: &Function, has_packages: bool) -> String {
     let packages = if has_packages {
         format!(", {PACKAGES:?}: \"{ENTRY}/packages.json\"")
@@ -151,7 +151,7 @@ fn entry_text(function: &Function, has_packages: bool) -> String {
     )
 }
 
-/// Returns why the build failed, from what it said.
+/// Returns the error for the output of a failed build.
 fn failed(function: &Function, said: &str) -> PythonError {
     let file = function.file_name();
     let report = said

@@ -1,5 +1,5 @@
-//! The private environment: a virtual environment in the cache with componentize-py and pip, pinned
-//! by hash.
+//! Private environment: a virtual environment in the cache with componentize-py and pip, pinned by
+//! hash.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::project::embedded::{File, PYTHON_SDK};
 use crate::project::unpacking;
 use crate::ui::progress::Steps;
 
-/// What is installed, in the SDK.
+/// Lock file of the installed packages, in the SDK.
 const LOCK: &str = "toolchain/requirements.txt";
 
-/// A virtual environment, and the SDK that is unpacked beside it.
+/// Virtual environment, and the SDK that is unpacked beside it.
 #[derive(Debug)]
 pub struct Environment {
     folder: PathBuf,
@@ -25,8 +25,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment in the cache, which [`Environment::prepare`] makes where something is to be
-    /// built.
+    /// Returns the environment in the cache, which [`Environment::prepare`] makes before something
+    /// is built.
     ///
     /// # Errors
     /// The SDK cannot be unpacked.
@@ -42,36 +42,39 @@ impl Environment {
         })
     }
 
-    /// Makes it, unless it is there; the user's Python and a package index are needed for that.
+    /// Makes the environment with the user's Python and a package index, unless it exists and
+    /// works.
     ///
     /// # Errors
-    /// There is no Python that can make one, no network, or the cache cannot be written.
+    /// No Python can make an environment, the network is not available, or the cache cannot be
+    /// written.
     pub fn prepare(&self, steps: Steps) -> Result<(), ExpectedError> {
         if self.folder.is_dir() && !self.works() {
-            // The Python that it was made with has gone, or has become another version.
+            // The Python that it was made with was removed, or was upgraded to another version.
             fs::remove_dir_all(&self.folder).map_err(ExpectedError::io("remove", &self.folder))?;
         }
         kept::folder(&self.folder, |draft| self.make(draft, steps))
     }
 
-    /// The folder of what is kept of builds in Python.
+    /// Returns the folder in which results of Python builds are kept.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// The folder of the unpacked SDK.
+    /// Returns the folder of the unpacked SDK.
     pub fn sdk(&self) -> &Path {
         &self.sdk
     }
 
-    /// The files of the SDK whose path begins with `prefix`, as a short hash.
+    /// Returns a short hash of the SDK's files whose path begins with `prefix`.
     pub fn hash_of(prefix: &str) -> String {
         unpacking::content_hash(
             PYTHON_SDK.iter().filter(|file: &&File| file.path.starts_with(prefix)),
         )
     }
 
-    /// Its Python, which takes nothing from variables and from the user's own packages.
+    /// Returns the environment's Python, which ignores environment variables and the user's own
+    /// packages.
     pub fn python(&self) -> Command {
         python_in(&self.folder)
     }

@@ -1,4 +1,4 @@
-//! Why a function in Python cannot be built.
+//! Errors of building a function in Python.
 
 use std::path::{Path, PathBuf};
 
@@ -7,159 +7,159 @@ use keynet_base::quote::shown;
 use crate::errors::{Diagnostic, Exit};
 use crate::ui::units;
 
-/// What is wrong with the function, its packages, or the Python that builds it.
+/// Error in the function, in its packages, or in the Python that builds it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PythonError {
-    /// No Python.
+    /// Python is not installed.
     #[error("there is no Python on this machine, which functions in Python are built with")]
     NoPython,
-    /// A Python that is too old for the tools.
+    /// The installed Python is too old for the tools.
     #[error("{} is Python {}.{}, which cannot build functions", program.display(), version.0, version.1)]
     OldPython {
-        /// Its path.
+        /// Path of the interpreter.
         program: PathBuf,
-        /// Its version.
+        /// Version of the interpreter.
         version: (u32, u32),
     },
-    /// A Python that cannot make environments.
+    /// The installed Python cannot make virtual environments.
     #[error("{} (Python {}.{}) cannot make virtual environments: it lacks its modules venv and \
         ensurepip", program.display(), version.0, version.1)]
     NoVenv {
-        /// Its path.
+        /// Path of the interpreter.
         program: PathBuf,
-        /// Its version.
+        /// Version of the interpreter.
         version: (u32, u32),
     },
-    /// A Python that failed to make one.
+    /// A Python failed to make a virtual environment.
     #[error("{} cannot make a virtual environment: {}", program.display(), said.trim())]
     Environment {
-        /// Its path.
+        /// Path of the interpreter.
         program: PathBuf,
-        /// What it said.
+        /// Message of the interpreter.
         said: String,
     },
-    /// A package index that cannot be reached.
+    /// The package index cannot be reached.
     #[error("cannot download {what}: the package index cannot be reached: {}", shown(said))]
     NoNetwork {
-        /// What was to be downloaded.
+        /// Packages that were to be downloaded.
         what: String,
-        /// What pip said.
+        /// Message of pip.
         said: String,
     },
-    /// pip failed in another way.
+    /// pip failed for another reason.
     #[error("cannot install {what}: {}", said.trim())]
     Install {
-        /// What was to be installed.
+        /// Packages that were to be installed.
         what: String,
-        /// What pip said.
+        /// Message of pip.
         said: String,
     },
-    /// A package that cannot be part of a component.
+    /// A package cannot be part of a component.
     #[error("{}", package(requirement, versions.as_deref()))]
     Package {
-        /// What was required.
+        /// Requirement of the package.
         requirement: String,
-        /// The versions that there are of it.
+        /// Available versions of the package.
         versions: Option<String>,
     },
-    /// Packages that exclude each other.
+    /// Packages exclude each other.
     #[error("the packages exclude each other: {said}")]
     Conflict {
-        /// What pip said.
+        /// Message of pip.
         said: String,
     },
     /// The build of numpy and Pillow failed.
     #[error("numpy and Pillow cannot be built for WebAssembly: {}", said.trim())]
     Wheels {
-        /// What the build said last.
+        /// Last lines of the build's messages.
         said: String,
     },
-    /// A line of a file of requirements.
+    /// A line of a requirements file cannot be used.
     #[error("{}, line {line}: {why}", path.display())]
     Requirements {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The line.
+        /// Line number.
         line: usize,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// A project's `pyproject.toml`.
+    /// A project's `pyproject.toml` cannot be used.
     #[error("{} cannot be used: {why}", path.display())]
     Manifest {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// A file that cannot be a module of its own.
+    /// The name of a file cannot be the name of a module.
     #[error("{} cannot be a function's file", .0.display())]
     FileName(PathBuf),
-    /// Several functions.
+    /// The folder has several functions.
     #[error("{} has several functions: {}", folder.display(), names(functions))]
     Several {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// The files with one.
+        /// Files with a function.
         functions: Vec<PathBuf>,
     },
-    /// A folder that is more than a project.
+    /// The folder holds more than a project may.
     #[error("{} holds more than a function's project may have ({limit})", folder.display())]
     TooLarge {
-        /// The folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// What is too much.
+        /// Exceeded limit.
         limit: String,
     },
-    /// A file with a syntax error.
+    /// A file has a syntax error.
     #[error("{at}: {text}")]
     Syntax {
-        /// Its file and line.
+        /// File and line.
         at: String,
-        /// The line, and what is wrong with it.
+        /// The line, and the error message.
         text: String,
     },
-    /// A module that is not there.
+    /// An imported module does not exist.
     #[error("{at}: there is no module {name}")]
     Module {
-        /// What imports it.
+        /// File and line of the import.
         at: String,
-        /// Its name.
+        /// Name of the module.
         name: String,
-        /// Whether it is of Python's standard library.
+        /// True if the module is part of Python's standard library.
         standard: bool,
     },
-    /// An exception of the user's code, or of a package, while it was imported.
+    /// The user's code, or a package, raised an exception while it was imported.
     #[error("{file} cannot be imported: {text}")]
     Exception {
-        /// The function's file.
+        /// File of the function.
         file: String,
-        /// The traceback.
+        /// Traceback.
         text: String,
-        /// Whether a file was not found.
+        /// True if a file was not found.
         no_file: bool,
     },
     /// The search for late imports failed.
     #[error("cannot look for imports in the project: {}", said.trim())]
     Scan {
-        /// What it said.
+        /// Message of the search.
         said: String,
     },
-    /// A module without a function that can be run.
+    /// The module has no function that can be run.
     #[error("{0}")]
     NoFunction(String),
     /// componentize-py failed.
     #[error("componentize-py cannot make a component of {file}: {}", said.trim())]
     Tool {
-        /// The function's file.
+        /// File of the function.
         file: String,
-        /// What it said.
+        /// Message of componentize-py.
         said: String,
     },
 }
 
-/// The packages with native code that there are.
+/// Available packages with native code.
 const NATIVE: &str = "numpy and Pillow, built for WebAssembly, and packages that are Python alone";
 
 impl Diagnostic for PythonError {
@@ -243,7 +243,7 @@ fn package(requirement: &str, versions: Option<&str>) -> String {
     }
 }
 
-/// Whether a requirement is of a package that this project builds.
+/// Reports whether a requirement is of a package that this project builds.
 pub(super) fn is_ours(requirement: &str) -> bool {
     let name: String = requirement
         .chars()
@@ -258,12 +258,12 @@ fn names(paths: &[PathBuf]) -> String {
 }
 
 impl PythonError {
-    /// A folder that holds too many bytes.
+    /// Returns the error for a folder that holds more than `most` bytes.
     pub(super) fn too_many_bytes(folder: &Path, most: u64) -> Self {
         Self::TooLarge { folder: folder.to_owned(), limit: units::bytes(most) }
     }
 
-    /// A folder that holds too many files.
+    /// Returns the error for a folder that holds more than `most` files.
     pub(super) fn too_many_files(folder: &Path, most: usize) -> Self {
         Self::TooLarge { folder: folder.to_owned(), limit: format!("{most} files") }
     }

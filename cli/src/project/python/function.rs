@@ -1,4 +1,4 @@
-//! The module with the decorated function.
+//! Module that contains the decorated function.
 
 use std::fs;
 use std::io;
@@ -8,10 +8,10 @@ use super::PythonError;
 use crate::errors::ExpectedError;
 use crate::project::ProjectError;
 
-/// Modules that a function's file is called, where a folder has several, in this order.
+/// Default names of a function's file, in this order, used if a folder has several functions.
 const USUAL: [&str; 2] = ["function.py", "main.py"];
 
-/// Modules that a component has, which a file of the project would hide.
+/// Modules of a component that a file of the project would hide.
 const TAKEN: [&str; 5] = [
     "keynet_entry",
     "keynet_inference",
@@ -20,7 +20,7 @@ const TAKEN: [&str; 5] = [
     "componentize_py_runtime",
 ];
 
-/// A file with a decorated function, and the folder of its project.
+/// File with a decorated function, and the folder of its project.
 #[derive(Debug)]
 pub struct Function {
     folder: PathBuf,
@@ -28,12 +28,12 @@ pub struct Function {
 }
 
 impl Function {
-    /// The function in the file at `path`.
+    /// Returns the function in the file at `path`.
     ///
     /// # Errors
-    /// There is no such file, or it cannot be a module.
+    /// The file does not exist, or cannot be a module.
     pub fn at(path: &Path) -> Result<Self, ExpectedError> {
-        // Of the link, not of what it leads to: modules are found beside it.
+        // Links are not resolved: the module's imports are found beside the link.
         let path = std::path::absolute(path).map_err(ExpectedError::io("find", path))?;
         path.metadata().map_err(ExpectedError::io("read", &path))?;
         let unusable = || PythonError::FileName(path.clone());
@@ -46,10 +46,10 @@ impl Function {
         Ok(Self { folder: folder.to_owned(), module: module.to_owned() })
     }
 
-    /// The function in the folder `path`, which has these `functions`.
+    /// Returns the function in the folder `path`, which has these `functions`.
     ///
     /// # Errors
-    /// It has none, or several of which none is called as usual.
+    /// The folder has no function, or several of which none has a default name.
     pub fn in_folder(path: &Path, functions: Vec<PathBuf>) -> Result<Self, ExpectedError> {
         let usual = |file: &&str| path.join(file).is_file();
         let usual_function = |file: &&str| {
@@ -60,7 +60,7 @@ impl Function {
         let file = match (functions.as_slice(), USUAL.into_iter().find(usual_function)) {
             (_, Some(file)) => path.join(file),
             ([function], None) => function.clone(),
-            // It says itself what it lacks.
+            // The module's import reports the missing function.
             ([], None) => match USUAL.into_iter().find(usual) {
                 Some(file) if is_project => path.join(file),
                 _ => return Err(ProjectError::NoProject(path.to_owned()).into()),
@@ -72,28 +72,29 @@ impl Function {
         Self::at(&file)
     }
 
-    /// The folder of its project, absolute.
+    /// Returns the folder of the project, absolute.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What Python calls the module.
+    /// Returns the module's name in Python.
     pub fn module(&self) -> &str {
         &self.module
     }
 
-    /// The name of its file.
+    /// Returns the name of the module's file.
     pub fn file_name(&self) -> String {
         format!("{}.py", self.module)
     }
 }
 
-/// Returns whether a path is that of a Python file, by its name.
+/// Reports whether a path is that of a Python file, by its extension.
 pub fn is_python(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "py")
 }
 
-/// Returns the Python files of `folder` that decorate a function with `@keynet_function`, by name.
+/// Returns the Python files of `folder` that decorate a function with `@keynet_function`, sorted by
+/// name.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -112,7 +113,8 @@ pub fn functions_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(functions)
 }
 
-/// Returns whether a line of `text` begins with the decorator, by its name or that of its module.
+/// Reports whether a line of `text` begins with the decorator, by its own name or qualified by that
+/// of its module.
 fn decorates(text: &str) -> bool {
     let decorator = |line: &str| {
         let name = line.strip_prefix('@')?.split('(').next()?.trim_end();

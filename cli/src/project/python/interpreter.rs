@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 
 use super::PythonError;
 
-/// The oldest that can make the environment.
+/// Oldest version of Python that can make the environment.
 const OLDEST: (u32, u32) = (3, 10);
 
-/// Where it may be. The system's own is last: a newer one is often put before it, but may lack what
-/// it needs.
+/// Names and paths of Python. The system's own is last: a newer one is often earlier in `PATH`, but
+/// may lack modules that are needed.
 const CANDIDATES: [&str; 8] = [
     "python3",
     "python3.14",
@@ -21,7 +21,8 @@ const CANDIDATES: [&str; 8] = [
     "/usr/local/bin/python3",
 ];
 
-/// Says its version, where it is, and whether it has what makes environments.
+/// Script that prints the version and the path of Python, and fails if the modules that make
+/// environments are missing.
 const ABOUT: &str = "import sys
 print(sys.version_info[0], sys.version_info[1], sys.executable)
 import venv, ensurepip";
@@ -29,7 +30,7 @@ import venv, ensurepip";
 /// Returns the path of a Python that can make environments.
 ///
 /// # Errors
-/// There is none: what the best of those there are lacks.
+/// No Python is suitable: the error is that of the best one found.
 pub fn find() -> Result<PathBuf, PythonError> {
     let mut best = PythonError::NoPython;
     for candidate in CANDIDATES {
@@ -47,7 +48,8 @@ pub fn find() -> Result<PathBuf, PythonError> {
     Err(best)
 }
 
-/// Returns the path of a Python or what it lacks; `None` if there is none of this name.
+/// Returns the path of the Python with this name, or the reason why it cannot be used; `None` if
+/// there is no such program.
 fn look(candidate: &str) -> Option<Result<PathBuf, PythonError>> {
     let output =
         Command::new(candidate).args(["-I", "-c", ABOUT]).stdin(Stdio::null()).output().ok()?;

@@ -1,5 +1,5 @@
-//! Folders of the cache that appear whole or not at all, and go when many others were used after
-//! them.
+//! Folders of the cache that are created atomically, and are removed once enough others were used
+//! more recently.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use std::time::SystemTime;
 
 use crate::errors::ExpectedError;
 
-/// How many folders of a kind are kept.
+/// Maximum number of folders of a kind.
 const MOST: usize = 8;
 
-/// Makes `folder` by `fill`, unless it is there. `fill` is given an empty folder beside it.
+/// Creates `folder` with `fill`, unless it exists. `fill` receives an empty folder beside it.
 ///
 /// # Errors
-/// The cache cannot be written, or an error of `fill`.
+/// The cache cannot be written, or `fill` fails.
 pub fn folder(
     folder: &Path,
     fill: impl FnOnce(&Path) -> Result<(), ExpectedError>,
@@ -24,7 +24,7 @@ pub fn folder(
     }
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
-    // Removed when it is dropped, unless it has another name by then.
+    // Removed when it is dropped, unless it was renamed.
     let draft = tempfile::Builder::new()
         .prefix(".making-")
         .tempdir_in(parent)
@@ -40,12 +40,13 @@ pub fn folder(
     Ok(())
 }
 
-/// Makes `folder` the one that was used last.
+/// Marks `folder` as the most recently used.
 pub fn note_use(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.set_modified(SystemTime::now()));
 }
 
-/// Removes the folders that were used longest ago, but not `newest`. What cannot be removed stays.
+/// Removes the least recently used folders, but not `newest`. A folder that cannot be removed
+/// stays.
 pub fn thin_out(parent: &Path, newest: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     let mut others: Vec<(SystemTime, PathBuf)> = entries

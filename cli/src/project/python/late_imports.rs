@@ -1,4 +1,4 @@
-//! What functions import when they are called, which a component can import only while it is built.
+//! Imports inside functions, which a component can only import while it is built.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,8 @@ use super::PythonError;
 use super::environment::Environment;
 use crate::errors::ExpectedError;
 
-/// Writes the list of what the functions of the modules in `folder` import late to the file `to`.
+/// Lists the imports inside functions of the modules in `folder`, and writes the list to the file
+/// `to`.
 ///
 /// # Errors
 /// The environment's Python cannot be started or fails, or the file cannot be written.

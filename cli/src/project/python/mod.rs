@@ -1,9 +1,8 @@
-//! Functions in Python: componentize-py makes components of them, in an environment of this
-//! program's own.
+//! Functions in Python: componentize-py makes components of them, in a private environment.
 //!
-//! Everything that takes time is kept in the cache, under a name that its inputs decide: the
-//! environment with componentize-py, the packages of a set of requirements, and the component
-//! itself. So a build in which nothing has changed is a look into the cache.
+//! Slow steps are kept in the cache, under a hash of their inputs: the environment with
+//! componentize-py, the packages of a set of requirements, and the component itself. A build in
+//! which nothing has changed only reads the cache.
 
 mod component;
 mod environment;
@@ -28,7 +27,7 @@ use crate::errors::ExpectedError;
 use crate::project::embedded::PYTHON_SDK;
 use crate::project::unpacking;
 
-/// Returns the SDK as a file of requirements names it, unpacked into the cache: for tests of a
+/// Unpacks the SDK into the cache and returns its entry for a requirements file, for tests of a
 /// function with the user's own Python.
 ///
 /// # Errors

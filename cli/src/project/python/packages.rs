@@ -1,4 +1,4 @@
-//! The packages of a project, installed for the Python of components.
+//! Packages of a project, installed for the Python of components.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use super::{PythonError, kept, late_imports, pip, wheels};
 use crate::errors::ExpectedError;
 use crate::ui::progress::Steps;
 
-/// What a wheel may be for: the CPython inside componentize-py on WASI, or any Python.
+/// Arguments of pip that select wheels for the CPython inside componentize-py on WASI, or for any
+/// Python.
 const TARGET: [&str; 10] = [
     "--only-binary=:all:",
     "--implementation=cp",
@@ -25,31 +26,32 @@ const TARGET: [&str; 10] = [
     "--ignore-installed",
 ];
 
-/// Packages that have native code, and are built by this project.
+/// Packages with native code that this project builds.
 const NATIVE: [&str; 2] = ["numpy", "pillow"];
 
-/// The installed packages of a set of requirements.
+/// Installed packages of a set of requirements.
 #[derive(Debug)]
 pub struct Packages(PathBuf);
 
 impl Packages {
-    /// The folder that they are imported from.
+    /// Returns the folder that the packages are imported from.
     pub fn folder(&self) -> PathBuf {
         self.0.join("site-packages")
     }
 
-    /// The file with what their functions import when they are called.
+    /// Returns the file that lists the imports inside their functions.
     pub fn late_imports(&self) -> PathBuf {
         self.0.join("late-imports.json")
     }
 }
 
-/// Installs what `requirements` name and what that needs; `None` if they are empty. They are
-/// resolved once: what is installed changes when the requirements do.
+/// Installs the packages in `requirements` and their dependencies; `None` if there are no
+/// requirements. The versions are resolved once: the installed packages change only when the
+/// requirements do.
 ///
 /// # Errors
-/// A package has native code that there is not, packages exclude each other, or the index cannot be
-/// reached.
+/// A package needs native code that is not available, packages exclude each other, or the index
+/// cannot be reached.
 pub fn prepare(
     requirements: &Requirements,
     environment: &Environment,
@@ -78,7 +80,7 @@ pub fn prepare(
             );
         }
         match install(&list, draft, None, environment, steps, &requirements.names()) {
-            // A package needs one that is built here.
+            // A package depends on one that this project builds.
             Err(error) if lacks_native(&error) => install(
                 &list,
                 draft,

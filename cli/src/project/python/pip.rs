@@ -1,4 +1,4 @@
-//! pip, and what its messages mean.
+//! Runs pip, and interprets its messages.
 
 use std::mem;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::PythonError;
 use crate::errors::ExpectedError;
 
-/// Settings of the user's that would put packages somewhere else, or take other kinds of them.
+/// The user's settings that would install packages elsewhere, or select other kinds of packages.
 const UNWANTED: [&str; 9] = [
     "PIP_USER",
     "PIP_TARGET",
@@ -19,7 +19,7 @@ const UNWANTED: [&str; 9] = [
     "PIP_CONSTRAINT",
 ];
 
-/// What only a failed connection says.
+/// Parts of messages that pip prints only if a connection failed.
 const NO_CONNECTION: [&str; 7] = [
     "Failed to establish a new connection",
     "NewConnectionError",
@@ -30,8 +30,8 @@ const NO_CONNECTION: [&str; 7] = [
     "Max retries exceeded",
 ];
 
-/// Returns `command`, which runs pip, as pip is always run: it asks no questions, and gives up soon
-/// where there is no network. Index, proxy and certificates are the user's.
+/// Configures `command`, which runs pip: pip asks no questions, and gives up soon if there is no
+/// network. The user's index, proxy and certificates apply.
 pub fn command(command: &mut Command) -> Command {
     let mut command = mem::replace(command, Command::new(""));
     for variable in UNWANTED {
@@ -48,7 +48,7 @@ pub fn command(command: &mut Command) -> Command {
 /// Runs pip to install `what`.
 ///
 /// # Errors
-/// pip cannot be started, or what it could not do.
+/// pip cannot be started, or fails.
 pub fn run(pip: &mut Command, what: &str) -> Result<(), ExpectedError> {
     let output = pip.stdin(Stdio::null()).output().map_err(ExpectedError::io_on("start", "pip"))?;
     if output.status.success() {
@@ -57,7 +57,7 @@ pub fn run(pip: &mut Command, what: &str) -> Result<(), ExpectedError> {
     Err(failed(&String::from_utf8_lossy(&output.stderr), what).into())
 }
 
-/// Returns why pip failed, from what it said on standard error.
+/// Returns the error for the messages of pip on standard error.
 fn failed(said: &str, what: &str) -> PythonError {
     let errors: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("ERROR: ")).collect();
     if NO_CONNECTION.iter().any(|text| said.contains(text)) {
@@ -87,7 +87,7 @@ fn failed(said: &str, what: &str) -> PythonError {
     PythonError::Install { what: what.to_owned(), said }
 }
 
-/// Returns the lines that name what conflicts with what.
+/// Returns the lines that name the conflicting requirements.
 fn conflict(said: &str) -> String {
     let lines = said.lines().skip_while(|line| !line.contains("conflict"));
     let lines = lines.take_while(|line| {

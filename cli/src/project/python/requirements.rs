@@ -1,5 +1,4 @@
-//! The packages that a project requires: `requirements.txt`, or the dependencies in
-//! `pyproject.toml`.
+//! Packages that a project requires: `requirements.txt`, or the dependencies in `pyproject.toml`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,23 +9,23 @@ use toml::{Table, Value};
 use super::PythonError;
 use crate::errors::ExpectedError;
 
-/// The packages that a component has anyway.
+/// Packages that every component has, and that are not installed.
 const OURS: [&str; 2] = ["keynet-inference", "keynet-inference-sdk"];
 
-/// How deeply files of requirements may include others.
+/// Maximum depth of requirements files that include each other.
 const MAX_DEPTH: usize = 8;
 
-/// Requirements as pip reads them, a line each.
+/// Requirements in pip's syntax, one on each line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Requirements {
     lines: Vec<String>,
 }
 
 impl Requirements {
-    /// Reads those of the project in `folder`.
+    /// Reads the requirements of the project in `folder`.
     ///
     /// # Errors
-    /// A file cannot be read or understood.
+    /// A file cannot be read or parsed.
     pub fn read(folder: &Path) -> Result<Self, ExpectedError> {
         let mut requirements = Self::default();
         let path = folder.join("requirements.txt");
@@ -38,22 +37,22 @@ impl Requirements {
         Ok(requirements)
     }
 
-    /// Whether there are none.
+    /// Reports whether there are no requirements.
     pub fn is_empty(&self) -> bool {
         !self.lines.iter().any(|line| !line.starts_with('-'))
     }
 
-    /// The text of a file with them.
+    /// Returns the text of a requirements file.
     pub fn text(&self) -> String {
         self.lines.iter().flat_map(|line| [line, "\n"]).collect()
     }
 
-    /// Whether one of them is of the package `name`, in lower case.
+    /// Reports whether a requirement is of the package `name`, in lower case.
     pub fn name(&self, name: &str) -> bool {
         self.lines.iter().any(|line| normalized_name(line) == name)
     }
 
-    /// Their names, for people.
+    /// Returns the names of the packages, for messages.
     pub fn names(&self) -> String {
         let names = self
             .lines
@@ -134,7 +133,7 @@ impl Requirements {
     }
 }
 
-/// The value of a line with an option, in its short or its long form.
+/// Returns the value of a line with an option, in its short or its long form.
 fn option<'a>(line: &'a str, short: &str, long: &str) -> Option<&'a str> {
     let value = line.strip_prefix(long).or_else(|| line.strip_prefix(short))?;
     let value = value.strip_prefix(['=', ' ']).unwrap_or(value).trim();
@@ -146,7 +145,7 @@ fn absolute(folder: &Path, file: &str) -> String {
     path.display().to_string()
 }
 
-/// The name of a requirement as package indexes compare names.
+/// Returns the name of a requirement in the normalized form of package indexes.
 pub fn normalized_name(requirement: &str) -> String {
     let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = requirement.trim().chars().take_while(allowed).collect();

@@ -1,9 +1,9 @@
-//! The copy of a project that a build sees: its modules and what they read, without what may be
-//! secret.
+//! Copy of a project that a build sees: its modules and the files they read, without files that may
+//! be secret.
 //!
 //! A module runs while its component is built, and the memory it leaves is part of the component.
-//! So what it could read by accident is not there: hidden files such as `.env` and `.git`, keys,
-//! virtual environments.
+//! Files that the module could read by accident are therefore not copied: hidden files such as
+//! `.env` and `.git`, keys, virtual environments.
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use keynet_base::Digest;
 use super::PythonError;
 use crate::errors::ExpectedError;
 
-/// The largest file that is copied: weights of models belong on a server.
+/// Largest file that is copied: weights of models belong on a server.
 const MAX_FILE: u64 = 32 << 20;
 
-/// The most that all files may have, and how many there may be.
+/// Maximum total size and number of files.
 const MAX_BYTES: u64 = 256 << 20;
 const MAX_FILES: usize = 10_000;
 
 /// Folders of tools, which no function imports from.
 const TOOLS: [&str; 6] = ["__pycache__", "node_modules", "venv", "env", "site-packages", "target"];
 
-/// Kinds of files that hold keys, or that builds make.
+/// Extensions of files that hold keys, or that builds make.
 const KINDS: [&str; 8] = ["pem", "key", "p12", "pfx", "jks", "pyc", "wasm", "whl"];
 
-/// The files of a project that a build sees, by name.
+/// Files of a project that a build sees, sorted by name.
 #[derive(Debug)]
 pub struct Stage {
     folder: PathBuf,
@@ -35,11 +35,11 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Lists the files of the project in `folder`, without those in the folders `apart`, where runs
-    /// and pushes leave what they make.
+    /// Lists the files of the project in `folder`, without those in the folders `apart`, which runs
+    /// and pushes write to.
     ///
     /// # Errors
-    /// The folder cannot be read, or holds more than a project.
+    /// The folder cannot be read, or is larger than a project may be.
     pub fn list(folder: &Path, apart: &[&Path]) -> Result<Self, ExpectedError> {
         let apart = apart.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
         let mut stage = Self { folder: folder.to_owned(), apart, files: Vec::new() };
@@ -55,7 +55,7 @@ impl Stage {
         for entry in fs::read_dir(&folder).map_err(look_into())? {
             let entry = entry.map_err(look_into())?;
             let path = below.join(entry.file_name());
-            // A link counts as what it leads to, unless it leads out of the project.
+            // A link is followed, unless its target is outside the project.
             let Ok(found) = entry.path().canonicalize() else { continue };
             let Ok(metadata) = found.metadata() else { continue };
             if is_left_out(&entry)
@@ -82,7 +82,7 @@ impl Stage {
         Ok(())
     }
 
-    /// The digest of all names and contents.
+    /// Returns the digest of all names and contents.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -99,7 +99,7 @@ impl Stage {
     /// Copies the files into the folder `to`.
     ///
     /// # Errors
-    /// One cannot be read or written.
+    /// A file cannot be read or written.
     pub fn copy(&self, to: &Path) -> Result<(), ExpectedError> {
         for file in &self.files {
             let (from, to) = (self.folder.join(file), to.join(file));

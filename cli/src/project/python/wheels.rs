@@ -1,5 +1,5 @@
-//! numpy and Pillow, which no package index has for WebAssembly: built once, by the recipe that
-//! this program carries.
+//! numpy and Pillow, which no package index has for WebAssembly: they are built once, with the
+//! recipe that this binary carries.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -10,14 +10,14 @@ use super::environment::Environment;
 use crate::errors::ExpectedError;
 use crate::ui::progress::Steps;
 
-/// How many lines of the build's messages an error repeats.
+/// Number of lines of the build's messages that an error repeats.
 const LAST_LINES: usize = 30;
 
-/// Returns the folder with the wheels. Building them takes about five minutes, and happens once for
-/// all projects; `make wheels` in a clone builds the same.
+/// Builds the wheels, unless they exist, and returns their folder. A build takes about five minutes
+/// and happens once for all projects; `make wheels` in a clone builds the same wheels.
 ///
 /// # Errors
-/// The recipe fails: there is no network, no cargo, or no Python that is new enough.
+/// The recipe fails: the network, cargo, or a recent enough Python is not available.
 pub fn build(environment: &Environment, steps: Steps) -> Result<PathBuf, ExpectedError> {
     let mut build = Command::new("bash");
     build.arg(environment.sdk().join("wheels/build"));

@@ -13,8 +13,8 @@ use crate::picture::{Picture, bounded};
 
 pub(super) fn decode(file: &[u8]) -> Result<Picture> {
     let any_side = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX);
-    // The decoder fills with gray what a file lacks. Of one that was cut off it refuses the rest
-    // instead; in one that has its end it goes over small damages, as others do.
+    // The decoder fills missing data with gray. Strict mode rejects a file that was cut off; a file
+    // that has its end marker is read with small damages, as other decoders read it.
     let options = any_side.jpeg_set_out_colorspace(ColorSpace::RGB).set_strict_mode(!has_end(file));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(failed)?;
@@ -36,8 +36,8 @@ fn failed(error: DecodeErrors) -> Error {
     }
 }
 
-/// Returns whether a JPEG file has its end marker (ITU-T T.81, B.1.1.2), not counting that of a
-/// preview inside of a segment.
+/// Reports whether a JPEG file has its end marker (ITU-T T.81, B.1.1.2), not counting that of a
+/// preview inside a segment.
 fn has_end(file: &[u8]) -> bool {
     let mut at = 2; // behind the start marker
     while let Some(marker) =
@@ -46,7 +46,8 @@ fn has_end(file: &[u8]) -> bool {
         at += marker + 1;
         match file.get(at) {
             Some(0xd9) => return true,
-            // Data that looks like a marker, a restart, a fill byte: no segment.
+            // Data that looks like a marker, a restart marker, or a fill byte: none starts a
+            // segment.
             Some(0 | 1 | 0xd0..=0xd8) => at += 1,
             Some(0xff) => {}
             Some(_) => {
@@ -85,7 +86,7 @@ mod tests {
         for exif in [little, big] {
             let turned = Picture::decode(&jpeg_file(&gradient(40, 30), exif)).unwrap();
             assert_eq!((turned.width(), turned.height()), (30, 40));
-            // A quarter turn clockwise: red, which grew to the right, grows downwards.
+            // A quarter turn clockwise: red, which grew to the right, now grows downwards.
             let ([top, ..], [bottom, ..]) = (turned.at(15, 2), turned.at(15, 37));
             assert!(top < 40 && bottom > 215, "{top} {bottom}");
         }

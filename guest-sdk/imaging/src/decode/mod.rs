@@ -1,5 +1,5 @@
-//! From a PNG or JPEG file to upright RGB. A hostile file costs an error, never the memory its
-//! header asks for.
+//! Decoder of PNG and JPEG files to upright RGB. A hostile file causes an error, and never the
+//! allocation of the memory that its header claims.
 
 mod jpeg;
 mod png;
@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use crate::picture::Picture;
 
 impl Picture {
-    /// Reads a PNG or JPEG file, turned as its EXIF orientation demands.
+    /// Reads a PNG or JPEG file, turned according to its EXIF orientation.
     ///
-    /// Transparency is dropped and 16 bits become 8. A JPEG file that only lacks its end marker, or
-    /// has it and small damages, is read as other decoders read it.
+    /// Transparency is dropped and 16-bit values become 8-bit. A JPEG file that only lacks its end
+    /// marker, or has it and small damages, is read as other decoders read it.
     ///
     /// # Errors
-    /// `Invalid`: the file is damaged or cut short. `Unsupported`: it is neither PNG nor JPEG, or
-    /// of a kind of JPEG that is not read (arithmetic coding). `TooLarge`: by its header.
+    /// `Invalid`: the file is damaged or cut short. `Unsupported`: it is neither PNG nor JPEG, or a
+    /// JPEG file with arithmetic coding. `TooLarge`: the size in its header exceeds the limits.
     pub fn decode(file: &[u8]) -> Result<Self> {
         match file {
             [0x89, b'P', b'N', b'G', ..] => png::decode(file),

@@ -1,4 +1,4 @@
-//! PNG, every kind of it.
+//! PNG, all color types and bit depths.
 
 use std::io::Cursor;
 

@@ -1,4 +1,4 @@
-//! The letters of text.
+//! Fonts for drawing text.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use ab_glyph::{Font as _, FontArc, PxScale, PxScaleFont};
 
 use crate::error::{Error, Result};
 
-/// The letters of ASCII and Latin-1; `fonts/README.md` names their source.
+/// Font with the characters of ASCII and Latin-1; `fonts/README.md` names its source.
 const LATIN: &[u8] = include_bytes!("../../fonts/inter-semibold-latin1.otf");
 
-/// A TrueType or OpenType font.
+/// TrueType or OpenType font.
 #[derive(Clone)]
 pub struct Font(FontArc);
 
 impl Font {
-    /// Inter SemiBold with the letters of ASCII and Latin-1, which this crate carries.
+    /// Returns Inter SemiBold with the characters of ASCII and Latin-1, which this crate carries.
     pub fn latin() -> Self {
         let font = FontArc::try_from_slice(LATIN);
         #[expect(clippy::expect_used, reason = "the bytes are this crate's own; a test reads them")]
@@ -24,17 +24,17 @@ impl Font {
     /// Reads a TrueType or OpenType font, for text in other scripts.
     ///
     /// # Errors
-    /// `Invalid`: it is no such font.
+    /// `Invalid`: the file is not such a font.
     pub fn parse(file: Vec<u8>) -> Result<Self> {
         FontArc::try_from_vec(file)
             .map(Self)
             .map_err(|_| Error::invalid("the font is neither a TrueType nor an OpenType font"))
     }
 
-    /// Returns the font in letters of this height in pixels.
+    /// Returns the font scaled to this height in pixels.
     ///
     /// # Errors
-    /// `Unsupported`: it lacks a character of `text`.
+    /// `Unsupported`: the font lacks a character of `text`.
     pub(super) fn sized(&self, size: f32, text: &str) -> Result<PxScaleFont<&FontArc>> {
         match text.chars().find(|character| self.0.glyph_id(*character).0 == 0) {
             Some(missing) => Err(Error::unsupported(format_args!(

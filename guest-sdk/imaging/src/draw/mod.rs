@@ -1,4 +1,4 @@
-//! Boxes and text onto a picture. Unless they have sizes, lines and letters grow with it.
+//! Draws boxes and text into a picture. Default sizes of lines and letters grow with the picture.
 
 mod font;
 mod shapes;
@@ -8,7 +8,7 @@ pub use font::Font;
 
 use crate::error::{Error, Result};
 
-/// Returns `numbers` if all of them are places.
+/// Returns `numbers` if all of them are finite coordinates.
 fn places<const COUNT: usize>(numbers: [f64; COUNT]) -> Result<[f64; COUNT]> {
     if numbers.iter().all(|number| number.is_finite()) {
         Ok(numbers)

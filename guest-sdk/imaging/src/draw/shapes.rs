@@ -1,4 +1,4 @@
-//! Outlines and areas.
+//! Outlines and filled rectangles.
 
 use std::ops::Range;
 
@@ -9,9 +9,10 @@ use crate::picture::Picture;
 
 impl Picture {
     /// Draws the outline of a rectangle (left, top, right, bottom), `line` pixels wide and inside
-    /// of it; by default 2 pixels, or a 160th of the picture's shorter side if that is more.
+    /// the rectangle. The default width is 2 pixels, or a 160th of the picture's shorter side if
+    /// that is more.
     ///
-    /// Edges are rounded to whole pixels; what lies outside of the picture is clipped.
+    /// Edges are rounded to whole pixels; parts outside the picture are clipped.
     ///
     /// # Errors
     /// `Invalid`: an edge is not a finite number.
@@ -26,7 +27,7 @@ impl Picture {
         Ok(())
     }
 
-    /// Fills a rectangle, as far as it lies in the picture.
+    /// Fills the part of a rectangle that is inside the picture.
     pub(super) fn fill(&mut self, columns: Range<u32>, rows: Range<u32>, color: Color) {
         for row in rows.start..rows.end.min(self.height()) {
             self.row_mut(row, columns.clone()).fill(color.rgb());
@@ -34,12 +35,12 @@ impl Picture {
     }
 }
 
-/// The first `length` numbers of `range`.
+/// Returns the first `length` numbers of `range`.
 fn start(range: &Range<u32>, length: u32) -> Range<u32> {
     range.start..range.start.saturating_add(length).min(range.end)
 }
 
-/// The last `length` numbers of `range`.
+/// Returns the last `length` numbers of `range`.
 fn end(range: &Range<u32>, length: u32) -> Range<u32> {
     range.end.saturating_sub(length).max(range.start)..range.end
 }

@@ -8,15 +8,15 @@ use crate::error::{Error, Result};
 use crate::picture::Picture;
 
 impl Picture {
-    /// Writes a label for the box whose corner is at `place` (x, y): black or white on a strip of
-    /// `color`, above that corner where there is room, else below it.
+    /// Writes a label for the box whose corner is at `place` (x, y): black or white text on a strip
+    /// of `color`, above that corner if there is room, else below it.
     ///
-    /// `size` is the height in pixels; by default a 25th of the picture's shorter side, from 16 to
-    /// 160. The strip stays inside the picture as far as it fits.
+    /// `size` is the height in pixels; the default is a 25th of the picture's shorter side, but at
+    /// least 16 and at most 160. The strip is moved into the picture as far as it fits.
     ///
     /// # Errors
     /// `Unsupported`: the font lacks a character. `Invalid`: the place is not finite, or the size
-    /// not from 1 to 1,000.
+    /// is not from 1 to 1,000.
     pub fn draw_label(
         &mut self,
         font: &Font,
@@ -43,10 +43,10 @@ impl Picture {
     }
 
     /// Writes a line of text; its upper left corner is at `place` (x, y), rounded to whole pixels.
-    /// Size and errors as for [`draw_label`](Self::draw_label).
+    /// `size` is that of [`draw_label`](Self::draw_label).
     ///
     /// # Errors
-    /// As for `draw_label`.
+    /// The same as for `draw_label`.
     pub fn draw_text(
         &mut self,
         font: &Font,
@@ -82,7 +82,7 @@ impl Picture {
         }
     }
 
-    /// Writes one letter, its edges blended into what is there.
+    /// Writes one letter, its edges blended with the pixels below.
     fn write_letter(&mut self, letter: &OutlinedGlyph, ink: Color) {
         let bounds = letter.px_bounds();
         let (width, height) = (self.width() as f32, self.height() as f32);
@@ -120,7 +120,7 @@ mod tests {
         picture
     }
 
-    /// How many pixels of some columns and rows have this color.
+    /// Returns the number of pixels in some columns and rows that have this color.
     fn count(picture: &Picture, color: [u8; 3]) -> usize {
         picture.pixels().iter().filter(|pixel| **pixel == color).count()
     }
@@ -162,7 +162,8 @@ mod tests {
                 labeled(width, height, place);
             }
         }
-        // What is left of the first letter is not drawn again at the edge.
+        // The part of the first letter that is cut off at the edge must not be drawn at the other
+        // edge.
         let mut picture = Picture::filled(50, 50, GRAY).unwrap();
         picture.draw_text(&Font::latin(), "l", [-30.0, 5.0], Color::WHITE, None).unwrap();
         assert_eq!(count(&picture, GRAY), 2500);
