@@ -200,6 +200,41 @@ async fn of_equal_elements_the_first_is_the_largest_and_the_smallest() {
 }
 
 #[tokio::test]
+async fn matrices_that_an_optimizer_has_fused_are_multiplied_as_their_attributes_say() {
+    let fused = |attributes: &[(&str, i64)], alpha: Option<f32>| {
+        let inputs = [("a", Element::FLOAT, &[2, 2][..]), ("b", Element::FLOAT, &[2, 2])];
+        let mut graph = Graph::new(&inputs, Element::FLOAT);
+        graph = graph.node("FusedMatMul", &["a", "b"], attributes, "y");
+        let node = &mut graph.maker.nodes[0];
+        node.domain = Some("com.microsoft".to_owned());
+        if let Some(alpha) = alpha {
+            let mut attribute = integer("alpha", 0);
+            (attribute.i, attribute.f) = (None, Some(alpha));
+            attribute.r#type = Some(rten_onnx::onnx::AttributeType::FLOAT);
+            node.attribute.push(attribute);
+        }
+        graph
+    };
+    let (a, b) = (fp32(&[2, 2], &[1.0, 2.0, 3.0, 4.0]), fp32(&[2, 2], &[5.0, 6.0, 7.0, 8.0]));
+    for (attributes, alpha, product) in [
+        (&[][..], None, [19.0, 22.0, 43.0, 50.0]),
+        (&[("transA", 1)], None, [26.0, 30.0, 38.0, 44.0]),
+        (&[("transB", 1)], Some(0.5), [8.5, 11.5, 19.5, 26.5]),
+        (&[("transA", 1), ("transB", 1)], Some(2.0), [46.0, 62.0, 68.0, 92.0]),
+    ] {
+        let answer =
+            fused(attributes, alpha).ask(&[("a", a.clone()), ("b", b.clone())]).await.unwrap();
+        assert_eq!(answer[0].tensor.data().as_ref(), bytes_of(&product), "{attributes:?}");
+    }
+    let error = fused(&[("transBatchA", 1)], None).refusal().await;
+    assert!(
+        error.message.contains("operator com.microsoft.FusedMatMul (node")
+            && error.message.contains("has transBatchA"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_zero_is_true() {
     let graph = Graph::new(&[("x", Element::FLOAT, &[-1])], Element::BOOL).node(
         "Cast",

@@ -18,6 +18,7 @@
 mod compose;
 mod cut;
 mod facts;
+mod fused;
 mod guard;
 mod infer;
 pub(super) mod kernels;
