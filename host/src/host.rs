@@ -14,7 +14,7 @@ use crate::engine::{
     AotCache, CompileLimits, Compiler, Cpu, Engine, EngineOptions, Precompiler, memory_left,
 };
 use crate::error::Error;
-use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
+use crate::inference::embedded::{self, EmbeddedInference, EmbeddedLimits};
 use crate::inference::triton::TritonInference;
 use crate::inference::{InferenceBackend, Registered};
 use crate::model_registry::ModelRegistry;
@@ -136,6 +136,7 @@ impl Host {
     /// # Errors
     /// As [`Host::new`].
     pub fn under(config: &Config, unless_given: fn() -> Policy) -> Result<Self, HostError> {
+        check_models(config)?;
         Self::as_configured(config, Backends::of(config), unless_given)
     }
 
@@ -167,6 +168,7 @@ impl Host {
     /// # Errors
     /// The policy file or the machine.
     pub fn on(engine: Arc<Engine>, config: &Config) -> Result<Self, HostError> {
+        check_models(config)?;
         Self::assemble(engine, Backends::of(config), policy(config, Policy::container)?, config)
     }
 
@@ -329,12 +331,24 @@ fn opened(storage: Backend<ObjectStorage>) -> LazyStorage {
     LazyLock::new(Box::new(|| storage))
 }
 
+/// Checks what a host needs to run models in process, where it does.
+///
+/// # Errors
+/// The library that `KEYNET_ONNXRUNTIME` names cannot be used.
+fn check_models(config: &Config) -> Result<(), HostError> {
+    match config.triton {
+        Some(_) => Ok(()),
+        None => Ok(embedded::check_engine(&config.embedded_models.onnxruntime)?),
+    }
+}
+
 fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
     if let Some(triton) = &config.triton {
         return Ok(Arc::new(TritonInference::open(triton)?));
     }
-    let EmbeddedModelsConfig { folder, .. } = &config.embedded_models;
-    Ok(Arc::new(EmbeddedInference::open(folder, EmbeddedLimits::of(&config.embedded_models))?))
+    let EmbeddedModelsConfig { folder, onnxruntime, .. } = &config.embedded_models;
+    let limits = EmbeddedLimits::of(&config.embedded_models);
+    Ok(Arc::new(EmbeddedInference::open_with(folder, limits, onnxruntime.clone())?))
 }
 
 /// `backend`, with the names of MLflow in front of it where one is configured.

@@ -165,6 +165,7 @@ impl Run {
             ),
             inference_ns: nanoseconds(spent.inference),
             inference_calls: spent.inference_calls,
+            inference_engine: None,
             storage_ns: nanoseconds(spent.storage),
             storage_calls: spent.storage_calls,
             memory_peak: self.fresh.budget.peak(),
@@ -220,7 +221,10 @@ pub(crate) async fn run(
         Ok(Err(error)) => Err(Failure::Action(error)),
         Err(failure) => Err(failure),
     };
-    let receipt = run.receipt(queued, instantiated.unwrap_or_else(|| started.elapsed()));
+    let mut receipt = run.receipt(queued, instantiated.unwrap_or_else(|| started.elapsed()));
+    if receipt.inference_calls > 0 {
+        receipt.inference_engine = means.inference.as_ref().ok().and_then(|asked| asked.engine());
+    }
     Outcome { result, receipt, written: run.meter.written() }
 }
 

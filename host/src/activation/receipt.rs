@@ -22,6 +22,9 @@ pub struct Receipt {
     pub inference_ns: u64,
     /// Calls that asked a model.
     pub inference_calls: u64,
+    /// Engine of the models: `triton`, `onnxruntime` or `rten`; left out where none was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inference_engine: Option<&'static str>,
     /// Waiting for objects.
     pub storage_ns: u64,
     /// Calls that asked the store.
@@ -39,7 +42,7 @@ pub struct Receipt {
 impl Receipt {
     /// The line, without its newline.
     pub fn line(&self) -> String {
-        // Serialising a flat struct of numbers cannot fail.
+        // Serialising a flat struct of numbers and names cannot fail.
         format!("{PREFIX}{}", serde_json::to_string(self).unwrap_or_default())
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::budget::CallBudget;
+use crate::config::OnnxRuntimeConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
 use crate::inference::triton::{ModelStatistics, TritonInference};
@@ -19,7 +20,7 @@ pub(super) enum ModelServer {
     /// A server.
     Triton(Box<TritonInference>),
     /// Models are loaded by whatever process asks them, from this folder.
-    InProcess { folder: PathBuf, limits: EmbeddedLimits },
+    InProcess { folder: PathBuf, limits: EmbeddedLimits, onnxruntime: OnnxRuntimeConfig },
 }
 
 impl ModelServer {
@@ -46,7 +47,9 @@ impl ModelServer {
                 Ok(models)
             }
             Self::InProcess { folder, .. } if !folder.exists() => Ok(Vec::new()),
-            Self::InProcess { folder, limits } => EmbeddedInference::open(folder, *limits)?.index(),
+            Self::InProcess { folder, limits, .. } => {
+                EmbeddedInference::open(folder, *limits)?.index()
+            }
         }
     }
 
@@ -198,8 +201,9 @@ impl ModelServer {
         match self {
             Self::Triton(triton) => triton.metadata(&model, budget).await,
             // Opened for each question: nothing that an earlier one has loaded counts.
-            Self::InProcess { folder, limits } => {
-                EmbeddedInference::open(folder, *limits)?.metadata(&model, budget).await
+            Self::InProcess { folder, limits, onnxruntime } => {
+                let models = EmbeddedInference::open_with(folder, *limits, onnxruntime.clone())?;
+                models.metadata(&model, budget).await
             }
         }
     }

@@ -98,6 +98,10 @@ pub trait InferenceBackend: Send + Sync {
     /// Where it is, for a log line: `models in ./models, run in process`.
     fn describe(&self) -> String;
 
+    /// Returns the engine of the models, for a receipt: `triton`, `onnxruntime` or `rten`. `None`
+    /// until it is known.
+    fn engine(&self) -> Option<&'static str>;
+
     /// Asks one model and waits for its answer. Answers are reserved in `budget.memory` before they
     /// are allocated.
     ///

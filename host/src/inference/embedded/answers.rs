@@ -229,7 +229,8 @@ async fn matrices_that_an_optimizer_has_fused_are_multiplied_as_their_attributes
     let error = fused(&[("transBatchA", 1)], None).refusal().await;
     assert!(
         error.message.contains("operator com.microsoft.FusedMatMul (node")
-            && error.message.contains("has transBatchA"),
+            && error.message.contains("has transBatchA")
+            && error.message.contains("KEYNET_ONNXRUNTIME"),
         "{error}"
     );
 }
