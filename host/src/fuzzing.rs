@@ -20,7 +20,7 @@ pub use crate::artifact::fuzzing::{
 pub use crate::config::fuzzing::{configuration, quantity};
 pub use crate::deployment::fuzzing::onnx;
 pub use crate::inference::fuzzing::{
-    config_pbtxt, model_ref, size_expression, tensor, triton_answer,
+    config_pbtxt, model_graph, model_ref, size_expression, tensor, triton_answer,
 };
 pub use crate::model_registry::fuzzing::mlflow;
 pub use crate::object_storage::fuzzing::{location, s3_answer, storage_request};
@@ -51,6 +51,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("log_lines", log_lines),
     ("manifest", manifest),
     ("mlflow", mlflow),
+    ("model_graph", model_graph),
     ("model_ref", model_ref),
     ("onnx", onnx),
     ("parameters", parameters),
