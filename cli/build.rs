@@ -16,22 +16,36 @@ type Files = BTreeMap<String, Vec<u8>>;
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// The packages of the SDK, where they are in the repository and where they are unpacked.
-const PACKAGES: &[&str] = &["guest-sdk/rust", "guest-sdk/rust/macros"];
+const PACKAGES: &[&str] = &["guest-sdk/rust", "guest-sdk/rust/macros", "guest-sdk/imaging"];
+
+/// The imaging library for other languages, beside its crate: a workspace of its own.
+const IMAGING: &str = "guest-sdk/imaging";
+
+/// Names the built component of the imaging library, to be carried.
+const IMAGING_COMPONENT: &str = "KEYNET_IMAGING_COMPONENT";
 
 fn main() -> Result<()> {
     let crate_folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let repository = crate_folder.join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let list = format!(
-        "/// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
+        "/// The contract.\npub static CONTRACT: &[File] = &[{}];\n\
+         /// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
          /// The Python SDK, the contract, and what builds components and the packages with native \
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
+         /// The SDK for Go, a module.\npub static GO_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
-         &[File] = &[{}];\n",
+         &[File] = &[{}];\n\
+         /// The SDK for TypeScript and JavaScript, the contract, and what builds components.\n\
+         pub static JAVASCRIPT_SDK: &[File] = &[{}];\n",
+        copy(&folder(&repository.join("wit"), "")?, &out.join("contract"))?,
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
+        copy(&go_sdk(&repository)?, &out.join("go-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
+        copy(&javascript_sdk(&repository)?, &out.join("javascript-sdk"))?,
     );
+    let list = list + &imaging_component(&out)?;
     fs::write(out.join("embedded.rs"), list)?;
     Ok(())
 }
@@ -46,10 +60,38 @@ fn rust_sdk(repository: &Path) -> Result<Files> {
             files.insert(format!("{package}/README.md"), read(&root.join("README.md"))?);
         }
     }
+    for part in ["fonts", "wit", "component"] {
+        files.extend(folder(&repository.join(IMAGING).join(part), &format!("{IMAGING}/{part}/"))?);
+    }
     files.extend(folder(&repository.join("wit"), "guest-sdk/rust/wit/")?);
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     files.insert("Cargo.toml".to_owned(), workspace(repository, &files)?.into_bytes());
     Ok(files)
+}
+
+/// The component of the imaging library, if the environment names one.
+fn imaging_component(out: &Path) -> Result<String> {
+    println!("cargo::rerun-if-env-changed={IMAGING_COMPONENT}");
+    let component = match env::var_os(IMAGING_COMPONENT).filter(|path| !path.is_empty()) {
+        None => "None",
+        Some(path) => {
+            let bytes = read(Path::new(&path))?;
+            if !bytes.starts_with(b"\0asm\x0d\0\x01\0") {
+                return Err(format!(
+                    "{IMAGING_COMPONENT} names {}, which is no component: \
+                     guest-sdk/imaging/component/build makes it",
+                    path.display()
+                )
+                .into());
+            }
+            fs::write(out.join("imaging.wasm"), bytes)?;
+            r#"Some(include_bytes!(concat!(env!("OUT_DIR"), "/imaging.wasm")))"#
+        }
+    };
+    Ok(format!(
+        "/// The component of the imaging library, if it was there when this was built.\n\
+         pub static IMAGING_COMPONENT: Option<&[u8]> = {component};\n"
+    ))
 }
 
 fn python_sdk(repository: &Path) -> Result<Files> {
@@ -66,6 +108,36 @@ fn python_sdk(repository: &Path) -> Result<Files> {
     Ok(files)
 }
 
+fn go_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/go");
+    let mut files = Files::new();
+    for part in ["internal", "keynet", "keynettest"] {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    files.retain(|name, _| !name.ends_with("_test.go") && !name.ends_with("/generate"));
+    for file in ["go.mod", "README.md"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
+    }
+    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
+    Ok(files)
+}
+
+fn javascript_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/js");
+    let mut files = Files::new();
+    for part in ["dist", "toolchain", "wit"] {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    for file in ["package.json", "README.md", "files.d.ts"] {
+        files.insert(file.to_owned(), read(&root.join(file))?);
+    }
+    files.extend(folder(&repository.join("wit"), "wit/deps/keynet-inference/")?);
+    let imaging = repository.join("guest-sdk/imaging/wit");
+    files.extend(folder(&imaging, "wit/deps/keynet-imaging/")?);
+    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
+    Ok(files)
+}
+
 /// The manifest of the workspace that the unpacked packages inherit from: what they take from ours,
 /// and silence in users' builds.
 fn workspace(repository: &Path, files: &Files) -> Result<String> {
@@ -78,10 +150,7 @@ fn workspace(repository: &Path, files: &Files) -> Result<String> {
         let manifest: Value = Value::Table(std::str::from_utf8(manifest)?.parse()?);
         for name in inherited(&manifest) {
             let dependency = all.get(name).ok_or_else(|| {
-                format!(
-                    "{package} inherits {name}, which \
-                the workspace does not have"
-                )
+                format!("{package} inherits {name}, which the workspace does not have")
             })?;
             dependencies.insert(name.clone(), dependency.clone());
         }
@@ -108,9 +177,7 @@ fn inherited(manifest: &Value) -> Vec<&String> {
 
 fn table(value: Option<&Value>) -> Result<&Table> {
     value.and_then(Value::as_table).ok_or_else(|| {
-        "the workspace's Cargo.toml has no [workspace.package] or \
-            [workspace.dependencies]"
-            .into()
+        "the workspace's Cargo.toml has no [workspace.package] or [workspace.dependencies]".into()
     })
 }
 
@@ -123,12 +190,9 @@ fn folder(path: &Path, prefix: &str) -> Result<Files> {
         let name = entry
             .file_name()
             .and_then(|name| name.to_str())
-            .ok_or(
-                "a file name that is not \
-            UTF-8",
-            )?
+            .ok_or("a file name that is not UTF-8")?
             .to_owned();
-        if matches!(name.as_str(), "target" | "__pycache__")
+        if matches!(name.as_str(), "target" | "__pycache__" | "node_modules")
             || (name.starts_with('.') && name != ".gitignore")
             || name.ends_with('~')
         {
@@ -151,8 +215,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn missing(path: &Path, error: &std::io::Error) -> Box<dyn Error> {
     format!(
         "{}: {error}. keynet-inference carries the sources of the SDKs (guest-sdk/rust, \
-            guest-sdk/python), the contract (wit) and its templates \
-         (cli/templates): build it inside a clone of its repository",
+            guest-sdk/python, guest-sdk/js, guest-sdk/go, guest-sdk/c), the contract (wit) and its \
+            templates (cli/templates): build it inside a clone of its repository",
         path.display()
     )
     .into()
@@ -172,15 +236,11 @@ fn copy(files: &Files, to: &Path) -> Result<String> {
         let below = path
             .strip_prefix(env::var("OUT_DIR")?)?
             .to_str()
-            .ok_or(
-                "a path that is not \
-            UTF-8",
-            )?
+            .ok_or("a path that is not UTF-8")?
             .to_owned();
         writeln!(
             list,
-            "File {{ path: {name:?}, bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), \
-            {:?})) }},",
+            "File {{ path: {name:?}, bytes: include_bytes!(concat!(env!(\"OUT_DIR\"), {:?})) }},",
             format!("/{below}")
         )?;
     }

@@ -1,57 +1,42 @@
 //! `keynet-inference`: makes, builds, runs, inspects and publishes inference actions.
 //!
-//! A command is a file in [`commands`]; what it needs from the project's folder is in [`project`],
-//! what it needs from the host comes from the crate `keynet-host`; who one is comes from
-//! [`account`], and [`platform`] publishes on the Keynet platform. Results go to standard output
-//! and everything else to standard error; every failure that is not a bug is an
-//! [`errors::ExpectedError`] with an exit code.
+//! Each command is a file in [`commands`]; [`project`] handles the project's folder, the crate
+//! `keynet-host` runs actions, [`account`] stores logins, and [`keynet_platform`] publishes on the
+//! Keynet platform. Results go to standard output and everything else to standard error; every
+//! failure that is not a bug is an [`errors::ExpectedError`] with an exit code.
 
 mod account;
-mod address;
-mod answer;
-mod args;
-mod columns;
 mod commands;
 mod component;
-mod config;
-mod console;
-mod deploy;
-mod embedded;
 mod errors;
-mod failure;
+mod flags;
 mod image;
-mod inputs;
-mod json_text;
+mod input;
+mod keynet_platform;
+mod local_backends;
 mod model;
 mod openwhisk;
-mod parameters;
-mod permissions;
-mod platform;
-mod progress;
 mod project;
-mod prompt;
 mod pulled;
-mod receipt;
 mod reference;
 mod registry;
 mod runtime;
-mod schema;
-mod secrecy;
 mod serve;
+mod settings;
 mod storage;
-mod units;
+mod ui;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::Cli;
-use console::Console;
-use secrecy::Hidden;
+use commands::command_line::{self, Cli};
+use ui::console::Console;
+use ui::secrecy::Hidden;
 
 fn main() -> ExitCode {
     keynet_host::engine::run_if_compiler();
-    let cli = Cli::parse_from(args::with_default_address(std::env::args_os()));
+    let cli = Cli::parse_from(command_line::with_default_address(std::env::args_os()));
     let console = Console::new(cli.color);
     start_tracing(cli.verbose, console);
     match commands::run(cli.command, console) {
@@ -63,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The host's own diagnostics go to standard error: warnings; with `-v` what it does, with `-vv`
-/// how; `RUST_LOG` says it in detail.
+/// Sends the host's own diagnostics to standard error: warnings; with `-v` also its actions, with
+/// `-vv` their details; `RUST_LOG` selects in detail.
 fn start_tracing(verbose: u8, console: Console) {
     use tracing_subscriber::EnvFilter;
     let level = match verbose {

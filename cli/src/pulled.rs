@@ -1,25 +1,27 @@
-//! Components that were pulled, by their digest: the next command that names one need not fetch it.
+//! Cache of pulled components by digest, so that the next command that names one does not fetch it
+//! again.
 //!
-//! They are kept within a limit, as compiled code is: what was used longest ago goes first. A
-//! component is read whole before it is used, so that one that goes meanwhile is missed by nobody.
+//! Its size is limited, like that of compiled code: the least recently used component is evicted
+//! first. A component is read whole before it is used, so an eviction at the same time does no
+//! harm.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use keynet_host::artifact::store::Blob;
-use keynet_host::{Config, Digest, FileCache};
+use keynet_artifact::store::Blob;
+use keynet_base::{Config, Digest, FileCache};
 
-/// A folder of them.
+/// Folder of the cache.
 #[derive(Debug)]
 pub struct PulledComponents(FileCache);
 
 impl PulledComponents {
-    /// Those in the cache, which have a quarter of what compiled code may have.
+    /// Returns the cache, with a quarter of the size limit of compiled code.
     pub fn new(config: &Config) -> Self {
         Self(FileCache::new(config.cache_dir.join("components"), config.cache_size / 4))
     }
 
-    /// The component's bytes, if they are there and right.
+    /// Returns the component's bytes; `None` if they are missing or their digest is wrong.
     pub fn get(&self, component: &Blob) -> Option<Vec<u8>> {
         let path = self.path(component);
         let bytes = std::fs::read(&path).ok()?;
@@ -30,8 +32,8 @@ impl PulledComponents {
         Some(bytes)
     }
 
-    /// Keeps `bytes`. A cache that cannot be written costs the next command some time, and is no
-    /// error.
+    /// Stores `bytes`. A cache that cannot be written is not an error: the next command fetches
+    /// again.
     pub fn put(&self, component: &Blob, bytes: &[u8]) {
         let path = self.path(component);
         if let Err(error) = self.0.keep(&path, |mut file| file.write_all(bytes)) {

@@ -1,29 +1,29 @@
-//! What a command is given: a file, or the reference of a published component.
+//! The argument that names a component: a file, or the reference of a published component.
 
 use std::path::{Path, PathBuf};
 
-use keynet_host::Config;
-use keynet_host::artifact::ArtifactRef;
+use keynet_artifact::ArtifactRef;
+use keynet_base::Config;
 
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
-use crate::project::python;
+use crate::project::{go, python};
+use crate::ui::progress::Steps;
 
-/// Where a component is.
+/// Location of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// On this machine.
+pub enum ComponentSource {
+    /// A file of this machine.
     File(PathBuf),
-    /// Published.
+    /// A published component.
     Published(ArtifactRef),
 }
 
-impl Source {
-    /// A file if there is one, else a reference if it is written like one, else the file that is
-    /// missing.
+impl ComponentSource {
+    /// Parses an argument: a file if it exists, else a reference if it has the form of one, else
+    /// the missing file.
     ///
     /// # Errors
-    /// It can only be meant as a reference, and is none.
+    /// The text can only be meant as a reference, and is not a valid one.
     pub fn parse(text: &str) -> Result<Self, ExpectedError> {
         let path = Path::new(text);
         if path.exists() {
@@ -31,8 +31,8 @@ impl Source {
         }
         let layout = text.starts_with("oci-layout:");
         match text.parse() {
-            // `examples.d/action.wasm` is more likely a file that is not there than a repository
-            // without tag.
+            // `examples.d/action.wasm` is more likely a missing file than a repository without a
+            // tag.
             _ if is_file_name(path) && !layout => Ok(Self::File(path.to_owned())),
             Ok(reference) => Ok(Self::Published(reference)),
             Err(error) if layout || text.contains("://") || text.contains('@') => Err(error.into()),
@@ -40,11 +40,11 @@ impl Source {
         }
     }
 
-    /// Builds a function in Python that is named by its file, unless nothing has changed since, and
-    /// names its component instead.
+    /// Builds a function in Python or Go that is named by its file, unless nothing has changed
+    /// since, and names its component instead.
     ///
     /// # Errors
-    /// It cannot be built.
+    /// The function cannot be built.
     pub fn built(self, config: &Config, steps: Steps) -> Result<Self, ExpectedError> {
         match self {
             Self::File(path) => Ok(Self::File(component_file(&path, config, steps)?)),
@@ -54,7 +54,7 @@ impl Source {
 }
 
 /// Returns the file of a component: `path`, or that of the component which is built of the function
-/// in Python at `path`.
+/// in Python or Go at `path`: a folder may stand for its program in Go.
 ///
 /// # Errors
 /// The function cannot be built.
@@ -65,21 +65,29 @@ pub fn component_file(
 ) -> Result<PathBuf, ExpectedError> {
     if python::is_python(path) {
         Ok(python::build(&python::Function::at(path)?, config, steps)?.path)
+    } else if go::is_go(path) || is_go_folder(path) {
+        Ok(go::build(&go::GoProject::at(path)?, config, steps)?.path)
     } else {
         Ok(path.to_owned())
     }
 }
 
-/// Reads a reference that may be nothing else.
+/// Parses an argument that must be a reference.
 ///
 /// # Errors
-/// It is none.
+/// The text is not a reference.
 pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
     Ok(text.parse()?)
 }
 
+/// Returns whether a path is that of a folder with a program in Go.
+fn is_go_folder(path: &Path) -> bool {
+    path.is_dir() && matches!(go::GoProject::in_folder(path), Ok(Some(_)))
+}
+
 fn is_file_name(path: &Path) -> bool {
     python::is_python(path)
+        || go::is_go(path)
         || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
 }
 
@@ -92,7 +100,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("registry.example.com");
         std::fs::write(&path, "").unwrap();
-        assert_eq!(Source::parse(path.to_str().unwrap()).unwrap(), Source::File(path));
+        assert_eq!(
+            ComponentSource::parse(path.to_str().unwrap()).unwrap(),
+            ComponentSource::File(path)
+        );
     }
 
     #[test]
@@ -102,7 +113,10 @@ mod tests {
             "localhost:5000/detector",
             "oci-layout:artifacts:detector",
         ] {
-            assert!(matches!(Source::parse(text).unwrap(), Source::Published(_)), "{text}");
+            assert!(
+                matches!(ComponentSource::parse(text).unwrap(), ComponentSource::Published(_)),
+                "{text}"
+            );
         }
         for text in [
             "missing.wasm",
@@ -113,10 +127,14 @@ mod tests {
             "detector",
             "team/detector:1",
         ] {
-            assert_eq!(Source::parse(text).unwrap(), Source::File(text.into()), "{text}");
+            assert_eq!(
+                ComponentSource::parse(text).unwrap(),
+                ComponentSource::File(text.into()),
+                "{text}"
+            );
         }
         for text in ["oci-layout:", "oci://localhost:5000/a", "localhost:5000/a@sha256:12"] {
-            assert!(Source::parse(text).is_err(), "{text}");
+            assert!(ComponentSource::parse(text).is_err(), "{text}");
         }
     }
 }

@@ -1,36 +1,29 @@
-//! How this command talks to registries: its flags over the environment's settings, and the logins
-//! of whoever runs it.
+//! Options for registries: the flags, over the environment's settings, and the user's logins.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use keynet_host::Config;
-use keynet_host::artifact::{ArtifactRef, Progress, RegistryOptions};
-use reqwest::Certificate;
+use keynet_artifact::{ArtifactRef, Progress, RegistryOptions};
+use keynet_base::Config;
+use keynet_base::pem::{self, PemError};
 
 use crate::account::{Accounts, credentials};
-use crate::args::RegistryArgs;
-use crate::console::Console;
 use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::flags::RegistryArgs;
+use crate::ui::console::Console;
 
-/// Why a registry cannot be asked, or lets nobody in.
+/// Error of the options, or of a login, for a registry.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Certificate authorities.
-    #[error("the certificate authorities in {} cannot be used: {why}", path.display())]
-    Authorities {
-        /// Their file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// It was shown a login.
+    /// A file of certificate authorities cannot be used.
+    #[error("the certificate authorities cannot be used")]
+    Authorities(#[from] PemError),
+    /// The registry rejected the login.
     #[error("{registry} does not accept this login: {said}")]
     NotAccepted {
-        /// The registry.
         registry: String,
-        /// Its own words.
+        /// Message of the registry.
         said: String,
     },
 }
@@ -38,13 +31,13 @@ pub enum RegistryError {
 impl Diagnostic for RegistryError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Authorities { .. } => Exit::Configuration,
+            Self::Authorities(_) => Exit::Configuration,
             Self::NotAccepted { .. } => Exit::Login,
         }
     }
 }
 
-/// The options for the registry that `reference` lies in.
+/// Returns the options for the registry of `reference`.
 ///
 /// # Errors
 /// A file of logins cannot be read.
@@ -57,7 +50,7 @@ pub fn options(
 ) -> Result<RegistryOptions, ExpectedError> {
     let host = match reference {
         ArtifactRef::Registry(registry) => &registry.host,
-        // Needs no login.
+        // A layout needs no login.
         ArtifactRef::Layout(_) => {
             return Ok(RegistryOptions { progress, ..RegistryOptions::default() });
         }
@@ -70,7 +63,7 @@ pub fn options(
     })
 }
 
-/// The options for a registry, without anybody's login.
+/// Returns the options for a registry, without a login.
 ///
 /// # Errors
 /// A file of certificate authorities cannot be used.
@@ -90,32 +83,18 @@ pub fn for_host(
     })
 }
 
-/// The files of certificate authorities that are trusted besides the system's. Looked at before
-/// anything is asked of anybody: a file that cannot be used is no reason to trust less, or others.
+/// Returns the files of certificate authorities that are trusted besides the system's. Checks them
+/// before the first request: an unusable file must not silently change which servers are trusted.
 ///
 /// # Errors
-/// One cannot be used.
+/// A file cannot be used.
 pub fn authorities(args: &RegistryArgs, config: &Config) -> Result<Vec<PathBuf>, RegistryError> {
     let files = args.ca.iter().chain(&config.registry.ca);
-    let checked = files.map(|path| match readable(path) {
-        Ok(()) => Ok(path.clone()),
-        Err(why) => Err(RegistryError::Authorities { path: path.clone(), why }),
-    });
-    checked.collect()
+    let checked = files.map(|path| pem::certificates(path).map(|_| path.clone()));
+    Ok(checked.collect::<Result<_, _>>()?)
 }
 
-fn readable(path: &Path) -> Result<(), String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if certificates.is_empty() => {
-            Err("there is no certificate in PEM in it".to_owned())
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Says which files of logins others can read.
+/// Prints a note for each file of logins that other users can read.
 pub fn warn_of_open_files(accounts: &Accounts, console: Console) {
     let (platform, registries) = (accounts.platform(), accounts.registries());
     for (path, open) in [
@@ -145,8 +124,9 @@ mod tests {
         for file in [path, folder.path().join("missing.pem")] {
             let args = RegistryArgs { ca: Some(file.clone()), ..RegistryArgs::default() };
             let error = authorities(&args, &config).unwrap_err();
-            assert!(error.to_string().contains(&file.display().to_string()), "{error}");
             assert_eq!(error.exit(), Exit::Configuration);
+            let told = ExpectedError::from(error).one_line();
+            assert!(told.contains(&file.display().to_string()), "{told}");
         }
     }
 }

@@ -4,19 +4,19 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::errors::ExpectedError;
 
-/// How much will run at once.
+/// Amount of concurrent work.
 #[derive(Debug, Clone, Copy)]
 pub enum Work {
-    /// One action, once: a thread for it and one for what it waits for.
+    /// One action, once: a thread for it and one for the operations that it waits for.
     One,
     /// A server.
     Many,
 }
 
-/// A runtime for `work`.
+/// Starts a tokio runtime for `work`.
 ///
 /// # Errors
-/// The system has no threads left.
+/// The operating system cannot start a thread.
 pub fn start(work: Work) -> Result<Runtime, ExpectedError> {
     let mut builder = Builder::new_multi_thread();
     if matches!(work, Work::One) {
@@ -25,7 +25,7 @@ pub fn start(work: Work) -> Result<Runtime, ExpectedError> {
     builder.enable_all().build().map_err(ExpectedError::io_on("start", "the threads of the host"))
 }
 
-/// Ends when the process is asked to: Ctrl-C, or SIGTERM. A second time ends the process at once.
+/// Waits for Ctrl-C or SIGTERM. The second signal ends the process at once.
 pub async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
@@ -45,6 +45,6 @@ pub async fn asked_to_stop() {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
         }
-        std::process::exit(130); // as if nothing had caught the signal
+        std::process::exit(130); // the exit code of an uncaught SIGINT
     });
 }

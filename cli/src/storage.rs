@@ -1,33 +1,33 @@
-//! Embedded storage as a command sees it: opened, and where its server listens.
+//! Embedded storage for commands: opening it, and the address of its server.
 
 use std::net::IpAddr;
 
-use keynet_host::config::DEFAULT_STORAGE_ADDRESS;
-use keynet_host::object_storage::Location;
-use keynet_host::object_storage::embedded::{
-    DEFAULT_BUCKET, EmbeddedSettings, EmbeddedStore, ServeLimits,
+use keynet_base::config::DEFAULT_STORAGE_ADDRESS;
+use keynet_base::{AllowedHosts, Config};
+use keynet_object_storage::Location;
+use keynet_object_storage::folder_store::{
+    DEFAULT_BUCKET, FolderStore, FolderStoreSettings, ServeLimits,
 };
-use keynet_host::{AllowedHosts, Config};
 
-use crate::address::ListenAddress;
 use crate::errors::ExpectedError;
+use crate::input::address::ListenAddress;
 
 /// Opens the folder of objects.
 ///
 /// # Errors
-/// It cannot be read and written.
-pub fn open(config: &Config) -> Result<EmbeddedStore, ExpectedError> {
-    EmbeddedStore::open(EmbeddedSettings {
+/// The folder cannot be read and written.
+pub fn open(config: &Config) -> Result<FolderStore, ExpectedError> {
+    FolderStore::open(FolderStoreSettings {
         folder: config.embedded_storage.folder.clone(),
-        state: keynet_host::state::StateDir::new(&config.state_dir),
+        state: keynet_base::state::StateDir::new(&config.state_dir),
         bucket: DEFAULT_BUCKET.to_owned(),
         public_url: Some(config.embedded_storage.local_url()),
         internal_url: None,
     })
-    .map_err(ExpectedError::Storage)
+    .map_err(ExpectedError::from)
 }
 
-/// Where a person finds an object: the file, or its bucket and key.
+/// Returns the place of an object for a person: the file, or its bucket and key.
 pub fn place_of(location: &Location, config: &Config) -> String {
     match (&config.s3, location) {
         (Some(s3), Location::Object { bucket: None, key }) => format!("s3://{}/{key}", s3.bucket),
@@ -38,7 +38,7 @@ pub fn place_of(location: &Location, config: &Config) -> String {
     }
 }
 
-/// What its server, which answers for `hosts` and where presigned URLs point, does for others.
+/// Returns the limits of the storage server, which accepts `hosts` and the host of presigned URLs.
 pub fn limits(config: &Config, hosts: AllowedHosts) -> ServeLimits {
     let public = config.embedded_storage.local_url();
     let hosts = public.host_str().map_or(hosts.clone(), |host| hosts.called(host));
@@ -49,7 +49,7 @@ pub fn limits(config: &Config, hosts: AllowedHosts) -> ServeLimits {
     }
 }
 
-/// Where presigned URLs point, if that is this machine alone.
+/// Returns the address of presigned URLs, if they can be reached from this machine only.
 pub fn public_address(config: &Config) -> Option<ListenAddress> {
     let url = config.embedded_storage.local_url();
     let host = url.host_str().filter(|_| url.scheme() == "http")?;
@@ -59,7 +59,7 @@ pub fn public_address(config: &Config) -> Option<ListenAddress> {
     local.then(|| Some(ListenAddress::new(host, url.port_or_known_default()?))).flatten()
 }
 
-/// Where `storage serve` listens unless it is told.
+/// Returns the default address of `storage serve`.
 pub fn default_address(config: &Config) -> ListenAddress {
     public_address(config).unwrap_or_else(|| ListenAddress::at(DEFAULT_STORAGE_ADDRESS))
 }
@@ -74,7 +74,7 @@ mod tests {
         let variables =
             BTreeMap::from([("KEYNET_STORAGE_PUBLIC_URL".to_owned(), public_url.to_owned())]);
         let config =
-            Config::from_origins(vec![(keynet_host::config::Origin::Container, variables)])
+            Config::from_origins(vec![(keynet_base::config::Origin::Container, variables)])
                 .unwrap();
         public_address(&config).map(|address| address.to_string())
     }

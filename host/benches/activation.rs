@@ -1,6 +1,6 @@
-//! What an activation costs besides the work of its guest: `tests/bench activation`.
+//! Cost of an activation besides the work of its guest: `tests/bench activation`.
 
-#![allow(clippy::expect_used, missing_docs)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, missing_docs)] // a failed benchmark panics
 
 mod support;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use keynet_host::engine::AotCache;
-use keynet_host::{Action, LogSink, Stream};
+use keynet_host::{LogSink, Stream};
 use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
@@ -26,7 +26,7 @@ impl LogSink for Nowhere {
 
 fn activation(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
-    let action = runtime.block_on(Action::load(host(128, None), &guest("hello"))).expect("hello");
+    let action = runtime.block_on(host(128, None).load(&guest("hello"))).expect("hello");
     let run = || action.run(request(ADA, Arc::new(Nowhere)));
     criterion.bench_function("hello/instantiate", |bencher| {
         // From the linked component to the guest's first instruction: the store, its limits, the
@@ -54,9 +54,7 @@ fn load(criterion: &mut Criterion) {
     let host = host(128, Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
     let component = guest("hello");
     criterion.bench_function("hello/load", |bencher| {
-        bencher
-            .to_async(&runtime)
-            .iter(|| async { Action::load(host.clone(), &component).await.expect("hello") });
+        bencher.to_async(&runtime).iter(|| async { host.load(&component).await.expect("hello") });
     });
 }
 

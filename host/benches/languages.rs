@@ -1,7 +1,7 @@
-//! What actions cost by their language: `tests/bench languages`. Prints a table for
-//! `docs/languages.md`: not criterion, since most rows are done once in a container's life.
+//! Cost of actions by language: `tests/bench languages`. Prints a table for `docs/languages.md`;
+//! does not use criterion, since most rows happen once in a container's life.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a failed benchmark panics
 
 mod support;
 
@@ -10,19 +10,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keynet_host::engine::AotCache;
-use keynet_host::{Action, Host, LogSink, Stream};
+use keynet_host::{Host, LogSink, Stream};
 use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
 /// Pairs of a small action and of one that reads, resizes and draws pictures, in each language.
-const GUESTS: [&str; 4] = ["hello", "hello-python", "image-detection", "image-detection-python"];
+const GUESTS: [&str; 6] = [
+    "hello",
+    "hello-python",
+    "hello-go",
+    "image-detection",
+    "image-detection-python",
+    "image-detection-go",
+];
 /// Actions that can wait in a host call.
-const SLEEPERS: [&str; 2] = ["parity-rust", "parity-python"];
+const SLEEPERS: [&str; 3] = ["parity-rust", "parity-python", "parity-go"];
 const IN_FLIGHT: u32 = 32;
 const LOADS: usize = 11;
 const RUNS: usize = 301;
 
-/// Counts activations that have written a line.
+/// Counter of activations that have written a line.
 #[derive(Default)]
 struct Lines(AtomicUsize);
 
@@ -32,7 +39,7 @@ impl LogSink for Lines {
     }
 }
 
-/// The first argument that makes this process the one that compiles the guest named by the second.
+/// First argument of the process that compiles the guest named by the second.
 const COMPILES: &str = "compiles";
 
 fn main() {
@@ -49,12 +56,7 @@ fn main() {
         println!("{name}");
         let component = guest(name);
         row("component", component.len() as f64 / 1e6, "MB");
-        let load = |host: Arc<Host>| {
-            runtime.block_on(Action::load(host, &component)).expect(
-                "an \
-            action",
-            )
-        };
+        let load = |host: Arc<Host>| runtime.block_on(host.load(&component)).expect("an action");
 
         compiling(name);
         drop(load(cached()));
@@ -93,10 +95,7 @@ fn main() {
     }
     for name in SLEEPERS {
         println!("{name}");
-        let action = Arc::new(runtime.block_on(Action::load(cached(), &guest(name))).expect(
-            "an \
-            action",
-        ));
+        let action = Arc::new(runtime.block_on(cached().load(&guest(name))).expect("an action"));
         let lines = Arc::new(Lines::default());
         let before = private();
         for _ in 0..IN_FLIGHT {
@@ -115,13 +114,11 @@ fn main() {
     runtime.shutdown_background();
 }
 
-/// Compiles a guest in a process of its own, and prints what that took.
+/// Compiles a guest in a process of its own, and prints its time and memory.
 fn compiling(name: &str) {
     let process = std::env::current_exe().expect("this process");
-    let output = std::process::Command::new(process).args([COMPILES, name]).output().expect(
-        "a \
-        process",
-    );
+    let output =
+        std::process::Command::new(process).args([COMPILES, name]).output().expect("a process");
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<f64> =
         text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
@@ -136,7 +133,7 @@ fn compile(name: &str) {
     let component = guest(name);
     let began = Instant::now();
     let runtime = Runtime::new().expect("a runtime");
-    drop(runtime.block_on(Action::load(host(1, None), &component)).expect("an action"));
+    drop(runtime.block_on(host(1, None).load(&component)).expect("an action"));
     println!(
         "{} {} {}",
         began.elapsed().as_secs_f64(),
@@ -145,8 +142,8 @@ fn compile(name: &str) {
     );
 }
 
-/// What this process has used of the processors: user and system ticks, of which there are 100 in a
-/// second.
+/// Returns the processor time of this process in seconds, from its user and system ticks, of which
+/// there are 100 in a second.
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("a file of the kernel");
     let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
@@ -157,7 +154,7 @@ fn row(what: &str, value: f64, unit: &str) {
     println!("  {what:<40} {value:>9.2} {unit}");
 }
 
-/// Milliseconds that `work` takes, with the end of what it returns.
+/// Returns the milliseconds that `work` takes, including the drop of its result.
 fn timed<T>(work: impl FnOnce() -> T) -> f64 {
     let began = Instant::now();
     drop(work());
@@ -173,7 +170,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Bytes that no other process shares.
+/// Returns the bytes that no other process shares.
 fn private() -> u64 {
     sum("/proc/self/smaps_rollup", "Private_")
 }

@@ -1,9 +1,9 @@
 //! Private memory of a loaded action and of an activation: `tests/bench memory`.
 //!
-//! Prints what `/proc/self/smaps_rollup` counts as private before and after: not a timing, so not
-//! criterion.
+//! Prints the private bytes of `/proc/self/smaps_rollup` before and after. Measures no time, so it
+//! does not use criterion.
 
-#![allow(clippy::expect_used)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used)] // a failed benchmark panics
 
 mod support;
 
@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keynet_host::engine::AotCache;
-use keynet_host::{Action, LogSink, Stream};
+use keynet_host::{LogSink, Stream};
 use support::{guest, host, request};
 
 const ACTIVATIONS: u32 = 1000;
 
-/// Counts activations that have written their first line.
+/// Counter of activations that have written their first line.
 #[derive(Default)]
 struct Started(AtomicUsize);
 
@@ -27,7 +27,7 @@ impl LogSink for Started {
     }
 }
 
-/// Bytes that no other process shares.
+/// Returns the bytes that no other process shares.
 fn private() -> u64 {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("smaps_rollup");
     let kib = |line: &str| {
@@ -41,21 +41,21 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let cached = || host(ACTIVATIONS, Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
     let (hello, sleeper) = (guest("hello"), guest("hostile"));
-    // Compiled once, by a host that is gone before anything is measured.
+    // Compiled once, by a host that is dropped before the measurement begins.
     runtime.block_on(async {
         let compiling = cached();
-        Action::load(compiling.clone(), &hello).await.expect("hello");
-        Action::load(compiling, &sleeper).await.expect("hostile");
+        compiling.load(&hello).await.expect("hello");
+        compiling.load(&sleeper).await.expect("hostile");
     });
 
     let host = cached();
     let before = private();
     let mut loaded = Vec::new();
     for copy in 0..20_u8 {
-        // A section that nobody reads makes each another component, so that nothing is shared.
+        // A custom section makes each copy a different component, so that nothing is shared.
         let mut component = hello.clone();
         component.extend([0, 3, 1, b'n', copy]);
-        loaded.push(runtime.block_on(Action::load(host.clone(), &component)).expect("hello"));
+        loaded.push(runtime.block_on(host.load(&component)).expect("hello"));
     }
     println!(
         "{:>8.1} KiB private for each of {} loaded actions (hello)",
@@ -63,7 +63,7 @@ fn main() {
         loaded.len()
     );
 
-    let action = Arc::new(runtime.block_on(Action::load(host, &sleeper)).expect("hostile"));
+    let action = Arc::new(runtime.block_on(host.load(&sleeper)).expect("hostile"));
     let started = Arc::new(Started::default());
     let before = private();
     for _ in 0..ACTIVATIONS {

@@ -1,11 +1,11 @@
-//! What the container's process costs over its port, side by side with a plain echo:
+//! Cost of the container's process over its port, side by side with a plain echo server:
 //! `tests/bench openwhisk`.
 //!
-//! Both are processes of their own, answer the same request, write both ends of an activation's
-//! logs to pipes that are read, and are loaded by `wrk` on the same machine. The echo is axum,
-//! which reads the body as JSON and answers with its `value`: what HTTP costs.
+//! Both are processes of their own, serve the same request, write both ends of an activation's logs
+//! to pipes that are read, and are loaded by `wrk` on the same machine. The echo server is axum,
+//! which parses the body as JSON and returns its `value`: the cost of HTTP alone.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)] // a failed benchmark panics
 
 #[path = "support/echo.rs"]
 mod echo;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use server::{Caches, Kind, Server, post};
 
-/// How often what is done once in a container's life is measured.
+/// Number of measurements of operations that happen once in a container's life.
 const TIMES: usize = 21;
 
 fn main() {
@@ -36,26 +36,21 @@ fn main() {
     overlapping(&guest("contract"), &caches);
 }
 
-/// A component as `/init` gets it.
+/// Returns a component in the form that `/init` receives.
 fn guest(name: &str) -> String {
     use base64::Engine as _;
     let folder = std::env::var_os("KEYNET_GUESTS")
         .map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
     let path = folder.join(name).with_extension("wasm");
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}; run \
-        tests/build-guests",
-            path.display()
-        )
-    });
+    let bytes = std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()));
     let code = base64::prelude::BASE64_STANDARD.encode(bytes);
     format!(
         r#"{{"value":{{"name":"{name}","main":"main","binary":true,"code":"{code}","env":{{}}}}}}"#
     )
 }
 
-/// From the start of the process to an action that can be run.
+/// Measures the time from the start of the process to an action that can be run.
 fn starting(hello: &str, caches: &Caches) {
     let (mut open, mut cached, mut first, mut uncached) = (vec![], vec![], vec![], vec![]);
     let (mut memory_cached, mut memory_uncached) = (vec![], vec![]);
@@ -69,9 +64,9 @@ fn starting(hello: &str, caches: &Caches) {
         let server = Server::start(Kind::Runtime, &caches.warm, false);
         init(&server);
         server
-    }); // what is cached is cached
+    }); // fills the cache
     for _ in 0..TIMES {
-        // A stem cell: it was started some time before.
+        // A stem cell container: its process started some time before.
         let server = Server::start(Kind::Runtime, &caches.warm, false);
         open.push(server.opened_after());
         std::thread::sleep(Duration::from_millis(300));
@@ -79,7 +74,7 @@ fn starting(hello: &str, caches: &Caches) {
         run(&server);
         memory_cached.push(server.private_mib());
         drop(server);
-        // Nothing was started: from nothing to the first answer.
+        // A cold start: from no process to the first response.
         let server = Server::start(Kind::Runtime, &caches.warm, false);
         init(&server);
         run(&server);
@@ -94,21 +89,21 @@ fn starting(hello: &str, caches: &Caches) {
     }
     println!("{:>10.2} ms  start to open port (aim 10)", median_ms(open));
     println!(
-        "{:>10.2} ms  /init of a Rust action whose code is cached, in a container that waits \
-        (aim 5)",
+        "{:>10.2} ms  /init of a Rust action whose code is cached, in a container that waits (aim \
+            5)",
         median_ms(cached)
     );
     println!("{:>10.2} ms  start to the first answer of that action", median_ms(first));
     println!(
-        "{:>10.2} ms  /init of the same where nothing is cached: compiled in a child process \
-        (aim 150)",
+        "{:>10.2} ms  /init of the same where nothing is cached: compiled in a child process (aim \
+            150)",
         median_ms(uncached)
     );
     println!("{:>10.1} MiB private after /init and one /run (aim 20)", median(memory_cached));
     println!("{:>10.1} MiB private where it was compiled too (aim 20)", median(memory_uncached));
 }
 
-/// What a request costs when everything is there.
+/// Measures a request to an initialised container.
 fn warm(hello: &str, caches: &Caches) {
     let serial = Server::start(Kind::Runtime, &caches.warm, false);
     let concurrent = Server::start(Kind::Runtime, &caches.warm, true);
@@ -119,7 +114,7 @@ fn warm(hello: &str, caches: &Caches) {
     for (connections, ours) in
         [(1, &serial), (1, &concurrent), (64, &concurrent), (512, &concurrent)]
     {
-        // By turns, so that both meet the same machine.
+        // In turns, so that both meet the same machine load.
         let rounds: Vec<_> = (0..3)
             .map(|_| (wrk::load(echo.port(), connections), wrk::load(ours.port(), connections)))
             .collect();
@@ -144,13 +139,12 @@ fn warm(hello: &str, caches: &Caches) {
         );
     }
     println!(
-        "aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own \
-        at 64"
+        "aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own at 64"
     );
     println!("{:>10.1} MiB private after all that", concurrent.private_mib());
 }
 
-/// Activations that wait at the same time.
+/// Measures activations that wait at the same time.
 fn overlapping(contract: &str, caches: &Caches) {
     const COUNT: usize = 128;
     let server = Server::start(Kind::Runtime, &caches.warm, true);

@@ -1,21 +1,21 @@
-//! Objects in a real S3 store, by what actions use and by `object_store` alone:
+//! Objects in a real S3 store, through the storage of actions and through `object_store` alone:
 //! `tests/bench-storage`.
 //!
-//! Both have the same server, object, part size and number of parts at once; they take turns, and
-//! the median of the turns is printed. Memory is what `/proc/self/status` calls the high-water
-//! mark, reset before each turn, above what was resident then.
+//! Both use the same server, object, part size and number of concurrent parts; they take turns, and
+//! the median of the turns is printed. Memory is the high-water mark of `/proc/self/status`, reset
+//! before each turn, minus the memory that was resident then.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // a benchmark that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a failed benchmark panics
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use keynet_host::budget::{CallBudget, MemoryBudget};
-use keynet_host::config::{Origin, S3Config, S3Credentials, Secret};
-use keynet_host::object_storage::s3::S3Store;
-use keynet_host::object_storage::{Location, ObjectStorage, StorageLimits};
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::config::{Origin, S3Config, S3Credentials, Secret};
+use keynet_object_storage::s3::S3Store;
+use keynet_object_storage::{Location, ObjectStorage, StorageLimits};
 use keynet_test_servers::RealServer;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
@@ -24,7 +24,7 @@ use object_store::{
 };
 
 const OBJECT: usize = 100 << 20;
-/// What an action hands over or asks for at once.
+/// Bytes that an action sends or requests in one call.
 const CALL: usize = 1 << 20;
 const RANGE: u64 = 8 << 20;
 const PART: usize = 8 << 20;
@@ -36,7 +36,7 @@ struct Bench {
     chunk: Bytes,
 }
 
-/// One turn: how long it took and how much memory above what there was.
+/// One turn: its time, and its memory above the start.
 type Turn = (Duration, u64);
 
 fn main() {
@@ -47,13 +47,7 @@ fn main() {
     let bench = Bench::new(&server);
     println!(
         "{:24} {:>12} {:>12} {:>7} {:>14} {:>14}",
-        "100 MiB",
-        "object_store",
-        "storage",
-        "ratio",
-        "peak MiB \
-        (o_s)",
-        "peak MiB"
+        "100 MiB", "object_store", "storage", "ratio", "peak MiB (o_s)", "peak MiB"
     );
     let report = |name: &str, bare: &dyn Fn() -> Turn, ours: &dyn Fn() -> Turn| {
         let (mut of_bare, mut of_ours) = (Vec::new(), Vec::new());
@@ -90,14 +84,14 @@ fn median(turns: &mut [Turn]) -> Turn {
 }
 
 fn turn(runtime: &tokio::runtime::Runtime, work: impl Future<Output = ()>) -> Turn {
-    std::fs::write("/proc/self/clear_refs", "5").expect("clear_refs"); // the high-water mark
+    std::fs::write("/proc/self/clear_refs", "5").expect("clear_refs"); // resets the high-water mark
     let before = status("VmRSS:");
     let began = Instant::now();
     runtime.block_on(work);
     (began.elapsed(), status("VmHWM:").saturating_sub(before))
 }
 
-/// Bytes of a line of `/proc/self/status`.
+/// Returns the bytes of a line of `/proc/self/status`.
 fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
     let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -132,10 +126,8 @@ impl Bench {
             .with_endpoint(endpoint)
             .with_allow_http(true)
             .with_bucket_name("test");
-        let bare = bare.with_access_key_id(id).with_secret_access_key(secret).build().expect(
-            "a \
-            store",
-        );
+        let bare =
+            bare.with_access_key_id(id).with_secret_access_key(secret).build().expect("a store");
         let mut state = 1_u32;
         let mut byte = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -152,7 +144,7 @@ impl Bench {
         }
     }
 
-    /// Parts as large and as many at once, which is what a program would write.
+    /// The same part size and concurrency, as a program would write it.
     async fn bare_put(&self) {
         let upload =
             self.bare.put_multipart_opts(&Path::from("bare"), PutMultipartOptions::default()).await;
@@ -178,10 +170,8 @@ impl Bench {
 
     async fn our_upload(&self) {
         let budget = self.budget();
-        let mut upload = self.ours.create_upload(Some(at("ours")), None, &budget).await.expect(
-            "an \
-            upload",
-        );
+        let mut upload =
+            self.ours.create_upload(Some(at("ours")), None, &budget).await.expect("an upload");
         for _ in 0..OBJECT / CALL {
             upload.write(self.chunk.clone(), &budget).await.expect("written");
         }

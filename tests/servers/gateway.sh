@@ -1,9 +1,9 @@
 #!/bin/bash
-# A gateway as operators put it before Triton (nginx): it lets through the gRPC calls that bring the right bearer token, and answers 401 to
-# all others. Triton itself knows no such tokens.
+# A gateway in front of Triton, as operators use it (nginx): it passes on gRPC calls with the right bearer token, and responds with 401 to
+# all others. Triton itself does not support bearer tokens.
 #
-#   gateway.sh install   Debian's into $SERVERS_HOME/nginx, unless there is one
-#   gateway.sh start     prints where it listens when it does
+#   gateway.sh install   Debian's nginx into $SERVERS_HOME/nginx, unless nginx is installed
+#   gateway.sh start     prints its address when it listens
 #   gateway.sh stop
 #
 # GATEWAY_PORT (8009); GATEWAY_SERVER: the gRPC server behind it (127.0.0.1:8001); GATEWAY_TOKEN: the token.
@@ -14,7 +14,7 @@ V=$SERVERS_HOME/nginx
 nginx=$(command -v nginx || echo "$V/usr/sbin/nginx")
 d=$SERVERS_DATA/gateway-$P pid=$d.pid log=$d.log
 
-# Unpacked, not installed: Debian's package would start a server of its own.
+# Unpacked, not installed: installing Debian's package would start a server.
 install() {
   [ -x "$nginx" ] && return
   (

@@ -1,8 +1,8 @@
 # Helpers for the test-server scripts. Sourced, not run.
 #
-# SERVERS_HOME   what is installed once, for every run: virtual environments (default: in the project's cache)
-# SERVERS_DATA   data, logs, certificates and pid files of the servers that run (default: SERVERS_HOME/data)
-# SERVERS_OWNER  a process: when it ends, the servers that were started for it end too
+# SERVERS_HOME   files installed once, for every run: virtual environments (default: in the project's cache)
+# SERVERS_DATA   data, logs, certificates and pid files of running servers (default: SERVERS_HOME/data)
+# SERVERS_OWNER  process ID: when this process ends, the servers that were started for it are stopped
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SERVERS_HOME=${SERVERS_HOME:-${KEYNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keynet-inference}/servers}
 SERVERS_DATA=${SERVERS_DATA:-$SERVERS_HOME/data}
@@ -11,15 +11,15 @@ mkdir -p "$SERVERS_HOME" "$SERVERS_DATA"
 say() { printf '%s\n' "$*" >&2; }
 die() { say "${0##*/}: $*"; exit 1; }
 
-# A pid file holds "PID START", START being the process's start time, so that a recycled pid is no match; nor is one
-# that has ended and was not waited for.
+# A pid file holds "PID START", START being the process's start time, so that a recycled pid does not match; nor does
+# a zombie process.
 start_of() { sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 alive() {
   local pid start
   [ -s "$1" ] && read -r pid start < "$1" && [ -n "$start" ] && [ "$(start_of "$pid")" = "$start" ]
 }
 
-# launch PIDFILE LOG COMMAND...: starts COMMAND in a session (and process group) of its own.
+# launch PIDFILE LOG COMMAND...: starts COMMAND in its own session (and process group).
 launch() {
   local pidfile=$1 log=$2; shift 2
   setsid "$@" > "$log" 2>&1 < /dev/null &
@@ -28,14 +28,14 @@ launch() {
   [ -z "${SERVERS_OWNER-}" ] || owned "$server" "$SERVERS_OWNER"
 }
 
-# owned SERVER OWNER: ends SERVER and its process group when OWNER is gone.
+# owned SERVER OWNER: ends SERVER and its process group when OWNER has ended.
 owned() {
   # shellcheck disable=SC2016
   setsid bash -c 'while kill -0 "$2" && kill -0 "$1"; do sleep 0.5; done; kill -KILL -- "-$1"' \
     _ "$1" "$2" > /dev/null 2>&1 < /dev/null &
 }
 
-# wait_for PIDFILE LOG SECONDS COMMAND...: until COMMAND succeeds; dies when the server does, or too late.
+# wait_for PIDFILE LOG SECONDS COMMAND...: waits until COMMAND succeeds; fails when the server has ended, or after SECONDS.
 wait_for() {
   local pidfile=$1 log=$2 end=$((SECONDS + $3)); shift 3
   until "$@" > /dev/null 2>&1; do
@@ -45,7 +45,7 @@ wait_for() {
   done
 }
 
-# halt PIDFILE [SECONDS]: TERM, then after SECONDS (10) KILL to what is left of the process group.
+# halt PIDFILE [SECONDS]: sends TERM, then after SECONDS (10) KILL to the remaining processes of the group.
 halt() {
   local pid end=$((SECONDS + ${2:-10}))
   if alive "$1"; then
@@ -57,7 +57,7 @@ halt() {
   rm -f "$1"
 }
 
-# need COMMAND PACKAGE...: Debian packages, only when COMMAND is missing.
+# need COMMAND PACKAGE...: installs Debian packages if COMMAND is missing.
 need() {
   local cmd=$1; shift
   command -v "$cmd" > /dev/null 2>&1 && return
@@ -66,8 +66,8 @@ need() {
     { apt-get update -q >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2; }
 }
 
-# venv DIR MARK PACKAGE...: a virtual environment with exactly these, made once (again if MARK changes).
-# PYTHON picks the interpreter. PIP_ARGS: more arguments for pip.
+# venv DIR MARK PACKAGE...: creates a virtual environment with exactly these packages, once (again if MARK changes).
+# PYTHON selects the interpreter. PIP_ARGS: additional arguments for pip.
 venv() {
   local dir=$1; shift
   [ "$(cat "$dir/.done" 2>/dev/null)" = "$*" ] && return
@@ -82,7 +82,7 @@ venv() {
   ) 9> "$dir.lock"
 }
 
-# make_certs DIR: a test CA (ca.crt), a server certificate for localhost and 127.0.0.1 (server.crt, .key) and a client's (client.crt, .key).
+# make_certs DIR: creates a test CA (ca.crt), a server certificate for localhost and 127.0.0.1 (server.crt, .key) and a client's (client.crt, .key).
 make_certs() {
   [ -s "$1/client.crt" ] && openssl x509 -checkend 86400 -noout -in "$1/client.crt" > /dev/null && return
   mkdir -p "$1"

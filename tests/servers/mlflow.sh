@@ -2,12 +2,12 @@
 # A real MLflow tracking server and model registry (SQLite, local artifacts) for tests.
 #
 #   mlflow.sh install   into $SERVERS_HOME/venv-mlflow
-#   mlflow.sh start [MODE]    prints the endpoint when it answers
+#   mlflow.sh start [MODE]    prints the endpoint when it responds
 #   mlflow.sh stop [MODE]     keeps the data; `wipe [MODE]` stops and removes it
 #   mlflow.sh seed [MODE]     registers model "detector" with two versions and alias champion, printing each call
 #
 # MODE  none    port MLFLOW_PORT (5000)
-#       basic   port MLFLOW_PORT + 1: basic auth, admin / adminpassword1234; others may read
+#       basic   port MLFLOW_PORT + 1: basic auth, admin / adminpassword1234; other users may read
 #       bearer  port MLFLOW_PORT + 2: Authorization: Bearer admin-token (mlflow/bearer_auth.py)
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -21,8 +21,8 @@ esac
 V=$SERVERS_HOME/venv-mlflow version=3.17.2
 d=$SERVERS_DATA/mlflow-$P pid=$d.pid log=$d.log
 
-# The server needs no scikit-learn, SciPy, pyarrow or matplotlib, which a plain `pip install mlflow` brings:
-# 390 MB in place of 885. pip's complaint about the packages left out is expected.
+# The server does not need scikit-learn, SciPy, pyarrow or matplotlib, which a plain `pip install mlflow` installs:
+# 390 MB instead of 885. pip's message about the missing packages is expected.
 install() {
   (
     flock 9
@@ -42,14 +42,14 @@ start() {
   mkdir -p "$d"
   local args=()
   if [ "$mode" != none ]; then
-    # without the cache every call pays the password hash: most of a second on a busy machine
+    # without the cache every call computes the password hash: nearly a second on a busy machine
     printf '%s\n' '[mlflow]' 'default_permission = READ' "database_uri = sqlite:///$d/auth.db" \
       'admin_username = admin' 'admin_password = adminpassword1234' 'auth_cache_ttl_seconds = 60' \
       "authorization_function = $func" > "$d/auth.ini"
     export MLFLOW_AUTH_CONFIG_PATH=$d/auth.ini MLFLOW_FLASK_SERVER_SECRET_KEY=for-tests-only PYTHONPATH=$here/mlflow
     args+=(--app-name basic-auth)
   fi
-  # The job runner (on by default) is eight more processes and 0.8 GB: off. So is telemetry.
+  # Disabled: telemetry, and the job runner (on by default), which takes eight more processes and 0.8 GB.
   cd "$d"
   launch "$pid" "$log" env MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true \
     "$V/bin/mlflow" server --host 127.0.0.1 --port "$P" --workers 1 \

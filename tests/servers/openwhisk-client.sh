@@ -1,8 +1,8 @@
 #!/bin/bash
-# npm's `openwhisk`: the JavaScript client of OpenWhisk's own project. It tests our stand-in for OpenWhisk (openwhisk_api in crate keynet-tests).
+# npm's `openwhisk`: the JavaScript client of the OpenWhisk project. It tests the fake OpenWhisk of this project (openwhisk_api in crate keynet-tests).
 #
 #   openwhisk-client.sh install
-#   openwhisk-client.sh run SCRIPT ARGUMENTS...   node with that client at hand
+#   openwhisk-client.sh run SCRIPT ARGUMENTS...   runs node with that client
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cmd=${1-}; shift || true

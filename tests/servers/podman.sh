@@ -1,9 +1,9 @@
 #!/bin/bash
-# Podman, where it can run: `podman.sh install` (with umoci, which unpacks images), then `podman.sh ARGS...` in place of `podman ARGS...`.
+# Podman: `podman.sh install` (with umoci, which unpacks images), then `podman.sh ARGS...` instead of `podman ARGS...`.
 # `podman.sh wipe` removes its images and containers.
 #
-# Images and containers of its own, in $SERVERS_DATA/podman. It works as root inside a container too: through runc, without systemd,
-# without raising limits that it may not raise, and with networks of the host alone (`--network host` or `none`).
+# Its images and containers are separate, in $SERVERS_DATA/podman. It also works as root inside a container: with runc, without systemd,
+# without raising limits that it is not permitted to raise, and only with `--network host` or `none`.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 d=$SERVERS_DATA/podman

@@ -2,14 +2,14 @@
 # A real OCI registry (CNCF Distribution, Debian's docker-registry 2.8.2) for tests.
 #
 #   registry.sh install
-#   registry.sh start [MODE]   prints the endpoint when it answers
+#   registry.sh start [MODE]   prints the endpoint when it responds
 #   registry.sh stop [MODE]    keeps the data; `wipe [MODE]` stops and removes it
 #
 # MODE   none    no auth, http              port REGISTRY_PORT      (5080)
 #        basic   htpasswd, http             port REGISTRY_PORT + 1  alice / s3cret
 #        tls     htpasswd, https            port REGISTRY_PORT + 2  CA: $SERVERS_DATA/registry-tls/ca.crt
 #        token   bearer tokens, http        port REGISTRY_PORT + 3, token service on + 4 (registry/token_server.py)
-# Every mode runs by itself, with data of its own. TOKEN_TTL: a token's seconds (300).
+# The modes are separate servers, with separate data. TOKEN_TTL: validity of a token in seconds (300).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cmd=${1-} mode=${2:-none}
@@ -37,7 +37,7 @@ Y
          printf '  tls: {certificate: %s, key: %s}\n' "$SERVERS_DATA/registry-tls/server.crt" "$SERVERS_DATA/registry-tls/server.key" >> "$c" ;;
   esac
   case $mode in
-    basic|tls) htpasswd -Bbn alice s3cret > "$d/htpasswd"   # bcrypt: the registry takes nothing else
+    basic|tls) htpasswd -Bbn alice s3cret > "$d/htpasswd"   # bcrypt: the registry supports nothing else
          printf 'auth: {htpasswd: {realm: test, path: %s}}\n' "$d/htpasswd" >> "$c" ;;
     token) [ -s "$d/token.crt" ] || openssl req -x509 -newkey rsa:2048 -nodes -days 365 -keyout "$d/token.key" -out "$d/token.crt" -subj "/CN=test token issuer" 2>/dev/null
          printf 'auth: {token: {realm: "http://127.0.0.1:%s/token", service: test-registry, issuer: test-issuer, rootcertbundle: %s}}\n' "$((p + 1))" "$d/token.crt" >> "$c"
@@ -45,7 +45,7 @@ Y
          wait_for "$tpid" "$d.token.log" 30 curl -sf "http://127.0.0.1:$((p + 1))/token" ;;
   esac
   launch "$pid" "$log" docker-registry serve "$c"
-  wait_for "$pid" "$log" 30 curl -sk "$url/v2/"   # a 401 will do
+  wait_for "$pid" "$log" 30 curl -sk "$url/v2/"   # a 401 suffices
   endpoints
 }
 

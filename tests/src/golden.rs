@@ -1,4 +1,4 @@
-//! The golden example: what it finds in its picture, whatever it runs on.
+//! Golden example: the detections in its picture, to be the same with every backend and language.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -7,37 +7,37 @@ use serde_json::{Value, json};
 
 use crate::{Ended, Sandbox, compiled_guest, end, root};
 
-/// Low, so that detections that are barely there are compared too.
+/// Detection threshold, low so that weak detections are compared too.
 const THRESHOLD: f64 = 0.05;
 
-/// What was found, and the picture that was drawn.
+/// Result of the example: the detections, and the picture with their boxes.
 #[derive(Debug)]
 pub struct Found {
-    /// The detections, best first.
+    /// Detections, best first.
     pub detections: Value,
-    /// The PNG.
+    /// Picture as PNG.
     pub picture: Vec<u8>,
 }
 
-/// A file of the example.
+/// Returns the path of a file of the example.
 pub fn file(name: &str) -> PathBuf {
     root().join("examples/image-detection").join(name)
 }
 
-/// Its parameters for the picture at `image_url`.
+/// Returns the parameters for the picture at `image_url`.
 pub fn parameters(image_url: &str) -> Value {
     json!({ "image_url": image_url, "threshold": THRESHOLD })
 }
 
 /// The guests that have it, in each language; the first is what the others are compared with.
-pub const GUESTS: [&str; 2] = ["image-detection", "image-detection-python"];
+pub const GUESTS: [&str; 3] = ["image-detection", "image-detection-python", "image-detection-go"];
 
-/// `keynet-inference run` of it, with more arguments.
+/// Runs `keynet-inference run` of the example, with further arguments.
 pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {
     run_guest(GUESTS[0], sandbox, arguments)
 }
 
-/// As [`run`], of one of [`GUESTS`].
+/// Same as [`run`], for one of [`GUESTS`].
 pub fn run_guest<S: AsRef<OsStr>>(
     name: &str,
     sandbox: &Sandbox,
@@ -54,12 +54,12 @@ pub fn run_guest<S: AsRef<OsStr>>(
     ended
 }
 
-/// What the embedded defaults find and draw: no servers.
+/// Runs the example with the embedded defaults: without servers.
 pub fn in_process() -> Found {
     in_process_by(GUESTS[0])
 }
 
-/// As [`in_process`], by one of [`GUESTS`].
+/// Same as [`in_process`], for one of [`GUESTS`].
 pub fn in_process_by(name: &str) -> Found {
     let (sandbox, models, picture) =
         (Sandbox::new(), file("models"), format!("image_url={}", file("picture.png").display()));
@@ -77,15 +77,14 @@ pub fn in_process_by(name: &str) -> Found {
     Found { detections, picture }
 }
 
-/// Fails unless `found` are the detections that were `expected`, with numbers within 1e-3 of
-/// theirs.
+/// Asserts that `found` are the `expected` detections, with numbers within 1e-3.
 pub fn assert_same(found: &Value, expected: &Value) {
     assert_near(found, expected, 1e-3);
 }
 
-/// Fails unless another language found and drew what was `expected`: scores within 1e-3, and sides
-/// of boxes within 1e-3 of the picture's (its resizing rounds some pixels to the next value).
-/// Letters are drawn by another library, so that pixels along them differ.
+/// Asserts that an implementation in another language found and drew the `expected`: scores within
+/// 1e-3, and sides of boxes within 1e-3 of the picture's size (its resizing rounds some pixels to
+/// the next value). Letters are drawn by another library, so that pixels along them differ.
 pub fn assert_alike(found: &Found, expected: &Found) {
     let (width, height, drawn) = pixels(&expected.picture);
     assert_near(&found.detections, &expected.detections, 1e-3 * f64::from(width.max(height)));
@@ -96,13 +95,8 @@ pub fn assert_alike(found: &Found, expected: &Found) {
         .flatten()
         .zip(expected.detections.as_array().into_iter().flatten())
     {
-        let (some, other) = (
-            some["score"].as_f64().expect("a score"),
-            other["score"].as_f64().expect(
-                "a \
-            score",
-            ),
-        );
+        let (some, other) =
+            (some["score"].as_f64().expect("a score"), other["score"].as_f64().expect("a score"));
         assert!((some - other).abs() <= 1e-3 + f64::EPSILON, "{some} is not {other}");
     }
     let (found_width, found_height, found_drawn) = pixels(&found.picture);
@@ -115,12 +109,11 @@ pub fn assert_alike(found: &Found, expected: &Found) {
         / differences.len() as f64;
     assert!(
         clearly <= 0.02 && mean <= 2.0,
-        "{clearly} of the values differ clearly, by {mean} on \
-        average"
+        "{clearly} of the values differ clearly, by {mean} on average"
     );
 }
 
-/// The width, the height and the RGB values of a PNG.
+/// Returns the width, the height and the RGB values of a PNG.
 fn pixels(file: &[u8]) -> (u32, u32, Vec<u8>) {
     let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().expect("a PNG");
     let mut values = vec![0; reader.output_buffer_size().expect("a size")];
@@ -139,8 +132,7 @@ fn assert_near(found: &Value, expected: &Value, tolerance: f64) {
         for (number, other) in numbers(some).into_iter().zip(numbers(other)) {
             assert!(
                 (number - other).abs() <= tolerance + f64::EPSILON,
-                "{number} is not {other}: \
-                {found}\n{expected}"
+                "{number} is not {other}: {found}\n{expected}"
             );
         }
     }
@@ -154,7 +146,7 @@ fn numbers(detection: &Value) -> Vec<f64> {
         .collect()
 }
 
-/// The width and height that a PNG says it has.
+/// Returns the width and height in the header of a PNG.
 pub fn size_of_png(bytes: &[u8]) -> (u32, u32) {
     assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "no PNG");
     let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));

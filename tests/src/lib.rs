@@ -1,4 +1,4 @@
-//! Runs the command line as a user would, and watches what it costs.
+//! Test support: runs the command line as a user would, and measures its resources.
 //!
 //! `tests/run` builds the binary and the guests before the tests run; the tests only look for them.
 
@@ -35,12 +35,12 @@ use serde_json::Value;
 
 use process::Process;
 
-/// The repository.
+/// Returns the root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
 }
 
-/// The `keynet-inference` that was built with the tests.
+/// Returns the `keynet-inference` that was built with the tests.
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test");
     let folder = test.ancestors().nth(2).expect("target/debug/deps/test");
@@ -53,7 +53,7 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-/// A component that `tests/build-guests` made.
+/// Returns a component that `tests/build-guests` built.
 pub fn guest(name: &str) -> PathBuf {
     let folder = std::env::var_os("KEYNET_GUESTS")
         .map_or_else(|| binary().ancestors().nth(2).expect("target").join("guests"), PathBuf::from);
@@ -66,16 +66,13 @@ pub fn guest(name: &str) -> PathBuf {
     component
 }
 
-/// As [`guest`], compiled when this returns: by one process, which other tests that need it wait
-/// for. A component with a language's runtime takes half a minute of processor time, more than a
-/// command of a test may take on a busy machine.
+/// Same as [`guest`], compiled when this returns: one process compiles it, and other tests that
+/// need it wait for that. A component with a language's runtime takes half a minute of processor
+/// time, more than a test's command may take on a busy machine.
 pub fn compiled_guest(name: &str) -> PathBuf {
     let component = guest(name);
     let turn = std::fs::File::create(binary().with_file_name(format!("test-compiles-{name}")))
-        .expect(
-            "a \
-        lock",
-        );
+        .expect("a lock");
     turn.lock().expect("a lock");
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_COMPILE_TIME", "10m");
@@ -87,46 +84,42 @@ pub fn compiled_guest(name: &str) -> PathBuf {
     component
 }
 
-/// A command of the user's, in a folder of its own. The cache, and the key of what is in it, are
-/// shared: compiling takes time.
+/// Folder and environment of a user's commands. The cache, and the key of its content, are shared
+/// by all sandboxes: compiling takes time.
 pub struct Sandbox {
     folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
-/// How a command ended.
+/// Result of a command.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its exit code; none when a signal ended it.
+    /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    /// The most memory it held at once, in MiB.
+    /// Peak memory in MiB.
     pub peak_mib: u64,
-    /// The id that its process had.
+    /// Id of the process.
     pub process: u32,
 }
 
 impl Ended {
-    /// Its result.
+    /// Parses standard output as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
-            panic!(
-                "not JSON ({error}): \
-            {self:?}"
-            )
-        })
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 }
 
 impl Sandbox {
-    /// An empty folder.
+    /// Creates an empty folder.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut sandbox = Self { folder, environment: BTreeMap::new() };
-        let models = root().join("host/tests/models");
+        let models = root().join("host/crates/models/tests/models");
         sandbox.set("KEYNET_STATE_DIR", binary().with_file_name("test-state").display());
         sandbox.set("KEYNET_STORAGE", sandbox.path("storage").display());
         sandbox.set("KEYNET_MODELS", models.display());
@@ -136,7 +129,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// An empty folder with a cache and keys of its own: nothing is compiled yet.
+    /// Creates an empty folder with its own cache and keys: nothing is compiled yet.
     pub fn without_cache() -> Self {
         let mut sandbox = Self::new();
         sandbox.set("KEYNET_STATE_DIR", sandbox.path("state").display());
@@ -144,7 +137,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// A path in its folder.
+    /// Returns a path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -154,17 +147,18 @@ impl Sandbox {
         self.environment.insert(name.to_owned(), value.to_string());
     }
 
-    /// The variables that were set.
+    /// Returns the variables that were set.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
     }
 
-    /// `keynet-inference ARGUMENTS`.
+    /// Returns the command `keynet-inference ARGUMENTS`.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         self.program(binary(), arguments)
     }
 
-    /// Another program, where and with what `keynet-inference` would run.
+    /// Returns the command of another program, with the folder and the environment of
+    /// `keynet-inference`.
     pub fn program<S: AsRef<OsStr>>(
         &self,
         program: impl AsRef<OsStr>,
@@ -183,12 +177,12 @@ impl Sandbox {
         command
     }
 
-    /// Runs it to its end, which must come within two minutes.
+    /// Runs `keynet-inference` to its end, for at most two minutes.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
         end(self.command(arguments))
     }
 
-    /// `keynet-inference run GUEST --serve`, when it listens.
+    /// Starts `keynet-inference run GUEST --serve`, and waits until it listens.
     pub fn serve(&self, guest: &Path) -> Server {
         let address = free_address();
         let arguments =
@@ -196,7 +190,8 @@ impl Sandbox {
         Server::start(self.command(arguments), address)
     }
 
-    /// `keynet-inference storage serve` where presigned URLs point from now on, when it listens.
+    /// Starts `keynet-inference storage serve` at the address that presigned URLs use from now on,
+    /// and waits until it listens.
     pub fn serve_objects(&mut self) -> Server {
         let address = free_address();
         self.set("KEYNET_STORAGE_PUBLIC_URL", format!("http://{address}/"));
@@ -210,7 +205,7 @@ impl Default for Sandbox {
     }
 }
 
-/// Checks how a command ended: its exit code, and words of its messages.
+/// Asserts the exit code of a command, and parts of its messages.
 pub fn says(ended: &Ended, code: i32, texts: &[&str]) {
     assert_eq!(ended.code, Some(code), "{ended:?}");
     for text in texts {
@@ -219,12 +214,12 @@ pub fn says(ended: &Ended, code: i32, texts: &[&str]) {
     assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);
 }
 
-/// Runs a command to its end, which must come within two minutes, and watches its memory.
+/// Runs a command to its end, for at most two minutes, and measures its memory.
 pub fn end(command: Command) -> Ended {
     end_within(command, Duration::from_secs(120))
 }
 
-/// As [`end`], with standard input.
+/// Same as [`end`], with standard input.
 pub fn end_with_input(mut command: Command, input: &str) -> Ended {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(input.as_bytes()).and_then(|()| file.rewind()).expect("a file");
@@ -232,7 +227,7 @@ pub fn end_with_input(mut command: Command, input: &str) -> Ended {
     end(command)
 }
 
-/// As [`end`], for what takes longer.
+/// Same as [`end`], for commands that take longer.
 pub fn end_within(mut command: Command, time: Duration) -> Ended {
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let read = |mut pipe: Box<dyn Read + Send>| {
@@ -269,9 +264,9 @@ pub fn end_within(mut command: Command, time: Duration) -> Ended {
     }
 }
 
-/// An address of this machine that nobody listens on. Its port lies below the range from which the
-/// system chooses ports of connections, and is different from one test process to the next and from
-/// one call to the next, since nobody listens there before the test does.
+/// Returns an address of this machine at which no server listens. Its port is below the range from
+/// which the system chooses ports of connections, and differs between test processes and between
+/// calls: no server listens there before the test starts one.
 pub fn free_address() -> String {
     const FIRST: u16 = 31_000;
     const PORTS: u32 = 1_700;
@@ -285,24 +280,24 @@ pub fn free_address() -> String {
     candidates.find(free).expect("a free port")
 }
 
-/// What a server answers.
+/// HTTP response.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// Status.
     pub status: u16,
-    /// The status line and the headers.
+    /// Status line and headers.
     pub head: String,
-    /// The body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("text")
     }
 
-    /// The body as JSON; null if it is none.
+    /// Parses the body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -315,7 +310,7 @@ impl Answer {
     }
 }
 
-/// One request of HTTP/1.1 on a connection of its own.
+/// Sends one HTTP/1.1 request on a connection of its own, and returns the response.
 pub fn http(
     address: &str,
     method: &str,
@@ -326,7 +321,7 @@ pub fn http(
     answer(send(address, method, target, headers, body))
 }
 
-/// A request whose answer nobody has read yet.
+/// Sends a request, and returns the connection to read the response from.
 pub fn send(
     address: &str,
     method: &str,
@@ -343,25 +338,25 @@ pub fn send(
         "{method} {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: \
         {length}\r\nConnection: close\r\n{headers}\r\n"
     );
-    // A server may answer before it has read everything.
+    // A server may answer before it has read the whole request.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
     stream
 }
 
-/// The answer to what was sent.
+/// Reads the response from a connection.
 pub fn answer(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an answer");
     Answer::parse(&bytes)
 }
 
-/// The answer to GET, at a URL of the form `http://ADDRESS/TARGET`.
+/// Returns the response to GET of a URL of the form `http://ADDRESS/TARGET`.
 pub fn fetch(url: &str) -> Answer {
     let (address, target) = split_url(url);
     http(address, "GET", &target, &[], &[])
 }
 
-/// The address and the target of a URL.
+/// Returns the address and the target of a URL.
 pub fn split_url(url: &str) -> (&str, String) {
     let (address, target) = url
         .strip_prefix("http://")
@@ -370,7 +365,7 @@ pub fn split_url(url: &str) -> (&str, String) {
     (address, format!("/{target}"))
 }
 
-/// A server: a process with an address.
+/// Server: a process with an address.
 pub struct Server {
     process: Process,
     address: String,
@@ -378,7 +373,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it, and waits until it listens on `address`.
+    /// Starts a server, and waits until it listens on `address`.
     pub fn start(mut command: Command, address: String) -> Self {
         let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
         let stderr = process.pipes().stderr.take().expect("a pipe");
@@ -396,18 +391,18 @@ impl Server {
         Self { process, address, said }
     }
 
-    /// Where it listens.
+    /// Returns the address.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Sends parameters: the status and the answer.
+    /// Posts parameters, and returns the status and the result.
     pub fn post(&self, parameters: &Value) -> (u16, Value) {
         let answer = http(&self.address, "POST", "/", &[], parameters.to_string().as_bytes());
         (answer.status, answer.json())
     }
 
-    /// Waits for a line on standard error that contains `text`, and answers with it.
+    /// Waits for a line on standard error that contains `text`, and returns it.
     pub fn says(&self, text: &str) -> String {
         let started = Instant::now();
         loop {
@@ -420,11 +415,9 @@ impl Server {
                 .cloned();
             match said {
                 Some(line) => return line,
-                None if started.elapsed() > Duration::from_secs(20) => panic!(
-                    "it did not say \
-                    {text:?}: {:#?}",
-                    self.said.lock()
-                ),
+                None if started.elapsed() > Duration::from_secs(20) => {
+                    panic!("it did not say {text:?}: {:#?}", self.said.lock())
+                }
                 None => thread::sleep(Duration::from_millis(10)),
             }
         }

@@ -1,14 +1,14 @@
-//! Actions that no SDK would make.
+//! Actions that cannot be built with an SDK.
 
 use crate::root;
 
-/// An action whose result is `text`, which no SDK would let through.
+/// Returns an action whose result is `text`, which an SDK would reject.
 pub fn answers(text: &str) -> Vec<u8> {
     action("answer", "answer", text)
 }
 
-/// An action that says it has this name and description, and whose result is `text`, whatever that
-/// is.
+/// Returns an action that describes itself with this name and description, and whose result is
+/// `text`, valid or not.
 pub fn action(name: &str, description: &str, text: &str) -> Vec<u8> {
     let escaped = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let module = format!(
@@ -33,7 +33,7 @@ pub fn action(name: &str, description: &str, text: &str) -> Vec<u8> {
     component(&module)
 }
 
-/// The component of a core module, in text, that exports what an action must.
+/// Returns the component of a core module, in text format, that exports what an action must.
 pub fn component(module: &str) -> Vec<u8> {
     let mut module = wat::parse_str(module).expect("a module");
     let mut resolve = wit_parser::Resolve::default();

@@ -1,7 +1,8 @@
-//! OCI image layouts and artifacts as other tools write them, and checks of those that we write.
+//! OCI image layouts and artifacts as other tools write them, and checks of those that this project
+//! writes.
 //!
-//! Written from the OCI image specification 1.1 and the CNCF's page on Wasm artifacts, not with the
-//! host's code.
+//! Implemented from the OCI image specification 1.1 and the CNCF's page on Wasm artifacts, not with
+//! the host's code.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,20 +10,20 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// The media type of a manifest.
+/// Media type of a manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// The media type of a Wasm artifact's config.
+/// Media type of a Wasm artifact's config.
 pub const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
-/// The media type of its layer.
+/// Media type of its layer.
 pub const WASM: &str = "application/wasm";
 
-/// `sha256:` and the digits.
+/// Returns `sha256:` and the hexadecimal digest.
 pub fn sha256(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// `component` with a custom section of `size` bytes that no compression makes smaller, different
-/// for each `seed`.
+/// Returns `component` with a custom section of `size` bytes that do not compress, different for
+/// each `seed`.
 pub fn padded(component: &[u8], size: usize, seed: u64) -> Vec<u8> {
     let mut section = b"\x07padding".to_vec();
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -43,30 +44,28 @@ pub fn padded(component: &[u8], size: usize, seed: u64) -> Vec<u8> {
     component
 }
 
-/// An OCI image layout made by hand.
+/// OCI image layout written by the test.
 pub struct Layout(PathBuf);
 
 impl Layout {
-    /// An empty one.
+    /// Creates an empty layout.
     pub fn create(folder: PathBuf) -> Self {
         std::fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder");
-        std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect(
-            "a \
-            file",
-        );
+        std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
+            .expect("a file");
         std::fs::write(folder.join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#)
             .expect("a file");
         Self(folder)
     }
 
-    /// Adds a blob; its descriptor.
+    /// Adds a blob, and returns its descriptor.
     pub fn blob(&self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = sha256(bytes);
         std::fs::write(blob_path(&self.0, &digest), bytes).expect("a file");
         json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
 
-    /// Adds a manifest with a tag; its digest.
+    /// Adds a manifest with a tag, and returns its digest.
     pub fn manifest(&self, tag: &str, manifest: &Value) -> String {
         let mut descriptor = self.blob(MANIFEST, manifest.to_string().as_bytes());
         descriptor["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
@@ -77,8 +76,8 @@ impl Layout {
         digest
     }
 
-    /// Adds a component as the CNCF's page has it, with the order of keys, the time and the author
-    /// that `wkg` writes; its digest.
+    /// Adds a component as the CNCF's page describes, with the order of keys, the time and the
+    /// author that `wkg` writes, and returns its digest.
     pub fn artifact(
         &self,
         tag: &str,
@@ -99,23 +98,23 @@ impl Layout {
         self.manifest(tag, &json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] }))
     }
 
-    /// `oci-layout:PATH:TAG`.
+    /// Returns `oci-layout:PATH:TAG`.
     pub fn reference(&self, tag: &str) -> String {
         format!("oci-layout:{}:{tag}", self.0.display())
     }
 
-    /// `oci:PATH:TAG`, as skopeo names it.
+    /// Returns `oci:PATH:TAG`, the notation of skopeo.
     pub fn for_skopeo(&self, tag: &str) -> String {
         format!("oci:{}:{tag}", self.0.display())
     }
 }
 
-/// Where a layout keeps a blob.
+/// Returns the path of a blob in a layout.
 pub fn blob_path(layout: &Path, digest: &str) -> PathBuf {
     layout.join("blobs").join(digest.replace(':', "/"))
 }
 
-/// A file of JSON.
+/// Reads a JSON file.
 pub fn read_json(path: &Path) -> Value {
     let text =
         std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -123,9 +122,9 @@ pub fn read_json(path: &Path) -> Value {
         .unwrap_or_else(|error| panic!("{}: {error}: {text}", path.display()))
 }
 
-/// Checks that a layout is whole: what its index names is there, what is named by what is there is
-/// there too, each with the size and the digest it is named by. Answers with the tags, and with the
-/// files that have no business there (a lock that takes turns has).
+/// Checks that a layout is complete: everything that its index refers to exists, and everything
+/// that these refer to, each with the size and the digest of its descriptor. Returns the tags, and
+/// the files that do not belong to the layout (other than lock files).
 pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
     assert_eq!(read_json(&layout.join("oci-layout")), json!({ "imageLayoutVersion": "1.0.0" }));
     let index = read_json(&layout.join("index.json"));
@@ -135,10 +134,8 @@ pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
         if let Some(tag) = descriptor["annotations"]["org.opencontainers.image.ref.name"].as_str() {
             assert!(tags.insert(tag.to_owned()), "{tag} is there twice: {index}");
         }
-        let manifest: Value = serde_json::from_slice(&check_blob(layout, descriptor)).expect(
-            "a \
-            manifest",
-        );
+        let manifest: Value =
+            serde_json::from_slice(&check_blob(layout, descriptor)).expect("a manifest");
         check_blob(layout, &manifest["config"]);
         for layer in manifest["layers"].as_array().expect("a list") {
             check_blob(layout, layer);
@@ -152,8 +149,7 @@ pub fn check_layout(layout: &Path) -> (BTreeSet<String>, BTreeSet<PathBuf>) {
             assert_eq!(
                 sha256(&bytes),
                 format!("sha256:{name}"),
-                "a blob of {} bytes has another \
-                digest than its name",
+                "a blob of {} bytes has another digest than its name",
                 bytes.len()
             );
         } else if path.parent() != Some(layout)
@@ -178,7 +174,7 @@ fn check_blob(layout: &Path, descriptor: &Value) -> Vec<u8> {
     bytes
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 pub fn files_in(folder: &Path) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().map_while(Result::ok) {

@@ -1,4 +1,4 @@
-//! What other programs do with the real servers: objects put into S3, models registered in MLflow.
+//! Other programs using the real servers: objects uploaded to S3, models registered in MLflow.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::http;
 
-/// `curl` of `target`, such as `/key` or `?list-type=2`, in the bucket `test`.
+/// Returns the `curl` command for `target`, such as `/key` or `?list-type=2`, in the bucket `test`.
 pub fn s3(server: &RealServer, target: &str) -> Command {
     let keys =
         format!("{}:{}", server.get("AWS_ACCESS_KEY_ID"), server.get("AWS_SECRET_ACCESS_KEY"));
@@ -18,13 +18,13 @@ pub fn s3(server: &RealServer, target: &str) -> Command {
     curl
 }
 
-/// Puts a file into the bucket `test`.
+/// Uploads a file to the bucket `test`.
 pub fn upload(server: &RealServer, file: &Path, key: &str) {
     let mut curl = s3(server, &format!("/{key}"));
     assert!(curl.arg("-T").arg(file).status().expect("curl").success(), "{key}");
 }
 
-/// Tells MLflow something by its REST API, and what it answers.
+/// Sends a request to MLflow's REST API, and returns the response.
 pub fn mlflow(server: &RealServer, what: &str, body: &Value) -> Value {
     let address = server.get("MLFLOW_TRACKING_URI").trim_start_matches("http://");
     let target = format!("/api/2.0/mlflow/{what}");

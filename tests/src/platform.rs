@@ -1,6 +1,7 @@
-//! A stand-in for the Keynet platform, which cannot be had: it answers what the platform answers,
-//! and takes nothing but what the platform is known to take. A request with a field, a header or a
-//! step too many or too few is answered with 400, and fails the test in the end.
+//! Stand-in for the Keynet platform, which is not available to the tests: it returns the platform's
+//! responses, and accepts only requests that the platform is known to accept. A request with a
+//! missing or an additional field, header or step is rejected with 400, and makes the test fail at
+//! the end.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
@@ -16,27 +17,27 @@ use serde_json::{Value, json};
 use crate::oci::MANIFEST;
 use crate::wire::{Body, Head};
 
-/// Who may sign in.
+/// E-mail address of the only user.
 pub const EMAIL: &str = "ada@example.com";
-/// With what.
+/// Password of the user.
 pub const PASSWORD: &str = "p4ssw0rd-of-ada";
-/// What every token begins with.
+/// Prefix of every token.
 pub const TOKEN: &str = "t0ken-of-ada-";
-/// What every upload key begins with.
+/// Prefix of every upload key.
 pub const KEY: &str = "unique-key-";
-/// The path that the command line appends to the server's address.
+/// Path that the command line appends to the server's address.
 pub const APP: &str = "/app-training";
 
-/// What the platform is asked to do.
+/// Request to the Keynet platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// A token, for an e-mail address and a password.
+    /// Sign-in with an e-mail address and a password, for a token.
     SignIn,
-    /// A key and a place in the registry for what will be uploaded.
+    /// Request for an upload key and the image reference to push to.
     Runtime,
-    /// The function's file.
+    /// Upload of the function's file.
     Code,
-    /// The function itself.
+    /// Creation of the function.
     Function,
 }
 
@@ -52,33 +53,33 @@ impl Step {
     }
 }
 
-/// What it does in place of an answer.
+/// Fault injected in place of a response.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// Answers with this status and body.
+    /// Responds with this status and body.
     Answer(u16, String),
-    /// Sends the client to another address.
+    /// Redirects the client to another address.
     Redirect(String),
-    /// Hangs up without an answer.
+    /// Closes the connection without a response.
     HangUp,
-    /// Does what it is asked, and hangs up without an answer.
+    /// Processes the request, and closes the connection without a response.
     LoseAnswer,
-    /// Says nothing until the client is gone.
+    /// Sends nothing until the client disconnects.
     Hold,
 }
 
-/// A function that was made.
+/// Function that was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its description.
+    /// Description.
     pub description: String,
-    /// Where its artifact is: `HOST/PROJECT/NAME:TAG`.
+    /// Reference of its artifact: `HOST/PROJECT/NAME:TAG`.
     pub image: String,
-    /// Its file's name.
+    /// Name of its file.
     pub file_name: String,
-    /// Its file.
+    /// Content of its file.
     pub code: Vec<u8>,
 }
 
@@ -105,27 +106,27 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The registry that the platform gives its users: any that asks for a password.
+/// Registry that the platform gives its users: any registry that requires a password.
 #[derive(Debug, Clone)]
 pub struct Harbor {
-    /// `host:port`, by which users reach it.
+    /// `host:port` at which users reach it.
     pub host: String,
-    /// `host:port`, by which the platform looks what is there.
+    /// `host:port` at which the stand-in checks its content.
     pub inside: String,
-    /// Whom it lets in.
+    /// User name.
     pub username: String,
-    /// With what.
+    /// Password.
     pub password: String,
 }
 
-/// The platform.
+/// Running stand-in.
 pub struct Platform {
     address: String,
     shared: Arc<Shared>,
 }
 
 impl Platform {
-    /// Starts it.
+    /// Starts the stand-in.
     pub fn start(harbor: Harbor) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
@@ -145,32 +146,34 @@ impl Platform {
         Self { address, shared: keep }
     }
 
-    /// Its address as users know it, without the path.
+    /// Returns its address as users know it, without the path.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The next request for `step` meets `act`; called twice, so do the next two.
+    /// Applies `act` to the next request for `step`; a second call applies to the request after
+    /// that.
     pub fn next(&self, step: Step, act: Act) {
         self.state().acts.push((step, act));
     }
 
-    /// Where it wants artifacts from now on, in place of its own registry.
+    /// Sets the image reference that artifacts must be pushed to, in place of the stand-in's own
+    /// registry.
     pub fn wants_artifacts_at(&self, image: &str) {
         *self.shared.image.lock().expect("the place") = Some(image.to_owned());
     }
 
-    /// What it was asked, in this order.
+    /// Returns the steps that were requested, in order.
     pub fn seen(&self) -> Vec<Step> {
         self.state().seen.clone()
     }
 
-    /// The functions that were made.
+    /// Returns the functions that were created.
     pub fn functions(&self) -> Vec<Function> {
         self.state().functions.clone()
     }
 
-    /// Waits until it is asked for `step`.
+    /// Waits until `step` is requested.
     pub fn wait_for(&self, step: Step) {
         let waiting = |state: &mut State| !state.seen.contains(&step);
         let (_state, ended) = self
@@ -181,7 +184,7 @@ impl Platform {
         assert!(!ended.timed_out(), "nobody asks for {step:?}");
     }
 
-    /// Forgets what it was asked.
+    /// Clears the list of requested steps.
     pub fn forget(&self) {
         self.state().seen.clear();
     }
@@ -210,7 +213,7 @@ impl Shared {
         self.state.lock().expect("the state")
     }
 
-    /// Whether the registry has a manifest there.
+    /// Reports whether the registry has a manifest with this reference.
     fn has(&self, image: &str) -> bool {
         let Some((_, path)) = image.split_once('/') else { return false };
         let Some((repository, tag)) = path.rsplit_once(':') else { return false };
@@ -276,7 +279,7 @@ fn connection(client: TcpStream, shared: &Shared) {
     let _ = back.shutdown(Shutdown::Both);
 }
 
-/// Writes the request down, and finds what it is to meet.
+/// Records the request, and returns the fault to apply to it.
 fn begin(step: Option<Step>, shared: &Shared) -> Option<Act> {
     let mut state = shared.state();
     state.seen.extend(step);
@@ -285,7 +288,7 @@ fn begin(step: Option<Step>, shared: &Shared) -> Option<Act> {
     Some(state.acts.remove(at).1)
 }
 
-/// The platform's answer, or what is wrong with the request.
+/// Returns the platform's response, or the description of what is wrong with the request.
 fn answer(step: Option<Step>, head: &Head, body: &[u8], shared: &Shared) -> (u16, String) {
     let answered = match step {
         Some(step) => checked(step, head).and_then(|()| match step {
@@ -315,7 +318,7 @@ fn checked(step: Step, head: &Head) -> Result<(), String> {
     ensure(head.get("cookie").is_none(), || "a cookie that nobody gave it".to_owned())
 }
 
-/// The body as a JSON object with exactly these fields.
+/// Parses the body as a JSON object with exactly these fields.
 fn fields(head: &Head, body: &[u8], names: &[&str]) -> Result<Value, String> {
     let kind = head.get("content-type").unwrap_or_default();
     ensure(kind.split(';').next() == Some("application/json"), || {
@@ -331,13 +334,10 @@ fn fields(head: &Head, body: &[u8], names: &[&str]) -> Result<Value, String> {
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, String> {
-    value[name].as_str().filter(|text| !text.is_empty()).ok_or_else(|| {
-        format!(
-            "{name} is {}, no \
-        text",
-            value[name]
-        )
-    })
+    value[name]
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| format!("{name} is {}, no text", value[name]))
 }
 
 fn sign_in(head: &Head, body: &[u8], shared: &Shared) -> Answered {
@@ -385,16 +385,15 @@ fn code(head: &Head, body: &[u8], shared: &Shared) -> Answered {
         .strip_prefix("multipart/form-data; boundary=")
         .ok_or_else(|| format!("Content-Type is {kind:?}"))?;
     let (name, bytes) = only_part(body, boundary.trim_matches('"'))?;
-    let newest =
-        shared.state().runtimes.values().last().map(|runtime| runtime.image.clone()).ok_or(
-            "no upload key was asked \
-        for",
-        )?;
+    let newest = shared
+        .state()
+        .runtimes
+        .values()
+        .last()
+        .map(|runtime| runtime.image.clone())
+        .ok_or("no upload key was asked for")?;
     ensure(shared.has(&newest), || {
-        format!(
-            "the code comes before its artifact: nothing is at \
-        {newest}"
-        )
+        format!("the code comes before its artifact: nothing is at {newest}")
     })?;
     let mut state = shared.state();
     let id = 216 + i64::try_from(state.code.len()).expect("a small number");
@@ -402,7 +401,7 @@ fn code(head: &Head, body: &[u8], shared: &Shared) -> Answered {
     Ok((201, json!({ "id": id, "code": "", "fileName": name })))
 }
 
-/// The file name and the bytes of a form whose one part is the field `code`.
+/// Returns the file name and the bytes of a form whose only part is the field `code`.
 fn only_part(body: &[u8], boundary: &str) -> Result<(String, Vec<u8>), String> {
     let start = format!("--{boundary}\r\n").into_bytes();
     let end = format!("\r\n--{boundary}--\r\n").into_bytes();
@@ -414,10 +413,8 @@ fn only_part(body: &[u8], boundary: &str) -> Result<(String, Vec<u8>), String> {
     ensure(!part.windows(between.len()).any(|window| window == between), || {
         "more than one part".to_owned()
     })?;
-    let split = part.windows(4).position(|window| window == b"\r\n\r\n").ok_or(
-        "a part without a \
-        head",
-    )?;
+    let split =
+        part.windows(4).position(|window| window == b"\r\n\r\n").ok_or("a part without a head")?;
     let head = std::str::from_utf8(&part[..split]).map_err(|error| error.to_string())?;
     let disposition = head
         .lines()
@@ -462,7 +459,7 @@ mod tests {
     use super::*;
     use crate::http;
 
-    /// A platform whose registry says of every manifest that it is there, or of none.
+    /// Starts a stand-in whose registry reports that every manifest exists, or none.
     fn platform(has: bool) -> (Platform, crate::proxy::Proxy) {
         use crate::proxy::{ALL, Fault, Proxy};
         let registry = Proxy::before(&crate::free_address());

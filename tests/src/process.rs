@@ -1,15 +1,15 @@
-//! A process that a test started: waited for, asked to end, and in any case ended with the test.
+//! Process of a test: killed with the test in any case.
 
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Killed when dropped.
+/// Process that is killed when dropped.
 pub struct Process(Child);
 
 impl Process {
-    /// Starts it.
+    /// Starts a process.
     pub fn start(command: &mut Command) -> Self {
         Self(
             command
@@ -18,17 +18,17 @@ impl Process {
         )
     }
 
-    /// Its pipes, which are taken out of it.
+    /// Returns its pipes, which the caller may take.
     pub fn pipes(&mut self) -> &mut Child {
         &mut self.0
     }
 
-    /// Its number.
+    /// Returns its id.
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// The most memory it has held so far, in MiB.
+    /// Returns its peak memory so far, in MiB.
     pub fn peak_mib(&self) -> u64 {
         peak_of(self.id())
     }
@@ -38,12 +38,13 @@ impl Process {
         signal(self.id(), name);
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().expect("its state")
     }
 
-    /// Waits until it listens on `address`, within `time`; what came instead.
+    /// Waits until it listens on `address`, within `time`; the error describes what happened
+    /// instead.
     pub fn listens_within(&mut self, address: &str, time: Duration) -> Result<(), String> {
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
@@ -58,13 +59,13 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it where it is, unless it has ended; how.
+    /// Kills it, unless it has ended, and returns its exit status.
     pub fn kill(mut self) -> ExitStatus {
         let _ = self.0.kill();
         self.0.wait().expect("its state")
     }
 
-    /// Waits for its end, which must come within `time`.
+    /// Waits for its end, for at most `time`.
     pub fn ends_within(&mut self, time: Duration) -> ExitStatus {
         let started = Instant::now();
         loop {
@@ -91,28 +92,27 @@ pub fn signal(process: u32, name: &str) {
     assert!(sent.success(), "there is no process {process}");
 }
 
-/// Files and connections that a process has open.
+/// Returns the number of files and connections that a process has open.
 pub fn descriptors(process: u32) -> usize {
     std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process").count()
 }
 
-/// Begins to measure the most memory that a process holds anew, from what it holds now (proc(5),
-/// `clear_refs`).
+/// Resets the peak memory of a process to its current memory (proc(5), `clear_refs`).
 pub fn reset_peak(process: u32) {
     std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("the process");
 }
 
-/// The memory that a process holds now, in MiB; 0 when it is gone.
+/// Returns the current memory of a process in MiB; 0 if it has ended.
 pub fn resident(process: u32) -> u64 {
     mib_of(process, "VmRSS:")
 }
 
-/// The most memory a process has held so far, in MiB; 0 when it is gone.
+/// Returns the peak memory of a process so far in MiB; 0 if it has ended.
 pub fn peak_of(process: u32) -> u64 {
     mib_of(process, "VmHWM:")
 }
 
-/// A size in `/proc/PID/status`, in MiB.
+/// Reads a size in `/proc/PID/status`, in MiB.
 fn mib_of(process: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));

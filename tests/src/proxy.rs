@@ -1,7 +1,7 @@
-//! What can go wrong between a client and a real server: a proxy that hands everything on, but for
-//! the requests a test names.
+//! Faults between a client and a real server: a proxy that forwards everything except the requests
+//! that a test selects.
 //!
-//! It speaks HTTP/1.1 without TLS, and keeps a record of what came by.
+//! It speaks HTTP/1.1 without TLS, and records all requests.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,45 +12,46 @@ use std::time::Duration;
 
 use crate::wire::{Body, Framing, Head};
 
-/// Every request from now on.
+/// Range of all further requests.
 pub const ALL: Range<usize> = 0..usize::MAX;
 
-/// What happens to a request in place of being handed on.
+/// Fault applied to a request.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// It is answered here; the server never sees it.
+    /// The proxy responds; the server does not receive the request.
     Answer {
-        /// The status.
+        /// Status.
         status: u16,
-        /// Headers beside `Content-Length`.
+        /// Headers besides `Content-Length`.
         headers: Vec<(String, String)>,
-        /// The body.
+        /// Body.
         body: Vec<u8>,
     },
-    /// It is answered here with the address of the same thing at another server, such as
-    /// `http://127.0.0.2:81`.
+    /// The proxy redirects to the same target at another server, such as `http://127.0.0.2:81`.
     Redirect(String),
-    /// The connection breaks after so many bytes of its body; after none, the server has seen
-    /// nothing of it.
+    /// The connection breaks after this many bytes of the request's body; with 0, the server
+    /// receives nothing of the request.
     CutUpload(u64),
-    /// The connection breaks after so many bytes of the answer's body.
+    /// The connection breaks after this many bytes of the response's body.
     CutDownload(u64),
-    /// So many bytes of its body are handed on, then no more, until the client is gone.
+    /// This many bytes of the request's body are forwarded, then nothing until the client
+    /// disconnects.
     HoldUpload(u64),
-    /// So many bytes of the answer's body are handed on, then no more, until the client is gone.
+    /// This many bytes of the response's body are forwarded, then nothing until the client
+    /// disconnects.
     HoldDownload(u64),
-    /// The answer's body comes in pieces of so many bytes, with a pause before each.
+    /// The response's body is forwarded in pieces of this many bytes, with a pause before each.
     Slow(usize, Duration),
-    /// This byte of the answer's body is another one.
+    /// This byte of the response's body is changed.
     Flip(u64),
-    /// The answer's body ends after so many bytes, and says that this is all of it.
+    /// The response's body ends after this many bytes, with a matching `Content-Length`.
     Truncate(u64),
-    /// The server does what it is asked, but its answer gets lost.
+    /// The server processes the request, but its response is lost.
     LoseAnswer,
 }
 
 impl Fault {
-    /// An answer of the proxy's own, in the form registries give errors.
+    /// Returns a response of the proxy, in the format of registries' errors.
     pub fn status(status: u16) -> Self {
         let body = format!(
             r#"{{"errors":[{{"code":"UNKNOWN","message":"the proxy answers {status}"}}]}}"#
@@ -63,7 +64,7 @@ impl Fault {
         }
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         if let Self::Answer { headers, .. } = &mut self {
@@ -73,31 +74,31 @@ impl Fault {
     }
 }
 
-/// A request that came by.
+/// Recorded request.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Its method.
+    /// Method.
     pub method: String,
-    /// Its target.
+    /// Target.
     pub target: String,
-    /// Its `Authorization`.
+    /// `Authorization` header.
     pub authorization: Option<String>,
-    /// All its headers, as text.
+    /// All headers, as text.
     pub headers: String,
-    /// Its body, if it was answered here.
+    /// Body, if the proxy responded itself.
     pub body: String,
-    /// How many bytes of its body were handed on.
+    /// Number of bytes of the body that were forwarded.
     pub received: u64,
-    /// The answer's status; 0 as long as there is none.
+    /// Status of the response; 0 while there is none.
     pub status: u16,
-    /// How many bytes of the answer's body went out.
+    /// Number of bytes of the response's body that were sent.
     pub sent: u64,
-    /// It is over, one way or the other.
+    /// True if the exchange has ended, with success or failure.
     pub done: bool,
 }
 
 impl Seen {
-    /// Whether it is of this kind: a method, and a part of the target.
+    /// Reports whether the request has this method and this part of the target.
     pub fn is(&self, method: &str, part: &str) -> bool {
         self.method == method && self.target.contains(part)
     }
@@ -134,19 +135,19 @@ impl Shared {
     }
 }
 
-/// The proxy.
+/// Running proxy.
 pub struct Proxy {
     address: String,
     shared: Arc<Shared>,
 }
 
 impl Proxy {
-    /// In front of the server at `server`, on a port of 127.0.0.1.
+    /// Starts a proxy in front of the server at `server`, on a port of 127.0.0.1.
     pub fn before(server: &str) -> Self {
         Self::at("127.0.0.1", server)
     }
 
-    /// The same on another address of this machine.
+    /// Same as [`Proxy::before`], on another address of this machine.
     pub fn at(host: &str, server: &str) -> Self {
         let listener = TcpListener::bind((host, 0)).expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
@@ -161,13 +162,13 @@ impl Proxy {
         Self { address, shared: keep }
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Of the requests with this method and this part of the target that come from now on, those of
-    /// `which` meet `fault`.
+    /// Applies `fault` to the requests of `which`, counted among the further requests with this
+    /// method and this part of the target.
     pub fn on(&self, method: &'static str, part: &str, which: Range<usize>, fault: Fault) {
         self.shared.record().rules.push(Rule {
             method,
@@ -178,25 +179,25 @@ impl Proxy {
         });
     }
 
-    /// From now on everything is handed on, and nothing has been seen yet.
+    /// Removes all faults and all recorded requests.
     pub fn forget(&self) {
         let mut record = self.shared.record();
         record.rules.clear();
-        // Requests that are still under way keep their place.
+        // Requests in progress keep their index.
         record.seen.iter_mut().for_each(|seen| *seen = Seen::default());
     }
 
-    /// What came by.
+    /// Returns the recorded requests.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.record().seen.iter().filter(|seen| !seen.method.is_empty()).cloned().collect()
     }
 
-    /// How many requests of this kind came by.
+    /// Returns the number of recorded requests of this kind.
     pub fn count(&self, method: &str, part: &str) -> usize {
         self.seen().iter().filter(|seen| seen.is(method, part)).count()
     }
 
-    /// How many bytes of blobs were sent to the server.
+    /// Returns the number of bytes of blobs that were sent to the server.
     pub fn uploaded(&self) -> u64 {
         self.seen()
             .iter()
@@ -205,12 +206,12 @@ impl Proxy {
             .sum()
     }
 
-    /// Waits until a request is as `like` says.
+    /// Waits until a recorded request satisfies `like`.
     pub fn wait_for(&self, like: impl Fn(&Seen) -> bool) {
         self.wait_until(|seen| seen.iter().any(&like));
     }
 
-    /// Waits until what was seen is as `enough` says.
+    /// Waits until the recorded requests satisfy `enough`.
     pub fn wait_until(&self, enough: impl Fn(&[Seen]) -> bool) {
         let record = self.shared.record();
         let waiting = |record: &mut Record| !enough(&record.seen);
@@ -223,7 +224,7 @@ impl Proxy {
     }
 }
 
-/// All requests of one connection, until one side is gone.
+/// Handles all requests of one connection, until one side disconnects.
 fn connection(client: TcpStream, server: &str, shared: &Shared) {
     let _ = client.set_nodelay(true);
     let Ok(mut back) = client.try_clone() else { return };
@@ -290,7 +291,7 @@ impl Progress<'_> {
     }
 }
 
-/// One request and its answer. Whether the connection can be used for another.
+/// Handles one request and its response. Returns whether the connection can be used for another.
 fn exchange(
     head: &Head,
     client: &mut BufReader<TcpStream>,
@@ -357,7 +358,7 @@ fn exchange(
     Ok(complete)
 }
 
-/// Hands a request's body to the server. Whether the server has taken all of it.
+/// Forwards a request's body to the server. Returns whether the server received all of it.
 fn hand_up(
     framing: Framing,
     client: &mut BufReader<TcpStream>,
@@ -375,7 +376,7 @@ fn hand_up(
     loop {
         if passed >= limit {
             if hold {
-                // What comes now is lost, and nothing is answered.
+                // Discard the rest, and do not respond.
                 io::copy(&mut body, &mut io::sink())?;
                 client.read_exact(&mut [0])?;
             }
@@ -396,7 +397,7 @@ fn hand_up(
     }
 }
 
-/// Hands an answer's body to the client.
+/// Forwards a response's body to the client.
 fn hand_down(
     mut body: Body<'_>,
     chunked: bool,
@@ -446,7 +447,7 @@ fn hand_down(
         return if chunked { write_chunk(back, &[]) } else { Ok(()) };
     }
     if hold {
-        // The client says nothing more: its end is all that can be read.
+        // The client sends nothing more: only its end of the connection can be read.
         let _ = back.read_exact(&mut [0]);
     }
     Err(io::ErrorKind::ConnectionAborted.into())
@@ -465,7 +466,7 @@ mod tests {
 
     const BODY: &[u8] = b"0123456789";
 
-    /// A server that answers everything with [`BODY`], and a proxy in front of it.
+    /// Starts a server that always responds with [`BODY`], and a proxy in front of it.
     fn pair() -> (Proxy, Proxy) {
         let server = Proxy::before(&free_address());
         for method in ["GET", "PUT"] {
@@ -488,7 +489,7 @@ mod tests {
         http(proxy.address(), "GET", "/a/b", &[("Authorization", "Basic eA==")], b"")
     }
 
-    /// What comes when it is not a whole answer.
+    /// Returns the received bytes of an incomplete response.
     fn broken(proxy: &Proxy, method: &str, body: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = send(proxy.address(), method, "/a/b", &[], body).read_to_end(&mut bytes);

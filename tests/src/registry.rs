@@ -1,4 +1,4 @@
-//! A real registry, and somebody who works with it by `keynet-inference` and by skopeo.
+//! Real registry, and a user who works with it through `keynet-inference` and skopeo.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,32 +9,30 @@ use serde_json::{Value, json};
 use crate::oci::sha256;
 use crate::{Ended, Sandbox, end, end_with_input};
 
-/// What must be in no output: the password, the password in a header of basic authentication, the
-/// beginning of every token of the token service, private keys.
+/// Texts that no output may contain: the password, the password in a header of basic
+/// authentication, the prefix of every token of the token service, private keys.
 pub const SECRETS: [&str; 4] = ["s3cret", "YWxpY2U6czNjcmV0", "eyJ0eXAi", "PRIVATE KEY"];
 
-/// The registry, and a folder of the user's.
+/// Registry, and a sandbox of the user.
 pub struct Desk {
-    /// Where commands run.
+    /// Sandbox of the commands.
     pub sandbox: Sandbox,
-    /// The registry.
+    /// Registry server.
     pub registry: RealServer,
     mode: String,
 }
 
 impl Desk {
-    /// A registry in one of its modes (see [`RealServer::registry`]). Nobody is signed in yet; its
-    /// certificate authority is known.
+    /// Starts a registry in one of its modes (see [`RealServer::registry`]). The user is not logged
+    /// in yet; the registry's certificate authority is trusted.
     pub fn at(mode: &str) -> Self {
         let registry = RealServer::registry(mode);
         let mut sandbox = Sandbox::new();
         if mode == "tls" {
             sandbox.set("KEYNET_REGISTRY_CA", registry.get("REGISTRY_CA"));
             sandbox.set("SSL_CERT_FILE", sandbox.path("for-skopeo.crt").display());
-            std::fs::copy(registry.get("REGISTRY_CA"), sandbox.path("for-skopeo.crt")).expect(
-                "the \
-                certificate",
-            );
+            std::fs::copy(registry.get("REGISTRY_CA"), sandbox.path("for-skopeo.crt"))
+                .expect("the certificate");
         }
         let desk = Self { sandbox, registry, mode: mode.to_owned() };
         let auth = json!({ "auths": if desk.protected() { json!({ desk.host(): { "auth": SECRETS[1] } }) } else { json!({}) } });
@@ -42,7 +40,7 @@ impl Desk {
         desk
     }
 
-    /// The same, signed in where that is needed.
+    /// Same as [`Desk::at`], logged in if the registry requires that.
     pub fn signed_in(mode: &str) -> Self {
         let desk = Self::at(mode);
         if desk.protected() {
@@ -52,22 +50,22 @@ impl Desk {
         desk
     }
 
-    /// `host:port`.
+    /// Returns `host:port`.
     pub fn host(&self) -> &str {
         self.registry.get("REGISTRY")
     }
 
-    /// Whether it wants a login.
+    /// Reports whether the registry requires a login.
     pub fn protected(&self) -> bool {
         self.mode != "none"
     }
 
-    /// `host:port/tests/NAME`.
+    /// Returns `host:port/tests/NAME`.
     pub fn reference(&self, name: &str) -> String {
         format!("{}/tests/{name}", self.host())
     }
 
-    /// `login --registry HOST`.
+    /// Runs `login --registry HOST`.
     pub fn login(&self, host: &str, name: &str, password: &str) -> Ended {
         let command = self.sandbox.command([
             "login",
@@ -83,12 +81,12 @@ impl Desk {
         ended
     }
 
-    /// `keynet-inference ARGUMENTS -vv`, whose output has no secret in it.
+    /// Runs `keynet-inference ARGUMENTS -vv`, and asserts that the output contains no secret.
     pub fn keynet<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
         keynet(&self.sandbox, arguments)
     }
 
-    /// The same with `--json`, which succeeds.
+    /// Runs the command with `--json`, asserts success, and returns the output.
     pub fn json<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Value {
         let ended = end({
             let mut command = self.sandbox.command(arguments);
@@ -100,12 +98,12 @@ impl Desk {
         ended.json()
     }
 
-    /// Publishes a file; what `push --json` says.
+    /// Pushes a file, and returns the output of `push --json`.
     pub fn push(&self, component: &Path, reference: &str) -> Value {
         self.json(["push".as_ref(), component.as_os_str(), reference.as_ref()])
     }
 
-    /// `skopeo ARGUMENTS`, which succeeds; its standard output.
+    /// Runs `skopeo ARGUMENTS`, asserts success, and returns standard output.
     pub fn skopeo(&self, arguments: &[&str]) -> String {
         let mut command = self.sandbox.program("skopeo", arguments);
         command.env("REGISTRY_AUTH_FILE", self.sandbox.path("for-skopeo.json"));
@@ -120,14 +118,14 @@ impl Desk {
         ended.stdout
     }
 
-    /// The manifest that the registry has for a reference, as skopeo reads it, and its digest.
+    /// Returns the digest of a reference's manifest, and the manifest as skopeo reads it.
     pub fn manifest(&self, reference: &str) -> (String, Value) {
         let text = self.skopeo(&["inspect", "--raw", &format!("docker://{reference}")]);
         (sha256(text.as_bytes()), serde_json::from_str(&text).expect("a manifest"))
     }
 }
 
-/// `keynet-inference ARGUMENTS -vv`, whose output has no secret in it.
+/// Runs `keynet-inference ARGUMENTS -vv`, and asserts that the output contains no secret.
 pub fn keynet<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {
     let mut command = sandbox.command(arguments);
     command.arg("-vv");
@@ -136,7 +134,7 @@ pub fn keynet<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<I
     ended
 }
 
-/// Fails when one of `secrets` can be read in what a command said.
+/// Asserts that none of `secrets` is in the output of a command.
 pub fn tells_no_secret(ended: &Ended, secrets: &[&str]) {
     for secret in secrets {
         let said = [&ended.stdout, &ended.stderr]

@@ -1,4 +1,5 @@
-//! A container's process: started, spoken to over its port, its two streams read apart.
+//! Container process: started by a test, used over its port, with its output streams read
+//! separately.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read};
@@ -15,16 +16,17 @@ use serde_json::{Value, json};
 use crate::process::Process;
 use crate::{Answer, Sandbox, binary, free_address, http, send};
 
-/// What ends an activation's logs.
+/// Line that ends an activation's logs.
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 
-/// What the platform gives an action unless it asks for more.
+/// OpenWhisk's default time limit of an action.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long logs may take to arrive.
+/// Time limit for logs to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The `keynet-runtime` that was built with the tests, or what `tests/in-image` names in its place.
+/// Returns the `keynet-runtime` that was built with the tests, or the one that `tests/in-image`
+/// sets in its place.
 pub fn runtime_binary() -> PathBuf {
     if let Some(other) = std::env::var_os("KEYNET_TEST_RUNTIME") {
         return other.into();
@@ -32,14 +34,13 @@ pub fn runtime_binary() -> PathBuf {
     let binary = binary().with_file_name("keynet-runtime");
     assert!(
         binary.exists(),
-        "{} is missing: run `make test`, or `cargo build -p keynet-host -p \
-        keynet-inference`",
+        "{} is missing: run `make test`, or `cargo build -p keynet-host -p keynet-inference`",
         binary.display()
     );
     binary
 }
 
-/// A `keynet-runtime` that listens.
+/// Running `keynet-runtime`.
 pub struct Runtime {
     process: Process,
     address: String,
@@ -47,18 +48,18 @@ pub struct Runtime {
     stderr: Lines,
 }
 
-/// The logs of one activation, without the ends.
+/// Logs of one activation, without the end markers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// Lines of standard output.
     pub stdout: Vec<String>,
     /// Lines of standard error, without the receipt.
     pub stderr: Vec<String>,
-    /// What it cost, where that was told.
+    /// Resource usage, if the log contains it.
     pub receipt: Option<Value>,
 }
 
-/// One stream, read as it comes.
+/// Lines of one output stream.
 #[derive(Clone, Default)]
 struct Lines(Arc<(Mutex<VecDeque<String>>, Condvar)>);
 
@@ -86,7 +87,7 @@ impl Lines {
         lines
     }
 
-    /// The lines before the next end, which is taken too.
+    /// Returns the lines before the next end marker, and removes the marker.
     fn until_end(&self) -> Vec<String> {
         let lines = self.0.0.lock().expect("the lines");
         let has_no_end =
@@ -107,7 +108,7 @@ impl Lines {
 }
 
 impl Runtime {
-    /// Starts it where and with what `sandbox` says, and waits until its port is open.
+    /// Starts the runtime in the folder and environment of `sandbox`, and waits until it listens.
     pub fn start(sandbox: &Sandbox) -> Self {
         let address = free_address();
         let port = address.rsplit(':').next().expect("a port").to_owned();
@@ -128,7 +129,7 @@ impl Runtime {
         Self { process, address, stdout, stderr }
     }
 
-    /// With the component at `path` loaded.
+    /// Starts the runtime, and loads the component at `path` by `/init`.
     pub fn of(sandbox: &Sandbox, path: &Path) -> Self {
         let runtime = Self::start(sandbox);
         let answer = runtime.init(&base64_of(path));
@@ -141,8 +142,8 @@ impl Runtime {
         runtime
     }
 
-    /// With the component at `path` loaded as that of its image: one with numpy and Pillow is
-    /// larger than `/init` takes as text.
+    /// Starts the runtime with the component at `path` as that of its image: a component with numpy
+    /// and Pillow is larger than `/init` accepts as text.
     pub fn of_image(sandbox: &mut Sandbox, path: &Path) -> Self {
         sandbox.set("KEYNET_ACTION", path.display());
         let runtime = Self::start(sandbox);
@@ -156,12 +157,13 @@ impl Runtime {
         runtime
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// `POST path` with a body. Its answer has a length, which the platform asks of all.
+    /// Sends `POST path` with a body. Asserts that the response has a `Content-Length`, which
+    /// OpenWhisk requires.
     pub fn post(&self, path: &str, body: &[u8]) -> Answer {
         let answer =
             http(&self.address, "POST", path, &[("Content-Type", "application/json")], body);
@@ -171,32 +173,32 @@ impl Runtime {
         answer
     }
 
-    /// `POST /init` with `code`, as the platform does it.
+    /// Sends `POST /init` with `code`, as OpenWhisk does.
     pub fn init(&self, code: &str) -> Answer {
         self.init_with(code, &json!({}))
     }
 
-    /// As [`Runtime::init`], with variables.
+    /// Same as [`Runtime::init`], with variables.
     pub fn init_with(&self, code: &str, env: &Value) -> Answer {
         self.post("/init", initialization(code, "main", env).to_string().as_bytes())
     }
 
-    /// `POST /run` with `value`, as the platform does it, with a minute's time.
+    /// Sends `POST /run` with `value`, as OpenWhisk does, with a time limit of a minute.
     pub fn run(&self, value: &Value) -> Answer {
         self.run_within(value, MINUTE)
     }
 
-    /// As [`Runtime::run`], with other time.
+    /// Same as [`Runtime::run`], with another time limit.
     pub fn run_within(&self, value: &Value, time: Duration) -> Answer {
         self.post("/run", activation(value, time).to_string().as_bytes())
     }
 
-    /// As [`Runtime::run`], but the answer is not waited for.
+    /// Same as [`Runtime::run`], without waiting for the response.
     pub fn begin(&self, value: &Value) -> TcpStream {
         send(&self.address, "POST", "/run", &[], activation(value, MINUTE).to_string().as_bytes())
     }
 
-    /// Waits for the next end on both streams, and takes what stands before them.
+    /// Waits for the next end marker on both streams, and returns the lines before them.
     pub fn window(&self) -> Window {
         let (stdout, stderr) = (self.stdout.until_end(), self.stderr.until_end());
         let is_receipt = |line: &String| line.starts_with("keynet-receipt: ");
@@ -207,22 +209,18 @@ impl Runtime {
         Window {
             stdout,
             stderr: stderr.into_iter().filter(|line| !is_receipt(line)).collect(),
-            receipt: receipt.map(|text| {
-                serde_json::from_str(&text).expect(
-                    "a receipt is one line \
-                of JSON",
-                )
-            }),
+            receipt: receipt
+                .map(|text| serde_json::from_str(&text).expect("a receipt is one line of JSON")),
         }
     }
 
-    /// The lines of both streams that came since the last window; those that are under way may be
-    /// missing.
+    /// Returns the lines of both streams since the last window; lines that are still being written
+    /// may be missing.
     pub fn rest(&self) -> (Vec<String>, Vec<String>) {
         (self.stdout.now(), self.stderr.now())
     }
 
-    /// Waits until the lines that came since the last window have `text` in one of them.
+    /// Waits until one of the lines since the last window contains `text`.
     pub fn says(&self, text: &str) {
         let started = Instant::now();
         while !self.stdout.now().iter().chain(&self.stderr.now()).any(|line| line.contains(text)) {
@@ -246,12 +244,12 @@ impl DerefMut for Runtime {
     }
 }
 
-/// The body of `/init`.
+/// Returns the body of `/init`.
 pub fn initialization(code: &str, main: &str, env: &Value) -> Value {
     json!({ "value": { "name": "test", "main": main, "binary": true, "code": code, "env": env } })
 }
 
-/// The body of `/run`, due in `time`.
+/// Returns the body of `/run`, with a deadline in `time`.
 pub fn activation(value: &Value, time: Duration) -> Value {
     json!({
         "value": value,
@@ -264,18 +262,19 @@ pub fn activation(value: &Value, time: Duration) -> Value {
     })
 }
 
-/// The moment in `time` as the platform writes it.
+/// Returns the moment in `time` as OpenWhisk writes it.
 pub fn deadline(time: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
     (now + time).as_millis().to_string()
 }
 
-/// A file as `base64 -w0` writes it.
+/// Encodes a file as `base64 -w0` does.
 pub fn base64_of(path: &Path) -> String {
     base64(&std::fs::read(path).expect("the file"))
 }
 
-/// RFC 4648, with padding: the tests bring their own, so that nothing agrees with itself.
+/// Encodes as in RFC 4648, with padding; the tests have their own implementation so that the host's
+/// is not tested against itself.
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);

@@ -1,4 +1,4 @@
-//! Tensors that go to Triton through shared memory: the files of it, and what Triton knows of them.
+//! Shared memory of tensors for Triton: the files, and the regions that Triton has registered.
 
 use keynet_test_servers::RealServer;
 
@@ -16,23 +16,19 @@ fn owner(region: &str) -> &str {
     region.split('-').nth(1).expect("keynet-PID-START-RANDOM")
 }
 
-/// Files of regions of a process.
+/// Returns the shared memory files of a process.
 pub fn of(process: u32) -> Vec<String> {
     regions().filter(|region| owner(region) == process.to_string()).collect()
 }
 
-/// Regions of ours that a Triton knows.
+/// Returns the regions of this project that a Triton server has registered.
 pub fn registered(triton: &RealServer) -> Vec<String> {
     let address = triton.get("TRITON_HTTP").trim_start_matches("http://");
     let known = http(address, "GET", "/v2/systemsharedmemory/status", &[], b"").json();
-    let names = known.as_array().expect("a list").iter().map(|region| {
-        region["name"]
-            .as_str()
-            .expect(
-                "a \
-        name",
-            )
-            .to_owned()
-    });
+    let names = known
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|region| region["name"].as_str().expect("a name").to_owned());
     names.filter(|name| name.starts_with("keynet-")).collect()
 }

@@ -1,4 +1,4 @@
-//! A terminal, as far as a program can tell: what it shows can be waited for, and typed at.
+//! Pseudo-terminal: a test can wait for its output, and type.
 
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;
@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use crate::process::Process;
 use crate::{Sandbox, binary};
 
-/// A program that runs in a terminal of its own.
+/// Program in a terminal of its own.
 pub struct Terminal {
     process: Process,
     shown: Arc<Mutex<String>>,
 }
 
 impl Terminal {
-    /// `keynet-inference ARGUMENTS` there, by way of `script`, which comes with every Debian.
+    /// Starts `keynet-inference ARGUMENTS` in a terminal made by `script`, which is part of every
+    /// Debian.
     pub fn keynet(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|word| format!(" '{word}'")).collect::<String>();
         let line = format!("'{}'{arguments}", binary().display());
@@ -42,7 +43,7 @@ impl Terminal {
         Self { process, shown }
     }
 
-    /// Waits until it shows `text`.
+    /// Waits until the terminal shows `text`.
     pub fn wait_for(&self, text: &str) {
         let started = Instant::now();
         while !self.shown().contains(text) {
@@ -64,12 +65,12 @@ impl Terminal {
             .expect("a key");
     }
 
-    /// Everything it has shown so far.
+    /// Returns the whole output so far.
     pub fn shown(&self) -> String {
         self.shown.lock().expect("the text").clone()
     }
 
-    /// Its end: the exit code, and all it has shown.
+    /// Waits for the end, and returns the exit code and the whole output.
     pub fn end(mut self) -> (Option<i32>, String) {
         let status = self.process.ends_within(Duration::from_secs(60));
         thread::sleep(Duration::from_millis(50)); // the reader is as far as the pipe

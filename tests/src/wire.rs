@@ -1,22 +1,22 @@
-//! As much of HTTP/1.1 as a proxy and a stand-in need: heads, and bodies as streams.
+//! HTTP/1.1 as far as a proxy and a stand-in need it: heads, and bodies as streams.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-/// The first line and the headers of a request or an answer.
+/// First line and headers of a request or a response.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// Such as `GET /v2/ HTTP/1.1` or `HTTP/1.1 200 OK`.
+    /// First line, such as `GET /v2/ HTTP/1.1` or `HTTP/1.1 200 OK`.
     pub first: String,
-    /// The headers as they came.
+    /// Headers as they were received.
     pub headers: Vec<(String, String)>,
 }
 
 impl Head {
-    /// Reads one; `None` when the other side has hung up instead.
+    /// Reads a head; `None` if the peer has closed the connection instead.
     ///
     /// # Errors
-    /// The connection, or no HTTP.
+    /// The connection broke, or the text is not HTTP.
     pub fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Self>> {
         let mut first = String::new();
         if stream.read_line(&mut first)? == 0 {
@@ -29,19 +29,16 @@ impl Head {
             match line.trim_end() {
                 "" => return Ok(Some(Self { first: first.trim_end().to_owned(), headers })),
                 line => {
-                    let (name, value) = line.split_once(':').ok_or_else(|| {
-                        io::Error::other(format!(
-                            "no header: \
-                        {line}"
-                        ))
-                    })?;
+                    let (name, value) = line
+                        .split_once(':')
+                        .ok_or_else(|| io::Error::other(format!("no header: {line}")))?;
                     headers.push((name.to_owned(), value.trim().to_owned()));
                 }
             }
         }
     }
 
-    /// The value of a header.
+    /// Returns the value of a header.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -49,39 +46,39 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Sets a header, whatever there was; none removes it.
+    /// Sets a header, replacing existing ones; `None` removes it.
     pub fn set(&mut self, name: &str, value: Option<String>) {
         self.headers.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
         self.headers.extend(value.map(|value| (name.to_owned(), value)));
     }
 
-    /// Word `at` of the first line: a request's method and target are 0 and 1, an answer's status
-    /// is 1.
+    /// Returns word `at` of the first line: a request's method and target are 0 and 1, a response's
+    /// status is 1.
     pub fn word(&self, at: usize) -> &str {
         self.first.split(' ').nth(at).unwrap_or_default()
     }
 
-    /// An answer's status; 0 if it is none.
+    /// Returns a response's status; 0 if the head is not a response.
     pub fn status(&self) -> u16 {
         self.word(1).parse().unwrap_or(0)
     }
 
-    /// Whether the connection ends after this.
+    /// Reports whether the connection ends after this message.
     pub fn closes(&self) -> bool {
         self.get("connection").is_some_and(|connection| connection.eq_ignore_ascii_case("close"))
     }
 
-    /// Writes it.
+    /// Writes the head.
     ///
     /// # Errors
-    /// The connection.
+    /// The connection broke.
     pub fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
         let headers: String =
             self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         stream.write_all(format!("{}\r\n{headers}\r\n", self.first).as_bytes())
     }
 
-    /// How the body of a request that begins so is framed.
+    /// Returns the framing of a request's body.
     pub fn request_framing(&self) -> Framing {
         match self.framing() {
             Framing::ToTheEnd => Framing::Length(0),
@@ -89,7 +86,7 @@ impl Head {
         }
     }
 
-    /// How the body of an answer to `method` that begins so is framed.
+    /// Returns the framing of the body of a response to `method`.
     pub fn answer_framing(&self, method: &str) -> Framing {
         if method == "HEAD" || matches!(self.status(), 204 | 304) {
             Framing::Length(0)
@@ -111,34 +108,34 @@ impl Head {
     }
 }
 
-/// How the end of a body is known.
+/// Framing of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// It has this many bytes.
+    /// The body has this many bytes.
     Length(u64),
-    /// It comes in chunks.
+    /// The body is chunked.
     Chunked,
-    /// By the end of the connection.
+    /// The body ends with the connection.
     ToTheEnd,
 }
 
-/// A body that is read from a connection.
+/// Body that is read from a connection.
 pub struct Body<'a> {
     stream: &'a mut BufReader<TcpStream>,
     framing: Framing,
-    /// Of the body or the chunk.
+    /// Bytes left of the body or of the current chunk.
     left: u64,
     ended: bool,
 }
 
 impl<'a> Body<'a> {
-    /// The body that comes next.
+    /// Returns the body that follows a head.
     pub fn new(stream: &'a mut BufReader<TcpStream>, framing: Framing) -> Self {
         let left = if let Framing::Length(length) = framing { length } else { 0 };
         Self { stream, framing, left, ended: false }
     }
 
-    /// Whether all of it has been read: not so, when the other side hung up in the middle.
+    /// Reports whether the body was read completely; false if the peer closed the connection early.
     pub fn ended(&self) -> bool {
         self.ended
     }

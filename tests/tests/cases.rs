@@ -1,5 +1,5 @@
-//! Every file in `cases/` is one run of a component, with what must come of it: a new case is a new
-//! file.
+//! Data-driven tests: each file in `cases/` is one run of a component with its expected result; a
+//! new case is a new file.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -12,23 +12,23 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// A component that `tests/build-guests` makes.
+    /// Name of a component that `tests/build-guests` builds.
     guest: String,
-    /// JSON.
+    /// Parameters as JSON.
     parameters: String,
     #[serde(default)]
     environment: BTreeMap<String, String>,
-    /// The exit code.
+    /// Expected exit code.
     exit: i32,
-    /// JSON that the result must equal.
+    /// Expected result as JSON.
     result: Option<serde_json::Value>,
-    /// What standard error must have.
+    /// Texts that standard error must contain.
     #[serde(default)]
     stderr: Vec<String>,
-    /// What it must not have.
+    /// Texts that standard error must not contain.
     #[serde(default)]
     not_stderr: Vec<String>,
-    /// The most memory the whole process may hold, in MiB.
+    /// Limit on the peak memory of the process, in MiB.
     peak_mib: u64,
 }
 

@@ -1,5 +1,4 @@
-//! The command line as its documentation has it: exit codes, `--json`, parameters, inputs, URLs,
-//! policy, settings.
+//! Command line as documented: exit codes, `--json`, parameters, inputs, URLs, policy, settings.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -17,7 +16,7 @@ use keynet_tests::{
 };
 use serde_json::{Value, json};
 
-/// `run GUEST ARGUMENTS`.
+/// Runs `run GUEST ARGUMENTS`.
 fn run(sandbox: &Sandbox, component: &str, arguments: &[&str]) -> Ended {
     end(command(sandbox, component, arguments))
 }
@@ -29,7 +28,7 @@ fn command(sandbox: &Sandbox, component: &str, arguments: &[&str]) -> Command {
     sandbox.command(all)
 }
 
-/// `run GUEST --json` with parameters: its one line.
+/// Runs `run GUEST --json` with parameters, and returns its only line.
 fn run_json(sandbox: &Sandbox, component: &str, parameters: &Value) -> Value {
     let ended = end_with_input(
         command(sandbox, component, &["--json", "--params-file", "-"]),
@@ -64,8 +63,7 @@ fn every_documented_exit_code_is_met() {
     meet(
         run(&sandbox, "hello", &[]),
         1,
-        "error: the action answered with an error (invalid): the \
-        parameter `name` is missing",
+        "error: the action answered with an error (invalid): the parameter `name` is missing",
     );
     meet(run(&sandbox, "hello", &["--nonsense"]), 2, "--nonsense");
     meet(run(&sandbox, "hello", &["--params-file", "list.json"]), 2, "list.json");
@@ -165,11 +163,10 @@ fn json_of_an_error_of_the_action() {
     let report = run_json(&Sandbox::new(), "hello", &json!({}));
     assert_eq!(keys(&report), ["error", "kind", "receipt"]);
     assert_eq!(report["kind"], "invalid");
-    // As the action said it, with no sentence around it.
+    // The action's own message, with no text around it.
     assert_eq!(
         report["error"],
-        "the parameter `name` is missing: expected a string, \"Who is \
-        greeted.\""
+        "the parameter `name` is missing: expected a string, \"Who is greeted.\""
     );
     for kind in [
         "invalid",
@@ -181,11 +178,8 @@ fn json_of_an_error_of_the_action() {
         "unavailable",
         "internal",
     ] {
-        let report = capable(
-            &Sandbox::new(),
-            json!({ "do": "fail", "kind": kind, "message": "so \
-            it is" }),
-        );
+        let report =
+            capable(&Sandbox::new(), json!({ "do": "fail", "kind": kind, "message": "so it is" }));
         assert_eq!((&report["kind"], &report["error"]), (&json!(kind), &json!("so it is")));
     }
 }
@@ -277,11 +271,10 @@ fn a_full_disk_behind_standard_output_is_told() {
         says(
             &end(sandbox.program("sh", all)),
             6,
-            &["error: cannot write the result to standard \
-            output"],
+            &["error: cannot write the result to standard output"],
         );
     }
-    // Nobody is left to be told.
+    // Standard error cannot be written: there is nowhere to report to.
     let script = r#""$@" 2> /dev/full"#;
     let ended = end(sandbox.program(
         "sh",
@@ -375,11 +368,7 @@ fn configuration_among_the_parameters_is_told_and_left_out() {
     says(
         &ended,
         0,
-        &[
-            "the parameter TRITON_URL is left out",
-            "the parameter KEYNET_MEMORY is left \
-        out",
-        ],
+        &["the parameter TRITON_URL is left out", "the parameter KEYNET_MEMORY is left out"],
     );
     assert_eq!(ended.json()["parameters"], json!({ "do": "behave" }));
 }
@@ -403,8 +392,7 @@ fn an_input_is_a_url_that_the_action_reads() {
     assert_eq!(
         keynet_files(&sandbox.path("storage/inputs")),
         stored,
-        "the same file takes no more \
-        room"
+        "the same file takes no more room"
     );
     says(
         &run(&sandbox, "capable", &["--param", "do=get", "--input", "location=missing.txt"]),
@@ -450,7 +438,7 @@ fn what_an_action_stored_is_told_and_can_be_opened() {
     assert_eq!((part.status, part.text()), (206, "all"));
     let head = http(address, "HEAD", &target, &[], &[]);
     assert_eq!((head.status, head.body.len()), (200, 0));
-    // The URL can only be read with, and only this object.
+    // The URL permits only reading, and only this object.
     assert_eq!(http(address, "PUT", &target, &[("Content-Type", "text/plain")], b"x").status, 403);
     assert_eq!(http(address, "DELETE", &target, &[], &[]).status, 405);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "for all to see");
@@ -483,7 +471,7 @@ fn a_url_that_is_forged_or_has_expired_is_refused() {
         let answer = fetch(&forged);
         assert_eq!(answer.status, 403, "{forged}: {answer:?}");
         assert!(!answer.text().contains("secret") || !forged.contains("signature"), "{answer:?}");
-        // By the action, too.
+        // The action cannot read it either.
         let report = capable(&sandbox, json!({ "do": "get", "location": forged }));
         assert_eq!(report["kind"], "denied", "{forged}: {report}");
     }
@@ -493,7 +481,7 @@ fn a_url_that_is_forged_or_has_expired_is_refused() {
     assert_eq!(answer.status, 403, "{answer:?}");
     assert!(answer.text().contains("expired"), "{answer:?}");
     assert_eq!(capable(&sandbox, json!({ "do": "get", "location": short }))["kind"], "denied");
-    // Whoever has another key cannot sign: the URLs of one machine are not those of another.
+    // A machine with another key cannot sign: URLs of one machine are not valid on another.
     let mut other = Sandbox::without_cache();
     other.set("KEYNET_STORAGE", sandbox.path("storage").display());
     let _other_server = other.serve_objects();
@@ -586,13 +574,11 @@ fn time_tells_where_it_went() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.json().is_object());
     let row = |name: &str| {
-        ended.stderr.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| {
-            panic!(
-                "no \
-            {name}: {}",
-                ended.stderr
-            )
-        })
+        ended
+            .stderr
+            .lines()
+            .find(|line| line.trim_start().starts_with(name))
+            .unwrap_or_else(|| panic!("no {name}: {}", ended.stderr))
     };
     for (name, unit) in [
         ("load", "s  "),
@@ -653,8 +639,7 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
         assert_eq!(
             listed["result"],
             json!({ "found": ["public/a"] }),
-            "a listing has what may be \
-            read, and nothing else"
+            "a listing has what may be read, and nothing else"
         );
     }
     for (parameters, named) in [
@@ -682,7 +667,7 @@ fn a_policy_grants_what_it_names_and_nothing_else() {
     }
     assert_eq!(keynet_files(&sandbox.path("storage/private")).len(), 1);
     assert_eq!(capable(&sandbox, json!({ "do": "sleep", "ms": 10_000 }))["kind"], "out-of-time");
-    // What the command line asks for stands above the policy's limits.
+    // An option of the command line overrides the policy's limits.
     let slept = run(
         &sandbox,
         "capable",
@@ -701,8 +686,7 @@ fn a_name_that_may_be_read_does_not_list_what_begins_with_it() {
         assert_eq!(
             stored["result"]["url"] != "",
             readable,
-            "a URL that reads what may not be \
-            read: {stored}"
+            "a URL that reads what may not be read: {stored}"
         );
     }
     let stored = capable(&sandbox, json!({ "do": "put", "content": "x" }));
@@ -774,10 +758,8 @@ fn without_a_home_a_folder_that_others_can_write_is_not_taken_over() {
             "KEYNET_STATE_DIR",
             "HOME",
             folder.to_str().unwrap(),
-            "can be written by \
-        others",
-            "a folder of \
-        your own",
+            "can be written by others",
+            "a folder of your own",
         ],
     );
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing was put there");
@@ -794,7 +776,7 @@ fn the_deployments_model_is_asked_when_none_is_named() {
     assert!(report["error"].as_str().unwrap().contains("MODEL_NAME"), "{report}");
     sandbox.set("MODEL_NAME", "identity_fp32");
     assert_eq!(capable(&sandbox, json!({ "do": "ask" }))["result"], json!({ "out": [1.5, -2.0] }));
-    // The caller's is no setting, and a named model stands above it.
+    // The caller's parameter is not a setting, and an explicitly named model overrides the setting.
     let report = capable(&sandbox, json!({ "do": "ask", "MODEL_NAME": "nobody" }));
     assert_eq!(report["result"], json!({ "out": [1.5, -2.0] }));
     assert_eq!(capable(&sandbox, json!({ "do": "ask", "model": "nobody" }))["kind"], "not-found");
@@ -814,9 +796,9 @@ fn a_triton_server_in_the_environment_is_not_passed_over() {
     );
     let ended = run(&sandbox, "capable", &["--param", "do=ask", "--param", "model=identity_fp32"]);
     assert!(!ended.stderr.contains("run in process, from"), "{}", ended.stderr);
-    // What asks no model is not concerned, and --models stands above it.
+    // An action without models is not affected, and --models overrides the setting.
     assert_eq!(run(&sandbox, "hello", &["--param", "name=Ada"]).code, Some(0));
-    let models = root().join("host/tests/models");
+    let models = root().join("host/crates/models/tests/models");
     let ended = run(
         &sandbox,
         "capable",
@@ -847,10 +829,7 @@ fn an_s3_store_in_the_environment_is_not_passed_over() {
     let error = report["error"].as_str().unwrap();
     assert!(
         error.contains("cannot be reached")
-            && error.contains(
-                "is MLFLOW_S3_ENDPOINT_URL its \
-        address?"
-            ),
+            && error.contains("is MLFLOW_S3_ENDPOINT_URL its address?"),
         "{error}"
     );
     assert!(!sandbox.path("storage").exists(), "nothing is written to the folder instead");
@@ -888,10 +867,8 @@ fn embedded_defaults_are_told_where_they_are_used() {
         &[
             "note: models are run in process, from ",
             "TRITON_URL is not set",
-            "note: objects are \
-            files in ",
-            "AWS_BUCKET_NAME \
-            is not set",
+            "note: objects are files in ",
+            "AWS_BUCKET_NAME is not set",
         ],
     );
     let hello = run(&sandbox, "hello", &["--param", "name=Ada"]);
@@ -931,8 +908,7 @@ fn a_result_cannot_steer_the_terminal_and_is_piped_as_it_is() {
         assert_eq!(code, Some(0), "{all}");
         assert!(
             all.contains(shown) && !all.contains(['\u{202e}', '\u{9b}']),
-            "{arguments:?}: \
-            {all:?}"
+            "{arguments:?}: {all:?}"
         );
     }
 }
@@ -944,13 +920,7 @@ fn inspect_says_what_an_action_is() {
     let about = sandbox.run(["inspect".as_ref(), capable.as_os_str(), "--json".as_ref()]).json();
     assert_eq!(
         (&about["name"], &about["description"]),
-        (
-            &json!("capable"),
-            &json!(
-                "Makes every \
-        call of the contract."
-            )
-        )
+        (&json!("capable"), &json!("Makes every call of the contract."))
     );
     assert_eq!(about["size"], std::fs::metadata(&capable).unwrap().len());
     assert!(about["digest"].as_str().unwrap().starts_with("sha256:"), "{about}");

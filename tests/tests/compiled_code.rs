@@ -1,4 +1,4 @@
-//! The cache of compiled code, whatever befalls it: every run gives the right answer.
+//! Cache of compiled code under faults: every run gives the right result.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -29,7 +29,7 @@ fn greets(sandbox: &Sandbox) -> Ended {
     ended
 }
 
-/// What lies in `compiled/ENGINE/`.
+/// Returns the files in `compiled/ENGINE/`.
 fn entries(sandbox: &Sandbox) -> Vec<PathBuf> {
     let engines = fs::read_dir(sandbox.path("cache/compiled"))
         .into_iter()
@@ -49,10 +49,10 @@ fn an_entry_that_is_not_what_this_host_wrote_is_compiled_again() {
     assert!(!greets(&sandbox).stderr.contains("compiling again"));
 
     sandbox.run(["inspect".as_ref(), guest("hostile").as_os_str()]);
-    let other = entries(&sandbox).into_iter().find(|path| *path != entry).expect(
-        "that of the \
-        other component",
-    );
+    let other = entries(&sandbox)
+        .into_iter()
+        .find(|path| *path != entry)
+        .expect("that of the other component");
     let other = fs::read(other).unwrap();
     let mut turned = ours.clone();
     let middle = turned.len() / 2;
@@ -81,7 +81,7 @@ fn code_that_is_not_used_any_more_makes_room() {
     let mut sandbox = Sandbox::without_cache();
     greets(&sandbox);
     let [hello] = entries(&sandbox).try_into().unwrap();
-    // Room for the code of two components, and not for that of the engine before.
+    // Room for the code of two components, but not for that of the previous engine version.
     let room = fs::metadata(&hello).unwrap().len() * 2 + (100 << 10);
     let before = sandbox.path("cache/compiled/the-engine-before/code");
     fs::create_dir_all(before.parent().unwrap()).unwrap();
@@ -92,7 +92,7 @@ fn code_that_is_not_used_any_more_makes_room() {
     sandbox.run(["inspect", "answer.wasm"]);
     assert!(!before.exists() && hello.exists(), "{:?}", entries(&sandbox));
     assert_eq!(entries(&sandbox).len(), 2);
-    // The newest stays, however small the room.
+    // The newest file is kept, even if it exceeds the limit.
     sandbox.set("KEYNET_CACHE_SIZE", 1);
     sandbox.run(["inspect".as_ref(), guest("hostile").as_os_str()]);
     assert!(entries(&sandbox).len() == 1 && !hello.exists(), "{:?}", entries(&sandbox));
@@ -130,7 +130,7 @@ fn an_entry_that_is_a_folder_is_passed_over() {
 fn a_cache_that_cannot_be_written_is_no_error() {
     let mut sandbox = Sandbox::without_cache();
     fs::write(sandbox.path("file"), "").unwrap();
-    // Below a file, nobody can write: not even root.
+    // A path below a file is not writable, not even for root.
     sandbox.set("KEYNET_CACHE", sandbox.path("file/cache").display());
     let ended = greets(&sandbox);
     assert!(ended.stderr.contains("cannot keep compiled code"), "{}", ended.stderr);
@@ -164,7 +164,7 @@ fn keys_are_the_users_alone() {
     }
 }
 
-/// The children of a process.
+/// Returns the children of a process.
 fn children(process: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let texts =
@@ -196,16 +196,14 @@ fn a_run_that_is_killed_while_it_compiles_breaks_nothing() {
             }
             assert!(
                 started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(),
-                "it did not \
-                compile"
+                "it did not compile"
             );
             thread::sleep(Duration::from_millis(1));
         };
-        thread::sleep(Duration::from_millis(50)); // it is in the middle of it
+        thread::sleep(Duration::from_millis(50)); // in the middle of compiling
         assert!(
             Path::new(&format!("/proc/{compiler}")).exists(),
-            "it compiles too fast for this \
-            test"
+            "it compiles too fast for this test"
         );
         signal(if kill_the_compiler { compiler } else { child.id() }, "KILL");
         let ended = child.wait_with_output().unwrap();
@@ -216,10 +214,9 @@ fn a_run_that_is_killed_while_it_compiles_breaks_nothing() {
         }
         assert!(
             ended.stdout.is_empty() && entries(&sandbox).is_empty(),
-            "it was too late to be \
-            killed"
+            "it was too late to be killed"
         );
-        // Nobody goes on compiling for ever for the one who is gone.
+        // The compiler must not keep running after its parent has gone.
         while Path::new(&format!("/proc/{compiler}")).exists() {
             assert!(started.elapsed() < Duration::from_secs(120), "the compiler goes on");
             thread::sleep(Duration::from_millis(10));

@@ -1,5 +1,5 @@
-//! Files that are no action, or one that no host should load: each is refused with the reason,
-//! cheaply.
+//! Files that are not actions, and components that no host should load: each is rejected with the
+//! reason, at low cost.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
@@ -66,7 +66,7 @@ fn a_component_that_wants_http() {
     );
 }
 
-/// Functions that cost Cranelift far more than they cost to write down.
+/// Returns functions that are small to encode and expensive for Cranelift to compile.
 fn compile_bomb() -> Vec<u8> {
     let mut body = String::new();
     for local in 0..4_000 {
@@ -113,15 +113,15 @@ fn a_compile_bomb_meets_the_limit_on_memory() {
     assert!(ended.peak_mib < 200, "{ended:?}");
 }
 
-/// An action of one core module with `memories` memories, whose `run` makes each as large as it may
-/// become.
+/// Returns an action of one core module with `memories` memories, whose `run` grows each to its
+/// maximum.
 fn greedy(memories: usize) -> Vec<u8> {
     let more: String = (1..memories).map(|_| "(memory 1)").collect();
     let grow: String = (0..memories)
         .map(|memory| {
             format!(
-                "(loop $again (br_if $again (i32.ne (memory.grow {memory} (i32.const \
-            16)) (i32.const -1))))"
+                "(loop $again (br_if $again (i32.ne (memory.grow {memory} (i32.const 16)) \
+                    (i32.const -1))))"
             )
         })
         .collect();

@@ -1,6 +1,6 @@
-//! `deploy`, `invoke`, `logs`, `list` and `undeploy`, end to end: against a strict stand-in for
-//! OpenWhisk's API whose containers are the real `keynet-runtime`, with components from files and
-//! from a real registry.
+//! End-to-end tests of `deploy`, `invoke`, `logs`, `list` and `undeploy`: against a strict stand-in
+//! for OpenWhisk's API whose containers are the real `keynet-runtime`, with components from files
+//! and from a real registry.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 
@@ -14,14 +14,14 @@ use keynet_tests::process::Process;
 use keynet_tests::{Ended, Sandbox, end_with_input, fetch, free_address, guest, http};
 use serde_json::{Value, json};
 
-/// A sandbox whose home is empty: nobody's own `.wskprops` and logins play a part.
+/// Creates a sandbox with an empty home: the developer's own `.wskprops` and logins have no effect.
 fn sandbox() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("HOME", sandbox.path("").display());
     sandbox
 }
 
-/// The real runtime behind an OpenWhisk that the sandbox's commands find.
+/// Starts an OpenWhisk with the real runtime, and configures the sandbox for it.
 fn running(setup: Setup) -> (Sandbox, OpenWhisk) {
     let mut sandbox = sandbox();
     let openwhisk = OpenWhisk::running(&sandbox, setup);
@@ -29,20 +29,19 @@ fn running(setup: Setup) -> (Sandbox, OpenWhisk) {
     (sandbox, openwhisk)
 }
 
-/// Runs a command that must succeed.
+/// Runs a command, and asserts success.
 fn done(sandbox: &Sandbox, arguments: &[&str]) -> Ended {
     let ended = sandbox.run(arguments);
     assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
     ended
 }
 
-/// Runs a command that must fail so: its exit code, and words of its message.
+/// Runs a command, and asserts its failure: the exit code, and a part of its message.
 fn fails(sandbox: &Sandbox, arguments: &[&str], code: i32, says: &str) -> Ended {
     let ended = sandbox.run(arguments);
     assert!(
         ended.code == Some(code) && ended.stderr.contains(says),
-        "{arguments:?} should end \
-        with {code}, {says:?}: {ended:?}"
+        "{arguments:?} should end with {code}, {says:?}: {ended:?}"
     );
     ended
 }
@@ -88,13 +87,12 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     assert!(logged.stdout.lines().any(|line| line == "greeting Ada"), "{logged:?}");
     assert!(!logged.stdout.contains("XXX_THE_END"), "{logged:?}");
 
-    // An error of the action, for people and for programs.
+    // An error of the action, as text and as JSON.
     fails(
         &sandbox,
         &["invoke", "/_/hello"],
         1,
-        "error: the action answered with an error: the \
-        parameter `name` is missing",
+        "error: the action answered with an error: the parameter `name` is missing",
     );
     let told = sandbox.run(["invoke", "hello", "--json", "--logs"]);
     assert_eq!(
@@ -105,7 +103,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     let logs = done(&sandbox, &["logs", &id, "--json"]).json();
     assert_eq!((&logs["activation"], &logs["status"]), (&json!(id), &json!("application error")));
 
-    // What is not said stays: foreign annotations, parameters, limits.
+    // Settings that are not given are unchanged: foreign annotations, parameters, limits.
     let web = [
         "deploy",
         &hello,
@@ -124,10 +122,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     let url = format!("{}/api/v1/web/guest/default/hello", openwhisk.host());
     assert!(
         updated.stdout.starts_with("updated /guest/hello\n")
-            && updated.stdout.contains(&format!(
-                "url      \
-        {url}\n"
-            )),
+            && updated.stdout.contains(&format!("url      {url}\n")),
         "{updated:?}"
     );
     let again = done(&sandbox, &["deploy", &hello, "--image", IMAGE, "--json"]).json();
@@ -154,8 +149,7 @@ fn a_component_is_deployed_invoked_changed_and_removed() {
     assert_eq!(
         fetch(&format!("{url}.json?name=Bea&word=Ho")).status,
         400,
-        "final parameters are \
-        final"
+        "final parameters are final"
     );
 
     let listed = done(&sandbox, &["list"]).stdout;
@@ -257,7 +251,7 @@ fn a_published_component_is_deployed_by_its_digest() {
     let short = format!("{reference}@sha256:{}", &digest[7..19]);
     assert!(done(&sandbox, &["list"]).stdout.contains(&short));
 
-    // The tag moves; what was deployed does not, until it is deployed again.
+    // The tag moves; the deployed action does not change until it is deployed again.
     done(&sandbox, &["push", &path("contract"), &reference]);
     assert_eq!(
         done(&sandbox, &["invoke", "greet", "--param", "name=Ada"]).stdout,
@@ -283,8 +277,7 @@ fn a_container_that_may_not_contact_the_registry_is_a_developer_error() {
         &sandbox,
         &["invoke", "hello", "--param", "name=Ada"],
         1,
-        "error: the action \
-        failed: ",
+        "error: the action failed: ",
     );
     assert!(ended.stderr.contains("may not be contacted"), "{ended:?}");
     let told = sandbox.run(["invoke", "hello", "--json"]);
@@ -292,7 +285,7 @@ fn a_container_that_may_not_contact_the_registry_is_a_developer_error() {
     let logs = done(&sandbox, &["logs", "hello"]).stdout;
     assert!(logs.contains("Log data might be missing"), "{logs}");
 
-    // An image that is not there is OpenWhisk's own error.
+    // A missing image is reported by OpenWhisk.
     done(&sandbox, &["deploy", &path("hello"), "--image", "nobody/nothing:1", "--name", "lost"]);
     fails(
         &sandbox,
@@ -330,7 +323,7 @@ fn an_activation_that_takes_longer_is_waited_for() {
         done(&sandbox, &["logs", id.trim(), "--strip"]).stdout.lines().any(|line| line == "asleep")
     );
 
-    // An array is answered without a record.
+    // An array is returned without a record.
     assert_eq!(
         done(&sandbox, &["invoke", "contract", "--param", "do=array"]).stdout,
         "[1,{\"two\":2}]\n"
@@ -396,8 +389,7 @@ fn variables_of_the_container_are_no_parameters() {
         &sandbox,
         &["deploy", &contract, "--image", IMAGE, "-p", "X=1", "-e", "X=2"],
         2,
-        "both a \
-        parameter and a variable",
+        "both a parameter and a variable",
     );
 }
 
@@ -412,8 +404,7 @@ fn what_compiling_needs_decides_the_memory() {
         &sandbox,
         &with(&["--memory", "64"]),
         3,
-        "--memory 64 is too little to \
-        compile the component in: give it 128,",
+        "--memory 64 is too little to compile the component in: give it 128,",
     );
     assert!(
         ended.stderr.contains("image build")
@@ -422,7 +413,7 @@ fn what_compiling_needs_decides_the_memory() {
     );
     done(&sandbox, &with(&["--memory", "64", "--skip-memory-check"]));
     assert_eq!(memory(), 64);
-    // Nobody decides: it is raised, and that is said.
+    // Without an explicit limit it is raised, and the user is informed.
     let ended = done(&sandbox, &deploy);
     assert!(
         ended.stderr.contains("the action gets 128 MB of memory instead of 64, in which"),
@@ -441,32 +432,28 @@ fn the_platform_and_the_arguments_must_fit() {
         &sandbox,
         &["deploy", &hello],
         3,
-        "this OpenWhisk has no kind \
-        wasm:component: name the runtime's image with --image",
+        "this OpenWhisk has no kind wasm:component: name the runtime's image with --image",
     );
     assert!(ended.stderr.contains("KEYNET_RUNTIME_IMAGE"), "{ended:?}");
     fails(
         &sandbox,
         &["deploy", &hello, "--kind", "cobol:60"],
         3,
-        "no kind cobol:60; it has \
-        nodejs:20",
+        "no kind cobol:60; it has nodejs:20",
     );
     let digest = format!("keynet/runtime@sha256:{}", "a".repeat(64));
     fails(
         &sandbox,
         &["deploy", &hello, "--image", &digest],
         3,
-        "OpenWhisk drops the digest of an \
-        image",
+        "OpenWhisk drops the digest of an image",
     );
     fails(&sandbox, &["deploy", "--image", IMAGE], 2, "give it a --name");
     fails(
         &sandbox,
         &["deploy", &hello, "--image", IMAGE, "--name", "a b/c/d/e"],
         2,
-        "not an \
-        action's name",
+        "not an action's name",
     );
     fails(&sandbox, &["deploy", "Cargo.toml"], 6, "cannot read Cargo.toml");
     fails(&sandbox, &["deploy", &path("exits-at-init"), "--image", IMAGE], 3, "cannot be loaded");
@@ -490,7 +477,7 @@ fn the_platform_and_the_arguments_must_fit() {
     );
     assert!(done(&sandbox, &["list"]).stdout.is_empty());
 
-    // An image that holds the action has no code.
+    // An image that contains the action has no code.
     let note = done(&sandbox, &["deploy", "--image", "keynet/hello", "--name", "baked"]).stderr;
     assert!(note.contains("whatever its tag latest is"), "{note}");
     assert_eq!(
@@ -546,8 +533,7 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &deploy,
         8,
-        "OpenWhisk reports a conflict: Resource by this name exists but is \
-        not in this collection.",
+        "OpenWhisk reports a conflict: Resource by this name exists but is not in this collection.",
     );
     std::fs::write(sandbox.path("large.json"), json!({ "large": "x".repeat(1 << 20) }).to_string())
         .unwrap();
@@ -568,16 +554,14 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &["invoke", "a"],
         8,
-        "Too many requests in the last minute (count: 1, allowed: \
-        0).",
+        "Too many requests in the last minute (count: 1, allowed: 0).",
     );
     std::fs::write(sandbox.path("array.json"), "[1]").unwrap();
     fails(
         &sandbox,
         &["invoke", "a", "--params-file", "array.json"],
         8,
-        "OpenWhisk refuses the \
-        request: The request content was malformed",
+        "OpenWhisk refuses the request: The request content was malformed",
     );
 
     openwhisk.fail_next(
@@ -588,8 +572,8 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &["list"],
         9,
-        "OpenWhisk failed with HTTP status 503: System is overloaded, \
-        try again later. (transaction t1)",
+        "OpenWhisk failed with HTTP status 503: System is overloaded, try again later. \
+            (transaction t1)",
     );
     openwhisk.fail_next(502, &json!("<html>bad gateway</html>"));
     fails(&sandbox, &["invoke", "a"], 9, "HTTP status 502");
@@ -601,10 +585,9 @@ fn every_refusal_has_a_message_and_an_exit_code() {
         &sandbox,
         &["list", "--apihost", &format!("http://{}", free_address())],
         10,
-        "cannot be \
-        reached",
+        "cannot be reached",
     );
-    // TLS with what speaks none
+    // TLS to a server that does not speak TLS
     fails(&sandbox, &["list", "--apihost", openwhisk.address()], 10, "cannot be reached");
 }
 
@@ -661,8 +644,7 @@ fn flags_stand_above_variables_and_those_above_the_file_and_nothing_shows_the_ke
         &sandbox,
         &["undeploy", "hello", "--apihost", here.host(), "-vv"],
         7,
-        "does not \
-        accept the key",
+        "does not accept the key",
     ));
     quiet(&done(
         &sandbox,

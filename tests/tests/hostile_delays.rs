@@ -1,6 +1,6 @@
-//! The part of the hostile suite that measures time: nothing synchronous holds a worker, so that a
-//! small activation beside an attack takes as long as beside guests that compute. It is a program
-//! of its own, so that the attacks of `hostile` do not run beside it.
+//! Timing tests of the hostile suite: no synchronous work blocks a worker, so that a small
+//! activation during an attack takes as long as during compute-bound guests. They are a separate
+//! program, so that the attacks of `hostile` do not run at the same time.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -37,8 +37,8 @@ fn what_is_parsed_and_checked_holds_no_one_up() {
     ]);
 }
 
-/// Units of text that look like the beginning of a secret, so that a redactor must look at them
-/// again and again.
+/// Pieces of text that look like the beginning of a secret, to make a redactor read them
+/// repeatedly.
 const UNITS: &[&str] = &[
     "key=***",
     "key=***key: ***",
@@ -65,8 +65,8 @@ fn what_looks_like_secrets_holds_no_one_up() {
     let victim = victim();
     let mut failures = Failures::default();
     for (unit, attack) in &attacks {
-        // A line of 64 KiB takes milliseconds, also in a build for debugging: quadratic work takes
-        // the best part of a second.
+        // A line of 64 KiB takes milliseconds even in a debug build; quadratic work would take most
+        // of a second.
         let asked = Instant::now();
         victim.ask(attack);
         let time = asked.elapsed();

@@ -1,5 +1,5 @@
-//! Container images that were made without a container engine, handed to the tools of others:
-//! skopeo, umoci, podman, a real registry.
+//! Container images built without a container engine, used by other tools: skopeo, umoci, podman, a
+//! real registry.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -14,14 +14,14 @@ use keynet_tests::{
 };
 use serde_json::{Value, json};
 
-/// A sandbox with a base in the layout `base:1`.
+/// Creates a sandbox with a base image in the layout `base:1`.
 fn with_base() -> Sandbox {
     let sandbox = Sandbox::new();
     done(sandbox.run(["image", "base", "-o", "oci-layout:base:1"]));
     sandbox
 }
 
-/// The same, and an image of `hello` on it in the layout `app:1`.
+/// Creates a sandbox with a base image, and an image of `hello` on it in the layout `app:1`.
 fn with_app() -> Sandbox {
     let sandbox = with_base();
     done(build(&sandbox, "oci-layout:app:1", "oci-layout:base:1"));
@@ -37,14 +37,14 @@ fn done(ended: Ended) -> Ended {
     ended
 }
 
-/// The digest at the end of what `image` answers.
+/// Returns the digest at the end of the output of `image`.
 fn digest(ended: &Ended) -> String {
     let (_, digest) = ended.stdout.trim().split_once('@').unwrap_or_else(|| panic!("{ended:?}"));
     assert!(digest.starts_with("sha256:") && digest.len() == 71, "{digest}");
     digest.to_owned()
 }
 
-/// A program of others, in the sandbox's folder.
+/// Runs another program in the sandbox's folder.
 fn tool(sandbox: &Sandbox, program: &str, arguments: &[&str]) -> Ended {
     done(end(sandbox.program(program, arguments)))
 }
@@ -53,7 +53,7 @@ fn config(sandbox: &Sandbox, image: &str) -> Value {
     tool(sandbox, "skopeo", &["inspect", "--config", image]).json()
 }
 
-/// Unpacks an image of a layout into a folder, as root with the owners that the image says.
+/// Unpacks an image of a layout into a folder; as root, with the owners in the image.
 fn unpack(sandbox: &Sandbox, image: &str, to: &str) -> PathBuf {
     let mut arguments = vec!["unpack", "--image", image, to];
     if !is_root() {
@@ -67,13 +67,13 @@ fn is_root() -> bool {
     String::from_utf8_lossy(&Command::new("id").arg("-u").output().unwrap().stdout).trim() == "0"
 }
 
-/// Runs the entry point of an unpacked image as the image says: as its user, with its variables and
-/// no others, on a root that nobody can write.
+/// Starts the entry point of an unpacked image as its config specifies: with its user, only its
+/// variables, and a read-only root.
 fn start(sandbox: &Sandbox, rootfs: &Path, config: &Value) -> Server {
     start_with(sandbox, rootfs, config, None)
 }
 
-/// As [`start`], with a `/tmp` that can be written, in which the host tells what it does.
+/// Same as [`start`], with a writable `/tmp`, in which the host writes its diagnostics.
 fn start_telling(sandbox: &Sandbox, rootfs: &Path, config: &Value) -> (Server, PathBuf) {
     let tmp = sandbox.path("tmp");
     fs::create_dir(&tmp).unwrap();
@@ -99,7 +99,7 @@ fn start_with(sandbox: &Sandbox, rootfs: &Path, config: &Value, tmp: Option<&Pat
     let variables: Vec<_> = variables.chain([format!("PORT={port}")]).chain(diagnostics).collect();
     let user = config["config"]["User"].as_str().unwrap();
     assert_eq!(user, "65532:65532");
-    // Without root there is one user in the namespace, who stands for root.
+    // Without root there is one user in the namespace, which is mapped to root.
     let (namespace, user) = if is_root() {
         ("-m", format!("--userspec={user}"))
     } else {
@@ -127,7 +127,7 @@ fn start_with(sandbox: &Sandbox, rootfs: &Path, config: &Value, tmp: Option<&Pat
     Server::start(command, address)
 }
 
-/// `/init` without code and one `/run`, as the platform sends them.
+/// Sends `/init` without code and one `/run`, as OpenWhisk does.
 fn init_and_greet(address: &str) {
     let post = |path, body: Value| {
         http(
@@ -157,12 +157,12 @@ fn init_and_greet(address: &str) {
     );
 }
 
-/// Whether a process runs code out of the image.
+/// Reports whether a process executes code that is mapped from the image.
 fn has_mapped_code(process: u32) -> bool {
     fs::read_to_string(format!("/proc/{process}/maps")).unwrap().contains("/action/action.cwasm")
 }
 
-/// Whether what an image of the layout greets with is code that it has mapped.
+/// Reports whether an image of the layout greets with code that it has mapped.
 fn greets_by_mapped_code(sandbox: &Sandbox, image: &str) -> bool {
     let rootfs = unpack(sandbox, image, "bundle");
     let server = start(sandbox, &rootfs, &config(sandbox, &format!("oci:{image}")));
@@ -226,11 +226,11 @@ fn the_same_inputs_make_the_same_image() {
     let (one, mut other) = (with_base(), with_base());
     let app = digest(&done(build(&one, "oci-layout:app:1", "oci-layout:base:1")));
     assert_eq!(digest(&done(build(&other, "oci-layout:elsewhere:2", "oci-layout:base:1"))), app);
-    // Without a cache the action is compiled again: into the same code.
+    // Without a cache the action is compiled again, into identical code.
     let fresh = Sandbox::without_cache();
     done(fresh.run(["image", "base", "oci-layout:base:1"]));
     assert_eq!(digest(&done(build(&fresh, "oci-layout:app:1", "oci-layout:base:1"))), app);
-    // On a base that is made on the way it is the same too, but for the base's name.
+    // On a base that is built on the fly the result is the same, except for the base's name.
     let layers = |sandbox: &Sandbox, image: &str| {
         tool(sandbox, "skopeo", &["inspect", image]).json()["Layers"].clone()
     };
@@ -290,8 +290,7 @@ fn a_base_is_small_and_holds_nothing_it_does_not_need() {
 #[test]
 fn a_base_of_another_engine_gets_the_component_alone_and_a_warning_says_why() {
     let sandbox = with_base();
-    let label =
-        "dev.keynet.engine=0000000000000000000000000000000000000000000000000000000000000000";
+    let label = "io.keynet.inference.engine=0000000000000000000000000000000000000000000000000000000000000000";
     tool(
         &sandbox,
         "umoci",
@@ -300,10 +299,7 @@ fn a_base_of_another_engine_gets_the_component_alone_and_a_warning_says_why() {
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:base:other"));
     assert!(
         ended.stderr.contains("without compiled code")
-            && ended.stderr.contains(
-                "the engine of \
-        the base"
-            ),
+            && ended.stderr.contains("the engine of the base"),
         "{}",
         ended.stderr
     );
@@ -311,7 +307,7 @@ fn a_base_of_another_engine_gets_the_component_alone_and_a_warning_says_why() {
     assert!(
         rootfs.join("action/action.wasm").exists() && !rootfs.join("action/action.cwasm").exists()
     );
-    // It works all the same: the container compiles it.
+    // The image works nevertheless: the container compiles the action.
     let server = start(&sandbox, &rootfs, &config(&sandbox, "oci:app:1"));
     init_and_greet(server.address());
     assert!(!has_mapped_code(server.id()));
@@ -327,7 +323,7 @@ fn a_base_that_says_nothing_of_its_engine_gets_the_component_alone() {
     assert_eq!(config(&sandbox, "oci:app:1")["rootfs"]["diff_ids"].as_array().unwrap().len(), 1);
 }
 
-/// On a processor that is less than the image's baseline, nothing crashes.
+/// A processor below the image's baseline does not crash.
 #[test]
 fn code_for_a_better_processor_is_not_run() {
     let has_avx512 = fs::read_to_string("/proc/cpuinfo").unwrap().contains("avx512dq");
@@ -337,7 +333,7 @@ fn code_for_a_better_processor_is_not_run() {
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:base:1"));
     assert!(ended.stderr.contains("compiled for x86-64-v4"), "{}", ended.stderr);
     let config = config(&sandbox, "oci:app:1");
-    assert_eq!(config["config"]["Labels"]["dev.keynet.cpu"], "x86-64-v4");
+    assert_eq!(config["config"]["Labels"]["io.keynet.inference.cpu"], "x86-64-v4");
     let rootfs = unpack(&sandbox, "app:1", "bundle");
     assert!(rootfs.join("action/action.cwasm").exists());
     let (server, diagnostics) = start_telling(&sandbox, &rootfs, &config);
@@ -352,7 +348,7 @@ fn code_for_a_better_processor_is_not_run() {
     );
 }
 
-/// The base decides, not whoever puts an action on it.
+/// The base decides, independent of who puts an action on it.
 #[test]
 fn code_is_compiled_for_the_processors_of_the_base() {
     let mut sandbox = Sandbox::new();
@@ -364,7 +360,7 @@ fn code_is_compiled_for_the_processors_of_the_base() {
     assert!(greets_by_mapped_code(&sandbox, "app:1"));
 }
 
-/// A user of the container could have put it there.
+/// A process of the container's user could have written the file.
 #[test]
 fn compiled_code_that_belongs_to_the_user_of_the_container_is_not_run() {
     if !is_root() {
@@ -400,7 +396,7 @@ fn a_registry_takes_images_and_layers_of_the_base_are_not_sent_again() {
         tool(&sandbox, "skopeo", &["inspect", "--tls-verify=false", &docker(&image)]).json();
     assert_eq!(inspected["Digest"], pushed.as_str());
 
-    // The flag of the package that came before.
+    // The option of the previous package.
     let again = format!("{at}/other-team/hello:2");
     let ended = done(sandbox.run(["push", hello, &again, "--base-image", &base]));
     assert_eq!(
@@ -409,7 +405,7 @@ fn a_registry_takes_images_and_layers_of_the_base_are_not_sent_again() {
         "{ended:?}"
     );
 
-    // From a layout, which cannot be mounted from, and to another registry.
+    // With the base in a layout, from which nothing can be mounted, and to another registry.
     let elsewhere = RealServer::registry("none");
     let copied = format!("{}/hello:1", elsewhere.get("REGISTRY"));
     assert_eq!(
@@ -429,7 +425,7 @@ fn a_registry_takes_images_and_layers_of_the_base_are_not_sent_again() {
         pushed
     );
 
-    // Out and in again, by others, it stays what it is.
+    // Exported and imported by another tool, the image is unchanged.
     tool(&sandbox, "skopeo", &["copy", "--src-tls-verify=false", &docker(&image), "oci:copied:1"]);
     let inspected = tool(&sandbox, "skopeo", &["inspect", "oci:copied:1"]).json();
     assert_eq!(inspected["Digest"], pushed.as_str());
@@ -443,7 +439,8 @@ fn a_registry_takes_images_and_layers_of_the_base_are_not_sent_again() {
     init_and_greet(server.address());
 }
 
-/// A registry gives each repository's token by itself: what is pushed to and what is taken from.
+/// The registry issues a token for each repository: the one that is pushed to and the one that is
+/// mounted from.
 #[test]
 fn a_registry_that_gives_tokens_takes_images_of_whoever_is_logged_in() {
     let registry = RealServer::registry("token");
@@ -490,7 +487,8 @@ fn a_registry_that_gives_tokens_takes_images_of_whoever_is_logged_in() {
     assert_eq!(inspected["Digest"], answer["digest"]);
 }
 
-/// Images that others copied into Docker's own format, as `docker push` does, are bases too.
+/// Images that other tools converted into Docker's own format, as `docker push` does, are valid
+/// bases too.
 #[test]
 fn a_base_in_dockers_own_format_stays_in_it() {
     let registry = RealServer::registry("none");
@@ -577,14 +575,14 @@ fn what_is_no_action_or_no_base_is_refused_by_name() {
     assert!(ended.code == Some(6) && ended.stderr.contains("linux/s390x"), "{}", ended.stderr);
 }
 
-/// `podman.sh`, with images of its own.
+/// Runner of `podman.sh`, with its own image storage.
 struct Podman<'sandbox> {
     sandbox: &'sandbox Sandbox,
     script: PathBuf,
 }
 
 impl<'sandbox> Podman<'sandbox> {
-    /// Says why where it cannot run here.
+    /// Prints the reason and returns `None` if podman cannot run here.
     fn new(sandbox: &'sandbox Sandbox) -> Option<Self> {
         let podman = Self { sandbox, script: root().join("tests/servers/podman.sh") };
         let tried = podman.run(&["info"]);
@@ -600,7 +598,7 @@ impl<'sandbox> Podman<'sandbox> {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.sandbox.program(&self.script, arguments);
-        // Podman stops where the file that this names is not there.
+        // Podman fails if the file that this variable names does not exist.
         command.env("SERVERS_DATA", self.sandbox.path("servers")).env_remove("DOCKER_CONFIG");
         command
     }
@@ -609,7 +607,7 @@ impl<'sandbox> Podman<'sandbox> {
         end_within(self.command(arguments), Duration::from_secs(300))
     }
 
-    /// A container of `image` as an operator would harden it.
+    /// Starts a container of `image` with an operator's hardening options.
     fn start(&self, image: &str) -> Server {
         let address = free_address();
         let (_, port) = address.rsplit_once(':').unwrap();
@@ -702,7 +700,7 @@ fn a_container_engine_makes_the_same_base_of_the_containerfile() {
     for (name, value) in made["Labels"].as_object().unwrap() {
         assert_eq!(&built["Labels"][name], value, "{name}");
     }
-    // Actions are put on it as on ours.
+    // An action can be put on it as on the base of this project.
     let ended = done(build(&sandbox, "oci-layout:app:1", "oci-layout:built:1"));
     assert!(ended.stderr.contains("compiled for"), "{}", ended.stderr);
     assert!(greets_by_mapped_code(&sandbox, "app:1"));

@@ -1,5 +1,5 @@
-//! What one activation does costs only that activation: others of the same process go on beside it
-//! and after it.
+//! Isolation of activations: the faults of one affect only that one; others of the same process
+//! continue during and after it.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, missing_docs)]
 
@@ -45,12 +45,11 @@ fn a_fault_costs_only_its_own_activation() {
                 assert!(status >= 400, "{deed}: {status} {answer}");
                 assert!(
                     answer["error"].is_string() || answer["error"].is_object(),
-                    "{deed}: \
-                    {answer}"
+                    "{deed}: {answer}"
                 );
             });
         }
-        // Beside them.
+        // Concurrently with them.
         for _ in 0..20 {
             behaves(&server);
         }

@@ -1,5 +1,4 @@
-//! Machines that allow less than a developer's: hard limits, a home that cannot be written, clients
-//! that speak IPv6.
+//! Restricted machines: hard limits, a home that is not writable, clients that use IPv6.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, missing_docs)]
 
@@ -19,8 +18,8 @@ fn greets(ended: &Ended) {
     );
 }
 
-/// Login nodes and batch systems have hard limits on processor time below ours, and nobody there
-/// may raise them.
+/// Login nodes and batch systems have hard limits on processor time below those of this host, and
+/// users may not raise them.
 #[test]
 fn components_are_compiled_within_hard_limits_below_ours() {
     let sandbox = Sandbox::without_cache();
@@ -48,7 +47,7 @@ fn a_home_that_cannot_be_written_costs_the_cache_and_nothing_else() {
     fs::set_permissions(&home, fs::Permissions::from_mode(0o555)).unwrap();
     sandbox.set("KEYNET_STATE_DIR", home.join(".local/state").display());
     sandbox.set("KEYNET_CACHE", home.join(".cache").display());
-    // Root writes everywhere, unless it may not pass over permissions.
+    // Root can write everywhere, unless the capabilities to bypass permissions are dropped.
     let drop = "--bounding-set=-dac_override,-dac_read_search";
     let run =
         |arguments: &[&str]| match is_root {
@@ -77,7 +76,7 @@ fn the_port_of_the_runtime_is_reached_by_both_versions_of_ip() {
     let body = json!({ "value": { "name": "Ada" } }).to_string();
     for host in ["127.0.0.1", "[::1]"] {
         let address = format!("{host}:{port}");
-        // A machine without IPv6 has one of them.
+        // A machine without IPv6 has only the IPv4 address.
         if host == "[::1]" && std::net::TcpListener::bind("[::1]:0").is_err() {
             continue;
         }

@@ -1,5 +1,5 @@
-//! Models of a real MLflow, deployed to a real Triton that reads its models from a folder or from a
-//! real S3 store.
+//! Deployment of models of a real MLflow to a real Triton that reads its repository from a folder
+//! or from a real S3 store.
 
 #![allow(
     clippy::expect_used,
@@ -23,23 +23,24 @@ use keynet_tests::process::signal;
 use keynet_tests::{Ended, Sandbox, end, http, root};
 use serde_json::{Value, json};
 
-/// The three versions of this model add 1, 2 and 10.
+/// Returns version `number` of the model; the three versions add 1, 2 and 10.
 fn adds(number: u32) -> Vec<u8> {
-    fs::read(root().join(format!("host/tests/models/versions/{number}/model.onnx"))).unwrap()
+    fs::read(root().join(format!("host/crates/models/tests/models/versions/{number}/model.onnx")))
+        .unwrap()
 }
 
-/// A configuration that somebody wrote for it.
+/// Configuration of the model, written by a person.
 const BY_HAND: &str = "# by hand
 backend: 'onnxruntime'
 input { name: 'x' data_type: TYPE_FP32 dims: -1 }
 output { name: 'y' data_type: TYPE_FP32 dims: -1 }";
 
-/// One that Triton's ONNX backend does not load: the file has no such output.
+/// Configuration that Triton's ONNX backend does not load: the file has no such output.
 const BROKEN: &str = "output { name: \"nobody\" data_type: TYPE_FP32 dims: [ -1 ] }";
 
 // MLflow
 
-/// An operator's MLflow.
+/// MLflow of an operator.
 struct Registry(RealServer);
 
 impl Registry {
@@ -76,7 +77,7 @@ impl Registry {
 
 // Triton and its repository
 
-/// Where Triton reads its models.
+/// Model repository of Triton.
 enum Place {
     Folder(tempfile::TempDir),
     S3(RealServer),
@@ -104,7 +105,7 @@ impl Place {
         }
     }
 
-    /// All that is in it.
+    /// Returns all its files.
     fn files(&self) -> BTreeMap<String, Vec<u8>> {
         match self {
             Self::Folder(folder) => files_below(folder.path()),
@@ -126,7 +127,7 @@ impl Place {
         }
     }
 
-    /// Puts a model there that nobody deployed.
+    /// Writes a file of a model without deploying it.
     fn put(&self, path: &str, bytes: &[u8]) {
         match self {
             Self::Folder(folder) => {
@@ -143,7 +144,7 @@ impl Place {
     }
 }
 
-/// A link that leads nowhere counts as an empty file.
+/// Returns the files below a folder; a dangling symbolic link counts as an empty file.
 fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut rest: Vec<PathBuf> = vec![folder.to_owned()];
@@ -193,7 +194,7 @@ impl Production {
         Self { place, triton, sandbox }
     }
 
-    /// `keynet-inference model ARGUMENTS`.
+    /// Runs `keynet-inference model ARGUMENTS`.
     fn model(&self, arguments: &[&str]) -> Ended {
         self.sandbox.run([&["model"], arguments].concat())
     }
@@ -203,7 +204,7 @@ impl Production {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), line), "{ended:?}");
     }
 
-    /// That it is refused with this exit code, and with texts.
+    /// Asserts that the command fails with this exit code and these texts.
     fn refuses(&self, arguments: &[&str], code: i32, texts: &[&str]) {
         let ended = self.model(arguments);
         assert_eq!(ended.code, Some(code), "{ended:?}");
@@ -216,7 +217,7 @@ impl Production {
         self.model(&["get", name, "--json"]).json()
     }
 
-    /// What a version makes of 5, asked of Triton itself; none where it cannot be asked.
+    /// Returns a version's output for 5, requested from Triton itself; `None` if it is not served.
     fn of_five(&self, model: &str, version: u32) -> Option<f64> {
         let address = self.triton.get("TRITON_HTTP").trim_start_matches("http://");
         let question =
@@ -235,7 +236,7 @@ impl Production {
     }
 }
 
-// From the registry to the server and back
+// Deploy, update, delete
 
 fn a_models_life(place: Place) {
     let registry = Registry::start();
@@ -260,8 +261,7 @@ fn a_models_life(place: Place) {
 
     production.does(
         &["deploy", "models:/adder@champion", "--wait"],
-        "deployed adder:1 from \
-        models:/adder/1\n",
+        "deployed adder:1 from models:/adder/1\n",
     );
     let first = production.place.files();
     assert_eq!(
@@ -286,12 +286,7 @@ fn a_models_life(place: Place) {
     production.refuses(
         &["deploy", "models:/adder/2"],
         8,
-        &[
-            "there is a model adder in the \
-        repository",
-            "already: \
-        update it",
-        ],
+        &["there is a model adder in the repository", "already: update it"],
     );
     assert_eq!(production.place.files(), first);
     production.does(&["list"], "adder  1  onnx  models:/adder/1\n");
@@ -309,7 +304,7 @@ fn a_models_life(place: Place) {
 
     production.does(&["update", "models:/adder/2"], "updated adder:2 from models:/adder/2\n");
     let second = production.place.files();
-    // Its config.pbtxt has no labels and came with none.
+    // This version's config.pbtxt names no labels, and the model has no labels file.
     assert_eq!(
         names(&second),
         [
@@ -326,40 +321,29 @@ fn a_models_life(place: Place) {
     );
     assert_eq!((production.of_five("adder", 2), production.of_five("adder", 1)), (Some(7.0), None));
 
-    // One that cannot be loaded changes nothing.
+    // A version that cannot be loaded changes nothing.
     production.refuses(
         &["update", "models:/adder/3"],
         8,
-        &[
-            "nobody",
-            "what was there before is \
-        served as it was",
-        ],
+        &["nobody", "what was there before is served as it was"],
     );
     assert_eq!(production.place.files(), second);
     assert_eq!((production.of_five("adder", 2), production.of_five("adder", 3)), (Some(7.0), None));
     production.refuses(
         &["deploy", "models:/adder/3", "--name", "other"],
         8,
-        &[
-            "nobody",
-            "nothing \
-        of it was left",
-        ],
+        &["nobody", "nothing of it was left"],
     );
     assert_eq!(production.place.files(), second);
     assert_eq!(production.loaded(), ["adder:2"]);
 
-    // Back, then both.
+    // Update back, then deploy both.
     production
         .does(&["update", "models:/adder@champion"], "updated adder:1 from models:/adder/1\n");
     assert_eq!(production.place.files(), first);
     assert_eq!((production.of_five("adder", 1), production.of_five("adder", 2)), (Some(6.0), None));
-    production.does(
-        &["update", "models:/adder/2", "--keep"],
-        "updated adder:1,2 from \
-        models:/adder/2\n",
-    );
+    production
+        .does(&["update", "models:/adder/2", "--keep"], "updated adder:1,2 from models:/adder/2\n");
     assert_eq!(
         (production.of_five("adder", 1), production.of_five("adder", 2)),
         (Some(6.0), Some(7.0))
@@ -397,9 +381,9 @@ fn a_registered_model_is_deployed_updated_changed_back_and_deleted_in_s3() {
     a_models_life(Place::S3(RealServer::s3(&[])));
 }
 
-// What goes wrong
+// Failures
 
-/// A folder of a Triton repository whose model takes `seconds` to load.
+/// Returns a folder of a Triton repository whose model takes `seconds` to load.
 fn slow(seconds: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("1")).unwrap();
@@ -447,10 +431,7 @@ fn a_deployment_that_is_stopped_or_too_late_leaves_nothing() {
     assert_eq!(production.loaded(), Vec::<String>::new());
     production.does(
         &["deploy", source, "--name", "slow", "--version", "7"],
-        &format!(
-            "deployed \
-        slow:7 from file://{source}\n"
-        ),
+        &format!("deployed slow:7 from file://{source}\n"),
     );
     assert!(production.place.files().contains_key("slow/7/model.py"));
 }
@@ -458,7 +439,7 @@ fn a_deployment_that_is_stopped_or_too_late_leaves_nothing() {
 #[test]
 fn a_deployment_waits_for_a_server_that_is_starting() {
     let mut production = Production::start(Place::Folder(tempfile::tempdir().unwrap()), None, "");
-    let file = root().join("host/tests/models/versions/2/model.onnx");
+    let file = root().join("host/crates/models/tests/models/versions/2/model.onnx");
     let source = file.to_str().unwrap();
     production.triton.stop();
     production.refuses(
@@ -487,7 +468,7 @@ fn a_server_that_takes_no_orders_says_how_to_start_it() {
         "--model-control-mode=none",
     );
     let before = production.place.files();
-    let file = root().join("host/tests/models/versions/2/model.onnx");
+    let file = root().join("host/crates/models/tests/models/versions/2/model.onnx");
     let arguments = ["deploy", file.to_str().unwrap(), "--name", "adder"];
     production.refuses(&arguments, 8, &["--model-control-mode=explicit", "nothing of it was left"]);
     assert_eq!(production.place.files(), before);
@@ -497,7 +478,7 @@ fn a_server_that_takes_no_orders_says_how_to_start_it() {
 fn a_store_that_fails_in_the_middle_gets_back_what_it_had() {
     let mut production = Production::start(Place::S3(RealServer::s3(&[])), None, "");
     let Place::S3(server) = &production.place else { panic!("S3") };
-    let file = root().join("host/tests/models/versions/2/model.onnx");
+    let file = root().join("host/crates/models/tests/models/versions/2/model.onnx");
     let deploy = ["deploy", file.to_str().unwrap(), "--name", "adder"];
     production.does(
         &deploy,
@@ -507,8 +488,8 @@ fn a_store_that_fails_in_the_middle_gets_back_what_it_had() {
     let proxy = FaultyProxy::before(server.get("S3_ENDPOINT"));
     production.sandbox.set("TRITON_MODEL_REPO", format!("s3://{}/test/deep/models", proxy.url()));
     let mut failed = 0;
-    // The connection breaks after so many bytes of answers, and what is tried again on another is
-    // refused.
+    // The connection breaks after this many bytes of responses, and the retry on another connection
+    // is refused.
     for through in [600, 1200, 2400, 3600, 4800] {
         proxy.plan([
             Fault::Cut(through),
@@ -533,7 +514,7 @@ fn a_store_that_fails_in_the_middle_gets_back_what_it_had() {
         failed += 1;
     }
     assert!(failed > 0);
-    // What a deployment that was killed has left: its record, and some of its files.
+    // Leftovers of a deployment that was killed: its record, and some of its files.
     production.does(&["delete", "adder"], "deleted adder\n");
     for left in ["adder/mlflow-meta.json", "adder/1/model.onnx"] {
         production.place.put(left, &before[left]);
@@ -567,10 +548,7 @@ fn an_update_that_is_stopped_while_it_loads_leaves_the_version_before() {
     let [quick, slow] = [&quick, &slow].map(|folder| folder.path().to_str().unwrap());
     production.does(
         &["deploy", quick, "--name", "model"],
-        &format!(
-            "deployed model:1 from \
-        file://{quick}\n"
-        ),
+        &format!("deployed model:1 from file://{quick}\n"),
     );
     let before = production.place.files();
     production.refuses(
@@ -580,14 +558,13 @@ fn an_update_that_is_stopped_while_it_loads_leaves_the_version_before() {
     );
     assert_eq!(production.place.files(), before);
     assert_eq!(production.loaded(), ["model:1"]);
-    // A server that cannot make sense of what it reads says little; the rest is said here.
+    // A server that cannot parse its files reports little; the command adds the details.
     fs::write(Path::new(slow).join("config.pbtxt"), "backend: \"python\"\nnobody_knows: 1")
         .unwrap();
     production.refuses(
         &["update", slow, "--name", "model"],
         8,
-        &["could not read the model's \
-        config.pbtxt"],
+        &["could not read the model's config.pbtxt"],
     );
     assert_eq!(
         (production.place.files(), production.loaded()),
@@ -604,7 +581,10 @@ fn what_a_failing_update_finds_is_there_after_it() {
     sandbox.set("KEYNET_MODELS", models.display());
     let model = |arguments: &[&str]| sandbox.run([&["model"], arguments].concat());
     let file = |number: u32| {
-        root().join(format!("host/tests/models/versions/{number}/model.onnx")).display().to_string()
+        root()
+            .join(format!("host/crates/models/tests/models/versions/{number}/model.onnx"))
+            .display()
+            .to_string()
     };
     let done = |arguments: &[&str]| {
         let ended = model(arguments);
@@ -616,7 +596,7 @@ fn what_a_failing_update_finds_is_there_after_it() {
         assert_eq!(files_below(&models), before, "{ended:?}");
     };
     done(&["deploy", &file(1), "--name", "adder"]);
-    // As long as the other, and not the same.
+    // Same length as the other, different content.
     refused(
         &["update", &file(2), "--name", "adder", "--version", "1"],
         "a version does not change",
@@ -625,17 +605,18 @@ fn what_a_failing_update_finds_is_there_after_it() {
     done(&["update", &file(2), "--name", "adder", "--keep"]);
     fs::write(models.join("adder/config.pbtxt"), "version_policy { latest { num_versions: 1 } }")
         .unwrap();
-    // Version 1 is there and not served; what a person or a program of his has left beside it is
-    // nobody's business.
+    // Version 1 exists and is not served; files that a user or another program left beside it do
+    // not matter.
     std::os::unix::fs::symlink("nowhere", models.join("adder/.#config.pbtxt")).unwrap();
     fs::create_dir(models.join("adder/1/__pycache__")).unwrap();
     fs::write(models.join("adder/1/__pycache__/x"), "x").unwrap();
-    let unknown =
-        root().join("host/tests/models/unknown_operator/1/model.onnx").display().to_string();
+    let unknown = root()
+        .join("host/crates/models/tests/models/unknown_operator/1/model.onnx")
+        .display()
+        .to_string();
     refused(
         &["update", &unknown, "--name", "adder", "--version", "1"],
-        "what was there before is \
-        served as it was",
+        "what was there before is served as it was",
     );
     done(&["update", &file(1), "--name", "adder", "--version", "1"]);
     assert_eq!(
@@ -648,24 +629,22 @@ fn what_a_failing_update_finds_is_there_after_it() {
         ]
     );
 
-    // A scalar has no dimensions, and Triton no tensors without: what is made for it can be run
-    // here too.
-    let scalar = root().join("host/tests/models/scalar/1/model.onnx").display().to_string();
+    // A scalar has no dimensions, and Triton has no tensors without: the configuration generated
+    // for it works with embedded models too.
+    let scalar =
+        root().join("host/crates/models/tests/models/scalar/1/model.onnx").display().to_string();
     done(&["deploy", &scalar, "--name", "scalar"]);
     assert!(
         String::from_utf8(files_below(&models)["scalar/config.pbtxt"].clone())
             .unwrap()
             .contains("reshape")
     );
-    // Somebody else's record is no reason to show nothing.
+    // A foreign record does not prevent the listing.
     fs::write(models.join("scalar/mlflow-meta.json"), "{}").unwrap();
     let listed = model(&["list"]);
     assert!(
         listed.stdout.starts_with("adder  1  onnx  file://")
-            && listed.stderr.contains(
-                "scalar \
-        is not listed"
-            ),
+            && listed.stderr.contains("scalar is not listed"),
         "{listed:?}"
     );
     assert_eq!(model(&["get", "../models/adder"]).code, Some(2));
@@ -684,10 +663,10 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
     let model = |arguments: &[&str]| sandbox.run([&["model"], arguments].concat());
     let listed = model(&["list"]);
     assert_eq!((listed.code, listed.stdout.as_str()), (Some(0), ""), "{listed:?}");
-    let add_sub = root().join("host/tests/models/add_sub/1/model.onnx");
+    let add_sub = root().join("host/crates/models/tests/models/add_sub/1/model.onnx");
     let deployed = model(&["deploy", add_sub.to_str().unwrap(), "--name", "add_sub", "--quiet"]);
     assert_eq!((deployed.code, deployed.stderr.as_str()), (Some(0), ""), "{deployed:?}");
-    let external = root().join("host/tests/models/external/1");
+    let external = root().join("host/crates/models/tests/models/external/1");
     let deployed = model(&[
         "deploy",
         external.to_str().unwrap(),
@@ -722,8 +701,8 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
         lonely.stderr.contains("\"model.onnx.data\", which is not among the files"),
         "{lonely:?}"
     );
-    // What this machine cannot run is not left either.
-    let unknown = root().join("host/tests/models/unknown_operator/1/model.onnx");
+    // A model that this machine cannot run is not left behind either.
+    let unknown = root().join("host/crates/models/tests/models/unknown_operator/1/model.onnx");
     let unknown = model(&["deploy", unknown.to_str().unwrap(), "--name", "unknown"]);
     assert!(
         unknown.code != Some(0) && unknown.stderr.contains("nothing of it was left"),
@@ -736,8 +715,8 @@ fn without_a_server_models_are_deployed_to_the_folder_that_actions_ask() {
     assert!(!models.join("external").exists());
 }
 
-/// Names that no folder can have, `latest` however it is written, and models that were logged and
-/// not registered.
+/// Names that cannot be folder names, `latest` in any spelling, and models that were logged but not
+/// registered.
 #[test]
 fn models_are_deployed_by_every_name_that_mlflow_knows_them_by() {
     let registry = Registry::start();
@@ -792,14 +771,15 @@ fn models_are_deployed_by_every_name_that_mlflow_knows_them_by() {
     );
 }
 
-/// The Hugging Face hub's cache: `snapshots/…/onnx/model.onnx` leads to `../../../blobs/…`.
+/// Layout of the Hugging Face hub's cache: `snapshots/…/onnx/model.onnx` links to
+/// `../../../blobs/…`.
 #[test]
 fn models_in_the_cache_of_the_hugging_face_hub_are_deployed_and_run_where_they_are() {
     let mut sandbox = Sandbox::new();
     let (blobs, snapshot) = (sandbox.path("hub/blobs"), sandbox.path("hub/snapshots/abc/onnx"));
     fs::create_dir_all(&blobs).unwrap();
     fs::create_dir_all(&snapshot).unwrap();
-    let external = root().join("host/tests/models/external/1");
+    let external = root().join("host/crates/models/tests/models/external/1");
     for (digest, name) in [("1111", "model.onnx"), ("2222", "model.onnx.data")] {
         fs::copy(external.join(name), blobs.join(digest)).unwrap();
         std::os::unix::fs::symlink(format!("../../../blobs/{digest}"), snapshot.join(name))
@@ -822,7 +802,7 @@ fn models_in_the_cache_of_the_hugging_face_hub_are_deployed_and_run_where_they_a
         names.contains(&"net/1/model.onnx.data") && names.contains(&"small/1/model.onnx"),
         "{names:?}"
     );
-    // A folder of models whose files are links, as people make one of the cache.
+    // A folder of models whose files are links, as users create from the cache.
     let linked = sandbox.path("linked/small/1");
     fs::create_dir_all(&linked).unwrap();
     std::os::unix::fs::symlink(&small, linked.join("model.onnx")).unwrap();

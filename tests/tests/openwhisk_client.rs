@@ -1,5 +1,5 @@
-//! The stand-in for OpenWhisk, driven by the client of OpenWhisk's own project: what that
-//! understands, and how it understands it, is what a real one would say.
+//! Validation of the stand-in for OpenWhisk with the client of OpenWhisk's own project, which was
+//! written for the real API.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 
@@ -10,7 +10,7 @@ use keynet_tests::openwhisk_api::{IMAGE, KEY, OpenWhisk, Setup};
 use keynet_tests::{Sandbox, guest, root};
 use serde_json::{Value, json};
 
-/// What the client told of each step.
+/// Runs the client, and returns its output of each step.
 fn drive(openwhisk: &OpenWhisk) -> BTreeMap<String, Value> {
     let servers = root().join("tests/servers");
     let ended = Command::new(servers.join("openwhisk-client.sh"))
@@ -59,13 +59,7 @@ fn openwhisks_own_client_makes_changes_runs_and_removes_an_action() {
     );
     assert_eq!(
         (&step("again")["statusCode"], &step("again")["error"]["error"]),
-        (
-            &json!(409),
-            &json!(
-                "resource already \
-        exists"
-            )
-        )
+        (&json!(409), &json!("resource already exists"))
     );
     let updated = step("updated");
     assert_eq!(

@@ -1,6 +1,6 @@
-//! What the SDK of every language must do alike: the cases in `parity/`, for each guest
-//! `guests/parity-LANGUAGE`, by the command line and in a container's process. `parity/README.md`
-//! says what a case is made of; another language adds a guest.
+//! Parity of the SDKs of all languages: the cases in `parity/`, for each guest
+//! `guests/parity-LANGUAGE`, on the command line and in a container. `parity/README.md` describes
+//! the format of a case; another language adds a guest.
 
 #![allow(
     clippy::expect_used,
@@ -29,31 +29,31 @@ struct Table {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// What it shows.
+    /// Name of the case.
     name: String,
-    /// JSON.
+    /// Parameters as JSON.
     parameters: String,
-    /// The host's variables.
+    /// Variables of the host.
     #[serde(default)]
     environment: BTreeMap<String, String>,
-    /// The action's variables, as `/init` sets them: only a container has them.
+    /// Variables of the action, as set by `/init`; only a container has them.
     init: Option<BTreeMap<String, String>>,
-    /// JSON that the result equals.
+    /// Expected result as JSON.
     result: Option<String>,
-    /// How it fails.
+    /// Expected failure.
     error: Option<Failure>,
-    /// Words that lines of the logs have, in this order, on each stream.
+    /// Words that lines of the logs contain, in this order, on each stream.
     #[serde(default)]
     stdout: Vec<String>,
     #[serde(default)]
     stderr: Vec<String>,
-    /// Words that no line of the logs has.
+    /// Words that no line of the logs contains.
     #[serde(default)]
     not_logged: Vec<String>,
-    /// A comment in the guest's source: the logs and the error name its file and line.
+    /// Comment in the guest's source; the logs and the error contain its file and line.
     names_line_of: Option<String>,
-    /// Every value of the result's `different` is another in the next activation, and `seconds` is
-    /// the time.
+    /// If true, each value of the result's `different` differs in the next activation, and
+    /// `seconds` is the current time.
     #[serde(default)]
     fresh: bool,
 }
@@ -61,20 +61,20 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Failure {
-    /// Its name in `run --json`, or several of which it has one: where a language's own exception
-    /// stands for the sandbox's.
+    /// Acceptable names of the kind in `run --json`; several where a language's own exception
+    /// replaces the sandbox's.
     kind: Vec<String>,
-    /// What its message has.
+    /// Texts that the message contains.
     #[serde(default)]
     text: Vec<String>,
 }
 
-/// How an activation ended.
+/// End of an activation.
 struct Ended {
     result: Result<Value, String>,
-    /// The command line tells it.
+    /// Kind of the error, from the command line.
     kind: Option<String>,
-    /// The command line has one stream for both.
+    /// Log lines; the command line has one stream for both.
     stdout: Vec<String>,
     stderr: Vec<String>,
 }
@@ -107,16 +107,11 @@ fn run(table: &Path) -> datatest_stable::Result<()> {
     Ok(())
 }
 
-/// The folders `guests/parity-*`.
+/// Returns the folders `guests/parity-*`.
 fn projects() -> Vec<PathBuf> {
-    let folders = fs::read_dir(root().join("tests/guests")).expect("guests").map(|entry| {
-        entry
-            .expect(
-                "a \
-        guest",
-            )
-            .path()
-    });
+    let folders = fs::read_dir(root().join("tests/guests"))
+        .expect("guests")
+        .map(|entry| entry.expect("a guest").path());
     let mut found: Vec<_> = folders
         .filter(|path| {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("parity-"))
@@ -127,7 +122,7 @@ fn projects() -> Vec<PathBuf> {
     found
 }
 
-/// One language's guest.
+/// Guest of one language.
 struct Guest {
     name: String,
     project: PathBuf,
@@ -152,12 +147,8 @@ impl Guest {
             "parameters.json".as_ref(),
         ];
         let ended = sandbox.run(arguments);
-        let answer: Value = serde_json::from_str(&ended.stdout).map_err(|error| {
-            format!(
-                "{error}: \
-            {ended:?}"
-            )
-        })?;
+        let answer: Value =
+            serde_json::from_str(&ended.stdout).map_err(|error| format!("{error}: {ended:?}"))?;
         let lines: Vec<String> = ended.stderr.lines().map(str::to_owned).collect();
         Ok(Ended {
             result: answer
@@ -185,7 +176,7 @@ impl Guest {
         Container { runtime, _sandbox: sandbox }
     }
 
-    /// The name of the source file that has `comment`, and the line.
+    /// Returns the name of the source file that contains `comment`, and the line.
     fn line_of(&self, comment: &str) -> (String, usize) {
         let folders = [self.project.clone(), self.project.join("src")];
         let files = folders
@@ -204,7 +195,7 @@ impl Guest {
 
 struct Container {
     runtime: Runtime,
-    /// Its objects.
+    /// Sandbox that holds the objects.
     _sandbox: Sandbox,
 }
 
@@ -242,12 +233,11 @@ impl Case {
             (Some(failure), Err(message)) => failure.check(message, ended.kind.as_deref())?,
             (None, Ok(result)) if self.fresh => check_fresh(result, &again()?.result?)?,
             (None, Ok(result)) => {
-                let expected: Value = serde_json::from_str(self.result.as_deref().ok_or(
-                    "the case \
-                    has neither result nor error",
-                )?)
+                let expected: Value = serde_json::from_str(
+                    self.result.as_deref().ok_or("the case has neither result nor error")?,
+                )
                 .map_err(|error| format!("the case's result: {error}"))?;
-                if *result != expected {
+                if !is_same(result, &expected) {
                     return Err(format!("expected {expected}\ncame {}", told()));
                 }
             }
@@ -298,10 +288,10 @@ impl Failure {
 }
 
 fn check_fresh(one: &Value, other: &Value) -> Result<(), String> {
-    let different = one["different"].as_object().filter(|values| !values.is_empty()).ok_or(
-        "the \
-        result has no `different`",
-    )?;
+    let different = one["different"]
+        .as_object()
+        .filter(|values| !values.is_empty())
+        .ok_or("the result has no `different`")?;
     if let Some((name, value)) =
         different.iter().find(|(name, value)| **value == other["different"][name.as_str()])
     {
@@ -314,6 +304,23 @@ fn check_fresh(one: &Value, other: &Value) -> Result<(), String> {
         return Err(format!("the action's clock says {seconds}, ours {now}"));
     }
     Ok(())
+}
+
+/// Whether two values are the same JSON: `1` and `1.0` are the same number.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => {
+            a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64()
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| is_same(a, b)))
+        }
+        _ => one == other,
+    }
 }
 
 /// The numbers in a text.

@@ -1,8 +1,8 @@
-//! The Keynet platform: `login`, `push` without a reference, `logout`, each step of them
-//! interrupted, and each way the platform can say no.
+//! Commands for the Keynet platform: `login`, `push` without a reference, `logout`, each of their
+//! steps interrupted, and each way in which the platform can reject a request.
 //!
-//! The platform is a stand-in that takes nothing but what the platform takes; its registry is a
-//! real one, with passwords.
+//! The platform is a stand-in that accepts only valid requests; its registry is a real one, with
+//! passwords.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -19,7 +19,7 @@ use keynet_tests::terminal::Terminal;
 use keynet_tests::{Ended, Sandbox, end, end_with_input, free_address, guest, made, says};
 use serde_json::{Value, json};
 
-/// A user of the platform, whose registry is behind a proxy.
+/// User of the Keynet platform, whose registry is behind a proxy.
 struct User {
     desk: Desk,
     proxy: Proxy,
@@ -80,7 +80,7 @@ impl User {
         config(self.sandbox())
     }
 
-    /// A push that comes to its end, after whatever came before.
+    /// Asserts that a push succeeds, after any earlier failure.
     fn push_succeeds(&self) {
         self.platform.forget();
         let (before, ended) = (self.platform.functions().len(), self.push());
@@ -118,7 +118,7 @@ fn changed(file: &Path, change: impl FnOnce(&mut Value)) {
     std::fs::write(file, value.to_string()).unwrap();
 }
 
-// All goes well
+// Success
 
 #[test]
 fn the_four_commands_of_the_old_package() {
@@ -140,19 +140,15 @@ fn the_four_commands_of_the_old_package() {
     let [function] = functions.as_slice() else { panic!("{}", functions.len()) };
     assert_eq!(
         (function.name.as_str(), function.description.as_str()),
-        (
-            "hello",
-            "Greets a person \
-        by name."
-        )
+        ("hello", "Greets a person by name.")
     );
     assert_eq!(
         (function.file_name.as_str(), &function.code),
         ("action.wasm", &std::fs::read(guest("hello")).unwrap())
     );
 
-    // What the platform was given can be run by its reference, with the login that `login` brought
-    // along.
+    // The pushed artifact can be run by its reference, with the registry login that is part of
+    // `login`.
     let ran = user.keynet(&["run", &function.image, "--param", "name=Ada"]);
     assert_eq!((ran.code, ran.json()), (Some(0), json!({ "greeting": "Hello, Ada!" })));
     let line = ended.stdout.strip_prefix("pushed ").unwrap_or_else(|| panic!("{ended:?}")).trim();
@@ -233,8 +229,7 @@ fn a_login_is_kept_as_the_old_package_keeps_it_for_its_owner_only() {
     assert_eq!(
         files_in(&user.sandbox().path("config")).len(),
         1,
-        "nothing else is left of writing \
-        it"
+        "nothing else is left of writing it"
     );
 }
 
@@ -242,7 +237,7 @@ fn a_login_is_kept_as_the_old_package_keeps_it_for_its_owner_only() {
 fn a_login_that_the_old_package_made_is_good() {
     let user = User::signed_in();
     let token = read_json(&user.config())["api_token"].clone();
-    // As its `config/manager.py` writes it, `last_login` and a URL included.
+    // Configuration as its `config/manager.py` writes it, including `last_login` and a URL.
     let config = json!({
         "server_url": format!("{}{APP}", user.platform.url()),
         "username": EMAIL,
@@ -263,8 +258,7 @@ fn what_the_platform_says_to_a_login_is_told() {
     says(
         &user.login_with(&user.platform.url(), "wr0ng-password"),
         7,
-        &["The e-mail address or the \
-        password is wrong."],
+        &["The e-mail address or the password is wrong."],
     );
     let harbor = r#""harbor":{"url":"h","username":"u","password":"p"}"#;
     for (status, body, code, text) in [
@@ -310,7 +304,7 @@ fn the_password_goes_to_the_server_that_was_named_and_nowhere_else() {
     let ended = user.login();
     assert_ne!(ended.code, Some(0), "{ended:?}");
     assert!(stranger.seen().is_empty(), "{:#?}", stranger.seen());
-    // Nor in plain text to another machine.
+    // Neither are credentials sent unencrypted to another machine.
     says(&user.login_with("http://api.example.com", PASSWORD), 2, &["https://"]);
 }
 
@@ -324,7 +318,7 @@ fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
     terminal.type_line(PASSWORD);
     let (code, shown) = terminal.end();
     assert!(code == Some(0) && !shown.contains(PASSWORD) && !shown.contains(TOKEN), "{shown}");
-    // The last server is offered, and taken by an empty line.
+    // The last server is the default, and an empty line accepts it.
     let mut terminal = Terminal::keynet(user.sandbox(), &["login", "--username", EMAIL]);
     terminal.wait_for(&user.platform.url());
     terminal.type_line("");
@@ -333,7 +327,7 @@ fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
     let (code, shown) = terminal.end();
     assert!(code == Some(7) && !shown.contains("wr0ng-password"), "{shown}");
     assert_eq!(user.platform.seen(), [Step::SignIn, Step::SignIn]);
-    // Nobody is there to be asked: what is missing is told.
+    // Without a terminal there is no prompt: the error names what is missing.
     let command = user.sandbox().command(["login", "--username", EMAIL, "--password-stdin"]);
     says(&end_with_input(command, PASSWORD), 2, &["login"]);
     says(&user.keynet(&["login", &user.platform.url()]), 2, &["--username"]);
@@ -421,7 +415,7 @@ fn a_config_that_cannot_be_read_is_told_and_not_overwritten() {
     assert!(user.platform.seen().is_empty());
 }
 
-// Each step, each way to say no
+// Each step, each kind of rejection
 
 const STEPS: [(Step, &str); 3] =
     [(Step::Runtime, "[5/10]"), (Step::Code, "[9/10]"), (Step::Function, "[10/10]")];
@@ -452,8 +446,7 @@ fn each_kind_of_no_is_told_apart_at_each_step() {
             let last = ended.stderr.lines().rfind(|line| line.starts_with('[')).unwrap_or_default();
             assert!(
                 last.starts_with(number) || ended.stderr.contains(number.trim_matches(['[', ']'])),
-                "{number}: \
-                {ended:?}"
+                "{number}: {ended:?}"
             );
             if code == 7 {
                 says(&ended, 7, &["keynet-inference login"]);
@@ -469,7 +462,7 @@ fn what_is_done_already_is_told_when_a_step_fails() {
     user.platform.next(Step::Function, Act::Answer(500, r#"{"message":"later"}"#.to_owned()));
     let ended = user.push();
     says(&ended, 9, &["later", "again", user.proxy.address()]);
-    // `--json` has it in one line.
+    // `--json` reports it on one line.
     user.platform.next(Step::Code, Act::Answer(422, r#"{"message":"later"}"#.to_owned()));
     let ended = user.keynet(&["push", "action.wasm", "--json"]);
     assert_eq!((ended.code, &ended.json()["kind"]), (Some(8), &json!("refused")), "{ended:?}");
@@ -484,7 +477,7 @@ fn a_platform_that_hangs_up_is_no_reason_to_begin_twice() {
             user.platform.next(step, act);
             let before = user.platform.functions().len();
             let ended = user.push();
-            // It may ask again, but never makes a function twice.
+            // The command may retry, but never creates a function twice.
             assert!([Some(0), Some(10)].contains(&ended.code), "{step:?}: {ended:?}");
             assert!(user.platform.functions().len() <= before + 1, "{step:?}");
         }
@@ -509,7 +502,7 @@ fn a_registry_that_says_no_is_told_and_can_be_asked_again() {
     user.proxy.forget();
     assert_eq!(user.platform.functions(), [], "nothing is made of what was not uploaded");
     user.push_succeeds();
-    // Its password was changed meanwhile: that is noticed before anything is uploaded.
+    // The registry's password was changed meanwhile: this is detected before anything is uploaded.
     changed(&user.config(), |config| config["harbor"]["password"] = json!("0ld-password"));
     user.proxy.forget();
     let ended = user.push();
@@ -573,7 +566,7 @@ fn a_client_that_is_killed_at_any_step_can_begin_again() {
     }
     user.proxy.on("PUT", "/manifests/", 0..1, Fault::HoldUpload(0));
     killed(&|| user.proxy.wait_for(|seen| seen.is("PUT", "/manifests/")));
-    // A login that is killed keeps the one before.
+    // A login that is killed keeps the previous one.
     let before = std::fs::read(user.config()).unwrap();
     user.platform.next(Step::SignIn, Act::Hold);
     user.platform.forget();

@@ -1,5 +1,5 @@
-//! Clients of a container's port that take more than their share: slow ones, many, large bodies,
-//! and readers of logs that stand still.
+//! Clients of a container's port that use more than their share: slow clients, many clients, large
+//! bodies, and stalled readers of logs.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -29,14 +29,14 @@ fn error_of(answer: &Answer) -> String {
     answer.json()["error"].as_str().unwrap_or_else(|| panic!("no error: {answer:?}")).to_owned()
 }
 
-/// A request whose body breaks off after `sent` bytes of `announced`.
+/// Sends a request whose body stops after `sent` bytes of `announced`.
 fn stalled(runtime: &Runtime, path: &str, announced: usize, sent: usize) -> TcpStream {
     let mut stream = TcpStream::connect(runtime.address()).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(3))).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {announced}\r\n\r\n")
         .unwrap();
-    // It is not read further when others hold the memory.
+    // The server stops reading it while other requests hold the memory.
     let _ = stream.write_all(&vec![b' '; sent]);
     stream
 }
@@ -56,10 +56,10 @@ fn bodies_that_stall_hold_a_bounded_memory_and_nobody_else() {
         small.join().unwrap();
         sending.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    // 128 MiB, and a vector that grows is there twice for a moment.
+    // 128 MiB, and a vector that grows is briefly held twice.
     let most = before + 128 + 64;
     assert!(runtime.peak_mib() < most, "{} MiB, {before} MiB before", runtime.peak_mib());
-    // Each is answered in time and gives its memory back.
+    // Each is answered in time and releases its memory.
     let statuses: Vec<_> = bodies.into_iter().map(|stream| answer(stream).status).collect();
     assert!(statuses.iter().all(|status| [408, 503].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&408) && statuses.contains(&503), "{statuses:?}");
@@ -107,11 +107,11 @@ fn a_header_that_trickles_in_is_given_up() {
         }
     }
     assert!(started.elapsed() > Duration::from_secs(5), "{:?}", started.elapsed());
-    // Headers that are too long are refused at once.
+    // Headers that are too long are rejected at once.
     let long = format!("X: {}\r\n", "x".repeat(200 << 10));
     let mut stream = send(runtime.address(), "POST", "/run", &[("X", long.trim_end())], b"{}");
     let mut head = [0; 12];
-    // The answer may be lost in the reset that follows what was not read.
+    // The response may be lost in the connection reset that follows unread data.
     if stream.read_exact(&mut head).is_ok() {
         assert_eq!(&head, b"HTTP/1.1 431");
     }
@@ -181,12 +181,12 @@ fn a_run_that_is_refused_ends_no_other_activations_window() {
     assert_eq!(window.stderr, ["Cannot initialize the action more than once."]);
     thread::sleep(Duration::from_millis(200));
     assert_eq!(runtime.rest(), (vec![], vec![]));
-    // With nothing else under way the platform waits for the marks of a refused one.
+    // If nothing else is running, OpenWhisk waits for the log markers of a rejected request too.
     assert_eq!(runtime.post("/run", b"{").status, 400);
     runtime.window();
 }
 
-/// A container whose streams are held, and read only when the test says so.
+/// Starts a container whose output streams are read only when the test does so.
 fn held(sandbox: &Sandbox) -> (Process, String) {
     let address = free_address();
     let port = address.rsplit(':').next().unwrap();
@@ -205,7 +205,7 @@ fn a_slow_reader_of_the_logs_delays_no_answer_past_its_deadline() {
     let (mut process, address) = held(&sandbox);
     let (mut stdout, _stderr) =
         (process.pipes().stdout.take().unwrap(), process.pipes().stderr.take().unwrap());
-    // A byte now and then: whoever waits for the next one waits for ever.
+    // Read a byte now and then: an unbounded wait for the next byte would never end.
     thread::spawn(move || {
         while stdout.read_exact(&mut [0]).is_ok() {
             thread::sleep(Duration::from_millis(100));
@@ -264,10 +264,7 @@ fn a_reader_that_comes_back_gets_whole_lines_every_mark_and_what_was_dropped() {
         );
         assert!(
             lines[kept].starts_with("keynet: ")
-                && lines[kept].contains(
-                    "bytes of logs were \
-            dropped here"
-                ),
+                && lines[kept].contains("bytes of logs were dropped here"),
             "{}",
             lines[kept]
         );

@@ -1,5 +1,5 @@
-//! A user's own project, outside the clone: made, tested, built and run as the README says, and by
-//! cargo alone.
+//! A user's own project, outside the clone: created, tested, built and run as the README describes,
+//! and with cargo alone.
 //!
 //! Dependencies are compiled once, in `target/guest-build`.
 
@@ -14,25 +14,26 @@ use std::time::Duration;
 use keynet_tests::{Ended, Sandbox, binary, end_within, root};
 use serde_json::json;
 
-/// The first build compiles all dependencies, maybe behind another test's.
+/// Time limit of a build: the first one compiles all dependencies, possibly after waiting for
+/// another test's.
 const BUILD: Duration = Duration::from_secs(1200);
 
-/// A folder with a project in it.
+/// Sandbox with a project in it.
 struct Project {
     sandbox: Sandbox,
     name: &'static str,
 }
 
 impl Project {
-    /// `keynet-inference new --lang rust NAME`. Its SDK lies where it lies for all tests with this
+    /// Runs `keynet-inference new --lang rust NAME`. The SDK is shared by all tests with this
     /// cache, so that it is compiled once.
     fn new(name: &'static str, cache: &str) -> Self {
         let mut sandbox = Sandbox::new();
         sandbox.set("KEYNET_CACHE", binary().with_file_name("test-projects").join(cache).display());
         sandbox.set("CARGO_TARGET_DIR", target().display());
         sandbox.set("CARGO_INCREMENTAL", "0");
-        // The examples are built first and need the same crates: what was released a minute ago is
-        // not what is tested.
+        // The examples are built first and need the same crates: a crate released a minute ago must
+        // not change the test.
         sandbox.set("CARGO_NET_OFFLINE", "true");
         assert!(!sandbox.path("").starts_with(root()), "outside the clone");
         let ended = sandbox.run(["new", "--lang", "rust", name]);
@@ -40,9 +41,7 @@ impl Project {
         for step in [
             format!("cd {name}"),
             "keynet-inference build".to_owned(),
-            "keynet-inference run \
-                action.wasm --param name=Ada"
-                .to_owned(),
+            "keynet-inference run action.wasm --param name=Ada".to_owned(),
         ] {
             assert!(ended.stdout.contains(&step), "the next steps lack {step:?}: {}", ended.stdout);
         }
@@ -68,7 +67,7 @@ impl Project {
         assert!(ended.stdout.starts_with(&format!("{}: action.wasm, ", self.name)), "{ended:?}");
     }
 
-    /// cargo, on the toolchain that `keynet-inference build` would take.
+    /// Returns a cargo command, with the toolchain that `keynet-inference build` would use.
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut rustc = self
             .sandbox
@@ -94,18 +93,15 @@ impl Project {
         ]);
         assert_eq!(
             (ended.code, ended.stdout.as_str()),
-            (
-                Some(0),
-                "{\"greeting\":\"Good day, \
-            Ada!\"}\n"
-            ),
+            (Some(0), "{\"greeting\":\"Good day, Ada!\"}\n"),
             "{ended:?}"
         );
         assert!(ended.stderr.lines().any(|line| line == "greeting Ada"), "{}", ended.stderr);
         self.grows_no_memory(component);
     }
 
-    /// However it was built, its heap is there from the start: the stack, the data and a MiB.
+    /// Asserts that the initial memory contains the heap, however the component was built: the
+    /// stack, the data and one MiB.
     fn grows_no_memory(&self, component: &OsStr) {
         let held = |name: &str| {
             let parameter = format!("name={name}");
@@ -149,13 +145,12 @@ fn a_new_project_is_tested_built_and_run_as_the_readme_says() {
     );
     assert!(
         fs::metadata(project.path("action.wasm")).unwrap().len() < 1 << 20,
-        "small components \
-        start fast"
+        "small components start fast"
     );
     let ignored = fs::read_to_string(project.path(".gitignore")).unwrap();
     assert!(ignored.contains("target") && ignored.contains(".wasm"), "{ignored}");
 
-    // Somewhere else, from somewhere else.
+    // To another folder, from another folder.
     let output = project.sandbox.path("elsewhere.wasm");
     let mut elsewhere =
         project.sandbox.command(["build", "--path", project.name, "-o", output.to_str().unwrap()]);
@@ -186,8 +181,7 @@ fn cargo_component_makes_a_component_that_does_the_same() {
     let there = tools.join("cargo-component").exists();
     assert!(
         there,
-        "cargo-component is not in {}: run `guest-sdk/setup-wasm-toolchain \
-        --with-cargo-component`",
+        "cargo-component is not in {}: run `guest-sdk/setup-wasm-toolchain --with-cargo-component`",
         tools.display()
     );
     let project = Project::new("by-component", "cache");
@@ -212,7 +206,7 @@ fn an_emptied_cache_is_no_harm() {
     project.build();
     project.greets(Path::new("action.wasm"));
     assert_eq!(fs::read(project.path("action.wasm")).unwrap(), first);
-    // One file of it.
+    // One file of the SDK.
     let sdk = fs::read_dir(cache.join("sdk"))
         .unwrap()
         .next()
@@ -265,7 +259,7 @@ fn a_mistake_in_the_users_code_is_told_in_rustcs_words() {
         fs::read_to_string(project.path("action.wasm")).unwrap(),
         "the last one that worked"
     );
-    // What cargo takes and no host would.
+    // Source that cargo accepts and no host would.
     fs::write(&source, "").unwrap();
     let ended = project.run(["build"]);
     assert_eq!(ended.code, Some(5), "{ended:?}");
@@ -279,11 +273,7 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
     assert!(wishes.contains("# models = [\"detector\"]\n"), "{wishes}");
     fs::write(
         project.path("keynet.toml"),
-        wishes.replace(
-            "# models = [\"detector\"]",
-            "models = \
-        [\"identity_fp32\"]",
-        ),
+        wishes.replace("# models = [\"detector\"]", "models = [\"identity_fp32\"]"),
     )
     .unwrap();
     let source = r#"
@@ -329,7 +319,7 @@ fn a_project_gets_what_it_asks_for_and_no_more() {
     let error = denied["error"].as_str().unwrap();
     assert!(error.contains("\"identity_fp16\"") && error.contains("keynet.toml"), "{error}");
 
-    // Asking is not granting.
+    // A request is not a grant.
     let mut strict = Sandbox::new();
     fs::write(strict.path("policy.toml"), "models = [\"identity_fp16\"]").unwrap();
     strict.set("KEYNET_POLICY", strict.path("policy.toml").display());
@@ -380,10 +370,7 @@ fn new_refuses_what_is_there_already() {
         assert_eq!(ended.code, Some(5), "{ended:?}");
         assert!(
             ended.stderr.contains("is there already")
-                && ended.stderr.contains(
-                    "hint: choose \
-            another name"
-                ),
+                && ended.stderr.contains("hint: choose another name"),
             "{}",
             ended.stderr
         );

@@ -1,8 +1,8 @@
-//! Functions in Python on the command line: made, built, run, served, published; and what is said
-//! when that cannot be.
+//! Functions in Python on the command line: created, built, run, served, pushed; and the messages
+//! if that fails.
 //!
-//! What a build keeps (componentize-py, packages, numpy and Pillow) lies in the user's own cache,
-//! so that it is made once.
+//! Results of a build (componentize-py, packages, numpy and Pillow) are kept in the user's own
+//! cache, so that they are built once.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -14,16 +14,16 @@ use std::time::Duration;
 use keynet_tests::{Ended, Sandbox, end_within, free_address, golden, root, says};
 use serde_json::json;
 
-/// The first build makes what all others need, and may build numpy and Pillow.
+/// Time limit of a build: the first one builds shared parts, possibly including numpy and Pillow.
 const BUILD: Duration = Duration::from_secs(2400);
 
-/// What `build` and its like say when they build.
+/// Message of `build` and of commands that build implicitly.
 const BUILDING: &str = "building function.py into a component";
 
 const PLAIN: &str = "from keynet_inference import \
     keynet_function\n\n\n@keynet_function(\"plain\")\ndef main(args):\n    return {}\n";
 
-/// A folder with projects in it, and the cache of all builds.
+/// Sandbox with projects, and with the cache of all builds.
 struct Projects(Sandbox);
 
 impl Projects {
@@ -40,12 +40,12 @@ impl Projects {
             std::env::var_os("KEYNET_CACHE").map_or_else(user, PathBuf::from).display(),
         );
         sandbox.set("KEYNET_ARTIFACTS", sandbox.path("artifacts").display());
-        // numpy and Pillow take 25 s of processor time, which may be minutes where other tests run.
+        // numpy and Pillow take 25 s of processor time, possibly minutes while other tests run.
         sandbox.set("KEYNET_COMPILE_TIME", "20m");
         Self(sandbox)
     }
 
-    /// A project with these files.
+    /// Creates a project with these files.
     fn project(&self, name: &str, files: &[(&str, &str)]) -> PathBuf {
         let folder = self.0.path(name);
         for (file, text) in files {
@@ -60,7 +60,7 @@ impl Projects {
         end_within(self.0.command(arguments), BUILD)
     }
 
-    /// `run FUNCTION`, whose result is JSON.
+    /// Runs `run FUNCTION`, and parses the result as JSON.
     fn result(&self, function: &Path, parameters: &[&str]) -> serde_json::Value {
         let mut arguments = vec!["run".as_ref(), function.as_os_str()];
         arguments.extend(
@@ -71,7 +71,7 @@ impl Projects {
         ended.json()
     }
 
-    /// The command fails, and says these texts and nothing of its tools.
+    /// Asserts that the command fails with these texts and without output of its tools.
     fn refuses(&self, arguments: &[&str], code: i32, texts: &[&str]) -> String {
         let ended = self.run(arguments);
         says(&ended, code, texts);
@@ -102,7 +102,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     {
         assert!(folder.join(file).is_file(), "{file}");
     }
-    // So that it is built now, whatever is in the cache.
+    // Change the source, so that it is built now and not taken from the cache.
     let text = fs::read_to_string(&function).unwrap();
     fs::write(&function, format!("{text}\n# {:?}\n", std::time::SystemTime::now())).unwrap();
 
@@ -135,13 +135,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     let about = projects.run(["inspect".as_ref(), function.as_os_str(), "--json".as_ref()]).json();
     assert_eq!(
         (&about["name"], &about["description"]),
-        (
-            &json!("greeter"),
-            &json!(
-                "Greets a \
-        person by name."
-            )
-        )
+        (&json!("greeter"), &json!("Greets a person by name."))
     );
     assert_eq!(about["input_schema"]["required"], json!(["name"]));
 
@@ -180,11 +174,7 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
     refuses(
         "syntax",
         &PLAIN.replace("return {}", "x = = 1"),
-        &[
-            "error: function.py, line 6: \
-        SyntaxError: invalid syntax\n",
-            "x = = 1\n",
-        ],
+        &["error: function.py, line 6: SyntaxError: invalid syntax\n", "x = = 1\n"],
     );
     let module = refuses(
         "module",
@@ -207,8 +197,7 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
         &PLAIN.replace("args", "request"),
         &[
             "must have exactly one parameter, `args`; it has ['request']",
-            "File \"function.py\", \
-            line 4",
+            "File \"function.py\", line 4",
         ],
     );
     projects.project(
@@ -239,11 +228,7 @@ fn what_is_no_function_is_refused_before_anything_is_built() {
     projects.refuses(
         &["build", "--path", "both"],
         5,
-        &[
-            "both has a Cargo.toml",
-            "keynet-inference \
-        build both/function.py",
-        ],
+        &["both has a Cargo.toml", "keynet-inference build both/function.py"],
     );
     projects.project("several", &[("a.py", PLAIN), ("b.py", PLAIN)]);
     projects.refuses(&["build", "--path", "several"], 5, &["several functions: a.py, b.py"]);
@@ -252,8 +237,7 @@ fn what_is_no_function_is_refused_before_anything_is_built() {
     projects.refuses(
         &["push", "several/a.py", "--base-image", "openwhisk/action-python-v3.11:latest"],
         2,
-        &["leave \
-        --base-image out"],
+        &["leave --base-image out"],
     );
     projects.refuses(&["build", "--path", "artifacts"], 6, &["artifacts"]);
 }
@@ -272,11 +256,7 @@ fn a_function_without_a_description_runs_and_is_not_pushed() {
         "plain",
         &[(
             "function.py",
-            &PLAIN.replace(
-                "    return",
-                "    \"\"\"Returns \
-        nothing.\"\"\"\n    return",
-            ),
+            &PLAIN.replace("    return", "    \"\"\"Returns nothing.\"\"\"\n    return"),
         )],
     );
     says(&projects.run(["push", "plain/function.py"]), 0, &[BUILDING]);
@@ -290,11 +270,7 @@ fn no_secret_of_the_builder_is_in_the_component() {
                 MARK = 'planted-' + 'in-the-' * 2 + 'memory'\n\n";
     let text = format!(
         "{text}{}",
-        PLAIN.replace(
-            "return {}",
-            "return {'environment': SEEN[0], \
-        'files': SEEN[1]}"
-        )
+        PLAIN.replace("return {}", "return {'environment': SEEN[0], 'files': SEEN[1]}")
     );
     let files = [
         ("function.py", text.as_str()),
@@ -316,8 +292,7 @@ fn no_secret_of_the_builder_is_in_the_component() {
     assert_eq!(
         names,
         ["__pycache__", "function.py", "labels.txt", "seen.txt"],
-        "what a build \
-        makes, and what is no secret"
+        "what a build makes, and what is no secret"
     );
     let variables: Vec<_> = result["environment"].as_object().unwrap().keys().collect();
     assert_eq!(variables, ["PYTHONHOME", "PYTHONPATH", "PYTHONUNBUFFERED"]);
@@ -396,8 +371,7 @@ def main(args):
         &[
             "No module named 'wave'",
             "import it at the top of the file",
-            "File \
-        \"function.py\", line 15",
+            "File \"function.py\", line 15",
         ],
     );
     fails("unknown=torch", &["import `torch` at the top of the file", "requirements.txt"]);
@@ -409,8 +383,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
     let projects = Projects::new();
     let text = PLAIN.replace(
         "return {}",
-        "import inflection\n    return {'name': \
-        inflection.camelize('device_type')}",
+        "import inflection\n    return {'name': inflection.camelize('device_type')}",
     );
     let requirements = "keynet-inference==0.8.5\ninflection==0.5.1\nwin-package-that-is-not-there; \
         sys_platform == 'win32'\n";
@@ -432,12 +405,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
     refuses(
         "native",
         "grpcio\n",
-        &[
-            "the package grpcio has no wheel of Python alone",
-            "numpy and \
-        Pillow",
-            "TritonPlugin",
-        ],
+        &["the package grpcio has no wheel of Python alone", "numpy and Pillow", "TritonPlugin"],
     );
     refuses("unknown", "inflection==99.0\n", &["inflection==99.0", "none of", "0.5.1"]);
     refuses(
@@ -459,7 +427,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
         .env("PIP_CONFIG_FILE", "/dev/null");
     let ended = end_within(offline, BUILD);
     if ended.code == Some(0) {
-        return; // these requirements were resolved before, by another run
+        return; // an earlier run has already resolved these requirements
     }
     says(&ended, 5, &["the package index cannot be reached", "PIP_INDEX_URL"]);
 }

@@ -1,4 +1,4 @@
-//! The examples in Python do what those in Rust do.
+//! The examples in Python behave as those in Rust.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -18,11 +18,7 @@ fn hello_in_python_greets() {
     says(
         &sandbox.run(["run", hello.to_str().unwrap()]),
         1,
-        &[
-            "the parameter `name` is missing: \
-        expected a string",
-            "Who is greeted.",
-        ],
+        &["the parameter `name` is missing: expected a string", "Who is greeted."],
     );
 
     let runtime = Runtime::of(&sandbox, &hello);

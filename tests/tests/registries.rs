@@ -1,5 +1,5 @@
-//! Publishing and fetching with a real registry in each of its modes, and what other tools make of
-//! it.
+//! Pushing and pulling with a real registry in each of its modes, and other tools reading the
+//! result.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -28,7 +28,7 @@ fn text(value: &Value) -> &str {
 
 // The four modes
 
-/// From the first push to a second tag, with each reading done by skopeo too.
+/// Tests everything from the first push to a second tag, with each read repeated by skopeo.
 fn tour(mode: &str) {
     let desk = Desk::at(mode);
     let hello = guest("hello");
@@ -76,18 +76,12 @@ fn tour(mode: &str) {
         let about = desk.json(["inspect", reference]);
         assert_eq!(
             (&about["name"], &about["description"]),
-            (
-                &json!("hello"),
-                &json!(
-                    "Greets a \
-            person by name."
-                )
-            )
+            (&json!("hello"), &json!("Greets a person by name."))
         );
         assert_eq!(about["size"], bytes.len(), "{about}");
     }
 
-    // Text for people and scripts: one line, whose reference is complete.
+    // Text output for people and scripts: one line with a complete reference.
     let again = desk.keynet(["push".as_ref(), hello.as_os_str(), reference.as_ref()]);
     let line = again
         .stdout
@@ -107,7 +101,7 @@ fn tour(mode: &str) {
         "nothing was kept of what is not there"
     );
 
-    // And all of it by skopeo, blobs and all.
+    // skopeo copies all of it, including blobs.
     desk.skopeo(&[
         "copy",
         &format!("docker://{reference}"),
@@ -165,8 +159,7 @@ fn what_is_pushed_is_a_wasm_artifact_as_the_cncf_describes_it() {
     assert_eq!(manifest["annotations"]["org.opencontainers.image.title"], "capable");
     assert_eq!(
         manifest["annotations"]["org.opencontainers.image.description"],
-        "Makes every call \
-        of the contract."
+        "Makes every call of the contract."
     );
 
     desk.skopeo(&["copy", &format!("docker://{}", desk.reference("capable:1")), "oci:copied:1"]);
@@ -180,7 +173,7 @@ fn what_is_pushed_is_a_wasm_artifact_as_the_cncf_describes_it() {
         "{config}"
     );
     assert_eq!(config["layerDigests"], json!([pushed["layer"]]));
-    // wkg reads a time here, and only of this form.
+    // wkg parses a time here, and only of this form.
     assert!(
         text(&config["created"]).len() >= 20 && text(&config["created"]).ends_with('Z'),
         "{config}"
@@ -212,7 +205,7 @@ fn the_same_component_is_the_same_artifact_wherever_it_goes() {
     }
     let (tags, strangers) = check_layout(&desk.sandbox.path("here"));
     assert_eq!((tags, strangers), (BTreeSet::from(["3".to_owned()]), BTreeSet::new()));
-    // But for whoever wants to say when it was made.
+    // Except that the user can set the time of creation.
     let mut dated = desk.sandbox.command([
         "push".as_ref(),
         copy.as_os_str(),
@@ -240,11 +233,7 @@ fn what_the_component_says_of_itself_is_in_the_annotations() {
     for (name, value) in [
         ("version", "1.2.3"),
         ("source", "https://example.com/hello"),
-        (
-            "licenses",
-            "MIT OR \
-            Apache-2.0",
-        ),
+        ("licenses", "MIT OR Apache-2.0"),
         ("revision", "0a1b2c"),
     ] {
         component.push(0);
@@ -294,7 +283,7 @@ fn what_an_action_asks_for_is_in_the_annotations() {
     assert_eq!(serde_json::from_str::<Value>(text(&asked("models"))).unwrap(), json!(models));
 }
 
-// Artifacts of others
+// Artifacts of other tools
 
 #[test]
 fn what_others_publish_in_the_cncf_layout_is_pulled_and_runs() {
@@ -318,7 +307,7 @@ fn what_others_publish_in_the_cncf_layout_is_pulled_and_runs() {
     }
 }
 
-/// Artifacts that cannot be actions, with a word of the reason each.
+/// Artifacts that cannot be actions, each with a word of the reason.
 fn misfits(layout: &Layout) -> Vec<(&'static str, &'static str)> {
     let hello = std::fs::read(guest("hello")).unwrap();
     let layer = layout.blob(WASM, &hello);
@@ -370,7 +359,7 @@ fn what_cannot_be_an_action_is_refused_with_the_reason() {
     let layout = Layout::create(desk.sandbox.path("theirs"));
     for (tag, reason) in misfits(&layout) {
         let mut references = vec![layout.reference(tag)];
-        // skopeo takes neither a manifest that says it is an index nor one without layers.
+        // skopeo accepts neither a manifest that declares itself an index nor one without layers.
         if !["index", "no-layer"].contains(&tag) {
             let reference = desk.reference(&format!("theirs:{tag}"));
             desk.skopeo(&["copy", &layout.for_skopeo(tag), &format!("docker://{reference}")]);
@@ -388,7 +377,8 @@ fn what_cannot_be_an_action_is_refused_with_the_reason() {
 fn a_layout_that_was_tampered_with_is_noticed() {
     let sandbox = Sandbox::new();
     let layout = Layout::create(sandbox.path("theirs"));
-    // One that nobody has run: what was fetched once is kept by its digest, and is what runs.
+    // A component that was never run before: one that was pulled earlier is cached by its digest,
+    // and the cached one would run.
     let hello = padded(&std::fs::read(guest("hello")).unwrap(), 200, 9);
     layout.artifact("1", &hello, &[], &["keynet:inference/function@0.1.0"]);
     let manifest =
@@ -460,7 +450,7 @@ fn an_action_that_needs_what_is_not_here_is_refused_before_it_is_fetched() {
     assert!(blobs.iter().all(|size| *size < 1000), "{blobs:?}");
 }
 
-// Uploading no more than is needed
+// Minimal uploads
 
 #[test]
 fn what_the_registry_has_is_not_uploaded_again() {
@@ -491,7 +481,7 @@ fn what_the_registry_has_is_not_uploaded_again() {
     assert_eq!(desk.manifest(&desk.reference("hello:2")).0, text(&first["digest"]));
 }
 
-// Who may what
+// Permissions
 
 #[test]
 fn a_wrong_password_is_told_and_not_kept() {
@@ -554,7 +544,7 @@ fn logins_are_for_their_owner_only_and_can_be_forgotten() {
         (&who["registries"][0]["registry"], &who["registries"][0]["username"]),
         (&json!(desk.host()), &json!("alice"))
     );
-    // Somebody opened it to others meanwhile: the next login closes it.
+    // The file was made readable by others meanwhile: the next login restores its mode.
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(desk.login(desk.host(), "alice", "s3cret").code, Some(0));
     assert_eq!(mode(&file), 0o600);
@@ -588,7 +578,7 @@ fn a_login_of_docker_is_used_where_there_is_none_of_ours() {
     )
     .unwrap();
     assert_eq!(push("hello:1").code, Some(0));
-    // A helper, as `docker login` uses where there is a keychain.
+    // A credential helper, as `docker login` uses on systems with a keychain.
     let helpers = desk.sandbox.path("helpers");
     std::fs::create_dir_all(&helpers).unwrap();
     let helper = helpers.join("docker-credential-drawer");
@@ -632,7 +622,7 @@ fn a_login_of_podman_is_used() {
     assert_eq!(push(&desk, "hello:1").code, Some(7));
     desk.sandbox.set("XDG_RUNTIME_DIR", desk.sandbox.path("run").display());
     assert_eq!(push(&desk, "hello:1").code, Some(0));
-    // It stands in place of all others.
+    // It replaces all other files.
     std::fs::write(desk.sandbox.path("none.json"), "{}").unwrap();
     desk.sandbox.set("REGISTRY_AUTH_FILE", desk.sandbox.path("none.json").display());
     assert_eq!(push(&desk, "hello:2").code, Some(7));
@@ -660,7 +650,7 @@ fn an_identity_token_is_exchanged_at_the_token_service_and_shown_to_nobody_else(
     std::fs::create_dir_all(desk.sandbox.path("docker")).unwrap();
     let config = json!({ "auths": { registry.address(): { "auth": "", "identitytoken": "refresh-s3cret" } } });
     std::fs::write(desk.sandbox.path("docker/config.json"), config.to_string()).unwrap();
-    // The registry is never convinced, but it was shown the token.
+    // The registry never accepts the request, but it received the token.
     let ended = desk.keynet(["pull", &format!("{}/tests/hello:1", registry.address())]);
     says(&ended, 7, &[registry.address()]);
     let asked = service.seen();
@@ -691,8 +681,7 @@ fn credentials_go_to_their_registry_and_nowhere_else() {
         "hello"
     );
     assert!(ours.seen().iter().any(|seen| seen.authorization.is_some()));
-    // The same machine, another port: another registry, which asks for a password as the first
-    // does.
+    // Same machine, another port: another registry, which requires a password as the first does.
     let theirs = Proxy::before(desk.host());
     let ended = desk.keynet([
         "push".as_ref(),
@@ -750,9 +739,10 @@ fn a_certificate_of_nobody_is_not_trusted() {
         keynet(sandbox, all.collect::<Vec<_>>())
     };
     says(&push(&stranger, &[]), 10, &[desk.host(), "certificate", "--ca"]);
-    // Known by an option, it goes on to ask who it is.
+    // With the authority set by an option, the command reaches the point where it needs
+    // credentials.
     says(&push(&stranger, &["--ca", desk.registry.get("REGISTRY_CA")]), 7, &["login"]);
-    // What cannot be read is not passed over.
+    // An unreadable file is an error, not ignored.
     std::fs::write(stranger.path("empty.pem"), "nothing").unwrap();
     for file in ["empty.pem", "missing.pem"] {
         let ended = push(&stranger, &["--ca", file]);
@@ -766,7 +756,7 @@ fn a_certificate_of_nobody_is_not_trusted() {
     );
 }
 
-// What a published action may use
+// Permissions of a pulled action
 
 #[test]
 fn what_was_pulled_reaches_nothing_on_the_private_network_unless_it_is_trusted() {
@@ -797,7 +787,7 @@ fn what_was_pulled_reaches_nothing_on_the_private_network_unless_it_is_trusted()
     }
     assert_eq!(keynet(&sandbox, ["inspect", file, "--json"]).json()["private_addresses"], true);
 
-    // Served, it is no other.
+    // Serving it does not change that.
     let address = keynet_tests::free_address();
     let server = keynet_tests::Server::start(
         sandbox.command(["run", &reference, "--serve", &address]),
@@ -830,13 +820,12 @@ fn run_says_what_a_pulled_action_may_use_before_its_first_run() {
             "read: any",
             "write: any",
             "urls: any, at public addresses only",
-            "limits: 256.0 \
-            MiB, 60 s",
+            "limits: 256.0 MiB, 60 s",
         ],
     );
     assert!(told(&first) && !told(&run(&sandbox, &reference)), "it is said once");
     assert!(!told(&run(&sandbox, capable.to_str().unwrap())), "one's own build is no news");
-    // Another policy is.
+    // Another policy changes the display.
     std::fs::write(sandbox.path("policy.toml"), "models = []\n[storage]\nwrite = []\n").unwrap();
     sandbox.set("KEYNET_POLICY", "policy.toml");
     says(&run(&sandbox, &reference), 0, &["models: none", "read: any", "write: none"]);
@@ -866,7 +855,7 @@ fn without_registry_and_login_artifacts_live_in_a_folder() {
     assert_eq!(skopeo.code, Some(0), "{skopeo:?}");
     assert_eq!(skopeo.json()["layers"][0]["mediaType"], WASM);
     assert_eq!(keynet(&sandbox, ["tag", "oci-layout:artifacts:hello", "stable"]).code, Some(0));
-    // A later push with the same tag takes its place; the other tag stays with the first.
+    // A later push with the same tag replaces it; the other tag stays on the first artifact.
     let other = sandbox.path("other.wasm");
     std::fs::write(&other, padded(&std::fs::read(&hello).unwrap(), 5000, 3)).unwrap();
     let second = keynet(&sandbox, ["push".as_ref(), other.as_os_str(), "--json".as_ref()]).json();
@@ -916,7 +905,7 @@ fn pull_names_the_file_itself() {
         std::fs::read(sandbox.path("hello.wasm")).unwrap(),
         std::fs::read(guest("hello")).unwrap()
     );
-    // To standard output, and nothing else there.
+    // To standard output, with nothing else written there.
     let mut command = sandbox.command(["pull", "oci-layout:artifacts:hello", "-o", "-"]);
     let output = command.output().unwrap();
     assert!(
@@ -961,7 +950,7 @@ fn progress_is_a_bar_on_a_terminal() {
     );
     let (code, shown) = terminal.end();
     assert!(code == Some(0) && shown.contains("pulled "), "{shown:?}");
-    // It is drawn again and again in its place.
+    // The progress is redrawn in place.
     assert!(shown.matches('\r').count() > 5 && shown.contains('\x1b'), "{shown:?}");
     let terminal = Terminal::keynet(
         &desk.sandbox,
@@ -974,7 +963,7 @@ fn progress_is_a_bar_on_a_terminal() {
     );
 }
 
-// What is no component, no reference, no function
+// Invalid components, references and functions
 
 #[test]
 fn what_is_no_action_is_not_published() {

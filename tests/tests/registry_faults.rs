@@ -1,5 +1,5 @@
-//! Connections that break, servers that fail or lie, and processes that are killed: each push and
-//! pull ends right or says why not, and leaves nothing half-written.
+//! Broken connections, failing or lying servers, and killed processes: each push and pull succeeds
+//! or reports the reason, and leaves no partial files.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -15,7 +15,7 @@ use keynet_tests::proxy::{ALL, Fault, Proxy, Seen};
 use keynet_tests::registry::{Desk, SECRETS, keynet};
 use keynet_tests::{Ended, Sandbox, free_address, guest, says};
 
-/// A registry behind a proxy, and a component to publish there.
+/// Registry behind a proxy, and a component to push.
 struct Case {
     desk: Desk,
     proxy: Proxy,
@@ -35,7 +35,7 @@ impl Case {
         Self { desk, proxy, component }
     }
 
-    /// With the component in the registry, as `tests/big:1`; its digest is the answer.
+    /// Creates a case with the component pushed as `tests/big:1`, and returns its digest.
     fn published(mode: &str, size: usize) -> (Self, String) {
         let case = Self::new(mode, size);
         let pushed =
@@ -44,7 +44,7 @@ impl Case {
         (case, digest)
     }
 
-    /// `ADDRESS/tests/NAME`, by way of the proxy.
+    /// Returns `ADDRESS/tests/NAME`, through the proxy.
     fn at(&self, name: &str) -> String {
         format!("{}/tests/{name}", self.proxy.address())
     }
@@ -64,7 +64,7 @@ impl Case {
         folder
     }
 
-    /// The push came to its end, and what is in the registry is whole.
+    /// Asserts that the push succeeded, and that the registry's content is complete.
     fn is_published(&self, ended: &Ended) {
         says(ended, 0, &[]);
         let file = self.desk.sandbox.path("check.wasm");
@@ -78,7 +78,7 @@ impl Case {
         assert!(std::fs::read(file).unwrap() == self.component);
     }
 
-    /// The push failed, and the registry has no such tag.
+    /// Asserts that the push failed, and that the registry has no such tag.
     fn is_not_published(&self, ended: &Ended, code: i32, texts: &[&str]) {
         says(ended, code, texts);
         assert!(ended.stdout.is_empty(), "{ended:?}");
@@ -86,22 +86,22 @@ impl Case {
         assert_eq!(tags.code, Some(11), "{tags:?}");
     }
 
-    /// The pull came to its end, and what came is whole and alone.
+    /// Asserts that the pull succeeded, and that its file is complete and the only one.
     fn is_pulled(&self, ended: &Ended) {
         says(ended, 0, &[]);
         assert_eq!(files_in(&self.out()), BTreeSet::from([self.out().join("pulled.wasm")]));
         assert!(std::fs::read(self.out().join("pulled.wasm")).unwrap() == self.component);
     }
 
-    /// The pull failed, and left nothing.
+    /// Asserts that the pull failed, and left no file.
     fn is_not_pulled(&self, ended: &Ended, code: i32, texts: &[&str]) {
         says(ended, code, texts);
         assert!(ended.stdout.is_empty(), "{ended:?}");
         assert_eq!(files_in(&self.out()), BTreeSet::new());
     }
 
-    /// The digits of the component's digest, which are in the target of every request for it but
-    /// POST and PATCH.
+    /// Returns the hexadecimal digest of the component, which is part of the target of every
+    /// request for it except POST and PATCH.
     fn layer(&self) -> String {
         sha256(&self.component).replace("sha256:", "")
     }
@@ -111,14 +111,14 @@ impl Case {
     }
 }
 
-/// Another host that a client could be sent to, which writes down what it is sent.
+/// Starts another host that a client could be redirected to, which records its requests.
 fn stranger() -> Proxy {
     Proxy::at("127.0.0.2", &free_address())
 }
 
 // Uploads
 
-/// What is larger is sent in several parts.
+/// Size of a part in bytes; larger blobs are sent in several parts.
 const PART: u64 = 16 << 20;
 
 #[test]
@@ -131,7 +131,8 @@ fn an_upload_that_breaks_in_the_middle_is_made_again() {
         "{:#?}",
         case.proxy.seen()
     );
-    // In the middle of a part this registry loses the upload and says so: it is begun anew.
+    // This registry loses the upload in the middle of a part and reports that: the upload is begun
+    // again.
     let case = Case::new("none", 34 << 20);
     case.proxy.on("PATCH", "/blobs/uploads/", 1..2, Fault::CutUpload(PART / 2));
     case.is_published(&case.push());
@@ -305,7 +306,7 @@ fn a_byte_that_changed_on_the_way_is_noticed() {
         assert!(ended.stdout.is_empty(), "{ended:?}");
     }
     case.proxy.forget();
-    // A manifest that was asked for by its digest, and a config.
+    // A manifest requested by its digest, and a config.
     case.proxy.on("GET", &digest, ALL, Fault::Flip(20));
     case.is_not_pulled(&case.pull(&format!("big@{digest}")), 11, &["digest", &digest]);
     case.proxy.forget();
@@ -338,8 +339,8 @@ fn what_is_cut_short_without_a_word_is_noticed() {
 #[test]
 fn a_redirect_is_followed_without_the_credentials() {
     let (case, _) = Case::published("basic", 1 << 20);
-    // Blobs are elsewhere, as with registries that keep them in an object store; nobody asks for a
-    // password there.
+    // The blobs are on another host, as with registries that keep them in an object store; that
+    // host does not ask for a password.
     let elsewhere = Desk::at("none");
     elsewhere.push(&case.desk.sandbox.path("big.wasm"), &elsewhere.reference("big:1"));
     let other = Proxy::at("127.0.0.2", elsewhere.host());
@@ -441,8 +442,8 @@ fn no_password_is_sent_to_a_token_service_of_somebody_else() {
 #[test]
 fn a_registry_that_asks_for_a_token_instead_is_not_given_the_password() {
     let case = Case::new("basic", 1000);
-    // It asked for a token of its own machine; what it gets is a request there, and the password if
-    // it is the registry's own service.
+    // The registry names a token server on its own machine: it receives a request, and the password
+    // only if it is the registry's own service.
     let service = Proxy::before(&free_address());
     service.on(
         "GET",
@@ -471,7 +472,7 @@ fn a_registry_that_asks_for_a_token_instead_is_not_given_the_password() {
 
 // Killed
 
-/// A command that is waited for by its requests, and killed.
+/// Starts a command that the test observes by its requests, and kills.
 fn begin(mut command: Command) -> Process {
     Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
 }
@@ -535,7 +536,7 @@ fn a_pull_that_is_killed_leaves_no_file() {
     assert_eq!(files_in(&folder), BTreeSet::new());
     case.proxy.forget();
     case.is_pulled(&case.pull("big:1"));
-    // A file that was there before is the old one or the new one.
+    // An existing file is either the old one or the new one.
     std::fs::write(folder.join("pulled.wasm"), "old").unwrap();
     case.proxy.on("GET", &layer, 0..1, Fault::HoldDownload(case.half()));
     let pull =
@@ -564,7 +565,7 @@ fn a_push_into_a_layout_can_be_killed_at_any_time() {
     for at in 1..=rounds {
         let started = Instant::now();
         let mut running = begin(push(at));
-        // The second half of its time is when it writes.
+        // The command writes during the second half of its time.
         let moment = whole.mul_f64(0.4 + 0.6 * at as f64 / rounds as f64);
         while started.elapsed() < moment && running.ended().is_none() {
             thread::sleep(Duration::from_millis(1));
@@ -580,8 +581,7 @@ fn a_push_into_a_layout_can_be_killed_at_any_time() {
     let ended = keynet(&sandbox, ["push", "big-1.wasm", "oci-layout:here:last"]);
     says(&ended, 0, &[]);
     let (tags, mut strangers) = check_layout(&sandbox.path("here"));
-    // A blob that was just getting its name is whole; whoever was killed then could not take it
-    // away.
+    // A blob that was just being renamed is complete; the killed process could not remove it.
     strangers.retain(|file| {
         !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".keynet-"))
     });
@@ -623,8 +623,7 @@ fn pushes_into_one_layout_at_the_same_time_lose_nothing() {
 fn a_full_disk_is_told_and_leaves_nothing() {
     let (case, _) = Case::published("none", 3 << 20);
     let folder = case.out();
-    // A limit on the size of files stands in for a disk that is full: the write fails in the same
-    // place.
+    // A limit on the file size simulates a full disk: the write fails at the same point.
     let keynet = keynet_tests::binary();
     let script = format!(
         "ulimit -f 1024; trap '' XFSZ; exec {} pull {} -o out/pulled.wasm",

@@ -1,5 +1,4 @@
-//! What actions do with objects, on a real S3 store: the cases that are run on the embedded one,
-//! with the same answers.
+//! Objects of actions on a real S3 store: the cases of the embedded store, with the same results.
 
 #![allow(
     clippy::expect_used,
@@ -15,9 +14,9 @@ use keynet_test_servers::RealServer;
 use keynet_tests::{Ended, Sandbox, fetch, guest, root};
 use serde_json::json;
 
-/// The cases, each in a bucket of its own, and where another store answers otherwise: this one
-/// guesses the type of what is said to be `application/octet-stream`, and one without folders can
-/// have an object where others have a folder.
+/// Cases, each in its own bucket, with the results in which another store differs: this one guesses
+/// the type of objects declared as `application/octet-stream`, and a store without folders can have
+/// an object at the path of a folder.
 const CASES: &[(&str, &str, &[&str])] = &[
     ("capable-keeps-objects", "default", &["content type"]),
     ("capable-reads-objects-in-parts", "parts", &[]),
@@ -38,7 +37,7 @@ impl OnS3 {
         Self { server: RealServer::s3(&[("S3_BUCKETS", &buckets.join(","))]) }
     }
 
-    /// What is set where the package that this one replaces was used.
+    /// Creates a sandbox with the variables that were set for the previous package.
     fn sandbox(&self, bucket: &str) -> Sandbox {
         let mut sandbox = Sandbox::new();
         sandbox.set("AWS_BUCKET_NAME", bucket);
@@ -46,7 +45,7 @@ impl OnS3 {
         for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             sandbox.set(name, self.server.get(name));
         }
-        // What other programs are told by the environment does not count.
+        // Proxy settings for other programs have no effect.
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
             sandbox.set(name, "http://127.0.0.1:1");
         }
@@ -154,7 +153,7 @@ fn keys_that_the_store_does_not_know_are_said_to_be_so() {
     );
 }
 
-/// What stands in an element of an answer in XML.
+/// Returns the content of an element of an XML response.
 fn element<'a>(answer: &'a str, name: &str) -> &'a str {
     let rest =
         answer.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name}: {answer}")).1;

@@ -1,5 +1,5 @@
-//! The servers of production together: models of a Triton that reads its repository from S3,
-//! objects in S3, names of MLflow.
+//! Production servers together: models of a Triton that reads its repository from S3, objects in
+//! S3, names of MLflow.
 
 #![allow(
     clippy::expect_used,
@@ -21,7 +21,7 @@ use keynet_tests::{
 };
 use serde_json::{Value, json};
 
-/// A sandbox with the objects of a store at `endpoint`, and the models of `triton`.
+/// Creates a sandbox with the objects of a store at `endpoint`, and the models of `triton`.
 fn on(s3: &RealServer, endpoint: &str, triton: &RealServer) -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("TRITON_URL", format!("http://{}", triton.get("TRITON_GRPC")));
@@ -33,7 +33,7 @@ fn on(s3: &RealServer, endpoint: &str, triton: &RealServer) -> Sandbox {
     sandbox
 }
 
-/// An activation that is due in `time`, and how long it took.
+/// Runs an activation with a deadline in `time`, and returns its result and its duration.
 fn run_within(runtime: &Runtime, value: &Value, time: Duration) -> (Value, Duration) {
     let began = Instant::now();
     let ended = runtime.post("/run", activation(value, time).to_string().as_bytes());
@@ -63,8 +63,8 @@ impl Production {
         })
     }
 
-    /// A Triton with a repository in S3. The detector's only version is the one that MLflow calls
-    /// `champion`.
+    /// Starts a Triton with a repository in S3. The detector's only version is the one with
+    /// MLflow's alias `champion`.
     fn triton_on(s3: &RealServer) -> RealServer {
         for (name, key) in [
             ("config.pbtxt", "config.pbtxt"),
@@ -95,7 +95,7 @@ impl Production {
         sandbox
     }
 
-    /// What an operator tells MLflow.
+    /// Sends a request of an operator to MLflow.
     fn tell_mlflow(&self, what: &str, body: &Value) {
         mlflow(&self.mlflow, what, body);
     }
@@ -130,10 +130,7 @@ fn the_golden_example_finds_what_it_finds_in_process(production: &Production) {
         let drawn = fetch(url);
         assert!(
             drawn.status == 200
-                && drawn.head.to_ascii_lowercase().contains(
-                    "content-type: \
-            image/png"
-                ),
+                && drawn.head.to_ascii_lowercase().contains("content-type: image/png"),
             "{}",
             drawn.head
         );
@@ -177,8 +174,8 @@ fn the_golden_example_finds_what_it_finds_in_process(production: &Production) {
         is_the_same(&by_name(picture, "models:/detector@champion"));
     }
     the_golden_example_in_python_finds_it_too(production, &pictures, &expected);
-    // It is MLflow's version that Triton is asked for: it has no other than 2, and another model is
-    // none that the action asks for.
+    // Triton receives MLflow's version number: it has no version but 2, and another model is not
+    // among those that the action requests.
     is_the_same(&by_name(pictures[0], "models:/detector/2"));
     let first = by_name(pictures[0], "models:/detector/1");
     assert!(
@@ -221,7 +218,8 @@ fn the_golden_example_in_python_finds_it_too(
     }
 }
 
-/// A container that asks `add_sub` by the names of MLflow: the version that answers, or the error.
+/// Container that uses `add_sub` by the names of MLflow; returns the version that answered, or the
+/// error.
 struct Asking(Runtime);
 
 impl Asking {
@@ -276,7 +274,7 @@ fn actions_ask_for_what_mlflow_names(production: &Production) {
         assert!(error.contains(model) && error.contains(told), "{error}");
     }
 
-    // A moved alias is followed.
+    // A moved alias takes effect.
     production.alias("add_sub", "1");
     let moved = Instant::now();
     while action.version("models:/add_sub@champion") != Ok(1) {
@@ -299,7 +297,7 @@ fn actions_go_on_while_mlflow_is_down(production: &mut Production) {
         assert_eq!(warm.ask("models:/add_sub@champion", short), Ok(1));
         thread::sleep(Duration::from_millis(50));
     }
-    // What has a number is asked for unseen; what has none cannot be known.
+    // A version number needs no lookup; an alias cannot be resolved without MLflow.
     assert_eq!(warm.ask("models:/add_sub/2", short), Ok(2));
     for action in [&warm, &cold] {
         let error = action.ask("models:/add_sub@unheard-of", short).unwrap_err();
@@ -317,8 +315,7 @@ fn actions_go_on_while_mlflow_is_down(production: &mut Production) {
     while cold.version("models:/add_sub@champion") != Ok(1) {
         assert!(
             back.elapsed() < Asking::TTL + Duration::from_secs(5),
-            "MLflow is back and was not \
-            asked"
+            "MLflow is back and was not asked"
         );
         thread::sleep(Duration::from_millis(50));
     }
@@ -330,11 +327,11 @@ fn actions_go_on_while_mlflow_is_down(production: &mut Production) {
 
 // Faults, seen from actions of one container
 
-/// A container whose Triton can be stopped and whose S3 fails as it is told.
+/// Container whose Triton can be stopped and whose S3 fails on demand.
 struct Faulty {
     runtime: Runtime,
     s3: FaultyProxy,
-    /// Whatever it makes is in here.
+    /// Sandbox that holds everything that the container writes.
     sandbox: Sandbox,
 }
 
@@ -351,7 +348,7 @@ impl Faulty {
         Self { runtime: Runtime::of(&sandbox, &guest("capable")), s3: proxy, sandbox }
     }
 
-    /// What an activation answers, within its time.
+    /// Returns the result of an activation, within its time.
     fn answer(&self, value: &Value) -> Value {
         self.answer_within(Self::TIME, value)
     }
@@ -362,7 +359,7 @@ impl Faulty {
         answer
     }
 
-    /// What an activation fails with, within its time.
+    /// Returns the error of an activation, within its time.
     fn error_within(&self, time: Duration, value: &Value) -> String {
         let answer = self.answer_within(time, value);
         answer["error"]
@@ -384,7 +381,7 @@ impl Faulty {
         );
     }
 
-    /// Sends what takes Triton long, and waits until it is at it.
+    /// Sends a request that takes Triton long, and waits until Triton processes it.
     fn mirroring(&self, time: Duration) -> std::net::TcpStream {
         let body = activation(&json!({ "do": "mirror", "ms": 60_000 }), time).to_string();
         let sent = send(self.runtime.address(), "POST", "/run", &[], body.as_bytes());
@@ -393,12 +390,12 @@ impl Faulty {
         sent
     }
 
-    /// Ends the windows of the logs, so that what is said next is new.
+    /// Reads the pending log windows, so that later lines are new.
     fn forget_logs(&self, activations: usize) {
         (0..activations).for_each(|_| drop(self.runtime.window()));
     }
 
-    /// The most that may be open when all is well.
+    /// Asserts that no more than `open` descriptors, and a few, remain open.
     fn assert_nothing_is_left(&self, open: usize) {
         let began = Instant::now();
         while descriptors(self.runtime.id()) > open + 4 {
@@ -438,7 +435,7 @@ fn faults_of_triton_and_s3_cost_the_activation_that_meets_them_and_no_other() {
     it.assert_nothing_is_left(open);
     s3_fails(&it);
     it.assert_nothing_is_left(open);
-    // Those of the three calls that Triton did not answer are left alone for a minute.
+    // The regions of the three calls that Triton did not answer are kept for a minute.
     assert!(
         shared_memory::of(it.runtime.id()).len() <= 4,
         "{:?}",
@@ -456,14 +453,13 @@ fn faults_of_triton_and_s3_cost_the_activation_that_meets_them_and_no_other() {
 fn triton_dies_and_comes_back(it: &Faulty, triton: &mut RealServer) {
     for end in [RealServer::kill, RealServer::stop] {
         let sent = it.mirroring(Duration::from_secs(30));
-        // How long Triton takes to end is its own affair: up to 15 s, then the script kills it.
+        // Triton may take up to 15 s to end; then the script kills it.
         end(triton);
         let ended = Instant::now();
         let error = error_of(&answer(sent));
         assert!(
             error.contains("Triton") && ended.elapsed() < Duration::from_secs(10),
-            "{:?}: \
-            {error}",
+            "{:?}: {error}",
             ended.elapsed()
         );
         let error = it.error_within(Faulty::TIME, &json!({ "do": "mirror" }));
@@ -471,7 +467,7 @@ fn triton_dies_and_comes_back(it: &Faulty, triton: &mut RealServer) {
             error.contains("Triton cannot be reached") && error.contains("TRITON_URL"),
             "{error}"
         );
-        // Who asks no model does not notice.
+        // An action without models is not affected.
         assert_eq!(
             it.answer(&json!({ "do": "get", "location": "a" })),
             json!({ "content": "written" })
@@ -486,13 +482,10 @@ fn triton_hangs(it: &Faulty, triton: &RealServer) {
     triton.signal("STOP");
     let error = it.error_within(Duration::from_secs(2), &json!({ "do": "mirror" }));
     triton.signal("CONT");
-    // The action may be told before its own time is over, or not.
+    // The action may receive the error before its own time is over, or not.
     assert!(
         error.contains("model mirror did not answer")
-            || error.contains(
-                "it waited for \
-        triton-predict.predict"
-            ),
+            || error.contains("it waited for triton-predict.predict"),
         "{error}"
     );
     it.is_well();
@@ -523,7 +516,7 @@ fn s3_fails(it: &Faulty) {
         it.s3.hang_up();
         it.is_well();
     }
-    // What passes is not noticed.
+    // Transient errors have no effect.
     it.s3.hang_up();
     it.s3.plan([
         Fault::Answer(500, ""),

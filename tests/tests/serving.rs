@@ -1,4 +1,4 @@
-//! `run --serve`: what it answers to what, how many at a time, and how it ends.
+//! Tests of `run --serve`: its responses, its concurrency, and its end.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -30,7 +30,7 @@ fn serve_answer(sandbox: &Sandbox, text: &str) -> Server {
     sandbox.serve(&path)
 }
 
-// What is answered
+// Responses
 
 #[test]
 fn every_documented_status_is_met() {
@@ -120,17 +120,11 @@ fn it_answers_with_the_result_and_says_what_it_is() {
     let about = about.json();
     assert_eq!(
         (&about["name"], &about["description"]),
-        (
-            &json!("hello"),
-            &json!(
-                "Greets a person \
-        by name."
-            )
-        )
+        (&json!("hello"), &json!("Greets a person by name."))
     );
     assert_eq!(about["input_schema"]["required"], json!(["name"]));
     assert_eq!(about.as_object().unwrap().len(), 3, "{about}");
-    // No body is `{}`, and so is one of spaces.
+    // An empty body is `{}`, and so is one of whitespace.
     for body in [&b""[..], b" \r\n"] {
         let answer = http(server.address(), "POST", "/", &[], body);
         assert_eq!((answer.status, answer.json()["kind"].clone()), (400, json!("invalid")));
@@ -189,9 +183,10 @@ fn connections_are_kept_and_bodies_may_come_in_chunks() {
     }
 }
 
-// Whom it answers
+// Allowed hosts and origins
 
-/// What a browser is answered that sends parameters to `server` as `host`, for a page of `origin`.
+/// Returns the response to a browser that sends parameters to `server` as `host`, for a page of
+/// `origin`.
 fn browser(server: &Server, host: &str, origin: Option<&str>) -> keynet_tests::Answer {
     let body = r#"{"name": "Ada"}"#;
     let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
@@ -228,8 +223,7 @@ fn a_page_of_another_site_cannot_run_the_action() {
         assert_eq!(
             (refused.status, &refused.json()["kind"]),
             (403, &json!("denied")),
-            "{host} \
-            {origin:?}"
+            "{host} {origin:?}"
         );
         assert!(refused.text().contains("--allow-host"), "{}", refused.text());
     }
@@ -278,7 +272,7 @@ fn a_name_that_resolves_to_this_machine_gets_no_object() {
     );
 }
 
-// At the same time
+// Concurrency
 
 #[test]
 fn sleepers_sleep_at_the_same_time() {
@@ -289,8 +283,7 @@ fn sleepers_sleep_at_the_same_time() {
     let took = started.elapsed();
     assert!(
         (Duration::from_secs(1)..Duration::from_secs(8)).contains(&took),
-        "32 s of sleep took \
-        {took:?}"
+        "32 s of sleep took {took:?}"
     );
 }
 
@@ -305,8 +298,7 @@ fn more_than_may_run_at_once_wait() {
     let took = started.elapsed();
     assert!(
         (Duration::from_millis(1500)..Duration::from_secs(8)).contains(&took),
-        "three rounds \
-        of 500 ms took {took:?}"
+        "three rounds of 500 ms took {took:?}"
     );
 }
 
@@ -331,7 +323,7 @@ fn who_hangs_up_makes_room() {
         "it waited {:?} for one who is gone",
         started.elapsed()
     );
-    // So does one who hangs up before he has sent everything.
+    // The same holds for a client that disconnects before it has sent everything.
     let mut half = TcpStream::connect(server.address()).unwrap();
     half.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{").unwrap();
     drop(half);
@@ -363,7 +355,7 @@ fn one_who_hangs_up_costs_nobody_else() {
     assert_eq!((steady.status, steady.json()), (200, json!({ "slept": 2000 })));
 }
 
-// The end
+// Shutdown
 
 #[test]
 fn requests_under_way_end_before_it_does() {
@@ -424,7 +416,7 @@ fn a_second_signal_ends_it_at_once() {
     assert!(!status.success(), "{status}");
 }
 
-// The start
+// Startup
 
 #[test]
 fn what_cannot_be_served_is_told_before_it_listens() {
@@ -438,10 +430,7 @@ fn what_cannot_be_served_is_told_before_it_listens() {
     assert_eq!(ended.code, Some(6), "{ended:?}");
     assert!(
         ended.stderr.contains(&format!("cannot listen on {}", server.address()))
-            && ended.stderr.contains(
-                "choose \
-            another address"
-            ),
+            && ended.stderr.contains("choose another address"),
         "{ended:?}"
     );
     assert_eq!(serve("nonsense").code, Some(2));
@@ -467,7 +456,7 @@ fn results_can_be_opened_without_another_server() {
     let (status, stored) = server.post(&json!({ "do": "put", "content": "for all to see" }));
     assert_eq!(status, 200, "{stored}");
     assert_eq!(fetch(stored["url"].as_str().unwrap()).text(), "for all to see");
-    // A second server leaves that to the first.
+    // A second server leaves serving objects to the first.
     let second = sandbox.serve(&guest("capable"));
     second.says("the URLs of objects are not answered here");
     let (_, stored) = second.post(&json!({ "do": "put", "content": "and this" }));
@@ -525,9 +514,9 @@ fn faults_leave_nothing_behind() {
     round();
     let (files, threads, memory) = (count("fd"), count("task"), server.peak_mib());
     (0..8).for_each(|_| round());
-    thread::sleep(Duration::from_millis(200)); // connections that are closed
+    thread::sleep(Duration::from_millis(200)); // time for connections to close
     assert!(count("fd") <= files + 3, "{} files are open, {files} were", count("fd"));
-    // tokio keeps threads that read files for a while; a leak would be one a call.
+    // tokio keeps threads that read files for a while; a leak would be one per call.
     assert!(count("task") <= threads + 32, "{} threads, {threads} were", count("task"));
     assert!(server.peak_mib() <= memory + 64, "{} MiB, {memory} were", server.peak_mib());
 }

@@ -1,5 +1,4 @@
-//! Signatures: what `push --sign` writes is what cosign writes, and `verify` takes nothing else for
-//! it.
+//! Signatures: `push --sign` writes what cosign writes, and `verify` accepts nothing else.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -20,12 +19,12 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
-/// `sha256:…` as cosign names the tag of its signatures.
+/// Returns the tag of cosign's signatures for `sha256:…`.
 fn signature_tag(digest: &str) -> String {
     format!("{}.sig", digest.replace(':', "-"))
 }
 
-/// Whether openssl finds that `signature` is the one of `payload` by the owner of `key`.
+/// Reports whether openssl accepts `signature` of `payload` for `key`.
 fn openssl_verifies(sandbox: &Sandbox, key: &str, signature: &[u8], payload: &[u8]) -> bool {
     std::fs::write(sandbox.path("signature.der"), signature).unwrap();
     std::fs::write(sandbox.path("payload.json"), payload).unwrap();
@@ -36,7 +35,7 @@ fn openssl_verifies(sandbox: &Sandbox, key: &str, signature: &[u8], payload: &[u
     ended.code == Some(0) && ended.stdout.trim() == "Verified OK"
 }
 
-/// The manifest with a tag of a layout, and the payload of its first layer.
+/// Returns the manifest with a tag of a layout, and the payload of its first layer.
 fn signature_of(layout: &Path, tag: &str) -> (Value, Vec<u8>) {
     let index = read_json(&layout.join("index.json"));
     let entry = index["manifests"]
@@ -93,7 +92,7 @@ fn a_signature_is_as_cosign_makes_it() {
         let said: Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(said["critical"]["type"], "cosign container image signature");
         assert_eq!(said["critical"]["image"], json!({ "docker-manifest-digest": digest }));
-        // cosign itself names the repository here, with or without a tag, and ignores it when it
+        // cosign itself writes the repository here, with or without a tag, and ignores it when it
         // verifies.
         assert!(
             text(&said["critical"]["identity"]["docker-reference"])
@@ -119,8 +118,7 @@ fn a_signature_is_as_cosign_makes_it() {
                 &signature,
                 &[&payload[..], b" "].concat()
             ),
-            "openssl would say \
-            anything"
+            "openssl would say anything"
         );
 
         let verified = desk.json(["verify", &reference, "--key", "mine.pub"]);
@@ -138,13 +136,12 @@ fn a_signature_is_as_cosign_makes_it() {
         says(
             &desk.keynet(["verify", &desk.reference("plain:1"), "--key", "mine.pub"]),
             11,
-            &["not \
-            signed"],
+            &["not signed"],
         );
     }
 }
 
-/// What is signed with openssl by the layout that cosign documents verifies here.
+/// A signature made with openssl in the format that cosign documents is accepted.
 #[test]
 fn a_signature_of_another_tool_verifies() {
     let sandbox = Sandbox::new();
@@ -155,8 +152,7 @@ fn a_signature_of_another_tool_verifies() {
     openssl(&["ec", "-in", "theirs.key", "-pubout", "-out", "theirs.pub"]);
     let layout = Layout::create(sandbox.path("theirs"));
     let digest = layout.artifact("1", &std::fs::read(guest("hello")).unwrap(), &[], &[]);
-    // With the spaces and the order of another writer: the bytes are signed, whatever they look
-    // like.
+    // With another writer's spaces and order: the bytes are signed, not the parsed JSON.
     let payload = format!(
         r#"{{ "optional": null, "critical": {{ "identity": {{"docker-reference": ""}}, "type": "cosign container image signature",
            "image": {{"docker-manifest-digest": "{digest}"}} }} }}"#
@@ -205,7 +201,7 @@ fn a_signature_that_was_tampered_with_or_moved_is_noticed() {
     assert_eq!(verify(&format!("oci-layout:here@{second}")).code, Some(0));
     let (manifest, payload) = signature_of(&sandbox.path("here"), &signature_tag(&first));
 
-    // A layout of the first artifact alone, with a signature that was changed in one way each.
+    // A layout of the first artifact alone, with a signature that is changed in one respect each.
     let changed = |name: &str, of: &dyn Fn(&Layout) -> Value| {
         let layout = Layout::create(sandbox.path(name));
         for file in files_in(&sandbox.path("here/blobs")) {
@@ -228,8 +224,7 @@ fn a_signature_that_was_tampered_with_or_moved_is_noticed() {
     assert_eq!(
         changed("same", &|_| manifest.clone()).code,
         Some(0),
-        "the way it is changed breaks \
-        nothing itself"
+        "the way it is changed breaks nothing itself"
     );
     let replaced = |layout: &Layout, payload: &[u8]| {
         let mut layer = layout.blob(PAYLOAD, payload);
@@ -313,8 +308,7 @@ fn keys_that_cannot_be_used_are_told_before_anything_is_published() {
         );
         assert!(
             [2, 4, 6].contains(&ended.code.unwrap()) && ended.stderr.contains(key),
-            "{key}: \
-            {ended:?}"
+            "{key}: {ended:?}"
         );
         assert!(!sandbox.path("here").exists(), "{key}");
     }

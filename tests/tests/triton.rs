@@ -1,4 +1,4 @@
-//! Actions that ask a real Triton.
+//! Actions that use a real Triton.
 
 #![allow(
     clippy::expect_used,
@@ -125,7 +125,7 @@ fn a_credential_for_triton_is_never_told() {
     assert!(ended.stderr.contains("line 1") && !ended.stderr.contains("hunter2"), "{ended:?}");
 }
 
-/// `do=add-sub`, and the error if there is one.
+/// Runs `do=add-sub`, and returns its result or the error.
 fn add_sub(sandbox: &Sandbox) -> Result<Value, String> {
     let ended = sandbox.run(["run", guest("capable").to_str().unwrap(), "--param", "do=add-sub"]);
     if ended.code == Some(0) { Ok(ended.json()) } else { Err(ended.stderr) }
@@ -141,7 +141,7 @@ fn a_triton_that_wants_to_see_a_certificate_is_shown_it() {
         format!("https://localhost:{}", server.get("TRITON_GRPC").rsplit(':').next().unwrap()),
     );
     sandbox.set("KEYNET_TRITON_RETRY", "0");
-    // Whom the machine trusts is said by its own store.
+    // The authorities that the machine trusts are in its own store.
     let untrusted = add_sub(&sandbox).unwrap_err();
     assert!(
         untrusted.contains("UnknownIssuer") && untrusted.contains("KEYNET_TRITON_CA"),
@@ -156,7 +156,7 @@ fn a_triton_that_wants_to_see_a_certificate_is_shown_it() {
     sandbox.set("KEYNET_TRITON_CERT", file("client.crt"));
     sandbox.set("KEYNET_TRITON_KEY", file("client.key"));
     assert_eq!(add_sub(&sandbox), Ok(json!({ "sum": [4.0] })));
-    // A server's certificate is none for clients, and a key belongs to its certificate.
+    // A server's certificate is not valid for clients, and a key must match its certificate.
     sandbox.set("KEYNET_TRITON_CERT", file("server.crt"));
     let mixed = add_sub(&sandbox).unwrap_err();
     assert!(mixed.contains("KEYNET_TRITON_CERT and KEYNET_TRITON_KEY"), "{mixed}");
@@ -190,9 +190,9 @@ fn a_gateway_before_triton_is_shown_the_token() {
     assert!(gone.contains("unavailable") && gone.contains("502"), "{gone}");
 }
 
-// The end of a container that shares memory with Triton
+// Shutdown of a container that shares memory with Triton
 
-/// A container that shares memory with `server`, with what else is set.
+/// Starts a container that shares memory with `server`, with further settings.
 fn sharing(server: &RealServer, more: &[(&str, &str)]) -> Runtime {
     let mut sandbox = asking(server);
     sandbox.set("KEYNET_TRITON_SHM", "auto");
@@ -206,7 +206,7 @@ fn sharing(server: &RealServer, more: &[(&str, &str)]) -> Runtime {
     runtime
 }
 
-/// Sends an activation that takes `ms`, and waits until Triton is at it.
+/// Sends an activation that takes `ms`, and waits until Triton processes it.
 fn mirroring(runtime: &Runtime, ms: u64) -> std::net::TcpStream {
     let body =
         activation(&json!({ "do": "mirror", "ms": ms }), Duration::from_secs(60)).to_string();
@@ -228,7 +228,7 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     assert_eq!(idle.ends_within(Duration::from_secs(5)).code(), Some(0));
     assert_eq!(held(&idle), nothing);
 
-    // What is under way ends first.
+    // Running activations end first.
     let mut busy = sharing(&server, &[]);
     let sent = mirroring(&busy, 2000);
     busy.signal("TERM");
@@ -236,8 +236,8 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     assert_eq!(busy.ends_within(Duration::from_secs(5)).code(), Some(0));
     assert_eq!(held(&busy), nothing);
 
-    // What takes too long is cut off, and Triton gives its region back as soon as it is done with
-    // it.
+    // An activation that takes too long is cancelled, and Triton releases its region as soon as it
+    // has finished.
     let mut late = sharing(&server, &[("KEYNET_GRACE", "300ms")]);
     let sent = mirroring(&late, 50_000);
     late.signal("TERM");
@@ -247,8 +247,8 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert_eq!(held(&late), nothing);
 
-    // A Triton that does not answer is not waited for; the next process has it forget what it was
-    // not told.
+    // The process does not wait for a Triton that does not answer; the next process unregisters the
+    // region that was left.
     let mut alone = sharing(&server, &[]);
     server.signal("STOP");
     alone.signal("TERM");
@@ -262,7 +262,7 @@ fn a_container_that_ends_gives_back_the_memory_that_it_shared_with_triton() {
     assert_eq!(held(&next), nothing);
 }
 
-/// `keynet-inference run` of a guest of the parity table: its result, or its error.
+/// Runs `keynet-inference run` of a guest of the parity table, and returns its result or its error.
 fn parity(sandbox: &Sandbox, name: &str, parameters: &Value) -> Value {
     std::fs::write(sandbox.path("parameters.json"), parameters.to_string()).unwrap();
     let component = compiled_guest(name);
@@ -308,8 +308,7 @@ fn every_language_sends_and_gets_every_element_type() {
             assert_eq!(
                 (&came["type"], &came["values"]),
                 (&json!(data_type), values),
-                "{name}: \
-                {came}"
+                "{name}: {came}"
             );
         }
     }
@@ -346,8 +345,7 @@ fn an_array_of_python_becomes_the_type_that_the_model_declares() {
             assert_eq!(
                 of(data_type, &values, dtype)["dtype"],
                 comes_as,
-                "{model}: {dtype} to \
-                {data_type}"
+                "{model}: {dtype} to {data_type}"
             );
         }
         let refused = of("FP32", &json!(0.1), "float64").to_string();

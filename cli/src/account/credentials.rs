@@ -1,15 +1,14 @@
-//! What is shown to a registry: the login that was given for it, the platform's for the platform's
-//! own registry, else Docker's.
+//! Credentials for registries: the login that was stored for the registry, then the Keynet
+//! platform's login for its own registry, then Docker's configuration.
 
 use std::sync::Arc;
 
-use keynet_host::artifact::credential::is_for;
-use keynet_host::artifact::{ArtifactError, Credential, CredentialSource, DockerConfig, FirstOf};
+use keynet_artifact::credential::is_for;
+use keynet_artifact::{ArtifactError, Credential, CredentialSource, DockerConfig, FirstOf};
 
 use super::{AccountError, Accounts, RegistryLogin};
 
-/// The credentials of whoever runs this, each for the host and path it was given for and nothing
-/// else.
+/// Returns the user's credentials. Each is sent only to the host and path that it was stored for.
 ///
 /// # Errors
 /// A file of logins cannot be read.
@@ -24,7 +23,7 @@ impl Logins {
         let mut logins = accounts.registries().logins()?;
         let harbor = accounts.platform().login()?.and_then(|login| login.harbor);
         if let Some((host, harbor)) = harbor.and_then(|harbor| Some((harbor.host()?, harbor))) {
-            // After those that were given for the same host by hand.
+            // Comes after the logins that the user stored for the same host.
             logins.push(RegistryLogin {
                 prefix: host,
                 username: harbor.username,
@@ -38,7 +37,7 @@ impl Logins {
 impl CredentialSource for Logins {
     fn find(&self, host: &str, repository: &str) -> Result<Option<Credential>, ArtifactError> {
         let fitting = self.0.iter().filter(|login| is_for(&login.prefix, host, repository));
-        // The one that was given for the least; of equals the first.
+        // The longest prefix wins; of equally long prefixes, the first.
         let closest = fitting.rev().max_by_key(|login| login.prefix.trim_end_matches('/').len());
         Ok(closest.map(|login| Credential::Basic {
             username: login.username.clone(),
@@ -49,7 +48,7 @@ impl CredentialSource for Logins {
 
 #[cfg(test)]
 mod tests {
-    use keynet_host::config::Secret;
+    use keynet_base::config::Secret;
 
     use super::*;
     use crate::account::{Harbor, PlatformLogin, RegistryPrefix};

@@ -1,18 +1,18 @@
-//! When a login ends.
+//! Expiry time of a login.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-/// The moment that a server has named, in its own words.
+/// Expiry time that a server named, with its original text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expiry {
-    /// As the server wrote it.
+    /// Text as the server wrote it.
     pub text: String,
-    /// As it was understood; none to let the server judge.
+    /// Parsed time; `None` if the text cannot be parsed, which leaves the decision to the server.
     at: Option<DateTime<Utc>>,
 }
 
 impl Expiry {
-    /// Reads an ISO 8601 time; without a zone it is UTC.
+    /// Parses an ISO 8601 time; without a zone it is UTC.
     pub fn parse(text: &str) -> Self {
         let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
         let bare = || {
@@ -21,7 +21,7 @@ impl Expiry {
         Self { text: text.to_owned(), at: zoned.or_else(|_| bare()).ok() }
     }
 
-    /// Whether it is over.
+    /// Reports whether the time has passed.
     pub fn is_over(&self) -> bool {
         self.at.is_some_and(|at| at <= Utc::now())
     }

@@ -1,47 +1,48 @@
-//! A small file of secrets: for its owner alone (0600 in a folder of 0700), replaced whole.
+//! A small file of secrets: readable only by its owner (0600 in a folder of 0700) and always
+//! replaced as a whole.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use keynet_host::NewFile;
+use keynet_base::NewFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::errors::{Diagnostic, Exit};
 
-/// Why a login cannot be read or kept. The message holds no secret.
+/// Error of reading or storing a login. The message holds no secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// Nowhere to keep it.
+    /// There is no folder to store logins in.
     #[error("logins are kept below XDG_CONFIG_HOME or HOME, and neither is set")]
     NoHome,
-    /// The system refuses.
+    /// A system call failed.
     #[error("cannot {doing} {}", path.display())]
     Io {
-        /// What was tried.
+        /// Operation that failed, such as "read the login".
         doing: &'static str,
-        /// With what.
+        /// File or folder that the operation was for.
         path: PathBuf,
-        /// What the system answered.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// It would be no secret there, or is something else.
+    /// The file or folder is unsafe for a secret, or is not of the expected type.
     #[error("{} {why}", path.display())]
     Unfit {
-        /// The file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// Problem, and the next thing to do.
         why: String,
     },
-    /// Its text is not what is kept in it.
+    /// The content of the file cannot be parsed.
     #[error("{} cannot be understood ({why}): correct it, or remove it and log in again", path.display())]
     NotUnderstood {
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// What is wrong with its text.
+        /// Position and class of the error in its text.
         why: String,
     },
 }
@@ -49,6 +50,10 @@ pub enum AccountError {
 impl Diagnostic for AccountError {
     fn exit(&self) -> Exit {
         Exit::Io
+    }
+
+    fn context(&self) -> Option<&'static str> {
+        Some("the login cannot be used")
     }
 }
 
@@ -61,7 +66,7 @@ fn unfit(path: &Path, why: impl Into<String>) -> AccountError {
     AccountError::Unfit { path: path.to_owned(), why: why.into() }
 }
 
-/// One of the files.
+/// One of the files of secrets.
 #[derive(Debug, Clone)]
 pub(super) struct PrivateFile {
     folder: PathBuf,
@@ -77,7 +82,7 @@ impl PrivateFile {
         &self.path
     }
 
-    /// What is in it; none if it is not there.
+    /// Reads the file; `None` if it does not exist.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, AccountError> {
         let file = match File::open(&self.path) {
             Err(error)
@@ -96,8 +101,7 @@ impl PrivateFile {
             return Err(unfit(
                 &self.path,
                 format!(
-                    "belongs to another user ({owner}), who could \
-                have put a login of his own there"
+                    "belongs to another user ({owner}), who could have put a login of his own there"
                 ),
             ));
         }
@@ -113,42 +117,32 @@ impl PrivateFile {
         })
     }
 
-    /// Whether others can read it; it is no secret then.
+    /// Reports whether other users can read the file; its content is then not secret.
     pub(super) fn is_open_to_others(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
     }
 
-    /// Replaces it whole: whoever reads it sees the old or the new text, and nobody but its owner.
+    /// Replaces the whole file: a reader sees the old text or the new one, and only the owner can
+    /// read it.
     pub(super) fn write(&self, content: &impl Serialize) -> Result<(), AccountError> {
         self.make_folder()?;
         match fs::symlink_metadata(&self.path) {
             Ok(found) if found.is_symlink() => {
                 let to = fs::read_link(&self.path).unwrap_or_default();
                 let why = format!(
-                    "is a symbolic link to {}: a login is not written where a link \
-                    leads; remove the link",
+                    "is a symbolic link to {}: a login is not written where a link leads; remove \
+                        the link",
                     to.display()
                 );
                 return Err(unfit(&self.path, why));
             }
             Ok(found) if !found.is_file() => {
-                return Err(unfit(
-                    &self.path,
-                    "is no file: logins are \
-                kept there; move it away",
-                ));
+                return Err(unfit(&self.path, "is no file: logins are kept there; move it away"));
             }
             _ => {}
         }
-        let mut text = serde_json::to_string_pretty(content).map_err(|error| {
-            unfit(
-                &self.path,
-                format!(
-                    "cannot hold this: \
-            {error}"
-                ),
-            )
-        })?;
+        let mut text = serde_json::to_string_pretty(content)
+            .map_err(|error| unfit(&self.path, format!("cannot hold this: {error}")))?;
         text.push('\n');
         let kept = failed("keep the login in", &self.path);
         let write = || {
@@ -159,7 +153,7 @@ impl PrivateFile {
         write().map_err(kept)
     }
 
-    /// Removes it; whether it was there.
+    /// Removes the file; returns `false` if it did not exist.
     pub(super) fn remove(&self) -> Result<bool, AccountError> {
         match fs::remove_file(&self.path) {
             Ok(()) => Ok(true),
@@ -172,7 +166,7 @@ impl PrivateFile {
         }
     }
 
-    /// Keeps other processes of this program from changing it meanwhile.
+    /// Locks the folder, so that other processes of this program do not change the file meanwhile.
     pub(super) fn lock(&self) -> Result<File, AccountError> {
         self.make_folder()?;
         let folder = File::open(&self.folder).map_err(failed("open", &self.folder))?;
@@ -182,11 +176,11 @@ impl PrivateFile {
 
     fn make_folder(&self) -> Result<(), AccountError> {
         let folder = &self.folder;
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(
-            "make the \
-            folder of logins",
-            folder,
-        ))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed("make the folder of logins", folder))?;
         let metadata =
             fs::metadata(folder).map_err(failed("look at the folder of logins", folder))?;
         if metadata.mode() & 0o777 == 0o700 {
@@ -197,15 +191,15 @@ impl PrivateFile {
             unfit(
                 folder,
                 format!(
-                    "is open to others (mode {mode:o}) and its mode cannot be \
-                changed to 700 ({error}): make it yours alone"
+                    "is open to others (mode {mode:o}) and its mode cannot be changed to 700 \
+                        ({error}): make it yours alone"
                 ),
             )
         })
     }
 }
 
-/// The user this process runs as: whoever owns its own folder in `/proc`.
+/// Returns the user that this process runs as: the owner of its own folder in `/proc`.
 fn my_uid() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }

@@ -1,8 +1,8 @@
-//! Who one is: on the Keynet platform and at registries.
+//! The user's logins on the Keynet platform and at registries.
 //!
-//! Two files below `~/.config/keynet` (`$XDG_CONFIG_HOME/keynet`), for their owner alone:
-//! `config.json` is the platform's and is shared with the Python package, `registries.json` has a
-//! login for each registry. Nothing here talks to a server.
+//! Two files below `~/.config/keynet` (`$XDG_CONFIG_HOME/keynet`), readable only by their owner:
+//! `config.json` holds the login on the Keynet platform and is shared with the Python package,
+//! `registries.json` holds a login for each registry. Nothing here contacts a server.
 
 mod credentials;
 mod expiry;
@@ -22,15 +22,15 @@ pub use registries::{RegistriesFile, RegistryLogin};
 
 use file::PrivateFile;
 
-/// The folder of both files.
+/// Folder of both files.
 #[derive(Debug, Clone)]
 pub struct Accounts(PathBuf);
 
 impl Accounts {
-    /// Where the environment says: `XDG_CONFIG_HOME`, or `.config` in `HOME`.
+    /// Returns the folder in `XDG_CONFIG_HOME`, or in `.config` of `HOME`.
     ///
     /// # Errors
-    /// Neither is set.
+    /// Neither variable is set.
     pub fn from_environment() -> Result<Self, AccountError> {
         let folder = |name: &str| {
             std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
@@ -40,18 +40,18 @@ impl Accounts {
         base.map(|base| Self(base.join("keynet"))).ok_or(AccountError::NoHome)
     }
 
-    /// The files in `folder`.
+    /// Returns the accounts stored in `folder`.
     #[cfg(test)]
     pub fn at(folder: &std::path::Path) -> Self {
         Self(folder.to_owned())
     }
 
-    /// The platform's.
+    /// Returns the file of the login on the Keynet platform.
     pub fn platform(&self) -> PlatformFile {
         PlatformFile::new(PrivateFile::new(&self.0, "config.json"))
     }
 
-    /// Those of registries.
+    /// Returns the file of the logins at registries.
     pub fn registries(&self) -> RegistriesFile {
         RegistriesFile::new(PrivateFile::new(&self.0, "registries.json"))
     }

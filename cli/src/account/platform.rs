@@ -1,49 +1,47 @@
-//! `config.json`: the login on the Keynet platform, as the Python package keeps it.
+//! `config.json`: the login on the Keynet platform, in the format of the Python package.
 
 use std::path::Path;
 
 use chrono::{SecondsFormat, Utc};
-use keynet_host::config::Secret;
+use keynet_base::config::Secret;
 use serde_json::{Map, Value, json};
 
 use super::file::{AccountError, PrivateFile};
 use super::{Expiry, RegistryPrefix};
-use crate::secrecy;
+use crate::ui::secrecy;
 
-/// A login on the platform.
+/// A login on the Keynet platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformLogin {
-    /// `https://api.example.com/app-training`, without a slash at its end.
+    /// URL of the server, such as `https://api.example.com/app-training`, without a trailing slash.
     pub server: String,
-    /// The e-mail address.
+    /// E-mail address of the user.
     pub username: String,
-    /// What is shown to the server.
+    /// API token that is sent to the server.
     pub token: Secret,
-    /// When the token ends, if the server said so.
+    /// Expiry time of the token; `None` if the server named none.
     pub expires: Option<Expiry>,
-    /// The platform's registry.
+    /// Login at the Keynet platform's registry.
     pub harbor: Option<Harbor>,
 }
 
-/// The login at the platform's registry.
+/// The login at the Keynet platform's registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Harbor {
-    /// As the platform named it: a host, or a URL.
+    /// Address as the Keynet platform gave it: a host, or a URL.
     pub url: String,
-    /// Who one is there.
     pub username: String,
-    /// The password.
     pub password: Secret,
 }
 
 impl Harbor {
-    /// Its host, with its port if it has one.
+    /// Returns the host of the registry, with its port if it has one.
     pub fn host(&self) -> Option<String> {
         RegistryPrefix::parse(&self.url).ok().map(|prefix| prefix.host().to_owned())
     }
 }
 
-/// The file.
+/// The file `config.json`.
 #[derive(Debug, Clone)]
 pub struct PlatformFile(PrivateFile);
 
@@ -52,20 +50,20 @@ impl PlatformFile {
         Self(file)
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Whether others can read it.
+    /// Reports whether other users can read the file.
     pub fn is_open_to_others(&self) -> bool {
         self.0.is_open_to_others()
     }
 
-    /// The login; none if nobody is signed in.
+    /// Returns the login; `None` if the user is not signed in.
     ///
     /// # Errors
-    /// The file cannot be read or understood.
+    /// The file cannot be read or parsed.
     pub fn login(&self) -> Result<Option<PlatformLogin>, AccountError> {
         let Some(all) = self.0.read::<Map<String, Value>>()? else { return Ok(None) };
         let (Some(server), Some(token)) = (text(&all, "server_url"), text(&all, "api_token"))
@@ -83,7 +81,7 @@ impl PlatformFile {
         }))
     }
 
-    /// The server of the last login, whether or not it lasts.
+    /// Returns the server of the last login, even if that login has expired.
     ///
     /// # Errors
     /// As [`PlatformFile::login`].
@@ -94,7 +92,7 @@ impl PlatformFile {
             .and_then(|all| text(&all, "server_url").map(str::to_owned)))
     }
 
-    /// Keeps `login`, and whatever else is in the file.
+    /// Stores `login` and keeps everything else that the file holds.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -116,7 +114,7 @@ impl PlatformFile {
         self.0.write(&all)
     }
 
-    /// Forgets the login; whether there was one.
+    /// Removes the login; returns `false` if there was none.
     ///
     /// # Errors
     /// The file cannot be removed.
@@ -125,7 +123,7 @@ impl PlatformFile {
     }
 }
 
-/// A text that is there and not empty.
+/// Returns the text of a member; `None` if it is missing or empty.
 fn text<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }

@@ -1,9 +1,9 @@
-//! What a login at a registry is for: all of it, or what is below one of its paths.
+//! Scope of a login at a registry: the whole registry, or the repositories below one of its paths.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// `host`, `host:port`, `host/team`.
+/// Prefix such as `host`, `host:port` or `host/team`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RegistryPrefix {
     text: String,
@@ -11,10 +11,10 @@ pub struct RegistryPrefix {
 }
 
 impl RegistryPrefix {
-    /// Reads one; `https://` before it and a slash after it are left out.
+    /// Parses a prefix; ignores `https://` before it and slashes after it.
     ///
     /// # Errors
-    /// What to write instead.
+    /// The text is not a prefix; the message shows the accepted forms.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bare = text
             .strip_prefix("https://")
@@ -28,7 +28,7 @@ impl RegistryPrefix {
             c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '/')
         };
         if host.is_empty() || !host.chars().all(of_host) || !path.chars().all(of_path) {
-            // What was written may have a password in it.
+            // The text may contain a password, so the message does not quote it.
             return Err("no registry: write registry.example.com, localhost:5000 or \
                 registry.example.com/team"
                 .to_owned());
@@ -38,17 +38,17 @@ impl RegistryPrefix {
         Ok(Self { text, host: host.len() })
     }
 
-    /// `host` or `host:port`.
+    /// Returns the `host` or `host:port`.
     pub fn host(&self) -> &str {
         self.text.get(..self.host).unwrap_or(&self.text)
     }
 
-    /// The path below the host; empty for all of it.
+    /// Returns the path below the host; empty for the whole registry.
     pub fn path(&self) -> &str {
         self.text.get(self.host + 1..).unwrap_or_default()
     }
 
-    /// All of it.
+    /// Returns the whole prefix.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -1,33 +1,32 @@
-//! `registries.json`: logins at registries, each for the host or path it was given for.
+//! `registries.json`: logins at registries, each for the host or path that it was stored for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use keynet_host::config::Secret;
+use keynet_base::config::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::RegistryPrefix;
 use super::file::{AccountError, PrivateFile};
-use crate::secrecy;
+use crate::ui::secrecy;
 
 /// A login at a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryLogin {
-    /// `host` or `host/path`: what it is for.
+    /// Scope of the login: `host` or `host/path`.
     pub prefix: String,
-    /// Who one is there.
     pub username: String,
-    /// The password, or an access token in its place.
+    /// Password or access token.
     pub password: Secret,
 }
 
-/// The file's text.
+/// Content of the file.
 #[derive(Default, Serialize, Deserialize)]
 struct Content {
     #[serde(default)]
     registries: BTreeMap<String, Kept>,
-    /// Of another version.
+    /// Members that other versions of this program wrote.
     #[serde(flatten)]
     more: Map<String, Value>,
 }
@@ -40,7 +39,7 @@ struct Kept {
     more: Map<String, Value>,
 }
 
-/// The file.
+/// The file `registries.json`.
 #[derive(Debug, Clone)]
 pub struct RegistriesFile(PrivateFile);
 
@@ -49,20 +48,20 @@ impl RegistriesFile {
         Self(file)
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Whether others can read it.
+    /// Reports whether other users can read the file.
     pub fn is_open_to_others(&self) -> bool {
         self.0.is_open_to_others()
     }
 
-    /// The logins, by prefix.
+    /// Returns the logins, sorted by prefix.
     ///
     /// # Errors
-    /// The file cannot be read or understood.
+    /// The file cannot be read or parsed.
     pub fn logins(&self) -> Result<Vec<RegistryLogin>, AccountError> {
         let content = self.0.read::<Content>()?.unwrap_or_default();
         let login = |(prefix, kept): (String, Kept)| {
@@ -72,7 +71,7 @@ impl RegistriesFile {
         Ok(content.registries.into_iter().map(login).collect())
     }
 
-    /// Keeps a login in place of the one that was for the same prefix.
+    /// Stores a login; replaces the one for the same prefix.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -93,7 +92,7 @@ impl RegistriesFile {
         self.0.write(&content)
     }
 
-    /// Forgets the login for `prefix`; whether there was one.
+    /// Removes the login for `prefix`; returns `false` if there was none.
     ///
     /// # Errors
     /// The file cannot be read or written.

@@ -4,17 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keynet_host::{Config, NewFile};
+use keynet_base::{Config, NewFile};
 
-use crate::args::HostArgs;
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
+use crate::flags::HostArgs;
 use crate::project::cargo::Build;
-use crate::project::finish::{self, ASK};
+use crate::project::finish::{self, MANIFEST};
 use crate::project::toolchain::Toolchain;
-use crate::project::{ProjectError, ProjectSource, python, sdk};
-use crate::{config, units};
+use crate::project::{ProjectError, ProjectSource, go, python, sdk};
+use crate::settings;
+use crate::ui::console::Console;
+use crate::ui::progress::Steps;
+use crate::ui::units;
 
 /// What is built, in the project's folder.
 const DEFAULT_OUTPUT: &str = "action.wasm";
@@ -25,8 +26,9 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python [default: what is in the project's folder]
-    #[arg(value_name = "FUNCTION.py", conflicts_with = "path")]
+    /// The file of a function in Python, TypeScript or JavaScript [default: what is in the project's
+    /// folder]
+    #[arg(value_name = "FUNCTION", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -47,15 +49,22 @@ pub struct BuildArgs {
 /// # Errors
 /// The tools of its language fail, what they make is not an action, or cannot be written.
 pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let project = args.function.as_ref().unwrap_or(&args.path);
     let component = match ProjectSource::find(project)? {
         ProjectSource::Rust(folder) => rust(&folder, args, &config, console)?,
+        _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
+            return Err(ProjectError::NotCargo(project.clone()).into());
+        }
+        ProjectSource::Go(program) => {
+            go::build(&program, &config, Steps::new(false, console))?.bytes
+        }
         ProjectSource::Python(function) => {
-            if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE {
-                return Err(ProjectError::NotCargo(project.clone()).into());
-            }
             python::build(&function, &config, Steps::new(false, console))?.bytes
+        }
+        ProjectSource::JavaScript(function) => {
+            refuse_cargo(args, project)?;
+            javascript::build(&function, &config, Steps::new(false, console))?.bytes
         }
     };
     let name = finish::name_of(&component, &config)?;
@@ -71,6 +80,14 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     ))
 }
 
+/// Refuses what is meant for cargo where it is not run.
+fn refuse_cargo(args: &BuildArgs, project: &Path) -> Result<(), ExpectedError> {
+    if args.arguments.is_empty() && args.profile == DEFAULT_PROFILE {
+        return Ok(());
+    }
+    Err(ProjectError::NotCargo(project.to_owned()).into())
+}
+
 fn rust(
     folder: &Path,
     args: &BuildArgs,
@@ -81,7 +98,7 @@ fn rust(
     let build = Build { folder, profile: &args.profile, arguments: &args.arguments };
     let built = build.run(Toolchain::find(folder)?, console)?;
     let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;
-    finish::with_ask(component, &below(&args.path, ASK))
+    finish::finished(component, &below(&args.path, MANIFEST), config, Steps::new(false, console))
 }
 
 /// A file of the project, without the dot that stands for this folder.

@@ -1,13 +1,12 @@
-//! `completions`: for a shell to source.
+//! `completions`: a completion script for a shell.
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use crate::args::Cli;
-use crate::console::Console;
+use crate::commands::command_line::Cli;
 use crate::errors::ExpectedError;
+use crate::ui::console::Console;
 
-/// Which shell.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
     /// The shell
@@ -15,10 +14,10 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Writes them to standard output.
+/// Writes the completion script to standard output.
 ///
 /// # Errors
-/// Of standard output.
+/// Standard output cannot be written.
 pub fn run(args: CompletionsArgs, console: Console) -> Result<(), ExpectedError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "keynet-inference", &mut script);

@@ -1,4 +1,4 @@
-//! `deploy`: makes or changes an OpenWhisk action that runs a component.
+//! `deploy`: creates or updates an OpenWhisk action that runs a component.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,132 +6,148 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::AnswerArgs;
-use crate::console::{Console, printable};
-use crate::deploy::{Deployed, Plan, Source};
 use crate::errors::ExpectedError;
-use crate::openwhisk::annotations::{Web, WebSecure};
-use crate::openwhisk::body::Limits;
-use crate::openwhisk::client::Api;
-use crate::openwhisk::name::ActionName;
+use crate::flags::{AnswerArgs, RegistryArgs};
+use crate::input::parameters::Param;
+use crate::openwhisk::args::ApiArgs;
+use crate::openwhisk::deploy::{DeployRequest, DeploySource, Deployed, Plan, Values};
+use crate::openwhisk::error::OpenWhiskError;
 use crate::openwhisk::quantity::{parse_megabytes, parse_milliseconds};
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
-use crate::parameters::Param;
 use crate::runtime::{self, Work};
-use crate::units;
+use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::units;
+use keynet_openwhisk_api::action::Limits;
+use keynet_openwhisk_api::annotations::{Web, WebSecure};
+use keynet_openwhisk_api::client::Api;
+use keynet_openwhisk_api::name::ActionName;
 
-/// What to deploy, as what.
 #[derive(Debug, Args)]
 pub struct DeployArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// The component: a file, the file of a function, which is built, or the reference of
     /// a published one; with --image alone, the image holds the action
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF", required_unless_present = "image")]
-    pub action: Option<String>,
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF", required_unless_present = "image")]
+    action: Option<String>,
     /// The OpenWhisk action: name, package/name or /namespace/package/name [default: the function's
     /// name]
     #[arg(long, value_name = "NAME")]
-    pub name: Option<ActionName>,
-    /// Run it in this image, as a blackbox [also: KEYNET_RUNTIME_IMAGE; default: the kind
+    name: Option<ActionName>,
+    /// Run the action in this image, as a blackbox [also: KEYNET_RUNTIME_IMAGE; default: the kind
     /// wasm:component, where it is installed]
     #[arg(long, value_name = "IMAGE", conflicts_with = "kind")]
-    pub image: Option<String>,
-    /// Run it as this kind of the platform's manifest
+    image: Option<String>,
+    /// Run the action as this kind of the runtime manifest of OpenWhisk
     #[arg(long, value_name = "KIND")]
-    pub kind: Option<String>,
-    /// Answer at a URL, without a key: true or yes, raw (the request as it is), false or no
+    kind: Option<String>,
+    /// Return results at a URL, without a key: true or yes, raw (the request as it is), false or no
     #[arg(long, value_name = "HOW")]
-    pub web: Option<Web>,
-    /// What callers of a web action must show: true (a number is made), false, or a secret of your
-    /// own
+    web: Option<Web>,
+    /// Secret that callers of a web action must send: true (generate a number), false, or a secret
+    /// of your own
     #[arg(long, value_name = "SECRET")]
-    pub web_secure: Option<WebSecure>,
-    /// Memory of the container, such as 512 or 512MiB (OpenWhisk counts in MB) [default: as it is,
+    web_secure: Option<WebSecure>,
+    /// Memory of the container, such as 512 or 512MiB (OpenWhisk counts in MB) [default: unchanged,
     /// or 256, or what compiling needs]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_megabytes)]
-    pub memory: Option<u64>,
-    /// How long a run may take, such as 60s; a bare number is milliseconds, as with wsk [default:
-    /// as it is, or 60s]
+    memory: Option<u64>,
+    /// Time limit of an activation, such as 60s; a bare number is milliseconds, as with wsk
+    /// [default: unchanged, or 60s]
     #[arg(short, long, value_name = "TIME", value_parser = parse_milliseconds)]
-    pub timeout: Option<u64>,
-    /// How much a run may log, such as 10 or 10MiB [default: as it is, or 10]
+    timeout: Option<u64>,
+    /// Limit of the logs of an activation, such as 10 or 10MiB [default: unchanged, or 10]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_megabytes)]
-    pub logsize: Option<u64>,
-    /// How many runs one container takes at once [default: as it is, or 1]
+    logsize: Option<u64>,
+    /// Number of activations that one container runs at the same time [default: unchanged, or 1]
     #[arg(short, long, value_name = "NUMBER")]
-    pub concurrency: Option<u64>,
-    /// A default parameter: JSON where VALUE can be read as JSON, otherwise text; parameters
+    concurrency: Option<u64>,
+    /// A default parameter: JSON if VALUE can be parsed as JSON, otherwise text; the parameters
     /// replace all that the action had
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
-    pub params: Vec<Param>,
-    /// Take default parameters from a file with a JSON object; - is standard input
+    params: Vec<Param>,
+    /// Read default parameters from a file with a JSON object; - is standard input
     #[arg(short = 'P', long, visible_alias = "param-file", value_name = "FILE")]
-    pub params_file: Option<PathBuf>,
-    /// A variable of the container, such as TRITON_URL, given at /init and to no caller; counts as
-    /// a default parameter
+    params_file: Option<PathBuf>,
+    /// A variable of the container, such as TRITON_URL, sent at /init and not visible to callers;
+    /// stored as a default parameter
     #[arg(short, long = "env", value_name = "KEY=VALUE")]
-    pub env: Vec<Param>,
-    /// Take such variables from a file with a JSON object: out of sight of others on this machine
+    env: Vec<Param>,
+    /// Read such variables from a file with a JSON object, so that other users of this machine do
+    /// not see them
     #[arg(long, value_name = "FILE")]
-    pub env_file: Option<PathBuf>,
-    /// An annotation: JSON where VALUE can be read as JSON, otherwise text
+    env_file: Option<PathBuf>,
+    /// An annotation: JSON if VALUE can be parsed as JSON, otherwise text
     #[arg(short, long = "annotation", value_name = "KEY=VALUE")]
-    pub annotations: Vec<Param>,
-    /// Give the container the caller's key, which an action that asks for it may see
+    annotations: Vec<Param>,
+    /// Pass the caller's key to the container; an action that requests it may read it
     #[arg(long)]
-    pub provide_api_key: bool,
-    /// Do not compile the component here to see whether the action's memory is enough for it
+    provide_api_key: bool,
+    /// Do not compile the component here to check that the action's memory is enough for it
     #[arg(long)]
-    pub skip_memory_check: bool,
+    skip_memory_check: bool,
     #[command(flatten)]
-    pub api: ApiArgs,
-    /// Speak plain HTTP with the registry of REF; without it only on this machine [also:
+    api: ApiArgs,
+    /// Use plain HTTP with the registry of REF; without this option only on this machine [also:
     /// KEYNET_REGISTRY_INSECURE, a list of hosts]
     #[arg(long, help_heading = "Registry")]
-    pub registry_insecure: bool,
-    /// Trust the certificate authorities in this PEM file when REF is read [also:
+    registry_insecure: bool,
+    /// Trust the certificate authorities in this PEM file when reading REF [also:
     /// KEYNET_REGISTRY_CA]
     #[arg(long, value_name = "FILE", help_heading = "Registry")]
-    pub registry_ca: Option<PathBuf>,
+    registry_ca: Option<PathBuf>,
     #[command(flatten)]
-    pub answer: AnswerArgs,
+    answer: AnswerArgs,
 }
 
-impl DeployArgs {
-    /// The limits that were named.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            timeout: self.timeout,
-            memory: self.memory,
-            logs: self.logsize,
-            concurrency: self.concurrency,
+impl From<DeployArgs> for DeployRequest {
+    fn from(args: DeployArgs) -> Self {
+        Self {
+            action: args.action,
+            name: args.name,
+            image: args.image,
+            kind: args.kind,
+            web: args.web,
+            web_secure: args.web_secure,
+            limits: Limits {
+                timeout: args.timeout,
+                memory: args.memory,
+                logs: args.logsize,
+                concurrency: args.concurrency,
+            },
+            parameters: Values { file: args.params_file, values: args.params },
+            variables: Values { file: args.env_file, values: args.env },
+            annotations: args.annotations,
+            provide_api_key: args.provide_api_key,
+            check_memory: !args.skip_memory_check,
+            registry: RegistryArgs { insecure: args.registry_insecure, ca: args.registry_ca },
         }
     }
 }
 
-/// Deploys it.
+/// Deploys the action.
 ///
 /// # Errors
-/// What is to be deployed cannot be, or OpenWhisk does not take it. With `--json` it is told as
-/// JSON and is no error here.
-pub fn run(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(deploy(args, console), args.answer.json, console)
+/// The component or image cannot be deployed, or OpenWhisk rejects the action. With `--json` the
+/// error is printed as JSON and not returned.
+pub fn run(args: DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    let as_json = args.answer.json;
+    output::tell(deploy(args, console), as_json, console)
 }
 
-fn deploy(args: &DeployArgs, console: Console) -> Result<Told, ExpectedError> {
-    let settings = ApiSettings::read(&args.api)?;
+fn deploy(args: DeployArgs, console: Console) -> Result<Told, ExpectedError> {
+    let settings = args.api.settings()?;
     if settings.in_the_clear() {
         console.note(format_args!("the key goes to {} unencrypted", settings.host()));
     }
-    let api = Api::new(settings)?;
+    let api = Api::new(settings).map_err(OpenWhiskError::from)?;
     let deployed = runtime::start(Work::One)?.block_on(async {
-        let source = Source::find(args, console).await?;
-        Plan::make(args, source, &api, console).await?.carry_out(&api).await
+        let request = DeployRequest::from(args);
+        let source = DeploySource::find(&request, console).await?;
+        Plan::make(&request, source, &api, console).await?.carry_out(&api).await
     })?;
     Ok(Told::of(deployed))
 }
 
-/// What was deployed.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Told {
     name: String,
@@ -161,7 +177,7 @@ impl Told {
     }
 }
 
-impl Answer for Told {
+impl CommandOutput for Told {
     fn line(&self) -> String {
         let done = if self.created { "created" } else { "updated" };
         let mut lines = vec![format!("{done} {}", self.name)];
@@ -184,7 +200,7 @@ impl Answer for Told {
     }
 }
 
-/// Limits as people read them.
+/// Formats limits for a person.
 pub fn limits(limits: Limits) -> String {
     let Limits { timeout, memory, logs, concurrency } = limits;
     let time = |ms: u64| units::time(std::time::Duration::from_millis(ms));

@@ -1,4 +1,4 @@
-//! `image`: container images of the runtime and of actions, made and pushed without a container
+//! `image`: container images of the runtime and of actions, built and pushed without a container
 //! engine.
 
 use std::path::{Path, PathBuf};
@@ -6,24 +6,26 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use keynet_host::artifact::{ArtifactRef, RegistryOptions};
-use keynet_host::{Config, Digest, Host};
+use keynet_artifact::{ArtifactRef, RegistryOptions};
+use keynet_base::{Config, Digest};
+use keynet_host::Host;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::component::Component;
-use crate::console::Console;
 use crate::errors::{ExpectedError, UsageError};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::image::{self, Action, Appended, BaseOptions, Image};
-use crate::progress::{Steps, Transfer, Way};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry, units};
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::progress::{Steps, Transfer, Way};
+use crate::ui::units;
+use crate::{reference, registry, settings};
 
-/// Make container images, without a container engine.
+/// Build container images, without a container engine.
 ///
-/// A base holds the runtime; an action is put on it as one more layer, with its compiled code. The
-/// same inputs make the same image.
+/// A base holds the runtime; an action is added to it as one more layer, with its compiled code.
+/// The same inputs give the same image.
 #[derive(Debug, Args)]
 pub struct ImageArgs {
     #[command(subcommand)]
@@ -32,20 +34,20 @@ pub struct ImageArgs {
 
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
-    /// Make a base: the runtime, its libraries and certificate authorities
+    /// Build a base: the runtime, its libraries and certificate authorities
     Base(BaseArgs),
     /// Write a base's files and a Containerfile into a folder, for a container engine
     Root(RootArgs),
-    /// Put an action on a base
+    /// Add an action to a base
     Build(BuildArgs),
-    /// Put an action on a base, straight into a registry
+    /// Add an action to a base and push the image to a registry
     Push(PushArgs),
 }
 
-/// What a base is made of.
+/// Inputs of a base.
 #[derive(Debug, Default, Args)]
 struct RuntimeArgs {
-    /// The keynet-runtime to put into it [default: the one beside this program]
+    /// The keynet-runtime to include [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// The certificate authorities to trust, in one PEM file [default: this system's]
@@ -55,10 +57,10 @@ struct RuntimeArgs {
 
 #[derive(Debug, Args)]
 struct BaseArgs {
-    /// Where to put it: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
+    /// Destination: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF", required_unless_present = "output")]
     to: Option<ArtifactRef>,
-    /// The same
+    /// The same destination, as an option
     #[arg(short, long, value_name = "REF", conflicts_with = "to")]
     output: Option<ArtifactRef>,
     #[command(flatten)]
@@ -71,22 +73,22 @@ struct BaseArgs {
 
 #[derive(Debug, Args)]
 struct RootArgs {
-    /// The folder: it gets root/ and Containerfile
+    /// The folder; root/ and Containerfile are written into it
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
     #[command(flatten)]
     runtime: RuntimeArgs,
-    /// Answer with one JSON object
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct BuildArgs {
-    /// The component, or the file of a function in Python, which is built
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
+    /// The component, or the file of a function, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION")]
     action: PathBuf,
-    /// Where to put the image: `oci-layout:PATH[:tag]` or registry/namespace/name:tag
+    /// Destination of the image: `oci-layout:PATH[:tag]` or registry/namespace/name:tag
     #[arg(short, long, value_name = "REF")]
     output: ArtifactRef,
     #[command(flatten)]
@@ -95,21 +97,21 @@ struct BuildArgs {
 
 #[derive(Debug, Args)]
 struct PushArgs {
-    /// The component, or the file of a function in Python, which is built
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
+    /// The component, or the file of a function, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION")]
     action: PathBuf,
-    /// Where to put the image: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
+    /// Destination of the image: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     to: ArtifactRef,
     #[command(flatten)]
     on: OnArgs,
 }
 
-/// What an action is put on.
+/// Base of an action's image.
 #[derive(Debug, Args)]
 pub struct OnArgs {
-    /// The base, which `image base` makes: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
-    /// [default: one is made]
+    /// The base, as `image base` builds it: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
+    /// [default: build one]
     #[arg(long, value_name = "REF")]
     base: Option<ArtifactRef>,
     #[command(flatten)]
@@ -130,15 +132,15 @@ impl RuntimeArgs {
     }
 }
 
-/// What was made.
+/// An image that was built.
 #[derive(Debug, Serialize)]
 pub struct Made {
-    /// Its reference, with its digest.
+    /// Reference, with its digest.
     reference: String,
     digest: String,
-    /// The bytes of its layers, as they are pulled.
+    /// Compressed size of its layers in bytes.
     size: u64,
-    /// The processors that its action is compiled for; none where it holds no compiled code.
+    /// Processors that the action is compiled for; `None` if the image holds no compiled code.
     #[serde(skip_serializing_if = "Option::is_none")]
     compiled_for: Option<String>,
 }
@@ -154,7 +156,7 @@ impl Made {
     }
 }
 
-impl Answer for Made {
+impl CommandOutput for Made {
     fn line(&self) -> String {
         self.reference.clone()
     }
@@ -167,33 +169,33 @@ struct Written {
     size: u64,
 }
 
-impl Answer for Written {
+impl CommandOutput for Written {
     fn line(&self) -> String {
         format!("{}: {}", self.folder.display(), units::bytes(self.size))
     }
 }
 
-/// Makes it.
+/// Builds the image.
 ///
 /// # Errors
-/// The runtime, the base or the action cannot be used, or the registry does not take the image.
-/// With `--json` they are told as JSON and are no errors here.
+/// The runtime, the base or the action cannot be used, or the registry rejects the image. With
+/// `--json` the error is printed as JSON and not returned.
 pub fn run(args: ImageArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     match args.command {
-        ImageCommand::Base(args) => answer::tell(base(&args, console), args.answer.json, console),
-        ImageCommand::Root(args) => answer::tell(root(&args), args.json, console),
+        ImageCommand::Base(args) => output::tell(base(&args, console), args.answer.json, console),
+        ImageCommand::Root(args) => output::tell(root(&args), args.json, console),
         ImageCommand::Build(BuildArgs { action, output, on }) => {
-            answer::tell(on.put(&action, &output, console), on.answer.json, console)
+            output::tell(on.put(&action, &output, console), on.answer.json, console)
         }
         ImageCommand::Push(PushArgs { action, to, on }) => {
-            answer::tell(on.put(&action, &to, console), on.answer.json, console)
+            output::tell(on.put(&action, &to, console), on.answer.json, console)
         }
     }
 }
 
 fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
-    // clap sees to it that there is one.
+    let config = settings::read(&HostArgs::default())?;
+    // clap guarantees that one of the two is set.
     let Some(to) = args.to.as_ref().or(args.output.as_ref()) else {
         return Err(UsageError::Missing {
             what: "reference of the base".to_owned(),
@@ -216,7 +218,7 @@ fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
 }
 
 fn root(args: &RootArgs) -> Result<Written, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let root = args.runtime.options(&config).root()?;
     image::write_root(&root, &args.output)?;
     Ok(Written { folder: args.output.clone(), size: root.tree.size() })
@@ -239,31 +241,31 @@ fn options(
 }
 
 impl OnArgs {
-    /// On the base that `push --base-image` names.
+    /// Returns the arguments for the base that `push --base-image` names.
     pub fn base(base: ArtifactRef, registry: RegistryArgs, answer: AnswerArgs) -> Self {
         Self { base: Some(base), runtime: RuntimeArgs::default(), registry, answer }
     }
 
-    /// Puts the action on the base, and the image where `to` says. A note says whether it has
-    /// compiled code.
+    /// Adds the action to the base and writes the image to `to`. Prints a note about the
+    /// compiled code in the image.
     ///
     /// # Errors
-    /// It is not an action, cannot be compiled, the base cannot be used, or the registry does not
-    /// take the image.
+    /// The component is not an action or cannot be compiled, the base cannot be used, or the
+    /// registry rejects the image.
     pub fn put(
         &self,
         action: &Path,
         to: &ArtifactRef,
         console: Console,
     ) -> Result<Made, ExpectedError> {
-        let config = config::read(&HostArgs::default())?;
+        let config = settings::read(&HostArgs::default())?;
         let component = Component::read(&reference::component_file(
             action,
             &config,
             Steps::new(self.answer.quiet, console),
         )?)?;
         runtime::start(Work::One)?.block_on(async {
-            let loaded = component.load(Arc::new(Host::describing(&config)?)).await?;
+            let loaded = component.load(&Host::builder(&config).describing().build()?).await?;
             let description = loaded.description();
             let action = Action {
                 component: &component.bytes,
@@ -283,7 +285,7 @@ impl OnArgs {
         })
     }
 
-    /// The base, from where it is or made now.
+    /// Loads the base, or builds one.
     async fn start(&self, config: &Config, console: Console) -> Result<Image, ExpectedError> {
         match &self.base {
             Some(base) => Ok(Image::load(
@@ -298,14 +300,13 @@ impl OnArgs {
     fn tell(&self, name: &str, appended: &Appended, console: Console) {
         match appended {
             Appended::Compiled(_) if self.answer.quiet => {}
-            Appended::Compiled(cpu) => console.note(format_args!(
-                "{name} with its code, compiled \
-                for {cpu}"
-            )),
+            Appended::Compiled(cpu) => {
+                console.note(format_args!("{name} with its code, compiled for {cpu}"))
+            }
             Appended::ComponentOnly(why) => {
                 console.note(format_args!(
-                    "{name} without compiled code, which each container will \
-                    make when it starts: {why}"
+                    "{name} without compiled code, which each container will make when it starts: \
+                        {why}"
                 ));
             }
         }

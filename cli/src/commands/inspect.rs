@@ -1,54 +1,56 @@
-//! `inspect`: what a component is and what it may do here. Nothing of it runs but its description
-//! of itself, in a small budget.
+//! `inspect`: shows what a component is and which permissions it has here. Runs no code of the
+//! component except its self-description, within a small budget.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{ArtifactError, Look, Store, Target};
+use keynet_artifact::{ArtifactError, Look, Store, Target};
 use keynet_host::{Action, Host};
 use serde_json::{Value, json};
 
-use crate::args::{HostArgs, RegistryArgs};
-use crate::component::{self, Component, Found};
-use crate::console::{Console, printable};
+use crate::component::{self, Component, PublishedComponent};
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
-use crate::reference::Source;
+use crate::flags::{HostArgs, RegistryArgs};
+use crate::input::schema;
+use crate::reference::ComponentSource;
 use crate::runtime::{self, Work};
-use crate::{config, json_text, permissions, schema, units};
+use crate::settings;
+use crate::ui::console::{Console, printable};
+use crate::ui::progress::Steps;
+use crate::ui::{json_text, permissions, units};
 
-/// What to look at.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// The component: a file, the file of a function, which is built, or the reference of
     /// a published one
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
     action: String,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Shows it.
+/// Prints the description of a component.
 ///
 /// # Errors
-/// It is not an action, or cannot be read.
+/// The component is not an action, or cannot be read.
 pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
-    let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
+    let config = settings::read(&HostArgs::default())?;
+    let source =
+        ComponentSource::parse(&args.action)?.built(&config, Steps::new(false, console))?;
     runtime::start(Work::One)?.block_on(async {
         let (component, published) = match &source {
-            Source::File(path) => (Component::read(path)?, None),
-            Source::Published(reference) => {
+            ComponentSource::File(path) => (Component::read(path)?, None),
+            ComponentSource::Published(reference) => {
                 let found = component::find(reference, &args.registry, &config, console).await?;
                 (found.fetch(&config).await?, Some(Published::of(found).await?))
             }
         };
-        let host = Arc::new(Host::describing_under(&config, component.policy(false))?);
-        let action = component.load(host).await?;
+        let host =
+            Host::builder(&config).default_policy(component.policy(false)).describing().build()?;
+        let action = component.load(&host).await?;
         let shown =
             Shown { action: &action, size: component.bytes.len(), published: published.as_ref() };
         if args.json {
@@ -59,16 +61,16 @@ pub fn run(args: &InspectArgs, console: Console) -> Result<(), ExpectedError> {
     })
 }
 
-/// What is known of a component because it was published.
+/// Facts that are known only of a published component.
 struct Published {
     look: Look,
     signed: bool,
 }
 
 impl Published {
-    async fn of(found: Found) -> Result<Self, ExpectedError> {
-        let Found { look, options } = found;
-        // Where cosign puts it.
+    async fn of(found: PublishedComponent) -> Result<Self, ExpectedError> {
+        let PublishedComponent { look, options } = found;
+        // cosign's tag for the signatures of this digest.
         let tag = Target::Tag(format!("sha256-{}.sig", look.digest.hex()));
         let signed = match Store::open(&look.reference, &options)?.manifest(&tag).await {
             Ok(_) => true,
@@ -79,7 +81,7 @@ impl Published {
     }
 }
 
-/// What is shown.
+/// Output of the command.
 struct Shown<'a> {
     action: &'a Action,
     size: usize,
@@ -135,8 +137,7 @@ impl Shown<'_> {
         if action.grants().api_key {
             text.push_str("             the caller's OpenWhisk key\n");
         }
-        let _ =
-            writeln!(text, "  limits     {}", permissions::limits(&action.host().policy().limits));
+        let _ = writeln!(text, "  limits     {}", permissions::limits(action.limits()));
         match &description.input_schema {
             None => text.push_str("  parameters not described\n"),
             Some(schema) => text.push_str(&parameters(schema)),
@@ -147,7 +148,7 @@ impl Shown<'_> {
     fn as_json(&self) -> String {
         let Self { action, size, published } = *self;
         let description = action.description();
-        let limits = &action.host().policy().limits;
+        let limits = action.limits();
         let granted: serde_json::Map<_, _> = permissions::grants(action)
             .into_iter()
             .map(|(name, what)| (name.to_owned(), json!(what)))

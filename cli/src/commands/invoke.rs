@@ -7,70 +7,69 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer;
-use crate::config::parse_duration;
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::openwhisk::activation::Activation;
-use crate::openwhisk::annotations;
-use crate::openwhisk::client::{Api, Invocation};
-use crate::openwhisk::error::{ApiError, OpenWhiskError};
-use crate::openwhisk::name::ActionName;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
-use crate::parameters::{Draft, Param};
+use crate::input::parameters::{Draft, Param};
+use crate::openwhisk::args::ApiArgs;
+use crate::openwhisk::error::OpenWhiskError;
 use crate::runtime::{self, Work};
+use crate::ui::console::{Console, printable};
+use crate::ui::output;
+use keynet_base::config::parse_duration;
+use keynet_openwhisk_api::activation::Activation;
+use keynet_openwhisk_api::annotations;
+use keynet_openwhisk_api::client::{Api, ApiError, Invocation};
+use keynet_openwhisk_api::name::ActionName;
 
-/// Between two looks at an activation that goes on.
+/// First pause between two requests for the record of a running activation.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// What to run, with what.
 #[derive(Debug, Args)]
 pub struct InvokeArgs {
     /// The action: name, package/name or /namespace/package/name
     #[arg(value_name = "NAME")]
     name: ActionName,
-    /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above
+    /// Set a parameter: to JSON if VALUE can be parsed as JSON, otherwise to text; overrides
     /// --params-file
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     params: Vec<Param>,
-    /// Take the parameters from a file with a JSON object; - is standard input
+    /// Read the parameters from a file with a JSON object; - is standard input
     #[arg(short = 'P', long, visible_alias = "param-file", value_name = "FILE")]
     params_file: Option<PathBuf>,
-    /// Print the result alone, which is what happens anyway
+    /// Print only the result, which is the default
     #[arg(short, long)]
     result: bool,
     /// Print the whole record of the activation, as `wsk` does
     #[arg(short, long, conflicts_with = "result")]
     blocking: bool,
-    /// Do not wait for the end: print the activation's id
+    /// Do not wait for the end; print the activation's id
     #[arg(long, conflicts_with_all = ["result", "blocking", "logs"])]
     no_wait: bool,
-    /// Also print what it logged, on standard error
+    /// Also print the logs, on standard error
     #[arg(long)]
     logs: bool,
-    /// How long to wait for its end
+    /// Time to wait for the end
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "6m")]
     wait: Duration,
-    /// Print the URL of the web action; nothing is run
+    /// Print the URL of the web action; run nothing
     #[arg(long, conflicts_with_all = ["params", "params_file", "result", "blocking", "no_wait", "logs"])]
     url: bool,
     #[command(flatten)]
     api: ApiArgs,
-    /// Answer with one JSON object: the result or the error, and the activation
+    /// Print one JSON object: the result or the error, and the activation
     #[arg(long)]
     json: bool,
 }
 
-/// What an activation has come to.
+/// An activation that has ended, or that could not be started.
 struct Ended {
     id: Option<String>,
-    /// None where OpenWhisk answered with an array alone.
+    /// `None` if OpenWhisk returned only an array.
     record: Option<Activation>,
     result: Result<String, ExpectedError>,
 }
 
-/// What `--json` has besides the result.
+/// Members of the `--json` output besides the result.
 #[derive(Serialize)]
 struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,10 +86,11 @@ struct Members<'a> {
     logs: &'a [String],
 }
 
-/// Runs it.
+/// Runs the action.
 ///
 /// # Errors
-/// It was not run, or ended with an error. With `--json` it is told as JSON and is no error here.
+/// The action was not run, or ended with an error. With `--json` the error is printed as JSON and
+/// not returned.
 pub fn run(args: InvokeArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let json = args.json;
     let Ended { id, record, result } = match invoke(args, console) {
@@ -98,12 +98,12 @@ pub fn run(args: InvokeArgs, console: Console) -> Result<ExitCode, ExpectedError
         Ok(None) => return Ok(ExitCode::SUCCESS),
         Err(error) => Ended { id: None, record: None, result: Err(error) },
     };
-    answer::tell_result(result, Members::new(id.as_deref(), record.as_ref()), json, console)
+    output::tell_result(result, Members::new(id.as_deref(), record.as_ref()), json, console)
 }
 
-/// None where there is nothing more to be told.
+/// Runs the action; returns `None` if there is nothing more to print.
 fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedError> {
-    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let api = args.api.client()?;
     let parameters = Draft::read(args.params_file.as_deref(), &args.params)?.into_text();
     let runtime = runtime::start(Work::One)?;
     if args.url {
@@ -134,7 +134,7 @@ fn invoke(args: InvokeArgs, console: Console) -> Result<Option<Ended>, ExpectedE
     };
     if args.logs {
         if record.logs.is_empty() {
-            // A blocking invocation is answered before the logs are collected.
+            // OpenWhisk responds to a blocking invocation before it has collected the logs.
             record.logs =
                 runtime.block_on(logs_of(&api, &record.activation_id)).unwrap_or_default();
         }
@@ -149,8 +149,7 @@ async fn print_url(api: &Api, args: &InvokeArgs, console: Console) -> Result<(),
     let action = api.action(&args.name).await.map_err(OpenWhiskError::Api)?;
     if !annotations::is_web(&action) {
         return Err(OpenWhiskError::Deploy(format!(
-            "{} is no web action: `keynet-inference deploy … --web \
-                true` makes it one",
+            "{} is no web action: `keynet-inference deploy … --web true` makes it one",
             args.name
         ))
         .into());
@@ -163,7 +162,7 @@ async fn print_url(api: &Api, args: &InvokeArgs, console: Console) -> Result<(),
     })
 }
 
-/// Waits for the record of an activation: it is stored when the activation has ended.
+/// Waits for the record of an activation, which OpenWhisk stores when the activation has ended.
 async fn end_of(
     api: &Api,
     id: &str,
@@ -186,7 +185,7 @@ async fn end_of(
     }
 }
 
-/// The logs of an activation that has ended, which come a moment later.
+/// Returns the logs of an activation that has ended. OpenWhisk stores them a moment later.
 async fn logs_of(api: &Api, id: &str) -> Option<Vec<String>> {
     for _ in 0..8 {
         match api.activation(id).await {
@@ -277,11 +276,7 @@ mod tests {
                 .unwrap_err();
         assert_eq!(
             (error.one_line().as_str(), error.kind()),
-            (
-                "the action answered with an error: \
-            no name",
-                "application-error"
-            )
+            ("the action answered with an error: no name", "application-error")
         );
         let error = ended(r#"{"status":"action developer error","success":false,"result":{"error":"out of memory"}}"#).result.unwrap_err();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `keygen`: a pair of keys to sign with.
+//! `keygen`: generates a key pair for signing.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -6,51 +6,50 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use keynet_host::artifact::PrivateKey;
+use keynet_artifact::PrivateKey;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 
-/// Where to put them.
 #[derive(Debug, Args)]
 pub struct KeygenArgs {
-    /// The keys' files without their endings: NAME.key is for you alone, NAME.pub for everybody;
-    /// neither may be there yet
+    /// File name of the keys without the ending: NAME.key is private, NAME.pub is for everyone;
+    /// neither file may exist
     #[arg(value_name = "NAME", default_value = "keynet")]
     name: PathBuf,
-    /// Answer with one JSON object: the result or the error
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
-/// The files that were made.
+/// Files of the generated keys.
 #[derive(Debug, Serialize)]
 struct Keys {
     private: String,
     public: String,
 }
 
-impl Answer for Keys {
+impl CommandOutput for Keys {
     fn line(&self) -> String {
         format!("made {} (keep it to yourself) and {}", self.private, self.public)
     }
 }
 
-/// Makes them.
+/// Generates the keys.
 ///
 /// # Errors
-/// A file is there already, or cannot be written. With `--json` they are told as JSON and are no
-/// errors here.
+/// A file already exists, or cannot be written. With `--json` the error is printed as JSON and not
+/// returned.
 pub fn run(args: &KeygenArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(make(&args.name), args.json, console)
+    output::tell(make(&args.name), args.json, console)
 }
 
 fn make(name: &Path) -> Result<Keys, ExpectedError> {
     let (private, public) = (with_ending(name, "key"), with_ending(name, "pub"));
     let key = PrivateKey::generate();
-    // The public one first: that it cannot be written leaves no private one behind.
+    // The public key comes first: if it cannot be written, no private key is left behind.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -67,7 +66,7 @@ fn make(name: &Path) -> Result<Keys, ExpectedError> {
     Ok(Keys { private: private.display().to_string(), public: public.display().to_string() })
 }
 
-/// `team.v1` is a name of its own, no `team` with an ending.
+/// Appends the ending: `team.v1` is a whole name, not `team` with the ending `v1`.
 fn with_ending(name: &Path, ending: &str) -> PathBuf {
     let mut path = name.as_os_str().to_owned();
     path.push(".");

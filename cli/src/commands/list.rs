@@ -6,20 +6,18 @@ use clap::Args;
 use serde::Serialize;
 
 use super::deploy::limits;
-use crate::answer::{self, Answer};
-use crate::args::AnswerArgs;
-use crate::columns::aligned;
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::openwhisk::annotations::{self, DIGEST, REFERENCE};
-use crate::openwhisk::body::{Limits, StoredAction};
-use crate::openwhisk::client::Api;
+use crate::flags::AnswerArgs;
+use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
 use crate::openwhisk::time::{ago, rfc3339};
 use crate::runtime::{self, Work};
+use crate::ui::columns::aligned;
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
+use keynet_openwhisk_api::action::{Limits, StoredAction};
+use keynet_openwhisk_api::annotations::{self, DIGEST, REFERENCE};
 
-/// Whose actions.
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// The namespace [default: that of --namespace, or the key's own]
@@ -31,7 +29,7 @@ pub struct ListArgs {
     answer: AnswerArgs,
 }
 
-/// The actions, those that were changed last first.
+/// The actions, the most recently changed first.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Listed(Vec<Row>);
@@ -50,20 +48,20 @@ struct Row {
     age: String,
 }
 
-/// Lists them.
+/// Lists the actions.
 ///
 /// # Errors
-/// The key may not see them. With `--json` it is told as JSON and is no error here.
+/// The key may not list them. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &ListArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let listed = list(args);
     if !args.answer.json && listed.as_ref().is_ok_and(|listed| listed.0.is_empty()) {
         console.note("there are no actions");
     }
-    answer::tell(listed, args.answer.json, console)
+    output::tell(listed, args.answer.json, console)
 }
 
 fn list(args: &ListArgs) -> Result<Listed, ExpectedError> {
-    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let api = args.api.client()?;
     let namespace = args.whose.as_deref().map_or(api.namespace(), |name| name.trim_matches('/'));
     let mut actions =
         runtime::start(Work::One)?.block_on(api.actions(namespace)).map_err(OpenWhiskError::Api)?;
@@ -89,7 +87,7 @@ impl Row {
         }
     }
 
-    /// Name, kind, limits, age, and what runs or where it answers.
+    /// Returns name, kind, limits, age, and the component and URL of the action.
     fn cells(&self) -> [String; 5] {
         let what = self.reference.as_deref().or(self.digest.as_deref()).map(short);
         let what = what.into_iter().chain(self.url.clone()).collect::<Vec<_>>().join("  ");
@@ -103,13 +101,13 @@ impl Row {
     }
 }
 
-impl Answer for Listed {
+impl CommandOutput for Listed {
     fn line(&self) -> String {
         aligned(&self.0.iter().map(Row::cells).collect::<Vec<_>>())
     }
 }
 
-/// A reference or digest whose digest is cut to 12 digits.
+/// Returns a reference or digest with its digest cut to 12 digits.
 fn short(text: &str) -> String {
     match text.split_once("sha256:") {
         Some((before, digest)) => format!("{before}sha256:{}", digest.get(..12).unwrap_or(digest)),

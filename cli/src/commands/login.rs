@@ -1,48 +1,48 @@
-//! `login`: to the Keynet platform, or to a registry.
+//! `login`: signs in to the Keynet platform, or to a registry.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::Config;
-use keynet_host::artifact::{self, ArtifactError, Credential, Given, Quiet, RegistryOptions};
+use keynet_artifact::{ArtifactError, Credential, Given, Quiet, RegistryOptions};
+use keynet_base::Config;
 use serde::Serialize;
 
 use crate::account::{Accounts, RegistryPrefix};
-use crate::answer::{self, Answer};
-use crate::args::{HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::{ExpectedError, UsageError};
-use crate::platform::{self, PlatformError, ServerUrl};
+use crate::flags::{HostArgs, RegistryArgs};
+use crate::keynet_platform::{self, PlatformError, ServerUrl};
 use crate::registry::RegistryError;
 use crate::runtime::{self, Work};
-use crate::{config, prompt, registry};
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::prompt;
+use crate::{registry, settings};
 
-/// Where, as whom.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The platform's server, such as `https://api.example.com` [default: asked for; the last one
-    /// is offered]
+    /// The server of the Keynet platform, such as `https://api.example.com` [default: prompt, with
+    /// the last server as the default]
     #[arg(value_name = "URL", conflicts_with = "host")]
     url: Option<String>,
-    /// A registry instead of the platform, and perhaps the part of it that the login is for, such
-    /// as ghcr.io/team
+    /// A registry instead of the Keynet platform, optionally with the path that the login is for,
+    /// such as ghcr.io/team
     #[arg(long = "registry", value_name = "HOST[/PREFIX]")]
     host: Option<RegistryPrefix>,
-    /// As whom: on the platform an e-mail address [default: asked for]
+    /// User name; on the Keynet platform an e-mail address [default: prompt]
     #[arg(short, long, value_name = "NAME")]
     username: Option<String>,
-    /// Read the password from standard input [default: asked for, without echo]
+    /// Read the password from standard input [default: prompt, without echo]
     #[arg(long)]
     password_stdin: bool,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// Answer with one JSON object: the result or the error
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
-/// Who is signed in now.
+/// A login that was stored.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum LoggedIn {
@@ -50,17 +50,15 @@ enum LoggedIn {
     Registry { registry: String, username: String },
 }
 
-impl Answer for LoggedIn {
+impl CommandOutput for LoggedIn {
     fn line(&self) -> String {
         match self {
-            Self::Platform { server, username, expires_at: Some(until) } => format!(
-                "signed in as \
-                {username} at {server}, until {until}"
-            ),
-            Self::Platform { server, username, expires_at: None } => format!(
-                "signed in as \
-                {username} at {server}"
-            ),
+            Self::Platform { server, username, expires_at: Some(until) } => {
+                format!("signed in as {username} at {server}, until {until}")
+            }
+            Self::Platform { server, username, expires_at: None } => {
+                format!("signed in as {username} at {server}")
+            }
             Self::Registry { registry, username } => {
                 format!("signed in as {username} at {registry}")
             }
@@ -71,18 +69,18 @@ impl Answer for LoggedIn {
 /// Signs in.
 ///
 /// # Errors
-/// The server does not let one in, or the login cannot be kept. With `--json` they are told as JSON
-/// and are no errors here.
+/// The server rejects the credentials, or the login cannot be stored. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: LoginArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let logged_in = match &args.host {
         Some(prefix) => to_registry(&args, prefix, console),
         None => to_platform(&args, console),
     };
-    answer::tell(logged_in, args.json, console)
+    output::tell(logged_in, args.json, console)
 }
 
 fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let authorities = registry::authorities(&args.registry, &config)?;
     let file = Accounts::from_environment()?.platform();
     let url = match &args.url {
@@ -95,18 +93,14 @@ fn to_platform(args: &LoginArgs, console: Console) -> Result<LoggedIn, ExpectedE
             console,
         )?,
     };
-    let server = ServerUrl::parse(&url).map_err(|why| UsageError::Argument {
-        argument: "the \
-        server's URL"
-            .to_owned(),
-        why,
-    })?;
+    let server = ServerUrl::parse(&url)
+        .map_err(|why| UsageError::Argument { argument: "the server's URL".to_owned(), why })?;
     if server.is_readable_on_the_way() && !args.registry.insecure {
         return Err(PlatformError::ReadableOnTheWay(server.to_string()).into());
     }
     let username = username(args, "Email", console)?;
     let password = prompt::password(args.password_stdin)?;
-    let signing_in = platform::sign_in(&server, &username, &password, &authorities);
+    let signing_in = keynet_platform::sign_in(&server, &username, &password, &authorities);
     let login = runtime::start(Work::One)?.block_on(signing_in)?;
     file.store(&login)?;
     Ok(LoggedIn::Platform {
@@ -121,7 +115,7 @@ fn to_registry(
     prefix: &RegistryPrefix,
     console: Console,
 ) -> Result<LoggedIn, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let file = Accounts::from_environment()?.registries();
     let username = username(args, "Username", console)?;
     let password = prompt::password(args.password_stdin)?;
@@ -131,7 +125,7 @@ fn to_registry(
     Ok(LoggedIn::Registry { registry: prefix.to_string(), username })
 }
 
-/// Whether the registry believes it.
+/// Checks that the registry accepts the credential.
 async fn check(
     prefix: &RegistryPrefix,
     credential: Credential,
@@ -143,12 +137,13 @@ async fn check(
         credentials: Arc::new(given),
         ..registry::for_host(prefix.host(), args, config, Arc::new(Quiet))?
     };
-    artifact::check_login(prefix.host(), prefix.path(), &options).await.map_err(|error| match error
-    {
-        ArtifactError::Unauthorized { said, .. } | ArtifactError::Denied { said, .. } => {
-            RegistryError::NotAccepted { registry: prefix.to_string(), said }.into()
+    keynet_artifact::check_login(prefix.host(), prefix.path(), &options).await.map_err(|error| {
+        match error {
+            ArtifactError::Unauthorized { said, .. } | ArtifactError::Denied { said, .. } => {
+                RegistryError::NotAccepted { registry: prefix.to_string(), said }.into()
+            }
+            other => other.into(),
         }
-        other => other.into(),
     })
 }
 
@@ -156,7 +151,7 @@ fn username(args: &LoginArgs, question: &str, console: Console) -> Result<String
     const FLAG: &str = "--username";
     match &args.username {
         Some(username) if !username.is_empty() => Ok(username.clone()),
-        // Standard input is the password's then.
+        // Standard input holds the password, so the name cannot be read from it.
         _ if args.password_stdin => {
             Err(UsageError::Missing { what: "user".to_owned(), flag: FLAG }.into())
         }

@@ -1,4 +1,4 @@
-//! `logout`: forgets a login.
+//! `logout`: removes a stored login.
 
 use std::process::ExitCode;
 
@@ -6,55 +6,53 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::account::{Accounts, RegistryPrefix};
-use crate::answer::{self, Answer};
-use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
 
-/// Which.
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
-    /// The login of this registry [default: the platform's]
+    /// Remove the login of this registry [default: that of the Keynet platform]
     #[arg(long = "registry", value_name = "HOST[/PREFIX]")]
     host: Option<RegistryPrefix>,
-    /// Answer with one JSON object: the result or the error
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
-/// What was forgotten.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct LoggedOut {
-    /// Whether there was a login.
+    /// `false` if there was no login.
     removed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     registry: Option<String>,
     file: String,
 }
 
-impl Answer for LoggedOut {
+impl CommandOutput for LoggedOut {
     fn line(&self) -> String {
         match self {
             Self { removed: true, registry: None, file } => format!("signed out: removed {file}"),
-            Self { removed: true, registry: Some(registry), file } => format!(
-                "signed out of \
-                {registry}: removed its login from {file}"
-            ),
-            Self { removed: false, registry: None, .. } => "nobody is signed in: there is nothing \
+            Self { removed: true, registry: Some(registry), file } => {
+                format!("signed out of {registry}: removed its login from {file}")
+            }
+            Self { removed: false, registry: None, .. } => "not signed in: there is nothing \
                 to remove"
                 .to_owned(),
             Self { removed: false, registry: Some(registry), .. } => {
-                format!("nobody is signed in at {registry}: there is nothing to remove")
+                format!("not signed in at {registry}: there is nothing to remove")
             }
         }
     }
 }
 
-/// Forgets it. That there is none is no error.
+/// Removes a login. A login that does not exist is not an error.
 ///
 /// # Errors
-/// The file cannot be changed. With `--json` they are told as JSON and are no errors here.
+/// The file cannot be changed. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &LogoutArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(forget(args), args.json, console)
+    output::tell(forget(args), args.json, console)
 }
 
 fn forget(args: &LogoutArgs) -> Result<LoggedOut, ExpectedError> {

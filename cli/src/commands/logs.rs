@@ -1,4 +1,4 @@
-//! `logs`: what activations of OpenWhisk actions logged.
+//! `logs`: shows the logs of activations of OpenWhisk actions.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -7,24 +7,23 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::openwhisk::activation::{self, Activation};
-use crate::openwhisk::client::Api;
-use crate::openwhisk::error::{ApiError, OpenWhiskError};
-use crate::openwhisk::name::ActionName;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
+use crate::openwhisk::args::ApiArgs;
+use crate::openwhisk::error::OpenWhiskError;
 use crate::openwhisk::time;
 use crate::runtime::{self, Work};
+use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
+use keynet_openwhisk_api::activation::{self, Activation};
+use keynet_openwhisk_api::client::{Api, ApiError};
+use keynet_openwhisk_api::name::ActionName;
 
-/// Between two looks with `--follow`.
+/// Pause between two requests with `--follow`.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Records are stored a moment after their activations end: `--follow` looks back this far each
-/// time.
+/// Time that `--follow` looks back with each request: OpenWhisk stores a record a moment after its
+/// activation has ended.
 const LOOK_BACK_MS: u64 = 60_000;
 
-/// Whose logs.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// An activation's id, or an action's name for its last activation
@@ -33,7 +32,7 @@ pub struct LogsArgs {
     /// The last activation of the namespace
     #[arg(long, conflicts_with = "what")]
     last: bool,
-    /// Go on with the activations to come, until Ctrl-C
+    /// Continue with new activations, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
     /// Leave out the time and the stream before each line
@@ -41,22 +40,22 @@ pub struct LogsArgs {
     strip: bool,
     #[command(flatten)]
     api: ApiArgs,
-    /// Answer with one JSON object; with --follow one for each activation
+    /// Print one JSON object; with --follow one for each activation
     #[arg(long)]
     json: bool,
 }
 
-/// What was asked for.
+/// Activations that the user asked for.
 enum What {
     Activation(String),
     Action(ActionName),
     Anything,
 }
 
-/// Prints them.
+/// Prints the logs.
 ///
 /// # Errors
-/// There is no such activation. With `--json` it is told as JSON and is no error here.
+/// There is no such activation. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let found = (|| {
         let what = match args.what.as_deref() {
@@ -66,13 +65,12 @@ pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError>
         };
         if args.follow && matches!(what, What::Activation(_)) {
             return Err(OpenWhiskError::Usage(
-                "an activation has one end: --follow goes with an \
-                action's name, or alone"
+                "an activation has one end: --follow goes with an action's name, or alone"
                     .to_owned(),
             )
             .into());
         }
-        let api = Api::new(ApiSettings::read(&args.api)?)?;
+        let api = args.api.client()?;
         let runtime = runtime::start(Work::One)?;
         if args.follow {
             return runtime.block_on(follow(&api, &what, args, console)).map(|()| None);
@@ -81,12 +79,12 @@ pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError>
     })();
     match found {
         Ok(None) => Ok(ExitCode::SUCCESS),
-        Ok(Some(record)) => answer::tell(Ok(Logged::of(record, args.strip)), args.json, console),
-        Err(error) => answer::tell::<Logged>(Err(error), args.json, console),
+        Ok(Some(record)) => output::tell(Ok(Logged::of(record, args.strip)), args.json, console),
+        Err(error) => output::tell::<Logged>(Err(error), args.json, console),
     }
 }
 
-/// What an activation logged.
+/// Logs of an activation.
 #[derive(Debug, Serialize)]
 struct Logged {
     activation: String,
@@ -111,7 +109,7 @@ impl Logged {
     }
 }
 
-impl Answer for Logged {
+impl CommandOutput for Logged {
     fn line(&self) -> String {
         self.logs.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
     }
@@ -150,7 +148,7 @@ async fn follow(
                 for record in
                     records.into_iter().filter(|record| seen.insert(record.activation_id.clone()))
                 {
-                    answer::tell(Ok(Logged::of(record, args.strip)), args.json, console)?;
+                    output::tell(Ok(Logged::of(record, args.strip)), args.json, console)?;
                 }
             }
             Err(error) if error.passes() => {

@@ -1,6 +1,7 @@
-//! The commands, a file each.
+//! The commands, one file each.
 
 pub mod build;
+pub mod command_line;
 pub mod completions;
 pub mod deploy;
 pub mod image;
@@ -24,19 +25,20 @@ pub mod whoami;
 
 use std::process::ExitCode;
 
-use crate::args::Command;
-use crate::console::Console;
-use crate::errors::ExpectedError;
+use command_line::Command;
 
-/// Does what the command line says.
+use crate::errors::ExpectedError;
+use crate::ui::console::Console;
+
+/// Runs the command.
 ///
 /// # Errors
-/// Whatever the command could not do.
+/// The command failed.
 pub fn run(command: Command, console: Console) -> Result<ExitCode, ExpectedError> {
     match command {
         Command::New(args) => new::run(&args, console),
         Command::Build(args) => build::run(&args, console),
-        // With `--json` it tells its failures itself.
+        // With `--json` these commands print their failures themselves.
         Command::Run(args) => return run::run(*args, console),
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Push(args) => return push::run(*args, console),
@@ -48,7 +50,7 @@ pub fn run(command: Command, console: Console) -> Result<ExitCode, ExpectedError
         Command::Logout(args) => return logout::run(&args, console),
         Command::Whoami(args) => return whoami::run(&args, console),
         Command::Image(args) => return image::run(*args, console),
-        Command::Deploy(args) => return deploy::run(&args, console),
+        Command::Deploy(args) => return deploy::run(*args, console),
         Command::Invoke(args) => return invoke::run(*args, console),
         Command::Logs(args) => return logs::run(&args, console),
         Command::List(args) => return list::run(&args, console),

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keynet_host::Config;
+use keynet_base::Config;
 
-use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, name, python, sdk};
+use crate::project::{Language, ProjectError, go, name, python, sdk};
+use crate::ui::console::Console;
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -35,8 +35,13 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let sdk = match args.lang {
         Language::Rust => sdk::dependency(&config.cache_dir)?,
         Language::Python => python::dependency(&config)?,
+        Language::Go => String::new(),
+        Language::TypeScript | Language::JavaScript => javascript::vendor(folder)?,
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
+    if args.lang == Language::Go {
+        go::write_sdk(folder)?;
+    }
     template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
     console.print(&next_steps(name, folder, args.lang))
 }
@@ -55,12 +60,19 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
     let folder = folder.display();
     let steps = match language {
         Language::Rust => {
-            "keynet-inference build\n  keynet-inference run action.wasm --param \
-            name=Ada"
+            "keynet-inference build\n  keynet-inference run action.wasm --param name=Ada"
+        }
+        Language::Go => {
+            "keynet-inference run main.go --param name=Ada\n  keynet-inference push main.go"
         }
         Language::Python => {
-            "keynet-inference run function.py --param name=Ada\n  keynet-inference \
-            push function.py"
+            "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py"
+        }
+        Language::TypeScript => {
+            "keynet-inference run main.ts --param name=Ada\n  keynet-inference push main.ts"
+        }
+        Language::JavaScript => {
+            "keynet-inference run main.js --param name=Ada\n  keynet-inference push main.js"
         }
     };
     format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")
@@ -70,19 +82,18 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
 mod tests {
     use super::*;
 
+    fn occupied(result: Result<(), ExpectedError>) -> bool {
+        let error = result.unwrap_err();
+        matches!(error.downcast_ref(), Some(ProjectError::Occupied(_)))
+    }
+
     #[test]
     fn only_an_empty_folder_is_filled() {
         let folder = tempfile::tempdir().unwrap();
         assert!(refuse_occupied(folder.path()).is_ok());
         assert!(refuse_occupied(&folder.path().join("missing")).is_ok());
         fs::write(folder.path().join("file"), "").unwrap();
-        assert!(matches!(
-            refuse_occupied(folder.path()),
-            Err(ExpectedError::Project(ProjectError::Occupied(_)))
-        ));
-        assert!(matches!(
-            refuse_occupied(&folder.path().join("file")),
-            Err(ExpectedError::Project(ProjectError::Occupied(_)))
-        ));
+        assert!(occupied(refuse_occupied(folder.path())));
+        assert!(occupied(refuse_occupied(&folder.path().join("file"))));
     }
 }

@@ -1,31 +1,30 @@
-//! `pull`: a published component into a file.
+//! `pull`: writes a published component into a file.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::Config;
-use keynet_host::artifact::{self, ArtifactRef, Look};
+use keynet_artifact::{ArtifactRef, Look};
+use keynet_base::Config;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::{ExpectedError, UsageError};
-use crate::progress::{Transfer, Way};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::progress::{Transfer, Way};
+use crate::{reference, registry, settings};
 
-/// What to fetch.
 #[derive(Debug, Args)]
 pub struct PullArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// Reference: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
     /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
-    /// Where to put the component; - is standard output [default: NAME.wasm]
+    /// Write the component to FILE; - is standard output [default: NAME.wasm]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -34,7 +33,7 @@ pub struct PullArgs {
     answer: AnswerArgs,
 }
 
-/// What was fetched.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Pulled {
     reference: String,
@@ -44,37 +43,37 @@ struct Pulled {
     file: String,
 }
 
-impl Answer for Pulled {
+impl CommandOutput for Pulled {
     fn line(&self) -> String {
         format!("pulled {} {}", self.reference, self.file)
     }
 }
 
-/// Fetches it.
+/// Fetches the component.
 ///
 /// # Errors
-/// There is none, it is none of an action, or it does not arrive whole. With `--json` they are told
-/// as JSON and are no errors here.
+/// The reference does not exist, is not an action, or is incomplete. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: &PullArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if args.output.as_deref() == Some(Path::new("-")) {
         return to_stdout(args, console).map(|()| ExitCode::SUCCESS);
     }
-    answer::tell(pull(args, console), args.answer.json, console)
+    output::tell(pull(args, console), args.answer.json, console)
 }
 
 fn pull(args: &PullArgs, console: Console) -> Result<Pulled, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     let path = args.output.clone().unwrap_or_else(|| file_name(&reference, &config).into());
     let options = options(args, &reference, &config, console)?;
-    let fetched = artifact::pull_to_file(&reference, &path, &options);
+    let fetched = keynet_artifact::pull_to_file(&reference, &path, &options);
     let look = runtime::start(Work::One)?.block_on(fetched)?;
     Ok(pulled(&look, &path.display().to_string()))
 }
 
-/// Only the component goes to standard output, so that it can be piped on.
+/// Writes only the component to standard output, so that it can be piped.
 fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     if args.answer.json {
         let why = "the component goes to standard output; leave --json out, or name a file with -o"
@@ -83,7 +82,7 @@ fn to_stdout(args: &PullArgs, console: Console) -> Result<(), ExpectedError> {
     }
     let options = options(args, &reference, &config, console)?;
     runtime::start(Work::One)?.block_on(async {
-        let pulled = artifact::pull(&reference, &options).await?;
+        let pulled = keynet_artifact::pull(&reference, &options).await?;
         let mut stdout = tokio::io::stdout();
         let written = async {
             stdout.write_all(&pulled.bytes).await?;
@@ -103,7 +102,7 @@ fn options(
     reference: &ArtifactRef,
     config: &Config,
     console: Console,
-) -> Result<artifact::RegistryOptions, ExpectedError> {
+) -> Result<keynet_artifact::RegistryOptions, ExpectedError> {
     let transfer = Arc::new(Transfer::new(Way::Pull, args.answer.quiet, console));
     registry::options(reference, &args.registry, config, transfer, console)
 }
@@ -118,8 +117,8 @@ fn pulled(look: &Look, file: &str) -> Pulled {
     }
 }
 
-/// The last part of the repository; of a layout the tag, which is the function's name there if it
-/// is ours.
+/// Returns the last part of the repository, or the tag for a layout: in this program's own layout
+/// the tag is the function's name.
 fn file_name(reference: &ArtifactRef, config: &Config) -> String {
     let name = match reference {
         ArtifactRef::Registry(registry) => {

@@ -1,32 +1,33 @@
 //! `push`: publishes a component: to a reference, on the Keynet platform, or into the local layout.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{self, About, ArtifactRef, Content, LayoutRef, PrivateKey, Target};
-use keynet_host::{Action, Config, Host};
+use keynet_artifact::{About, ArtifactRef, Content, LayoutRef, PrivateKey, Target};
+use keynet_base::{Config, OpenFile};
+use keynet_host::{Action, Host};
 use serde::Serialize;
 
 use crate::account::{Accounts, PlatformLogin};
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::commands::image;
-use crate::console::Console;
-use crate::errors::{ExpectedError, UsageError};
-use crate::platform::{self, Function, Publication, PublishError, Upload, Uploaded};
-use crate::progress::{Steps, Transfer, Way};
+use crate::errors::{ExpectedError, NotAnAction, UsageError};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
+use crate::keynet_platform::{
+    self, Function, Publication, PublishError, PublishProgress, Upload, Uploaded,
+};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::progress::{StepLines, Steps, Transfer, Way};
+use crate::{reference, registry, settings};
 
 /// What to publish, where.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The component, or the file of a function in Python, which is built
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py")]
+    /// The component, or the file of a function or the folder of its project, which is built
+    #[arg(value_name = "ACTION.wasm|FUNCTION", default_value = ".")]
     action: PathBuf,
     /// Where to: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: the Keynet
     /// platform when signed in, else ./artifacts]
@@ -79,7 +80,7 @@ struct Numbers {
     function: i64,
 }
 
-impl Answer for Pushed {
+impl CommandOutput for Pushed {
     fn line(&self) -> String {
         format!("pushed {}", self.reference)
     }
@@ -94,12 +95,12 @@ pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> 
     let answer = args.answer;
     match (&args.base_image, &args.reference) {
         (Some(base), Some(to)) => {
-            answer::tell(push_image(&args, base, to, console), answer.json, console)
+            output::tell(push_image(&args, base, to, console), answer.json, console)
         }
         (Some(base), None) => {
-            answer::tell::<Pushed>(Err(no_image(base).into()), answer.json, console)
+            output::tell::<Pushed>(Err(no_image(base).into()), answer.json, console)
         }
-        _ => answer::tell(push(&args, console), answer.json, console),
+        _ => output::tell(push(&args, console), answer.json, console),
     }
 }
 
@@ -108,8 +109,8 @@ fn no_image(base: &str) -> UsageError {
     UsageError::Argument {
         argument: format!("--base-image {base}"),
         why: "a container image is pushed to a REF that you name, and its base is made by \
-            `keynet-inference image base`; \
-              a function is a WebAssembly component, which needs no image: leave --base-image out"
+            `keynet-inference image base`; a function is a WebAssembly component, which needs no \
+            image: leave --base-image out"
             .to_owned(),
     }
 }
@@ -129,13 +130,14 @@ fn push_image(
 }
 
 fn push(args: &PushArgs, console: Console) -> Result<Pushed, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let key = args.sign.as_deref().map(PrivateKey::read).transpose()?;
     let destination = destination(args, &config)?;
     let component =
         reference::component_file(&args.action, &config, Steps::new(args.answer.quiet, console))?;
     let transfer = Arc::new(Transfer::new(Way::Push, args.answer.quiet, console));
-    let push = Push { args, component: &component, config: &config, transfer, console };
+    let component = OpenFile::open(&component).map_err(ExpectedError::io("read", &component))?;
+    let push = Push { args, component, config: &config, transfer, console };
     runtime::start(Work::One)?.block_on(async {
         match destination {
             Destination::Given(reference) => push.to(&reference, key).await,
@@ -160,8 +162,8 @@ fn destination(args: &PushArgs, config: &Config) -> Result<Destination, Expected
 /// What every way of publishing needs.
 struct Push<'a> {
     args: &'a PushArgs,
-    /// The component's file.
-    component: &'a Path,
+    /// The component, opened once: what is described is what is pushed.
+    component: OpenFile,
     config: &'a Config,
     transfer: Arc<Transfer>,
     console: Console,
@@ -173,7 +175,7 @@ impl Push<'_> {
         reference: &ArtifactRef,
         key: Option<PrivateKey>,
     ) -> Result<Pushed, ExpectedError> {
-        let (function, upload) = self.load(self.component, key).await?;
+        let (function, upload) = self.load(key).await?;
         function.check()?;
         self.put(reference, &function.name, &upload).await
     }
@@ -183,18 +185,17 @@ impl Push<'_> {
         path: PathBuf,
         key: Option<PrivateKey>,
     ) -> Result<Pushed, ExpectedError> {
-        let (function, upload) = self.load(self.component, key).await?;
+        let (function, upload) = self.load(key).await?;
         function.check()?;
-        let version = artifact::version(&Content::File(self.component.to_owned())).await?;
+        let version = keynet_artifact::version(&Content::File(self.component.clone())).await?;
         let target = Target::Tag(local_tag(&function.name, version.as_deref()));
         let reference = ArtifactRef::Layout(LayoutRef { path, target });
         let pushed = self.put(&reference, &function.name, &upload).await?;
         if !self.args.answer.quiet {
             self.console.note(format_args!(
                 "published on this machine: `keynet-inference run {reference}` runs it; to publish \
-                    it for others name a registry, \
-                 registry.example.com/team/{}:1.0, or sign in with `keynet-inference login \
-                 <server-url>`",
+                    it for others name a registry, registry.example.com/team/{}:1.0, or sign in \
+                    with `keynet-inference login <server-url>`",
                 function.name
             ));
         }
@@ -226,8 +227,8 @@ impl Push<'_> {
         let authorities = registry::authorities(&self.args.registry, self.config)?;
         let publication = Publication {
             login: Some(login),
-            path: self.component,
-            load: async |path: &Path| self.load(path, key).await,
+            path: self.component.path(),
+            load: async || self.load(key).await,
             options: |reference: &ArtifactRef| {
                 registry::options(
                     reference,
@@ -238,10 +239,9 @@ impl Push<'_> {
                 )
             },
             authorities: &authorities,
-            quiet: self.args.answer.quiet,
-            console: self.console,
+            progress: &StepLines { quiet: self.args.answer.quiet, console: self.console },
         };
-        let (name, published) = platform::publish(publication).await?;
+        let (name, published) = keynet_platform::publish(publication).await?;
         let numbers = Numbers {
             runtime: published.runtime,
             code: published.code,
@@ -250,18 +250,15 @@ impl Push<'_> {
         Ok(self.pushed(&published.uploaded, &name, Some(numbers)))
     }
 
-    /// The function in the component, and the component as it is published.
-    async fn load(
-        &self,
-        path: &Path,
-        key: Option<PrivateKey>,
-    ) -> Result<(Function, Upload), ExpectedError> {
-        let size = readable(path).map_err(ExpectedError::io("read", path))?;
-        let host = Arc::new(Host::describing(self.config)?);
-        let load = Action::load_file(host, path).await;
-        let action = load
-            .map_err(|source| unnamed(ExpectedError::Action { path: path.to_owned(), source }))?;
-        Ok((function(&action, size), upload(&action, path, key)))
+    /// Returns the function in the component, and the component as it is published.
+    async fn load(&self, key: Option<PrivateKey>) -> Result<(Function, Upload), ExpectedError> {
+        let path = self.component.path();
+        let size = self.component.size().map_err(ExpectedError::io("read", path))?;
+        let host = Host::builder(self.config).describing().build()?;
+        let load = host.load_file(&self.component).await;
+        let action =
+            load.map_err(|source| unnamed(NotAnAction { path: path.to_owned(), source }))?;
+        Ok((function(&action, size), upload(&action, self.component.clone(), key)))
     }
 
     fn pushed(&self, uploaded: &Uploaded, name: &str, platform: Option<Numbers>) -> Pushed {
@@ -278,25 +275,25 @@ impl Push<'_> {
     }
 }
 
-/// The size of a file that can be read.
-fn readable(path: &Path) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    // A folder can be opened.
-    file.read_exact(&mut [0]).or_else(|error| {
-        if error.kind() == io::ErrorKind::UnexpectedEof { Ok(()) } else { Err(error) }
-    })?;
-    Ok(file.metadata()?.len())
+impl PublishProgress for StepLines {
+    fn step(&self, number: u8, total: u8, doing: &str) {
+        Self::step(self, number, total, doing);
+    }
+
+    fn done(&self, result: &str) {
+        Self::done(self, result);
+    }
 }
 
-/// A component that says it is called nothing is an action that has yet to be named.
-fn unnamed(error: ExpectedError) -> ExpectedError {
-    use keynet_host::action::DescriptionError;
-    match error {
-        ExpectedError::Action {
-            source: keynet_host::ActionError::Description(DescriptionError::Name(name)),
-            ..
-        } if name.is_empty() => PublishError::Undescribed { what: "name", name }.into(),
-        other => other,
+/// Names an action that has no name as one that has yet to be named.
+fn unnamed(error: NotAnAction) -> ExpectedError {
+    use keynet_host::ActionError::Description;
+    use keynet_host::action::DescriptionError::Name;
+    match error.source {
+        Description(Name(name)) if name.is_empty() => {
+            PublishError::Undescribed { what: "name", name }.into()
+        }
+        source => NotAnAction { source, ..error }.into(),
     }
 }
 
@@ -304,7 +301,7 @@ fn unnamed(error: ExpectedError) -> ExpectedError {
 fn local_tag(name: &str, version: Option<&str>) -> String {
     let with_version = version.map(|version| format!("{name}-{version}"));
     with_version
-        .and_then(|tag| artifact::reference::parse_tag(&tag).ok())
+        .and_then(|tag| keynet_artifact::reference::parse_tag(&tag).ok())
         .unwrap_or_else(|| name.to_owned())
 }
 
@@ -318,7 +315,7 @@ fn function(action: &Action, size: u64) -> Function {
     Function { name: description.name.clone(), description: description.description.clone(), size }
 }
 
-fn upload(action: &Action, path: &Path, key: Option<PrivateKey>) -> Upload {
+fn upload(action: &Action, component: OpenFile, key: Option<PrivateKey>) -> Upload {
     let description = action.description();
     let about = About {
         name: Some(description.name.clone()),
@@ -326,7 +323,7 @@ fn upload(action: &Action, path: &Path, key: Option<PrivateKey>) -> Upload {
         created: created(),
         ..About::default()
     };
-    Upload::Artifact { component: path.to_owned(), about, key }
+    Upload::Artifact { component, about, key }
 }
 
 #[cfg(test)]

@@ -6,27 +6,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use keynet_host::{Action, ActivationRequest, Config, Host, Outcome, Receipt};
+use keynet_host::{ActivationRequest, GuestEnvironment, Host, Outcome, Receipt};
 use serde::Serialize;
 
-use crate::address::ListenAddress;
-use crate::args::{HostArgs, HostNameArgs, RegistryArgs};
 use crate::component::Component;
-use crate::console::{Console, Logs};
 use crate::errors::ExpectedError;
-use crate::inputs::Inputs;
-use crate::parameters::{Draft, Input, Param};
-use crate::progress::Steps;
-use crate::reference::Source;
+use crate::flags::{HostArgs, HostNameArgs, RegistryArgs};
+use crate::input::address::ListenAddress;
+use crate::input::inputs::Inputs;
+use crate::input::parameters::{Draft, Input, Param};
+use crate::reference::ComponentSource;
 use crate::runtime::{self, Work};
-use crate::{answer, config, permissions, receipt, serve, storage};
+use crate::ui::console::{Console, Logs};
+use crate::ui::progress::Steps;
+use crate::ui::{output, permissions, receipt};
+use crate::{local_backends, serve, settings, storage};
 
 /// What to run, with what, how.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The component: a file, the file of a function in Python, which is built, or the reference of
+    /// The component: a file, the file of a function, which is built, or the reference of
     /// a published one
-    #[arg(value_name = "ACTION.wasm|FUNCTION.py|REF")]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
     action: String,
     /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above
     /// --params-file
@@ -81,8 +82,9 @@ struct Cost {
 /// told as JSON and are no errors here.
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     if let Some(address) = &args.serve {
-        let config = config::read(&args.host)?;
-        let source = Source::parse(&args.action)?.built(&config, Steps::new(false, console))?;
+        let config = settings::read(&args.host)?;
+        let source =
+            ComponentSource::parse(&args.action)?.built(&config, Steps::new(false, console))?;
         let serving = async {
             let component = Component::of(&source, &args.registry, &config, console).await?;
             let policy = component.policy(args.trust);
@@ -106,17 +108,17 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
             if time {
                 console.say(&receipt::table(&outcome.receipt, loaded));
             }
-            (outcome.result.map(String::from).map_err(ExpectedError::Failed), Some(outcome.receipt))
+            (outcome.result.map(String::from).map_err(ExpectedError::from), Some(outcome.receipt))
         }
         Err(error) => (Err(error), None),
     };
-    answer::tell_result(result, Cost { receipt }, json, console)
+    output::tell_result(result, Cost { receipt }, json, console)
 }
 
 fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
-    let mut config = config::read(&args.host)?;
+    let mut config = settings::read(&args.host)?;
     config.concurrency = 1;
-    let source = Source::parse(&args.action)?;
+    let source = ComponentSource::parse(&args.action)?;
     let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
     for name in draft.reserved() {
         console.note(format_args!(
@@ -130,20 +132,25 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let started = Instant::now();
     runtime::start(Work::One)?.block_on(async {
         let component = Component::of(&source, &args.registry, &config, console).await?;
-        let host = Arc::new(Host::under(&config, component.policy(args.trust))?);
-        let action = component.load(Arc::clone(&host)).await?;
+        let host = Host::builder(&config).default_policy(component.policy(args.trust)).build()?;
+        let action = component.load(&host).await?;
         if component.published {
             permissions::show_once(&action, &args.action, &config, console);
         }
-        say_where_things_are(&action, &config, console);
+        local_backends::announce(&action, &config, console);
         if !inputs.is_empty() {
-            inputs.store(&*host.storage().map_err(ExpectedError::Storage)?, &mut draft).await?;
+            inputs.store(&*host.storage().map_err(ExpectedError::from)?, &mut draft).await?;
         }
         let parameters = draft.finish()?;
         let loaded = started.elapsed();
         let logs = Arc::new(Logs::new(console));
         let outcome = action
-            .run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs })
+            .run(ActivationRequest {
+                parameters,
+                environment: GuestEnvironment::default(),
+                deadline: None,
+                logs,
+            })
             .await;
         host.close().await;
         for location in &outcome.written {
@@ -151,33 +158,4 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         }
         Ok(Ended { outcome, loaded })
     })
-}
-
-/// Says which embedded defaults an action will meet, one line each, where it uses them at all.
-pub fn say_where_things_are(action: &Action, config: &Config, console: Console) {
-    let models = &config.embedded_models.folder;
-    if action.imports().has("triton-predict") && config.triton.is_none() {
-        if models.is_dir() {
-            console.note(format_args!(
-                "models are run in process, from {} (TRITON_URL is not set)",
-                models.display()
-            ));
-        } else {
-            console.note(format_args!(
-                "there are no models: no folder {} (--models, or TRITON_URL)",
-                models.display()
-            ));
-        }
-    }
-    if action.imports().has("storage") && config.s3.is_none() {
-        let storage = config.embedded_storage.folder.display();
-        let read = storage::public_address(config).map_or(String::new(), |_| {
-            "; `keynet-inference storage \
-                serve` answers their URLs"
-                .to_owned()
-        });
-        console.note(format_args!(
-            "objects are files in {storage} (AWS_BUCKET_NAME is not set){read}"
-        ));
-    }
 }

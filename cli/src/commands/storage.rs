@@ -1,15 +1,16 @@
-//! `storage serve`: the objects of embedded storage, by HTTP, to whoever holds a presigned URL.
+//! `storage serve`: serves the objects of embedded storage over HTTP to clients that hold a
+//! presigned URL.
 
 use clap::{Args, Subcommand};
-use keynet_host::Config;
-use keynet_host::object_storage::embedded;
+use keynet_base::Config;
+use keynet_object_storage::folder_store;
 
-use crate::address::ListenAddress;
-use crate::args::{HostArgs, HostNameArgs};
-use crate::console::Console;
 use crate::errors::ExpectedError;
+use crate::flags::{HostArgs, HostNameArgs};
+use crate::input::address::ListenAddress;
 use crate::runtime::{self, Work};
-use crate::{config, storage};
+use crate::ui::console::Console;
+use crate::{settings, storage};
 
 /// Work with the objects of embedded storage.
 #[derive(Debug, Args)]
@@ -20,7 +21,7 @@ pub struct StorageArgs {
 
 #[derive(Debug, Subcommand)]
 enum StorageCommand {
-    /// Answer the presigned URLs of embedded storage until Ctrl-C
+    /// Serve the presigned URLs of embedded storage until Ctrl-C
     Serve(ServeArgs),
 }
 
@@ -29,20 +30,20 @@ struct ServeArgs {
     /// The folder of objects [default: ./storage]
     #[arg(long, value_name = "DIR")]
     storage: Option<std::path::PathBuf>,
-    /// Where to listen [default: where presigned URLs point, 127.0.0.1:9797]
+    /// Address to listen on [default: the address of presigned URLs, 127.0.0.1:9797]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<ListenAddress>,
     #[command(flatten)]
     hosts: HostNameArgs,
 }
 
-/// Does what is asked with the objects.
+/// Runs a subcommand of `storage`.
 ///
 /// # Errors
-/// The folder cannot be used, or the address is not free.
+/// The folder cannot be used, or the address is in use.
 pub fn run(args: StorageArgs, console: Console) -> Result<(), ExpectedError> {
     let StorageCommand::Serve(args) = args.command;
-    let config = config::read(&HostArgs { storage: args.storage, ..HostArgs::default() })?;
+    let config = settings::read(&HostArgs { storage: args.storage, ..HostArgs::default() })?;
     runtime::start(Work::Many)?.block_on(serve(&config, args.listen, &args.hosts, console))
 }
 
@@ -64,12 +65,11 @@ async fn serve(
         .is_none_or(|expected| expected.to_string() != bound.to_string() && expected != address)
     {
         console.note(format_args!(
-            "presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL \
-            says where"
+            "presigned URLs point to {public}; KEYNET_STORAGE_PUBLIC_URL says where"
         ));
     }
     let limits = storage::limits(config, hosts.allowed(&address, bound));
-    embedded::serve(listener, store, limits, runtime::asked_to_stop())
+    folder_store::serve(listener, store, limits, runtime::asked_to_stop())
         .await
         .map_err(ExpectedError::io_on("serve on", bound.to_string()))
 }

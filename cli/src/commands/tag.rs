@@ -1,28 +1,27 @@
-//! `tag`: another name for a published component; nothing is uploaded but its manifest.
+//! `tag`: gives a published component another tag. Uploads nothing but the manifest.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{self, Target};
+use keynet_artifact::Target;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::progress::{Transfer, Way};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::progress::{Transfer, Way};
+use crate::{reference, registry, settings};
 
-/// What gets which tag.
 #[derive(Debug, Args)]
 pub struct TagArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// Reference: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
     /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
-    /// Its new tag
+    /// The new tag
     #[arg(value_name = "NEWTAG")]
     tag: String,
     #[command(flatten)]
@@ -31,35 +30,36 @@ pub struct TagArgs {
     answer: AnswerArgs,
 }
 
-/// What has the tag now.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Tagged {
     reference: String,
     digest: String,
 }
 
-impl Answer for Tagged {
+impl CommandOutput for Tagged {
     fn line(&self) -> String {
         format!("tagged {}", self.reference)
     }
 }
 
-/// Gives it the tag.
+/// Tags the component.
 ///
 /// # Errors
-/// It is not there, or the registry does not allow it. With `--json` they are told as JSON and are
-/// no errors here.
+/// The component does not exist, or the registry rejects the tag. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: &TagArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(tag(args, console), args.answer.json, console)
+    output::tell(tag(args, console), args.answer.json, console)
 }
 
 fn tag(args: &TagArgs, console: Console) -> Result<Tagged, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
-    let tag = artifact::reference::parse_tag(&args.tag)?;
+    let tag = keynet_artifact::reference::parse_tag(&args.tag)?;
     let transfer = Arc::new(Transfer::new(Way::Push, args.answer.quiet, console));
     let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
-    let digest = runtime::start(Work::One)?.block_on(artifact::tag(&reference, &tag, &options))?;
+    let digest =
+        runtime::start(Work::One)?.block_on(keynet_artifact::tag(&reference, &tag, &options))?;
     let tagged = reference.with_target(Target::Digest { digest, tag: Some(tag) });
     Ok(Tagged { reference: tagged.to_string(), digest: digest.to_string() })
 }

@@ -5,17 +5,15 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::AnswerArgs;
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
-use crate::openwhisk::client::Api;
+use crate::flags::AnswerArgs;
+use crate::openwhisk::args::ApiArgs;
 use crate::openwhisk::error::OpenWhiskError;
-use crate::openwhisk::name::ActionName;
-use crate::openwhisk::settings::{ApiArgs, ApiSettings};
 use crate::runtime::{self, Work};
+use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
+use keynet_openwhisk_api::name::ActionName;
 
-/// What to remove.
 #[derive(Debug, Args)]
 pub struct UndeployArgs {
     /// The action: name, package/name or /namespace/package/name
@@ -27,29 +25,29 @@ pub struct UndeployArgs {
     answer: AnswerArgs,
 }
 
-/// What was removed.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Removed {
     name: String,
     removed: bool,
 }
 
-impl Answer for Removed {
+impl CommandOutput for Removed {
     fn line(&self) -> String {
         format!("removed {}", printable(&self.name))
     }
 }
 
-/// Removes it. What was published stays where it is.
+/// Removes the action. The published component stays.
 ///
 /// # Errors
-/// It is not there. With `--json` it is told as JSON and is no error here.
+/// The action does not exist. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &UndeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(undeploy(args), args.answer.json, console)
+    output::tell(undeploy(args), args.answer.json, console)
 }
 
 fn undeploy(args: &UndeployArgs) -> Result<Removed, ExpectedError> {
-    let api = Api::new(ApiSettings::read(&args.api)?)?;
+    let api = args.api.client()?;
     runtime::start(Work::One)?
         .block_on(api.delete_action(&args.name))
         .map_err(OpenWhiskError::Api)?;

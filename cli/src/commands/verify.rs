@@ -1,29 +1,28 @@
-//! `verify`: whether a published component was signed with a key.
+//! `verify`: checks that a published component was signed with a key.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_host::artifact::{self, PublicKey};
+use keynet_artifact::PublicKey;
 use serde::Serialize;
 
-use crate::answer::{self, Answer};
-use crate::args::{AnswerArgs, HostArgs, RegistryArgs};
-use crate::console::Console;
 use crate::errors::ExpectedError;
-use crate::progress::{Transfer, Way};
+use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
-use crate::{config, reference, registry};
+use crate::ui::console::Console;
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::progress::{Transfer, Way};
+use crate::{reference, registry, settings};
 
-/// What to check with which key.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// What: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
+    /// Reference: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
     /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
-    /// The public key: a PEM file, of `keygen` or cosign
+    /// The public key: a PEM file, from `keygen` or cosign
     #[arg(long, value_name = "PUB")]
     key: PathBuf,
     #[command(flatten)]
@@ -32,7 +31,7 @@ pub struct VerifyArgs {
     answer: AnswerArgs,
 }
 
-/// What was signed.
+/// Output of the command.
 #[derive(Debug, Serialize)]
 struct Verified {
     reference: String,
@@ -40,30 +39,30 @@ struct Verified {
     key: String,
 }
 
-impl Answer for Verified {
+impl CommandOutput for Verified {
     fn line(&self) -> String {
         format!("verified {}", self.reference)
     }
 }
 
-/// Checks it.
+/// Verifies the component.
 ///
 /// # Errors
-/// It is not there, or was not signed with that key. With `--json` they are told as JSON and are no
-/// errors here.
+/// The component does not exist, or was not signed with that key. With `--json` the error is
+/// printed as JSON and not returned.
 pub fn run(args: &VerifyArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(verify(args, console), args.answer.json, console)
+    output::tell(verify(args, console), args.answer.json, console)
 }
 
 fn verify(args: &VerifyArgs, console: Console) -> Result<Verified, ExpectedError> {
-    let config = config::read(&HostArgs::default())?;
+    let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
     let key = PublicKey::read(&args.key)?;
-    // What is read for this is small: its progress is no news.
+    // Only small blobs are read here, so no progress is shown.
     let transfer = Arc::new(Transfer::new(Way::Pull, true, console));
     let options = registry::options(&reference, &args.registry, &config, transfer, console)?;
     let digest =
-        runtime::start(Work::One)?.block_on(artifact::verify(&reference, &key, &options))?;
+        runtime::start(Work::One)?.block_on(keynet_artifact::verify(&reference, &key, &options))?;
     let reference = reference.pinned_to(digest);
     Ok(Verified {
         reference: reference.to_string(),

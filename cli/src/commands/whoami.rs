@@ -1,4 +1,4 @@
-//! `whoami`: who is signed in where; never a secret.
+//! `whoami`: shows the stored logins, without their secrets.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -7,20 +7,19 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::account::Accounts;
-use crate::answer::{self, Answer};
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::registry;
+use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 
-/// How to answer.
 #[derive(Debug, Args)]
 pub struct WhoamiArgs {
-    /// Answer with one JSON object: the result or the error
+    /// Print one JSON object: the result or the error
     #[arg(long)]
     json: bool,
 }
 
-/// Who one is.
+/// Output of the command.
 #[derive(Debug, Default, Serialize)]
 struct Who {
     server: Option<String>,
@@ -30,16 +29,17 @@ struct Who {
     registries: Vec<AtRegistry>,
 }
 
-/// Who one is at a registry.
+/// A login at a registry.
 #[derive(Debug, Serialize)]
 struct AtRegistry {
     registry: String,
     username: String,
-    /// `login`, or `platform` for what the platform's login brought.
+    /// `login`, or `platform` for the registry login that came with the login on the Keynet
+    /// platform.
     origin: &'static str,
 }
 
-impl Answer for Who {
+impl CommandOutput for Who {
     fn line(&self) -> String {
         let mut lines = Vec::new();
         match (&self.server, &self.username) {
@@ -54,7 +54,7 @@ impl Answer for Who {
                 }
                 lines.push(line);
             }
-            (None, _) => lines.push("nobody is signed in on the platform".to_owned()),
+            (None, _) => lines.push("not signed in on the Keynet platform".to_owned()),
         }
         for AtRegistry { registry, username, origin } in &self.registries {
             let brought = if *origin == "platform" { " (the platform's registry)" } else { "" };
@@ -64,12 +64,12 @@ impl Answer for Who {
     }
 }
 
-/// Tells it. Registries that only Docker's configuration knows are not listed.
+/// Prints the logins. Registries that only Docker's configuration knows are not listed.
 ///
 /// # Errors
-/// A file of logins cannot be read. With `--json` they are told as JSON and are no errors here.
+/// A file of logins cannot be read. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &WhoamiArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    answer::tell(who(console), args.json, console)
+    output::tell(who(console), args.json, console)
 }
 
 fn who(console: Console) -> Result<Who, ExpectedError> {
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn it_reads_like_an_answer() {
-        assert_eq!(Who::default().line(), "nobody is signed in on the platform");
+        assert_eq!(Who::default().line(), "not signed in on the Keynet platform");
         let who = Who {
             server: Some("https://api.example.com/app-training".to_owned()),
             username: Some("ada@example.com".to_owned()),

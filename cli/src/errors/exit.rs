@@ -1,4 +1,4 @@
-//! What the process ends with.
+//! Exit codes of the process.
 
 use std::process::ExitCode;
 
@@ -18,36 +18,36 @@ Exit codes:
  10  a server cannot be reached, or did not answer in time
  11  the artifact is not there, is damaged or is none of an action, or its signature does not fit";
 
-/// What a process ends with.
+/// Exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// The action answered with an error, failed or met a limit.
+    /// The action returned an error, failed or exceeded a limit.
     Failed = 1,
-    /// The command line, or a file of parameters. Also clap's.
+    /// The command line, or a file of parameters, is wrong. clap uses the same code.
     Usage = 2,
-    /// The component.
+    /// The component cannot be used.
     Component = 3,
-    /// The configuration, the policy, the machine.
+    /// The configuration or the policy is wrong, or the machine cannot run WebAssembly.
     Configuration = 4,
-    /// `new` and `build`.
+    /// `new` or `build` failed.
     Project = 5,
-    /// Files, folders, addresses.
+    /// A file, a folder or an address cannot be used.
     Io = 6,
-    /// Who one is.
+    /// The user is not signed in, or the server rejected the credentials.
     Login = 7,
-    /// What a server was asked for.
+    /// A server refused the request.
     Refused = 8,
-    /// A server.
+    /// A server failed.
     Server = 9,
-    /// The way to a server.
+    /// A server cannot be reached.
     Connection = 10,
-    /// What was published, and its signature.
+    /// The published artifact or its signature is wrong.
     Artifact = 11,
 }
 
 impl Exit {
-    /// Its name in `--json`.
+    /// Returns its name in `--json`.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Failed => "failed",

@@ -1,18 +1,18 @@
-//! A file, a folder or an address that the system does not let one use.
+//! Error of a file, a folder or an address that the operating system refuses.
 
 use std::io;
 
 use super::{Diagnostic, Exit};
 
-/// What was tried with which thing.
+/// An operation that failed, with the thing that it was for.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} {thing}")]
 pub struct IoError {
-    /// What was tried: "read", "listen on".
+    /// Operation, such as "read" or "listen on".
     pub what: &'static str,
-    /// The path or address.
+    /// Path or address.
     pub thing: String,
-    /// Why not.
+    /// Error of the operating system.
     pub source: io::Error,
 }
 
@@ -24,16 +24,14 @@ impl Diagnostic for IoError {
     fn hint(&self) -> Option<String> {
         let hint = match (self.what, self.source.kind()) {
             ("read", io::ErrorKind::IsADirectory) => {
-                "name the component's file; `keynet-inference \
-                build` makes it from a project's folder"
+                "name the component's file; `keynet-inference build` makes it from a project's \
+                    folder"
             }
             ("make", io::ErrorKind::AlreadyExists) => {
-                "what is there is not replaced: choose \
-                another name"
+                "what is there is not replaced: choose another name"
             }
             ("listen on", io::ErrorKind::AddrInUse) => {
-                "another process listens there: stop it, or \
-                choose another address"
+                "another process listens there: stop it, or choose another address"
             }
             _ => return None,
         };

@@ -1,115 +1,70 @@
-//! Every way a command can fail that is not a bug: one error type, whose kinds have an exit code
-//! with a meaning.
+//! The failures of a command that are not bugs: one type, each with an exit code.
 //!
-//! The errors of a room are a type of its own, beside its code, and say by [`Diagnostic`] what they
-//! mean for the process; [`ExpectedError`] only gathers the types. So a new way to fail is one more
-//! variant of its room's, and nothing here.
+//! Each module has an error type of its own, beside its code, that implements [`Diagnostic`];
+//! [`ExpectedError`] holds any of them and knows none, so that a new failure changes its own module
+//! alone. [`foreign`] implements it for the errors of the host's crates, which know nothing of
+//! processes or commands.
 //!
 //! Messages are fragments in lower case that read well after `error: `: what happened, and to which
-//! thing. What to do next is either in the cause, in the words of the host, or a hint.
+//! thing. The next thing to do is in the cause, in the words of the host, or a hint.
 
 mod diagnostic;
 mod exit;
-mod host;
+pub mod failure;
+mod foreign;
 mod io;
-mod report;
 mod usage;
 
-use std::path::{Path, PathBuf};
-
-use keynet_host::artifact::ArtifactError;
-use keynet_host::config::ConfigError;
-use keynet_host::{ActionError, Failure, HostError};
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
 
 pub use diagnostic::Diagnostic;
 pub use exit::{EXIT_CODES, Exit};
+pub use foreign::NotAnAction;
 pub use io::IoError;
 pub use usage::UsageError;
 
-use crate::account::AccountError;
-use crate::failure;
-use crate::image::ImageError;
-use crate::model::ModelError;
-use crate::openwhisk::error::OpenWhiskError;
-use crate::platform::{PlatformError, PublishError, StepFailed};
-use crate::project::ProjectError;
-use crate::registry::RegistryError;
+/// A failure of a command.
+#[derive(Debug)]
+pub struct ExpectedError(Box<dyn Diagnostic>);
 
-/// Why a command did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExpectedError {
-    /// The action ran and has no result.
-    #[error("{}", failure::sentence(.0))]
-    Failed(Failure),
-    /// The command line.
-    #[error(transparent)]
-    Usage(#[from] UsageError),
-    /// A file, folder or address.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// A component that is not an action.
-    #[error("{} cannot be loaded", path.display())]
-    Action {
-        /// Its file, or its reference.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: ActionError,
-    },
-    /// A setting.
-    #[error("the configuration cannot be used")]
-    Config(#[from] ConfigError),
-    /// The policy, the state folder, the machine.
-    #[error("the host cannot start")]
-    Host(#[from] HostError),
-    /// The embedded store.
-    #[error("the object store cannot be used")]
-    Storage(#[source] keynet_host::Error),
-    /// The models of a server.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// A published component, its registry or its signature.
-    #[error(transparent)]
-    Published(#[from] ArtifactError),
-    /// A registry that cannot be asked, or lets nobody in.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The files of logins.
-    #[error("the login cannot be used")]
-    Account(#[from] AccountError),
-    /// A project.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
-    /// A container image.
-    #[error("the image cannot be made")]
-    Image(#[source] ImageError),
-    /// OpenWhisk.
-    #[error(transparent)]
-    OpenWhisk(#[from] OpenWhiskError),
-    /// The platform.
-    #[error(transparent)]
-    Platform(#[from] PlatformError),
-    /// What keeps a function from being published on the platform.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// A step of publishing on the platform.
-    #[error(transparent)]
-    Step(StepFailed),
+impl<E: Diagnostic> From<E> for ExpectedError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
 }
 
-impl From<crate::project::python::PythonError> for ExpectedError {
-    fn from(error: crate::project::python::PythonError) -> Self {
-        Self::Project(ProjectError::Python(Box::new(error)))
+impl fmt::Display for ExpectedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.context() {
+            Some(context) => f.write_str(context),
+            None => f.write_str(&self.0.sentence()),
+        }
+    }
+}
+
+impl Error for ExpectedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let error: &(dyn Error + 'static) = &*self.0;
+        if self.0.context().is_some() { Some(error) } else { error.source() }
+    }
+}
+
+impl From<crate::project::javascript::JavaScriptError> for ExpectedError {
+    fn from(error: crate::project::javascript::JavaScriptError) -> Self {
+        Self::Project(ProjectError::JavaScript(Box::new(error)))
     }
 }
 
 impl ExpectedError {
-    /// For `map_err`: what was tried with which path.
+    /// Returns a function for `map_err`: `what` is the operation that failed with `path`.
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         Self::io_on(what, path.display().to_string())
     }
 
-    /// For `map_err`: what was tried with what is no path.
+    /// Returns a function for `map_err`: `what` is the operation that failed with `thing`, which is
+    /// not a path.
     pub fn io_on(
         what: &'static str,
         thing: impl Into<String>,
@@ -118,40 +73,29 @@ impl ExpectedError {
         move |source| IoError { what, thing, source }.into()
     }
 
-    /// Its exit code.
+    /// Returns the inner error if it is an `E`.
+    pub fn downcast_ref<E: Diagnostic>(&self) -> Option<&E> {
+        let error: &(dyn Error + 'static) = &*self.0;
+        error.downcast_ref()
+    }
+
+    /// Returns the inner error: its message, its exit code and its hint.
+    pub fn diagnostic(&self) -> &dyn Diagnostic {
+        &*self.0
+    }
+
+    /// Returns its exit code.
     pub fn exit(&self) -> Exit {
-        self.diagnostic().exit()
+        self.0.exit()
     }
 
-    /// Its name in `--json`. For a failed action that of the failure.
+    /// Returns its name in `--json`; for a failed action, the name of the failure.
     pub fn kind(&self) -> &'static str {
-        self.diagnostic().kind()
+        self.0.kind()
     }
 
-    /// What to do next.
+    /// Returns the next thing to do.
     pub fn hint(&self) -> Option<String> {
-        self.diagnostic().hint()
-    }
-
-    fn diagnostic(&self) -> &dyn Diagnostic {
-        match self {
-            Self::Failed(error) => error,
-            Self::Usage(error) => error,
-            Self::Io(error) => error,
-            Self::Action { source, .. } => source,
-            Self::Config(error) => error,
-            Self::Host(error) => error,
-            Self::Storage(error) => error,
-            Self::Model(error) => error,
-            Self::Published(error) => error,
-            Self::Registry(error) => error,
-            Self::Account(error) => error,
-            Self::Project(error) => error,
-            Self::Image(error) => error,
-            Self::OpenWhisk(error) => error,
-            Self::Platform(error) => error,
-            Self::Publish(error) => error,
-            Self::Step(error) => error,
-        }
+        self.0.hint()
     }
 }

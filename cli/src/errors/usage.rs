@@ -1,40 +1,40 @@
-//! A command line, or what it names, that says something else than the command needs.
+//! Errors of the command line, or of the files that it names.
 
 use super::{Diagnostic, Exit};
 
-/// What is wrong with what was said.
+/// Usage error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
-    /// The parameters of a run.
+    /// The parameters of a run cannot be used.
     #[error("the parameters in {origin} cannot be used")]
     Parameters {
-        /// The file or flag.
+        /// File or flag.
         origin: String,
-        /// What is wrong with them.
+        /// Reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Something was not said, and nobody was there to be asked.
+    /// A value is missing, and there is no terminal to prompt on.
     #[error("the {what} is missing: say it with {flag}")]
     Missing {
-        /// What.
+        /// Name of the value.
         what: String,
-        /// What says it.
+        /// Flag that sets it.
         flag: &'static str,
     },
-    /// An argument that clap could not judge.
+    /// An argument is wrong in a way that clap cannot check.
     #[error("{argument}: {why}")]
     Argument {
-        /// What was written; no secret.
+        /// Argument as written; never a secret.
         argument: String,
-        /// What to write instead.
+        /// Reason, with the accepted form.
         why: String,
     },
 }
 
 impl UsageError {
-    /// What is wrong with the parameters in a file or flag.
+    /// Returns the error for the parameters in a file or flag.
     pub fn parameters(
         origin: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

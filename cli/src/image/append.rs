@@ -1,9 +1,12 @@
-//! An action on a base: one layer with its component and, where it fits, its compiled code.
+//! Adding an action to a base: one layer with its component and, if it fits the base, its compiled
+//! code.
 
 use std::fmt;
 
-use keynet_host::engine::{BakedCode, Cpu, Precompiler};
-use keynet_host::{Config as HostConfig, Digest, Host};
+use keynet_base::cpu::Cpu;
+use keynet_base::{Config as HostConfig, Digest};
+use keynet_host::Host;
+use keynet_host::engine::{BakedCode, Precompiler};
 
 use super::config::ACTION;
 use super::layer::Layer;
@@ -11,38 +14,37 @@ use super::time::Time;
 use super::tree::{Entry, Tree};
 use super::{Image, ImageError, label};
 
-/// An action that is put into an image.
+/// An action to add to an image.
 #[derive(Debug, Clone, Copy)]
 pub struct Action<'action> {
-    /// Its component.
     pub component: &'action [u8],
-    /// Its name, as it says itself.
+    /// Name from its description.
     pub name: &'action str,
-    /// Its description, as it says itself.
+    /// Description text from its description.
     pub description: &'action str,
 }
 
-/// What became of the compiled code.
+/// Outcome for the compiled code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
-    /// It lies beside the component.
+    /// The layer holds code compiled for these processors.
     Compiled(Cpu),
-    /// It does not, and why.
+    /// The layer holds no compiled code, for this reason.
     ComponentOnly(Mismatch),
 }
 
-/// Why compiled code would not be used in an image.
+/// Reason why the runtime in an image would not use the compiled code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The base does not say which engine it has.
+    /// The base has no label that names its engine.
     Unlabelled,
-    /// The base's processors are none that are known here.
+    /// The base names processors that are not known here.
     UnknownCpu(String),
     /// The base has another engine.
     Engine {
-        /// The base's version.
+        /// Version of the runtime in the base.
         base: String,
-        /// For which processors the two were compared.
+        /// Processors that the two engines were compared for.
         cpu: Cpu,
     },
 }
@@ -53,29 +55,27 @@ impl fmt::Display for Mismatch {
             Self::Unlabelled => {
                 write!(
                     f,
-                    "the base does not say which engine it has (label {}): is it made by \
-                    `image base`?",
+                    "the base does not say which engine it has (label {}): is it made by `image \
+                        base`?",
                     label::ENGINE
                 )
             }
-            Self::UnknownCpu(cpu) => write!(
-                f,
-                "the base is for processors that this version does \
-                not know: {cpu}"
-            ),
+            Self::UnknownCpu(cpu) => {
+                write!(f, "the base is for processors that this version does not know: {cpu}")
+            }
             Self::Engine { base, cpu } => write!(
                 f,
                 "the engine of the base (version {base}, {cpu}) is not the one that this \
-                    keynet-inference ({}) compiles for: make the base with \
-                 this version, or use the version that made the base",
+                    keynet-inference ({}) compiles for: make the base with this version, or use \
+                    the version that made the base",
                 env!("CARGO_PKG_VERSION")
             ),
         }
     }
 }
 
-/// Puts `action` on `base`. It is compiled as the base says, in a child process with the limits of
-/// `host`.
+/// Adds `action` to `base`. Compiles it for the processors that the base names, in a child process
+/// with the limits of `host`.
 ///
 /// # Errors
 /// The action cannot be compiled.
@@ -104,7 +104,7 @@ pub async fn append(
     Ok(appended)
 }
 
-/// What compiles for the engine in `base`.
+/// Returns the compiler for the engine in `base`, or the reason why its code would not be used.
 fn compiler(
     base: &Image,
     host: &HostConfig,
@@ -128,7 +128,7 @@ fn compiler(
     Ok(Err(Mismatch::Engine { base: version, cpu }))
 }
 
-/// Says what is in the image now.
+/// Sets the labels, annotations and variables of the image for the action.
 fn describe(image: &mut Image, action: Action<'_>, digest: &Digest) {
     let origin = image.origin().map(|(_, digest)| digest.to_string());
     image.config_mut().set_variable("KEYNET_ACTION", ACTION);

@@ -1,11 +1,11 @@
-//! An image that is put together here: its config, and layers that are made now or lie in a base's
-//! registry or layout.
+//! An image in memory: its config, and layers that are made here or that stay in a base's registry
+//! or layout.
 
 use bytes::Bytes;
-use keynet_host::Digest;
-use keynet_host::artifact::{
+use keynet_artifact::{
     ArtifactError, ArtifactRef, Blob, Content, RawManifest, RegistryOptions, Store, Target,
 };
+use keynet_base::Digest;
 use serde_json::{Map, Value, json};
 
 use super::ImageError;
@@ -21,22 +21,22 @@ const LISTS: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
-/// The most bytes a config may have that is read.
+/// Maximum size of a config in bytes.
 const MAX_CONFIG: u64 = 8 << 20;
 
-/// Config and layers.
+/// An image: its config and layers.
 #[derive(Clone)]
 pub struct Image {
     config: Config,
     layers: Vec<Part>,
     annotations: Map<String, Value>,
-    /// Whether it is an image of Docker's own kind.
+    /// `true` for an image of Docker's own media types, which predate OCI's.
     docker: bool,
-    /// Where it was loaded from, with its digest.
+    /// Reference that it was loaded from, with its digest.
     origin: Option<(ArtifactRef, Digest)>,
 }
 
-/// A layer: how the manifest describes it, and where its bytes are.
+/// A layer: its entry in the manifest, and the source of its bytes.
 #[derive(Clone)]
 struct Part {
     description: Map<String, Value>,
@@ -51,16 +51,16 @@ enum Source {
 }
 
 impl Image {
-    /// Without layers.
+    /// Creates an image without layers.
     pub fn empty(config: Config) -> Self {
         Self { config, layers: Vec::new(), annotations: Map::new(), docker: false, origin: None }
     }
 
-    /// The one that `reference` names; of several platforms that of this machine. Its layers stay
-    /// where they are.
+    /// Loads the image that `reference` names; from an image for several platforms, the one for
+    /// this machine. Its layers are not fetched.
     ///
     /// # Errors
-    /// There is none, it is no container image, or one for other machines.
+    /// The reference does not exist, is not a container image, or is for other machines.
     pub async fn load(
         reference: &ArtifactRef,
         options: &RegistryOptions,
@@ -78,13 +78,10 @@ impl Image {
             other => return Err(no_base(format!("it is no container image but {other}"))),
         };
         let text = parse(&manifest).map_err(no_base)?;
-        let described = text.get("config").and_then(blob_of).ok_or_else(|| {
-            no_base(
-                "its manifest \
-            names no config"
-                    .to_owned(),
-            )
-        })?;
+        let described = text
+            .get("config")
+            .and_then(blob_of)
+            .ok_or_else(|| no_base("its manifest names no config".to_owned()))?;
         let config =
             Config::parse(&store.blob_bytes(&described, MAX_CONFIG).await?).map_err(no_base)?;
         let layers =
@@ -122,17 +119,16 @@ impl Image {
         })
     }
 
-    /// Its config.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Its config, to change.
+    /// Returns its config for changes.
     pub fn config_mut(&mut self) -> &mut Config {
         &mut self.config
     }
 
-    /// What the image it was loaded from is called, and its digest; none for one that was made.
+    /// Returns the reference and digest that it was loaded from; `None` for a new image.
     pub fn origin(&self) -> Option<&(ArtifactRef, Digest)> {
         self.origin.as_ref()
     }
@@ -142,7 +138,7 @@ impl Image {
         self.annotations.insert(name.to_owned(), value.into());
     }
 
-    /// Puts `layer`, made by `command`, on top.
+    /// Adds `layer` on top; `command` is the history's `created_by`.
     pub fn add(&mut self, layer: Layer, command: &str, time: Time) {
         self.config.add_layer(&layer, command, time);
         let media_type = if self.docker { DOCKER_LAYER } else { OCI_LAYER };
@@ -150,17 +146,17 @@ impl Image {
         self.layers.push(Part { description, blob: layer.blob, bytes: Source::Made(layer.bytes) });
     }
 
-    /// The bytes of its layers as they are kept.
+    /// Returns the compressed size of its layers in bytes.
     pub fn size(&self) -> u64 {
         self.layers.iter().map(|layer| layer.blob.size).sum()
     }
 
-    /// Writes it to the registry or layout that `to` names, and answers the digest of its manifest.
-    /// Layers of the base that are there already, or that the registry takes from another of its
-    /// repositories, are not moved.
+    /// Writes the image to the registry or layout that `to` names and returns the digest of its
+    /// manifest. Skips layers of the base that are already there, or that the registry can mount
+    /// from another of its repositories.
     ///
     /// # Errors
-    /// Of the registries or layouts.
+    /// The registry or layout reports an error.
     pub async fn write(
         &self,
         to: &ArtifactRef,
@@ -204,15 +200,15 @@ async fn put(store: &Store, layer: &Part) -> Result<(), ArtifactError> {
     if store.has_blob(&layer.blob).await? || mounted(store, from, &layer.blob).await? {
         return Ok(());
     }
-    // A layer may be larger than memory; it is checked while it comes.
+    // A layer may be larger than memory, so it goes through a file and is verified on the way.
     let file = tempfile::NamedTempFile::new().map_err(failed("make", &std::env::temp_dir()))?;
     let mut into = tokio::fs::File::from_std(file.reopen().map_err(failed("open", file.path()))?);
     from.get_blob(&layer.blob, &mut into).await?;
     tokio::io::AsyncWriteExt::flush(&mut into).await.map_err(failed("write", file.path()))?;
-    store.put_blob(&layer.blob, &Content::File(file.path().to_owned())).await
+    store.put_blob(&layer.blob, &Content::open(file.path())?).await
 }
 
-/// Whether the registry took the blob from another of its repositories.
+/// Reports whether the registry mounted the blob from another of its repositories.
 async fn mounted(store: &Store, from: &Store, blob: &Blob) -> Result<bool, ArtifactError> {
     match (store.reference(), from.reference()) {
         (ArtifactRef::Registry(to), ArtifactRef::Registry(from))
@@ -233,15 +229,11 @@ fn failed(
 }
 
 fn parse(manifest: &RawManifest) -> Result<Value, String> {
-    serde_json::from_slice(&manifest.bytes).map_err(|error| {
-        format!(
-            "its manifest cannot be read: \
-        {error}"
-        )
-    })
+    serde_json::from_slice(&manifest.bytes)
+        .map_err(|error| format!("its manifest cannot be read: {error}"))
 }
 
-/// The manifest for this machine in a list of manifests.
+/// Returns the manifest for this machine in a list of manifests.
 fn of_this_platform(list: &Value) -> Result<Digest, String> {
     let manifests =
         list.get("manifests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -291,7 +283,7 @@ mod tests {
             json!({ "manifests": [entry("linux", "s390x", D), entry("windows", "amd64", D)] });
         let error = of_this_platform(&list).unwrap_err();
         assert!(error.ends_with("but for linux/s390x, windows/amd64"), "{error}");
-        // An index that umoci or skopeo made of one image says no platform.
+        // An index that umoci or skopeo made of one image names no platform.
         assert_eq!(
             of_this_platform(&json!({ "manifests": [{ "digest": D, "size": 1 }] }))
                 .unwrap()

@@ -1,8 +1,8 @@
-//! The base: a root that can be run.
+//! The base image: the root with a config that runs it.
 
 use std::path::{Path, PathBuf};
 
-use keynet_host::engine::Cpu;
+use keynet_base::cpu::Cpu;
 
 use super::config::Config;
 use super::layer::Layer;
@@ -10,22 +10,23 @@ use super::root::{Root, runtime_beside};
 use super::time::Time;
 use super::{Image, ImageError};
 
-/// The same base for a container engine, with arguments to fill in.
+/// Containerfile that builds the same base with a container engine; its arguments are filled in
+/// here.
 const CONTAINERFILE: &str = include_str!("../../../host/Containerfile");
 
-/// What a base is made of.
+/// Inputs of a base.
 #[derive(Debug, Clone, Default)]
 pub struct BaseOptions {
-    /// The runtime, where it is not beside this program.
+    /// Path of the runtime; `None` for the one beside this program.
     pub runtime: Option<PathBuf>,
-    /// The certificate authorities, where they are not the system's.
+    /// File of certificate authorities; `None` for the system's.
     pub certificates: Option<PathBuf>,
-    /// The processors that code is compiled for in it.
+    /// Processors that actions are compiled for in this base.
     pub cpu: Cpu,
 }
 
 impl BaseOptions {
-    /// Its files. Blocks.
+    /// Reads the files of the base. Blocks.
     ///
     /// # Errors
     /// See [`Root::new`].
@@ -35,10 +36,10 @@ impl BaseOptions {
     }
 }
 
-/// The image of `root`.
+/// Returns the image of `root`.
 ///
 /// # Errors
-/// `SOURCE_DATE_EPOCH` is no time.
+/// `SOURCE_DATE_EPOCH` is not a time.
 pub fn base(root: &Root) -> Result<Image, ImageError> {
     let time = Time::from_environment()?;
     let mut image = Image::empty(Config::base(root, time));
@@ -46,7 +47,7 @@ pub fn base(root: &Root) -> Result<Image, ImageError> {
     Ok(image)
 }
 
-/// A Containerfile that makes the same of a folder with `root/` in it.
+/// Returns a Containerfile that builds the same image from a folder that holds `root/`.
 pub fn containerfile(root: &Root) -> String {
     let arguments = [
         ("CPU", root.cpu.to_string()),
@@ -67,7 +68,7 @@ pub fn containerfile(root: &Root) -> String {
 /// Writes `root` and its Containerfile into `folder`.
 ///
 /// # Errors
-/// Of the file system.
+/// A file cannot be written.
 pub fn write_root(root: &Root, folder: &Path) -> Result<(), ImageError> {
     root.tree.write(&folder.join("root"))?;
     let file = folder.join("Containerfile");

@@ -1,5 +1,5 @@
-//! The config of an image: what is run, as whom, with which variables. Kept as JSON, so that what a
-//! base says beyond what is known here stays as it is.
+//! The config of an image: its command, user and variables. Kept as JSON, so that members of a base
+//! that are not known here are preserved.
 
 use serde_json::{Map, Value, json};
 
@@ -8,19 +8,20 @@ use super::layer::Layer;
 use super::root::{CERTIFICATES, RUNTIME, Root, USER};
 use super::time::Time;
 
-/// The media type of a config in an OCI image.
+/// Media type of a config in an OCI image.
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// Where an action is in an image.
+/// Path of the action in an image.
 pub const ACTION: &str = "/action/action.wasm";
-/// Where what is kept while the container lives can be written, if anything can.
+/// Folder that the runtime writes to during the life of a container, if the file system is writable
+/// there.
 const SCRATCH: &str = "/tmp/keynet-inference";
 
-/// A config.
+/// Config of an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config(Map<String, Value>);
 
 impl Config {
-    /// Of a base without layers.
+    /// Creates the config of a base without layers.
     pub fn base(root: &Root, time: Time) -> Self {
         let environment: Vec<_> =
             environment(root).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -45,17 +46,13 @@ impl Config {
         Self(config.as_object().cloned().unwrap_or_default())
     }
 
-    /// Reads one.
+    /// Parses a config.
     ///
     /// # Errors
-    /// It is none; in words.
+    /// The text is not a config; the error is the reason.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let config: Map<_, _> = serde_json::from_slice(text).map_err(|error| {
-            format!(
-                "its config \
-            cannot be read: {error}"
-            )
-        })?;
+        let config: Map<_, _> = serde_json::from_slice(text)
+            .map_err(|error| format!("its config cannot be read: {error}"))?;
         let list =
             |value: Option<&Value>| value.is_none_or(|value| value.is_array() || value.is_null());
         let object =
@@ -76,23 +73,23 @@ impl Config {
         }
     }
 
-    /// Its text.
+    /// Returns the JSON text.
     pub fn text(&self) -> Vec<u8> {
         Value::Object(self.0.clone()).to_string().into_bytes()
     }
 
-    /// One of its labels.
+    /// Returns the value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.0.get("config")?.get("Labels")?.get(name)?.as_str()
     }
 
-    /// `os/architecture`.
+    /// Returns `os/architecture`.
     pub fn platform(&self) -> String {
         let text = |name: &str| self.0.get(name).and_then(Value::as_str).unwrap_or("unknown");
         format!("{}/{}", text("os"), text("architecture"))
     }
 
-    /// How many layers it names.
+    /// Returns the number of layers that it names.
     pub fn layers(&self) -> usize {
         self.0
             .get("rootfs")
@@ -107,7 +104,7 @@ impl Config {
         labels.map(|labels| labels.insert(name.to_owned(), value.into()));
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     pub fn set_variable(&mut self, name: &str, value: &str) {
         let line = Value::from(format!("{name}={value}"));
         let start = format!("{name}=");
@@ -123,7 +120,7 @@ impl Config {
         }
     }
 
-    /// Names one more layer, made by `command`.
+    /// Appends a layer; `command` is the history's `created_by`.
     pub fn add_layer(&mut self, layer: &Layer, command: &str, time: Time) {
         self.0.insert("created".to_owned(), time.text().into());
         let diff_ids = self
@@ -137,7 +134,7 @@ impl Config {
         history.as_array_mut().into_iter().for_each(|history| history.push(entry.clone()));
     }
 
-    /// A part of what is run, which is made where it is missing.
+    /// Returns a member of `config`, and creates it if it is missing.
     fn inner(&mut self, name: &str, empty: Value) -> Option<&mut Value> {
         let config = or_insert(&mut self.0, "config", json!({})).as_object_mut()?;
         Some(or_insert(config, name, empty))
@@ -152,7 +149,7 @@ fn or_insert<'map>(map: &'map mut Map<String, Value>, name: &str, empty: Value) 
     slot
 }
 
-/// The variables of a base, sorted by name.
+/// Returns the variables of a base, sorted by name.
 pub fn environment(root: &Root) -> [(&'static str, String); 6] {
     [
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
@@ -164,7 +161,7 @@ pub fn environment(root: &Root) -> [(&'static str, String); 6] {
     ]
 }
 
-/// The labels of a base.
+/// Returns the labels of a base.
 pub fn labels(root: &Root) -> [(&'static str, String); 8] {
     [
         (label::CPU, root.cpu.to_string()),
@@ -172,9 +169,7 @@ pub fn labels(root: &Root) -> [(&'static str, String); 8] {
         (label::VERSION, root.identity.version.clone()),
         (
             "org.opencontainers.image.description",
-            "Runs inference actions: WebAssembly components \
-            in a sandbox"
-                .to_owned(),
+            "Runs inference actions: WebAssembly components in a sandbox".to_owned(),
         ),
         ("org.opencontainers.image.licenses", env!("CARGO_PKG_LICENSE").to_owned()),
         ("org.opencontainers.image.source", env!("CARGO_PKG_REPOSITORY").to_owned()),
@@ -183,7 +178,8 @@ pub fn labels(root: &Root) -> [(&'static str, String); 8] {
     ]
 }
 
-/// This machine's, as images name it: what is put into an image was built for it.
+/// Returns this machine's architecture in the names of OCI. The runtime and libraries in an image
+/// were built for this machine.
 pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -194,7 +190,8 @@ pub fn architecture() -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use keynet_host::engine::{Cpu, Identity};
+    use keynet_base::cpu::Cpu;
+    use keynet_host::engine::Identity;
 
     use super::*;
     use crate::image::tree::{Entry, Tree};
@@ -220,7 +217,7 @@ mod tests {
             r#""ExposedPorts":{"8080/tcp":{}}"#,
             r#""Entrypoint":["/usr/bin/keynet-runtime"]"#,
             r#""KEYNET_CPU=x86-64-v3""#,
-            r#""dev.keynet.engine":"sha256:1""#,
+            r#""io.keynet.inference.engine":"sha256:1""#,
             &format!(r#""diff_ids":["{}"]"#, layer().diff_id),
         ] {
             assert!(text.contains(part), "{part}: {text}");
@@ -269,7 +266,7 @@ mod tests {
         }
     }
 
-    /// Those who have an engine get the same image.
+    /// A base that a container engine builds from the Containerfile is the same image.
     #[test]
     fn the_containerfile_says_the_same() {
         let file = crate::image::base::containerfile(&root());

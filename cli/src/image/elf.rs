@@ -1,8 +1,7 @@
-//! What a program for Linux says about itself: how it is loaded, and which shared libraries it
-//! needs.
+//! Facts about a Linux program: its loader, and the shared libraries that it needs.
 //!
 //! Read from its headers, by the crate that reads wasmtime's own files; nothing is run. (The
-//! system's loader could be asked with `ld.so --list`, but it prefers libraries for this machine's
+//! system's `ld.so --list` would report them too, but it prefers libraries for this machine's
 //! processor, which another machine may not have.)
 
 use object::LittleEndian;
@@ -12,24 +11,23 @@ use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
 type Header = FileHeader64<LittleEndian>;
 type Segment = ProgramHeader64<LittleEndian>;
 
-/// What a program or library needs.
+/// Requirements of a program or library.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The processor it is for, as ELF numbers them.
+    /// Processor that it was built for, as an ELF machine number.
     pub machine: u16,
-    /// The loader that starts it (`PT_INTERP`); none for a library or a program that is linked
-    /// statically.
+    /// Loader that starts it (`PT_INTERP`); `None` for a library or a statically linked program.
     pub loader: Option<String>,
-    /// Names of shared libraries (`DT_NEEDED`), in its order.
+    /// Names of shared libraries (`DT_NEEDED`), in the file's order.
     pub libraries: Vec<String>,
-    /// Folders to look for them first (`DT_RUNPATH` or `DT_RPATH`), as written.
+    /// Folders to search for them first (`DT_RUNPATH` or `DT_RPATH`), as written.
     pub folders: Vec<String>,
 }
 
-/// Reads what `file` needs.
+/// Reads the requirements of `file`.
 ///
 /// # Errors
-/// It is no 64-bit little-endian ELF file, or a damaged one; in words.
+/// The file is not a 64-bit little-endian ELF file, or is damaged; the error is the reason.
 pub fn needs(file: &[u8]) -> Result<Needs, String> {
     let (header, segments) = headers(file)?;
     let mut needs = Needs { machine: header.e_machine(LittleEndian), ..Needs::default() };
@@ -58,8 +56,8 @@ pub fn needs(file: &[u8]) -> Result<Needs, String> {
     Ok(needs)
 }
 
-/// The program without what is not loaded: symbols and debugging information, and the list of
-/// sections that names them. What runs is the same, byte by byte.
+/// Returns the program without the parts that are not loaded: symbols, debugging information, and
+/// the section headers. The loaded bytes do not change.
 ///
 /// # Errors
 /// As [`needs`].
@@ -70,11 +68,8 @@ pub fn strip(mut file: Vec<u8>) -> Result<Vec<u8>, String> {
         .map(|segment| segment.file_range(LittleEndian))
         .map(|(from, size)| from.saturating_add(size));
     let table = header.e_phoff.get(LittleEndian).saturating_add(size_of_val(segments) as u64);
-    let end = usize::try_from(ends.max().unwrap_or(0).max(table)).map_err(|_| {
-        "it is damaged: a \
-        segment ends beyond it"
-            .to_owned()
-    })?;
+    let end = usize::try_from(ends.max().unwrap_or(0).max(table))
+        .map_err(|_| "it is damaged: a segment ends beyond it".to_owned())?;
     if end > file.len() {
         return Err("it is damaged: a segment ends beyond it".to_owned());
     }
@@ -85,24 +80,20 @@ pub fn strip(mut file: Vec<u8>) -> Result<Vec<u8>, String> {
     Ok(file)
 }
 
-/// `e_shoff`, and `e_shnum` with `e_shstrndx`: where the list of sections is, in the header of a
-/// 64-bit file.
+/// Offsets and lengths of `e_shoff`, and of `e_shnum` with `e_shstrndx`, in the header of a 64-bit
+/// file.
 const SECTION_FIELDS: [(usize, usize); 2] = [(0x28, 8), (0x3c, 4)];
 
 fn headers(file: &[u8]) -> Result<(&Header, &[Segment]), String> {
-    let header = Header::parse(file).map_err(|error| {
-        format!(
-            "it is no program for 64-bit Linux: \
-        {error}"
-        )
-    })?;
+    let header = Header::parse(file)
+        .map_err(|error| format!("it is no program for 64-bit Linux: {error}"))?;
     header
         .endian()
         .map_err(|error| format!("it is for processors of another byte order: {error}"))?;
     Ok((header, header.program_headers(LittleEndian, file).map_err(damaged)?))
 }
 
-/// The table of names that dynamic entries point into (`DT_STRTAB`).
+/// String table that the dynamic entries refer to (`DT_STRTAB`).
 struct Names<'file>(&'file [u8]);
 
 impl<'file> Names<'file> {
@@ -151,7 +142,7 @@ mod tests {
         std::fs::read(std::env::current_exe().unwrap()).unwrap()
     }
 
-    /// `readelf` would say the same; the system's loader does.
+    /// `readelf` would report the same; the system's loader is present everywhere.
     #[test]
     fn a_programs_needs_are_what_the_loader_finds() {
         let needs = needs(&this_test()).unwrap();

@@ -1,88 +1,85 @@
-//! Why an image cannot be made.
+//! Errors of building an image.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use keynet_artifact::ArtifactError;
 use keynet_host::HostError;
-use keynet_host::artifact::ArtifactError;
 use keynet_host::engine::{IdentityError, LoadError};
 
-use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::errors::{Diagnostic, Exit};
 
-/// What is wrong with which part of it.
+/// Error of building an image.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// There is no `keynet-runtime` to put into it.
+    /// There is no `keynet-runtime` to include.
     #[error("there is no keynet-runtime at {}: build it with `cargo build --release -p \
         keynet-host`, or name it with --runtime", .0.display())]
     NoRuntime(PathBuf),
-    /// A program or library that is not one, or not for this kind of system.
+    /// A program or library is not one, or is for another kind of system.
     #[error("{}: {why}", path.display())]
     Binary {
-        /// The file.
+        /// File of the program or library.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// A shared library that nobody has.
+    /// A shared library is in none of the folders that are searched.
     #[error("{} needs the library {name}, which is in none of {looked}", by.display())]
     Library {
-        /// Its name.
         name: String,
-        /// Who needs it.
+        /// Program or library that needs it.
         by: PathBuf,
-        /// Where it was looked for.
+        /// Folders that were searched, separated by commas.
         looked: String,
     },
-    /// No certificate authorities to trust.
+    /// No file of certificate authorities was found.
     #[error(
-        "no file of certificate authorities was found: install ca-certificates, or name one \
-        with --ca-certificates"
+        "no file of certificate authorities was found: install ca-certificates, or name one with \
+            --ca-certificates"
     )]
     NoCertificates,
-    /// The runtime does not say what it is.
+    /// The runtime cannot report its identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// A base that no action can be put on.
+    /// The reference cannot be used as a base.
     #[error("{reference} cannot be a base: {why}")]
     Base {
-        /// Its reference.
+        /// Reference of the image.
         reference: String,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// A registry or a layout.
+    /// A registry or a layout reported an error.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
     /// The action cannot be compiled.
     #[error("the action cannot be compiled for {cpu}")]
     Compile {
-        /// For which processors.
+        /// Processors that it was compiled for.
         cpu: String,
-        /// Why not.
         source: LoadError,
     },
     /// The compiler cannot be set up.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// `SOURCE_DATE_EPOCH`.
+    /// `SOURCE_DATE_EPOCH` is not a time.
     #[error("SOURCE_DATE_EPOCH is {0:?}: write the seconds since 1970, as a whole number")]
     Time(String),
-    /// A file or folder.
+    /// A file or folder cannot be used.
     #[error("cannot {doing} {}", path.display())]
     Io {
-        /// What was tried.
+        /// Operation that failed.
         doing: &'static str,
-        /// With what.
+        /// File or folder.
         path: PathBuf,
-        /// Why not.
         source: io::Error,
     },
 }
 
 impl ImageError {
-    /// For `map_err`: what was tried with which file.
+    /// Returns a function for `map_err`: `doing` is the operation that failed with `path`.
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
@@ -94,18 +91,17 @@ impl Diagnostic for ImageError {
         match self {
             Self::Compile { .. } => Exit::Component,
             Self::Time(_) => Exit::Configuration,
+            Self::Artifact(error) => error.exit(),
+            Self::Host(error) => error.exit(),
             _ => Exit::Io,
         }
     }
-}
 
-/// What is not the image's own is told as elsewhere.
-impl From<ImageError> for ExpectedError {
-    fn from(error: ImageError) -> Self {
-        match error {
-            ImageError::Artifact(error) => Self::Published(error),
-            ImageError::Host(error) => Self::Host(error),
-            other => Self::Image(other),
+    fn context(&self) -> Option<&'static str> {
+        match self {
+            Self::Artifact(error) => error.context(),
+            Self::Host(error) => error.context(),
+            _ => Some("the image cannot be made"),
         }
     }
 }

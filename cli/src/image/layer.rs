@@ -1,34 +1,34 @@
-//! A tree as a layer: a tar file, gzipped, the same each time.
+//! A tree as a layer: a gzipped tar file with reproducible bytes.
 
 use std::io::{self, Write as _};
 
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
-use keynet_host::Digest;
-use keynet_host::artifact::Blob;
+use keynet_artifact::Blob;
+use keynet_base::Digest;
 use tar::{EntryType, Header};
 
 use super::time::Time;
 use super::tree::Tree;
 
-/// The media type of a layer in an OCI image.
+/// Media type of a layer in an OCI image.
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-/// The same in an image of Docker's own kind.
+/// Media type of a layer in an image of Docker's own media types.
 pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// What a layer is known by, and its bytes.
+/// A layer's bytes and digests.
 #[derive(Debug, Clone)]
 pub struct Layer {
-    /// As it is kept.
+    /// Gzipped tar file.
     pub bytes: Bytes,
-    /// The digest and size of `bytes`.
+    /// Digest and size of `bytes`.
     pub blob: Blob,
-    /// The digest of the tar file inside, which the config of an image names.
+    /// Digest of the uncompressed tar file, which the config of an image names.
     pub diff_id: Digest,
 }
 
 impl Layer {
-    /// The layer that unpacks to `tree`: sorted by path, of root, all of one time.
+    /// Packs `tree`: sorted by path, owned by root, with one modification time.
     pub fn of(tree: &Tree, time: Time) -> Self {
         #[expect(clippy::expect_used, reason = "it is written to memory, and paths are short")]
         let tar = pack(tree, time).expect("a tar file in memory");
@@ -61,7 +61,7 @@ fn pack(tree: &Tree, time: Time) -> io::Result<Vec<u8>> {
     tar.into_inner()
 }
 
-/// No name, no time and no system in the header.
+/// Compresses with a header that holds no name, no time and no system.
 fn compress(tar: &[u8]) -> io::Result<Vec<u8>> {
     const UNKNOWN_SYSTEM: u8 = 255;
     let mut gzip = GzBuilder::new()

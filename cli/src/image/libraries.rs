@@ -1,4 +1,4 @@
-//! The shared libraries of a program, found where the system's loader would find them.
+//! The shared libraries of a program, found in the folders that the system's loader searches.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,30 +7,30 @@ use std::path::{Path, PathBuf};
 use super::ImageError;
 use super::elf::{self, Needs};
 
-/// Where libraries are without being told, on Debian's and on Red Hat's kind of systems. Folders
-/// for some processors only (`glibc-hwcaps`) are left out on purpose.
+/// Default folders of libraries on systems based on Debian and on Red Hat. Excludes the folders for
+/// some processors only (`glibc-hwcaps`) on purpose.
 const DEFAULT_FOLDERS: &[&str] =
     &["/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib64", "/usr/local/lib"];
 
-/// Libraries that older versions of the C library load by themselves to resolve names.
+/// Libraries that older versions of the C library load by themselves to resolve host names.
 const NAME_SERVICES: &[&str] = &["libnss_files.so.2", "libnss_dns.so.2"];
 
-/// A mark of versions (since 2.34) that have these inside.
+/// Symbol of the C library's versions (since 2.34) that include these libraries.
 const NAME_SERVICE_INSIDE: &[u8] = b"_nss_dns_getcanonname_r";
 
-/// What a program needs to be started.
+/// Files that a program needs to start.
 #[derive(Debug, Default)]
 pub struct Libraries {
-    /// Path in the image → file. The loader is where the program names it, the libraries are beside
-    /// the C library, which is where any loader looks.
+    /// Path in the image → file. The loader is at the path that the program names; the libraries
+    /// are beside the C library, where any loader searches.
     pub files: BTreeMap<String, PathBuf>,
 }
 
 impl Libraries {
-    /// Those of `program`, whose content is `bytes`.
+    /// Finds the libraries of `program`, whose content is `bytes`.
     ///
     /// # Errors
-    /// One of them is nowhere, or cannot be read.
+    /// A library cannot be found or read.
     pub fn of(program: &Path, bytes: &[u8]) -> Result<Self, ImageError> {
         let needs = read(program, bytes)?;
         let Some(loader) = needs.loader.clone() else { return Ok(Self::default()) };
@@ -55,7 +55,7 @@ struct Search {
 }
 
 impl Search {
-    /// Finds what `by` needs, and what that needs.
+    /// Finds the libraries that `by` needs, and the libraries that those need.
     fn follow(&mut self, by: &Path, needs: &Needs) -> Result<(), ImageError> {
         for name in &needs.libraries {
             if self.found.contains_key(name) {
@@ -83,7 +83,7 @@ impl Search {
         for folder in &folders {
             let path = folder.join(name);
             let Ok(bytes) = fs::read(&path) else { continue };
-            // Libraries for other processors may lie in the same places.
+            // Libraries for other processors may be in the same folders.
             match elf::needs(&bytes) {
                 Ok(needs) if needs.machine == self.machine => return Ok((path, needs)),
                 _ => {}
@@ -110,7 +110,7 @@ impl Search {
         self.follow(program, &needs)
     }
 
-    /// The folder of the C library, or of the loader where it is the C library itself.
+    /// Returns the folder of the C library, or of the loader if that is the C library itself.
     fn home(&self, loader: &str) -> String {
         let libc =
             self.found.get("libc.so.6").and_then(|path| path.parent()).and_then(Path::to_str);
@@ -124,7 +124,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Needs, ImageError> {
     elf::needs(bytes).map_err(|why| ImageError::Binary { path: path.to_owned(), why })
 }
 
-/// The folders of the system's loader, in its order.
+/// Returns the folders of the system's loader, in its order.
 fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     configured(Path::new("/etc/ld.so.conf"), &mut folders, 0);
@@ -136,7 +136,7 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The lines of `ld.so.conf`, with the files it includes.
+/// Reads the lines of `ld.so.conf` and of the files that it includes.
 fn configured(file: &Path, folders: &mut Vec<PathBuf>, depth: u8) {
     let Ok(text) = fs::read_to_string(file) else { return };
     for line in text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
@@ -150,7 +150,7 @@ fn configured(file: &Path, folders: &mut Vec<PathBuf>, depth: u8) {
     }
 }
 
-/// The files of a pattern like `ld.so.conf.d/*.conf`, sorted.
+/// Returns the files that match a pattern such as `ld.so.conf.d/*.conf`, sorted.
 fn included(pattern: &str) -> Vec<PathBuf> {
     let pattern = Path::new("/etc").join(pattern);
     let (Some(folder), Some(name)) =
@@ -182,7 +182,7 @@ mod tests {
         assert!(libraries.files.keys().all(|path| path.starts_with('/')));
         let loader = libraries.files.iter().find(|(path, _)| path.contains("ld-")).unwrap();
         assert_eq!(Path::new(loader.0), loader.1);
-        // A place for each: what two need is there once.
+        // A library that two others need is there only once.
         let homes: std::collections::BTreeSet<_> = names.iter().collect();
         assert_eq!(homes.len(), names.len());
     }
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(
             error,
             "/opt/bin/program needs the library libmissing.so.1, which is in none of \
-            /opt/bin/../lib, /nowhere"
+                /opt/bin/../lib, /nowhere"
         );
     }
 

@@ -1,26 +1,27 @@
-//! What is in a base: the runtime, the libraries it is linked with, and the little of a system that
-//! a program expects to find.
+//! Content of a base: the runtime, the libraries that it is linked with, and the few system files
+//! that a program expects.
 //!
-//! There is no shell, no package manager and nothing that belongs to the user it runs as: all can
-//! be mounted read-only.
+//! There is no shell, no package manager and nothing that belongs to the user that the runtime runs
+//! as: everything can be mounted read-only.
 
 use std::path::{Path, PathBuf};
 
-use keynet_host::engine::{Cpu, Identity};
+use keynet_base::cpu::Cpu;
+use keynet_host::engine::Identity;
 
 use super::libraries::Libraries;
 use super::tree::{Entry, Tree};
 use super::{ImageError, elf};
 
-/// The user and group that actions run as, as in other images without a shell.
+/// User and group that actions run as, as in other images without a shell.
 pub const USER: u32 = 65532;
 
-/// Where the runtime is.
+/// Path of the runtime.
 pub const RUNTIME: &str = "/usr/bin/keynet-runtime";
-/// Where the certificate authorities are that it trusts.
+/// Path of the certificate authorities that the runtime trusts.
 pub const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Where systems keep theirs.
+/// Paths of the certificate authorities on common systems.
 const SYSTEM_CERTIFICATES: &[&str] = &[
     CERTIFICATES,
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -29,29 +30,28 @@ const SYSTEM_CERTIFICATES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// A base's files, and what the runtime in it is.
+/// Files of a base, and the identity of the runtime in it.
 #[derive(Debug)]
 pub struct Root {
-    /// The files.
     pub tree: Tree,
-    /// The runtime's own words.
+    /// Identity that the runtime reports.
     pub identity: Identity,
-    /// The processors that code is compiled for in it.
+    /// Processors that actions are compiled for in the base.
     pub cpu: Cpu,
 }
 
 impl Root {
-    /// Puts it together from the runtime at `runtime` and the certificate authorities in
+    /// Assembles a base from the runtime at `runtime` and the certificate authorities in
     /// `certificates`, by default the system's.
     ///
     /// # Errors
-    /// A file is missing or is not what it should be.
+    /// A file is missing, cannot be read or has the wrong format.
     pub fn new(runtime: &Path, certificates: Option<&Path>, cpu: Cpu) -> Result<Self, ImageError> {
         if !runtime.is_file() {
             return Err(ImageError::NoRuntime(runtime.to_owned()));
         }
         let program = read(runtime)?;
-        // Libraries may be named by where the program really is.
+        // `DT_RUNPATH` may be relative to the program's real path.
         let place = runtime.canonicalize().map_err(ImageError::io("find", runtime))?;
         let libraries = Libraries::of(&place, &program)?;
         let identity = Identity::ask(&place, cpu)?;
@@ -75,7 +75,7 @@ impl Root {
     }
 }
 
-/// The `keynet-runtime` that was built or installed with this program.
+/// Returns the path of the `keynet-runtime` that was built or installed with this program.
 pub fn runtime_beside() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     program.with_file_name("keynet-runtime")
@@ -90,7 +90,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
     std::fs::read(path).map_err(ImageError::io("read", path))
 }
 
-/// Who there is, and how names are resolved.
+/// Returns the files that define the users, the groups and the resolution of host names.
 fn system_files() -> [(&'static str, String); 4] {
     [
         ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n".to_owned()),

@@ -1,4 +1,4 @@
-//! The one time that everything in an image has.
+//! The single time stamp of everything in an image.
 
 use chrono::DateTime;
 
@@ -9,10 +9,10 @@ use super::ImageError;
 pub struct Time(DateTime<chrono::Utc>);
 
 impl Time {
-    /// Of this process's environment.
+    /// Reads the time from this process's environment.
     ///
     /// # Errors
-    /// `SOURCE_DATE_EPOCH` is no time.
+    /// `SOURCE_DATE_EPOCH` is not a time.
     pub fn from_environment() -> Result<Self, ImageError> {
         std::env::var("SOURCE_DATE_EPOCH")
             .map_or(Ok(Self(DateTime::UNIX_EPOCH)), |text| Self::parse(&text))
@@ -26,12 +26,12 @@ impl Time {
         seconds.map(Self).ok_or_else(|| ImageError::Time(text.to_owned()))
     }
 
-    /// Seconds since 1970.
+    /// Returns the seconds since 1970.
     pub fn seconds(self) -> u64 {
         self.0.timestamp().try_into().unwrap_or(0)
     }
 
-    /// As RFC 3339 writes it.
+    /// Formats the time as in RFC 3339.
     pub fn text(self) -> String {
         self.0.format("%Y-%m-%dT%H:%M:%SZ").to_string()
     }

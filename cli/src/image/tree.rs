@@ -1,4 +1,4 @@
-//! A tree of files that will be a layer, or a folder.
+//! A tree of files that becomes a layer, or a folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -7,26 +7,26 @@ use std::path::Path;
 
 use super::ImageError;
 
-/// Files and folders by their path below the root, without a slash in front. All of them belong to
+/// Files and folders by their path below the root, without a leading slash. All of them belong to
 /// root.
 #[derive(Debug, Clone, Default)]
 pub struct Tree(BTreeMap<String, Entry>);
 
-/// What is at a path.
+/// Content of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A folder.
     Folder,
-    /// A folder in which anybody may write and delete what is his own.
+    /// A folder in which every user may write, and delete only their own files.
     Shared,
-    /// A file to read.
+    /// A file that is not executable.
     File(Vec<u8>),
-    /// A file to run.
+    /// An executable file.
     Program(Vec<u8>),
 }
 
 impl Entry {
-    /// Its permissions.
+    /// Returns its permissions.
     pub fn mode(&self) -> u32 {
         match self {
             Self::Folder | Self::Program(_) => 0o755,
@@ -35,7 +35,7 @@ impl Entry {
         }
     }
 
-    /// Its bytes, where it is a file.
+    /// Returns its bytes; `None` for a folder.
     pub fn content(&self) -> Option<&[u8]> {
         match self {
             Self::Folder | Self::Shared => None,
@@ -45,7 +45,7 @@ impl Entry {
 }
 
 impl Tree {
-    /// Puts `entry` at `path`, with the folders above it. A slash in front is left out.
+    /// Puts `entry` at `path`, and creates the folders above it. Ignores a leading slash.
     pub fn put(&mut self, path: &str, entry: Entry) {
         let path = path.trim_matches('/');
         for (at, _) in path.match_indices('/') {
@@ -54,20 +54,20 @@ impl Tree {
         self.0.insert(path.to_owned(), entry);
     }
 
-    /// Everything in it; a folder comes before what is in it.
+    /// Returns all entries; a folder comes before its content.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.0.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
-    /// The bytes of all its files.
+    /// Returns the total size of its files in bytes.
     pub fn size(&self) -> u64 {
         self.0.values().filter_map(Entry::content).map(|content| content.len() as u64).sum()
     }
 
-    /// Writes it below `folder`, which is made; what is there under the same names is replaced.
+    /// Writes the tree below `folder`, which is created; replaces existing files of the same names.
     ///
     /// # Errors
-    /// Of the file system.
+    /// A file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), ImageError> {
         fs::create_dir_all(folder).map_err(ImageError::io("make", folder))?;
         for (path, entry) in self.entries() {

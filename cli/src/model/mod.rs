@@ -1,4 +1,4 @@
-//! Models of a server: what the commands of `model` share.
+//! Models of a server: the common part of the commands of `model`.
 
 mod steps;
 
@@ -6,19 +6,19 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use keynet_host::config::ModelRepositoryConfig;
-use keynet_host::deployment::{Deployments, Terms};
-use keynet_host::{Error, ErrorKind};
+use keynet_base::config::{ModelRepositoryConfig, parse_duration};
+use keynet_base::{Error, ErrorKind};
+use keynet_models::model_deployment::{Deployments, Terms};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{AnswerArgs, HostArgs};
-use crate::config::{self, parse_duration};
-use crate::console::Console;
 use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::flags::{AnswerArgs, HostArgs};
 use crate::runtime::{self, Work};
+use crate::settings;
+use crate::ui::console::Console;
 use steps::Steps;
 
-/// What could not be done with a model, in the words of the host.
+/// Error of the host for an operation on a model.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct ModelError(#[from] pub Error);
@@ -46,33 +46,33 @@ impl Diagnostic for ModelError {
     }
 }
 
-/// Which server's models, and how long that may take.
+/// Server of the models, and limits of the operation.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
-    /// Take the models that run in process, in this folder, whatever TRITON_URL says [default
+    /// Use the models that run in process, in this folder, even if TRITON_URL is set [default
     /// without it: ./models]
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
-    /// Wait until the server answers and is done
+    /// Wait until the server is ready and the operation has finished
     #[arg(long)]
     pub wait: bool,
-    /// How long it may take, such as 90s or 30m
+    /// Time limit, such as 90s or 30m
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
     pub timeout: Duration,
     #[command(flatten)]
     pub answer: AnswerArgs,
 }
 
-/// Does `work` with the models of the server. It is broken off in order by Ctrl-C, or SIGTERM.
+/// Runs `work` with the models of the server. Ctrl-C or SIGTERM stops it in order.
 ///
 /// # Errors
-/// The configuration; a server that cannot be used; those of `work`.
+/// The configuration or the server cannot be used, or `work` failed.
 pub fn with<T>(
     args: &ServerArgs,
     console: Console,
     work: impl AsyncFnOnce(&Deployments, &Terms<'_>) -> Result<T, Error>,
 ) -> Result<T, ExpectedError> {
-    let mut config = config::read(&HostArgs::default())?;
+    let mut config = settings::read(&HostArgs::default())?;
     let repository = match &args.models {
         Some(folder) => {
             config.embedded_models.folder.clone_from(folder);

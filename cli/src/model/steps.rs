@@ -1,16 +1,15 @@
-//! What is shown while a model is deployed: a bar on a terminal, lines otherwise.
+//! Progress of deploying a model: a bar on a terminal, lines otherwise.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use keynet_host::deployment::{Progress, Step};
+use keynet_models::model_deployment::{Progress, Step};
 
-use crate::console::{Console, printable};
-use crate::secrecy;
-use crate::units;
+use crate::ui::console::{Console, printable};
+use crate::ui::{secrecy, units};
 
-/// Shows the steps.
+/// Display of the steps.
 pub struct Steps {
     console: Console,
     quiet: bool,
@@ -19,14 +18,14 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Shows them unless it is to be `quiet`.
+    /// Creates a display that shows nothing if it is `quiet`.
     pub fn new(quiet: bool, console: Console) -> Self {
         let bar = (console.watcher && !quiet)
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
         Self { console, quiet, bar, said: Mutex::default() }
     }
 
-    /// A line, once.
+    /// Prints a line, unless it is the same as the last one.
     fn say(&self, text: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if *said != text && !self.quiet {
@@ -53,7 +52,7 @@ impl Progress for Steps {
 }
 
 impl Drop for Steps {
-    /// Leaves no half of a bar where the answer is told next.
+    /// Clears the bar, so that the result starts on a clean line.
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,13 +1,13 @@
-//! Sizes and times as OpenWhisk counts them, with or without a unit.
+//! Sizes and times in OpenWhisk's units, with or without a unit.
 
-use crate::config::{parse_bytes, parse_duration};
+use keynet_base::config::{parse_bytes, parse_duration};
 
 const MB: u64 = 1 << 20;
 
-/// `512`, `512MiB`, `1GiB`: whole MB of 1024 × 1024 bytes, as OpenWhisk's are.
+/// Parses `512`, `512MiB` or `1GiB` as whole MB of 1024 × 1024 bytes, as OpenWhisk counts.
 ///
 /// # Errors
-/// A text for a person.
+/// The text is not such a size; the error is a message for a person.
 pub fn parse_megabytes(text: &str) -> Result<u64, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
@@ -20,10 +20,10 @@ pub fn parse_megabytes(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `60000`, `60s`, `5m`: milliseconds.
+/// Parses `60000`, `60s` or `5m` as milliseconds.
 ///
 /// # Errors
-/// A text for a person.
+/// The text is not such a time; the error is a message for a person.
 pub fn parse_milliseconds(text: &str) -> Result<u64, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);

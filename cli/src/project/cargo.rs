@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::ProjectError;
 use super::toolchain::{TARGET, Toolchain};
-use crate::console::Console;
+use crate::ui::console::Console;
 
 /// How to build.
 #[derive(Debug)]
@@ -95,12 +95,11 @@ impl Build<'_> {
             Ok([component]) => Ok(component),
             Err(none) if none.is_empty() => Err(ProjectError::Artifact(format!(
                 "cargo built no component from {folder}: its Cargo.toml needs `[lib]` with \
-                    `crate-type = [\"cdylib\"]`; in a workspace, name the \
-                 action's own folder with --path"
+                    `crate-type = [\"cdylib\"]`; in a workspace, name the action's own folder with \
+                    --path"
             ))),
             Err(several) => Err(ProjectError::Artifact(format!(
-                "cargo built {} components from \
-                {folder}: one is expected",
+                "cargo built {} components from {folder}: one is expected",
                 several.len()
             ))),
         }

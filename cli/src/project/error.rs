@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use keynet_artifact::CapabilityRequestError;
 use keynet_host::ActionError;
-use keynet_host::policy::AskError;
 
-use super::python::PythonError;
+use super::imaging::ImagingError;
 use crate::errors::{Diagnostic, Exit};
 
 /// What is wrong with the project, or with what builds it.
@@ -28,7 +28,11 @@ pub enum ProjectError {
     #[error("{} is there already and is not an empty folder", .0.display())]
     Occupied(PathBuf),
     /// Nothing to build.
-    #[error("{} is not a project: it has no Cargo.toml and no Python file with @keynet_function", .0.display())]
+    #[error(
+        "{} is not a project: it has no Cargo.toml, no Python file with @keynet_function, and no Go \
+            file that imports the SDK",
+        .0.display()
+    )]
     NoProject(PathBuf),
     /// A folder that could be a project of either language.
     #[error("{} has a Cargo.toml, and {} has a function in Python", folder.display(), function.display())]
@@ -38,12 +42,26 @@ pub enum ProjectError {
         /// The function's file.
         function: PathBuf,
     },
+    /// A folder that could be a project in JavaScript or in another language.
+    #[error("{}'s package.json depends on @keynet/inference, and there is {other}", folder.display())]
+    AlsoJavaScript {
+        /// The folder.
+        folder: PathBuf,
+        /// What else it has.
+        other: &'static str,
+    },
+    /// A project in Rust where a component is wanted.
+    #[error("{} is a project in Rust, which is built first", .0.display())]
+    BuildFirst(PathBuf),
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
-    /// A function in Python.
+    /// A folder that could be a project in Go and one in another language.
+    #[error("{} has an action in Go, and is a project in another language too", .0.display())]
+    AlsoGo(PathBuf),
+    /// The imaging library for an action.
     #[error(transparent)]
-    Python(#[from] Box<PythonError>),
+    Imaging(#[from] ImagingError),
     /// The SDK that a project was made with is gone.
     #[error("the project's SDK is not at {} any more", path.display())]
     SdkGone {
@@ -66,11 +84,11 @@ pub enum ProjectError {
     Artifact(String),
     /// The project's `keynet.toml`.
     #[error("{} cannot be used", path.display())]
-    Ask {
+    CapabilityRequest {
         /// Its file.
         path: PathBuf,
         /// What is wrong with it.
-        source: AskError,
+        source: CapabilityRequestError,
     },
     /// What was built is not an action.
     #[error("the project was built, but the component it makes is not an action")]
@@ -86,8 +104,8 @@ impl Diagnostic for ProjectError {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
-                "make one with `keynet-inference new NAME`, or with `--lang python`; name its \
-                    folder with --path, or the file of a function in Python"
+                "make one with `keynet-inference new NAME`, or with `--lang python` or `go`; name \
+                    its folder with --path, or the file of a function in Python or Go"
             }
             Self::TwoLanguages { function, .. } => {
                 return Some(format!(
@@ -95,19 +113,28 @@ impl Diagnostic for ProjectError {
                     function.display()
                 ));
             }
+            Self::AlsoJavaScript { .. } => {
+                "name the function's file, such as `keynet-inference build main.ts`; a project in \
+                    Rust is built from a folder of its own"
+            }
+            Self::BuildFirst(_) => {
+                "run `keynet-inference build`, and name the action.wasm that it makes"
+            }
             Self::NotCargo(_) => "leave out --profile and what follows --",
-            Self::Python(error) => return error.hint(),
+            Self::Imaging(error) => return error.hint(),
+            Self::AlsoGo(_) => {
+                "to build the action in Go, name its file: keynet-inference build main.go"
+            }
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
-                    "this version's SDK is at {}: write that path into the \
-                    project's Cargo.toml",
+                    "this version's SDK is at {}: write that path into the project's Cargo.toml",
                     instead.display()
                 ));
             }
             Self::NoToolchain => {
                 "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, \
-                    `guest-sdk/setup-wasm-toolchain` in a clone of \
-                 keynet-inference builds a toolchain called keynet-wasm"
+                    `guest-sdk/setup-wasm-toolchain` in a clone of keynet-inference builds a \
+                    toolchain called keynet-wasm"
             }
             Self::NoCargo(_) => "install Rust from https://rustup.rs",
             _ => return None,

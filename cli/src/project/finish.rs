@@ -4,26 +4,41 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 
-use keynet_host::policy::Ask;
-use keynet_host::{Action, Config, Host};
+use keynet_artifact::CapabilityRequest;
+use keynet_base::Config;
+use keynet_host::Host;
 
-use super::ProjectError;
+use super::{ProjectError, imaging};
 use crate::errors::ExpectedError;
 use crate::runtime::{self, Work};
+use crate::ui::progress::Steps;
 
 /// What an action asks for, beside its manifest.
-pub const ASK: &str = "keynet.toml";
+pub const MANIFEST: &str = "keynet.toml";
+
+/// Returns the component with the library that it imports, and with what the file at `ask`, if
+/// there is one, asks for.
+///
+/// # Errors
+/// The library cannot be had or does not fit, or the file cannot be read or understood.
+pub fn finished(
+    component: Vec<u8>,
+    ask: &Path,
+    config: &Config,
+    steps: Steps,
+) -> Result<Vec<u8>, ExpectedError> {
+    with_manifest(imaging::composed(component, config, steps)?, ask)
+}
 
 /// Returns the component with what the file at `path`, if there is one, asks for.
 ///
 /// # Errors
 /// The file cannot be read or understood.
-pub fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
+pub fn with_manifest(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedError> {
     match fs::read_to_string(path) {
-        Ok(text) => Ok(Ask::put_into(&text, component)
-            .map_err(|source| ProjectError::Ask { path: path.to_owned(), source })?),
+        Ok(text) => Ok(CapabilityRequest::put_into(&text, component)
+            .map_err(|source| ProjectError::CapabilityRequest { path: path.to_owned(), source })?),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(component),
         Err(error) => Err(ExpectedError::io("read", path)(error)),
     }
@@ -35,8 +50,8 @@ pub fn with_ask(component: Vec<u8>, path: &Path) -> Result<Vec<u8>, ExpectedErro
 /// # Errors
 /// The component is not an action.
 pub fn name_of(component: &[u8], config: &Config) -> Result<String, ExpectedError> {
-    let host = Arc::new(Host::describing(config)?);
-    let load = Action::load(host, component);
+    let host = Host::builder(config).describing().build()?;
+    let load = host.load(component);
     let action = runtime::start(Work::One)?.block_on(load).map_err(ProjectError::NotAnAction)?;
     Ok(action.description().name.clone())
 }
@@ -48,10 +63,10 @@ mod tests {
     #[test]
     fn a_wrong_ask_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(ASK);
-        assert_eq!(with_ask(vec![1], &path).unwrap(), [1]);
+        let path = folder.path().join(MANIFEST);
+        assert_eq!(with_manifest(vec![1], &path).unwrap(), [1]);
         fs::write(&path, "modles = []").unwrap();
-        let error = with_ask(Vec::new(), &path).unwrap_err().one_line();
+        let error = with_manifest(Vec::new(), &path).unwrap_err().one_line();
         assert!(error.contains("keynet.toml") && error.contains("modles"), "{error}");
     }
 }

@@ -2,8 +2,14 @@
 //! variant of [`Language`].
 
 pub mod cargo;
+pub mod componentize;
+pub mod compose;
+pub mod embedded;
 mod error;
 pub mod finish;
+pub mod go;
+pub mod imaging;
+pub mod javascript;
 pub mod name;
 pub mod python;
 pub mod sdk;
@@ -24,6 +30,14 @@ pub enum Language {
     Rust,
     /// Python, built by componentize-py.
     Python,
+    /// Go, built by its own toolchain.
+    Go,
+    /// TypeScript, built for QuickJS or SpiderMonkey.
+    #[value(name = "typescript", alias = "ts")]
+    TypeScript,
+    /// JavaScript, built for QuickJS or SpiderMonkey.
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
 }
 
 impl Language {
@@ -32,6 +46,9 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::Go => "go",
+            Self::TypeScript => "typescript",
+            Self::JavaScript => "javascript",
         }
     }
 
@@ -40,6 +57,9 @@ impl Language {
         match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::Go => "Go",
+            Self::TypeScript => "TypeScript",
+            Self::JavaScript => "JavaScript",
         }
     }
 }

@@ -81,12 +81,11 @@ pub fn check(name: &str, language: Language) -> Result<(), ProjectError> {
         return wrong("a name is 1 to 63 of a-z, 0-9 and `-`, and does not begin with `-`");
     }
     match language {
-        Language::Rust if name.starts_with(|c: char| c.is_ascii_digit()) => wrong(
-            "a Rust \
-            package's name does not begin with a digit",
-        ),
+        Language::Rust if name.starts_with(|c: char| c.is_ascii_digit()) => {
+            wrong("a Rust package's name does not begin with a digit")
+        }
         Language::Rust if RUST_WORDS.contains(&name) => wrong("it is a word of Rust"),
-        Language::Rust | Language::Python => Ok(()),
+        _ => Ok(()),
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::{ProjectError, unpacking};
-use crate::embedded::RUST_SDK;
 use crate::errors::ExpectedError;
+use crate::project::embedded::RUST_SDK;
 
 /// The version of the SDK on crates.io that fits, once there is one.
 const PUBLISHED_SDK: Option<&str> = None;
@@ -32,8 +32,7 @@ pub fn dependency(cache: &Path) -> Result<String, ExpectedError> {
             let Some(text) = path.to_str() else {
                 let source = io::Error::new(
                     io::ErrorKind::InvalidData,
-                    "a Cargo.toml holds UTF-8 only; set \
-                        KEYNET_CACHE to another folder",
+                    "a Cargo.toml holds UTF-8 only; set KEYNET_CACHE to another folder",
                 );
                 return Err(ExpectedError::io("depend on the SDK in", &path)(source));
             };
@@ -82,6 +81,9 @@ mod tests {
             "guest-sdk/rust/Cargo.toml",
             "guest-sdk/rust/src/lib.rs",
             "guest-sdk/rust/macros/src/lib.rs",
+            "guest-sdk/imaging/fonts/inter-semibold-latin1.otf",
+            "guest-sdk/imaging/wit/imaging.wit",
+            "guest-sdk/imaging/component/Cargo.lock",
         ] {
             assert!(paths.contains(&path), "{path}");
         }

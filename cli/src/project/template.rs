@@ -8,8 +8,8 @@
 use std::path::Path;
 
 use super::Language;
-use crate::embedded::{File, TEMPLATES};
 use crate::errors::ExpectedError;
+use crate::project::embedded::{File, TEMPLATES};
 
 /// What the placeholders stand for.
 #[derive(Debug)]
@@ -70,8 +70,7 @@ mod tests {
         let values = Values { name: "hello", sdk: "\"0.1\"" };
         assert_eq!(
             fill(b"name = \"{{name}}\"\nsdk = {{sdk}} # {{name}}", &values),
-            b"name = \
-            \"hello\"\nsdk = \"0.1\" # hello"
+            b"name = \"hello\"\nsdk = \"0.1\" # hello"
         );
         assert_eq!(fill(b"\xff{{name}}", &values), b"\xff{{name}}");
         assert_eq!(fill(b"{ {name} }", &values), b"{ {name} }");

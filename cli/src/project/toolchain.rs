@@ -29,8 +29,17 @@ impl Toolchain {
     /// # Errors
     /// There is no Rust, or none with the target.
     pub fn find(folder: &Path) -> Result<Self, ProjectError> {
+        Self::find_with(folder, TARGET)
+    }
+
+    /// As [`find`](Self::find), with another target than that of actions. The linked toolchain has
+    /// each that this program builds for.
+    ///
+    /// # Errors
+    /// There is no Rust, or none with the target.
+    pub fn find_with(folder: &Path, target: &str) -> Result<Self, ProjectError> {
         let has_target =
-            output(clean("rustc", folder).args(["--print", "target-libdir", "--target", TARGET]));
+            output(clean("rustc", folder).args(["--print", "target-libdir", "--target", target]));
         if has_target.is_ok_and(|path| Path::new(path.trim()).is_dir()) {
             return Ok(Self::Active);
         }

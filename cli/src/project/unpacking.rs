@@ -9,10 +9,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keynet_host::Digest;
+use keynet_base::Digest;
 
-use crate::embedded::File;
 use crate::errors::ExpectedError;
+use crate::project::embedded::File;
 
 /// Unpacks `files` into a folder of their own below `folder`, unless they are there, and returns
 /// its absolute path.

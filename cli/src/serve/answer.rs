@@ -1,4 +1,4 @@
-//! What is answered, as JSON.
+//! JSON responses.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -7,18 +7,18 @@ use keynet_host::ResultText;
 use keynet_host::action::Description;
 use serde_json::json;
 
-/// An action's result, as it is.
+/// Returns an action's result, unchanged.
 pub fn result(json: ResultText) -> Response<Body> {
     with_status(StatusCode::OK, Bytes::from(json))
 }
 
-/// `{"error": message, "kind": name}`.
+/// Returns `{"error": message, "kind": name}`.
 pub fn error(status: u16, kind: &str, message: &str) -> Response<Body> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     with_status(status, json!({ "error": message, "kind": kind }).to_string())
 }
 
-/// What an action says it is.
+/// Returns an action's description of itself.
 pub fn description(description: &Description) -> Response<Body> {
     let json = json!({
         "name": description.name,

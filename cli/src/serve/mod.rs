@@ -1,8 +1,8 @@
-//! `run --serve`: one loaded action behind HTTP, for trying it out.
+//! `run --serve`: one loaded action behind HTTP, for development.
 //!
-//! `POST /` runs it with the JSON object of the body, any number at a time; `GET /` says what it
-//! is. `docs/cli.md` has the protocol. It is no OpenWhisk runtime and has no protection from slow
-//! clients. Requests that another site's page sends are refused.
+//! `POST /` runs it with the JSON object of the body, with any number of requests at a time; `GET
+//! /` returns its description. `docs/cli.md` has the protocol. It is not an OpenWhisk runtime and
+//! has no protection from slow clients. Requests from pages of other sites are rejected.
 
 mod answer;
 
@@ -18,44 +18,45 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
-use keynet_host::object_storage::embedded;
+use keynet_base::{AllowedHosts, Config};
 use keynet_host::policy::Policy;
-use keynet_host::{Action, ActivationRequest, AllowedHosts, Config, Host, Outcome, Parameters};
+use keynet_host::{Action, ActivationRequest, GuestEnvironment, Host, Outcome, Parameters};
+use keynet_object_storage::folder_store;
 use tokio::sync::watch;
 
-use crate::address::ListenAddress;
-use crate::args::HostNameArgs;
-use crate::commands::run::say_where_things_are;
 use crate::component::Component;
-use crate::console::{Console, Logs};
-use crate::errors::ExpectedError;
-use crate::{failure, permissions, runtime, storage};
+use crate::errors::{ExpectedError, failure};
+use crate::flags::HostNameArgs;
+use crate::input::address::ListenAddress;
+use crate::ui::console::{Console, Logs};
+use crate::ui::permissions;
+use crate::{local_backends, runtime, storage};
 
-/// The largest body of a request. OpenWhisk's limit.
+/// Maximum size of a request's body in bytes; the same as OpenWhisk's limit.
 const MAX_BODY: usize = 48 << 20;
 
-/// How long requests under way may take once the process is asked to stop.
+/// Time that running requests get after the process is asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What is served, where.
+/// Settings of a server.
 pub struct Server<'a> {
-    /// Where to listen.
+    /// Address to listen on.
     pub address: &'a ListenAddress,
-    /// The host's configuration.
+    /// Configuration of the host.
     pub config: Config,
-    /// The action's component.
+    /// Component of the action.
     pub component: Component,
-    /// What it may use where the configuration names no policy.
+    /// Policy if the configuration names none.
     pub policy: fn() -> Policy,
-    /// Also answered for.
+    /// Further host names that are accepted.
     pub hosts: &'a HostNameArgs,
-    /// Whether each run's receipt is told.
+    /// `true` to print the receipt of each run.
     pub time: bool,
-    /// Where logs and notes go.
+    /// Console for logs and notes.
     pub console: Console,
 }
 
-/// What every request needs.
+/// State that every request needs.
 struct Served {
     action: Action,
     tell_receipts: bool,
@@ -64,14 +65,15 @@ struct Served {
 }
 
 impl Server<'_> {
-    /// Serves until the process is asked to stop, then gives requests under way 10 s.
+    /// Serves until the process is asked to stop, then gives running requests 10 s.
     ///
     /// # Errors
-    /// The host cannot start, the component is not an action, or the address is not free.
+    /// The host cannot start, the component is not an action, or the address is in use.
     pub async fn run(mut self) -> Result<(), ExpectedError> {
-        let host = Arc::new(Host::under(&self.config, self.policy)?);
-        let action = self.component.load(Arc::clone(&host)).await?;
-        // 42 MB of one with numpy and Pillow, of which only the compiled code is used from here on
+        let host = Host::builder(&self.config).default_policy(self.policy).build()?;
+        let action = self.component.load(&host).await?;
+        // A component with numpy and Pillow has 42 MB, of which only the compiled code is used from
+        // here on.
         self.component.bytes = Vec::new();
         if self.component.published {
             permissions::show_once(
@@ -81,7 +83,7 @@ impl Server<'_> {
                 self.console,
             );
         }
-        say_where_things_are(&action, &self.config, self.console);
+        local_backends::announce(&action, &self.config, self.console);
         let (listener, bound) = self.address.bind().await?;
 
         let (stop, stopping) = watch::channel(false);
@@ -121,8 +123,8 @@ async fn ended(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-/// Also answers presigned URLs, so that results can be opened: where they point to this machine and
-/// nobody does so yet.
+/// Also serves presigned URLs, so that results can be opened, if they point to this machine and no
+/// other server has the port.
 async fn serve_objects(
     config: &Config,
     hosts: &HostNameArgs,
@@ -144,7 +146,7 @@ async fn serve_objects(
         Ok(store) => {
             console.note(format_args!("the URLs of objects are answered on http://{address}"));
             let limits = storage::limits(config, hosts.allowed(&address, bound));
-            tokio::spawn(embedded::serve(listener, store, limits, stopped));
+            tokio::spawn(folder_store::serve(listener, store, limits, stopped));
         }
         Err(error) => console.note(error.one_line()),
     }
@@ -157,24 +159,18 @@ fn router(served: Served, hosts: AllowedHosts) -> Router {
             answer::error(
                 404,
                 "not-found",
-                "there is only `/`: POST to it to run \
-            the action, GET it to see what it is",
+                "there is only `/`: POST to it to run the action, GET it to see what it is",
             )
         })
         .method_not_allowed_fallback(async || {
-            answer::error(
-                405,
-                "invalid",
-                "POST to run the \
-            action, GET to see what it is",
-            )
+            answer::error(405, "invalid", "POST to run the action, GET to see what it is")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::new(hosts), only_for))
         .with_state(Arc::new(served))
 }
 
-/// Answers requests that are for this machine, and no page's of another site.
+/// Rejects requests that name another host, or that come from a page of another site.
 async fn only_for(
     State(hosts): State<Arc<AllowedHosts>>,
     request: Request,
@@ -203,11 +199,7 @@ async fn activate(
                 413 => answer::error(
                     413,
                     "too-large",
-                    &format!(
-                        "the body of the request is larger \
-                    than {} MiB",
-                        MAX_BODY >> 20
-                    ),
+                    &format!("the body of the request is larger than {} MiB", MAX_BODY >> 20),
                 ),
                 status => answer::error(status, "invalid", &rejected.body_text()),
             };
@@ -219,10 +211,15 @@ async fn activate(
     };
     let number = served.count.fetch_add(1, Ordering::Relaxed) + 1;
     let logs = Arc::new(Logs::numbered(served.console, number));
-    // Where the client goes away this future is dropped, and the activation with it.
+    // If the client disconnects, this future is dropped, and the activation with it.
     let Outcome { result, receipt, .. } = served
         .action
-        .run(ActivationRequest { parameters, environment: Vec::new(), deadline: None, logs })
+        .run(ActivationRequest {
+            parameters,
+            environment: GuestEnvironment::default(),
+            deadline: None,
+            logs,
+        })
         .await;
     if served.tell_receipts {
         served.console.say(&format!("[{number}] {}\n", receipt.line()));
@@ -232,7 +229,7 @@ async fn activate(
         Err(failed) => {
             served.console.say(&format!(
                 "[{number}] {}",
-                ExpectedError::Failed(failed.clone()).report(served.console)
+                ExpectedError::from(failed.clone()).report(served.console)
             ));
             answer::error(failure::status(&failed), failure::kind(&failed), &failed.to_string())
         }

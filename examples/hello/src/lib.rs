@@ -1,4 +1,4 @@
-//! Greets: the smallest useful action.
+//! Greeting: the smallest useful action.
 
 use keynet_inference_sdk::prelude::*;
 
@@ -20,7 +20,7 @@ fn main(args: Args) -> Result<Output> {
     Ok(Output { greeting: greet(&args.name)? })
 }
 
-/// Any function can ask for parameters.
+/// Returns the greeting. Any function can read parameters, not only the main function.
 fn greet(name: &str) -> Result<String> {
     let word = UserInput::get::<String>("word")?.unwrap_or_else(|| "Hello".to_owned());
     Ok(format!("{word}, {name}!"))
@@ -53,8 +53,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(
             error.message(),
-            "the parameter `name` is missing: expected a string, \"Who is \
-            greeted.\""
+            "the parameter `name` is missing: expected a string, \"Who is greeted.\""
         );
     }
 }

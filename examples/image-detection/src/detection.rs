@@ -1,33 +1,35 @@
-//! What the model found: its rows become named boxes in the caller's picture.
+//! Detections: rows of the model's output, converted to named boxes in the caller's picture.
 
-use crate::picture::INPUT_SIDE;
 use keynet_inference_sdk::{Context, Result, ensure};
 use serde::Serialize;
+
+/// The model sees every picture as a square with sides of this many pixels.
+pub const INPUT_SIDE: u32 = 640;
 
 /// The classes of `models/detector`, in the model's order.
 pub const LABELS: [&str; 8] =
     ["apple", "car", "clock", "fish", "house", "mug", "sailboat", "umbrella"];
 
-/// One thing found in the picture.
+/// Object detected in the picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Detection {
-    /// What it is.
+    /// Name of the class.
     pub label: &'static str,
-    /// How sure the model is, in 0..1, to three decimals.
+    /// Confidence of the model, in 0..1, to three decimals.
     pub score: f64,
     /// Left, top, right and bottom in pixels of the caller's picture, to a tenth.
     #[serde(rename = "box")]
     pub bounds: [f64; 4],
-    /// The label's place in [`LABELS`].
+    /// Index of the label in [`LABELS`].
     #[serde(skip)]
     pub class: usize,
 }
 
-/// The detections with a score of at least `threshold` in a picture of `width` x `height` pixels,
-/// best first.
+/// Returns the detections with a score of at least `threshold` in a picture of `width` x `height`
+/// pixels, best first.
 ///
 /// `rows` is the model's output for that picture: x1, y1, x2, y2 in pixels of its 640x640 input,
-/// score, class. Rows that it does not use have score 0.
+/// score, class. Unused rows have score 0.
 pub fn from_rows(rows: &[f32], threshold: f64, width: u32, height: u32) -> Result<Vec<Detection>> {
     let (rows, rest) = rows.as_chunks::<6>();
     ensure!(
@@ -42,8 +44,7 @@ pub fn from_rows(rows: &[f32], threshold: f64, width: u32, height: u32) -> Resul
         let class = class as usize;
         let label = LABELS.get(class).with_context(|| {
             format!(
-                "the model has a class {class}, but \
-            the labels end before it"
+                "the model has a class {class}, but the labels end before it"
             )
         })?;
         let [left, right] = [x1, x2].map(|x| scaled(x, width));
@@ -61,7 +62,7 @@ pub fn from_rows(rows: &[f32], threshold: f64, width: u32, height: u32) -> Resul
     Ok(found)
 }
 
-/// From pixels of the model's input to pixels of the picture, inside it.
+/// Converts a position in the model's input to one in the picture, limited to its sides.
 fn scaled(position: f64, side: u32) -> f64 {
     let side = f64::from(side);
     rounded((position / f64::from(INPUT_SIDE) * side).clamp(0.0, side), 1)

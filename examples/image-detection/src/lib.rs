@@ -1,18 +1,14 @@
-//! Finds things in a picture and draws a box around each.
+//! Object detection: finds things in a picture and draws a box around each.
 
-mod decode;
 mod detection;
-mod draw;
 mod picture;
 
-use crate::decode::decode;
-use crate::detection::Detection;
-use crate::draw::draw;
-use crate::picture::INPUT_SIDE;
+use crate::detection::{Detection, INPUT_SIDE};
+use crate::picture::{decode, draw, planes};
 use keynet_inference_sdk::prelude::*;
 
-/// The model that is asked unless the caller names another version of it. In `models/`; its classes
-/// are `detection::LABELS`.
+/// Default model, in `models/`; the caller may name another version of it. Its classes are
+/// `detection::LABELS`.
 const MODEL: &str = "detector";
 
 #[derive(Deserialize, JsonSchema)]
@@ -39,51 +35,57 @@ fn detector() -> String {
 
 #[derive(Serialize)]
 struct Output {
-    /// The picture with boxes and labels, PNG.
+    /// URL of the picture with boxes and labels, a PNG file.
     url: String,
-    /// What was found, best first.
+    /// Detections, best first.
     detections: Vec<Detection>,
 }
 
 #[keynet_function(
     name = "image-detection",
-    description = "Finds things in a picture and draws a \
-    box around each."
+    description = "Finds things in a picture and draws a box around each."
 )]
 fn main(args: Args) -> Result<Output> {
     let Args { image_url, threshold, model } = args;
     ensure!(
         (0.0..=1.0).contains(&threshold),
         invalid,
-        "`threshold` is {threshold}, but it must be \
-        from 0 to 1"
+        "`threshold` is {threshold}, but it must be from 0 to 1"
     );
     let storage = Storage::new()?;
     let triton = Triton::with_model(model)?;
 
     let mut picture = decode(&storage.get(&image_url)?)?;
     let side = INPUT_SIDE as usize;
-    let input = Tensor::from_vec(&[1, 3, side, side], picture.to_planes()?)?;
+    let input = Tensor::from_vec(&[1, 3, side, side], planes(&picture)?)?;
 
     let outputs = triton.predict([("input_0", &input)])?;
     let rows = outputs.get("output_0")?.to_vec()?;
     let detections = detection::from_rows(&rows, threshold, picture.width(), picture.height())?;
 
     draw(&mut picture, &detections)?;
-    let stored = storage.put(picture.encode()?, "image/png")?;
+    let stored = storage.put(picture.encode_png()?, "image/png")?;
     Ok(Output { url: stored.url, detections })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::tests::gradient;
+    use keynet_imaging::Picture;
     use keynet_inference_sdk::testing::Environment;
+
+    /// Red grows to the right, green downwards.
+    fn gradient(width: u32, height: u32) -> Picture {
+        let pixels = (0..height).flat_map(|y| {
+            (0..width).map(move |x| [(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
+        });
+        Picture::from_rgb(width, height, pixels.flatten().collect()).unwrap()
+    }
 
     /// A detector that finds a mug in the left half of any picture, and less surely a fish in the
     /// whole.
     fn environment() -> Environment {
-        Environment::new().object("cups.png", gradient(320, 200).encode().unwrap()).model(
+        Environment::new().object("cups.png", gradient(320, 200).encode_png().unwrap()).model(
             "detector",
             |inputs| {
                 let input = &inputs["input_0"];
@@ -112,8 +114,7 @@ mod tests {
 
         let written = environment.written();
         let stored = written.iter().find(|object| object.location != "cups.png").expect(
-            "a picture \
-            was stored",
+            "a picture was stored",
         );
         assert_eq!(stored.content_type.as_deref(), Some("image/png"));
         assert!(
@@ -150,8 +151,7 @@ mod tests {
             (json!({}), "`image_url` is missing"),
             (
                 json!({ "image_url": "cups.png", "threshold": 1.5 }),
-                "`threshold` is 1.5, but it \
-                must be from 0 to 1",
+                "`threshold` is 1.5, but it must be from 0 to 1",
             ),
             (json!({ "image_url": "cups.png", "threshold": "high" }), "threshold"),
             (json!({ "image_url": "notes.txt" }), "neither a PNG nor a JPEG"),

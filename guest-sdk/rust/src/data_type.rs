@@ -1,10 +1,10 @@
-//! What a tensor's elements are, on the host and in Rust.
+//! Element types of tensors, on the host and in Rust.
 
 use std::fmt;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-/// The type of a tensor's elements.
+/// Type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DataType {
@@ -39,7 +39,8 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// The size of one element in bytes; `None` for [`Bytes`](Self::Bytes), whose elements differ.
+    /// Returns the size of one element in bytes; `None` for [`Bytes`](Self::Bytes), whose elements
+    /// vary in size.
     pub fn size(self) -> Option<usize> {
         match self {
             Self::Bool | Self::Uint8 | Self::Int8 => Some(1),
@@ -51,7 +52,7 @@ impl DataType {
     }
 }
 
-/// Triton's name for it, such as `FP32`.
+/// Triton's name of the type, such as `FP32`.
 impl fmt::Display for DataType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -73,20 +74,20 @@ impl fmt::Display for DataType {
     }
 }
 
-/// A Rust type whose memory is a tensor element's: the integers, `f32`, `f64`, `bool`, and with the
-/// feature `half` its `f16` and `bf16`. Sealed: the list is the contract's.
+/// Rust type with the memory layout of a tensor element: the integers, `f32`, `f64`, `bool`, and
+/// with the feature `half` its `f16` and `bf16`. Sealed, because the contract defines the list.
 pub trait Element: Copy + NoUninit + sealed::Sealed + 'static {
-    /// The host's name for this type.
+    /// The host's name of this type.
     const DATA_TYPE: DataType;
 }
 
 pub(crate) mod sealed {
-    /// How elements come out of bytes: every pattern is one, except for `bool`.
+    /// Conversion of elements from bytes: every bit pattern is valid, except for `bool`.
     pub trait Sealed: Sized {
-        /// The same bytes as a slice, when they lie at an address that suits the type; never for
-        /// `bool`, whose bytes must be checked.
+        /// Returns the same bytes as a slice, if their address is aligned for the type; always
+        /// `None` for `bool`, whose bytes must be checked.
         fn view(bytes: &[u8]) -> Option<&[Self]>;
-        /// A copy.
+        /// Copies the elements.
         fn collect(bytes: &[u8]) -> Vec<Self>;
     }
 }
@@ -146,7 +147,7 @@ impl Element for bool {
     const DATA_TYPE: DataType = DataType::Bool;
 }
 
-// Tensors are little-endian (`triton-predict.tensor`), and elements are copied as they lie in
-// memory.
+// Tensors are little-endian (`triton-predict.tensor`), and elements are copied in their memory
+// representation.
 #[cfg(target_endian = "big")]
 compile_error!("keynet-inference-sdk works on little-endian machines only");

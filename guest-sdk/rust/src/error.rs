@@ -1,34 +1,34 @@
-//! One error type for actions: what went wrong, for a program (`kind`) and for a person
+//! The error type of actions, with a kind for programs (`kind`) and a message for people
 //! (`message`).
 
 use std::error::Error as StdError;
 use std::fmt::{self, Display};
 use std::io;
 
-/// The result of anything that can fail in an action.
+/// Result of every fallible function of an action.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed, for a program to match on. The same kinds in every language of the platform.
+/// Kind of a failure, for a program to match on. The SDKs of all languages have the same kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A name, location, shape, type or length is wrong; the same call will fail again. As an
-    /// action's answer: the caller is to blame.
+    /// A name, location, shape, type or length is wrong; the same call will fail again. As the
+    /// result of an action: the caller's input is wrong.
     Invalid,
-    /// No such model, version, object or bucket.
+    /// The model, version, object or bucket does not exist.
     NotFound,
-    /// The deployment's policy, or the server behind it, does not allow it.
+    /// The deployment's policy, or the server behind it, denies access.
     Denied,
-    /// The object's etag is not the one asked for, or is the one already held.
+    /// The etag of the object is not the required one, or is the one that the caller already has.
     PreconditionFailed,
     /// More bytes, requests or handles than the deployment allows.
     TooLarge,
-    /// No answer in the time given, or in the time this activation has left.
+    /// No response within the timeout of the call, or within the remaining time of the activation.
     Timeout,
-    /// A server is down, busy or not configured; the message says which. The same call may work
+    /// A server is down, busy or not configured; the message names it. The same call may succeed
     /// later.
     Unavailable,
-    /// Anything else: a fault of the host, of a server or of the action itself.
+    /// Any other error: a fault of the host, of a server or of the action itself.
     Internal,
 }
 
@@ -47,12 +47,12 @@ impl Display for ErrorKind {
     }
 }
 
-/// A failed call, or the action's own failure.
+/// Error of a failed call, or of the action itself.
 ///
-/// `?` turns every error that implements [`std::error::Error`] into one of kind
+/// `?` converts every error that implements [`std::error::Error`] into one of kind
 /// [`Internal`](ErrorKind::Internal), its sources joined with `: `. An SDK error keeps its kind,
-/// also when it travelled inside a [`std::io::Error`] (reading an
-/// [`Object`](crate::Object) through an image decoder, for example).
+/// even if it was wrapped in a [`std::io::Error`] (for example when an image decoder reads an
+/// [`Object`](crate::Object)).
 ///
 /// ```
 /// use keynet_inference_sdk::{Context, Error, ErrorKind, Result};
@@ -72,8 +72,8 @@ impl Display for ErrorKind {
 /// );
 /// ```
 ///
-/// Like `anyhow::Error` it does not implement `std::error::Error` itself, which is what lets `?`
-/// take any error; it converts into `Box<dyn std::error::Error>` and into [`std::io::Error`].
+/// Like `anyhow::Error` it does not implement `std::error::Error` itself, which is what allows `?`
+/// to convert any error; it converts into `Box<dyn std::error::Error>` and into [`std::io::Error`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error(Box<Repr>);
 
@@ -93,58 +93,58 @@ macro_rules! constructors {
 }
 
 impl Error {
-    /// An error of this kind. The message is one sentence for a person that names the thing
-    /// concerned.
+    /// Creates an error of this kind. The message should be one sentence for a person, and name the
+    /// object concerned.
     pub fn new(kind: ErrorKind, message: impl Display) -> Self {
         Self(Box::new(Repr { kind, message: message.to_string() }))
     }
 
     constructors! {
-        /// What the caller sent, or an argument of a call, is wrong.
+        /// Creates an error for wrong input of the caller, or a wrong argument of a call.
         invalid => Invalid,
-        /// Something named does not exist.
+        /// Creates an error for a named object that does not exist.
         not_found => NotFound,
-        /// It is not allowed.
+        /// Creates an error for denied access.
         denied => Denied,
-        /// A condition on an etag does not hold.
+        /// Creates an error for a condition on an etag that does not hold.
         precondition_failed => PreconditionFailed,
-        /// It is more than is allowed.
+        /// Creates an error for an exceeded limit.
         too_large => TooLarge,
-        /// It took too long.
+        /// Creates an error for a timeout.
         timeout => Timeout,
-        /// Something is not there at the moment.
+        /// Creates an error for a service that is temporarily unavailable.
         unavailable => Unavailable,
-        /// The action's own fault, or anything else.
+        /// Creates an error for a fault of the action itself, or any other fault.
         internal => Internal,
     }
 
-    /// Why, for a program to match on.
+    /// Returns the kind, for a program to match on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Why, for a person.
+    /// Returns the message, for a person.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The same message under another kind: blame the caller for what a library said about their
-    /// input.
+    /// Changes the kind and keeps the message: for example to report a library's error about the
+    /// caller's input as [`Invalid`](ErrorKind::Invalid).
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// The same kind with `context: ` before the message.
+    /// Prepends `context: ` to the message and keeps the kind.
     #[must_use]
     pub fn context(mut self, context: impl Display) -> Self {
         self.0.message = format!("{context}: {}", self.0.message);
         self
     }
 
-    /// Any error a user's function may return: this type, whatever implements `std::error::Error`,
-    /// `anyhow::Error`, a string.
+    /// Converts any error that a user's function may return: this type, every type that implements
+    /// `std::error::Error`, `anyhow::Error`, a string.
     pub(crate) fn from_boxed(error: Box<dyn StdError>) -> Self {
         from_chain(&*error)
     }
@@ -168,7 +168,7 @@ impl<E: StdError + 'static> From<E> for Error {
     }
 }
 
-/// An [`Error`] on its way through a library that knows only `std::error::Error`.
+/// Wrapper that carries an [`Error`] through a library that supports only `std::error::Error`.
 #[derive(Debug)]
 struct Carried(Error);
 
@@ -205,8 +205,8 @@ impl From<Error> for io::Error {
     }
 }
 
-/// The kind of the first SDK error among the error and its sources, else internal; all their
-/// messages, each once.
+/// Returns an error with the kind of the first SDK error among `error` and its sources, or else
+/// internal, and with all their messages, each once.
 fn from_chain(error: &(dyn StdError + 'static)) -> Error {
     let mut kind = None;
     let mut message = error.to_string();
@@ -215,7 +215,7 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Error {
         if kind.is_none() {
             kind = carried(error).map(Error::kind);
         }
-        // Many errors already show their source in their own text.
+        // Many errors already include their source in their own text.
         let text = error.to_string();
         if !message.contains(&text) {
             message.push_str(": ");
@@ -228,22 +228,22 @@ fn from_chain(error: &(dyn StdError + 'static)) -> Error {
 
 fn carried<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Error> {
     let inside = match error.downcast_ref::<io::Error>() {
-        // `source` of an `io::Error` skips what it was made from.
+        // `source` of an `io::Error` skips the error that it wraps.
         Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static))?,
         None => error,
     };
     inside.downcast_ref::<Carried>().map(|carried| &carried.0)
 }
 
-/// Says what was being done when something failed: `.context("cannot decode the image")?`.
+/// Adds the failed operation to an error: `.context("cannot decode the image")?`.
 ///
 /// On an [`Option`], `None` becomes an error of kind [`Internal`](ErrorKind::Internal) with that
 /// text.
 pub trait Context<T> {
-    /// Put `context: ` before the message; an SDK error keeps its kind.
+    /// Prepends `context: ` to the message; an SDK error keeps its kind.
     fn context(self, context: impl Display) -> Result<T>;
 
-    /// As [`context`](Context::context), the text being made only on failure.
+    /// Same as [`context`](Context::context), but the text is created only on failure.
     fn with_context<C: Display>(self, context: impl FnOnce() -> C) -> Result<T>;
 }
 
@@ -267,8 +267,9 @@ impl<T> Context<T> for Option<T> {
     }
 }
 
-/// Return an error: `bail!("text {x}")` blames the action ([`Internal`](ErrorKind::Internal)),
-/// `bail!(invalid, "text {x}")` the caller; any constructor of [`Error`] can be named.
+/// Returns an error: `bail!("text {x}")` one of kind [`Internal`](ErrorKind::Internal),
+/// `bail!(invalid, "text {x}")` one of kind [`Invalid`](ErrorKind::Invalid); the name of any
+/// constructor of [`Error`] is accepted.
 #[macro_export]
 macro_rules! bail {
     ($kind:ident, $($message:tt)+) => {
@@ -279,7 +280,7 @@ macro_rules! bail {
     };
 }
 
-/// Unless the condition holds, return an error as [`bail!`] does:
+/// Returns an error in the same way as [`bail!`] if the condition does not hold:
 /// `ensure!(size > 0, invalid, "the size is {size}")`.
 #[macro_export]
 macro_rules! ensure {

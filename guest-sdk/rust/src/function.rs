@@ -1,4 +1,4 @@
-//! What stands between the exported `run` and the user's function.
+//! Adapters between the exported `run` and the user's function.
 
 use std::error::Error as StdError;
 
@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::parameters::{self, Parameters};
 
-/// What a `#[keynet_function]` can return in `Ok`: a type with `#[derive(Serialize)]` that becomes
-/// a JSON object or array.
+/// Type that a `#[keynet_function]` can return in `Ok`: a type with `#[derive(Serialize)]` that
+/// becomes a JSON object or array.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of an inference function",
     label = "the result must be `Serialize`",
@@ -20,8 +20,8 @@ pub trait Answer: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Answer for T {}
 
-/// What a `#[keynet_function]` can return in `Err`: the SDK's `Error`, `anyhow::Error`, anything
-/// that implements `std::error::Error`, a string.
+/// Type that a `#[keynet_function]` can return in `Err`: the SDK's `Error`, `anyhow::Error`, any
+/// type that implements `std::error::Error`, a string.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of an inference function",
     label = "this is not an error",
@@ -32,7 +32,7 @@ pub trait Failure: Into<Box<dyn StdError>> {}
 #[diagnostic::do_not_recommend]
 impl<E: Into<Box<dyn StdError>>> Failure for E {}
 
-/// From the text of `args` to the text of the result, through the user's function.
+/// Parses the text of `args`, calls the user's function, and returns its result as text.
 pub fn call<A: Parameters, T: Answer, E: Failure>(
     function: impl FnOnce(A) -> std::result::Result<T, E>,
     args: &str,
@@ -41,7 +41,7 @@ pub fn call<A: Parameters, T: Answer, E: Failure>(
     finish(function(args))
 }
 
-/// As [`call`], for a function without parameters.
+/// Same as [`call`], for a function without parameters.
 pub fn call_without_parameters<T: Answer, E: Failure>(
     function: impl FnOnce() -> std::result::Result<T, E>,
 ) -> Result<String> {
@@ -51,10 +51,7 @@ pub fn call_without_parameters<T: Answer, E: Failure>(
 fn finish<T: Answer, E: Failure>(result: std::result::Result<T, E>) -> Result<String> {
     let value = result.map_err(|error| Error::from_boxed(error.into()))?;
     let text = serde_json::to_string(&value).map_err(|error| {
-        Error::internal(format_args!(
-            "the result \
-            cannot be written as JSON: {error}"
-        ))
+        Error::internal(format_args!("the result cannot be written as JSON: {error}"))
     })?;
     if text.starts_with(['{', '[']) {
         return Ok(text);
@@ -73,7 +70,7 @@ mod exported {
     use crate::host::component::bindings::keynet::inference::types::Error;
     use crate::{logging, parameters};
 
-    /// `describe` of a function with parameters.
+    /// Implements `describe` of a function with parameters.
     pub fn describe<A: Parameters>(name: &str, description: &str) -> FunctionInfo {
         FunctionInfo {
             name: name.to_owned(),
@@ -82,7 +79,7 @@ mod exported {
         }
     }
 
-    /// `describe` of a function without parameters.
+    /// Implements `describe` of a function without parameters.
     pub fn describe_without_parameters(name: &str, description: &str) -> FunctionInfo {
         FunctionInfo {
             name: name.to_owned(),
@@ -91,7 +88,7 @@ mod exported {
         }
     }
 
-    /// `run` of a function with parameters.
+    /// Implements `run` of a function with parameters.
     pub fn run<A: Parameters, T: Answer, E: Failure>(
         function: impl FnOnce(A) -> Result<T, E>,
         args: &str,
@@ -102,7 +99,7 @@ mod exported {
         Ok(result?)
     }
 
-    /// `run` of a function without parameters.
+    /// Implements `run` of a function without parameters.
     pub fn run_without_parameters<T: Answer, E: Failure>(
         function: impl FnOnce() -> Result<T, E>,
         _args: &str,

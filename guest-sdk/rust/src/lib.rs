@@ -1,4 +1,5 @@
-//! Write inference actions in Rust: fetch an input, ask a model, store the result.
+//! SDK for inference actions in Rust: an action reads an input, runs a model, and stores the
+//! result.
 //!
 //! An action is a library crate with one function:
 //!
@@ -8,7 +9,7 @@
 //!
 //! #[derive(Deserialize, JsonSchema)]
 //! struct Args {
-//!     /// Where the picture is: a URL or a key of the bucket.
+//!     /// URL of the picture, or its key in the bucket.
 //!     image_url: String,
 //! }
 //!
@@ -24,7 +25,7 @@
 //!     let image = storage.get(&args.image_url)?;
 //!     ensure!(!image.is_empty(), invalid, "the picture `{}` is empty", args.image_url);
 //!
-//!     // The model wants FP32 of shape [1, pixels], 0 to 1.
+//!     // The model expects FP32 of shape [1, pixels], 0 to 1.
 //!     let pixels: Vec<f32> = image.iter().map(|byte| f32::from(*byte) / 255.0).collect();
 //!     let input = Tensor::from_slice(&[1, pixels.len()], &pixels)?;
 //!     let outputs = Triton::new()?.predict([("input_0", &input)])?;
@@ -38,7 +39,7 @@
 //!     Ok(Output { url: stored.url, bright_pixels: marked.iter().filter(|mark| **mark == 1).count() })
 //! }
 //!
-//! /// Parameters can be asked for anywhere.
+//! /// Parameters can be read anywhere.
 //! fn threshold() -> Result<f32> {
 //!     Ok(UserInput::get("threshold")?.unwrap_or(0.5))
 //! }
@@ -79,33 +80,34 @@
 //! strip = "debuginfo"
 //! ```
 //!
-//! Its `build.rs` prints `cargo::rustc-link-arg-cdylib=--initial-heap=1048576` where the target is
-//! wasm32: a small run then grows no memory, which would cost as much as the rest of it.
+//! Its `build.rs` prints `cargo::rustc-link-arg-cdylib=--initial-heap=1048576` for the target
+//! wasm32: a small run then does not grow its memory, which would cost as much as the rest of the
+//! run.
 //!
-//! `cargo build --release --target wasm32-wasip2` and `cargo component build --release` both make
+//! `cargo build --release --target wasm32-wasip2` and `cargo component build --release` both build
 //! the component from it.
 //!
-//! # The four words
+//! # Main items
 //!
 //! - [`keynet_function`] marks the function. Its one argument is a
-//!   `#[derive(Deserialize, JsonSchema)]` type, whose schema and doc comments tell callers what to
-//!   send, or [`serde_json::Value`] for anything, or there is none. Its result becomes a JSON
+//!   `#[derive(Deserialize, JsonSchema)]` type, whose schema and doc comments describe the parameters to callers, or
+//!   [`serde_json::Value`] for any parameters; or it has no argument. Its result becomes a JSON
 //!   object or array.
-//! - [`UserInput`] gives the caller's parameters, from anywhere.
-//! - [`Triton`] asks models. A [`Tensor`] stays in the host until its elements are asked for.
+//! - [`UserInput`] reads the caller's parameters, from anywhere in the code.
+//! - [`Triton`] runs models. A [`Tensor`] stays in the host until its elements are read.
 //! - [`Storage`] reads and writes objects.
 //!
 //! # Errors
 //!
-//! Functions return [`Result`]; `?` takes any error. [`Error::invalid`] (or `bail!(invalid, …)`)
-//! blames the caller, everything else the action. What the host answers has a [kind](ErrorKind) to
-//! match on. A panic ends the activation with its message.
+//! Functions return [`Result`]; `?` converts any error. [`Error::invalid`] (or `bail!(invalid, …)`)
+//! reports wrong input of the caller, every other kind a failure of the action. Errors of the host
+//! have a [kind](ErrorKind) to match on. A panic ends the activation with its message.
 //!
 //! # Logs
 //!
-//! What is printed to standard output and standard error is the activation's log. The macros of the
-//! crate `log` write there too, from `info` on or as the environment variable `RUST_LOG` says (one
-//! level for all: `debug`); those of `tracing` with the feature `tracing`.
+//! Standard output and standard error are the activation's log. The macros of the crate `log` write
+//! there too, from level `info` on, or from the level in the environment variable `RUST_LOG` (one
+//! level for all crates: `debug`); those of `tracing` with the feature `tracing`.
 //!
 //! # Features
 //!
@@ -115,8 +117,8 @@
 //!
 //! # Without a runtime
 //!
-//! Compiled for anything but wasm, all calls meet the [`testing::Environment`] of the thread, and
-//! are `Unavailable` outside one.
+//! Compiled for any target other than wasm, all calls use the [`testing::Environment`] of the
+//! thread, and fail with `Unavailable` outside one.
 
 #![warn(missing_docs)]
 
@@ -146,9 +148,9 @@ pub use tensor::{Elements, Tensor};
 pub use triton::{ModelMetadata, PredictionStream, Request, TensorInfo, Tensors, Triton};
 pub use user_input::UserInput;
 
-/// What most actions need: `use keynet_inference_sdk::prelude::*;`
+/// Items that most actions need: `use keynet_inference_sdk::prelude::*;`
 ///
-/// With it come serde's `Deserialize` and `Serialize` (the action depends on `serde` itself),
+/// This includes serde's `Deserialize` and `Serialize` (the action depends on `serde` itself),
 /// `Value` and `json!`, and `schemars`, which the derive of `JsonSchema` refers to by that name.
 pub mod prelude {
     pub use crate::{
@@ -160,7 +162,7 @@ pub mod prelude {
     pub use serde_json::{Value, json};
 }
 
-/// What the attribute macro expands to; not for use by hand.
+/// Items that the attribute macro's expansion uses; not for direct use.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::function::*;

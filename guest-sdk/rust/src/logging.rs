@@ -1,4 +1,4 @@
-//! What an action prints, logs and dies of goes to its activation's logs.
+//! Output, logs and panic messages of an action, which go to its activation's logs.
 #![cfg_attr(not(target_family = "wasm"), allow(dead_code))]
 
 use std::io::{Write, stderr, stdout};
@@ -6,8 +6,8 @@ use std::panic::{self, PanicHookInfo};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// The environment variable (of the action, set by its owner) that chooses how much is logged:
-/// `error`, `warn`, `info`, `debug`, `trace`, `off`.
+/// Environment variable (of the action, set by its owner) that selects the log level: `error`,
+/// `warn`, `info`, `debug`, `trace`, `off`.
 const LEVEL_VARIABLE: &str = "RUST_LOG";
 
 struct Logger;
@@ -19,7 +19,7 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            // Nobody is left to tell when the log itself fails.
+            // A failure of the log itself cannot be reported.
             let _ = writeln!(
                 stderr(),
                 "{:5} {}: {}",
@@ -33,9 +33,9 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Called once per instance, before the user's function.
+/// Sets up logging. Called once per instance, before the user's function.
 pub(crate) fn start() {
-    // Refused when the user has set a logger of their own: theirs it is.
+    // Fails if the user has set a logger of their own, which is then kept.
     if log::set_logger(&Logger).is_ok() {
         let wanted =
             std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse::<LevelFilter>().ok());
@@ -44,12 +44,12 @@ pub(crate) fn start() {
     panic::set_hook(Box::new(report_panic));
 }
 
-/// Text without a last newline must not stay in the guest.
+/// Flushes standard output: text without a final newline would stay in the guest.
 pub(crate) fn flush() {
     let _ = stdout().flush();
 }
 
-/// One line, which the host looks for when the guest then traps:
+/// Writes one line, which the host looks for when the guest then traps:
 /// `panicked at src/lib.rs:12:5: message`.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     flush();

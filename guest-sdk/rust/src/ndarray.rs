@@ -1,4 +1,4 @@
-//! Tensors from and to `ndarray` arrays (feature `ndarray`).
+//! Conversion between tensors and `ndarray` arrays (feature `ndarray`).
 
 use ndarray::{Array, ArrayBase, ArrayD, ArrayViewD, CowArray, Data, Dimension, Ix, IxDyn};
 
@@ -7,9 +7,8 @@ use crate::error::{Error, Result};
 use crate::tensor::{Elements, Tensor};
 
 impl Tensor {
-    /// Its elements as an array of the same shape; `into_dimensionality` gives it a fixed number of
-    /// dimensions. Copies as
-    /// [`to_vec`](Self::to_vec).
+    /// Returns its elements as an array of the same shape; `into_dimensionality` converts it to a
+    /// fixed number of dimensions. Makes the same copies as [`to_vec`](Self::to_vec).
     ///
     /// ```
     /// use keynet_inference_sdk::Tensor;
@@ -22,24 +21,23 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// `Invalid`: `T` is not its element type; the message says which it is.
+    /// `Invalid`: `T` is not its element type; the message names the actual one.
     pub fn to_array<T: Element>(&self) -> Result<ArrayD<T>> {
         Ok(ArrayD::from_shape_vec(self.shape(), self.to_vec()?)?)
     }
 }
 
 impl<T: Element> Elements<T> {
-    /// The elements as an array, where they are.
+    /// Returns a view of the elements as an array, without a copy.
     ///
     /// # Errors
-    /// None, unless the host's answer was shorter than the tensor's shape.
+    /// None, unless the host returned fewer bytes than the tensor's shape requires.
     pub fn as_array(&self) -> Result<ArrayViewD<'_, T>> {
         Ok(ArrayViewD::from_shape(self.shape(), self)?)
     }
 }
 
-/// One copy into the host, and one more in the action where the array does not lie in row-major
-/// order.
+/// Makes one copy into the host, and one more in the action if the array is not in row-major order.
 impl<T: Element, S: Data<Elem = T>, D: Dimension> TryFrom<&ArrayBase<S, D>> for Tensor {
     type Error = Error;
 
@@ -53,7 +51,7 @@ impl<T: Element, S: Data<Elem = T>, D: Dimension> TryFrom<&ArrayBase<S, D>> for 
     }
 }
 
-/// As from a borrowed array.
+/// Same as for a borrowed array.
 impl<T: Element, S: Data<Elem = T>, D: Dimension> TryFrom<ArrayBase<S, D>> for Tensor {
     type Error = Error;
 
@@ -62,7 +60,7 @@ impl<T: Element, S: Data<Elem = T>, D: Dimension> TryFrom<ArrayBase<S, D>> for T
     }
 }
 
-/// As [`Tensor::to_array`].
+/// Same as [`Tensor::to_array`].
 impl<T: Element> TryFrom<&Tensor> for Array<T, IxDyn> {
     type Error = Error;
 

@@ -1,5 +1,5 @@
-//! From JSON text to Rust types, with errors that a caller understands: which parameter, what was
-//! expected, what came.
+//! Conversion from JSON text to Rust types, with errors for callers: the parameter, the expected
+//! type, and the given value.
 
 use std::fmt::Display;
 
@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::web;
 
-/// What a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or
-/// `serde_json::Value` for anything.
+/// Type that a `#[keynet_function]` can take: a type with `#[derive(Deserialize, JsonSchema)]`, or
+/// `serde_json::Value` for any parameters.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the parameters of an inference function",
     label = "the parameters must be `Deserialize` (how to read them) and `JsonSchema` (how to \
@@ -24,15 +24,15 @@ pub trait Parameters: DeserializeOwned + JsonSchema {}
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema> Parameters for T {}
 
-/// All parameters, from the text that `run` was given.
+/// Parses all parameters from the text that `run` received.
 pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
-    // Serde's structs can be read from an array, by position: nobody who calls an action means
-    // that.
+    // Serde reads structs also from an array, by position, which callers of an action do not
+    // intend.
     if text.trim_start().starts_with('[') && schema_type(&schema_of::<A>()) == Some("object") {
         return Err(Error::invalid("the parameters: expected an object, came an array"));
     }
     let quick = serde_json::from_str(text);
-    // The way again, slowly, to read the text of a web action and to learn where it went wrong.
+    // Slow path: parse again to convert the text of a web action and to locate the error.
     quick.or_else(|error| {
         let mut value: Value = serde_json::from_str(text)
             .map_err(|unread| Error::invalid(why_unread("the parameters", &unread, &error)))?;
@@ -41,8 +41,8 @@ pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
     })
 }
 
-/// One parameter, from its JSON text. `is_web` tells whether the caller is a web action, which
-/// sends numbers as text.
+/// Parses one parameter from its JSON text. `is_web` reports whether the caller is a web action,
+/// which sends numbers as text.
 pub(crate) fn parse_one<T: DeserializeOwned>(
     name: &str,
     text: &str,
@@ -51,14 +51,7 @@ pub(crate) fn parse_one<T: DeserializeOwned>(
     let quick = serde_json::from_str(text);
     quick.or_else(|error| {
         let value: Value = serde_json::from_str(text).map_err(|unread| {
-            Error::invalid(why_unread(
-                &format!(
-                    "the \
-                parameter `{name}`"
-                ),
-                &unread,
-                &error,
-            ))
+            Error::invalid(why_unread(&format!("the parameter `{name}`"), &unread, &error))
         })?;
         if let Some(read) = value.as_str().filter(|_| is_web()).and_then(|_| web::read_one(&value))
         {
@@ -79,13 +72,14 @@ pub(crate) fn parse_one<T: DeserializeOwned>(
     })
 }
 
-/// Why JSON that the host has checked cannot be read here: it goes beyond what Rust's types hold.
+/// Explains why JSON that the host has accepted cannot be parsed here: it exceeds the limits of
+/// Rust's types.
 fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error) -> String {
     let text = unread.to_string();
     if text.starts_with("recursion limit") {
         format!(
             "{what}: objects and arrays are nested more than 127 deep, which is more than this \
-            action reads"
+                action reads"
         )
     } else if text.starts_with("number out of range") {
         format!("{what}: a number is out of the range of a double, about 1.8e308")
@@ -94,13 +88,12 @@ fn why_unread(what: &str, unread: &serde_json::Error, first: &serde_json::Error)
     }
 }
 
-/// A parameter that has to be there is not.
+/// Returns the error of a missing parameter.
 pub(crate) fn missing(name: &str, expected: Option<String>) -> Error {
     match expected {
-        Some(expected) => Error::invalid(format_args!(
-            "the parameter `{name}` is missing: expected \
-            {expected}"
-        )),
+        Some(expected) => {
+            Error::invalid(format_args!("the parameter `{name}` is missing: expected {expected}"))
+        }
         None => Error::invalid(format_args!("the parameter `{name}` is missing")),
     }
 }
@@ -116,7 +109,7 @@ fn explain<A: JsonSchema>(
     let text = wrong.inner().to_string();
     let path = inner_path(&wrong);
     if let Some(field) = field_of(&text, "missing field `") {
-        // Only the outermost parameters are looked up: that is where nearly all mistakes are.
+        // Only the outermost parameters are looked up, because nearly all mistakes are there.
         let expected = if path.is_none() { expected(&schema_of::<A>(), field) } else { None };
         return missing(&join(path.as_deref(), field), expected);
     }
@@ -140,7 +133,7 @@ fn explain<A: JsonSchema>(
     }
 }
 
-/// Where serde stopped; none at the outermost level.
+/// Returns the path at which serde stopped; `None` at the outermost level.
 fn inner_path(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<String> {
     let path = error.path().to_string();
     (path != "." && !path.is_empty()).then_some(path)
@@ -150,7 +143,7 @@ fn join(path: Option<&str>, field: &str) -> String {
     path.map_or_else(|| field.to_owned(), |path| format!("{path}.{field}"))
 }
 
-/// For an unknown field the path already ends with it.
+/// Joins a path and an unknown field. For an unknown field the path already ends with it.
 fn join_unknown(path: Option<&str>, field: &str) -> String {
     match path {
         Some(path) if path == field || path.ends_with(&format!(".{field}")) => path.to_owned(),
@@ -162,7 +155,8 @@ fn field_of<'t>(text: &'t str, start: &str) -> Option<&'t str> {
     text.strip_prefix(start)?.split('`').next()
 }
 
-/// Serde's `invalid type: string "high", expected f64` as `expected a number, came string "high"`.
+/// Rewrites serde's `invalid type: string "high", expected f64` as
+/// `expected a number, came string "high"`.
 fn in_callers_words(serde: &str) -> String {
     let starts = ["invalid type: ", "invalid value: ", "unknown variant "];
     let body = starts.iter().find_map(|start| serde.strip_prefix(start));
@@ -205,7 +199,7 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// What the schema says of one parameter: its type and its description.
+/// Describes one parameter by its schema: its type and its description.
 fn expected(schema: &Schema, name: &str) -> Option<String> {
     let property = schema.get("properties")?.get(name)?;
     let kind = match property.get("type")?.as_str()? {
@@ -239,10 +233,10 @@ fn schema_of<A: JsonSchema>() -> Schema {
     schemars::schema_for!(A)
 }
 
-/// The schema that `describe` returns; none where the type says nothing (`serde_json::Value`).
+/// Returns the schema for `describe`; `None` if the type has no constraints (`serde_json::Value`).
 pub(crate) fn published_schema<A: JsonSchema>() -> Option<String> {
     let mut schema = schema_of::<A>();
-    // Schemars makes a title from the Rust type's name, which means nothing to a caller.
+    // Schemars derives a title from the Rust type's name, which is of no use to a caller.
     if schema.get("title").and_then(Value::as_str) == Some(&*A::schema_name()) {
         schema.remove("title");
     }

@@ -1,4 +1,4 @@
-//! Read and write objects.
+//! Reading and writing objects.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,14 +9,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host;
 use crate::tensor::{Tensor, to_wire};
 
-/// How much [`Upload`] gathers before it hands it to the host, in bytes.
+/// Bytes that [`Upload`] collects before it passes them to the host.
 const UPLOAD_BUFFER: usize = 256 << 10;
 
-/// A client of the object store, with the host's credentials.
+/// Client of the object store, with the host's credentials.
 ///
-/// A location is a key of the default bucket (`20260131/cat.png`), `s3://bucket/key` or, only to
-/// read, an http(s) URL such as a presigned one. Any call may fail with `Invalid` (the location),
-/// `Denied`, `Timeout` or `Unavailable`; other kinds are named.
+/// A location is a key of the default bucket (`20260131/cat.png`), `s3://bucket/key` or, for
+/// reading only, an http(s) URL such as a presigned one. Any call may fail with `Invalid` (the
+/// location), `Denied`, `Timeout` or `Unavailable`; other kinds are listed per function.
 ///
 /// ```
 /// use keynet_inference_sdk::{Storage, testing::Environment};
@@ -36,7 +36,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The deployment's object store.
+    /// Returns a client of the deployment's object store.
     ///
     /// # Errors
     /// `Unavailable`: in a native test outside a
@@ -46,7 +46,7 @@ impl Storage {
         Ok(Self { _private: () })
     }
 
-    /// The whole object.
+    /// Reads a whole object.
     ///
     /// # Errors
     /// `NotFound`; `TooLarge`: more than an action may read at once, see [`open`](Self::open).
@@ -54,10 +54,10 @@ impl Storage {
         host::storage::get(location.as_ref(), None)
     }
 
-    /// The whole object, or `None` while its etag still is this one.
+    /// Reads a whole object; returns `None` if its etag still is `etag`.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// The same as for [`get`](Self::get).
     pub fn get_if_changed(&self, location: impl AsRef<str>, etag: &str) -> Result<Option<Vec<u8>>> {
         match host::storage::get(location.as_ref(), Some(etag)) {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(None),
@@ -65,7 +65,7 @@ impl Storage {
         }
     }
 
-    /// Open an object to read parts of it.
+    /// Opens an object to read parts of it.
     ///
     /// # Errors
     /// `NotFound`.
@@ -73,10 +73,10 @@ impl Storage {
         Ok(Object { host: host::storage::open(location.as_ref())?, position: 0 })
     }
 
-    /// The whole object as a tensor, its bytes not passing through the action.
+    /// Reads a whole object as a tensor; its bytes do not pass through the action.
     ///
     /// # Errors
-    /// `NotFound`. `Invalid`: its size is not that of the shape. `TooLarge`: over the activation's
+    /// `NotFound`. `Invalid`: its size does not match the shape. `TooLarge`: over the activation's
     /// memory limit.
     pub fn get_tensor(
         &self,
@@ -87,7 +87,7 @@ impl Storage {
         self.open(location)?.to_tensor(data_type, shape)
     }
 
-    /// Look an object up without reading it.
+    /// Returns the metadata of an object without reading it.
     ///
     /// # Errors
     /// `NotFound`.
@@ -95,7 +95,7 @@ impl Storage {
         host::storage::head(location.as_ref())
     }
 
-    /// Store bytes under a new key `YYYYMMDD/uuid`. The content type is a MIME type; `None` means
+    /// Stores bytes under a new key `YYYYMMDD/uuid`. The content type is a MIME type; `None` means
     /// `application/octet-stream`.
     ///
     /// # Errors
@@ -108,10 +108,10 @@ impl Storage {
         host::storage::put(data.as_ref(), None, content_type.into(), None, None)
     }
 
-    /// Store bytes at this location, replacing what is there.
+    /// Stores bytes at this location, replacing an existing object.
     ///
     /// # Errors
-    /// As [`put`](Self::put).
+    /// The same as for [`put`](Self::put).
     pub fn put_at<'a>(
         &self,
         location: impl AsRef<str>,
@@ -121,7 +121,7 @@ impl Storage {
         host::storage::put(data.as_ref(), Some(location.as_ref()), content_type.into(), None, None)
     }
 
-    /// Store bytes on conditions.
+    /// Stores bytes under conditions.
     ///
     /// ```
     /// use keynet_inference_sdk::{ErrorKind, PutOptions, Storage, testing::Environment};
@@ -138,8 +138,8 @@ impl Storage {
     /// ```
     ///
     /// # Errors
-    /// As [`put`](Self::put); `PreconditionFailed`: the condition does not hold, nothing was
-    /// written.
+    /// The same as for [`put`](Self::put); `PreconditionFailed`: the condition does not hold, and
+    /// nothing was written.
     pub fn put_with(&self, data: impl AsRef<[u8]>, options: &PutOptions) -> Result<Stored> {
         host::storage::put(
             data.as_ref(),
@@ -150,11 +150,11 @@ impl Storage {
         )
     }
 
-    /// Store a tensor's data (little-endian, row-major), its bytes not passing through the action;
-    /// `None` as location for a new key.
+    /// Stores a tensor's data (little-endian, row-major); its bytes do not pass through the action.
+    /// `None` as location means a new key.
     ///
     /// # Errors
-    /// As [`put`](Self::put).
+    /// The same as for [`put`](Self::put).
     pub fn put_tensor<'a>(
         &self,
         location: impl Into<Option<&'a str>>,
@@ -164,10 +164,11 @@ impl Storage {
         host::storage::put_tensor(tensor.host(), location.into(), content_type.into())
     }
 
-    /// Write an object in parts, for what does not fit in memory; `None` as location for a new key.
+    /// Writes an object in parts, for objects that do not fit in memory. `None` as location means a
+    /// new key.
     ///
     /// # Errors
-    /// Those of every call.
+    /// The errors of every call.
     pub fn upload<'a>(
         &self,
         location: impl Into<Option<&'a str>>,
@@ -179,8 +180,8 @@ impl Storage {
         })
     }
 
-    /// A URL with which anyone can read the object for `ttl` (whole seconds); `None` for the
-    /// deployment's default.
+    /// Returns a URL with which anyone can read the object for `ttl` (whole seconds); `None` for
+    /// the deployment's default.
     ///
     /// # Errors
     /// `Invalid`: longer than the store allows.
@@ -192,8 +193,8 @@ impl Storage {
         host::storage::presign(location.as_ref(), seconds(ttl.into()))
     }
 
-    /// A URL with which anyone can write the object, once or more, for `ttl` (whole seconds). Who
-    /// writes must send this content type.
+    /// Returns a URL with which anyone can write the object, once or more often, for `ttl` (whole
+    /// seconds). The writer must send this content type.
     ///
     /// # Errors
     /// `Invalid`: longer than the store allows.
@@ -206,16 +207,17 @@ impl Storage {
         host::storage::presign_put(location.into(), content_type.into(), seconds(ttl.into()))
     }
 
-    /// The objects whose location starts with `prefix`, in the order of their keys: a key's start,
-    /// or `s3://bucket/` and a key's start. Pages are fetched as the iterator needs them.
+    /// Lists the objects whose location begins with `prefix`, in the order of their keys. `prefix`
+    /// is the beginning of a key, or `s3://bucket/` followed by one. Pages are fetched as the
+    /// iterator needs them.
     pub fn list(&self, prefix: impl Into<String>) -> List {
         List { prefix: prefix.into(), page: Vec::new().into_iter(), cursor: Cursor::Start }
     }
 
-    /// Delete an object; deleting one that is not there succeeds.
+    /// Deletes an object; deleting one that does not exist succeeds.
     ///
     /// # Errors
-    /// Those of every call.
+    /// The errors of every call.
     pub fn delete(&self, location: impl AsRef<str>) -> Result<()> {
         host::storage::delete(location.as_ref())
     }
@@ -225,7 +227,7 @@ fn seconds(ttl: Option<Duration>) -> Option<u32> {
     ttl.map(|ttl| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX))
 }
 
-/// Where and on which condition [`Storage::put_with`] writes.
+/// Location, content type and conditions of [`Storage::put_with`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutOptions {
     location: Option<String>,
@@ -235,31 +237,31 @@ pub struct PutOptions {
 }
 
 impl PutOptions {
-    /// Under a new key.
+    /// Writes under a new key.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// At this location.
+    /// Writes at this location.
     pub fn at(location: impl Into<String>) -> Self {
         Self { location: Some(location.into()), ..Self::default() }
     }
 
-    /// The MIME type, else `application/octet-stream`.
+    /// Sets the MIME type; the default is `application/octet-stream`.
     #[must_use]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = Some(content_type.into());
         self
     }
 
-    /// Only over the content that has this etag.
+    /// Writes only if the current content has this etag.
     #[must_use]
     pub fn if_match(mut self, etag: impl Into<String>) -> Self {
         self.if_match = Some(etag.into());
         self
     }
 
-    /// Only where nothing is.
+    /// Writes only if the object does not exist.
     #[must_use]
     pub fn if_absent(mut self) -> Self {
         self.if_absent = true;
@@ -267,43 +269,43 @@ impl PutOptions {
     }
 }
 
-/// Where an object went.
+/// Result of storing an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The location it was given, or the new one.
+    /// Location that the action gave, or the new one.
     pub location: String,
-    /// A presigned URL that reads it, valid for the deployment's default time; empty where the
+    /// Presigned URL that reads the object, valid for the deployment's default time; empty if the
     /// action may not read the location.
     pub url: String,
-    /// The store's tag for the new content, where it has one.
+    /// Etag of the new content, if the store has etags.
     pub etag: Option<String>,
 }
 
-/// A URL that lets anyone write one object.
+/// URL with which anyone can write one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteGrant {
-    /// Where the object will be.
+    /// Location of the object.
     pub location: String,
-    /// The URL to send the bytes to, by HTTP PUT.
+    /// URL to send the bytes to, with HTTP PUT.
     pub url: String,
 }
 
-/// What the store knows about an object without reading it.
+/// Metadata of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Where it is: hand it to any call of [`Storage`].
+    /// Location of the object, accepted by every call of [`Storage`].
     pub location: String,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// The MIME type; `None` in a listing or when unknown.
+    /// MIME type; `None` in a listing or if unknown.
     pub content_type: Option<String>,
-    /// The store's tag for this content, where it has one.
+    /// Etag of this content, if the store has etags.
     pub etag: Option<String>,
-    /// Last change.
+    /// Time of the last modification.
     pub modified: Option<SystemTime>,
 }
 
-/// The objects of a listing: [`Storage::list`]. After an error there is nothing more.
+/// Iterator over the objects of a listing: [`Storage::list`]. Ends after an error.
 #[derive(Debug)]
 pub struct List {
     prefix: String,
@@ -342,46 +344,47 @@ impl Iterator for List {
     }
 }
 
-/// An object opened for reading; its bytes stay in the store until asked for.
+/// Object opened for reading; its bytes stay in the store until they are read.
 ///
-/// Every read is of the content that was there when it was opened: `PreconditionFailed` once it was
-/// replaced. `Read` asks the store each time and copies once more: for small reads wrap it in a
-/// [`std::io::BufReader`], as image decoders want anyway.
+/// Every read returns the content that was current when the object was opened, or fails with
+/// `PreconditionFailed` after it was replaced. Every call of `Read` is a request to the store and
+/// makes an additional copy: for small reads use a [`std::io::BufReader`], which image decoders
+/// usually require anyway.
 pub struct Object {
     host: host::Object,
     position: u64,
 }
 
 impl Object {
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn size(&self) -> u64 {
         self.host.size()
     }
 
-    /// Its MIME type, where the store knows it.
+    /// Returns its MIME type; `None` if the store does not know it.
     pub fn content_type(&self) -> Option<String> {
         self.host.content_type()
     }
 
-    /// The store's tag for its content, where it has one.
+    /// Returns the etag of its content; `None` if the store has none.
     pub fn etag(&self) -> Option<String> {
         self.host.etag()
     }
 
-    /// `length` bytes from byte `offset` on; fewer, or none, where the object ends. Does not move
-    /// the position of `Read`.
+    /// Reads `length` bytes from byte `offset` on; fewer, or no bytes, at the end of the object.
+    /// Does not change the position of `Read`.
     ///
     /// # Errors
-    /// `NotFound`: deleted since. `PreconditionFailed`: replaced since. `TooLarge`: more than an
-    /// action may read at once.
+    /// `NotFound`: deleted since it was opened. `PreconditionFailed`: replaced since it was opened.
+    /// `TooLarge`: more than an action may read at once.
     pub fn read_at(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
         self.host.read(offset, length)
     }
 
-    /// The whole object as a tensor, its bytes not passing through the action.
+    /// Reads the whole object as a tensor; its bytes do not pass through the action.
     ///
     /// # Errors
-    /// `Invalid`: its size is not that of the shape. `TooLarge`: over the activation's memory
+    /// `Invalid`: its size does not match the shape. `TooLarge`: over the activation's memory
     /// limit.
     pub fn to_tensor(&self, data_type: DataType, shape: &[usize]) -> Result<Tensor> {
         Ok(Tensor::from_host(self.host.to_tensor(data_type, &to_wire(shape)?)?))
@@ -408,11 +411,7 @@ impl Seek for Object {
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
         self.position = position.ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "seek \
-            to before the object's first byte",
-            )
+            io::Error::new(io::ErrorKind::InvalidInput, "seek to before the object's first byte")
         })?;
         Ok(self.position)
     }
@@ -424,8 +423,8 @@ impl fmt::Debug for Object {
     }
 }
 
-/// An object being written in parts. Nobody sees it before [`finish`](Self::finish); dropped
-/// without it, it is aborted.
+/// Object being written in parts. It becomes visible with [`finish`](Self::finish); dropping it
+/// before aborts it.
 ///
 /// ```
 /// use std::io::Write;
@@ -445,12 +444,13 @@ impl fmt::Debug for Object {
 #[must_use = "an upload that is dropped without `finish` is aborted"]
 pub struct Upload {
     host: host::Upload,
-    /// Less than [`UPLOAD_BUFFER`]: small writes must not each become a call of the host.
+    /// Less than [`UPLOAD_BUFFER`] bytes, so that small writes do not each become a call of the
+    /// host.
     buffer: Vec<u8>,
 }
 
 impl Upload {
-    /// Make the object visible as a whole, replacing what is there.
+    /// Makes the object visible as a whole, replacing an existing one.
     ///
     /// # Errors
     /// `TooLarge`: more than an action may write.
@@ -459,10 +459,10 @@ impl Upload {
         self.host.finish()
     }
 
-    /// Throw away what was written.
+    /// Discards what was written.
     ///
     /// # Errors
-    /// Those of every call.
+    /// The errors of every call.
     pub fn abort(self) -> Result<()> {
         self.host.abort()
     }

@@ -1,4 +1,4 @@
-//! Arrays that live in the host until their elements are asked for.
+//! Arrays that stay in the host until their elements are read.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -8,13 +8,13 @@ use crate::data_type::{DataType, Element};
 use crate::error::{Error, Result};
 use crate::{ensure, host};
 
-/// How much [`Tensor::to_vec`] holds twice at any time, in bytes.
+/// Bytes of which [`Tensor::to_vec`] holds two copies at a time.
 const CHUNK: usize = 1 << 20;
 
-/// An immutable array in the host's memory: elements in row-major order.
+/// Immutable array in the host's memory: elements in row-major order.
 ///
-/// It can go from storage to a model, from one model to the next and back to storage without its
-/// bytes entering the action. Dropping it gives the host's memory back.
+/// It can be passed from storage to a model, from one model to the next and back to storage without
+/// its bytes entering the action. Dropping it releases the host's memory.
 ///
 /// ```
 /// use keynet_inference_sdk::{DataType, Tensor};
@@ -35,7 +35,7 @@ const CHUNK: usize = 1 << 20;
 /// |---|---|
 /// | [`from_slice`](Self::from_slice), [`from_vec`](Self::from_vec), [`from_bytes`](Self::from_bytes) | one, into the host |
 /// | [`elements`](Self::elements), [`to_bytes`](Self::to_bytes), [`read_bytes`](Self::read_bytes) | one, into the action |
-/// | [`to_vec`](Self::to_vec), [`read`](Self::read) | two, into the action and to where the element type may lie; `to_vec` goes in steps of 1 MiB, so that memory for the data and 1 MiB suffices |
+/// | [`to_vec`](Self::to_vec), [`read`](Self::read) | two, into the action and into memory aligned for the element type; `to_vec` copies in steps of 1 MiB, so that it needs memory for the data and 1 MiB |
 /// | as a model's input, to and from [`Storage`](crate::Storage) | none in the action |
 pub struct Tensor {
     host: host::Tensor,
@@ -48,25 +48,25 @@ struct Layout {
 }
 
 impl Tensor {
-    /// Copy elements in row-major order into a new tensor; an empty shape makes a scalar.
+    /// Copies elements in row-major order into a new tensor; an empty shape makes a scalar.
     ///
     /// # Errors
-    /// `Invalid`: the shape does not have as many elements as `data`. `TooLarge`: over the
+    /// `Invalid`: the number of elements in the shape is not that of `data`. `TooLarge`: over the
     /// activation's memory limit.
     pub fn from_slice<T: Element>(shape: &[usize], data: &[T]) -> Result<Self> {
         Self::check_count(shape, data.len())?;
         Self::from_bytes(T::DATA_TYPE, shape, bytemuck::cast_slice(data))
     }
 
-    /// As [`from_slice`](Self::from_slice), for a vector that is not needed any more.
+    /// Same as [`from_slice`](Self::from_slice), for a vector that is no longer needed.
     ///
     /// # Errors
-    /// As [`from_slice`](Self::from_slice).
+    /// The same as for [`from_slice`](Self::from_slice).
     pub fn from_vec<T: Element>(shape: &[usize], data: Vec<T>) -> Result<Self> {
         Self::from_slice(shape, &data)
     }
 
-    /// Copy little-endian bytes into a new tensor of any element type.
+    /// Copies little-endian bytes into a new tensor of any element type.
     ///
     /// # Errors
     /// `Invalid`: the bytes do not fill the shape exactly. `TooLarge`: over the activation's memory
@@ -77,7 +77,7 @@ impl Tensor {
         Ok(Self { host, layout: OnceLock::from(Layout { data_type, shape: shape.to_vec() }) })
     }
 
-    /// A tensor of BYTES elements, from strings or byte strings.
+    /// Creates a tensor of BYTES elements from strings or byte strings.
     ///
     /// ```
     /// # use keynet_inference_sdk::Tensor;
@@ -87,20 +87,16 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// `Invalid`: the shape does not have as many elements as `strings`. `TooLarge`: one is 4 GiB
-    /// or more, or over the activation's memory limit.
+    /// `Invalid`: the number of elements in the shape is not that of `strings`. `TooLarge`: a
+    /// string has 4 GiB or more, or over the activation's memory limit.
     pub fn from_strings<S: AsRef<[u8]>>(shape: &[usize], strings: &[S]) -> Result<Self> {
         Self::check_count(shape, strings.len())?;
         let size = strings.iter().map(|string| string.as_ref().len() + 4).sum();
         let mut data = Vec::with_capacity(size);
         for string in strings {
             let string = string.as_ref();
-            let length = u32::try_from(string.len()).map_err(|_| {
-                Error::too_large(
-                    "a string of a \
-                tensor is 4 GiB or more",
-                )
-            })?;
+            let length = u32::try_from(string.len())
+                .map_err(|_| Error::too_large("a string of a tensor is 4 GiB or more"))?;
             data.extend_from_slice(&length.to_le_bytes());
             data.extend_from_slice(string);
         }
@@ -118,35 +114,35 @@ impl Tensor {
         Ok(())
     }
 
-    /// The type of its elements.
+    /// Returns the element type.
     pub fn data_type(&self) -> DataType {
         self.layout().data_type
     }
 
-    /// Its dimensions, outermost first; empty for a scalar.
+    /// Returns the dimensions, outermost first; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         &self.layout().shape
     }
 
-    /// How many elements it has; 1 for a scalar.
+    /// Returns the number of elements; 1 for a scalar.
     pub fn len(&self) -> usize {
         self.shape().iter().product()
     }
 
-    /// Whether one of its dimensions is 0.
+    /// Reports whether it has no elements, because one of its dimensions is 0.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The size of its data in bytes.
+    /// Returns the size of its data in bytes.
     pub fn byte_length(&self) -> u64 {
         self.host.byte_length()
     }
 
-    /// All elements, as a vector.
+    /// Copies all elements into a vector.
     ///
     /// # Errors
-    /// `Invalid`: `T` is not its element type; the message says which it is.
+    /// `Invalid`: `T` is not its element type; the message names the actual one.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_type::<T>()?;
         let mut elements = Vec::with_capacity(self.len());
@@ -161,7 +157,7 @@ impl Tensor {
         Ok(elements)
     }
 
-    /// All elements, to be looked at as a slice: half the copies of [`to_vec`](Self::to_vec).
+    /// Reads all elements for access as a slice: half the copies of [`to_vec`](Self::to_vec).
     ///
     /// ```
     /// # use keynet_inference_sdk::Tensor;
@@ -173,16 +169,16 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// `Invalid`: `T` is not its element type; the message says which it is.
+    /// `Invalid`: `T` is not its element type; the message names the actual one.
     pub fn elements<T: Element>(&self) -> Result<Elements<T>> {
         self.check_type::<T>()?;
         Ok(Elements::new(self.host.data(), self.shape().to_vec()))
     }
 
-    /// The elements of a range, counted in row-major order: a part of a large tensor.
+    /// Reads the elements of a range, counted in row-major order: a part of a large tensor.
     ///
     /// # Errors
-    /// `Invalid`: `T` is not its element type, or the range does not lie in `0..len()`.
+    /// `Invalid`: `T` is not its element type, or the range is not within `0..len()`.
     pub fn read<T: Element>(&self, range: Range<usize>) -> Result<Vec<T>> {
         self.check_type::<T>()?;
         let Range { start, end } = range;
@@ -196,10 +192,10 @@ impl Tensor {
         Ok(T::collect(&self.read_bytes(start as u64 * size, (end - start) as u64 * size)))
     }
 
-    /// The only element of a scalar or of a tensor such as `[1, 1]`.
+    /// Returns the only element of a scalar or of a tensor such as `[1, 1]`.
     ///
     /// # Errors
-    /// `Invalid`: `T` is not its element type, or it has not exactly one element.
+    /// `Invalid`: `T` is not its element type, or it does not have exactly one element.
     pub fn item<T: Element>(&self) -> Result<T> {
         ensure!(
             self.len() == 1,
@@ -207,29 +203,28 @@ impl Tensor {
             "expected one element, but the tensor's shape is {:?}",
             self.shape()
         );
-        self.read(0..1)?.first().copied().ok_or_else(|| {
-            Error::internal(
-                "the tensor's only element \
-            could not be read",
-            )
-        })
+        self.read(0..1)?
+            .first()
+            .copied()
+            .ok_or_else(|| Error::internal("the tensor's only element could not be read"))
     }
 
-    /// All its data, little-endian; the way to read element types without a Rust type (FP16 and
-    /// BF16 without the feature `half`).
+    /// Reads all its data, little-endian; also for element types without a Rust type (FP16 and BF16
+    /// without the feature `half`).
     pub fn to_bytes(&self) -> Vec<u8> {
         self.host.data()
     }
 
-    /// `length` bytes of its data from byte `offset` on; fewer, or none, where the data ends.
+    /// Reads `length` bytes of its data from byte `offset` on; fewer, or no bytes, at the end of
+    /// the data.
     pub fn read_bytes(&self, offset: u64, length: u64) -> Vec<u8> {
         self.host.read(offset, length)
     }
 
-    /// The elements of a BYTES tensor as text.
+    /// Reads the elements of a BYTES tensor as text.
     ///
     /// # Errors
-    /// `Invalid`: its elements are not BYTES, or one is not UTF-8: see
+    /// `Invalid`: its elements are not BYTES, or one of them is not UTF-8: see
     /// [`to_byte_strings`](Self::to_byte_strings).
     pub fn to_strings(&self) -> Result<Vec<String>> {
         self.to_byte_strings()?
@@ -246,7 +241,7 @@ impl Tensor {
             .collect()
     }
 
-    /// The elements of a BYTES tensor.
+    /// Reads the elements of a BYTES tensor.
     ///
     /// # Errors
     /// `Invalid`: its elements are not BYTES.
@@ -297,8 +292,8 @@ impl Tensor {
     fn layout(&self) -> &Layout {
         self.layout.get_or_init(|| Layout {
             data_type: self.host.data_type(),
-            // A tensor that fits the host's memory has no dimension beyond usize unless another one
-            // is 0.
+            // A tensor that fits in the host's memory has no dimension larger than usize, unless
+            // another one is 0.
             shape: self
                 .host
                 .shape()
@@ -322,35 +317,32 @@ impl Tensor {
     }
 }
 
-/// A shape as the contract writes it.
+/// Converts a shape to the contract's type.
 pub(crate) fn to_wire(shape: &[usize]) -> Result<Vec<i64>> {
     shape
         .iter()
         .map(|size| {
             i64::try_from(*size).map_err(|_| {
-                Error::invalid(format_args!(
-                    "the shape \
-            {shape:?} has too large a dimension"
-                ))
+                Error::invalid(format_args!("the shape {shape:?} has too large a dimension"))
             })
         })
         .collect()
 }
 
-/// Element type and shape, not the data.
+/// Shows element type and shape, not the data.
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tensor({} {:?})", self.data_type(), self.shape())
     }
 }
 
-/// A tensor's elements in the action's memory: a slice to be read, in row-major order.
+/// Elements of a tensor in the action's memory: a read-only slice in row-major order.
 ///
 /// In a hot loop, take the slice once: `let scores: &[f32] = &elements;`.
 pub struct Elements<T> {
     bytes: Vec<u8>,
-    /// Where the allocator gave `bytes` an address that does not suit `T`, or not every byte is a
-    /// `T`.
+    /// Aligned or checked copy, if the address of `bytes` is not aligned for `T`, or not every byte
+    /// is a valid `T`.
     copied: Option<Vec<T>>,
     shape: Vec<usize>,
 }
@@ -363,7 +355,7 @@ impl<T: Element> Elements<T> {
         }
     }
 
-    /// The tensor's dimensions.
+    /// Returns the tensor's dimensions.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -442,10 +434,13 @@ mod tests {
         assert_eq!(tensor.to_strings()?, ["", "고양이", "x"]);
         let binary = Tensor::from_strings(&[1], &[[0xff_u8, 0xfe]])?;
         assert_eq!(binary.to_byte_strings()?, [[0xff, 0xfe]]);
-        assert!(binary.to_strings().unwrap_err().message().starts_with(
-            "element 0 of the tensor is \
-            not UTF-8 text"
-        ));
+        assert!(
+            binary
+                .to_strings()
+                .unwrap_err()
+                .message()
+                .starts_with("element 0 of the tensor is not UTF-8 text")
+        );
         assert!(Tensor::from_bytes(DataType::Bytes, &[1], &[9, 0, 0, 0, 1]).is_err());
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Test an action where it is written, without a runtime: parameters, objects and models in memory.
-//! Not in components.
+//! Native tests of actions, without a runtime: parameters, objects and models are in memory. Not
+//! available in components.
 //!
 //! ```
 //! # fn test() -> keynet_inference_sdk::Result<()> {
@@ -55,10 +55,11 @@ use crate::parameters::{Parameters, published_schema};
 use crate::tensor::Tensor;
 use crate::triton::{ModelMetadata, Tensors};
 
-/// What an action meets while [`run`](Self::run) or [`call`](Self::call) runs it, on this thread.
+/// Environment of an action while [`run`](Self::run) or [`call`](Self::call) runs it, on this
+/// thread.
 ///
-/// Objects it stores stay: [`written`](Self::written) gives them afterwards. Keys and etags follow
-/// from the order of storing, so that a test can expect them.
+/// Stored objects remain: [`written`](Self::written) returns them afterwards. Keys and etags are
+/// derived from the order of storing, so that a test can predict them.
 pub struct Environment {
     state: Rc<RefCell<State>>,
 }
@@ -70,15 +71,15 @@ impl Default for Environment {
 }
 
 impl Environment {
-    /// No parameters, no objects, no models.
+    /// Creates an environment without parameters, objects and models.
     pub fn new() -> Self {
         Self { state: Rc::default() }
     }
 
-    /// A parameter the caller sends.
+    /// Adds a parameter of the caller.
     ///
     /// # Panics
-    /// When the value cannot be JSON.
+    /// The value cannot be represented as JSON.
     #[must_use]
     pub fn param(self, name: impl Into<String>, value: impl Serialize) -> Self {
         let name = name.into();
@@ -89,10 +90,10 @@ impl Environment {
         self
     }
 
-    /// All parameters the caller sends: an object made with `json!({…})`.
+    /// Adds all parameters of the caller: an object made with `json!({…})`.
     ///
     /// # Panics
-    /// When it is not an object.
+    /// The value is not an object.
     #[must_use]
     pub fn params(self, all: Value) -> Self {
         match all {
@@ -102,14 +103,14 @@ impl Environment {
         self
     }
 
-    /// An object that is there: under a key, an `s3://bucket/key`, or an http(s) URL to be read.
+    /// Adds an existing object: under a key, an `s3://bucket/key`, or an http(s) URL for reading.
     #[must_use]
     pub fn object(self, location: impl Into<String>, data: impl Into<Vec<u8>>) -> Self {
         self.state.borrow_mut().store(location.into(), data.into(), None, false);
         self
     }
 
-    /// An object that is there and has a MIME type.
+    /// Adds an existing object with a MIME type.
     #[must_use]
     pub fn object_of_type(
         self,
@@ -126,8 +127,8 @@ impl Environment {
         self
     }
 
-    /// A model that answers once. The first model is the one asked when no name is given. It may
-    /// look at its inputs and fail: `Err(Error::timeout("too slow"))`.
+    /// Adds a model that responds once. The first model is the default one. The function may
+    /// inspect the inputs and fail: `Err(Error::timeout("too slow"))`.
     #[must_use]
     pub fn model<N, O>(
         self,
@@ -141,7 +142,7 @@ impl Environment {
         self.stream_model(name, move |inputs| Ok([answer(inputs)?]))
     }
 
-    /// A model that answers many times.
+    /// Adds a model that responds many times.
     #[must_use]
     pub fn stream_model<N, O, A>(
         self,
@@ -160,7 +161,7 @@ impl Environment {
         self.change_model(name.into(), |model| model.answer = Some(answer))
     }
 
-    /// What `Triton::metadata` says about the model of that name.
+    /// Sets the metadata that `Triton::metadata` returns for the model of that name.
     #[must_use]
     pub fn metadata(self, metadata: ModelMetadata) -> Self {
         self.change_model(metadata.name.clone(), |model| model.metadata = Some(metadata))
@@ -179,19 +180,20 @@ impl Environment {
         self
     }
 
-    /// Run some code of the action; its calls meet this environment.
+    /// Runs code of the action in this environment.
     ///
     /// # Errors
-    /// The code's.
+    /// The errors of the code.
     pub fn run<T>(&self, code: impl FnOnce() -> Result<T>) -> Result<T> {
         enter(&self.state, code)
     }
 
-    /// Run the action's function as the runtime does: the parameters as `args`, the result as JSON.
+    /// Runs the action's function as the runtime does: the parameters as `args`, the result as
+    /// JSON.
     ///
     /// # Errors
-    /// The function's; `Invalid`: the parameters do not suit its `Args`; `Internal`: the result is
-    /// not a JSON object or array.
+    /// The errors of the function; `Invalid`: the parameters do not match its `Args`; `Internal`:
+    /// the result is not a JSON object or array.
     pub fn call<A, T, E>(&self, function: impl FnOnce(A) -> Result<T, E>) -> Result<Value>
     where
         A: Parameters,
@@ -207,7 +209,8 @@ impl Environment {
         self.state.borrow().parameters.clone()
     }
 
-    /// The objects that the action stored and did not delete, in the order of their locations.
+    /// Returns the objects that the action stored and did not delete, in the order of their
+    /// locations.
     pub fn written(&self) -> Vec<Written> {
         let state = self.state.borrow();
         let written = state.objects.iter().filter(|(_, object)| object.written);
@@ -232,19 +235,19 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// The JSON Schema that an action with these parameters shows to its callers; `None` for
-/// `serde_json::Value`. The runtime takes at most 64 KiB of it.
+/// Returns the JSON Schema that an action with these parameters publishes to its callers; `None`
+/// for `serde_json::Value`. The runtime accepts at most 64 KiB.
 pub fn input_schema<A: Parameters>() -> Option<Value> {
     published_schema::<A>().and_then(|schema| serde_json::from_str(&schema).ok())
 }
 
-/// An object that an action stored.
+/// Object that an action stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Where it is.
+    /// Location of the object.
     pub location: String,
-    /// Its bytes.
+    /// Content of the object.
     pub data: Vec<u8>,
-    /// Its MIME type.
+    /// MIME type, if the action gave one.
     pub content_type: Option<String>,
 }

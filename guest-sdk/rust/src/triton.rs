@@ -1,4 +1,4 @@
-//! Ask models.
+//! Running models.
 
 use std::fmt;
 use std::ops::Index;
@@ -11,8 +11,7 @@ use crate::error::{Error, Result};
 use crate::host;
 use crate::tensor::Tensor;
 
-/// A client of the models that Triton serves, or that run in the host where no Triton is
-/// configured.
+/// Client of the models that Triton serves, or that run in the host if no Triton is configured.
 ///
 /// ```
 /// use keynet_inference_sdk::{Tensor, Triton, testing::Environment};
@@ -35,8 +34,8 @@ pub struct Triton {
 }
 
 impl Triton {
-    /// Asks the deployment's model, the one that its configuration calls `MODEL_NAME`, unless a
-    /// request names another.
+    /// Uses the deployment's model, which `MODEL_NAME` in its configuration names, unless a request
+    /// names another.
     ///
     /// # Errors
     /// `Unavailable`: in a native test outside a
@@ -45,21 +44,22 @@ impl Triton {
         Self::with_model("")
     }
 
-    /// Asks this model unless a request names another: `name`, `name:version`, `models:/name/3` or
+    /// Uses this model, unless a request names another: `name`, `name:version`, `models:/name/3` or
     /// `models:/name@alias`.
     ///
     /// # Errors
-    /// As [`new`](Self::new); whether there is such a model is seen when it is asked.
+    /// The same as for [`new`](Self::new); the existence of the model is checked by the first
+    /// request.
     pub fn with_model(model: impl Into<String>) -> Result<Self> {
         host::triton::ready()?;
         Ok(Self { model: model.into() })
     }
 
-    /// Ask the model and wait for its outputs. The tensors are lent and stay usable.
+    /// Runs the model and waits for its outputs. The tensors are borrowed and stay usable.
     ///
     /// # Errors
-    /// `Invalid`: an input does not suit the model. `NotFound`, `Denied`: the model. `Timeout`,
-    /// `Unavailable`: the server. `TooLarge`: the request or its answer.
+    /// `Invalid`: an input does not match the model. `NotFound`, `Denied`: the model. `Timeout`,
+    /// `Unavailable`: the server. `TooLarge`: the request or its response.
     pub fn predict<'a, N: AsRef<str>>(
         &self,
         inputs: impl IntoIterator<Item = (N, &'a Tensor)>,
@@ -67,7 +67,7 @@ impl Triton {
         self.request(inputs).predict()
     }
 
-    /// A question with options: model, outputs, time-out, parameters.
+    /// Creates a request with options: model, outputs, timeout, parameters.
     ///
     /// ```no_run
     /// # use keynet_inference_sdk::{Result, Tensor, Triton};
@@ -100,10 +100,12 @@ impl Triton {
         }
     }
 
-    /// Ask all at once, so that the server can batch them. One result per request, in their order.
+    /// Runs all requests at once, so that the server can batch them. Returns one result per
+    /// request, in their order.
     ///
     /// # Errors
-    /// Each as for [`predict`](Self::predict). More than 256 requests: every one is `TooLarge`.
+    /// For each, the same as for [`predict`](Self::predict). More than 256 requests: every one is
+    /// `TooLarge`.
     pub fn predict_many<'a>(
         &self,
         requests: impl IntoIterator<Item = Request<'a>>,
@@ -115,11 +117,11 @@ impl Triton {
             .collect()
     }
 
-    /// Ask a model that answers many times, such as one that generates text; iterate over its
-    /// answers.
+    /// Runs a model that responds many times, such as one that generates text; returns an iterator
+    /// over its responses.
     ///
     /// # Errors
-    /// As for [`predict`](Self::predict).
+    /// The same as for [`predict`](Self::predict).
     pub fn predict_stream<'a, N: AsRef<str>>(
         &self,
         inputs: impl IntoIterator<Item = (N, &'a Tensor)>,
@@ -127,16 +129,16 @@ impl Triton {
         self.request(inputs).stream()
     }
 
-    /// What the server says about this client's model.
+    /// Returns the server's description of this client's model.
     ///
     /// # Errors
-    /// As for [`predict`](Self::predict).
+    /// The same as for [`predict`](Self::predict).
     pub fn metadata(&self) -> Result<ModelMetadata> {
         host::triton::metadata(&self.model)
     }
 }
 
-/// One question to one model: [`Triton::request`].
+/// One request to one model: [`Triton::request`].
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until `predict`, `stream` or `Triton::predict_many`"]
 pub struct Request<'a> {
@@ -148,42 +150,43 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Ask this model: `name`, `name:version`, `models:/name/3` or `models:/name@alias`.
+    /// Sets the model: `name`, `name:version`, `models:/name/3` or `models:/name@alias`.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = model.into();
         self
     }
 
-    /// Return only these outputs, in this order.
+    /// Returns only these outputs, in this order.
     pub fn outputs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.outputs = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Wait at most this long, in whole milliseconds; else for the time this activation has left.
+    /// Sets the timeout, in whole milliseconds; the default is the remaining time of the
+    /// activation.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// A parameter for Triton, such as `("priority", 1)`: a string, a number or a boolean.
+    /// Adds a parameter for Triton, such as `("priority", 1)`: a string, a number or a boolean.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.parameters.insert(name.into(), value.into());
         self
     }
 
-    /// Ask and wait for the outputs.
+    /// Runs the model and waits for its outputs.
     ///
     /// # Errors
-    /// As for [`Triton::predict`].
+    /// The same as for [`Triton::predict`].
     pub fn predict(self) -> Result<Tensors> {
         Ok(Tensors::from_host(host::triton::predict(self.to_host())?))
     }
 
-    /// Ask a model that answers many times.
+    /// Runs a model that responds many times.
     ///
     /// # Errors
-    /// As for [`Triton::predict`].
+    /// The same as for [`Triton::predict`].
     pub fn stream(self) -> Result<PredictionStream> {
         Ok(PredictionStream { host: Some(host::triton::predict_stream(self.to_host())?) })
     }
@@ -209,26 +212,27 @@ impl Request<'_> {
     }
 }
 
-/// Named tensors: a model's outputs, in its order or the one asked for.
+/// Named tensors: the outputs of a model, in its order or in the requested one.
 ///
-/// `outputs["scores"]` and `outputs[0]` panic when there is none, as for a map and a slice, with
-/// the names there are; [`get`](Self::get) returns an error instead.
+/// `outputs["scores"]` and `outputs[0]` panic if there is no such tensor, as for a map and a slice,
+/// and list the names of the tensors; [`get`](Self::get) returns an error instead.
 #[derive(Debug)]
 pub struct Tensors(Vec<(String, Tensor)>);
 
 impl Tensors {
-    /// The tensor of this name.
+    /// Returns the tensor of this name.
     ///
     /// # Errors
-    /// `Invalid`: there is none; the message lists the names there are.
+    /// `Invalid`: there is no such tensor; the message lists the names.
     pub fn get(&self, name: &str) -> Result<&Tensor> {
         self.find(name).ok_or_else(|| self.missing(name))
     }
 
-    /// The tensor of this name, as one's own: to drop the others and keep it.
+    /// Removes the tensor of this name and returns it, so that it can be kept when the others are
+    /// dropped.
     ///
     /// # Errors
-    /// As [`get`](Self::get); also when it was taken before.
+    /// The same as for [`get`](Self::get); also if it was taken before.
     pub fn take(&mut self, name: &str) -> Result<Tensor> {
         match self.0.iter().position(|(there, _)| there == name) {
             Some(position) => Ok(self.0.remove(position).1),
@@ -236,22 +240,22 @@ impl Tensors {
         }
     }
 
-    /// How many tensors.
+    /// Returns the number of tensors.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no tensor.
+    /// Reports whether there are no tensors.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Their names.
+    /// Returns the names of the tensors, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Names and tensors.
+    /// Returns the names and tensors, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
@@ -310,10 +314,10 @@ impl IntoIterator for Tensors {
     }
 }
 
-/// The answers of a model that may answer one request many times, or not at all. Drop it to cancel
-/// the rest.
+/// Iterator over the responses of a model that may respond to one request many times, or not at
+/// all. Dropping it cancels the remaining responses.
 ///
-/// Each item waits for the next answer; after an error there is nothing more.
+/// Each item waits for the next response; the iterator ends after an error.
 pub struct PredictionStream {
     host: Option<host::PredictionStream>,
 }
@@ -346,28 +350,28 @@ impl fmt::Debug for PredictionStream {
     }
 }
 
-/// An input or output as the model declares it.
+/// Input or output as the model declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Its name.
+    /// Name of the input or output.
     pub name: String,
-    /// The only element type it has.
+    /// Element type.
     pub data_type: DataType,
-    /// Its dimensions; -1 stands for any size.
+    /// Dimensions; -1 for a dynamic size.
     pub shape: Vec<i64>,
 }
 
-/// What the server says about a model.
+/// Description of a model, from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelMetadata {
-    /// Its name on the server.
+    /// Name on the server.
     pub name: String,
-    /// The versions that can be asked now.
+    /// Versions that are ready.
     pub versions: Vec<String>,
-    /// What runs it, such as `onnxruntime_onnx` or `ensemble`.
+    /// Backend that runs the model, such as `onnxruntime_onnx` or `ensemble`.
     pub platform: String,
-    /// What it takes.
+    /// Inputs of the model.
     pub inputs: Vec<TensorInfo>,
-    /// What it returns.
+    /// Outputs of the model.
     pub outputs: Vec<TensorInfo>,
 }

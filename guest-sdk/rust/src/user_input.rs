@@ -1,4 +1,4 @@
-//! The caller's parameters, readable from anywhere.
+//! The caller's parameters, which can be read from anywhere in the code.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::{host, parameters, web};
 
-/// The parameters of this activation as its caller sent them: never configuration or credentials.
+/// Parameters of this activation as its caller sent them, without configuration or credentials.
 ///
 /// ```
 /// use keynet_inference_sdk::{UserInput, testing::Environment};
@@ -27,18 +27,19 @@ use crate::{host, parameters, web};
 /// ```
 ///
 /// In a native test outside a [`testing::Environment`](crate::testing::Environment) every call is
-/// `Unavailable`. When an action's parameters are an array (in a sequence), there are none here.
+/// `Unavailable`. If an action's parameters are an array (in a sequence), there are none here.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UserInput;
 
 impl UserInput {
-    /// One parameter; `None` when it was not sent or is null. Of a web action (`__ow_method` is
-    /// there), whose queries and forms send text, a number or a boolean is read from text.
+    /// Returns one parameter; `None` if it was not sent or is null. For a web action (which has the
+    /// parameter `__ow_method`), whose queries and forms send text, a number or a boolean is parsed
+    /// from text.
     ///
     /// # Errors
-    /// `Invalid`: it is not a `T`; the message names the parameter, what was expected and what
-    /// came.
+    /// `Invalid`: it is not a `T`; the message has the parameter, the expected type and the given
+    /// value.
     pub fn get<T: DeserializeOwned>(name: &str) -> Result<Option<T>> {
         match host::user_input::get(name)? {
             Some(text) if text.trim() != "null" => {
@@ -48,7 +49,7 @@ impl UserInput {
         }
     }
 
-    /// One parameter that has to be there.
+    /// Returns one parameter, which is required.
     ///
     /// # Errors
     /// `Invalid`: it was not sent, is null, or is not a `T`.
@@ -56,7 +57,7 @@ impl UserInput {
         Self::get(name)?.ok_or_else(|| parameters::missing(name, None))
     }
 
-    /// The names of all parameters, in the order of their code points.
+    /// Returns the names of all parameters, in the order of their code points.
     ///
     /// # Errors
     /// None in an action.
@@ -64,22 +65,19 @@ impl UserInput {
         host::user_input::names()
     }
 
-    /// All parameters.
+    /// Returns all parameters.
     ///
     /// # Errors
     /// None in an action.
     pub fn all() -> Result<Map<String, Value>> {
         let text = host::user_input::all()?;
         serde_json::from_str(&text).map_err(|error| {
-            Error::internal(format_args!(
-                "the parameters \
-            are not a JSON object: {error}"
-            ))
+            Error::internal(format_args!("the parameters are not a JSON object: {error}"))
         })
     }
 }
 
-/// Whether the caller is a web action.
+/// Reports whether the caller is a web action.
 fn is_web() -> bool {
     matches!(host::user_input::get(web::METHOD), Ok(Some(_)))
 }

@@ -1,19 +1,19 @@
 //! Parameters of web actions: OpenWhisk sends those of a query or a form as text, `?threshold=0.3`
 //! as `"0.3"`.
 //!
-//! Where a type asks for a number or a boolean and the caller is a web action, which is told by the
-//! parameter `__ow_method`, the text is read as one: numbers as Rust reads them, booleans from
-//! `true`, `false`, `1` and `0`. Any other text stays text, and is refused as such. The Python SDK
-//! has the same rules.
+//! If a type requires a number or a boolean and the caller is a web action, which the parameter
+//! `__ow_method` indicates, the text is parsed: numbers in Rust's notation, booleans from `true`,
+//! `false`, `1` and `0`. Any other text stays text, and is rejected as such. The Python SDK has the
+//! same rules.
 
 use schemars::Schema;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
 
-/// The parameter that web actions have and others do not.
+/// Parameter that only web actions have.
 pub(crate) const METHOD: &str = "__ow_method";
 
-/// What a type asks for.
+/// Type that a property requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Number,
@@ -21,8 +21,8 @@ enum Wanted {
     Boolean,
 }
 
-/// Reads texts of a web action's parameters as the numbers and booleans that `schema` asks for.
-/// Other parameters stay as they are.
+/// Parses texts in a web action's parameters as the numbers and booleans that `schema` requires.
+/// Other parameters are not changed.
 pub(crate) fn read_texts(parameters: &mut Value, schema: &Schema) {
     let Some(parameters) =
         parameters.as_object_mut().filter(|parameters| parameters.contains_key(METHOD))
@@ -39,7 +39,7 @@ pub(crate) fn read_texts(parameters: &mut Value, schema: &Schema) {
     }
 }
 
-/// Reads the text of one parameter as a number or a boolean, whichever `T` takes.
+/// Parses the text of one parameter as a number or a boolean, depending on `T`.
 pub(crate) fn read_one<T: DeserializeOwned>(value: &Value) -> Option<T> {
     let text = value.as_str()?;
     let mut read = [Wanted::Integer, Wanted::Number, Wanted::Boolean]
@@ -48,7 +48,8 @@ pub(crate) fn read_one<T: DeserializeOwned>(value: &Value) -> Option<T> {
     read.find_map(|value| serde_json::from_value(value).ok())
 }
 
-/// What a property asks for: a number or a boolean, and no text. It may be null.
+/// Returns the type of a property that accepts a number or a boolean, and no text. It may accept
+/// null.
 fn wanted(property: &Value) -> Option<Wanted> {
     let kinds: Vec<&str> = match property.get("type")? {
         Value::Array(kinds) => {
@@ -124,8 +125,7 @@ mod tests {
                 args["__ow_method"] = method.into();
             }
             let expected = format!(
-                "the parameter `threshold`: expected a number, came string \
-                \"{threshold}\""
+                "the parameter `threshold`: expected a number, came string \"{threshold}\""
             );
             assert_eq!(read(&args), Err(expected));
         }

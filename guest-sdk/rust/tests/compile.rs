@@ -1,10 +1,10 @@
-//! What compiles, and what a mistake is answered with. A new case is a new file;
+//! Compile tests: valid actions, and the errors for mistakes. A new case is a new file;
 //! `TRYBUILD=overwrite` writes its expected errors.
 
 use std::process::Command;
 
-/// Around our own messages stand rustc's, which change from version to version: they are compared
-/// with this one's alone.
+/// Compiler version for which the errors are compared. The macro's own messages are surrounded by
+/// those of rustc, which change from version to version.
 const COMPILER: &str = "rustc 1.95.";
 
 #[test]

@@ -1,4 +1,5 @@
-//! The fake far side keeps the contract's promises, so that what passes here is right on a host.
+//! The testing environment follows the contract, so that an action that passes here works on a
+//! host.
 
 #![allow(clippy::unwrap_used)]
 
@@ -74,7 +75,7 @@ fn an_open_object_is_read_in_parts() -> Result<()> {
         assert_eq!(kind(object.to_tensor(DataType::Fp32, &[13])), ErrorKind::Invalid);
 
         storage.put_at("lines", "replaced", None)?;
-        // The kind survives the way through `std::io`.
+        // The kind is preserved through `std::io`.
         let error = Error::from(object.read(&mut [0; 4]).unwrap_err());
         assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
         storage.delete("lines")?;
@@ -158,8 +159,7 @@ fn models_are_asked() -> Result<()> {
         assert_eq!(outputs.names().collect::<Vec<_>>(), ["sum", "count"]);
         assert_eq!(
             outputs.get("mean").unwrap_err().message(),
-            "there is no tensor `mean`: there \
-            is `sum`, `count`"
+            "there is no tensor `mean`: there is `sum`, `count`"
         );
 
         let asked = triton

@@ -1,4 +1,4 @@
-//! What a caller is told about parameters that do not suit, and what they are told to send.
+//! Errors for parameters that do not match, and the published schemas.
 
 #![allow(clippy::unwrap_used)]
 
@@ -59,20 +59,17 @@ fn a_mistake_is_told_in_the_callers_words() {
     for (parameters, expected) in [
         (
             json!({}),
-            "the parameter `image_url` is missing: expected a string, \"Where the picture \
-            is.\"",
+            "the parameter `image_url` is missing: expected a string, \"Where the picture is.\"",
         ),
         (json!({ url: 7 }), "the parameter `image_url`: expected a string, came integer `7`"),
         (json!({ url: null }), "the parameter `image_url`: expected a string, came null"),
         (
             json!({ url: "", "threshold": "high" }),
-            "the parameter `threshold`: expected a number, \
-            came string \"high\"",
+            "the parameter `threshold`: expected a number, came string \"high\"",
         ),
         (
             json!({ url: "", "limit": -1 }),
-            "the parameter `limit`: expected a whole number, 0 or \
-            more (u32), came integer `-1`",
+            "the parameter `limit`: expected a whole number, 0 or more (u32), came integer `-1`",
         ),
         (
             json!({ url: "", "boxes": {} }),
@@ -80,8 +77,7 @@ fn a_mistake_is_told_in_the_callers_words() {
         ),
         (
             json!({ url: "", "boxes": [{ "width": 1 }, {}] }),
-            "the parameter `boxes[1].width` is \
-            missing",
+            "the parameter `boxes[1].width` is missing",
         ),
         (
             json!({ url: "", "boxes": [{ "width": 99_999 }] }),
@@ -90,8 +86,7 @@ fn a_mistake_is_told_in_the_callers_words() {
         ),
         (
             json!({ url: "", "mode": "slow" }),
-            "the parameter `mode`: expected `fast` or `exact`, \
-            came `slow`",
+            "the parameter `mode`: expected `fast` or `exact`, came `slow`",
         ),
         (
             json!({ url: "", "treshold": 1 }),
@@ -138,8 +133,7 @@ fn a_result_must_be_an_object_or_an_array() {
     assert_eq!(error.kind(), ErrorKind::Internal);
     assert!(
         error.message().starts_with(
-            "the function returned \"done\", but a result must be a \
-        JSON object or array"
+            "the function returned \"done\", but a result must be a JSON object or array"
         ),
         "{error}"
     );
@@ -186,7 +180,7 @@ fn a_web_actions_query_sends_numbers_as_text() -> Result<()> {
     assert_eq!(Environment::new().params(of_web_action(sent.clone())).call(query)?, read);
     let error = Environment::new().params(sent).call(query).unwrap_err();
     assert_eq!(error.message(), "the parameter `flag`: expected a boolean, came string \"TRUE\"");
-    // The one that is no number is named, not the first.
+    // The parameter that is not a number is named, not the first.
     let wrong = json!({ "whole": "12", "fraction": "half", "flag": "1", "text": "7" });
     let error = Environment::new().params(of_web_action(wrong)).call(query).unwrap_err();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The peer: what HTTP and the ends of the logs cost without an action.
+//! The echo server: the cost of HTTP and of the log markers without an action.
 
 use std::io::Write as _;
 use std::net::Ipv4Addr;
@@ -9,10 +9,10 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use serde_json::Value;
 
-/// The argument that makes this process the echo.
+/// Argument that makes this process the echo server.
 pub const ROLE: &str = "echo";
 
-/// Answers `POST /run` with its `value` until the process is killed.
+/// Responds to `POST /run` with its `value` until the process is killed.
 pub fn serve(port: u16) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {

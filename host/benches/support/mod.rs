@@ -1,4 +1,4 @@
-//! What the benchmarks share: the guests of `tests/build-guests` and a host without models and
+//! Common parts of the benchmarks: the guests of `tests/build-guests` and a host without models and
 //! objects.
 
 #![allow(dead_code)] // each benchmark uses a part of it
@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keynet_host::engine::{AotCache, Compiler, Cpu, Engine, EngineOptions};
+use keynet_base::Config;
+use keynet_base::cpu::Cpu;
+use keynet_host::engine::{AotCache, Compiler, Engine, EngineOptions};
 use keynet_host::policy::Policy;
-use keynet_host::{ActivationRequest, Config, Error, Host, LogSink, Parameters};
+use keynet_host::{ActivationRequest, Backends, GuestEnvironment, Host, LogSink, Parameters};
 
-/// A component.
+/// Reads a component.
 pub fn guest(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("KEYNET_GUESTS")
         .map_or_else(|| PathBuf::from("../target/guests"), PathBuf::from);
@@ -20,8 +22,8 @@ pub fn guest(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}; run tests/build-guests", path.display()))
 }
 
-/// A host that compiles in this process.
-#[allow(dead_code)] // not every benchmark is content with it
+/// Creates a host that compiles in this process.
+#[allow(dead_code)] // not every benchmark uses it
 pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let config = Config::from_origins(vec![]).expect("the defaults");
     let memory = config.process_memory;
@@ -35,15 +37,15 @@ pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
     let engine = Engine::new(options).expect("an engine");
     let mut policy = Policy::local();
     policy.limits.time = Duration::from_secs(600);
-    let none = || Error::unavailable("the benchmark has none");
-    Arc::new(Host::with(engine, Err(none()), Err(none()), policy, &config).expect("a host"))
+    let host = Host::builder(&config).engine(Arc::new(engine)).policy(policy);
+    Arc::new(host.backends(Backends::none(&config)).build().expect("a host"))
 }
 
-/// A run with these parameters.
+/// Creates a request with these parameters.
 pub fn request(parameters: &str, logs: Arc<dyn LogSink>) -> ActivationRequest {
     ActivationRequest {
         parameters: Parameters::parse(parameters).expect("parameters"),
-        environment: Vec::new(),
+        environment: GuestEnvironment::default(),
         deadline: None,
         logs,
     }

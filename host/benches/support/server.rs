@@ -1,4 +1,4 @@
-//! A server as a process of its own, whose streams are read as the platform reads them.
+//! A server as a process of its own, whose streams are read as OpenWhisk reads them.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -6,36 +6,36 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Which server.
+/// Kind of server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The container's process.
     Runtime,
-    /// This process in its other role.
+    /// This program as the echo server.
     Echo,
 }
 
 /// Folders of compiled code and keys.
 pub struct Caches {
     folder: tempfile::TempDir,
-    /// One that fills.
+    /// Cache that servers share and fill.
     pub warm: PathBuf,
 }
 
 impl Caches {
-    /// Empty ones.
+    /// Creates empty caches.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self { warm: folder.path().join("warm"), folder }
     }
 
-    /// One that nobody has used.
+    /// Creates an empty cache.
     pub fn cold(&self) -> PathBuf {
         tempfile::tempdir_in(self.folder.path()).expect("a folder").keep()
     }
 }
 
-/// Runs until it is dropped.
+/// A server process, which is killed when this is dropped.
 pub struct Server {
     child: Child,
     port: u16,
@@ -44,7 +44,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one, and waits until its port is open.
+    /// Starts a server, and waits until its port is open.
     pub fn start(kind: Kind, cache: &std::path::Path, concurrent: bool) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .and_then(|listener| listener.local_addr())
@@ -83,22 +83,22 @@ impl Server {
         Self { child, port, started, opened }
     }
 
-    /// Where it listens.
+    /// Returns the port that it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// When it was started.
+    /// Returns the time of its start.
     pub fn started(&self) -> Instant {
         self.started
     }
 
-    /// How long it took to listen.
+    /// Returns the time that it took to open its port.
     pub fn opened_after(&self) -> Duration {
         self.opened
     }
 
-    /// Memory that it shares with nobody.
+    /// Returns its private memory in MiB.
     pub fn private_mib(&self) -> f64 {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))
             .expect("smaps_rollup");
@@ -123,8 +123,8 @@ fn read(mut pipe: impl Read + Send + 'static) {
     });
 }
 
-/// `POST path` on a connection of its own, as the platform does by default: the status and the
-/// body.
+/// Sends `POST path` on a connection of its own, as OpenWhisk does by default; returns the status
+/// and the body.
 pub fn post(port: u16, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
     stream.set_nodelay(true).expect("a socket");

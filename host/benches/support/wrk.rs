@@ -1,26 +1,27 @@
-//! `wrk` as a load, and what it says.
+//! Load by `wrk`, and its measurements.
 
 use std::fmt::Write as _;
 use std::process::Command;
 
-/// The request of all measurements: what the platform sends for `{"name": "Ada"}`.
+/// Request of all measurements: the body that OpenWhisk sends for `{"name": "Ada"}`.
 pub const REQUEST: &str = r#"{"value":{"name":"Ada"},"namespace":"guest","action_name":"/guest/hello","action_version":"0.0.1","activation_id":"0123456789abcdef0123456789abcdef","transaction_id":"tid_1","deadline":"4102444800000"}"#;
 
-/// Seconds of one load.
+/// Duration of a load in seconds.
 const SECONDS: u32 = 5;
 
-/// What came of a load.
+/// Measurements of a load.
 #[derive(Debug)]
 pub struct Load {
-    /// Answers.
+    /// Responses per second.
     pub per_second: f64,
-    /// Half of them took no longer.
+    /// Median latency in microseconds.
     pub p50_us: f64,
-    /// All but one in a hundred took no longer.
+    /// 99th percentile of the latency in microseconds.
     pub p99_us: f64,
 }
 
-/// Loads `POST /run` of a port with so many connections that are kept. Every answer must be 200.
+/// Loads `POST /run` of a port with this number of persistent connections. Every response must be
+/// 200.
 pub fn load(port: u16, connections: u32) -> Load {
     let folder = tempfile::tempdir().expect("a folder");
     let script = folder.path().join("post.lua");
@@ -59,13 +60,10 @@ pub fn load(port: u16, connections: u32) -> Load {
         .output()
         .expect("wrk (Debian's package of that name)");
     let said = String::from_utf8_lossy(&ended.stdout);
-    let figures =
-        said.lines().find_map(|line| line.strip_prefix("FIGURES ")).unwrap_or_else(|| {
-            panic!(
-                "wrk said: \
-        {said}"
-            )
-        });
+    let figures = said
+        .lines()
+        .find_map(|line| line.strip_prefix("FIGURES "))
+        .unwrap_or_else(|| panic!("wrk said: {said}"));
     let figures: Vec<f64> =
         figures.split(' ').map(|figure| figure.parse().expect("a number")).collect();
     let [requests, errors, microseconds, p50, p99] = figures.try_into().expect("five figures");

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: [`target!`], and a limit on the memory that one input may take.
+//! Shared code of the fuzz targets: [`target!`], and a limit on the memory that one input may take.
 
 use std::alloc::System;
 #[cfg(not(feature = "libfuzzer-sys"))]
@@ -11,26 +11,26 @@ pub use libfuzzer_sys;
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// What any input may take, however short.
+/// Memory that any input may take, in bytes.
 const BASE: usize = 32 << 20;
 
-/// Calls `target` with `data`, and ends the process where it allocates more than [`BASE`] and
+/// Calls `target` with `data`, and aborts the process if it allocates more than [`BASE`] and
 /// `factor` times the input's length.
 pub fn within_memory(target: fn(&[u8]), factor: usize, data: &[u8]) {
     let limit = ALLOCATOR.allocated() + BASE + data.len() * factor;
-    // The limit is not below what is allocated now.
+    // The limit is never below the current allocation, so this does not fail.
     let _ = ALLOCATOR.set_limit(limit);
     target(data);
     let _ = ALLOCATOR.set_limit(usize::MAX);
 }
 
-/// Calls `target` with the bytes that libFuzzer hands over.
+/// Calls `target` with the bytes from libFuzzer.
 ///
 /// # Safety
 /// `data` points to `size` bytes.
 #[cfg(not(feature = "libfuzzer-sys"))]
 pub unsafe fn one_input(target: fn(&[u8]), factor: usize, data: *const u8, size: usize) {
-    // A panic ends the process at once: to unwind it would take seconds.
+    // A panic aborts the process at once: unwinding would take seconds.
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let print = std::panic::take_hook();
@@ -39,13 +39,13 @@ pub unsafe fn one_input(target: fn(&[u8]), factor: usize, data: *const u8, size:
             std::process::abort();
         }));
     });
-    // SAFETY: the caller's promise; libFuzzer gives null for an empty input.
+    // SAFETY: guaranteed by the caller; libFuzzer passes null for an empty input.
     let data = if size == 0 { &[] } else { unsafe { std::slice::from_raw_parts(data, size) } };
     within_memory(target, factor, data);
 }
 
-/// The fuzz target of the parser `NAME` in [`keynet_host::fuzzing`], which may take 100 times the
-/// memory of its input, or as often as is given.
+/// Defines the fuzz target of the parser `NAME` in [`keynet_host::fuzzing`], which may take 100
+/// times the memory of its input, or the given factor.
 #[macro_export]
 macro_rules! target {
     ($name:ident) => {

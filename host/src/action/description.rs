@@ -1,4 +1,4 @@
-//! What an action says about itself, checked.
+//! An action's description of itself, validated.
 
 use serde_json::Value;
 
@@ -6,42 +6,42 @@ const MAX_NAME: usize = 63;
 const MAX_DESCRIPTION: usize = 1 << 10;
 const MAX_SCHEMA: usize = 64 << 10;
 
-/// A name, a description and, perhaps, the schema of the parameters.
+/// A name, a description and an optional schema of the parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// What callers invoke it by: `[a-z0-9][a-z0-9-]{0,62}`.
+    /// Name that callers invoke: `[a-z0-9][a-z0-9-]{0,62}`.
     pub name: String,
-    /// At most 1 KiB for a person.
+    /// Text for a person, at most 1 KiB.
     pub description: String,
     /// The JSON Schema of its parameters.
     pub input_schema: Option<Value>,
 }
 
-/// What an action says about itself is not allowed.
+/// Error of an action's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DescriptionError {
-    /// The name.
+    /// The name is not allowed.
     #[error(
-        "the action's name {0:?} is not allowed: 1 to 63 of a-z, 0-9 and `-`, not beginning \
-        with `-`"
+        "the action's name {0:?} is not allowed: 1 to 63 of a-z, 0-9 and `-`, not beginning with \
+            `-`"
     )]
     Name(String),
-    /// The description.
+    /// The description is too long.
     #[error("the action's description has {0} bytes: at most {MAX_DESCRIPTION} are allowed")]
     TooLong(usize),
-    /// The schema's size.
+    /// The schema is too large.
     #[error(
         "the schema of the action's parameters has {0} bytes: at most {MAX_SCHEMA} are allowed"
     )]
     SchemaTooLong(usize),
-    /// The schema's text.
+    /// The schema is not a JSON object.
     #[error("the schema of the action's parameters is not a JSON object: {0}")]
     Schema(String),
 }
 
 impl Description {
-    /// Checks what `describe` answered.
+    /// Validates the result of `describe`.
     pub(super) fn check(
         name: String,
         description: String,

@@ -1,10 +1,10 @@
-//! Fuzzing of what a component says about itself; see [`crate::fuzzing`].
+//! Fuzzing of a component's description of itself; see [`keynet_base::fuzzing`].
 
 use super::{Description, Imports};
-use crate::fuzzing::{checked, text};
+use keynet_base::fuzzing::{checked, text};
 
-/// Lines: a name, a description and a schema, as `describe` returns them; further lines are imports
-/// and exports by turns.
+/// Input lines: a name, a description and a schema, as `describe` returns them; further lines are
+/// alternately imports and exports.
 pub fn description(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let mut lines = text.split('\n').map(str::to_owned);

@@ -1,78 +1,87 @@
-//! A component's imports and exports against the world an action lives in.
+//! Validation of a component's imports and exports against the world of an action.
 
 use std::fmt;
 
 use wasmtime::component::Component;
 
-use crate::quote::shown;
+use keynet_base::quote::shown;
 
-/// The package and version of the contract this host has.
+/// Package of the contract that this host implements.
 pub const CONTRACT: &str = "keynet:inference";
-/// Its version.
+/// Version of the contract that this host implements.
 pub const VERSION: &str = "0.1.0";
+
+/// Packages whose interfaces `keynet-inference build` composes into an action.
+const LIBRARIES: &[&str] = &["keynet:imaging"];
 
 const INTERFACES: &[&str] = &["types", "user-input", "triton-predict", "storage"];
 
-/// The WASI packages an action may import, all of 0.2.
+/// WASI packages that an action may import, all of version 0.2.
 const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
-/// The version of WASI that this host has. Components of a later patch version fit too, as long as
-/// they import nothing that it added.
+/// Version of WASI that this host implements. Components built for a later patch version are
+/// accepted as long as they import nothing that it added.
 const WASI_VERSION: &str = "0.2.12";
 
-/// A component that does not fit the world.
+/// Error of a component that does not fit the world.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// It was built against another minor version of the contract.
+    /// The component was built against another minor version of the contract.
     #[error(
         "the component was built against {CONTRACT}@{}, this host has {CONTRACT}@{VERSION}: {}",
         shown(.built),
-        if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the \
-            component \
-            with a \
+        if newer(.built) { "upgrade the host (keynet-inference), or build with an older SDK" } else { "build the component with a \
             newer SDK" }
     )]
     Version {
-        /// The component's version.
+        /// Version that the component was built against.
         built: String,
     },
-    /// It imports what an action cannot have.
+    /// The component imports something that an action cannot have.
     #[error(
         "the component imports `{}`, which an action does not have: it may import {CONTRACT}'s \
-            user-input, triton-predict and storage, and WASI 0.2 \
-         without HTTP; remove the library or the generator's option that needs it",
+            user-input, triton-predict and storage, and WASI 0.2 without HTTP; remove the library \
+            or the generator's option that needs it",
         shown(.0)
     )]
     Unknown(String),
-    /// It has no function.
+    /// The component imports a library that must be composed into it.
+    #[error(
+        "the component imports `{}`, a library that must be a part of it: build the action with \
+         `keynet-inference build`, which composes it in",
+        shown(.0)
+    )]
+    Library(String),
+    /// The component exports no function.
     #[error(
         "the component does not export `{CONTRACT}/function`: mark the function with \
             `#[keynet_function]` (or its like in your language's SDK)"
     )]
     NoFunction,
-    /// It imports of WASI what this host does not have, such as what a later patch version added.
+    /// The component imports something of WASI that this host lacks, such as an addition of a later
+    /// patch version.
     #[error(
         "the component imports `{}`, and this host has WASI {WASI_VERSION}, in which it is missing \
-            or different: {why}; build the component with \
-         tools of WASI {WASI_VERSION} or before, or upgrade the host (keynet-inference)",
+            or different: {why}; build the component with tools of WASI {WASI_VERSION} or before, \
+            or upgrade the host (keynet-inference)",
         shown(.import)
     )]
     Wasi {
-        /// The interface, with its version.
+        /// Interface with its version.
         import: String,
-        /// What is missing or different.
+        /// Missing or different part.
         why: String,
     },
-    /// The names fit, the types do not.
+    /// The names match, the types do not.
     #[error(
-        "the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; \
-        build it with this version's SDK"
+        "the component's imports or exports have other types than {CONTRACT}@{VERSION}: {0}; build \
+            it with this version's SDK"
     )]
     Mismatch(String),
 }
 
-/// The interfaces a component imports, by their full names, sorted.
+/// Full names of the interfaces that a component imports, sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imports(Vec<String>);
 
@@ -87,10 +96,10 @@ impl Imports {
         Self::check_names(imports, ty.exports(engine).map(|(name, _)| name))
     }
 
-    /// Checks what a component is said to import and export, before anything of it is at hand.
+    /// Checks the declared imports and exports of a component before its bytes are fetched.
     ///
     /// # Errors
-    /// What does not fit the world.
+    /// An import or export does not fit the world.
     pub fn check_names<'a>(
         mut names: Vec<String>,
         exports: impl Iterator<Item = &'a str>,
@@ -104,7 +113,7 @@ impl Imports {
         Ok(Self(names))
     }
 
-    /// Returns what it means that a component with these imports does not link: `why` names the
+    /// Returns the error of a component with these imports that does not link; `why` names the
     /// import that does not fit.
     pub(super) fn mismatch(&self, why: String) -> ImportError {
         let wasi = self
@@ -118,12 +127,12 @@ impl Imports {
         }
     }
 
-    /// Their names, such as `keynet:inference/storage@0.1.0`.
+    /// Returns the names, such as `keynet:inference/storage@0.1.0`.
     pub fn names(&self) -> &[String] {
         &self.0
     }
 
-    /// Whether an interface of the contract, such as `storage`, is imported.
+    /// Reports whether the component imports an interface of the contract, such as `storage`.
     pub fn has(&self, interface: &str) -> bool {
         self.0
             .iter()
@@ -138,7 +147,7 @@ impl fmt::Display for Imports {
     }
 }
 
-/// `package/name@version`.
+/// Parts of `package/name@version`.
 struct Interface<'a> {
     package: &'a str,
     name: &'a str,
@@ -152,7 +161,7 @@ impl<'a> Interface<'a> {
         Some(Self { package, name, version })
     }
 
-    /// Patch versions fit one another; before 1.0 minor versions do not.
+    /// Patch versions are compatible; before 1.0, minor versions are not.
     fn check_version(&self) -> Result<(), ImportError> {
         if minor(self.version) == minor(VERSION) {
             Ok(())
@@ -168,6 +177,9 @@ fn check_import(full: &str) -> Result<(), ImportError> {
     if interface.package == CONTRACT {
         interface.check_version()?;
         return if INTERFACES.contains(&interface.name) { Ok(()) } else { Err(unknown()) };
+    }
+    if LIBRARIES.contains(&interface.package) {
+        return Err(ImportError::Library(full.to_owned()));
     }
     let wasi =
         interface.package.strip_prefix("wasi:").is_some_and(|package| WASI.contains(&package));
@@ -209,6 +221,12 @@ mod tests {
     }
 
     #[test]
+    fn a_library_that_was_not_composed_in_names_the_command_that_does() {
+        let error = check_import("keynet:imaging/pictures@0.1.0").unwrap_err().to_string();
+        assert!(error.contains("`keynet-inference build`"), "{error}");
+    }
+
+    #[test]
     fn what_a_later_wasi_added_is_named_with_its_version() {
         let imports = Imports(vec![
             "keynet:inference/storage@0.1.0".to_owned(),
@@ -216,21 +234,18 @@ mod tests {
         ]);
         let told = |why: &str| imports.mismatch(why.to_owned()).to_string();
         let error = told(
-            "component imports instance `wasi:cli/later@0.2.99`, but a matching \
-            implementation was not found",
+            "component imports instance `wasi:cli/later@0.2.99`, but a matching implementation was \
+                not found",
         );
         assert!(
             error.contains("wasi:cli/later@0.2.99")
-                && error.contains(&format!(
-                    "WASI \
-            {WASI_VERSION}"
-                )),
+                && error.contains(&format!("WASI {WASI_VERSION}")),
             "{error}"
         );
         assert!(!error.contains(CONTRACT), "{error}");
         let error = told(
-            "component imports instance `keynet:inference/storage@0.1.0`, but a \
-            matching implementation was not found",
+            "component imports instance `keynet:inference/storage@0.1.0`, but a matching \
+                implementation was not found",
         );
         assert!(error.contains("keynet:inference@0.1.0"), "{error}");
     }
@@ -241,10 +256,7 @@ mod tests {
         assert!(
             error.contains("@0.2.0")
                 && error.contains("@0.1.0")
-                && error.contains(
-                    "upgrade \
-            the host"
-                ),
+                && error.contains("upgrade the host"),
             "{error}"
         );
         let error = check_import("keynet:inference/storage@0.0.9").unwrap_err().to_string();

@@ -1,232 +1,236 @@
-//! A loaded action: its component compiled, its imports checked, its description known, ready to
-//! make activations.
+//! A loaded action: its component is compiled, its imports are checked, its description is known,
+//! and it is ready for activations.
 
+mod describe;
 mod description;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod imports;
 
-use std::fs::File;
-use std::io::Seek as _;
-use std::path::Path;
+use std::io::BufReader;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::component::Component;
 
 pub use description::{Description, DescriptionError};
 pub use imports::{ImportError, Imports};
 
-use crate::activation::{self, ActivationRequest, Failure, LogSink, Outcome, State};
-use crate::capabilities::Backend;
+use crate::activation::{
+    self, ActivationRequest, Failure, LogSink, Means, Outcome, Sandbox, Slot, State,
+};
+use crate::backends::Backends;
 use crate::capabilities::bindings::ActionPre;
-use crate::digest::Digest;
 use crate::engine::LoadError;
-use crate::error::Error;
-use crate::host::{Backends, Host};
-use crate::inference::InferenceBackend;
-use crate::object_storage::{ObjectStorage, UrlRules};
-use crate::policy::{Ask, AskError, Grants};
-use crate::quote::bounded;
+use crate::policy::{Grants, Limits, Policy};
+use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
+use keynet_base::OpenFile;
+use keynet_base::digest::Digest;
+use keynet_base::quote::bounded;
 
-/// The characters that are repeated of why types do not fit: they name what the component imports
-/// and exports.
+/// Maximum characters of a type mismatch's reason: it contains names that the component chose.
 const MAX_MISMATCH: usize = 1_000;
 
-/// Why a component cannot be used as an action.
+/// Reason why a component cannot be used as an action.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionError {
-    /// It is no component, or cannot be compiled.
+    /// The file is not a component, or cannot be compiled.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// It imports what the world does not have, or does not export what it must.
+    /// The component imports something that the world lacks, or lacks a required export.
     #[error(transparent)]
     Imports(#[from] ImportError),
-    /// What it asks for cannot be read.
+    /// The component's capability request cannot be read.
     #[error(transparent)]
-    Ask(#[from] AskError),
-    /// It cannot say what it is.
+    CapabilityRequest(#[from] CapabilityRequestError),
+    /// The call of `describe` failed.
     #[error(
         "the action cannot describe itself, for which it has {} s and {} MiB ({} with a language's \
             runtime) whatever the other limits are: {}",
-        activation::DESCRIBE_TIME.as_secs(),
-        activation::DESCRIBE_MEMORY >> 20,
-        activation::DESCRIBE_MEMORY_OF_RUNTIME >> 20,
+        describe::DESCRIBE_TIME.as_secs(),
+        describe::DESCRIBE_MEMORY >> 20,
+        describe::DESCRIBE_MEMORY_OF_RUNTIME >> 20,
         .0
     )]
     Describe(Failure),
-    /// What it says about itself is not allowed.
+    /// The component's description is not allowed.
     #[error(transparent)]
     Description(#[from] DescriptionError),
 }
 
-/// What an action works with, resolved when it is loaded: what it may do, and the backends that it
-/// imports.
-pub(crate) struct Means {
-    pub(crate) grants: Arc<Grants>,
-    pub(crate) inference: Backend<dyn InferenceBackend>,
-    pub(crate) storage: Backend<ObjectStorage>,
-    pub(crate) default_model: Option<Arc<str>>,
-}
-
-impl Means {
-    fn new(backends: &Backends, grants: Arc<Grants>, imports: &Imports) -> Self {
-        let storage = if imports.has("storage") {
-            backends.storage()
-        } else {
-            Err(Error::internal("the action does not import storage"))
-        };
-        let urls = UrlRules {
-            hosts: Some(grants.hosts.clone()),
-            private_addresses: grants.private_addresses,
-        };
-        let storage = storage.map(|storage| Arc::new(storage.with_url_rules(urls)));
-        Self {
-            grants,
-            inference: backends.inference(),
-            storage,
-            default_model: backends.default_model(),
-        }
-    }
-}
-
-/// What is said beside a component when it is loaded.
+/// Options beside a component when it is loaded.
 #[derive(Default)]
 pub struct LoadOptions {
-    /// What the action asks for, in place of what its component says.
-    pub ask: Option<Ask>,
-    /// Where what it says while it describes itself goes; none to drop it.
+    /// Capabilities that the action requests, in place of its component's own request.
+    pub request: Option<CapabilityRequest>,
+    /// Sink for its logs while it describes itself; `None` to drop them.
     pub logs: Option<Arc<dyn LogSink>>,
 }
 
-/// What is known of a component before its code is.
+/// Owner of actions: their policy and their backends.
+pub struct Tenant {
+    /// Policy that the actions are under.
+    pub policy: Policy,
+    /// Backends of the actions.
+    pub backends: Backends,
+}
+
+/// Facts about a component before it is compiled.
 struct Read {
     digest: Digest,
     size: usize,
-    ask: Result<Ask, AskError>,
+    request: Result<CapabilityRequest, CapabilityRequestError>,
 }
 
 impl Read {
-    /// Of one in a file. Blocks.
-    fn file(path: &Path) -> std::io::Result<Self> {
-        let mut file = File::open(path)?;
-        let (digest, size) = Digest::of_reader(&file)?;
-        file.rewind()?;
+    /// Reads the facts of a component in a file. Blocks.
+    fn file(file: &OpenFile) -> std::io::Result<Self> {
+        let (digest, size) = file.digest()?;
         Ok(Self {
             digest,
             size: usize::try_from(size).unwrap_or(usize::MAX),
-            ask: Ask::of_file(std::io::BufReader::new(file)),
+            request: CapabilityRequest::of_file(BufReader::new(file.reader())),
         })
     }
 }
 
-/// A component that was loaded: it can be activated any number of times, also at once.
+/// A loaded component; it can be activated any number of times, also concurrently.
 pub struct Action {
-    host: Arc<Host>,
+    sandbox: Arc<Sandbox>,
     component: ActionPre<State>,
     digest: Digest,
     description: Description,
     imports: Imports,
     means: Means,
+    limits: Limits,
 }
 
 impl Action {
-    /// Loads a component: compiles it or takes it from the cache, checks its imports and asks what
-    /// it is.
+    /// Loads a component: compiles it or takes it from the cache, checks its imports and calls its
+    /// `describe`.
     ///
     /// # Errors
-    /// Whatever is wrong with it, in the words of whoever made it.
-    pub async fn load(host: Arc<Host>, component: &[u8]) -> Result<Self, ActionError> {
-        Self::load_with(host, component, LoadOptions::default()).await
-    }
-
-    /// As [`Action::load`], with more said.
-    ///
-    /// # Errors
-    /// As [`Action::load`].
-    pub async fn load_with(
-        host: Arc<Host>,
+    /// The component is not an action, cannot be compiled, or requests something unknown.
+    pub async fn load(
+        sandbox: Arc<Sandbox>,
+        tenant: &Tenant,
         component: &[u8],
         options: LoadOptions,
     ) -> Result<Self, ActionError> {
         let digest = Digest::of(component);
-        let ask = options.ask.map_or_else(|| Ask::of(component), Ok);
-        let code = host.engine().load(component, &digest).await?;
-        Self::of_code(host, &code, Read { digest, size: component.len(), ask }, options.logs).await
+        let request = options.request.map_or_else(|| CapabilityRequest::of(component), Ok);
+        let code = sandbox.engine().load(component, &digest).await?;
+        let read = Read { digest, size: component.len(), request };
+        Self::of_code(sandbox, tenant, &code, read, options.logs).await
     }
 
-    /// As [`Action::load`], for the component in the file at `path`. It is not held whole in this
-    /// process.
+    /// Loads the component in `file`, as [`Action::load`], without holding all of it in this
+    /// process's memory.
     ///
     /// # Errors
-    /// As [`Action::load`], and that the file cannot be read.
-    pub async fn load_file(host: Arc<Host>, path: &Path) -> Result<Self, ActionError> {
-        let file = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || Read::file(&file)).await;
+    /// As [`Action::load`], or the file cannot be read.
+    pub async fn load_file(
+        sandbox: Arc<Sandbox>,
+        tenant: &Tenant,
+        file: &OpenFile,
+    ) -> Result<Self, ActionError> {
+        let opened = file.clone();
+        let read = tokio::task::spawn_blocking(move || Read::file(&opened)).await;
         let read = read
             .map_err(|error| LoadError::Io(std::io::Error::other(error)))?
             .map_err(LoadError::Io)?;
-        let code = host.engine().load_file(path, &read.digest).await?;
-        Self::of_code(host, &code, read, None).await
+        let code = sandbox.engine().load_file(file, &read.digest).await?;
+        Self::of_code(sandbox, tenant, &code, read, None).await
     }
 
     async fn of_code(
-        host: Arc<Host>,
+        sandbox: Arc<Sandbox>,
+        tenant: &Tenant,
         code: &Component,
         read: Read,
         logs: Option<Arc<dyn LogSink>>,
     ) -> Result<Self, ActionError> {
-        let Read { digest, size, ask } = read;
-        let imports = Imports::check(code, host.engine().wasmtime())?;
-        let linked = host.linker().instantiate_pre(code).and_then(ActionPre::new);
-        let pre = linked
+        let Read { digest, size, request } = read;
+        let imports = Imports::check(code, sandbox.engine().wasmtime())?;
+        let linked = sandbox.linker().instantiate_pre(code).and_then(ActionPre::new);
+        let component = linked
             .map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
-        let means = Means::new(host.backends(), Arc::new(host.policy().grants(&ask?)), &imports);
-        let described = activation::describe(&host, &pre, &means, size, logs)
+        let grants = Arc::new(tenant.policy.grants(&request?));
+        let means = means(grants, &tenant.backends, &imports);
+        let described = describe::describe(&sandbox, &component, &means, size, logs)
             .await
             .map_err(ActionError::Describe)?;
         let description =
             Description::check(described.name, described.description, described.input_schema)?;
-        Ok(Self { component: pre, digest, description, imports, means, host })
+        let limits = tenant.policy.limits.clone();
+        Ok(Self { sandbox, component, digest, description, imports, means, limits })
     }
 
-    /// Runs it once. Waits while as many activations run as the host has room for.
+    /// Runs the action once. Waits for a slot until the request's deadline.
     pub async fn run(&self, request: ActivationRequest) -> Outcome {
-        activation::run(&self.host, &self.component, &self.means, request).await
+        let requested = Instant::now();
+        match self.reserve(request.deadline).await {
+            Some(slot) => self.run_in(&slot, None, request).await,
+            None => Outcome::without_a_slot(requested),
+        }
     }
 
-    /// What it works with where its caller brings `backends` of his own.
+    /// Waits for a slot of its sandbox; `None` if no slot becomes free in time to respond by
+    /// `deadline`.
+    pub(crate) async fn reserve(&self, deadline: Option<Instant>) -> Option<Slot<'_>> {
+        self.sandbox.reserve(deadline).await
+    }
+
+    /// Returns a slot of its sandbox; `None` if none is free now.
+    pub(crate) fn try_reserve(&self) -> Option<Slot<'_>> {
+        self.sandbox.try_reserve()
+    }
+
+    /// Runs the action once in a slot of its sandbox, with `means` in place of its own.
+    pub(crate) async fn run_in(
+        &self,
+        slot: &Slot<'_>,
+        means: Option<&Means>,
+        request: ActivationRequest,
+    ) -> Outcome {
+        let means = means.unwrap_or(&self.means);
+        let limits = self.limits.clone();
+        activation::run(&self.sandbox, slot, &self.component, means, limits, request).await
+    }
+
+    /// Returns its grants with other backends, such as a caller's own.
     pub(crate) fn means_with(&self, backends: &Backends) -> Means {
-        Means::new(backends, Arc::clone(&self.means.grants), &self.imports)
+        means(Arc::clone(&self.means.grants), backends, &self.imports)
     }
 
-    /// As [`Action::run`], with other means.
-    pub(crate) async fn run_with(&self, means: &Means, request: ActivationRequest) -> Outcome {
-        activation::run(&self.host, &self.component, means, request).await
-    }
-
-    /// What it says about itself.
+    /// Returns its description of itself.
     pub fn description(&self) -> &Description {
         &self.description
     }
 
-    /// The interfaces it imports.
+    /// Returns the interfaces that it imports.
     pub fn imports(&self) -> &Imports {
         &self.imports
     }
 
-    /// What it may do here.
+    /// Returns its grants.
     pub fn grants(&self) -> &Grants {
         &self.means.grants
     }
 
-    /// The digest of its component.
+    /// Returns the limits of each of its activations.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns the digest of its component.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
+}
 
-    /// The host it runs on.
-    pub fn host(&self) -> &Arc<Host> {
-        &self.host
-    }
+fn means(grants: Arc<Grants>, backends: &Backends, imports: &Imports) -> Means {
+    let storage = imports.has("storage").then(|| backends.storage());
+    Means::new(grants, backends.inference(), storage, backends.default_model())
 }

@@ -1,4 +1,4 @@
-//! Why an activation has no result, in the words of whoever wrote the action.
+//! Reasons why an activation has no result, in words for the author of the action.
 
 use std::time::Duration;
 
@@ -7,39 +7,39 @@ use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
 use super::frames::trace;
-use crate::error::Error;
-use crate::quote::bounded;
+use keynet_base::error::Error;
+use keynet_base::quote::bounded;
 
-/// The characters of wasmtime's own words for a failure that are repeated.
+/// Maximum characters of wasmtime's own message in a failure.
 const MAX_REASON: usize = 1_000;
 
-/// Why an activation has no result. It costs that activation only.
+/// Reason why an activation has no result. It affects that activation only.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The action answered with an error of its own.
+    /// The action returned an error of its own.
     #[error("{0}")]
     Action(Error),
-    /// The action panicked, or its language's runtime gave up.
+    /// The action panicked, or its language's runtime aborted.
     #[error("the action panicked: {message}")]
     Panic {
-        /// What it said.
+        /// Message of the panic.
         message: String,
-        /// Where, the innermost frame first.
+        /// Backtrace, the innermost frame first.
         trace: Vec<String>,
     },
     /// The sandbox stopped the guest.
     #[error("the action trapped: {reason}")]
     Trap {
-        /// What it did.
+        /// Cause of the trap.
         reason: String,
-        /// Where, the innermost frame first.
+        /// Backtrace, the innermost frame first.
         trace: Vec<String>,
     },
     /// The action ended its process instead of returning.
     #[error("the action called exit({0}): return a result or an error from its function instead")]
     Exit(i32),
-    /// Its time was over.
+    /// The activation timed out.
     #[error(
         "the action did not finish within {} ms{}: make it faster, or give it more time \
             (KEYNET_TIME, or the action's timeout)",
@@ -47,17 +47,17 @@ pub enum Failure {
         spent(.waiting.as_ref())
     )]
     Time {
-        /// The time it had.
+        /// Time limit.
         limit: Duration,
-        /// The call it was waiting for at the end, and how long.
+        /// Host call that the guest was waiting for at the end, and the time it had waited.
         waiting: Option<(&'static str, Duration)>,
     },
-    /// It met a limit; the text says which one and how to raise it.
+    /// The action exceeded a limit.
     #[error("{message}")]
     Limit {
-        /// Which limit, and how to raise it.
+        /// Text that names the limit and how to raise it.
         message: String,
-        /// What the guest said last, if it did.
+        /// Last message of the guest, if it wrote one.
         said: Option<String>,
     },
     /// Its result is not a JSON object or array.
@@ -75,28 +75,28 @@ fn spent(waiting: Option<&(&'static str, Duration)>) -> String {
     }
 }
 
-/// Raised at an epoch tick when the guest's time is over.
+/// Error that the epoch callback raises when the guest's time is over.
 #[derive(Debug, thiserror::Error)]
 #[error("the activation's time is over")]
 pub(super) struct TimeIsUp;
 
-/// What is known of a guest when it ended without a result.
+/// State of a guest that ended without a result.
 pub(super) struct Scene {
-    /// The time it had.
+    /// Time limit.
     pub(super) limit: Duration,
-    /// Why its memory could not grow, if it could not.
+    /// Reason why its memory could not grow; `None` if it could.
     pub(super) refused: Option<String>,
-    /// The last lines of its standard error.
+    /// Last lines of its standard error.
     pub(super) tail: Vec<String>,
-    /// How many handles it may have.
+    /// Maximum number of handles.
     pub(super) handles: u32,
-    /// How many bytes one call may hand over.
+    /// Maximum bytes that one call may pass to the host.
     pub(super) call_bytes: u64,
 }
 
 impl Failure {
-    /// Reads wasmtime's error, by the types in it and its root cause. Its other causes are never
-    /// formatted: a backtrace among them would write names that the guest chose.
+    /// Classifies wasmtime's error by the types in it and its root cause. Its other causes are
+    /// never formatted: a backtrace among them would contain names that the guest chose.
     pub(super) fn of(error: &wasmtime::Error, scene: Scene) -> Self {
         if error.is::<TimeIsUp>() {
             return Self::Time { limit: scene.limit, waiting: None };
@@ -109,11 +109,10 @@ impl Failure {
             return Self::Limit { message: refusal.message.clone(), said };
         }
         let cause = bounded(error.root_cause(), MAX_REASON);
-        // wasmtime has no type for the first and keeps that of the hostcalls' fuel to itself.
+        // wasmtime has no type for the first error and does not export that of the hostcalls' fuel.
         if cause.contains("store handle limit exceeded") || is_full(error) {
             let message = format!(
-                "the action has more than {} handles open: drop some, or raise \
-                KEYNET_HANDLES",
+                "the action has more than {} handles open: drop some, or raise KEYNET_HANDLES",
                 scene.handles
             );
             return Self::Limit { message, said };
@@ -130,17 +129,14 @@ impl Failure {
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::Trap {
                 reason:
-                    "it recursed deeper than the 512 KiB of stack an action has; use a loop or \
-                    the heap"
+                    "it recursed deeper than the 512 KiB of stack an action has; use a loop or the \
+                        heap"
                         .to_owned(),
                 trace,
             },
             Some(Trap::UnreachableCodeReached) => match (scene.refused, said) {
                 (Some(message), said) => Self::Limit {
-                    message: format!(
-                        "the action ran out of \
-                    memory: {message}"
-                    ),
+                    message: format!("the action ran out of memory: {message}"),
                     said,
                 },
                 (None, Some(message)) => Self::Panic { message, trace },
@@ -149,7 +145,7 @@ impl Failure {
                     trace,
                 },
             },
-            // Code that does not look whether it was given memory uses an address that is none.
+            // Code that does not check a failed allocation accesses an invalid address.
             Some(Trap::MemoryOutOfBounds) if scene.refused.is_some() => {
                 let message = scene.refused.unwrap_or_default();
                 Self::Limit {
@@ -164,14 +160,14 @@ impl Failure {
                 Self::Limit { message: format!("the action cannot start: {message}"), said }
             }
             None if is_the_systems(error) => Self::Start(format!(
-                "the system refuses memory or address space (see `ulimit -v` \
-                    and vm.max_map_count): {cause}"
+                "the system refuses memory or address space (see `ulimit -v` and \
+                    vm.max_map_count): {cause}"
             )),
             None => Self::Trap { reason: cause, trace },
         }
     }
 
-    /// Where in the guest it happened, the innermost frame first; empty where that is not known.
+    /// Returns the backtrace, the innermost frame first; empty if it is not known.
     pub fn trace(&self) -> &[String] {
         match self {
             Self::Panic { trace, .. } | Self::Trap { trace, .. } => trace,
@@ -180,19 +176,19 @@ impl Failure {
     }
 }
 
-/// Whether the table of handles had no room for another.
+/// Reports whether the table of handles was full.
 fn is_full(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| matches!(cause.downcast_ref(), Some(ResourceTableError::Full)))
 }
 
-/// Whether the operating system, not the guest, is at fault: an address space that is too small, no
-/// more mappings.
+/// Reports whether the operating system, not the guest, is at fault: the address space is too
+/// small, or there are too many mappings.
 fn is_the_systems(error: &wasmtime::Error) -> bool {
     error.is::<std::io::Error>() || error.is::<rustix::io::Errno>()
 }
 
-/// What a guest said before it aborted, as the runtimes of Rust, Go, Python and C say it on
-/// standard error.
+/// Returns the message of a guest that aborted, in the form in which the runtimes of Rust, Go,
+/// Python and C write it to standard error.
 fn panic_message(tail: &[String]) -> Option<String> {
     let last = tail.iter().rposition(|line| {
         line.contains("panicked at ")
@@ -208,18 +204,13 @@ fn panic_message(tail: &[String]) -> Option<String> {
             .map(|line| line.trim().to_owned());
     };
     let line = tail.get(at)?;
-    // Rust: `thread '…' (…) panicked at src/lib.rs:3:5:` and the message on the lines that follow;
-    // our SDK has both on one line.
+    // Rust writes `thread '…' (…) panicked at src/lib.rs:3:5:` and the message on the lines that
+    // follow; this project's SDK writes both on one line.
     let Some((_, told)) = line.split_once("panicked at ") else { return Some(line.clone()) };
     let (place, first) = told.split_once(": ").unwrap_or((told.trim_end_matches(':'), ""));
     let rest = tail.get(at + 1..).unwrap_or_default().iter().map(String::as_str);
-    let rest = rest.take_while(|line| {
-        !line.starts_with("note: ")
-            && !line.starts_with(
-                "stack \
-        backtrace:",
-            )
-    });
+    let rest = rest
+        .take_while(|line| !line.starts_with("note: ") && !line.starts_with("stack backtrace:"));
     let message = std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n");
     Some(match message.trim() {
         "" => place.to_owned(),
@@ -241,14 +232,12 @@ mod tests {
             range\nfor this picture\nnote: run with `RUST_BACKTRACE=1`";
         assert_eq!(
             panic_message(&lines(rust)).unwrap(),
-            "index 4 is out of range\nfor this \
-            picture (src/lib.rs:3:5)"
+            "index 4 is out of range\nfor this picture (src/lib.rs:3:5)"
         );
         let sdk = "panicked at src/lib.rs:98:24: the picture: it has no pixels";
         assert_eq!(
             panic_message(&lines(sdk)).unwrap(),
-            "the picture: it has no pixels \
-            (src/lib.rs:98:24)"
+            "the picture: it has no pixels (src/lib.rs:98:24)"
         );
         assert_eq!(
             panic_message(&lines("panicked at src/lib.rs:98:24:")).unwrap(),
@@ -257,8 +246,7 @@ mod tests {
         assert_eq!(panic_message(&lines("panic: oh no\ngoroutine 1")).unwrap(), "panic: oh no");
         assert_eq!(
             panic_message(&lines("Traceback\nValueError: bad\n\n")).unwrap(),
-            "ValueError: \
-            bad"
+            "ValueError: bad"
         );
         assert_eq!(panic_message(&[]), None);
     }
@@ -277,8 +265,8 @@ mod tests {
         };
         let told = of(Some("raise KEYNET_MEMORY"));
         assert!(
-            matches!(&told, Failure::Limit { message, .. } if message.ends_with("trapped: \
-            raise KEYNET_MEMORY")),
+            matches!(&told, Failure::Limit { message, .. } if message.ends_with("trapped: raise \
+                KEYNET_MEMORY")),
             "{told}"
         );
         assert!(matches!(of(None), Failure::Trap { .. }));

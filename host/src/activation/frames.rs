@@ -1,21 +1,22 @@
-//! The guest's functions at a trap.
+//! The guest's backtrace at a trap.
 //!
-//! Their names come from the component's name section. A mangled name of a few kilobytes can stand
+//! Its names come from the component's name section. A mangled name of a few kilobytes can stand
 //! for a text of gigabytes, so a name is cut before it is demangled, and demangling ends after as
 //! many characters as are shown.
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
-use crate::quote::{MAX_SHOWN, bounded, shown};
+use keynet_base::quote::{MAX_SHOWN, bounded, shown};
 
-/// The frames of a trap that are reported.
+/// Maximum number of frames in a backtrace.
 const MAX_FRAMES: usize = 16;
 
-/// The longest mangled name, in bytes, that is demangled. Longer ones are shown as they are, cut.
+/// Maximum length in bytes of a mangled name that is demangled. Longer ones are shown mangled, and
+/// cut.
 const MAX_MANGLED: usize = 4 << 10;
 
-/// Returns the guest's functions at the trap, the innermost first, without the language's machinery
-/// of panicking.
+/// Returns the guest's functions at the trap, the innermost first, without the functions that
+/// implement panicking.
 pub(super) fn trace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let name = |frame: &FrameInfo| {
@@ -30,7 +31,7 @@ pub(super) fn trace(error: &wasmtime::Error) -> Vec<String> {
         .collect()
 }
 
-/// Returns a function's name as a person knows it.
+/// Returns a function's demangled name.
 fn function(name: &str) -> String {
     let demangled =
         if name.len() <= MAX_MANGLED { rustc_demangle::try_demangle(name).ok() } else { None };
@@ -40,8 +41,7 @@ fn function(name: &str) -> String {
     )
 }
 
-/// Whether a function belongs to the language's machinery of panicking and aborting, which explains
-/// nothing.
+/// Reports whether a function implements panicking or aborting, which explains nothing.
 fn is_runtime(function: &str) -> bool {
     const PATHS: &[&str] = &[
         "abort",
@@ -74,7 +74,8 @@ mod tests {
         assert!(is_runtime(&function("_ZN4core9panicking5panic17h0123456789abcdefE")));
     }
 
-    /// A v0 name whose tuple types each hold the one before them `fan` times, by back references.
+    /// Returns a v0 name whose tuple types each contain the previous one `fan` times, by back
+    /// references.
     fn v0_bomb(levels: usize, fan: usize) -> String {
         let base62 = |mut value: usize| {
             const DIGITS: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -104,7 +105,7 @@ mod tests {
         format!("_R{name}E")
     }
 
-    /// An Itanium name of the C++ kind whose template arguments each hold the one before them.
+    /// Returns an Itanium C++ name whose template arguments each contain the previous ones.
     fn cpp_bomb(levels: usize, fan: usize) -> String {
         let mut name = "_Z1f1AIiiE".to_owned();
         for level in 0..levels {

@@ -1,4 +1,4 @@
-//! Fuzzing of an activation's log lines; see [`crate::fuzzing`].
+//! Fuzzing of an activation's log lines; see [`keynet_base::fuzzing`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,8 +44,8 @@ fn lines(output: &[u8], limit: u64, piece: usize) -> (Vec<Vec<u8>>, Vec<String>)
     (lines, logs.tail())
 }
 
-/// What a guest writes: a byte for the size of the pieces it comes in, one for how often it is
-/// repeated, and the text. Half-way stands a secret beside its name.
+/// Input is the output of a guest: a byte for the size of its writes, one for the number of
+/// repetitions, and the text. A secret beside its name is inserted half-way.
 pub fn log_lines(data: &[u8]) {
     let [piece, times, text @ ..] = data else { return };
     if contains(text, SECRET.get(..4).unwrap_or_default().as_bytes()) {
@@ -60,7 +60,7 @@ pub fn log_lines(data: &[u8]) {
         tail.len() <= 12
             && tail.iter().all(|line| line.chars().count() <= 1024 && !line.contains(SECRET))
     );
-    // How a guest cuts its output into writes changes nothing.
+    // The sizes of the guest's writes do not change the lines.
     let piece = usize::from(*piece).max(1 + output.len() / 1024);
     assert_eq!(lines(&output, u64::MAX, piece).0, whole);
     let limit = output.len() as u64 / 2;

@@ -1,9 +1,9 @@
 //! Standard output and error of one activation: bytes from the guest in, whole lines out.
 //!
-//! Lines are handed on as they end, at most 64 KiB at a time, without their secrets. A sink that
-//! has no room makes the guest wait ([`LogSink::room`]), within the activation's time. Past the
-//! limit output is dropped with one notice and the activation goes on. Nothing a guest writes can
-//! be taken for the platform's end-of-activation mark or for a receipt.
+//! Lines are passed on as they end, at most 64 KiB at a time, without their secrets. A sink that
+//! has no room makes the guest wait ([`LogSink::room`]), within the activation's time. Output
+//! beyond the limit is dropped with one notice, and the activation continues. A guest cannot forge
+//! OpenWhisk's end-of-activation mark or a receipt.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -15,19 +15,19 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::receipt;
-use crate::redaction::{self, Redactor};
+use keynet_base::redaction::{self, Redactor};
 
-/// What an OpenWhisk invoker looks for in a container's output: an activation's logs end where it
-/// appears.
+/// End-of-activation mark that an OpenWhisk invoker searches a container's output for: an
+/// activation's logs end at the mark.
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 
-/// A zero-width space: it keeps a line readable and makes a text another.
+/// Zero-width space: it keeps a line readable but different from a mark.
 const BREAK: &str = "\u{200B}";
 
-/// A longer line is broken here.
+/// Length at which a longer line is split.
 pub(super) const MAX_LINE: usize = 64 << 10;
 
-/// The last lines of standard error are kept for the report of a panic.
+/// Number of the last lines of standard error that are kept for the report of a panic.
 const TAIL_LINES: usize = 12;
 const TAIL_LINE: usize = 1024;
 
@@ -40,22 +40,22 @@ pub enum Stream {
     Stderr,
 }
 
-/// Where an activation's lines go.
+/// Sink for an activation's lines.
 pub trait LogSink: Send + Sync {
-    /// Takes one line, without its newline. It may be any bytes. Must not block.
+    /// Accepts one line, without its newline. It may be any bytes. Must not block.
     fn line(&self, stream: Stream, line: &[u8]);
 
-    /// Is called when the guest has written something, after its lines: a sink that gathers them
-    /// may hand them on.
+    /// Called after the lines of each write of the guest: a sink that buffers lines may pass them
+    /// on.
     fn flush(&self) {}
 
-    /// Whether the guest may write more without waiting for [`LogSink::room`].
+    /// Reports whether the guest may write more without waiting for [`LogSink::room`].
     fn has_room(&self, _: Stream) -> bool {
         true
     }
 
-    /// Waits until the guest may write more. Lines that come all the same are the sink's to keep or
-    /// to drop.
+    /// Waits until the guest may write more. The sink decides whether to keep or drop lines that
+    /// arrive in the meantime.
     fn room(&self, _: Stream) -> BoxFuture<'_, ()> {
         Box::pin(future::ready(()))
     }
@@ -78,7 +78,7 @@ struct Assembler {
     tail: VecDeque<String>,
 }
 
-/// What a stream has written since its last line.
+/// Bytes that a stream has written since its last line.
 #[derive(Default)]
 struct Partial {
     line: Vec<u8>,
@@ -104,12 +104,12 @@ impl Logs {
         self.assembler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The guest's handle on `stream`.
+    /// Returns the guest's handle on `stream`.
     pub(super) fn stream(&self, stream: Stream) -> GuestStream {
         GuestStream { logs: self.clone(), stream, granted: false }
     }
 
-    /// Hands on what has no newline yet.
+    /// Passes on incomplete lines.
     pub(super) fn flush(&self) {
         let mut logs = self.lock();
         logs.end_line(Stream::Stdout);
@@ -117,13 +117,13 @@ impl Logs {
         self.sink.flush();
     }
 
-    /// Bytes the guest wrote, and whether some were dropped.
+    /// Returns the number of bytes that the guest wrote, and `true` if some were dropped.
     pub(super) fn written(&self) -> (u64, bool) {
         let logs = self.lock();
         (logs.written, logs.cut)
     }
 
-    /// The last lines of standard error.
+    /// Returns the last lines of standard error.
     pub(super) fn tail(&self) -> Vec<String> {
         self.lock().tail.iter().cloned().collect()
     }
@@ -143,7 +143,7 @@ impl Assembler {
                 None => self.append(stream, piece),
             }
         }
-        // A panic after the limit still tells its reason.
+        // The reason of a panic after the limit is still reported.
         if kept < bytes.len() && stream == Stream::Stderr {
             let dropped =
                 String::from_utf8_lossy(bytes.get(kept..).unwrap_or_default()).into_owned();
@@ -156,8 +156,8 @@ impl Assembler {
             self.end_line(Stream::Stdout);
             self.end_line(Stream::Stderr);
             let notice = format!(
-                "keynet: the log limit of {} bytes is reached; what follows is \
-                dropped (raise KEYNET_LOGS)",
+                "keynet: the log limit of {} bytes is reached; what follows is dropped (raise \
+                    KEYNET_LOGS)",
                 self.limit
             );
             self.sink.line(Stream::Stderr, notice.as_bytes());
@@ -185,14 +185,14 @@ impl Assembler {
         }
     }
 
-    /// Hands on a line that has something in it.
+    /// Passes on an incomplete line if it is not empty.
     fn end_line(&mut self, stream: Stream) {
         if !self.partial(stream).line.is_empty() {
             self.emit(stream, true);
         }
     }
 
-    /// Hands on the line, or the first part of one that is too long.
+    /// Passes on the line, or the first part of a line that is too long.
     fn emit(&mut self, stream: Stream, whole: bool) {
         let partial = self.partial(stream);
         let mut line = std::mem::take(&mut partial.line);
@@ -207,20 +207,26 @@ impl Assembler {
         }
         let mut line = disarm(line);
         self.sink.line(stream, &line);
-        line.clear(); // its memory is used again
+        line.clear(); // its memory is reused
         line.extend_from_slice(&rest);
         self.partial(stream).line = line;
     }
 
+    /// Keeps the last lines. The line with which Go's runtime gives up stays before them: the
+    /// traces of its goroutines follow it.
     fn remember(&mut self, line: &str) {
+        let gives_up =
+            |line: &String| line.starts_with("panic: ") || line.starts_with("fatal error: ");
         if self.tail.len() == TAIL_LINES {
-            self.tail.pop_front();
+            let mut reasons = self.tail.iter().map(gives_up);
+            let keeps_first = reasons.next() == Some(true) && !reasons.any(|reason| reason);
+            self.tail.remove(usize::from(keeps_first));
         }
         self.tail.push_back(line.chars().take(TAIL_LINE).collect());
     }
 }
 
-/// An activation that is dropped in the middle has said what it said.
+/// The output of an activation that is dropped before its end is not lost.
 impl Drop for Assembler {
     fn drop(&mut self) {
         self.end_line(Stream::Stdout);
@@ -229,13 +235,13 @@ impl Drop for Assembler {
     }
 }
 
-/// Breaks what the platform or a reader of receipts would take for its own.
+/// Breaks text that OpenWhisk would take for its mark, or a reader of receipts for a receipt.
 pub(crate) fn disarm(line: Vec<u8>) -> Vec<u8> {
     let forged = line.starts_with(receipt::PREFIX.as_bytes());
     let Some(first) = find(&line, SENTINEL.as_bytes()) else {
         return if forged { [BREAK.as_bytes(), &line].concat() } else { line };
     };
-    // Copied once: a line may be nothing but marks.
+    // Copied only once: a line may consist of nothing but marks.
     let mut whole = Vec::with_capacity(line.len() + line.len() / 8);
     whole.extend_from_slice(if forged { BREAK.as_bytes() } else { b"" });
     let mut rest = line.as_slice();
@@ -253,7 +259,7 @@ pub(crate) fn disarm(line: Vec<u8>) -> Vec<u8> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    // Nearly no line has an X: look for its first byte before comparing.
+    // Few lines contain an X: search for the mark's first byte before comparing.
     let mut at = 0;
     loop {
         at += haystack.get(at..)?.iter().position(|byte| Some(byte) == needle.first())?;
@@ -269,7 +275,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 pub(super) struct GuestStream {
     logs: Logs,
     stream: Stream,
-    /// The guest has waited for room, and may write once.
+    /// `true` if the guest has waited for room and may write once.
     granted: bool,
 }
 
@@ -281,7 +287,7 @@ impl IsTerminal for GuestStream {
 
 impl StdoutStream for GuestStream {
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Only WASI 0.3 asks for one; the linker has 0.2 alone.
+        // Only WASI 0.3 calls this; the linker provides 0.2 alone.
         Box::new(tokio::io::sink())
     }
 
@@ -295,8 +301,7 @@ impl OutputStream for GuestStream {
         if bytes.len() > MAX_LINE {
             // WASI 0.2, wasi:io/streams: a write needs a permit of check-write for its length.
             return Err(StreamError::trap(&format!(
-                "it wrote {} bytes of logs at once, and \
-                check-write permits {MAX_LINE}",
+                "it wrote {} bytes of logs at once, and check-write permits {MAX_LINE}",
                 bytes.len()
             )));
         }
@@ -319,8 +324,8 @@ impl Pollable for GuestStream {
     async fn ready(&mut self) {
         if !self.granted && !self.logs.sink.has_room(self.stream) {
             self.logs.sink.room(self.stream).await;
-            // Whatever other activations write meanwhile, this one has waited: WASI traps a guest
-            // that is made to wait too often.
+            // The guest may write after one wait, even if other activations have filled the room
+            // again: WASI traps a guest that has to wait too often.
             self.granted = true;
         }
     }
@@ -429,6 +434,20 @@ mod tests {
         );
         assert_eq!(got.last().unwrap().1, "MHcCAQEEIAK0");
         assert!(logs.tail().iter().all(|line| !line.contains("hunter")));
+    }
+
+    #[test]
+    fn the_reason_stays_in_the_tail_before_a_long_trace() {
+        let (_lines, logs) = logs(1 << 20);
+        write(&logs, Stream::Stderr, "panic: handled\n");
+        write(&logs, Stream::Stderr, "fatal error: all goroutines are asleep - deadlock!\n");
+        for number in 0..100 {
+            write(&logs, Stream::Stderr, &format!("\tmain.go:{number} +0x1\n"));
+        }
+        let tail = logs.tail();
+        assert_eq!(tail.len(), TAIL_LINES);
+        assert_eq!(tail[0], "fatal error: all goroutines are asleep - deadlock!");
+        assert_eq!(tail[TAIL_LINES - 1], "\tmain.go:99 +0x1");
     }
 
     #[test]

@@ -1,37 +1,37 @@
-//! The sandbox's part of the memory budget: linear memories and tables.
+//! Linear memories and tables in the memory budget.
 
 use wasmtime::ResourceLimiter;
 
-use crate::budget::{MemoryBudget, Reservation};
 use crate::engine::{CORE_INSTANCES, MEMORIES, TABLES};
-use crate::error::Result;
+use keynet_base::budget::{MemoryBudget, Reservation};
+use keynet_base::error::Result;
 
-/// The size of a table's element, in bytes.
+/// Size of a table's element in bytes.
 const ELEMENT: u64 = size_of::<usize>() as u64;
 
-/// Counts what linear memories and tables hold, all together. wasmtime's own `StoreLimits` has a
-/// limit for each.
+/// Counter of the bytes of linear memories and tables, all together. wasmtime's own `StoreLimits`
+/// has a limit for each of them.
 #[derive(Debug)]
 pub(super) struct WasmMemory {
     held: Reservation,
     grown: u64,
     refused: Option<String>,
-    /// The most bytes that one linear memory can have here.
+    /// Maximum size in bytes of one linear memory on this machine.
     largest: u64,
 }
 
 impl WasmMemory {
-    /// Counts within `budget`, for linear memories of at most `largest` bytes each.
+    /// Creates a counter within `budget`, for linear memories of at most `largest` bytes each.
     pub(super) fn new(budget: &MemoryBudget, largest: u64) -> Result<Self> {
         Ok(Self { held: budget.reserve(0, "a linear memory")?, grown: 0, refused: None, largest })
     }
 
-    /// Bytes held.
+    /// Returns the reserved bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.held.bytes()
     }
 
-    /// Why the last growth was refused, if one was.
+    /// Returns the reason of the last refused growth; `None` if none was refused.
     pub(super) fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }
@@ -49,10 +49,10 @@ impl WasmMemory {
         }
     }
 
-    /// The growth that was allowed last did not happen.
+    /// Reverts the last growth, which was allowed but failed.
     fn undo(&mut self) {
         let without = self.held.bytes().saturating_sub(std::mem::take(&mut self.grown));
-        // Giving back cannot fail.
+        // A smaller reservation cannot fail.
         let _ = self.held.resize(without, "");
     }
 }
@@ -90,8 +90,7 @@ impl ResourceLimiter for WasmMemory {
         }
         Ok(self.grow(
             (desired.saturating_sub(current) as u64).saturating_mul(ELEMENT),
-            "a growth \
-            of a table",
+            "a growth of a table",
         ))
     }
 

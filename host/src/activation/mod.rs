@@ -1,97 +1,98 @@
 //! One run of an action: a fresh store, limits, a deadline, logs, and the receipt.
 //!
-//! Whatever the guest does, it costs this activation only. A store in which the guest trapped is
-//! never entered again: it is dropped with everything in it.
+//! A guest's failure affects this activation only. A store in which the guest trapped is never
+//! entered again: it is dropped with everything in it.
 
+mod environment;
 mod failure;
 mod frames;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod logs;
+mod means;
 mod memory;
 mod receipt;
 mod result;
+mod sandbox;
 mod store;
 mod time;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::SemaphorePermit;
 use wasmtime::Store;
 
+pub use environment::GuestEnvironment;
 pub use failure::Failure;
 pub(crate) use logs::disarm;
 pub use logs::{LogSink, SENTINEL, Stream};
+pub(crate) use means::Means;
 pub use receipt::{PREFIX as RECEIPT_PREFIX, Receipt};
 pub use result::ResultText;
-pub(crate) use store::{State, linker};
+pub use sandbox::{Sandbox, Slot};
+pub(crate) use store::State;
 pub(crate) use time::guest_deadline;
 
-use crate::action::Means;
 use crate::capabilities::Meter;
-use crate::capabilities::bindings::{
-    Action as Instance, ActionPre, exports::keynet::inference::function::FunctionInfo,
-};
+use crate::capabilities::bindings::{Action as Instance, ActionPre};
 use crate::capabilities::user_input::Parameters;
-use crate::host::Host;
-use crate::object_storage::Location;
 use crate::policy::Limits;
 use failure::{Scene, TimeIsUp};
+use keynet_object_storage::Location;
 use receipt::nanoseconds;
 use store::{Fresh, Purpose};
 
 /// One request to run an action.
 pub struct ActivationRequest {
-    /// What the caller sent.
+    /// Parameters that the caller sent.
     pub parameters: Parameters,
-    /// The guest's environment, never the process's own. Configuration is left out, and
-    /// `__OW_API_KEY` unless it is granted.
-    pub environment: Vec<(String, String)>,
-    /// When the caller needs the answer; none for the policy's limit alone. The guest's own time
-    /// ends a little before the earlier of both.
+    /// The environment of the guest.
+    pub environment: GuestEnvironment,
+    /// Time at which the caller needs the response; `None` for the policy's limit alone. The
+    /// guest's own time ends a little before the earlier of both.
     pub deadline: Option<Instant>,
-    /// Where standard output and error go.
+    /// Sink for standard output and error.
     pub logs: Arc<dyn LogSink>,
 }
 
-/// How an activation ended.
+/// End of an activation.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The result's JSON text, an object or an array, or why there is none.
+    /// JSON text of the result, an object or an array, or the reason why there is none.
     pub result: Result<ResultText, Failure>,
-    /// What it cost.
+    /// Time and memory that it took.
     pub receipt: Receipt,
-    /// Objects it wrote, in order; at most a thousand are told.
+    /// Objects that it wrote, in order; at most a thousand are listed.
     pub written: Vec<Location>,
 }
 
-/// A place to run one guest: made, entered once, looked at, dropped.
-struct Run {
+/// The state of one activation: created, entered once, inspected, dropped.
+pub(crate) struct Run {
     fresh: Fresh,
     meter: Meter,
     limits: Limits,
     started: Instant,
-    /// When the answer is due, and when the guest must have ended for that.
+    /// Time at which the response is due; `deadline` is the time by which the guest must have
+    /// ended for that.
     due: Instant,
     deadline: Instant,
 }
 
 impl Run {
-    fn new(
-        host: &Host,
+    pub(crate) fn new(
+        sandbox: &Sandbox,
         means: &Means,
         limits: Limits,
         meter: Meter,
         request: ActivationRequest,
-        started: Instant,
     ) -> Result<Self, Failure> {
+        let started = Instant::now();
         let due = request
             .deadline
             .map_or(started + limits.time, |deadline| deadline.min(started + limits.time));
         let deadline = guest_deadline(started, due);
         let fresh = State::fresh(
-            host,
+            sandbox,
             Purpose {
                 parameters: request.parameters,
                 environment: &request.environment,
@@ -107,7 +108,7 @@ impl Run {
     }
 
     /// Enters the guest, at most until the deadline.
-    async fn enter<T>(
+    pub(crate) async fn enter<T>(
         &mut self,
         guest: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
@@ -118,7 +119,7 @@ impl Run {
         let error = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
-            // Dropped in the middle of a host call, with everything it held.
+            // A host call that is in progress is dropped, with everything it held.
             Err(_) => TimeIsUp.into(),
         };
         let scene = Scene {
@@ -135,7 +136,7 @@ impl Run {
         Err(failure)
     }
 
-    /// Checks the guest's answer, for at most half of the time that was kept back to report it.
+    /// Checks the guest's result, within half of the time that is reserved to report it.
     fn check(&self, text: String) -> impl Future<Output = Result<ResultText, Failure>> + use<> {
         let (budget, started, due, deadline) =
             (self.fresh.budget.clone(), self.started, self.due, self.deadline);
@@ -176,38 +177,22 @@ impl Run {
     }
 }
 
-/// Runs an action once.
+/// Runs an action once, in a slot of `sandbox`.
 pub(crate) async fn run(
-    host: &Host,
+    sandbox: &Sandbox,
+    slot: &Slot<'_>,
     action: &ActionPre<State>,
     means: &Means,
+    limits: Limits,
     request: ActivationRequest,
 ) -> Outcome {
-    let asked = Instant::now();
     let arguments = request.parameters.clone();
-    let Some(_slot) = place(host, asked, request.deadline).await else {
-        return Outcome::without_a_place(asked);
-    };
-    let started = Instant::now();
-    let queued = started - asked;
-    let mut run = match Run::new(
-        host,
-        means,
-        host.policy().limits.clone(),
-        Meter::default(),
-        request,
-        started,
-    ) {
+    let mut run = match Run::new(sandbox, means, limits, Meter::default(), request) {
         Ok(run) => run,
-        Err(failure) => {
-            return Outcome {
-                result: Err(failure),
-                receipt: Receipt { queued_ns: nanoseconds(queued), ..Receipt::default() },
-                written: Vec::new(),
-            };
-        }
+        Err(failure) => return Outcome::before_it_began(failure, slot.queued()),
     };
-    let _ticking = host.engine().ticking();
+    let _ticking = sandbox.engine().ticking();
+    let started = run.started;
     let mut instantiated = None;
     let answer = run
         .enter(async |store| {
@@ -221,43 +206,29 @@ pub(crate) async fn run(
         Ok(Err(error)) => Err(Failure::Action(error)),
         Err(failure) => Err(failure),
     };
-    let mut receipt = run.receipt(queued, instantiated.unwrap_or_else(|| started.elapsed()));
+    let instantiated = instantiated.unwrap_or_else(|| run.started.elapsed());
+    let mut receipt = run.receipt(slot.queued(), instantiated);
     if receipt.inference_calls > 0 {
         receipt.inference_engine = means.inference.as_ref().ok().and_then(|asked| asked.engine());
     }
     Outcome { result, receipt, written: run.meter.written() }
 }
 
-/// A place among the activations that run, unless the time to answer comes first.
-async fn place(
-    host: &Host,
-    asked: Instant,
-    deadline: Option<Instant>,
-) -> Option<SemaphorePermit<'_>> {
-    // The semaphore is never closed.
-    match (host.slots().try_acquire(), deadline) {
-        (Ok(place), _) => Some(place),
-        (Err(_), None) => host.slots().acquire().await.ok(),
-        (Err(_), Some(deadline)) => {
-            let waiting = tokio::time::timeout_at(
-                guest_deadline(asked, deadline).into(),
-                host.slots().acquire(),
-            );
-            waiting.await.ok().and_then(Result::ok)
-        }
-    }
-}
-
 impl Outcome {
-    fn without_a_place(asked: Instant) -> Self {
-        let queued = asked.elapsed();
+    /// Returns the outcome of a request that got no slot in time.
+    pub(crate) fn without_a_slot(requested: Instant) -> Self {
+        let queued = requested.elapsed();
         let waiting = Some(("a place among the activations that run", queued));
+        Self::before_it_began(Failure::Time { limit: queued, waiting }, queued)
+    }
+
+    fn before_it_began(failure: Failure, queued: Duration) -> Self {
         let receipt = Receipt {
             total_ns: nanoseconds(queued),
             queued_ns: nanoseconds(queued),
             ..Receipt::default()
         };
-        Self { result: Err(Failure::Time { limit: queued, waiting }), receipt, written: Vec::new() }
+        Self { result: Err(failure), receipt, written: Vec::new() }
     }
 }
 
@@ -265,63 +236,7 @@ async fn call(
     instance: &Instance,
     store: &mut Store<State>,
     arguments: &str,
-) -> wasmtime::Result<Result<String, crate::Error>> {
+) -> wasmtime::Result<Result<String, keynet_base::Error>> {
     let answer = instance.keynet_inference_function().call_run(store, arguments).await?;
     Ok(answer.map_err(Into::into))
-}
-
-/// The time and the bytes an action has to describe itself; more bytes where its component holds a
-/// language's runtime.
-pub(crate) const DESCRIBE_TIME: Duration = Duration::from_secs(3);
-pub(crate) const DESCRIBE_MEMORY: u64 = 64 << 20;
-pub(crate) const DESCRIBE_MEMORY_OF_RUNTIME: u64 = 128 << 20;
-
-/// What describing itself may cost an action: it is asked when it is loaded, inspected or pushed,
-/// and may be hostile. Runtimes of some languages need more memory than others.
-fn describe_limits(component_bytes: usize) -> Limits {
-    const LANGUAGE_RUNTIME: usize = 8 << 20;
-    Limits {
-        memory: if component_bytes > LANGUAGE_RUNTIME {
-            DESCRIBE_MEMORY_OF_RUNTIME
-        } else {
-            DESCRIBE_MEMORY
-        },
-        time: DESCRIBE_TIME,
-        logs: 64 << 10,
-        handles: 64,
-        call_bytes: 1 << 20,
-    }
-}
-
-/// Asks an action what it is, with calls of every import trapping.
-pub(crate) async fn describe(
-    host: &Host,
-    action: &ActionPre<State>,
-    means: &Means,
-    component_bytes: usize,
-    logs: Option<Arc<dyn LogSink>>,
-) -> Result<FunctionInfo, Failure> {
-    struct Captured;
-    impl LogSink for Captured {
-        fn line(&self, _: Stream, line: &[u8]) {
-            tracing::debug!(line = %String::from_utf8_lossy(line), "while an action described itself");
-        }
-    }
-    let _slot = host.slots().acquire().await;
-    let limits = describe_limits(component_bytes);
-    let started = Instant::now();
-    let logs = logs.unwrap_or_else(|| Arc::new(Captured));
-    let request = ActivationRequest {
-        parameters: Parameters::none(),
-        environment: Vec::new(),
-        deadline: None,
-        logs,
-    };
-    let mut run = Run::new(host, means, limits, Meter::describing(), request, started)?;
-    let _ticking = host.engine().ticking();
-    run.enter(async |store| {
-        let instance = action.instantiate_async(&mut *store).await?;
-        instance.keynet_inference_function().call_describe(store).await
-    })
-    .await
 }

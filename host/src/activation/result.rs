@@ -1,4 +1,4 @@
-//! An action's result, checked and counted.
+//! An action's result, validated and counted in its memory.
 
 use std::fmt;
 use std::ops::Deref;
@@ -8,20 +8,20 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::Failure;
-use crate::budget::{MemoryBudget, Reservation};
-use crate::offload;
-use crate::quote::shown;
+use keynet_base::budget::{MemoryBudget, Reservation};
+use keynet_base::offload;
+use keynet_base::quote::shown;
 
-/// The JSON text of an action's result: an object or an array. It stays in the memory of its
-/// activation until it was answered: until it, or the [`Bytes`] that it became, is dropped.
+/// JSON text of an action's result: an object or an array. It counts in the memory of its
+/// activation until it, or the [`Bytes`] that it was converted to, is dropped.
 pub struct ResultText {
     text: String,
     held: Reservation,
 }
 
 impl ResultText {
-    /// Checks what a guest returned. Long text is checked on the blocking pool; none if `deadline`
-    /// came first.
+    /// Validates a guest's result. Long text is parsed on the blocking pool; `None` if `deadline`
+    /// passes first.
     pub(super) async fn check(
         text: String,
         memory: &MemoryBudget,
@@ -38,12 +38,8 @@ impl ResultText {
     }
 
     fn checked(self) -> Result<Self, Failure> {
-        let json: &RawValue = serde_json::from_str(&self.text).map_err(|error| {
-            Failure::Result(format!(
-                "it is not JSON: \
-            {error}"
-            ))
-        })?;
+        let json: &RawValue = serde_json::from_str(&self.text)
+            .map_err(|error| Failure::Result(format!("it is not JSON: {error}")))?;
         match json.get().as_bytes().first() {
             Some(b'{' | b'[') => Ok(self),
             _ => Err(Failure::Result(format!("it is `{}`", shown(json.get())))),
@@ -71,14 +67,14 @@ impl fmt::Debug for ResultText {
     }
 }
 
-/// Without a copy.
+/// Converts without a copy.
 impl From<ResultText> for Bytes {
     fn from(result: ResultText) -> Self {
         Self::from_owner(result)
     }
 }
 
-/// The text alone, which is no longer counted.
+/// Converts to plain text, which is no longer counted.
 impl From<ResultText> for String {
     fn from(result: ResultText) -> Self {
         drop(result.held);

@@ -1,4 +1,4 @@
-//! A fresh store: everything that one activation, and nobody else, has.
+//! A fresh store: the state that belongs to one activation alone.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,23 +7,23 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use super::environment::GuestEnvironment;
 use super::failure::TimeIsUp;
 use super::logs::{LogSink, Logs, Stream};
+use super::means::Means;
 use super::memory::WasmMemory;
-use crate::action::Means;
-use crate::budget::{CallBudget, MemoryBudget};
+use super::sandbox::Sandbox;
 use crate::capabilities::storage::{self, StorageCtx, StorageView};
 use crate::capabilities::triton_predict::{self, TritonPredictCtx, TritonPredictView};
 use crate::capabilities::user_input::{self, Parameters, UserInputCtx, UserInputView};
 use crate::capabilities::{CallContext, Meter};
-use crate::config::is_reserved;
-use crate::host::Host;
 use crate::policy::Limits;
+use keynet_base::budget::{CallBudget, MemoryBudget};
 
-/// The most random bytes one call may ask for.
+/// Maximum number of random bytes per call.
 const MAX_RANDOM: u64 = 1 << 20;
 
-/// What a store holds.
+/// State of a store.
 pub(crate) struct State {
     wasi: WasiCtx,
     table: ResourceTable,
@@ -34,10 +34,10 @@ pub(crate) struct State {
     deadline: Instant,
 }
 
-/// What a store is made for.
+/// Input for a fresh store.
 pub(super) struct Purpose<'a> {
     pub(super) parameters: Parameters,
-    pub(super) environment: &'a [(String, String)],
+    pub(super) environment: &'a GuestEnvironment,
     pub(super) deadline: Instant,
     pub(super) means: &'a Means,
     pub(super) limits: &'a Limits,
@@ -45,7 +45,7 @@ pub(super) struct Purpose<'a> {
     pub(super) sink: Arc<dyn LogSink>,
 }
 
-/// A store with what is looked at after the guest has ended.
+/// A store with the parts that are inspected after the guest has ended.
 pub(super) struct Fresh {
     pub(super) store: Store<State>,
     pub(super) logs: Logs,
@@ -53,9 +53,12 @@ pub(super) struct Fresh {
 }
 
 impl State {
-    pub(super) fn fresh(host: &Host, purpose: Purpose<'_>) -> crate::error::Result<Fresh> {
+    pub(super) fn fresh(
+        sandbox: &Sandbox,
+        purpose: Purpose<'_>,
+    ) -> keynet_base::error::Result<Fresh> {
         let (limits, means) = (purpose.limits, purpose.means);
-        let budget = host.process_memory().activation(limits.memory);
+        let budget = sandbox.memory().activation(limits.memory);
         let logs = Logs::new(purpose.sink, limits.logs);
         let calls = CallContext {
             budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline },
@@ -63,8 +66,7 @@ impl State {
         };
         let api_key = means.grants.api_key;
         let mut wasi = WasiCtxBuilder::new();
-        let may_see = |name: &str| !is_reserved(name) && (name != "__OW_API_KEY" || api_key);
-        for (name, value) in purpose.environment.iter().filter(|(name, _)| may_see(name)) {
+        for (name, value) in purpose.environment.granted(api_key) {
             wasi.env(name, value);
         }
         let wasi = wasi
@@ -87,10 +89,10 @@ impl State {
                 calls.clone(),
             ),
             storage: StorageCtx::new(means.storage.clone(), means.grants.clone(), calls),
-            memory: WasmMemory::new(&budget, host.engine().linear_memory())?,
+            memory: WasmMemory::new(&budget, sandbox.engine().linear_memory())?,
             deadline: purpose.deadline,
         };
-        let mut store = Store::new(host.engine().wasmtime(), state);
+        let mut store = Store::new(sandbox.engine().wasmtime(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
         // The component's own handles: one for each entry of the table, and as many borrowed for a
@@ -114,11 +116,11 @@ impl WasiView for State {
     }
 }
 
-/// Everything an action can import.
+/// Creates the linker with everything that an action can import.
 ///
 /// # Errors
-/// Two interfaces have one name.
-pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+/// Two interfaces have the same name.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     user_input::add_to_linker(&mut linker, |state: &mut State| UserInputView {

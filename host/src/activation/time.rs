@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The moment the guest must have ended, for an answer that is due at `deadline`: enough is left to
-/// report the error, flush the logs and send the answer before the platform hangs up.
+/// Returns the time by which the guest must have ended for a response that is due at `deadline`.
+/// The rest is enough to report the error, flush the logs and send the response before OpenWhisk
+/// closes the connection.
 pub(crate) fn guest_deadline(now: Instant, deadline: Instant) -> Instant {
     let remaining = deadline.saturating_duration_since(now);
     let reserve = Duration::from_millis(50).max((remaining / 50).min(Duration::from_millis(500)));

@@ -1,8 +1,8 @@
-//! `keynet-runtime`: what an OpenWhisk action container runs. See `keynet_host::openwhisk`.
+//! `keynet-runtime`: the process of an OpenWhisk action container. See `keynet_host::container`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     keynet_host::engine::run_if_compiler();
-    keynet_host::openwhisk::main(std::env::args_os().skip(1))
+    keynet_host::container::main(std::env::args_os().skip(1))
 }

@@ -1,18 +1,18 @@
-//! Listings that have only what an action may read.
+//! Listings that contain only objects that an action may read.
 //!
-//! The store is asked for the granted names alone, one pattern after the other in the order of the
-//! names, so that neither a page nor its `next`, which holds the last key of the page, tells of any
-//! other.
+//! The store is queried for the granted names alone, one pattern after the other in the order of
+//! the names, so that neither a page nor its `next`, which holds the last key of the page, reveals
+//! any other name.
 
-use crate::budget::CallBudget;
-use crate::error::{ErrorKind, Result};
-use crate::object_storage::{
+use keynet_base::budget::CallBudget;
+use keynet_base::error::{ErrorKind, Result};
+use keynet_base::granted::Granted;
+use keynet_object_storage::{
     Cursor, ObjectInfo, ObjectKey, ObjectStorage, PAGE_OBJECTS, Page, Prefix,
 };
-use crate::policy::Granted;
 
-/// What a policy calls a key of `bucket`, none for the default one: the key, else
-/// `s3://bucket/key`. Also for the beginning of a key.
+/// Returns the name of a key in a policy: the key itself in the default bucket (or if `bucket` is
+/// `None`), else `s3://bucket/key`. Also works for the beginning of a key.
 pub(super) fn policy_name(storage: &ObjectStorage, bucket: Option<&str>, key: &str) -> String {
     match bucket.filter(|bucket| *bucket != storage.default_bucket()) {
         Some(bucket) => format!("s3://{bucket}/{key}"),
@@ -20,8 +20,8 @@ pub(super) fn policy_name(storage: &ObjectStorage, bucket: Option<&str>, key: &s
     }
 }
 
-/// Lists as [`ObjectStorage::list`] what `read` allows of `prefix`. A page may have fewer objects
-/// than the store could answer with.
+/// Lists the part of `prefix` that `read` allows, as [`ObjectStorage::list`]. A page may have fewer
+/// objects than the store could return.
 ///
 /// # Errors
 /// As [`ObjectStorage::list`]; `denied`: no location that begins with `prefix` may be read.
@@ -82,7 +82,7 @@ pub(super) async fn list(
     Ok(page)
 }
 
-/// Whether names that match `pattern` come after `key`.
+/// Reports whether names that match `pattern` can come after `key`.
 fn goes_beyond(pattern: &str, key: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => key.starts_with(start) || start > key,
@@ -90,7 +90,7 @@ fn goes_beyond(pattern: &str, key: &str) -> bool {
     }
 }
 
-/// The object with exactly this key, as a listing has it; none if it is not there.
+/// Returns the object with exactly this key, as a listing has it; `None` if it does not exist.
 async fn find(
     storage: &ObjectStorage,
     prefix: &Prefix,
@@ -110,11 +110,11 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::budget::MemoryBudget;
-    use crate::object_storage::StorageLimits;
-    use crate::object_storage::embedded::{EmbeddedSettings, EmbeddedStore};
     use crate::policy::{Policy, StorageGrant};
-    use crate::state::StateDir;
+    use keynet_base::budget::MemoryBudget;
+    use keynet_base::state::StateDir;
+    use keynet_object_storage::StorageLimits;
+    use keynet_object_storage::folder_store::{FolderStore, FolderStoreSettings};
 
     struct Store {
         storage: ObjectStorage,
@@ -123,10 +123,10 @@ mod tests {
     }
 
     impl Store {
-        /// A bucket `default` with these keys.
+        /// Creates a store whose bucket `default` holds these keys.
         async fn with(keys: &[&str]) -> Self {
             let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-            let settings = EmbeddedSettings {
+            let settings = FolderStoreSettings {
                 folder: folders[0].path().to_owned(),
                 state: StateDir::new(folders[1].path()),
                 bucket: "default".to_owned(),
@@ -134,7 +134,7 @@ mod tests {
                 internal_url: None,
             };
             let storage = ObjectStorage::new(
-                EmbeddedStore::open(settings).unwrap().bucket(),
+                FolderStore::open(settings).unwrap().bucket(),
                 StorageLimits::default(),
             );
             let budget = CallBudget {
@@ -148,7 +148,7 @@ mod tests {
                         b"x".as_slice().into(),
                         location,
                         None,
-                        crate::object_storage::PutConditions::default(),
+                        keynet_object_storage::PutConditions::default(),
                         &budget,
                     )
                     .await
@@ -157,12 +157,12 @@ mod tests {
             Self { storage, budget, _folders: folders }
         }
 
-        /// The locations in all pages, and every `next` between them.
+        /// Returns the locations in all pages, and every `next` between them.
         async fn list(&self, read: &[&str], prefix: &str) -> Result<(Vec<String>, Vec<String>)> {
             let grant =
                 StorageGrant { read: read.iter().copied().collect(), ..StorageGrant::default() };
             let grants = Policy { storage: grant, ..Policy::default() }
-                .grants(&crate::policy::Ask::default());
+                .grants(&keynet_artifact::CapabilityRequest::default());
             let prefix = Prefix::parse(prefix)?;
             let (mut found, mut cursors) = (Vec::new(), Vec::<String>::new());
             loop {
@@ -231,11 +231,11 @@ mod tests {
             let key = String::from_utf8(hex::decode(cursor).unwrap()).unwrap();
             assert!(found.contains(&key), "{key}");
         }
-        // One that was made up does not widen it.
+        // A forged cursor does not widen it.
         let grant =
             StorageGrant { read: ["mine/*"].into_iter().collect(), ..StorageGrant::default() };
         let read = Policy { storage: grant, ..Policy::default() }
-            .grants(&crate::policy::Ask::default())
+            .grants(&keynet_artifact::CapabilityRequest::default())
             .read;
         let made_up = Cursor::after("mine0000").to_string();
         let page = list(

@@ -1,37 +1,37 @@
-//! What a guest's handle stands for, with the memory that it holds in the host.
+//! Resources behind a guest's handles, with the memory that they hold in the host.
 
 use std::ops::{Deref, DerefMut};
 
-use crate::budget::{MemoryBudget, Reservation};
-use crate::error::Result;
+use keynet_base::budget::{MemoryBudget, Reservation};
+use keynet_base::error::Result;
 
-/// Bytes that a handle is counted as besides what it stands for: its entries in the tables of the
-/// host and of the component, its object, its shape or what else it needs to be used.
+/// Bytes that a handle counts besides its value: its entries in the tables of the host and of the
+/// component, its object, its shape and other state that it needs.
 pub(super) const HANDLE: u64 = 1024;
 
-/// A resource of the guest. Its memory is given back when the guest drops it.
+/// A resource of the guest. Its memory is released when the guest drops it.
 #[derive(Debug)]
 pub struct Held<T> {
     value: T,
     held: Reservation,
 }
 
-/// The memory of a handle that is not there yet.
+/// Memory of a handle that does not exist yet.
 pub(super) struct Place(Reservation);
 
 impl Place {
-    /// Takes the memory of a handle, before anything is done for it.
+    /// Reserves the memory of a handle, before any work for it.
     ///
     /// # Errors
-    /// `too-large`.
+    /// `too-large`: the memory is not available.
     pub(super) fn take(memory: &MemoryBudget, what: &str) -> Result<Self> {
         Ok(Self(memory.reserve(HANDLE, what)?))
     }
 
-    /// Takes `more` bytes: those of texts that came from outside.
+    /// Adds `more` bytes to the reservation, for texts that came from outside.
     ///
     /// # Errors
-    /// `too-large`.
+    /// `too-large`: the memory is not available.
     pub(super) fn grow(&mut self, more: u64, what: &str) -> Result<()> {
         self.0.resize(HANDLE.saturating_add(more), what)
     }
@@ -42,7 +42,7 @@ impl Place {
 }
 
 impl<T> Held<T> {
-    /// Bytes that are counted for the handle.
+    /// Returns the bytes that count for the handle.
     pub fn bytes(&self) -> u64 {
         self.held.bytes()
     }

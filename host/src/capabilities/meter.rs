@@ -1,14 +1,14 @@
-//! The account of one activation's calls: how many, how long, and which one is being made now.
+//! Counters of one activation's calls: their number, their time, and the current call.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::budget::Reservation;
-use crate::limits;
-use crate::object_storage::Location;
+use keynet_base::budget::Reservation;
+use keynet_base::limits;
+use keynet_object_storage::Location;
 
-/// Shared by the capabilities of one activation. The activation reads it after the guest has ended,
-/// also when that was in the middle of a call.
+/// Counters that the capabilities of one activation share. The activation reads them after the
+/// guest has ended, also if that was during a call.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<State>>);
 
@@ -16,30 +16,30 @@ pub struct Meter(Arc<Mutex<State>>);
 struct State {
     describing: bool,
     waiting: Option<(&'static str, Instant)>,
-    /// The last call that was answered: since when it had waited, and until when.
+    /// Last completed call, with its start and end.
     last: Option<(&'static str, Instant, Instant)>,
     spent: Spent,
     written: Vec<Location>,
     written_bytes: u64,
-    /// The memory of the copy that the last call lowers into the guest.
+    /// Memory of the copy that the last call lowers into the guest.
     lent: Option<Reservation>,
 }
 
-/// Calls made and time waited, by interface.
+/// Number and waiting time of the calls, by interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// Calls of `triton-predict` that ask a server.
+    /// Calls of `triton-predict` that need a server.
     pub inference_calls: u64,
-    /// Time waited for them.
+    /// Time waited for calls of `triton-predict`.
     pub inference: Duration,
     /// Calls of `storage`.
     pub storage_calls: u64,
-    /// Time waited for them.
+    /// Time waited for calls of `storage`.
     pub storage: Duration,
 }
 
 impl Meter {
-    /// One for an action that only describes itself: every call is a trap.
+    /// Creates the meter of an action that only describes itself: every call traps.
     pub fn describing() -> Self {
         Self(Arc::new(Mutex::new(State { describing: true, ..State::default() })))
     }
@@ -48,11 +48,11 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins `call` (such as `storage.get`): the copy that the call before it lowered into the
-    /// guest is gone. Refuses it while the action describes itself.
+    /// Begins `call` (such as `storage.get`) and releases the copy that the previous call lowered
+    /// into the guest. Rejects the call while the action describes itself.
     ///
     /// # Errors
-    /// The trap, naming the call.
+    /// The trap, which names the call.
     pub(crate) fn allow(&self, call: &'static str) -> wasmtime::Result<()> {
         let mut state = self.state();
         state.lent = None;
@@ -65,8 +65,8 @@ impl Meter {
         Ok(())
     }
 
-    /// Waits for `answer`, the server's part of `call`. What is dropped before it is there counts
-    /// as cut off.
+    /// Waits for `answer`, the server's part of `call`. If it is dropped before it completes, the
+    /// call counts as cut off.
     ///
     /// # Errors
     /// As [`Meter::allow`].
@@ -94,24 +94,24 @@ impl Meter {
         Ok(answer)
     }
 
-    /// Keeps the memory of a copy that is lowered into the guest when the call ends, until its next
-    /// call or [`Self::lowered`].
+    /// Holds the memory of a copy that is lowered into the guest when the call ends, until the
+    /// guest's next call or [`Self::lowered`].
     pub(crate) fn lend(&self, copy: Reservation) {
         self.state().lent = Some(copy);
     }
 
-    /// Gives back the memory of the copy that was lent: the guest has it, or has ended.
+    /// Releases the memory of the lent copy: the guest has it, or has ended.
     pub(crate) fn lowered(&self) {
         self.state().lent = None;
     }
 
-    /// What was spent.
+    /// Returns the number and waiting time of the calls.
     pub fn spent(&self) -> Spent {
         self.state().spent
     }
 
-    /// Notes an object that was written. Its location is kept where [`limits::WRITTEN`] and
-    /// [`limits::WRITTEN_TEXT`] leave room.
+    /// Records an object that was written. Keeps its location only within [`limits::WRITTEN`] and
+    /// [`limits::WRITTEN_TEXT`].
     pub(crate) fn wrote(&self, location: &Location) {
         let mut state = self.state();
         let bytes = state.written_bytes + location.text_bytes();
@@ -121,13 +121,13 @@ impl Meter {
         }
     }
 
-    /// The objects that were written.
+    /// Returns the objects that were written.
     pub fn written(&self) -> Vec<Location> {
         self.state().written.clone()
     }
 
-    /// The call that took what was left of the time until `deadline`, if one did, and how long it
-    /// had waited: one that was cut off, or one that was told by then that there was no answer.
+    /// Returns the call that used up the time until `deadline`, if one did, and the time it had
+    /// waited: a call that was cut off, or one that returned only after `deadline`.
     pub fn cut_off(&self, deadline: Instant) -> Option<(&'static str, Duration)> {
         let state = self.state();
         let cut_off = state.waiting.map(|(call, since)| (call, since.elapsed()));

@@ -1,9 +1,9 @@
-//! The imports of `keynet:inference`, one file an interface: each implements the generated `Host`
+//! The imports of `keynet:inference`, one file per interface: each implements the generated `Host`
 //! traits on a borrowed view of its own context, and nothing else.
 //!
-//! A capability checks what comes from the guest (names, shapes, locations) and what its action is
-//! granted, reserves memory, and asks a backend. It knows nothing of HTTP, and backends know
-//! nothing of wasmtime.
+//! A capability validates the guest's input (names, shapes, locations), checks the action's grants,
+//! reserves memory, and calls a backend. It knows nothing of HTTP, and backends know nothing of
+//! wasmtime.
 
 mod granted_listing;
 mod held;
@@ -23,11 +23,11 @@ use wasmtime::component::ResourceTableError;
 pub use held::Held;
 pub use meter::{Meter, Spent};
 
-use crate::budget::{CallBudget, MemoryBudget};
-use crate::error::{Error, ErrorKind, Result};
-use crate::limits;
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::error::{Error, ErrorKind, Result};
+use keynet_base::limits;
 
-/// What wasmtime generates from `wit/`, in one private place.
+/// Bindings that wasmtime generates from `wit/`, in one private place.
 pub(crate) mod bindings {
     #![allow(missing_docs, clippy::all, clippy::pedantic, unused_qualifications)]
 
@@ -71,12 +71,12 @@ pub(crate) mod bindings {
 
 use bindings::keynet::inference::types;
 
-/// Why a call of the guest did not succeed: an error it can match on, or a trap.
+/// Failure of a guest's call: an error that the guest can match on, or a trap.
 #[derive(Debug)]
 pub enum CallError {
-    /// The guest gets it.
+    /// Error that is returned to the guest.
     Answer(Error),
-    /// The guest ends.
+    /// Trap that ends the guest.
     Trap(wasmtime::Error),
 }
 
@@ -136,7 +136,8 @@ impl From<types::Error> for Error {
     }
 }
 
-/// What a view answers the guest with, whichever capability it is; or the trap.
+/// Converts a call's error for the guest, or returns the trap. The views of all capabilities use
+/// it.
 fn to_guest(error: CallError) -> wasmtime::Result<types::Error> {
     match error {
         CallError::Answer(error) => Ok(error.into()),
@@ -156,30 +157,30 @@ impl types::Host for triton_predict::TritonPredictView<'_> {
     }
 }
 
-/// A backend, or why there is none: an action gets the reason when it calls.
+/// A backend, or the error why there is none, which an action gets when it calls.
 pub type Backend<T> = Result<Arc<T>, Error>;
 
-/// What every capability of an activation shares: its memory, its deadline, and the account of
-/// where its time went.
+/// State that every capability of an activation shares: its memory, its deadline, and the counters
+/// of its calls.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    /// What its calls may spend.
+    /// Memory and time for its calls.
     pub budget: CallBudget,
-    /// Where its time went.
+    /// Counters of its calls.
     pub meter: Meter,
 }
 
 impl CallContext {
-    /// The activation's memory.
+    /// Returns the memory of the activation.
     pub fn memory(&self) -> &MemoryBudget {
         &self.budget.memory
     }
 
-    /// Takes the memory of a copy of `bytes`, which the call that is being made lowers into the
-    /// guest, until the guest's next call.
+    /// Reserves the memory of a copy of `bytes`, which the current call lowers into the guest,
+    /// until the guest's next call.
     ///
     /// # Errors
-    /// `too-large`.
+    /// `too-large`: the memory is not available.
     pub(crate) fn lend(&self, bytes: usize, what: &str) -> Result<()> {
         self.meter.lend(self.memory().reserve(bytes as u64, what)?);
         Ok(())

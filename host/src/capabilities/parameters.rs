@@ -1,4 +1,4 @@
-//! The parameters of one activation: one text, and where in it each parameter is.
+//! The parameters of one activation: one text, with the position of each parameter.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,40 +9,36 @@ use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::config::is_reserved;
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::offload;
+use keynet_base::config::is_reserved;
+use keynet_base::error::{Error, Result};
+use keynet_base::{limits, offload};
 
 /// The parameters of one activation: the text that `run` gets, and each parameter's own text, which
 /// is a part of it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Parameters {
     text: Arc<str>,
-    /// In the order of their names' code points. Empty where the argument is an array.
+    /// Parameters in the order of their names' code points. Empty if the argument is an array.
     by_name: Arc<[Parameter]>,
 }
 
 #[derive(Debug)]
 struct Parameter {
-    /// Without the escapes that it may have in the text.
+    /// Name, without the escapes that it may have in the text.
     name: Box<str>,
     value: Range<usize>,
 }
 
 impl Parameters {
-    /// Reads JSON text: an object, or an array in a sequence. Configuration names are taken out of
-    /// an object, wherever they come from.
+    /// Parses JSON text: an object, or an array in a sequence. Removes configuration names from an
+    /// object, regardless of their origin.
     ///
     /// # Errors
     /// `invalid`: not JSON, or neither object nor array. `too-large`: more names than
     /// [`limits::PARAMETERS`].
     pub fn parse(json: &str) -> Result<Self> {
         let not_json = |error: serde_json::Error| {
-            Error::invalid(format!(
-                "the parameters are not \
-            JSON: {error}"
-            ))
+            Error::invalid(format!("the parameters are not JSON: {error}"))
         };
         match json.trim_ascii_start().as_bytes().first() {
             Some(b'[') => {
@@ -64,13 +60,13 @@ impl Parameters {
                 Ok(Self::of(json, by_name))
             }
             _ => Err(Error::invalid(
-                "the parameters are neither a JSON object nor an array; an \
-                object is `{\"name\": value}`",
+                "the parameters are neither a JSON object nor an array; an object is `{\"name\": \
+                    value}`",
             )),
         }
     }
 
-    /// As [`Self::parse`], for an async worker: long text is read on the blocking pool.
+    /// Parses as [`Self::parse`], for an async worker: long text is parsed on the blocking pool.
     ///
     /// # Errors
     /// As [`Self::parse`], and `timeout` at `deadline`.
@@ -79,19 +75,15 @@ impl Parameters {
             Ok(text) => Self::parse(text),
             Err(error) => Err(Error::invalid(format!("the parameters are not JSON: {error}"))),
         });
-        let late = || {
-            Error::timeout(
-                "the parameters were not read before the time to answer was \
-            over",
-            )
-        };
+        let late =
+            || Error::timeout("the parameters were not read before the time to answer was over");
         read.await.unwrap_or_else(|| Err(late()))
     }
 
-    /// The parameters of an object's text and what is in it, as it was found.
+    /// Creates the parameters from an object's text and its members in the order of the text.
     fn of(json: &str, mut by_name: Vec<Parameter>) -> Self {
         by_name.sort_by(|one, other| one.name.cmp(&other.name));
-        // Of two of one name the last counts.
+        // Of two members with the same name, the last counts.
         by_name.dedup_by(|later, kept| {
             let same = later.name == kept.name;
             if same {
@@ -119,30 +111,30 @@ impl Parameters {
         Self { text: text.into(), by_name: by_name.into() }
     }
 
-    /// No parameters: `{}`.
+    /// Returns the empty object `{}`.
     pub fn none() -> Self {
         Self { text: "{}".into(), by_name: Arc::default() }
     }
 
-    /// The JSON text that `run` gets.
+    /// Returns the JSON text that `run` gets.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The JSON text of one parameter.
+    /// Returns the JSON text of one parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         let at = self.by_name.binary_search_by(|parameter| (*parameter.name).cmp(name)).ok()?;
         self.text.get(self.by_name.get(at)?.value.clone())
     }
 
-    /// The names of all parameters, in the order of their code points.
+    /// Returns the names of all parameters, in the order of their code points.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.by_name.iter().map(|parameter| &*parameter.name)
     }
 
-    /// Bytes that they hold.
+    /// Returns the bytes of memory that they hold.
     pub fn bytes(&self) -> u64 {
-        // A heap block is at least 16 bytes and has a word of its own.
+        // A heap block has at least 16 bytes and a word of its own.
         let names: usize = self
             .by_name
             .iter()
@@ -152,7 +144,8 @@ impl Parameters {
     }
 }
 
-/// Reads an object and notes where in its text each value is: no value is copied or unfolded.
+/// Parser of an object that records the position of each value in the text, without copying or
+/// parsing the values.
 struct Index<'a, 'json> {
     text: &'json str,
     by_name: &'a mut Vec<Parameter>,
@@ -190,7 +183,7 @@ impl<'json> Visitor<'json> for Index<'_, 'json> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use keynet_base::error::ErrorKind;
 
     #[test]
     fn each_parameter_is_its_part_of_the_text() {

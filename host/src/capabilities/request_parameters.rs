@@ -1,4 +1,5 @@
-//! The parameters of a request to a model: a flat JSON object, read without building what nests.
+//! The parameters of a request to a model: a flat JSON object, parsed without building nested
+//! values.
 
 use std::fmt;
 
@@ -7,15 +8,15 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::quote::quoted;
+use keynet_base::error::{Error, Result};
+use keynet_base::limits;
+use keynet_base::quote::quoted;
 
-/// Reads a request's parameters; no text for none.
+/// Parses a request's parameters; an empty text has none.
 ///
 /// # Errors
-/// `invalid`: not a JSON object of strings, numbers and booleans. `too-large`:
-/// [`limits::REQUEST_PARAMETERS`], or its text.
+/// `invalid`: not a JSON object of strings, numbers and booleans. `too-large`: more members than
+/// [`limits::REQUEST_PARAMETERS`], or a longer text than [`limits::REQUEST_PARAMETERS_TEXT`].
 pub(super) fn read(text: &str) -> Result<Map<String, Value>> {
     let mut found = Map::new();
     if text.is_empty() {
@@ -32,17 +33,16 @@ pub(super) fn read(text: &str) -> Result<Map<String, Value>> {
         .and_then(|()| reading.end());
     match (refused, read) {
         (Some(refused), _) => Err(refused),
-        (None, Err(error)) => Err(Error::invalid(format!(
-            "the request's parameters are not a JSON \
-            object: {error}"
-        ))),
+        (None, Err(error)) => {
+            Err(Error::invalid(format!("the request's parameters are not a JSON object: {error}")))
+        }
         (None, Ok(())) => Ok(found),
     }
 }
 
 struct Parameters<'a> {
     found: &'a mut Map<String, Value>,
-    /// Our own words, where it is JSON that is refused.
+    /// Error of this module, if the text is JSON but is rejected.
     refused: &'a mut Option<Error>,
 }
 
@@ -74,8 +74,7 @@ impl<'de> Visitor<'de> for Parameters<'_> {
                     .err()
                 }
                 None => Some(Error::invalid(format!(
-                    "request parameter {} is not a string, number \
-                    or boolean",
+                    "request parameter {} is not a string, number or boolean",
                     quoted(&name)
                 ))),
             };
@@ -88,7 +87,7 @@ impl<'de> Visitor<'de> for Parameters<'_> {
     }
 }
 
-/// A string, number or boolean; none for anything else, which is read past.
+/// Parser of a string, number or boolean; returns `None` for other values, which it skips.
 struct Scalar;
 
 impl<'de> DeserializeSeed<'de> for Scalar {
@@ -144,7 +143,7 @@ impl<'de> Visitor<'de> for Scalar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use keynet_base::error::ErrorKind;
 
     #[test]
     fn flat_parameters_are_read() {
@@ -170,8 +169,7 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(
                 error.kind == ErrorKind::Invalid && error.message.contains("not a JSON object"),
-                "{text}: \
-                {error}"
+                "{text}: {error}"
             );
         }
     }
@@ -183,15 +181,11 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::TooLarge);
         assert_eq!(
             error.message,
-            format!(
-                "{} bytes of request parameters: there can be at most \
-            65536",
-                text.len()
-            )
+            format!("{} bytes of request parameters: there can be at most 65536", text.len())
         );
-        // Not JSON, and refused for its length: it was not looked at.
+        // It is rejected for its length before it is parsed, although it is not JSON.
         assert_eq!(read(&"x".repeat(60 << 20)).unwrap_err().kind, ErrorKind::TooLarge);
-        // Within the text's limit, but more than there can be.
+        // Within the limit of the text, but with too many members.
         let many: Vec<_> = (0..300).map(|n| format!("\"{n}\":1")).collect();
         assert_eq!(read(&format!("{{{}}}", many.join(","))).unwrap_err().kind, ErrorKind::TooLarge);
         let nested = format!("{{\"a\":{}1{}}}", "[".repeat(30_000), "]".repeat(30_000));

@@ -1,4 +1,4 @@
-//! `storage`: objects, with the host's credentials.
+//! `storage`: objects, accessed with the host's credentials.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,29 +11,28 @@ use super::granted_listing::{self, policy_name};
 use super::held::{Held, Place};
 use super::triton_predict::OpenTensor;
 use super::{Backend, CallContext, CallError};
-use crate::error::{Error, Result};
-use crate::inference::{Shape, Tensor};
-use crate::limits;
-use crate::object_storage::{
-    self, ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions,
-};
 use crate::policy::Grants;
+use keynet_base::error::{Error, Result};
+use keynet_base::limits;
+use keynet_models::inference::{Shape, Tensor};
+use keynet_object_storage::{
+    ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions,
+};
 
 /// An object opened for reading; a resource of the guest.
-pub type OpenObject = Held<object_storage::OpenObject>;
+pub type OpenObject = Held<keynet_object_storage::OpenObject>;
 
 /// An object being written; a resource of the guest.
 pub type OpenUpload = Held<Upload>;
 
-/// An object being written, and its place among those of its activation.
+/// An object being written, and its slot among the open uploads of its activation.
 pub struct Upload {
-    upload: object_storage::Upload,
+    upload: keynet_object_storage::Upload,
     place: Option<Arc<()>>,
 }
 
 impl Upload {
-    /// Gives its place to another where it was finished or aborted: it needs no file and no
-    /// connection any more.
+    /// Releases its slot if it was finished or aborted: it then needs no file and no connection.
     fn settle(&mut self) {
         if !self.upload.is_open() {
             self.place = None;
@@ -41,17 +40,17 @@ impl Upload {
     }
 }
 
-/// `storage`'s part of a store.
+/// Context of `storage` in a store.
 pub struct StorageCtx {
     backend: Backend<ObjectStorage>,
     grants: Arc<Grants>,
     calls: CallContext,
-    /// Each upload that is open has a clone.
+    /// Counter of open uploads: each of them holds a clone.
     uploads: Arc<()>,
 }
 
 impl StorageCtx {
-    /// Works on `backend`, within what `grants` names.
+    /// Creates the context for `backend`, within `grants`.
     pub fn new(backend: Backend<ObjectStorage>, grants: Arc<Grants>, calls: CallContext) -> Self {
         Self { backend, grants, calls, uploads: Arc::default() }
     }
@@ -62,22 +61,27 @@ impl StorageCtx {
         Ok(self.backend.clone()?)
     }
 
-    /// What a policy calls a location: `key` in the default bucket, else `s3://bucket/key`.
+    /// Returns the name of a location in a policy: `key` in the default bucket, else
+    /// `s3://bucket/key`; `None` for a presigned URL.
     fn granted_name(storage: &ObjectStorage, location: &Location) -> Option<String> {
-        // Whoever has a presigned URL may read what it names; the store checks its signature.
+        // A presigned URL itself permits reading its object; the store checks its signature.
         location.key().map(|key| policy_name(storage, location.bucket(), key.as_str()))
     }
 
-    /// What the guest is told of an object that it wrote: a URL that reads it only where it may
-    /// read.
-    fn stored(&self, storage: &ObjectStorage, stored: object_storage::Stored) -> wit::Stored {
+    /// Converts the description of an object that the guest wrote. Includes a URL only if the guest
+    /// may read the object.
+    fn stored(
+        &self,
+        storage: &ObjectStorage,
+        stored: keynet_object_storage::Stored,
+    ) -> wit::Stored {
         let readable = Self::granted_name(storage, &stored.location)
             .is_some_and(|name| self.grants.read.allows(&name));
         let url = if readable { stored.url.into() } else { String::new() };
         wit::Stored { location: stored.location.to_string(), url, etag: stored.etag }
     }
 
-    /// The location that `call` reads.
+    /// Checks and returns the location that `call` reads.
     fn readable(
         &self,
         call: &'static str,
@@ -90,7 +94,7 @@ impl StorageCtx {
         Ok((storage, location))
     }
 
-    /// A place among the uploads that are open at once.
+    /// Returns a slot among the open uploads.
     fn upload_place(&self) -> Result<Arc<()>> {
         if Arc::strong_count(&self.uploads) > limits::UPLOADS {
             return Err(Error::too_large(format!(
@@ -102,10 +106,10 @@ impl StorageCtx {
         Ok(Arc::clone(&self.uploads))
     }
 
-    /// Bytes for the guest, and the memory that they hold until it has them. The vector is the
-    /// store's own where nobody else holds it, so that most reads are copied only into the guest.
-    fn lend(&self, read: object_storage::ReadBytes) -> Result<Vec<u8>> {
-        let object_storage::ReadBytes { bytes, mut reservation } = read;
+    /// Returns bytes for the guest, and holds their memory until they are lowered. The vector is
+    /// the store's own if it has no other owner, so that most reads are copied only into the guest.
+    fn lend(&self, read: keynet_object_storage::ReadBytes) -> Result<Vec<u8>> {
+        let keynet_object_storage::ReadBytes { bytes, mut reservation } = read;
         if !bytes.is_unique() {
             reservation.resize(reservation.bytes() + bytes.len() as u64, "a copy of an object")?;
         }
@@ -138,7 +142,7 @@ impl StorageCtx {
         Ok(self.stored(&storage, stored))
     }
 
-    /// The location that `call` writes: the one it names, or a new one.
+    /// Checks and returns the location that `call` writes: the one it names, or a new one.
     fn writable(
         &self,
         call: &'static str,
@@ -154,11 +158,11 @@ impl StorageCtx {
     }
 }
 
-/// What the generated traits are implemented on.
+/// View that implements the generated traits.
 pub struct StorageView<'a> {
-    /// The context.
+    /// Context.
     pub ctx: &'a mut StorageCtx,
-    /// The activation's resources.
+    /// Table of the activation's resources.
     pub table: &'a mut ResourceTable,
 }
 
@@ -277,7 +281,7 @@ impl wit::Host for StorageView<'_> {
             &self.ctx.calls.budget,
         );
         let page = self.ctx.wait("storage.list", listed).await?;
-        // The same once more, as the guest's types.
+        // Counted a second time for the copy in the guest's types.
         let mut lent = page.reservation;
         lent.resize(lent.bytes().saturating_mul(2), "a listing")?;
         self.ctx.calls.meter.lend(lent);
@@ -388,8 +392,8 @@ impl wit::HostUpload for StorageView<'_> {
     }
 }
 
-impl From<object_storage::ObjectInfo> for wit::ObjectInfo {
-    fn from(info: object_storage::ObjectInfo) -> Self {
+impl From<keynet_object_storage::ObjectInfo> for wit::ObjectInfo {
+    fn from(info: keynet_object_storage::ObjectInfo) -> Self {
         Self {
             location: info.location.to_string(),
             size: info.size,
@@ -409,7 +413,7 @@ impl HasData for HasStorage {
 /// Adds `storage` to `linker`.
 ///
 /// # Errors
-/// It is there already.
+/// It was already added.
 pub fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> StorageView<'_>,

@@ -1,4 +1,4 @@
-//! What a guest may make the host hold, on the store and the models that are embedded.
+//! Memory that a guest can make the host hold, with embedded storage and models.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,19 +14,20 @@ use super::held::HANDLE;
 use super::storage::{StorageCtx, StorageView};
 use super::triton_predict::{OpenTensor, TritonPredictCtx, TritonPredictView};
 use super::{CallContext, CallError, Meter};
-use crate::budget::MemoryBudget;
-use crate::error::{Error, ErrorKind};
-use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
-use crate::limits;
-use crate::object_storage::ObjectStorage;
-use crate::object_storage::embedded::{
-    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, EmbeddedSettings, EmbeddedStore,
+use crate::policy::Policy;
+use keynet_artifact::CapabilityRequest;
+use keynet_base::budget::MemoryBudget;
+use keynet_base::error::{Error, ErrorKind};
+use keynet_base::limits;
+use keynet_models::inference::embedded::{EmbeddedInference, EmbeddedLimits};
+use keynet_object_storage::ObjectStorage;
+use keynet_object_storage::folder_store::{
+    DEFAULT_BUCKET, DEFAULT_PUBLIC_URL, FolderStore, FolderStoreSettings,
 };
-use crate::policy::{Ask, Policy};
 
 const MIB: u64 = 1 << 20;
 
-/// One activation's capabilities, with so much memory.
+/// Capabilities of one activation, with a limit of memory.
 struct Activation {
     storage: StorageCtx,
     triton: TritonPredictCtx,
@@ -39,21 +40,21 @@ struct Activation {
 impl Activation {
     fn with(memory: u64) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open(EmbeddedSettings {
+        let store = FolderStore::open(FolderStoreSettings {
             folder: place.path().join("objects"),
-            state: crate::state::StateDir::new(place.path().join("state")),
+            state: keynet_base::state::StateDir::new(place.path().join("state")),
             bucket: DEFAULT_BUCKET.to_owned(),
             public_url: Some(DEFAULT_PUBLIC_URL.parse().unwrap()),
             internal_url: None,
         });
         let storage = Arc::new(ObjectStorage::new(
             store.unwrap().bucket(),
-            crate::object_storage::StorageLimits::default(),
+            keynet_object_storage::StorageLimits::default(),
         ));
-        let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/models");
+        let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/models/tests/models");
         let models = Arc::new(EmbeddedInference::open(&models, EmbeddedLimits::default()).unwrap());
         let (grants, calls) = (
-            Arc::new(Policy::local().grants(&Ask::default())),
+            Arc::new(Policy::local().grants(&CapabilityRequest::default())),
             CallContext::with_memory(memory, Meter::default()),
         );
         Self {
@@ -86,7 +87,7 @@ impl Activation {
     }
 }
 
-/// As the guest holds it: a handle that is lent for a call.
+/// Returns a handle as the guest lends it for a call.
 fn borrowed<T: 'static>(resource: &Resource<T>) -> Resource<T> {
     Resource::new_borrow(resource.rep())
 }
@@ -116,12 +117,12 @@ async fn a_get_is_counted_until_the_guest_has_it() {
     activation.put("a", 40 << 20).await;
     assert_eq!(activation.memory.used(), 0);
     assert_eq!(activation.storage().get("a".to_owned(), None).await.unwrap().len(), 40 << 20);
-    // The guest's memory grows while the copy is there, and is refused what is not left beside it.
+    // The guest's memory cannot grow beyond the rest while the copy exists.
     assert_eq!(activation.memory.used(), 40 * MIB);
     assert!(activation.memory.reserve(40 * MIB, "a growth of a linear memory").is_err());
     activation.storage().head("a".to_owned()).await.unwrap();
     assert_eq!(activation.memory.used(), 0);
-    // Nor is it counted with what the next call hands over.
+    // The copy does not count together with the bytes of the next call.
     activation.storage().get("a".to_owned(), None).await.unwrap();
     activation.put("b", 40 << 20).await;
     activation.storage().get("a".to_owned(), None).await.unwrap();
@@ -334,7 +335,7 @@ async fn the_requests_of_a_predict_many_are_counted_together() {
     assert_eq!(kinds(&mut activation, 100).await, vec![ErrorKind::Invalid; 100]);
     assert_eq!(kinds(&mut activation, 256).await, vec![ErrorKind::TooLarge; 256]);
     assert_eq!(kinds(&mut activation, 257).await, vec![ErrorKind::TooLarge; 257]);
-    // The answers to more than there may be are counted as well.
+    // The results of more requests than are allowed are counted as well.
     let requests = (0..200_000).map(|_| request(Vec::new())).collect();
     assert!(activation.triton().predict_many(requests).await.is_err());
 }

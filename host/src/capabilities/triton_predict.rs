@@ -1,4 +1,4 @@
-//! `triton-predict`: tensors in the host's memory, and questions to models.
+//! `triton-predict`: tensors in the host's memory, and inference requests to models.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use super::bindings::keynet::inference::{triton_predict as wit, types};
 use super::held::{Held, Place};
 use super::{Backend, CallContext, CallError, request_parameters, to_guest};
-use crate::budget::CallBudget;
-use crate::error::Error;
-use crate::inference::{
+use crate::policy::Grants;
+use keynet_base::budget::CallBudget;
+use keynet_base::error::Error;
+use keynet_base::limits;
+use keynet_models::inference::{
     DataType, InferenceBackend, InferenceRequest, ModelMetadata, ModelRef, NamedTensor, Shape,
     Tensor, TensorInfo,
 };
-use crate::limits;
-use crate::policy::Grants;
 
-/// Bytes that a request is counted as besides its texts and tensors: its parameters, and what a
-/// backend needs to ask it.
+/// Bytes that a request counts besides its texts and tensors: its parameters, and the state of a
+/// backend.
 const REQUEST: u64 = 16 << 10;
 
-/// Bytes that an input or a named output of a request is counted as besides its name: here, and in
-/// a backend's own terms.
+/// Bytes that an input or a named output of a request counts besides its name: here, and in the
+/// types of a backend.
 const TENSOR_OF_A_REQUEST: u64 = 1024;
 
 /// A tensor; a resource of the guest.
 pub type OpenTensor = Held<Tensor>;
 
-/// The answers of a model that may answer many times; a resource of the guest.
+/// The responses of a model that may return many; a resource of the guest.
 pub type OpenStream = Held<PredictionStream>;
 
-/// `triton-predict`'s part of a store.
+/// Context of `triton-predict` in a store.
 pub struct TritonPredictCtx {
     backend: Backend<dyn InferenceBackend>,
     default_model: Option<Arc<str>>,
@@ -42,8 +42,8 @@ pub struct TritonPredictCtx {
 }
 
 impl TritonPredictCtx {
-    /// Asks `backend` about the models that `grants` names; `default_model` is asked where a
-    /// request names none.
+    /// Creates the context for `backend` and the models that `grants` names; `default_model` is
+    /// used if a request names none.
     pub fn new(
         backend: Backend<dyn InferenceBackend>,
         default_model: Option<Arc<str>>,
@@ -62,8 +62,8 @@ impl TritonPredictCtx {
             ("", Some(default)) => default,
             ("", None) => {
                 return Err(Error::invalid(
-                    "no model is named, and MODEL_NAME is not set: name one \
-                    in the request, or set MODEL_NAME",
+                    "no model is named, and MODEL_NAME is not set: name one in the request, or set \
+                        MODEL_NAME",
                 ));
             }
             _ => named,
@@ -74,17 +74,17 @@ impl TritonPredictCtx {
     }
 }
 
-/// The answers of a model that may answer many times.
+/// The responses of a model that may return many.
 pub struct PredictionStream {
-    /// None after the last answer or an error.
+    /// `None` after the last response or an error.
     answers: Option<BoxStream<'static, Result<Vec<NamedTensor>, Error>>>,
 }
 
-/// What the generated traits are implemented on.
+/// View that implements the generated traits.
 pub struct TritonPredictView<'a> {
-    /// The context.
+    /// Context.
     pub ctx: &'a mut TritonPredictCtx,
-    /// The activation's resources.
+    /// Table of the activation's resources.
     pub table: &'a mut ResourceTable,
 }
 
@@ -113,7 +113,7 @@ impl TritonPredictView<'_> {
         Ok((request, budget))
     }
 
-    /// Hands tensors to the guest: all of them, or none where there is no room for one.
+    /// Passes tensors to the guest: all of them, or none if there is no memory for one of them.
     fn outputs(&mut self, outputs: Vec<NamedTensor>) -> Result<Vec<wit::Output>, CallError> {
         let mut handed = Vec::with_capacity(outputs.len());
         for NamedTensor { name, tensor } in outputs {
@@ -135,7 +135,7 @@ impl TritonPredictView<'_> {
         Ok(self.table.push(place.holds(tensor))?)
     }
 
-    /// A copy of `length` bytes from byte `offset` on of a tensor's data, for the guest.
+    /// Returns a copy of `length` bytes of a tensor's data, from byte `offset` on, for the guest.
     fn copy(
         &self,
         tensor: &Resource<OpenTensor>,
@@ -152,11 +152,10 @@ impl TritonPredictView<'_> {
     }
 }
 
-/// Checks how much a request is, before any of it is unfolded.
+/// Checks the size of a request, before any of it is parsed.
 ///
 /// # Errors
-/// `invalid`: a name that is too long. `too-large`: too many inputs or outputs, or too long
-/// parameters.
+/// `invalid`: a name is too long. `too-large`: too many inputs or outputs, or too long parameters.
 fn check(request: &wit::Request) -> Result<(), Error> {
     limits::check("the model", &request.model, limits::MODEL)?;
     limits::check_count(
@@ -183,14 +182,14 @@ fn check(request: &wit::Request) -> Result<(), Error> {
         .try_for_each(|name| limits::check("the name of an output", name, limits::TENSOR_NAME))
 }
 
-/// Bytes that a request holds while it is asked.
+/// Returns the bytes that a request holds until its response arrives.
 fn held(request: &wit::Request) -> u64 {
     let names = request.inputs.iter().map(|input| &input.name).chain(&request.outputs);
     let names: u64 = names.map(|name| TENSOR_OF_A_REQUEST + 2 * name.len() as u64).sum();
     REQUEST + (request.model.len() + 2 * request.parameters.len()) as u64 + names
 }
 
-/// Bytes of what is known of a model.
+/// Returns the size in bytes of a model's metadata.
 fn size_of_metadata(metadata: &ModelMetadata) -> usize {
     let tensors = metadata.inputs.iter().chain(&metadata.outputs);
     let tensors: usize = tensors
@@ -227,14 +226,13 @@ impl wit::Host for TritonPredictView<'_> {
         self.ctx.calls.meter.allow("triton-predict.predict-many")?;
         let room = match asked <= limits::REQUESTS {
             true => {
-                // Each of the others is refused by itself, before it is unfolded.
+                // The other requests are each rejected on their own, before they are parsed.
                 let asked =
                     requests.iter().filter(|request| check(request).is_ok()).map(held).sum();
                 self.ctx.calls.memory().reserve(asked, "the requests of one predict-many")
             }
             false => Err(Error::too_large(format!(
-                "{asked} requests in one predict-many: at most \
-                {} may go at once",
+                "{asked} requests in one predict-many: at most {} may go at once",
                 limits::REQUESTS
             ))),
         };
@@ -434,7 +432,7 @@ impl HasData for HasTritonPredict {
 /// Adds `triton-predict` to `linker`.
 ///
 /// # Errors
-/// It is there already.
+/// It was already added.
 pub fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> TritonPredictView<'_>,

@@ -4,12 +4,12 @@ use wasmtime::component::{HasData, Linker};
 
 use super::CallContext;
 use super::bindings::keynet::inference::user_input;
-use crate::budget::Reservation;
-use crate::error::Result;
+use keynet_base::budget::Reservation;
+use keynet_base::error::Result;
 
 pub use super::parameters::Parameters;
 
-/// `user-input`'s part of a store.
+/// Context of `user-input` in a store.
 #[derive(Debug)]
 pub struct UserInputCtx {
     parameters: Parameters,
@@ -18,20 +18,20 @@ pub struct UserInputCtx {
 }
 
 impl UserInputCtx {
-    /// Hands out `parameters`, which are counted in the activation's memory.
+    /// Creates the context for `parameters`, which count in the activation's memory.
     ///
     /// # Errors
-    /// `too-large`.
+    /// `too-large`: the memory is not available.
     pub fn new(parameters: Parameters, calls: CallContext) -> Result<Self> {
         let held = calls.memory().reserve(parameters.bytes(), "the parameters")?;
         Ok(Self { parameters, calls, _held: held })
     }
 }
 
-/// What the generated trait is implemented on.
+/// View that implements the generated trait.
 #[derive(Debug)]
 pub struct UserInputView<'a> {
-    /// The context.
+    /// Context.
     pub ctx: &'a mut UserInputCtx,
 }
 
@@ -49,8 +49,7 @@ impl user_input::Host for UserInputView<'_> {
         calls.meter.allow("user-input.names")?;
         calls.lend(
             parameters.names().map(|name| size_of::<String>() + name.len()).sum(),
-            "the \
-            names of the parameters",
+            "the names of the parameters",
         )?;
         Ok(parameters.names().map(str::to_owned).collect())
     }
@@ -73,7 +72,7 @@ impl HasData for HasUserInput {
 /// Adds `user-input` to `linker`.
 ///
 /// # Errors
-/// It is there already.
+/// It was already added.
 pub fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> UserInputView<'_>,
@@ -174,8 +173,8 @@ mod tests {
         let other = memory.reserve(100_000, "a tensor").unwrap();
         let trap = view.get("a".into()).unwrap_err();
         assert!(
-            trap.downcast_ref::<crate::Error>()
-                .is_some_and(|error| error.kind == crate::ErrorKind::TooLarge),
+            trap.downcast_ref::<keynet_base::Error>()
+                .is_some_and(|error| error.kind == keynet_base::ErrorKind::TooLarge),
             "{trap}"
         );
         drop(other);

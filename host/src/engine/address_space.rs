@@ -1,9 +1,9 @@
-//! How much address space sandboxes get.
+//! Address space of the sandboxes.
 //!
-//! Instances always live in a pool, so that what an action may have is the same on every machine.
-//! Where the address space is limited (`ulimit -v`, as in some containers and batch systems) the
-//! pool shrinks: first to fewer activations, then to less room for each linear memory, whose code
-//! then checks every access instead of relying on the pages behind it.
+//! Instances always live in a pool, so that actions have the same limits on every machine. If the
+//! address space is limited (`ulimit -v`, as in some containers and batch systems) the pool
+//! shrinks: first to fewer activations, then to less address space for each linear memory, whose
+//! code then checks every access instead of relying on guard pages.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -13,10 +13,10 @@ use rustix::process::{Resource, getrlimit};
 
 use super::settings::{FIBER_STACK, MEMORIES, TABLE_BYTES, TABLES};
 
-/// The address space set aside for each linear memory. It shapes compiled code.
+/// Address space that is reserved for each linear memory. Compiled code depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MemorySpace {
-    /// All that 32 bits can address: accesses need no checks.
+    /// The whole range of 32 bits: accesses need no checks.
     Full,
     /// 256 MiB.
     Small,
@@ -27,7 +27,7 @@ pub(super) enum MemorySpace {
 impl MemorySpace {
     const ALL: [Self; 3] = [Self::Full, Self::Small, Self::Smallest];
 
-    /// The most bytes that a linear memory can have.
+    /// Returns the maximum size of a linear memory in bytes.
     pub(super) fn reservation(self) -> u64 {
         match self {
             Self::Full => 4 << 30,
@@ -36,7 +36,7 @@ impl MemorySpace {
         }
     }
 
-    /// Bytes behind each linear memory that are never mapped.
+    /// Returns the bytes after each linear memory that are never mapped.
     pub(super) fn guard(self) -> u64 {
         match self {
             Self::Full => 32 << 20,
@@ -45,7 +45,7 @@ impl MemorySpace {
     }
 }
 
-/// Its reservation in MiB, as the compiler's process is told.
+/// Writes its reservation in MiB, the form for the compiler's process.
 impl fmt::Display for MemorySpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.reservation() >> 20)
@@ -60,26 +60,27 @@ impl FromStr for MemorySpace {
     }
 }
 
-/// How large a pool is.
+/// Size of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PoolSize {
-    /// How many activations may run at once.
+    /// Number of concurrent activations.
     pub(super) activations: u32,
-    /// The address space of each of their memories.
+    /// Address space of each of their memories.
     pub(super) memory: MemorySpace,
 }
 
-/// With room for fewer activations than this (or than are wanted), smaller memories are better than
-/// fewer activations.
+/// Number of activations (or the wanted number, if lower) below which smaller memories are better
+/// than fewer activations.
 const FEW: u32 = 4;
 
-/// Address space that is left to the rest of the process (threads, heap, models, compiled code): a
-/// quarter, within these bounds.
+/// Address space that is reserved for the rest of the process (threads, heap, models, compiled
+/// code): a quarter, within these bounds.
 const LEFT_FREE: RangeInclusive<u64> = 192 << 20..=2 << 30;
 
 impl PoolSize {
-    /// Returns the sizes to try for `wanted` activations, the best first, where `room` bytes of
-    /// address space are left; `None` for a machine that has no limit, but may still refuse.
+    /// Returns the sizes to try for `wanted` activations, the best first, if `room` bytes of
+    /// address space are left; `room` is `None` on a machine without a limit, which may still
+    /// refuse a size.
     pub(super) fn candidates(wanted: u32, room: Option<u64>) -> Vec<Self> {
         let mut sizes = Vec::new();
         for memory in MemorySpace::ALL {
@@ -92,20 +93,20 @@ impl PoolSize {
         }
         let last = Self { activations: 1, memory: MemorySpace::Smallest };
         if sizes.last() != Some(&last) {
-            sizes.push(last); // the system decides
+            sizes.push(last); // the operating system decides
         }
         sizes
     }
 }
 
-/// Address space of one activation's slots.
+/// Returns the address space of one activation's slots.
 fn slots(memory: MemorySpace) -> u64 {
     u64::from(MEMORIES) * (memory.reservation() + memory.guard())
         + u64::from(TABLES) * TABLE_BYTES
         + FIBER_STACK as u64
 }
 
-/// How many activations fit into `room` bytes beside the rest of the process.
+/// Returns the number of activations that fit into `room` bytes beside the rest of the process.
 fn fitting(memory: MemorySpace, room: u64) -> u32 {
     let left = room
         .saturating_sub((room / 4).clamp(*LEFT_FREE.start(), *LEFT_FREE.end()))

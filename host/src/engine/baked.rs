@@ -1,10 +1,10 @@
-//! Compiled code that lies in a container's image, beside its component.
+//! Compiled code in a container's image, beside its component.
 //!
-//! Whoever made the image made the code, as he made this binary: it needs no key, only the
-//! certainty that nobody else wrote it. So the file, and the folder it is in, must belong to root
-//! and must not be writable by this process or by others; then it is mapped where it lies, and
-//! containers of one image on one machine share its pages. A trailer says for which component and
-//! which engine it was made. Whatever is wrong with it, it is a miss.
+//! The builder of the image made the code, like this binary: it needs no key, only a guarantee that
+//! no other user wrote it. So the file, and the folder it is in, must belong to root and must not
+//! be writable by this process or by others; then it is mapped in place, and containers of one
+//! image on one machine share its pages. A trailer names the component and the engine that it was
+//! made for. Code with any defect is a cache miss.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,37 +14,38 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, CWD, OFlags};
 
 use super::EngineHash;
-use crate::digest::Digest;
+use keynet_base::digest::Digest;
 
 const FORMAT: &[u8; 16] = b"keynet-baked-v1\0";
 const TRAILER: usize = FORMAT.len() + 32 + 32;
 
-/// The file of compiled code beside a component's.
+/// The file of compiled code beside a component's file.
 #[derive(Debug, Clone)]
 pub struct BakedCode {
     path: PathBuf,
 }
 
-/// Why the file is not used.
+/// Reason why the file is not used.
 #[derive(Debug, PartialEq, Eq)]
 enum Unfit {
-    /// It is not a file, or not ours to trust.
+    /// It is not a regular file, or it is not trusted.
     Untrusted(&'static str),
     /// It has no trailer.
     Foreign,
-    /// It belongs to another component: no news where the container was given one.
+    /// It belongs to another component; this is normal in a container whose component came with
+    /// `/init`.
     OtherComponent,
     /// It was made for another engine.
     OtherEngine,
 }
 
 impl BakedCode {
-    /// The code beside `component`: the same name with the extension `cwasm`.
+    /// Returns the code beside `component`: the same name with the extension `cwasm`.
     pub fn beside(component: &Path) -> Self {
         Self { path: component.with_extension("cwasm") }
     }
 
-    /// The content of such a file: `code` of `component` for `engine`.
+    /// Returns the content of such a file: `code` of `component` for `engine`.
     ///
     /// # Errors
     /// `code` cannot be read.
@@ -60,7 +61,7 @@ impl BakedCode {
         Ok(content)
     }
 
-    /// The file, if it may be mapped and is the code of `component` for `engine`.
+    /// Returns the file, if it may be mapped and is the code of `component` for `engine`.
     pub(super) fn get(&self, component: &Digest, engine: &EngineHash) -> Option<File> {
         let entry = self.path.display();
         match self.open(component, engine) {
@@ -68,8 +69,7 @@ impl BakedCode {
             Ok(Err(Unfit::OtherComponent)) => None,
             Ok(Err(Unfit::Untrusted(why))) => {
                 tracing::warn!(
-                    "compiled code in the image is not used, since {entry} {why}; \
-                    compiling it now"
+                    "compiled code in the image is not used, since {entry} {why}; compiling it now"
                 );
                 None
             }
@@ -80,8 +80,8 @@ impl BakedCode {
             Ok(Err(Unfit::OtherEngine)) => {
                 tracing::warn!(
                     "compiled code in the image is for another processor or another version of \
-                        this runtime ({entry}); compiling it now: \
-                     `keynet-inference image build` on the base that is run here makes it fit"
+                        this runtime ({entry}); compiling it now: `keynet-inference image build` \
+                        on the base that is run here makes it fit"
                 );
                 None
             }
@@ -120,7 +120,8 @@ impl BakedCode {
     }
 }
 
-/// Whether only root can have written it, and this process, also where it is root, cannot.
+/// Checks that only root can have written it, and that this process cannot, even if it runs as
+/// root.
 fn trusted(metadata: &Metadata, path: &Path) -> Result<(), Unfit> {
     if metadata.uid() != 0 {
         return Err(Unfit::Untrusted("does not belong to root"));
@@ -128,11 +129,11 @@ fn trusted(metadata: &Metadata, path: &Path) -> Result<(), Unfit> {
     if metadata.mode() & 0o022 != 0 {
         return Err(Unfit::Untrusted("can be written by others than root"));
     }
-    // Root may write anything, but on a file system that nobody can write.
+    // Root may write everything, except on a read-only file system.
     match rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
         Ok(()) => Err(Unfit::Untrusted(
-            "can be written by this process: run it as another user \
-            than root, or on a read-only file system",
+            "can be written by this process: run it as another user than root, or on a read-only \
+                file system",
         )),
         Err(_) => Ok(()),
     }
@@ -199,7 +200,7 @@ mod tests {
         let (baked, _folder) = baked(&BakedCode::content(&mut code, &component, &ENGINE).unwrap());
         for mode in [0o444, 0o644, 0o666] {
             fs::set_permissions(&baked.path, Permissions::from_mode(mode)).unwrap();
-            // By its owner: root itself, or the user that runs the tests.
+            // The owner is root itself, or the user that runs the tests.
             let unfit = baked.open(&component, &ENGINE).unwrap().unwrap_err();
             assert!(matches!(unfit, Unfit::Untrusted(_)), "{mode:o}: {unfit:?}");
             assert!(baked.get(&component, &ENGINE).is_none());

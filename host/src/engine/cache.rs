@@ -1,18 +1,18 @@
 //! Compiled code on disk, authenticated.
 //!
-//! Running compiled code means trusting whoever wrote it, so an entry carries a keyed BLAKE3 over
-//! (format, component digest, engine hash, code) by a key that lies in the state folder, never
-//! beside the entries. To use one, its code is copied into a memfd, the memfd is sealed, and only
-//! then is it verified and mapped: nothing can change between check and use. Whatever is wrong with
-//! an entry, it is a miss.
+//! Running compiled code means trusting its author, so an entry carries a keyed BLAKE3 over
+//! (format, component digest, engine hash, code) with a key from the state folder, never from
+//! beside the entries. To use an entry, its code is copied into a memfd, the memfd is sealed, and
+//! only then is it verified and mapped: nothing can change between check and use. An entry with any
+//! defect is a cache miss.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::{EngineHash, memfd};
-use crate::digest::Digest;
-use crate::file_cache::FileCache;
+use keynet_base::digest::Digest;
+use keynet_base::file_cache::FileCache;
 
 const FORMAT: &[u8; 16] = b"keynet-aot-v1\0\0\0";
 const TAG: usize = blake3::OUT_LEN;
@@ -26,18 +26,19 @@ pub struct AotCache {
 }
 
 impl AotCache {
-    /// The cache of at most `limit` bytes in `folder`, whose entries, of all engines, are
+    /// Creates the cache of at most `limit` bytes in `folder`, whose entries, of all engines, are
     /// authenticated with `key`.
     pub fn new(folder: impl Into<PathBuf>, key: [u8; 32], limit: u64) -> Self {
         Self { files: FileCache::new(folder, limit), key }
     }
 
-    /// Where the code of a component is kept.
+    /// Returns the path of a component's code.
     pub fn path(&self, component: &Digest, engine: &EngineHash) -> PathBuf {
         self.files.path(Path::new(&hex::encode(engine.0)).join(component.hex()))
     }
 
-    /// The code of a component in a sealed memfd, if there is an entry that this host wrote.
+    /// Returns the code of a component in a sealed memfd, if there is an entry that this host
+    /// wrote.
     pub(super) fn get(&self, component: &Digest, engine: &EngineHash) -> Option<File> {
         let path = self.path(component, engine);
         match self.read(&path, component, engine) {
@@ -59,7 +60,7 @@ impl AotCache {
         }
     }
 
-    /// `None` where the entry is not authentic.
+    /// Reads an entry; `None` if it is not authentic.
     fn read(
         &self,
         path: &Path,
@@ -83,7 +84,7 @@ impl AotCache {
         Ok(authentic.then_some(code))
     }
 
-    /// Keeps `code`, a sealed memfd. A failure is logged: the cache is never needed.
+    /// Stores `code`, a sealed memfd. Logs a failure: the cache is optional.
     pub(super) fn put(&self, component: &Digest, engine: &EngineHash, code: &mut File) {
         let path = self.path(component, engine);
         if let Err(error) = self.write(&path, component, engine, code) {
@@ -140,7 +141,7 @@ mod tests {
         _folder: tempfile::TempDir,
     }
 
-    /// A cache with one entry, `code` of component `a`.
+    /// Returns a cache with one entry, `code` of component `a`.
     fn cached(code: &[u8]) -> Cached {
         let folder = tempfile::tempdir().unwrap();
         let cache = AotCache::new(folder.path(), [7; 32], LIMIT);

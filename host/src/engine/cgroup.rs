@@ -1,17 +1,18 @@
-//! How much memory the container's control group leaves.
+//! Memory that the container's control group still permits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes that this process's control group, and those above it, still leave; none where no limit is
-/// set. What the system keeps of files counts as free: it gives it back when memory runs short.
+/// Returns the bytes that this process's control group, and those above it, still permit; `None` if
+/// no limit is set. The system's cache of files counts as free: the kernel reclaims it when memory
+/// runs short.
 pub(crate) fn memory_left() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     left_in(Path::new("/sys/fs/cgroup"), &groups)
 }
 
-/// As [`memory_left`], of the group files below `root`, where `groups` is what `/proc/self/cgroup`
-/// says.
+/// As [`memory_left`], with the group files below `root`; `groups` is the content of
+/// `/proc/self/cgroup`.
 fn left_in(root: &Path, groups: &str) -> Option<u64> {
     groups
         .lines()
@@ -20,12 +21,12 @@ fn left_in(root: &Path, groups: &str) -> Option<u64> {
         .min()
 }
 
-/// The files of a version of control groups.
+/// File names of a version of control groups.
 #[derive(Clone, Copy)]
 struct Names {
     limit: &'static str,
     used: &'static str,
-    /// The line of `memory.stat` that counts what is kept of files and was not used lately.
+    /// Line of `memory.stat` that counts cached files that were not used lately.
     files: &'static str,
 }
 
@@ -36,7 +37,7 @@ const V1: Names = Names {
     files: "total_inactive_file",
 };
 
-/// The mount and the group of a line `ID:CONTROLLERS:PATH` that says something about memory.
+/// Returns the mount and the group of a line `ID:CONTROLLERS:PATH`, if it concerns memory.
 fn hierarchy(root: &Path, line: &str) -> Option<(PathBuf, PathBuf, Names)> {
     let mut fields = line.splitn(3, ':');
     let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
@@ -50,14 +51,14 @@ fn hierarchy(root: &Path, line: &str) -> Option<(PathBuf, PathBuf, Names)> {
         .then(|| (root.join("memory"), path, V1))
 }
 
-/// What each level from the group up to the mount leaves. In a container the mount may be the group
-/// itself, so that the path is not there.
+/// Returns the rest of each level from the group up to the mount. In a container the mount may be
+/// the group itself, so that the path does not exist.
 fn levels(top: &Path, group: &Path, names: Names) -> Vec<u64> {
     group.ancestors().filter_map(|level| left(&top.join(level), names)).collect()
 }
 
 fn left(folder: &Path, names: Names) -> Option<u64> {
-    /// Version 1 writes no limit as the largest multiple of a page.
+    /// Version 1 represents "no limit" as the largest multiple of a page.
     const NO_LIMIT: u64 = 1 << 60;
     let number =
         |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();

@@ -4,10 +4,10 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// How long a guest may compute before others get the worker thread.
+/// Time that a guest may compute before other guests get the worker thread.
 pub const TICK: Duration = Duration::from_millis(5);
 
-/// Ticks an engine's epoch while somebody runs, and sleeps while nobody does.
+/// Clock that advances an engine's epoch while a guest runs, and sleeps otherwise.
 #[derive(Debug)]
 pub struct EpochClock {
     shared: Arc<Shared>,
@@ -19,15 +19,15 @@ struct Shared {
     started: Condvar,
 }
 
-/// The clock ticks as long as one of these exists.
+/// Guard: the clock ticks as long as one of these exists.
 #[derive(Debug)]
 pub struct Ticking(Arc<Shared>);
 
 impl EpochClock {
-    /// Starts the thread; it ends when the clock and the last [`Ticking`] are gone.
+    /// Starts the thread; it ends when the clock and the last [`Ticking`] are dropped.
     ///
     /// # Errors
-    /// The system refuses another thread.
+    /// The operating system refuses another thread.
     pub fn start(engine: wasmtime::EngineWeak) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let weak = Arc::downgrade(&shared);
@@ -38,7 +38,7 @@ impl EpochClock {
         Ok(Self { shared })
     }
 
-    /// Keeps the clock ticking until the answer is dropped.
+    /// Keeps the clock ticking until the returned guard is dropped.
     pub fn ticking(&self) -> Ticking {
         let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
         *running += 1;
@@ -56,7 +56,7 @@ impl Drop for Ticking {
     }
 }
 
-/// How often an idle clock looks whether its engine is gone.
+/// Interval in which an idle clock checks whether its engine was dropped.
 const IDLE_CHECK: Duration = Duration::from_secs(60);
 
 fn tick(shared: &Weak<Shared>, engine: &wasmtime::EngineWeak) {

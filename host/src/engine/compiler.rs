@@ -1,9 +1,9 @@
 //! Compilation in a child process of the same binary, with limits on its memory and time.
 //!
-//! Cranelift cannot be interrupted, and a hostile component can make it take all memory and time
-//! there is. The child gets the component on standard input and writes compiled code to a memfd on
-//! standard output; once it is gone the memfd is sealed, which fails if anybody could still write
-//! to it.
+//! Cranelift cannot be interrupted, and a hostile component can make it take unlimited memory and
+//! time. The child gets the component on standard input and writes compiled code to a memfd on
+//! standard output; once the child has ended, the memfd is sealed, which fails if any process could
+//! still write to it.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -17,36 +17,35 @@ use tokio::io::AsyncReadExt as _;
 use super::input::Input;
 use super::settings::Target;
 use super::{Identity, LoadError, MAX_REASON, address_space, cgroup, identity, memfd, settings};
-use crate::quote::{bounded, shown};
+use keynet_base::quote::{bounded, shown};
 
-/// Bytes that compiling leaves to the host where the container's memory is limited.
+/// Bytes that compiling leaves to the host if the container's memory is limited.
 const KEPT_FREE: u64 = 16 << 20;
 
-/// With less memory or address space than this the compiler's threads share one arena of the
-/// allocator: each one of its own would take 64 MiB of the address space, used or not.
+/// Memory or address space below which the compiler's threads share one arena of the allocator: an
+/// arena per thread would take 64 MiB of address space each, used or not.
 const FOR_ARENAS: u64 = 512 << 20;
 
-/// The bytes that are read of what a compiler says on standard error.
+/// Maximum bytes of a compiler's standard error that are read.
 const MAX_SAID: u64 = 16 << 10;
 
-/// The first argument that makes a binary the compiler, see [`run_if_compiler`].
+/// First argument of a process that compiles, see [`run_if_compiler`].
 const ROLE: &str = "keynet-compile-component";
 
-/// Where components are compiled.
+/// Process that compiles components.
 #[derive(Debug, Clone)]
 pub enum Compiler {
-    /// In a child process of this binary. Its `main` must begin with [`run_if_compiler`].
+    /// A child process of this binary. Its `main` must begin with [`run_if_compiler`].
     Child(CompileLimits),
-    /// In this process, without limits: for components that are trusted, such as those of tests and
-    /// benchmarks.
+    /// This process, without limits: for trusted components, such as those of tests and benchmarks.
     InProcess,
 }
 
-/// What compiling one component may cost.
+/// Limits of compiling one component.
 #[derive(Debug, Clone, Copy)]
 pub struct CompileLimits {
-    /// Bytes of address space beyond what the binary itself maps (`KEYNET_COMPILE_MEMORY`). Where
-    /// the container's own limit leaves less, that counts.
+    /// Bytes of address space beyond the binary's own mappings (`KEYNET_COMPILE_MEMORY`). The rest
+    /// of the container's own limit applies if it is lower.
     pub memory: u64,
     /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`).
     pub time: Duration,
@@ -59,7 +58,7 @@ impl Default for CompileLimits {
 }
 
 impl Compiler {
-    /// The same with another limit on memory, where there is one.
+    /// Returns the compiler with another limit on memory; one without limits stays unchanged.
     pub(super) fn within(&self, memory: u64) -> Self {
         match self {
             Self::Child(limits) => Self::Child(CompileLimits { memory, ..*limits }),
@@ -67,8 +66,8 @@ impl Compiler {
         }
     }
 
-    /// Compiles `component` for `target`, which is what `engine` was made for, and returns the code
-    /// in a sealed memfd.
+    /// Compiles `component` for `target`, which must be the target of `engine`, and returns the
+    /// code in a sealed memfd.
     pub(super) async fn compile(
         &self,
         engine: &wasmtime::Engine,
@@ -122,7 +121,7 @@ async fn compile_in_child(
     let ended = tokio::time::timeout(limits.time, async {
         let mut text = Vec::new();
         if let Some(said) = said {
-            // and is closed: what would say more fails
+            // The pipe is closed after this, so that further writes of the child fail.
             said.take(MAX_SAID).read_to_end(&mut text).await?;
         }
         std::io::Result::Ok((child.wait().await?, text))
@@ -161,11 +160,11 @@ fn why_it_failed(status: ExitStatus, stderr: &[u8], limits: CompileLimits) -> Lo
     }
 }
 
-/// The child's exit code when the component is at fault and standard error says why.
+/// The child's exit code when the component is at fault; standard error has the reason.
 const REFUSED: i32 = 65; // EX_DATAERR
 
-/// Compiles a component, or says which code it would make, and exits, if this process was started
-/// to do that. Call it first in `main`, before any thread starts.
+/// Compiles a component, or prints the identity of the code it would make, and exits, if this
+/// process was started for that. Call it first in `main`, before any thread starts.
 pub fn run_if_compiler() {
     let arguments: Vec<String> = std::env::args().skip(1).take(5).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -198,13 +197,14 @@ fn misused() -> ! {
 fn compile_here(memory: u64, seconds: u64, target: Target) -> wasmtime::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let limit = |resource, value: u64| {
-        // of the process that asked
+        // The hard limit that this process inherited from its parent.
         let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let value = Some(value.min(most));
         rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })
             .map_err(std::io::Error::from)
     };
-    // Started first: its threads' stacks and arenas are part of the binary, not of the component.
+    // Created before the limit: the stacks and arenas of its threads do not count for the
+    // component.
     let engine = wasmtime::Engine::new(&settings::for_compiling(target)?)?;
     limit(Resource::As, address_space::mapped().saturating_add(memory))?;
     limit(Resource::Cpu, seconds.saturating_mul(cores).saturating_mul(3) / 2 + 1)?;

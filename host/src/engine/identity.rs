@@ -1,8 +1,8 @@
-//! Which compiled code a binary runs, told by the binary itself.
+//! Identity of the compiled code that a binary runs, reported by the binary itself.
 //!
-//! Only the binary knows: it depends on the wasmtime inside it and on how it sets it up. Every
-//! binary whose `main` begins with [`run_if_compiler`](super::run_if_compiler) answers, so that an
-//! image can say which code fits what is in it.
+//! Only the binary knows it: it depends on the wasmtime inside it and on its settings. Every binary
+//! whose `main` begins with [`run_if_compiler`](super::run_if_compiler) reports it, so that an
+//! image can be labelled with the code that fits its runtime.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,47 +10,48 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cpu, hash, settings};
+use super::{hash, settings};
+use keynet_base::cpu::Cpu;
 
-/// The first argument that makes a binary tell its identity; a [`Cpu`] follows.
+/// First argument of a process that reports its identity; a [`Cpu`] follows.
 pub(super) const ROLE: &str = "keynet-tell-engine";
 
-/// What a binary is and which code it runs.
+/// Version of a binary, and the code that it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The version of this crate in it.
+    /// Version of this crate in the binary.
     pub version: String,
     /// Its [`EngineHash`](super::EngineHash), as text.
     pub engine: String,
 }
 
-/// Why a binary did not tell what it is.
+/// Error of a binary that did not report its identity.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// It is for another system, or no program.
+    /// The file is for another system, or not a program.
     #[error("{} cannot be started", path.display())]
     Start {
-        /// The binary.
+        /// Path of the binary.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// It is a program, but not one of ours.
+    /// The file is a program without this function.
     #[error("{} does not say which engine it has: it is not a keynet-runtime of this kind ({said})", path.display())]
     Stranger {
-        /// The binary.
+        /// Path of the binary.
         path: PathBuf,
-        /// What it said instead.
+        /// First line of its standard error.
         said: String,
     },
 }
 
 impl Identity {
-    /// Of this binary, for `cpu`.
+    /// Returns the identity of this binary, for `cpu`.
     ///
     /// # Errors
-    /// wasmtime cannot compile for it.
+    /// wasmtime cannot compile for `cpu`.
     pub fn own(cpu: Cpu) -> wasmtime::Result<Self> {
         let engine = wasmtime::Engine::new(&settings::for_compiling(settings::Target::full(cpu))?)?;
         Ok(Self {
@@ -59,10 +60,10 @@ impl Identity {
         })
     }
 
-    /// Of the binary at `path`, which is started for that. Blocks.
+    /// Starts the binary at `path` and returns its identity. Blocks.
     ///
     /// # Errors
-    /// It cannot be started, or is not one of ours.
+    /// The binary cannot be started, or does not report an identity.
     pub fn ask(path: &Path, cpu: Cpu) -> Result<Self, IdentityError> {
         let started = Command::new(path)
             .args([ROLE, &cpu.to_string()])

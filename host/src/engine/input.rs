@@ -1,40 +1,41 @@
-//! A component that is to be compiled: bytes at hand, or a file that is not held whole.
+//! A component to compile: bytes in memory, or a file that is not read into memory as a whole.
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
 
-use crate::digest::{Digest, Hasher};
+use keynet_base::OpenFile;
+use keynet_base::digest::{Digest, Hasher};
 
-/// Where it is.
+/// Location of the component.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Input<'a> {
     /// In memory.
     Bytes(&'a [u8]),
-    /// In a file, which had this digest when it was read last.
-    File(&'a Path, &'a Digest),
+    /// A file; its content must have this digest.
+    File(&'a OpenFile, &'a Digest),
 }
 
 impl<'a> Input<'a> {
-    /// Its first bytes.
+    /// Returns its first bytes.
     pub(super) fn head(&self) -> io::Result<Cow<'a, [u8]>> {
         match self {
             Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::File(path, _) => {
+            Self::File(file, _) => {
                 let mut head = Vec::new();
-                File::open(path)?.take(8).read_to_end(&mut head)?;
+                file.reader().take(8).read_to_end(&mut head)?;
                 Ok(Cow::Owned(head))
             }
         }
     }
 
-    /// All of it.
+    /// Returns all of its bytes.
     pub(super) fn bytes(&self) -> io::Result<Cow<'a, [u8]>> {
         match self {
             Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::File(path, digest) => {
-                let bytes = std::fs::read(path)?;
+            Self::File(file, digest) => {
+                let mut bytes = Vec::new();
+                file.reader().read_to_end(&mut bytes)?;
                 if Digest::of(&bytes) == **digest { Ok(Cow::Owned(bytes)) } else { Err(changed()) }
             }
         }
@@ -42,12 +43,12 @@ impl<'a> Input<'a> {
 
     /// Writes it to `to`.
     pub(super) fn copy_to(&self, to: &mut File) -> io::Result<()> {
-        let (path, digest) = match self {
+        let (mut file, digest) = match self {
             Self::Bytes(bytes) => return to.write_all(bytes),
-            Self::File(path, digest) => (path, digest),
+            Self::File(file, digest) => (file.reader(), digest),
         };
-        let (mut file, mut hasher, mut buffer) =
-            (File::open(path)?, Hasher::default(), vec![0; 256 << 10]);
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 256 << 10];
         loop {
             let read = file.read(&mut buffer)?;
             let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
@@ -75,7 +76,8 @@ mod tests {
         let bytes = vec![7; 600 << 10];
         std::fs::write(&path, &bytes).unwrap();
         let digest = Digest::of(&bytes);
-        let input = Input::File(&path, &digest);
+        let file = OpenFile::open(&path).unwrap();
+        let input = Input::File(&file, &digest);
         let mut copy = tempfile::tempfile().unwrap();
         input.copy_to(&mut copy).unwrap();
         copy.rewind().unwrap();

@@ -1,36 +1,36 @@
-//! What the pool keeps resident from one activation to the next: zeroing pages is cheaper than
-//! mapping them again.
+//! Memory that the pool keeps resident from one activation to the next: zeroing pages is cheaper
+//! than mapping them again.
 //!
-//! Every slot of the pool may keep that much at once, also while nothing runs, so all of them
-//! together are taken off the memory that activations may hold.
+//! Every slot of the pool may keep that much at the same time, also while nothing runs, so the
+//! total is subtracted from the memory that activations may hold.
 
 use wasmtime::PoolingAllocationConfig;
 
 use super::settings::{MEMORIES, TABLES};
 
-/// The part of the activations' memory that is kept.
+/// Divisor of the activations' memory that gives the total to keep.
 const PART: u64 = 8;
 
-/// The most of one linear memory that is kept: a picture as a tensor. Only where the kernel tells
-/// which pages were written (Linux 6.7 and later); elsewhere all of it would be zeroed each time.
+/// Maximum bytes of one linear memory that are kept: a picture as a tensor. Only if the kernel
+/// reports the written pages (Linux 6.7 and later); otherwise all of it would be zeroed each time.
 const MOST: u64 = 8 << 20;
 const MOST_ZEROED: u64 = 256 << 10;
 
-/// The most of one table that is kept: nearly all that it can have.
+/// Maximum bytes of one table that are kept: nearly its maximum size.
 const MOST_OF_TABLE: u64 = 128 << 10;
 
-/// Bytes that stay with one slot of the pool. Whole pages.
+/// Bytes that one slot of the pool keeps. Whole pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// Of a linear memory.
+    /// Bytes of a linear memory.
     pub(super) memory: usize,
-    /// Of a table.
+    /// Bytes of a table.
     pub(super) table: usize,
 }
 
 impl Kept {
-    /// Divides a part of `memory` bytes, which `activations` at once may hold, among their slots:
-    /// three quarters of it to linear memories.
+    /// Divides a part of `memory` bytes, which `activations` may hold at the same time, among their
+    /// slots: three quarters of it for linear memories.
     pub(super) fn share(activations: u32, memory: u64) -> Self {
         let most =
             if PoolingAllocationConfig::is_pagemap_scan_available() { MOST } else { MOST_ZEROED };
@@ -41,7 +41,7 @@ impl Kept {
         }
     }
 
-    /// Returns the bytes that a pool for `activations` keeps at most.
+    /// Returns the maximum of bytes that a pool for `activations` keeps.
     pub(super) fn total(self, activations: u32) -> u64 {
         let memories = u64::from(MEMORIES).saturating_mul(self.memory as u64);
         let tables = u64::from(TABLES).saturating_mul(self.table as u64);
@@ -66,8 +66,7 @@ mod tests {
                 let kept = Kept::share(activations, memory);
                 assert!(
                     kept.total(activations) <= memory / PART,
-                    "{activations} of {memory}: \
-                    {kept:?}"
+                    "{activations} of {memory}: {kept:?}"
                 );
             }
         }

@@ -1,8 +1,8 @@
-//! wasmtime: its configuration, compilation, the cache of compiled code, and the clock that lets
+//! wasmtime: its configuration, compilation, the cache of compiled code, and the clock that makes
 //! guests share the processor.
 //!
-//! An [`Engine`] lives as long as the process. It turns a component's bytes into compiled code;
-//! what the component may import and do is not its business.
+//! An [`Engine`] lives as long as the process. It turns a component's bytes into compiled code; it
+//! does not decide what the component may import or do.
 
 mod address_space;
 mod baked;
@@ -10,7 +10,6 @@ mod cache;
 mod cgroup;
 mod clock;
 mod compiler;
-mod cpu;
 mod identity;
 mod input;
 mod kept;
@@ -18,12 +17,12 @@ mod memfd;
 mod precompiler;
 mod settings;
 
+use keynet_base::OpenFile;
 use std::fmt;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -34,64 +33,63 @@ pub use cache::AotCache;
 pub(crate) use cgroup::memory_left;
 pub use clock::{EpochClock, Ticking};
 pub use compiler::{CompileLimits, Compiler, run_if_compiler};
-pub use cpu::Cpu;
 pub use identity::{Identity, IdentityError};
 pub use precompiler::Precompiler;
 
-use crate::digest::Digest;
-use crate::quote::bounded;
 use address_space::{MemorySpace, PoolSize};
 use input::Input;
 use kept::Kept;
+use keynet_base::cpu::Cpu;
+use keynet_base::digest::Digest;
+use keynet_base::quote::bounded;
 use settings::Target;
 pub(crate) use settings::{CORE_INSTANCES, MEMORIES, TABLES};
 
-/// The characters that are repeated of why a component cannot be compiled: wasmtime's words name
-/// what is in it.
+/// Maximum characters of a compilation error: wasmtime's message contains names from the component.
 const MAX_REASON: usize = 2_000;
 
-/// Why a component could not be turned into code.
+/// Reason why a component could not be turned into code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// A core WebAssembly module.
+    /// The file is a core WebAssembly module.
     #[error(
         "this is a core WebAssembly module, not a component: build it with `keynet-inference \
-            build` or `cargo build --target wasm32-wasip2`, or \
-         make a component of it with `wasm-tools component new --adapt \
-         wasi_snapshot_preview1.reactor.wasm`"
+            build` or `cargo build --target wasm32-wasip2`, or make a component of it with \
+            `wasm-tools component new --adapt wasi_snapshot_preview1.reactor.wasm`"
     )]
     CoreModule,
-    /// Not WebAssembly at all.
+    /// The file is not WebAssembly.
     #[error("this is not WebAssembly: it does not start with `\\0asm`")]
     NotWasm,
-    /// The component is invalid, uses a feature that is off, or needs more than a slot of the pool
+    /// The component is invalid, uses a disabled feature, or needs more than a slot of the pool
     /// has.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
-    /// Compilation met its limit on memory, in bytes.
+    /// Compilation exceeded its limit on memory, in bytes.
     #[error("compiling the component needs more than {} MiB: raise KEYNET_COMPILE_MEMORY, or make \
         the component smaller", .0 >> 20)]
     CompileMemory(u64),
-    /// Compilation met the memory limit of the container, in bytes that were left.
+    /// Compilation exceeded the memory limit of the container; the value is the bytes that were
+    /// left.
     #[error("compiling the component needs more than the {} MiB that the container's memory limit \
         leaves: give the container more", .0 >> 20)]
     ContainerMemory(u64),
-    /// Compilation met the limit on the address space, in bytes.
+    /// Compilation exceeded the limit on the address space, in bytes.
     #[error("compiling the component needs more than the {} MiB of address space that `ulimit -v` \
         allows: raise it", .0 >> 20)]
     AddressSpace(u64),
-    /// Compilation met its limit on time.
+    /// Compilation exceeded its limit on time.
     #[error("compiling the component takes longer than {} s: raise KEYNET_COMPILE_TIME, or make \
         the component smaller", .0.as_secs())]
     CompileTime(Duration),
-    /// The system refused something.
+    /// A system call failed.
     #[error("the component cannot be loaded: {0}")]
     Io(#[from] io::Error),
 }
 
-/// SHA-256 over everything that decides whether compiled code fits: wasmtime's version, target,
-/// processor features, settings.
+/// SHA-256 over everything that compiled code depends on: wasmtime's version, target, processor
+/// features, settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineHash([u8; 32]);
 
@@ -101,21 +99,21 @@ impl fmt::Display for EngineHash {
     }
 }
 
-/// What an [`Engine`] is made from.
+/// Options of an [`Engine`].
 #[derive(Debug)]
 pub struct EngineOptions {
-    /// How many activations may run at once; the system's limits on mappings and on address space
-    /// may lower it.
+    /// Number of concurrent activations; the system's limits on mappings and on address space may
+    /// lower it.
     pub activations: u32,
-    /// Bytes that all of them together may hold. A part of it, [`Engine::resident`], stays with
-    /// their places from one to the next.
+    /// Maximum bytes of all activations together. A part of it, [`Engine::resident`], stays with
+    /// their slots from one activation to the next.
     pub memory: u64,
-    /// What processors components are compiled for; the one of this machine where that would not
-    /// run here.
+    /// Processors that components are compiled for; replaced by this machine's if their code would
+    /// not run here.
     pub cpu: Cpu,
-    /// Where components are compiled.
+    /// Process that compiles components.
     pub compiler: Compiler,
-    /// Where compiled code is kept; none to compile every time.
+    /// Cache of compiled code; `None` to compile every time.
     pub cache: Option<AotCache>,
 }
 
@@ -131,12 +129,13 @@ pub struct Engine {
     compiler: Compiler,
     baked: Option<BakedCode>,
     cache: Option<AotCache>,
-    /// One compilation at a time: each may take the machine's cores and much of its memory.
+    /// Lock for one compilation at a time: each may take the machine's cores and much of its
+    /// memory.
     compiling: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
-    /// Sets address space aside for `options.activations`, or for as many as the system allows.
+    /// Reserves address space for `options.activations`, or for as many as the system allows.
     ///
     /// # Errors
     /// wasmtime cannot work on this machine, or there is not enough address space for one
@@ -181,34 +180,35 @@ impl Engine {
         })
     }
 
-    /// With compiled code that is looked for in an image before the cache.
+    /// Adds compiled code of an image, which is checked before the cache.
     #[must_use]
     pub fn with_baked(mut self, code: BakedCode) -> Self {
         self.baked = Some(code);
         self
     }
 
-    /// How many activations may run at once.
+    /// Returns the number of activations that may run concurrently.
     pub fn activations(&self) -> u32 {
         self.pool.activations
     }
 
-    /// The bytes that stay resident between activations at most, whether any of them runs or not.
+    /// Returns the maximum of bytes that stay resident in the slots, whether activations run or
+    /// not.
     pub fn resident(&self) -> u64 {
         self.kept.total(self.pool.activations)
     }
 
-    /// The most bytes that one linear memory can have.
+    /// Returns the maximum size of one linear memory in bytes.
     pub(crate) fn linear_memory(&self) -> u64 {
         self.pool.memory.reservation()
     }
 
-    /// What processors its code is for.
+    /// Returns the processors that its code is for.
     pub fn cpu(&self) -> Cpu {
         self.cpu
     }
 
-    /// What compiled code must have been made for.
+    /// Returns the hash that compiled code must have been made for.
     pub fn hash(&self) -> EngineHash {
         self.hash
     }
@@ -225,22 +225,26 @@ impl Engine {
         self.clock.ticking()
     }
 
-    /// The compiled code of `component`: from the image, from the cache, or compiled now.
+    /// Returns the compiled code of `component`: from the image, from the cache, or compiled now.
     ///
     /// # Errors
-    /// It is not a component, cannot be compiled within the limits, or needs more than a slot of
-    /// the pool has.
+    /// The bytes are not a component, cannot be compiled within the limits, or need more than a
+    /// slot of the pool has.
     pub async fn load(&self, component: &[u8], digest: &Digest) -> Result<Component, LoadError> {
         self.load_input(Input::Bytes(component), digest).await
     }
 
-    /// As [`Engine::load`], for the component in the file at `path`, whose digest is `digest`. It
-    /// is not held whole in this process.
+    /// As [`Engine::load`], for the component in `file`, whose digest is `digest`. The file is not
+    /// read into this process's memory as a whole.
     ///
     /// # Errors
-    /// As [`Engine::load`], and that the file has another digest.
-    pub async fn load_file(&self, path: &Path, digest: &Digest) -> Result<Component, LoadError> {
-        self.load_input(Input::File(path, digest), digest).await
+    /// As [`Engine::load`], or the file has another digest.
+    pub async fn load_file(
+        &self,
+        file: &OpenFile,
+        digest: &Digest,
+    ) -> Result<Component, LoadError> {
+        self.load_input(Input::File(file, digest), digest).await
     }
 
     async fn load_input(
@@ -256,7 +260,7 @@ impl Engine {
             Ok(turn) => turn,
             Err(_) => {
                 let turn = self.compiling.lock().await;
-                // It may be what the others compiled.
+                // Another task may have compiled it meanwhile.
                 if let Some(loaded) = self.cached(digest) {
                     return Ok(loaded);
                 }
@@ -270,11 +274,12 @@ impl Engine {
         map_code(&self.wasmtime, &code)
     }
 
-    /// Whether `component` can be compiled within `memory` bytes of address space, as
-    /// [`CompileLimits::memory`] counts them: the bytes of its code if it can. Nothing is kept.
+    /// Tries to compile `component` within `memory` bytes of address space, as
+    /// [`CompileLimits::memory`] counts them. Returns the size of its code in bytes; `None` if the
+    /// memory is too small. Stores nothing.
     ///
     /// # Errors
-    /// It cannot be compiled in any memory, or in no time that is allowed.
+    /// The component cannot be compiled in any memory, or exceeds the limit on time.
     pub async fn compiles_within(
         &self,
         component: &[u8],
@@ -301,8 +306,8 @@ impl Engine {
         let code = self.baked.as_ref()?.get(digest, &self.hash)?;
         map_code(&self.wasmtime, &code)
             .inspect_err(|error| {
-                tracing::warn!(%error, "compiled code in the image does not fit \
-                this engine; compiling again")
+                tracing::warn!(%error, "compiled code in the image does not fit this engine; \
+                    compiling again")
             })
             .ok()
     }
@@ -311,8 +316,8 @@ impl Engine {
         let code = self.cache.as_ref()?.get(digest, &self.hash)?;
         map_code(&self.wasmtime, &code)
             .inspect_err(|error| {
-                tracing::warn!(%error, "compiled code in the cache does not fit \
-                this engine; compiling again")
+                tracing::warn!(%error, "compiled code in the cache does not fit this engine; \
+                    compiling again")
             })
             .ok()
     }
@@ -321,17 +326,17 @@ impl Engine {
 /// Maps compiled code from a sealed memfd, or from a file that only root could have written.
 fn map_code(engine: &wasmtime::Engine, code: &File) -> Result<Component, LoadError> {
     let path = format!("/proc/self/fd/{}", code.as_raw_fd());
-    // SAFETY: the bytes were made by our own compiler, in a child process of this binary or in this
-    // one, or carry a tag that only a holder of this host's key can make (`AotCache::read`); the
-    // memfd is sealed, so they are still the bytes that were checked. Or they lie in the
-    // container's image: the file belongs to root and this process cannot write it
-    // (`BakedCode::get`), so they are from whoever made the image, as this binary is.
+    // SAFETY: the bytes were made by this project's own compiler, in a child process of this binary
+    // or in this process, or carry a tag that only a holder of this host's key can make
+    // (`AotCache::read`); the memfd is sealed, so they are still the bytes that were verified. Or
+    // they are a file of the container's image: the file belongs to root and this process cannot
+    // write it (`BakedCode::get`), so they come from the builder of the image, as this binary does.
     #[expect(unsafe_code, reason = "wasmtime must trust compiled code")]
     let component = unsafe { Component::deserialize_file(engine, path) };
     component.map_err(|error| LoadError::Compile(bounded(format_args!("{error:#}"), MAX_REASON)))
 }
 
-/// The largest pool for `wanted` activations that the system allows.
+/// Creates the largest pool for `wanted` activations that the system allows.
 fn pool(
     cpu: Cpu,
     wanted: u32,
@@ -348,8 +353,7 @@ fn pool(
     let why = first_refusal.unwrap_or_else(|| wasmtime::Error::msg("there is no size to try"));
     Err(why.context(match address_space::limit() {
         Some(limit) => format!(
-            "the address space of {} MiB (`ulimit -v`) has no room for one \
-            activation: raise it",
+            "the address space of {} MiB (`ulimit -v`) has no room for one activation: raise it",
             limit >> 20
         ),
         None => "the system gives no address space to a pool of instances".to_owned(),

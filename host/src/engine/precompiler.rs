@@ -1,13 +1,14 @@
-//! Compiling for machines that need not be like this one: the code that goes into images.
+//! Compiling for other machines: the code that goes into images.
 
 use std::fs::File;
 
 use super::input::Input;
 use super::settings::Target;
-use super::{AotCache, Compiler, Cpu, EngineHash, LoadError, check_magic, hash, settings};
-use crate::digest::Digest;
+use super::{AotCache, Compiler, EngineHash, LoadError, check_magic, hash, settings};
+use keynet_base::cpu::Cpu;
+use keynet_base::digest::Digest;
 
-/// Compiles for one kind of processor and runs nothing.
+/// A compiler for one kind of processor that runs nothing.
 #[derive(Debug)]
 pub struct Precompiler {
     wasmtime: wasmtime::Engine,
@@ -18,24 +19,24 @@ pub struct Precompiler {
 }
 
 impl Precompiler {
-    /// For `cpu`, which this machine need not have.
+    /// Creates a compiler for `cpu`, which this machine need not have.
     ///
     /// # Errors
-    /// wasmtime cannot compile for it.
+    /// wasmtime cannot compile for `cpu`.
     pub fn new(cpu: Cpu, compiler: Compiler, cache: Option<AotCache>) -> wasmtime::Result<Self> {
         let wasmtime = wasmtime::Engine::new(&settings::for_compiling(Target::full(cpu))?)?;
         Ok(Self { hash: hash(&wasmtime), wasmtime, cpu, compiler, cache })
     }
 
-    /// Which engine runs its code.
+    /// Returns the hash of the engine that runs its code.
     pub fn hash(&self) -> EngineHash {
         self.hash
     }
 
-    /// The code of `component`, from the cache or compiled now, in a sealed memfd.
+    /// Returns the code of `component`, from the cache or compiled now, in a sealed memfd.
     ///
     /// # Errors
-    /// It is not a component, or cannot be compiled within the limits.
+    /// The bytes are not a component, or cannot be compiled within the limits.
     pub async fn code(&self, component: &[u8], digest: &Digest) -> Result<File, LoadError> {
         check_magic(component)?;
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest, &self.hash)) {

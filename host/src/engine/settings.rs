@@ -1,43 +1,45 @@
-//! How wasmtime is set up: what code may use, how it is compiled, and where instances live.
+//! Settings of wasmtime: permitted features, compilation, and the allocation of instances.
 //!
-//! Everything that shapes compiled code is in [`code`], so that the compiler's process and the host
-//! agree about it: they say for which
-//! [`Target`].
+//! Every setting that compiled code depends on is in [`code`], so that the compiler's process and
+//! the host use the same ones for the same [`Target`].
 
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails, WasmFeatures,
 };
 
+use super::Kept;
 use super::address_space::{MemorySpace, PoolSize};
-use super::{Cpu, Kept};
+use keynet_base::cpu::Cpu;
 
-/// Linear memories and tables that one activation may have.
+/// Linear memories and tables that one activation may have. A component takes a table for its own
+/// pointers to functions and one for its imports or the destructors of its resources; an action
+/// with a library component in it takes four.
 pub(crate) const MEMORIES: u32 = 3;
-pub(crate) const TABLES: u32 = 3;
+pub(crate) const TABLES: u32 = 5;
 
-/// Core instances that one activation may have: each shared library of a component is one. A Python
-/// component needs 14, with numpy and Pillow 33. The pool only counts them; the memory of all of
-/// them together is bounded by [`INSTANCE_BYTES`].
+/// Maximum number of core instances of one activation: each shared library of a component is one. A
+/// Python component needs 14, with numpy and Pillow 33. The pool only counts them; the memory of
+/// all of them together is bounded by [`INSTANCE_BYTES`].
 pub(crate) const CORE_INSTANCES: u32 = 40;
 const TABLE_ELEMENTS: usize = 20_000;
 
-/// Bytes that a table takes at most.
+/// Maximum size of a table in bytes.
 pub(super) const TABLE_BYTES: u64 = (TABLE_ELEMENTS * size_of::<usize>()) as u64;
 
-/// Bytes that wasmtime itself holds for the instances of one activation, all together: nothing else
-/// charges them.
+/// Maximum bytes that wasmtime itself holds for the instances of one activation, all together: no
+/// other limit counts them.
 const INSTANCE_BYTES: usize = 1 << 20;
 
-/// The stack a guest may use, and that of the fiber it runs on, which host functions share.
+/// Size of the stack of a guest, and of the fiber it runs on, which host functions share.
 const WASM_STACK: usize = 512 << 10;
 pub(super) const FIBER_STACK: usize = 1 << 20;
 
-/// Mappings that the rest of the process may need, and those of one activation's slot.
+/// Number of mappings for the rest of the process, and for one activation's slot.
 const OTHER_MAPPINGS: u32 = 5_000;
 const MAPPINGS_PER_ACTIVATION: u32 = 6;
 
-/// What code is compiled for where a baseline is named: the kind of system this binary was itself
+/// Target triple if a baseline of processors is named: the kind of system that this binary was
 /// compiled for.
 const TRIPLE: &str = if cfg!(target_env = "musl") {
     "x86_64-unknown-linux-musl"
@@ -45,30 +47,30 @@ const TRIPLE: &str = if cfg!(target_env = "musl") {
     "x86_64-unknown-linux-gnu"
 };
 
-/// What code is compiled for.
+/// Target that code is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Target {
-    /// The instructions that may be used.
+    /// Processors whose instructions may be used.
     pub(super) cpu: Cpu,
-    /// The address space of each linear memory, which decides where accesses are checked.
+    /// Address space of each linear memory, which decides which accesses are checked.
     pub(super) memory: MemorySpace,
 }
 
 impl Target {
-    /// Of `cpu`, with linear memories that have all the address space there is.
+    /// Returns the target of `cpu`, with linear memories that have the full address space.
     pub(super) fn full(cpu: Cpu) -> Self {
         Self { cpu, memory: MemorySpace::Full }
     }
 }
 
-/// What shapes compiled code.
+/// Returns the settings that compiled code depends on.
 fn code(target: Target) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     if let Some(flags) = target.cpu.flags() {
-        config.target(TRIPLE)?; // from here on no feature is taken from the processor
+        config.target(TRIPLE)?; // from here on, no feature of this machine's processor is used
         for flag in flags {
-            // SAFETY: the flags say which instructions may be used and nothing else; wasmtime maps
-            // no code whose flags this processor does not have.
+            // SAFETY: the flags only name instructions that may be used; wasmtime maps no code
+            // whose flags this processor lacks.
             #[expect(
                 unsafe_code,
                 reason = "wasmtime has no other way to name a processor's features"
@@ -99,15 +101,15 @@ fn code(target: Target) -> wasmtime::Result<Config> {
     Ok(config)
 }
 
-/// For the compiler's process: no address space is set aside for instances.
+/// Returns the settings of the compiler's process, which reserves no address space for instances.
 pub(super) fn for_compiling(target: Target) -> wasmtime::Result<Config> {
     let mut config = code(target)?;
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Ok(config)
 }
 
-/// For running: instances live in a pool of `size`, whose slots keep `kept` from one activation to
-/// the next.
+/// Returns the settings for running: instances live in a pool of `size`, whose slots keep `kept`
+/// from one activation to the next.
 pub(super) fn pooling(cpu: Cpu, size: PoolSize, kept: Kept) -> wasmtime::Result<Config> {
     let activations = size.activations;
     let mut pool = PoolingAllocationConfig::default();
@@ -133,8 +135,8 @@ pub(super) fn pooling(cpu: Cpu, size: PoolSize, kept: Kept) -> wasmtime::Result<
     Ok(config)
 }
 
-/// How many activations the system's limit on mappings leaves room for, at most `wanted` and at
-/// least one.
+/// Returns the number of activations that the system's limit on mappings permits, at most `wanted`
+/// and at least one.
 pub(super) fn activations(wanted: u32) -> u32 {
     let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count")
         .ok()

@@ -1,19 +1,20 @@
-//! Fuzzing of policies and of what actions ask for; see [`crate::fuzzing`].
+//! Fuzzing of policies and of capability requests; see [`keynet_base::fuzzing`].
 
-use super::{Ask, Granted, Policy};
-use crate::fuzzing::{checked, text};
+use super::{CapabilityRequest, Granted, Policy};
+use keynet_base::fuzzing::{checked, text};
 
-/// What a component may begin with: the header of the component model's binary format.
+/// Header of the component model's binary format, with which a component begins.
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// A `keynet.toml`. It asks for the same once it is in a component, and is never granted more than
-/// the policy grants.
+/// Input is a `keynet.toml`. It requests the same once it is in a component, and is never granted
+/// more than the policy grants.
 pub fn ask(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    let Some(ask) = checked(Ask::parse(text)) else { return };
-    let component = Ask::put_into(text, EMPTY.to_vec());
+    let Some(ask) = checked(CapabilityRequest::parse(text)) else { return };
+    let component = CapabilityRequest::put_into(text, EMPTY.to_vec());
     assert!(
-        component.is_ok_and(|component| Ask::of(&component).ok().as_ref() == Some(&ask)),
+        component
+            .is_ok_and(|component| CapabilityRequest::of(&component).ok().as_ref() == Some(&ask)),
         "{ask:?}"
     );
     let nothing: Result<Policy, _> = toml::from_str(
@@ -33,10 +34,10 @@ pub fn ask(data: &[u8]) {
     }
 }
 
-/// An operator's policy.
+/// Input is an operator's policy.
 pub fn policy(data: &[u8]) {
     let Some(policy) = text(data).and_then(|text| checked(Policy::parse(text))) else { return };
-    let grants = policy.grants(&Ask::default());
+    let grants = policy.grants(&CapabilityRequest::default());
     for granted in [&grants.models, &grants.read, &grants.write, &grants.hosts] {
         for name in ["", "detector", "results/a", "s3://shared/out/a"] {
             check(granted, name);
@@ -44,7 +45,7 @@ pub fn policy(data: &[u8]) {
     }
 }
 
-/// A star stands for the rest of a name, and for no other bucket.
+/// Checks that a star matches the rest of a name, but no other bucket.
 fn check(granted: &Granted, name: &str) {
     let is_granted = checked(granted.check("model", name)).is_some();
     let patterns = serde_json::to_value(granted).unwrap_or_default();

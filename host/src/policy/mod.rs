@@ -1,39 +1,39 @@
-//! Which models, objects and hosts, and how much of what, an action may use.
+//! Models, objects, hosts and resources that an action may use.
 //!
-//! The operator *grants*, in the file that `KEYNET_POLICY` names; an action *asks*, in the
-//! `keynet.toml` that its build put into the component. What an action may do is what it asks for
-//! and the policy grants. An action that asks for nothing in particular gets what the policy
-//! grants; nothing inside a component can grant.
+//! The operator *grants*, in the file that `KEYNET_POLICY` names; an action *requests*, in the
+//! `keynet.toml` that its build put into the component. An action may do what it requests and the
+//! policy grants. An action without a request gets all that the policy grants; nothing inside a
+//! component can grant.
 
-mod ask;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod pattern;
 
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-pub use ask::{Ask, AskError};
-pub use pattern::Patterns;
+use keynet_artifact::CapabilityRequest;
+use keynet_artifact::capability_request::LONGEST_TOLD;
+use keynet_base::granted::Granted;
+use keynet_base::patterns::Patterns;
 
-use crate::config::{LimitOverrides, parse_bytes, parse_duration};
-use crate::quote::bounded;
+use keynet_base::config::{LimitOverrides, parse_bytes, parse_duration};
+use keynet_base::quote::bounded;
 
-/// What an operator grants to actions.
+/// Grants of an operator to actions.
 ///
 /// ```toml
-/// models = ["detector", "team-*"]         # names; a star at the end stands for any rest
-/// api-key = false                         # whether actions that ask for it see the caller's OpenWhisk key
+/// models = ["detector", "team-*"]  # names; a star at the end matches any rest
+/// api-key = false                  # true: actions that request it get the caller's OpenWhisk key
 ///
 /// [storage]
-/// read = ["*"]                            # keys of the default bucket; other buckets as s3://bucket/key
+/// read = ["*"]                     # keys of the default bucket; other buckets: s3://bucket/key
 /// write = ["results/*", "s3://shared/out/*"]
 ///
 /// [http]
-/// hosts = ["images.example.com"]          # whose URLs may be read
-/// private-addresses = false               # whether these may be on a private network
+/// hosts = ["images.example.com"]   # hosts whose URLs may be read
+/// private-addresses = false        # true: these may be on a private network
 ///
 /// [limits]
 /// memory = "256MiB"
@@ -45,23 +45,23 @@ use crate::quote::bounded;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Policy {
-    /// The models that may be asked.
+    /// Models that may be used.
     pub models: Patterns,
-    /// Whether `__OW_API_KEY` may be seen.
+    /// `true` if actions that request `__OW_API_KEY` receive it.
     pub api_key: bool,
-    /// The objects that may be read and written.
+    /// Objects that may be read and written.
     pub storage: StorageGrant,
-    /// The hosts whose URLs may be read.
+    /// Hosts whose URLs may be read.
     pub http: HttpGrant,
-    /// What one activation may use up.
+    /// Limits of one activation.
     pub limits: Limits,
 }
 
-/// Objects that may be read and written; a write is also putting, deleting and presigning to put.
+/// Objects that may be read and written; writing includes putting, deleting and presigning a put.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageGrant {
-    /// Locations that may be read. A listing has only these.
+    /// Locations that may be read. A listing contains only these.
     pub read: Patterns,
     /// Locations that may be written and deleted.
     pub write: Patterns,
@@ -73,33 +73,33 @@ pub struct StorageGrant {
 pub struct HttpGrant {
     /// Host names.
     pub hosts: Patterns,
-    /// Whether they may be at private addresses.
+    /// `true` to permit private addresses for these hosts.
     pub private_addresses: bool,
 }
 
-/// What one activation may use up.
+/// Limits of one activation.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
-    /// Bytes: linear memories, tables, tensors, answers.
+    /// Memory in bytes: linear memories, tables, tensors, responses.
     #[serde(deserialize_with = "bytes")]
     pub memory: u64,
-    /// From its start to its result, where the caller sets no earlier deadline.
+    /// Time from its start to its result, if the caller sets no earlier deadline.
     #[serde(deserialize_with = "duration")]
     pub time: Duration,
-    /// Bytes of standard output and error; more is cut with a notice.
+    /// Bytes of standard output and error; the rest is cut with a notice.
     #[serde(deserialize_with = "bytes")]
     pub logs: u64,
-    /// Tensors, objects, uploads and streams open at once.
+    /// Number of tensors, objects, uploads and streams that are open.
     pub handles: u32,
-    /// Bytes that one call may hand to the host.
+    /// Bytes that one call may pass to the host.
     #[serde(deserialize_with = "bytes")]
     pub call_bytes: u64,
 }
 
 impl Default for Policy {
-    /// What a policy file leaves out: the models and objects the host is configured with, no
-    /// private addresses.
+    /// Returns the defaults of a policy file: the models and objects that the host is configured
+    /// with, no private addresses.
     fn default() -> Self {
         Self {
             models: Patterns::any(),
@@ -135,7 +135,7 @@ impl Default for Limits {
     }
 }
 
-/// A policy file that cannot be used.
+/// Error of a policy file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("policy {path}: {why}")]
 pub struct PolicyError {
@@ -144,22 +144,22 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// Reads an operator's file. What it leaves out is as in [`Policy::default`].
+    /// Reads an operator's file. Missing settings have the values of [`Policy::default`].
     ///
     /// # Errors
-    /// It cannot be read, or says something that is not known.
+    /// The file cannot be read, or contains an unknown setting.
     pub fn read(path: &Path) -> Result<Self, PolicyError> {
         let wrong = |why: String| PolicyError { path: path.display().to_string(), why };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         Self::parse(&text).map_err(wrong)
     }
 
-    /// Reads the text of an operator's file. The error shows the line that it is in.
+    /// Parses the text of an operator's file. The error shows the line.
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| bounded(error, ask::LONGEST_TOLD))
+        toml::from_str(text).map_err(|error| bounded(error, LONGEST_TOLD))
     }
 
-    /// For a developer's own machine: as the default, and everything that is local.
+    /// Returns the policy for a developer's own machine: the default, and private addresses.
     pub fn local() -> Self {
         Self {
             http: HttpGrant { private_addresses: true, ..HttpGrant::default() },
@@ -167,14 +167,14 @@ impl Policy {
         }
     }
 
-    /// For what was published, on a developer's own machine: as in a container, where nothing at a
-    /// private address is reached, within the default limits.
+    /// Returns the policy for published actions on a developer's own machine: as in a container, no
+    /// private addresses are reached, within the default limits.
     pub fn published() -> Self {
         Self::default()
     }
 
-    /// For a container: as the default, and the longest time that the platform allows, since each
-    /// request brings its own deadline.
+    /// Returns the policy for a container: the default, with the longest time that OpenWhisk
+    /// allows, since each request brings its own deadline.
     pub fn container() -> Self {
         Self {
             limits: Limits { time: Duration::from_secs(300), ..Limits::default() },
@@ -182,7 +182,7 @@ impl Policy {
         }
     }
 
-    /// With the limits that the host's environment sets.
+    /// Overrides the limits with those that the host's environment sets.
     #[must_use]
     pub fn with_limits(mut self, overrides: &LimitOverrides) -> Self {
         let limits = &mut self.limits;
@@ -194,8 +194,8 @@ impl Policy {
         self
     }
 
-    /// What an action that asks for `ask` may do.
-    pub fn grants(&self, ask: &Ask) -> Grants {
+    /// Returns the grants of an action with the request `ask`.
+    pub fn grants(&self, ask: &CapabilityRequest) -> Grants {
         Grants {
             models: Granted::new(&self.models, ask.models.as_ref()),
             read: Granted::new(&self.storage.read, ask.storage.read.as_ref()),
@@ -207,105 +207,21 @@ impl Policy {
     }
 }
 
-/// What one action may do, resolved when it is loaded.
+/// Grants of one action, resolved when it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
-    /// Models it may ask.
+    /// Models that it may use.
     pub models: Granted,
-    /// Locations it may read and list.
+    /// Locations that it may read and list.
     pub read: Granted,
-    /// Locations it may write and delete.
+    /// Locations that it may write and delete.
     pub write: Granted,
     /// Hosts whose URLs it may read.
     pub hosts: Granted,
-    /// Whether these may be at private addresses.
+    /// `true` to permit private addresses for these hosts.
     pub private_addresses: bool,
-    /// Whether it sees `__OW_API_KEY`.
+    /// `true` if it receives `__OW_API_KEY`.
     pub api_key: bool,
-}
-
-/// Names that are both granted and, where the action asks for some, asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Granted {
-    granted: Patterns,
-    asked: Option<Patterns>,
-}
-
-impl Granted {
-    fn new(granted: &Patterns, asked: Option<&Patterns>) -> Self {
-        Self { granted: granted.clone(), asked: asked.cloned() }
-    }
-
-    /// Whether `name` may be used.
-    ///
-    /// # Errors
-    /// `denied`, naming `what` (such as "model"), and whether the action did not ask or the policy
-    /// does not grant.
-    pub fn check(&self, what: &str, name: &str) -> crate::error::Result<()> {
-        if !self.granted.matches(name) {
-            return Err(self.not_granted(what, name));
-        }
-        match &self.asked {
-            Some(asked) if !asked.matches(name) => Err(not_asked(what, name, asked)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether `name` may be used.
-    pub fn allows(&self, name: &str) -> bool {
-        self.granted.matches(name) && self.asked.as_ref().is_none_or(|asked| asked.matches(name))
-    }
-
-    /// Returns the names that begin with `prefix` and may be used: at least one pattern, in the
-    /// order of the names, none of which covers another.
-    ///
-    /// # Errors
-    /// `denied`, as [`Granted::check`]: there is no such name.
-    pub(crate) fn beginning_with(
-        &self,
-        what: &str,
-        prefix: &str,
-    ) -> crate::error::Result<Patterns> {
-        let granted = self.granted.intersection(&Patterns::beginning_with(prefix));
-        if granted.iter().next().is_none() {
-            return Err(self.not_granted(what, prefix));
-        }
-        let Some(asked) = &self.asked else { return Ok(granted) };
-        let both = granted.intersection(asked);
-        if both.iter().next().is_none() {
-            return Err(not_asked(what, prefix, asked));
-        }
-        Ok(both)
-    }
-
-    fn not_granted(&self, what: &str, name: &str) -> crate::Error {
-        let elsewhere = match name.starts_with(pattern::ELSEWHERE) {
-            true => " of the default bucket, and others by their names, as `s3://bucket/*`",
-            false => "",
-        };
-        let granted = &self.granted;
-        crate::Error::denied(format!(
-            "{what} {name:?} is not granted by this deployment's policy; \
-            it grants {granted}{elsewhere}"
-        ))
-    }
-}
-
-fn not_asked(what: &str, name: &str, asked: &Patterns) -> crate::Error {
-    crate::Error::denied(format!(
-        "{what} {name:?} is not among what the action asks for in its \
-        keynet.toml ({asked}); add it there"
-    ))
-}
-
-impl std::fmt::Display for Granted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.asked {
-            None => write!(f, "{}", self.granted),
-            Some(asked) if self.granted.is_any() => write!(f, "{asked}"),
-            Some(asked) => write!(f, "{asked}, where it is also {}", self.granted),
-        }
-    }
 }
 
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
@@ -328,7 +244,7 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use keynet_base::ErrorKind;
 
     #[test]
     fn the_documented_file_is_read() {
@@ -358,7 +274,7 @@ mod tests {
     fn an_action_gets_what_it_asks_for_and_the_policy_grants() {
         let policy =
             Policy { models: ["detector", "team-*"].into_iter().collect(), ..Policy::default() };
-        let ask: Ask = toml::from_str("models = ['detector', 'secret']").unwrap();
+        let ask: CapabilityRequest = toml::from_str("models = ['detector', 'secret']").unwrap();
         let grants = policy.grants(&ask);
         assert!(grants.models.check("model", "detector").is_ok());
         let not_granted = grants.models.check("model", "secret").unwrap_err();
@@ -366,7 +282,9 @@ mod tests {
         assert!(not_granted.message.contains("policy"), "{not_granted}");
         let not_asked = grants.models.check("model", "team-a").unwrap_err();
         assert!(not_asked.message.contains("keynet.toml"), "{not_asked}");
-        assert!(policy.grants(&Ask::default()).models.check("model", "team-a").is_ok());
+        assert!(
+            policy.grants(&CapabilityRequest::default()).models.check("model", "team-a").is_ok()
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Servers whose answers do not end, are not what they announce or are made to become large: each
-//! is read up to a limit and no further.
+//! Servers whose responses do not end, differ from their announced length or grow without bound:
+//! each is read up to a limit and no further.
 //!
-//! A test looks at the error, at how much the server could send, and at the memory that was
+//! Each test checks the error, the bytes that the server could send, and the memory that was
 //! reserved.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
@@ -14,16 +14,16 @@ mod urls;
 
 use std::time::{Duration, Instant};
 
-use keynet_host::budget::{CallBudget, MemoryBudget};
-use keynet_host::config::{Origin, S3Config, S3Credentials, Secret};
-use keynet_host::object_storage::s3::S3Store;
-use keynet_host::object_storage::{ObjectStorage, StorageLimits};
-use keynet_host::{Error, ErrorKind};
+use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::config::{Origin, S3Config, S3Credentials, Secret};
+use keynet_base::{Error, ErrorKind};
+use keynet_object_storage::s3::S3Store;
+use keynet_object_storage::{ObjectStorage, StorageLimits};
 use keynet_test_servers::HostileServer;
 use url::Url;
 
-/// What is on its way between two sockets of one machine, at most: the buffers of the system, and
-/// hyper's.
+/// Maximum bytes in transit between two sockets of one machine: the buffers of the operating
+/// system, and hyper's.
 const ON_THE_WAY: u64 = 16 << 20;
 
 const MIB: u64 = 1 << 20;
@@ -32,12 +32,12 @@ fn within(memory: u64, time: Duration) -> CallBudget {
     CallBudget { memory: MemoryBudget::process(memory), deadline: Instant::now() + time }
 }
 
-/// More memory than anything here needs, and more time.
+/// Returns a budget with more memory and time than any test needs.
 fn enough() -> CallBudget {
     within(512 * MIB, Duration::from_secs(60))
 }
 
-/// Storage on a store at `endpoint`.
+/// Returns storage in a store at `endpoint`.
 fn objects_at(endpoint: &str, limits: StorageLimits) -> ObjectStorage {
     let config = S3Config {
         endpoint: Some(Url::parse(endpoint).unwrap()),
@@ -54,8 +54,8 @@ fn objects_at(endpoint: &str, limits: StorageLimits) -> ObjectStorage {
     ObjectStorage::of_s3(&S3Store::open(&config).unwrap(), limits)
 }
 
-/// Checks that a call was refused, in these words, after `limit` bytes at most, with everything
-/// given back.
+/// Checks that a call failed with this kind and message, after `limit` bytes at most, with all
+/// memory released.
 fn refused<T: std::fmt::Debug>(
     answer: Result<T, Error>,
     kind: ErrorKind,

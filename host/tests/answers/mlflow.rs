@@ -1,8 +1,8 @@
 //! Names and files of a model registry.
 
-use keynet_host::config::MlflowConfig;
-use keynet_host::inference::ModelRef;
-use keynet_host::model_registry::{
+use keynet_base::config::MlflowConfig;
+use keynet_models::inference::ModelRef;
+use keynet_models::model_registry::{
     DownloadLimits, Downloaded, ModelRegistry, ModelVersion, Sources,
 };
 use keynet_test_servers::Hostile;
@@ -49,12 +49,7 @@ async fn an_endless_answer_is_read_up_to_its_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endless_error_is_read_up_to_its_limit() {
     let server = HostileServer::start(|_| {
-        Hostile::endless(
-            "HTTP/1.1 400 Bad Request",
-            "no such \
-        thing ",
-            "at all ",
-        )
+        Hostile::endless("HTTP/1.1 400 Bad Request", "no such thing ", "at all ")
     });
     refused(version(&server).await, ErrorKind::NotFound, "no such thing at all", &server, MIB);
 }
@@ -153,11 +148,7 @@ async fn a_folder_without_an_end_is_not_listed() {
         artifacts(
             asked,
             Hostile::answer(JSON, format!(r#"{{"files": [{folders}]}}"#)),
-            Hostile::answer(
-                "HTTP/1.1 \
-            500 No",
-                "",
-            ),
+            Hostile::answer("HTTP/1.1 500 No", ""),
         )
     });
     refused(download(&many).await, ErrorKind::TooLarge, "201 files and folders", &many, MIB);

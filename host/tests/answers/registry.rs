@@ -1,9 +1,10 @@
 //! Manifests, tags, tokens and blobs of an OCI registry.
 
+use keynet_base::retry::RetryPolicy;
 use std::sync::Arc;
 
-use keynet_host::artifact::{
-    self, ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Retry, Store,
+use keynet_artifact::{
+    ArtifactError, ArtifactRef, Blob, Credential, Given, RegistryOptions, Store,
 };
 use keynet_test_servers::Hostile;
 
@@ -11,8 +12,8 @@ use super::*;
 
 fn options() -> RegistryOptions {
     RegistryOptions {
-        credentials: Arc::new(artifact::Anonymous),
-        retry: Retry {
+        credentials: Arc::new(keynet_artifact::Anonymous),
+        retry: RetryPolicy {
             times: 0,
             first: Duration::from_millis(10),
             longest: Duration::from_millis(20),
@@ -29,7 +30,7 @@ fn store(server: &HostileServer) -> Store {
     Store::open(&reference(server), &options()).unwrap()
 }
 
-/// A registry that needs no credentials; what is below `/v2/` is answered by `answers`.
+/// Starts a registry that needs no credentials; `answers` handles the paths below `/v2/`.
 fn registry(answers: impl Fn(&str) -> Hostile + Send + Sync + 'static) -> HostileServer {
     HostileServer::start(move |asked| match asked.split(' ').nth(1).unwrap() {
         "/v2/" => Hostile::answer("HTTP/1.1 200 OK", "{}"),
@@ -55,21 +56,19 @@ fn told<T: std::fmt::Debug>(
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_tags_and_errors_without_an_end_are_cut() {
     let endless = |status: &str| {
-        Hostile::endless(
-            &format!(
-                "HTTP/1.1 {status}\nContent-Type: \
-        application/json"
-            ),
-            "[",
-            "[",
-        )
+        Hostile::endless(&format!("HTTP/1.1 {status}\nContent-Type: application/json"), "[", "[")
     };
     let server = registry(move |_| endless("200 OK"));
-    told(artifact::look(&reference(&server), &options()).await, "the manifest 1", &server, 4 * MIB);
+    told(
+        keynet_artifact::look(&reference(&server), &options()).await,
+        "the manifest 1",
+        &server,
+        4 * MIB,
+    );
     let server = registry(move |_| endless("200 OK"));
     told(store(&server).tags().await, "at most 4194304 are allowed", &server, 4 * MIB);
     let server = registry(move |_| endless("400 Bad Request"));
-    told(artifact::look(&reference(&server), &options()).await, "400", &server, MIB);
+    told(keynet_artifact::look(&reference(&server), &options()).await, "400", &server, MIB);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,17 +100,14 @@ async fn a_blob_stops_at_its_size() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_without_an_end_is_not_read_and_a_long_challenge_not_answered() {
     let challenge = |realm: &str| {
-        format!(
-            "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer \
-        realm=\"{realm}\""
-        )
+        format!("HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer realm=\"{realm}\"")
     };
     let tokens =
         HostileServer::start(|_| Hostile::endless("HTTP/1.1 200 OK", r#"{"token": ""#, "t"));
     let realm = format!("{}/token", tokens.url());
     let server = HostileServer::start(move |_| Hostile::answer(&challenge(&realm), ""));
     told(
-        artifact::look(&reference(&server), &options()).await,
+        keynet_artifact::look(&reference(&server), &options()).await,
         "longer than the 262144 bytes",
         &tokens,
         MIB,
@@ -119,7 +115,7 @@ async fn a_token_without_an_end_is_not_read_and_a_long_challenge_not_answered() 
 
     let server =
         HostileServer::start(move |_| Hostile::answer(&challenge(&"r".repeat(100 << 10)), ""));
-    let answer = artifact::look(&reference(&server), &options()).await;
+    let answer = keynet_artifact::look(&reference(&server), &options()).await;
     told(answer, "the header www-authenticate of its answer has", &server, MIB);
 }
 
@@ -134,5 +130,5 @@ async fn a_login_reads_no_more_of_an_error_than_its_beginning() {
         credentials: Arc::new(Given { prefix: prefix.clone(), credential }),
         ..options()
     };
-    told(artifact::check_login(&prefix, "", &options).await, "go away now", &server, MIB);
+    told(keynet_artifact::check_login(&prefix, "", &options).await, "go away now", &server, MIB);
 }

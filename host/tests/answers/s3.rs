@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keynet_host::object_storage::{Location, ObjectStorage, Prefix, PutConditions, StorageLimits};
+use keynet_object_storage::{Location, ObjectStorage, Prefix, PutConditions, StorageLimits};
 use keynet_test_servers::Hostile;
 
 use super::*;
@@ -40,8 +40,7 @@ async fn five_bytes_of_an_endless_object_cost_no_more_than_five_bytes() {
     refused(
         object.read(0, 5, &budget).await,
         ErrorKind::Unavailable,
-        "sent more of `k` than the 5 \
-        bytes",
+        "sent more of `k` than the 5 bytes",
         &server,
         0,
     );
@@ -81,8 +80,7 @@ async fn an_object_is_as_long_as_the_store_announced() {
 async fn an_endless_listing_is_read_up_to_a_page() {
     let server = HostileServer::start(|_| {
         Hostile::endless(
-            "HTTP/1.1 200 OK\nContent-Type: \
-        application/xml",
+            "HTTP/1.1 200 OK\nContent-Type: application/xml",
             "<ListBucketResult>",
             " ",
         )
@@ -155,8 +153,7 @@ async fn an_etag_of_three_hundred_kilobytes_is_not_kept() {
     refused(
         storage(&server).head(&key(), &enough()).await,
         ErrorKind::TooLarge,
-        "header etag of \
-        its answer has 307202 bytes",
+        "header etag of its answer has 307202 bytes",
         &server,
         0,
     );

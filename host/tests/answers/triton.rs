@@ -1,4 +1,4 @@
-//! A server of models that speaks gRPC, and sends what no Triton would.
+//! A model server that speaks gRPC, and sends responses that no Triton would.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,14 +10,14 @@ use futures::StreamExt as _;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use keynet_host::config::Config;
-use keynet_host::inference::triton::TritonInference;
-use keynet_host::inference::{InferenceBackend as _, InferenceRequest, ModelRef};
+use keynet_base::config::Config;
+use keynet_models::inference::triton::TritonInference;
+use keynet_models::inference::{InferenceBackend as _, InferenceRequest, ModelRef};
 
 use super::*;
 
-/// What a method is answered with: messages, the last one again and again if it never ends, and a
-/// status with words.
+/// Response of a method: messages, the last one repeated if it never ends, and a status with its
+/// message.
 #[derive(Clone, Default)]
 struct Answer {
     messages: Vec<Bytes>,
@@ -34,7 +34,7 @@ struct Server {
 }
 
 impl Server {
-    /// Answers methods by their names, such as `ModelInfer`.
+    /// Starts a server that responds to methods by their names, such as `ModelInfer`.
     async fn start(answers: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap(), sent: Arc::default() };
@@ -82,7 +82,8 @@ impl Server {
     }
 }
 
-/// The messages in gRPC's framing, in pieces that are counted as they are taken, and the status.
+/// Returns the messages in gRPC's framing, in pieces that are counted as they are read, and the
+/// status.
 fn body(
     answer: Answer,
     sent: Arc<AtomicU64>,
@@ -118,7 +119,7 @@ fn message(message: impl Into<Bytes>) -> Answer {
     Answer { messages: vec![message.into()], ..Answer::default() }
 }
 
-/// A field of bytes.
+/// Encodes a field of bytes.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut length = bytes.len();
     let mut field = vec![(number << 3) | 2];
@@ -130,7 +131,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [field, bytes.to_vec()].concat()
 }
 
-/// A model without inputs and with these outputs, or any other answer to a method.
+/// Responds with a model without inputs and with these outputs, and uses `other` for other methods.
 fn model<F>(outputs: &[&str], other: F) -> impl Fn(&str) -> Answer + Send + Sync + 'static + use<F>
 where
     F: Fn(&str) -> Option<Answer> + Send + Sync + 'static,
@@ -182,8 +183,7 @@ async fn twenty_mebibytes_of_empty_outputs_are_refused_and_given_back() {
         refused(
             server.inference().predict(request(), &budget).await,
             ErrorKind::Internal,
-            "more \
-            outputs than the 2",
+            "more outputs than the 2",
         );
         assert_eq!(budget.memory.used(), 0);
         assert!(budget.memory.peak() <= 21 * MIB, "{}", budget.memory.peak());
@@ -201,8 +201,7 @@ async fn an_answer_that_does_not_fit_the_activations_memory_is_not_read() {
     refused(
         server.inference().predict(request(), &budget).await,
         ErrorKind::TooLarge,
-        "an answer \
-        of Triton of 67108864 bytes",
+        "an answer of Triton of 67108864 bytes",
     );
     assert_eq!(budget.memory.used(), 0);
     assert!(server.sent() <= ON_THE_WAY, "the server sent {} bytes", server.sent());
@@ -237,16 +236,14 @@ async fn descriptions_have_a_size_and_a_number_of_fields() {
             "ModelMetadata",
             [0x22_u8, 0].repeat(2000),
             ErrorKind::TooLarge,
-            "2000 inputs, more than \
-            the 1024",
+            "2000 inputs, more than the 1024",
         ),
         ("ModelMetadata", long, ErrorKind::TooLarge, "whose name has 2000 bytes"),
         (
             "ModelConfig",
             field(1, &[0x2a_u8, 0].repeat(100_000)),
             ErrorKind::TooLarge,
-            "more than \
-            the 65536 fields",
+            "more than the 65536 fields",
         ),
     ];
     for (method, bytes, kind, words) in cases {
@@ -270,14 +267,12 @@ async fn statistics_and_indexes_have_a_size_and_a_number_of_fields() {
     refused(
         server.inference().statistics(&name(), &enough()).await,
         ErrorKind::TooLarge,
-        "more \
-        than the 65536 fields",
+        "more than the 65536 fields",
     );
     refused(
         server.inference().index(&enough()).await,
         ErrorKind::TooLarge,
-        "more than the 65536 \
-        fields",
+        "more than the 65536 fields",
     );
     let endless =
         Answer { messages: vec![vec![0_u8; 64 << 20].into()], endless: true, ..Answer::default() };
@@ -285,8 +280,7 @@ async fn statistics_and_indexes_have_a_size_and_a_number_of_fields() {
     refused(
         server.inference().index(&enough()).await,
         ErrorKind::TooLarge,
-        "message length too \
-        large",
+        "message length too large",
     );
     assert!(server.sent() <= ON_THE_WAY, "the server sent {} bytes", server.sent());
 }

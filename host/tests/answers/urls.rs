@@ -1,6 +1,6 @@
 //! Objects at URLs that an action names.
 
-use keynet_host::object_storage::{Location, ObjectStorage, StorageLimits, UrlRules};
+use keynet_object_storage::{Location, ObjectStorage, StorageLimits, UrlRules};
 use keynet_test_servers::Hostile;
 
 use super::*;

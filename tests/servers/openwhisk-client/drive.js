@@ -1,4 +1,4 @@
-// Drives an OpenWhisk with its own project's client: `drive.js APIHOST KEY IMAGE ACTION.wasm`. Says what came of each step as a line of JSON.
+// Tests an OpenWhisk server with the OpenWhisk project's client: `drive.js APIHOST KEY IMAGE ACTION.wasm`. Prints the result of each step as a line of JSON.
 'use strict'
 
 const fs = require('fs')

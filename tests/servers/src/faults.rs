@@ -1,5 +1,5 @@
-//! A proxy in front of a real server, for what a real server cannot be made to do: fail, stall or
-//! break off when a test wants it to.
+//! A proxy in front of a real server, for faults that a real server cannot produce on demand:
+//! failures, stalls and interrupted responses.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -9,25 +9,25 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What happens to one connection.
+/// Fault of one connection.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Nothing: it goes through.
+    /// No fault: it is passed through.
     None,
-    /// Its first request is answered with this status and body, and it is closed.
+    /// Its first request receives this status and body, and it is closed.
     Answer(u16, &'static str),
-    /// Its first request is never answered.
+    /// Its first request never receives a response.
     Silence,
-    /// It goes through, after so long.
+    /// It is passed through, after this delay.
     Late(Duration),
-    /// It is closed after so many bytes of the answer.
+    /// It is closed after this number of bytes of the response.
     Cut(usize),
-    /// It is closed as soon as it is made.
+    /// It is closed as soon as it is opened.
     Close,
 }
 
-/// A proxy on a free port of 127.0.0.1. Connections meet the planned faults in turn, and none when
-/// the plan is over.
+/// Proxy on a free port of 127.0.0.1. Connections receive the planned faults in order, and no
+/// faults after the end of the plan.
 #[derive(Debug)]
 pub struct FaultyProxy {
     address: SocketAddr,
@@ -37,7 +37,7 @@ pub struct FaultyProxy {
 }
 
 impl FaultyProxy {
-    /// In front of `server`, such as `127.0.0.1:8333` or `http://127.0.0.1:8333`.
+    /// Starts a proxy in front of `server`, such as `127.0.0.1:8333` or `http://127.0.0.1:8333`.
     pub fn before(server: &str) -> Self {
         let server: SocketAddr =
             server.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
@@ -54,13 +54,8 @@ impl FaultyProxy {
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let (kept, end) = (
-                    client.try_clone().expect("a handle"),
-                    client.try_clone().expect(
-                        "a \
-                    handle",
-                    ),
-                );
+                let (kept, end) =
+                    (client.try_clone().expect("a handle"), client.try_clone().expect("a handle"));
                 open.lock().expect("the connections").push(kept);
                 let fault = {
                     let (plan, always) = &mut *plan.lock().expect("the plan");
@@ -75,22 +70,22 @@ impl FaultyProxy {
         proxy
     }
 
-    /// Where it listens, as a URL.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The next connections meet these, then none.
+    /// Applies these faults to the next connections, then none.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         *self.plan.lock().expect("the plan") = (faults.into_iter().collect(), None);
     }
 
-    /// All connections meet this from now on.
+    /// Applies this fault to all connections from now on.
     pub fn always(&self, fault: Fault) {
         *self.plan.lock().expect("the plan") = (VecDeque::new(), Some(fault));
     }
 
-    /// Hangs up: what is kept open for later is closed, so that whoever comes next meets the plan.
+    /// Closes idle connections, so that the next request opens a new one and follows the plan.
     pub fn hang_up(&self) {
         self.open
             .lock()
@@ -99,7 +94,7 @@ impl FaultyProxy {
             .for_each(|client| drop(client.shutdown(Shutdown::Both)));
     }
 
-    /// How many connections were made.
+    /// Returns the number of connections that were opened.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -124,12 +119,12 @@ fn serve(mut client: TcpStream, server: SocketAddr, fault: &Fault) {
             );
             let _ = client.write_all(answer.as_bytes());
             let _ = client.shutdown(Shutdown::Write);
-            drain(&mut client); // what is still coming, so that the answer is not lost
+            drain(&mut client); // the rest of the request, so that the response is not lost
         }
     }
 }
 
-/// Passes everything on, and at most `most` bytes of the answers.
+/// Passes on all data, and at most `most` bytes of the responses.
 fn pass(mut client: TcpStream, server: SocketAddr, most: usize) {
     let Ok(mut upstream) = TcpStream::connect(server) else { return };
     let (mut from, mut to) =

@@ -1,5 +1,5 @@
-//! A server of HTTP/1.1 that does what it likes with a client that reads it, and counts how much of
-//! it the client took.
+//! An HTTP/1.1 server with arbitrary responses, which counts the bytes that the client has
+//! received.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,36 +8,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// The most that one answer sends: what a client without a limit would hold.
+/// Maximum number of bytes of one response, which a client without a limit would hold.
 const MOST: u64 = 192 << 20;
 
-/// How a request is answered.
+/// Response to a request.
 #[derive(Debug, Clone)]
 pub enum Hostile {
-    /// By these bytes and the end of the connection.
+    /// These bytes, then the end of the connection.
     Answer(Vec<u8>),
-    /// By a head with these lines and a chunked body that begins so and goes on with a piece again
-    /// and again.
+    /// A head with these lines and a chunked body that begins with `begins` and then repeats
+    /// `piece`.
     Endless {
-        /// The status and the headers, without the last line end.
+        /// Status line and headers, without the last line end.
         head: String,
-        /// How the body begins.
+        /// Beginning of the body.
         begins: Vec<u8>,
-        /// What follows without an end.
+        /// Piece that is repeated without end.
         piece: Vec<u8>,
     },
-    /// By a head with these lines and a chunked body of one byte after the other, each after so
-    /// long.
+    /// A head with these lines and a chunked body of single bytes with pauses.
     Drip {
-        /// The status and the headers, without the last line end.
+        /// Status line and headers, without the last line end.
         head: String,
-        /// The pause before a byte.
+        /// Pause before each byte.
         every: Duration,
     },
 }
 
 impl Hostile {
-    /// An answer with a body of known length.
+    /// Returns a response with a body of known length.
     pub fn answer(head: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let head =
@@ -45,7 +44,7 @@ impl Hostile {
         Self::Answer([head.as_bytes(), body].concat())
     }
 
-    /// An endless body of one piece of text repeated.
+    /// Returns a response with an endless body, which repeats a piece of text.
     pub fn endless(head: &str, begins: &str, piece: &str) -> Self {
         let piece = piece.repeat((64 << 10) / piece.len().max(1) + 1);
         Self::Endless {
@@ -56,7 +55,7 @@ impl Hostile {
     }
 }
 
-/// A server on a free port of 127.0.0.1. Its threads end with the process.
+/// Server on a free port of 127.0.0.1. Its threads end with the process.
 #[derive(Debug)]
 pub struct HostileServer {
     address: SocketAddr,
@@ -65,8 +64,8 @@ pub struct HostileServer {
 }
 
 impl HostileServer {
-    /// Answers each request as `answers` says of its first line, such as `GET /a HTTP/1.1`. A
-    /// connection carries one request.
+    /// Starts a server that responds with the result of `answers` for the request line, such as
+    /// `GET /a HTTP/1.1`. A connection carries one request.
     pub fn start(answers: impl Fn(&str) -> Hostile + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -80,7 +79,7 @@ impl HostileServer {
                 thread::spawn(move || {
                     let Some(first) = read_request(&client) else { return };
                     requests.fetch_add(1, Ordering::SeqCst);
-                    // A client that hangs up is what a test hopes for.
+                    // A client that closes the connection is the expected result of a test.
                     let _ = serve(client, &answers(&first), &sent);
                 });
             }
@@ -88,23 +87,23 @@ impl HostileServer {
         server
     }
 
-    /// Its URL, without a slash at the end.
+    /// Returns its URL, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Bytes of bodies that clients took, with what waits in the system's buffers.
+    /// Returns the number of body bytes that clients have received, including the system's buffers.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }
 
-    /// Requests that it got.
+    /// Returns the number of requests received.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
 }
 
-/// Reads the head of a request and what has come of its body; its first line.
+/// Reads the head of a request and the part of its body that has arrived; returns its first line.
 fn read_request(mut client: &TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut piece = [0; 4096];
@@ -123,7 +122,8 @@ fn serve(mut client: TcpStream, answer: &Hostile, sent: &AtomicU64) -> std::io::
         |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
     match answer {
         Hostile::Answer(bytes) => {
-            // So that no client sends its next request to a connection that is about to end.
+            // Prevents the client from sending its next request on a connection that is about to
+            // end.
             let head = bytes
                 .windows(4)
                 .position(|end| end == b"\r\n\r\n")
@@ -132,7 +132,7 @@ fn serve(mut client: TcpStream, answer: &Hostile, sent: &AtomicU64) -> std::io::
                 .write_all(&[&bytes[..head], b"Connection: close\r\n", &bytes[head..]].concat())?;
             sent.fetch_add(bytes.len() as u64, Ordering::SeqCst);
             client.shutdown(std::net::Shutdown::Write)?;
-            // So that the client reads all of it before it hears that its own bytes were not read.
+            // Lets the client read everything before it detects that its own bytes were not read.
             std::io::copy(&mut client, &mut std::io::sink()).map(|_| ())
         }
         Hostile::Endless { head: lines, begins, piece } => {

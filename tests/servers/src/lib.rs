@@ -1,10 +1,10 @@
-//! Starts the real servers that tests talk to: an OCI registry, Triton, S3 and MLflow, by the
-//! scripts beside this crate.
+//! Starts the real servers that tests use: an OCI registry, Triton, S3 and MLflow, with the scripts
+//! beside this crate.
 //!
-//! Each server gets free ports of 127.0.0.1 and a folder of its own, and ends with its
-//! [`RealServer`], or with the process of the test when that is killed.
+//! Each server has free ports of 127.0.0.1 and a folder of its own. It ends with its
+//! [`RealServer`], or with the process of the test if that is killed.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing)] // a test that cannot go on panics
+#![allow(clippy::expect_used, clippy::indexing_slicing)] // a test that cannot continue panics
 
 mod faults;
 mod hostile;
@@ -20,7 +20,7 @@ pub use faults::{Fault, FaultyProxy};
 pub use hostile::{Hostile, HostileServer};
 pub use own_process::in_own_process;
 
-/// A server that runs; ended when dropped.
+/// Running server; stopped when dropped.
 #[derive(Debug)]
 pub struct RealServer {
     script: &'static str,
@@ -31,25 +31,26 @@ pub struct RealServer {
 }
 
 impl RealServer {
-    /// An OCI registry. `mode` is `none`, `basic`, `tls` or `token`. Says `REGISTRY`, and where
-    /// they apply `REGISTRY_USER`, `REGISTRY_PASSWORD`, `REGISTRY_CA`, `REGISTRY_TOKEN_REALM`.
+    /// Starts an OCI registry. `mode` is `none`, `basic`, `tls` or `token`. Reports `REGISTRY`, and
+    /// where they apply `REGISTRY_USER`, `REGISTRY_PASSWORD`, `REGISTRY_CA`,
+    /// `REGISTRY_TOKEN_REALM`.
     pub fn registry(mode: &str) -> Self {
         Self::registry_with(mode, &[])
     }
 
-    /// The same with the script's variables (`TOKEN_TTL`).
+    /// Same as [`Self::registry`], with variables of the script (`TOKEN_TTL`).
     pub fn registry_with(mode: &str, settings: &[(&str, &str)]) -> Self {
         Self::start("registry.sh", mode, &[("REGISTRY_PORT", &[0, 1, 2, 3, 4])], settings)
     }
 
-    /// Triton with the models of `triton/models`, or of the folder in the variable `TRITON_MODELS`.
-    /// `settings` are the script's variables (`TRITON_TLS`, `TRITON_TOKEN`, `TRITON_ARGS`). Says
-    /// `TRITON_GRPC`, `TRITON_HTTP`, `TRITON_METRICS`.
+    /// Starts Triton with the models of `triton/models`, or of the folder in the variable
+    /// `TRITON_MODELS`. `settings` are variables of the script (`TRITON_TLS`, `TRITON_TOKEN`,
+    /// `TRITON_ARGS`). Reports `TRITON_GRPC`, `TRITON_HTTP`, `TRITON_METRICS`.
     pub fn triton(settings: &[(&str, &str)]) -> Self {
         Self::start("triton.sh", "", &[("HTTP_PORT", &[0, 1, 2])], settings)
     }
 
-    /// An S3 store with the buckets of `S3_BUCKETS` (`test`). Says `S3_ENDPOINT`,
+    /// Starts an S3 store with the buckets of `S3_BUCKETS` (`test`). Reports `S3_ENDPOINT`,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`.
     pub fn s3(settings: &[(&str, &str)]) -> Self {
         Self::start(
@@ -60,14 +61,15 @@ impl RealServer {
         )
     }
 
-    /// MLflow. `mode` is `none`, `basic` or `bearer`. Says `MLFLOW_TRACKING_URI` and, where they
-    /// apply, `MLFLOW_TRACKING_USERNAME`, `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_TOKEN`.
+    /// Starts MLflow. `mode` is `none`, `basic` or `bearer`. Reports `MLFLOW_TRACKING_URI` and,
+    /// where they apply, `MLFLOW_TRACKING_USERNAME`, `MLFLOW_TRACKING_PASSWORD`,
+    /// `MLFLOW_TRACKING_TOKEN`.
     pub fn mlflow(mode: &str) -> Self {
         Self::start("mlflow.sh", mode, &[("MLFLOW_PORT", &[0, 1, 2])], &[])
     }
 
-    /// A gateway that speaks gRPC, before `server` (`127.0.0.1:8001`): it lets through who brings
-    /// the bearer token `token`. Says `GATEWAY`.
+    /// Starts a gRPC gateway in front of `server` (`127.0.0.1:8001`), which requires the bearer
+    /// token `token`. Reports `GATEWAY`.
     pub fn gateway(server: &str, token: &str) -> Self {
         Self::start(
             "gateway.sh",
@@ -99,7 +101,7 @@ impl RealServer {
         server
     }
 
-    /// Starts it again where it was, with the data it had.
+    /// Starts it again on the same ports, with its data.
     pub fn resume(&mut self) {
         let said = self.run("start");
         self.endpoints = said
@@ -109,18 +111,18 @@ impl RealServer {
             .collect();
     }
 
-    /// Stops it; its data stays.
+    /// Stops it; its data is kept.
     pub fn stop(&self) {
         self.run("stop");
     }
 
-    /// Kills it and what it has started, as the system does when memory is short: no answer is
-    /// finished.
+    /// Kills it and its child processes, as the system does when memory is short: responses are
+    /// interrupted.
     pub fn kill(&self) {
         self.signal("KILL");
     }
 
-    /// Sends a signal, such as `STOP`, to it and to what it has started.
+    /// Sends a signal, such as `STOP`, to it and to its child processes.
     pub fn signal(&self, name: &str) {
         let files = std::fs::read_dir(self.folder())
             .expect("its folder")
@@ -140,20 +142,20 @@ impl RealServer {
         }
     }
 
-    /// What the script's command `seed` says: MLflow's registers the model `detector`, versions 1
-    /// and 2, with the alias `champion` for 2.
+    /// Returns the output of the script's command `seed`: for MLflow it registers the model
+    /// `detector`, versions 1 and 2, with the alias `champion` for 2.
     pub fn seed(&self) -> String {
         self.run("seed")
     }
 
-    /// One of the endpoints that it says.
+    /// Returns one of the endpoints that the script reported.
     pub fn get(&self, name: &str) -> &str {
         self.endpoints
             .get(name)
             .unwrap_or_else(|| panic!("{} says no {name}: {:?}", self.script, self.endpoints))
     }
 
-    /// Where its data, logs and certificates are.
+    /// Returns the folder of its data, logs and certificates.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -180,9 +182,9 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// A port with which all of `offsets` above it are free. Below the range that the system hands out
-/// itself, and different from one test process to the next and from one server of it to the next,
-/// which may be starting at the same time.
+/// Returns a port for which all of `offsets` above it are free. The port is below the range that
+/// the system assigns itself, and differs between test processes and between the servers of one
+/// process, which may be starting at the same time.
 fn free_port(offsets: &[u16]) -> u16 {
     static SERVERS: AtomicU16 = AtomicU16::new(0);
     let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();

@@ -1,15 +1,16 @@
-//! Tests that look at what belongs to the whole process: its descriptors, its threads, the files
-//! that carry its number.
+//! Tests that inspect state of the whole process: its descriptors, its threads, the files with its
+//! process ID.
 
 use std::process::{Command, Stdio};
 
-/// Holds the name of the test that the process was started for.
+/// Name of the variable with the test that the process was started for.
 const STARTED_FOR: &str = "KEYNET_TEST_OWN_PROCESS";
 
-/// Runs `test` in a process of its own. `name` is the calling test's, as `cargo test` prints it.
+/// Runs `test` in a process of its own. `name` is the name of the calling test, as `cargo test`
+/// prints it.
 ///
-/// `cargo test` runs the tests of a binary at the same time in one process, so that a test which
-/// counts something of the process counts its neighbours' share too.
+/// `cargo test` runs the tests of a binary concurrently in one process, so that a test that counts
+/// resources of the process would also count those of other tests.
 ///
 /// # Panics
 /// The test fails there, or `name` is not the name of a test.

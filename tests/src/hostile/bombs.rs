@@ -1,32 +1,32 @@
-//! Components that are small and unfold to much: made here, as text.
+//! Small components that expand to large ones, generated from text.
 
 use crate::made::component;
 
-/// What a component begins with: component model binary format.
+/// Header of a component (component model binary format).
 const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// An action whose core module is written by hand.
+/// Action with a handwritten core module.
 #[derive(Debug, Clone)]
 pub struct Bomb {
-    /// The module's imports.
+    /// Imports of the module.
     pub imports: String,
-    /// More of the module's fields.
+    /// Further fields of the module.
     pub fields: String,
     /// Instructions before `describe` returns.
     pub describe: String,
-    /// Instructions after the host has read what `describe` returned.
+    /// Instructions after the host has read the result of `describe`.
     pub after_describe: String,
     /// Instructions before `run` returns.
     pub run: String,
-    /// Instructions after the host has read what `run` returned.
+    /// Instructions after the host has read the result of `run`.
     pub after_run: String,
     /// Instructions before memory is allocated for the host.
     pub realloc: String,
-    /// Pages of 64 KiB that its memory has from the beginning.
+    /// Initial memory in pages of 64 KiB.
     pub pages: u32,
-    /// The length of its description in bytes; it begins at page 1.
+    /// Length of the description in bytes; it begins at page 1.
     pub description: u32,
-    /// The length of its result in bytes: `{}` at page 1, and what follows it.
+    /// Length of the result in bytes: `{}` at page 1, and the bytes after it.
     pub result: u32,
 }
 
@@ -49,7 +49,7 @@ impl Default for Bomb {
 }
 
 impl Bomb {
-    /// The component.
+    /// Returns the component.
     pub fn component(&self) -> Vec<u8> {
         let Self {
             imports,
@@ -92,8 +92,8 @@ impl Bomb {
     }
 }
 
-/// An action that traps in `function`, one of whose callers, and itself, have the name `name`;
-/// `depth` of them stand in the backtrace.
+/// Returns an action that traps in `function`. The trapping function and its callers have the name
+/// `name`; `depth` of them are in the backtrace.
 pub fn call_at(function: &str, name: &str, depth: usize) -> Vec<u8> {
     let name = in_wat(name);
     let mut fields = format!("(func $f0 (@name \"{name}\") unreachable)\n");
@@ -108,8 +108,8 @@ pub fn call_at(function: &str, name: &str, depth: usize) -> Vec<u8> {
     .component()
 }
 
-/// Returns `text` as a string of the text format has it: characters that would turn the text around
-/// are written by their numbers.
+/// Returns `text` as a string of the WebAssembly text format: characters that would reorder the
+/// text are escaped.
 fn in_wat(text: &str) -> String {
     text.chars()
         .map(|c| {
@@ -118,8 +118,8 @@ fn in_wat(text: &str) -> String {
         .collect()
 }
 
-/// A mangled C++ name (Itanium ABI) in which each of `levels` types has `fan` arguments that are
-/// the type before it: demangled it is some `fan`^`levels` times as long.
+/// Returns a mangled C++ name (Itanium ABI) in which each of `levels` types has `fan` arguments of
+/// the previous type: demangled, its length is about `fan`^`levels`.
 pub fn name_bomb(fan: usize, levels: usize) -> String {
     let mut name = "_Z1f1AIiiE".to_owned();
     let mut last = 1;
@@ -131,12 +131,12 @@ pub fn name_bomb(fan: usize, levels: usize) -> String {
     name
 }
 
-/// `S_`, `S0_`, … `SZ_`, `S10_`: substitution number `index` of the Itanium ABI.
+/// Returns substitution number `index` of the Itanium ABI: `S_`, `S0_`, … `SZ_`, `S10_`.
 fn substitution(index: usize) -> String {
     format!("S{}", sequence(index, b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 }
 
-/// `_`, `0_`, `1_`, …: how both manglings count from 0, in these digits.
+/// Returns `_`, `0_`, `1_`, …: both manglings count from 0 in this way, with these digits.
 fn sequence(number: usize, digits: &[u8]) -> String {
     let Some(mut left) = number.checked_sub(1) else { return "_".to_owned() };
     let mut text = vec![b'_'];
@@ -151,8 +151,8 @@ fn sequence(number: usize, digits: &[u8]) -> String {
     String::from_utf8(text).expect("digits")
 }
 
-/// A mangled Rust name (v0) in which each of `levels` tuples has `fan` members that are references
-/// back to the tuple before it.
+/// Returns a mangled Rust name (v0) in which each of `levels` tuples has `fan` members that are
+/// back references to the previous tuple.
 pub fn rust_name_bomb(fan: usize, levels: usize) -> String {
     let mut name = "INvC1a1f".to_owned();
     let mut last = name.len();
@@ -165,13 +165,13 @@ pub fn rust_name_bomb(fan: usize, levels: usize) -> String {
     format!("_R{name}E")
 }
 
-/// A number of the v0 mangling: `_` is 0, `0_` is 1.
+/// Returns a number of the v0 mangling: `_` is 0, `0_` is 1.
 fn base62(number: usize) -> String {
     sequence(number, b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 
-/// A component that does what `action` does, and that has another component, `inner`, in it: an
-/// instance of it is made with each of its own.
+/// Returns a component that behaves as `action` and contains another component, `inner`, which is
+/// instantiated together with it.
 pub fn action_with(action: &[u8], inner: &str) -> Vec<u8> {
     let inner = wat::parse_str(inner).expect("a component");
     let mut component = action.to_vec();
@@ -184,8 +184,8 @@ pub fn action_with(action: &[u8], inner: &str) -> Vec<u8> {
     component
 }
 
-/// The number of components that a component defines or imports itself, which is the index of the
-/// next.
+/// Returns the number of components that a component defines or imports itself, which is the index
+/// of the next.
 fn components_in(component: &[u8]) -> usize {
     let mut depth = 0_usize;
     let mut components = 0;
@@ -203,7 +203,7 @@ fn components_in(component: &[u8]) -> usize {
     components
 }
 
-/// Appends a section to a component: its kind, its length, its bytes.
+/// Appends a section to a component: its id, its length, its content.
 fn section(component: &mut Vec<u8>, kind: u8, bytes: &[u8]) {
     component.push(kind);
     leb(component, bytes.len());
@@ -218,7 +218,7 @@ fn leb(bytes: &mut Vec<u8>, mut number: usize) {
     bytes.push(u8::try_from(number).expect("seven bits"));
 }
 
-/// An action that asks for what `ask`, the text of its `keynet.toml`, says.
+/// Returns an action with the capability request `ask`, the text of its `keynet.toml`.
 pub fn asking(ask: &str) -> Vec<u8> {
     let mut data = Vec::new();
     leb(&mut data, "keynet-ask".len());
@@ -229,7 +229,7 @@ pub fn asking(ask: &str) -> Vec<u8> {
     component
 }
 
-/// Components in components, `depth` deep.
+/// Returns components nested `depth` levels deep.
 pub fn nested(depth: usize) -> Vec<u8> {
     let mut heads = Vec::new();
     let mut length = HEADER.len();
@@ -244,32 +244,26 @@ pub fn nested(depth: usize) -> Vec<u8> {
     [heads.concat(), HEADER.to_vec()].concat()
 }
 
-/// An action that has `count` more instances of a core module with `globals` globals, each of which
-/// takes 16 bytes of an instance.
+/// Returns an action with `count` additional instances of a core module with `globals` globals,
+/// each of which takes 16 bytes of an instance.
 pub fn many_instances(count: usize, globals: usize) -> Vec<u8> {
     let global = "(global i64 (i64.const 1))\n".repeat(globals);
     let instances = "(core instance (instantiate $m))\n".repeat(count);
     action_with(
         &Bomb::default().component(),
-        &format!(
-            "(component (core module $m {global}) \
-        {instances})"
-        ),
+        &format!("(component (core module $m {global}) {instances})"),
     )
 }
 
-/// An action that has one more core module with `field`, and one instance of it.
+/// Returns an action with an additional core module with `field`, and one instance of it.
 pub fn with_core(field: &str) -> Vec<u8> {
     action_with(
         &Bomb::default().component(),
-        &format!(
-            "(component (core module $m {field}) (core \
-        instance (instantiate $m)))"
-        ),
+        &format!("(component (core module $m {field}) (core instance (instantiate $m)))"),
     )
 }
 
-/// A component that imports `count` functions, each with a name of `length` bytes.
+/// Returns a component that imports `count` functions, each with a name of `length` bytes.
 pub fn long_imports(count: usize, length: usize) -> Vec<u8> {
     let import = |number: usize| format!("(import \"{}{number}\" (func))\n", "a".repeat(length));
     let imports: String = (0..count).map(import).collect();

@@ -4,49 +4,51 @@ use serde_json::Value;
 
 use super::{Ended, Victim};
 
-/// One attack, and what must come of it.
+/// Attack, and its expected end.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// Its name.
+    /// Name of the attack.
     pub name: &'static str,
-    /// How many callers make it at once.
+    /// Number of concurrent callers.
     pub callers: usize,
-    /// What they send to the guest.
+    /// Parameters that they send to the guest.
     pub attack: Value,
-    /// How it must end for each of them.
+    /// Expected end for each caller.
     pub expected: Expected,
-    /// The most memory that the process may hold meanwhile, in MiB.
+    /// Limit on the process's peak memory during the attack, in MiB.
     pub peak_mib: u64,
 }
 
-/// How an attack must end.
+/// Expected end of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Expected {
-    /// The call is refused with an error of one of these kinds, and the message, which is short,
-    /// has this text.
+    /// The host rejects the call with an error of one of these kinds, and the message, which is
+    /// short, contains this text.
     Refused(&'static [&'static str], &'static str),
-    /// A limit stops it: the call is refused, or the activation fails. The message, which is short,
-    /// has one of these texts.
+    /// A limit stops it: the host rejects the call, or the activation fails. The message, which is
+    /// short, contains one of these texts.
     Limit(&'static [&'static str]),
-    /// The activation fails, and the message, which is short, has this text.
+    /// The activation fails, and the message, which is short, contains this text.
     Failed(&'static str),
-    /// It may be let through, within its memory, or be stopped as by [`Expected::Limit`].
+    /// It succeeds within its memory, or is stopped as by [`Expected::Limit`].
     Contained(&'static [&'static str]),
-    /// It is let through.
+    /// It succeeds.
     Allowed,
 }
 
-/// A message that repeats what it refuses is no longer than this, in bytes: every part that is
-/// quoted is cut at 200 characters.
+/// Maximum length in bytes of a message that quotes rejected input: every quotation is cut at 200
+/// characters.
 const MESSAGE: u64 = 4096;
 
-/// The message of an error that an action returns itself is kept up to 64 KiB; the notice of the
-/// cut follows it.
+/// Maximum length in bytes of the message of an error that the action returned: 64 KiB and the
+/// notice of the cut.
 const OWN_MESSAGE: u64 = (64 << 10) + 64;
 
 impl Expected {
+    /// Checks how an attack ended.
+    ///
     /// # Errors
-    /// What came instead.
+    /// A description of the end that occurred instead.
     fn check(self, ended: &Ended) -> Result<(), String> {
         let wrong = || Err(format!("expected {self:?}, got {}", shown(ended)));
         let limit = |settings: &[&str]| {
@@ -80,12 +82,12 @@ fn shown(ended: &Ended) -> String {
     text.chars().take(600).collect()
 }
 
-/// What went wrong in a table of attacks; reported all at once, when it is over.
+/// Failures in a table of attacks; reported together at the end.
 #[derive(Debug, Default)]
 pub struct Failures(Vec<String>);
 
 impl Failures {
-    /// Notes what came of `name`, and shows it.
+    /// Records and prints the result of `name`.
     pub fn note(&mut self, name: &str, result: Result<String, String>) {
         match result {
             Ok(told) => eprintln!("ok      {name}: {told}"),
@@ -96,25 +98,25 @@ impl Failures {
         }
     }
 
-    /// Fails the test if anything went wrong.
+    /// Panics if there were failures.
     pub fn none(self) {
         assert!(self.0.is_empty(), "{} failed:\n{}", self.0.len(), self.0.join("\n"));
     }
 }
 
-/// Makes the attacks of a table on `victim`, one after another, each with its callers at once.
+/// Runs the attacks of a table on `victim`, one after another, each with its concurrent callers.
 pub fn run(victim: &Victim, cases: &[Case]) {
     let mut failures = Failures::default();
     run_each(victim, cases, &mut failures);
     failures.none();
 }
 
-/// The same, noting what went wrong.
+/// Same as [`run`], adding failures to `failures`.
 pub fn run_each(victim: &Victim, cases: &[Case], failures: &mut Failures) {
     for case in cases {
         let result = attempt(victim, case);
         if result.is_err() {
-            victim.renew(); // what this attack left behind is not the next one's fault
+            victim.renew(); // leftovers of this attack must not affect the next
         }
         failures.note(case.name, result);
     }

@@ -1,4 +1,4 @@
-//! A server of HTTP/1.1 that answers as no honest one would.
+//! HTTP/1.1 server with malicious responses.
 
 use std::io::{self, BufReader, Read as _, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use crate::wire::{Body, Head};
 
-/// How one request is answered: the head of the request, and where the answer goes.
+/// Handler of a request: receives the head of the request, and writes the response.
 pub type Reply = dyn Fn(&Head, &mut Sent<'_>) -> io::Result<()> + Send + Sync;
 
-/// Bytes of one piece of an endless body.
+/// Size of one piece of an endless body, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// A server on a free port of 127.0.0.1. Each connection carries one request.
+/// Server on a free port of 127.0.0.1. Each connection carries one request.
 pub struct HttpServer {
     address: String,
     sent: Arc<AtomicU64>,
     requests: Arc<AtomicU64>,
 }
 
-/// An answer as it is sent: what got out is counted.
+/// Response in progress, with a count of the bytes sent.
 pub struct Sent<'a> {
     stream: TcpStream,
     count: &'a AtomicU64,
@@ -41,14 +41,14 @@ impl Write for Sent<'_> {
 }
 
 impl Sent<'_> {
-    /// The status line and the headers of an answer.
+    /// Sends the status line and the headers.
     pub fn head(&mut self, status: u16, headers: &[(&str, &str)]) -> io::Result<()> {
         let headers: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         write!(self, "HTTP/1.1 {status} Hostile\r\nConnection: close\r\n{headers}\r\n")
     }
 
-    /// A body in chunks: `piece` again and again, at least `most` bytes of it.
+    /// Sends a chunked body: `piece` repeatedly, at least `most` bytes.
     pub fn chunks(&mut self, piece: &[u8], most: u64) -> io::Result<()> {
         let mut left = i64::try_from(most).unwrap_or(i64::MAX);
         let large = piece.repeat((PIECE / piece.len().max(1)).max(1));
@@ -61,7 +61,7 @@ impl Sent<'_> {
         self.write_all(b"0\r\n\r\n")
     }
 
-    /// One piece now and then, until the client goes away or `count` are sent.
+    /// Sends one piece after each pause, until the client disconnects or `count` are sent.
     pub fn drip(&mut self, piece: &[u8], count: usize, pause: Duration) -> io::Result<()> {
         for _ in 0..count {
             self.write_all(piece)?;
@@ -72,7 +72,7 @@ impl Sent<'_> {
 }
 
 impl HttpServer {
-    /// Starts one that answers by `reply`.
+    /// Starts a server that responds by `reply`.
     pub fn start(
         reply: impl Fn(&Head, &mut Sent<'_>) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -91,22 +91,22 @@ impl HttpServer {
         server
     }
 
-    /// `http://ADDRESS`.
+    /// Returns `http://ADDRESS`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// `ADDRESS`.
+    /// Returns `ADDRESS`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// MiB that were sent since this was asked last.
+    /// Returns the MiB that were sent since the last call.
     pub fn sent_mib(&self) -> u64 {
         self.sent.swap(0, Ordering::Relaxed) >> 20
     }
 
-    /// Requests that came so far.
+    /// Returns the number of requests so far.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
@@ -130,8 +130,8 @@ fn answer(
     replied
 }
 
-/// A server whose every answer has this status, these headers, and a body of `piece` again and
-/// again, `mib` MiB long, in chunks.
+/// Starts a server that always responds with this status, these headers, and a chunked body of
+/// `piece` repeated, `mib` MiB long.
 pub fn endless(
     status: u16,
     headers: &'static [(&'static str, &'static str)],
@@ -144,7 +144,7 @@ pub fn endless(
             headers.iter().copied().chain([("Transfer-Encoding", "chunked")]).collect();
         out.head(status, &headers)?;
         if !start.is_empty() {
-            write!(out, "{:x}\r\n{start}\r\n", start.len())?; // a chunk of no bytes is the last
+            write!(out, "{:x}\r\n{start}\r\n", start.len())?; // an empty chunk would end the body
         }
         out.chunks(piece.as_bytes(), mib << 20)
     })

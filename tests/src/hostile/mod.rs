@@ -1,9 +1,9 @@
-//! Attacks on a host, and what each may cost.
+//! Attacks on a host, and their maximum cost.
 //!
 //! A [`Victim`] is a `keynet-runtime` in which the guest `evil` is loaded, with the limits of a
-//! test. A [`Case`] is one attack on it: what the guest does, what it must be told, and how much
-//! memory the process may hold meanwhile. [`run`] makes the attacks of a table one after another
-//! and reports all that went wrong at once, with figures.
+//! test. A [`Case`] is one attack on it: the action of the guest, the error that it must receive,
+//! and the memory that the process may use meanwhile. [`run`] runs the attacks of a table one after
+//! another and reports all failures together, with figures.
 
 pub mod bombs;
 mod case;
@@ -17,15 +17,15 @@ pub use http_server::{HttpServer, Reply, endless};
 pub use triton_server::{TritonAnswers, TritonServer, field};
 pub use victim::{Delay, Ended, Victim, VictimSetup};
 
-/// What a process holds beside what its limits count, in MiB: its program (a build for debugging is
-/// larger), the engine, one compiled component and threads' stacks, 17 to 30 MiB in all; and what
-/// the allocator keeps for its next use, an arena for each thread.
+/// Memory of a process that its limits do not count, in MiB: its program (larger in a debug build),
+/// the engine, one compiled component and threads' stacks, 17 to 30 MiB in all; and memory that the
+/// allocator keeps for reuse, one arena for each thread.
 pub const AT_REST: u64 = 64;
 
-/// What one request holds that no limit of an activation counts, in MiB: the request's body and
-/// answer as they are read and written.
+/// Memory of one request that no limit of an activation counts, in MiB: the request's body and
+/// response while they are read and written.
 pub const PER_REQUEST: u64 = 2;
 
-/// How much longer a small activation may take beside an attack than beside as many guests that
-/// compute, in milliseconds.
+/// Maximum additional delay, in milliseconds, of a small activation during an attack, compared with
+/// one during as many compute-bound guests.
 pub const DELAY: u64 = 50;

@@ -1,4 +1,4 @@
-//! A server that speaks as much of gRPC as Triton does to its clients, and answers with any bytes.
+//! Server that speaks gRPC as far as Triton's clients need it, and responds with any bytes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Messages of the three calls that a prediction makes, as protobuf has them.
+/// Responses to the three calls of a prediction, as protobuf messages.
 #[derive(Debug, Clone, Default)]
 pub struct TritonAnswers {
-    /// To `ModelMetadata`.
+    /// Response to `ModelMetadata`.
     pub metadata: Bytes,
-    /// To `ModelConfig`.
+    /// Response to `ModelConfig`.
     pub config: Bytes,
-    /// To `ModelInfer`.
+    /// Response to `ModelInfer`.
     pub infer: Bytes,
 }
 
-/// A server on a free port of 127.0.0.1; it ends with the test.
+/// Server on a free port of 127.0.0.1; it ends with the test.
 pub struct TritonServer {
     address: SocketAddr,
     sent: Arc<AtomicU64>,
 }
 
-/// A field of protobuf that has a length: its number and its bytes.
+/// Encodes a length-delimited protobuf field: its number and its bytes.
 pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut encoded = vec![number << 3 | 2];
     let mut length = bytes.len();
@@ -41,8 +41,8 @@ pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 impl TritonAnswers {
-    /// Those for a model `m` without inputs and outputs, as [`TritonAnswers::metadata`] describes
-    /// it.
+    /// Returns the responses for a model `m` without inputs and outputs, as
+    /// [`TritonAnswers::metadata`] describes it.
     pub fn new(infer: Vec<u8>) -> Self {
         let metadata = [field(1, b"m"), field(2, b"1"), field(3, b"hostile")].concat();
         Self { metadata: metadata.into(), config: Bytes::new(), infer: infer.into() }
@@ -50,7 +50,7 @@ impl TritonAnswers {
 }
 
 impl TritonServer {
-    /// Starts one with these answers.
+    /// Starts a server with these responses.
     pub fn start(answers: TritonAnswers) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -58,11 +58,10 @@ impl TritonServer {
         let sent = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&sent);
         thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect(
-                    "a \
-                runtime",
-                );
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
@@ -73,12 +72,12 @@ impl TritonServer {
         Self { address, sent }
     }
 
-    /// `TRITON_URL`.
+    /// Returns the value for `TRITON_URL`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// MiB that were sent so far.
+    /// Returns the MiB that were sent so far.
     pub fn sent_mib(&self) -> u64 {
         self.sent.load(Ordering::Relaxed) >> 20
     }
@@ -97,7 +96,7 @@ async fn connection(stream: TcpStream, answers: TritonAnswers, sent: Arc<AtomicU
     }
 }
 
-/// Reads the request, then sends `message` as far as the client makes room for it.
+/// Reads the request, then sends `message` as far as the client's flow control allows.
 async fn answer(
     request: http::Request<h2::RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -108,10 +107,8 @@ async fn answer(
     while let Some(Ok(data)) = body.data().await {
         let _ = body.flow_control().release_capacity(data.len());
     }
-    let head = Response::builder().header("content-type", "application/grpc").body(()).expect(
-        "a \
-        head",
-    );
+    let head =
+        Response::builder().header("content-type", "application/grpc").body(()).expect("a head");
     let Ok(mut out) = respond.send_response(head, false) else { return };
     let mut framed = BytesMut::with_capacity(message.len() + 5);
     framed.put_u8(0);

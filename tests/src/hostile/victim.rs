@@ -1,4 +1,4 @@
-//! A process under attack.
+//! Process under attack.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -14,49 +14,48 @@ use crate::process::reset_peak;
 use crate::runtime::{Runtime, activation};
 use crate::{Answer, Sandbox, guest, send};
 
-/// The time that an attack has.
+/// Time limit of an attack.
 const TIME: Duration = Duration::from_secs(30);
 
-/// How many answers a delay is measured by, and how long that may take: beside some attacks each
-/// answer takes seconds.
+/// Number of responses that a delay is measured by, and the time limit of the measurement: during
+/// some attacks each response takes seconds.
 const SAMPLES: usize = 15;
 const FEW_SAMPLES: usize = 3;
 const SAMPLING: Duration = Duration::from_secs(10);
 
-/// A delay that is measured again does not count the first times: other processes share the
-/// machine.
+/// Number of measurements of a delay, of which one must pass: other processes share the machine.
 const ATTEMPTS: usize = 3;
 
-/// Delays are compared one at a time.
+/// Held during a comparison: delays are compared one at a time.
 static COMPARING: Mutex<()> = Mutex::new(());
 
-/// The time in which an activation after an attack must be answered.
+/// Time limit of an activation after an attack.
 const WELL: Duration = Duration::from_secs(5);
 
-/// How an attack ended.
+/// End of an attack.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
-    /// The host did what the guest asked for, and this is what came of it.
+    /// The host allowed the guest's call, with this result.
     Allowed(Value),
-    /// The host refused the call, and the guest went on.
+    /// The host rejected the call, and the guest continued.
     Refused {
-        /// The kind of the error.
+        /// Kind of the error.
         kind: String,
-        /// The beginning of its message.
+        /// Beginning of its message.
         message: String,
-        /// The length of its message.
+        /// Length of its message in bytes.
         bytes: u64,
     },
     /// The activation failed with this message.
     Failed(String),
-    /// The activation returned something else: this many bytes.
+    /// The activation returned something else, of this many bytes.
     Returned(usize),
-    /// No answer came: the process ended, or it hung up.
+    /// There was no response: the process ended, or closed the connection.
     Nothing,
 }
 
 impl Ended {
-    /// What a guest was told, from the answer to its caller.
+    /// Reads the end of an attack from the response to its caller.
     pub fn of(answer: Option<&Answer>) -> Self {
         let Some(answer) = answer else { return Self::Nothing };
         let body = answer.json();
@@ -78,11 +77,11 @@ impl Ended {
     }
 }
 
-/// A small activation's delay, beside others: the median of several.
+/// Delay of a small activation during others: the median of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Delay(pub Duration);
 
-/// How a [`Victim`] is started.
+/// Configuration of a [`Victim`].
 #[derive(Debug, Clone, Default)]
 pub struct VictimSetup {
     settings: BTreeMap<String, String>,
@@ -90,8 +89,8 @@ pub struct VictimSetup {
 }
 
 impl VictimSetup {
-    /// A container with `settings` where activations overlap, and where URLs of this machine may be
-    /// read: the servers of tests are here.
+    /// Returns a container with `settings` that allows concurrent activations and URLs of this
+    /// machine, where the servers of the tests are.
     pub fn new<const N: usize>(settings: [(&str, &str); N]) -> Self {
         let mut setup = Self {
             settings: BTreeMap::new(),
@@ -108,21 +107,21 @@ impl VictimSetup {
         setup
     }
 
-    /// With one more setting.
+    /// Adds a setting.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// With this text as the operator's policy.
+    /// Sets the operator's policy.
     #[must_use]
     pub fn with_policy(mut self, policy: &str) -> Self {
         policy.clone_into(&mut self.policy);
         self
     }
 
-    /// Starts it.
+    /// Starts the process.
     pub fn start(&self) -> Victim {
         let mut sandbox = Sandbox::new();
         let policy = sandbox.path("policy.toml");
@@ -138,7 +137,7 @@ impl VictimSetup {
     }
 }
 
-/// A `keynet-runtime` in which the guest `evil` is loaded.
+/// `keynet-runtime` in which the guest `evil` is loaded.
 pub struct Victim {
     runtime: Mutex<Option<Runtime>>,
     sandbox: Sandbox,
@@ -146,23 +145,23 @@ pub struct Victim {
 }
 
 impl Victim {
-    /// Its first activation is past: what is made once is there.
+    /// Runs a first activation, so that lazily created parts exist.
     fn settled(self) -> Self {
         assert_eq!(self.ask(&json!({ "do": "hello" })), Ended::Allowed(json!("hello")));
         self
     }
 
-    /// The folder and the settings it runs in.
+    /// Returns its folder and settings.
     pub fn sandbox(&self) -> &Sandbox {
         &self.sandbox
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub fn address(&self) -> String {
         self.on(|runtime| runtime.address().to_owned())
     }
 
-    /// Its process.
+    /// Returns the id of its process.
     pub fn id(&self) -> u32 {
         self.on(|runtime| runtime.id())
     }
@@ -177,12 +176,12 @@ impl Victim {
         )
     }
 
-    /// Makes one attack, and waits for how it ends.
+    /// Runs one attack, and waits for its end.
     pub fn ask(&self, attack: &Value) -> Ended {
         self.ask_within(attack, TIME)
     }
 
-    /// The same, due in `time`.
+    /// Same as [`Victim::ask`], with a deadline in `time`.
     pub fn ask_within(&self, attack: &Value, time: Duration) -> Ended {
         Ended::of(self.answer(attack, time).as_ref())
     }
@@ -192,14 +191,14 @@ impl Victim {
         exchange(&self.address(), "/run", body.as_bytes())
     }
 
-    /// Makes one attack, whose end nobody looks at: reading a large answer as JSON takes longer
-    /// than making it.
+    /// Runs one attack and ignores its end: parsing a large response as JSON takes longer than the
+    /// attack.
     fn attack_again(&self, attack: &Value) {
         drop(self.answer(attack, TIME));
     }
 
-    /// Makes the same attack from `callers` at once: how each ended, and the most memory that the
-    /// process held meanwhile, in MiB.
+    /// Runs the same attack from `callers` concurrently. Returns each end, and the process's peak
+    /// memory meanwhile in MiB.
     pub fn attack(&self, callers: usize, attack: &Value) -> (Vec<Ended>, u64) {
         self.peak_while(|| {
             thread::scope(|scope| {
@@ -210,11 +209,11 @@ impl Victim {
         })
     }
 
-    /// The most memory that the process holds while `attacks` are made, in MiB.
+    /// Runs `attacks`, and returns the process's peak memory meanwhile in MiB.
     pub fn peak_while<T>(&self, attacks: impl FnOnce() -> T) -> (T, u64) {
         let id = self.id();
         reset_peak(id);
-        // The peak is sampled too: a process that ends takes its own with it.
+        // The peak is sampled too: it is lost if the process ends.
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let sampled = scope.spawn(|| {
@@ -232,22 +231,22 @@ impl Victim {
         })
     }
 
-    /// How it ended, if the process is gone.
+    /// Returns the exit status if the process has ended.
     pub fn is_gone(&self) -> Option<String> {
         self.on(|runtime| runtime.ended().map(|status| status.to_string()))
     }
 
-    /// Takes another process in its place, as after an attack that cost it.
+    /// Replaces the process by a new one, for example after an attack that ended it.
     pub fn renew(&self) {
         let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         *runtime = None;
         *runtime = Some(Runtime::of(&self.sandbox, &guest("evil")));
     }
 
-    /// Whether a small activation is answered as if nothing had happened; else what came.
+    /// Checks that a small activation is answered normally.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of the response.
     pub fn is_well(&self) -> Result<(), String> {
         let asked = Instant::now();
         let ended = self.ask(&json!({ "do": "hello" }));
@@ -257,12 +256,12 @@ impl Victim {
         }
     }
 
-    /// The median delay of a small activation while `attackers` make `attack` again and again.
+    /// Returns the median delay of a small activation while `attackers` repeat `attack`.
     pub fn delay_beside(&self, attackers: usize, attack: &Value) -> Delay {
         self.delay_while(attackers, || self.attack_again(attack))
     }
 
-    /// The median delay of a small activation while `attackers` do `attack` again and again.
+    /// Same as [`Victim::delay_beside`], for an attack that is a function.
     pub fn delay_while(&self, attackers: usize, attack: impl Fn() + Sync) -> Delay {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -293,11 +292,11 @@ impl Victim {
         })
     }
 
-    /// Compares the delay beside `attack` with the delay beside as many guests that compute. Of
-    /// several attempts one must be good.
+    /// Compares the delay during `attack` with the delay during as many compute-bound guests. One
+    /// of several attempts must pass.
     ///
     /// # Errors
-    /// The delays, where an attack always cost more than [`super::DELAY`].
+    /// The delays, if every attempt cost more than [`super::DELAY`].
     pub fn delays_no_more_than_a_guest_that_computes(
         &self,
         attack: &Value,
@@ -305,16 +304,17 @@ impl Victim {
         self.delays_no_more_than_a_guest_that_computes_while(&|| self.attack_again(attack))
     }
 
-    /// The same for an attack that is more than a value for the guest.
+    /// Same as [`Victim::delays_no_more_than_a_guest_that_computes`], for an attack that is more
+    /// than a value for the guest.
     ///
     /// # Errors
-    /// The same.
+    /// The delays, if every attempt cost more than [`super::DELAY`].
     pub fn delays_no_more_than_a_guest_that_computes_while(
         &self,
         attack: &(dyn Fn() + Sync),
     ) -> Result<String, String> {
         let _alone = COMPARING.lock().unwrap_or_else(PoisonError::into_inner);
-        // One more than there are threads: none is left over.
+        // One more than the number of threads, so that all are busy.
         let attackers = thread::available_parallelism().map_or(2, usize::from) + 1;
         let mut told = String::new();
         for _ in 0..ATTEMPTS {
@@ -331,13 +331,14 @@ impl Victim {
         Err(told)
     }
 
-    /// The settings it was started with.
+    /// Returns the configuration that it was started with.
     pub fn setup(&self) -> &VictimSetup {
         &self.setup
     }
 }
 
-/// The answer to a request; none where the server hung up or is gone.
+/// Sends a request and returns the response; `None` if the server closed the connection or has
+/// ended.
 fn exchange(address: &str, target: &str, body: &[u8]) -> Option<Answer> {
     TcpStream::connect(address).ok()?;
     let mut stream = send(address, "POST", target, &[("Content-Type", "application/json")], body);

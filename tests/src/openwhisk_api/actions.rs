@@ -1,5 +1,5 @@
-//! Actions: made, read, listed, removed (Actions.scala, ApiUtils.scala). How one is invoked is in
-//! the module `invoke`.
+//! Actions: created, read, listed, deleted (Actions.scala, ApiUtils.scala). Invocation is in the
+//! module `invoke`.
 
 use std::sync::Arc;
 
@@ -33,7 +33,8 @@ pub fn route(api: &Arc<Api>, request: &Request, parts: &[&str], transaction: &st
     }
 }
 
-/// Without a package: the actions of the namespace and of its packages, the newest first.
+/// Lists the actions of a package; without one, those of the namespace and of its packages, newest
+/// first.
 fn list(api: &Api, request: &Request, package: Option<&str>) -> Routed {
     if request.method != "GET" {
         return Err(Rejection::method("GET"));
@@ -92,7 +93,8 @@ fn entity(
     }
 }
 
-/// An action and a package of the namespace cannot have the same name: they are the same document.
+/// Rejects a name that is both an action and a package of the namespace: they would be the same
+/// document.
 fn conforms(_: &Api, store: &super::Store, package: &str, name: &str) -> Result<(), Rejection> {
     let taken = package.is_empty() && store.packages.contains_key(name);
     if taken {
@@ -119,7 +121,7 @@ fn put(api: &Api, request: &Request, package: &str, name: &str) -> Routed {
     Ok(answer)
 }
 
-/// A body that is there must be JSON and say so.
+/// Checks that a body, if there is one, is JSON and declares it.
 pub fn json_body(request: &Request) -> Result<(), Rejection> {
     let kind = request
         .header("content-type")
@@ -133,7 +135,6 @@ pub fn json_body(request: &Request) -> Result<(), Rejection> {
     }
     Err(Rejection::new(
         415,
-        "The request's Content-Type is not supported. \
-        Expected:\napplication/json",
+        "The request's Content-Type is not supported. Expected:\napplication/json",
     ))
 }

@@ -1,4 +1,4 @@
-//! Records of activations (Activations.scala, WhiskActivation.scala).
+//! Activation records (Activations.scala, WhiskActivation.scala).
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,8 @@ fn record(api: &Api, id: &str) -> Result<Value, Rejection> {
         .ok_or_else(Rejection::not_found)
 }
 
-/// The newest first; without `docs` neither response nor logs (`summaryAsJson`).
+/// Lists records, newest first; without `docs` they have neither response nor logs
+/// (`summaryAsJson`).
 fn list(api: &Api, request: &Request) -> Routed {
     let (skip, limit) = page(request, "activations")?;
     let (docs, count) = (flag(request, "docs", false)?, flag(request, "count", false)?);
@@ -48,10 +49,7 @@ fn list(api: &Api, request: &Request) -> Routed {
         Some(text) => text.parse::<u64>().map(Some).map_err(|_| {
             Rejection::parameter(
                 name,
-                format!(
-                    "Parameter is not a valid value for \
-                epoch seconds: {text}"
-                ),
+                format!("Parameter is not a valid value for epoch seconds: {text}"),
             )
         }),
     };
@@ -60,8 +58,7 @@ fn list(api: &Api, request: &Request) -> Routed {
     if name.is_some_and(|name| name.split('/').count() > 2) {
         return Err(Rejection::parameter(
             "name",
-            "Parameter may be a 'simple' name or \
-            'package-name/simple' name",
+            "Parameter may be a 'simple' name or 'package-name/simple' name",
         ));
     }
     let of_name = |record: &Value| {

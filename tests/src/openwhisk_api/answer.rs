@@ -1,10 +1,10 @@
-//! Answers, and rejections in the words of the controller and of the HTTP library below it.
+//! Responses, and rejections with the texts of the controller and of its HTTP library.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-/// An HTTP answer.
+/// HTTP response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     status: u16,
@@ -13,7 +13,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// JSON on one line, as spray's `CompactPrinter` has it.
+    /// Returns a response with JSON on one line, as spray's `CompactPrinter` writes it.
     pub fn json(status: u16, body: &Value) -> Self {
         Self {
             status,
@@ -22,19 +22,19 @@ impl Answer {
         }
     }
 
-    /// Any bytes.
+    /// Returns a response with any bytes.
     pub fn bytes_of(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         Self { status, headers: vec![("Content-Type".into(), content_type.into())], body }
     }
 
-    /// With a header more.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// What goes over the wire. Each request has a connection of its own.
+    /// Returns the bytes to send. Each request has a connection of its own.
     pub(super) fn bytes(&self, transaction: &str) -> Vec<u8> {
         let mut head = format!(
             "HTTP/1.1 {} {}\r\nServer: stand-in\r\nX-Request-ID: \
@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-/// What is answered with `{"error", "code"}` (ErrorResponse.scala).
+/// Response of the form `{"error", "code"}` (ErrorResponse.scala).
 #[derive(Debug)]
 pub struct Rejection {
     status: u16,
@@ -60,46 +60,46 @@ pub struct Rejection {
     challenge: bool,
 }
 
-/// What a route comes to.
+/// Result of a route.
 pub type Routed = Result<Answer, Rejection>;
 
 impl Rejection {
-    /// Any.
+    /// Returns a rejection with any status and message.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), challenge: false }
     }
 
-    /// 400: the body is not what it must be.
+    /// Returns 400 for an invalid body.
     pub fn malformed(why: impl std::fmt::Display) -> Self {
         Self::new(400, format!("The request content was malformed:\n{why}"))
     }
 
-    /// 400: a query parameter.
+    /// Returns 400 for an invalid query parameter.
     pub fn parameter(name: &str, why: impl std::fmt::Display) -> Self {
         Self::new(400, format!("The query parameter '{name}' was malformed:\n{why}"))
     }
 
-    /// 404 of an entity.
+    /// Returns 404 for an entity.
     pub fn not_found() -> Self {
         Self::new(404, "The requested resource does not exist.")
     }
 
-    /// 404 of a path that no route matches.
+    /// Returns 404 for a path that no route matches.
     pub fn no_route() -> Self {
         Self::new(404, "The requested resource could not be found.")
     }
 
-    /// 405.
+    /// Returns 405.
     pub fn method(allowed: &str) -> Self {
         Self::new(405, format!("HTTP method not allowed, supported methods: {allowed}"))
     }
 
-    /// 403.
+    /// Returns 403.
     pub fn forbidden(what: &str) -> Self {
         Self::new(403, format!("The supplied authentication is not authorized to access '{what}'."))
     }
 
-    /// 401.
+    /// Returns 401.
     pub fn unauthorized(supplied: bool) -> Self {
         let message = if supplied {
             "The supplied authentication is invalid"

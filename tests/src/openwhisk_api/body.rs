@@ -1,4 +1,4 @@
-//! The body that makes an action, and what is stored of it (WhiskAction.scala, Exec.scala,
+//! Body that creates an action, and its stored form (WhiskAction.scala, Exec.scala,
 //! Parameter.scala, Limits.scala).
 
 use serde_json::{Map, Value, json};
@@ -7,19 +7,19 @@ use super::answer::Rejection;
 use super::{Setup, now_ms};
 
 const MB: usize = 1 << 20;
-/// The most code that is stored.
+/// Largest code that is stored, in bytes.
 const MAX_CODE: usize = 48 * MB;
-/// The most bytes of parameters, and of annotations.
+/// Largest size of parameters, and of annotations, in bytes.
 const MAX_PARAMETERS: usize = MB;
 
-/// An action.
+/// Stored action.
 #[derive(Debug, Clone)]
 pub struct Action {
     pub package: String,
     pub name: String,
     pub exec: Exec,
     pub parameters: Map<String, Value>,
-    /// The names of parameters that are only for `/init`.
+    /// Names of parameters that are passed to `/init` only.
     pub init: Vec<String>,
     pub limits: Limits,
     pub version: (u64, u64, u64),
@@ -28,7 +28,7 @@ pub struct Action {
     updated: u64,
 }
 
-/// What runs.
+/// Executable of an action.
 #[derive(Debug, Clone)]
 pub struct Exec {
     pub kind: String,
@@ -37,7 +37,7 @@ pub struct Exec {
     pub main: Option<String>,
 }
 
-/// Milliseconds, MB, MB, activations.
+/// Limits: milliseconds, MB, MB, activations.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub timeout: u64,
@@ -58,7 +58,7 @@ pub struct Put {
 }
 
 impl Put {
-    /// Reads and checks a body.
+    /// Parses and checks a body.
     pub fn read(body: &[u8], setup: &Setup) -> Result<Self, Rejection> {
         let value: Value = serde_json::from_slice(body).map_err(Rejection::malformed)?;
         let Value::Object(fields) = value else {
@@ -77,8 +77,7 @@ impl Put {
         ];
         if let Some(stray) = fields.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(Rejection::malformed(format!(
-                "the stand-in knows no field '{stray}' \
-                (OpenWhisk would ignore it)"
+                "the stand-in knows no field '{stray}' (OpenWhisk would ignore it)"
             )));
         }
         let exec = fields.get("exec").map(|exec| Exec::read(exec, setup)).transpose()?;
@@ -120,28 +119,24 @@ impl Put {
         Ok(put)
     }
 
-    /// The limits that it names, over others.
+    /// Returns the limits of the body, with `base` for those that are missing.
     fn limits_over(&self, base: Limits, setup: &Setup) -> Result<Limits, Rejection> {
         let mut limits = base;
         let bad = |message: String| Err(Rejection::new(400, message));
         for (name, value) in &self.limits {
             let number = value.as_u64().ok_or_else(|| {
-                Rejection::malformed(format!(
-                    "{name} limit \
-                must be whole number"
-                ))
+                Rejection::malformed(format!("{name} limit must be whole number"))
             })?;
             match name.as_str() {
                 "timeout" if number > 300_000 => {
                     return bad(format!(
-                        "duration {number} milliseconds exceeds allowed threshold \
-                        of 300000 milliseconds"
+                        "duration {number} milliseconds exceeds allowed threshold of 300000 \
+                            milliseconds"
                     ));
                 }
                 "timeout" if number < 100 => {
                     return bad(format!(
-                        "duration {number} milliseconds below allowed threshold of \
-                        100 milliseconds"
+                        "duration {number} milliseconds below allowed threshold of 100 milliseconds"
                     ));
                 }
                 "timeout" => limits.timeout = number,
@@ -159,10 +154,7 @@ impl Put {
                 }
                 "memory" => limits.memory = number,
                 "logs" if number > 10 => {
-                    return bad(format!(
-                        "log size {number} MB exceeds allowed \
-                    threshold of 10 MB"
-                    ));
+                    return bad(format!("log size {number} MB exceeds allowed threshold of 10 MB"));
                 }
                 "logs" => limits.logs = number,
                 "concurrency" if number > setup.max_concurrency => {
@@ -172,10 +164,7 @@ impl Put {
                     ));
                 }
                 "concurrency" if number < 1 => {
-                    return bad(format!(
-                        "concurrency {number} below \
-                    allowed threshold of 1"
-                    ));
+                    return bad(format!("concurrency {number} below allowed threshold of 1"));
                 }
                 "concurrency" => limits.concurrency = number,
                 _ => {
@@ -190,7 +179,7 @@ impl Put {
 }
 
 impl Limits {
-    /// Those of `application.conf`.
+    /// Default limits in `application.conf`.
     const STANDARD: Self = Self { timeout: 60_000, memory: 256, logs: 10, concurrency: 1 };
 
     pub fn json(self) -> Value {
@@ -207,22 +196,17 @@ impl Exec {
             .find(|name| !["kind", "code", "image", "main", "binary"].contains(&name.as_str()))
         {
             return Err(Rejection::malformed(format!(
-                "the stand-in knows no field '{stray}' in \
-                'exec' (OpenWhisk would ignore it)"
+                "the stand-in knows no field '{stray}' in 'exec' (OpenWhisk would ignore it)"
             )));
         }
         let Some(Some(kind)) = text("kind") else {
-            return Err(Rejection::malformed(
-                "'kind' must be \
-            a string defined in 'exec'",
-            ));
+            return Err(Rejection::malformed("'kind' must be a string defined in 'exec'"));
         };
         let kind = kind.trim().to_lowercase();
         let main = match text("main") {
             Some(None) => {
                 return Err(Rejection::malformed(format!(
-                    "if defined, 'main' be a string \
-                in 'exec' for '{kind}' actions"
+                    "if defined, 'main' be a string in 'exec' for '{kind}' actions"
                 )));
             }
             other => other.flatten(),
@@ -231,25 +215,15 @@ impl Exec {
             let image = text("image").flatten();
             let image = image.ok_or_else(|| {
                 Rejection::malformed(
-                    "'image' must be a string defined \
-                in 'exec' for 'blackbox' actions",
+                    "'image' must be a string defined in 'exec' for 'blackbox' actions",
                 )
             })?;
-            let image = Some(image_name(&image).ok_or_else(|| {
-                Rejection::malformed(
-                    "could not \
-                parse image name",
-                )
-            })?);
+            let image = Some(
+                image_name(&image)
+                    .ok_or_else(|| Rejection::malformed("could not parse image name"))?,
+            );
             let code = text("code")
-                .map(|code| {
-                    code.ok_or_else(|| {
-                        Rejection::malformed(
-                            "attachment \
-                expected",
-                        )
-                    })
-                })
+                .map(|code| code.ok_or_else(|| Rejection::malformed("attachment expected")))
                 .transpose()?;
             return Ok(Self {
                 kind,
@@ -289,7 +263,7 @@ impl Exec {
         [&self.code, &self.main, &self.image].into_iter().flatten().map(String::len).sum()
     }
 
-    /// Whether the code is base64, which OpenWhisk finds out by its pattern.
+    /// Reports whether the code is base64, which OpenWhisk detects by its pattern.
     pub fn binary(&self) -> bool {
         self.code.as_deref().is_some_and(is_base64)
     }
@@ -308,7 +282,7 @@ impl Exec {
     }
 }
 
-/// `isBinaryCode`.
+/// Reports whether `code` is base64 (`isBinaryCode`).
 fn is_base64(code: &str) -> bool {
     let text = code.trim();
     let body = text.trim_end_matches('=');
@@ -319,7 +293,8 @@ fn is_base64(code: &str) -> bool {
         && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
-/// Docker's grammar; what comes back has lost its digest, as `ImageName.fromString` loses it.
+/// Parses an image name by Docker's grammar; the result has no digest, because
+/// `ImageName.fromString` drops it.
 fn image_name(text: &str) -> Option<String> {
     let (text, digest) =
         text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
@@ -354,7 +329,7 @@ fn image_name(text: &str) -> Option<String> {
 }
 
 impl Action {
-    /// A new one (`makeWhiskAction`).
+    /// Creates an action (`makeWhiskAction`).
     pub fn make(package: &str, name: &str, put: Put, setup: &Setup) -> Result<Self, Rejection> {
         let limits = put.limits_over(Limits::STANDARD, setup)?;
         let exec = put.exec.ok_or_else(|| Rejection::new(400, "exec undefined"))?;
@@ -376,7 +351,8 @@ impl Action {
         })
     }
 
-    /// This one, changed (`updateWhiskAction`): annotations are merged, parameters replaced.
+    /// Returns this action with changes (`updateWhiskAction`): annotations are merged, parameters
+    /// replaced.
     pub fn update(&self, put: Put, setup: &Setup) -> Result<Self, Rejection> {
         let limits = put.limits_over(self.limits, setup)?;
         let exec = put.exec.unwrap_or_else(|| self.exec.clone());
@@ -400,7 +376,7 @@ impl Action {
         })
     }
 
-    /// `namespace` or `namespace/package`.
+    /// Returns `namespace` or `namespace/package`.
     pub fn namespace(&self) -> String {
         if self.package.is_empty() { "guest".to_owned() } else { format!("guest/{}", self.package) }
     }
@@ -410,7 +386,7 @@ impl Action {
         format!("{major}.{minor}.{patch}")
     }
 
-    /// An annotation is true.
+    /// Reports whether an annotation is true; `absent` if it does not exist.
     pub fn is(&self, annotation: &str, absent: bool) -> bool {
         self.annotations.get(annotation).map_or(absent, |value| match value {
             Value::Bool(value) => *value,
@@ -421,7 +397,7 @@ impl Action {
         })
     }
 
-    /// As it is read alone.
+    /// Returns the form of a single action.
     pub fn json(&self, with_code: bool) -> Value {
         let parameters = self.parameters.iter().map(|(key, value)| {
             if self.init.contains(key) {
@@ -437,7 +413,7 @@ impl Action {
         })
     }
 
-    /// As it is in a list (`summaryAsJson`).
+    /// Returns the form of an entry of a list (`summaryAsJson`).
     pub fn summary(&self) -> Value {
         json!({
             "namespace": self.namespace(), "name": self.name, "version": self.version(), "publish": self.publish,
@@ -447,12 +423,12 @@ impl Action {
     }
 }
 
-/// `[{"key", "value"}]` of an object.
+/// Converts an object to `[{"key", "value"}]`.
 pub fn pairs(values: &Map<String, Value>) -> Value {
     values.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
 }
 
-/// An object of `[{"key", "value", "init"?}]`, and the names with `init`.
+/// Converts `[{"key", "value", "init"?}]` to an object, and returns the names with `init`.
 pub fn key_values(value: &Value) -> Result<(Map<String, Value>, Vec<String>), Rejection> {
     let malformed = || Rejection::malformed("parameters malformed!");
     let mut values = Map::new();
@@ -501,12 +477,6 @@ fn too_big(name: &str, is: usize, allowed: usize) -> Result<(), Rejection> {
     if is <= allowed {
         Ok(())
     } else {
-        Err(Rejection::new(
-            413,
-            format!(
-                "{name} larger than \
-        allowed: {is} > {allowed} bytes."
-            ),
-        ))
+        Err(Rejection::new(413, format!("{name} larger than allowed: {is} > {allowed} bytes.")))
     }
 }

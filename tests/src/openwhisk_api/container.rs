@@ -1,4 +1,4 @@
-//! The invoker: containers started, initialised, run and destroyed, their logs collected
+//! Invoker: containers are started, initialised, run and destroyed, and their logs collected
 //! (ContainerProxy.scala, Container.scala, ActivationResult.scala, DockerContainer.scala).
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,13 +16,12 @@ use super::{Api, IMAGE, KEY, now_ms};
 use crate::process::Process;
 
 const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
-/// How long a container may be silent before the sentinels are given up.
+/// Time without output after which the invoker stops waiting for the sentinels.
 const IDLE: Duration = Duration::from_secs(2);
-/// The most bytes of a result.
+/// Largest result in bytes.
 const MAX_RESULT: usize = 1 << 20;
 
-/// Containers that wait for their next activation, with the action and the version they were made
-/// for.
+/// Warm containers, with the action and the version that they were created for.
 #[derive(Default)]
 pub struct Pool(Mutex<Vec<Container>>);
 
@@ -33,13 +32,13 @@ impl Pool {
         Some(warm.remove(at))
     }
 
-    /// Ends them all.
+    /// Ends all containers.
     pub fn end(&self) {
         self.0.lock().expect("the containers").clear();
     }
 }
 
-/// A process that serves `/init` and `/run`.
+/// Process that serves `/init` and `/run`.
 struct Container {
     of: String,
     process: Process,
@@ -47,7 +46,7 @@ struct Container {
     lines: Receiver<Line>,
 }
 
-/// A line of a container's log.
+/// Line of a container's log.
 struct Line {
     time: String,
     stream: &'static str,
@@ -55,15 +54,15 @@ struct Line {
 }
 
 impl Line {
-    /// `LogLine.toFormattedString`.
+    /// Formats the line as `LogLine.toFormattedString` does.
     fn formatted(&self) -> String {
         format!("{:<30} {}: {}", self.time, self.stream, self.text)
     }
 }
 
-/// An activation that has ended; its logs come next.
+/// Activation that has ended; its logs are collected later.
 pub struct Ended {
-    /// The record, without logs.
+    /// Record, without logs.
     pub record: Value,
     container: Option<Container>,
     developer_error: bool,
@@ -71,7 +70,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The record with its logs: what came until the sentinel on each stream.
+    /// Returns the record with its logs: the output until the sentinel on each stream.
     pub fn with_logs(&mut self) -> Value {
         let logs = self.container.as_ref().map_or_else(Vec::new, |container| {
             collect(&container.lines, self.developer_error, self.log_limit)
@@ -81,7 +80,7 @@ impl Ended {
         record
     }
 
-    /// Keeps the container for the next activation, unless it is to be destroyed.
+    /// Keeps the container for the next activation, unless it must be destroyed.
     pub fn release(self, api: &Api) {
         if let Some(container) = self.container.filter(|_| !self.developer_error) {
             api.pool.0.lock().expect("the containers").push(container);
@@ -89,7 +88,7 @@ impl Ended {
     }
 }
 
-/// What a container answered, or that it did not.
+/// Response of a container, or the lack of one.
 enum Answered {
     Status(u16, Vec<u8>),
     Late,
@@ -151,7 +150,7 @@ pub fn activate(
     record.ended(Some(container), &outcome)
 }
 
-/// `containerInitializer`: the code, and an environment of text.
+/// Returns the body of `/init` (`containerInitializer`): the code, and an environment of strings.
 fn initializer(
     action: &Action,
     init: &Map<String, Value>,
@@ -180,7 +179,7 @@ fn initializer(
 }
 
 impl Container {
-    /// None if there is no such image.
+    /// Starts a container; `None` if the image does not exist.
     fn start(api: &Api, action: &Action, of: String) -> Option<Self> {
         let ours =
             action.exec.kind == "wasm:component" || action.exec.image.as_deref() == Some(IMAGE);
@@ -201,7 +200,7 @@ impl Container {
         Some(Self { of, process, address, lines })
     }
 
-    /// Tried again every 50 ms while nobody listens.
+    /// Sends a request; the connection is retried every 50 ms until the container listens.
     fn post(&mut self, path: &str, body: &Value, timeout: Duration, again: bool) -> Answered {
         let began = Instant::now();
         while again && TcpStream::connect(self.address).is_err() {
@@ -216,7 +215,7 @@ impl Container {
         self.post_once(path, body, timeout.saturating_sub(began.elapsed()))
     }
 
-    /// A connection of its own, which is closed when the time is over.
+    /// Sends a request on a connection of its own, which is closed when the time is over.
     fn post_once(&self, path: &str, body: &Value, timeout: Duration) -> Answered {
         let deadline = Instant::now() + timeout;
         let Ok(mut stream) = TcpStream::connect(self.address) else { return Answered::Nothing };
@@ -262,7 +261,8 @@ impl Container {
     }
 }
 
-/// An answer that is all there. Without a length it counts as none, as for OpenWhisk.
+/// Parses a complete response. A response without `Content-Length` counts as none, as for
+/// OpenWhisk.
 fn whole(bytes: &[u8]) -> Option<Answered> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
@@ -275,7 +275,7 @@ fn whole(bytes: &[u8]) -> Option<Answered> {
     (body.len() >= length).then(|| Answered::Status(status, body[..length].to_vec()))
 }
 
-/// How an activation went (`ActivationResponse`).
+/// Outcome of an activation (`ActivationResponse`).
 struct Outcome {
     status: &'static str,
     result: Value,
@@ -297,14 +297,13 @@ impl Outcome {
 
     fn late(timeout: Duration, during: &str) -> Self {
         let late = Self::developer(format!(
-            "The action exceeded its time limits of {} \
-            milliseconds{during}.",
+            "The action exceeded its time limits of {} milliseconds{during}.",
             timeout.as_millis()
         ));
         Self { timeout: true, ..late }
     }
 
-    /// None if all is well.
+    /// Returns the outcome of a failed initialisation; `None` if it succeeded.
     fn of_init(answered: Answered, timeout: Duration) -> Option<Self> {
         match answered {
             Answered::Status(200, _) => None,
@@ -314,17 +313,13 @@ impl Outcome {
                     .ok()
                     .and_then(|value| value.get("error").cloned());
                 Some(Self::developer(error.unwrap_or_else(|| {
-                    json!(format!(
-                        "The action failed \
-                    during initialization: {text}"
-                    ))
+                    json!(format!("The action failed during initialization: {text}"))
                 })))
             }
             Answered::Late => Some(Self::late(timeout, " during initialization")),
-            Answered::Nothing => Some(Self::developer(
-                "The action did not initialize and exited \
-                unexpectedly.",
-            )),
+            Answered::Nothing => {
+                Some(Self::developer("The action did not initialize and exited unexpectedly."))
+            }
         }
     }
 
@@ -334,16 +329,14 @@ impl Outcome {
             Answered::Late => return Self::late(timeout, ""),
             Answered::Nothing => {
                 return Self::developer(
-                    "The action did not produce a valid \
-                response and exited unexpectedly.",
+                    "The action did not produce a valid response and exited unexpectedly.",
                 );
             }
         };
         let text = String::from_utf8_lossy(&body).into_owned();
         let invalid = || {
             Self::developer(format!(
-                "The action did not produce a valid JSON or JSON \
-            Array response: {text}"
+                "The action did not produce a valid JSON or JSON Array response: {text}"
             ))
         };
         if body.len() > MAX_RESULT {
@@ -379,7 +372,7 @@ impl Outcome {
     }
 }
 
-/// What a record is made of.
+/// Data of a record.
 struct Recorder<'a> {
     action: &'a Action,
     id: &'a str,
@@ -389,7 +382,7 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    /// `constructWhiskActivation`.
+    /// Builds the record (`constructWhiskActivation`).
     fn ended(&self, container: Option<Container>, outcome: &Outcome) -> Ended {
         let Self { action, id, asked, init, began } = self;
         let end = now_ms();
@@ -417,7 +410,7 @@ impl Recorder<'_> {
     }
 }
 
-/// Reads both streams of a container, line by line.
+/// Reads both output streams of a container, line by line.
 fn read(stdout: ChildStdout, stderr: ChildStderr) -> Receiver<Line> {
     let (sender, receiver) = mpsc::channel();
     let pipes: [(&'static str, Box<dyn Read + Send>); 2] =
@@ -436,8 +429,8 @@ fn read(stdout: ChildStdout, stderr: ChildStderr) -> Receiver<Line> {
     receiver
 }
 
-/// The lines until a sentinel on each stream; any line that contains one is dropped. After a
-/// developer error it is not waited for.
+/// Returns the lines until a sentinel on each stream; any line that contains one is dropped. After
+/// a developer error it does not wait for the sentinels.
 fn collect(lines: &Receiver<Line>, developer_error: bool, limit: usize) -> Vec<String> {
     let idle = if developer_error { Duration::from_millis(200) } else { IDLE };
     let (mut logs, mut ends, mut bytes) = (Vec::new(), 0, 0);
@@ -462,8 +455,7 @@ fn collect(lines: &Receiver<Line>, developer_error: bool, limit: usize) -> Vec<S
     }
     if bytes > limit {
         logs.push(format!(
-            "Logs were truncated because the total bytes size exceeds the limit of \
-            {limit} bytes."
+            "Logs were truncated because the total bytes size exceeds the limit of {limit} bytes."
         ));
     }
     if developer_error {
@@ -474,7 +466,8 @@ fn collect(lines: &Receiver<Line>, developer_error: bool, limit: usize) -> Vec<S
     logs
 }
 
-/// Now, as Docker writes it: `2026-01-31T08:00:00.123Z`, here without a date that anybody reads.
+/// Returns the current time in Docker's format, `2026-01-31T08:00:00.123Z`; the date is a
+/// placeholder, because it is never read.
 fn timestamp() -> String {
     let ms = now_ms();
     let (seconds, ms) = (ms / 1000, ms % 1000);

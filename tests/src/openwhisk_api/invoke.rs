@@ -1,4 +1,4 @@
-//! Invocations: what the controller does before and after an invoker (Actions.scala `activate`,
+//! Invocations: the controller's work before and after an invoker (Actions.scala `activate`,
 //! PrimitiveActions.scala).
 
 use std::sync::{Arc, mpsc};
@@ -13,20 +13,16 @@ use super::request::Request;
 use super::routes::flag;
 use super::{Api, container};
 
-/// The most bytes of an invocation's parameters.
+/// Largest size of an invocation's parameters in bytes.
 const MAX_PAYLOAD: usize = 1 << 20;
 
-/// `POST …/actions/NAME`.
+/// Handles `POST …/actions/NAME`.
 pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &str) -> Routed {
     let (blocking, result) = (flag(request, "blocking", false)?, flag(request, "result", false)?);
     if request.body.len() > MAX_PAYLOAD {
         return Err(Rejection::new(
             413,
-            format!(
-                "Request larger than allowed: {} > {MAX_PAYLOAD} \
-            bytes.",
-                request.body.len()
-            ),
+            format!("Request larger than allowed: {} > {MAX_PAYLOAD} bytes.", request.body.len()),
         ));
     }
     json_body(request)?;
@@ -43,8 +39,7 @@ pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &
     {
         return Err(Rejection::new(
             400,
-            "Request defines parameters that are not allowed (e.g., \
-            reserved properties).",
+            "Request defines parameters that are not allowed (e.g., reserved properties).",
         ));
     }
     let (id, record) = start(api, action, payload, transaction)?;
@@ -60,14 +55,14 @@ pub fn answer(api: &Arc<Api>, request: &Request, action: &Action, transaction: &
         Some("whisk internal error") => 500,
         _ => 502,
     };
-    // An array is answered alone, also when the whole record was asked for.
+    // An array is returned alone, even if the whole record was requested.
     let body =
         if result || response["result"].is_array() { response["result"].clone() } else { record };
     Ok(with_id(Answer::json(status, &body)))
 }
 
-/// Runs an activation on its way: its id, and its record when it has ended. A blocking caller is
-/// answered before the logs are there.
+/// Starts an activation. Returns its id, and its record when it has ended. A blocking caller
+/// receives the response before the logs are collected.
 pub fn start(
     api: &Arc<Api>,
     action: &Action,
@@ -82,8 +77,7 @@ pub fn start(
             return Err(Rejection::new(
                 429,
                 format!(
-                    "Too many requests in the last minute (count: \
-                {count}, allowed: {allowed})."
+                    "Too many requests in the last minute (count: {count}, allowed: {allowed})."
                 ),
             ));
         }

@@ -1,10 +1,10 @@
-//! A stand-in for OpenWhisk: the part of its REST API that `keynet-inference` and `wsk` need, as
+//! Stand-in for OpenWhisk: the part of its REST API that `keynet-inference` and `wsk` need, as
 //! strict as its controller, and an invoker that drives the real `keynet-runtime`.
 //!
 //! Paths, bodies, limits, statuses and texts are those of apache/openwhisk's `core/controller` and
 //! `common` (the file is named where a rule is not obvious). Where OpenWhisk is lenient and that
-//! could hide a mistake of ours — a field that it does not know — the stand-in refuses.
-//! `tests/openwhisk_client.rs` drives it with a client that was written for the real one.
+//! could hide a mistake of this project, such as an unknown field, the stand-in rejects the
+//! request. `tests/openwhisk_client.rs` tests it with a client that was written for the real one.
 
 mod actions;
 mod activations;
@@ -34,33 +34,34 @@ use body::Action;
 use container::Pool;
 pub use setups::{certificate, runtime};
 
-/// The key of [`OpenWhisk::new`]'s namespace `guest`: a UUID and 64 characters, the only form that
-/// OpenWhisk takes.
+/// Key of [`OpenWhisk::new`]'s namespace `guest`: a UUID and 64 characters, the only form that
+/// OpenWhisk accepts.
 pub const KEY: &str = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502:123zO3xZCLrMN6v2BKK1dXYFpXlPkccOFqm12CdAsMgRU4VrNZ9lyGVCGuMDGIwP";
 
-/// The image in which the stand-in runs `keynet-runtime`.
+/// Image for which the stand-in runs `keynet-runtime`.
 pub const IMAGE: &str = "keynet/action-wasm-component:1.0.0";
 
-/// How a container is started: given the port it is to listen on.
+/// Function that returns the command to start a container which listens on the given port.
 pub type StartContainer = Box<dyn Fn(u16) -> Command + Send + Sync>;
 
-/// An OpenWhisk that is about to start.
+/// Configuration of an OpenWhisk.
 pub struct Setup {
-    /// Whether the manifest has the kind `wasm:component`.
+    /// True if the runtimes manifest has the kind `wasm:component`.
     pub kind: bool,
-    /// The program of [`IMAGE`] and of the kind.
+    /// Program of [`IMAGE`] and of the kind.
     pub container: Option<StartContainer>,
-    /// How long a blocking invocation is waited for (60 s in `application.conf`).
+    /// Time limit of a blocking invocation (60 s in `application.conf`).
     pub max_wait: Duration,
-    /// Activations a minute and namespace (60 by default).
+    /// Largest number of activations per minute and namespace (60 by default).
     pub per_minute: usize,
-    /// The most activations at once in one container (`concurrency-limit` is 1 by default).
+    /// Largest number of concurrent activations in one container (`concurrency-limit` is 1 by
+    /// default).
     pub max_concurrency: u64,
-    /// The least memory of an action, in MB (128 by default).
+    /// Smallest memory of an action, in MB (128 by default).
     pub min_memory: u64,
-    /// The most memory of an action, in MB (512 by default).
+    /// Largest memory of an action, in MB (512 by default).
     pub max_memory: u64,
-    /// A certificate and its key, PEM files: then it speaks TLS.
+    /// TLS configuration with a certificate and its key; `None` for plain HTTP.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
@@ -79,34 +80,34 @@ impl Default for Setup {
     }
 }
 
-/// An OpenWhisk with the namespaces `guest` and `other`; ended when dropped, its containers with
-/// it.
+/// Running OpenWhisk with the namespaces `guest` and `other`; it ends when dropped, with its
+/// containers.
 pub struct OpenWhisk {
     api: Arc<Api>,
     address: String,
     stop: Arc<AtomicBool>,
 }
 
-/// What it knows.
+/// Entities and counters of the server.
 #[derive(Default)]
 struct Store {
     actions: BTreeMap<(String, String), Action>,
     packages: BTreeMap<String, Value>,
-    /// The newest last.
+    /// Activation records, newest last.
     activations: Vec<Value>,
-    /// Of this minute.
+    /// Number of invocations in this minute.
     invocations: usize,
-    /// Answers that come before any other.
+    /// Injected responses, returned before any other.
     faults: VecDeque<Answer>,
     seen: Vec<Seen>,
 }
 
-/// A request that came.
+/// Request that was received.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Its method and its target.
+    /// Method and target.
     pub line: String,
-    /// Its body as JSON; null if it is none.
+    /// Body as JSON; null if it is not JSON.
     pub body: Value,
 }
 
@@ -123,7 +124,7 @@ impl Api {
         self.store.lock().expect("the store")
     }
 
-    /// A transaction's id.
+    /// Returns a new transaction id.
     fn transaction(&self) -> String {
         format!(
             "{:032x}",
@@ -133,12 +134,12 @@ impl Api {
 }
 
 impl OpenWhisk {
-    /// One that runs nothing.
+    /// Starts an OpenWhisk that cannot run actions.
     pub fn new() -> Self {
         Self::start(Setup::default())
     }
 
-    /// Starts it on a free port of this machine.
+    /// Starts an OpenWhisk on a free port of this machine.
     pub fn start(setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address").to_string();
@@ -165,38 +166,37 @@ impl OpenWhisk {
         Self { api, address, stop }
     }
 
-    /// `APIHOST`.
+    /// Returns the value for `APIHOST`.
     pub fn host(&self) -> &str {
         &self.api.host
     }
 
-    /// `address:port`.
+    /// Returns `address:port`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Answers the next request with this, whatever it is.
+    /// Responds to the next request with this status and body.
     pub fn fail_next(&self, status: u16, body: &Value) {
         self.api.store().faults.push_back(Answer::json(status, body));
     }
 
-    /// What was asked, in order.
+    /// Returns the requests in order.
     pub fn seen(&self) -> Vec<Seen> {
         self.api.store().seen.clone()
     }
 
-    /// The last request whose line begins with `line`.
+    /// Returns the last request whose line begins with `line`.
     pub fn last(&self, line: &str) -> Seen {
         let seen = self.seen();
-        seen.iter().rev().find(|seen| seen.line.starts_with(line)).cloned().unwrap_or_else(|| {
-            panic!(
-                "no {line} in \
-            {seen:#?}"
-            )
-        })
+        seen.iter()
+            .rev()
+            .find(|seen| seen.line.starts_with(line))
+            .cloned()
+            .unwrap_or_else(|| panic!("no {line} in {seen:#?}"))
     }
 
-    /// An action of `guest` as it is stored, with its code.
+    /// Returns an action of `guest` as it is stored, with its code.
     pub fn stored(&self, package: &str, name: &str) -> Value {
         let store = self.api.store();
         store
@@ -247,13 +247,13 @@ fn exchange(api: &Arc<Api>, mut stream: impl Read + Write) {
     let _ = stream.write_all(&answer.bytes(&transaction)).and_then(|()| stream.flush());
 }
 
-/// Milliseconds since 1970.
+/// Returns the milliseconds since 1970.
 fn now_ms() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis())
         .expect("some years")
 }
 
-/// `GET /`: what the controller says of itself (Controller.scala `info`).
+/// Handles `GET /`: the controller's description of itself (Controller.scala `info`).
 fn info(api: &Api) -> Value {
     let mut runtimes = json!({
         "nodejs": [{ "kind": "nodejs:20", "image": "openwhisk/action-nodejs-v20:nightly", "deprecated": false, "default": true, "attached": true, "requireMain": false }],

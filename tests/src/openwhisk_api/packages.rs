@@ -25,8 +25,7 @@ pub fn route(api: &Api, request: &Request, parts: &[&str]) -> Routed {
             if store.actions.contains_key(&(String::new(), name.clone())) {
                 return Err(Rejection::new(
                     409,
-                    "Resource by this name exists but is not in this \
-                    collection.",
+                    "Resource by this name exists but is not in this collection.",
                 ));
             }
             if store.packages.contains_key(&name) && !flag(request, "overwrite", false)? {
@@ -44,8 +43,8 @@ pub fn route(api: &Api, request: &Request, parts: &[&str]) -> Routed {
             if store.actions.keys().any(|(package, _)| package == name) {
                 return Err(Rejection::new(
                     409,
-                    "Package not empty (contains 1 entity). Set force \
-                    param or delete package contents.",
+                    "Package not empty (contains 1 entity). Set force param or delete package \
+                        contents.",
                 ));
             }
             Ok(Answer::json(200, &store.packages.remove(*name).ok_or_else(Rejection::not_found)?))

@@ -1,35 +1,35 @@
-//! Requests of HTTP/1.1, read as far as an API needs it.
+//! HTTP/1.1 requests, parsed as far as an API needs it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
-/// The largest request: an action of 48 MB and what is around it.
+/// Largest request in bytes: an action of 48 MB and its envelope.
 const MAX_BODY: usize = 50 << 20;
 
-/// A request.
+/// HTTP request.
 pub struct Request {
-    /// `GET` and so on.
+    /// Method, such as `GET`.
     pub method: String,
-    /// The path and the query, as they came.
+    /// Path and query, as received.
     pub target: String,
-    /// The path's segments, decoded; a slash at the end makes a last empty one.
+    /// Decoded segments of the path; a trailing slash adds an empty one.
     pub path: Vec<String>,
-    /// The query, decoded; the last of a name wins.
+    /// Decoded query; the last value of a name wins.
     pub query: BTreeMap<String, String>,
     /// Header values by lower-case names.
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// A header's value.
+    /// Returns a header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 }
 
-/// Reads one; none if the connection brings none that can be understood.
+/// Reads a request; `None` if the connection does not carry a valid one.
 pub fn read(stream: &mut impl Read) -> Option<Request> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -75,7 +75,7 @@ pub fn read(stream: &mut impl Read) -> Option<Request> {
     Some(Request { method, path, query, target, headers, body })
 }
 
-/// Percent-decoding; in a query `+` is a space.
+/// Decodes percent-encoding; in a query `+` is a space.
 fn decode(text: &str, query: bool) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();

@@ -1,4 +1,4 @@
-//! From a request to what answers it (RestAPIs.scala, AuthorizedRouteDispatcher.scala).
+//! Routing of requests (RestAPIs.scala, AuthorizedRouteDispatcher.scala).
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::answer::{Answer, Rejection, Routed};
 use super::request::Request;
 use super::{Api, KEY, actions, activations, info, packages, web};
 
-/// The one who asks.
+/// Authenticated user.
 pub struct User;
 
 impl User {
-    /// His namespace.
+    /// Namespace of the user.
     pub const NAMESPACE: &'static str = "guest";
 }
 
@@ -41,8 +41,8 @@ pub fn route(api: &Arc<Api>, request: &Request, transaction: &str) -> Routed {
     }
 }
 
-/// Basic authentication; a key is a UUID and a secret of at least 64 characters, anything else is
-/// like a wrong one.
+/// Checks basic authentication; a key is a UUID and a secret of at least 64 characters, and any
+/// other form is handled as a wrong key.
 fn authenticate(request: &Request) -> Result<User, Rejection> {
     let header = request.header("authorization").ok_or_else(|| Rejection::unauthorized(false))?;
     let expected = format!("Basic {}", STANDARD.encode(KEY));
@@ -68,7 +68,7 @@ fn namespaces(api: &Arc<Api>, request: &Request, parts: &[&str], transaction: &s
     }
     let namespace = if *namespace == "_" { User::NAMESPACE } else { namespace };
     if namespace != User::NAMESPACE {
-        // Whether it is there is not told.
+        // The response does not reveal whether the entity exists.
         return Err(Rejection::forbidden(&[&[namespace], rest].concat().join("/")));
     }
     match *collection {
@@ -86,15 +86,15 @@ fn namespaces(api: &Arc<Api>, request: &Request, parts: &[&str], transaction: &s
     }
 }
 
-/// EntityName's rule: a letter, digit or underscore, then those, `@`, spaces, `.`, `&`, `-`, no
-/// space at the end, 256 at most.
+/// Checks a name by EntityName's rule: a letter, digit or underscore, then those, `@`, spaces, `.`,
+/// `&`, `-`, no space at the end, 256 at most.
 pub fn is_name(text: &str) -> bool {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let inner = |c: char| first(c) || "@ .&-".contains(c);
     text.starts_with(first) && text.chars().all(inner) && !text.ends_with(' ') && text.len() <= 256
 }
 
-/// A name in a path.
+/// Decodes and checks a name in a path.
 pub fn entity_name(text: &str) -> Result<String, Rejection> {
     if is_name(text) {
         return Ok(text.to_owned());
@@ -105,24 +105,19 @@ pub fn entity_name(text: &str) -> Result<String, Rejection> {
         if text.len() > 256 {
             long
         } else {
-            "The name of the entity contains \
-        illegal characters."
-                .to_owned()
+            "The name of the entity contains illegal characters.".to_owned()
         },
     ))
 }
 
-/// `skip` and `limit` of a list (RestApiCommons).
+/// Parses `skip` and `limit` of a list (RestApiCommons).
 pub fn page(request: &Request, collection: &str) -> Result<(usize, usize), Rejection> {
     let number = |name: &'static str, default: i64| match request.query.get(name) {
         None => Ok(default),
         Some(text) => text.parse::<i64>().map_err(|_| {
             Rejection::parameter(
                 name,
-                format!(
-                    "The value '{text}' \
-                is not an integer for {collection}."
-                ),
+                format!("The value '{text}' is not an integer for {collection}."),
             )
         }),
     };
@@ -130,37 +125,27 @@ pub fn page(request: &Request, collection: &str) -> Result<(usize, usize), Rejec
     if skip < 0 {
         return Err(Rejection::parameter(
             "skip",
-            format!(
-                "The value '{skip}' is not greater than or \
-            equal to 0 for {collection}."
-            ),
+            format!("The value '{skip}' is not greater than or equal to 0 for {collection}."),
         ));
     }
     if !(0..=200).contains(&limit) {
         return Err(Rejection::parameter(
             "limit",
-            format!(
-                "The value '{limit}' is not in the range \
-            of 0 to 200 for {collection}."
-            ),
+            format!("The value '{limit}' is not in the range of 0 to 200 for {collection}."),
         ));
     }
     let limit = if limit == 0 { 200 } else { limit };
     Ok((usize::try_from(skip).expect("positive"), usize::try_from(limit).expect("positive")))
 }
 
-/// A query parameter that is `true` or `false`.
+/// Parses a query parameter that is `true` or `false`.
 pub fn flag(request: &Request, name: &'static str, default: bool) -> Result<bool, Rejection> {
     match request.query.get(name).map(|text| text.to_ascii_lowercase()).as_deref() {
         None => Ok(default),
         Some("true" | "yes" | "on" | "1") => Ok(true),
         Some("false" | "no" | "off" | "0") => Ok(false),
-        Some(other) => Err(Rejection::parameter(
-            name,
-            format!(
-                "'{other}' is not a valid Boolean \
-            value"
-            ),
-        )),
+        Some(other) => {
+            Err(Rejection::parameter(name, format!("'{other}' is not a valid Boolean value")))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The set-ups that tests start from.
+//! Configurations that tests start from.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::{KEY, OpenWhisk, Setup, StartContainer};
 use crate::{Sandbox, binary, root};
 
-/// Starts the `keynet-runtime` that was built with the tests, with the cache and the settings of a
-/// sandbox and nothing else.
+/// Returns a function that starts the `keynet-runtime` that was built with the tests, with only the
+/// cache and the settings of a sandbox.
 pub fn runtime(sandbox: &Sandbox) -> StartContainer {
     let program = binary().with_file_name("keynet-runtime");
     assert!(
@@ -32,8 +32,8 @@ pub fn runtime(sandbox: &Sandbox) -> StartContainer {
     })
 }
 
-/// A certificate for 127.0.0.1 in `folder`, made by the scripts of the real servers: the
-/// authority's file, and what a server needs.
+/// Creates a certificate for 127.0.0.1 in `folder`, with the scripts of the real servers. Returns
+/// the authority's file, and the configuration of a server.
 pub fn certificate(folder: &Path) -> (std::path::PathBuf, Arc<rustls::ServerConfig>) {
     let script =
         format!(". {}/tests/servers/lib.sh && make_certs {}", root().display(), folder.display());
@@ -46,10 +46,7 @@ pub fn certificate(folder: &Path) -> (std::path::PathBuf, Arc<rustls::ServerConf
     assert!(made.success(), "no certificate was made");
     let chain = CertificateDer::pem_file_iter(folder.join("server.crt"))
         .and_then(Iterator::collect)
-        .expect(
-            "a \
-        certificate",
-        );
+        .expect("a certificate");
     let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider)
@@ -62,12 +59,12 @@ pub fn certificate(folder: &Path) -> (std::path::PathBuf, Arc<rustls::ServerConf
 }
 
 impl OpenWhisk {
-    /// One whose containers are the real runtime.
+    /// Starts an OpenWhisk whose containers are the real runtime.
     pub fn running(sandbox: &Sandbox, setup: Setup) -> Self {
         Self::start(Setup { container: Some(runtime(sandbox)), ..setup })
     }
 
-    /// Writes `.wskprops` that leads to it, and sets `WSK_CONFIG_FILE`.
+    /// Writes a `.wskprops` for this server, and sets `WSK_CONFIG_FILE`.
     pub fn configure(&self, sandbox: &mut Sandbox) {
         let file = sandbox.path("wskprops");
         std::fs::write(&file, format!("APIHOST={}\nAUTH={KEY}\n", self.host())).expect("a file");

@@ -1,5 +1,5 @@
 //! Web actions: `/api/v1/web/NAMESPACE/PACKAGE/NAME.EXTENSION` (WebActions.scala), as far as
-//! actions that answer with JSON, text or an HTTP answer need it.
+//! actions that return JSON, text or an HTTP response need it.
 
 use std::sync::Arc;
 
@@ -35,8 +35,7 @@ pub fn run(
     if !allowed(&action, request, authenticated) {
         return Err(Rejection::new(
             401,
-            "The resource requires authentication, which was not \
-            supplied with the request",
+            "The resource requires authentication, which was not supplied with the request",
         ));
     }
     let raw = action.is("raw-http", false);
@@ -50,17 +49,12 @@ pub fn run(
     {
         return Err(Rejection::new(
             400,
-            "Request defines parameters that are not allowed (e.g., \
-            reserved properties).",
+            "Request defines parameters that are not allowed (e.g., reserved properties).",
         ));
     }
     let (id, record) = invoke::start(api, &action, arguments, &api.transaction())?;
     let Ok(record) = record.recv_timeout(api.setup.max_wait) else {
-        return Err(Rejection::new(
-            202,
-            "Response not yet \
-        ready.",
-        ));
+        return Err(Rejection::new(202, "Response not yet ready."));
     };
     let response = &record["response"];
     let result = match response["status"].as_str() {
@@ -72,7 +66,7 @@ pub fn run(
         .map(|answer| answer.with("x-openwhisk-activation-id", &id))
 }
 
-/// `require-whisk-auth`.
+/// Checks `require-whisk-auth`.
 fn allowed(action: &Action, request: &Request, authenticated: bool) -> bool {
     let shown = request.header("x-require-whisk-auth");
     match action.annotations.get("require-whisk-auth") {
@@ -126,7 +120,7 @@ fn arguments(
     arguments
 }
 
-/// The result as its extension has it.
+/// Converts the result to the format of its extension.
 fn project(result: &Value, extension: &str) -> Routed {
     let media = |kind: &str| Rejection::new(400, format!("Response is not valid '{kind}'."));
     match extension {
@@ -152,7 +146,7 @@ fn project(result: &Value, extension: &str) -> Routed {
     }
 }
 
-/// `statusCode`, `headers` and `body`.
+/// Converts an object with `statusCode`, `headers` and `body` to a response.
 fn http(result: &Value) -> Option<Answer> {
     let fields = result.as_object()?;
     let code = match fields.get("statusCode") {

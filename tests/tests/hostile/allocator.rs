@@ -1,5 +1,5 @@
-//! Limits do not depend on the allocator: with a pool of instances, with a smaller one, and
-//! without.
+//! Limits do not depend on the allocator: with a pool of instances, with a smaller one, and without
+//! one.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use keynet_tests::runtime::{Runtime, base64};
 use keynet_tests::{Ended, Sandbox, binary, end, guest};
 use serde_json::json;
 
-/// What `describe` may hold, in MiB.
+/// Memory limit of `describe`, in MiB.
 const DESCRIBING: u64 = 64;
 
-/// `keynet-inference ARGUMENTS` in so many MiB of address space.
+/// Runs `keynet-inference ARGUMENTS` with `mib` MiB of address space.
 fn confined(sandbox: &Sandbox, mib: u64, arguments: &[&str]) -> Ended {
     let script = format!(r#"ulimit -v {}; exec "$@""#, mib << 10);
     let binary = binary();
@@ -63,13 +63,13 @@ fn without_a_pool_a_component_has_no_more_than_with_one() {
     }
 }
 
-/// `KEYNET_PROCESS_MEMORY` and how many activations share it, in MiB; what each writes into each of
-/// its three memories.
+/// `KEYNET_PROCESS_MEMORY` in MiB, the number of activations that share it, and the bytes that each
+/// writes into each of its three memories.
 const PROCESS: u64 = 512;
 const ACTIVATIONS: usize = 16;
 const WRITTEN: u64 = 8 << 20;
 
-/// Instructions that write every page of a memory's first bytes.
+/// Returns instructions that write every page of a memory's first bytes.
 fn write_all() -> String {
     format!(
         "(local $at i32)
@@ -80,8 +80,8 @@ fn write_all() -> String {
     )
 }
 
-/// Three memories that are all written, and then a while of computing, so that all activations are
-/// there at once.
+/// Returns an action that writes all of three memories, and then computes for a while, so that all
+/// activations overlap.
 fn writes_three_memories() -> Vec<u8> {
     let spin = "(local $n i64) (loop $spin (local.set $n (i64.add (local.get $n) (i64.const 1))) \
         (br_if $spin (i64.lt_u (local.get $n) (i64.const 100000000))))";
@@ -99,12 +99,11 @@ fn writes_three_memories() -> Vec<u8> {
     action_with(&own.component(), &format!("(component {memory} {instances})"))
 }
 
-/// As [`write_all`], past what the action itself keeps there.
+/// Same as [`write_all`], after the data that the action itself keeps there.
 fn write_own() -> String {
     write_all().replace(
         "(i32.store8 (local.get $at)",
-        "(i32.store8 (i32.add (local.get $at) \
-        (i32.const 131072))",
+        "(i32.store8 (i32.add (local.get $at) (i32.const 131072))",
     )
 }
 
@@ -126,7 +125,7 @@ fn what_stays_mapped_is_a_quarter_of_the_process_s_memory_and_counts() {
     });
     let peak = peak_of(runtime.id());
     assert!(peak <= PROCESS + AT_REST, "{peak} MiB at once");
-    // What was freed goes back when the allocator gets to it.
+    // Freed memory is returned to the system when the allocator gets to it.
     let (most, asked) = (PROCESS / 4 + AT_REST, Instant::now());
     while resident(runtime.id()) > most && asked.elapsed() < Duration::from_secs(3) {
         thread::sleep(Duration::from_millis(100));

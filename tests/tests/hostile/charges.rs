@@ -1,4 +1,4 @@
-//! Everything that a guest makes the host hold is charged before it is unfolded.
+//! Everything that a guest makes the host hold is charged before it is expanded.
 
 use std::fs::File;
 use std::sync::LazyLock;
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 /// `KEYNET_MEMORY` of most attacks, in MiB.
 const MEMORY: u64 = 256;
 
-/// `KEYNET_PROCESS_MEMORY` of attacks by several callers, and those, in MiB.
+/// `KEYNET_PROCESS_MEMORY` in MiB, and the number of callers, of attacks by several.
 const PROCESS: u64 = 512;
 const CALLERS: usize = 5;
 
-/// Kinds of error of a call whose arguments are too large. A name that is too long is a wrong name,
+/// Error kinds of a call whose arguments are too large. A name that is too long is an invalid name
 /// or too large: both are right.
 const REFUSED: &[&str] = &["invalid", "too-large"];
 
@@ -94,8 +94,8 @@ fn parameters_names_and_numbers_of_a_request_are_charged_before_they_are_unfolde
     run(&VictimSetup::new([("KEYNET_MEMORY", "256MiB")]).start(), &cases);
 }
 
-/// The host holds the parameters beside the guest's own copies: here 24 MiB, and 48 MiB in the
-/// guest.
+/// The host holds the parameters in addition to the guest's own copies: here 24 MiB, and 48 MiB in
+/// the guest.
 #[test]
 fn parameters_count_as_long_as_the_activation_runs() {
     let attack = json!({ "do": "hello", "pad": "x".repeat(24 << 20) });
@@ -157,8 +157,8 @@ fn results_errors_and_panics_are_charged() {
     run(&VictimSetup::new([("KEYNET_MEMORY", "256MiB")]).start(), &cases);
 }
 
-/// The host holds the result beside the guest's own memory: of 20 MiB, the guest itself takes 81
-/// MiB.
+/// The host holds the result in addition to the guest's own memory: for a result of 20 MiB, the
+/// guest itself uses 81 MiB.
 #[test]
 fn a_result_counts_beside_the_guest_s_memory() {
     let case = |name, mib, expected| Case {
@@ -175,7 +175,8 @@ fn a_result_counts_beside_the_guest_s_memory() {
     run(&VictimSetup::new([("KEYNET_MEMORY", "92MiB")]).start(), &cases);
 }
 
-/// What the host reads for a guest is held twice while it is copied: both are the guest's.
+/// Data that the host reads for a guest is held twice while it is copied: both copies are charged
+/// to the guest.
 #[test]
 fn what_is_read_is_charged_until_the_guest_has_it() {
     let victim =
@@ -209,7 +210,7 @@ fn tensors_are_charged_as_long_as_they_are_open() {
     run(&VictimSetup::new([("KEYNET_MEMORY", "64MiB")]).start(), &[case]);
 }
 
-/// An etag is a header of a stranger's answer, and an open object keeps it.
+/// An etag is a header of a foreign response, and an open object keeps it.
 static LONG_ETAGS: LazyLock<HttpServer> = LazyLock::new(|| {
     HttpServer::start(|_, out| {
         let etag = format!("\"{}\"", "e".repeat(200 << 10));

@@ -1,4 +1,4 @@
-//! Policy means what it says: nothing that an action, a caller or a registry brings adds to it.
+//! The policy is enforced: nothing that an action, a caller or a registry supplies extends it.
 
 use keynet_tests::hostile::{Ended, HttpServer, VictimSetup};
 use keynet_tests::registry::Desk;
@@ -38,8 +38,7 @@ fn a_listing_shows_what_may_be_read_and_nothing_beside_it() {
     assert_eq!(
         page,
         Ended::Allowed(json!({ "locations": ["public/a"], "more": false })),
-        "what \
-        may be read is listed"
+        "what may be read is listed"
     );
 }
 
@@ -61,7 +60,7 @@ fn writing_an_object_returns_no_url_that_reads_what_may_not_be_read() {
             (&json!(false), &json!(false), &json!("")),
             "{attack}"
         );
-        // Where it may be read, the URL is there and reads it.
+        // If the action may read it, the URL exists and can be read.
         let Ended::Allowed(stored) = victim.ask(&json!({ "do": attack, "location": "in/report" }))
         else {
             panic!("{attack} is refused")
@@ -69,8 +68,7 @@ fn writing_an_object_returns_no_url_that_reads_what_may_not_be_read() {
         assert_eq!(
             (&stored["read by key"], &stored["read by url"]),
             (&json!(true), &json!(true)),
-            "{attack}: \
-            {stored}"
+            "{attack}: {stored}"
         );
     }
     let ended = victim.ask(&json!({ "do": "presign", "location": "out/report" }));
@@ -98,7 +96,7 @@ fn a_caller_s_own_store_adds_no_host_to_those_that_may_be_read() {
     ] {
         with_store[name] = json!(value);
     }
-    // A caller's store at a private address is refused itself, whatever the policy allows for URLs.
+    // A caller's store at a private address is rejected itself, independent of the policy for URLs.
     for (attack, why) in [(plain, "images.example.com"), (with_store, "not a public address")] {
         match victim.ask(&attack) {
             Ended::Refused { kind, message, .. } if kind == "denied" && message.contains(why) => {}
@@ -108,7 +106,7 @@ fn a_caller_s_own_store_adds_no_host_to_those_that_may_be_read() {
     assert_eq!(server.requests(), 0, "nothing was asked for");
 }
 
-/// What a developer runs from a file is the developer's; what was pulled is a stranger's.
+/// A component that a developer runs from a file is trusted; a pulled one is not.
 #[test]
 fn an_action_of_a_registry_has_no_way_into_the_private_network() {
     let server = HttpServer::start(|_, out| {
@@ -130,7 +128,7 @@ fn an_action_of_a_registry_has_no_way_into_the_private_network() {
     says(&pulled, 0, &[]);
     assert_eq!(pulled.json()["refused"]["kind"], "denied", "{pulled:?}");
     assert_eq!(server.requests(), before, "nothing was asked for");
-    // The first time it is told what the action may touch.
+    // The first run prints what the action may use.
     assert!(
         pulled.stderr.contains("storage") || pulled.stderr.contains("may "),
         "{}",

@@ -1,4 +1,4 @@
-//! The container's port and its streams: descriptors, connections, bodies, logs.
+//! Container's port and its output streams: descriptors, connections, bodies, logs.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,22 +15,22 @@ use keynet_tests::runtime::{
 use keynet_tests::{Sandbox, answer, free_address, golden, guest, http};
 use serde_json::{Value, json};
 
-/// Bodies that are announced, and as much of each as is sent before it stalls, in bytes.
+/// Number of stalled bodies, their announced length, and the bytes of each that are sent.
 const STALLED: usize = 40;
 const ANNOUNCED: usize = 50_000_000;
 const SENT: usize = 20 << 20;
 
-/// What bodies that are under way may hold beside the memory of activations, in MiB:
+/// Limit on request bodies in progress, in addition to the memory of activations, in MiB:
 /// docs/security.md.
 const BODIES: u64 = 128;
 
-/// `KEYNET_PROCESS_MEMORY` beside stalled bodies, in MiB.
+/// `KEYNET_PROCESS_MEMORY` during stalled bodies, in MiB.
 const PROCESS: u64 = 256;
 
-/// Logs that wait for a slow reader, in MiB.
+/// Limit on the logs that wait for a slow reader, in MiB.
 const LOGS_QUEUED: u64 = 32;
 
-/// A client that sends nothing more is hung up on within this time.
+/// Time limit within which the server disconnects a client that sends nothing more.
 const PATIENCE: Duration = Duration::from_secs(75);
 
 fn connect(address: &str) -> TcpStream {
@@ -53,7 +53,7 @@ fn stalled_bodies_hold_no_more_than_the_process_may_and_no_one_up() {
         let stalled: Vec<_> = thread::scope(|scope| {
             let send = || {
                 let mut stream = connect(&address);
-                // Some are not let in any further: what was sent is what counts.
+                // The server stops reading some of them: the bytes that were sent are counted.
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
                 stream
             };
@@ -70,7 +70,7 @@ fn stalled_bodies_hold_no_more_than_the_process_may_and_no_one_up() {
     victim.is_well().unwrap();
 }
 
-/// What a caller sends is held as it came, as the guest's arguments and parameter by parameter: all
+/// The host holds a caller's parameters as received, as the guest's arguments, and one by one: all
 /// of it is charged.
 #[test]
 fn arguments_are_charged_before_they_are_unfolded() {
@@ -120,7 +120,7 @@ fn arguments_are_charged_before_they_are_unfolded() {
 fn a_client_that_sends_no_more_is_hung_up_on() {
     let runtime = Runtime::of(&Sandbox::new(), &guest("evil"));
     let address = runtime.address().to_owned();
-    // One line of a head each second, a byte of a body each second, a body that stalls, and a
+    // A line of a head each second, a byte of a body each second, a body that stalls, and a
     // connection that sends nothing.
     let dripping: [(&str, &str, &str); 3] = [
         ("a head", "POST /run HTTP/1.1\r\nHost: h\r\n", "X-Slow: 1\r\n"),
@@ -162,7 +162,7 @@ fn a_client_that_sends_no_more_is_hung_up_on() {
     assert_eq!(runtime.run(&json!({ "do": "hello" })).json(), json!({ "allowed": "hello" }));
 }
 
-/// Uploads are files, or connections, of the host's.
+/// Uploads use files or connections of the host.
 #[test]
 fn uploads_leave_descriptors_for_everyone_else() {
     let mut sandbox = Sandbox::new();
@@ -197,7 +197,7 @@ fn uploads_leave_descriptors_for_everyone_else() {
     assert_eq!(runtime.run(&json!({ "do": "hello" })).json(), json!({ "allowed": "hello" }));
 }
 
-/// A tar.gz of `count` empty files, each with a name of `length` bytes.
+/// Returns a tar.gz of `count` empty files, each with a name of `length` bytes.
 fn long_names(count: usize, length: usize) -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), flate2::Compression::best()));
     for number in 0..count {
@@ -229,7 +229,8 @@ fn an_archive_s_names_are_bounded_and_not_repeated() {
     assert_eq!(runtime.init(&base64_of(&guest("evil"))).status, 200);
 }
 
-/// Reads logs so slowly that there is always a byte more: waiting for it must not begin anew.
+/// The reader of the logs is so slow that there is always another byte to write: the wait for it
+/// must not start again each time.
 #[test]
 fn a_slow_reader_of_the_logs_keeps_no_answer_past_its_deadline() {
     const DUE: Duration = Duration::from_secs(3);
@@ -291,7 +292,7 @@ fn a_slow_reader_of_the_logs_keeps_no_answer_past_its_deadline() {
         );
         assert!(beside < DUE + Duration::from_secs(1), "{beside:?}");
     });
-    // What the reader has not taken waits in a queue that is bounded, or is dropped.
+    // Lines that the reader has not read wait in a bounded queue, or are dropped.
     let peak = peak_of(process.id());
     assert!(peak <= AT_REST + LOGS_QUEUED, "{peak} MiB");
     drop((process, stdout, stderr));
@@ -320,15 +321,15 @@ fn a_request_that_is_refused_writes_nothing_into_another_s_window() {
     assert_eq!(answer(running).json(), json!({ "allowed": 1500 }));
     let window = runtime.window();
     assert!(window.stdout.is_empty() && window.stderr.is_empty(), "{window:?}");
-    // The refusals may have windows of their own after it: whole ones.
+    // The rejections may write complete log windows of their own after it.
     thread::sleep(Duration::from_millis(200));
     let (stdout, stderr) = runtime.rest();
     let ends = |lines: &[String]| lines.iter().filter(|line| *line == SENTINEL).count();
     assert_eq!(ends(&stdout), ends(&stderr), "{stdout:?} {stderr:?}");
 }
 
-/// Each value that a caller sends is another configuration: engines, caches, pools and clients are
-/// not made for each.
+/// Each value that a caller sends is a new configuration: engines, caches, pools and clients must
+/// not be created for each.
 #[test]
 fn servers_that_callers_bring_leave_the_process_as_it_was() {
     let models = golden::file("models").display().to_string();
@@ -343,7 +344,7 @@ fn servers_that_callers_bring_leave_the_process_as_it_was() {
             "TRITON_URL": format!("http://192.0.2.{}:1", number % 250),
         })
     };
-    // A model in the process, which is loaded by whoever asks for it first.
+    // An embedded model, which is loaded on the first request.
     let model = |number: usize| json!({ "do": "metadata", "text": "detector", "MODEL_NAME": format!("m{number}") });
     let object =
         |number: usize| json!({ "do": "list", "location": "", "MODEL_NAME": format!("n{number}") });
@@ -367,10 +368,10 @@ fn servers_that_callers_bring_leave_the_process_as_it_was() {
     let (files_after, tasks_after) = (descriptors(victim.id()), threads());
     eprintln!(
         "{files} descriptors before, {files_after} after 240 callers; {tasks} threads, \
-        {tasks_after}; {memory} MiB, at most {peak}"
+            {tasks_after}; {memory} MiB, at most {peak}"
     );
     assert!(files_after <= files + 16, "{files_after} descriptors, {files} before");
-    // Threads that block come and go; a pool for each caller would stay.
+    // Blocking threads come and go; a pool for each caller would stay.
     assert!(tasks_after <= tasks + 16, "{tasks_after} threads, {tasks} before");
     assert!(peak <= memory + 16, "{peak} MiB, {memory} before");
     victim.is_well().unwrap();

@@ -1,4 +1,5 @@
-//! Answers of servers are read in a stream with a limit: none may send more than it is asked for.
+//! Responses of servers are read as a stream with a limit: a server cannot make the host hold more
+//! than that.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -10,18 +11,18 @@ use keynet_tests::hostile::{
 use keynet_tests::{Ended as Command, Sandbox};
 use serde_json::{Value, json};
 
-/// `KEYNET_MEMORY`, in MiB, and what a server sends at the most before it has to be hung up on:
-/// what is under way on the connection comes on top.
+/// `KEYNET_MEMORY` in MiB, and the most that a server can send before the host disconnects: data in
+/// transit is added.
 const MEMORY: u64 = 64;
 const SENT: u64 = 2 * MEMORY + 64;
 
-/// What a server would send, in MiB.
+/// Length of an endless response, in MiB.
 const ENDLESS: u64 = 1024;
 
-/// How an endless answer must end: by an error that says whose fault it is, whatever its kind.
+/// Expected end of an endless response: an error that names the server, of any kind.
 const STOPPED: Expected = Expected::Limit(&[""]);
 
-/// The same, or it gets what it may have of it.
+/// Same as [`STOPPED`], or success within the limits.
 const CONTAINED: Expected = Expected::Contained(&[""]);
 
 const S3_HEADERS: &[(&str, &str)] = &[
@@ -49,7 +50,7 @@ fn attack(name: &'static str, attack: Value, expected: Expected) -> Case {
     Case { name, callers: 1, attack, expected, peak_mib: MEMORY + AT_REST }
 }
 
-/// Makes `cases` on a container that is set up so, and checks how much `server` could send for
+/// Runs `cases` on a container with this configuration, and checks how much `server` could send for
 /// each.
 fn meet(setup: &VictimSetup, server: &HttpServer, cases: &[Case], failures: &mut Failures) {
     let victim = setup.start();
@@ -76,11 +77,7 @@ fn a_store_sends_no_more_than_was_asked_for() {
         &[
             object("an object of 5 bytes that never ends", "get"),
             object("a part of one", "read"),
-            object(
-                "a \
-            tensor of one",
-                "tensor-data",
-            ),
+            object("a tensor of one", "tensor-data"),
         ],
         &mut failures,
     );
@@ -95,11 +92,7 @@ fn a_store_sends_no_more_than_was_asked_for() {
         &[
             call("a refusal to read that never ends", "get"),
             call("a refusal to write", "put"),
-            call(
-                "a refusal to \
-            list",
-                "list",
-            ),
+            call("a refusal to list", "list"),
         ],
         &mut failures,
     );
@@ -138,11 +131,7 @@ fn a_store_s_headers_are_bounded() {
                 200,
                 &[
                     ("Content-Length", "5"),
-                    (
-                        "Last-Modified",
-                        "Wed, 21 Oct 2015 07:28:00 \
-                GMT",
-                    ),
+                    ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"),
                     (header, &long),
                 ],
             )?;
@@ -162,11 +151,7 @@ fn a_store_that_sends_byte_by_byte_takes_only_the_time_that_there_is() {
             &[
                 ("Content-Type", "application/xml"),
                 ("Content-Length", "100000"),
-                (
-                    "Last-Modified",
-                    "Wed, 21 Oct 2015 07:28:00 \
-                GMT",
-                ),
+                ("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"),
             ],
         )?;
         out.drip(b"x", 600, Duration::from_millis(100))
@@ -196,11 +181,7 @@ fn a_url_leads_to_no_more_than_may_be_read() {
     for (name, server) in [
         ("a URL", &endless_body),
         ("an error at a URL", &endless_error),
-        (
-            "a \
-        part of a URL",
-            &lying,
-        ),
+        ("a part of a URL", &lying),
     ] {
         let cases = ["get", "read", "head"].map(|what| {
             attack(
@@ -222,7 +203,7 @@ fn on_triton(server: &TritonServer) -> VictimSetup {
 #[test]
 fn triton_answers_with_what_was_asked_for() {
     const MIB: usize = 1 << 20;
-    /// The largest answer about a model that fits under the host's own limit of 16 MiB.
+    /// Largest metadata response in MiB, below the host's own limit of 16 MiB.
     const METADATA: usize = 15;
     let infer =
         |bytes: Vec<u8>| TritonAnswers::new([field(1, b"m"), field(2, b"1"), bytes].concat());
@@ -232,7 +213,7 @@ fn triton_answers_with_what_was_asked_for() {
         answers
     };
     let config = |bytes: Vec<u8>| TritonAnswers { config: bytes.into(), ..infer(Vec::new()) };
-    // An empty message in two bytes: what stands for it is a hundred times as large.
+    // An empty message takes two bytes; its decoded form is a hundred times as large.
     let empty = |number: u8, mib: usize| field(number, b"").repeat(mib * MIB / 2);
     let mut failures = Failures::default();
     for (name, answers, asked, expected) in [
@@ -325,7 +306,7 @@ fn pull(server: &HttpServer) -> Command {
     sandbox.run(["pull", &format!("{}/tests/evil:1", server.address()), "-o", "pulled.wasm"])
 }
 
-/// What a command may hold that pulls nothing, in MiB: it has no engine.
+/// Memory limit in MiB of a command that only pulls: it has no engine.
 const PULLING: u64 = AT_REST;
 
 #[test]

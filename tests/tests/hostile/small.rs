@@ -1,4 +1,4 @@
-//! Smaller things that a stranger can do.
+//! Smaller attacks.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -9,8 +9,8 @@ use keynet_tests::terminal::Terminal;
 use keynet_tests::{Sandbox, end, guest, http};
 use serde_json::json;
 
-/// Characters that change the direction of text, or that move a terminal's cursor: what follows
-/// them reads as something else.
+/// Characters that change the direction of text, or that move a terminal's cursor: the text after
+/// them is displayed as something else.
 const MISLEADING: &[char] = &[
     '\u{202a}', '\u{202b}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{200e}',
     '\u{200f}', '\u{61c}',
@@ -77,7 +77,8 @@ fn with_host(address: &str, host: &str, body: &str) -> String {
     answer
 }
 
-/// Without HOME, keys and compiled code go to the temporary folder, where others can be first.
+/// Without HOME, keys and compiled code go to the temporary folder, where another user can create
+/// the folder first.
 #[test]
 fn a_folder_of_another_owner_is_not_taken_over() {
     let sandbox = Sandbox::new();
@@ -87,7 +88,8 @@ fn a_folder_of_another_owner_is_not_taken_over() {
     let theirs = temporary.join(format!("keynet-inference-{user}"));
     std::fs::create_dir(&theirs).unwrap();
     std::fs::set_permissions(&theirs, Permissions::from_mode(0o777)).unwrap();
-    // Who may give a folder away does: for everyone else that it is open to all makes it another's.
+    // Change the owner if the test may do that; for other users, a folder that is writable by all
+    // counts as another's.
     let _ = std::os::unix::fs::chown(&theirs, Some(65_534), Some(65_534));
     let mut command =
         sandbox.command(["run", guest("hello").to_str().unwrap(), "--param", "name=Ada"]);

@@ -1,4 +1,4 @@
-//! A trap must cost nothing, and neither must a component that cannot be loaded.
+//! Traps, and components that cannot be loaded, are cheap for the host.
 
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,18 @@ use keynet_tests::runtime::{Runtime, activation, base64, base64_of, initializati
 use keynet_tests::{Answer, Ended, Sandbox, end_within, guest, http};
 use serde_json::json;
 
-/// What the process may hold, in MiB: the 64 MiB that `describe` and, here, `run` have.
+/// Memory limit of the process in MiB: the 64 MiB of `describe` and, here, of `run`, in addition to
+/// its memory at rest.
 const PEAK: u64 = 64 + AT_REST;
 
-/// The longest message about a component, in bytes: 16 functions of a backtrace at 200 characters
-/// of four bytes each, and some words.
+/// Longest message about a component, in bytes: a backtrace of 16 functions with 200 characters of
+/// four bytes each, and some words.
 const MESSAGE: usize = 16 << 10;
 
-/// No component of this suite takes longer to be refused or to trap, also in a build for debugging.
+/// Time limit for rejecting a component of this suite, or for its trap, also in a debug build.
 const TIME: Duration = Duration::from_secs(30);
 
-/// How a component is met.
+/// Ways of loading a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Inspect,
@@ -28,9 +29,9 @@ enum Way {
     InitAndRun,
 }
 
-/// What came of a component.
+/// Result of loading a component.
 struct Met {
-    /// Whether it was refused, or trapped.
+    /// True if it was rejected, or trapped.
     stopped: bool,
     message: String,
     peak_mib: u64,
@@ -52,10 +53,10 @@ impl Met {
     }
 }
 
-/// Meets a component in one way.
+/// Loads a component in one way.
 ///
 /// # Errors
-/// The process did not live through it, or the next request fails.
+/// The process ended, or the next request fails.
 fn meet(way: Way, component: &[u8]) -> Result<Met, String> {
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_MEMORY", "64MiB");
@@ -76,13 +77,8 @@ fn by_command(sandbox: &Sandbox, arguments: &[&str]) -> Result<Met, String> {
     let command = sandbox.command(arguments);
     let ended =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| end_within(command, TIME * 2)));
-    let Ended { code, stdout, stderr, peak_mib, .. } = ended.map_err(|_| {
-        format!(
-            "it did not end \
-        within {:?}",
-            TIME * 2
-        )
-    })?;
+    let Ended { code, stdout, stderr, peak_mib, .. } =
+        ended.map_err(|_| format!("it did not end within {:?}", TIME * 2))?;
     match code {
         Some(0..=20) if !stderr.contains("panicked at") => {
             Ok(Met { stopped: code != Some(0), message: stderr, peak_mib, took: asked.elapsed() })
@@ -91,7 +87,8 @@ fn by_command(sandbox: &Sandbox, arguments: &[&str]) -> Result<Met, String> {
     }
 }
 
-/// The runtime must be there afterwards, and take another component or answer again.
+/// Loads a component in a runtime, which must survive, and accept another component or answer
+/// again.
 fn by_runtime(sandbox: &Sandbox, component: &[u8], run: bool) -> Result<Met, String> {
     let mut runtime = Runtime::start(sandbox);
     let (address, id) = (runtime.address().to_owned(), runtime.id());
@@ -122,23 +119,16 @@ fn by_runtime(sandbox: &Sandbox, component: &[u8], run: bool) -> Result<Met, Str
     if well {
         Ok(Met { stopped, message, peak_mib, took })
     } else {
-        Err(format!(
-            "the next request \
-        fails; {message:.300}"
-        ))
+        Err(format!("the next request fails; {message:.300}"))
     }
 }
 
 fn exchange(address: &str, target: &str, body: &[u8]) -> Result<Answer, String> {
-    std::panic::catch_unwind(|| http(address, "POST", target, &[], body)).map_err(|_| {
-        format!(
-            "no \
-        answer to {target}: the process is gone"
-        )
-    })
+    std::panic::catch_unwind(|| http(address, "POST", target, &[], body))
+        .map_err(|_| format!("no answer to {target}: the process is gone"))
 }
 
-/// Meets a component in several ways: in each it is stopped, in little memory, within its time,
+/// Loads a component in several ways: in each it is stopped within the limits of memory and time,
 /// with a short message.
 fn check(name: &str, ways: &[Way], component: &[u8], any: &[&str], failures: &mut Failures) {
     for way in ways {
@@ -153,7 +143,7 @@ fn check(name: &str, ways: &[Way], component: &[u8], any: &[&str], failures: &mu
     }
 }
 
-/// Names that unfold to gigabytes where all of them are demangled, and names that are long
+/// Returns names that expand to gigabytes when they are demangled, and names that are long
 /// themselves.
 fn names() -> Vec<(&'static str, String)> {
     vec![
@@ -201,11 +191,7 @@ fn a_function_s_name_costs_nothing_in_a_trap_of_run() {
     // All functions of the backtrace have such a name.
     for (name, mangled) in [
         ("16 Rust names that never end", rust_name_bomb(60, 20)),
-        (
-            "16 C++ \
-        names that never end",
-            name_bomb(60, 20),
-        ),
+        ("16 C++ names that never end", name_bomb(60, 20)),
     ] {
         check(
             name,
@@ -247,8 +233,7 @@ fn a_function_s_name_costs_nothing_wherever_it_traps() {
             "a recursion of describe",
             &loading,
             Bomb { describe: boom.clone(), ..recursing.clone() },
-            "recursed \
-            deeper",
+            "recursed deeper",
         ),
         ("a recursion of run", &running, Bomb { run: boom, ..recursing }, "recursed deeper"),
     ] {
@@ -257,7 +242,7 @@ fn a_function_s_name_costs_nothing_wherever_it_traps() {
     failures.none();
 }
 
-/// `run` that fails with 50,000,000 characters of its own, by the command line and in a container.
+/// `run` fails with a message of 50,000,000 characters, on the command line and in a container.
 #[test]
 fn an_action_s_own_error_of_many_megabytes_is_cut() {
     let run = "(memory.fill (i32.const 65536) (i32.const 120) (i32.const 50000000))
@@ -315,20 +300,18 @@ fn a_description_that_takes_too_much_is_stopped() {
         Bomb { fields: "(func $s (loop $l (br $l))) (start $s)".to_owned(), ..Bomb::default() },
         &["did not finish"],
     );
-    // Who describes an action has no parameters, no objects and no models for it.
+    // `describe` has no parameters, objects or models.
     for (import, function, call) in [
         ("user-input", r#""all" (func $f (param i32))"#, "(call $f (i32.const 512))"),
         (
             "storage",
             r#""head" (func $f (param i32 i32 i32))"#,
-            "(call $f (i32.const 256) \
-            (i32.const 4) (i32.const 512))",
+            "(call $f (i32.const 256) (i32.const 4) (i32.const 512))",
         ),
         (
             "triton-predict",
             r#""metadata" (func $f (param i32 i32 i32))"#,
-            "(call $f (i32.const \
-            256) (i32.const 4) (i32.const 512))",
+            "(call $f (i32.const 256) (i32.const 4) (i32.const 512))",
         ),
     ] {
         let imports = format!(r#"(import "keynet:inference/{import}@0.1.0" {function})"#);
@@ -358,10 +341,7 @@ fn a_component_that_unfolds_to_much_is_refused_when_it_is_loaded() {
     refused("a memory of 4 GiB more", &bombs::with_core("(memory 65536)"), &["memory"]);
     refused(
         "five memories",
-        &bombs::with_core(
-            "(memory 1) (memory 1) (memory 1) (memory 1) \
-        (memory 1)",
-        ),
+        &bombs::with_core("(memory 1) (memory 1) (memory 1) (memory 1) (memory 1)"),
         &["memor"],
     );
     refused(
@@ -375,8 +355,7 @@ fn a_component_that_unfolds_to_much_is_refused_when_it_is_loaded() {
     failures.none();
 }
 
-/// The text of `keynet.toml` inside a component: 1 MiB of it at most, and never more than its share
-/// of memory.
+/// Text of `keynet.toml` inside a component: at most 1 MiB is read, within the memory limit.
 #[test]
 fn what_a_component_asks_for_is_read_within_limits() {
     let numbers =
@@ -395,7 +374,7 @@ fn what_a_component_asks_for_is_read_within_limits() {
         ("no text", "\u{0}".repeat(900_000)),
     ] {
         for way in [Way::Inspect, Way::Init] {
-            // What can be granted may be let through.
+            // A request that can be granted may be accepted.
             let result = meet(way, &bombs::asking(&ask));
             let result = result.and_then(|met| {
                 if met.is_small() { Ok(met.figures()) } else { Err(met.figures()) }
@@ -406,7 +385,7 @@ fn what_a_component_asks_for_is_read_within_limits() {
     failures.none();
 }
 
-/// The two components that first showed it, as they were found.
+/// The two components that first showed the problem, unchanged.
 #[test]
 fn an_action_of_three_kilobytes_does_not_end_the_process() {
     for levels in [4, 5] {

@@ -1,4 +1,4 @@
-//! How code arrives: in the body, in an archive, in the image or from a registry.
+//! Sources of code: the body, an archive, the image, a registry.
 
 use keynet_test_servers::RealServer;
 use keynet_tests::runtime::{Runtime, base64, base64_of};
@@ -28,7 +28,7 @@ fn code_may_be_an_archive_with_wishes() {
     let sandbox = Sandbox::new();
     for kind in ["zip", "gztar"] {
         let runtime = Runtime::start(&sandbox);
-        // It asks for less than it may have: nothing may be written.
+        // It requests less than is granted: nothing may be written.
         let answer = runtime.init(&archive(
             &sandbox,
             kind,
@@ -54,7 +54,7 @@ fn code_may_lie_in_the_image() {
         assert_eq!(runtime.post("/init", body.as_bytes()).text(), "{\"ok\":true}");
         works(&runtime);
     }
-    // What is sent stands above it.
+    // Code in the request overrides that of the image.
     let runtime = Runtime::start(&sandbox);
     assert_eq!(
         error_of(&runtime.init(&base64(b"\0asm\x01\0\0\0")), 502).split(':').next(),
@@ -62,7 +62,8 @@ fn code_may_lie_in_the_image() {
     );
 }
 
-/// Publishes the contract's guest in a registry: the reference by digest, without `oci://`.
+/// Pushes the contract's guest to a registry, and returns the reference by digest, without
+/// `oci://`.
 fn published(sandbox: &mut Sandbox, registry: &RealServer) -> String {
     let host = registry.get("REGISTRY");
     let login = json!({ "auths": { host: { "auth": base64(b"alice:s3cret") } } });
@@ -100,7 +101,7 @@ fn a_reference_is_pulled_with_the_operators_login_from_the_operators_registries(
         assert!(!error.contains("s3cret"), "{error}");
         error
     };
-    // Nothing is contacted that is not public, unless the operator lists it.
+    // Only public addresses are contacted, unless the operator lists the host.
     assert!(refused(&sandbox, &code).contains("may not be contacted"));
     sandbox.set("KEYNET_REGISTRY_HOSTS", format!("{host},{realm}"));
     refused(&sandbox, &code);
@@ -115,7 +116,7 @@ fn a_reference_is_pulled_with_the_operators_login_from_the_operators_registries(
     let answer = runtime.init(&code);
     assert_eq!((answer.status, answer.text()), (200, "{\"ok\":true}"), "{:?}", runtime.rest());
     works(&runtime);
-    // A tag may mean another component tomorrow.
+    // A tag may refer to another component tomorrow.
     let tagged = format!("oci://{host}/team/contract:1.0");
     assert!(refused(&sandbox, &tagged).contains("KEYNET_ALLOW_TAGS"));
     assert!(
@@ -124,7 +125,7 @@ fn a_reference_is_pulled_with_the_operators_login_from_the_operators_registries(
     );
     sandbox.set("KEYNET_ALLOW_TAGS", "true");
     assert_eq!(Runtime::start(&sandbox).init(&tagged).status, 200);
-    // A mounted pull secret does as well; a login of another prefix is not sent.
+    // A mounted pull secret works as well; a login for another prefix is not sent.
     sandbox.set("KEYNET_REGISTRY", format!("{host}/another-team"));
     refused(&sandbox, &code);
     sandbox.set("KEYNET_REGISTRY_CONFIG", sandbox.path("pull-secret/config.json").display());
@@ -159,7 +160,8 @@ fn a_body_of_48_mb_is_taken() {
     let text = "x".repeat(48 << 20);
     let answer = runtime.run(&json!({ "do": "environment", "text": text }));
     assert_eq!(answer.status, 200, "{}", &answer.text()[..200.min(answer.body.len())]);
-    // Code of that size arrives too; that it is none is found when all of it is there.
+    // Code of that size is accepted; that it is not a component is detected after all of it has
+    // arrived.
     let runtime = Runtime::start(&Sandbox::new());
     let error = error_of(&runtime.init(&"A".repeat(48 << 20)), 400);
     assert!(error.contains("000000"), "{error}");

@@ -1,4 +1,4 @@
-//! Connections, and activations at the same time.
+//! Connections, and concurrent activations.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -43,7 +43,7 @@ fn connections_are_kept_or_made_anew_and_bodies_may_come_in_chunks() {
         second.len()
     );
     exchange(&mut stream, &chunked, r#"{"do":"identity"}"#);
-    // The type of the body says nothing.
+    // The content type of the body is ignored.
     let typed = format!(
         "POST /run HTTP/1.1\r\nHost: h\r\nContent-Type: \
         text/plain\r\nContent-Length: {}\r\n\r\n{body}",
@@ -77,7 +77,8 @@ fn without_leave_activations_are_run_one_after_another() {
         let expected: Vec<_> = (0..50).map(|line| format!("{id} {line} xxxxxxxxxx")).collect();
         assert_eq!((&logs.stdout, &logs.stderr), (&expected, &expected));
     }
-    // Who waits in vain is answered in time, and the one who runs is not disturbed.
+    // A request that times out in the queue gets its response in time, and the running activation
+    // is not disturbed.
     let long = runtime.begin(&json!({ "do": "sleep", "ms": 2500 }));
     runtime.says("asleep");
     let error = error_of(
@@ -89,7 +90,7 @@ fn without_leave_activations_are_run_one_after_another() {
     assert_eq!(logs(&runtime), window(&["asleep"], &[]));
 }
 
-/// A container that may run activations at once, and objects that everybody sees.
+/// Starts a container that allows concurrent activations, with shared objects.
 fn concurrent() -> (Runtime, Sandbox) {
     let mut sandbox = Sandbox::new();
     sandbox.set("__OW_ALLOW_CONCURRENT", "True");
@@ -116,7 +117,7 @@ fn with_leave_128_activations_overlap_and_a_trap_in_one_is_its_own() {
                 })
             })
             .collect();
-        // Nobody goes before everybody is here: they are all under way at once.
+        // No activation ends before all have started: they run at the same time.
         let started = Instant::now();
         let here = || {
             std::fs::read_dir(sandbox.path("storage/here")).map_or(0, |files| {
@@ -146,7 +147,7 @@ fn with_leave_128_activations_overlap_and_a_trap_in_one_is_its_own() {
             }
         }
     });
-    // Each one's lines stand together, and each has its end.
+    // The lines of each activation are contiguous, with an end marker.
     let mut seen: Vec<_> = (0..COUNT).map(|_| runtime.window().stdout).collect();
     seen.sort();
     let mut expected: Vec<_> = (0..COUNT)
@@ -166,7 +167,7 @@ fn with_leave_128_activations_overlap_and_a_trap_in_one_is_its_own() {
 #[test]
 fn lines_of_overlapping_activations_are_never_torn() {
     let (runtime, _sandbox) = concurrent();
-    // Some say more than is held back.
+    // Some write more than the host buffers.
     let (ids, lines) = (["a", "b", "c", "d", "e", "f", "g", "h"], 3000);
     thread::scope(|scope| {
         for id in ids {

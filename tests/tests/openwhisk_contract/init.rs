@@ -1,4 +1,4 @@
-//! `POST /init`: what is loaded, what is refused, and by which words.
+//! `POST /init`: accepted and rejected code, and the messages.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ fn a_second_init_is_refused_and_said_in_the_logs_without_an_end() {
     let answer = runtime.init(&base64_of(&guest("contract")));
     assert_eq!((answer.status, answer.text()), (403, SECOND_INIT));
     runtime.says("Cannot initialize the action more than once.");
-    // The action is the first one's still, and what was said belongs to the window that is open.
+    // The first action stays loaded, and the message belongs to the open log window.
     works(&runtime);
     assert_eq!(logs(&runtime), window(&[], &["Cannot initialize the action more than once."]));
     nothing_was_said(&runtime);
@@ -57,11 +57,10 @@ fn an_init_that_is_not_json_is_refused() {
         assert_eq!(
             runtime.window().stderr.len(),
             1,
-            "the error is in the logs, and one end on \
-            each stream"
+            "the error is in the logs, and one end on each stream"
         );
     }
-    // The container is as it was.
+    // The container is unchanged.
     assert_eq!(runtime.init(&base64_of(&guest("contract"))).status, 200);
 }
 
@@ -72,15 +71,12 @@ fn code_that_cannot_be_decoded_is_refused() {
         "function main() { return {} }",
         &base64(b"just text"),
         &base64(b"PK\x03\x04 but no zip"),
-        &base64(
-            b"\x1f\x8b \
-            but no gzip",
-        ),
+        &base64(b"\x1f\x8b but no gzip"),
     ] {
         let error = error_of(&runtime.init(code), 400);
         assert_eq!(logs(&runtime), window(&[], &[&error]));
     }
-    // What `wsk` makes of a file with another name than .zip.
+    // Code as `wsk` encodes a file whose name does not end in .zip.
     let mangled = String::from_utf8_lossy(&std::fs::read(guest("contract")).unwrap()).into_owned();
     let error = error_of(&runtime.init(&mangled), 400);
     assert!(error.contains("base64 -w0") && error.contains("zip"), "{error}");
@@ -156,7 +152,7 @@ fn one_who_hangs_up_during_init_leaves_the_container_as_it_was() {
     let body = initialization(&code, "main", &json!({})).to_string();
     drop(send(runtime.address(), "POST", "/init", &[], body.as_bytes()));
     thread::sleep(Duration::from_millis(50));
-    // Whether it came to anything or not, it is over soon.
+    // Whether the first request succeeds or not, it ends soon.
     let started = Instant::now();
     let answer = loop {
         let answer = runtime.init(&code);
@@ -174,7 +170,7 @@ fn init_ends_within_the_actions_time() {
     let sandbox = Sandbox::without_cache();
     let runtime = Runtime::start(&sandbox);
     let time = Duration::from_millis(300);
-    // Compiling takes longer than 250 ms of a processor that nobody else uses.
+    // Compiling takes longer than 250 ms of an otherwise idle processor.
     let code = base64_of(&guest("contract"));
     let started = Instant::now();
     let answer = runtime.init_with(&code, &json!({ "__OW_DEADLINE": deadline(time) }));

@@ -1,4 +1,4 @@
-//! The two streams, their ends and their limits.
+//! Output streams, their end markers and their limits.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn every_way_out_ends_the_window_on_both_streams() {
         runtime.window();
         nothing_was_said(&runtime);
     }
-    // One who hangs up.
+    // A caller that disconnects.
     let patient = runtime.begin(&json!({ "do": "sleep", "ms": 50_000 }));
     runtime.says("asleep");
     drop(patient);
@@ -60,7 +60,7 @@ fn an_action_cannot_end_its_window_nor_forge_a_receipt() {
     assert_eq!((logs.stdout.len(), logs.stderr.len()), (1, 2), "{logs:?}");
     assert!(logs.stdout[0].contains('\u{200b}'), "{logs:?}");
     assert!(logs.receipt.unwrap()["total_ns"].as_u64().unwrap() > 0);
-    // Not by the words of its panic either, which the host repeats.
+    // Nor by the message of a panic, which the host repeats.
     runtime.run(&json!({ "do": "forge-by-panic" }));
     let logs = runtime.window();
     assert!(
@@ -122,7 +122,7 @@ fn logs_that_pile_up_keep_no_answer_from_its_caller() {
     let address = free_address();
     let port = port_of(&address);
     let mut command = sandbox.program(runtime_binary(), ["--port", port]);
-    // Two pipes that are held and never read.
+    // Two pipes that are open and never read.
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     process.listens_within(&address, Duration::from_secs(20)).unwrap();
     let code = base64_of(&guest("contract"));

@@ -1,5 +1,5 @@
-//! Every row of OpenWhisk's contract with an action container, against the process itself over its
-//! port.
+//! OpenWhisk's contract with an action container, tested row by row against the process itself
+//! through its port.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
@@ -27,12 +27,12 @@ fn window(stdout: &[&str], stderr: &[&str]) -> Window {
     Window { stdout: lines(stdout), stderr: lines(stderr), receipt: None }
 }
 
-/// Without what it cost.
+/// Returns the next log window without the receipt.
 fn logs(runtime: &Runtime) -> Window {
     Window { receipt: None, ..runtime.window() }
 }
 
-/// The message of an answer that has one field, `error`.
+/// Returns the message of a response with the only field `error`.
 fn error_of(answer: &Answer, status: u16) -> String {
     let body = answer.json();
     assert_eq!(answer.status, status, "{body}");
@@ -45,14 +45,14 @@ fn nothing_was_said(runtime: &Runtime) {
     assert_eq!(runtime.rest(), (vec![], vec![]));
 }
 
-/// The action that was loaded does what it is asked to.
+/// Asserts that the loaded action works.
 fn works(runtime: &Runtime) {
     let answer = runtime.run(&json!({ "do": "identity" }));
     assert_eq!((answer.status, answer.json()), (200, json!({ "do": "identity" })));
 }
 
-/// Code that is an archive, `zip` or `gztar`: the contract's guest under each of `names`, with what
-/// it asks for.
+/// Returns code as an archive, `zip` or `gztar`: the contract's guest under each of `names`, and
+/// its capability request.
 fn archive(sandbox: &Sandbox, kind: &str, names: &[&str], asks: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     for name in names {

@@ -1,4 +1,4 @@
-//! The process: its end, its pauses and its command line.
+//! Process of the container: its end, its pauses and its command line.
 
 use std::net::TcpStream;
 use std::thread;
@@ -61,7 +61,7 @@ fn a_pause_of_any_length_is_survived() {
     let under_way = runtime.begin(&json!({ "do": "sleep", "ms": 500 }));
     runtime.says("asleep");
     runtime.signal("STOP");
-    // Sent while nobody answers.
+    // Sent while the process is stopped.
     let waiting = runtime.begin(&json!({ "do": "identity" }));
     thread::sleep(Duration::from_secs(2));
     runtime.signal("CONT");

@@ -29,12 +29,12 @@ fn arguments_come_back_as_they_were() {
         let answer = runtime.run(&value);
         assert_eq!((answer.status, answer.json()), (200, value));
     }
-    // A missing argument is an empty one.
+    // A missing argument counts as an empty one.
     for body in ["{}", r#"{"value":null}"#, r#"{"value":{}}"#] {
         let answer = runtime.post("/run", body.as_bytes());
         assert_eq!((answer.status, answer.json()), (200, json!({})), "{body}");
     }
-    // In a sequence an array is passed on.
+    // In a sequence, an array is passed on.
     let answer = runtime.run(&json!([1, { "two": 2 }]));
     assert_eq!((answer.status, answer.json()), (200, json!([1, { "two": 2 }])));
     assert_eq!(runtime.run(&json!({ "do": "array" })).json(), json!([1, { "two": 2 }]));
@@ -58,8 +58,7 @@ fn a_body_that_is_not_json_or_an_argument_of_another_kind_is_refused() {
     for value in [json!(1), json!("x"), json!(true)] {
         assert_eq!(
             error_of(&runtime.run(&value), 404),
-            "The action did not receive a dictionary \
-            or array as an argument."
+            "The action did not receive a dictionary or array as an argument."
         );
         runtime.window();
     }
@@ -138,15 +137,11 @@ fn an_action_that_fails_is_an_application_error_and_the_container_stays() {
         works(&runtime);
         assert_eq!(logs(&runtime), Window::default());
     }
-    // An error of the action's own making is passed on as it is.
+    // An error object of the action is passed on unchanged.
     let answer = runtime.run(&json!({ "do": "error-object" }));
     assert_eq!(
         (answer.status, answer.json()),
-        (
-            200,
-            json!({ "error": { "statusCode": 404, "body": "no such \
-        picture" } })
-        )
+        (200, json!({ "error": { "statusCode": 404, "body": "no such picture" } }))
     );
 }
 
@@ -194,19 +189,16 @@ fn a_big_result_is_not_cut() {
 fn the_answer_is_there_before_the_platform_hangs_up() {
     let runtime = contract(&Sandbox::new());
     for value in [json!({ "do": "sleep", "ms": 60_000 }), json!({ "do": "compute" })] {
-        // A tenth of a second is kept back to report.
+        // A tenth of a second is reserved for reporting.
         let time = Duration::from_secs(5);
         let hangs_up = Instant::now() + time;
         let body = activation(&value, time).to_string();
         let mut stream = send(runtime.address(), "POST", "/run", &[], body.as_bytes());
         stream.set_read_timeout(Some(hangs_up.saturating_duration_since(Instant::now()))).unwrap();
         let mut bytes = [0; 1024];
-        let length = stream.read(&mut bytes).unwrap_or_else(|error| {
-            panic!(
-                "{value}: the client \
-            hung up: {error}"
-            )
-        });
+        let length = stream
+            .read(&mut bytes)
+            .unwrap_or_else(|error| panic!("{value}: the client hung up: {error}"));
         let said = String::from_utf8_lossy(&bytes[..length]).into_owned();
         assert!(
             said.starts_with("HTTP/1.1 200") && said.contains("did not finish within"),
@@ -226,7 +218,7 @@ fn an_activation_that_comes_too_late_is_not_run() {
         error_of(&runtime.post("/run", body.to_string().as_bytes()), 200).contains("had passed")
     );
     assert_eq!(runtime.window().stdout, Vec::<String>::new());
-    // But a clock that was never set, and what tests send, is no deadline.
+    // A clock that was never set, and the deadlines that tests send, do not count as deadlines.
     let answer = runtime.post("/run", br#"{"value":{},"deadline":"123"}"#);
     assert_eq!(answer.json(), json!({}));
 }

@@ -3,17 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use keynet_host::deployment::{Flavor, Order, Source};
+use keynet_models::model_deployment::{Flavor, ModelSource, Order};
 use serde::Serialize;
 
 use super::NamedArgs;
 use super::show::Shown;
-use crate::answer::{self, Answer};
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::model::{ServerArgs, with};
+use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
 
-/// What to deploy.
 #[derive(Debug, Args)]
 pub struct DeployArgs {
     #[command(flatten)]
@@ -22,12 +21,11 @@ pub struct DeployArgs {
     server: ServerArgs,
 }
 
-/// What to deploy in the place of what there is.
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
     #[command(flatten)]
     what: WhatArgs,
-    /// Go on to serve the versions that are there, beside this one
+    /// Keep serving the present versions beside this one
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
@@ -39,21 +37,21 @@ struct WhatArgs {
     /// The model: models:/name/3, models:/name@champion, models:/name/Production or models:/m-ID of
     /// MLflow, an ONNX file, or a folder with a model in it
     #[arg(value_name = "MODEL")]
-    source: Source,
-    /// What the server calls it; actions find models:/… under the registry's name alone [default:
-    /// the registry's or the file's name]
+    source: ModelSource,
+    /// Name of the model on the server; actions find models:/… only under the registry's name
+    /// [default: the registry's or the file's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// What it is made of: onnx (an ONNX file) or triton (a folder of a Triton repository)
-    /// [default: told by its files]
+    /// Format of the model: onnx (an ONNX file) or triton (a folder of a Triton repository)
+    /// [default: detected from its files]
     #[arg(long, value_name = "FLAVOR")]
     flavor: Option<Flavor>,
-    /// Which of several ONNX files, such as onnx/model_fp16.onnx [default: the only one, model.onnx
-    /// or onnx/model.onnx]
+    /// Path of the ONNX file if there are several, such as onnx/model_fp16.onnx [default: the only
+    /// one, model.onnx or onnx/model.onnx]
     #[arg(long, value_name = "PATH")]
     file: Option<String>,
-    /// Its version, for files of this machine; MLflow's versions keep their number [default: 1, or
-    /// the next]
+    /// Version of the model, for files of this machine; MLflow's versions keep their number
+    /// [default: 1, or the next]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
 }
@@ -72,7 +70,7 @@ impl WhatArgs {
     }
 }
 
-/// What was done.
+/// A model that was deployed, updated or loaded.
 #[derive(Debug, Serialize)]
 struct Done {
     #[serde(skip)]
@@ -81,7 +79,7 @@ struct Done {
     model: Shown,
 }
 
-impl Answer for Done {
+impl CommandOutput for Done {
     fn line(&self) -> String {
         let source =
             self.model.source.as_ref().map(|source| format!(" from {source}")).unwrap_or_default();
@@ -89,7 +87,7 @@ impl Answer for Done {
     }
 }
 
-/// What was taken away.
+/// A model that was deleted or unloaded.
 #[derive(Debug, Serialize)]
 struct Gone {
     #[serde(skip)]
@@ -99,7 +97,7 @@ struct Gone {
     source: Option<String>,
 }
 
-impl Answer for Gone {
+impl CommandOutput for Gone {
     fn line(&self) -> String {
         printable(&format!("{} {}", self.what, self.name)).into_owned()
     }
@@ -108,12 +106,12 @@ impl Answer for Gone {
 /// Deploys a new model.
 ///
 /// # Errors
-/// It could not be deployed; then nothing of it is left.
+/// The model could not be deployed; nothing of it is left behind.
 pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(false);
     let done =
         with(&args.server, console, async |models, terms| models.deploy(&order, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|model| Done { what: "deployed", model: model.into() }),
         args.server.answer.json,
         console,
@@ -123,12 +121,12 @@ pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// Deploys another version.
 ///
 /// # Errors
-/// It could not be deployed; then what was there is served.
+/// The version could not be deployed; the server continues to serve the previous one.
 pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(args.keep);
     let done =
         with(&args.server, console, async |models, terms| models.update(&order, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|model| Done { what: "updated", model: model.into() }),
         args.server.answer.json,
         console,
@@ -138,7 +136,7 @@ pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// Removes a deployed model.
 ///
 /// # Errors
-/// It is not there, was not deployed, or is not let go of.
+/// The model does not exist, was not deployed by this program, or cannot be unloaded.
 pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.delete(&args.name, terms).await);
@@ -147,17 +145,17 @@ pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedEr
         name: record.name,
         source: Some(record.mlflow_model_uri),
     });
-    answer::tell(gone, args.server.answer.json, console)
+    output::tell(gone, args.server.answer.json, console)
 }
 
 /// Loads a model.
 ///
 /// # Errors
-/// It cannot be loaded.
+/// The model cannot be loaded.
 pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.load(&args.name, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|model| Done { what: "loaded", model: model.into() }),
         args.server.answer.json,
         console,
@@ -167,11 +165,11 @@ pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedErro
 /// Unloads a model.
 ///
 /// # Errors
-/// It is not there, or is not let go of.
+/// The model does not exist or cannot be unloaded.
 pub fn unload(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let done =
         with(&args.server, console, async |models, terms| models.unload(&args.name, terms).await);
-    answer::tell(
+    output::tell(
         done.map(|()| Gone { what: "unloaded", name: args.name.clone(), source: None }),
         args.server.answer.json,
         console,

@@ -1,4 +1,4 @@
-//! `model`: the models that a server runs: deployed from a registry, loaded, looked at.
+//! `model`: deploys models from a registry to an inference server, loads them and shows them.
 
 mod change;
 mod show;
@@ -7,12 +7,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::console::Console;
 use crate::errors::ExpectedError;
 use crate::model::ServerArgs;
+use crate::ui::console::Console;
 use change::{DeployArgs, UpdateArgs};
 
-/// Deploy models to the server that actions ask, load them, look at them.
+/// Deploy models to the inference server that actions use, load them, show them.
 ///
 /// The server is Triton at TRITON_URL, which reads its models from TRITON_MODEL_REPO: a folder,
 /// s3://bucket/prefix or s3://http://host:port/bucket/prefix. Without TRITON_URL models run in
@@ -31,19 +31,18 @@ enum ModelCommand {
     Update(UpdateArgs),
     /// Unload a deployed model and remove its files
     Delete(NamedArgs),
-    /// List the deployed models that can be asked
+    /// List the deployed models that are ready
     List(ServerArgs),
-    /// Show a model: its versions, where it came from, what it takes and returns
+    /// Show a model: its versions, its source, its inputs and outputs
     Get(NamedArgs),
-    /// Load a model of the model repository
+    /// Load a model from the model repository
     Load(NamedArgs),
     /// Unload a model; its files stay
     Unload(NamedArgs),
-    /// Show the states of all models, or of one, and what the server counted about them
+    /// Show the states of all models, or of one, and the server's statistics
     Status(StatusArgs),
 }
 
-/// Which model.
 #[derive(Debug, Args)]
 struct NamedArgs {
     /// The model's name on the server
@@ -53,7 +52,6 @@ struct NamedArgs {
     server: ServerArgs,
 }
 
-/// Which models.
 #[derive(Debug, Args)]
 struct StatusArgs {
     /// One model [default: all of them]
@@ -63,10 +61,10 @@ struct StatusArgs {
     server: ServerArgs,
 }
 
-/// Does what is asked with the models.
+/// Runs a subcommand of `model`.
 ///
 /// # Errors
-/// What could not be done. With `--json` it is told as JSON and is no error here.
+/// The subcommand failed. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &ModelArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     match &args.command {
         ModelCommand::Deploy(args) => change::deploy(args, console),

@@ -3,28 +3,27 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use keynet_host::deployment::{Deployment, ModelStatus};
-use keynet_host::inference::triton::{ModelStatistics, Spent};
-use keynet_host::inference::{IndexedModel, TensorInfo};
+use keynet_models::inference::triton::{ModelStatistics, Spent};
+use keynet_models::inference::{IndexedModel, TensorInfo};
+use keynet_models::model_deployment::{Deployment, ModelStatus};
 use serde::Serialize;
 
 use super::{NamedArgs, StatusArgs};
-use crate::answer::{self, Answer};
-use crate::columns::aligned;
-use crate::console::{Console, printable};
 use crate::errors::ExpectedError;
 use crate::model::{ServerArgs, with};
-use crate::units;
+use crate::ui::columns::aligned;
+use crate::ui::console::{Console, printable};
+use crate::ui::output::{self, CommandOutput};
+use crate::ui::units;
 
-/// A model of the server.
+/// Output for a model of the server.
 #[derive(Debug, Serialize)]
 pub struct Shown {
-    /// Its name.
     pub name: String,
-    /// Whether it can be asked.
+    /// `true` if the model accepts inference requests.
     pub ready: bool,
     versions: Vec<Version>,
-    /// Where it came from; none where it was not deployed.
+    /// URI that the model was deployed from; `None` if this program did not deploy it.
     pub source: Option<String>,
     flavor: Option<String>,
     path: Option<String>,
@@ -103,7 +102,7 @@ impl From<Deployment> for Shown {
 }
 
 impl Shown {
-    /// `detector:3`, with the versions that can be asked.
+    /// Returns a label such as `detector:3`, with the versions that are ready.
     pub fn label(&self) -> String {
         let versions = self.ready_versions();
         if versions.is_empty() { self.name.clone() } else { format!("{}:{versions}", self.name) }
@@ -120,8 +119,8 @@ impl Shown {
     }
 }
 
-/// A fact in a line of its own, after the name.
-impl Answer for Shown {
+/// Prints the name, then each fact in a line of its own.
+impl CommandOutput for Shown {
     fn line(&self) -> String {
         let mut facts =
             vec![[self.name.clone(), if self.ready { "ready" } else { "not ready" }.to_owned()]];
@@ -156,7 +155,7 @@ impl Answer for Shown {
 #[serde(transparent)]
 struct Listed(Vec<Shown>);
 
-impl Answer for Listed {
+impl CommandOutput for Listed {
     fn line(&self) -> String {
         let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
         aligned(
@@ -189,14 +188,14 @@ struct State {
     statistics: Option<Statistics>,
 }
 
-/// What the server counted since it started.
+/// Statistics since the server started.
 #[derive(Debug, Serialize)]
 struct Statistics {
     inferences: u64,
     executions: u64,
     success: u64,
     failure: u64,
-    /// In the mean of the successful requests.
+    /// Mean over the successful requests, as are the following two.
     request_us: u64,
     queue_us: u64,
     compute_us: u64,
@@ -246,7 +245,7 @@ impl Statistics {
     }
 }
 
-impl Answer for States {
+impl CommandOutput for States {
     fn line(&self) -> String {
         let cells = |state: &State| {
             let remark = match (&state.statistics, state.version.reason.as_str()) {
@@ -266,19 +265,19 @@ impl Answer for States {
     }
 }
 
-/// Lists what was deployed.
+/// Lists the deployed models.
 ///
 /// # Errors
-/// The server or the repository does not answer.
+/// The server or the repository cannot be reached.
 pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let listed = with(args, console, async |models, terms| models.list(terms).await);
     if !args.answer.json && listed.as_ref().is_ok_and(Vec::is_empty) {
         console.note(
-            "no deployed model can be asked; `keynet-inference model status` shows all \
-            models of the server",
+            "no deployed model can be asked; `keynet-inference model status` shows all models of \
+                the server",
         );
     }
-    answer::tell(
+    output::tell(
         listed.map(|models| Listed(models.into_iter().map(Shown::from).collect())),
         args.answer.json,
         console,
@@ -288,17 +287,17 @@ pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedErr
 /// Shows a model.
 ///
 /// # Errors
-/// There is none of this name.
+/// There is no model of this name.
 pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let found =
         with(&args.server, console, async |models, terms| models.get(&args.name, terms).await);
-    answer::tell(found.map(Shown::from), args.server.answer.json, console)
+    output::tell(found.map(Shown::from), args.server.answer.json, console)
 }
 
 /// Shows the states of models.
 ///
 /// # Errors
-/// There is none of this name; the server does not answer.
+/// There is no model of this name, or the server cannot be reached.
 pub fn status(args: &StatusArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let states = with(&args.server, console, async |models, terms| {
         models.status(args.name.as_deref(), terms).await
@@ -306,7 +305,7 @@ pub fn status(args: &StatusArgs, console: Console) -> Result<ExitCode, ExpectedE
     if !args.server.answer.json && states.as_ref().is_ok_and(Vec::is_empty) {
         console.note("the server has no models");
     }
-    answer::tell(
+    output::tell(
         states.map(|states| States(states.into_iter().map(State::from).collect())),
         args.server.answer.json,
         console,

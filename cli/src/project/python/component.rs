@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use keynet_host::{Config, Digest, FileCache};
+use keynet_base::{Config, Digest, FileCache};
 use serde::Deserialize;
 
 use super::environment::Environment;
@@ -15,8 +15,8 @@ use super::requirements::Requirements;
 use super::stage::Stage;
 use super::{Function, PythonError, late_imports};
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
-use crate::project::finish::{self, ASK};
+use crate::project::finish::{self, MANIFEST};
+use crate::ui::progress::Steps;
 
 /// What the SDK's report of a failure begins with, on a line of its own.
 const MARK: &str = "keynet-build: ";
@@ -71,7 +71,7 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
         let _step = steps.begin(&format!("building {} into a component", function.file_name()));
         componentize(function, work.path(), packages.as_ref(), &environment)?
     };
-    let bytes = finish::with_ask(bytes, &function.folder().join(ASK))?;
+    let bytes = finish::with_manifest(bytes, &function.folder().join(MANIFEST))?;
     cache
         .keep(&path, |mut file| file.write_all(&bytes))
         .map_err(ExpectedError::io("write", &path))?;
@@ -212,12 +212,11 @@ mod tests {
         assert_eq!(raised, "function.py cannot be imported: Traceback\nRuntimeError: boom");
         assert_eq!(
             told(r#"keynet-build: {"kind": "action", "text": "function.py has no function"}"#),
-            "function.py has no \
-            function"
+            "function.py has no function"
         );
-        assert!(told("out of memory").contains(
-            "componentize-py cannot make a component of \
-            function.py: "
-        ));
+        assert!(
+            told("out of memory")
+                .contains("componentize-py cannot make a component of function.py: ")
+        );
     }
 }

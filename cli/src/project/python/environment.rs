@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use keynet_host::Config;
+use keynet_base::Config;
 
 use super::{PythonError, interpreter, kept, pip};
-use crate::embedded::{File, PYTHON_SDK};
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
+use crate::project::embedded::{File, PYTHON_SDK};
 use crate::project::unpacking;
+use crate::ui::progress::Steps;
 
 /// What is installed, in the SDK.
 const LOCK: &str = "toolchain/requirements.txt";
@@ -88,10 +88,8 @@ impl Environment {
 
     fn make(&self, draft: &Path, steps: Steps) -> Result<(), ExpectedError> {
         let user_python = interpreter::find()?;
-        let _step = steps.begin(
-            "making a Python environment with componentize-py, once for all \
-            projects",
-        );
+        let _step =
+            steps.begin("making a Python environment with componentize-py, once for all projects");
         let venv = Command::new(&user_python)
             .args(["-I", "-m", "venv"])
             .arg(draft)

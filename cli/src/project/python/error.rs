@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use keynet_host::quote::shown;
+use keynet_base::quote::shown;
 
 use crate::errors::{Diagnostic, Exit};
-use crate::units;
+use crate::ui::units;
 
 /// What is wrong with the function, its packages, or the Python that builds it.
 #[derive(Debug, thiserror::Error)]
@@ -170,8 +170,8 @@ impl Diagnostic for PythonError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoPython => {
-                "install Python 3.10 or later: `apt install python3 python3-venv` on \
-                Debian and Ubuntu"
+                "install Python 3.10 or later: `apt install python3 python3-venv` on Debian and \
+                    Ubuntu"
                     .to_owned()
             }
             Self::OldPython { .. } => "install Python 3.10 or later; it needs not be the one that \
@@ -190,8 +190,7 @@ impl Diagnostic for PythonError {
                 "loosen the requirement, or write only the package's name".to_owned()
             }
             Self::Package { .. } => format!(
-                "what there is: {NATIVE}; a model belongs on the \
-                server, which TritonPlugin asks"
+                "what there is: {NATIVE}; a model belongs on the server, which TritonPlugin asks"
             ),
             Self::Conflict { .. } => "loosen one of the requirements".to_owned(),
             Self::FileName(_) => "call it as Python calls modules, such as function.py".to_owned(),
@@ -218,7 +217,7 @@ impl Diagnostic for PythonError {
             Self::Exception { no_file: true, .. } => {
                 "the build sees the project's folder without hidden files, virtual environments, \
                     keys and files above 32 MiB; name files by \
-                 `Path(__file__).with_name(\"labels.txt\")`"
+                    `Path(__file__).with_name(\"labels.txt\")`"
                     .to_owned()
             }
             _ => return None,
@@ -229,19 +228,17 @@ impl Diagnostic for PythonError {
 fn package(requirement: &str, versions: Option<&str>) -> String {
     let shown_requirement = shown(requirement);
     match versions {
-        Some(versions) if is_ours(requirement) => format!(
-            "there is no {shown_requirement} for \
-            WebAssembly; there is {}",
-            shown(versions)
-        ),
+        Some(versions) if is_ours(requirement) => {
+            format!("there is no {shown_requirement} for WebAssembly; there is {}", shown(versions))
+        }
         Some(versions) => format!(
             "the package {shown_requirement} has no wheel that fits: it needs native code, or this \
                 version is none of {}",
             shown(versions)
         ),
         None => format!(
-            "the package {shown_requirement} has no wheel of Python alone: it needs \
-            native code, or there is no such package"
+            "the package {shown_requirement} has no wheel of Python alone: it needs native code, \
+                or there is no such package"
         ),
     }
 }

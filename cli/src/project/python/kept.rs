@@ -25,13 +25,10 @@ pub fn folder(
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
     // Removed when it is dropped, unless it has another name by then.
-    let draft = tempfile::Builder::new().prefix(".making-").tempdir_in(parent).map_err(
-        ExpectedError::io(
-            "make a \
-        folder in",
-            parent,
-        ),
-    )?;
+    let draft = tempfile::Builder::new()
+        .prefix(".making-")
+        .tempdir_in(parent)
+        .map_err(ExpectedError::io("make a folder in", parent))?;
     fill(draft.path())?;
     match fs::rename(draft.path(), folder) {
         // Another process was first.
@@ -43,12 +40,13 @@ pub fn folder(
     Ok(())
 }
 
-fn note_use(folder: &Path) {
+/// Makes `folder` the one that was used last.
+pub fn note_use(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.set_modified(SystemTime::now()));
 }
 
 /// Removes the folders that were used longest ago, but not `newest`. What cannot be removed stays.
-fn thin_out(parent: &Path, newest: &Path) {
+pub fn thin_out(parent: &Path, newest: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     let mut others: Vec<(SystemTime, PathBuf)> = entries
         .filter_map(|entry| {

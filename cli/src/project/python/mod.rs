@@ -10,7 +10,7 @@ mod environment;
 mod error;
 mod function;
 mod interpreter;
-mod kept;
+pub(in crate::project) mod kept;
 mod late_imports;
 mod packages;
 mod pip;
@@ -22,10 +22,10 @@ pub use component::build;
 pub use error::PythonError;
 pub use function::{Function, functions_in, is_python};
 
-use keynet_host::Config;
+use keynet_base::Config;
 
-use crate::embedded::PYTHON_SDK;
 use crate::errors::ExpectedError;
+use crate::project::embedded::PYTHON_SDK;
 use crate::project::unpacking;
 
 /// Returns the SDK as a file of requirements names it, unpacked into the cache: for tests of a

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keynet_host::Digest;
+use keynet_base::Digest;
 
 use super::environment::Environment;
 use super::requirements::Requirements;
 use super::{PythonError, kept, late_imports, pip, wheels};
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
+use crate::ui::progress::Steps;
 
 /// What a wheel may be for: the CPython inside componentize-py on WASI, or any Python.
 const TARGET: [&str; 10] = [
@@ -94,9 +94,10 @@ pub fn prepare(
 }
 
 fn lacks_native(error: &ExpectedError) -> bool {
-    use crate::project::ProjectError;
-    let ExpectedError::Project(ProjectError::Python(error)) = error else { return false };
-    matches!(error.as_ref(), PythonError::Package { requirement, .. } if super::error::is_ours(requirement))
+    let Some(PythonError::Package { requirement, .. }) = error.downcast_ref() else {
+        return false;
+    };
+    super::error::is_ours(requirement)
 }
 
 fn install(
@@ -107,10 +108,8 @@ fn install(
     steps: Steps,
     names: &str,
 ) -> Result<(), ExpectedError> {
-    let _step = steps.begin(&format!(
-        "installing {names} and what they need, once for these \
-        requirements"
-    ));
+    let _step =
+        steps.begin(&format!("installing {names} and what they need, once for these requirements"));
     let mut python = environment.python();
     let mut install = pip::command(python.arg(environment.sdk().join("toolchain/install.py")));
     install

@@ -144,10 +144,7 @@ mod tests {
         };
         assert!(
             said.starts_with("Cannot install idna==3.4")
-                && said.ends_with(
-                    "requests 2.0 \
-            depends on idna<3"
-                ),
+                && said.ends_with("requests 2.0 depends on idna<3"),
             "{said}"
         );
     }

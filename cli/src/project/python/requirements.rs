@@ -97,8 +97,8 @@ impl Requirements {
                 || line.starts_with('/')
             {
                 return Err(wrong(
-                    "packages of this machine cannot be required: put their modules \
-                    into the project's folder",
+                    "packages of this machine cannot be required: put their modules into the \
+                        project's folder",
                 )
                 .into());
             } else {
@@ -124,12 +124,7 @@ impl Requirements {
             .flatten()
         {
             let Value::String(line) = dependency else {
-                return Err(wrong(
-                    "[project] dependencies \
-                must be texts"
-                        .to_owned(),
-                )
-                .into());
+                return Err(wrong("[project] dependencies must be texts".to_owned()).into());
             };
             if !OURS.contains(&normalized_name(line).as_str()) {
                 self.lines.push(line.clone());

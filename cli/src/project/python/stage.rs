@@ -8,7 +8,7 @@
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
-use keynet_host::Digest;
+use keynet_base::Digest;
 
 use super::PythonError;
 use crate::errors::ExpectedError;
@@ -227,10 +227,7 @@ mod tests {
         let error = Stage::list(folder.path(), &[]).unwrap_err();
         assert!(
             error.one_line().contains("256.0 MiB")
-                && error.hint().unwrap().contains(
-                    "a folder \
-            of its own"
-                ),
+                && error.hint().unwrap().contains("a folder of its own"),
             "{error:?}"
         );
     }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::PythonError;
 use super::environment::Environment;
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
+use crate::ui::progress::Steps;
 
 /// How many lines of the build's messages an error repeats.
 const LAST_LINES: usize = 30;
@@ -38,8 +38,8 @@ pub fn build(environment: &Environment, steps: Steps) -> Result<PathBuf, Expecte
     {
         if said.is_empty() {
             steps.note(
-                "numpy and Pillow are built for WebAssembly, once on this machine: this \
-                takes 5 to 15 minutes",
+                "numpy and Pillow are built for WebAssembly, once on this machine: this takes 5 to \
+                    15 minutes",
             );
         }
         step = None;
@@ -47,11 +47,9 @@ pub fn build(environment: &Environment, steps: Steps) -> Result<PathBuf, Expecte
         said.push(line);
     }
     drop(step);
-    let output = build.wait_with_output().map_err(ExpectedError::io_on(
-        "run",
-        "bash, which builds \
-        numpy and Pillow",
-    ))?;
+    let output = build
+        .wait_with_output()
+        .map_err(ExpectedError::io_on("run", "bash, which builds numpy and Pillow"))?;
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if !output.status.success() || folder.is_empty() {
         let last = said.split_off(said.len().saturating_sub(LAST_LINES));

@@ -1,4 +1,4 @@
-//! From the attribute and its function to the component's exports.
+//! Expansion of the attribute and its function to the component's exports.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ use syn::{Error, Item, ItemFn, Result};
 use crate::function;
 use crate::options::Options;
 
-/// The function as it was, and beside it the exports or the errors: the function stays usable
-/// either way, so that the compiler does not add "cannot find function" to our message.
+/// Returns the function unchanged, followed by the exports or the errors. The function stays usable
+/// in both cases, so that the compiler does not add "cannot find function" to the macro's error.
 pub fn expand(options: TokenStream, item: TokenStream, file: &str) -> TokenStream {
     if let Err(error) = in_a_library(file) {
         let error = error.into_compile_error();
         return quote! { #error fn main() {} };
     }
     match exports(options, item.clone()) {
-        // Trap reports are to name the user's function.
+        // Keeps the function's own name in trap reports.
         Ok((function, exports)) if !is_inlined_by_hand(&function) => {
             quote! { #[inline(never)] #item #exports }
         }
@@ -30,8 +30,8 @@ pub fn expand(options: TokenStream, item: TokenStream, file: &str) -> TokenStrea
     }
 }
 
-/// In a program's `main.rs` rustc would complain about `fn main`, and nothing could call the
-/// exports.
+/// Rejects a program's `main.rs`: rustc would report an error about `fn main`, and nothing could
+/// call the exports.
 fn in_a_library(file: &str) -> Result<()> {
     if Path::new(file).file_name().is_some_and(|name| name == "main.rs") {
         return Err(Error::new(
@@ -55,7 +55,7 @@ fn exports(options: TokenStream, item: TokenStream) -> Result<(ItemFn, TokenStre
     let Options { name, description } = options;
     let ident = &function.sig.ident;
     let sdk = quote!(::keynet_inference_sdk::__private);
-    // Where a type does not suit, the error points at the parameters' type or at the function's
+    // For a type that does not fit, the error points at the parameters' type or at the function's
     // name.
     let at = ident.span();
     let (describe, run, call) = match parameters {
@@ -89,7 +89,7 @@ fn exports(options: TokenStream, item: TokenStream) -> Result<(ItemFn, TokenStre
             #sdk::bindings::export_action!(Action with_types_in #sdk::bindings);
         };
 
-        // The same checks where tests run.
+        // The same type checks when compiling for tests.
         #[cfg(not(target_family = "wasm"))]
         const _: fn(&str) -> ::keynet_inference_sdk::Result<::std::string::String> = #call;
     };
@@ -102,8 +102,8 @@ fn entry_point(item: TokenStream) -> Result<ItemFn> {
         Item::Fn(function) => Ok(function),
         _ => Err(Error::new(
             span,
-            "#[keynet_function] belongs on a function: write\nfn main(args: \
-            Args) -> Result<Output> { … }",
+            "#[keynet_function] belongs on a function: write\nfn main(args: Args) -> \
+                Result<Output> { … }",
         )),
     }
 }

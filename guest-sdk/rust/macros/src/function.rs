@@ -1,4 +1,4 @@
-//! What a function must look like to be an action's entry point.
+//! Requirements on the function that is an action's entry point.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -7,13 +7,13 @@ use syn::{
     Type,
 };
 
-/// Results that serialise to something other than an object or an array.
+/// Result types that do not serialise to an object or an array.
 const SCALARS: &[&str] = &[
     "String", "str", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize",
     "u8", "u16", "u32", "u64", "u128", "usize",
 ];
 
-/// Checks the function; gives the type of its parameters, if it takes any.
+/// Checks the function and returns the type of its parameters, if it takes any.
 pub fn parameters(function: &ItemFn) -> Result<Option<&Type>> {
     let signature = &function.sig;
     let form = format!("write\nfn {}(args: Args) -> Result<Output> {{ … }}", signature.ident);
@@ -32,8 +32,7 @@ pub fn parameters(function: &ItemFn) -> Result<Option<&Type>> {
     if let Some(abi) = &signature.abi {
         return Err(wrong(
             abi.span(),
-            "an inference function is an ordinary Rust function, the \
-            attribute exports it",
+            "an inference function is an ordinary Rust function, the attribute exports it",
         ));
     }
     if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
@@ -56,22 +55,17 @@ pub fn parameters(function: &ItemFn) -> Result<Option<&Type>> {
     result(signature, &wrong)?;
     match signature.inputs.first() {
         None => Ok(None),
-        Some(FnArg::Receiver(receiver)) => Err(wrong(
-            receiver.span(),
-            "an inference function is \
-            not a method",
-        )),
+        Some(FnArg::Receiver(receiver)) => {
+            Err(wrong(receiver.span(), "an inference function is not a method"))
+        }
         Some(FnArg::Typed(argument)) => match &*argument.ty {
             Type::Reference(reference) => Err(wrong(
                 reference.span(),
-                "an inference function owns \
-                its parameters, without `&`",
+                "an inference function owns its parameters, without `&`",
             )),
-            Type::ImplTrait(generic) => Err(wrong(
-                generic.span(),
-                "an inference function takes one \
-                known type",
-            )),
+            Type::ImplTrait(generic) => {
+                Err(wrong(generic.span(), "an inference function takes one known type"))
+            }
             known => Ok(Some(known)),
         },
     }
@@ -103,8 +97,7 @@ fn result(signature: &Signature, wrong: &impl Fn(Span, &str) -> Error) -> Result
     if scalar {
         return Err(wrong(
             value.span(),
-            "the result must be a JSON object or array, so a struct, a \
-            map or a list",
+            "the result must be a JSON object or array, so a struct, a map or a list",
         ));
     }
     Ok(())

@@ -1,15 +1,15 @@
-//! `name = "…", description = "…"`.
+//! Options of the attribute: `name = "…", description = "…"`.
 
 use proc_macro2::{Span, TokenStream};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Result, Token};
 
-/// The right form, for every error about the options.
+/// Correct form, for every error about the options.
 const FORM: &str = "#[keynet_function(name = \"my-function\", description = \"What it does, for a \
     person.\")]";
 
-/// From the contract (`wit/function.wit` and the host's check of `describe`).
+/// Limits of the contract (`wit/function.wit` and the host's check of `describe`).
 const NAME_LIMIT: usize = 63;
 const DESCRIPTION_LIMIT: usize = 1024;
 
@@ -29,10 +29,7 @@ impl Options {
                 other => {
                     return Err(Error::new(
                         key.span(),
-                        format!(
-                            "there is no option `{other}`: \
-                        write\n{FORM}"
-                        ),
+                        format!("there is no option `{other}`: write\n{FORM}"),
                     ));
                 }
             };
@@ -41,13 +38,7 @@ impl Options {
             }
         }
         let missing = |what: &str| {
-            Error::new(
-                Span::call_site(),
-                format!(
-                    "the function has no \
-            {what}: write\n{FORM}"
-                ),
-            )
+            Error::new(Span::call_site(), format!("the function has no {what}: write\n{FORM}"))
         };
         let name = name.ok_or_else(|| missing("name"))?;
         let description = description.ok_or_else(|| missing("description"))?;
@@ -74,21 +65,15 @@ fn check_name(name: &LitStr) -> Result<()> {
     let hint = if suggestion.is_empty() {
         String::new()
     } else {
-        format!(
-            ": write `name = \
-        \"{suggestion}\"`"
-        )
+        format!(": write `name = \"{suggestion}\"`")
     };
     Err(Error::new(
         name.span(),
-        format!(
-            "`{text}` cannot be a function's name, because \
-        {problem}{hint}"
-        ),
+        format!("`{text}` cannot be a function's name, because {problem}{hint}"),
     ))
 }
 
-/// The nearest allowed name: `Image Detection` → `image-detection`.
+/// Returns the nearest valid name: `Image Detection` → `image-detection`.
 fn suggest(text: &str) -> String {
     let plain: String = text
         .chars()
@@ -134,10 +119,7 @@ impl Parse for Pair {
                 let span = syn::spanned::Spanned::span(&other);
                 Err(Error::new(
                     span,
-                    format!(
-                        "`{key}` must be a string literal, such as {key} = \
-                    \"…\""
-                    ),
+                    format!("`{key}` must be a string literal, such as {key} = \"…\""),
                 ))
             }
         }

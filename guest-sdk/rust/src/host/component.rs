@@ -1,4 +1,4 @@
-//! The runtime's imports, and what the attribute macro exports.
+//! The runtime's imports, and the exports of the attribute macro.
 
 use super::{NamedTensors, Request};
 use crate::data_type::DataType;
@@ -7,7 +7,8 @@ use bindings::keynet::inference as host;
 use host::triton_predict as wire;
 use host::types as wire_types;
 
-/// Generated from `wit/`; `export_action!` makes a crate a component of the world `action`.
+/// Bindings generated from `wit/`; `export_action!` makes a crate a component of the world
+/// `action`.
 #[allow(missing_docs, unsafe_code, unused_qualifications, clippy::all, clippy::indexing_slicing)]
 pub mod bindings {
     wit_bindgen::generate!({
@@ -20,7 +21,8 @@ pub mod bindings {
     });
 }
 
-/// Not a `From`: the generated type is a `std::error::Error`, which all become `Internal`.
+/// Converts an error of the host. Not a `From` implementation, because the generated type is a
+/// `std::error::Error`, and all of those become `Internal`.
 fn sdk_error(error: wire_types::Error) -> Error {
     use wire_types::ErrorKind as Wire;
     let kind = match error.kind {

@@ -1,8 +1,8 @@
-//! The far side in a native test: the environment that [`testing`](crate::testing) set up for this
+//! The host in a native test: the environment that [`testing`](crate::testing) set up for this
 //! thread.
 //!
-//! Kinds and, as far as it goes, rules of errors are those of the real host, so that a test meets
-//! them too.
+//! The kinds of errors, and most of the rules behind them, are those of the real host, so that
+//! tests cover them too.
 
 mod environment;
 mod objects;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub(crate) use environment::{Model, State, current, enter};
 pub(crate) use objects::{Object, StoredObject, Upload, storage};
 
-/// A tensor: what the host would hold.
+/// Tensor, as the host would hold it.
 #[derive(Clone)]
 pub(crate) struct Tensor(Arc<TensorData>);
 
@@ -37,8 +37,7 @@ impl Tensor {
             .try_fold(1_usize, |product, size| product.checked_mul(usize::try_from(*size).ok()?))
             .ok_or_else(|| {
                 Error::invalid(format_args!(
-                    "the shape {shape:?} has a negative or too \
-                large dimension"
+                    "the shape {shape:?} has a negative or too large dimension"
                 ))
             })?;
         let fits = match data_type.size() {
@@ -75,7 +74,7 @@ impl Tensor {
     }
 }
 
-/// `length` bytes from `offset` on, as far as there are any.
+/// Returns `length` bytes from `offset` on, or as many as there are.
 fn part(data: &[u8], offset: u64, length: u64) -> &[u8] {
     let end = data.len();
     let from = usize::try_from(offset).unwrap_or(end).min(end);
@@ -83,7 +82,8 @@ fn part(data: &[u8], offset: u64, length: u64) -> &[u8] {
     data.get(from..to).unwrap_or_default()
 }
 
-/// How many length-prefixed strings the bytes are, if they are nothing else.
+/// Returns the number of length-prefixed strings in the bytes; `None` if they contain anything
+/// else.
 fn count_strings(mut data: &[u8]) -> Option<usize> {
     let mut count = 0;
     while !data.is_empty() {
@@ -110,7 +110,7 @@ pub(crate) mod user_input {
     }
 }
 
-/// The answers a fake model gave at once.
+/// Responses of a fake model, all computed at once.
 pub(crate) struct PredictionStream(std::cell::RefCell<std::vec::IntoIter<NamedTensors>>);
 
 impl PredictionStream {
@@ -127,7 +127,7 @@ pub(crate) mod triton {
     use crate::tensor::Tensor;
     use crate::triton::{ModelMetadata, Tensors};
 
-    /// From the contract: `predict-many` takes at most so many.
+    /// Maximum number of requests of `predict-many`, from the contract.
     const MANY: usize = 256;
 
     pub fn ready() -> Result<()> {
@@ -139,8 +139,7 @@ pub(crate) mod triton {
         match answers.len() {
             1 => Ok(answers.remove(0)),
             count => Err(Error::invalid(format_args!(
-                "the model `{}` gave {count} answers: ask it \
-                with `predict_stream`",
+                "the model `{}` gave {count} answers: ask it with `predict_stream`",
                 request.model
             ))),
         }
@@ -153,8 +152,7 @@ pub(crate) mod triton {
             .map(|request| {
                 if count > MANY {
                     return Err(Error::too_large(format_args!(
-                        "{count} requests at once, at most \
-                        {MANY} are allowed"
+                        "{count} requests at once, at most {MANY} are allowed"
                     )));
                 }
                 predict(request)
@@ -170,8 +168,8 @@ pub(crate) mod triton {
         let model = current()?.model(model)?;
         model.metadata.clone().ok_or_else(|| {
             Error::unavailable(
-                "the model has no metadata in this \
-                testing::Environment: give it some with `.metadata(…)`",
+                "the model has no metadata in this testing::Environment: give it some with \
+                    `.metadata(…)`",
             )
         })
     }
@@ -184,20 +182,19 @@ pub(crate) mod triton {
             .iter()
             .map(|(name, tensor)| ((*name).to_owned(), Tensor::from_host((*tensor).clone())))
             .collect();
-        // The environment is not borrowed here: a fake model may use the SDK.
+        // The environment is not borrowed here, because a fake model may use the SDK.
         let answers: Answers = match &model.answer {
             Some(answer) => answer(&Tensors::new(inputs))?,
             None => {
                 return Err(Error::unavailable(
-                    "the model has metadata only: add it with \
-                `.model(…)`",
+                    "the model has metadata only: add it with `.model(…)`",
                 ));
             }
         };
         answers.into_iter().map(|outputs| choose(request, outputs)).collect()
     }
 
-    /// What the contract says of `parameters` and `timeout-ms`.
+    /// Checks `parameters` and `timeout-ms` as the contract requires.
     fn check_options(request: &Request<'_>) -> Result<()> {
         if request.timeout_ms == Some(0) {
             return Err(Error::timeout(format_args!(
@@ -214,14 +211,14 @@ pub(crate) mod triton {
             .find(|(_, value)| value.is_null() || value.is_array() || value.is_object())
         {
             Some((name, value)) => Err(Error::invalid(format_args!(
-                "the request's parameter `{name}` is {value}: it \
-                    must be a string, a number or a boolean"
+                "the request's parameter `{name}` is {value}: it must be a string, a number or a \
+                    boolean"
             ))),
             None => Ok(()),
         }
     }
 
-    /// The outputs that were asked for, in that order; all of them if none were named.
+    /// Returns the requested outputs, in that order; all of them if none were requested.
     fn choose(request: &Request<'_>, mut outputs: Vec<(String, Tensor)>) -> Result<NamedTensors> {
         let chosen = if request.outputs.is_empty() {
             outputs

@@ -1,5 +1,5 @@
-//! Calls that the SDK makes impossible, or makes only in part, as any other language's guest may
-//! make them.
+//! Calls that the SDK prevents, or permits only in part, as a guest in another language can make
+//! them.
 
 use keynet_inference_sdk::__private::bindings::keynet::inference as host;
 use keynet_inference_sdk::prelude::*;
@@ -8,7 +8,7 @@ use host::storage;
 use host::triton_predict::{self as triton, DataType as Wire};
 use host::types::{Error as HostError, ErrorKind as Kind};
 
-/// What the host, not the SDK, says a tensor is.
+/// Returns the type and the shape of a tensor as reported by the host, not by the SDK.
 pub fn type_and_shape(data_type: DataType, data: &[u8]) -> (DataType, Vec<i64>) {
     match triton::Tensor::create(data_type.into(), &[2, 3], data) {
         Ok(tensor) => (tensor.data_type().into(), tensor.shape()),
@@ -30,7 +30,7 @@ fn kind<T>(result: std::result::Result<T, HostError>) -> &'static str {
     }
 }
 
-/// The pages of a listing with more than 1,000 objects.
+/// Reads the pages of a listing with more than 1,000 objects.
 pub fn pages(prefix: &str) -> Result<Value> {
     let first = storage::list(prefix, None)?;
     let cursor = first.next.unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Makes every call of the contract and answers with what came of it: `do` names the part.
+//! Makes every call of the contract and returns the results: `do` names the part.
 //!
-//! What differs from run to run (etags, new keys, URLs) is compared here, and answered as what it
-//! was compared with.
+//! Values that differ from run to run (etags, new keys, URLs) are compared here, and the result of
+//! the comparison is returned.
 
 mod contract;
 mod models;
@@ -21,45 +21,46 @@ struct Args {
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Part {
-    /// Answers with an error: `kind`, `message`.
+    /// Fails with an error: `kind`, `message`.
     Fail,
     /// Sleeps for `ms`.
     Sleep,
-    /// The parameters, by every way to them.
+    /// Returns the parameters, read in every way.
     Parameters,
-    /// Tensors of every element type, and what is refused.
+    /// Creates tensors of every element type, and invalid ones.
     Tensors,
-    /// Asks models in every way.
+    /// Uses models in every way.
     Predict,
     PredictMany,
     PredictStream,
     Metadata,
-    /// Asks `model`, or the deployment's.
+    /// Uses `model`, or the default model.
     Ask,
-    /// Models of a real Triton: those of `tests/servers/triton/models`.
+    /// Uses models of a real Triton: those of `tests/servers/triton/models`.
     Triton,
-    /// One small question to `add_sub`, and one large one to `detector`: what benchmarks ask.
+    /// Sends one small request to `add_sub`, and one large one to `detector`: those of the
+    /// benchmarks.
     AddSub,
     Detect,
-    /// Asks `add_sub` by the name `model`: which version it was that answered.
+    /// Uses `add_sub` by the name `model`, and returns the version that answered.
     Version,
     /// Has a picture mirrored by the model `mirror`, which takes `ms` for it.
     Mirror,
-    /// Objects, in every way.
+    /// Uses objects, in every way.
     Objects,
     Conditions,
     Parts,
     Uploads,
     Listing,
     Presigned,
-    /// One call with what the parameters say: `location`, `content`, `ttl`, `prefix`.
+    /// Makes one call with the parameters `location`, `content`, `ttl`, `prefix`.
     Get,
     Put,
     Delete,
     List,
     Presign,
     PresignPut,
-    /// What the SDK does not let its users do.
+    /// Makes calls that the SDK does not permit.
     Contract,
 }
 
@@ -130,7 +131,7 @@ fn parameters() -> Result<Value> {
     }))
 }
 
-/// The kind and the words of an error that had to come.
+/// Returns the kind and the message of an expected error.
 fn refusal<T>(result: Result<T>) -> String {
     match result {
         Ok(_) => "it was not refused".to_owned(),
@@ -138,7 +139,7 @@ fn refusal<T>(result: Result<T>) -> String {
     }
 }
 
-/// The kind alone, where the words are others each time.
+/// Returns only the kind, for errors whose message varies.
 fn kind<T>(result: Result<T>) -> String {
     match result {
         Ok(_) => "it was not refused".to_owned(),

@@ -1,10 +1,10 @@
-//! Tensors and models: those of `host/tests/models`.
+//! Tensors and models: those of `host/crates/models/tests/models`.
 
 use keynet_inference_sdk::{Request, prelude::*};
 
 use crate::{kind, refusal};
 
-/// The element types, with the size of one; `BYTES` has none.
+/// Element types, with the size of an element; the size of `BYTES` varies.
 pub const TYPES: [(DataType, usize); 13] = [
     (DataType::Bool, 1),
     (DataType::Uint8, 1),
@@ -61,7 +61,7 @@ pub fn predict() -> Result<Value> {
     let one = Tensor::from_vec(&[1, 16], vec![3_f32; 16])?;
     let two = Tensor::from_vec(&[1, 16], vec![1_f32; 16])?;
     let both = triton.predict([("INPUT0", &one), ("INPUT1", &two)])?;
-    // In any order of inputs, with the outputs that are asked for in that order.
+    // In any order of inputs, with the outputs in the requested order.
     let turned = triton
         .request([("INPUT1", &two), ("INPUT0", &one)])
         .outputs(["OUTPUT1", "OUTPUT0"])
@@ -155,7 +155,7 @@ pub fn metadata() -> Result<Value> {
     }))
 }
 
-/// Any model of one FP32 input `in` of two dimensions.
+/// Runs any model with one FP32 input `in` of two dimensions.
 pub fn ask(model: &str) -> Result<Value> {
     let tensor = Tensor::from_slice(&[1, 2], &[1.5_f32, -2.0])?;
     let outputs = Triton::with_model(model)?.predict([("in", &tensor)])?;

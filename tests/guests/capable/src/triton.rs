@@ -1,4 +1,4 @@
-//! Models of a real Triton, asked from inside the sandbox.
+//! Models of a real Triton, used from inside the sandbox.
 
 use keynet_inference_sdk::{Request, prelude::*};
 
@@ -11,7 +11,7 @@ pub fn triton() -> Result<Value> {
     )
 }
 
-/// The types whose bytes came back as they went.
+/// Returns the types whose bytes came back unchanged.
 fn types() -> Result<Vec<String>> {
     let identity = Triton::with_model("identity")?;
     let mut same = Vec::new();
@@ -25,7 +25,7 @@ fn types() -> Result<Vec<String>> {
         }
         Ok(())
     };
-    // BF16 has a model of its own.
+    // BF16 has a separate model.
     for (data_type, size) in TYPES.into_iter().filter(|(data_type, _)| *data_type != DataType::Bf16)
     {
         let data: Vec<u8> = if data_type == DataType::Bool {
@@ -61,7 +61,7 @@ fn sums() -> Result<Value> {
         .outputs(["OUTPUT1"])
         .parameter("priority", 1)
         .predict()?;
-    // From model to model without the guest's memory.
+    // From model to model, without the guest's memory.
     let chained = triton.predict([("INPUT0", &both["OUTPUT0"]), ("INPUT1", &both["OUTPUT1"])])?;
     Ok(json!({
         "names": both.names().collect::<Vec<_>>(),
@@ -98,13 +98,12 @@ fn stream() -> Result<Value> {
     for answer in triton.predict_stream([("COUNT", &few), ("SIZE", &size)])? {
         answers.push(answer?["OUT"].to_vec::<i32>()?);
     }
-    // Dropped after the first answer, the model stops; it says so itself.
+    // Dropped after the first response, the model stops; it reports that itself.
     let mut endless = triton.predict_stream([("COUNT", &lots), ("SIZE", &size)])?;
     let first = endless.next().context("an answer")??["OUT"].to_vec::<i32>()?;
     drop(endless);
     let after = triton.predict_stream([("COUNT", &what), ("SIZE", &size)])?.next().context(
-        "an \
-        answer",
+        "an answer",
     )??["OUT"]
         .to_vec::<i32>()?;
     Ok(
@@ -135,7 +134,7 @@ fn refused() -> Result<Value> {
     }))
 }
 
-/// One small question.
+/// Sends one small request.
 pub fn add_sub() -> Result<Value> {
     let triton = Triton::with_model("add_sub")?;
     let (one, two) =
@@ -144,14 +143,15 @@ pub fn add_sub() -> Result<Value> {
     Ok(json!({ "sum": outputs["OUTPUT0"].read::<f32>(0..1)? }))
 }
 
-/// One large question, of a picture as the golden example sends it.
+/// Sends one large request, with a picture of the golden example's size.
 pub fn detect() -> Result<Value> {
     let picture = Tensor::from_vec(&[1, 3, 640, 640], vec![0.5_f32; 3 * 640 * 640])?;
     let outputs = Triton::with_model("detector")?.predict([("images", &picture)])?;
     Ok(json!({ "rows": outputs["detections"].shape()[1] }))
 }
 
-/// The versions of `add_sub` differ in the sign of their difference.
+/// Returns the version that answered: the versions of `add_sub` differ in the sign of the
+/// difference.
 pub fn version(model: &str) -> Result<Value> {
     let (one, two) =
         (Tensor::from_slice(&[1, 1], &[1_f32])?, Tensor::from_slice(&[1, 1], &[2_f32])?);
@@ -161,7 +161,7 @@ pub fn version(model: &str) -> Result<Value> {
     Ok(json!({ "version": if difference < 0.0 { 1 } else { 2 } }))
 }
 
-/// A large input and a large output, and time for something to happen in between.
+/// Sends a large input and receives a large output, with a delay in between for faults.
 pub fn mirror(ms: u32) -> Result<Value> {
     let picture = Tensor::from_vec(
         &[1, 3, 640, 640],

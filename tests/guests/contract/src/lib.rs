@@ -1,5 +1,5 @@
-//! What the platform's contract speaks of, one deed each: `do` names it. Without `do` it says hello
-//! on both streams and answers with its arguments.
+//! Behaviours that OpenWhisk's contract refers to: `do` names one. Without `do` it writes hello to
+//! both streams and returns its arguments.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -77,7 +77,7 @@ fn main(args: Value) -> Result<Value> {
         }
         Some("big") => Ok(json!({ "big": "x".repeat(number("bytes") as usize) })),
         Some("put") => Ok(json!({ "url": Storage::new()?.put("content", "text/plain")?.url })),
-        // Waits until everybody is here: ends only where all of them run at once.
+        // Waits until all callers are here: it ends only if all of them run concurrently.
         Some("meet") => {
             let storage = Storage::new()?;
             println!("{} is here", text("id"));

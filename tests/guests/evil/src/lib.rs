@@ -1,10 +1,10 @@
-//! Takes more than its share, one way for each value of `do`.
+//! Uses more than its share, in one way for each value of `do`.
 //!
 //! It exports the contract without the SDK's function macro, so that arguments, results and errors
-//! reach the host as a hostile guest would hand them over. A call that the host refuses is not an
-//! error of the activation: the guest returns what it was told, as
-//! `{"refused": {"kind", "message", "bytes"}}`, where `bytes` is the length of the message and
-//! `message` its beginning. A call that is let through returns `{"allowed": ...}`.
+//! reach the host as a hostile guest would pass them. A call that the host rejects is not an error
+//! of the activation: the guest returns the rejection as `{"refused": {"kind", "message",
+//! "bytes"}}`, where `bytes` is the length of the message and `message` its beginning. A call that
+//! is allowed returns `{"allowed": ...}`.
 
 mod machine;
 mod objects;
@@ -17,24 +17,24 @@ use keynet_inference_sdk::prelude::*;
 
 use bindings::keynet::inference::types::ErrorKind as Kind;
 
-/// Characters of a refusal that are returned.
+/// Characters of a rejection that are returned.
 const SHOWN: usize = 400;
 
-/// How one attack is made.
+/// Parameters of one attack.
 #[derive(Deserialize)]
 struct Attack {
-    /// Its name.
+    /// Name of the attack.
     r#do: String,
     /// Size, in MiB.
     #[serde(default)]
     mib: usize,
-    /// Number of things.
+    /// Count, such as the number of objects or handles.
     #[serde(default)]
     count: usize,
-    /// How long it lasts, in milliseconds.
+    /// Duration in milliseconds.
     #[serde(default)]
     ms: u64,
-    /// A location, or the start of one.
+    /// Location, or a prefix of locations.
     #[serde(default)]
     location: String,
     /// Text that is written, or repeated.
@@ -47,14 +47,14 @@ impl Attack {
         self.mib << 20
     }
 
-    /// `text`, or `x`, repeated to the size of the attack.
+    /// Returns `text`, or `x`, repeated to the size of the attack.
     fn long(&self) -> String {
         let unit = if self.text.is_empty() { "x" } else { &self.text };
         unit.repeat(self.bytes() / unit.len())
     }
 }
 
-/// What a call of the host came to.
+/// Result of a call of the host.
 type Attempt = std::result::Result<Value, HostError>;
 
 struct Evil;

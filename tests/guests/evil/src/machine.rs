@@ -1,4 +1,4 @@
-//! The processor, the memory and the time.
+//! Attacks on the processor, the memory and the time.
 
 use std::hint::black_box;
 use std::thread::sleep;
@@ -8,7 +8,7 @@ use keynet_inference_sdk::prelude::*;
 
 use crate::{Attack, Attempt};
 
-/// Bytes of a page of a linear memory that the system maps at once.
+/// Bytes of a page of a linear memory that the operating system maps at once.
 const PAGE: usize = 4096;
 
 pub fn attempt(attack: &Attack) -> Option<Attempt> {
@@ -22,7 +22,7 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
             sleep(time);
             json!(attack.ms)
         }
-        // For ever where no time is given.
+        // Without `ms`, for ever.
         "spin" => {
             let started = Instant::now();
             while attack.ms == 0 || started.elapsed() < time {

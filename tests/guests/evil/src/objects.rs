@@ -1,4 +1,4 @@
-//! `storage`: what is read, kept open, named and written.
+//! Attacks on `storage`: reading, keeping handles open, naming and writing.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -30,8 +30,7 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
         "list" => list(attack),
         "list-all" => list_all(attack),
         "open" => keep(attack, |_| storage::open(&attack.location)),
-        // The same bytes again and again: the guest has them once, the host as often as there are
-        // tensors.
+        // The same bytes repeatedly: the guest holds them once, the host once for each tensor.
         "tensors" => {
             let (data, length) =
                 (vec![1; attack.bytes()], i64::try_from(attack.bytes()).unwrap_or(i64::MAX));
@@ -83,15 +82,15 @@ fn finish_and_read_its_url(attack: &Attack) -> Attempt {
     read_what_was_stored(&attack.location, &stored.url)
 }
 
-/// Whether an object that was just written can be read by its key, and by the URL that writing it
-/// returned.
+/// Checks whether an object that was just written can be read by its key, and by the URL that the
+/// write returned.
 fn read_what_was_stored(location: &str, url: &str) -> Attempt {
     let by_key = storage::get(location, None).is_ok();
     let by_url = !url.is_empty() && storage::get(url, None).is_ok();
     Ok(json!({ "url": url, "read by key": by_key, "read by url": by_url }))
 }
 
-/// Reads an object into a tensor, which stays in the host, and then all of the tensor.
+/// Reads an object into a tensor, which stays in the host, and then all data of the tensor.
 fn tensor_data(attack: &Attack) -> Attempt {
     let object = storage::open(&attack.location)?;
     let size = i64::try_from(object.size()).unwrap_or(i64::MAX);
@@ -105,7 +104,7 @@ fn list(attack: &Attack) -> Attempt {
     Ok(json!({ "locations": locations, "more": page.next.is_some() }))
 }
 
-/// Lists until there is no more.
+/// Lists all pages.
 fn list_all(attack: &Attack) -> Attempt {
     let (mut listed, mut cursor) = (0, None);
     loop {
@@ -118,7 +117,7 @@ fn list_all(attack: &Attack) -> Attempt {
     }
 }
 
-/// Opens `count` things, as far as the host lets it, and keeps them for a while.
+/// Opens `count` handles, as far as the host allows, and keeps them for a while.
 fn keep<T>(attack: &Attack, open: impl Fn(usize) -> Result<T, HostError>) -> Attempt {
     let mut kept = Vec::new();
     let mut refused = None;

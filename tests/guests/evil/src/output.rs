@@ -1,4 +1,4 @@
-//! What the guest says: its result, its error, its logs.
+//! Attacks by the guest's output: its result, its error, its logs.
 
 use std::io::Write as _;
 
@@ -14,18 +14,18 @@ const LINE: usize = 65_000;
 /// Bytes of a line of plain logs.
 const SHORT_LINE: usize = 1000;
 
-/// How the activation ends, for attacks that are made by its end.
+/// Returns the end of the activation, for attacks that consist of it.
 pub fn ends(attack: &Attack) -> Option<Result<String, HostError>> {
     Some(match attack.r#do.as_str() {
         "result" => Ok(format!("{{\"r\":\"{}\"}}", attack.long())),
-        // Arrays in arrays, `count` deep.
+        // Nested arrays, `count` deep.
         "deep-result" => {
             Ok(format!("{{\"r\":{}{}}}", "[".repeat(attack.count), "]".repeat(attack.count)))
         }
-        // As many values as fit: parsing them into a tree takes many times their text.
+        // As many values as fit: parsed into a tree, they take many times the size of their text.
         "wide-result" => Ok(format!("{{\"r\":[{}1]}}", "1,".repeat(attack.bytes() / 2))),
         "error" => Err(HostError { kind: Kind::Invalid, message: text(attack) }),
-        // `count` lines of `text`, repeated: what a secret looks like, or its beginning.
+        // `count` lines of `text`, repeated: text that looks like a secret, or like its beginning.
         "secret-logs" => {
             let line = attack.text.repeat(LINE / attack.text.len().max(1));
             Ok(write_lines(attack, std::io::stderr(), &line))
@@ -40,7 +40,7 @@ pub fn ends(attack: &Attack) -> Option<Result<String, HostError>> {
     })
 }
 
-/// The text itself, or as much of it as the attack is large.
+/// Returns the text, or a repetition of it in the size of the attack.
 fn text(attack: &Attack) -> String {
     if attack.mib > 0 { attack.long() } else { attack.text.clone() }
 }

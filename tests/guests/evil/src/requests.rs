@@ -1,4 +1,4 @@
-//! `triton-predict`: names, parameters, shapes and data of any size.
+//! Attacks on `triton-predict`: names, parameters, shapes and data of any size.
 
 use keynet_inference_sdk::prelude::*;
 
@@ -7,8 +7,8 @@ use crate::bindings::keynet::inference::triton_predict::{
 };
 use crate::{Attack, Attempt};
 
-/// A model of `host/tests/models`, with one input `x`: what is wrong with a request is not that
-/// there is no such model.
+/// Model of `host/crates/models/tests/models`, with one input `x`, so that a request is not
+/// rejected merely because the model does not exist.
 const MODEL: &str = "linear";
 
 /// Requests of one `predict-many`.
@@ -16,7 +16,7 @@ const MANY: usize = 256;
 
 pub fn attempt(attack: &Attack) -> Option<Attempt> {
     Some(match attack.r#do.as_str() {
-        // Many small members: the tree that is made of them is many times their text.
+        // Many small members: parsed into a tree, they take many times the size of their text.
         "flat-parameters" => predict(Request { parameters: flat(attack.bytes()), ..request() }),
         "nested-parameters" => predict(Request { parameters: nested(attack.bytes()), ..request() }),
         "long-parameter" => {
@@ -55,7 +55,7 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
             Tensor::create(DataType::Bool, &[length], &data)
                 .map(|tensor| json!(tensor.byte_length()))
         }
-        // All that one request can have, as often as one call takes it.
+        // The largest request, as many times as one call accepts.
         "predict-many" => {
             let share = attack.bytes() / MANY;
             let requests =

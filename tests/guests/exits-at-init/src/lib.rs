@@ -1,4 +1,4 @@
-//! Leaves before it is asked anything: what C calls a constructor runs when an instance is made.
+//! Exits before any call: a constructor in the sense of C runs when an instance is created.
 
 use keynet_inference_sdk::prelude::*;
 

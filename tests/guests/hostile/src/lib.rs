@@ -1,4 +1,4 @@
-//! Does what a hostile or broken action would do: `do` names the deed.
+//! Behaves as a hostile or broken action: `do` names the behaviour.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -8,14 +8,14 @@ use keynet_inference_sdk::prelude::*;
 
 #[derive(Deserialize, JsonSchema)]
 struct Args {
-    /// The deed.
+    /// Behaviour of the action.
     r#do: Deed,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Deed {
-    /// Nothing wrong: answers with what it sees.
+    /// Nothing wrong: returns what it can observe.
     Behave,
     LoopForEver,
     Sleep,
@@ -71,7 +71,7 @@ fn main(args: Args) -> Result<Value> {
             }
         }
         Deed::AllocateByPredictMany => {
-            // Each answer is as large as its input; 256 of them are asked for at once.
+            // Each output is as large as its input; 256 of them are requested at once.
             let tensor = Tensor::from_vec(&[1 << 10, 1 << 10], vec![0_f32; 1 << 20])?;
             let triton = Triton::with_model("identity_fp32")?;
             let answers = triton.predict_many((0..256).map(|_| triton.request([("in", &tensor)])));

@@ -1,4 +1,4 @@
-//! Errors: raised by the action, and those of the host, caught by kind.
+//! Errors: those raised by the action, and those of the host, caught by kind.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub fn of_kind(kind: &str, message: &str) -> Error {
     Error::new(kind, message)
 }
 
-/// Makes a call that fails, and answers with how it was caught.
+/// Makes a call that fails, and returns how the error was caught.
 pub fn catch(call: &str) -> Result<Value> {
     let storage = Storage::new()?;
     let two = || Tensor::from_slice(&[1, 2], &[1.5_f32, -2.0]);

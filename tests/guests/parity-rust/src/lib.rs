@@ -1,5 +1,5 @@
-//! What every language's SDK must do alike, in Rust: `do` names the part. `tests/parity/README.md`
-//! says what each part answers.
+//! Parity of the SDKs, in Rust: `do` names the part. `tests/parity/README.md` describes the result
+//! of each part.
 
 mod errors;
 mod machine;
@@ -20,7 +20,7 @@ struct Args {
     text: Option<String>,
 }
 
-/// A result that is JSON, or one that cannot become JSON.
+/// Result that is JSON, or one that cannot be converted to JSON.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Output {
@@ -71,7 +71,7 @@ fn main(args: Args) -> Result<Output> {
     Ok(Output::Json(result))
 }
 
-/// The JSON type of each parameter, as it arrives.
+/// Returns the JSON type of each parameter, as it arrives.
 fn kinds() -> Result<Value> {
     let kind = |value: &Value| match value {
         Value::Null => "null",

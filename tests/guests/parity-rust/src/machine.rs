@@ -1,4 +1,4 @@
-//! What the sandbox gives and takes: time, memory, randomness, files.
+//! Resources of the sandbox: time, memory, randomness, files.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use keynet_inference_sdk::prelude::*;
 
-/// What must be another in each activation, and the clock.
+/// Returns values that must differ in each activation, and the clock.
 pub fn fresh() -> Result<Value> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(Error::internal)?;

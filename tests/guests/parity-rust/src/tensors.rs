@@ -3,8 +3,8 @@
 use half::{bf16, f16};
 use keynet_inference_sdk::prelude::*;
 
-/// Makes a tensor of `type` and `shape` with `values`, sends it through `model`, if there is one,
-/// and answers with what comes out.
+/// Creates a tensor of `type` and `shape` with `values`, sends it through `model` if there is one,
+/// and returns the result.
 pub fn through() -> Result<Value> {
     let shape: Vec<usize> = UserInput::require("shape")?;
     let wanted: String = UserInput::require("type")?;
@@ -68,7 +68,7 @@ fn floats() -> Result<Vec<f64>> {
     UserInput::require("values")
 }
 
-/// A tensor of 12 MiB to a model and back.
+/// Sends a tensor of 12 MiB to a model and back.
 pub fn big() -> Result<Value> {
     let (rows, columns) = (1536_usize, 2048);
     let data: Vec<f32> = (0..rows * columns).map(|at| (at % 1000) as f32).collect();

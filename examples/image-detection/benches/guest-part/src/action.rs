@@ -1,12 +1,8 @@
-//! Measures what image-detection does inside the sandbox: decode, resize, normalise, draw, encode;
-//! without storage and model.
+//! Benchmark of the work that image-detection does inside the sandbox: decode, resize, normalise,
+//! draw, encode; without storage and model.
 
-#[path = "../../../src/decode.rs"]
-mod decode;
 #[path = "../../../src/detection.rs"]
 mod detection;
-#[path = "../../../src/draw.rs"]
-mod draw;
 mod measure;
 #[path = "../../../src/picture.rs"]
 mod picture;
@@ -18,7 +14,7 @@ use keynet_inference_sdk::prelude::*;
 struct Args {
     /// The picture, PNG or JPEG.
     image_url: String,
-    /// How often everything is done.
+    /// Number of repetitions.
     #[serde(default = "often")]
     repeat: usize,
 }

@@ -1,14 +1,13 @@
-//! The stages of the guest's part, timed one by one.
+//! Stages of the guest's work, timed separately.
 
-use crate::decode::decode;
 use crate::detection::{LABELS, from_rows};
-use crate::draw::draw;
+use crate::picture::{decode, draw, planes};
 use keynet_inference_sdk::{Result, ensure};
 use serde::Serialize;
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Milliseconds; `first` has cold memory, as every activation has it.
+/// Measurements in milliseconds; `first` ran with cold memory, as every activation does.
 #[derive(Debug, Serialize)]
 pub struct Measured {
     width: u32,
@@ -28,10 +27,10 @@ struct Stages {
     total: f64,
 }
 
-/// Process the picture in `file` `repeat` times.
+/// Processes the picture in `file` `repeat` times.
 ///
 /// # Errors
-/// It is no picture, or `repeat` is 0.
+/// The file is not a picture, or `repeat` is 0.
 pub fn measure(file: &[u8], repeat: usize) -> Result<Measured> {
     ensure!(repeat > 0, invalid, "`repeat` must not be 0");
     let size = decode(file)?;
@@ -46,23 +45,23 @@ pub fn measure(file: &[u8], repeat: usize) -> Result<Measured> {
     })
 }
 
-/// A thing of each class, down the diagonal; what a model would have answered.
+/// Returns a row of the model's output: an object of the class, on the diagonal.
 fn row(class: u8) -> [f32; 6] {
     let place = f32::from(class) * 55.0;
     [place, place, place + 200.0, place + 240.0, 0.95 - place / 2000.0, f32::from(class) % LABELS.len() as f32]
 }
 
-/// The moments after each stage, in milliseconds from the first one's start.
+/// Returns the times after each stage, in milliseconds since the start of the first.
 fn once(file: &[u8], rows: &[f32]) -> Result<[f64; 5]> {
     let mut moments = vec![Instant::now()];
     let mut picture = decode(file)?;
     moments.push(Instant::now());
-    black_box(picture.to_planes()?);
+    black_box(planes(&picture)?);
     moments.push(Instant::now());
     let detections = from_rows(black_box(rows), 0.5, picture.width(), picture.height())?;
     draw(&mut picture, &detections)?;
     moments.push(Instant::now());
-    black_box(picture.encode()?);
+    black_box(picture.encode_png()?);
     moments.push(Instant::now());
     let spent = |from: usize, to: usize| (moments[to] - moments[from]).as_secs_f64() * 1e3;
     Ok([spent(0, 1), spent(1, 2), spent(2, 3), spent(3, 4), spent(0, 4)])

@@ -1,5 +1,5 @@
-//! `cargo run --release --example native -- picture.png 50` prints what the component answers,
-//! measured without a sandbox.
+//! Native run of the benchmark: `cargo run --release --example native -- picture.png 50` prints the
+//! component's output, measured without a sandbox.
 
 use action::measure;
 use keynet_inference_sdk::{Context, Result};

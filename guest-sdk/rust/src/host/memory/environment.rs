@@ -1,4 +1,4 @@
-//! What a test set up, and which of them is this thread's at the moment.
+//! The state that a test set up, and the current one of this thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,12 +11,12 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::triton::{ModelMetadata, Tensors};
 
-/// One or more answers, each of named tensors.
+/// One or more responses, each of named tensors.
 pub(crate) type Answers = Vec<Vec<(String, Tensor)>>;
 
 type Answer = Box<dyn Fn(&Tensors) -> Result<Answers>>;
 
-/// A fake model.
+/// Fake model.
 #[derive(Default)]
 pub(crate) struct Model {
     pub name: String,
@@ -24,18 +24,19 @@ pub(crate) struct Model {
     pub metadata: Option<ModelMetadata>,
 }
 
-/// The far side of all calls.
+/// State of the environment that all calls use.
 #[derive(Default)]
 pub(crate) struct State {
     pub parameters: Map<String, Value>,
-    /// By location as it is written; the first model is the default one.
+    /// Objects by location, as written by the caller; the first model is the default one.
     pub objects: BTreeMap<String, StoredObject>,
     pub models: Vec<Rc<Model>>,
-    /// How many objects were stored: etags and new keys follow from it, so that tests repeat.
+    /// Number of objects stored so far. Etags and new keys are derived from it, so that tests are
+    /// repeatable.
     pub stored: u64,
 }
 
-/// A [`State`] that calls and the test share.
+/// Handle to a [`State`] that the calls and the test share.
 #[derive(Clone)]
 pub(crate) struct Current(Rc<RefCell<State>>);
 
@@ -48,14 +49,14 @@ impl Current {
         act(&mut self.0.borrow_mut())
     }
 
-    /// The model of this name in any way of writing it; the first one for none.
+    /// Returns the model of this name, in any notation; the first one for an empty name.
     pub fn model(&self, wanted: &str) -> Result<Rc<Model>> {
         let state = self.0.borrow();
         if wanted.is_empty() {
             return state.models.first().cloned().ok_or_else(|| {
                 Error::unavailable(
-                    "there is no model in this testing::Environment: add one with \
-                    `.model(name, |inputs| …)`",
+                    "there is no model in this testing::Environment: add one with `.model(name, \
+                        |inputs| …)`",
                 )
             });
         }
@@ -66,15 +67,14 @@ impl Current {
         found.cloned().ok_or_else(|| {
             let names: Vec<&str> = state.models.iter().map(|model| model.name.as_str()).collect();
             Error::not_found(format_args!(
-                "there is no model `{wanted}` in this \
-                testing::Environment: there is [{}]",
+                "there is no model `{wanted}` in this testing::Environment: there is [{}]",
                 names.join(", ")
             ))
         })
     }
 }
 
-/// `models:/name/3`, `models:/name@alias` and `name:3` without their ends.
+/// Returns the name without version or alias: `models:/name/3`, `models:/name@alias`, `name:3`.
 fn plain_name(wanted: &str) -> &str {
     let (name, ends): (&str, &[char]) = match wanted.strip_prefix("models:/") {
         Some(name) => (name, &['/', '@']),
@@ -87,18 +87,18 @@ thread_local! {
     static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
 
-/// This thread's environment.
+/// Returns this thread's environment.
 pub(crate) fn current() -> Result<Current> {
     CURRENT.with_borrow(Clone::clone).ok_or_else(|| {
         Error::unavailable(
             "outside the runtime there are no parameters, models or objects: wrap the call in \
-             keynet_inference_sdk::testing::Environment::new().run(|| …)",
+                keynet_inference_sdk::testing::Environment::new().run(|| …)",
         )
     })
 }
 
-/// Makes the state this thread's while `body` runs; what was there before comes back, also after a
-/// panic.
+/// Sets this thread's state while `body` runs, and restores the previous one afterwards, even after
+/// a panic.
 pub(crate) fn enter<R>(state: &Rc<RefCell<State>>, body: impl FnOnce() -> R) -> R {
     struct Back(Option<Current>);
     impl Drop for Back {

@@ -9,13 +9,13 @@ use crate::data_type::DataType;
 use crate::error::{Error, Result};
 use crate::storage::Stored;
 
-/// What presigned URLs of a test start with.
+/// Prefix of the presigned URLs of a test.
 const URL: &str = "https://storage.testing/";
 
-/// The longest time S3 signs for, in seconds.
+/// Longest validity of a presigned URL of S3, in seconds.
 const LONGEST_TTL: u32 = 7 * 24 * 3600;
 
-/// From the contract: a page of a listing.
+/// Objects in a page of a listing, from the contract.
 const PAGE: usize = 1000;
 
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct StoredObject {
     pub content_type: Option<String>,
     pub etag: String,
     pub modified: SystemTime,
-    /// By the code under test, not by the test.
+    /// Set if the code under test stored it, and not the test.
     pub written: bool,
 }
 
@@ -52,15 +52,12 @@ impl State {
 
     fn find(&self, location: &str) -> Result<&StoredObject> {
         let location = readable(location)?;
-        self.objects.get(location).ok_or_else(|| {
-            Error::not_found(format_args!(
-                "there is no object \
-            `{location}`"
-            ))
-        })
+        self.objects
+            .get(location)
+            .ok_or_else(|| Error::not_found(format_args!("there is no object `{location}`")))
     }
 
-    /// `YYYYMMDD/uuid`, the same in every run of a test.
+    /// Returns a key `YYYYMMDD/uuid`, the same in every run of a test.
     fn new_key(&self) -> String {
         format!("20260101/00000000-0000-4000-8000-{:012}", self.stored + 1)
     }
@@ -77,7 +74,7 @@ fn presigned(location: &str) -> String {
     format!("{URL}{location}?signature=testing")
 }
 
-/// A location one can read from; of a URL that was presigned here, the location.
+/// Returns a location for reading; for a URL that was presigned here, the signed location.
 fn readable(location: &str) -> Result<&str> {
     if let Some(signed) = location.strip_prefix(URL) {
         return Ok(signed.split('?').next().unwrap_or(signed));
@@ -105,14 +102,13 @@ fn is_url(location: &str) -> bool {
 fn ttl(seconds: Option<u32>) -> Result<()> {
     match seconds {
         Some(seconds) if seconds > LONGEST_TTL => Err(Error::invalid(format_args!(
-            "a URL cannot be valid for {seconds} s, at most for \
-                {LONGEST_TTL} s"
+            "a URL cannot be valid for {seconds} s, at most for {LONGEST_TTL} s"
         ))),
         _ => Ok(()),
     }
 }
 
-/// An object opened for reading: what it was then.
+/// Object opened for reading, with the content of that time.
 pub(crate) struct Object {
     location: String,
     opened: StoredObject,
@@ -148,18 +144,17 @@ impl Object {
             return Ok(());
         }
         Err(Error::precondition_failed(format_args!(
-            "the object `{}` was replaced since it was \
-            opened",
+            "the object `{}` was replaced since it was opened",
             self.location
         )))
     }
 }
 
-/// An object being written.
+/// Object being written.
 pub(crate) struct Upload {
     location: String,
     content_type: Option<String>,
-    /// None once finished or aborted.
+    /// `None` after it was finished or aborted.
     data: RefCell<Option<Vec<u8>>>,
 }
 
@@ -203,8 +198,7 @@ pub(crate) mod storage {
             let object = state.find(location)?;
             if if_none_match == Some(&*object.etag) {
                 return Err(Error::precondition_failed(format_args!(
-                    "the object `{location}` still \
-                    has this etag"
+                    "the object `{location}` still has this etag"
                 )));
             }
             Ok(object.data.clone())
@@ -226,7 +220,7 @@ pub(crate) mod storage {
         })?
     }
 
-    /// As in a listing: without the content type.
+    /// Returns the metadata as in a listing: without the content type.
     fn info(location: &str, object: &StoredObject) -> ObjectInfo {
         ObjectInfo {
             location: location.to_owned(),
@@ -249,14 +243,12 @@ pub(crate) mod storage {
             let there = state.objects.get(&location).map(|object| object.etag.as_str());
             if if_match.is_some() && if_match != there {
                 return Err(Error::precondition_failed(format_args!(
-                    "the object `{location}` does \
-                    not have this etag"
+                    "the object `{location}` does not have this etag"
                 )));
             }
             if if_none_match.is_some() && there.is_some() {
                 return Err(Error::precondition_failed(format_args!(
-                    "there already is an object \
-                    `{location}`"
+                    "there already is an object `{location}`"
                 )));
             }
             Ok(state.store(location, data.to_vec(), Some(type_or_default(content_type)), true))

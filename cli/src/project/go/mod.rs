@@ -1,0 +1,57 @@
+//! Actions in Go: the Go toolchain makes a core module of the program, which becomes a component.
+
+mod component;
+mod error;
+mod sources;
+mod toolchain;
+
+pub use component::build;
+pub use error::GoError;
+pub use sources::{GoProject, is_go};
+
+use std::path::Path;
+
+use crate::errors::ExpectedError;
+use crate::project::embedded::GO_SDK;
+
+/// The module of the SDK, which a program imports packages of.
+const SDK_MODULE: &str = "github.com/keynet/keynet-inference/guest-sdk/go";
+
+/// The folder of a project that holds the SDK; its `go.mod` points there, so that the project
+/// builds on any machine.
+const SDK_FOLDER: &str = "keynet-sdk";
+
+/// Writes the SDK into the folder of a new project.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write_sdk(project: &Path) -> Result<(), ExpectedError> {
+    for file in GO_SDK {
+        let path = project.join(SDK_FOLDER).join(file.path);
+        let folder = path.parent().unwrap_or(project);
+        std::fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
+        std::fs::write(&path, file.bytes).map_err(ExpectedError::io("write", &path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sdk_is_carried_whole_and_without_its_tests() {
+        let paths: Vec<_> = GO_SDK.iter().map(|file| file.path).collect();
+        for path in [
+            "LICENSE",
+            "go.mod",
+            "keynet/function.go",
+            "keynettest/keynettest.go",
+            "internal/bindings/LICENSE",
+            "internal/bindings/exports/wit_exports/wit_exports.go",
+        ] {
+            assert!(paths.contains(&path), "{path}");
+        }
+        assert!(!paths.iter().any(|path| path.ends_with("_test.go")), "{paths:?}");
+    }
+}

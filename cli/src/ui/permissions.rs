@@ -1,0 +1,79 @@
+//! Permissions of an action on this machine as text: shown by `inspect`, and by `run` before a
+//! published action's first run.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use keynet_base::granted::Granted;
+use keynet_base::{Config, FileCache};
+use keynet_host::Action;
+use keynet_host::policy::Limits;
+
+use crate::ui::console::Console;
+use crate::ui::units;
+
+/// Total size in bytes of the texts that were shown. The oldest are evicted, and then shown again.
+const REMEMBERED: u64 = 1 << 20;
+
+/// Returns the grants of `action`, by name, for the interfaces that it imports.
+pub fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
+    let (grants, imports) = (action.grants(), action.imports());
+    let mut rows = Vec::new();
+    if imports.has("triton-predict") {
+        rows.push(("models", &grants.models));
+    }
+    if imports.has("storage") {
+        rows.extend([("read", &grants.read), ("write", &grants.write), ("urls", &grants.hosts)]);
+    }
+    rows
+}
+
+/// Returns [`grants`] as lines; the line for URLs includes the permitted addresses.
+pub fn lines(action: &Action) -> Vec<String> {
+    let place = if action.grants().private_addresses {
+        "private addresses too"
+    } else {
+        "public addresses only"
+    };
+    let line = |(name, granted): (&str, &Granted)| match name {
+        "urls" => format!("{name}: {granted}, at {place}"),
+        _ => format!("{name}: {granted}"),
+    };
+    grants(action).into_iter().map(line).collect()
+}
+
+/// Formats the limits of a run on one line.
+pub fn limits(Limits { memory, time, logs, .. }: &Limits) -> String {
+    format!("{}, {}, {} of logs", units::bytes(*memory), units::time(*time), units::bytes(*logs))
+}
+
+/// Shows the permissions of a published action, unless the same text was shown before on this
+/// machine.
+pub fn show_once(action: &Action, reference: &str, config: &Config, console: Console) {
+    let shown = FileCache::new(config.state_dir.join("shown"), REMEMBERED);
+    let path = shown.path(action.digest().hex());
+    let text = described(action, config);
+    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        shown.used(&path);
+        return;
+    }
+    console.note(format_args!(
+        "{reference} was not run here before, or not with this policy. It may use\n{text}"
+    ));
+    if let Err(error) = shown.keep(&path, |mut file| file.write_all(text.as_bytes())) {
+        tracing::debug!(file = %path.display(), %error, "cannot remember what an action was shown \
+            to use");
+    }
+}
+
+fn described(action: &Action, config: &Config) -> String {
+    let mut text = String::new();
+    for line in lines(action) {
+        let _ = writeln!(text, "  {line}");
+    }
+    if let Some(s3) = config.s3.as_ref().filter(|_| action.imports().has("storage")) {
+        let _ = writeln!(text, "  bucket: {}", s3.bucket);
+    }
+    let _ = write!(text, "  limits: {}", limits(action.limits()));
+    text
+}

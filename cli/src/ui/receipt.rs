@@ -1,0 +1,79 @@
+//! Receipt of a run as a table.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use keynet_host::Receipt;
+
+use crate::ui::units::{bytes, time};
+
+/// Returns a table of the time and memory of a run. `loaded` is the time before the run: starting
+/// the host and loading the action.
+pub fn table(receipt: &Receipt, loaded: Duration) -> String {
+    let ns = |count: u64| time(Duration::from_nanos(count));
+    let calls = |count: u64| format!("{count} {}", if count == 1 { "call" } else { "calls" });
+    let mut rows = vec![
+        (
+            "load",
+            time(loaded),
+            "starting the host, the component from the cache or compiled".to_owned(),
+        ),
+        ("run", ns(receipt.total_ns), "from the request to the result; of it".to_owned()),
+    ];
+    if receipt.queued_ns >= 1_000 {
+        rows.push(("  queued", ns(receipt.queued_ns), "waiting for a place".to_owned()));
+    }
+    rows.push(("  start", ns(receipt.instantiate_ns), "a fresh sandbox".to_owned()));
+    rows.push(("  action", ns(receipt.guest_ns), "its own code".to_owned()));
+    if receipt.inference_calls > 0 {
+        let by = receipt.inference_engine.map(|engine| format!(" of {engine}"));
+        let remark = calls(receipt.inference_calls) + &by.unwrap_or_default();
+        rows.push(("  models", ns(receipt.inference_ns), remark));
+    }
+    if receipt.storage_calls > 0 {
+        rows.push(("  storage", ns(receipt.storage_ns), calls(receipt.storage_calls)));
+    }
+    rows.push((
+        "memory",
+        bytes(receipt.memory_peak),
+        format!("at most; {} in the sandbox at the end", bytes(receipt.memory_wasm)),
+    ));
+    if receipt.log_bytes > 0 {
+        rows.push((
+            "logs",
+            bytes(receipt.log_bytes),
+            if receipt.logs_cut { "some were dropped" } else { "" }.to_owned(),
+        ));
+    }
+    let mut text = String::new();
+    for (name, amount, remark) in rows {
+        let row = format!("{name:<10}{amount:>11}  {remark}");
+        let _ = writeln!(text, "{}", row.trim_end());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_happen_has_no_row() {
+        let receipt = Receipt {
+            total_ns: 1_500_000,
+            instantiate_ns: 20_000,
+            guest_ns: 400_000,
+            inference_ns: 1_080_000,
+            inference_calls: 1,
+            inference_engine: Some("rten"),
+            ..Receipt::default()
+        };
+        let text = table(&receipt, Duration::from_millis(3));
+        assert!(text.contains("load          3.00 ms"), "{text}");
+        assert!(text.contains("  models      1.08 ms  1 call of rten\n"), "{text}");
+        assert!(
+            !text.contains("storage") && !text.contains("queued") && !text.contains("logs"),
+            "{text}"
+        );
+    }
+}

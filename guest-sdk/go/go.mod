@@ -1,0 +1,3 @@
+module github.com/keynet/keynet-inference/guest-sdk/go
+
+go 1.25

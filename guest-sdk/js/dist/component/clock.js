@@ -1,0 +1,21 @@
+/** `performance.now`, which begins with the activation. */
+import { now } from "wasi:clocks/monotonic-clock@0.2.10";
+import { inActivation } from "./engine.js";
+let origin = 0;
+let timeOrigin = 0;
+/** Returns milliseconds of a clock that only goes forward. */
+export function monotonicMs() {
+    return inActivation() ? Number(now()) / 1e6 : Date.now();
+}
+/** Begins to count anew. */
+export function resetClock() {
+    origin = monotonicMs();
+    timeOrigin = Date.now();
+}
+const performance = {
+    now: () => monotonicMs() - origin,
+    get timeOrigin() {
+        return timeOrigin;
+    },
+};
+Object.defineProperty(globalThis, "performance", { value: performance, configurable: true, writable: true });

@@ -1,0 +1,2 @@
+/** `TextEncoder` and `TextDecoder`, which QuickJS does not have. */
+export {};

@@ -1,0 +1,63 @@
+/**
+ * Tests of an action's code on Node: parameters, objects and models in memory.
+ *
+ * ```ts
+ * import { Environment } from "@keynet/inference/testing";
+ * import { main } from "../main.js";
+ *
+ * test("it finds the cat", async () => {
+ *   const environment = new Environment()
+ *     .object("cat.png", PICTURE)
+ *     .model("detector", () => ({ output_0: Tensor.from(new Float32Array(6), [1, 1, 6]) }));
+ *   assert.deepEqual(await environment.call(main, { image_url: "cat.png" }), { found: [] });
+ *   assert.equal(environment.written[0]?.contentType, "image/png");
+ * });
+ * ```
+ *
+ * Keys, etags and URLs of what is stored follow from the order of storing, so that a test can expect them.
+ *
+ * @module
+ */
+import { type KeynetFunction } from "./function.js";
+import { type TensorInfo } from "./host.js";
+import { type Json, type JsonObject } from "./json.js";
+import { type Model } from "./memory-host.js";
+export type { Model };
+/** An object that the action stored. */
+export interface Written {
+    readonly location: string;
+    readonly data: Uint8Array;
+    readonly contentType: string;
+}
+/** A model of a test, as its server would describe it. */
+export interface ModelOptions {
+    readonly versions?: readonly string[];
+    readonly platform?: string;
+    readonly inputs?: readonly TensorInfo[];
+    readonly outputs?: readonly TensorInfo[];
+}
+/** The host that an action's code meets in a test, inside {@link run} and {@link call}. */
+export declare class Environment {
+    #private;
+    /** Adds a parameter that the caller sends. */
+    param(name: string, value: Json): this;
+    /** Adds an object: under a key, an `s3://bucket/key`, or an http(s) URL to be read. */
+    object(location: string, data: Uint8Array | string, contentType?: string): this;
+    /**
+     * Adds a model. The first is the one that is asked when no name is given.
+     *
+     * `model` gets its inputs by name and returns its outputs by name; an array of them answers a stream. It may throw an error of this
+     * package. `inputs` are what `metadata` returns; an input of another type than is declared is refused, as a server refuses it.
+     */
+    model(name: string, model: Model, options?: ModelOptions): this;
+    /** The objects that the action stored and did not delete, in the order of their locations. */
+    get written(): Written[];
+    /**
+     * Runs a declared function as the runtime does: parameters and result pass through JSON.
+     *
+     * Rejects with what the function throws, and with `InternalError` for a result that cannot be JSON. The result is plain JSON.
+     */
+    call<R>(main: KeynetFunction<never, R>, parameters?: JsonObject): Promise<R>;
+    /** Runs code that calls the host. */
+    run<T>(code: () => T): T;
+}

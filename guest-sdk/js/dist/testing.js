@@ -1,0 +1,75 @@
+/**
+ * Tests of an action's code on Node: parameters, objects and models in memory.
+ *
+ * ```ts
+ * import { Environment } from "@keynet/inference/testing";
+ * import { main } from "../main.js";
+ *
+ * test("it finds the cat", async () => {
+ *   const environment = new Environment()
+ *     .object("cat.png", PICTURE)
+ *     .model("detector", () => ({ output_0: Tensor.from(new Float32Array(6), [1, 1, 6]) }));
+ *   assert.deepEqual(await environment.call(main, { image_url: "cat.png" }), { found: [] });
+ *   assert.equal(environment.written[0]?.contentType, "image/png");
+ * });
+ * ```
+ *
+ * Keys, etags and URLs of what is stored follow from the order of storing, so that a test can expect them.
+ *
+ * @module
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { declarationOf } from "./function.js";
+import { setLookup } from "./host.js";
+import { parseJson, resultToJson } from "./json.js";
+import { MemoryHost } from "./memory-host.js";
+const hosts = new AsyncLocalStorage();
+setLookup(() => hosts.getStore());
+/** The host that an action's code meets in a test, inside {@link run} and {@link call}. */
+export class Environment {
+    #host = new MemoryHost();
+    /** Adds a parameter that the caller sends. */
+    param(name, value) {
+        this.#host.sent[name] = value;
+        return this;
+    }
+    /** Adds an object: under a key, an `s3://bucket/key`, or an http(s) URL to be read. */
+    object(location, data, contentType) {
+        const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+        this.#host.store(location, bytes, contentType, false);
+        return this;
+    }
+    /**
+     * Adds a model. The first is the one that is asked when no name is given.
+     *
+     * `model` gets its inputs by name and returns its outputs by name; an array of them answers a stream. It may throw an error of this
+     * package. `inputs` are what `metadata` returns; an input of another type than is declared is refused, as a server refuses it.
+     */
+    model(name, model, options = {}) {
+        const { versions = ["1"], platform = "test", inputs = [], outputs = [] } = options;
+        this.#host.models.set(name, { answer: model, metadata: { name, versions, platform, inputs, outputs } });
+        return this;
+    }
+    /** The objects that the action stored and did not delete, in the order of their locations. */
+    get written() {
+        return this.#host.written();
+    }
+    /**
+     * Runs a declared function as the runtime does: parameters and result pass through JSON.
+     *
+     * Rejects with what the function throws, and with `InternalError` for a result that cannot be JSON. The result is plain JSON.
+     */
+    async call(main, parameters) {
+        const declaration = declarationOf(main);
+        if (declaration === undefined)
+            throw new TypeError("what is called must be made by keynetFunction");
+        Object.assign(this.#host.sent, parameters);
+        const args = parseJson(resultToJson(this.#host.sent));
+        const result = await this.run(async () => declaration.run(args));
+        return parseJson(resultToJson(result));
+    }
+    /** Runs code that calls the host. */
+    run(code) {
+        return hosts.run(this.#host, code);
+    }
+}

@@ -1,0 +1,219 @@
+//! Budget of one activation: its memory and its deadline.
+//!
+//! Memory is reserved before it is allocated. A [`MemoryBudget`] counts what one activation holds
+//! in the host (linear memories, tables, tensors, open objects, encoded requests and answers) and
+//! draws on the budget of the process, so that many activations within their own limits cannot
+//! exhaust the host together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// Counter of bytes in use, with a limit; the counter of an activation also counts against that of
+/// the process.
+#[derive(Debug, Clone)]
+pub struct MemoryBudget(Arc<Counter>);
+
+#[derive(Debug)]
+struct Counter {
+    limit: u64,
+    used: AtomicU64,
+    peak: AtomicU64,
+    parent: Option<MemoryBudget>,
+    /// Name of the limit and how to raise it, for the error.
+    advice: &'static str,
+}
+
+impl MemoryBudget {
+    /// Returns the budget of a whole process, `limit` in bytes.
+    pub fn process(limit: u64) -> Self {
+        Self::new(
+            limit,
+            None,
+            "the memory of all activations together (raise KEYNET_PROCESS_MEMORY)",
+        )
+    }
+
+    /// Returns the budget of one activation, `limit` in bytes, within this one.
+    pub fn activation(&self, limit: u64) -> Self {
+        Self::new(limit, Some(self.clone()), "the memory of one activation (raise KEYNET_MEMORY)")
+    }
+
+    fn new(limit: u64, parent: Option<Self>, advice: &'static str) -> Self {
+        Self(Arc::new(Counter {
+            limit,
+            used: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            parent,
+            advice,
+        }))
+    }
+
+    /// Reserves `bytes` for `what` (such as "a tensor"), before they are allocated. They are
+    /// released when the reservation is dropped.
+    ///
+    /// # Errors
+    /// `too-large`, with the limit that was exceeded and how to raise it.
+    pub fn reserve(&self, bytes: u64, what: &str) -> Result<Reservation> {
+        self.take(bytes, what)?;
+        Ok(Reservation { budget: self.clone(), bytes })
+    }
+
+    fn take(&self, bytes: u64, what: &str) -> Result<()> {
+        let counter = &*self.0;
+        let taken = counter.used.try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|total| *total <= counter.limit)
+        });
+        let Ok(before) = taken else {
+            return Err(Error::too_large(format!(
+                "{what} of {bytes} bytes does not fit into {}: the limit is {} bytes and {} are in \
+                    use",
+                counter.advice,
+                counter.limit,
+                counter.used.load(Ordering::Relaxed),
+            )));
+        };
+        if let Some(parent) = &counter.parent
+            && let Err(refused) = parent.take(bytes, what)
+        {
+            counter.used.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(refused);
+        }
+        counter.peak.fetch_max(before + bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.0.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(parent) = &self.0.parent {
+            parent.give_back(bytes);
+        }
+    }
+
+    /// Returns the limit in bytes.
+    pub fn limit(&self) -> u64 {
+        self.0.limit
+    }
+
+    /// Returns the bytes in use now.
+    pub fn used(&self) -> u64 {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// Returns the largest number of bytes in use at once so far.
+    pub fn peak(&self) -> u64 {
+        self.0.peak.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes reserved from a [`MemoryBudget`]; dropping it releases them.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: MemoryBudget,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Returns the number of bytes reserved.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Reserves `bytes` more of the same budget, as a separate reservation.
+    ///
+    /// # Errors
+    /// Those of [`MemoryBudget::reserve`].
+    pub fn more(&self, bytes: u64, what: &str) -> Result<Self> {
+        self.budget.reserve(bytes, what)
+    }
+
+    /// Changes the reservation to `bytes`.
+    ///
+    /// # Errors
+    /// Those of [`MemoryBudget::reserve`]; the reservation is then unchanged.
+    pub fn resize(&mut self, bytes: u64, what: &str) -> Result<()> {
+        if bytes > self.bytes {
+            self.budget.take(bytes - self.bytes, what)?;
+        } else {
+            self.budget.give_back(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+/// Memory and time that a backend may use for one call; passed down with every request.
+#[derive(Debug, Clone)]
+pub struct CallBudget {
+    /// Budget from which the bytes of answers are reserved, before they are allocated.
+    pub memory: MemoryBudget,
+    /// Moment at which the call fails with `timeout`.
+    pub deadline: Instant,
+}
+
+impl CallBudget {
+    /// Returns the time until the deadline, zero if it has passed.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits for `call`, at most until the deadline. After the deadline the call is not started.
+    ///
+    /// # Errors
+    /// Those of `call`, or `timeout` with `what` as the name of the operation.
+    pub async fn within<T>(&self, what: &str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let late = || {
+            Error::timeout(format!("{what} did not answer in the time this activation has left"))
+        };
+        if self.remaining().is_zero() {
+            return Err(late());
+        }
+        tokio::time::timeout_at(self.deadline.into(), call).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn what_is_reserved_is_given_back_to_both() {
+        let process = MemoryBudget::process(100);
+        let activation = process.activation(60);
+        let held = activation.reserve(60, "a tensor").unwrap();
+        assert_eq!((process.used(), activation.used()), (60, 60));
+        let refused = activation.reserve(1, "a tensor").unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::TooLarge);
+        assert!(refused.message.contains("KEYNET_MEMORY"), "{refused}");
+        drop(held);
+        assert_eq!((process.used(), activation.used(), activation.peak()), (0, 0, 60));
+    }
+
+    #[test]
+    fn a_refusal_by_the_process_leaves_nothing_taken() {
+        let process = MemoryBudget::process(50);
+        let activation = process.activation(u64::MAX);
+        let refused = activation.reserve(51, "a tensor").unwrap_err();
+        assert!(refused.message.contains("KEYNET_PROCESS_MEMORY"), "{refused}");
+        assert_eq!((process.used(), activation.used()), (0, 0));
+    }
+
+    #[test]
+    fn a_reservation_that_cannot_grow_keeps_what_it_had() {
+        let activation = MemoryBudget::process(100).activation(10);
+        let mut held = activation.reserve(4, "a list").unwrap();
+        assert!(held.resize(11, "a list").is_err());
+        assert_eq!((held.bytes(), activation.used()), (4, 4));
+        held.resize(2, "a list").unwrap();
+        assert_eq!(activation.used(), 2);
+    }
+}

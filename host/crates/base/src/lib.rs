@@ -1,0 +1,46 @@
+//! Foundation of the host's other crates; it depends on none of them.
+//!
+//! | room | its one job |
+//! |---|---|
+//! | [`error`], [`error_chain`] | the error of every capability and backend, as in the contract; causes |
+//! | [`budget`], [`limits`] | memory and time of one activation; maximum sizes of input from outside |
+//! | [`config`] | every setting, read once from its origin into a type |
+//! | [`patterns`], [`granted`] | names that an operator grants and an action requests |
+//! | [`outbound`], [`pem`], [`retry`], [`tls`] | HTTP clients with one address policy; pauses between attempts |
+//! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |
+//! | [`digest`], [`open_file`], [`new_file`], [`file_cache`], [`state`] | files: digests, open files, atomic writes, a cache with a size limit, keys |
+//! | [`allowed_hosts`] | requests that a server on a developer's machine accepts |
+//! | [`offload`] | long synchronous work, kept off the async workers |
+//! | [`cpu`] | the processors that components are compiled for |
+
+pub mod allowed_hosts;
+pub mod budget;
+pub mod config;
+pub mod cpu;
+pub mod digest;
+pub mod error;
+pub mod error_chain;
+pub mod file_cache;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod granted;
+pub mod limits;
+pub mod new_file;
+pub mod offload;
+pub mod open_file;
+pub mod outbound;
+pub mod patterns;
+pub mod pem;
+pub mod quote;
+pub mod redaction;
+pub mod retry;
+pub mod state;
+pub mod tls;
+
+pub use allowed_hosts::AllowedHosts;
+pub use config::Config;
+pub use digest::{Digest, DigestError};
+pub use error::{Error, ErrorKind};
+pub use file_cache::FileCache;
+pub use new_file::NewFile;
+pub use open_file::OpenFile;

@@ -1,0 +1,85 @@
+//! Synchronous work whose time grows with foreign data, run outside the async workers.
+//!
+//! A worker that parses or checks for a long time runs no other activation meanwhile, and no timer.
+//! Work on more than [`INLINE`] bytes goes to the blocking pool, with at most as many jobs at once
+//! as there are processors, and its caller waits no longer than its deadline. Abandoned work runs
+//! to its end and keeps what it holds, reservations included, until then.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+
+/// Work on at most this many bytes runs inline: it takes a millisecond at most.
+pub const INLINE: usize = 256 << 10;
+
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    Arc::new(Semaphore::new(processors.max(2)))
+});
+
+/// Runs `work`, whose time grows with `bytes`: inline if they are few, else on the blocking pool.
+/// Returns `None` if the deadline passes first.
+pub async fn run<T: Send + 'static>(
+    bytes: usize,
+    deadline: Option<Instant>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    if bytes <= INLINE {
+        return Some(work());
+    }
+    let elsewhere = async {
+        // The semaphore is never closed.
+        let place = Arc::clone(&PLACES).acquire_owned().await.ok()?;
+        let working = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        match working.await {
+            Ok(done) => Some(done),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => None, // the runtime is shutting down
+            },
+        }
+    };
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), elsewhere).await.ok().flatten(),
+        None => elsewhere.await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::{self, ThreadId};
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn thread_for(bytes: usize) -> Option<ThreadId> {
+        run(bytes, None, || thread::current().id()).await
+    }
+
+    #[tokio::test]
+    async fn what_is_large_leaves_the_worker() {
+        assert_eq!(thread_for(INLINE).await, Some(thread::current().id()));
+        assert_ne!(thread_for(INLINE + 1).await, Some(thread::current().id()));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_past_the_deadline_for_what_is_large() {
+        let (ended, end) = std::sync::mpsc::channel::<()>();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let held = Arc::new(());
+        let work = {
+            let held = Arc::clone(&held);
+            move || {
+                let _held = held;
+                let _ = end.recv();
+            }
+        };
+        assert_eq!(run(INLINE + 1, Some(deadline), work).await, None);
+        assert_eq!(Arc::strong_count(&held), 2, "abandoned work keeps what it holds");
+        drop(ended);
+    }
+}

@@ -1,0 +1,27 @@
+//! Work that blocks for long, on a thread of its own.
+//!
+//! Not on tokio's blocking threads: work cannot be interrupted there either, and a runtime that is
+//! shut down waits for it, so that a program could not end before a stuck model does.
+
+use std::thread::Builder;
+
+use tokio::sync::oneshot;
+
+use keynet_base::error::{Error, Result};
+
+/// Does `work`. It goes on when nobody waits for it any more; `kept` is dropped when it and its
+/// result are gone.
+pub(super) async fn on_own_thread<T: Send + 'static>(
+    kept: impl Send + 'static,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (answer, answered) = oneshot::channel();
+    let thread = Builder::new().name("embedded-model".to_owned()).spawn(move || {
+        let _nobody_waits = answer.send(work());
+        drop(kept);
+    });
+    thread.map_err(|error| {
+        Error::unavailable(format!("no thread can be started for a model: {error}"))
+    })?;
+    answered.await.unwrap_or_else(|_| Err(Error::internal("the thread of a model ended early")))
+}

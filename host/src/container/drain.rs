@@ -1,0 +1,96 @@
+//! Shutdown: new requests are rejected, running activations may finish.
+//!
+//! Kubernetes sends SIGTERM and, some time later, SIGKILL. In between, new requests get status 503,
+//! which makes OpenWhisk send them to another container; running activations have `KEYNET_GRACE` to
+//! end and get a response even if that is not enough.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+/// State of the shutdown.
+#[derive(Debug)]
+pub(super) struct Drain {
+    begun: AtomicBool,
+    cut_off: watch::Sender<bool>,
+}
+
+impl Drain {
+    pub(super) fn new() -> Self {
+        Self { begun: AtomicBool::new(false), cut_off: watch::Sender::new(false) }
+    }
+
+    /// Begins the shutdown: no new work is started from now on.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Reports whether the shutdown has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Cuts off all running work.
+    pub(super) fn cut_off(&self) {
+        self.cut_off.send_replace(true);
+    }
+
+    /// Returns the result of `work`; `None` if it is cut off first.
+    pub(super) async fn or_cut_off<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut cut_off = self.cut_off.subscribe();
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            _ = cut_off.wait_for(|cut_off| *cut_off) => None,
+        }
+    }
+}
+
+/// Signals that ask the container to stop. The first process of a container ignores them unless it
+/// catches them.
+pub(super) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Starts to catch the signals.
+    ///
+    /// # Errors
+    /// The operating system refuses the handlers.
+    pub(super) fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next signal.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_does_not_end_is_cut_off() {
+        let drain = Drain::new();
+        assert_eq!(drain.or_cut_off(async { 1 }).await, Some(1));
+        let (ended, ()) =
+            tokio::join!(drain.or_cut_off(std::future::pending::<()>()), async { drain.cut_off() });
+        assert_eq!(ended, None);
+        assert_eq!(
+            drain.or_cut_off(std::future::pending::<()>()).await,
+            None,
+            "also what begins later"
+        );
+    }
+}

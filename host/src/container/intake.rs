@@ -1,0 +1,191 @@
+//! Bodies of incoming requests: limits of their size, their total memory, and their time.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::poll;
+use http_body_util::BodyExt as _;
+use hyper::StatusCode;
+use hyper::body::{Body as _, Bytes, Frame, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answer::{self, HttpResponse};
+
+/// Maximum size of a body in bytes: OpenWhisk's 48 MB of code as text, and the JSON around it. An
+/// argument may be as large, since OpenWhisk's operator may raise its limit of 1 MiB.
+const MAX_BODY: usize = 50 << 20;
+
+/// Maximum memory in bytes of all bodies together, if the machine has that much.
+const MAX_TOGETHER: u64 = 128 << 20;
+
+/// Unit of the memory for bodies, so that their number is limited too. A body that arrived in one
+/// piece takes none.
+const UNIT: usize = 1 << 20;
+
+/// Time that a sender may pause, and time that a whole body may take.
+const PAUSE: Duration = Duration::from_secs(10);
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// Time that a body waits for the memory that others hold.
+const ROOM: Duration = Duration::from_secs(5);
+
+/// Memory of all bodies.
+pub(super) struct Intake {
+    units: Arc<Semaphore>,
+}
+
+/// A body that has arrived. Its memory is released when it is dropped.
+pub(super) struct RequestBody {
+    bytes: Bytes,
+    _held: Option<OwnedSemaphorePermit>,
+}
+
+impl RequestBody {
+    /// Returns the content.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Intake {
+    /// Creates the limit for a process of `memory` bytes: a quarter of them, and at least one whole
+    /// body.
+    pub(super) fn of(memory: u64) -> Self {
+        let bytes =
+            usize::try_from(MAX_TOGETHER.min(memory / 4)).unwrap_or(usize::MAX).max(MAX_BODY);
+        Self { units: Arc::new(Semaphore::new(bytes / UNIT)) }
+    }
+
+    /// Reads a whole body. Does not copy a body that came in one piece, as nearly all do. Reserves
+    /// memory as the data arrives, not by the announced length.
+    ///
+    /// # Errors
+    /// The response for a body that is too large, is incomplete or timed out, or for which there is
+    /// no memory now.
+    pub(super) async fn read(&self, mut body: Incoming) -> Result<RequestBody, HttpResponse> {
+        if body.size_hint().lower() > MAX_BODY as u64 {
+            return Err(too_large());
+        }
+        let Some(first) = frame(&mut body, PAUSE).await? else {
+            return Ok(RequestBody { bytes: Bytes::new(), _held: None });
+        };
+        let first = first.into_data().unwrap_or_default();
+        if body.is_end_stream() && first.len() <= MAX_BODY {
+            return Ok(RequestBody { bytes: first, _held: None });
+        }
+        // Boxed, so that the futures of small requests do not contain its state.
+        Box::pin(self.read_on(body, first)).await
+    }
+
+    /// Reads the body after its `first` piece.
+    async fn read_on(&self, mut body: Incoming, first: Bytes) -> Result<RequestBody, HttpResponse> {
+        let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let expected = announced.map_or(MAX_BODY, |rest| rest.saturating_add(first.len()));
+        if announced.is_some() && expected > MAX_BODY {
+            return Err(too_large());
+        }
+        let due = Instant::now() + WHOLE;
+        let mut whole = Whole { bytes: Vec::new(), held: None, expected };
+        whole.append(&self.units, &first).await?;
+        drop(first);
+        loop {
+            let left = due.saturating_duration_since(Instant::now()).min(PAUSE);
+            match frame(&mut body, left).await? {
+                None => return Ok(RequestBody { bytes: whole.bytes.into(), _held: whole.held }),
+                Some(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        whole.append(&self.units, &data).await?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes>>, HttpResponse> {
+    let mut next = body.frame();
+    // A frame that has arrived with the headers, as nearly all do, needs no timer.
+    let arrived = match poll!(&mut next) {
+        Poll::Ready(frame) => Ok(frame),
+        Poll::Pending => timeout(time, next).await,
+    };
+    match arrived {
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(frame))) => Ok(Some(frame)),
+        Ok(Some(Err(error))) => Err(answer::error(
+            StatusCode::BAD_REQUEST,
+            &format!("the body did not arrive: {error}"),
+        )),
+        Err(_) => Err(answer::error(
+            StatusCode::REQUEST_TIMEOUT,
+            &format!(
+                "the body did not arrive in time: it may pause for {} s and take {} s in all",
+                PAUSE.as_secs(),
+                WHOLE.as_secs()
+            ),
+        )),
+    }
+}
+
+/// A body in several pieces.
+struct Whole {
+    bytes: Vec<u8>,
+    held: Option<OwnedSemaphorePermit>,
+    /// Announced length, or the limit.
+    expected: usize,
+}
+
+impl Whole {
+    async fn append(&mut self, units: &Arc<Semaphore>, data: &[u8]) -> Result<(), HttpResponse> {
+        let needed = self.bytes.len() + data.len();
+        if needed > MAX_BODY {
+            return Err(too_large());
+        }
+        if needed > self.bytes.capacity() {
+            // Doubles the capacity, up to the announced length.
+            let capacity = (self.bytes.capacity() * 2)
+                .clamp(UNIT.min(self.expected), self.expected)
+                .max(needed);
+            self.reserve(units, capacity).await?;
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    async fn reserve(
+        &mut self,
+        units: &Arc<Semaphore>,
+        capacity: usize,
+    ) -> Result<(), HttpResponse> {
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let wanted = capacity.div_ceil(UNIT).saturating_sub(held);
+        if wanted > 0 {
+            let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+            let taken =
+                timeout_at(Instant::now() + ROOM, Arc::clone(units).acquire_many_owned(wanted))
+                    .await;
+            let Ok(Ok(taken)) = taken else {
+                return Err(answer::error(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the container holds as many bodies of requests as it has memory for: send \
+                        this one again, or to another container",
+                ));
+            };
+            match &mut self.held {
+                Some(held) => held.merge(taken),
+                None => self.held = Some(taken),
+            }
+        }
+        self.bytes.reserve_exact(capacity - self.bytes.len());
+        Ok(())
+    }
+}
+
+fn too_large() -> HttpResponse {
+    answer::error(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &format!("the body is larger than {} MiB", MAX_BODY >> 20),
+    )
+}
