@@ -16,8 +16,11 @@ use keynet_models::inference::{
     DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor,
 };
 
-/// The requests: a model, and the shape of each of its inputs.
-const ASKED: [(&str, &[(&str, &[i64])]); 6] = [
+/// Inputs of a model by name, each with its shape.
+type Shapes = &'static [(&'static str, &'static [i64])];
+
+/// Requests: a model, and the shapes of its inputs.
+const ASKED: [(&str, Shapes); 6] = [
     ("centerface", &[("input.1", &[1, 3, 640, 640])]),
     ("nudenet", &[("images", &[1, 3, 320, 320])]),
     ("ocr-detection", &[("x", &[1, 3, 640, 640])]),
@@ -61,7 +64,7 @@ async fn measure(
     folder: &Path,
     engine: OnnxRuntimeConfig,
     model: &str,
-    shapes: &[(&str, &[i64])],
+    shapes: Shapes,
 ) -> Result<Measured, String> {
     let limits = EmbeddedLimits { max_run_bytes: 4 << 30, ..EmbeddedLimits::default() };
     let backend =

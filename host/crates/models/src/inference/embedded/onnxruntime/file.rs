@@ -255,7 +255,7 @@ pub(super) fn part(
                         Some(inner.number) == name
                             && str::from_utf8(inner.value).is_ok_and(|name| used.contains(name))
                     }),
-                    12 | 13 | 14 => false,
+                    12..=14 => false,
                     _ => true,
                 };
                 if keep {
