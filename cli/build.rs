@@ -34,6 +34,7 @@ fn main() -> Result<()> {
          /// The Python SDK, the contract, and what builds components and the packages with native \
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
          /// The SDK for Go, a module.\npub static GO_SDK: &[File] = &[{}];\n\
+         /// The SDK for C and C++.\npub static C_SDK: &[File] = &[{}];\n\
          /// The templates of new projects, a folder for each language.\npub static TEMPLATES: \
          &[File] = &[{}];\n\
          /// The SDK for TypeScript and JavaScript, the contract, and what builds components.\n\
@@ -42,6 +43,7 @@ fn main() -> Result<()> {
         copy(&rust_sdk(&repository)?, &out.join("rust-sdk"))?,
         copy(&python_sdk(&repository)?, &out.join("python-sdk"))?,
         copy(&go_sdk(&repository)?, &out.join("go-sdk"))?,
+        copy(&c_sdk(&repository)?, &out.join("c-sdk"))?,
         copy(&folder(&crate_folder.join("templates"), "")?, &out.join("templates"))?,
         copy(&javascript_sdk(&repository)?, &out.join("javascript-sdk"))?,
     );
@@ -110,30 +112,40 @@ fn python_sdk(repository: &Path) -> Result<Files> {
 
 fn go_sdk(repository: &Path) -> Result<Files> {
     let root = repository.join("guest-sdk/go");
-    let mut files = Files::new();
-    for part in ["internal", "keynet", "keynettest"] {
-        files.extend(folder(&root.join(part), &format!("{part}/"))?);
-    }
+    let mut files = parts(&root, &["internal", "keynet", "keynettest"], &["go.mod", "README.md"])?;
     files.retain(|name, _| !name.ends_with("_test.go") && !name.ends_with("/generate"));
-    for file in ["go.mod", "README.md"] {
-        files.insert(file.to_owned(), read(&root.join(file))?);
-    }
-    files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
-    Ok(files)
+    licensed(repository, files)
+}
+
+fn c_sdk(repository: &Path) -> Result<Files> {
+    let root = repository.join("guest-sdk/c");
+    let folders = ["include", "src", "bindings", "testing", "vendor"];
+    licensed(repository, parts(&root, &folders, &["CMakeLists.txt", "README.md"])?)
 }
 
 fn javascript_sdk(repository: &Path) -> Result<Files> {
     let root = repository.join("guest-sdk/js");
-    let mut files = Files::new();
-    for part in ["dist", "toolchain", "wit"] {
-        files.extend(folder(&root.join(part), &format!("{part}/"))?);
-    }
-    for file in ["package.json", "README.md", "files.d.ts"] {
-        files.insert(file.to_owned(), read(&root.join(file))?);
-    }
+    let files = ["package.json", "README.md", "files.d.ts"];
+    let mut files = parts(&root, &["dist", "toolchain", "wit"], &files)?;
     files.extend(folder(&repository.join("wit"), "wit/deps/keynet-inference/")?);
     let imaging = repository.join("guest-sdk/imaging/wit");
     files.extend(folder(&imaging, "wit/deps/keynet-imaging/")?);
+    licensed(repository, files)
+}
+
+/// Reads folders and files of an SDK.
+fn parts(root: &Path, folders: &[&str], names: &[&str]) -> Result<Files> {
+    let mut files = Files::new();
+    for part in folders {
+        files.extend(folder(&root.join(part), &format!("{part}/"))?);
+    }
+    for name in names {
+        files.insert((*name).to_owned(), read(&root.join(name))?);
+    }
+    Ok(files)
+}
+
+fn licensed(repository: &Path, mut files: Files) -> Result<Files> {
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
     Ok(files)
 }

@@ -6,7 +6,7 @@ use keynet_artifact::ArtifactRef;
 use keynet_base::Config;
 
 use crate::errors::ExpectedError;
-use crate::project::{go, python};
+use crate::project::{ProjectSource, c, go, javascript, python};
 use crate::ui::progress::Steps;
 
 /// Location of a component.
@@ -40,8 +40,8 @@ impl ComponentSource {
         }
     }
 
-    /// Builds a function in Python or Go that is named by its file, unless nothing has changed
-    /// since, and names its component instead.
+    /// Builds the function that the path is the source or the project's folder of, unless nothing
+    /// has changed since the last build, and returns the file of its component.
     ///
     /// # Errors
     /// The function cannot be built.
@@ -53,8 +53,8 @@ impl ComponentSource {
     }
 }
 
-/// Returns the file of a component: `path`, or that of the component which is built of the function
-/// in Python or Go at `path`: a folder may stand for its program in Go.
+/// Returns the file of a component: `path`, or the component that is built from the source or the
+/// project's folder at `path`.
 ///
 /// # Errors
 /// The function cannot be built.
@@ -63,10 +63,8 @@ pub fn component_file(
     config: &Config,
     steps: Steps,
 ) -> Result<PathBuf, ExpectedError> {
-    if python::is_python(path) {
-        Ok(python::build(&python::Function::at(path)?, config, steps)?.path)
-    } else if go::is_go(path) || is_go_folder(path) {
-        Ok(go::build(&go::GoProject::at(path)?, config, steps)?.path)
+    if path.is_dir() || is_source(path) {
+        Ok(ProjectSource::find(path)?.build(config, steps)?.path)
     } else {
         Ok(path.to_owned())
     }
@@ -80,14 +78,13 @@ pub fn parse(text: &str) -> Result<ArtifactRef, ExpectedError> {
     Ok(text.parse()?)
 }
 
-/// Returns whether a path is that of a folder with a program in Go.
-fn is_go_folder(path: &Path) -> bool {
-    path.is_dir() && matches!(go::GoProject::in_folder(path), Ok(Some(_)))
+/// Returns whether a path has the ending of a function's source.
+fn is_source(path: &Path) -> bool {
+    python::is_python(path) || go::is_go(path) || javascript::is_script(path) || c::is_c(path)
 }
 
 fn is_file_name(path: &Path) -> bool {
-    python::is_python(path)
-        || go::is_go(path)
+    is_source(path)
         || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
 }
 

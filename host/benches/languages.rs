@@ -15,16 +15,29 @@ use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
 /// Pairs of a small action and of one that reads, resizes and draws pictures, in each language.
-const GUESTS: [&str; 6] = [
+const GUESTS: [&str; 11] = [
     "hello",
-    "hello-python",
+    "hello-c",
+    "hello-cpp",
     "hello-go",
+    "hello-python",
+    "hello-typescript",
     "image-detection",
-    "image-detection-python",
+    "image-detection-cpp",
     "image-detection-go",
+    "image-detection-python",
+    "image-detection-typescript",
 ];
 /// Actions that can wait in a host call.
-const SLEEPERS: [&str; 3] = ["parity-rust", "parity-python", "parity-go"];
+const SLEEPERS: [&str; 7] = [
+    "parity-rust",
+    "parity-c",
+    "parity-cpp",
+    "parity-go",
+    "parity-js",
+    "parity-python",
+    "parity-spidermonkey",
+];
 const IN_FLIGHT: u32 = 32;
 const LOADS: usize = 11;
 const RUNS: usize = 301;

@@ -30,7 +30,13 @@ pub fn parameters(image_url: &str) -> Value {
 }
 
 /// The guests that have it, in each language; the first is what the others are compared with.
-pub const GUESTS: [&str; 3] = ["image-detection", "image-detection-python", "image-detection-go"];
+pub const GUESTS: [&str; 5] = [
+    "image-detection",
+    "image-detection-python",
+    "image-detection-typescript",
+    "image-detection-go",
+    "image-detection-cpp",
+];
 
 /// Runs `keynet-inference run` of the example, with further arguments.
 pub fn run<S: AsRef<OsStr>>(sandbox: &Sandbox, arguments: impl IntoIterator<Item = S>) -> Ended {

@@ -238,3 +238,12 @@ fn the_korean_page_has_the_headings_the_code_and_the_links_of_the_english_one() 
     let rows = |page: &str| page.lines().filter(|line| line.starts_with('|')).count();
     assert_eq!(rows(&korean), rows(&english), "rows of tables");
 }
+
+#[test]
+fn the_parity_matrix_of_the_page_on_languages_is_up_to_date() {
+    let checked = std::process::Command::new(root().join("tests/parity-matrix"))
+        .arg("--check")
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}

@@ -1,17 +1,15 @@
 //! `build`: a project into one file, `action.wasm`, that is known to be an action.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keynet_base::{Config, NewFile};
+use keynet_base::NewFile;
 
 use crate::errors::ExpectedError;
 use crate::flags::HostArgs;
-use crate::project::cargo::Build;
-use crate::project::finish::{self, MANIFEST};
-use crate::project::toolchain::Toolchain;
-use crate::project::{ProjectError, ProjectSource, go, python, sdk};
+use crate::project::cargo::{self, Options};
+use crate::project::finish;
+use crate::project::{ProjectError, ProjectSource};
 use crate::settings;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
@@ -26,8 +24,7 @@ const DEFAULT_PROFILE: &str = "release";
 /// What to build, how.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function in Python, TypeScript or JavaScript [default: what is in the project's
-    /// folder]
+    /// The file of a function, or a core module [default: the project's folder]
     #[arg(value_name = "FUNCTION", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
@@ -52,20 +49,14 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
     let project = args.function.as_ref().unwrap_or(&args.path);
     let component = match ProjectSource::find(project)? {
-        ProjectSource::Rust(folder) => rust(&folder, args, &config, console)?,
+        ProjectSource::Rust(folder) => {
+            let options = Options { profile: &args.profile, arguments: &args.arguments };
+            cargo::component(&folder, &options, &config, console)?
+        }
         _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
             return Err(ProjectError::NotCargo(project.clone()).into());
         }
-        ProjectSource::Go(program) => {
-            go::build(&program, &config, Steps::new(false, console))?.bytes
-        }
-        ProjectSource::Python(function) => {
-            python::build(&function, &config, Steps::new(false, console))?.bytes
-        }
-        ProjectSource::JavaScript(function) => {
-            refuse_cargo(args, project)?;
-            javascript::build(&function, &config, Steps::new(false, console))?.bytes
-        }
+        source => source.build(&config, Steps::new(false, console))?.bytes,
     };
     let name = finish::name_of(&component, &config)?;
     let folder =
@@ -78,27 +69,6 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         output.display(),
         units::bytes(component.len() as u64)
     ))
-}
-
-/// Refuses what is meant for cargo where it is not run.
-fn refuse_cargo(args: &BuildArgs, project: &Path) -> Result<(), ExpectedError> {
-    if args.arguments.is_empty() && args.profile == DEFAULT_PROFILE {
-        return Ok(());
-    }
-    Err(ProjectError::NotCargo(project.to_owned()).into())
-}
-
-fn rust(
-    folder: &Path,
-    args: &BuildArgs,
-    config: &Config,
-    console: Console,
-) -> Result<Vec<u8>, ExpectedError> {
-    sdk::restore(folder, &config.cache_dir)?;
-    let build = Build { folder, profile: &args.profile, arguments: &args.arguments };
-    let built = build.run(Toolchain::find(folder)?, console)?;
-    let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;
-    finish::finished(component, &below(&args.path, MANIFEST), config, Steps::new(false, console))
 }
 
 /// A file of the project, without the dot that stands for this folder.

@@ -6,11 +6,11 @@ use std::path::Path;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::{
-    build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, image::ImageArgs,
-    inspect::InspectArgs, invoke::InvokeArgs, keygen::KeygenArgs, list::ListArgs, login::LoginArgs,
-    logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs, pull::PullArgs,
-    push::PushArgs, run::RunArgs, storage::StorageArgs, tag::TagArgs, undeploy::UndeployArgs,
-    verify::VerifyArgs, whoami::WhoamiArgs,
+    build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, dev::DevArgs,
+    image::ImageArgs, inspect::InspectArgs, invoke::InvokeArgs, keygen::KeygenArgs, list::ListArgs,
+    login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs,
+    pull::PullArgs, push::PushArgs, run::RunArgs, storage::StorageArgs, tag::TagArgs,
+    undeploy::UndeployArgs, verify::VerifyArgs, whoami::WhoamiArgs,
 };
 use crate::errors::EXIT_CODES;
 use crate::input::address::ListenAddress;
@@ -51,6 +51,9 @@ pub enum Command {
     Build(BuildArgs),
     /// Run a component once, or serve it over HTTP
     Run(Box<RunArgs>),
+    /// Build a project, run it, and again after each change of its files
+    #[command(visible_aliases = ["watch", "up"])]
+    Dev(Box<DevArgs>),
     /// Show what a component is and which permissions it has here
     Inspect(InspectArgs),
     /// Publish a component: on the Keynet platform, in a registry, or in a folder of this machine

@@ -4,6 +4,7 @@ pub mod build;
 pub mod command_line;
 pub mod completions;
 pub mod deploy;
+pub mod dev;
 pub mod image;
 pub mod inspect;
 pub mod invoke;
@@ -50,6 +51,7 @@ pub fn run(command: Command, console: Console) -> Result<ExitCode, ExpectedError
         Command::Logout(args) => return logout::run(&args, console),
         Command::Whoami(args) => return whoami::run(&args, console),
         Command::Image(args) => return image::run(*args, console),
+        Command::Dev(args) => return dev::run(&args, console),
         Command::Deploy(args) => return deploy::run(*args, console),
         Command::Invoke(args) => return invoke::run(*args, console),
         Command::Logs(args) => return logs::run(&args, console),

@@ -9,7 +9,7 @@ use keynet_base::Config;
 
 use crate::errors::ExpectedError;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, go, name, python, sdk};
+use crate::project::{Language, ProjectError, c, go, javascript, name, python, sdk};
 use crate::ui::console::Console;
 
 /// What to make.
@@ -35,13 +35,11 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let sdk = match args.lang {
         Language::Rust => sdk::dependency(&config.cache_dir)?,
         Language::Python => python::dependency(&config)?,
-        Language::Go => String::new(),
         Language::TypeScript | Language::JavaScript => javascript::vendor(folder)?,
+        Language::Go => go::write_sdk(folder).map(|()| String::new())?,
+        Language::C | Language::Cpp => c::write_sdk(folder).map(|()| String::new())?,
     };
     fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
-    if args.lang == Language::Go {
-        go::write_sdk(folder)?;
-    }
     template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
     console.print(&next_steps(name, folder, args.lang))
 }
@@ -64,6 +62,12 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
         }
         Language::Go => {
             "keynet-inference run main.go --param name=Ada\n  keynet-inference push main.go"
+        }
+        Language::C => {
+            "keynet-inference run main.c --param name=Ada\n  keynet-inference push main.c"
+        }
+        Language::Cpp => {
+            "keynet-inference run main.cpp --param name=Ada\n  keynet-inference push main.cpp"
         }
         Language::Python => {
             "keynet-inference run function.py --param name=Ada\n  keynet-inference push function.py"

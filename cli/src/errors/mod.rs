@@ -51,12 +51,6 @@ impl Error for ExpectedError {
     }
 }
 
-impl From<crate::project::javascript::JavaScriptError> for ExpectedError {
-    fn from(error: crate::project::javascript::JavaScriptError) -> Self {
-        Self::Project(ProjectError::JavaScript(Box::new(error)))
-    }
-}
-
 impl ExpectedError {
     /// Returns a function for `map_err`: `what` is the operation that failed with `path`.
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {

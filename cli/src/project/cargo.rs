@@ -1,24 +1,71 @@
 //! Building a Rust project, and finding what it made.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde::Deserialize;
 
-use super::ProjectError;
-use super::toolchain::{TARGET, Toolchain};
-use crate::ui::console::Console;
+use keynet_base::Config;
 
-/// How to build.
+use super::finish::{self, MANIFEST};
+use super::toolchain::{TARGET, Toolchain};
+use super::{ProjectError, sdk};
+use crate::errors::ExpectedError;
+use crate::ui::console::Console;
+use crate::ui::progress::Steps;
+
+/// Profile and further arguments of cargo.
 #[derive(Debug)]
-pub struct Build<'a> {
-    /// The project's folder, without symbolic links.
-    pub folder: &'a Path,
-    /// `release`, `dev` or one of the project's own.
+pub struct Options<'a> {
+    /// `release`, `dev` or a profile of the project.
     pub profile: &'a str,
     /// More arguments for cargo.
     pub arguments: &'a [String],
+}
+
+/// Options of a build that is repeated after each change: the crate alone is compiled again, and
+/// what it depends on is not optimized together with it.
+pub fn dev() -> (&'static str, Vec<String>) {
+    const PROFILE: &str = "keynet-dev";
+    let settings = [
+        "inherits='release'",
+        "opt-level=1",
+        "lto='off'",
+        "incremental=true",
+        "codegen-units=16",
+        "package.'*'.opt-level=2",
+    ];
+    let arguments = settings
+        .iter()
+        .flat_map(|setting| ["--config".to_owned(), format!("profile.{PROFILE}.{setting}")]);
+    (PROFILE, arguments.collect())
+}
+
+/// Builds the component of the project in `folder`, without symbolic links, with what its
+/// `keynet.toml` requests.
+///
+/// # Errors
+/// There is no toolchain, cargo fails, or the result is not one component.
+pub fn component(
+    folder: &Path,
+    options: &Options<'_>,
+    config: &Config,
+    console: Console,
+) -> Result<Vec<u8>, ExpectedError> {
+    sdk::restore(folder, &config.cache_dir)?;
+    let build = Build { folder, options };
+    let built = build.run(Toolchain::find(folder)?, console)?;
+    let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;
+    finish::finished(component, &folder.join(MANIFEST), config, Steps::new(false, console))
+}
+
+/// One run of cargo.
+#[derive(Debug)]
+struct Build<'a> {
+    folder: &'a Path,
+    options: &'a Options<'a>,
 }
 
 /// A message of `cargo build --message-format=json`; other kinds and fields are left out.
@@ -45,18 +92,18 @@ impl Build<'_> {
     ///
     /// # Errors
     /// cargo fails, or makes no component or several.
-    pub fn run(&self, toolchain: Toolchain, console: Console) -> Result<PathBuf, ProjectError> {
+    fn run(&self, toolchain: Toolchain, console: Console) -> Result<PathBuf, ProjectError> {
         let mut cargo = toolchain.cargo(self.folder);
         cargo.args([
             "build",
             "--target",
             TARGET,
             "--profile",
-            self.profile,
+            self.options.profile,
             "--message-format=json-render-diagnostics",
         ]);
         let mut cargo = cargo
-            .args(self.arguments)
+            .args(self.options.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -111,7 +158,8 @@ mod tests {
     use super::*;
 
     fn component(line: &str) -> Option<PathBuf> {
-        let build = Build { folder: Path::new("/p"), profile: "release", arguments: &[] };
+        let options = Options { profile: "release", arguments: &[] };
+        let build = Build { folder: Path::new("/p"), options: &options };
         build.component(serde_json::from_str(line).unwrap())
     }
 
@@ -134,7 +182,8 @@ mod tests {
 
     #[test]
     fn no_component_says_what_the_manifest_needs() {
-        let build = Build { folder: Path::new("/p"), profile: "release", arguments: &[] };
+        let options = Options { profile: "release", arguments: &[] };
+        let build = Build { folder: Path::new("/p"), options: &options };
         let error = build.only(Vec::new()).unwrap_err().to_string();
         assert!(error.contains("cdylib"), "{error}");
         assert!(build.only(vec!["a".into(), "b".into()]).is_err());

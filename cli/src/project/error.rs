@@ -29,26 +29,19 @@ pub enum ProjectError {
     Occupied(PathBuf),
     /// Nothing to build.
     #[error(
-        "{} is not a project: it has no Cargo.toml, no Python file with @keynet_function, and no Go \
-            file that imports the SDK",
+        "{} is not a project: it has no Cargo.toml, no Python file with @keynet_function, no \
+            package.json that depends on @keynet/inference, no Go file that imports the SDK, and no \
+            main.c or main.cpp",
         .0.display()
     )]
     NoProject(PathBuf),
-    /// A folder that could be a project of either language.
-    #[error("{} has a Cargo.toml, and {} has a function in Python", folder.display(), function.display())]
-    TwoLanguages {
+    /// A folder with projects in several languages.
+    #[error("{} has projects in several languages: {}", folder.display(), languages.join(", "))]
+    SeveralLanguages {
         /// The folder.
         folder: PathBuf,
-        /// The function's file.
-        function: PathBuf,
-    },
-    /// A folder that could be a project in JavaScript or in another language.
-    #[error("{}'s package.json depends on @keynet/inference, and there is {other}", folder.display())]
-    AlsoJavaScript {
-        /// The folder.
-        folder: PathBuf,
-        /// What else it has.
-        other: &'static str,
+        /// The files that make it a project of each.
+        languages: Vec<String>,
     },
     /// A project in Rust where a component is wanted.
     #[error("{} is a project in Rust, which is built first", .0.display())]
@@ -56,9 +49,6 @@ pub enum ProjectError {
     /// Arguments for cargo where it is not run.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
-    /// A folder that could be a project in Go and one in another language.
-    #[error("{} has an action in Go, and is a project in another language too", .0.display())]
-    AlsoGo(PathBuf),
     /// The imaging library for an action.
     #[error(transparent)]
     Imaging(#[from] ImagingError),
@@ -104,27 +94,18 @@ impl Diagnostic for ProjectError {
         let hint = match self {
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
-                "make one with `keynet-inference new NAME`, or with `--lang python` or `go`; name \
-                    its folder with --path, or the file of a function in Python or Go"
+                "make one with `keynet-inference new NAME --lang LANGUAGE`; name its folder with \
+                    --path, or the file of its function"
             }
-            Self::TwoLanguages { function, .. } => {
-                return Some(format!(
-                    "to build the function in Python: keynet-inference build {}",
-                    function.display()
-                ));
-            }
-            Self::AlsoJavaScript { .. } => {
-                "name the function's file, such as `keynet-inference build main.ts`; a project in \
-                    Rust is built from a folder of its own"
+            Self::SeveralLanguages { .. } => {
+                "name the file of the function to build, such as `keynet-inference build main.go`; \
+                    a project in Rust needs a folder of its own"
             }
             Self::BuildFirst(_) => {
                 "run `keynet-inference build`, and name the action.wasm that it makes"
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Imaging(error) => return error.hint(),
-            Self::AlsoGo(_) => {
-                "to build the action in Go, name its file: keynet-inference build main.go"
-            }
             Self::SdkGone { instead, .. } => {
                 return Some(format!(
                     "this version's SDK is at {}: write that path into the project's Cargo.toml",

@@ -1,6 +1,7 @@
 //! A project's folder: making it from a template, and building it into a component. A language is a
 //! variant of [`Language`].
 
+pub mod c;
 pub mod cargo;
 pub mod componentize;
 pub mod compose;
@@ -17,13 +18,23 @@ mod source;
 pub mod template;
 pub mod toolchain;
 pub mod unpacking;
+pub mod watch;
 
 use clap::ValueEnum;
 
 pub use error::ProjectError;
 pub use source::ProjectSource;
 
-/// What an action can be written in.
+/// A component that was built of a project.
+#[derive(Debug)]
+pub struct Built {
+    /// Its file in the cache.
+    pub path: std::path::PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Language of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
     /// Rust, built by cargo.
@@ -38,10 +49,14 @@ pub enum Language {
     /// JavaScript, built for QuickJS or SpiderMonkey.
     #[value(name = "javascript", alias = "js")]
     JavaScript,
+    /// C, built by clang.
+    C,
+    /// C++, built by clang.
+    Cpp,
 }
 
 impl Language {
-    /// The folder of its template.
+    /// Returns the folder of its template.
     pub fn template(self) -> &'static str {
         match self {
             Self::Rust => "rust",
@@ -49,10 +64,12 @@ impl Language {
             Self::Go => "go",
             Self::TypeScript => "typescript",
             Self::JavaScript => "javascript",
+            Self::C => "c",
+            Self::Cpp => "cpp",
         }
     }
 
-    /// What people call it.
+    /// Returns its usual name.
     pub fn title(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
@@ -60,6 +77,8 @@ impl Language {
             Self::Go => "Go",
             Self::TypeScript => "TypeScript",
             Self::JavaScript => "JavaScript",
+            Self::C => "C",
+            Self::Cpp => "C++",
         }
     }
 }

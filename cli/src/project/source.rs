@@ -1,11 +1,18 @@
-//! What a project is written in, by its files.
+//! The language of a project, by its files; and its component.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::ProjectError;
+use keynet_base::Config;
+
+use super::c::{self, CError, CProject};
+use super::componentize::componentize;
+use super::finish::{self, MANIFEST};
 use super::go::{self, GoProject};
 use super::python::{self, Function};
+use super::{Built, ProjectError, javascript};
 use crate::errors::ExpectedError;
+use crate::ui::progress::Steps;
 
 /// A project that can be built.
 #[derive(Debug)]
@@ -16,41 +23,93 @@ pub enum ProjectSource {
     Python(Function),
     /// A program in Go.
     Go(GoProject),
+    /// A function in TypeScript or JavaScript.
+    JavaScript(javascript::Function),
+    /// An action in C or C++.
+    C(CProject),
+    /// A core module that another build system made.
+    Module(PathBuf),
 }
 
 impl ProjectSource {
-    /// Finds the project in the folder `path`: `Cargo.toml` makes it Rust, a Python file with
-    /// `@keynet_function`, `requirements.txt` or `pyproject.toml` Python, a Go file that imports the
-    /// SDK Go.
+    /// Finds the project at `path`, a source file or a folder. `Cargo.toml` makes a folder Rust, a
+    /// `package.json` that depends on the SDK TypeScript or JavaScript, a Go file that imports the
+    /// SDK Go, `main.c` or `main.cpp` C or C++, and a Python file with `@keynet_function`,
+    /// `requirements.txt` or `pyproject.toml` Python. A file is a function by its ending.
     ///
     /// # Errors
-    /// There is no folder, no project, or one of several languages.
+    /// There is no folder, no project, or one in each of several languages.
     pub fn find(path: &Path) -> Result<Self, ExpectedError> {
-        let folder = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
-        if folder.is_file() && go::is_go(&folder) {
-            return Ok(Self::Go(GoProject::at(path)?));
+        let found = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
+        if found.is_file() { Self::of_file(path, &found) } else { Self::in_folder(path, found) }
+    }
+
+    fn of_file(path: &Path, file: &Path) -> Result<Self, ExpectedError> {
+        Ok(if go::is_go(file) {
+            Self::Go(GoProject::at(path)?)
+        } else if javascript::is_script(path) {
+            Self::JavaScript(javascript::Function::at(path)?)
+        } else if c::is_c(file) {
+            Self::C(CProject::at(path)?)
+        } else if file.extension().is_some_and(|ending| ending == "wasm") {
+            Self::Module(file.to_owned())
+        } else {
+            Self::Python(Function::at(path)?)
+        })
+    }
+
+    /// `path` is the folder as it was named.
+    fn in_folder(path: &Path, folder: PathBuf) -> Result<Self, ExpectedError> {
+        let unreadable = |error| ExpectedError::io("look into", path)(error);
+        let functions = python::functions_in(path).map_err(unreadable)?;
+        let program = GoProject::in_folder(&folder).map_err(unreadable)?;
+        let c = CProject::in_folder(&folder)?;
+        let is_rust = folder.join("Cargo.toml").is_file();
+        let is_script = javascript::is_project(&folder)?;
+        let languages: Vec<String> = [
+            is_rust.then(|| "a Cargo.toml".to_owned()),
+            is_script.then(|| "a package.json that depends on @keynet/inference".to_owned()),
+            program.is_some().then(|| "a Go file that imports the SDK".to_owned()),
+            c.as_ref().map(|c| c.main().display().to_string()),
+            functions.first().map(|file| format!("the Python function {}", file.display())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if languages.len() > 1 {
+            let folder = path.to_owned();
+            return Err(ProjectError::SeveralLanguages { folder, languages }.into());
         }
-        if folder.is_file() {
-            return Ok(Self::Python(Function::at(path)?));
-        }
-        let functions = python::functions_in(path).map_err(ExpectedError::io("look into", path))?;
-        let program =
-            GoProject::in_folder(&folder).map_err(ExpectedError::io("look into", path))?;
-        if let Some(program) = program {
-            let is_other = folder.join("Cargo.toml").is_file() || !functions.is_empty();
-            return match is_other {
-                true => Err(ProjectError::AlsoGo(path.to_owned()).into()),
-                false => Ok(Self::Go(program)),
-            };
-        }
-        match (folder.join("Cargo.toml").is_file(), functions.first()) {
-            (true, Some(function)) => Err(ProjectError::TwoLanguages {
-                folder: path.to_owned(),
-                function: function.clone(),
+        Ok(match (program, c) {
+            (Some(program), _) => Self::Go(program),
+            (None, Some(c)) => Self::C(c),
+            (None, None) if is_rust => Self::Rust(folder),
+            (None, None) if is_script => {
+                Self::JavaScript(javascript::Function::in_folder(&folder)?)
             }
-            .into()),
-            (true, None) => Ok(Self::Rust(folder)),
-            (false, _) => Ok(Self::Python(Function::in_folder(path, functions)?)),
+            (None, None) => Self::Python(Function::in_folder(path, functions)?),
+        })
+    }
+
+    /// Builds the component of a project that is not built by cargo, unless nothing has changed
+    /// since the last build.
+    ///
+    /// # Errors
+    /// The project is in Rust; the tools of its language fail; the result is not an action.
+    pub fn build(&self, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
+        match self {
+            Self::Rust(folder) => Err(ProjectError::BuildFirst(folder.clone()).into()),
+            Self::Python(function) => python::build(function, config, steps),
+            Self::Go(program) => go::build(program, config, steps),
+            Self::JavaScript(function) => javascript::build(function, config, steps),
+            Self::C(source) => c::build(source, config, steps),
+            Self::Module(module) => {
+                let core = fs::read(module).map_err(ExpectedError::io("read", module))?;
+                let component = componentize(&core).map_err(CError::from)?;
+                let manifest = module.with_file_name(MANIFEST);
+                let bytes = finish::finished(component, &manifest, config, steps)?;
+                Ok(Built { path: module.clone(), bytes })
+            }
         }
     }
 }
@@ -113,7 +172,7 @@ mod tests {
         ));
         assert!(told(&[("package.json", "{}"), ("main.ts", "")]).contains("is not a project"));
         let both = told(&[("package.json", package), ("function.py", FUNCTION)]);
-        assert!(both.contains("depends on @keynet/inference, and there is a function in Python"));
+        assert!(both.contains("depends on @keynet/inference, the Python function"), "{both}");
     }
 
     #[test]
@@ -131,14 +190,23 @@ mod tests {
     }
 
     #[test]
+    fn main_makes_a_folder_a_project_in_c() {
+        assert!(matches!(
+            project(&[("main.c", ""), ("helpers.py", "import os")]).1,
+            Ok(ProjectSource::C(_))
+        ));
+        for other in [("Cargo.toml", ""), ("function.py", FUNCTION)] {
+            let both = told(&[("main.cpp", ""), other]);
+            assert!(both.contains("main.cpp") && both.contains("another language"), "{both}");
+        }
+    }
+
+    #[test]
     fn what_is_no_project_says_what_would_be_one() {
         let both = told(&[("Cargo.toml", ""), ("function.py", FUNCTION)]);
         assert!(both.contains("Cargo.toml") && both.contains("function.py"), "{both}");
         let none = told(&[("notes.txt", "")]);
-        assert!(
-            none.contains("it has no Cargo.toml, no Python file with @keynet_function"),
-            "{none}"
-        );
+        assert!(none.contains("has no Cargo.toml, no Python file with @keynet_function"), "{none}");
         let several = told(&[("a.py", FUNCTION), ("b.py", FUNCTION)]);
         assert!(several.contains("a.py, b.py"), "{several}");
         assert!(ProjectSource::find(Path::new("no/such/folder")).is_err());

@@ -51,6 +51,16 @@ impl Steps {
         Step(Some(bar))
     }
 
+    /// Prints the output of a tool, as it is, even where the rest is quiet.
+    pub fn say(self, text: &str) {
+        self.console.say(text);
+    }
+
+    /// Returns whether colours are shown.
+    pub fn colored(self) -> bool {
+        self.console.colored()
+    }
+
     /// Prints a note.
     pub fn note(self, text: impl std::fmt::Display) {
         if !self.quiet {

@@ -43,9 +43,7 @@ pub fn from_rows(rows: &[f32], threshold: f64, width: u32, height: u32) -> Resul
         let [x1, y1, x2, y2, score, class] = row.map(f64::from);
         let class = class as usize;
         let label = LABELS.get(class).with_context(|| {
-            format!(
-                "the model has a class {class}, but the labels end before it"
-            )
+            format!("the model has a class {class}, but the labels end before it")
         })?;
         let [left, right] = [x1, x2].map(|x| scaled(x, width));
         let [top, bottom] = [y1, y2].map(|y| scaled(y, height));

@@ -113,9 +113,10 @@ mod tests {
         );
 
         let written = environment.written();
-        let stored = written.iter().find(|object| object.location != "cups.png").expect(
-            "a picture was stored",
-        );
+        let stored = written
+            .iter()
+            .find(|object| object.location != "cups.png")
+            .expect("a picture was stored");
         assert_eq!(stored.content_type.as_deref(), Some("image/png"));
         assert!(
             answer["url"]

@@ -10,6 +10,7 @@ use keynet_base::{Config, Digest};
 
 use super::{GoError, GoProject, toolchain};
 use crate::errors::ExpectedError;
+use crate::project::Built;
 use crate::project::componentize::componentize;
 use crate::project::finish::{self, MANIFEST};
 use crate::project::python::kept;
@@ -25,15 +26,6 @@ const BUILD: [&str; 5] = [
     "-ldflags=-checklinkname=0 -s -w",
     "-o",
 ];
-
-/// A component.
-#[derive(Debug)]
-pub struct Built {
-    /// Its file in the cache.
-    pub path: PathBuf,
-    /// Its content.
-    pub bytes: Vec<u8>,
-}
 
 /// Builds a program with what its `keynet.toml` asks for.
 ///

@@ -5,29 +5,20 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use keynet_host::{Config, Digest, FileCache};
+use keynet_base::{Config, Digest, FileCache};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::toolchain::Toolchain;
 use super::{Function, JavaScriptError};
-use crate::embedded::{JAVASCRIPT_SDK, RUST_SDK};
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
-use crate::project::finish::{self, ASK};
-use crate::project::unpacking;
+use crate::project::embedded::{JAVASCRIPT_SDK, RUST_SDK};
+use crate::project::finish::{self, MANIFEST};
+use crate::project::{Built, unpacking};
+use crate::ui::progress::Steps;
 
 /// What a bundle imports that works on pictures.
 const IMAGING: &[u8] = b"keynet:imaging/";
-
-/// A component.
-#[derive(Debug)]
-pub struct Built {
-    /// Its file in the cache.
-    pub path: PathBuf,
-    /// Its content.
-    pub bytes: Vec<u8>,
-}
 
 /// What the build's script prints.
 #[derive(Debug, Deserialize)]
@@ -65,7 +56,7 @@ pub fn build(function: &Function, config: &Config, steps: Steps) -> Result<Built
             steps.begin(&format!("building {} into a component", function.module().display()));
         build.componentize(&bundle)?
     };
-    let bytes = finish::finished(bytes, &function.folder().join(ASK), config, steps)?;
+    let bytes = finish::finished(bytes, &function.folder().join(MANIFEST), config, steps)?;
     cache
         .keep(&path, |mut file| file.write_all(&bytes))
         .map_err(ExpectedError::io("write", &path))?;
@@ -110,7 +101,7 @@ impl Build<'_> {
         let bundle = read(bundle)?;
         // The imaging library is built from the sources that the Rust SDK is carried with.
         let imaging = bundle.windows(IMAGING.len()).any(|text| text == IMAGING);
-        let ask = self.function.folder().join(ASK);
+        let ask = self.function.folder().join(MANIFEST);
         let ask = if ask.exists() { Digest::of(&read(&ask)?).hex() } else { String::new() };
         let parts = [
             Digest::of(&bundle).hex(),

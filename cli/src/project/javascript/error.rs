@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use keynet_host::quote::shown;
+use keynet_base::quote::shown;
 
 use crate::errors::{Diagnostic, Exit};
 

@@ -4,15 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use keynet_host::Config;
+use keynet_base::Config;
 use serde::Deserialize;
 
 use super::{JavaScriptError, node};
-use crate::embedded::{File, JAVASCRIPT_SDK};
 use crate::errors::ExpectedError;
-use crate::progress::Steps;
+use crate::project::embedded::{File, JAVASCRIPT_SDK};
 use crate::project::python::kept;
 use crate::project::unpacking;
+use crate::ui::progress::Steps;
 
 /// What npm says where it cannot reach its registry.
 const NO_CONNECTION: [&str; 6] =

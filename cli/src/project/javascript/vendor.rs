@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::embedded::{File, JAVASCRIPT_SDK};
 use crate::errors::ExpectedError;
+use crate::project::embedded::{File, JAVASCRIPT_SDK};
 
 /// The folder of the SDK in a project.
 const FOLDER: &str = "vendor/keynet-inference";

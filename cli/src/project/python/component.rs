@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use keynet_base::{Config, Digest, FileCache};
@@ -15,6 +15,7 @@ use super::requirements::Requirements;
 use super::stage::Stage;
 use super::{Function, PythonError, late_imports};
 use crate::errors::ExpectedError;
+use crate::project::Built;
 use crate::project::finish::{self, MANIFEST};
 use crate::ui::progress::Steps;
 
@@ -26,15 +27,6 @@ const MARK: &str = "keynet-build: ";
 const ENTRY: &str = "/0";
 const PROJECT: &str = "/2";
 const PACKAGES: &str = "/3";
-
-/// A component.
-#[derive(Debug)]
-pub struct Built {
-    /// Its file in the cache.
-    pub path: PathBuf,
-    /// Its content.
-    pub bytes: Vec<u8>,
-}
 
 /// What the SDK reports of a failure; `keynet_inference/_build.py` writes it.
 #[derive(Debug, Deserialize)]

@@ -102,9 +102,10 @@ fn stream() -> Result<Value> {
     let mut endless = triton.predict_stream([("COUNT", &lots), ("SIZE", &size)])?;
     let first = endless.next().context("an answer")??["OUT"].to_vec::<i32>()?;
     drop(endless);
-    let after = triton.predict_stream([("COUNT", &what), ("SIZE", &size)])?.next().context(
-        "an answer",
-    )??["OUT"]
+    let after = triton
+        .predict_stream([("COUNT", &what), ("SIZE", &size)])?
+        .next()
+        .context("an answer")??["OUT"]
         .to_vec::<i32>()?;
     Ok(
         json!({ "answers": answers, "first": first, "cancelled": after[1] == 1, "by predict": kind(triton.predict([("COUNT", &few), ("SIZE", &size)])) }),

@@ -23,8 +23,11 @@ fn often() -> usize {
     50
 }
 
-#[keynet_function(name = "image-detection-guest-part", description = "Measures what \
-    image-detection does inside the sandbox.")]
+#[keynet_function(
+    name = "image-detection-guest-part",
+    description = "Measures what \
+    image-detection does inside the sandbox."
+)]
 fn main(args: Args) -> Result<Measured> {
     measure(&Storage::new()?.get(&args.image_url)?, args.repeat)
 }

@@ -48,7 +48,14 @@ pub fn measure(file: &[u8], repeat: usize) -> Result<Measured> {
 /// Returns a row of the model's output: an object of the class, on the diagonal.
 fn row(class: u8) -> [f32; 6] {
     let place = f32::from(class) * 55.0;
-    [place, place, place + 200.0, place + 240.0, 0.95 - place / 2000.0, f32::from(class) % LABELS.len() as f32]
+    [
+        place,
+        place,
+        place + 200.0,
+        place + 240.0,
+        0.95 - place / 2000.0,
+        f32::from(class) % LABELS.len() as f32,
+    ]
 }
 
 /// Returns the times after each stage, in milliseconds since the start of the first.
@@ -74,6 +81,7 @@ fn median(runs: &[[f64; 5]], stage: usize) -> f64 {
 }
 
 fn stages(value: impl Fn(usize) -> f64) -> Stages {
-    let [decode, planes, draw, encode, total] = std::array::from_fn(|stage| (value(stage) * 1e3).round() / 1e3);
+    let [decode, planes, draw, encode, total] =
+        std::array::from_fn(|stage| (value(stage) * 1e3).round() / 1e3);
     Stages { decode, planes, draw, encode, total }
 }
