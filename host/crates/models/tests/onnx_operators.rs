@@ -222,6 +222,14 @@ const WRAPPED: [&str; 4] = [
     "test_qlinearmatmul_3D_int8_float32",
 ];
 
+/// Tests of BF16 whose expected numbers are cut off where `Cast` rounds to the nearest one, which
+/// is one unit of the last place away. Later releases of ONNX expect the rounded ones.
+const CUT_OFF: [&str; 3] = [
+    "test_cast_FLOAT_to_BFLOAT16",
+    "test_castlike_FLOAT_to_BFLOAT16",
+    "test_castlike_FLOAT_to_BFLOAT16_expanded",
+];
+
 /// Describes the difference between the expected and the actual output.
 fn difference(test: &str, expected: &Tensor, got: &Tensor) -> Option<String> {
     if expected.shape() != got.shape() || expected.data_type() != got.data_type() {
@@ -241,10 +249,11 @@ fn difference(test: &str, expected: &Tensor, got: &Tensor) -> Option<String> {
     let largest = expected.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
     let is_transform = test.starts_with("test_dft") || test.starts_with("test_stft");
     let absolute = if is_transform { 2e-6 * largest } else { ABSOLUTE };
+    let relative = if CUT_OFF.contains(&test) { 1.0 / 128.0 } else { RELATIVE };
     let close = |(expected, got): (f64, f64)| {
         expected == got
             || (expected.is_nan() && got.is_nan())
-            || (expected - got).abs() <= absolute + RELATIVE * expected.abs()
+            || (expected - got).abs() <= absolute + relative * expected.abs()
             || (WRAPPED.contains(&test) && got == -128.0)
     };
     if expected.len() != got.len() {
