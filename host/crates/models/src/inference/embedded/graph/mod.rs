@@ -135,6 +135,7 @@ fn walked(
     holes: Option<Vec<String>>,
 ) -> Result<Prepared, String> {
     let mut graph = model.graph.take().unwrap_or_default();
+    forget_empty_names(&mut graph);
     let standard = model
         .opset_import
         .iter()
@@ -168,6 +169,16 @@ fn walked(
     let mut options = Box::new(ModelOptions::with_all_ops());
     weights.give(&mut options);
     Ok(Prepared { bytes, options, graph, cut, rounded })
+}
+
+/// Makes dimensions whose name is empty dimensions without a name: rten would take all of them for
+/// the same size.
+fn forget_empty_names(graph: &mut GraphProto) {
+    let values = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
+    let declared = values.filter_map(|value| value.r#type.as_mut()?.tensor_type.as_mut());
+    for dimension in declared.filter_map(|tensor| tensor.shape.as_mut()).flat_map(|s| &mut s.dim) {
+        dimension.dim_param.take_if(|name| name.is_empty());
+    }
 }
 
 struct Walk {
