@@ -226,9 +226,10 @@ impl Config {
         let folder = |name: &'static str, base: &'static str, below: &str| {
             host.path(name).or_else(|| home(base, below)).map_or_else(|| temporary(name), Ok)
         };
+        let state_dir = folder("KEYNET_STATE_DIR", "XDG_STATE_HOME", ".local/state")?;
         let cache_dir = folder("KEYNET_CACHE", "XDG_CACHE_HOME", ".cache")?;
         Ok(Self {
-            state_dir: folder("KEYNET_STATE_DIR", "XDG_STATE_HOME", ".local/state")?,
+            state_dir,
             cache_size: host.parse("KEYNET_CACHE_SIZE", parse_bytes)?.unwrap_or(4 << 30),
             policy: host.path("KEYNET_POLICY"),
             cpu: host.parse("KEYNET_CPU", str::parse)?.unwrap_or_default(),
