@@ -116,8 +116,9 @@ fn inference(config: &Config) -> Backend<dyn InferenceBackend> {
     if let Some(triton) = &config.triton {
         return Ok(Arc::new(TritonInference::open(triton)?));
     }
-    let EmbeddedModelsConfig { folder, .. } = &config.embedded_models;
-    Ok(Arc::new(EmbeddedInference::open(folder, EmbeddedLimits::of(&config.embedded_models))?))
+    let EmbeddedModelsConfig { folder, onnxruntime, .. } = &config.embedded_models;
+    let limits = EmbeddedLimits::of(&config.embedded_models);
+    Ok(Arc::new(EmbeddedInference::open_with(folder, limits, onnxruntime.clone())?))
 }
 
 /// Adds the names of MLflow to `backend` if a registry is configured.

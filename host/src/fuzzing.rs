@@ -16,7 +16,7 @@ pub use keynet_base::{
 };
 #[cfg(feature = "fuzzing")]
 pub use keynet_models::fuzzing::{
-    config_pbtxt, mlflow, model_ref, onnx, size_expression, tensor, triton_answer,
+    config_pbtxt, mlflow, model_graph, model_ref, onnx, size_expression, tensor, triton_answer,
 };
 #[cfg(feature = "fuzzing")]
 pub use keynet_object_storage::fuzzing::{location, s3_answer, storage_request};

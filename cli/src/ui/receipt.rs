@@ -26,7 +26,9 @@ pub fn table(receipt: &Receipt, loaded: Duration) -> String {
     rows.push(("  start", ns(receipt.instantiate_ns), "a fresh sandbox".to_owned()));
     rows.push(("  action", ns(receipt.guest_ns), "its own code".to_owned()));
     if receipt.inference_calls > 0 {
-        rows.push(("  models", ns(receipt.inference_ns), calls(receipt.inference_calls)));
+        let by = receipt.inference_engine.map(|engine| format!(" of {engine}"));
+        let remark = calls(receipt.inference_calls) + &by.unwrap_or_default();
+        rows.push(("  models", ns(receipt.inference_ns), remark));
     }
     if receipt.storage_calls > 0 {
         rows.push(("  storage", ns(receipt.storage_ns), calls(receipt.storage_calls)));
@@ -63,11 +65,12 @@ mod tests {
             guest_ns: 400_000,
             inference_ns: 1_080_000,
             inference_calls: 1,
+            inference_engine: Some("rten"),
             ..Receipt::default()
         };
         let text = table(&receipt, Duration::from_millis(3));
         assert!(text.contains("load          3.00 ms"), "{text}");
-        assert!(text.contains("  models      1.08 ms  1 call\n"), "{text}");
+        assert!(text.contains("  models      1.08 ms  1 call of rten\n"), "{text}");
         assert!(
             !text.contains("storage") && !text.contains("queued") && !text.contains("logs"),
             "{text}"

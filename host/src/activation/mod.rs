@@ -166,6 +166,7 @@ impl Run {
             ),
             inference_ns: nanoseconds(spent.inference),
             inference_calls: spent.inference_calls,
+            inference_engine: None,
             storage_ns: nanoseconds(spent.storage),
             storage_calls: spent.storage_calls,
             memory_peak: self.fresh.budget.peak(),
@@ -206,7 +207,10 @@ pub(crate) async fn run(
         Err(failure) => Err(failure),
     };
     let instantiated = instantiated.unwrap_or_else(|| run.started.elapsed());
-    let receipt = run.receipt(slot.queued(), instantiated);
+    let mut receipt = run.receipt(slot.queued(), instantiated);
+    if receipt.inference_calls > 0 {
+        receipt.inference_engine = means.inference.as_ref().ok().and_then(|asked| asked.engine());
+    }
     Outcome { result, receipt, written: run.meter.written() }
 }
 

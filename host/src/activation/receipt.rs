@@ -22,6 +22,9 @@ pub struct Receipt {
     pub inference_ns: u64,
     /// Number of inference calls.
     pub inference_calls: u64,
+    /// Engine of the models: `triton`, `onnxruntime` or `rten`; absent without inference calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inference_engine: Option<&'static str>,
     /// Time waited for objects.
     pub storage_ns: u64,
     /// Number of storage calls.
@@ -39,7 +42,7 @@ pub struct Receipt {
 impl Receipt {
     /// Returns the line, without its newline.
     pub fn line(&self) -> String {
-        // Serialising a flat struct of numbers cannot fail.
+        // Serialising a flat struct of numbers and names cannot fail.
         format!("{PREFIX}{}", serde_json::to_string(self).unwrap_or_default())
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keynet_base::config::Config;
+use keynet_models::inference::embedded;
 
 use super::engine::{cache, configured_engine};
 use super::{Host, HostError};
@@ -75,8 +76,8 @@ impl<'a> HostBuilder<'a> {
     /// Builds the host.
     ///
     /// # Errors
-    /// The policy file or the state folder cannot be used, or WebAssembly cannot run on this
-    /// machine.
+    /// The policy file, the state folder or the library that `KEYNET_ONNXRUNTIME` names cannot be
+    /// used, or WebAssembly cannot run on this machine.
     pub fn build(self) -> Result<Host, HostError> {
         let config = self.config;
         let policy = match (self.policy, config.policy.as_deref()) {
@@ -95,9 +96,20 @@ impl<'a> HostBuilder<'a> {
         let backends = match self.backends {
             Some(backends) => backends,
             None if self.describing => Backends::none(config),
-            None => Backends::configured(config),
+            None => {
+                check_models(config)?;
+                Backends::configured(config)
+            }
         };
         let sandbox = Sandbox::new(engine, config.process_memory).map_err(HostError::Engine)?;
         Ok(Host { sandbox: Arc::new(sandbox), tenant: Tenant { policy, backends } })
+    }
+}
+
+/// Checks the engine of the models that run in process, if they do.
+fn check_models(config: &Config) -> Result<(), HostError> {
+    match config.triton {
+        Some(_) => Ok(()),
+        None => Ok(embedded::check_engine(&config.embedded_models.onnxruntime)?),
     }
 }

@@ -34,7 +34,7 @@ pub enum HostError {
     /// wasmtime does not work on this machine.
     #[error("WebAssembly cannot run on this machine: {0:#}")]
     Engine(wasmtime::Error),
-    /// The state folder cannot be used.
+    /// The state folder, or the library that runs models, cannot be used.
     #[error(transparent)]
     State(#[from] Error),
 }

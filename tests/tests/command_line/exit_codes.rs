@@ -87,6 +87,30 @@ fn json_of_a_success() {
 }
 
 #[test]
+fn a_receipt_names_the_engine_that_ran_the_models() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("KEYNET_ONNXRUNTIME", "off");
+    let report = capable(&sandbox, json!({ "do": "metadata" }));
+    assert_eq!(report["receipt"]["inference_engine"], "rten", "{report}");
+    let report = run_json(&sandbox, "hello", &json!({ "name": "Ada" }));
+    assert_eq!(report["receipt"].get("inference_engine"), None, "{report}");
+}
+
+#[test]
+fn a_library_of_onnx_runtime_that_cannot_be_loaded_is_named_before_anything_runs() {
+    let mut sandbox = Sandbox::new();
+    for (value, why) in [
+        ("/missing/libonnxruntime.so", "/missing/libonnxruntime.so cannot be read: No such file"),
+        ("on", "\"on\" is neither `auto` nor `off` nor the path of a library"),
+    ] {
+        sandbox.set("KEYNET_ONNXRUNTIME", value);
+        let report = run_json(&sandbox, "hello", &json!({ "name": "Ada" }));
+        let error = report["error"].as_str().unwrap();
+        assert!(error.contains("KEYNET_ONNXRUNTIME") && error.contains(why), "{report}");
+    }
+}
+
+#[test]
 fn json_of_an_error_of_the_action() {
     let report = run_json(&Sandbox::new(), "hello", &json!({}));
     assert_eq!(keys(&report), ["error", "kind", "receipt"]);

@@ -3,7 +3,7 @@
 use keynet_base::fuzzing::Target;
 
 pub use crate::inference::fuzzing::{
-    config_pbtxt, model_ref, size_expression, tensor, triton_answer,
+    config_pbtxt, model_graph, model_ref, size_expression, tensor, triton_answer,
 };
 pub use crate::model_deployment::fuzzing::onnx;
 pub use crate::model_registry::fuzzing::mlflow;
@@ -12,6 +12,7 @@ pub use crate::model_registry::fuzzing::mlflow;
 pub const TARGETS: &[(&str, Target)] = &[
     ("config_pbtxt", config_pbtxt),
     ("mlflow", mlflow),
+    ("model_graph", model_graph),
     ("model_ref", model_ref),
     ("onnx", onnx),
     ("size_expression", size_expression),

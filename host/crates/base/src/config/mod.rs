@@ -10,6 +10,7 @@ mod backends;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod model_repository;
+mod onnxruntime;
 mod private_folder;
 mod quantity;
 mod registry;
@@ -23,6 +24,7 @@ use std::fmt;
 
 pub use backends::{MlflowConfig, S3Config, S3Credentials, Secret};
 pub use model_repository::ModelRepositoryConfig;
+pub use onnxruntime::OnnxRuntimeConfig;
 pub use quantity::{parse_bytes, parse_duration};
 pub use registry::RegistryConfig;
 pub use runtime::RuntimeConfig;
@@ -167,6 +169,8 @@ pub struct EmbeddedModelsConfig {
     pub run_memory: u64,
     /// `KEYNET_EMBEDDED_MODEL_BYTES`: largest model in bytes, its weights included.
     pub model_bytes: u64,
+    /// `KEYNET_ONNXRUNTIME`: the library that runs them, where there is one.
+    pub onnxruntime: OnnxRuntimeConfig,
 }
 
 /// Embedded storage: objects in a folder.
@@ -222,9 +226,10 @@ impl Config {
         let folder = |name: &'static str, base: &'static str, below: &str| {
             host.path(name).or_else(|| home(base, below)).map_or_else(|| temporary(name), Ok)
         };
+        let state_dir = folder("KEYNET_STATE_DIR", "XDG_STATE_HOME", ".local/state")?;
+        let cache_dir = folder("KEYNET_CACHE", "XDG_CACHE_HOME", ".cache")?;
         Ok(Self {
-            state_dir: folder("KEYNET_STATE_DIR", "XDG_STATE_HOME", ".local/state")?,
-            cache_dir: folder("KEYNET_CACHE", "XDG_CACHE_HOME", ".cache")?,
+            state_dir,
             cache_size: host.parse("KEYNET_CACHE_SIZE", parse_bytes)?.unwrap_or(4 << 30),
             policy: host.path("KEYNET_POLICY"),
             cpu: host.parse("KEYNET_CPU", str::parse)?.unwrap_or_default(),
@@ -256,7 +261,9 @@ impl Config {
                 model_bytes: host
                     .parse("KEYNET_EMBEDDED_MODEL_BYTES", parse_bytes)?
                     .unwrap_or(1 << 30),
+                onnxruntime: OnnxRuntimeConfig::read(host, &cache_dir)?,
             },
+            cache_dir,
             embedded_storage: EmbeddedStorageConfig {
                 folder: host.path("KEYNET_STORAGE").unwrap_or_else(|| "storage".into()),
                 public_url: host.parse("KEYNET_STORAGE_PUBLIC_URL", backends::parse_url)?,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 pub(crate) use super::embedded::fuzzing::check_config;
-pub use super::embedded::fuzzing::{config_pbtxt, size_expression};
+pub use super::embedded::fuzzing::{config_pbtxt, model_graph, size_expression};
 pub use super::triton::fuzzing::triton_answer;
 use super::{DataType, ModelRef, Shape, Tensor};
 use keynet_base::fuzzing::{checked, text};

@@ -96,6 +96,10 @@ pub trait InferenceBackend: Send + Sync {
     /// Describes the backend for a log line: `models in ./models, run in process`.
     fn describe(&self) -> String;
 
+    /// Returns the engine of the models, for a receipt: `triton`, `onnxruntime` or `rten`. `None`
+    /// until it is known.
+    fn engine(&self) -> Option<&'static str>;
+
     /// Runs one model and waits for its outputs. Responses are reserved in `budget.memory` before
     /// they are allocated.
     ///

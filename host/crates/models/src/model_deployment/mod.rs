@@ -157,6 +157,7 @@ impl Deployments {
             None => ModelServer::InProcess {
                 folder: config.embedded_models.folder.clone(),
                 limits: EmbeddedLimits::of(&config.embedded_models),
+                onnxruntime: config.embedded_models.onnxruntime.clone(),
             },
         };
         let repository: Option<Box<dyn Repository>> = match (repository, &server) {

@@ -8,6 +8,7 @@ use crate::inference::embedded::{EmbeddedInference, EmbeddedLimits};
 use crate::inference::triton::{ModelStatistics, TritonInference};
 use crate::inference::{IndexedModel, InferenceBackend as _, ModelMetadata, ModelRef};
 use keynet_base::budget::CallBudget;
+use keynet_base::config::OnnxRuntimeConfig;
 use keynet_base::error::{Error, ErrorKind, Result};
 
 /// Interval of polling for a state.
@@ -19,7 +20,7 @@ pub(super) enum ModelServer {
     /// A Triton server.
     Triton(Box<TritonInference>),
     /// This folder, from which every process loads the models that it runs.
-    InProcess { folder: PathBuf, limits: EmbeddedLimits },
+    InProcess { folder: PathBuf, limits: EmbeddedLimits, onnxruntime: OnnxRuntimeConfig },
 }
 
 impl ModelServer {
@@ -46,7 +47,9 @@ impl ModelServer {
                 Ok(models)
             }
             Self::InProcess { folder, .. } if !folder.exists() => Ok(Vec::new()),
-            Self::InProcess { folder, limits } => EmbeddedInference::open(folder, *limits)?.index(),
+            Self::InProcess { folder, limits, .. } => {
+                EmbeddedInference::open(folder, *limits)?.index()
+            }
         }
     }
 
@@ -198,8 +201,9 @@ impl ModelServer {
         match self {
             Self::Triton(triton) => triton.metadata(&model, budget).await,
             // Opened for each request, so that models loaded earlier have no influence.
-            Self::InProcess { folder, limits } => {
-                EmbeddedInference::open(folder, *limits)?.metadata(&model, budget).await
+            Self::InProcess { folder, limits, onnxruntime } => {
+                let models = EmbeddedInference::open_with(folder, *limits, onnxruntime.clone())?;
+                models.metadata(&model, budget).await
             }
         }
     }

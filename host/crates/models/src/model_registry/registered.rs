@@ -30,6 +30,10 @@ impl InferenceBackend for Registered {
         format!("{}, named by MLflow at {}", self.backend.describe(), self.registry.url())
     }
 
+    fn engine(&self) -> Option<&'static str> {
+        self.backend.engine()
+    }
+
     async fn predict(
         &self,
         request: InferenceRequest,

@@ -199,6 +199,42 @@ async fn of_equal_elements_the_first_is_the_largest_and_the_smallest() {
 }
 
 #[tokio::test]
+async fn matrices_that_an_optimizer_has_fused_are_multiplied_as_their_attributes_say() {
+    let fused = |attributes: &[(&str, i64)], alpha: Option<f32>| {
+        let inputs = [("a", Element::FLOAT, &[2, 2][..]), ("b", Element::FLOAT, &[2, 2])];
+        let mut graph = Graph::new(&inputs, Element::FLOAT);
+        graph = graph.node("FusedMatMul", &["a", "b"], attributes, "y");
+        let node = &mut graph.maker.nodes[0];
+        node.domain = Some("com.microsoft".to_owned());
+        if let Some(alpha) = alpha {
+            let mut attribute = integer("alpha", 0);
+            (attribute.i, attribute.f) = (None, Some(alpha));
+            attribute.r#type = Some(rten_onnx::onnx::AttributeType::FLOAT);
+            node.attribute.push(attribute);
+        }
+        graph
+    };
+    let (a, b) = (fp32(&[2, 2], &[1.0, 2.0, 3.0, 4.0]), fp32(&[2, 2], &[5.0, 6.0, 7.0, 8.0]));
+    for (attributes, alpha, product) in [
+        (&[][..], None, [19.0, 22.0, 43.0, 50.0]),
+        (&[("transA", 1)], None, [26.0, 30.0, 38.0, 44.0]),
+        (&[("transB", 1)], Some(0.5), [8.5, 11.5, 19.5, 26.5]),
+        (&[("transA", 1), ("transB", 1)], Some(2.0), [46.0, 62.0, 68.0, 92.0]),
+    ] {
+        let answer =
+            fused(attributes, alpha).ask(&[("a", a.clone()), ("b", b.clone())]).await.unwrap();
+        assert_eq!(answer[0].tensor.data().as_ref(), bytes_of(&product), "{attributes:?}");
+    }
+    let error = fused(&[("transBatchA", 1)], None).refusal().await;
+    assert!(
+        error.message.contains("operator com.microsoft.FusedMatMul (node")
+            && error.message.contains("has transBatchA")
+            && error.message.contains("KEYNET_ONNXRUNTIME"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_zero_is_true() {
     let graph = Graph::new(&[("x", Element::FLOAT, &[-1])], Element::BOOL).node(
         "Cast",
@@ -403,4 +439,57 @@ async fn weights_lie_in_a_file_of_any_name_inside_the_models_folder() {
         let error = model(location).refusal().await;
         assert!(error.message.contains("the constant \"w\""), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_convolution_of_bytes_is_refused_where_padding_would_take_part_in_its_sums() {
+    let graph = |padding: i64, zero_point: u8| {
+        let inputs = [("x", Element::UINT8, &[1, 1, -1, -1][..])];
+        let mut graph = Graph::new(&inputs, Element::INT32)
+            .constant("w", Element::UINT8, &[1, 1, 2, 2], vec![1, 2, 3, 4])
+            .constant("x_zero_point", Element::UINT8, &[], vec![1])
+            .constant("w_zero_point", Element::UINT8, &[], vec![zero_point])
+            .node("ConvInteger", &["x", "w", "x_zero_point", "w_zero_point"], &[("pads", 0)], "y");
+        let pads = &mut graph.maker.nodes[0].attribute[0];
+        (pads.i, pads.ints) = (None, vec![padding; 4]);
+        pads.r#type = Some(rten_onnx::onnx::AttributeType::INTS);
+        graph
+    };
+    for (padding, zero_point, sums) in
+        [(0, 2, vec![8]), (0, 0, vec![26]), (1, 0, vec![4, 11, 6, 14, 26, 11, 6, 9, 3])]
+    {
+        let x = tensor(DataType::Uint8, &[1, 1, 2, 2], vec![2_u8, 3, 4, 4]);
+        let answer = graph(padding, zero_point).ask(&[("x", x)]).await.unwrap();
+        let expected: Vec<u8> = sums.iter().flat_map(|sum: &i32| sum.to_le_bytes()).collect();
+        assert_eq!(answer[0].tensor.data().as_ref(), expected, "{padding} {zero_point}");
+    }
+    let error = graph(1, 2).refusal().await;
+    assert!(
+        error.message.contains("operator ConvInteger (node")
+            && error.message.contains("has padding and a w_zero_point other than 0"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_lstm_that_onnx_runtimes_quantization_made_is_refused_by_name() {
+    let mut graph = Graph::new(&[("x", Element::FLOAT, &[-1, 1, 4])], Element::FLOAT);
+    graph = graph.node("DynamicQuantizeLSTM", &["x"], &[("hidden_size", 2)], "y");
+    graph.maker.nodes[0].domain = Some("com.microsoft".to_owned());
+    let error = graph.refusal().await;
+    assert!(error.message.contains("operator com.microsoft.DynamicQuantizeLSTM (node"), "{error}");
+}
+
+#[tokio::test]
+async fn dimensions_of_an_empty_name_are_sizes_of_their_own() {
+    let mut graph = Graph::new(&[("x", Element::FLOAT, &[-1, -1, -1])], Element::FLOAT);
+    let declared = graph.inputs[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap();
+    for dimension in &mut declared.shape.as_mut().unwrap().dim {
+        dimension.dim_param = Some(String::new());
+    }
+    // As one size, the sum would take 1,000 times the memory that a run may have.
+    graph = graph.node("Add", &["x", "x"], &[], "y");
+    let x = fp32(&[1, 2, 4_000], &[1.0; 8_000]);
+    let answer = graph.ask(&[("x", x)]).await.unwrap();
+    assert_eq!(answer[0].tensor.shape().dimensions(), [1, 2, 4_000]);
 }

@@ -7,14 +7,16 @@
 //! leaves.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::EmbeddedLimits;
 use super::model::LoadedModel;
+use super::onnxruntime;
 use super::repository::{LocatedModel, Repository, Stamp};
 use super::thread::on_own_thread;
+use keynet_base::config::OnnxRuntimeConfig;
 use keynet_base::error::{Error, Result};
 
 /// How often a model whose files change while they are read is read again.
@@ -27,6 +29,10 @@ type Cell = Arc<OnceCell<Arc<LoadedModel>>>;
 pub(super) struct Models {
     pub repository: Repository,
     limits: EmbeddedLimits,
+    /// `KEYNET_ONNXRUNTIME`
+    onnxruntime: OnnxRuntimeConfig,
+    /// The engine, once a model was loaded.
+    engine: OnceLock<&'static str>,
     slots: Mutex<Slots>,
     loading: Semaphore,
 }
@@ -45,8 +51,18 @@ struct Slot {
 }
 
 impl Models {
-    pub fn new(repository: Repository, limits: EmbeddedLimits) -> Self {
-        Self { repository, limits, slots: Mutex::default(), loading: Semaphore::new(1) }
+    pub fn new(
+        repository: Repository,
+        limits: EmbeddedLimits,
+        onnxruntime: OnnxRuntimeConfig,
+    ) -> Self {
+        let (slots, loading) = (Mutex::default(), Semaphore::new(1));
+        Self { repository, limits, onnxruntime, engine: OnceLock::new(), slots, loading }
+    }
+
+    /// Returns the engine of the models. `None` until one was loaded.
+    pub fn engine(&self) -> Option<&'static str> {
+        self.engine.get().copied()
     }
 
     /// Finds a model and loads it if it is not there as its files are now.
@@ -103,7 +119,9 @@ impl Models {
             .map_err(|_| Error::internal("the embedded models are closed"))?;
         let (this, located) = (Arc::clone(self), located.clone());
         on_own_thread((), move || {
-            let loaded = LoadedModel::load(&located, &this.limits)?;
+            let library = onnxruntime::library(&this.onnxruntime)?;
+            this.engine.get_or_init(|| if library.is_some() { "onnxruntime" } else { "rten" });
+            let loaded = LoadedModel::load(&located, &this.limits, library)?;
             if located.is_current(&this.repository) {
                 Ok(Arc::new(loaded))
             } else {

@@ -15,10 +15,10 @@
 
 use std::collections::HashMap;
 
-use rten::{DataType as RtenType, Dimension, Model, ValueType};
 use rten_onnx::onnx;
 
 use super::graph::names_used;
+use super::shapes::Shapes;
 use super::size_expression::Size;
 
 /// What is needed to estimate any run of a model.
@@ -75,16 +75,9 @@ impl Sizes {
 }
 
 impl MemoryModel {
-    pub fn new(graph: &onnx::GraphProto, model: &Model) -> Self {
-        let mut symbols = HashMap::new();
-        for info in model.input_ids().iter().filter_map(|id| model.node_info(*id)) {
-            let dimensions = info.shape().unwrap_or_default().into_iter();
-            let names = dimensions.map(|dimension| match dimension {
-                Dimension::Symbolic(name) => Some(name),
-                Dimension::Fixed(_) => None,
-            });
-            symbols.insert(info.name().unwrap_or_default().to_owned(), names.collect());
-        }
+    pub fn new(graph: &onnx::GraphProto, shapes: &Shapes<'_>) -> Self {
+        let names = graph.input.iter().filter_map(|info| info.name.as_deref());
+        let symbols = names.map(|name| (name.to_owned(), shapes.symbols(name))).collect();
         let mut this =
             Self { symbols, values: Vec::new(), nodes: Vec::new(), by_name: HashMap::new() };
         for weight in &graph.initializer {
@@ -95,18 +88,18 @@ impl MemoryModel {
             );
         }
         for input in &graph.input {
-            let index = this.value(input.name.as_deref().unwrap_or_default(), model);
+            let index = this.value(input.name.as_deref().unwrap_or_default(), shapes);
             this.values.get_mut(index).into_iter().for_each(|value| value.given = true);
         }
         for (position, node) in graph.node.iter().enumerate() {
             let mut used = Vec::new();
             names_used(node, &mut used);
-            let inputs: Vec<_> = used.into_iter().map(|name| this.value(name, model)).collect();
+            let inputs: Vec<_> = used.into_iter().map(|name| this.value(name, shapes)).collect();
             let outputs: Vec<_> = node
                 .output
                 .iter()
                 .filter(|name| !name.is_empty())
-                .map(|name| this.value(name, model))
+                .map(|name| this.value(name, shapes))
                 .collect();
             for index in inputs.iter().chain(&outputs) {
                 this.values.get_mut(*index).into_iter().for_each(|value| value.last_use = position);
@@ -114,7 +107,7 @@ impl MemoryModel {
             this.nodes.push(Node { inputs, outputs, frees: Vec::new() });
         }
         for output in &graph.output {
-            let index = this.value(output.name.as_deref().unwrap_or_default(), model);
+            let index = this.value(output.name.as_deref().unwrap_or_default(), shapes);
             this.values
                 .get_mut(index)
                 .into_iter()
@@ -133,22 +126,11 @@ impl MemoryModel {
         index
     }
 
-    fn value(&mut self, name: &str, model: &Model) -> usize {
+    fn value(&mut self, name: &str, shapes: &Shapes<'_>) -> usize {
         if let Some(index) = self.by_name.get(name) {
             return *index;
         }
-        let info = model.find_node(name).and_then(|id| model.node_info(id));
-        let element_bytes = match info.as_ref().and_then(|info| info.dtype()) {
-            Some(ValueType::Tensor(RtenType::Int8 | RtenType::UInt8)) => 1,
-            _ => 4,
-        };
-        let shape = info.and_then(|info| info.shape()).map(|shape| {
-            let sizes = shape.into_iter().map(|dimension| match dimension {
-                Dimension::Fixed(size) => Size::Number(i64::try_from(size).unwrap_or(i64::MAX)),
-                Dimension::Symbolic(text) => Size::parse(&text),
-            });
-            sizes.collect()
-        });
+        let (element_bytes, shape) = (shapes.element_bytes(name), shapes.shape(name));
         self.insert(name, ValueSize { element_bytes, shape, given: false, last_use: 0 })
     }
 
@@ -262,8 +244,8 @@ mod tests {
             .join("tests/models")
             .join(model)
             .join("1/model.onnx");
-        let memory =
-            MemoryModel::new(&read_graph(&file).unwrap(), &Model::load_file(&file).unwrap());
+        let model = rten::Model::load_file(&file).unwrap();
+        let memory = MemoryModel::new(&read_graph(&file).unwrap(), &Shapes::of_rten(&model));
         let sizes = memory.sizes(inputs.iter().copied());
         memory.most(&memory.bytes(&sizes))
     }

@@ -1,10 +1,12 @@
-//! Fuzzing of a model's configuration; see [`keynet_base::fuzzing`].
+//! Fuzzing of a model's configuration and its graph; see [`keynet_base::fuzzing`].
 
 use std::collections::HashMap;
 
 use super::config_pbtxt::ModelConfig;
 use super::size_expression::Size;
-use keynet_base::fuzzing::{check_message, checked, text};
+use super::{graph, onnxruntime};
+use crate::inference::model_files::onnx_file::read_model;
+use keynet_base::fuzzing::{check_message, checked, in_folder, text};
 
 /// A `config.pbtxt`.
 pub fn config_pbtxt(data: &[u8]) {
@@ -17,6 +19,24 @@ pub fn config_pbtxt(data: &[u8]) {
             .default_model_filename
             .is_none_or(|name| !name.contains(['/', '\\']) && !name.starts_with('.'))
     );
+}
+
+/// An ONNX file, as it is prepared for rten and for ONNX Runtime. What rten gets can be prepared
+/// once more: it is a model as any other.
+pub fn model_graph(data: &[u8]) {
+    const MOST_ELEMENTS: i64 = 1 << 28;
+    in_folder(|folder| {
+        let file = folder.join("model.onnx");
+        assert!(std::fs::write(&file, data).is_ok());
+        let Some(model) = checked(read_model(&file)) else { return };
+        checked(onnxruntime::inlined(&file, data.len() as u64));
+        if let Ok(model) = read_model(&file) {
+            checked(graph::outlined(model, &file, MOST_ELEMENTS));
+        }
+        if let Some(prepared) = checked(graph::prepare(model, &file, MOST_ELEMENTS)) {
+            assert!(prepared.bytes.len() <= (data.len() + 64) * 256, "a file that grows");
+        }
+    });
 }
 
 /// Asserts that a configuration of our own can be read.

@@ -7,16 +7,14 @@
 //! the values come from the request by little arithmetic, which is when a caller has a say in them.
 //! Where they come out of the network itself they are not looked at, nor inside subgraphs.
 
-use rten::{Model, NodeId, Value, ValueOrView, ValueView};
 use rten_onnx::onnx;
-use rten_tensor::Layout;
 
 use super::estimate::{MemoryModel, Sizes};
 
 /// The most bytes of intermediate values for which an operand is computed ahead of the run.
 const CHEAP: u64 = 4 << 20;
 /// The most values an operand has: a size for each dimension, twice for `Pad`.
-const MAX_OPERAND: usize = 64;
+pub(super) const MAX_OPERAND: usize = 64;
 
 /// The growing operators of a model.
 #[derive(Debug)]
@@ -35,7 +33,7 @@ struct GrowingNode {
 
 #[derive(Debug)]
 struct Operand {
-    node: NodeId,
+    name: String,
     /// What must be computed to know it.
     ancestors: Vec<usize>,
 }
@@ -114,7 +112,7 @@ impl Kind {
 }
 
 impl Growth {
-    pub fn new(graph: &onnx::GraphProto, model: &Model, memory: &MemoryModel) -> Self {
+    pub fn new(graph: &onnx::GraphProto, memory: &MemoryModel) -> Self {
         let growing = |node: &onnx::NodeProto| {
             let (kind, data, operands) = Kind::of(node.op_type.as_deref()?)?;
             let output = memory.find(node.output.first()?)?;
@@ -124,7 +122,7 @@ impl Growth {
             let operand = |index: &usize| {
                 let name = node.input.get(*index).filter(|name| !name.is_empty())?;
                 Some(Operand {
-                    node: model.find_node(name)?,
+                    name: name.clone(),
                     ancestors: memory.ancestors(memory.find(name)?),
                 })
             };
@@ -144,13 +142,22 @@ impl Growth {
         !self.nodes.is_empty()
     }
 
-    /// Adds to `sizes` what the values of the request say.
+    /// The values that operators grow by.
+    pub fn operands(&self) -> Vec<String> {
+        let operands = self.nodes.iter().flat_map(|node| &node.operands);
+        let mut names: Vec<_> = operands.map(|operand| operand.name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Adds to `sizes` what the values of the request say. `compute` returns the elements of a
+    /// value.
     pub fn refine(
         &self,
-        model: &Model,
         memory: &MemoryModel,
-        inputs: &[(NodeId, ValueOrView<'_>)],
         sizes: &mut Sizes,
+        compute: impl Fn(&str) -> Option<Vec<f64>>,
     ) {
         for node in &self.nodes {
             let bytes = memory.bytes(sizes);
@@ -164,11 +171,8 @@ impl Growth {
             if node.operands.iter().any(|operand| cost(operand) > CHEAP) {
                 continue;
             }
-            let operands: Vec<_> = node
-                .operands
-                .iter()
-                .filter_map(|operand| values(model, operand.node, inputs))
-                .collect();
+            let operands: Vec<_> =
+                node.operands.iter().filter_map(|operand| compute(&operand.name)).collect();
             if operands.len() == node.operands.len() {
                 let data = node.data.and_then(|data| sizes.elements(data)).unwrap_or(1);
                 let elements = node.kind.elements(
@@ -179,39 +183,6 @@ impl Growth {
                 sizes.set_elements(node.output, elements);
             }
         }
-    }
-}
-
-/// The elements of a small value.
-fn values(model: &Model, node: NodeId, inputs: &[(NodeId, ValueOrView<'_>)]) -> Option<Vec<f64>> {
-    if let Some((_, given)) = inputs.iter().find(|(input, _)| *input == node) {
-        return match given {
-            ValueOrView::View(view) => numbers(view),
-            ValueOrView::Value(value) => numbers(&value.as_view()),
-        };
-    }
-    let views =
-        inputs.iter().map(|(input, value)| (*input, ValueOrView::from(as_view(value)))).collect();
-    let computed: Vec<Value> = model.run(views, &[node], None).ok()?;
-    numbers(&computed.first()?.as_view())
-}
-
-fn as_view<'a>(value: &'a ValueOrView<'_>) -> ValueView<'a> {
-    match value {
-        ValueOrView::View(view) => view.clone(),
-        ValueOrView::Value(value) => value.as_view(),
-    }
-}
-
-fn numbers(view: &ValueView<'_>) -> Option<Vec<f64>> {
-    match view {
-        ValueView::Int32Tensor(tensor) if tensor.len() <= MAX_OPERAND => {
-            Some(tensor.iter().map(|value| f64::from(*value)).collect())
-        }
-        ValueView::FloatTensor(tensor) if tensor.len() <= MAX_OPERAND => {
-            Some(tensor.iter().map(|value| f64::from(*value)).collect())
-        }
-        _ => None,
     }
 }
 

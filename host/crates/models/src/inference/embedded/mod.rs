@@ -1,11 +1,12 @@
 //! Models from a folder, run in this process: what answers when no Triton is configured.
 //!
 //! [`EmbeddedInference`] reads a folder in Triton's repository layout (`NAME/VERSION/model.onnx`,
-//! optional `NAME/config.pbtxt`) and runs its ONNX models with [rten](https://docs.rs/rten) on the
-//! processor. The same folder can be served by Triton without a change. It is for a developer's
-//! machine, for tests and for small models; it is not a model server: no GPU, no batching across
-//! requests, no model control, one run at a time unless configured otherwise. Models are the
-//! operator's and trusted, requests are not.
+//! optional `NAME/config.pbtxt`) and runs its ONNX models on the processor: with ONNX Runtime where
+//! its library is found (`KEYNET_ONNXRUNTIME`), else with [rten](https://docs.rs/rten). The same
+//! folder can be served by Triton without a change. It is for a developer's machine, for tests and
+//! for small models; it is not a model server: no GPU, no batching across requests, no model
+//! control, one run at a time unless configured otherwise. Models are the operator's and trusted,
+//! requests are not.
 //!
 //! * **Which version** is asked is Triton's rule: `name` is the highest that `version_policy`
 //!   serves (the latest one, by default); `name:version` must be served. Names are `name` and
@@ -19,20 +20,23 @@
 //!   `version_policy`. A platform that is not ONNX is reported and not obeyed. Every other field is
 //!   read over.
 //! * **Answers** are those of ONNX, or the model is refused when it is loaded (`graph`): rten
-//!   computes some operators otherwise, and INT64 and FP64 with 32 bits.
+//!   computes some operators otherwise, and INT64 and FP64 with 32 bits. ONNX Runtime has all
+//!   operators and types; it runs every model where it is there, so that answers do not change with
+//!   what rten can do. The metadata's platform names the engine.
 //! * **Requests** are checked against the model before anything is allocated. Their parameters
 //!   (`priority`, `timeout`, …) mean nothing here and are ignored. Any size of the batch dimension
 //!   works, up to `max_batch_size` if there is one.
-//! * **Copies**: FP32, INT32, INT8 and UINT8 go in without a copy when their bytes are aligned
-//!   (otherwise one) and come out without one; other types are converted, one pass each way
-//!   (`convert` says what is lost).
+//! * **Copies**: with rten FP32, INT32, INT8 and UINT8 go in without a copy when their bytes are
+//!   aligned (otherwise one) and come out without one; other types are converted, one pass each way
+//!   (`convert` says what is lost). With ONNX Runtime all types go in as these do, and come out
+//!   with one copy.
 //! * **Limits** ([`EmbeddedLimits`]): a run is refused when a dimension that the model leaves open
 //!   is too large, or when its estimated memory (`estimate`) is. What is estimated is held against
 //!   the operator's limit; only outputs count in the activation's budget, from before the run to
 //!   the last clone of the tensor.
-//! * **Time**: at the deadline the caller is answered; the run goes on, since rten cannot be
-//!   interrupted, and keeps its place and its memory until it ends. Callers behind it wait until
-//!   their own deadline.
+//! * **Time**: at the deadline the caller is answered. ONNX Runtime ends the run then, after the
+//!   operator that it is in; rten cannot be interrupted, and the run keeps its place and its memory
+//!   until it ends. Callers behind it wait until their own deadline.
 
 #[cfg(test)]
 mod answers;
@@ -45,7 +49,10 @@ pub(super) mod fuzzing;
 mod graph;
 mod growth;
 mod model;
+mod onnxruntime;
 mod repository;
+mod rten_model;
+mod shapes;
 mod signature;
 mod size_expression;
 mod stages;
@@ -67,10 +74,15 @@ use super::{
 use cache::Models;
 pub(crate) use config_pbtxt::check_config;
 use keynet_base::budget::CallBudget;
-use keynet_base::config::EmbeddedModelsConfig;
+use keynet_base::config::{EmbeddedModelsConfig, OnnxRuntimeConfig};
 use keynet_base::error::{Error, ErrorKind, Result};
 use repository::Repository;
 use thread::on_own_thread;
+
+/// The platforms of models in process: what Triton calls ONNX Runtime's, and the engine that needs
+/// no library.
+const ONNX_RUNTIME: &str = "onnxruntime_onnx";
+const RTEN: &str = "rten_onnx";
 
 /// How much embedded models may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,12 +134,28 @@ pub struct EmbeddedInference {
 }
 
 impl EmbeddedInference {
-    /// Opens a folder in Triton's repository layout. Models are loaded when they are first asked.
+    /// Opens a folder in Triton's repository layout, for rten. Models are loaded when they are
+    /// first asked.
     ///
     /// # Errors
     /// `unavailable`: `models` is not a folder that can be read.
     pub fn open(models: &Path, limits: EmbeddedLimits) -> Result<Self> {
-        let models = Arc::new(Models::new(Repository::open(models)?, limits));
+        Self::open_with(models, limits, OnnxRuntimeConfig::Off)
+    }
+
+    /// As [`EmbeddedInference::open`], for ONNX Runtime where its library is. A library that is
+    /// looked for is loaded with the first model.
+    ///
+    /// # Errors
+    /// `unavailable`: `models` is not a folder that can be read, or the library that `onnxruntime`
+    /// names cannot be used.
+    pub fn open_with(
+        models: &Path,
+        limits: EmbeddedLimits,
+        onnxruntime: OnnxRuntimeConfig,
+    ) -> Result<Self> {
+        check_engine(&onnxruntime)?;
+        let models = Arc::new(Models::new(Repository::open(models)?, limits, onnxruntime));
         let runs = limits.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self { models, runs: Arc::new(Semaphore::new(runs)), limits })
     }
@@ -158,6 +186,26 @@ impl EmbeddedInference {
     }
 }
 
+/// Checks that the library that a configuration names can be used.
+///
+/// # Errors
+/// `unavailable`: it cannot, or this process has loaded another.
+pub fn check_engine(onnxruntime: &OnnxRuntimeConfig) -> Result<()> {
+    match onnxruntime {
+        OnnxRuntimeConfig::Path(_) => onnxruntime::library(onnxruntime).map(drop),
+        OnnxRuntimeConfig::Off | OnnxRuntimeConfig::Auto { .. } => Ok(()),
+    }
+}
+
+/// Ends a run when its caller is gone, and at its deadline.
+struct StopAtEnd(Option<onnxruntime::Stop>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.iter().for_each(onnxruntime::Stop::stop);
+    }
+}
+
 /// The name and version of a model in the folder.
 fn served(model: &ModelRef) -> Result<(&str, Option<u64>)> {
     match model {
@@ -178,6 +226,10 @@ impl InferenceBackend for EmbeddedInference {
         format!("models in {}, run in process", self.models.repository.root().display())
     }
 
+    fn engine(&self) -> Option<&'static str> {
+        self.models.engine()
+    }
+
     async fn predict(
         &self,
         request: InferenceRequest,
@@ -190,6 +242,7 @@ impl InferenceBackend for EmbeddedInference {
         let label = located.label();
         let run = loaded.prepare(&request, &self.limits, &budget.memory)?;
         drop(request);
+        let _ends_with_its_caller = StopAtEnd(run.stop.clone());
         let turn = async {
             Arc::clone(&self.runs)
                 .acquire_owned()
@@ -227,7 +280,7 @@ impl InferenceBackend for EmbeddedInference {
         Ok(ModelMetadata {
             name: located.name,
             versions: located.served.iter().map(u64::to_string).collect(),
-            platform: located.config.platform.unwrap_or_else(|| "onnxruntime_onnx".to_owned()),
+            platform: loaded.platform().to_owned(),
             inputs: loaded.signature.inputs.iter().map(|port| port.info()).collect(),
             outputs: loaded.signature.outputs.iter().map(|port| port.info()).collect(),
         })

@@ -1,22 +1,22 @@
 //! One version of a model in memory: loading it, checking a request against it, running it.
 //!
 //! [`LoadedModel::load`] and [`LoadedModel::run`] block for long: they are called on a thread of
-//! their own. A panic inside rten is an error here.
+//! their own. A panic inside an engine is an error here.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rten::{Model, NodeId, Value};
-
 use super::super::model_files::onnx_file;
 use super::super::signature::{Bound, Port, Signature};
-use super::super::{InferenceRequest, NamedTensor};
+use super::super::{DataType, InferenceRequest, NamedTensor, Tensor};
 use super::config_pbtxt::{ConfiguredTensor, Reshape};
 use super::estimate::{MemoryModel, Sizes};
-use super::graph::{self, Prepared};
-use super::growth::Growth;
+use super::graph;
+use super::growth::{Growth, MAX_OPERAND};
+use super::onnxruntime::{self, Library, Parts, Session, Stop};
 use super::repository::LocatedModel;
-use super::stages::Stages;
+use super::rten_model::RtenModel;
+use super::shapes::Shapes;
 use super::{EmbeddedLimits, convert, signature};
 use keynet_base::budget::{MemoryBudget, Reservation};
 use keynet_base::error::{Error, ErrorKind, Result};
@@ -25,18 +25,20 @@ use keynet_base::error::{Error, ErrorKind, Result};
 #[derive(Debug)]
 pub(super) struct LoadedModel {
     pub signature: Signature,
-    model: Model,
-    stages: Stages,
+    engine: Engine,
     memory: MemoryModel,
     growth: Growth,
-    /// Of the signature's inputs and outputs, in its order.
-    inputs: Vec<NodeId>,
-    outputs: Vec<NodeId>,
-    /// Of its inputs: FP64 that may be rounded to FP32.
-    rounded: Vec<bool>,
-    /// Likewise: the shapes that they have in the model, where the configuration says others.
+    /// Of the signature's inputs and outputs, in its order: the shapes that they have in the model,
+    /// where the configuration says others.
     input_reshapes: Vec<Option<Reshape>>,
     output_reshapes: Vec<Option<Reshape>>,
+}
+
+/// The engine of a model.
+#[derive(Debug)]
+enum Engine {
+    Rten(Box<RtenModel>),
+    OnnxRuntime { session: Session, parts: Parts },
 }
 
 /// A request that was checked, with the memory for its answer taken.
@@ -48,16 +50,23 @@ pub(super) struct PreparedRun {
     outputs: Vec<(usize, Reservation)>,
     sizes: Sizes,
     limits: EmbeddedLimits,
+    /// Ends it; `None` where it cannot be ended.
+    pub stop: Option<Stop>,
 }
 
 impl LoadedModel {
-    /// Reads the file, checks it against the configuration and prepares it.
+    /// Reads the file, checks it against the configuration and prepares it for ONNX Runtime, or
+    /// for rten where there is no such library.
     ///
     /// # Errors
     /// `unavailable`: the file cannot be read, is no ONNX model, or disagrees with its
     /// configuration. `invalid`: it has an operator or a type that cannot be run in process as ONNX
     /// says. `too-large`: above `limits.max_model_bytes`.
-    pub fn load(located: &LocatedModel, limits: &EmbeddedLimits) -> Result<Self> {
+    pub fn load(
+        located: &LocatedModel,
+        limits: &EmbeddedLimits,
+        library: Option<&Library>,
+    ) -> Result<Self> {
         let label = located.label();
         let broken =
             |what: &str| Error::unavailable(format!("model {label}: {} {what}", located.shown));
@@ -82,7 +91,11 @@ impl LoadedModel {
             if total > limits.max_model_bytes {
                 return Err(too_large(total));
             }
-            let signature = signature::read(given, located)?;
+            let supported = match library {
+                Some(_) => onnxruntime::SUPPORTED,
+                None => signature::SUPPORTED,
+            };
+            let signature = signature::read(given, located, supported)?;
             let refused = |error: String| {
                 Error::invalid(format!(
                     "model {label}: {} cannot be run in process: {error}",
@@ -91,41 +104,46 @@ impl LoadedModel {
             };
             let most_elements =
                 i64::try_from(limits.max_run_bytes / 4).unwrap_or(i64::MAX).max(1 << 28);
-            let prepared = graph::prepare(file, &located.file, most_elements).map_err(refused)?;
-            let model = prepared.load().map_err(refused)?;
-            let Prepared { graph, cut, rounded, .. } = prepared;
-            let node = |name: &str| {
-                model.node_id(name).map_err(|error| broken(&format!("cannot be prepared: {error}")))
+            let (engine, memory, growth) = match library {
+                Some(library) => {
+                    let opened =
+                        Session::open(library, given, &located.file, limits.max_model_bytes);
+                    let (session, bytes) = opened.map_err(refused)?;
+                    let given = given.clone();
+                    let outline = graph::outline(file, &located.file, most_elements);
+                    let shapes = Shapes::of_onnx(&given, outline.as_ref());
+                    let memory = MemoryModel::new(&given, &shapes);
+                    let growth = Growth::new(&given, &memory);
+                    let parts = Parts::new(library, &bytes, &given, &growth.operands());
+                    (Engine::OnnxRuntime { session, parts }, memory, growth)
+                }
+                None => {
+                    let prepared =
+                        graph::prepare(file, &located.file, most_elements).map_err(refused)?;
+                    let model = prepared.load().map_err(refused)?;
+                    let memory = MemoryModel::new(&prepared.graph, &Shapes::of_rten(&model));
+                    let growth = Growth::new(&prepared.graph, &memory);
+                    let model = RtenModel::new(model, prepared, &signature, broken)?;
+                    (Engine::Rten(Box::new(model)), memory, growth)
+                }
             };
-            let inputs =
-                signature.inputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
-            let outputs =
-                signature.outputs.iter().map(|port| node(&port.name)).collect::<Result<_>>()?;
-            let stages = Stages::new(cut, node)?;
-            let memory = MemoryModel::new(&graph, &model);
-            let growth = Growth::new(&graph, &model, &memory);
             let (input_reshapes, output_reshapes) = (
                 reshapes(&signature.inputs, &located.config.inputs),
                 reshapes(&signature.outputs, &located.config.outputs),
             );
-            let rounded =
-                signature.inputs.iter().map(|port| rounded.contains(&port.name)).collect();
-            Ok(Self {
-                rounded,
-                signature,
-                model,
-                stages,
-                memory,
-                growth,
-                inputs,
-                outputs,
-                input_reshapes,
-                output_reshapes,
-            })
+            Ok(Self { signature, engine, memory, growth, input_reshapes, output_reshapes })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| {
-            Err(broken(&format!("made rten panic: {}", panic_text(&*panic))))
+            Err(broken(&format!("made its engine panic: {}", panic_text(&*panic))))
         })
+    }
+
+    /// Returns its engine's platform, as Triton names them.
+    pub fn platform(&self) -> &'static str {
+        match self.engine {
+            Engine::Rten(_) => super::RTEN,
+            Engine::OnnxRuntime { .. } => super::ONNX_RUNTIME,
+        }
     }
 
     /// Checks a request and takes the memory of its answer from `memory`, as far as it can be told.
@@ -162,7 +180,11 @@ impl LoadedModel {
             Ok((*index, memory.reserve(bytes, &self.output_text(port))?))
         };
         let outputs = bound.outputs.iter().map(reserve).collect::<Result<_>>()?;
-        Ok(PreparedRun { inputs, outputs, sizes, limits: *limits })
+        let stop = match &self.engine {
+            Engine::Rten(_) => None,
+            Engine::OnnxRuntime { .. } => Some(Stop::new()?),
+        };
+        Ok(PreparedRun { inputs, outputs, sizes, limits: *limits, stop })
     }
 
     /// The dimensions that the batch of `config.pbtxt` takes.
@@ -241,47 +263,97 @@ impl LoadedModel {
         Ok(())
     }
 
-    /// Runs it. This takes as long as it takes: rten cannot be interrupted.
+    /// Runs it. This takes as long as it takes: only ONNX Runtime can be interrupted.
     ///
     /// # Errors
-    /// `invalid`: an operator refuses the inputs. `internal`: rten panicked. `too-large`: an output
-    /// whose size could not be told.
+    /// `invalid`: an operator refuses the inputs. `internal`: the engine panicked. `too-large`: an
+    /// output whose size could not be told.
     pub fn run(&self, run: PreparedRun) -> Result<Vec<NamedTensor>> {
-        let label = &self.signature.label;
-        let PreparedRun { inputs, mut outputs, mut sizes, limits } = run;
-        let mut values = Vec::with_capacity(inputs.len());
-        for ((node, rounded), given) in self.inputs.iter().zip(&self.rounded).zip(&inputs) {
-            let value = convert::to_rten(&given.tensor, *rounded).map_err(|error| Error {
-                message: format!("model {label}, input {}: {error}", given.name),
-                ..error
-            })?;
-            values.push((*node, value));
+        let run = AssertUnwindSafe(|| match &self.engine {
+            Engine::Rten(model) => self.run_in_rten(model, run),
+            Engine::OnnxRuntime { session, parts } => self.run_in_onnxruntime(session, parts, run),
+        });
+        catch_unwind(run).unwrap_or_else(|panic: Box<dyn Any + Send>| {
+            Err(Error::internal(format!(
+                "model {} made its engine panic: {}",
+                self.signature.label,
+                panic_text(&*panic)
+            )))
+        })
+    }
+
+    fn run_in_rten(&self, model: &RtenModel, mut run: PreparedRun) -> Result<Vec<NamedTensor>> {
+        let inputs = std::mem::take(&mut run.inputs);
+        let values = model.values(&self.signature.label, &inputs)?;
+        self.refine(&inputs, &mut run, |value| model.compute(value, &values, MAX_OPERAND))?;
+        let outputs = run.outputs.iter().map(|(index, _)| *index);
+        let answer = model.run(values, outputs).map_err(|error| self.failed(error))?;
+        self.answered(run.outputs, answer, |value, declared, reserve| {
+            convert::from_rten(value, declared, reserve)
+        })
+    }
+
+    fn run_in_onnxruntime(
+        &self,
+        session: &Session,
+        parts: &Parts,
+        mut run: PreparedRun,
+    ) -> Result<Vec<NamedTensor>> {
+        let inputs = std::mem::take(&mut run.inputs);
+        self.refine(&inputs, &mut run, |value| parts.compute(value, &inputs, MAX_OPERAND))?;
+        let stop = run.stop.ok_or_else(|| Error::internal("a run without its options"))?;
+        let outputs = run.outputs.iter().filter_map(|(index, _)| {
+            self.signature.outputs.get(*index).map(|port| port.name.as_str())
+        });
+        let answer = session.run(&inputs, outputs, &stop).map_err(|error| self.failed(error))?;
+        self.answered(run.outputs, answer, |value, declared, reserve| {
+            onnxruntime::from_ort(&value, declared, reserve)
+        })
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        Error { message: format!("model {} {error}", self.signature.label), ..error }
+    }
+
+    /// Looks at values that outputs grow by, and estimates the run anew.
+    fn refine(
+        &self,
+        inputs: &[NamedTensor],
+        run: &mut PreparedRun,
+        compute: impl Fn(&str) -> Option<Vec<f64>>,
+    ) -> Result<()> {
+        if !self.growth.is_possible() {
+            return Ok(());
         }
-        let panicked = |panic: Box<dyn Any + Send>| {
-            Error::internal(format!("model {label} made rten panic: {}", panic_text(&*panic)))
-        };
-        if self.growth.is_possible() {
-            catch_unwind(AssertUnwindSafe(|| {
-                self.growth.refine(&self.model, &self.memory, &values, &mut sizes)
-            }))
-            .map_err(panicked)?;
-            self.check_memory(&inputs, &sizes, &limits)?;
-            for (index, reserved) in &mut outputs {
-                let Some(port) = self.signature.outputs.get(*index) else { continue };
-                let Some(bytes) = self.output_bytes(port, &sizes) else { continue };
-                reserved.resize(bytes, &self.output_text(port))?;
-            }
+        self.growth.refine(&self.memory, &mut run.sizes, compute);
+        self.check_memory(inputs, &run.sizes, &run.limits)?;
+        for (index, reserved) in &mut run.outputs {
+            let Some(port) = self.signature.outputs.get(*index) else { continue };
+            let Some(bytes) = self.output_bytes(port, &run.sizes) else { continue };
+            reserved.resize(bytes, &self.output_text(port))?;
         }
-        let nodes: Vec<NodeId> =
-            outputs.iter().filter_map(|(index, _)| self.outputs.get(*index).copied()).collect();
-        let answer =
-            catch_unwind(AssertUnwindSafe(|| self.stages.run(&self.model, values, &nodes)))
-                .map_err(panicked)?;
-        let answer =
-            answer.map_err(|error| Error { message: format!("model {label} {error}"), ..error })?;
-        let answered = outputs.into_iter().zip(answer).filter_map(|((index, reserved), value)| {
+        Ok(())
+    }
+
+    /// The outputs of a run, each made by `convert` of the engine's value.
+    fn answered<V>(
+        &self,
+        outputs: Vec<(usize, Reservation)>,
+        values: Vec<V>,
+        convert: impl Fn(V, DataType, &mut dyn FnMut(u64) -> Result<Reservation>) -> Result<Tensor>,
+    ) -> Result<Vec<NamedTensor>> {
+        let outputs = outputs.into_iter().zip(values);
+        let answered = outputs.filter_map(|((index, reserved), value)| {
             let port = self.signature.outputs.get(index)?;
-            Some(self.output(port, self.output_reshapes.get(index)?.as_ref(), value, reserved))
+            let reshape = self.output_reshapes.get(index)?.as_ref();
+            let mut reserved = Some(reserved);
+            let mut reserve = |bytes: u64| {
+                let mut taken =
+                    reserved.take().ok_or_else(|| Error::internal("an output that came twice"))?;
+                taken.resize(bytes, &self.output_text(port)).map(|()| taken)
+            };
+            let tensor = convert(value, port.data_type, &mut reserve);
+            Some(self.output(port, reshape, tensor))
         });
         answered.collect()
     }
@@ -290,18 +362,13 @@ impl LoadedModel {
         &self,
         port: &Port,
         reshape: Option<&Reshape>,
-        value: Value,
-        mut reserved: Reservation,
+        tensor: Result<Tensor>,
     ) -> Result<NamedTensor> {
         let what = self.output_text(port);
-        let reserve = |bytes: u64| reserved.resize(bytes, &what).map(|()| reserved);
-        let tensor =
-            convert::from_rten(value, port.data_type, reserve).map_err(|error| {
-                match error.kind {
-                    ErrorKind::TooLarge => error,
-                    kind => Error { kind, message: format!("{what}: {error}") },
-                }
-            })?;
+        let tensor = tensor.map_err(|error| match error.kind {
+            ErrorKind::TooLarge => error,
+            kind => Error { kind, message: format!("{what}: {error}") },
+        })?;
         let tensor = match reshape {
             None => tensor,
             Some(reshape) => {

@@ -15,7 +15,7 @@ use super::repository::LocatedModel;
 use keynet_base::error::{Error, Result};
 
 /// The element types that rten computes with, or that convert to one of those ([`super::convert`]).
-const SUPPORTED: [DataType; 8] = [
+pub(super) const SUPPORTED: &[DataType] = &[
     DataType::Bool,
     DataType::Uint8,
     DataType::Int8,
@@ -27,18 +27,22 @@ const SUPPORTED: [DataType; 8] = [
 ];
 
 /// Reads a model's signature from the graph, and makes it as narrow as the model's configuration
-/// says.
+/// says. The engine has the `supported` element types.
 ///
 /// # Errors
 /// `unavailable`: the two disagree, naming both; `invalid`: an element type that the embedded
 /// backend does not have.
-pub(super) fn read(graph: &onnx::GraphProto, located: &LocatedModel) -> Result<Signature> {
+pub(super) fn read(
+    graph: &onnx::GraphProto,
+    located: &LocatedModel,
+    supported: &[DataType],
+) -> Result<Signature> {
     let initialized =
         |name: &str| graph.initializer.iter().any(|tensor| tensor.name.as_deref() == Some(name));
     let inputs =
         graph.input.iter().filter(|info| !initialized(info.name.as_deref().unwrap_or_default()));
     let config = &located.config;
-    let reader = Reader { located, batched: config.max_batch_size > 0 };
+    let reader = Reader { located, supported, batched: config.max_batch_size > 0 };
     let mut inputs = inputs.map(|info| reader.port("input", info)).collect::<Result<Vec<_>>>()?;
     let mut outputs =
         graph.output.iter().map(|info| reader.port("output", info)).collect::<Result<Vec<_>>>()?;
@@ -64,6 +68,7 @@ pub(super) fn read(graph: &onnx::GraphProto, located: &LocatedModel) -> Result<S
 
 struct Reader<'a> {
     located: &'a LocatedModel,
+    supported: &'a [DataType],
     batched: bool,
 }
 
@@ -82,9 +87,10 @@ impl Reader<'_> {
             )));
         };
         let element = tensor.elem_type;
-        let data_type = element.and_then(element_type::of_onnx).filter(|found| SUPPORTED.contains(found)).ok_or_else(|| {
+        let data_type = element.and_then(element_type::of_onnx).filter(|found| self.supported.contains(found)).ok_or_else(|| {
             let element = element.as_ref().and_then(|element| element.name()).unwrap_or("no type");
-            let supported = SUPPORTED.map(DataType::name).join(", ");
+            let supported: Vec<_> = self.supported.iter().map(|known| known.name()).collect();
+            let supported = supported.join(", ");
             Error::invalid(format!(
                 "model {label}: its {kind} {name} has elements of {element}, which models run in \
                     process cannot have (they can have {supported}); Triton can: set TRITON_URL"

@@ -251,7 +251,7 @@ async fn metadata_is_the_graphs_as_the_configuration_narrows_it() {
     let metadata = backend().metadata(&"add_sub".parse().unwrap(), &budget()).await.unwrap();
     assert_eq!(
         (metadata.name.as_str(), metadata.platform.as_str(), metadata.versions),
-        ("add_sub", "onnxruntime_onnx", vec!["1".to_owned()])
+        ("add_sub", "rten_onnx", vec!["1".to_owned()])
     );
     assert_eq!(metadata.inputs[1].name, "INPUT1");
     assert_eq!(

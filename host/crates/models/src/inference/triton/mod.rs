@@ -216,6 +216,10 @@ impl InferenceBackend for TritonInference {
         format!("models of Triton at {}", self.url)
     }
 
+    fn engine(&self) -> Option<&'static str> {
+        Some("triton")
+    }
+
     async fn predict(
         &self,
         request: InferenceRequest,

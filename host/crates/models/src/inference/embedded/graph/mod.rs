@@ -18,6 +18,7 @@
 mod compose;
 mod cut;
 mod facts;
+mod fused;
 mod guard;
 mod infer;
 pub(super) mod kernels;
@@ -37,8 +38,9 @@ use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, ValueInfoProt
 pub(super) use cut::{Cut, Stage};
 use facts::{Fact, Range, Scope};
 use kernels::Kernel;
+use node::Maker;
+pub(super) use node::NodeExt;
 pub(super) use node::names_used;
-use node::{Maker, NodeExt};
 use weights::Weights;
 pub(super) use weights::is_single;
 
@@ -50,8 +52,8 @@ pub(super) mod for_tests {
 }
 
 /// Where a model runs that cannot be run in process.
-pub(super) const WAY_OUT: &str = "ask a Triton server for it (TRITON_URL), or export the model \
-    without it";
+pub(super) const WAY_OUT: &str = "ask a Triton server for it (TRITON_URL), run it with ONNX \
+    Runtime's library (KEYNET_ONNXRUNTIME), or export the model without it";
 
 /// A model ready for rten.
 #[derive(Debug)]
@@ -98,11 +100,42 @@ pub(super) struct Guard {
 /// # Errors
 /// Why it cannot be run in process.
 pub(super) fn prepare(
-    mut model: ModelProto,
+    model: ModelProto,
     file: &Path,
     most_elements: i64,
 ) -> Result<Prepared, String> {
+    walked(model, file, most_elements, None)
+}
+
+/// Loads as much of a model as rten can, for the shapes of its values: another engine runs it.
+/// Values that rten does not compute are inputs. `None` if it can load nothing.
+pub(super) fn outline(model: ModelProto, file: &Path, most_elements: i64) -> Option<Model> {
+    let load = || outlined(model, file, most_elements).ok()?.load().ok();
+    catch_unwind(AssertUnwindSafe(load)).ok().flatten()
+}
+
+/// Prepares such an outline.
+///
+/// # Errors
+/// A constant is damaged.
+pub(super) fn outlined(
+    model: ModelProto,
+    file: &Path,
+    most_elements: i64,
+) -> Result<Prepared, String> {
+    walked(model, file, most_elements, Some(Vec::new()))
+}
+
+/// Prepares a model. Where there are `holes`, a node that cannot be run is left out, and its
+/// outputs are among them.
+fn walked(
+    mut model: ModelProto,
+    file: &Path,
+    most_elements: i64,
+    holes: Option<Vec<String>>,
+) -> Result<Prepared, String> {
     let mut graph = model.graph.take().unwrap_or_default();
+    forget_empty_names(&mut graph);
     let standard = model
         .opset_import
         .iter()
@@ -116,11 +149,17 @@ pub(super) fn prepare(
         guards: Vec::new(),
         rounded: HashSet::new(),
         kernels: Vec::new(),
+        holes,
     };
     let rounded = only_rounded(&graph);
     walk.rounded = rounded.clone();
     walk.graph(&mut graph, None, &[])?;
-    let Walk { weights, guards, kernels, .. } = walk;
+    let Walk { weights, guards, kernels, holes, .. } = walk;
+    for name in holes.into_iter().flatten() {
+        let declared = graph.value_info.iter().chain(&graph.output);
+        let info = declared.clone().find(|info| info.name.as_deref() == Some(&*name)).cloned();
+        graph.input.push(info.unwrap_or_else(|| cut::info(&name, None, &[])));
+    }
     let (reduced, cut) = cut::cut(&graph, kernels, guards);
     model.graph = Some(reduced);
     // rten tells an ONNX file by it.
@@ -132,6 +171,16 @@ pub(super) fn prepare(
     Ok(Prepared { bytes, options, graph, cut, rounded })
 }
 
+/// Makes dimensions whose name is empty dimensions without a name: rten would take all of them for
+/// the same size.
+fn forget_empty_names(graph: &mut GraphProto) {
+    let values = graph.input.iter_mut().chain(&mut graph.output).chain(&mut graph.value_info);
+    let declared = values.filter_map(|value| value.r#type.as_mut()?.tensor_type.as_mut());
+    for dimension in declared.filter_map(|tensor| tensor.shape.as_mut()).flat_map(|s| &mut s.dim) {
+        dimension.dim_param.take_if(|name| name.is_empty());
+    }
+}
+
 struct Walk {
     weights: Weights,
     maker: Maker,
@@ -141,6 +190,8 @@ struct Walk {
     rounded: HashSet<String>,
     /// By the names of their nodes' first outputs.
     kernels: Vec<(String, Kernel)>,
+    /// The outputs of nodes that were left out. `None` if such a node is an error.
+    holes: Option<Vec<String>>,
 }
 
 impl Walk {
@@ -169,13 +220,30 @@ impl Walk {
             scope.insert(&name, fact);
         }
         let outside = std::mem::take(&mut self.maker.nodes);
-        for node in std::mem::take(&mut graph.node) {
-            let described = node.described();
-            self.node(node, &mut scope, outer.is_none())
-                .map_err(|error| format!("{described} {error}"))?;
-        }
+        let walked = self.nodes(std::mem::take(&mut graph.node), &mut scope);
         graph.node = std::mem::replace(&mut self.maker.nodes, outside);
+        walked?;
+        if self.holes.is_some() && outer.is_none() {
+            return Ok(Vec::new());
+        }
         graph.output.iter().map(|info| output_fact(info, &scope)).collect()
+    }
+
+    fn nodes(&mut self, nodes: Vec<NodeProto>, scope: &mut Scope<'_>) -> Result<(), String> {
+        let outermost = scope.outer.is_none();
+        for node in nodes {
+            let (described, outputs) = (node.described(), node.output.clone());
+            let made = self.maker.nodes.len();
+            let Err(error) = self.node(node, scope, outermost) else { continue };
+            match &mut self.holes {
+                Some(holes) if outermost => {
+                    self.maker.nodes.truncate(made);
+                    holes.extend(outputs.into_iter().filter(|output| !output.is_empty()));
+                }
+                _ => return Err(format!("{described} {error}")),
+            }
+        }
+        Ok(())
     }
 
     fn node(

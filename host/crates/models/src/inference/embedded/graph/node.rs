@@ -6,7 +6,7 @@ use super::facts::Fact;
 use keynet_base::quote::shown;
 
 /// Reading a node.
-pub(super) trait NodeExt {
+pub(in super::super) trait NodeExt {
     fn operator(&self) -> &str;
     /// `operator Add (node "x")`, for messages.
     fn described(&self) -> String;

@@ -6,7 +6,7 @@
 use rten_onnx::onnx::{DataType, NodeProto};
 
 use super::WAY_OUT;
-use super::facts::Fact;
+use super::facts::{Fact, Range};
 use super::infer::passed_on;
 use super::node::NodeExt;
 
@@ -100,7 +100,13 @@ fn doubles(node: &NodeProto, inputs: &[Option<&Fact>], outputs: &[Fact]) -> Resu
 /// Attributes, inputs and outputs that rten takes for others, or refuses only when it runs.
 fn attributes(node: &NodeProto, inputs: &[Option<&Fact>], opset: i64) -> Result<(), String> {
     if !node.is_standard() {
-        return Ok(());
+        return match (node.domain.as_deref(), node.operator()) {
+            // rten infers the shapes of its outputs as if its weights lay as those of LSTM.
+            (Some("com.microsoft"), "DynamicQuantizeLSTM") => {
+                Err("is not computed in process".to_owned())
+            }
+            _ => Ok(()),
+        };
     }
     let used =
         |names: &[String], index: usize| names.get(index).is_some_and(|name| !name.is_empty());
@@ -120,6 +126,9 @@ fn attributes(node: &NodeProto, inputs: &[Option<&Fact>], opset: i64) -> Result<
             if node.text("auto_pad") == Some("SAME_LOWER") =>
         {
             "has auto_pad SAME_LOWER"
+        }
+        "ConvInteger" if is_padded(node) && used(&node.input, 3) && !is_zero(fact(3)) => {
+            "has padding and a w_zero_point other than 0"
         }
         "MaxPool" if used(&node.output, 1) => "has the output Indices",
         "Pad" if used(&node.input, 3) => "has the input axes",
@@ -169,6 +178,21 @@ fn attributes(node: &NodeProto, inputs: &[Option<&Fact>], opset: i64) -> Result<
         _ => return Ok(()),
     };
     Err(format!("{refused}, which is not computed in process"))
+}
+
+/// Reports whether a convolution may reach beyond the edges of its input.
+fn is_padded(node: &NodeProto) -> bool {
+    match node.text("auto_pad") {
+        None | Some("NOTSET") => {
+            node.attribute("pads").is_some_and(|pads| pads.ints.iter().any(|pad| *pad != 0))
+        }
+        Some(mode) => mode != "VALID",
+    }
+}
+
+/// Reports whether all elements of an integer constant are known to be 0.
+fn is_zero(fact: Option<&Fact>) -> bool {
+    fact.is_some_and(|fact| fact.constant.is_some() && fact.range == Range::new(0, 0))
 }
 
 /// Operators that ONNX has for integers too, and rten for floats only.

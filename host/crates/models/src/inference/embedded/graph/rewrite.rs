@@ -8,12 +8,14 @@
 //! | `Sign` of FP | 1 or -1 for a zero | its product with `x ≠ 0` |
 //! | `ArgMax`, `ArgMin` | the last of equal elements | of the reversed axis, counted from its end |
 //! | `Softmax`, `LogSoftmax` before opset 13 | one axis | of all axes from that one on: `Flatten`, `Softmax`, `Reshape` |
+//! | `FusedMatMul` of ONNX Runtime | not at all | `Transpose`, `MatMul`, `Mul` |
 //! | `Conv`, pooling without `strides`, … | refused, or as if for two dimensions | the defaults of ONNX, written out |
 
 use rten_onnx::onnx::{DataType, NodeProto};
 
 use super::compose::compose;
 use super::facts::Fact;
+use super::fused;
 use super::node::{Maker, NodeExt, integer, set};
 
 /// Adds to `maker` the nodes for `node`. `opset` is the version of ONNX's own operators.
@@ -27,8 +29,13 @@ pub(super) fn rewrite(
     maker: &mut Maker,
 ) -> Result<(), String> {
     if !node.is_standard() {
-        maker.nodes.push(node);
-        return Ok(());
+        return match (node.domain.as_deref(), node.operator()) {
+            (Some("com.microsoft"), "FusedMatMul") => fused::mat_mul(&node, inputs, maker),
+            _ => {
+                maker.nodes.push(node);
+                Ok(())
+            }
+        };
     }
     let first = inputs.first().copied().flatten();
     if compose(&node, inputs, maker) {
