@@ -1,19 +1,22 @@
-//! Composition: puts a library component into the action component that imports it.
+//! Composition: a library component becomes a part of the action that imports it.
 //!
-//! The library and one instance of it are placed before everything else in the action's component;
-//! the action's import of the library becomes an alias of that instance's export. Apart from that,
-//! only the indices of components and instances change, which are one higher: imports of the host's
-//! contract, exports, custom sections and names stay as they are.
+//! Both become children of a new component, with one instance of each. The new component imports
+//! and exports what the action did, without the library, and has its custom sections. The action
+//! cannot stay the root with the library inside: a call between a component and its child always
+//! traps (wasmtime, "cannot enter component instance").
 
 use std::convert::Infallible;
 use std::fmt::Display;
 
 use wasm_encoder::reencode::{Reencode, ReencodeComponent, component_utils};
 use wasm_encoder::{
-    Alias, Component, ComponentAliasSection, ComponentExportKind, ComponentImportSection,
-    ComponentInstanceSection, ComponentSectionId, RawSection,
+    Alias, Component, ComponentAliasSection, ComponentExportKind, ComponentExportSection,
+    ComponentImportSection, ComponentInstanceSection, ComponentSectionId, RawSection,
 };
-use wasmparser::{Chunk, ComponentImportSectionReader, Parser, Payload, Validator};
+use wasmparser::{
+    Chunk, ComponentAlias, ComponentExternalKind, ComponentImportSectionReader, ComponentTypeRef,
+    Parser, Payload, Validator,
+};
 
 /// Error of components that cannot be composed, or that are not valid, with the reason.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +29,11 @@ impl ComposeError {
     }
 }
 
-/// Index of the library among the components, and of its instance among the instances.
+/// The index of the library among the components, and of its instance among the instances.
 const LIBRARY: u32 = 0;
+
+/// The index of the action among the components.
+const ACTION: u32 = 1;
 
 /// Arguments of the library's instance: it imports nothing.
 const NO_ARGUMENTS: [(&str, ComponentExportKind, u32); 0] = [];
@@ -38,6 +44,22 @@ const NO_ARGUMENTS: [(&str, ComponentExportKind, u32); 0] = [];
 /// `component` is not a component.
 pub fn imports(component: &[u8]) -> Result<Vec<String>, ComposeError> {
     let mut names = Vec::new();
+    for_each_section(component, |payload| {
+        if let Payload::ComponentImportSection(section) = payload {
+            for import in section {
+                names.push(import.map_err(ComposeError::of)?.name.name.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// Calls `visit` with the sections of a component, but not with those of what is inside it.
+fn for_each_section<'a>(
+    component: &'a [u8],
+    mut visit: impl FnMut(Payload<'a>) -> Result<(), ComposeError>,
+) -> Result<(), ComposeError> {
     let (mut parser, mut at) = (Parser::new(0), 0);
     loop {
         let rest = component.get(at..).unwrap_or_default();
@@ -47,17 +69,13 @@ pub fn imports(component: &[u8]) -> Result<Vec<String>, ComposeError> {
             return Err(ComposeError::of("it is cut off"));
         };
         at += consumed;
-        match payload {
+        match &payload {
             Payload::ModuleSection { unchecked_range, .. }
             | Payload::ComponentSection { unchecked_range, .. } => at += unchecked_range.len(),
-            Payload::ComponentImportSection(section) => {
-                for import in section {
-                    names.push(import.map_err(ComposeError::of)?.name.name.to_owned());
-                }
-            }
-            Payload::End(_) => return Ok(names),
+            Payload::End(_) => return Ok(()),
             _ => {}
         }
+        visit(payload)?;
     }
 }
 
@@ -74,34 +92,108 @@ pub fn compose(
     import: &str,
     export: &str,
 ) -> Result<Vec<u8>, ComposeError> {
-    let mut component = Component::new();
-    component.section(&RawSection { id: ComponentSectionId::Component.into(), data: library });
+    let mut composed = Component::new();
+    composed.section(&RawSection { id: ComponentSectionId::Component.into(), data: library });
     let mut instances = ComponentInstanceSection::new();
     instances.instantiate(LIBRARY, NO_ARGUMENTS);
-    component.section(&instances);
-    Composer { import, export, depth: 0 }
-        .parse_component(&mut component, Parser::new(0), action)
-        .map_err(ComposeError::of)?;
-    let composed = component.finish();
+    composed.section(&instances);
+
+    let mut copy = ImportCopy::new(import, export);
+    let mut exports = Vec::new();
+    let mut imports_are_over = false;
+    for_each_section(action, |payload| {
+        match payload {
+            Payload::ComponentImportSection(_) if imports_are_over => {
+                return Err(ComposeError::of("it imports after its first definition"));
+            }
+            Payload::Version { .. } => {}
+            Payload::ComponentTypeSection(_)
+            | Payload::ComponentAliasSection(_)
+            | Payload::ComponentImportSection(_) => {
+                if !imports_are_over {
+                    copy.section(&mut composed, payload, action)?;
+                }
+            }
+            Payload::CustomSection(section) => {
+                if section.name() != COMPONENT_NAME {
+                    copy.section(&mut composed, Payload::CustomSection(section), action)?;
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for exported in section {
+                    let exported = exported.map_err(ComposeError::of)?;
+                    exports.push((exported.name.name.to_owned(), exported.kind));
+                }
+            }
+            _ => imports_are_over = true,
+        }
+        Ok(())
+    })?;
+
+    composed.section(&RawSection { id: ComponentSectionId::Component.into(), data: action });
+    let mut instances = ComponentInstanceSection::new();
+    instances
+        .instantiate(ACTION, copy.arguments.iter().map(|(name, kind, at)| (&**name, *kind, *at)));
+    composed.section(&instances);
+    let instance = copy.count(ComponentExportKind::Instance);
+    export_all(&mut composed, &mut copy, instance, &exports)?;
+
+    let composed = composed.finish();
     Validator::new().validate_all(&composed).map_err(ComposeError::of)?;
     Ok(composed)
 }
 
-/// Copies an action's component after the library.
-struct Composer<'a> {
-    import: &'a str,
-    export: &'a str,
-    /// Number of components, or component types, that enclose the part that is being copied.
-    depth: u32,
+/// Exports all `exports` of the action's instance `instance`.
+fn export_all(
+    composed: &mut Component,
+    copy: &mut ImportCopy<'_>,
+    instance: u32,
+    exports: &[(String, ComponentExternalKind)],
+) -> Result<(), ComposeError> {
+    for (name, kind) in exports {
+        let kind = match kind {
+            ComponentExternalKind::Instance => ComponentExportKind::Instance,
+            ComponentExternalKind::Func => ComponentExportKind::Func,
+            _ => return Err(ComposeError::of(format_args!("{name} is exported: {UNEXPECTED}"))),
+        };
+        let mut alias = ComponentAliasSection::new();
+        alias.alias(Alias::InstanceExport { instance, kind, name });
+        composed.section(&alias);
+        let mut section = ComponentExportSection::new();
+        section.export(name.as_str(), kind, copy.count(kind), None);
+        // An export has an index of its own.
+        copy.count(kind);
+        composed.section(&section);
+    }
+    Ok(())
 }
 
-impl Reencode for Composer<'_> {
+/// The custom section with the names of a component's items: their indices are the action's.
+const COMPONENT_NAME: &str = "component-name";
+
+/// What an import or an export of an action cannot be.
+const UNEXPECTED: &str = "it is neither an interface nor a function";
+
+/// Copies an action's imports, and the types in front of them, behind the library.
+struct ImportCopy<'a> {
+    import: &'a str,
+    export: &'a str,
+    /// How many types of components or instances are around what is copied.
+    depth: u32,
+    /// How many instances and functions the new component has.
+    instances: u32,
+    functions: u32,
+    /// What the action is instantiated with: the name, kind and index of each import.
+    arguments: Vec<(String, ComponentExportKind, u32)>,
+}
+
+impl Reencode for ImportCopy<'_> {
     type Error = Infallible;
 }
 
 type ReencodeError = wasm_encoder::reencode::Error<Infallible>;
 
-impl ReencodeComponent for Composer<'_> {
+impl ReencodeComponent for ImportCopy<'_> {
     fn push_depth(&mut self) {
         self.depth += 1;
     }
@@ -110,73 +202,87 @@ impl ReencodeComponent for Composer<'_> {
         self.depth -= 1;
     }
 
-    fn component_index(&mut self, index: u32) -> u32 {
-        if self.depth == 0 { index + 1 } else { index }
-    }
-
+    /// The library's instance is in front of all others.
     fn component_instance_index(&mut self, index: u32) -> u32 {
         if self.depth == 0 { index + 1 } else { index }
     }
-
-    fn outer_component_index(&mut self, count: u32, index: u32) -> u32 {
-        if self.depth == count { index + 1 } else { index }
-    }
-
-    /// Core modules are copied as they are.
-    fn parse_component_submodule(
-        &mut self,
-        component: &mut Component,
-        _: Parser,
-        module: &[u8],
-    ) -> Result<(), ReencodeError> {
-        component.section(&RawSection { id: ComponentSectionId::CoreModule.into(), data: module });
-        Ok(())
-    }
-
-    fn parse_component_payload(
-        &mut self,
-        component: &mut Component,
-        payload: Payload<'_>,
-        whole: &[u8],
-    ) -> Result<(), ReencodeError> {
-        match payload {
-            Payload::ComponentImportSection(section) if self.depth == 0 => {
-                self.copy_imports(component, section)
-            }
-            payload => component_utils::parse_component_payload(self, component, payload, whole),
-        }
-    }
 }
 
-impl Composer<'_> {
-    /// Copies imports, with an alias in the place of the library's: the order determines the
-    /// indices.
-    fn copy_imports(
+impl<'a> ImportCopy<'a> {
+    const fn new(import: &'a str, export: &'a str) -> Self {
+        Self { import, export, depth: 0, instances: 1, functions: 0, arguments: Vec::new() }
+    }
+
+    /// Returns the index of the next item of a kind, and counts it.
+    const fn count(&mut self, kind: ComponentExportKind) -> u32 {
+        let next = match kind {
+            ComponentExportKind::Func => &mut self.functions,
+            _ => &mut self.instances,
+        };
+        *next += 1;
+        *next - 1
+    }
+
+    fn section(
         &mut self,
-        component: &mut Component,
-        section: ComponentImportSectionReader<'_>,
-    ) -> Result<(), ReencodeError> {
-        let mut imports = ComponentImportSection::new();
-        for import in section {
-            let import = import?;
-            if import.name.name == self.import {
-                if !imports.is_empty() {
-                    component.section(&imports);
-                    imports = ComponentImportSection::new();
+        composed: &mut Component,
+        payload: Payload<'_>,
+        whole: &[u8],
+    ) -> Result<(), ComposeError> {
+        if let Payload::ComponentImportSection(section) = payload {
+            return self.imports(composed, section);
+        }
+        if let Payload::ComponentAliasSection(section) = &payload {
+            for alias in section.clone() {
+                if let ComponentAlias::InstanceExport { kind, .. } =
+                    alias.map_err(ComposeError::of)?
+                {
+                    match kind {
+                        ComponentExternalKind::Instance => {
+                            self.count(ComponentExportKind::Instance);
+                        }
+                        ComponentExternalKind::Func => {
+                            self.count(ComponentExportKind::Func);
+                        }
+                        _ => {}
+                    }
                 }
-                let mut aliases = ComponentAliasSection::new();
-                aliases.alias(Alias::InstanceExport {
-                    instance: LIBRARY,
-                    kind: ComponentExportKind::Instance,
-                    name: self.export,
-                });
-                component.section(&aliases);
-            } else {
-                imports.import(import.name, self.component_type_ref(import.ty)?);
             }
         }
-        if !imports.is_empty() {
-            component.section(&imports);
+        component_utils::parse_component_payload(self, composed, payload, whole)
+            .map_err(ComposeError::of)
+    }
+
+    /// Copies imports, with an alias in the place of the library's: the order decides the indices.
+    fn imports(
+        &mut self,
+        composed: &mut Component,
+        section: ComponentImportSectionReader<'_>,
+    ) -> Result<(), ComposeError> {
+        for import in section {
+            let import = import.map_err(ComposeError::of)?;
+            let name = import.name.name;
+            let kind = match import.ty {
+                ComponentTypeRef::Instance(_) => ComponentExportKind::Instance,
+                ComponentTypeRef::Func(_) => ComponentExportKind::Func,
+                _ => {
+                    return Err(ComposeError::of(format_args!("{name} is imported: {UNEXPECTED}")));
+                }
+            };
+            if name == self.import {
+                let mut alias = ComponentAliasSection::new();
+                alias.alias(Alias::InstanceExport { instance: LIBRARY, kind, name: self.export });
+                composed.section(&alias);
+            } else {
+                let ty = self
+                    .component_type_ref(import.ty)
+                    .map_err(|error: ReencodeError| ComposeError::of(error))?;
+                let mut section = ComponentImportSection::new();
+                section.import(import.name, ty);
+                composed.section(&section);
+            }
+            let index = self.count(kind);
+            self.arguments.push((name.to_owned(), kind, index));
         }
         Ok(())
     }
@@ -206,7 +312,7 @@ mod tests {
 
     /// Imports the library between two other imports, and has components, instances, an outer alias
     /// and a custom section of its own.
-    const ACTION: &str = r#"(component $action
+    const IMPORTER: &str = r#"(component $action
         (import "the:host/first@0.1.0" (instance $first (export "go" (func))))
         (import "a:library/tools@0.1.1" (instance $tools
             (export "thing" (type (sub resource)))
@@ -240,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_librarys_import_is_gone_and_all_else_is_there() {
-        let action = component(ACTION);
+        let action = component(IMPORTER);
         assert_eq!(
             imports(&action).unwrap(),
             ["the:host/first@0.1.0", IMPORT, "the:host/last@0.1.0"]
@@ -259,10 +365,10 @@ mod tests {
             "(param i32) (result i32) local.get 0 i32.const 2 i32.mul",
             "(param i64) (result i32) i32.const 2",
         );
-        let error = compose(&component(ACTION), &component(&other), IMPORT, EXPORT).unwrap_err();
+        let error = compose(&component(IMPORTER), &component(&other), IMPORT, EXPORT).unwrap_err();
         assert!(error.to_string().contains("type"), "{error}");
         let none = component("(component)");
-        let error = compose(&component(ACTION), &none, IMPORT, EXPORT).unwrap_err();
+        let error = compose(&component(IMPORTER), &none, IMPORT, EXPORT).unwrap_err();
         assert!(error.to_string().contains(EXPORT), "{error}");
     }
 
