@@ -229,7 +229,7 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
         "early",
         &format!("import {{ Storage }} from \"@keynet/inference\";\n{PLAIN}crypto.randomUUID();\n"),
         5,
-        &["crypto.randomUUID was called while the module is loaded", "main.ts:6:"],
+        &["crypto.randomUUID was called while the module is loaded", "main.ts:7:"],
     );
     projects.refuses(
         "schema",

@@ -228,7 +228,7 @@ fn what_is_no_function_is_refused_before_anything_is_built() {
     projects.refuses(
         &["build", "--path", "both"],
         5,
-        &["both has a Cargo.toml", "keynet-inference build both/function.py"],
+        &["both has projects in several languages: a Cargo.toml, ", "both/function.py"],
     );
     projects.project("several", &[("a.py", PLAIN), ("b.py", PLAIN)]);
     projects.refuses(&["build", "--path", "several"], 5, &["several functions: a.py, b.py"]);

@@ -80,7 +80,7 @@ mod tests {
             "{kept:?}"
         );
         let kept = Kept::share(128, 200 << 20);
-        assert!(kept.memory >= 40 << 10 && kept.table >= 12 << 10, "{kept:?}");
+        assert!(kept.memory >= 40 << 10 && kept.table >= 8 << 10, "{kept:?}");
         assert!(kept.memory as u64 <= MOST);
     }
 }
