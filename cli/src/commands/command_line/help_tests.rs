@@ -53,7 +53,7 @@ fn the_help_and_the_usage_errors_of_every_command_are_as_written() {
         if folder.exists() {
             std::fs::remove_dir_all(&folder).unwrap();
         }
-        std::fs::create_dir(&folder).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
         for (name, page) in &pages {
             std::fs::write(folder.join(name).with_extension("txt"), page).unwrap();
         }

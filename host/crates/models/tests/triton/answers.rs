@@ -110,7 +110,7 @@ async fn versions_outputs_parameters_and_descriptions_are_as_asked() {
     assert!(backend.server_ready(&enough()).await.unwrap());
     assert!(backend.model_ready(&"add_sub:2".parse().unwrap(), &enough()).await.unwrap());
     assert!(!backend.model_ready(&"add_sub:9".parse().unwrap(), &enough()).await.unwrap());
-    let statistics = backend.statistics(&"add_sub:1".parse().unwrap(), &enough()).await.unwrap();
+    let statistics = statistics_of(&backend, "add_sub:1", 1).await;
     assert_eq!(
         (
             statistics.len(),
@@ -263,7 +263,6 @@ async fn large_messages_pass_and_larger_than_allowed_do_not() {
 async fn many_at_once_reach_the_servers_batcher_together() {
     let server = triton("add_sub", &[]);
     let backend = backend(&server, &[]);
-    let model = "add_sub:1".parse().unwrap();
     backend.predict(add_sub("add_sub:1", &[0.0], &[0.0]), &enough()).await.unwrap();
     for _ in 0..10 {
         let budget = enough();
@@ -274,7 +273,7 @@ async fn many_at_once_reach_the_servers_batcher_together() {
             assert_eq!(f32s(&answer.unwrap()[0].tensor), [f32::from(number) + 1.0]);
         }
     }
-    let statistics = backend.statistics(&model, &enough()).await.unwrap();
+    let statistics = statistics_of(&backend, "add_sub:1", 2561).await;
     assert_eq!(statistics[0].inferences, 2561);
     assert!(statistics[0].executions * 2 < statistics[0].inferences, "{statistics:?}");
 }

@@ -19,7 +19,7 @@ async fn tls_with_a_given_authority_and_a_header_that_is_needed() {
 
     let good = at(&[url, ca, header]).unwrap();
     assert_eq!(f32s(&good.predict(asked(), &enough()).await.unwrap()[0].tensor), [3.0]);
-    let statistics = good.statistics(&"add_sub".parse().unwrap(), &enough()).await.unwrap();
+    let statistics = statistics_of(&good, "add_sub", 1).await;
     assert_eq!(statistics.iter().map(|version| version.success.times).sum::<u64>(), 1);
 
     for wrong in [
@@ -72,7 +72,7 @@ async fn a_caller_cannot_name_a_server_of_the_private_network() {
     let (kind_of_it, told) =
         kind(backend.predict(add_sub("add_sub", &[1.0], &[1.0]), &enough()).await);
     assert!(
-        kind_of_it == ErrorKind::Denied && told.contains("localhost is not at a public address"),
+        kind_of_it == ErrorKind::Denied && told.contains("localhost is not a public address"),
         "{kind_of_it}: {told}"
     );
 }

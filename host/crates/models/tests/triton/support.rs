@@ -7,7 +7,7 @@ use bytes::Bytes;
 use keynet_base::budget::{CallBudget, MemoryBudget};
 use keynet_base::config::{Config, Origin};
 use keynet_base::{Error, ErrorKind};
-use keynet_models::inference::triton::TritonInference;
+use keynet_models::inference::triton::{ModelStatistics, TritonInference};
 use keynet_models::inference::{
     DataType, InferenceBackend, InferenceRequest, NamedTensor, Shape, Tensor,
 };
@@ -31,6 +31,25 @@ pub fn at(variables: &[(&str, &str)]) -> Result<TritonInference, Error> {
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let config = Config::from_origins(vec![(Origin::Container, variables)]).unwrap();
     TritonInference::open(&config.triton.unwrap())
+}
+
+/// Returns the statistics of `model` when they have at least `inferences`: Triton counts a request
+/// after its response is sent.
+pub async fn statistics_of(
+    backend: &TritonInference,
+    model: &str,
+    inferences: u64,
+) -> Vec<ModelStatistics> {
+    let model = model.parse().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let statistics = backend.statistics(&model, &enough()).await.unwrap();
+        let counted: u64 = statistics.iter().map(|version| version.inferences).sum();
+        if counted >= inferences || Instant::now() > end {
+            return statistics;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Returns the budget of an activation that ends after `time`.
