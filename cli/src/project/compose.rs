@@ -14,8 +14,8 @@ use wasm_encoder::{
     ComponentImportSection, ComponentInstanceSection, ComponentSectionId, RawSection,
 };
 use wasmparser::{
-    Chunk, ComponentAlias, ComponentExternalKind, ComponentImportSectionReader, ComponentTypeRef,
-    Parser, Payload, Validator,
+    Chunk, ComponentAlias, ComponentExternalKind, ComponentImportSectionReader, Parser, Payload,
+    Validator,
 };
 
 /// Error of components that cannot be composed, or that are not valid, with the reason.
@@ -103,21 +103,18 @@ pub fn compose(
     let mut imports_are_over = false;
     for_each_section(action, |payload| {
         match payload {
-            Payload::ComponentImportSection(_) if imports_are_over => {
-                return Err(ComposeError::of("it imports after its first definition"));
-            }
             Payload::Version { .. } => {}
+            Payload::CustomSection(section) if section.name() == COMPONENT_NAME => {}
+            Payload::CustomSection(_) => copy.section(&mut composed, payload, action)?,
             Payload::ComponentTypeSection(_)
             | Payload::ComponentAliasSection(_)
-            | Payload::ComponentImportSection(_) => {
-                if !imports_are_over {
-                    copy.section(&mut composed, payload, action)?;
-                }
+            | Payload::ComponentImportSection(_)
+                if !imports_are_over =>
+            {
+                copy.section(&mut composed, payload, action)?;
             }
-            Payload::CustomSection(section) => {
-                if section.name() != COMPONENT_NAME {
-                    copy.section(&mut composed, Payload::CustomSection(section), action)?;
-                }
+            Payload::ComponentImportSection(_) => {
+                return Err(ComposeError::of("it imports after its first definition"));
             }
             Payload::ComponentExportSection(section) => {
                 for exported in section {
@@ -135,44 +132,30 @@ pub fn compose(
     instances
         .instantiate(ACTION, copy.arguments.iter().map(|(name, kind, at)| (&**name, *kind, *at)));
     composed.section(&instances);
-    let instance = copy.count(ComponentExportKind::Instance);
-    export_all(&mut composed, &mut copy, instance, &exports)?;
+    copy.export_all(&mut composed, &exports)?;
 
     let composed = composed.finish();
     Validator::new().validate_all(&composed).map_err(ComposeError::of)?;
     Ok(composed)
 }
 
-/// Exports all `exports` of the action's instance `instance`.
-fn export_all(
-    composed: &mut Component,
-    copy: &mut ImportCopy<'_>,
-    instance: u32,
-    exports: &[(String, ComponentExternalKind)],
-) -> Result<(), ComposeError> {
-    for (name, kind) in exports {
-        let kind = match kind {
-            ComponentExternalKind::Instance => ComponentExportKind::Instance,
-            ComponentExternalKind::Func => ComponentExportKind::Func,
-            _ => return Err(ComposeError::of(format_args!("{name} is exported: {UNEXPECTED}"))),
-        };
-        let mut alias = ComponentAliasSection::new();
-        alias.alias(Alias::InstanceExport { instance, kind, name });
-        composed.section(&alias);
-        let mut section = ComponentExportSection::new();
-        section.export(name.as_str(), kind, copy.count(kind), None);
-        // An export has an index of its own.
-        copy.count(kind);
-        composed.section(&section);
-    }
-    Ok(())
-}
-
 /// The custom section with the names of a component's items: their indices are the action's.
 const COMPONENT_NAME: &str = "component-name";
 
-/// What an import or an export of an action cannot be.
-const UNEXPECTED: &str = "it is neither an interface nor a function";
+/// Returns the kind of an import or an export, which is an interface or a function; otherwise an
+/// error about the `item`.
+fn linkable(
+    kind: ComponentExternalKind,
+    item: impl Display,
+) -> Result<ComponentExportKind, ComposeError> {
+    match kind {
+        ComponentExternalKind::Instance | ComponentExternalKind::Func => Ok(kind.into()),
+        _ => {
+            let reason = format_args!("{item}: it is neither an interface nor a function");
+            Err(ComposeError::of(reason))
+        }
+    }
+}
 
 /// Copies an action's imports, and the types in front of them, behind the library.
 struct ImportCopy<'a> {
@@ -190,8 +173,6 @@ struct ImportCopy<'a> {
 impl Reencode for ImportCopy<'_> {
     type Error = Infallible;
 }
-
-type ReencodeError = wasm_encoder::reencode::Error<Infallible>;
 
 impl ReencodeComponent for ImportCopy<'_> {
     fn push_depth(&mut self) {
@@ -234,18 +215,13 @@ impl<'a> ImportCopy<'a> {
         }
         if let Payload::ComponentAliasSection(section) = &payload {
             for alias in section.clone() {
-                if let ComponentAlias::InstanceExport { kind, .. } =
-                    alias.map_err(ComposeError::of)?
+                let alias = alias.map_err(ComposeError::of)?;
+                if let ComponentAlias::InstanceExport {
+                    kind: kind @ (ComponentExternalKind::Instance | ComponentExternalKind::Func),
+                    ..
+                } = alias
                 {
-                    match kind {
-                        ComponentExternalKind::Instance => {
-                            self.count(ComponentExportKind::Instance);
-                        }
-                        ComponentExternalKind::Func => {
-                            self.count(ComponentExportKind::Func);
-                        }
-                        _ => {}
-                    }
+                    self.count(kind.into());
                 }
             }
         }
@@ -262,27 +238,40 @@ impl<'a> ImportCopy<'a> {
         for import in section {
             let import = import.map_err(ComposeError::of)?;
             let name = import.name.name;
-            let kind = match import.ty {
-                ComponentTypeRef::Instance(_) => ComponentExportKind::Instance,
-                ComponentTypeRef::Func(_) => ComponentExportKind::Func,
-                _ => {
-                    return Err(ComposeError::of(format_args!("{name} is imported: {UNEXPECTED}")));
-                }
-            };
+            let kind = linkable(import.ty.kind(), format_args!("{name} is imported"))?;
             if name == self.import {
                 let mut alias = ComponentAliasSection::new();
                 alias.alias(Alias::InstanceExport { instance: LIBRARY, kind, name: self.export });
                 composed.section(&alias);
             } else {
-                let ty = self
-                    .component_type_ref(import.ty)
-                    .map_err(|error: ReencodeError| ComposeError::of(error))?;
+                let ty = self.component_type_ref(import.ty).map_err(ComposeError::of)?;
                 let mut section = ComponentImportSection::new();
                 section.import(import.name, ty);
                 composed.section(&section);
             }
             let index = self.count(kind);
             self.arguments.push((name.to_owned(), kind, index));
+        }
+        Ok(())
+    }
+
+    /// Exports all `exports` of the action's instance, which was just made.
+    fn export_all(
+        &mut self,
+        composed: &mut Component,
+        exports: &[(String, ComponentExternalKind)],
+    ) -> Result<(), ComposeError> {
+        let instance = self.count(ComponentExportKind::Instance);
+        for (name, kind) in exports {
+            let kind = linkable(*kind, format_args!("{name} is exported"))?;
+            let mut alias = ComponentAliasSection::new();
+            alias.alias(Alias::InstanceExport { instance, kind, name });
+            composed.section(&alias);
+            let mut section = ComponentExportSection::new();
+            section.export(name.as_str(), kind, self.count(kind), None);
+            composed.section(&section);
+            // An export has an index of its own.
+            self.count(kind);
         }
         Ok(())
     }
