@@ -69,26 +69,16 @@ pub fn prepare(
         environment.prepare(steps)?;
         let list = draft.join("requirements.txt");
         fs::write(&list, requirements.text()).map_err(ExpectedError::io("write", &list))?;
+        let names = requirements.names();
+        let install_with =
+            |wheels: Option<&Path>| install(&list, draft, wheels, environment, steps, &names);
+        let install_with_native = || install_with(Some(&wheels::build(environment, steps)?));
         if NATIVE.iter().any(|name| requirements.name(name)) {
-            return install(
-                &list,
-                draft,
-                Some(&wheels::build(environment, steps)?),
-                environment,
-                steps,
-                &requirements.names(),
-            );
+            return install_with_native();
         }
-        match install(&list, draft, None, environment, steps, &requirements.names()) {
+        match install_with(None) {
             // A package depends on one that this project builds.
-            Err(error) if lacks_native(&error) => install(
-                &list,
-                draft,
-                Some(&wheels::build(environment, steps)?),
-                environment,
-                steps,
-                &requirements.names(),
-            ),
+            Err(error) if lacks_native(&error) => install_with_native(),
             installed => installed,
         }
     })?;
