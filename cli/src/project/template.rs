@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::Language;
+use super::{Language, unpacking};
 use crate::errors::ExpectedError;
 use crate::project::embedded::{File, TEMPLATES};
 
@@ -25,15 +25,7 @@ pub struct Values<'a> {
 /// # Errors
 /// A file cannot be written.
 pub fn write(language: Language, values: &Values<'_>, folder: &Path) -> Result<(), ExpectedError> {
-    for (path, file) in files(language) {
-        let path = folder.join(path);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
-        }
-        std::fs::write(&path, fill(file.bytes, values))
-            .map_err(ExpectedError::io("write", &path))?;
-    }
-    Ok(())
+    unpacking::write(files(language).map(|(path, file)| (path, fill(file.bytes, values))), folder)
 }
 
 /// Returns the template's files with their names in a project.

@@ -1,6 +1,6 @@
-//! Unpacks embedded files into the user's cache.
+//! Unpacks embedded files into a project, or into the user's cache.
 //!
-//! The folder's name has the version and a hash of the content, so that a project keeps the SDK it
+//! In the cache, the folder's name has the version and a hash of the content, so that a project keeps the SDK it
 //! was made with. A folder that exists under its name is complete, even if several processes unpack
 //! it at the same moment or unpacking is interrupted.
 
@@ -13,6 +13,23 @@ use keynet_base::Digest;
 
 use crate::errors::ExpectedError;
 use crate::project::embedded::File;
+
+/// Writes files, by their paths below `folder`, and makes the folders that they need.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn write<P: AsRef<Path>, B: AsRef<[u8]>>(
+    files: impl IntoIterator<Item = (P, B)>,
+    folder: &Path,
+) -> Result<(), ExpectedError> {
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
+        fs::write(&path, bytes).map_err(ExpectedError::io("write", &path))?;
+    }
+    Ok(())
+}
 
 /// Unpacks `files` into a folder of their own below `folder`, unless that exists, and returns its
 /// absolute path.

@@ -18,6 +18,7 @@ use std::path::Path;
 
 use crate::errors::ExpectedError;
 use crate::project::embedded::C_SDK;
+use crate::project::unpacking;
 
 /// Folder of a project that holds the SDK.
 const SDK: &str = "keynet";
@@ -27,11 +28,5 @@ const SDK: &str = "keynet";
 /// # Errors
 /// A file cannot be written.
 pub fn write_sdk(project: &Path) -> Result<(), ExpectedError> {
-    for file in C_SDK {
-        let path = project.join(SDK).join(file.path);
-        let folder = path.parent().unwrap_or(project);
-        std::fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
-        std::fs::write(&path, file.bytes).map_err(ExpectedError::io("write", &path))?;
-    }
-    Ok(())
+    unpacking::write(C_SDK.iter().map(|file| (file.path, file.bytes)), &project.join(SDK))
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use crate::errors::ExpectedError;
 use crate::project::embedded::GO_SDK;
+use crate::project::unpacking;
 
 /// Module of the SDK, whose packages a program imports.
 const SDK_MODULE: &str = "github.com/keynet/keynet-inference/guest-sdk/go";
@@ -26,13 +27,7 @@ const SDK_FOLDER: &str = "keynet-sdk";
 /// # Errors
 /// A file cannot be written.
 pub fn write_sdk(project: &Path) -> Result<(), ExpectedError> {
-    for file in GO_SDK {
-        let path = project.join(SDK_FOLDER).join(file.path);
-        let folder = path.parent().unwrap_or(project);
-        std::fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
-        std::fs::write(&path, file.bytes).map_err(ExpectedError::io("write", &path))?;
-    }
-    Ok(())
+    unpacking::write(GO_SDK.iter().map(|file| (file.path, file.bytes)), &project.join(SDK_FOLDER))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The SDK in a project's own folder, for editors and for tests of a function on Node.js: the
 //! project is built and tested on any machine.
 
-use std::fs;
 use std::path::Path;
 
 use crate::errors::ExpectedError;
 use crate::project::embedded::{File, JAVASCRIPT_SDK};
+use crate::project::unpacking;
 
 /// Folder of the SDK in a project.
 const FOLDER: &str = "vendor/keynet-inference";
@@ -16,13 +16,8 @@ const FOLDER: &str = "vendor/keynet-inference";
 /// # Errors
 /// A file cannot be written.
 pub fn vendor(folder: &Path) -> Result<String, ExpectedError> {
-    for file in JAVASCRIPT_SDK.iter().filter(is_public) {
-        let path = folder.join(FOLDER).join(file.path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(ExpectedError::io("make", parent))?;
-        }
-        fs::write(&path, file.bytes).map_err(ExpectedError::io("write", &path))?;
-    }
+    let files = JAVASCRIPT_SDK.iter().filter(is_public).map(|file| (file.path, file.bytes));
+    unpacking::write(files, &folder.join(FOLDER))?;
     Ok(format!("file:./{FOLDER}"))
 }
 
