@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use clap::Args;
 use keynet_host::ActivationRequest;
-use keynet_host::GuestEnvironment;
 use keynet_host::Host;
 
 use crate::component::Component;
@@ -129,14 +128,7 @@ impl Round<'_> {
             inputs.store(&*host.storage()?, &mut draft).await?;
         }
         let logs = Arc::new(Logs::new(self.console));
-        let outcome = action
-            .run(ActivationRequest {
-                parameters: draft.finish()?,
-                environment: GuestEnvironment::default(),
-                deadline: None,
-                logs,
-            })
-            .await;
+        let outcome = action.run(ActivationRequest::new(draft.finish()?, logs)).await;
         for location in &outcome.written {
             self.console.note(format_args!("wrote {}", storage::place_of(location, self.config)));
         }

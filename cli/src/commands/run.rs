@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use keynet_host::ActivationRequest;
-use keynet_host::GuestEnvironment;
 use keynet_host::Host;
 use keynet_host::Outcome;
 use keynet_host::Receipt;
@@ -148,14 +147,7 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         let parameters = draft.finish()?;
         let loaded = started.elapsed();
         let logs = Arc::new(Logs::new(console));
-        let outcome = action
-            .run(ActivationRequest {
-                parameters,
-                environment: GuestEnvironment::default(),
-                deadline: None,
-                logs,
-            })
-            .await;
+        let outcome = action.run(ActivationRequest::new(parameters, logs)).await;
         host.close().await;
         for location in &outcome.written {
             console.note(format_args!("wrote {}", storage::place_of(location, &config)));

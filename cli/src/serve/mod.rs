@@ -21,7 +21,6 @@ use axum::routing::get;
 use keynet_base::{AllowedHosts, Config};
 use keynet_host::Action;
 use keynet_host::ActivationRequest;
-use keynet_host::GuestEnvironment;
 use keynet_host::Host;
 use keynet_host::Outcome;
 use keynet_host::Parameters;
@@ -217,15 +216,8 @@ async fn activate(
     let number = served.count.fetch_add(1, Ordering::Relaxed) + 1;
     let logs = Arc::new(Logs::numbered(served.console, number));
     // If the client disconnects, this future is dropped, and the activation with it.
-    let Outcome { result, receipt, .. } = served
-        .action
-        .run(ActivationRequest {
-            parameters,
-            environment: GuestEnvironment::default(),
-            deadline: None,
-            logs,
-        })
-        .await;
+    let Outcome { result, receipt, .. } =
+        served.action.run(ActivationRequest::new(parameters, logs)).await;
     if served.tell_receipts {
         served.console.say(&format!("[{number}] {}\n", receipt.line()));
     }

@@ -11,7 +11,6 @@ use keynet_base::Config;
 use keynet_base::cpu::Cpu;
 use keynet_host::ActivationRequest;
 use keynet_host::Backends;
-use keynet_host::GuestEnvironment;
 use keynet_host::Host;
 use keynet_host::LogSink;
 use keynet_host::Parameters;
@@ -48,10 +47,5 @@ pub fn host(activations: u32, cache: Option<AotCache>) -> Arc<Host> {
 
 /// Creates a request with these parameters.
 pub fn request(parameters: &str, logs: Arc<dyn LogSink>) -> ActivationRequest {
-    ActivationRequest {
-        parameters: Parameters::parse(parameters).expect("parameters"),
-        environment: GuestEnvironment::default(),
-        deadline: None,
-        logs,
-    }
+    ActivationRequest::new(Parameters::parse(parameters).expect("parameters"), logs)
 }

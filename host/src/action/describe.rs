@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::activation::{
-    ActivationRequest, Failure, GuestEnvironment, LogSink, Means, Run, Sandbox, State, Stream,
-};
+use crate::activation::{ActivationRequest, Failure, LogSink, Means, Run, Sandbox, State, Stream};
 use crate::capabilities::Meter;
 use crate::capabilities::bindings::ActionPre;
 use crate::capabilities::bindings::exports::keynet::inference::function::FunctionInfo;
@@ -52,12 +50,7 @@ pub(super) async fn describe(
     let _slot = sandbox.reserve(None).await;
     let limits = describe_limits(component_bytes);
     let logs = logs.unwrap_or_else(|| Arc::new(Captured));
-    let request = ActivationRequest {
-        parameters: Parameters::none(),
-        environment: GuestEnvironment::default(),
-        deadline: None,
-        logs,
-    };
+    let request = ActivationRequest::new(Parameters::none(), logs);
     let mut run = Run::new(sandbox, means, limits, Meter::describing(), request)?;
     let _ticking = sandbox.engine().ticking();
     run.enter(async |store| {

@@ -55,6 +55,13 @@ pub struct ActivationRequest {
     pub logs: Arc<dyn LogSink>,
 }
 
+impl ActivationRequest {
+    /// Creates a request with an empty environment, and with the policy's time limit alone.
+    pub fn new(parameters: Parameters, logs: Arc<dyn LogSink>) -> Self {
+        Self { parameters, environment: GuestEnvironment::default(), deadline: None, logs }
+    }
+}
+
 /// End of an activation.
 #[derive(Debug)]
 pub struct Outcome {
