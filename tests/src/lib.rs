@@ -12,6 +12,7 @@ pub mod openwhisk_api;
 pub mod outsiders;
 pub mod platform;
 pub mod process;
+pub mod projects;
 pub mod proxy;
 pub mod registry;
 pub mod runtime;
@@ -51,6 +52,16 @@ pub fn binary() -> PathBuf {
         binary.display()
     );
     binary
+}
+
+/// Returns the user's own cache, with what is slow to make.
+pub fn user_cache() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache");
+    let user = || {
+        let caches = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
+        caches.join("keynet-inference")
+    };
+    std::env::var_os("KEYNET_CACHE").map_or_else(user, PathBuf::from)
 }
 
 /// Returns a component that `tests/build-guests` built.

@@ -5,15 +5,15 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
-use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use keynet_tests::projects::Projects;
 use keynet_tests::runtime::Runtime;
 use keynet_tests::{Ended, Sandbox, compiled_guest, end_within, free_address, golden, says};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The first build installs the tools, and SpiderMonkey is compiled.
 const BUILD: Duration = Duration::from_secs(1200);
@@ -27,82 +27,36 @@ const PLAIN: &str = "import { keynetFunction } from \"@keynet/inference\";\n\n\
 const PACKAGE: &str =
     r#"{ "type": "module", "dependencies": { "@keynet/inference": "file:./vendor" } }"#;
 
-/// A folder with projects in it, and the cache of all builds.
-struct Projects(Sandbox);
+fn in_folder(projects: &Projects, folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = projects.sandbox.command(arguments);
+    command.current_dir(folder);
+    end_within(command, BUILD)
+}
 
-impl Projects {
-    fn new() -> Self {
-        let mut sandbox = Sandbox::new();
-        let home = || PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache");
-        let user = || {
-            std::env::var_os("XDG_CACHE_HOME")
-                .map_or_else(home, PathBuf::from)
-                .join("keynet-inference")
-        };
-        let cache = std::env::var_os("KEYNET_CACHE").map_or_else(user, PathBuf::from);
-        sandbox.set("KEYNET_CACHE", cache.display());
-        sandbox.set("KEYNET_ARTIFACTS", sandbox.path("artifacts").display());
-        sandbox.set("KEYNET_COMPILE_TIME", "20m");
-        Self(sandbox)
+/// `run` fails for a function with this text, and says these texts and nothing of its tools.
+fn refuses(projects: &Projects, name: &str, text: &str, code: i32, texts: &[&str]) -> String {
+    projects.project(name, &[("main.ts", text)]);
+    let ended = projects.run(["run", &format!("{name}/main.ts")]);
+    says(&ended, code, texts);
+    for tool in ["componentize-qjs", "esbuild", "node_modules", "user.js", "/javascript/"] {
+        assert!(!ended.stderr.contains(tool), "says {tool:?}: {}", ended.stderr);
     }
+    ended.stderr
+}
 
-    /// A project with these files.
-    fn project(&self, name: &str, files: &[(&str, &str)]) -> PathBuf {
-        let folder = self.0.path(name);
-        for (file, text) in files {
-            let path = folder.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        folder
-    }
-
-    fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
-        end_within(self.0.command(arguments), BUILD)
-    }
-
-    fn in_folder(&self, folder: &Path, arguments: &[&str]) -> Ended {
-        let mut command = self.0.command(arguments);
-        command.current_dir(folder);
-        end_within(command, BUILD)
-    }
-
-    /// `run FUNCTION`, whose result is JSON.
-    fn result(&self, function: &Path, parameters: &[&str]) -> Value {
-        let mut arguments = vec!["run".as_ref(), function.as_os_str()];
-        arguments.extend(
-            parameters.iter().flat_map(|parameter| [OsStr::new("--param"), OsStr::new(parameter)]),
-        );
-        let ended = self.run(arguments);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        ended.json()
-    }
-
-    /// `run` fails for a function with this text, and says these texts and nothing of its tools.
-    fn refuses(&self, name: &str, text: &str, code: i32, texts: &[&str]) -> String {
-        self.project(name, &[("main.ts", text)]);
-        let ended = self.run(["run", &format!("{name}/main.ts")]);
-        says(&ended, code, texts);
-        for tool in ["componentize-qjs", "esbuild", "node_modules", "user.js", "/javascript/"] {
-            assert!(!ended.stderr.contains(tool), "says {tool:?}: {}", ended.stderr);
-        }
-        ended.stderr
-    }
-
-    fn npm(&self, folder: &Path, arguments: &[&str]) -> Ended {
-        let mut npm = Command::new("npm");
-        npm.args(arguments).args(["--no-audit", "--no-fund"]).current_dir(folder);
-        end_within(npm, BUILD)
-    }
+fn npm(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut npm = Command::new("npm");
+    npm.args(arguments).args(["--no-audit", "--no-fund"]).current_dir(folder);
+    end_within(npm, BUILD)
 }
 
 #[test]
 fn a_new_project_is_tested_run_served_and_pushed_as_its_readme_says() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let made = projects.run(["new", "--lang", "typescript", "greeter"]);
     says(&made, 0, &[]);
     assert!(made.stdout.contains("keynet-inference run main.ts --param name=Ada"), "{made:?}");
-    let folder = projects.0.path("greeter");
+    let folder = projects.sandbox.path("greeter");
     for file in ["package.json", "tsconfig.json", "keynet.toml", "README.md", ".gitignore"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
@@ -117,15 +71,15 @@ fn a_new_project_is_tested_run_served_and_pushed_as_its_readme_says() {
         format!("export const made = {:?};\n", format!("{:?}", std::time::SystemTime::now()));
     fs::write(&main, text + &unique).unwrap();
 
-    let first = projects.in_folder(&folder, &["run", "main.ts", "--param", "name=Ada"]);
+    let first = in_folder(&projects, &folder, &["run", "main.ts", "--param", "name=Ada"]);
     says(&first, 0, &[BUILDING, "greeting Ada"]);
     assert_eq!(first.json(), json!({ "greeting": "Hello, Ada!" }));
-    let mut offline = projects.0.command(["run", ".", "--param", "name=Bo"]);
+    let mut offline = projects.sandbox.command(["run", ".", "--param", "name=Bo"]);
     offline.current_dir(&folder).env("npm_config_registry", "http://127.0.0.1:1/");
     let again = end_within(offline, BUILD);
     assert_eq!(again.json(), json!({ "greeting": "Hello, Bo!" }));
     assert!(!again.stderr.contains(BUILDING), "nothing has changed: {again:?}");
-    let built = projects.in_folder(&folder, &["build"]);
+    let built = in_folder(&projects, &folder, &["build"]);
     assert!(built.stdout.starts_with("greeter: action.wasm, "), "{built:?}");
     assert_eq!(
         projects.result(&folder.join("action.wasm"), &["name=Ada", "word=Good day"]),
@@ -138,7 +92,7 @@ fn a_new_project_is_tested_run_served_and_pushed_as_its_readme_says() {
     );
 
     let address = free_address();
-    let command = projects.0.command([
+    let command = projects.sandbox.command([
         "run".as_ref(),
         "--serve".as_ref(),
         address.as_ref(),
@@ -148,7 +102,7 @@ fn a_new_project_is_tested_run_served_and_pushed_as_its_readme_says() {
     assert_eq!(server.post(&json!({ "name": "Ada" })), (200, json!({ "greeting": "Hello, Ada!" })));
     assert_eq!(server.post(&json!({})).0, 400);
 
-    let pushed = projects.in_folder(&folder, &["push", "--json", "--quiet"]);
+    let pushed = in_folder(&projects, &folder, &["push", "--json", "--quiet"]);
     assert_eq!(pushed.json()["name"], json!("greeter"), "{pushed:?}");
     assert!(pushed.stderr.is_empty(), "{pushed:?}");
     let reference = pushed.json()["reference"].as_str().unwrap().to_owned();
@@ -156,39 +110,42 @@ fn a_new_project_is_tested_run_served_and_pushed_as_its_readme_says() {
         projects.result(Path::new(&reference), &["name=Ada"]),
         json!({ "greeting": "Hello, Ada!" })
     );
-    says(&projects.in_folder(&folder, &["push", "main.ts"]), 0, &["published on this machine"]);
+    says(&in_folder(&projects, &folder, &["push", "main.ts"]), 0, &["published on this machine"]);
 
-    says(&projects.npm(&folder, &["install", "--ignore-scripts"]), 0, &[]);
-    let tested = projects.npm(&folder, &["test"]);
+    says(&npm(&folder, &["install", "--ignore-scripts"]), 0, &[]);
+    let tested = npm(&folder, &["test"]);
     assert!(tested.code == Some(0) && tested.stdout.contains("pass 2"), "{tested:?}");
-    says(&projects.npm(&folder, &["run", "check"]), 0, &[]);
+    says(&npm(&folder, &["run", "check"]), 0, &[]);
     assert_eq!(projects.result(&folder, &["name=Ada"]), json!({ "greeting": "Hello, Ada!" }));
 }
 
 #[test]
 fn a_new_project_in_javascript_is_tested_and_run_and_builds_where_it_is_copied_to() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     says(&projects.run(["new", "--lang", "javascript", "plain-js"]), 0, &[]);
-    let copied = projects.0.path("elsewhere");
-    fs::rename(projects.0.path("plain-js"), &copied).unwrap();
-    says(&projects.npm(&copied, &["install", "--ignore-scripts"]), 0, &[]);
-    let tested = projects.npm(&copied, &["test"]);
+    let copied = projects.sandbox.path("elsewhere");
+    fs::rename(projects.sandbox.path("plain-js"), &copied).unwrap();
+    says(&npm(&copied, &["install", "--ignore-scripts"]), 0, &[]);
+    let tested = npm(&copied, &["test"]);
     assert!(tested.code == Some(0) && tested.stdout.contains("pass 2"), "{tested:?}");
-    let mut elsewhere = projects.0.command(["run", "elsewhere/main.js", "--param", "name=Ada"]);
-    elsewhere.env("HOME", projects.0.path("another-home"));
+    let mut elsewhere =
+        projects.sandbox.command(["run", "elsewhere/main.js", "--param", "name=Ada"]);
+    elsewhere.env("HOME", projects.sandbox.path("another-home"));
     assert_eq!(end_within(elsewhere, BUILD).json(), json!({ "greeting": "Hello, Ada!" }));
 }
 
 #[test]
 fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
-    let projects = Projects::new();
-    projects.refuses(
+    let projects = Projects::new(BUILD);
+    refuses(
+        &projects,
         "syntax",
         &PLAIN.replace("return {}", "const x = = 1"),
         5,
         &["error: main.ts, line 4: Unexpected \"=\"\n", "const x = = 1;\n", "^"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "package",
         &format!("import \"@scope/detect/deep\";\n{PLAIN}"),
         5,
@@ -197,19 +154,22 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
             "npm install @scope/detect",
         ],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "file",
         &format!("import \"./labels.txt\";\n{PLAIN}"),
         5,
         &["main.ts, line 1: there is no file ./labels.txt"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "builtin",
         &format!("import fs from \"node:fs\";\nconsole.log(fs);\n{PLAIN}"),
         5,
         &["main.ts, line 1: an action has no node:fs", "imports files that are part of it"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "undeclared",
         "export const main = async () => ({});\n",
         5,
@@ -219,37 +179,43 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
         "thrown",
         &[("helpers.ts", "export const load = () => {\n  throw new RangeError(\"no box\");\n};\n")],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "thrown",
         &format!("import {{ load }} from \"./helpers.ts\";\nload();\n{PLAIN}"),
         5,
         &["main.ts cannot be loaded: Error: no box\n", "at load (helpers.ts:2:", "main.ts:2:"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "early",
         &format!("import {{ Storage }} from \"@keynet/inference\";\n{PLAIN}crypto.randomUUID();\n"),
         5,
         &["crypto.randomUUID was called while the module is loaded", "main.ts:7:"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "schema",
         &PLAIN.replace("\"plain\"", "\"plain\", input: { type: \"object\", oneOf: [] } as never"),
         5,
         &["`input` has the keyword `oneOf`, which is not checked", "main.ts:3:"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "never",
         &PLAIN.replace("return {};", "await new Promise(() => {});\n  return {};"),
         1,
         &["waits for a promise that nothing will settle"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "fetch",
         &PLAIN.replace("return {};", "return fetch(\"https://example.com\");"),
         1,
         &["fetch is not defined; an action reaches URLs by `new Storage().get(url)`", "main.ts:4:"],
     );
-    projects.refuses(
+    refuses(
+        &projects,
         "text",
         &PLAIN.replace("return {};", "throw \"text\";"),
         1,
@@ -282,11 +248,11 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
 
 #[test]
 fn without_node_the_command_that_installs_it_is_told() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let main = projects.project("bare", &[("main.ts", PLAIN)]).join("main.ts");
-    let empty = projects.0.path("no-programs");
+    let empty = projects.sandbox.path("no-programs");
     fs::create_dir(&empty).unwrap();
-    let mut run = projects.0.command(["run".as_ref(), main.as_os_str()]);
+    let mut run = projects.sandbox.command(["run".as_ref(), main.as_os_str()]);
     run.env("PATH", &empty);
     says(
         &end_within(run, BUILD),
@@ -297,7 +263,7 @@ fn without_node_the_command_that_installs_it_is_told() {
     fs::write(empty.join("node"), "#!/bin/sh\necho 18.19.0 /usr/bin/node\n").unwrap();
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(empty.join("node"), executable).unwrap();
-    let mut run = projects.0.command(["run".as_ref(), main.as_os_str()]);
+    let mut run = projects.sandbox.command(["run".as_ref(), main.as_os_str()]);
     run.env("PATH", &empty);
     says(
         &end_within(run, BUILD),
@@ -308,19 +274,19 @@ fn without_node_the_command_that_installs_it_is_told() {
 
 #[test]
 fn without_network_the_first_build_says_so() {
-    let mut projects = Projects::new();
-    projects.0.set("KEYNET_CACHE", projects.0.path("empty-cache").display());
+    let mut projects = Projects::new(BUILD);
+    projects.sandbox.set("KEYNET_CACHE", projects.sandbox.path("empty-cache").display());
     let main = projects.project("offline", &[("main.ts", PLAIN)]).join("main.ts");
-    let mut run = projects.0.command(["run".as_ref(), main.as_os_str()]);
+    let mut run = projects.sandbox.command(["run".as_ref(), main.as_os_str()]);
     run.env("npm_config_registry", "http://127.0.0.1:1/");
-    run.env("npm_config_cache", projects.0.path("npm-cache"));
+    run.env("npm_config_cache", projects.sandbox.path("npm-cache"));
     let texts = ["npm's registry cannot be reached", "npm config set registry"];
     says(&end_within(run, BUILD), 5, &texts);
 }
 
 #[test]
 fn files_and_packages_become_part_of_the_component_and_the_builders_secrets_do_not() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let text = "import { keynetFunction } from \"@keynet/inference\";\n\
         import { shout } from \"shouting\";\n\
         import labels from \"./labels.txt\";\nimport bytes from \"./bytes.bin\";\n\
@@ -347,8 +313,11 @@ fn files_and_packages_become_part_of_the_component_and_the_builders_secrets_do_n
             ("node_modules/shouting/lib.cjs", "exports.shout = (text) => text.toUpperCase();\n"),
         ],
     );
-    let mut build = projects.0.command(["build".as_ref(), "--path".as_ref(), project.as_os_str()]);
-    build.env("SECRET", "planted-in-a-variable-9f3e").env("HOME", projects.0.path("secret-home"));
+    let mut build =
+        projects.sandbox.command(["build".as_ref(), "--path".as_ref(), project.as_os_str()]);
+    build
+        .env("SECRET", "planted-in-a-variable-9f3e")
+        .env("HOME", projects.sandbox.path("secret-home"));
     says(&end_within(build, BUILD), 0, &[]);
     assert_eq!(
         projects.result(&project.join("action.wasm"), &[]),
@@ -361,7 +330,7 @@ fn files_and_packages_become_part_of_the_component_and_the_builders_secrets_do_n
     let component = fs::read(project.join("action.wasm")).unwrap();
     let has = |text: &str| component.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(has("dog") && has("shouting"), "the search finds what is there");
-    let folder = projects.0.path("");
+    let folder = projects.sandbox.path("");
     for secret in ["planted-in", "secret-home", "javascript/sdk", folder.to_str().unwrap()] {
         assert!(!has(secret), "the component has {secret:?}");
     }
@@ -369,7 +338,7 @@ fn files_and_packages_become_part_of_the_component_and_the_builders_secrets_do_n
 
 #[test]
 fn promises_timers_and_logs_are_those_of_javascript() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let text = "import { keynetFunction } from \"@keynet/inference\";\n\
         const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));\n\
         async function* count() { for (let n = 0; n < 3; n++) { await wait(1); yield n; } }\n\
@@ -409,7 +378,7 @@ fn promises_timers_and_logs_are_those_of_javascript() {
     assert!(!ended.stderr.contains("hidden"), "{ended:?}");
 
     let callback = PLAIN.replace("return {};", "setTimeout(() => { throw new Error(\"late\"); }, 1);\n  await new Promise(() => {});\n  return {};");
-    projects.refuses("callback", &callback, 1, &["Error: late", "main.ts:4:"]);
+    refuses(&projects, "callback", &callback, 1, &["Error: late", "main.ts:4:"]);
 }
 
 #[test]

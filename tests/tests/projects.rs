@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use keynet_tests::{Ended, Sandbox, binary, end_within, root};
+use keynet_tests::{Ended, Sandbox, binary, end_within, root, user_cache};
 use serde_json::json;
 
 /// Time limit of a build: the first one compiles all dependencies, possibly after waiting for
@@ -170,14 +170,7 @@ fn cargo_alone_makes_the_same_component() {
 
 #[test]
 fn cargo_component_makes_a_component_that_does_the_same() {
-    let cache = std::env::var_os("KEYNET_CACHE").map(PathBuf::from);
-    let home = || {
-        std::env::var_os("XDG_CACHE_HOME").map_or_else(
-            || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache"),
-            PathBuf::from,
-        )
-    };
-    let tools = cache.unwrap_or_else(|| home().join("keynet-inference")).join("tools/bin");
+    let tools = user_cache().join("tools/bin");
     let there = tools.join("cargo-component").exists();
     assert!(
         there,

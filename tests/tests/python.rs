@@ -6,12 +6,12 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
-use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use keynet_tests::{Ended, Sandbox, end_within, free_address, golden, root, says};
+use keynet_tests::projects::Projects;
+use keynet_tests::{end_within, free_address, golden, root, says};
 use serde_json::json;
 
 /// Time limit of a build: the first one builds shared parts, possibly including numpy and Pillow.
@@ -23,79 +23,30 @@ const BUILDING: &str = "building function.py into a component";
 const PLAIN: &str = "from keynet_inference import \
     keynet_function\n\n\n@keynet_function(\"plain\")\ndef main(args):\n    return {}\n";
 
-/// Sandbox with projects, and with the cache of all builds.
-struct Projects(Sandbox);
-
-impl Projects {
-    fn new() -> Self {
-        let mut sandbox = Sandbox::new();
-        let home = || PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache");
-        let user = || {
-            std::env::var_os("XDG_CACHE_HOME")
-                .map_or_else(home, PathBuf::from)
-                .join("keynet-inference")
-        };
-        sandbox.set(
-            "KEYNET_CACHE",
-            std::env::var_os("KEYNET_CACHE").map_or_else(user, PathBuf::from).display(),
-        );
-        sandbox.set("KEYNET_ARTIFACTS", sandbox.path("artifacts").display());
-        // numpy and Pillow take 25 s of processor time, possibly minutes while other tests run.
-        sandbox.set("KEYNET_COMPILE_TIME", "20m");
-        Self(sandbox)
+/// Asserts that the command fails with these texts and without output of its tools.
+fn refuses(projects: &Projects, arguments: &[&str], code: i32, texts: &[&str]) -> String {
+    let ended = projects.run(arguments);
+    says(&ended, code, texts);
+    for tool in [
+        "componentize",
+        "wasm backtrace",
+        "AssertionError",
+        "/python/",
+        "keynet_entry",
+        "pip._internal",
+    ] {
+        assert!(!ended.stderr.contains(tool), "says {tool:?}: {}", ended.stderr);
     }
-
-    /// Creates a project with these files.
-    fn project(&self, name: &str, files: &[(&str, &str)]) -> PathBuf {
-        let folder = self.0.path(name);
-        for (file, text) in files {
-            let path = folder.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        folder
-    }
-
-    fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
-        end_within(self.0.command(arguments), BUILD)
-    }
-
-    /// Runs `run FUNCTION`, and parses the result as JSON.
-    fn result(&self, function: &Path, parameters: &[&str]) -> serde_json::Value {
-        let mut arguments = vec!["run".as_ref(), function.as_os_str()];
-        arguments.extend(
-            parameters.iter().flat_map(|parameter| [OsStr::new("--param"), OsStr::new(parameter)]),
-        );
-        let ended = self.run(arguments);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        ended.json()
-    }
-
-    /// Asserts that the command fails with these texts and without output of its tools.
-    fn refuses(&self, arguments: &[&str], code: i32, texts: &[&str]) -> String {
-        let ended = self.run(arguments);
-        says(&ended, code, texts);
-        for tool in [
-            "componentize",
-            "wasm backtrace",
-            "AssertionError",
-            "/python/",
-            "keynet_entry",
-            "pip._internal",
-        ] {
-            assert!(!ended.stderr.contains(tool), "says {tool:?}: {}", ended.stderr);
-        }
-        ended.stderr
-    }
+    ended.stderr
 }
 
 #[test]
 fn a_new_function_is_run_served_and_pushed_by_its_file() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let made = projects.run(["new", "--lang", "python", "greeter"]);
     says(&made, 0, &[]);
     assert!(made.stdout.contains("keynet-inference run function.py --param name=Ada"), "{made:?}");
-    let folder = projects.0.path("greeter");
+    let folder = projects.sandbox.path("greeter");
     let function = folder.join("function.py");
     for file in
         ["tests/test_function.py", "requirements.txt", "keynet.toml", "README.md", ".gitignore"]
@@ -106,7 +57,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     let text = fs::read_to_string(&function).unwrap();
     fs::write(&function, format!("{text}\n# {:?}\n", std::time::SystemTime::now())).unwrap();
 
-    let mut run = projects.0.command(["run", "function.py", "--param", "name=Ada"]);
+    let mut run = projects.sandbox.command(["run", "function.py", "--param", "name=Ada"]);
     run.current_dir(&folder);
     let first = end_within(run, BUILD);
     says(&first, 0, &[BUILDING, "greeting Ada"]);
@@ -116,7 +67,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
         json!({ "greeting": "Good day, Ada!" })
     );
 
-    let mut build = projects.0.command(["build"]);
+    let mut build = projects.sandbox.command(["build"]);
     build.current_dir(&folder);
     let built = end_within(build, BUILD);
     assert!(built.stdout.starts_with("greeter: action.wasm, "), "{built:?}");
@@ -128,7 +79,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     let elsewhere = projects.run(["build", "--path", "greeter", "-o", "elsewhere.wasm"]);
     says(&elsewhere, 0, &[]);
     assert_eq!(
-        fs::read(projects.0.path("elsewhere.wasm")).unwrap(),
+        fs::read(projects.sandbox.path("elsewhere.wasm")).unwrap(),
         fs::read(folder.join("action.wasm")).unwrap()
     );
 
@@ -140,7 +91,7 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
     assert_eq!(about["input_schema"]["required"], json!(["name"]));
 
     let address = free_address();
-    let command = projects.0.command([
+    let command = projects.sandbox.command([
         "run".as_ref(),
         "--serve".as_ref(),
         address.as_ref(),
@@ -166,10 +117,10 @@ fn a_new_function_is_run_served_and_pushed_by_its_file() {
 
 #[test]
 fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let refuses = |name: &str, text: &str, texts: &[&str]| {
         projects.project(name, &[("function.py", text)]);
-        projects.refuses(&["run", &format!("{name}/function.py")], 5, texts)
+        refuses(&projects, &["run", &format!("{name}/function.py")], 5, texts)
     };
     refuses(
         "syntax",
@@ -223,31 +174,34 @@ fn what_is_wrong_with_a_function_is_told_in_its_own_lines() {
 
 #[test]
 fn what_is_no_function_is_refused_before_anything_is_built() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     projects.project("both", &[("Cargo.toml", ""), ("function.py", PLAIN)]);
-    projects.refuses(
+    refuses(
+        &projects,
         &["build", "--path", "both"],
         5,
         &["both has projects in several languages: a Cargo.toml, ", "both/function.py"],
     );
     projects.project("several", &[("a.py", PLAIN), ("b.py", PLAIN)]);
-    projects.refuses(&["build", "--path", "several"], 5, &["several functions: a.py, b.py"]);
-    projects.refuses(&["build", "several/a.py", "--profile", "dev"], 5, &["arguments for cargo"]);
-    projects.refuses(&["run", "missing.py"], 6, &["missing.py"]);
-    projects.refuses(
+    refuses(&projects, &["build", "--path", "several"], 5, &["several functions: a.py, b.py"]);
+    refuses(&projects, &["build", "several/a.py", "--profile", "dev"], 5, &["arguments for cargo"]);
+    refuses(&projects, &["run", "missing.py"], 6, &["missing.py"]);
+    refuses(
+        &projects,
         &["push", "several/a.py", "--base-image", "openwhisk/action-python-v3.11:latest"],
         2,
         &["leave --base-image out"],
     );
-    projects.refuses(&["build", "--path", "artifacts"], 6, &["artifacts"]);
+    refuses(&projects, &["build", "--path", "artifacts"], 6, &["artifacts"]);
 }
 
 #[test]
 fn a_function_without_a_description_runs_and_is_not_pushed() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let folder = projects.project("plain", &[("function.py", PLAIN)]);
     assert_eq!(projects.result(&folder.join("function.py"), &[]), json!({}));
-    projects.refuses(
+    refuses(
+        &projects,
         &["push", "plain/function.py"],
         3,
         &["has no description", "@keynet_function(\"plain\", description=\"", "or a docstring"],
@@ -264,7 +218,7 @@ fn a_function_without_a_description_runs_and_is_not_pushed() {
 
 #[test]
 fn no_secret_of_the_builder_is_in_the_component() {
-    let mut projects = Projects::new();
+    let mut projects = Projects::new(BUILD);
     let text = "import os\nfrom pathlib import Path\n\nSEEN = dict(os.environ), sorted(str(each) \
         for each in Path(__file__).parent.iterdir())\n\
                 MARK = 'planted-' + 'in-the-' * 2 + 'memory'\n\n";
@@ -280,8 +234,8 @@ fn no_secret_of_the_builder_is_in_the_component() {
     ];
     projects.project("safe", &[("seen.txt", "")]);
     let folder = projects.project("safe", &files);
-    projects.0.set("AWS_SECRET_ACCESS_KEY", "secret-of-the-environment");
-    projects.0.set("SECRET", "secret-of-the-shell");
+    projects.sandbox.set("AWS_SECRET_ACCESS_KEY", "secret-of-the-environment");
+    projects.sandbox.set("SECRET", "secret-of-the-shell");
     let result = projects.result(&folder.join("function.py"), &[]);
     let names: Vec<_> = result["files"]
         .as_array()
@@ -315,7 +269,7 @@ fn no_secret_of_the_builder_is_in_the_component() {
 
 #[test]
 fn what_functions_import_late_is_there_and_what_is_random_is_fresh() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let text = r#"import random
 import uuid
 from datetime import datetime
@@ -380,7 +334,7 @@ def main(args):
 
 #[test]
 fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     let text = PLAIN.replace(
         "return {}",
         "import inflection\n    return {'name': inflection.camelize('device_type')}",
@@ -400,7 +354,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
     let refuses = |name: &str, requirements: &str, texts: &[&str]| {
         let project =
             projects.project(name, &[("function.py", PLAIN), ("requirements.txt", requirements)]);
-        projects.refuses(&["build", "--path", project.to_str().unwrap()], 5, texts);
+        refuses(&projects, &["build", "--path", project.to_str().unwrap()], 5, texts);
     };
     refuses(
         "native",
@@ -414,7 +368,7 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
         &["the packages exclude each other", "inflection==0.5.0"],
     );
     refuses("local", "-e ./lib\n", &["requirements.txt, line 1", "project's folder"]);
-    let mut offline = projects.0.command(["build", "--path", "offline"]);
+    let mut offline = projects.sandbox.command(["build", "--path", "offline"]);
     projects.project(
         "offline",
         &[
@@ -434,9 +388,10 @@ fn packages_of_python_alone_are_installed_and_others_are_refused_by_name() {
 
 #[test]
 fn numpy_in_another_version_is_refused_with_the_one_there_is() {
-    let projects = Projects::new();
+    let projects = Projects::new(BUILD);
     projects.project("old", &[("function.py", PLAIN), ("requirements.txt", "numpy==1.26.4\n")]);
-    projects.refuses(
+    refuses(
+        &projects,
         &["build", "--path", "old"],
         5,
         &["there is no numpy==1.26.4 for WebAssembly; there is 2.4.6", "only the package's name"],
@@ -445,8 +400,8 @@ fn numpy_in_another_version_is_refused_with_the_one_there_is() {
 
 #[test]
 fn the_readme_of_the_python_package_is_built_as_it_stands_and_stores_a_picture() {
-    let mut projects = Projects::new();
-    projects.0.set("MODEL_NAME", "detector");
+    let mut projects = Projects::new(BUILD);
+    projects.sandbox.set("MODEL_NAME", "detector");
     let function = root().join("tests/python/readme/function.py");
     let input = format!("image_url={}", golden::file("picture.png").display());
     let models = golden::file("models");
