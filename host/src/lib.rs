@@ -23,12 +23,14 @@ pub mod action;
 pub mod activation;
 pub mod backends;
 pub mod capabilities;
+pub mod code;
 pub mod container;
 pub mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+pub mod http;
 pub mod policy;
 
 pub use action::{Action, ActionError, LoadOptions, Tenant};

@@ -7,8 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
-/// A response whose body is complete.
-pub(super) type HttpResponse = Response<Full<Bytes>>;
+pub(super) use crate::http::HttpResponse;
 
 /// Error: `/init` had no code, and the image has none.
 pub(super) const NO_CODE: &str = "Missing main/no code to execute.";

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::archive::{ungzip, unzip};
-use super::code::{self, Arrived};
 use super::init_request::InitRequest;
 use super::run_request::RunRequest;
 use super::variables;
 use crate::activation::GuestEnvironment;
 use crate::capabilities::user_input::Parameters;
+use crate::code::archive::{ungzip, unzip};
+use crate::code::{self, Arrived};
 use keynet_base::config::is_reserved;
 use keynet_base::fuzzing::{checked, text};
 use keynet_base::quote::bounded;

@@ -18,21 +18,15 @@
 //!   (`drain`).
 
 mod answer;
-mod archive;
 mod arguments;
-mod code;
-mod connection;
 mod deadline;
-mod drain;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod init;
 mod init_request;
-mod intake;
 mod lifecycle;
 mod output;
 mod own_servers;
-mod pulling;
 mod request_json;
 mod run;
 mod run_request;

@@ -7,14 +7,13 @@ use hyper::StatusCode;
 
 use super::answer::{self, HttpResponse};
 use super::deadline::Due;
-use super::drain::Drain;
-use super::intake::RequestBody;
 use super::lifecycle::{Container, Loaded};
 use super::own_servers::{OwnServersError, Sent};
 use super::run_request::RunRequest;
 use super::window::Window;
 use crate::activation::{ActivationRequest, Failure, GuestEnvironment, Outcome, guest_deadline};
 use crate::capabilities::user_input::Parameters;
+use crate::http::{Drain, RequestBody};
 use keynet_base::offload;
 use keynet_base::quote::{bounded, shown};
 use keynet_base::redaction::redact;

@@ -1,40 +1,27 @@
 //! HTTP/1.1: the port, the connections, the two routes.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::net::TcpListener;
 
 use super::answer::{self, HttpResponse};
-use super::connection::{Connection, Places, Progress};
-use super::drain::{Drain, StopSignals};
-use super::intake::Intake;
 use super::lifecycle::Container;
 use super::{init, run};
 use crate::engine::memory_left;
+use crate::http::{Drain, Intake, Server, StopSignals, listen_at};
 use keynet_base::redaction::redact_bytes;
 
-/// Size in bytes of a connection's read buffer: the headers of a request must fit into it.
-const MAX_HEADERS: usize = 64 << 10;
-
-/// Maximum number of connections that wait to be accepted.
-const BACKLOG: u32 = 1024;
+/// Maximum number of connections.
+const MAX_CONNECTIONS: usize = 1024;
 
 /// Maximum number of blocking threads, for reading code and embedded storage. OpenWhisk allows a
 /// container 1024 processes in all.
@@ -42,9 +29,6 @@ const MAX_BLOCKING: usize = 64;
 
 /// Time that the reader of the logs may take for the last lines of the process.
 const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// Time to respond to the requests that were cut off.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves on `port` until the process is asked to stop.
 ///
@@ -87,17 +71,6 @@ fn listen(port: u16) -> io::Result<TcpListener> {
         }
         listening => listening,
     }
-}
-
-fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-    if address.is_ipv6() {
-        // Accepts both, independent of `net.ipv6.bindv6only`.
-        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
-    }
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// Reports whether an IPv6 address failed because the machine has no IPv6: it is not built in, or
@@ -144,79 +117,17 @@ fn write_diagnostics(file: Option<&Path>) -> io::Result<()> {
 }
 
 async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut StopSignals) {
-    let grace = container.config.grace;
-    let drain = Arc::new(Drain::new());
-    let connections = GracefulShutdown::new();
-    let places = Arc::new(Places::of_the_process());
+    let server = Server { grace: container.config.grace, connections: MAX_CONNECTIONS };
     let intake = Arc::new(Intake::of(memory_left().unwrap_or(u64::MAX)));
-    let mut http = http1::Builder::new();
-    http.max_buf_size(MAX_HEADERS);
-    let answering = |(stream, place): (TcpStream, _)| {
-        // Small responses must not be delayed by Nagle's algorithm.
-        let _ = stream.set_nodelay(true);
-        let (container, drain, intake, progress) =
-            (Arc::clone(&container), Arc::clone(&drain), Arc::clone(&intake), Arc::default());
-        let connection = Connection::new(stream, Arc::clone(&places), place, Arc::clone(&progress));
-        let service = service_fn(move |request| {
+    let drain = Arc::new(Drain::new());
+    let answering = |drain: Arc<Drain>| {
+        move |request| {
             let (container, drain) = (Arc::clone(&container), Arc::clone(&drain));
-            let (intake, progress) = (Arc::clone(&intake), Arc::<Progress>::clone(&progress));
-            async move {
-                let _under_way = progress.begin();
-                Ok::<_, Infallible>(route(&container, &drain, &intake, request).await)
-            }
-        });
-        http.serve_connection(TokioIo::new(connection), service)
-    };
-    take_until(&listener, &places, stop.next(), |taken| {
-        drop(tokio::spawn(connections.watch(answering(taken))))
-    })
-    .await;
-
-    tracing::info!(seconds = grace.as_secs_f64(), "asked to stop; what is under way may end");
-    drain.begin();
-    let patience = async {
-        let mut ended = pin!(connections.shutdown());
-        tokio::select! {
-            () = &mut ended => return,
-            () = tokio::time::sleep(grace) => {}
-            () = stop.next() => {} // a second signal ends the wait
+            let intake = Arc::clone(&intake);
+            async move { route(&container, &drain, &intake, request).await }
         }
-        tracing::warn!("activations that took too long to end were cut off");
-        drain.cut_off();
-        let _ = tokio::time::timeout(LAST_WORDS, ended).await;
     };
-    take_until(&listener, &places, patience, |taken| drop(tokio::spawn(answering(taken)))).await;
-}
-
-/// A connection with its slot.
-type Taken = (TcpStream, Option<OwnedSemaphorePermit>);
-
-/// Passes on every connection until `end`. Connections without a slot wait in the operating
-/// system's queue.
-async fn take_until(
-    listener: &TcpListener,
-    places: &Places,
-    end: impl Future<Output = ()>,
-    take: impl Fn(Taken),
-) {
-    let mut end = pin!(end);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut end => return,
-            (accepted, place) = async {
-                let place = places.place().await;
-                (listener.accept().await, place)
-            } => match accepted {
-                Ok((stream, _)) => take((stream, place)),
-                Err(error) => {
-                    // Most likely the process has no descriptor left: those in use will be closed.
-                    tracing::warn!(%error, "cannot take a connection");
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            },
-        }
-    }
+    server.serve(listener, &drain, stop, answering(Arc::clone(&drain))).await;
 }
 
 async fn route(
@@ -235,7 +146,7 @@ async fn route(
     };
     let body = match intake.read(request.into_body()).await {
         Ok(body) => body,
-        Err(refused) => return refused,
+        Err(refused) => return answer::error(refused.status(), &refused.to_string()),
     };
     if drain.has_begun() {
         return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN);

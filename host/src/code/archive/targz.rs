@@ -14,7 +14,7 @@ const KIND: &str = "tar.gz";
 const MAX_HEADERS: u64 = 64 << 10;
 
 /// Finds the component in a tar.gz, or unpacks a component that was only compressed.
-pub(in crate::container) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
+pub(crate) fn ungzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
     let mut found = ArchivedComponent::new(KIND);
     let mut start = [0; MAGIC.len()];
     if MultiGzDecoder::new(bytes).read_exact(&mut start).is_ok() && start == *MAGIC {

@@ -12,33 +12,40 @@ use tokio::sync::watch;
 
 /// State of the shutdown.
 #[derive(Debug)]
-pub(super) struct Drain {
+pub struct Drain {
     begun: AtomicBool,
     cut_off: watch::Sender<bool>,
 }
 
+impl Default for Drain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Drain {
-    pub(super) fn new() -> Self {
+    /// Returns the state before a shutdown.
+    pub fn new() -> Self {
         Self { begun: AtomicBool::new(false), cut_off: watch::Sender::new(false) }
     }
 
     /// Begins the shutdown: no new work is started from now on.
-    pub(super) fn begin(&self) {
+    pub fn begin(&self) {
         self.begun.store(true, Ordering::Relaxed);
     }
 
     /// Reports whether the shutdown has begun.
-    pub(super) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)
     }
 
     /// Cuts off all running work.
-    pub(super) fn cut_off(&self) {
+    pub fn cut_off(&self) {
         self.cut_off.send_replace(true);
     }
 
     /// Returns the result of `work`; `None` if it is cut off first.
-    pub(super) async fn or_cut_off<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn or_cut_off<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut cut_off = self.cut_off.subscribe();
         tokio::select! {
             biased;
@@ -50,7 +57,7 @@ impl Drain {
 
 /// Signals that ask the container to stop. The first process of a container ignores them unless it
 /// catches them.
-pub(super) struct StopSignals {
+pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -60,7 +67,7 @@ impl StopSignals {
     ///
     /// # Errors
     /// The operating system refuses the handlers.
-    pub(super) fn catch() -> std::io::Result<Self> {
+    pub fn catch() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -68,7 +75,7 @@ impl StopSignals {
     }
 
     /// Waits for the next signal.
-    pub(super) async fn next(&mut self) {
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

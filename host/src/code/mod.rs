@@ -1,12 +1,15 @@
-//! The code of `/init`, classified by its first bytes: the flags beside it are guesses of
-//! OpenWhisk.
+//! The code of an action as OpenWhisk sends it, classified by its first bytes: the flags beside it
+//! are guesses of OpenWhisk.
+
+pub(crate) mod archive;
+pub mod pulling;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hyper::StatusCode;
 
-use super::archive::{self, ArchiveError, Unpacked};
+use archive::{ArchiveError, Unpacked};
 use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
 use keynet_base::quote::quoted;
 
@@ -18,11 +21,16 @@ const PART: usize = 4 << 10;
 
 /// The code, in the form in which it came with the request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Arrived {
+pub enum Arrived {
     /// No code: the component in the image is used.
     Nothing,
     /// A component, or bytes that claim to be one, and the capability request beside it.
-    Component { bytes: Vec<u8>, request: Option<CapabilityRequest> },
+    Component {
+        /// The component.
+        bytes: Vec<u8>,
+        /// The `keynet.toml` of the archive it came in; `None` if there was none.
+        request: Option<CapabilityRequest>,
+    },
     /// Reference of the component: `oci://registry/namespace/name@sha256:…`.
     Reference(String),
 }
@@ -30,7 +38,7 @@ pub(super) enum Arrived {
 /// Error of code that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum CodeError {
+pub enum CodeError {
     /// A binary file was sent as if it were text.
     #[error(
         "the code is a binary file that was sent as text, which destroys it: `wsk` does so with \
@@ -63,7 +71,7 @@ pub(super) enum CodeError {
 impl CodeError {
     /// Returns the status of OpenWhisk's own runtimes: 400 for code that cannot be decoded and 502
     /// for code that cannot be started.
-    pub(super) fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::Mangled
             | Self::NotBase64(_)
@@ -78,7 +86,7 @@ impl CodeError {
 ///
 /// # Errors
 /// The text cannot hold a component.
-pub(super) fn read(code: &str) -> Result<Arrived, CodeError> {
+pub fn read(code: &str) -> Result<Arrived, CodeError> {
     let code = code.trim();
     if code.is_empty() {
         return Ok(Arrived::Nothing);

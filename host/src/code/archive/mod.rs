@@ -9,8 +9,8 @@ mod zipped;
 
 use std::io::{self, Read};
 
-pub(super) use targz::ungzip;
-pub(super) use zipped::unzip;
+pub(crate) use targz::ungzip;
+pub(crate) use zipped::unzip;
 
 use keynet_base::quote::{bounded, quoted, shown};
 
@@ -35,16 +35,16 @@ const MAGIC: &[u8] = b"\0asm";
 
 /// Content of an archive.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unpacked {
-    pub(super) component: Vec<u8>,
+pub(crate) struct Unpacked {
+    pub(crate) component: Vec<u8>,
     /// Text of its `keynet.toml`.
-    pub(super) request: Option<String>,
+    pub(crate) request: Option<String>,
 }
 
 /// Error of an archive that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum ArchiveError {
+pub enum ArchiveError {
     /// The archive cannot be read.
     #[error("the {0} cannot be read: {why}", why = bounded(.1, 512))]
     Damaged(&'static str, io::Error),

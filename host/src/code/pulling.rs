@@ -19,8 +19,9 @@ const MAX_COMPONENT: u64 = 128 << 20;
 /// Reason why the component cannot be pulled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum PullError {
+pub enum PullError {
     #[error(transparent)]
+    /// The reference or the registry cannot be used.
     Artifact(#[from] ArtifactError),
     /// The reference names no registry, but for instance a folder of this machine.
     #[error(
@@ -41,7 +42,7 @@ pub(super) enum PullError {
 ///
 /// # Errors
 /// The text is not a reference, the reference is not allowed, or the registry reports an error.
-pub(super) async fn pull(
+pub async fn pull(
     code: &str,
     registry: &RegistryConfig,
     allow_tags: bool,

@@ -11,7 +11,7 @@ use super::{ArchiveError, ArchivedComponent, MAX_ENTRIES, MAX_NAME, Unpacked};
 const MAX_DIRECTORY: usize = 4 << 20;
 
 /// Finds the component in a zip.
-pub(in crate::container) fn unzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
+pub(crate) fn unzip(bytes: &[u8]) -> Result<Unpacked, ArchiveError> {
     check_directory(bytes)?;
     let damaged = |error: zip::result::ZipError| ArchiveError::Damaged("zip", error.into());
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;

@@ -11,8 +11,6 @@ use hyper::body::{Body as _, Bytes, Frame, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::answer::{self, HttpResponse};
-
 /// Maximum size of a body in bytes: OpenWhisk's 48 MB of code as text, and the JSON around it. An
 /// argument may be as large, since OpenWhisk's operator may raise its limit of 1 MiB.
 const MAX_BODY: usize = 50 << 20;
@@ -31,20 +29,56 @@ const WHOLE: Duration = Duration::from_secs(60);
 /// Time that a body waits for the memory that others hold.
 const ROOM: Duration = Duration::from_secs(5);
 
+/// Reason why the body of a request cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// It is larger than any request needs.
+    #[error("the body is larger than {} MiB", MAX_BODY >> 20)]
+    TooLarge,
+    /// The connection ended, or the body is not HTTP.
+    #[error("the body did not arrive: {0}")]
+    Incomplete(hyper::Error),
+    /// The sender was too slow.
+    #[error(
+        "the body did not arrive in time: it may pause for {} s and take {} s in all",
+        PAUSE.as_secs(),
+        WHOLE.as_secs()
+    )]
+    TimedOut,
+    /// The bodies of other requests hold the memory.
+    #[error(
+        "the server holds as many bodies of requests as it has memory for: send this one \
+            again later"
+    )]
+    NoMemory,
+}
+
+impl IntakeError {
+    /// Returns the status of the response.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Incomplete(_) => StatusCode::BAD_REQUEST,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
 /// Memory of all bodies.
-pub(super) struct Intake {
+pub struct Intake {
     units: Arc<Semaphore>,
 }
 
 /// A body that has arrived. Its memory is released when it is dropped.
-pub(super) struct RequestBody {
+pub struct RequestBody {
     bytes: Bytes,
     _held: Option<OwnedSemaphorePermit>,
 }
 
 impl RequestBody {
     /// Returns the content.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
@@ -52,7 +86,7 @@ impl RequestBody {
 impl Intake {
     /// Creates the limit for a process of `memory` bytes: a quarter of them, and at least one whole
     /// body.
-    pub(super) fn of(memory: u64) -> Self {
+    pub fn of(memory: u64) -> Self {
         let bytes =
             usize::try_from(MAX_TOGETHER.min(memory / 4)).unwrap_or(usize::MAX).max(MAX_BODY);
         Self { units: Arc::new(Semaphore::new(bytes / UNIT)) }
@@ -62,11 +96,10 @@ impl Intake {
     /// memory as the data arrives, not by the announced length.
     ///
     /// # Errors
-    /// The response for a body that is too large, is incomplete or timed out, or for which there is
-    /// no memory now.
-    pub(super) async fn read(&self, mut body: Incoming) -> Result<RequestBody, HttpResponse> {
+    /// The body is too large, is incomplete or timed out, or there is no memory for it now.
+    pub async fn read(&self, mut body: Incoming) -> Result<RequestBody, IntakeError> {
         if body.size_hint().lower() > MAX_BODY as u64 {
-            return Err(too_large());
+            return Err(IntakeError::TooLarge);
         }
         let Some(first) = frame(&mut body, PAUSE).await? else {
             return Ok(RequestBody { bytes: Bytes::new(), _held: None });
@@ -80,11 +113,11 @@ impl Intake {
     }
 
     /// Reads the body after its `first` piece.
-    async fn read_on(&self, mut body: Incoming, first: Bytes) -> Result<RequestBody, HttpResponse> {
+    async fn read_on(&self, mut body: Incoming, first: Bytes) -> Result<RequestBody, IntakeError> {
         let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let expected = announced.map_or(MAX_BODY, |rest| rest.saturating_add(first.len()));
         if announced.is_some() && expected > MAX_BODY {
-            return Err(too_large());
+            return Err(IntakeError::TooLarge);
         }
         let due = Instant::now() + WHOLE;
         let mut whole = Whole { bytes: Vec::new(), held: None, expected };
@@ -104,7 +137,7 @@ impl Intake {
     }
 }
 
-async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes>>, HttpResponse> {
+async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes>>, IntakeError> {
     let mut next = body.frame();
     // A frame that has arrived with the headers, as nearly all do, needs no timer.
     let arrived = match poll!(&mut next) {
@@ -114,18 +147,8 @@ async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes
     match arrived {
         Ok(None) => Ok(None),
         Ok(Some(Ok(frame))) => Ok(Some(frame)),
-        Ok(Some(Err(error))) => Err(answer::error(
-            StatusCode::BAD_REQUEST,
-            &format!("the body did not arrive: {error}"),
-        )),
-        Err(_) => Err(answer::error(
-            StatusCode::REQUEST_TIMEOUT,
-            &format!(
-                "the body did not arrive in time: it may pause for {} s and take {} s in all",
-                PAUSE.as_secs(),
-                WHOLE.as_secs()
-            ),
-        )),
+        Ok(Some(Err(error))) => Err(IntakeError::Incomplete(error)),
+        Err(_) => Err(IntakeError::TimedOut),
     }
 }
 
@@ -138,10 +161,10 @@ struct Whole {
 }
 
 impl Whole {
-    async fn append(&mut self, units: &Arc<Semaphore>, data: &[u8]) -> Result<(), HttpResponse> {
+    async fn append(&mut self, units: &Arc<Semaphore>, data: &[u8]) -> Result<(), IntakeError> {
         let needed = self.bytes.len() + data.len();
         if needed > MAX_BODY {
-            return Err(too_large());
+            return Err(IntakeError::TooLarge);
         }
         if needed > self.bytes.capacity() {
             // Doubles the capacity, up to the announced length.
@@ -158,7 +181,7 @@ impl Whole {
         &mut self,
         units: &Arc<Semaphore>,
         capacity: usize,
-    ) -> Result<(), HttpResponse> {
+    ) -> Result<(), IntakeError> {
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let wanted = capacity.div_ceil(UNIT).saturating_sub(held);
         if wanted > 0 {
@@ -166,13 +189,7 @@ impl Whole {
             let taken =
                 timeout_at(Instant::now() + ROOM, Arc::clone(units).acquire_many_owned(wanted))
                     .await;
-            let Ok(Ok(taken)) = taken else {
-                return Err(answer::error(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the container holds as many bodies of requests as it has memory for: send \
-                        this one again, or to another container",
-                ));
-            };
+            let Ok(Ok(taken)) = taken else { return Err(IntakeError::NoMemory) };
             match &mut self.held {
                 Some(held) => held.merge(taken),
                 None => self.held = Some(taken),
@@ -181,11 +198,4 @@ impl Whole {
         self.bytes.reserve_exact(capacity - self.bytes.len());
         Ok(())
     }
-}
-
-fn too_large() -> HttpResponse {
-    answer::error(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        &format!("the body is larger than {} MiB", MAX_BODY >> 20),
-    )
 }

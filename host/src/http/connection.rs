@@ -18,9 +18,6 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Maximum number of connections; half of the limit of descriptors if that is lower.
-const MAX_CONNECTIONS: usize = 1024;
-
 /// Times that a client may be silent.
 #[derive(Debug, Clone, Copy)]
 struct Times {
@@ -41,20 +38,18 @@ const TIMES: Times = Times {
 };
 
 /// Slots for connections.
-pub(super) struct Places {
+pub struct Places {
     free: Arc<Semaphore>,
     all: usize,
     times: Times,
 }
 
 impl Places {
-    /// Creates as many slots as the limit of descriptors allows.
-    pub(super) fn of_the_process() -> Self {
+    /// Creates `most` slots; half of the process's limit of descriptors if that is lower.
+    pub fn up_to(most: usize) -> Self {
         let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let half = descriptors
-            .and_then(|number| usize::try_from(number / 2).ok())
-            .unwrap_or(MAX_CONNECTIONS);
-        Self::new(MAX_CONNECTIONS.min(half).max(1), TIMES)
+        let half = descriptors.and_then(|number| usize::try_from(number / 2).ok()).unwrap_or(most);
+        Self::new(most.min(half).max(1), TIMES)
     }
 
     fn new(all: usize, times: Times) -> Self {
@@ -62,7 +57,7 @@ impl Places {
     }
 
     /// Waits for a slot.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
@@ -79,7 +74,7 @@ impl Places {
 
 /// State that a connection's service shares with its stream.
 #[derive(Default)]
-pub(super) struct Progress {
+pub struct Progress {
     requests: AtomicU32,
     under_way: AtomicBool,
 }
@@ -87,7 +82,7 @@ pub(super) struct Progress {
 impl Progress {
     /// Records the end of a request's headers; until the guard is dropped, no timeout for headers
     /// or idleness applies.
-    pub(super) fn begin(&self) -> UnderWay<'_> {
+    pub fn begin(&self) -> UnderWay<'_> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.under_way.store(true, Ordering::Relaxed);
         UnderWay(self)
@@ -95,7 +90,7 @@ impl Progress {
 }
 
 /// A request that is being read or processed.
-pub(super) struct UnderWay<'a>(&'a Progress);
+pub struct UnderWay<'a>(&'a Progress);
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
@@ -104,7 +99,7 @@ impl Drop for UnderWay<'_> {
 }
 
 /// A client's connection. It ends by itself when the client is silent for too long.
-pub(super) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     places: Arc<Places>,
     progress: Arc<Progress>,
@@ -139,7 +134,7 @@ impl Alarm {
 }
 
 impl Connection {
-    pub(super) fn new(
+    pub fn new(
         stream: TcpStream,
         places: Arc<Places>,
         place: Option<OwnedSemaphorePermit>,

@@ -1,0 +1,1 @@
+//! One process that serves OpenWhisk's REST API and runs the actions of many tenants.
