@@ -9,7 +9,7 @@ use crate::commands::{
     build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, dev::DevArgs,
     image::ImageArgs, inspect::InspectArgs, invoke::InvokeArgs, keygen::KeygenArgs, list::ListArgs,
     login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs,
-    pull::PullArgs, push::PushArgs, run::RunArgs, storage::StorageArgs, tag::TagArgs,
+    pull::PullArgs, push::PushArgs, run::RunArgs, serve::ServeArgs, storage::StorageArgs, tag::TagArgs,
     undeploy::UndeployArgs, verify::VerifyArgs, whoami::WhoamiArgs,
 };
 use crate::errors::EXIT_CODES;
@@ -84,6 +84,8 @@ pub enum Command {
     List(ListArgs),
     /// Remove an OpenWhisk action
     Undeploy(UndeployArgs),
+    /// Serve OpenWhisk's API on this machine: actions of many namespaces in one process
+    Serve(ServeArgs),
     /// Deploy models to the inference server that actions use
     Model(Box<ModelArgs>),
     /// Work with the objects of embedded storage

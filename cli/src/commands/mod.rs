@@ -18,6 +18,7 @@ pub mod new;
 pub mod pull;
 pub mod push;
 pub mod run;
+pub mod serve;
 pub mod storage;
 pub mod tag;
 pub mod undeploy;
@@ -57,6 +58,7 @@ pub fn run(command: Command, console: Console) -> Result<ExitCode, ExpectedError
         Command::Logs(args) => return logs::run(&args, console),
         Command::List(args) => return list::run(&args, console),
         Command::Undeploy(args) => return undeploy::run(&args, console),
+        Command::Serve(args) => return serve::run(&args, console).map(|()| ExitCode::SUCCESS),
         Command::Model(args) => return model::run(&args, console),
         Command::Storage(args) => storage::run(args, console),
         Command::Completions(args) => completions::run(args, console),

@@ -8,6 +8,8 @@ use keynet_host::ActionError;
 use keynet_host::Failure;
 use keynet_host::HostError;
 use keynet_host::engine::LoadError;
+use keynet_node::ServeError;
+use keynet_node::config::NodeConfigError;
 
 use super::{Diagnostic, Exit, failure};
 
@@ -82,6 +84,24 @@ impl Diagnostic for HostError {
 
     fn context(&self) -> Option<&'static str> {
         Some("the host cannot start")
+    }
+}
+
+impl Diagnostic for ServeError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(NodeConfigError::Read { .. })
+            | Self::Catalog(_)
+            | Self::Records(_)
+            | Self::Key(_)
+            | Self::Data { .. }
+            | Self::Listen { .. } => Exit::Io,
+            _ => Exit::Configuration,
+        }
+    }
+
+    fn context(&self) -> Option<&'static str> {
+        Some("the node cannot serve")
     }
 }
 

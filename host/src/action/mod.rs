@@ -25,6 +25,7 @@ use crate::engine::LoadError;
 use crate::policy::{Grants, Limits, Policy};
 use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
 use keynet_base::OpenFile;
+use keynet_base::budget::MemoryBudget;
 use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
 
@@ -73,7 +74,9 @@ pub struct Tenant {
     /// Policy that the actions are under.
     pub policy: Policy,
     /// Backends of the actions.
-    pub backends: Backends,
+    pub backends: Arc<Backends>,
+    /// Memory of all its activations together; `None` for no limit but the sandbox's.
+    pub memory: Option<MemoryBudget>,
 }
 
 /// Facts about a component before it is compiled.
@@ -81,6 +84,7 @@ struct Read {
     digest: Digest,
     size: usize,
     request: Result<CapabilityRequest, CapabilityRequestError>,
+    own_request: bool,
 }
 
 impl Read {
@@ -91,6 +95,7 @@ impl Read {
             digest,
             size: usize::try_from(size).unwrap_or(usize::MAX),
             request: CapabilityRequest::of_file(BufReader::new(file.reader())),
+            own_request: true,
         })
     }
 }
@@ -102,6 +107,9 @@ pub struct Action {
     digest: Digest,
     description: Description,
     imports: Imports,
+    request: CapabilityRequest,
+    /// `true` if the request is the component's own.
+    own_request: bool,
     means: Means,
     limits: Limits,
 }
@@ -119,9 +127,10 @@ impl Action {
         options: LoadOptions,
     ) -> Result<Self, ActionError> {
         let digest = Digest::of(component);
+        let own_request = options.request.is_none();
         let request = options.request.map_or_else(|| CapabilityRequest::of(component), Ok);
         let code = sandbox.engine().load(component, &digest).await?;
-        let read = Read { digest, size: component.len(), request };
+        let read = Read { digest, size: component.len(), request, own_request };
         Self::of_code(sandbox, tenant, &code, read, options.logs).await
     }
 
@@ -151,20 +160,38 @@ impl Action {
         read: Read,
         logs: Option<Arc<dyn LogSink>>,
     ) -> Result<Self, ActionError> {
-        let Read { digest, size, request } = read;
+        let Read { digest, size, request, own_request } = read;
         let imports = Imports::check(code, sandbox.engine().wasmtime())?;
         let linked = sandbox.linker().instantiate_pre(code).and_then(ActionPre::new);
         let component = linked
             .map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
-        let grants = Arc::new(tenant.policy.grants(&request?));
-        let means = means(grants, &tenant.backends, &imports);
+        let request = request?;
+        let grants = Arc::new(tenant.policy.grants(&request));
+        let means = means(grants, &tenant.backends, tenant.memory.clone(), &imports);
         let described = describe::describe(&sandbox, &component, &means, size, logs)
             .await
             .map_err(ActionError::Describe)?;
         let description =
             Description::check(described.name, described.description, described.input_schema)?;
         let limits = tenant.policy.limits.clone();
-        Ok(Self { sandbox, component, digest, description, imports, means, limits })
+        Ok(Self { sandbox, component, digest, description, imports, request, own_request, means, limits })
+    }
+
+    /// Returns the same action for another tenant, with the same compiled code.
+    #[must_use]
+    pub fn for_tenant(&self, tenant: &Tenant) -> Self {
+        let grants = Arc::new(tenant.policy.grants(&self.request));
+        Self {
+            sandbox: Arc::clone(&self.sandbox),
+            component: self.component.clone(),
+            digest: self.digest,
+            description: self.description.clone(),
+            imports: self.imports.clone(),
+            request: self.request.clone(),
+            own_request: self.own_request,
+            means: means(grants, &tenant.backends, tenant.memory.clone(), &self.imports),
+            limits: tenant.policy.limits.clone(),
+        }
     }
 
     /// Runs the action once. Waits for a slot until the request's deadline.
@@ -201,7 +228,13 @@ impl Action {
 
     /// Returns its grants with other backends, such as a caller's own.
     pub(crate) fn means_with(&self, backends: &Backends) -> Means {
-        means(Arc::clone(&self.means.grants), backends, &self.imports)
+        let (grants, memory) = (Arc::clone(&self.means.grants), self.means.memory.clone());
+        means(grants, backends, memory, &self.imports)
+    }
+
+    /// Reports whether its capability request is the one inside its component.
+    pub fn has_own_request(&self) -> bool {
+        self.own_request
     }
 
     /// Returns its description of itself.
@@ -230,7 +263,12 @@ impl Action {
     }
 }
 
-fn means(grants: Arc<Grants>, backends: &Backends, imports: &Imports) -> Means {
+fn means(
+    grants: Arc<Grants>,
+    backends: &Backends,
+    memory: Option<MemoryBudget>,
+    imports: &Imports,
+) -> Means {
     let storage = imports.has("storage").then(|| backends.storage());
-    Means::new(grants, backends.inference(), storage, backends.default_model())
+    Means::new(grants, backends.inference(), storage, backends.default_model(), memory)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keynet_base::budget::MemoryBudget;
 use keynet_base::error::Error;
 use keynet_models::inference::InferenceBackend;
 use keynet_object_storage::{ObjectStorage, UrlRules};
@@ -15,6 +16,8 @@ pub(crate) struct Means {
     pub(super) inference: Backend<dyn InferenceBackend>,
     pub(super) storage: Backend<ObjectStorage>,
     pub(super) default_model: Option<Arc<str>>,
+    /// Memory of all activations of the tenant; `None` for no limit but the sandbox's.
+    pub(crate) memory: Option<MemoryBudget>,
 }
 
 impl Means {
@@ -24,6 +27,7 @@ impl Means {
         inference: Backend<dyn InferenceBackend>,
         storage: Option<Backend<ObjectStorage>>,
         default_model: Option<Arc<str>>,
+        memory: Option<MemoryBudget>,
     ) -> Self {
         let urls = UrlRules {
             hosts: Some(grants.hosts.clone()),
@@ -32,6 +36,6 @@ impl Means {
         let storage = storage
             .unwrap_or_else(|| Err(Error::internal("the action does not import storage")))
             .map(|storage| Arc::new(storage.with_url_rules(urls)));
-        Self { grants, inference, storage, default_model }
+        Self { grants, inference, storage, default_model, memory }
     }
 }

@@ -52,6 +52,11 @@ impl Sandbox {
         &self.engine
     }
 
+    /// Returns the memory of a tenant, `limit` in bytes, within that of the sandbox.
+    pub fn tenant_memory(&self, limit: u64) -> MemoryBudget {
+        self.memory.tenant(limit)
+    }
+
     /// Waits for a slot; `None` if no slot becomes free in time to respond by `deadline`.
     pub async fn reserve(&self, deadline: Option<Instant>) -> Option<Slot<'_>> {
         let requested = Instant::now();

@@ -58,7 +58,8 @@ impl State {
         purpose: Purpose<'_>,
     ) -> keynet_base::error::Result<Fresh> {
         let (limits, means) = (purpose.limits, purpose.means);
-        let budget = sandbox.memory().activation(limits.memory);
+        let memory = means.memory.as_ref().unwrap_or_else(|| sandbox.memory());
+        let budget = memory.activation(limits.memory);
         let logs = Logs::new(purpose.sink, limits.logs);
         let calls = CallContext {
             budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline },

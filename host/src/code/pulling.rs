@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use keynet_artifact::credential::FirstOf;
 use keynet_artifact::{
-    ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, RegistryOptions,
+    ArtifactError, ArtifactRef, Credential, CredentialSource, DockerConfig, Given, PublicKey,
+    RegistryOptions,
 };
 use keynet_base::config::RegistryConfig;
+use keynet_base::digest::Digest;
 use keynet_base::outbound::AddressPolicy;
 
 /// Maximum size in bytes of a component that is pulled.
@@ -47,8 +49,44 @@ pub async fn pull(
     registry: &RegistryConfig,
     allow_tags: bool,
 ) -> Result<Vec<u8>, PullError> {
+    pull_signed(code, registry, allow_tags, &[]).await
+}
+
+/// Pulls the component of `code`, a text `oci://…`, which one of `signers` must have signed; none
+/// to accept any component. Exactly the manifest that was verified is pulled.
+///
+/// # Errors
+/// As [`pull`], or no signature verifies.
+pub async fn pull_signed(
+    code: &str,
+    registry: &RegistryConfig,
+    allow_tags: bool,
+    signers: &[PublicKey],
+) -> Result<Vec<u8>, PullError> {
     let reference = reference(code, allow_tags)?;
-    Ok(keynet_artifact::pull(&reference, &options(&reference, registry)).await?.bytes)
+    let options = options(&reference, registry);
+    let reference = match verified(&reference, signers, &options).await? {
+        Some(digest) => reference.pinned_to(digest),
+        None => reference,
+    };
+    Ok(keynet_artifact::pull(&reference, &options).await?.bytes)
+}
+
+/// Returns the digest of the manifest that the first matching signer signed; `None` without
+/// signers.
+async fn verified(
+    reference: &ArtifactRef,
+    signers: &[PublicKey],
+    options: &RegistryOptions,
+) -> Result<Option<Digest>, PullError> {
+    let mut last = None;
+    for signer in signers {
+        match keynet_artifact::verify(reference, signer, options).await {
+            Ok(digest) => return Ok(Some(digest)),
+            Err(error) => last = Some(error),
+        }
+    }
+    last.map_or(Ok(None), |error| Err(error.into()))
 }
 
 fn reference(code: &str, allow_tags: bool) -> Result<ArtifactRef, PullError> {

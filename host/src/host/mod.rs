@@ -56,6 +56,15 @@ impl Host {
         Self::builder(config).build()
     }
 
+    /// Returns a sandbox for many tenants, with the engine, the slots and the memory of `config`.
+    ///
+    /// # Errors
+    /// The state folder cannot be used, or WebAssembly cannot run on this machine.
+    pub fn shared_sandbox(config: &Config) -> Result<Arc<Sandbox>, HostError> {
+        let engine = Arc::new(configured_engine(config, cache(config)?)?);
+        Sandbox::new(engine, config.process_memory).map(Arc::new).map_err(HostError::Engine)
+    }
+
     /// Returns a builder of a host from `config`.
     pub fn builder(config: &Config) -> HostBuilder<'_> {
         HostBuilder::new(config)

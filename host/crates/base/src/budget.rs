@@ -36,6 +36,12 @@ impl MemoryBudget {
         )
     }
 
+    /// Returns the budget of one tenant of the process, `limit` in bytes, within this one.
+    pub fn tenant(&self, limit: u64) -> Self {
+        let advice = "the memory of all activations of this namespace (its operator can raise it)";
+        Self::new(limit, Some(self.clone()), advice)
+    }
+
     /// Returns the budget of one activation, `limit` in bytes, within this one.
     pub fn activation(&self, limit: u64) -> Self {
         Self::new(limit, Some(self.clone()), "the memory of one activation (raise KEYNET_MEMORY)")

@@ -1,1 +1,22 @@
 //! One process that serves OpenWhisk's REST API and runs the actions of many tenants.
+//!
+//! ```text
+//! server → api → web, invocation → resolution, loading → tenants → fairness
+//!                               ↘ records, catalog → entities
+//! ```
+
+mod api;
+pub mod catalog;
+pub mod config;
+pub mod entities;
+pub mod fairness;
+mod invocation;
+mod loading;
+mod node;
+pub mod records;
+mod resolution;
+mod server;
+pub mod tenants;
+pub mod web;
+
+pub use server::{Listening, NewKeyError, ServeError, ServeOptions, new_key, serve};

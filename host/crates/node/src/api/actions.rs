@@ -1,0 +1,276 @@
+//! Actions: created, changed, read, listed, removed, invoked.
+
+use std::sync::Arc;
+
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::reply::{Rejection, Reply};
+use super::{Call, invocations, not_found};
+use crate::entities::{Action, ActionPut, EntityName, Exec, check_name};
+use crate::resolution::{self, Found, NotFound};
+use crate::tenants::{Namespace, NamespaceSettings};
+
+/// Largest number of actions in a sequence.
+const MAX_SEQUENCE: usize = 50;
+
+pub(super) async fn answer(
+    call: &Call<'_>,
+    user: &Arc<Namespace>,
+    owner: &str,
+    rest: &[&str],
+) -> Result<Reply, Rejection> {
+    let name = match rest {
+        [] | [""] => return list(call, user, owner, None),
+        [package, ""] => return list(call, user, owner, Some(check_name(package)?)),
+        [name] => EntityName::new("", check_name(name)?),
+        [package, name] => EntityName::new(check_name(package)?, check_name(name)?),
+        _ => return Err(Rejection::no_route()),
+    };
+    let found = || {
+        resolution::find(&call.node.catalog, &user.name, owner, &name)
+            .map_err(|reason| not_found(reason, owner, rest))
+    };
+    match call.method {
+        Method::PUT => put(call, user, owner, name).await,
+        Method::GET => get(call, user, found()?).await,
+        Method::DELETE => delete(call, user, owner, &name).await,
+        Method::POST => invocations::answer(call, user, found()?).await,
+        _ => Err(Rejection::method("PUT, GET, DELETE, POST")),
+    }
+}
+
+/// Parses a JSON body; an empty one is the same as `{}`.
+pub(super) fn body<T: DeserializeOwned>(call: &Call<'_>) -> Result<T, Rejection> {
+    check_json(call)?;
+    let body = call.body.bytes();
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(Rejection::malformed)
+}
+
+/// Checks that a body, if there is one, declares that it is JSON.
+pub(super) fn check_json(call: &Call<'_>) -> Result<(), Rejection> {
+    let kind = call.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if call.body.bytes().is_empty() || kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "The request's Content-Type is not supported. Expected:\napplication/json",
+    ))
+}
+
+fn list(
+    call: &Call<'_>,
+    user: &Namespace,
+    owner: &str,
+    package: Option<&str>,
+) -> Result<Reply, Rejection> {
+    if call.method != Method::GET {
+        return Err(Rejection::method("GET"));
+    }
+    let catalog = &call.node.catalog;
+    let actions = match package {
+        None if *user.name != *owner => return Err(Rejection::forbidden(&[&[owner]])),
+        None => catalog.actions(owner, None),
+        Some(name) => {
+            let (package, _) = resolution::package(catalog, &user.name, owner, name)
+                .map_err(|reason| not_found(reason, owner, &[name]))?;
+            catalog.actions(&package.namespace, Some(&package.name))
+        }
+    };
+    listed(call, "actions", actions.iter().map(|action| action.summary()))
+}
+
+/// Returns a page of a list, or its number of entries if the request asks for `count`.
+pub(super) fn listed(
+    call: &Call<'_>,
+    collection: &str,
+    entries: impl ExactSizeIterator<Item = Value>,
+) -> Result<Reply, Rejection> {
+    let page = call.target.page(collection)?;
+    if call.target.flag("count", false)? {
+        let count = entries.len().saturating_sub(page.skip);
+        return Ok(Reply::json(&json!({ (collection): count })));
+    }
+    let entries: Vec<Value> = entries.skip(page.skip).take(page.limit).collect();
+    Ok(Reply::json(&entries))
+}
+
+/// Returns an action. Its code and its parameters are shown to its owner only.
+async fn get(call: &Call<'_>, user: &Namespace, found: Found) -> Result<Reply, Rejection> {
+    let Found { action, inherited } = found;
+    let own = action.namespace == *user.name;
+    if !own {
+        let mut shown = Action::clone(&action);
+        shown.parameters = Default::default();
+        return Ok(Reply::json(&shown.json(None)));
+    }
+    let code = if call.target.flag("code", true)? {
+        call.node.catalog.code(&action).await?.map(|code| code.text)
+    } else {
+        None
+    };
+    let mut shown = Action::clone(&action);
+    shown.parameters = inherited.under(&action.parameters);
+    Ok(Reply::json(&shown.json(code.as_deref())))
+}
+
+async fn delete(
+    call: &Call<'_>,
+    user: &Namespace,
+    owner: &str,
+    name: &EntityName,
+) -> Result<Reply, Rejection> {
+    let _changing = user.changing.lock().await;
+    let action = own(call, user, owner, name)?.ok_or_else(Rejection::not_found)?;
+    call.node.catalog.remove_action(&action).await?;
+    Ok(Reply::json(&action.json(None)))
+}
+
+/// Returns an action of the user's own namespace for a change.
+fn own(
+    call: &Call<'_>,
+    user: &Namespace,
+    owner: &str,
+    name: &EntityName,
+) -> Result<Option<Arc<Action>>, Rejection> {
+    let catalog = &call.node.catalog;
+    if *user.name != *owner {
+        return Err(not_found(NotFound::Forbidden, owner, &[&name.path()]));
+    }
+    if name.package.is_empty() {
+        if catalog.package(owner, &name.name).is_some() {
+            return Err(not_found(NotFound::OtherKind, owner, &[]));
+        }
+    } else {
+        let package = catalog.package(owner, &name.package).ok_or_else(Rejection::not_found)?;
+        if package.binding.is_some() {
+            return Err(Rejection::bad("Operation not permitted on package binding."));
+        }
+    }
+    Ok(catalog.action(owner, name))
+}
+
+async fn put(
+    call: &Call<'_>,
+    user: &Arc<Namespace>,
+    owner: &str,
+    name: EntityName,
+) -> Result<Reply, Rejection> {
+    let overwrite = call.target.flag("overwrite", false)?;
+    let mut put: ActionPut = body(call)?;
+    put.check_sizes()?;
+    let _changing = user.changing.lock().await;
+    let existing = own(call, user, owner, &name)?;
+    if existing.is_some() && !overwrite {
+        return Err(Rejection::conflict("resource already exists"));
+    }
+    let settings = user.settings();
+    let max = settings.max_limits();
+    let code = put.exec.as_mut().and_then(|exec| exec.code.take());
+    let mut action = match &existing {
+        Some(existing) => existing.changed(put, &max)?,
+        None => Action::create(&user.name, name.clone(), put, &max)?,
+    };
+    if let Exec::Sequence { components, .. } = &mut action.exec {
+        check_sequence(call, user, components)?;
+    }
+    refuse_unsupported(&action)?;
+    let added = code.as_ref().map_or(0, String::len) as u64;
+    check_stored(call, user, &settings, &name, added)?;
+    let code = match code {
+        Some(text) => {
+            let main = match &action.exec {
+                Exec::Component { main, .. } => main.as_deref(),
+                Exec::Sequence { .. } => None,
+            };
+            let loading = call.node.loader.deployable(user, text, main, action.limits);
+            let deployable = loading.await?;
+            action.digest = Some(deployable.digest);
+            let pulled = deployable.code.pulled.as_ref().map_or(0, Vec::len) as u64;
+            check_stored(call, user, &settings, &name, added + pulled)?;
+            Some(deployable.code)
+        }
+        None => None,
+    };
+    let text = code.as_ref().map(|code| code.text.clone());
+    let reply = Reply::json(&action.json(text.as_deref()));
+    call.node.catalog.put_action(action, code).await?;
+    Ok(reply)
+}
+
+/// Checks the quotas of entities and of stored bytes for an action with `added` bytes of code.
+fn check_stored(
+    call: &Call<'_>,
+    user: &Namespace,
+    settings: &NamespaceSettings,
+    name: &EntityName,
+    added: u64,
+) -> Result<(), Rejection> {
+    let (count, bytes) = call.node.catalog.usage(&user.name, Some(name));
+    let quotas = &settings.quotas;
+    if count >= quotas.entities {
+        return Err(Rejection::new(
+            StatusCode::FORBIDDEN,
+            format_args!(
+                "the namespace has {count} actions and packages, as many as its quota allows: \
+                    remove some first"
+            ),
+        ));
+    }
+    let total = bytes.saturating_add(added);
+    if total > quotas.stored {
+        return Err(Rejection::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format_args!(
+                "the code of the namespace's actions would have {total} bytes, more than the {} \
+                    of its quota: remove some first",
+                quotas.stored
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses annotations that would change the behaviour on OpenWhisk and have no effect here.
+fn refuse_unsupported(action: &Action) -> Result<(), Rejection> {
+    if action.annotations.is("conductor", false) {
+        return Err(Rejection::not_implemented(
+            "a node runs no conductor actions: compose actions as a sequence",
+        ));
+    }
+    Ok(())
+}
+
+/// Resolves the names of a sequence's actions, which must exist.
+fn check_sequence(
+    call: &Call<'_>,
+    user: &Namespace,
+    components: &mut [String],
+) -> Result<(), Rejection> {
+    if components.is_empty() {
+        return Err(Rejection::bad("No component specified for the sequence."));
+    }
+    if components.len() > MAX_SEQUENCE {
+        return Err(Rejection::bad("Too many actions in the sequence."));
+    }
+    for component in components {
+        let parsed = EntityName::parse_qualified(component, &user.name);
+        let (owner, name) = parsed.ok_or_else(|| {
+            Rejection::malformed(format_args!("{component:?} is no name of an action"))
+        })?;
+        let found = resolution::find(&call.node.catalog, &user.name, &owner, &name);
+        match found {
+            Ok(_) => *component = format!("/{owner}/{}", name.path()),
+            Err(NotFound::Forbidden) => {
+                return Err(Rejection::forbidden(&[&[&owner, &name.path()]]));
+            }
+            Err(_) => return Err(Rejection::bad("Sequence component does not exist.")),
+        }
+    }
+    Ok(())
+}

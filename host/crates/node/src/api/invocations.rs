@@ -1,0 +1,89 @@
+//! `POST …/actions/NAME`: invocations.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use super::Call;
+use super::actions::check_json;
+use super::reply::{Rejection, Reply};
+use crate::invocation::{self, Ended, Invocation, Invoked, Status, parameters};
+use crate::resolution::Found;
+use crate::tenants::Namespace;
+
+pub(super) async fn answer(
+    call: &Call<'_>,
+    user: &Arc<Namespace>,
+    found: Found,
+) -> Result<Reply, Rejection> {
+    let blocking = call.target.flag("blocking", false)?;
+    let only_result = call.target.flag("result", false)?;
+    let invocation = invocation(call, user, found)?;
+    Ok(match invocation::invoke(call.node, invocation, blocking).await? {
+        Invoked::Accepted(id) => accepted(&id),
+        Invoked::Ended(ended) => {
+            let Ended { id, status, result, record } = ended;
+            let body = if only_result { result } else { record };
+            Reply::json_text(status_of(status), body).of_activation(&id)
+        }
+    })
+}
+
+/// Returns the invocation that the request describes.
+fn invocation(
+    call: &Call<'_>,
+    user: &Arc<Namespace>,
+    found: Found,
+) -> Result<Invocation, Rejection> {
+    let limit = user.settings().quotas.parameters;
+    let body = call.body.bytes();
+    check_size(body.len(), limit)?;
+    check_json(call)?;
+    let text = std::str::from_utf8(body).map_err(Rejection::malformed)?;
+    let text = text.trim_ascii();
+    if !text.is_empty() && !text.starts_with('{') {
+        return Err(Rejection::malformed("JSON object expected"));
+    }
+    let Found { action, inherited } = found;
+    if action.annotations.is("final", false)
+        && parameters::overrides(text, &[&inherited, &action.parameters])
+    {
+        return Err(Rejection::bad(
+            "Request defines parameters that are not allowed (e.g., reserved properties).",
+        ));
+    }
+    if !text.is_empty() {
+        let _: &serde_json::value::RawValue =
+            serde_json::from_str(text).map_err(Rejection::malformed)?;
+    }
+    Ok(Invocation {
+        namespace: Arc::clone(user),
+        action,
+        inherited,
+        parameters: text.to_owned(),
+        transaction: call.transaction.clone(),
+    })
+}
+
+/// Checks the size of parameters in bytes.
+pub(super) fn check_size(size: usize, limit: u64) -> Result<(), Rejection> {
+    if size as u64 > limit {
+        let message = format!("Request larger than allowed: {size} > {limit} bytes.");
+        return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
+    Ok(())
+}
+
+/// Returns the response for an activation that has not ended.
+fn accepted(id: &str) -> Reply {
+    Reply::json(&json!({ "activationId": id })).with_status(StatusCode::ACCEPTED).of_activation(id)
+}
+
+fn status_of(status: Status) -> StatusCode {
+    match status {
+        Status::Success => StatusCode::OK,
+        Status::ApplicationError | Status::DeveloperError => StatusCode::BAD_GATEWAY,
+        Status::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

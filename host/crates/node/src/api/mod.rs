@@ -1,0 +1,146 @@
+//! OpenWhisk's REST API: routes, authentication, requests and responses.
+//!
+//! Paths, statuses and texts are those of OpenWhisk's controller. What a node does not have, such
+//! as triggers, answers 501 with the reason.
+
+mod actions;
+mod activations;
+mod authentication;
+mod description;
+mod invocations;
+mod packages;
+mod reply;
+mod target;
+mod web_actions;
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use keynet_host::http::{HttpResponse, RequestBody};
+
+use crate::node::Node;
+use crate::resolution::NotFound;
+use crate::tenants::Namespace;
+use reply::{Rejection, Reply};
+use target::Target;
+
+/// A request that is being answered.
+struct Call<'a> {
+    node: &'a Arc<Node>,
+    method: Method,
+    target: Target,
+    headers: hyper::HeaderMap,
+    body: RequestBody,
+    /// Id of the request, which is in its response.
+    transaction: String,
+}
+
+/// Answers a request.
+pub(crate) async fn answer(node: &Arc<Node>, request: Request<Incoming>) -> HttpResponse {
+    let transaction = uuid::Uuid::new_v4().simple().to_string();
+    let (head, body) = request.into_parts();
+    let replied = reply(node, head, body, &transaction).await;
+    replied.unwrap_or_else(|rejection| rejection.reply(&transaction)).response(&transaction)
+}
+
+async fn reply(
+    node: &Arc<Node>,
+    head: hyper::http::request::Parts,
+    body: Incoming,
+    transaction: &str,
+) -> Result<Reply, Rejection> {
+    let target = Target::parse(&head.uri);
+    let path: Vec<&str> = target.segments();
+    match path.as_slice() {
+        [""] => return only_get(&head.method, || description::node(node)),
+        ["ping"] => return only_get(&head.method, || Reply::text("pong")),
+        ["ready"] => return only_get(&head.method, || description::readiness(node)),
+        ["api", "v1"] | ["api", "v1", ""] => return only_get(&head.method, description::api),
+        _ => {}
+    }
+    if node.drain.has_begun() {
+        return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "the node is shutting down"));
+    }
+    let is_web = matches!(path.as_slice(), ["api", "v1", "web", _, _, _, ..]);
+    let is_namespaces = matches!(path.as_slice(), ["api", "v1", "namespaces", ..]);
+    let user = authentication::namespace(&node.tenants, &head.headers);
+    if !is_web && !is_namespaces {
+        return Err(Rejection::no_route());
+    }
+    if is_namespaces && let Err(rejection) = &user {
+        // Before the body is read: only tenants may make the node hold one.
+        return Err(rejection.clone());
+    }
+    let body = node.intake.read(body).await?;
+    let call = Call {
+        node,
+        method: head.method,
+        target,
+        headers: head.headers,
+        body,
+        transaction: transaction.to_owned(),
+    };
+    if is_web {
+        return web_actions::answer(&call, user.ok()).await;
+    }
+    namespaces(&call, user?).await
+}
+
+fn only_get(method: &Method, reply: impl FnOnce() -> Reply) -> Result<Reply, Rejection> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        Ok(reply())
+    } else {
+        Err(Rejection::method("GET"))
+    }
+}
+
+/// Answers below `/api/v1/namespaces`.
+async fn namespaces(call: &Call<'_>, user: Arc<Namespace>) -> Result<Reply, Rejection> {
+    let path = call.target.segments();
+    let rest = path.get(3..).unwrap_or_default();
+    let (namespace, collection, rest) = match rest {
+        [] | [""] => {
+            let names = serde_json::json!([user.name.as_ref()]);
+            return only_get(&call.method, || Reply::json(&names));
+        }
+        [namespace, collection, rest @ ..] => (*namespace, *collection, rest),
+        [namespace] => (*namespace, "", [].as_slice()),
+    };
+    let owner = match namespace {
+        "_" => user.name.to_string(),
+        name => match crate::entities::check_name(name) {
+            Ok(name) => name.to_owned(),
+            Err(_) => {
+                return Err(Rejection::bad("The namespace contains illegal characters."));
+            }
+        },
+    };
+    let own = owner == *user.name;
+    match collection {
+        "actions" => actions::answer(call, &user, &owner, rest).await,
+        "packages" => packages::answer(call, &user, &owner, rest).await,
+        "activations" if own => activations::answer(call, &user, rest).await,
+        "limits" if own => only_get(&call.method, || description::limits(&user)),
+        "activations" | "limits" => Err(Rejection::forbidden(&[&[owner.as_str()], rest])),
+        "triggers" | "rules" => Err(Rejection::not_implemented(&format!(
+            "a node has no {collection}: invoke the action from the source of the events, or run \
+                it on OpenWhisk, which has them"
+        ))),
+        "apis" | "routemgmt" => Err(Rejection::not_implemented(
+            "a node has no API gateway: web actions have URLs of their own",
+        )),
+        _ => Err(Rejection::no_route()),
+    }
+}
+
+/// Returns the rejection for an entity that was not found.
+fn not_found(reason: NotFound, owner: &str, path: &[&str]) -> Rejection {
+    match reason {
+        NotFound::Missing => Rejection::not_found(),
+        NotFound::OtherKind => Rejection::conflict(
+            "Resource by this name exists but is not in this collection.",
+        ),
+        NotFound::Forbidden => Rejection::forbidden(&[&[owner], path]),
+    }
+}

@@ -1,0 +1,121 @@
+//! Packages and bindings: created, changed, read, listed, removed.
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+
+use super::actions::{body, listed};
+use super::reply::{Rejection, Reply};
+use super::{Call, not_found};
+use crate::entities::{EntityName, Package, PackagePut, Values, check_name};
+use crate::resolution::{self, NotFound};
+use crate::tenants::Namespace;
+
+pub(super) async fn answer(
+    call: &Call<'_>,
+    user: &Arc<Namespace>,
+    owner: &str,
+    rest: &[&str],
+) -> Result<Reply, Rejection> {
+    let name = match rest {
+        [] | [""] => return list(call, user, owner),
+        [name] | [name, ""] => check_name(name)?,
+        _ => return Err(Rejection::no_route()),
+    };
+    match call.method {
+        Method::GET => get(call, user, owner, name),
+        Method::PUT | Method::DELETE if *user.name != *owner => {
+            Err(not_found(NotFound::Forbidden, owner, rest))
+        }
+        Method::PUT => put(call, user, name).await,
+        Method::DELETE => delete(call, user, name).await,
+        _ => Err(Rejection::method("PUT, GET, DELETE")),
+    }
+}
+
+/// Lists the packages of a namespace; those of another one that are shared.
+fn list(call: &Call<'_>, user: &Namespace, owner: &str) -> Result<Reply, Rejection> {
+    if call.method != Method::GET {
+        return Err(Rejection::method("GET"));
+    }
+    let mut packages = call.node.catalog.packages(owner);
+    packages.retain(|package| *user.name == *owner || package.publish);
+    listed(call, "packages", packages.iter().map(|package| package.summary()))
+}
+
+fn get(
+    call: &Call<'_>,
+    user: &Namespace,
+    owner: &str,
+    name: &str,
+) -> Result<Reply, Rejection> {
+    let catalog = &call.node.catalog;
+    let refused = |reason| not_found(reason, owner, &[name]);
+    let package = resolution::visible(catalog, &user.name, owner, name).map_err(refused)?;
+    let (bound, _) = resolution::package(catalog, &user.name, owner, name).map_err(refused)?;
+    let actions = catalog.actions(&bound.namespace, Some(&bound.name));
+    let actions = actions.iter().map(|action| action.summary()).collect();
+    let none = Values::default();
+    let parameters = if *user.name == *owner { &package.parameters } else { &none };
+    Ok(Reply::json(&package.json(Some(actions), parameters)))
+}
+
+async fn put(call: &Call<'_>, user: &Arc<Namespace>, name: &str) -> Result<Reply, Rejection> {
+    let overwrite = call.target.flag("overwrite", false)?;
+    let mut put: PackagePut = body(call)?;
+    put.check_sizes()?;
+    put.resolve(&user.name);
+    let catalog = &call.node.catalog;
+    let _changing = user.changing.lock().await;
+    if let Some(binding) = put.binding() {
+        check_name(&binding.namespace)?;
+        check_name(&binding.name)?;
+        let (owner, name) = (&binding.namespace, &binding.name);
+        let bound = resolution::visible(catalog, &user.name, owner, name);
+        match bound {
+            Ok(package) if package.binding.is_some() => {
+                return Err(Rejection::bad("Cannot bind to another package binding."));
+            }
+            Ok(_) => {}
+            Err(NotFound::Forbidden) => return Err(Rejection::forbidden(&[&[owner, name]])),
+            Err(_) => return Err(Rejection::bad("Binding references a package that does not exist.")),
+        }
+    }
+    if catalog.action(&user.name, &EntityName::new("", name)).is_some() {
+        return Err(not_found(NotFound::OtherKind, &user.name, &[]));
+    }
+    let package = match catalog.package(&user.name, name) {
+        Some(_) if !overwrite => return Err(Rejection::conflict("resource already exists")),
+        Some(existing) => existing.changed(put)?,
+        None => {
+            let quota = user.settings().quotas.entities;
+            if catalog.usage(&user.name, None).0 >= quota {
+                let message = format!(
+                    "the namespace has {quota} actions and packages, as many as its quota allows: \
+                        remove some first"
+                );
+                return Err(Rejection::new(StatusCode::FORBIDDEN, message));
+            }
+            Package::create(&user.name, name, put)
+        }
+    };
+    let reply = Reply::json(&package.json(None, &package.parameters));
+    catalog.put_package(package).await?;
+    Ok(reply)
+}
+
+async fn delete(call: &Call<'_>, user: &Namespace, name: &str) -> Result<Reply, Rejection> {
+    let catalog = &call.node.catalog;
+    let _changing = user.changing.lock().await;
+    let package = resolution::visible(catalog, &user.name, &user.name, name)
+        .map_err(|reason| not_found(reason, &user.name, &[name]))?;
+    let count = catalog.actions(&user.name, Some(name)).len();
+    if count > 0 {
+        return Err(Rejection::conflict(format_args!(
+            "Package not empty (contains {count} {}). Set force param or delete package contents.",
+            if count == 1 { "entity" } else { "entities" }
+        )));
+    }
+    catalog.remove_package(&package).await?;
+    Ok(Reply::json(&package.json(None, &package.parameters)))
+}

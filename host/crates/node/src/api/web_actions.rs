@@ -1,0 +1,98 @@
+//! Web actions: `/api/v1/web/NAMESPACE/PACKAGE/NAME.EXTENSION`.
+
+use std::sync::Arc;
+
+use super::Call;
+use super::invocations::check_size;
+use super::reply::{Rejection, Reply};
+use crate::entities::{EntityName, KeyValue, Values};
+use crate::invocation::{self, Ended, Invocation, Invoked, Status};
+use crate::resolution::{self, Found};
+use crate::tenants::Namespace;
+use crate::web::{
+    Accept, Outcome, WebAnnotations, WebError, WebRequest, WebResponse, WebTarget, arguments,
+    check_method, cors_headers, respond,
+};
+
+/// Part of the path before the action.
+const PREFIX: &str = "/api/v1/web";
+
+/// Answers a request of `user`, the caller's own namespace if the caller sent a key.
+pub(super) async fn answer(
+    call: &Call<'_>,
+    user: Option<Arc<Namespace>>,
+) -> Result<Reply, Rejection> {
+    let target = WebTarget::parse(call.target.path.strip_prefix(PREFIX).unwrap_or_default())?;
+    check_method(&call.method)?;
+    // The action runs in the namespace that owns it, with its quotas and its records.
+    let owner = call.node.tenants.named(&target.namespace).ok_or(WebError::NotFound)?;
+    let name = EntityName::new(target.package.as_deref().unwrap_or_default(), &target.name);
+    let found = resolution::find(&call.node.catalog, &owner.name, &owner.name, &name)
+        .map_err(|_| WebError::NotFound)?;
+    let annotations: Vec<KeyValue> = found.action.annotations.iter().cloned().collect();
+    let annotations = WebAnnotations::read(&annotations);
+    if !annotations.web_export {
+        return Err(WebError::NotFound.into());
+    }
+    let cors = cors_headers(&annotations, &call.headers);
+    let answered = answer_exported(call, user, &owner, &target, &annotations, found).await;
+    let reply = answered.unwrap_or_else(|rejection| rejection.reply(&call.transaction));
+    Ok(reply.with(cors))
+}
+
+async fn answer_exported(
+    call: &Call<'_>,
+    user: Option<Arc<Namespace>>,
+    owner: &Arc<Namespace>,
+    target: &WebTarget,
+    annotations: &WebAnnotations,
+    found: Found,
+) -> Result<Reply, Rejection> {
+    if let Some(response) = annotations.answer_options(&call.method) {
+        return Ok(reply(response));
+    }
+    annotations.authorize(&call.method, &call.headers, user.is_some())?;
+    check_size(call.body.bytes().len(), owner.settings().quotas.parameters)?;
+    let request = WebRequest {
+        method: &call.method,
+        headers: &call.headers,
+        path: &target.path,
+        query: &call.target.raw_query,
+        body: call.body.bytes(),
+        user: user.as_ref().map(|user| user.name.as_ref()),
+    };
+    let Found { action, inherited } = found;
+    let defaults: Values = inherited.under(&action.parameters);
+    let defaults: Vec<KeyValue> = defaults.iter().cloned().collect();
+    let parameters = arguments(&request, annotations, &defaults)?;
+    let invocation = Invocation {
+        namespace: Arc::clone(owner),
+        action,
+        inherited,
+        parameters,
+        transaction: call.transaction.clone(),
+    };
+    match invocation::invoke(call.node, invocation, true).await? {
+        Invoked::Accepted(id) => {
+            let not_ready = Rejection::from(WebError::NotReady).reply(&call.transaction);
+            Ok(not_ready.of_activation(&id))
+        }
+        Invoked::Ended(Ended { id, status, result, .. }) => {
+            let outcome = match status {
+                Status::Success => Outcome::Success,
+                Status::ApplicationError => Outcome::ApplicationError,
+                Status::DeveloperError | Status::Internal => Outcome::Failure,
+            };
+            let accept = Accept::read(&call.headers);
+            let reply = match respond(outcome, &result, target.extension, &accept) {
+                Ok(response) => reply(response),
+                Err(error) => Rejection::from(error).reply(&call.transaction),
+            };
+            Ok(reply.of_activation(&id))
+        }
+    }
+}
+
+fn reply(response: WebResponse) -> Reply {
+    Reply::new(response.status, response.headers, response.body)
+}

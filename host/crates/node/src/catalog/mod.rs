@@ -1,0 +1,325 @@
+//! Actions and packages of all namespaces: held in memory for reading, written to an embedded
+//! database before a change is acknowledged.
+//!
+//! The database is SQLite in WAL mode with full synchronisation: a change that was acknowledged
+//! survives `kill -9` and a power cut, and a change that was not is not seen. Code and components
+//! are rows of it, so no file can be left without its action.
+
+mod database;
+
+pub use database::CatalogError;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use database::Database;
+
+use crate::entities::{Action, EntityName, Package};
+
+/// Code of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// Code as it was sent: base64, or a reference.
+    pub text: String,
+    /// Component that was pulled for a reference; `None` if the text has it.
+    pub pulled: Option<Vec<u8>>,
+}
+
+impl Code {
+    fn bytes(&self) -> u64 {
+        (self.text.len() + self.pulled.as_ref().map_or(0, Vec::len)) as u64
+    }
+}
+
+/// Actions and packages.
+#[derive(Clone)]
+pub struct Catalog {
+    index: Arc<RwLock<Index>>,
+    database: Arc<Mutex<Database>>,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    namespaces: BTreeMap<String, Entities>,
+}
+
+/// Entities of one namespace.
+#[derive(Debug, Default)]
+struct Entities {
+    actions: BTreeMap<EntityName, Stored>,
+    packages: BTreeMap<String, Arc<Package>>,
+}
+
+/// Action with the size of its code in bytes.
+#[derive(Debug)]
+struct Stored {
+    action: Arc<Action>,
+    bytes: u64,
+}
+
+impl Catalog {
+    /// Opens the database in `folder`, or creates it.
+    ///
+    /// # Errors
+    /// The database cannot be read or written, or was written by a newer version.
+    pub fn open(folder: &Path) -> Result<Self, CatalogError> {
+        let database = Database::open(folder)?;
+        let mut index = Index::default();
+        for (action, bytes) in database.actions()? {
+            let entities = index.namespaces.entry(action.namespace.clone()).or_default();
+            let stored = Stored { action: Arc::new(action), bytes };
+            entities.actions.insert(stored.action.name.clone(), stored);
+        }
+        for package in database.packages()? {
+            let entities = index.namespaces.entry(package.namespace.clone()).or_default();
+            entities.packages.insert(package.name.clone(), Arc::new(package));
+        }
+        Ok(Self { index: Arc::new(RwLock::new(index)), database: Arc::new(Mutex::new(database)) })
+    }
+
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns an action.
+    pub fn action(&self, namespace: &str, name: &EntityName) -> Option<Arc<Action>> {
+        let index = self.index();
+        Some(Arc::clone(&index.namespaces.get(namespace)?.actions.get(name)?.action))
+    }
+
+    /// Returns a package.
+    pub fn package(&self, namespace: &str, name: &str) -> Option<Arc<Package>> {
+        self.index().namespaces.get(namespace)?.packages.get(name).cloned()
+    }
+
+    /// Returns the actions of a namespace, those changed last first: all of them, or those of
+    /// `package`, which is empty for the default package.
+    pub fn actions(&self, namespace: &str, package: Option<&str>) -> Vec<Arc<Action>> {
+        let index = self.index();
+        let entities = index.namespaces.get(namespace);
+        let all = entities.iter().flat_map(|entities| entities.actions.values());
+        let mut actions: Vec<_> = all
+            .map(|stored| Arc::clone(&stored.action))
+            .filter(|action| package.is_none_or(|package| action.name.package == package))
+            .collect();
+        actions.sort_by_key(|action| std::cmp::Reverse(action.updated));
+        actions
+    }
+
+    /// Returns the packages of a namespace, those changed last first.
+    pub fn packages(&self, namespace: &str) -> Vec<Arc<Package>> {
+        let index = self.index();
+        let entities = index.namespaces.get(namespace);
+        let mut packages: Vec<_> =
+            entities.iter().flat_map(|entities| entities.packages.values().cloned()).collect();
+        packages.sort_by_key(|package| std::cmp::Reverse(package.updated));
+        packages
+    }
+
+    /// Returns the number of actions and packages of a namespace, and the size of their code in
+    /// bytes, without the action called `but`.
+    pub fn usage(&self, namespace: &str, but: Option<&EntityName>) -> (usize, u64) {
+        let index = self.index();
+        let Some(entities) = index.namespaces.get(namespace) else { return (0, 0) };
+        let others = entities.actions.iter().filter(|(name, _)| Some(*name) != but);
+        let (count, bytes) = others
+            .fold((0, 0), |(count, bytes), (_, stored)| (count + 1, bytes + stored.bytes));
+        (count + entities.packages.len(), bytes)
+    }
+
+    /// Returns the number of actions of all namespaces.
+    pub fn len(&self) -> usize {
+        self.index().namespaces.values().map(|entities| entities.actions.len()).sum()
+    }
+
+    /// Reports whether there are no actions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Creates or replaces an action; `code` is `None` to keep the code that it has. Durable when
+    /// it returns.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn put_action(&self, action: Action, code: Option<Code>) -> Result<(), CatalogError> {
+        self.write(move |database, index| {
+            let kept = index
+                .namespaces
+                .get(&action.namespace)
+                .and_then(|entities| entities.actions.get(&action.name))
+                .map_or(0, |stored| stored.bytes);
+            let bytes = code.as_ref().map_or(kept, Code::bytes);
+            database.put_action(&action, code.as_ref(), bytes)?;
+            Ok(move |index: &mut Index| {
+                let entities = index.namespaces.entry(action.namespace.clone()).or_default();
+                let name = action.name.clone();
+                entities.actions.insert(name, Stored { action: Arc::new(action), bytes });
+            })
+        })
+        .await
+    }
+
+    /// Removes an action. Durable when it returns.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn remove_action(&self, action: &Arc<Action>) -> Result<(), CatalogError> {
+        let action = Arc::clone(action);
+        self.write(move |database, _| {
+            database.remove_action(&action)?;
+            Ok(move |index: &mut Index| {
+                if let Some(entities) = index.namespaces.get_mut(&action.namespace) {
+                    entities.actions.remove(&action.name);
+                }
+            })
+        })
+        .await
+    }
+
+    /// Creates or replaces a package. Durable when it returns.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn put_package(&self, package: Package) -> Result<(), CatalogError> {
+        self.write(move |database, _| {
+            database.put_package(&package)?;
+            Ok(move |index: &mut Index| {
+                let entities = index.namespaces.entry(package.namespace.clone()).or_default();
+                entities.packages.insert(package.name.clone(), Arc::new(package));
+            })
+        })
+        .await
+    }
+
+    /// Removes a package. Durable when it returns.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn remove_package(&self, package: &Arc<Package>) -> Result<(), CatalogError> {
+        let package = Arc::clone(package);
+        self.write(move |database, _| {
+            database.remove_package(&package)?;
+            Ok(move |index: &mut Index| {
+                if let Some(entities) = index.namespaces.get_mut(&package.namespace) {
+                    entities.packages.remove(&package.name);
+                }
+            })
+        })
+        .await
+    }
+
+    /// Writes to the database with `change`, then applies the update that it returns to the index.
+    /// Readers see either none or all of it.
+    async fn write<U: FnOnce(&mut Index)>(
+        &self,
+        change: impl FnOnce(&mut Database, &Index) -> Result<U, CatalogError> + Send + 'static,
+    ) -> Result<(), CatalogError> {
+        let (index, database) = (Arc::clone(&self.index), Arc::clone(&self.database));
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut database = database.lock().unwrap_or_else(PoisonError::into_inner);
+            let update = {
+                // Only holders of the database's lock change the index, so that it stays as it is.
+                let index = index.read().unwrap_or_else(PoisonError::into_inner);
+                let change = change(&mut database, &index);
+                drop(index);
+                change?
+            };
+            update(&mut index.write().unwrap_or_else(PoisonError::into_inner));
+            Ok(())
+        });
+        writing.await.unwrap_or(Err(CatalogError::Stopped))
+    }
+
+    /// Reads the code of an action; `None` for a sequence, or if the action was removed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn code(&self, action: &Arc<Action>) -> Result<Option<Code>, CatalogError> {
+        let (action, database) = (Arc::clone(action), Arc::clone(&self.database));
+        let reading = tokio::task::spawn_blocking(move || {
+            let database = database.lock().unwrap_or_else(PoisonError::into_inner);
+            database.code(&action)
+        });
+        reading.await.unwrap_or(Err(CatalogError::Stopped))
+    }
+
+    /// Writes a consistent copy of the database to a new file at `path`.
+    ///
+    /// # Errors
+    /// The file exists, or cannot be written.
+    pub async fn backup(&self, path: &Path) -> Result<(), CatalogError> {
+        let (path, database) = (path.to_owned(), Arc::clone(&self.database));
+        let copying = tokio::task::spawn_blocking(move || {
+            database.lock().unwrap_or_else(PoisonError::into_inner).backup(&path)
+        });
+        copying.await.unwrap_or(Err(CatalogError::Stopped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entities::{ActionPut, MaxLimits, PackagePut};
+
+    const MAX: MaxLimits = MaxLimits { timeout: 300_000, memory: 512, logs: 10 };
+
+    fn action(namespace: &str, name: EntityName) -> Action {
+        let put: ActionPut =
+            serde_json::from_str(r#"{"exec":{"kind":"wasm:component","code":"AAAA"}}"#).unwrap();
+        let created = Action::create(namespace, name, put, &MAX).unwrap();
+        Action { digest: Some("sha256:00".to_owned()), ..created }
+    }
+
+    fn code(text: &str) -> Option<Code> {
+        Some(Code { text: text.to_owned(), pulled: Some(vec![1, 2]) })
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = EntityName::new("p", "a");
+        let put: PackagePut = serde_json::from_str("{}").unwrap();
+        {
+            let catalog = Catalog::open(folder.path()).unwrap();
+            catalog.put_package(Package::create("team", "p", put)).await.unwrap();
+            catalog.put_action(action("team", name.clone()), code("AAAA")).await.unwrap();
+            catalog.put_action(action("team", EntityName::new("", "b")), code("B")).await.unwrap();
+            let gone = catalog.action("team", &EntityName::new("", "b")).unwrap();
+            catalog.remove_action(&gone).await.unwrap();
+            assert_eq!(catalog.code(&gone).await.unwrap(), None);
+        }
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let found = catalog.action("team", &name).unwrap();
+        assert_eq!(catalog.code(&found).await.unwrap(), code("AAAA"));
+        assert_eq!(catalog.usage("team", None), (2, 6));
+        assert_eq!(catalog.usage("team", Some(&name)), (1, 0));
+        assert!(catalog.package("team", "p").is_some());
+        assert!(catalog.action("other", &name).is_none() && catalog.actions("other", None).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_change_without_code_keeps_the_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let name = EntityName::new("", "a");
+        catalog.put_action(action("team", name.clone()), code("AAAA")).await.unwrap();
+        catalog.put_action(action("team", name.clone()), None).await.unwrap();
+        let found = catalog.action("team", &name).unwrap();
+        assert_eq!(catalog.code(&found).await.unwrap(), code("AAAA"));
+        assert_eq!(catalog.usage("team", None), (1, 6));
+    }
+
+    #[tokio::test]
+    async fn a_backup_is_a_whole_database_and_replaces_nothing() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let name = EntityName::new("", "a");
+        catalog.put_action(action("team", name.clone()), code("AAAA")).await.unwrap();
+        let copy = other.path().join("node.db");
+        catalog.backup(&copy).await.unwrap();
+        assert!(catalog.backup(&copy).await.is_err());
+        assert!(Catalog::open(other.path()).unwrap().action("team", &name).is_some());
+    }
+}

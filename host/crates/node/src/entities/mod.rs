@@ -1,0 +1,53 @@
+//! Actions and packages: the bodies that create and change them, their stored form, and the JSON
+//! that the API returns.
+
+mod action;
+mod exec;
+pub mod limits;
+mod name;
+mod package;
+mod values;
+mod version;
+
+pub use action::{Action, ActionPut};
+pub use exec::{Exec, ExecPut, KIND};
+pub use limits::{Limits, MaxLimits};
+pub use name::{EntityName, NameError, check as check_name};
+pub use package::{Binding, Package, PackagePut};
+pub use values::{KeyValue, Values};
+pub use version::Version;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Maximum size in bytes of the parameters of an action or a package, and of its annotations.
+pub const MAX_PARAMETERS: usize = 1 << 20;
+
+/// Error of an entity's body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntityError {
+    /// A field is missing, or out of range.
+    #[error("{0}")]
+    Invalid(String),
+    /// A field is too large.
+    #[error("{what} larger than allowed: {size} > {allowed} bytes.")]
+    TooLarge {
+        /// Name of the field.
+        what: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// Maximum in bytes.
+        allowed: usize,
+    },
+}
+
+/// Checks the size of `values`.
+fn check_size(what: &'static str, values: &Values) -> Result<(), EntityError> {
+    let (size, allowed) = (values.size(), MAX_PARAMETERS);
+    if size > allowed { Err(EntityError::TooLarge { what, size, allowed }) } else { Ok(()) }
+}
+
+/// Returns the milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,120 @@
+//! Parameters and annotations: lists of `{"key", "value"}` whose values stay as they were written.
+
+pub use keynet_openwhisk_api::KeyValue;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Parameters or annotations, in order, with distinct names.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub struct Values(Vec<KeyValue>);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = Vec::<KeyValue>::deserialize(deserializer)
+            .map_err(|_| D::Error::custom("parameters malformed!"))?;
+        if pairs.iter().any(|pair| pair.key.trim().is_empty()) {
+            return Err(D::Error::custom("parameters malformed!"));
+        }
+        let mut values = Self::default();
+        for pair in pairs {
+            values.put(pair);
+        }
+        Ok(values)
+    }
+}
+
+impl Values {
+    /// Returns the pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = &KeyValue> {
+        self.0.iter()
+    }
+
+    /// Reports whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the value of `key` as JSON text.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|pair| pair.key == key).map(|pair| pair.value.get())
+    }
+
+    /// Sets a value, replacing the one of the same name.
+    pub fn put(&mut self, pair: KeyValue) {
+        match self.0.iter_mut().find(|existing| existing.key == pair.key) {
+            Some(existing) => *existing = pair,
+            None => self.0.push(pair),
+        }
+    }
+
+    /// Sets a value.
+    pub fn set(&mut self, key: &str, value: &impl Serialize) {
+        // Serialising a text, a number or a boolean cannot fail.
+        if let Ok(value) = serde_json::value::to_raw_value(value) {
+            self.put(KeyValue { key: key.to_owned(), value, init: false });
+        }
+    }
+
+    /// Removes a value.
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|pair| pair.key != key);
+    }
+
+    /// Returns these values under those of `above`.
+    #[must_use]
+    pub fn under(&self, above: &Self) -> Self {
+        let mut all = self.clone();
+        above.iter().cloned().for_each(|pair| all.put(pair));
+        all
+    }
+
+    /// Reports whether the annotation `key` is true, as OpenWhisk reads it: anything but `false`,
+    /// null, zero and empty text.
+    pub fn is(&self, key: &str, absent: bool) -> bool {
+        self.get(key).map_or(absent, |text| {
+            !matches!(text, "false" | "null" | "\"\"") && text.parse() != Ok(0.0_f64)
+        })
+    }
+
+    /// Returns the size in bytes of all names and values.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|pair| pair.key.len() + pair.value.get().len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stay_as_they_were_written() {
+        let text = r#"[{"key":"a","value":1.50},{"key":"b","value":18446744073709551616},{"key":"c","value":"x","init":true}]"#;
+        let values: Values = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&values).unwrap(), text);
+        assert_eq!(values.get("a"), Some("1.50"));
+    }
+
+    #[test]
+    fn the_last_value_of_a_name_is_the_value() {
+        let text = r#"[{"key":"a","value":1},{"key":"a","value":2}]"#;
+        let values: Values = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&values).unwrap(), r#"[{"key":"a","value":2}]"#);
+        for wrong in [r#"{"a":1}"#, r#"[{"key":" ","value":1}]"#, r#"[{"key":"a"}]"#, "[1]"] {
+            assert!(serde_json::from_str::<Values>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_is_true_as_openwhisk_reads_it() {
+        for (value, is) in
+            [("true", true), ("1", true), ("\"x\"", true), ("{}", true), ("0", false), ("0.0", false),
+             ("false", false), ("null", false), ("\"\"", false)]
+        {
+            let text = format!(r#"[{{"key":"a","value":{value}}}]"#);
+            let values: Values = serde_json::from_str(&text).unwrap();
+            assert_eq!(values.is("a", !is), is, "{value}");
+        }
+        assert!(Values::default().is("a", true) && !Values::default().is("a", false));
+    }
+}

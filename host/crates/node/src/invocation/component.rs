@@ -1,0 +1,147 @@
+//! One activation of a component.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use keynet_base::redaction::redact;
+use keynet_host::{ActivationRequest, Failure, Outcome, Parameters};
+
+use super::logs::RecordLogs;
+use super::record::{Ended, Finished, Status};
+use super::{Admission, Invocation, environment, parameters};
+use crate::entities::now_ms;
+use crate::node::Node;
+
+/// Sequence that an activation is a part of.
+pub(super) struct Cause {
+    /// Activation id of the sequence.
+    pub(super) sequence: String,
+}
+
+/// Runs an activation in its slot, and stores its record.
+pub(super) async fn run(
+    node: &Arc<Node>,
+    invocation: Invocation,
+    id: String,
+    admission: Admission,
+    cause: Option<Cause>,
+) -> Ended {
+    let requested = Instant::now();
+    let slot = match admission {
+        Admission::Ready(slot) => Ok(slot),
+        Admission::Waiting(waiting) => waiting.await,
+    };
+    let waited = slot.as_ref().map_or_else(|_| requested.elapsed(), |slot| slot.queued());
+    let (started, start) = (Instant::now(), now_ms());
+    let logs = RecordLogs::new(Arc::clone(&invocation.namespace));
+    let mut init = None;
+    let (status, result) = match &slot {
+        Ok(_) => {
+            let running = activate(node, &invocation, &id, &logs, &mut init);
+            let running = invocation.namespace.lane.compute(running);
+            node.drain.or_cut_off(running).await.unwrap_or_else(|| {
+                failed(Status::Internal, "the node was stopped before the activation had ended")
+            })
+        }
+        Err(_) => failed(
+            Status::Internal,
+            "the activation waited too long for others of its namespace: nothing was run",
+        ),
+    };
+    drop(slot);
+    let finished = Finished {
+        id,
+        start,
+        duration: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        waited,
+        init,
+        status,
+        result,
+        cause: cause.map(|cause| cause.sequence),
+        logs: logs.take(),
+        sequence: false,
+    };
+    finished.store(node, &invocation).await
+}
+
+async fn activate(
+    node: &Node,
+    invocation: &Invocation,
+    id: &str,
+    logs: &Arc<RecordLogs>,
+    init: &mut Option<Duration>,
+) -> (Status, String) {
+    let Invocation { namespace, action, .. } = invocation;
+    let begun = Instant::now();
+    let loaded = match node.loader.get(namespace, action).await {
+        Ok(loaded) => loaded,
+        Err(error) => return failed(Status::DeveloperError, &redact(&error.to_string())),
+    };
+    // A load that took longer than finding it among the loaded ones.
+    *init = Some(begun.elapsed()).filter(|time| *time >= Duration::from_millis(1));
+    let merged = parameters::merged(
+        &[&invocation.inherited, &action.parameters],
+        &invocation.parameters,
+    );
+    let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
+    let read = match merged {
+        Ok(text) => Parameters::read(Bytes::from(text), Some(deadline)).await,
+        Err(error) => Err(keynet_base::Error::invalid(error.to_string())),
+    };
+    let parameters = match read {
+        Ok(parameters) => parameters,
+        Err(error) => return failed(Status::ApplicationError, &error.message),
+    };
+    let request = ActivationRequest {
+        parameters,
+        environment: environment::of(node, invocation, id),
+        deadline: Some(deadline),
+        logs: Arc::clone(logs) as _,
+    };
+    let Outcome { result, .. } = loaded.run(request).await;
+    match result {
+        Ok(result) => {
+            let limit = namespace.settings().quotas.result;
+            if result.len() as u64 > limit {
+                return failed(
+                    Status::ApplicationError,
+                    &format!(
+                        "the action's result has {} bytes, more than the {limit} of this \
+                            namespace's quota: put it into storage and return its URL",
+                        result.len()
+                    ),
+                );
+            }
+            let status = match parameters::member(&result, "error") {
+                Some(_) => Status::ApplicationError,
+                None => Status::Success,
+            };
+            (status, result.into())
+        }
+        Err(failure) => {
+            explain(logs, &failure);
+            let status = match &failure {
+                Failure::Result(_) => Status::DeveloperError,
+                Failure::Start(_) => Status::Internal,
+                _ => Status::ApplicationError,
+            };
+            failed(status, &failure.to_string())
+        }
+    }
+}
+
+/// Logs details for the author of the action that the response lacks.
+fn explain(logs: &RecordLogs, failure: &Failure) {
+    if matches!(failure, Failure::Action(_)) {
+        return; // the response already has the action's message
+    }
+    logs.note(&redact(&format!("keynet: {failure}")));
+    for function in failure.trace() {
+        logs.note(&format!("keynet:   in {function}"));
+    }
+}
+
+pub(super) fn failed(status: Status, message: &str) -> (Status, String) {
+    (status, serde_json::json!({ "error": message }).to_string())
+}

@@ -1,0 +1,283 @@
+//! Records of activations, as OpenWhisk has them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::Invocation;
+use crate::entities::Limits;
+use crate::node::Node;
+use crate::records::{Accepted, Record};
+
+/// Status of an activation that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has a result.
+    Success,
+    /// Its result is an object with `error`.
+    ApplicationError,
+    /// The action cannot be run, or its result cannot be used.
+    DeveloperError,
+    /// The node is at fault.
+    Internal,
+}
+
+impl Status {
+    /// Returns OpenWhisk's number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ApplicationError => "application error",
+            Self::DeveloperError => "action developer error",
+            Self::Internal => "whisk internal error",
+        }
+    }
+}
+
+/// An activation that ended and is recorded.
+pub struct Ended {
+    /// Activation id.
+    pub id: String,
+    /// Status.
+    pub status: Status,
+    /// Result, JSON text.
+    pub result: String,
+    /// Record without logs: a JSON object.
+    pub record: String,
+}
+
+/// Facts about an activation that ended.
+pub(super) struct Finished {
+    pub(super) id: String,
+    /// Start, in milliseconds since 1970.
+    pub(super) start: u64,
+    /// Duration in milliseconds.
+    pub(super) duration: u64,
+    /// Time in the queue.
+    pub(super) waited: Duration,
+    /// Time to load the action; `None` if it was loaded.
+    pub(super) init: Option<Duration>,
+    pub(super) status: Status,
+    /// JSON text.
+    pub(super) result: String,
+    /// Activation id of the sequence that it is a part of.
+    pub(super) cause: Option<String>,
+    pub(super) logs: Vec<String>,
+    /// `true` if it is a sequence, whose logs are the ids of its activations.
+    pub(super) sequence: bool,
+}
+
+/// Record without response and logs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    activation_id: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    version: String,
+    subject: &'a str,
+    publish: bool,
+    start: u64,
+    end: u64,
+    duration: u64,
+    status_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    annotations: Vec<Annotation<'a>>,
+}
+
+#[derive(Serialize)]
+struct Annotation<'a> {
+    key: &'static str,
+    value: AnnotationValue<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AnnotationValue<'a> {
+    Text(&'a str),
+    Owned(String),
+    Number(u64),
+    Flag(bool),
+    Limits(Limits),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    status: &'static str,
+    status_code: u8,
+    success: bool,
+    result: &'a RawValue,
+}
+
+impl Finished {
+    /// Stores the record and returns what a caller gets of it. A record that cannot be stored is
+    /// an internal error to the caller: its result would not be there later.
+    pub(super) async fn store(self, node: &Arc<Node>, invocation: &Invocation) -> Ended {
+        let document = self.document(invocation);
+        let response = response_of(self.status, &self.result);
+        let record = with_response(&document, &response, "[]");
+        // Serialising texts cannot fail.
+        let logs = serde_json::to_string(&self.logs).unwrap_or_else(|_| "[]".to_owned());
+        let stored = node.records.finish(Record {
+            id: self.id.clone(),
+            namespace: Arc::clone(&invocation.namespace.name),
+            path: invocation.action.name.path(),
+            start: self.start,
+            end: self.start + self.duration,
+            status: self.status.code(),
+            document,
+            response,
+            logs,
+        });
+        match stored.await {
+            Ok(()) => Ended { id: self.id, status: self.status, result: self.result, record },
+            Err(error) => {
+                tracing::error!(%error, activation = self.id, "an activation cannot be recorded");
+                let message = "the activation ended, and its record cannot be stored: the node's \
+                    disk or database fails";
+                let result = json!({ "error": message }).to_string();
+                let response = response_of(Status::Internal, &result);
+                let record = with_response(&self.document(invocation), &response, "[]");
+                Ended { id: self.id, status: Status::Internal, result, record }
+            }
+        }
+    }
+
+    fn document(&self, invocation: &Invocation) -> String {
+        let action = &invocation.action;
+        let mut annotations = vec![
+            Annotation { key: "path", value: AnnotationValue::Owned(action.path()) },
+            Annotation { key: "kind", value: AnnotationValue::Text(action.exec.kind()) },
+            Annotation { key: "limits", value: AnnotationValue::Limits(action.limits) },
+        ];
+        let mut add = |key, value| annotations.push(Annotation { key, value });
+        if let Some(digest) = &action.digest {
+            add("keynet-digest", AnnotationValue::Text(digest));
+        }
+        if self.sequence {
+            add("topmost", AnnotationValue::Flag(self.cause.is_none()));
+        } else {
+            add("waitTime", AnnotationValue::Number(milliseconds(self.waited)));
+        }
+        if let Some(init) = self.init {
+            add("initTime", AnnotationValue::Number(milliseconds(init)));
+        }
+        if self.cause.is_some() {
+            add("causedBy", AnnotationValue::Text("sequence"));
+        }
+        let document = Document {
+            activation_id: &self.id,
+            namespace: &invocation.namespace.name,
+            name: &action.name.name,
+            version: action.version.to_string(),
+            subject: &invocation.namespace.name,
+            publish: false,
+            start: self.start,
+            end: self.start + self.duration,
+            duration: self.duration,
+            status_code: self.status.code(),
+            cause: self.cause.as_deref(),
+            annotations,
+        };
+        // Serialising a struct of texts and numbers cannot fail.
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn response_of(status: Status, result: &str) -> String {
+    let response = Response {
+        status: status.text(),
+        status_code: status.code(),
+        success: status == Status::Success,
+        // It was validated when the action returned it.
+        result: serde_json::from_str(result).unwrap_or(RawValue::NULL),
+    };
+    serde_json::to_string(&response).unwrap_or_default()
+}
+
+/// Returns a whole record: `document` with its response and its logs.
+pub fn with_response(document: &str, response: &str, logs: &str) -> String {
+    let open = document.strip_suffix('}').unwrap_or(document);
+    format!("{open},\"response\":{response},\"logs\":{logs}}}")
+}
+
+/// What is stored of an activation that is acknowledged before it ends.
+#[derive(Serialize, Deserialize)]
+struct Outline {
+    name: String,
+    path: String,
+    version: String,
+    kind: String,
+    limits: Limits,
+    digest: Option<String>,
+}
+
+/// Returns the acceptance of the activation called `id`.
+pub(super) fn accepted(id: &str, invocation: &Invocation) -> Accepted {
+    let action = &invocation.action;
+    let outline = Outline {
+        name: action.name.name.clone(),
+        path: action.path(),
+        version: action.version.to_string(),
+        kind: action.exec.kind().to_owned(),
+        limits: action.limits,
+        digest: action.digest.clone(),
+    };
+    Accepted {
+        id: id.to_owned(),
+        namespace: Arc::clone(&invocation.namespace.name),
+        path: action.name.path(),
+        start: crate::entities::now_ms(),
+        document: serde_json::to_string(&outline).unwrap_or_default(),
+    }
+}
+
+/// Returns the record of an activation that was accepted and had not ended when the process did.
+/// It is not run again: it may have had effects.
+pub fn interrupted(accepted: Accepted) -> Record {
+    let outline: Option<Outline> = serde_json::from_str(&accepted.document).ok();
+    let result = json!({
+        "error": "the node ended before the activation did: it may have run in part, and is not \
+            run again"
+    });
+    let mut document = json!({
+        "activationId": accepted.id, "namespace": accepted.namespace.as_ref(),
+        "subject": accepted.namespace.as_ref(), "publish": false, "start": accepted.start,
+        "end": accepted.start, "duration": 0, "statusCode": Status::Internal.code(),
+    });
+    if let (serde_json::Value::Object(fields), Some(outline)) = (&mut document, outline) {
+        fields.insert("name".to_owned(), json!(outline.name));
+        fields.insert("version".to_owned(), json!(outline.version));
+        let annotations = json!([
+            { "key": "path", "value": outline.path },
+            { "key": "kind", "value": outline.kind },
+            { "key": "limits", "value": outline.limits },
+            { "key": "keynet-digest", "value": outline.digest },
+        ]);
+        fields.insert("annotations".to_owned(), annotations);
+    }
+    Record {
+        response: response_of(Status::Internal, &result.to_string()),
+        document: document.to_string(),
+        logs: "[]".to_owned(),
+        status: Status::Internal.code(),
+        end: accepted.start,
+        id: accepted.id,
+        namespace: accepted.namespace,
+        path: accepted.path,
+        start: accepted.start,
+    }
+}

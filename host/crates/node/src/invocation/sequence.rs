@@ -1,0 +1,107 @@
+//! Sequences: actions that run one after another, each with the result of the one before.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::component::{Cause, failed};
+use super::record::{Ended, Finished, Status};
+use super::{Invocation, admit, component, new_id};
+use crate::entities::{Action, EntityName, Exec, Values, now_ms};
+use crate::node::Node;
+use crate::resolution::{self, Found};
+
+/// Largest number of activations of a sequence, with those of the sequences in it.
+const MAX_ACTIVATIONS: usize = 50;
+
+/// Runs a sequence, and stores its record.
+pub(super) async fn run(node: &Arc<Node>, invocation: Invocation, id: String) -> Ended {
+    let (started, start) = (Instant::now(), now_ms());
+    let mut logs = Vec::new();
+    let mut left = MAX_ACTIVATIONS;
+    let (status, result) = steps(node, &invocation, &id, &mut logs, &mut left).await;
+    let finished = Finished {
+        id,
+        start,
+        duration: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        waited: std::time::Duration::ZERO,
+        init: None,
+        status,
+        result,
+        cause: None,
+        logs,
+        sequence: true,
+    };
+    finished.store(node, &invocation).await
+}
+
+/// Runs the actions of a sequence and of the sequences in it.
+async fn steps(
+    node: &Arc<Node>,
+    invocation: &Invocation,
+    id: &str,
+    logs: &mut Vec<String>,
+    left: &mut usize,
+) -> (Status, String) {
+    let Exec::Sequence { components, .. } = &invocation.action.exec else {
+        return failed(Status::Internal, "the action is no sequence");
+    };
+    let merged = super::parameters::merged(
+        &[&invocation.inherited, &invocation.action.parameters],
+        &invocation.parameters,
+    );
+    let mut current = match merged {
+        Ok(text) => (Status::Success, text),
+        Err(error) => return failed(Status::ApplicationError, &error.to_string()),
+    };
+    for name in components {
+        let Some((action, inherited)) = find(node, invocation, name) else {
+            let message = format!("Sequence component does not exist: {name}");
+            return failed(Status::ApplicationError, &message);
+        };
+        if *left == 0 {
+            return failed(Status::ApplicationError, "Too many actions in the sequence.");
+        }
+        *left -= 1;
+        let step = Invocation {
+            namespace: Arc::clone(&invocation.namespace),
+            action,
+            inherited,
+            parameters: current.1,
+            transaction: invocation.transaction.clone(),
+        };
+        current = if matches!(step.action.exec, Exec::Sequence { .. }) {
+            Box::pin(steps(node, &step, id, logs, left)).await
+        } else {
+            let ended = match admit(&step.namespace).await {
+                Ok(admission) => {
+                    let own = new_id();
+                    logs.push(own.clone());
+                    let cause = Some(Cause { sequence: id.to_owned() });
+                    component::run(node, step, own, admission, cause).await
+                }
+                Err(refused) => return failed(Status::ApplicationError, &refused.to_string()),
+            };
+            (ended.status, ended.result)
+        };
+        if current.0 != Status::Success {
+            return current;
+        }
+        if !current.1.trim_ascii_start().starts_with('{') {
+            return failed(
+                Status::ApplicationError,
+                "an action of the sequence returned an array, which cannot be the parameters of \
+                    the next one",
+            );
+        }
+    }
+    current
+}
+
+fn find(node: &Node, invocation: &Invocation, name: &str) -> Option<(Arc<Action>, Values)> {
+    let user = &invocation.namespace.name;
+    let (owner, name) = EntityName::parse_qualified(name, user)?;
+    match resolution::find(&node.catalog, user, &owner, &name) {
+        Ok(Found { action, inherited }) => Some((action, inherited)),
+        Err(_) => None,
+    }
+}

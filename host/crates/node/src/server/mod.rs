@@ -1,0 +1,237 @@
+//! The process: its runtime, its state, its port, and its signals.
+
+mod developer;
+mod reload;
+
+pub use developer::{NewKeyError, new_key};
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keynet_base::config::{Config, ConfigError};
+use keynet_host::http::{Drain, Intake, Server, StopSignals, listen_at};
+use keynet_host::{Host, HostError, Sandbox};
+
+use crate::api;
+use crate::catalog::{Catalog, CatalogError};
+use crate::config::{NodeConfig, NodeConfigError, RecordLimits};
+use crate::fairness::Fairness;
+use crate::invocation::interrupted;
+use crate::loading::Loader;
+use crate::node::Node;
+use crate::records::{Records, RecordsError, Retention};
+use crate::tenants::{NamespaceError, Tenants};
+
+/// Workers beside those that compute: one for an activation of a lane that is short and rare, and
+/// one for connections and timers.
+const OTHER_WORKERS: usize = 2;
+
+/// Maximum number of blocking threads, for databases, code and embedded storage.
+const MAX_BLOCKING: usize = 64;
+
+/// Options of `serve`.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// `node.toml`; `None` for one namespace for the developer of this machine.
+    pub config: Option<PathBuf>,
+    /// Folder of the node's data.
+    pub data: PathBuf,
+    /// Address to listen on; `None` for that of the configuration.
+    pub listen: Option<SocketAddr>,
+}
+
+/// A node that listens.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Names of its namespaces.
+    pub namespaces: Vec<String>,
+    /// File of the key of a developer's node; `None` with a configuration.
+    pub key_file: Option<PathBuf>,
+    /// `true` if the key was created now.
+    pub key_is_new: bool,
+}
+
+/// Reason why a node cannot serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] NodeConfigError),
+    /// The environment of the process cannot be used.
+    #[error(transparent)]
+    Environment(#[from] ConfigError),
+    /// A namespace cannot be used.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// WebAssembly cannot run on this machine.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The database of actions cannot be used.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The database of activation records cannot be used.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The key of the developer's namespace cannot be created.
+    #[error(transparent)]
+    Key(#[from] NewKeyError),
+    /// The folder of the data cannot be created.
+    #[error("cannot create {}: {error}", path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// Reason.
+        error: io::Error,
+    },
+    /// The address cannot be used.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Reason.
+        error: io::Error,
+    },
+    /// The operating system refuses threads or signal handlers.
+    #[error("the node cannot start: {0}")]
+    Start(io::Error),
+}
+
+/// Serves until the process is asked to stop by SIGTERM or SIGINT and the running activations have
+/// ended. `ready` is called once, when the port is open.
+///
+/// # Errors
+/// The node cannot start.
+pub fn serve(options: &ServeOptions, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(processors + OTHER_WORKERS)
+        .max_blocking_threads(MAX_BLOCKING)
+        .build()
+        .map_err(ServeError::Start)?;
+    let served = runtime.block_on(run(options, processors, ready));
+    runtime.shutdown_background();
+    served
+}
+
+async fn run(
+    options: &ServeOptions,
+    processors: usize,
+    ready: impl FnOnce(&Listening),
+) -> Result<(), ServeError> {
+    let mut stop = StopSignals::catch().map_err(ServeError::Start)?;
+    raise_descriptors();
+    create_private(&options.data)
+        .map_err(|error| ServeError::Data { path: options.data.clone(), error })?;
+    let (config, developer) = match &options.config {
+        Some(path) => (NodeConfig::read(path)?, None),
+        None => {
+            let (config, key) = developer::configuration(&options.data)?;
+            (config, Some(key))
+        }
+    };
+    let address = options.listen.unwrap_or(config.listen);
+    let listener =
+        listen_at(address).map_err(|error| ServeError::Listen { address, error })?;
+    let address = listener.local_addr().unwrap_or(address);
+    let node = Arc::new(create(&config, options, processors, address)?);
+    reload::watch(&node, options.config.as_deref()).map_err(ServeError::Start)?;
+    let namespaces = node.tenants.all();
+    ready(&Listening {
+        address,
+        namespaces: namespaces.iter().map(|namespace| namespace.name.to_string()).collect(),
+        key_is_new: developer.as_ref().is_some_and(|key| key.is_new),
+        key_file: developer.map(|key| key.file),
+    });
+    let server =
+        Server { grace: config.process.grace, connections: config.process.connections };
+    let answering = Arc::clone(&node);
+    let answer = move |request| {
+        let node = Arc::clone(&answering);
+        async move { api::answer(&node, request).await }
+    };
+    server.serve(listener, &node.drain, &mut stop, answer).await;
+    drained(&node, config.process.grace).await;
+    Ok(())
+}
+
+/// Waits for the activations that no caller waits for.
+async fn drained(node: &Node, grace: Duration) {
+    let until = tokio::time::Instant::now() + grace;
+    let running = || {
+        let all = node.tenants.all();
+        all.iter().any(|namespace| namespace.lane.running() + namespace.lane.waiting() > 0)
+    };
+    while running() && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    node.drain.cut_off();
+    // Those that were cut off still store their records.
+    let last = tokio::time::Instant::now() + Duration::from_secs(2);
+    while running() && tokio::time::Instant::now() < last {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn create(
+    config: &NodeConfig,
+    options: &ServeOptions,
+    processors: usize,
+    address: SocketAddr,
+) -> Result<Node, ServeError> {
+    let sandbox = sandbox(config)?;
+    let slots = sandbox.engine().activations() as usize;
+    let tenants = Tenants::new(
+        Arc::clone(&sandbox),
+        Fairness::new(slots, processors),
+        &options.data,
+    );
+    tenants.replace(&config.namespaces)?;
+    let catalog = Catalog::open(&options.data)?;
+    let records = Records::open(&options.data, retention(&config.records), interrupted)?;
+    Ok(Node {
+        url: config.url.clone().unwrap_or_else(|| format!("http://{address}")),
+        loader: Loader::new(sandbox, catalog.clone(), config.process.loaded_actions),
+        tenants,
+        catalog,
+        records,
+        drain: Drain::new(),
+        intake: Intake::of(config.process.memory),
+    })
+}
+
+/// Creates the sandbox of all namespaces. The environment of the process names the folders of
+/// compiled code and of its key, and nothing that an action can reach.
+fn sandbox(config: &NodeConfig) -> Result<Arc<Sandbox>, ServeError> {
+    let mut host = Config::from_environment()?;
+    host.concurrency = config.process.activations;
+    host.process_memory = config.process.memory;
+    host.cache_size = config.process.compiled;
+    Ok(Host::shared_sandbox(&host)?)
+}
+
+fn retention(limits: &RecordLimits) -> Retention {
+    Retention { age: limits.keep, bytes_per_namespace: limits.size }
+}
+
+/// Creates a folder that only this user can enter.
+fn create_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Raises the limit of open descriptors to the highest that the system allows: each connection and
+/// each loaded action takes one.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit of open descriptors cannot be raised");
+    }
+}

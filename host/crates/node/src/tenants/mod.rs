@@ -1,0 +1,166 @@
+//! Namespaces while the node runs: their keys, policies, backends and quotas.
+//!
+//! [`Tenants`] is the state of the current `node.toml`; [`Tenants::replace`] installs another one
+//! while activations run. A [`Namespace`] keeps its counters from one configuration to the next.
+
+mod key;
+mod settings;
+
+pub use key::KeyDigest;
+pub use settings::{NamespaceError, NamespaceSettings};
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use keynet_base::budget::MemoryBudget;
+use keynet_host::Sandbox;
+
+use crate::config::{NamespaceConfig, Quotas};
+use crate::fairness::{Fairness, Lane, Rate, Share};
+use key::KeyHasher;
+
+/// A namespace: the tenant of the node that owns actions and runs activations.
+pub struct Namespace {
+    /// Name.
+    pub name: Arc<str>,
+    /// Its share of slots and of processor time.
+    pub lane: Arc<Lane>,
+    /// Activations per minute.
+    pub rate: Rate,
+    /// Lock of one change of its actions and packages at a time, so that a change is checked
+    /// against what it replaces. It also lets a namespace compile one component at a time.
+    pub changing: tokio::sync::Mutex<()>,
+    /// Bytes of logs of its running activations.
+    pub held_logs: AtomicU64,
+    settings: RwLock<Arc<NamespaceSettings>>,
+}
+
+impl Namespace {
+    /// Returns the current settings.
+    pub fn settings(&self) -> Arc<NamespaceSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the current quotas.
+    pub fn quotas(&self) -> Quotas {
+        self.settings().quotas.clone()
+    }
+}
+
+/// The namespaces of the node.
+pub struct Tenants {
+    hasher: KeyHasher,
+    current: RwLock<Arc<Current>>,
+    /// Number of configurations that were installed.
+    generation: AtomicU64,
+    fairness: Fairness,
+    sandbox: Arc<Sandbox>,
+    /// Folder of the node's data, which has one folder for each namespace.
+    folder: PathBuf,
+}
+
+#[derive(Default)]
+struct Current {
+    by_name: BTreeMap<String, Arc<Namespace>>,
+    by_key: HashMap<KeyDigest, Arc<Namespace>>,
+}
+
+impl Tenants {
+    /// Creates the namespaces of a node without any.
+    pub fn new(sandbox: Arc<Sandbox>, fairness: Fairness, folder: &Path) -> Self {
+        Self {
+            hasher: KeyHasher::new(),
+            current: RwLock::default(),
+            generation: AtomicU64::new(0),
+            fairness,
+            sandbox,
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// Installs the namespaces of a configuration. Running activations end under the settings that
+    /// they started with. If one namespace cannot be used, nothing changes.
+    ///
+    /// # Errors
+    /// A file of a namespace cannot be used, or two namespaces have the same key.
+    pub fn replace(
+        &self,
+        namespaces: &BTreeMap<String, NamespaceConfig>,
+    ) -> Result<(), NamespaceError> {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let previous = self.current();
+        let mut read = Vec::new();
+        let mut keys: HashMap<KeyDigest, &str> = HashMap::new();
+        for (name, config) in namespaces {
+            let folder = self.folder.join("namespaces").join(name);
+            let memory = self.memory(previous.by_name.get(name), &config.quotas);
+            let settings = NamespaceSettings::read(name, config, &folder, memory, generation)?;
+            let key = self.hasher.digest(settings.key.expose().as_bytes());
+            if let Some(other) = keys.insert(key, name) {
+                let why = format!("it has the same key as {other:?}: each needs one of its own");
+                return Err(NamespaceError::new(name, why));
+            }
+            read.push((name, config, settings, key));
+        }
+        let mut current = Current::default();
+        for (name, config, settings, key) in read {
+            let namespace = match previous.by_name.get(name) {
+                Some(namespace) => {
+                    let mut held = namespace.settings.write();
+                    **held.as_mut().unwrap_or_else(|poisoned| poisoned.get_mut()) = Arc::new(settings);
+                    Arc::clone(namespace)
+                }
+                None => Arc::new(Namespace {
+                    name: Arc::from(name.as_str()),
+                    lane: self.fairness.lane(name, share(config)),
+                    rate: Rate::per_minute(config.quotas.activations_per_minute),
+                    changing: tokio::sync::Mutex::default(),
+                    held_logs: AtomicU64::new(0),
+                    settings: RwLock::new(Arc::new(settings)),
+                }),
+            };
+            namespace.lane.set_share(share(config));
+            namespace.rate.set(config.quotas.activations_per_minute);
+            current.by_name.insert(name.clone(), Arc::clone(&namespace));
+            current.by_key.insert(key, namespace);
+        }
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+        Ok(())
+    }
+
+    /// Returns the memory of a namespace: the budget that its running activations draw on, unless
+    /// its quota has changed.
+    fn memory(&self, namespace: Option<&Arc<Namespace>>, quotas: &Quotas) -> MemoryBudget {
+        let kept = namespace.map(|namespace| namespace.settings().memory.clone());
+        kept.filter(|memory| memory.limit() == quotas.memory)
+            .unwrap_or_else(|| self.sandbox.tenant_memory(quotas.memory))
+    }
+
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the namespace that `key`, the text `UUID:SECRET`, belongs to. Takes the same time
+    /// whatever the key has in common with another: only a keyed digest of it is looked up.
+    pub fn with_key(&self, key: &[u8]) -> Option<Arc<Namespace>> {
+        let digest = self.hasher.digest(key);
+        self.current().by_key.get(&digest).cloned()
+    }
+
+    /// Returns a namespace by its name.
+    pub fn named(&self, name: &str) -> Option<Arc<Namespace>> {
+        self.current().by_name.get(name).cloned()
+    }
+
+    /// Returns all namespaces.
+    pub fn all(&self) -> Vec<Arc<Namespace>> {
+        self.current().by_name.values().cloned().collect()
+    }
+}
+
+fn share(config: &NamespaceConfig) -> Share {
+    let Quotas { concurrent, queue, .. } = config.quotas;
+    Share { weight: config.weight, concurrent, queue }
+}

@@ -1,0 +1,107 @@
+//! Settings of a namespace, resolved from its configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keynet_artifact::PublicKey;
+use keynet_base::budget::MemoryBudget;
+use keynet_base::config::{RegistryConfig, Secret};
+use keynet_host::policy::Policy;
+use keynet_host::{Backends, Tenant};
+
+use crate::config::{NamespaceConfig, Quotas};
+use crate::entities::{Limits, MaxLimits};
+
+const MB: u64 = 1 << 20;
+
+/// Error of a namespace whose configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("namespace {namespace:?}: {why}")]
+pub struct NamespaceError {
+    namespace: String,
+    why: String,
+}
+
+impl NamespaceError {
+    pub(super) fn new(namespace: &str, why: impl ToString) -> Self {
+        Self { namespace: namespace.to_owned(), why: why.to_string() }
+    }
+}
+
+/// Settings of a namespace.
+pub struct NamespaceSettings {
+    /// Its key, `UUID:SECRET`.
+    pub key: Secret,
+    /// Quotas.
+    pub quotas: Quotas,
+    /// Access to registries.
+    pub registry: RegistryConfig,
+    /// `true` to accept references by tag.
+    pub allow_tags: bool,
+    /// Public keys, one of which must have signed each component; none to accept every component.
+    pub signers: Vec<PublicKey>,
+    /// Memory of all its activations.
+    pub memory: MemoryBudget,
+    /// Number of the configuration: actions that were loaded under another one are loaded again.
+    pub generation: u64,
+    policy: Policy,
+    backends: Arc<Backends>,
+}
+
+impl NamespaceSettings {
+    /// Reads the files that `config` names; `folder` is for the namespace's own data.
+    pub(super) fn read(
+        name: &str,
+        config: &NamespaceConfig,
+        folder: &Path,
+        memory: MemoryBudget,
+        generation: u64,
+    ) -> Result<Self, NamespaceError> {
+        let wrong = |why: String| NamespaceError::new(name, why);
+        std::fs::create_dir_all(folder)
+            .map_err(|error| wrong(format!("cannot create {}: {error}", folder.display())))?;
+        let host = config.backends(folder).map_err(wrong)?;
+        let policy = match &config.policy {
+            Some(path) => Policy::read(path).map_err(|error| wrong(error.to_string()))?,
+            None if config.is_of_a_developer => Policy::local(),
+            None => Policy::container(),
+        };
+        let signers = config.require_signature.iter().map(|path| PublicKey::read(path));
+        Ok(Self {
+            key: config.key().map_err(wrong)?,
+            quotas: config.quotas.clone(),
+            registry: host.registry.clone(),
+            allow_tags: config.allow_tags,
+            signers: signers
+                .collect::<Result<_, _>>()
+                .map_err(|error| wrong(error.to_string()))?,
+            memory,
+            generation,
+            policy: policy.with_limits(&host.limits),
+            backends: Arc::new(Backends::configured(&host)),
+        })
+    }
+
+    /// Returns the largest limits of its actions.
+    pub fn max_limits(&self) -> MaxLimits {
+        MaxLimits {
+            timeout: u64::try_from(self.quotas.action_time.as_millis()).unwrap_or(u64::MAX),
+            memory: self.quotas.action_memory / MB,
+            logs: self.quotas.action_logs / MB,
+        }
+    }
+
+    /// Returns the tenant for an action with `limits`.
+    pub fn tenant(&self, limits: Limits) -> Tenant {
+        let mut policy = self.policy.clone();
+        let allowed = &mut policy.limits;
+        allowed.memory = limits.memory.saturating_mul(MB).min(self.quotas.action_memory);
+        allowed.logs = limits.logs.saturating_mul(MB).min(self.quotas.action_logs);
+        allowed.time = self.quotas.action_time;
+        Tenant {
+            policy,
+            backends: Arc::clone(&self.backends),
+            memory: Some(self.memory.clone()),
+        }
+    }
+}
