@@ -95,45 +95,61 @@ async fn serve(listener: TcpListener, lane: Option<Arc<Lane>>, guests: tokio::ru
     }
 }
 
-/// Response times of `count` requests on one connection, about 2 ms apart, in order of length.
-fn request(address: SocketAddr, count: usize) -> Vec<Duration> {
+/// Response times of requests on one connection, about 2 ms apart, in order of length: 1000, or as
+/// many as there are in 2 s.
+fn request(address: SocketAddr) -> Vec<Duration> {
     let mut connection = TcpStream::connect(address).expect("a connection");
     connection.set_nodelay(true).expect("a socket");
-    let mut times: Vec<_> = (0..count)
-        .map(|_| {
-            std::thread::sleep(Duration::from_micros(fastrand::u64(500..3500)));
-            let began = Instant::now();
-            connection.write_all(b"x").expect("a server");
-            connection.read_exact(&mut [0]).expect("an answer");
-            began.elapsed()
-        })
-        .collect();
+    let end = Instant::now() + Duration::from_secs(2);
+    let mut times = Vec::new();
+    while times.len() < 1000 && Instant::now() < end {
+        std::thread::sleep(Duration::from_micros(fastrand::u64(500..3500)));
+        let began = Instant::now();
+        connection.write_all(b"x").expect("a server");
+        connection.read_exact(&mut [0]).expect("an answer");
+        times.push(began.elapsed());
+    }
     times.sort();
     times
 }
 
-fn runtime(workers: usize) -> Runtime {
-    Builder::new_multi_thread().worker_threads(workers).enable_all().build().expect("a runtime")
-}
-
-/// Arrangement of workers and turns.
+/// Arrangement of runtimes, workers and turns.
+#[derive(Default)]
 struct Arrangement {
     name: &'static str,
     workers: usize,
     /// Turns; `None` without lanes.
     computing: Option<usize>,
     /// Whether connections have a runtime of their own with one worker.
-    apart: bool,
+    connections_apart: bool,
+    /// Workers of a runtime with nice value 10 for the loops; 0 for none.
+    niced: usize,
+}
+
+fn runtime(workers: usize, nice: i32) -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .on_thread_start(move || {
+            if nice > 0 {
+                // Without a process it is the calling thread whose priority is set.
+                rustix::process::setpriority_process(None, nice).expect("a lower priority");
+            }
+        })
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 fn response_times(arrangement: &Arrangement, loops: usize) -> Vec<Duration> {
-    let guests = runtime(arrangement.workers);
-    let connections = arrangement.apart.then(|| runtime(1));
+    let guests = runtime(arrangement.workers, 0);
+    let connections = arrangement.connections_apart.then(|| runtime(1, 0));
+    let niced = (arrangement.niced > 0).then(|| runtime(arrangement.niced, 10));
     let fairness = arrangement.computing.map(|computing| Fairness::new(4000, computing));
     let lane = |name| fairness.as_ref().map(|fairness| fairness.lane(name, SHARE));
     let (busy, quiet) = (lane("busy"), lane("quiet"));
 
     let front = connections.as_ref().unwrap_or(&guests);
+    let back = niced.as_ref().unwrap_or(&guests);
     let listener = front.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("an address");
     front.spawn(serve(listener, quiet, guests.handle().clone()));
@@ -141,16 +157,15 @@ fn response_times(arrangement: &Arrangement, loops: usize) -> Vec<Duration> {
     for _ in 0..loops {
         let work = guest_loop(Arc::clone(&stop));
         match &busy {
-            Some(busy) => guests.spawn(busy.compute(work)),
-            None => guests.spawn(work),
+            Some(busy) => back.spawn(busy.compute(work)),
+            None => back.spawn(work),
         };
     }
     std::thread::sleep(Duration::from_millis(100));
-    let times = request(address, 1000);
+    let times = request(address);
     stop.store(true, Ordering::Relaxed);
-    guests.shutdown_timeout(Duration::from_secs(10));
-    if let Some(connections) = connections {
-        connections.shutdown_background();
+    for runtime in [Some(guests), connections, niced].into_iter().flatten() {
+        runtime.shutdown_timeout(Duration::from_secs(10));
     }
     times
 }
@@ -158,23 +173,27 @@ fn response_times(arrangement: &Arrangement, loops: usize) -> Vec<Duration> {
 /// Prints response times of a quiet lane beside 0, 1, 10 and 1000 loops of another lane.
 fn neighbours() {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let arrangement =
-        |name, workers, computing, apart| Arrangement { name, workers, computing, apart };
-    println!("{:<34}{:>6}{:>12}{:>12}{:>12}", "arrangement", "loops", "p50", "p99", "max");
-    for arrangement in [
-        arrangement("no lanes", cores, None, false),
-        arrangement("turns = workers = cores", cores, Some(cores), false),
-        arrangement("turns = workers - 1", cores, Some(cores - 1), false),
-        arrangement("turns = cores, workers + 1", cores + 1, Some(cores), false),
-        arrangement("turns = cores, workers + 2", cores + 2, Some(cores), false),
-        arrangement("connections apart, workers + 1", cores + 1, Some(cores), true),
-    ] {
+    let one = |name, workers, computing| Arrangement { name, workers, computing, ..<_>::default() };
+    let arrangements = [
+        one("no lanes", cores, None),
+        one("turns = workers = cores", cores, Some(cores)),
+        one("turns = cores - 1, workers + 1", cores, Some(cores - 1)),
+        one("turns = cores, workers + 1", cores + 1, Some(cores)),
+        one("turns = cores, workers + 2", cores + 2, Some(cores)),
+        Arrangement {
+            connections_apart: true,
+            ..one("same, connections apart", cores + 1, Some(cores))
+        },
+        Arrangement { niced: cores, ..one("same, loops with nice 10", cores, Some(cores)) },
+    ];
+    println!("{:<32}{:>6}{:>12}{:>12}{:>12}", "arrangement", "loops", "p50", "p90", "p99");
+    for arrangement in arrangements {
         for loops in [0, 1, 10, 1000] {
             let times = response_times(&arrangement, loops);
             let at = |part: f64| times.get((times.len() as f64 * part) as usize).expect("a time");
-            let longest = times.last().expect("a time");
+            let (p50, p90, p99) = (at(0.5), at(0.9), at(0.99));
             let name = arrangement.name;
-            println!("{name:<34}{loops:>6}{:>12.1?}{:>12.1?}{longest:>12.1?}", at(0.5), at(0.99));
+            println!("{name:<32}{loops:>6}{p50:>12.1?}{p90:>12.1?}{p99:>12.1?}");
         }
     }
 }

@@ -43,9 +43,10 @@ pub struct Lane {
 
 impl Fairness {
     /// Creates the admission of `slots` concurrent activations, of which `computing` are polled at a
-    /// time. One more is polled while it belongs to a lane that is short and rare (see
-    /// [`Lane::compute`]), so the runtime needs `computing + 2` workers: the last one is left to
-    /// connections and timers.
+    /// time: as many as there are processors. One more is polled while it belongs to a brief lane
+    /// (see [`Lane::compute`]), so the runtime needs `computing + 2` workers. The last one is left
+    /// to connections and timers; a runtime whose workers all compute polls its driver only every
+    /// 61st time, which is after 300 ms with polls of 5 ms.
     pub fn new(slots: usize, computing: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -111,6 +112,14 @@ impl Lane {
     /// Returns the time that polls of the lane's activations took since the lane was created.
     pub fn computed(&self) -> Duration {
         self.turns().computed(self.turns)
+    }
+
+    /// Returns whether recent polls of the lane's activations took less than half an epoch tick on
+    /// average, as those of a new lane are assumed to. Turns order the activations of all runtimes,
+    /// so a node can spawn those of other lanes on a runtime whose threads have a lower priority:
+    /// the kernel then lets a short activation run before the tick of a long one ends.
+    pub fn has_short_polls(&self) -> bool {
+        self.turns().has_short_polls(self.turns)
     }
 
     /// Returns the number of activations that wait for a processor.

@@ -54,6 +54,10 @@ impl LaneTurns {
         (time.as_nanos() << 16) / u128::from(self.weight.max(1))
     }
 
+    fn has_short_polls(&self) -> bool {
+        self.poll < TICK.as_nanos() as u64 / 2
+    }
+
     fn is_idle(&self) -> bool {
         self.taken == 0 && self.queue.is_empty()
     }
@@ -104,6 +108,10 @@ impl Turns {
         Duration::from_nanos(self.state().lanes.get(lane).map_or(0, |lane| lane.computed))
     }
 
+    pub(super) fn has_short_polls(&self, lane: usize) -> bool {
+        self.state().lanes.get(lane).is_some_and(LaneTurns::has_short_polls)
+    }
+
     pub(super) fn waiting(&self, lane: usize) -> usize {
         self.state().lanes.get(lane).map_or(0, |lane| lane.queue.len())
     }
@@ -116,7 +124,7 @@ impl State {
     }
 
     /// Returns whether a lane that wants to compute need not queue: a turn is free, or the lane is
-    /// short and rare and may have the one beyond `computing`.
+    /// brief and may have the one beyond `computing`.
     pub(super) fn has_turn(&self, lane: usize) -> bool {
         self.taken < self.computing
             || self.taken == self.computing
@@ -126,9 +134,7 @@ impl State {
     /// A lane is brief if it was idle, its polls take less than half a tick, and it is no more than
     /// a tick ahead of the clock, which does not count the polls that run.
     fn is_brief(&self, lane: &LaneTurns) -> bool {
-        lane.is_idle()
-            && lane.poll < TICK.as_nanos() as u64 / 2
-            && lane.elapsed <= self.clock + lane.weigh(TICK)
+        lane.is_idle() && lane.has_short_polls() && lane.elapsed <= self.clock + lane.weigh(TICK)
     }
 
     /// Takes a turn for a lane that need not queue.
@@ -321,7 +327,7 @@ mod tests {
         let (busy, quiet) = (simulation.lane(1), simulation.lane(1));
         (0..1000).for_each(|_| simulation.want(busy));
         for _ in 0..100 {
-            simulation.turns(3);
+            simulation.turns(12);
             // Two at a time: the first has the turn that is there for brief lanes.
             simulation.want(quiet);
             assert_eq!(simulation.running.pop(), Some(quiet));
@@ -330,6 +336,8 @@ mod tests {
             simulation.running.insert(0, quiet);
             assert_eq!(simulation.turn(Duration::from_micros(50), false), None);
             assert_eq!(simulation.turn(TICK, true), Some(quiet));
+            assert!(simulation.turns.has_short_polls(quiet));
+            assert!(!simulation.turns.has_short_polls(busy));
             simulation.running.rotate_right(1);
             assert_eq!(simulation.turn(Duration::from_micros(50), false), Some(busy));
         }
