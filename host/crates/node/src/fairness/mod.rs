@@ -1,0 +1,26 @@
+//! Fairness between the tenants of a node: which activation may start, which may compute now, and
+//! how many a namespace may invoke in a minute.
+//!
+//! Every namespace has a [`Lane`] with a [`Share`].
+//!
+//! - [`Lane::slot`] admits an activation. A free slot goes to the waiting lane that has the fewest
+//!   for its weight, and requests of one lane are served in order.
+//! - [`Lane::compute`] wraps the activation's future and admits its polls. A turn is one poll; a
+//!   guest that computes ends its poll at the epoch tick. The next turn goes to the waiting lane
+//!   that used the least processor time for its weight, so a short activation of a quiet lane is
+//!   next however many activations of another lane compute.
+//! - [`Rate`] counts activations per minute.
+//!
+//! Nothing here runs a task or knows what an activation is.
+
+mod compute;
+mod lane;
+mod rate;
+mod slots;
+#[cfg(test)]
+mod stress;
+mod turns;
+
+pub use lane::{Fairness, Lane, Share};
+pub use rate::Rate;
+pub use slots::{Refused, Slot};
