@@ -7,6 +7,7 @@
 pub mod golden;
 pub mod hostile;
 pub mod made;
+pub mod node;
 pub mod oci;
 pub mod openwhisk_api;
 pub mod outsiders;
