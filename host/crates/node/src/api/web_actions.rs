@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hyper::header::AUTHORIZATION;
+
 use super::Call;
 use super::invocations::check_size;
 use super::reply::{Rejection, Reply};
@@ -53,9 +55,14 @@ async fn answer_exported(
     }
     annotations.authorize(&call.method, &call.headers, user.is_some())?;
     check_size(call.body.bytes().len(), owner.settings().quotas.parameters)?;
+    // The key of the caller's namespace is for this node, and not for the action's owner.
+    let mut headers = call.headers.clone();
+    if user.is_some() {
+        headers.remove(AUTHORIZATION);
+    }
     let request = WebRequest {
         method: &call.method,
-        headers: &call.headers,
+        headers: &headers,
         path: &target.path,
         query: &call.target.raw_query,
         body: call.body.bytes(),
