@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keynet_base::config::DEFAULT_STORAGE_ADDRESS;
-use keynet_node::{Listening, ServeError, ServeOptions, new_key, serve};
+use keynet_node::{Listening, ServeError, ServeOptions, backup, new_key, serve};
 
 use crate::errors::ExpectedError;
 use crate::ui::console::Console;
@@ -23,8 +23,12 @@ pub struct ServeArgs {
     /// Listen on this address instead of the file's, or of 127.0.0.1:3233
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Copy the databases of the folder of --data to a new folder, while a node uses them or not,
+    /// and do nothing else
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "listen"])]
+    backup: Option<PathBuf>,
     /// Write a new key for a namespace to a file, and do nothing else
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "data", "listen"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "data", "listen", "backup"])]
     new_key: Option<PathBuf>,
 }
 
@@ -36,6 +40,11 @@ pub fn run(args: &ServeArgs, console: Console) -> Result<(), ExpectedError> {
     if let Some(file) = &args.new_key {
         new_key(file).map_err(ServeError::from)?;
         console.note(format_args!("wrote {}", file.display()));
+        return Ok(());
+    }
+    if let Some(folder) = &args.backup {
+        backup(&args.data, folder)?;
+        console.note(format_args!("wrote {}", folder.display()));
         return Ok(());
     }
     let options = ServeOptions {

@@ -8,7 +8,7 @@ use keynet_host::ActionError;
 use keynet_host::Failure;
 use keynet_host::HostError;
 use keynet_host::engine::LoadError;
-use keynet_node::ServeError;
+use keynet_node::{BackupError, ServeError};
 use keynet_node::config::NodeConfigError;
 
 use super::{Diagnostic, Exit, failure};
@@ -102,6 +102,12 @@ impl Diagnostic for ServeError {
 
     fn context(&self) -> Option<&'static str> {
         Some("the node cannot serve")
+    }
+}
+
+impl Diagnostic for BackupError {
+    fn exit(&self) -> Exit {
+        Exit::Io
     }
 }
 

@@ -32,11 +32,9 @@ pub(super) fn write(database: &Path, connection: &Connection, path: &Path) -> Re
     // SQLite accepts an existing file if it is empty.
     connection.execute("VACUUM INTO ?", [name]).map_err(|cause| {
         match cause.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => RecordsError::io(
-                path,
-                "write the backup",
-                std::io::ErrorKind::StorageFull.into(),
-            ),
+            Some(ErrorCode::DiskFull) => {
+                RecordsError::io(path, "write the backup", std::io::ErrorKind::StorageFull.into())
+            }
             _ => RecordsError::of(database, "copy activation records", cause),
         }
     })?;

@@ -16,9 +16,15 @@ pub(super) const NAME: &str = "activations.db";
 /// Marks the file as ours: `application_id`, "KNAR".
 const APPLICATION: i64 = 0x4b4e_4152;
 
+/// Bits of `seq` that do not tell apart the parts of `records_by_id`.
+pub(super) const ID_SHIFT: u32 = 11;
+
 /// Statements that bring the file from one format to the next; the first creates it.
 ///
 /// `seq` grows with each record that is stored, so that new rows are appended.
+/// `records_by_id` is one after the other for each 2048 records ([`ID_SHIFT`]). Ids are random: in
+/// one index of all, each record would dirty a page of its own. A read looks into one after the
+/// other, the newest first.
 /// `records_by_start` has all columns that a filter, a count, the retention and the sum of bytes
 /// need: they do not read the rows.
 pub(super) const FORMATS: &[&str] = &["
@@ -39,7 +45,7 @@ pub(super) const FORMATS: &[&str] = &["
         response TEXT NOT NULL,
         logs TEXT NOT NULL
     ) STRICT;
-    CREATE UNIQUE INDEX records_by_id ON records (namespace, id);
+    CREATE UNIQUE INDEX records_by_id ON records (seq >> 11, namespace, id);
     CREATE INDEX records_by_start ON records (namespace, start, seq, path, bytes);
     CREATE TABLE accepted (
         seq INTEGER PRIMARY KEY,

@@ -108,17 +108,15 @@ impl Records {
     ) -> Result<Self> {
         let database = Arc::new(Database::open(folder)?);
         let loading = database.reader().and_then(|reader| Namespaces::load(&reader, retention));
-        let namespaces = Arc::new(loading.map_err(|cause| {
-            RecordsError::of(&database.file, "read activation records", cause)
-        })?);
+        let namespaces =
+            Arc::new(loading.map_err(|cause| {
+                RecordsError::of(&database.file, "read activation records", cause)
+            })?);
         let mut writer = Writer::open(Arc::clone(&database), Arc::clone(&namespaces))?;
         writer.interrupt_accepted(interrupted)?;
         let queue = Arc::new(Queue::new(writer));
-        let upkeep = Upkeep::start(
-            Arc::clone(&database),
-            Arc::clone(&namespaces),
-            Arc::clone(&queue),
-        )?;
+        let upkeep =
+            Upkeep::start(Arc::clone(&database), Arc::clone(&namespaces), Arc::clone(&queue))?;
         let readers = Readers::new(Arc::clone(&database));
         Ok(Self { upkeep, queue, readers, namespaces, database })
     }

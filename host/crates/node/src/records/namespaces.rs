@@ -76,8 +76,7 @@ impl Known {
 impl Namespaces {
     /// Reads the namespaces and their usage from the database.
     pub fn load(connection: &Connection, retention: Retention) -> rusqlite::Result<Self> {
-        let mut known =
-            Known { by_name: HashMap::new(), retention, exceptions: HashMap::new() };
+        let mut known = Known { by_name: HashMap::new(), retention, exceptions: HashMap::new() };
         let mut statement = connection.prepare(
             "SELECT id, name, (SELECT coalesce(sum(bytes), 0) FROM records
                                INDEXED BY records_by_start WHERE namespace = namespaces.id)

@@ -4,16 +4,21 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use keynet_base::offload;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::Id;
 
 use super::error::{RecordsError, Result};
 use super::writer::{Change, Writer};
 
 /// Changes of one transaction, which takes a millisecond then.
 const BATCH: usize = 128;
+
+/// Callers whose changes follow each other within this time wait for each other's.
+const CROWD: Duration = Duration::from_millis(1);
 
 struct Queued {
     change: Change,
@@ -27,6 +32,8 @@ pub(super) struct Queue {
     /// Threads that wait for the writer. They commit what is queued when they are done.
     reserved: AtomicUsize,
     runtime: OnceLock<Handle>,
+    /// Task and time of the last change.
+    last: Mutex<Option<(Option<Id>, Instant)>>,
 }
 
 impl Queue {
@@ -36,6 +43,7 @@ impl Queue {
             writer: Mutex::new(writer),
             reserved: AtomicUsize::new(0),
             runtime: OnceLock::new(),
+            last: Mutex::default(),
         }
     }
 
@@ -55,8 +63,20 @@ impl Queue {
         let (answer, answered) = oneshot::channel();
         self.runtime.get_or_init(Handle::current);
         self.queued().push(Queued { change, answer });
+        if self.others_write() {
+            tokio::task::yield_now().await; // so that their changes come into the same batch
+        }
         self.commit_queued();
         answered.await.unwrap_or(Err(closed))
+    }
+
+    /// Returns true if a task other than the current one wrote a moment ago.
+    fn others_write(&self) -> bool {
+        let own = tokio::task::try_id();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let previous = last.replace((own, now));
+        previous.is_some_and(|(task, time)| task != own && now - time < CROWD)
     }
 
     /// Runs `work` with the writer when it is free, before further batches; then commits what was
@@ -92,7 +112,10 @@ impl Queue {
         // Another task commits the rest: this one has its own work to do.
         let queue = Arc::clone(self);
         match self.runtime.get() {
-            Some(runtime) => drop(runtime.spawn(async move { queue.commit_queued() })),
+            Some(runtime) => drop(runtime.spawn(async move {
+                tokio::task::yield_now().await; // more of them come
+                queue.commit_queued();
+            })),
             None => queue.commit_queued(),
         }
     }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::sync::Semaphore;
 
 use super::Record;
-use super::database::Database;
+use super::database::{Database, ID_SHIFT};
 use super::error::{RecordsError, Result};
 use super::namespaces::Namespace;
 use super::writer::{Id, integer};
@@ -80,11 +80,24 @@ pub(super) fn get(
     namespace: &Namespace,
     id: Id,
 ) -> rusqlite::Result<Option<Record>> {
-    let mut statement = connection.prepare_cached(
+    let snapshot = connection.unchecked_transaction()?;
+    let mut ends = snapshot
+        .prepare_cached("SELECT (SELECT min(seq) FROM records), (SELECT max(seq) FROM records)")?;
+    let (first, last): (Option<i64>, Option<i64>) =
+        ends.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some((first, last)) = first.zip(last) else { return Ok(None) };
+    let mut statement = snapshot.prepare_cached(
         "SELECT id, start, \"end\", status, path, document, response, logs FROM records
-         WHERE namespace = ? AND id = ?",
+         INDEXED BY records_by_id WHERE seq >> 11 = ? AND namespace = ? AND id = ?",
     )?;
-    statement.query_row(params![namespace.number, id], |row| record(row, namespace)).optional()
+    for part in (first >> ID_SHIFT..=last >> ID_SHIFT).rev() {
+        let part = params![part, namespace.number, id];
+        let found = statement.query_row(part, |row| record(row, namespace)).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 const FILTER: &str = "WHERE namespace = ? AND start BETWEEN ? AND ?";

@@ -132,7 +132,11 @@ impl Writer {
         self.transact(changes, None)
     }
 
-    fn transact(&mut self, changes: &[Change], interrupted: Option<i64>) -> Result<Vec<Result<()>>> {
+    fn transact(
+        &mut self,
+        changes: &[Change],
+        interrupted: Option<i64>,
+    ) -> Result<Vec<Result<()>>> {
         let mut effects = Effects::default();
         let failure = match self.try_transact(changes, interrupted, &mut effects) {
             Ok(outcomes) => {
@@ -203,7 +207,8 @@ impl Writer {
             });
         }
         if let Some(last) = interrupted {
-            let mut delete = self.connection.prepare_cached("DELETE FROM accepted WHERE seq <= ?")?;
+            let mut delete =
+                self.connection.prepare_cached("DELETE FROM accepted WHERE seq <= ?")?;
             delete.execute([last])?;
         }
         self.connection.prepare_cached("COMMIT")?.execute(())?;
@@ -218,7 +223,8 @@ impl Writer {
         if let Some(number) = effects.new_namespaces.get(name) {
             return Ok(*number);
         }
-        let mut insert = self.connection.prepare_cached("INSERT INTO namespaces (name) VALUES (?)")?;
+        let mut insert =
+            self.connection.prepare_cached("INSERT INTO namespaces (name) VALUES (?)")?;
         let number = insert.insert([name])?;
         effects.new_namespaces.insert(Arc::clone(name), number);
         Ok(number)
@@ -280,7 +286,8 @@ impl Writer {
         ])?;
         if let Some(seq) = self.accepted.remove(&(namespace, id)) {
             effects.finished.push(((namespace, id), seq));
-            let mut delete = self.connection.prepare_cached("DELETE FROM accepted WHERE seq = ?")?;
+            let mut delete =
+                self.connection.prepare_cached("DELETE FROM accepted WHERE seq = ?")?;
             delete.execute([seq])?;
         }
         effects.stored.push((Arc::clone(&record.namespace), bytes));

@@ -1,8 +1,10 @@
 //! The process: its runtime, its state, its port, and its signals.
 
+mod backup;
 mod developer;
 mod reload;
 
+pub use backup::{BackupError, backup};
 pub use developer::{NewKeyError, new_key};
 
 use std::io;
@@ -193,8 +195,9 @@ fn create(
         &options.data,
     );
     tenants.replace(&config.namespaces)?;
-    let catalog = Catalog::open(&options.data)?;
+    // First, since it refuses a folder that another process uses.
     let records = Records::open(&options.data, retention(&config.records), interrupted)?;
+    let catalog = Catalog::open(&options.data)?;
     Ok(Node {
         url: config.url.clone().unwrap_or_else(|| format!("http://{address}")),
         loader: Loader::new(sandbox, catalog.clone(), config.process.loaded_actions),

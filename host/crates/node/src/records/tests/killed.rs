@@ -105,8 +105,7 @@ async fn every_acknowledged_record_is_there_after_kill_9() {
             assert!(stored.is_some(), "round {round}: {number} was accepted and is lost");
         }
         let listed = records.list("ada", all()).await.unwrap();
-        let bytes: usize =
-            listed.iter().map(|record| Change::Finish(record.clone()).bytes()).sum();
+        let bytes: usize = listed.iter().map(|record| Change::Finish(record.clone()).bytes()).sum();
         assert_eq!(records.usage("ada"), bytes as u64, "round {round}");
         let reader = Database::reader(&records.database).unwrap();
         let check: String =

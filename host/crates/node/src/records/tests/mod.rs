@@ -15,10 +15,8 @@ use tempfile::TempDir;
 use super::*;
 
 /// Keeps everything that a test stores.
-const ALL: Retention = Retention {
-    age: Duration::from_secs(200 * 365 * 24 * 3600),
-    bytes_per_namespace: u64::MAX,
-};
+const ALL: Retention =
+    Retention { age: Duration::from_secs(200 * 365 * 24 * 3600), bytes_per_namespace: u64::MAX };
 
 /// Everything, newest first.
 fn all() -> Query {

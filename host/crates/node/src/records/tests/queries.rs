@@ -121,6 +121,11 @@ async fn a_list_reads_one_index_and_sorts_nothing() {
     );
     assert!(list.contains("records_by_start (namespace=? AND start>?"), "{list}");
     assert!(!list.contains("TEMP B-TREE"), "{list}");
+    let get = plan(
+        "SELECT logs FROM records INDEXED BY records_by_id
+         WHERE seq >> 11 = 1 AND namespace = 1 AND id = x'00'",
+    );
+    assert!(get.contains("records_by_id (<expr>=? AND namespace=? AND id=?)"), "{get}");
     let sum = plan("SELECT sum(bytes) FROM records INDEXED BY records_by_start WHERE namespace=1");
     assert!(sum.contains("COVERING INDEX"), "{sum}");
     drop(folder);
