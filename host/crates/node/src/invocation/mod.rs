@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 pub use record::{Ended, Status, interrupted, with_response as whole_record};
 
-use crate::entities::{Action, Exec, Values};
+use crate::entities::{Action, Exec, Values, now_ms};
 use crate::fairness::{self, Slot};
 use crate::node::Node;
 use crate::records::RecordsError;
@@ -93,9 +93,15 @@ enum Admission {
     Waiting(Waiting),
 }
 
-/// Returns a new activation id.
+/// Returns a new activation id: 48 bits of time, so that ids of records that are stored together
+/// lie together, and 80 random bits.
 fn new_id() -> String {
-    uuid::Uuid::new_v4().simple().to_string()
+    let mut id = *uuid::Uuid::new_v4().as_bytes();
+    let [_, _, time @ ..] = now_ms().to_be_bytes();
+    for (byte, time) in id.iter_mut().zip(time) {
+        *byte = time;
+    }
+    hex::encode(id)
 }
 
 /// Starts an activation; waits for its end if the request is `blocking`, at most [`MAX_WAIT`].

@@ -1,0 +1,204 @@
+//! Activation records and logs, in the database `activations.db` of the data folder.
+//!
+//! Why SQLite: it has the longest record of files that open after any crash, its format is stable
+//! and read by common tools, and readers, a writer and a backup work side by side. A record is one
+//! row with two indexes, so the slowness of SQL is small beside the write itself.
+//!
+//! A change is in the file when its call returns: it survives the end of the process at any moment.
+//! A loss of power can take the changes of the last second, never a part of one.
+//!
+//! | file | purpose |
+//! |---|---|
+//! | `database` | the file, its format and its connections |
+//! | `namespaces` | what each namespace stores and may store |
+//! | `writer` | a transaction for a batch of changes |
+//! | `queue` | how callers come to share transactions |
+//! | `reads` | get, list, count |
+//! | `upkeep` | the thread that syncs and deletes |
+//! | `backup` | a copy while the node runs |
+//!
+//! This room does not know what a record says: `document`, `response` and `logs` are text to it.
+
+mod backup;
+mod database;
+mod error;
+mod namespaces;
+mod queue;
+mod reads;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub use self::error::{RecordsError, Result};
+pub use self::namespaces::Retention;
+pub use self::reads::Query;
+
+use self::database::Database;
+use self::namespaces::Namespaces;
+use self::queue::Queue;
+use self::reads::Readers;
+use self::upkeep::Upkeep;
+use self::writer::{Change, Writer, parse_id};
+
+/// An activation that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Activation id: 32 hexadecimal digits, unique in the namespace.
+    pub id: String,
+    /// Namespace that the action was invoked in.
+    pub namespace: Arc<str>,
+    /// Action: `name` or `package/name`.
+    pub path: String,
+    /// Start, in milliseconds since 1970.
+    pub start: u64,
+    /// End, in milliseconds since 1970.
+    pub end: u64,
+    /// OpenWhisk's status code, 0 to 3.
+    pub status: u8,
+    /// OpenWhisk's activation record without `response` and `logs`: a JSON object.
+    pub document: String,
+    /// Its `response`: a JSON object.
+    pub response: String,
+    /// Its `logs`: a JSON array of strings.
+    pub logs: String,
+}
+
+/// An activation that is acknowledged to its caller before it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Activation id: 32 hexadecimal digits.
+    pub id: String,
+    /// Namespace that the action was invoked in.
+    pub namespace: Arc<str>,
+    /// Action: `name` or `package/name`.
+    pub path: String,
+    /// Time of the acceptance, in milliseconds since 1970.
+    pub start: u64,
+    /// What is needed to make a record if the process ends before the activation: a JSON object.
+    pub document: String,
+}
+
+/// The activation records of all namespaces. A namespace cannot read another's.
+pub struct Records {
+    // The thread ends before the connections are closed.
+    upkeep: Upkeep,
+    queue: Arc<Queue>,
+    readers: Readers,
+    namespaces: Arc<Namespaces>,
+    database: Arc<Database>,
+}
+
+impl Records {
+    /// Opens the database in `folder`, or creates it. Activations that were accepted and had not
+    /// finished when the last process ended become the records that `interrupted` makes. Blocks.
+    ///
+    /// # Errors
+    /// The folder does not exist; another process uses the database; a later version wrote it; it
+    /// cannot be read or written.
+    pub fn open(
+        folder: &Path,
+        retention: Retention,
+        interrupted: impl Fn(Accepted) -> Record,
+    ) -> Result<Self> {
+        let database = Arc::new(Database::open(folder)?);
+        let loading = database.reader().and_then(|reader| Namespaces::load(&reader, retention));
+        let namespaces =
+            Arc::new(loading.map_err(|cause| {
+                RecordsError::of(&database.file, "read activation records", cause)
+            })?);
+        let mut writer = Writer::open(Arc::clone(&database), Arc::clone(&namespaces))?;
+        writer.interrupt_accepted(interrupted)?;
+        let queue = Arc::new(Queue::new(writer));
+        let upkeep =
+            Upkeep::start(Arc::clone(&database), Arc::clone(&namespaces), Arc::clone(&queue))?;
+        let readers = Readers::new(Arc::clone(&database));
+        Ok(Self { upkeep, queue, readers, namespaces, database })
+    }
+
+    /// Stores that an activation was accepted; returns when that is in the file.
+    ///
+    /// # Errors
+    /// The disk is full or the database fails; the id is not one, or is accepted already.
+    pub async fn accept(&self, accepted: Accepted) -> Result<()> {
+        self.queue.submit(Change::Accept(accepted), self.closed()).await
+    }
+
+    /// Stores the record of an activation, and in the same transaction forgets that it was
+    /// accepted; returns when that is in the file.
+    ///
+    /// # Errors
+    /// The disk is full or the database fails; the id is not one, or has a record already. The last
+    /// is certain to be noticed only if no other records were stored between the two: ids are
+    /// random, and are not compared with those of all records.
+    pub async fn finish(&self, record: Record) -> Result<()> {
+        let namespace = Arc::clone(&record.namespace);
+        self.queue.submit(Change::Finish(record), self.closed()).await?;
+        if self.namespaces.get(&namespace).is_some_and(|namespace| namespace.excess() > 0) {
+            self.upkeep.thread().inspect(|thread| thread.unpark());
+        }
+        Ok(())
+    }
+
+    /// Returns the record of an activation, or `None` if `namespace` has none of this id.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn get(&self, namespace: &str, id: &str) -> Result<Option<Record>> {
+        let Some((namespace, id)) = self.namespaces.get(namespace).zip(parse_id(id)) else {
+            return Ok(None);
+        };
+        self.readers.run(move |connection| reads::get(connection, &namespace, id)).await
+    }
+
+    /// Returns the records that `query` selects, the one that began last first. Of those that
+    /// began in the same millisecond, the one that was stored last comes first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn list(&self, namespace: &str, query: Query) -> Result<Vec<Record>> {
+        let Some(namespace) = self.namespaces.get(namespace) else { return Ok(Vec::new()) };
+        self.readers.run(move |connection| reads::list(connection, &namespace, &query)).await
+    }
+
+    /// Returns the number of records that `query` selects without its `skip` and `limit`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn count(&self, namespace: &str, query: Query) -> Result<u64> {
+        let Some(namespace) = self.namespaces.get(namespace) else { return Ok(0) };
+        self.readers.run(move |connection| reads::count(connection, &namespace, &query)).await
+    }
+
+    /// Returns the bytes of a namespace's records: their texts, and 160 bytes for each.
+    pub fn usage(&self, namespace: &str) -> u64 {
+        let namespace = self.namespaces.get(namespace);
+        namespace.map_or(0, |namespace| namespace.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Replaces the retention of all namespaces, and of those that have one of their own. Records
+    /// that exceed it are deleted in the background, beginning now.
+    pub fn set_retention(&self, general: Retention, own: HashMap<Arc<str>, Retention>) {
+        self.namespaces.set_retention(general, own);
+        self.upkeep.apply_retention();
+    }
+
+    /// Writes a copy of the database to `path`, as it is at one moment, while records are being
+    /// written. The copy can be put in place of the database of a stopped node.
+    ///
+    /// # Errors
+    /// `path` exists or cannot be written; the database cannot be read.
+    pub async fn backup(&self, path: PathBuf) -> Result<()> {
+        let file = self.database.file.clone();
+        self.readers.run(move |connection| Ok(backup::write(&file, connection, &path))).await?
+    }
+
+    fn closed(&self) -> RecordsError {
+        RecordsError::Closed { file: self.database.file.clone() }
+    }
+}

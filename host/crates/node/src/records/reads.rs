@@ -1,0 +1,154 @@
+//! Reading: on connections that cannot write, on the blocking pool.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tokio::sync::Semaphore;
+
+use super::Record;
+use super::database::Database;
+use super::error::{RecordsError, Result};
+use super::namespaces::Namespace;
+use super::writer::{Id, integer};
+
+/// Connections that read at the same time.
+const READERS: usize = 4;
+
+/// Selection of a namespace's records.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Path of the action: `name` or `package/name`.
+    pub path: Option<String>,
+    /// Earliest start, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Latest start, in milliseconds since 1970.
+    pub upto: Option<u64>,
+    /// Records to leave out, of the newest.
+    pub skip: usize,
+    /// Records to return at most.
+    pub limit: usize,
+    /// Whether `response` and `logs` are read; they are empty otherwise.
+    pub with_results: bool,
+}
+
+/// Connections for reading.
+pub(super) struct Readers {
+    database: Arc<Database>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    places: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub fn new(database: Arc<Database>) -> Self {
+        Self { database, idle: Arc::default(), places: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// Runs `read` with a connection on the blocking pool.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let closed = || RecordsError::Closed { file: self.database.file.clone() };
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
+        let (database, idle) = (Arc::clone(&self.database), Arc::clone(&self.idle));
+        let reading = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match kept {
+                Some(connection) => connection,
+                None => database.reader()?,
+            };
+            let done = read(&connection)?; // after a failure the connection is closed
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            Ok(done)
+        });
+        match reading.await {
+            Ok(done) => done.map_err(|cause| {
+                RecordsError::of(&self.database.file, "read activation records", cause)
+            }),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(closed()),
+            },
+        }
+    }
+}
+
+/// Reads the record of `namespace` that has this id.
+pub(super) fn get(
+    connection: &Connection,
+    namespace: &Namespace,
+    id: Id,
+) -> rusqlite::Result<Option<Record>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, start, \"end\", status, path, document, response, logs FROM records
+         INDEXED BY records_by_id WHERE namespace = ? AND id = ?",
+    )?;
+    statement
+        .query_row(params![namespace.number, id], |row| record(row, namespace))
+        .optional()
+}
+
+const FILTER: &str = "WHERE namespace = ? AND start BETWEEN ? AND ?";
+
+/// Reads records of `namespace`, newest first.
+pub(super) fn list(
+    connection: &Connection,
+    namespace: &Namespace,
+    query: &Query,
+) -> rusqlite::Result<Vec<Record>> {
+    let results = if query.with_results { "response, logs" } else { "'', ''" };
+    let path = if query.path.is_some() { "AND path = ?" } else { "" };
+    let limit = integer(query.limit as u64);
+    let skip = integer(query.skip as u64);
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, start, \"end\", status, path, document, {results} FROM records
+         INDEXED BY records_by_start {FILTER} {path}
+         ORDER BY start DESC, seq DESC LIMIT {limit} OFFSET {skip}"
+    ))?;
+    let (since, upto) = times(query);
+    let read = |row: &Row| record(row, namespace);
+    match &query.path {
+        Some(path) => {
+            statement.query_map(params![namespace.number, since, upto, path], read)?.collect()
+        }
+        None => statement.query_map(params![namespace.number, since, upto], read)?.collect(),
+    }
+}
+
+/// Counts the records of `namespace` that `query` selects without its `skip` and `limit`.
+pub(super) fn count(
+    connection: &Connection,
+    namespace: &Namespace,
+    query: &Query,
+) -> rusqlite::Result<u64> {
+    let path = if query.path.is_some() { "AND path = ?" } else { "" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT count(*) FROM records INDEXED BY records_by_start {FILTER} {path}"
+    ))?;
+    let (since, upto) = times(query);
+    let read = |row: &Row| row.get::<_, i64>(0);
+    let count = match &query.path {
+        Some(path) => statement.query_row(params![namespace.number, since, upto, path], read)?,
+        None => statement.query_row(params![namespace.number, since, upto], read)?,
+    };
+    Ok(count.unsigned_abs())
+}
+
+fn times(query: &Query) -> (i64, i64) {
+    (integer(query.since.unwrap_or(0)), integer(query.upto.unwrap_or(u64::MAX)))
+}
+
+fn record(row: &Row, namespace: &Namespace) -> rusqlite::Result<Record> {
+    Ok(Record {
+        id: hex::encode(row.get::<_, Id>(0)?),
+        namespace: Arc::clone(&namespace.name),
+        start: row.get::<_, i64>(1)?.unsigned_abs(),
+        end: row.get::<_, i64>(2)?.unsigned_abs(),
+        status: row.get(3)?,
+        path: row.get(4)?,
+        document: row.get(5)?,
+        response: row.get(6)?,
+        logs: row.get(7)?,
+    })
+}

@@ -1,0 +1,215 @@
+//! The file: restart, formats, backup, failures.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use rusqlite::Connection;
+
+use super::*;
+
+#[tokio::test]
+async fn a_restart_keeps_records_and_usage() {
+    let (folder, records) = new();
+    for number in 0..50 {
+        records.finish(record(["ada", "bob"][(number % 2) as usize], number)).await.unwrap();
+    }
+    let (usage, listed) = (records.usage("ada"), records.list("ada", all()).await.unwrap());
+    let texts = |record: &Record| {
+        [&record.path, &record.document, &record.response, &record.logs].map(String::len)
+    };
+    let bytes: usize = listed.iter().map(|record| 160 + texts(record).iter().sum::<usize>()).sum();
+    assert_eq!(usage, bytes as u64);
+    drop(records);
+    let records = open(folder.path());
+    assert_eq!(records.usage("ada"), usage);
+    assert_eq!(records.list("ada", all()).await.unwrap(), listed);
+    records.finish(record("ada", 50)).await.unwrap();
+    assert!(records.usage("ada") > usage);
+}
+
+#[tokio::test]
+async fn what_was_accepted_and_did_not_finish_is_interrupted_by_a_restart() {
+    let (folder, records) = new();
+    for number in 0..600 {
+        records.accept(accepted("ada", number)).await.unwrap();
+    }
+    assert_eq!(stored(&records, "ada").await, [0; 0], "it is no record yet");
+    for number in 0..300 {
+        records.finish(record("ada", number)).await.unwrap();
+    }
+    drop(records);
+    let records = open(folder.path());
+    assert_eq!(stored(&records, "ada").await, (0..600).rev().collect::<Vec<_>>());
+    assert_eq!(records.get("ada", &id(299)).await.unwrap(), Some(record("ada", 299)));
+    let expected = interrupted(accepted("ada", 300));
+    assert_eq!(records.get("ada", &id(300)).await.unwrap(), Some(expected));
+    let usage = records.usage("ada");
+    drop(records);
+    let records = Records::open(folder.path(), ALL, |lost| panic!("{lost:?} again")).unwrap();
+    assert_eq!(records.usage("ada"), usage);
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read_the_files_and_one_process_uses_them() {
+    let (folder, records) = new();
+    records.finish(record("ada", 1)).await.unwrap();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    let log = ["activations.db", "activations.db-shm", "activations.db-wal", "activations.lock"];
+    assert_eq!(names, log);
+    let error = Records::open(folder.path(), ALL, interrupted).err().unwrap();
+    assert!(matches!(error, RecordsError::InUse { .. }), "{error}");
+    drop(records);
+    fs::set_permissions(folder.path().join("activations.db"), fs::Permissions::from_mode(0o644))
+        .unwrap();
+    drop(open(folder.path()));
+    let mode = fs::metadata(folder.path().join("activations.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_version_or_of_another_program_is_refused() {
+    let (folder, records) = new();
+    drop(records);
+    let file = folder.path().join("activations.db");
+    let change = |sql: &str| Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    let error = || Records::open(folder.path(), ALL, interrupted).err().unwrap();
+    change("PRAGMA user_version = 7");
+    let newer = error();
+    assert!(matches!(newer, RecordsError::Newer { found: 7, known: 1, .. }), "{newer}");
+    let text = newer.to_string();
+    assert!(text.contains("format 7") && text.contains("up to 1") && text.contains("activations"));
+
+    change("PRAGMA user_version = 1; PRAGMA application_id = 1");
+    assert!(matches!(error(), RecordsError::Foreign { .. }), "{}", error());
+    fs::write(&file, "not a database, and long enough to be read as one".repeat(100)).unwrap();
+    assert!(matches!(error(), RecordsError::Foreign { .. }), "{}", error());
+    let missing = Records::open(&folder.path().join("missing"), ALL, interrupted).err().unwrap();
+    assert!(missing.to_string().contains("missing/activations.lock"), "{missing}");
+}
+
+#[tokio::test]
+async fn an_older_format_is_changed_in_steps_and_a_failed_step_changes_nothing() {
+    let (folder, records) = new();
+    records.finish(record("ada", 1)).await.unwrap();
+    drop(records);
+    let file = folder.path().join("activations.db");
+    let mut connection = Connection::open(&file).unwrap();
+    let first = database::FORMATS[0];
+    let second = "ALTER TABLE records ADD COLUMN waited INTEGER NOT NULL DEFAULT 5";
+    let broken = "CREATE TABLE half (a); CREATE TABLE half (a)";
+    let version = |connection: &Connection| -> i64 {
+        connection.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap()
+    };
+    database::migrate(&file, &mut connection, &[first, second, broken]).unwrap_err();
+    assert_eq!(version(&connection), 2);
+    connection.query_row("SELECT * FROM half", (), |_| Ok(())).unwrap_err();
+    let waited = connection.query_row("SELECT waited FROM records", (), |row| row.get::<_, i64>(0));
+    assert_eq!(waited.unwrap(), 5);
+    database::migrate(&file, &mut connection, &[first, second, "CREATE TABLE whole (a)"]).unwrap();
+    assert_eq!(version(&connection), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_a_busy_node_opens_and_is_complete() {
+    let (_folder, records) = new();
+    let records = Arc::new(records);
+    for number in 0..2_000 {
+        records.finish(record("ada", number)).await.unwrap();
+    }
+    records.accept(accepted("ada", 100_000)).await.unwrap();
+    let before = records.list("ada", all()).await.unwrap();
+    let writing = {
+        let records = Arc::clone(&records);
+        tokio::spawn(async move {
+            for number in 10_000.. {
+                records.finish(record("bob", number)).await.unwrap();
+            }
+        })
+    };
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("activations.db");
+    records.backup(copy.clone()).await.unwrap();
+    writing.abort();
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let error = records.backup(copy.clone()).await.unwrap_err();
+    assert!(matches!(error, RecordsError::Exists { .. }), "{error}");
+    let error = records.backup(copies.path().join("missing/copy")).await.unwrap_err();
+    assert!(error.to_string().contains("missing/copy"), "{error}");
+    assert_eq!(fs::read_dir(copies.path()).unwrap().count(), 1, "nothing else is left");
+
+    let copied = open(copies.path());
+    let accepted = copied.get("ada", &id(100_000)).await.unwrap().unwrap();
+    assert_eq!(accepted.status, 3, "it was running when the copy was made");
+    assert_eq!(copied.list("ada", all()).await.unwrap()[1..], before);
+    let others = stored(&copied, "bob").await;
+    let count = others.len() as u64;
+    assert_eq!(others, (10_000..10_000 + count).rev().collect::<Vec<_>>(), "one moment");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_that_says_so_and_passes() {
+    let (_folder, records) = new();
+    records.finish(record("ada", 1)).await.unwrap();
+    let limit = |pages: &str| {
+        records.queue.reserve(|writer| {
+            let set = format!("PRAGMA max_page_count = {pages}");
+            writer.connection().query_row(&set, (), |_| Ok(())).unwrap();
+        });
+    };
+    limit("1"); // SQLite takes the current size
+    let large = |number| Record { logs: "x".repeat(100_000), ..record("bob", number) };
+    for number in 0..3 {
+        let error = records.finish(large(number)).await.unwrap_err();
+        assert!(matches!(error, RecordsError::Full { .. }), "{error}");
+        assert!(error.to_string().contains("activations.db is full"), "{error}");
+    }
+    assert_eq!((stored(&records, "bob").await.len(), records.usage("bob")), (0, 0));
+    assert_eq!(stored(&records, "ada").await, [1], "reading goes on");
+    limit("1000000");
+    for number in 0..3 {
+        records.finish(large(number)).await.unwrap();
+    }
+    assert_eq!(stored(&records, "bob").await, [2, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_failed_transaction_forgets_nothing_that_was_accepted() {
+    let (folder, records) = new();
+    records.accept(accepted("ada", 1)).await.unwrap();
+    let run = |sql: &str| records.queue.reserve(|writer| writer.connection().execute_batch(sql));
+    run("ALTER TABLE records RENAME TO gone").unwrap();
+    let error = records.finish(record("ada", 1)).await.unwrap_err();
+    assert!(matches!(error, RecordsError::Database { .. }), "{error}");
+    assert!(error.to_string().contains("activations.db"), "{error}");
+    run("ALTER TABLE gone RENAME TO records").unwrap();
+    drop(records);
+    let records = open(folder.path());
+    assert_eq!(records.get("ada", &id(1)).await.unwrap().unwrap().status, 3);
+}
+
+#[tokio::test]
+async fn an_id_is_checked_and_used_once() {
+    let (_folder, records) = new();
+    for wrong in ["", "7", &"g".repeat(32), &"a".repeat(33), &"é".repeat(16)] {
+        let wrong = Record { id: wrong.to_owned(), ..record("ada", 1) };
+        let error = records.finish(wrong).await.unwrap_err();
+        assert!(matches!(error, RecordsError::Id { .. }), "{error}");
+    }
+    records.finish(record("ada", 1)).await.unwrap();
+    records.accept(accepted("ada", 2)).await.unwrap();
+    let usage = records.usage("ada");
+    for error in [
+        records.finish(record("ada", 1)).await.unwrap_err(),
+        records.accept(accepted("ada", 2)).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, RecordsError::Duplicate { .. }), "{error}");
+    }
+    assert_eq!(records.usage("ada"), usage);
+}

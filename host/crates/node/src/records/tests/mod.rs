@@ -1,0 +1,73 @@
+//! Tests of activation records, all on real files.
+
+mod concurrency;
+mod files;
+mod killed;
+mod queries;
+mod retention;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// Keeps everything that a test stores.
+const ALL: Retention =
+    Retention { age: Duration::from_secs(200 * 365 * 24 * 3600), bytes_per_namespace: u64::MAX };
+
+/// Everything, newest first.
+fn all() -> Query {
+    Query { limit: usize::MAX, with_results: true, ..Query::default() }
+}
+
+fn id(number: u64) -> String {
+    format!("{number:032x}")
+}
+
+fn record(namespace: &str, number: u64) -> Record {
+    Record {
+        id: id(number),
+        namespace: namespace.into(),
+        path: "hello".to_owned(),
+        start: 1_000 + number,
+        end: 2_000 + number,
+        status: (number % 4) as u8,
+        document: format!(r#"{{"activationId":"{}","name":"hello"}}"#, id(number)),
+        response: format!(r#"{{"result":{{"number":{number}}}}}"#),
+        logs: format!(r#"["2026-01-01T00:00:00Z stdout: {number} ✓"]"#),
+    }
+}
+
+fn accepted(namespace: &str, number: u64) -> Accepted {
+    let Record { id, namespace, path, start, document, .. } = record(namespace, number);
+    Accepted { id, namespace, path, start, document }
+}
+
+fn interrupted(accepted: Accepted) -> Record {
+    let Accepted { id, namespace, path, start, document } = accepted;
+    let response = r#"{"error":"interrupted"}"#.to_owned();
+    let logs = "[]".to_owned();
+    Record { id, namespace, path, start, end: start, status: 3, document, response, logs }
+}
+
+fn open(folder: &Path) -> Records {
+    Records::open(folder, ALL, interrupted).unwrap()
+}
+
+fn new() -> (TempDir, Records) {
+    let folder = tempfile::tempdir().unwrap();
+    let records = open(folder.path());
+    (folder, records)
+}
+
+/// Numbers of records, to compare lists by.
+fn numbers(records: &[Record]) -> Vec<u64> {
+    records.iter().map(|record| u64::from_str_radix(&record.id, 16).unwrap()).collect()
+}
+
+async fn stored(records: &Records, namespace: &str) -> Vec<u64> {
+    numbers(&records.list(namespace, all()).await.unwrap())
+}
