@@ -94,6 +94,7 @@ fn upwards(source: &Path, rooms: &[String]) -> Vec<String> {
 fn imports_between_rooms_go_down_the_tables() {
     for (heading, source) in [
         ("Rooms of keynet-host", "host/src"),
+        ("Rooms of keynet-node", "host/crates/node/src"),
         ("Rooms of keynet-models", "host/crates/models/src"),
         ("Rooms of keynet-inference (the command line)", "cli/src"),
     ] {

@@ -19,4 +19,6 @@ mod server;
 pub mod tenants;
 pub mod web;
 
-pub use server::{BackupError, Listening, NewKeyError, ServeError, ServeOptions, backup, new_key, serve};
+pub use server::{
+    BackupError, Listening, NewKeyError, ServeError, ServeOptions, backup, new_key, serve,
+};

@@ -138,9 +138,9 @@ async fn namespaces(call: &Call<'_>, user: Arc<Namespace>) -> Result<Reply, Reje
 fn not_found(reason: NotFound, owner: &str, path: &[&str]) -> Rejection {
     match reason {
         NotFound::Missing => Rejection::not_found(),
-        NotFound::OtherKind => Rejection::conflict(
-            "Resource by this name exists but is not in this collection.",
-        ),
+        NotFound::OtherKind => {
+            Rejection::conflict("Resource by this name exists but is not in this collection.")
+        }
         NotFound::Forbidden => Rejection::forbidden(&[&[owner], path]),
     }
 }

@@ -43,12 +43,7 @@ fn list(call: &Call<'_>, user: &Namespace, owner: &str) -> Result<Reply, Rejecti
     listed(call, "packages", packages.iter().map(|package| package.summary()))
 }
 
-fn get(
-    call: &Call<'_>,
-    user: &Namespace,
-    owner: &str,
-    name: &str,
-) -> Result<Reply, Rejection> {
+fn get(call: &Call<'_>, user: &Namespace, owner: &str, name: &str) -> Result<Reply, Rejection> {
     let catalog = &call.node.catalog;
     let refused = |reason| not_found(reason, owner, &[name]);
     let package = resolution::visible(catalog, &user.name, owner, name).map_err(refused)?;
@@ -78,7 +73,9 @@ async fn put(call: &Call<'_>, user: &Arc<Namespace>, name: &str) -> Result<Reply
             }
             Ok(_) => {}
             Err(NotFound::Forbidden) => return Err(Rejection::forbidden(&[&[owner, name]])),
-            Err(_) => return Err(Rejection::bad("Binding references a package that does not exist.")),
+            Err(_) => {
+                return Err(Rejection::bad("Binding references a package that does not exist."));
+            }
         }
     }
     if catalog.action(&user.name, &EntityName::new("", name)).is_some() {

@@ -181,7 +181,9 @@ impl Database {
                 .map_err(&failed)?;
         } else if action.digest.is_none() {
             // A component became a sequence.
-            change.execute(REMOVE_CODE, params![action.namespace, package, name]).map_err(&failed)?;
+            change
+                .execute(REMOVE_CODE, params![action.namespace, package, name])
+                .map_err(&failed)?;
         }
         change.commit().map_err(failed)
     }

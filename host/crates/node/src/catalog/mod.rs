@@ -123,8 +123,8 @@ impl Catalog {
         let index = self.index();
         let Some(entities) = index.namespaces.get(namespace) else { return (0, 0) };
         let others = entities.actions.iter().filter(|(name, _)| Some(*name) != but);
-        let (count, bytes) = others
-            .fold((0, 0), |(count, bytes), (_, stored)| (count + 1, bytes + stored.bytes));
+        let (count, bytes) =
+            others.fold((0, 0), |(count, bytes), (_, stored)| (count + 1, bytes + stored.bytes));
         (count + entities.packages.len(), bytes)
     }
 
@@ -296,7 +296,9 @@ mod tests {
         assert_eq!(catalog.usage("team", None), (2, 6));
         assert_eq!(catalog.usage("team", Some(&name)), (1, 0));
         assert!(catalog.package("team", "p").is_some());
-        assert!(catalog.action("other", &name).is_none() && catalog.actions("other", None).is_empty());
+        assert!(
+            catalog.action("other", &name).is_none() && catalog.actions("other", None).is_empty()
+        );
     }
 
     #[tokio::test]

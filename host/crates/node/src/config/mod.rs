@@ -158,8 +158,7 @@ impl NodeConfig {
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for (name, namespace) in &mut config.namespaces {
-            let wrong =
-                |why: String| NodeConfigError::Namespace { namespace: name.clone(), why };
+            let wrong = |why: String| NodeConfigError::Namespace { namespace: name.clone(), why };
             check_name(name).map_err(|error| wrong(error.to_string()))?;
             if name == "_" {
                 return Err(wrong("`_` stands for the caller's own namespace".to_owned()));
@@ -196,7 +195,10 @@ mod tests {
         let page = include_str!("../../../../../docs/node.md");
         let text = page.split("```toml\n").nth(1).unwrap().split("\n```").next().unwrap();
         for (name, content) in [
-            ("keys/team-a.key", "11111111-2222-3333-4444-555555555555:".to_owned() + &"k".repeat(64)),
+            (
+                "keys/team-a.key",
+                "11111111-2222-3333-4444-555555555555:".to_owned() + &"k".repeat(64),
+            ),
             ("team-a.env", "TRITON_URL=http://127.0.0.1:8000\n".to_owned()),
         ] {
             let path = folder.path().join(name);
@@ -213,8 +215,8 @@ mod tests {
     fn a_misspelt_setting_is_named_with_its_line() {
         let error = NodeConfig::parse("listn = \"x\"\n", Path::new("node.toml")).unwrap_err();
         assert!(error.to_string().contains("listn"), "{error}");
-        let error =
-            NodeConfig::parse("[process]\nmemory = \"lots\"\n", Path::new("node.toml")).unwrap_err();
+        let error = NodeConfig::parse("[process]\nmemory = \"lots\"\n", Path::new("node.toml"))
+            .unwrap_err();
         assert!(error.to_string().contains("256MiB"), "{error}");
     }
 }

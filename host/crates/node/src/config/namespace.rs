@@ -217,7 +217,10 @@ mod tests {
     fn a_credential_does_not_stand_in_the_file_that_everyone_reads() {
         let text = "key-file = 'k'\n[settings]\nAWS_SECRET_ACCESS_KEY = 'x'\n";
         let error = config(text).resolve(Path::new("/etc")).unwrap_err();
-        assert!(error.contains("AWS_SECRET_ACCESS_KEY") && error.contains("settings-file"), "{error}");
+        assert!(
+            error.contains("AWS_SECRET_ACCESS_KEY") && error.contains("settings-file"),
+            "{error}"
+        );
     }
 
     #[test]

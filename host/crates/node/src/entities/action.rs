@@ -203,7 +203,9 @@ mod tests {
             )
             .unwrap();
         assert_eq!(changed.version.to_string(), "0.0.2");
-        assert!(changed.annotations.is("web-export", false) && changed.annotations.is("final", false));
+        assert!(
+            changed.annotations.is("web-export", false) && changed.annotations.is("final", false)
+        );
         assert_eq!((changed.annotations.get("y"), changed.parameters.get("x")), (None, None));
         assert_eq!(changed.annotations.get("exec"), Some("\"wasm:component\""));
         let json = changed.json(Some("AAAA"));
@@ -212,8 +214,7 @@ mod tests {
 
     #[test]
     fn an_action_needs_code_and_limits_in_range() {
-        let create =
-            |text: &str| Action::create("team", EntityName::new("", "a"), put(text), &MAX);
+        let create = |text: &str| Action::create("team", EntityName::new("", "a"), put(text), &MAX);
         assert_eq!(create("{}").unwrap_err().to_string(), "exec undefined");
         let large = r#"{"exec":{"kind":"wasm:component","code":"AAAA"},"limits":{"memory":1024}}"#;
         assert!(create(large).unwrap_err().to_string().contains("exceeds"));

@@ -12,9 +12,6 @@ const KINDS: [&str; 2] = [KIND, "wasm:default"];
 /// Kind of an image; a node runs the component beside it and never the image.
 const BLACKBOX: &str = "blackbox";
 
-
-
-
 /// Executable as it is stored; the code is stored beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -94,9 +91,8 @@ impl ExecPut {
         let kind = fields.kind.ok_or("'kind' must be a string defined in 'exec'")?;
         let kind = kind.trim().to_lowercase();
         if kind == "sequence" {
-            let components = fields
-                .components
-                .ok_or("'components' must be defined for sequence kind")?;
+            let components =
+                fields.components.ok_or("'components' must be defined for sequence kind")?;
             let exec = Exec::Sequence { kind: SequenceKind::Sequence, components };
             return Ok(Self { exec, code: None });
         }

@@ -96,14 +96,16 @@ mod tests {
 
     #[test]
     fn a_limit_out_of_range_is_refused_in_openwhisks_words() {
-        let change = |text: &str| {
-            MAX.standard().changed(&serde_json::from_str(text).unwrap(), &MAX)
-        };
+        let change =
+            |text: &str| MAX.standard().changed(&serde_json::from_str(text).unwrap(), &MAX);
         assert_eq!(change("{}").unwrap(), MAX.standard());
         assert_eq!(change(r#"{"memory":512}"#).unwrap().memory, 512);
         for (text, error) in [
             (r#"{"memory":513}"#, "memory size 513 MB exceeds allowed threshold of 512 MB"),
-            (r#"{"timeout":99}"#, "duration 99 milliseconds below allowed threshold of 100 milliseconds"),
+            (
+                r#"{"timeout":99}"#,
+                "duration 99 milliseconds below allowed threshold of 100 milliseconds",
+            ),
             (r#"{"concurrency":0}"#, "concurrency 0 below allowed threshold of 1"),
         ] {
             assert_eq!(change(text).unwrap_err(), error);

@@ -107,10 +107,17 @@ mod tests {
 
     #[test]
     fn an_annotation_is_true_as_openwhisk_reads_it() {
-        for (value, is) in
-            [("true", true), ("1", true), ("\"x\"", true), ("{}", true), ("0", false), ("0.0", false),
-             ("false", false), ("null", false), ("\"\"", false)]
-        {
+        for (value, is) in [
+            ("true", true),
+            ("1", true),
+            ("\"x\"", true),
+            ("{}", true),
+            ("0", false),
+            ("0.0", false),
+            ("false", false),
+            ("null", false),
+            ("\"\"", false),
+        ] {
             let text = format!(r#"[{{"key":"a","value":{value}}}]"#);
             let values: Values = serde_json::from_str(&text).unwrap();
             assert_eq!(values.is("a", !is), is, "{value}");

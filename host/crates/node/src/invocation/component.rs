@@ -22,7 +22,7 @@ pub(super) struct Cause {
 /// Runs an activation in its slot, and stores its record.
 pub(super) async fn run(
     node: &Arc<Node>,
-    invocation: Invocation,
+    invocation: &Invocation,
     id: String,
     admission: Admission,
     cause: Option<Cause>,
@@ -38,7 +38,7 @@ pub(super) async fn run(
     let mut init = None;
     let (status, result) = match &slot {
         Ok(_) => {
-            let running = activate(node, &invocation, &id, &logs, &mut init);
+            let running = activate(node, invocation, &id, &logs, &mut init);
             let running = invocation.namespace.lane.compute(running);
             node.drain.or_cut_off(running).await.unwrap_or_else(|| {
                 failed(Status::Internal, "the node was stopped before the activation had ended")
@@ -62,7 +62,7 @@ pub(super) async fn run(
         logs: logs.take(),
         sequence: false,
     };
-    finished.store(node, &invocation).await
+    finished.store(node, invocation).await
 }
 
 async fn activate(
@@ -80,10 +80,8 @@ async fn activate(
     };
     // A load that took longer than finding it among the loaded ones.
     *init = Some(begun.elapsed()).filter(|time| *time >= Duration::from_millis(1));
-    let merged = parameters::merged(
-        &[&invocation.inherited, &action.parameters],
-        &invocation.parameters,
-    );
+    let merged =
+        parameters::merged(&[&invocation.inherited, &action.parameters], &invocation.parameters);
     let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
     let read = match merged {
         Ok(text) => Parameters::read(Bytes::from(text), Some(deadline)).await,

@@ -9,6 +9,7 @@
 //! before the caller learns of it.
 
 mod component;
+mod detached;
 mod environment;
 mod logs;
 pub mod parameters;
@@ -21,8 +22,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::poll;
-use tokio::sync::oneshot;
 
+use detached::Detached;
 pub use record::{Ended, Status, interrupted, with_response as whole_record};
 
 use crate::entities::{Action, Exec, Values, now_ms};
@@ -125,25 +126,21 @@ pub async fn invoke(
     if !blocking {
         node.records.accept(record::accepted(&id, &invocation)).await?;
     }
-    let (ended, waiting) = oneshot::channel();
-    let accepted = blocking.then(|| record::accepted(&id, &invocation));
-    let (running, own) = (Arc::clone(node), id.clone());
-    tokio::spawn(async move {
-        let result = match admission {
-            Some(admission) => component::run(&running, invocation, own, admission, None).await,
-            None => sequence::run(&running, invocation, own).await,
-        };
-        // A caller that no longer waits reads the record.
-        let _ = ended.send(result);
+    let invocation = Arc::new(invocation);
+    let (on, of, own) = (Arc::clone(node), Arc::clone(&invocation), id.clone());
+    let mut running = Detached::new(async move {
+        match admission {
+            Some(admission) => component::run(&on, &of, own, admission, None).await,
+            None => sequence::run(&on, &of, own).await,
+        }
     });
-    let Some(accepted) = accepted else { return Ok(Invoked::Accepted(id)) };
-    match tokio::time::timeout(MAX_WAIT, waiting).await {
-        Ok(Ok(result)) => Ok(Invoked::Ended(result)),
-        // The task panicked or was cancelled with the runtime.
-        Ok(Err(_)) => Ok(Invoked::Accepted(id)),
+    if !blocking {
+        return Ok(Invoked::Accepted(id));
+    }
+    match tokio::time::timeout(MAX_WAIT, &mut running).await {
+        Ok(ended) => Ok(Invoked::Ended(ended)),
         Err(_) => {
-            // If it ends at this moment, the record is there and the acceptance is refused.
-            let _ = node.records.accept(accepted).await;
+            node.records.accept(record::accepted(&id, &invocation)).await?;
             Ok(Invoked::Accepted(id))
         }
     }

@@ -14,11 +14,11 @@ use crate::resolution::{self, Found};
 const MAX_ACTIVATIONS: usize = 50;
 
 /// Runs a sequence, and stores its record.
-pub(super) async fn run(node: &Arc<Node>, invocation: Invocation, id: String) -> Ended {
+pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -> Ended {
     let (started, start) = (Instant::now(), now_ms());
     let mut logs = Vec::new();
     let mut left = MAX_ACTIVATIONS;
-    let (status, result) = steps(node, &invocation, &id, &mut logs, &mut left).await;
+    let (status, result) = steps(node, invocation, &id, &mut logs, &mut left).await;
     let finished = Finished {
         id,
         start,
@@ -31,7 +31,7 @@ pub(super) async fn run(node: &Arc<Node>, invocation: Invocation, id: String) ->
         logs,
         sequence: true,
     };
-    finished.store(node, &invocation).await
+    finished.store(node, invocation).await
 }
 
 /// Runs the actions of a sequence and of the sequences in it.
@@ -77,7 +77,7 @@ async fn steps(
                     let own = new_id();
                     logs.push(own.clone());
                     let cause = Some(Cause { sequence: id.to_owned() });
-                    component::run(node, step, own, admission, cause).await
+                    component::run(node, &step, own, admission, cause).await
                 }
                 Err(refused) => return failed(Status::ApplicationError, &refused.to_string()),
             };

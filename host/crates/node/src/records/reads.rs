@@ -84,9 +84,7 @@ pub(super) fn get(
         "SELECT id, start, \"end\", status, path, document, response, logs FROM records
          INDEXED BY records_by_id WHERE namespace = ? AND id = ?",
     )?;
-    statement
-        .query_row(params![namespace.number, id], |row| record(row, namespace))
-        .optional()
+    statement.query_row(params![namespace.number, id], |row| record(row, namespace)).optional()
 }
 
 const FILTER: &str = "WHERE namespace = ? AND start BETWEEN ? AND ?";

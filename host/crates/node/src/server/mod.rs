@@ -139,8 +139,7 @@ async fn run(
         }
     };
     let address = options.listen.unwrap_or(config.listen);
-    let listener =
-        listen_at(address).map_err(|error| ServeError::Listen { address, error })?;
+    let listener = listen_at(address).map_err(|error| ServeError::Listen { address, error })?;
     let address = listener.local_addr().unwrap_or(address);
     let node = Arc::new(create(&config, options, processors, address)?);
     reload::watch(&node, options.config.as_deref()).map_err(ServeError::Start)?;
@@ -151,8 +150,7 @@ async fn run(
         key_is_new: developer.as_ref().is_some_and(|key| key.is_new),
         key_file: developer.map(|key| key.file),
     });
-    let server =
-        Server { grace: config.process.grace, connections: config.process.connections };
+    let server = Server { grace: config.process.grace, connections: config.process.connections };
     let answering = Arc::clone(&node);
     let answer = move |request| {
         let node = Arc::clone(&answering);
@@ -189,11 +187,8 @@ fn create(
 ) -> Result<Node, ServeError> {
     let sandbox = sandbox(config)?;
     let slots = sandbox.engine().activations() as usize;
-    let tenants = Tenants::new(
-        Arc::clone(&sandbox),
-        Fairness::new(slots, processors),
-        &options.data,
-    );
+    let tenants =
+        Tenants::new(Arc::clone(&sandbox), Fairness::new(slots, processors), &options.data);
     tenants.replace(&config.namespaces)?;
     // First, since it refuses a folder that another process uses.
     let records = Records::open(&options.data, retention(&config.records), interrupted)?;

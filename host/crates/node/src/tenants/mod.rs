@@ -109,7 +109,8 @@ impl Tenants {
             let namespace = match previous.by_name.get(name) {
                 Some(namespace) => {
                     let mut held = namespace.settings.write();
-                    **held.as_mut().unwrap_or_else(|poisoned| poisoned.get_mut()) = Arc::new(settings);
+                    **held.as_mut().unwrap_or_else(|poisoned| poisoned.get_mut()) =
+                        Arc::new(settings);
                     Arc::clone(namespace)
                 }
                 None => Arc::new(Namespace {

@@ -72,9 +72,7 @@ impl NamespaceSettings {
             quotas: config.quotas.clone(),
             registry: host.registry.clone(),
             allow_tags: config.allow_tags,
-            signers: signers
-                .collect::<Result<_, _>>()
-                .map_err(|error| wrong(error.to_string()))?,
+            signers: signers.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?,
             memory,
             generation,
             policy: policy.with_limits(&host.limits),
@@ -98,10 +96,6 @@ impl NamespaceSettings {
         allowed.memory = limits.memory.saturating_mul(MB).min(self.quotas.action_memory);
         allowed.logs = limits.logs.saturating_mul(MB).min(self.quotas.action_logs);
         allowed.time = self.quotas.action_time;
-        Tenant {
-            policy,
-            backends: Arc::clone(&self.backends),
-            memory: Some(self.memory.clone()),
-        }
+        Tenant { policy, backends: Arc::clone(&self.backends), memory: Some(self.memory.clone()) }
     }
 }

@@ -1,0 +1,63 @@
+//! A future that its caller's end does not end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::runtime::Handle;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A future that is polled by the task that holds it, and by a task of its own if it is dropped
+/// before it has ended. A caller that waits for it to the end pays for no second task.
+pub(super) struct Detached<T: Send + 'static>(Option<Boxed<T>>);
+
+impl<T: Send + 'static> Detached<T> {
+    pub(super) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(Some(Box::pin(future)))
+    }
+}
+
+impl<T: Send + 'static> Future for Detached<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(future) = &mut self.0 else { return Poll::Pending };
+        let ended = ready!(future.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(ended)
+    }
+}
+
+impl<T: Send + 'static> Drop for Detached<T> {
+    fn drop(&mut self) {
+        // Outside of the runtime the process ends.
+        if let Some(future) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(future);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_ends_too() {
+        assert_eq!(Detached::new(async { 1 }).await, 1);
+        let (ended, waiting) = oneshot::channel();
+        let mut running = Detached::new(async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            ended.send(2)
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut running).await.is_err());
+        drop(running);
+        assert_eq!(waiting.await, Ok(2));
+    }
+}
