@@ -38,6 +38,8 @@ enum ImageCommand {
     Base(BaseArgs),
     /// Write a base's files and a Containerfile into a folder, for a container engine
     Root(RootArgs),
+    /// Build the image of a node, which runs `serve`
+    Node(NodeArgs),
     /// Add an action to a base
     Build(BuildArgs),
     /// Add an action to a base and push the image to a registry
@@ -65,6 +67,20 @@ struct BaseArgs {
     output: Option<ArtifactRef>,
     #[command(flatten)]
     runtime: RuntimeArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    answer: AnswerArgs,
+}
+
+#[derive(Debug, Args)]
+struct NodeArgs {
+    /// Destination: registry/namespace/name:tag or `oci-layout:PATH[:tag]`
+    #[arg(value_name = "REF")]
+    to: ArtifactRef,
+    /// The certificate authorities to trust, in one PEM file [default: this system's]
+    #[arg(long, value_name = "FILE")]
+    ca_certificates: Option<PathBuf>,
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -184,6 +200,7 @@ pub fn run(args: ImageArgs, console: Console) -> Result<ExitCode, ExpectedError>
     match args.command {
         ImageCommand::Base(args) => output::tell(base(&args, console), args.answer.json, console),
         ImageCommand::Root(args) => output::tell(root(&args), args.json, console),
+        ImageCommand::Node(args) => output::tell(node(&args, console), args.answer.json, console),
         ImageCommand::Build(BuildArgs { action, output, on }) => {
             output::tell(on.put(&action, &output, console), on.answer.json, console)
         }
@@ -215,6 +232,14 @@ fn base(args: &BaseArgs, console: Console) -> Result<Made, ExpectedError> {
         ));
     }
     Ok(Made::new(to, digest, &image))
+}
+
+fn node(args: &NodeArgs, console: Console) -> Result<Made, ExpectedError> {
+    let config = settings::read(&HostArgs::default())?;
+    let image = image::node(args.ca_certificates.as_deref(), config.cpu)?;
+    let options = options(&args.to, Way::Push, (&args.registry, args.answer), &config, console)?;
+    let digest = runtime::start(Work::One)?.block_on(image.write(&args.to, &options))?;
+    Ok(Made::new(&args.to, digest, &image))
 }
 
 fn root(args: &RootArgs) -> Result<Written, ExpectedError> {

@@ -47,6 +47,17 @@ pub fn base(root: &Root) -> Result<Image, ImageError> {
     Ok(image)
 }
 
+/// Returns the image of a node.
+///
+/// # Errors
+/// A file of it cannot be read, or `SOURCE_DATE_EPOCH` is not a time.
+pub fn node(certificates: Option<&Path>, cpu: Cpu) -> Result<Image, ImageError> {
+    let (time, root) = (Time::from_environment()?, Root::node(certificates, cpu)?);
+    let mut image = Image::empty(Config::node(&root, time));
+    image.add(Layer::of(&root.tree, time), "keynet-inference image node", time);
+    Ok(image)
+}
+
 /// Returns a Containerfile that builds the same image from a folder that holds `root/`.
 pub fn containerfile(root: &Root) -> String {
     let arguments = [

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::label;
 use super::layer::Layer;
-use super::root::{CERTIFICATES, RUNTIME, Root, USER};
+use super::root::{CACHE, CERTIFICATES, COMMAND, DATA, RUNTIME, Root, USER};
 use super::time::Time;
 
 /// Media type of a config in an OCI image.
@@ -44,6 +44,35 @@ impl Config {
             "history": [],
         });
         Self(config.as_object().cloned().unwrap_or_default())
+    }
+
+    /// Creates the config of a node's image without layers.
+    pub fn node(root: &Root, time: Time) -> Self {
+        let mut config = Self::base(root, time);
+        let settings = [
+            ("ExposedPorts", json!({ "3233/tcp": {} })),
+            ("Entrypoint", json!([COMMAND])),
+            (
+                "Cmd",
+                json!([
+                    "serve", "--config", "/etc/keynet/node.toml", "--data", DATA, "--listen",
+                    "0.0.0.0:3233"
+                ]),
+            ),
+        ];
+        for (name, value) in settings {
+            if let Some(inner) = config.inner(name, Value::Null) {
+                *inner = value;
+            }
+        }
+        config.set_variable("KEYNET_CACHE", CACHE);
+        config.set_variable("KEYNET_STATE_DIR", &format!("{DATA}/state"));
+        config.set_label("org.opencontainers.image.title", "keynet-inference node");
+        config.set_label(
+            "org.opencontainers.image.description",
+            "Serves OpenWhisk's API and runs the actions of many tenants in one process",
+        );
+        config
     }
 
     /// Parses a config.

@@ -23,7 +23,7 @@ mod tree;
 
 pub use append::{Action, Appended, append};
 pub use assembly::Image;
-pub use base::{BaseOptions, base, write_root};
+pub use base::{BaseOptions, base, node, write_root};
 pub use error::ImageError;
 
 /// This project's labels in the config of an image.

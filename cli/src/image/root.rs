@@ -18,6 +18,11 @@ pub const USER: u32 = 65532;
 
 /// Path of the runtime.
 pub const RUNTIME: &str = "/usr/bin/keynet-runtime";
+/// Path of the command line, in the image of a node.
+pub const COMMAND: &str = "/usr/bin/keynet-inference";
+/// Folders that a node writes to: its data, and compiled code.
+pub const DATA: &str = "/var/lib/keynet";
+pub const CACHE: &str = "/var/cache/keynet";
 /// Path of the certificate authorities that the runtime trusts.
 pub const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -47,6 +52,31 @@ impl Root {
     /// # Errors
     /// A file is missing, cannot be read or has the wrong format.
     pub fn new(runtime: &Path, certificates: Option<&Path>, cpu: Cpu) -> Result<Self, ImageError> {
+        Self::of(RUNTIME, runtime, certificates, cpu)
+    }
+
+    /// Assembles the root of a node from this program and the certificate authorities in
+    /// `certificates`, by default the system's.
+    ///
+    /// # Errors
+    /// As [`Root::new`].
+    pub fn node(certificates: Option<&Path>, cpu: Cpu) -> Result<Self, ImageError> {
+        let program = std::env::current_exe().unwrap_or_default();
+        let mut root = Self::of(COMMAND, &program, certificates, cpu)?;
+        root.tree.put("etc/keynet", Entry::Folder);
+        for folder in [DATA, CACHE] {
+            root.tree.put(folder, Entry::Shared);
+        }
+        Ok(root)
+    }
+
+    /// Assembles a root with `program` at the path `installed`.
+    fn of(
+        installed: &str,
+        runtime: &Path,
+        certificates: Option<&Path>,
+        cpu: Cpu,
+    ) -> Result<Self, ImageError> {
         if !runtime.is_file() {
             return Err(ImageError::NoRuntime(runtime.to_owned()));
         }
@@ -63,7 +93,7 @@ impl Root {
             tree.put(folder, Entry::Folder);
         }
         tree.put("tmp", Entry::Shared);
-        tree.put(RUNTIME, Entry::Program(program));
+        tree.put(installed, Entry::Program(program));
         for (path, file) in &libraries.files {
             tree.put(path, Entry::Program(read(file)?));
         }

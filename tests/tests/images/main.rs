@@ -8,7 +8,7 @@ mod run;
 
 use keynet_test_servers::RealServer;
 use keynet_tests::{
-    Ended, Sandbox, Server, end, end_with_input, end_within, free_address, guest, http, root,
+    Ended, Sandbox, Server, end, end_with_input, end_within, free_address, guest, http, root, says,
 };
 use serde_json::{Value, json};
 use std::fs;

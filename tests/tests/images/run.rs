@@ -209,3 +209,19 @@ fn compiled_code_that_belongs_to_the_user_of_the_container_is_not_run() {
     assert!(told.contains("does not belong to root"), "{told}");
     assert!(!has_mapped_code(server.id()));
 }
+
+#[test]
+fn the_image_of_a_node_serves() {
+    let sandbox = Sandbox::new();
+    says(&sandbox.run(["image", "node", "oci-layout:node:1"]), 0, &[]);
+    let config = config(&sandbox, "oci:node:1");
+    assert_eq!(config["config"]["Entrypoint"], json!(["/usr/bin/keynet-inference"]));
+    assert_eq!(config["config"]["Cmd"][0], "serve");
+    let rootfs = unpack(&sandbox, "node:1", "bundle");
+    assert!(rootfs.join("var/lib/keynet").is_dir() && rootfs.join("etc/keynet").is_dir());
+    let address = free_address();
+    let arguments = ["serve", "--data", "data", "--listen", &address];
+    let program = sandbox.program(rootfs.join("usr/bin/keynet-inference"), arguments);
+    let server = Server::start(program, address);
+    assert_eq!(http(server.address(), "GET", "/ready", &[], b"").status, 200);
+}

@@ -12,6 +12,7 @@ pub mod entities;
 pub mod fairness;
 mod invocation;
 mod loading;
+mod metrics;
 mod node;
 pub mod records;
 mod resolution;
