@@ -203,6 +203,7 @@ impl Policy {
             hosts: Granted::new(&self.http.hosts, ask.http.hosts.as_ref()),
             private_addresses: self.http.private_addresses,
             api_key: self.api_key && ask.api_key,
+            api_key_requested: ask.api_key,
         }
     }
 }
@@ -222,6 +223,8 @@ pub struct Grants {
     pub private_addresses: bool,
     /// `true` if it receives `__OW_API_KEY`.
     pub api_key: bool,
+    /// `true` if it requests `__OW_API_KEY`.
+    pub api_key_requested: bool,
 }
 
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

@@ -57,6 +57,16 @@ impl Granted {
         Ok(both)
     }
 
+    /// Returns the patterns that the action requests and of which the policy grants no name.
+    pub fn denied(&self) -> Patterns {
+        let asked = self.asked.iter().flat_map(Patterns::iter);
+        let is_denied = |pattern: &&str| {
+            let one: Patterns = [*pattern].into_iter().collect();
+            self.granted.intersection(&one).iter().next().is_none()
+        };
+        asked.filter(is_denied).collect()
+    }
+
     fn not_granted(&self, what: &str, name: &str) -> Error {
         let elsewhere = match name.starts_with(ELSEWHERE) {
             true => " of the default bucket, and others by their names, as `s3://bucket/*`",
@@ -84,5 +94,24 @@ impl std::fmt::Display for Granted {
             Some(asked) if self.granted.is_any() => write!(f, "{asked}"),
             Some(asked) => write!(f, "{asked}, where it is also {}", self.granted),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_and_is_not_granted_is_known() {
+        let patterns = |names: &[&str]| names.iter().copied().collect::<Patterns>();
+        let denied = |granted: &[&str], asked: Option<&[&str]>| {
+            let asked = asked.map(patterns);
+            Granted::new(&patterns(granted), asked.as_ref()).denied()
+        };
+        assert_eq!(denied(&["a", "team-*"], Some(&["a", "b", "team-x"])), patterns(&["b"]));
+        assert_eq!(denied(&[], Some(&["*"])), patterns(&["*"]));
+        assert_eq!(denied(&["a"], Some(&["*"])), patterns(&[]));
+        assert_eq!(denied(&[], None), patterns(&[]));
+        assert_eq!(denied(&["*"], Some(&["s3://other/*"])), patterns(&["s3://other/*"]));
     }
 }
