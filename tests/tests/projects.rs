@@ -40,8 +40,8 @@ impl Project {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         for step in [
             format!("cd {name}"),
-            "keynet-inference build".to_owned(),
-            "keynet-inference run action.wasm --param name=Ada".to_owned(),
+            "keynet-inference dev --param name=Ada".to_owned(),
+            "keynet-inference run --param name=Ada".to_owned(),
         ] {
             assert!(ended.stdout.contains(&step), "the next steps lack {step:?}: {}", ended.stdout);
         }
