@@ -1,6 +1,8 @@
 //! Exit codes, help, `--json` and the two streams.
 
 use super::*;
+use keynet_tests::process::signal;
+use std::io::{BufRead as _, BufReader, Read as _};
 
 #[test]
 fn every_documented_exit_code_is_met() {
@@ -44,6 +46,23 @@ fn every_documented_exit_code_is_met() {
     let nobody = free_address();
     meet(login(&nobody), 10, &nobody);
     meet(sandbox.run(["pull", "oci-layout:nowhere:1"]), 11, "nowhere");
+    meet(sandbox.run(["whoami"]), 7, "nobody is signed in");
+    let model = root().join("host/crates/models/tests/models/versions/1/model.onnx");
+    let model = model.to_str().unwrap();
+    let broken = root().join("host/crates/models/tests/models/unknown_operator/1/model.onnx");
+    let deploy = |source: &str, name: &str| {
+        sandbox.run(["model", "deploy", source, "--name", name, "--models", "models"])
+    };
+    std::fs::create_dir(sandbox.path("models")).unwrap();
+    meet(deploy(model, "adder"), 0, "loading");
+    meet(deploy(model, "adder"), 6, "there is a model adder in the repository");
+    meet(deploy("missing.onnx", "other"), 6, "missing.onnx");
+    meet(deploy(broken.to_str().unwrap(), "broken"), 6, "nothing of it was left");
+    meet(deploy("models:/adder/1", "other"), 4, "MLFLOW_TRACKING_URI");
+    let mut elsewhere = Sandbox::new();
+    elsewhere.set("TRITON_URL", format!("http://{nobody}"));
+    meet(elsewhere.run(["model", "list", "--quiet"]), 10, &nobody);
+    meet(interrupted(elsewhere.command(["model", "list", "--wait"])), 130, "waiting");
     sandbox.set("KEYNET_MEMORY", "lots");
     meet(run(&sandbox, "hello", &["--param", "name=Ada"]), 4, "KEYNET_MEMORY");
 
@@ -54,6 +73,23 @@ fn every_documented_exit_code_is_met() {
         .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
         .collect::<BTreeSet<i32>>();
     assert_eq!(met, documented);
+}
+
+/// Sends SIGINT to a command when it has written a line, and waits for its end.
+fn interrupted(mut command: Command) -> Ended {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut told = String::new();
+    stderr.read_line(&mut told).unwrap();
+    signal(child.id(), "INT");
+    stderr.read_to_string(&mut told).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: told,
+    }
 }
 
 #[test]
