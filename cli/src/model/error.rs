@@ -47,7 +47,11 @@ pub struct ModelError {
 impl ModelError {
     /// Creates the error with the exit code of the thing at fault.
     pub fn new(error: Error, circumstances: &Circumstances) -> Self {
-        let exit = exit(error.kind, circumstances);
+        // The messages about the repository's settings, and no others, name this variable.
+        let exit = match exit(error.kind, circumstances) {
+            Exit::Usage if error.message.contains("TRITON_MODEL_REPO") => Exit::Configuration,
+            exit => exit,
+        };
         Self { error, exit }
     }
 }
@@ -63,10 +67,12 @@ fn exit(kind: ErrorKind, circumstances: &Circumstances) -> Exit {
     match kind {
         _ if is_stopped => Exit::Stopped,
         ErrorKind::Timeout => Exit::Connection,
-        ErrorKind::Invalid => Exit::Usage,
+        // At the end it is the model that is invalid, not what the command line says of it.
+        ErrorKind::Invalid if phase != Phase::Loading => Exit::Usage,
         _ if is_local => Exit::Io,
         ErrorKind::Unavailable if phase == Phase::Fetching && !has_registry => Exit::Configuration,
-        ErrorKind::NotFound
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
         | ErrorKind::Denied
         | ErrorKind::PreconditionFailed
         | ErrorKind::TooLarge => Exit::Refused,
@@ -146,6 +152,7 @@ mod tests {
             (ErrorKind::Unavailable, Circumstances { is_stopped: true, ..triton }, Exit::Stopped),
             (ErrorKind::Timeout, IN_PROCESS, Exit::Connection),
             (ErrorKind::Invalid, IN_PROCESS, Exit::Usage),
+            (ErrorKind::Invalid, Circumstances { phase: Phase::Loading, ..IN_PROCESS }, Exit::Io),
         ] {
             assert_eq!(exit(kind, &circumstances), expected, "{kind} {circumstances:?}");
         }
