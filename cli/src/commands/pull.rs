@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_artifact::{ArtifactRef, Look};
+use keynet_artifact::{ArtifactRef, Look, RegistryOptions};
 use keynet_base::{Config, Digest};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
@@ -74,7 +74,12 @@ fn pull(args: &PullArgs, console: Console) -> Result<Pulled, ExpectedError> {
         let (reference, path) = match &args.output {
             Some(path) => (reference, path.clone()),
             None => {
-                let look = keynet_artifact::look(&reference, &options).await?;
+                // The transfer that follows shows the progress of all parts.
+                let quiet = RegistryOptions {
+                    progress: Arc::new(keynet_artifact::Quiet),
+                    ..options.clone()
+                };
+                let look = keynet_artifact::look(&reference, &quiet).await?;
                 let path = PathBuf::from(file_name(&look, &reference, &config));
                 refuse_other(&path, &look)?;
                 (look.reference, path)
@@ -116,7 +121,7 @@ fn options(
     reference: &ArtifactRef,
     config: &Config,
     console: Console,
-) -> Result<keynet_artifact::RegistryOptions, ExpectedError> {
+) -> Result<RegistryOptions, ExpectedError> {
     let transfer = Arc::new(Transfer::new(Way::Pull, args.answer.quiet, console));
     registry::options(reference, &args.registry, config, transfer, console)
 }
