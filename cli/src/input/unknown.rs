@@ -44,16 +44,18 @@ fn closed(schema: &Value) -> Option<&Map<String, Value>> {
 
 fn note(name: &str, properties: &Map<String, Value>) -> String {
     if properties.is_empty() {
-        return format!("the action has no parameter {name}: it has none");
+        return format!("the action's schema has no parameter {name}: it has none");
     }
     let similarity = |known: &String| strsim::jaro_winkler(name, known);
     let closest = properties.keys().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     let known = properties.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     match closest.filter(|known| similarity(known) >= SIMILAR) {
         Some(meant) => {
-            format!("the action has no parameter {name}; did you mean {meant}? It knows {known}")
+            format!(
+                "the action's schema has no parameter {name}; did you mean {meant}? It knows {known}"
+            )
         }
-        None => format!("the action has no parameter {name}: it knows {known}"),
+        None => format!("the action's schema has no parameter {name}: it knows {known}"),
     }
 }
 
@@ -72,17 +74,19 @@ mod tests {
         let mut schema = json!({ "properties": { "name": {}, "threshold": {} } });
         assert_eq!(
             told(&schema, &["nam", "threshold", "TRITON_URL"]),
-            ["the action has no parameter nam; did you mean name? It knows name, threshold"]
+            [
+                "the action's schema has no parameter nam; did you mean name? It knows name, threshold"
+            ]
         );
         assert_eq!(
             told(&schema, &["zzz"]),
-            ["the action has no parameter zzz: it knows name, threshold"]
+            ["the action's schema has no parameter zzz: it knows name, threshold"]
         );
         schema["additionalProperties"] = json!(false);
         assert_eq!(told(&schema, &["nam"]).len(), 1);
         assert_eq!(
             told(&json!({ "properties": {} }), &["x"]),
-            ["the action has no parameter x: it has none"]
+            ["the action's schema has no parameter x: it has none"]
         );
     }
 

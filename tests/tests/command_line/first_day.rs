@@ -44,7 +44,10 @@ fn a_parameter_that_the_action_does_not_know_is_noticed() {
     says(
         &ended,
         1,
-        &["note: the action has no parameter nam; did you mean name?", "`name` is missing"],
+        &[
+            "note: the action's schema has no parameter nam; did you mean name?",
+            "`name` is missing",
+        ],
     );
     let known = run(&Sandbox::new(), "hello", &["--param", "name=Ada"]);
     assert!(!known.stderr.contains("note:"), "{known:?}");
