@@ -28,15 +28,13 @@ mod ui;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use commands::command_line::{self, Cli};
+use commands::command_line;
 use ui::console::Console;
 use ui::secrecy::Hidden;
 
 fn main() -> ExitCode {
     keynet_host::engine::run_if_compiler();
-    let cli = Cli::parse_from(command_line::with_default_address(std::env::args_os()));
+    let cli = command_line::parse();
     let console = Console::new(cli.color);
     start_tracing(cli.verbose, console);
     match commands::run(cli.command, console) {

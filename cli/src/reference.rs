@@ -6,7 +6,7 @@ use keynet_artifact::ArtifactRef;
 use keynet_base::Config;
 
 use crate::errors::ExpectedError;
-use crate::project::{ProjectSource, c, go, javascript, python};
+use crate::project::{ProjectError, ProjectSource, c, component_in, go, javascript, python};
 use crate::ui::progress::Steps;
 
 /// Location of a component.
@@ -63,11 +63,27 @@ pub fn component_file(
     config: &Config,
     steps: Steps,
 ) -> Result<PathBuf, ExpectedError> {
-    if path.is_dir() || is_source(path) {
-        Ok(ProjectSource::find(path)?.build(config, steps)?.path)
-    } else {
-        Ok(path.to_owned())
+    if !path.is_dir() && !is_source(path) {
+        return Ok(path.to_owned());
     }
+    match ProjectSource::find(path) {
+        Ok(project) => Ok(project.build(config, steps)?.path),
+        // A folder without sources, to which a component was copied.
+        Err(error) if is_no_project(&error) && component_in(path).is_file() => {
+            Ok(component_in(path))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_no_project(error: &ExpectedError) -> bool {
+    matches!(error.downcast_ref(), Some(ProjectError::NoProject(_)))
+}
+
+/// Reports whether an argument names a published component and no file of this machine.
+pub fn is_reference(argument: &Path) -> bool {
+    let parsed = argument.to_str().map(ComponentSource::parse);
+    matches!(parsed, Some(Ok(ComponentSource::Published(_))))
 }
 
 /// Parses an argument that must be a reference.

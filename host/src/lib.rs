@@ -36,7 +36,7 @@ pub mod policy;
 pub use action::{Action, ActionError, LoadOptions, Tenant};
 pub use activation::{
     ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, Receipt, ResultText, Sandbox,
-    Stream,
+    Stream, TimeLimit,
 };
 pub use backends::Backends;
 pub use capabilities::user_input::Parameters;

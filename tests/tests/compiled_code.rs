@@ -87,13 +87,13 @@ fn code_that_is_not_used_any_more_makes_room() {
     fs::create_dir_all(before.parent().unwrap()).unwrap();
     fs::write(&before, vec![0; room as usize]).unwrap();
     fs::File::open(&before).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
-    sandbox.set("KEYNET_CACHE_SIZE", room);
+    sandbox.set("KEYNET_CACHE_SIZE", format!("{room}B"));
     fs::write(sandbox.path("answer.wasm"), keynet_tests::made::answers("{}")).unwrap();
     sandbox.run(["inspect", "answer.wasm"]);
     assert!(!before.exists() && hello.exists(), "{:?}", entries(&sandbox));
     assert_eq!(entries(&sandbox).len(), 2);
     // The newest file is kept, even if it exceeds the limit.
-    sandbox.set("KEYNET_CACHE_SIZE", 1);
+    sandbox.set("KEYNET_CACHE_SIZE", "1B");
     sandbox.run(["inspect".as_ref(), guest("hostile").as_os_str()]);
     assert!(entries(&sandbox).len() == 1 && !hello.exists(), "{:?}", entries(&sandbox));
     assert!(!greets(&sandbox).stderr.contains("cannot keep"));

@@ -40,8 +40,8 @@ impl Project {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         for step in [
             format!("cd {name}"),
-            "keynet-inference build".to_owned(),
-            "keynet-inference run action.wasm --param name=Ada".to_owned(),
+            "keynet-inference dev --param name=Ada".to_owned(),
+            "keynet-inference run --param name=Ada".to_owned(),
         ] {
             assert!(ended.stdout.contains(&step), "the next steps lack {step:?}: {}", ended.stdout);
         }
@@ -149,6 +149,16 @@ fn a_new_project_is_tested_built_and_run_as_the_readme_says() {
     );
     let ignored = fs::read_to_string(project.path(".gitignore")).unwrap();
     assert!(ignored.contains("target") && ignored.contains(".wasm"), "{ignored}");
+
+    // Without a path the project is built, if it changed, and used.
+    fs::remove_file(project.path("action.wasm")).unwrap();
+    let ran = project.run(["run", "--param", "name=Ada"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "{\"greeting\":\"Hello, Ada!\"}\n"));
+    let source = fs::read_to_string(project.path("src/lib.rs")).unwrap();
+    fs::write(project.path("src/lib.rs"), source.replace("\"Hello\"", "\"Good day\"")).unwrap();
+    let ran = project.run(["run", "--param", "name=Ada"]);
+    assert!(ran.stdout.contains("Good day, Ada!"), "{ran:?}");
+    assert_eq!(project.run(["inspect", "--json"]).json()["name"], "my-action");
 
     // To another folder, from another folder.
     let output = project.sandbox.path("elsewhere.wasm");

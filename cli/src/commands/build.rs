@@ -7,25 +7,19 @@ use keynet_base::NewFile;
 
 use crate::errors::ExpectedError;
 use crate::flags::HostArgs;
-use crate::project::cargo::{self, Options};
-use crate::project::finish;
-use crate::project::{ProjectError, ProjectSource};
+use crate::project::cargo::{self, Options, RELEASE};
+use crate::project::{ProjectError, ProjectSource, component_in, finish};
 use crate::settings;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
 use crate::ui::units;
 
-/// Default output file, in the project's folder.
-const DEFAULT_OUTPUT: &str = "action.wasm";
-
-/// Default profile of cargo.
-const DEFAULT_PROFILE: &str = "release";
-
 /// Arguments of `build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The file of a function, or a core module [default: the project's folder]
-    #[arg(value_name = "FUNCTION", conflicts_with = "path")]
+    /// The file of a function, the folder or the name of a project, or a core module [default: the
+    /// project in the current folder]
+    #[arg(value_name = "FUNCTION|PROJECT", conflicts_with = "path")]
     function: Option<PathBuf>,
     /// The project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -34,8 +28,11 @@ pub struct BuildArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Build with this profile of cargo's
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_PROFILE)]
+    #[arg(long, value_name = "NAME", default_value = RELEASE)]
     profile: String,
+    /// Build with the profile release, which is the default: as cargo has it
+    #[arg(long, hide = true, conflicts_with = "profile")]
+    release: bool,
     /// More arguments for cargo build, such as -- --locked --features x
     #[arg(last = true, value_name = "CARGO ARGUMENTS")]
     arguments: Vec<String>,
@@ -48,21 +45,20 @@ pub struct BuildArgs {
 /// written.
 pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
-    let project = args.function.as_ref().unwrap_or(&args.path);
+    let project = args.project();
     let component = match ProjectSource::find(project)? {
         ProjectSource::Rust(folder) => {
             let options = Options { profile: &args.profile, arguments: &args.arguments };
             cargo::component(&folder, &options, &config, console)?
         }
-        _ if !args.arguments.is_empty() || args.profile != DEFAULT_PROFILE => {
-            return Err(ProjectError::NotCargo(project.clone()).into());
+        _ if !args.arguments.is_empty() || args.profile != RELEASE => {
+            return Err(ProjectError::NotCargo(project.to_owned()).into());
         }
         source => source.build(&config, Steps::new(false, console))?.bytes,
     };
     let name = finish::name_of(&component, &config)?;
-    let folder =
-        args.function.as_ref().map_or(args.path.as_path(), |file| file.parent().unwrap_or(file));
-    let output = args.output.clone().unwrap_or_else(|| below(folder, DEFAULT_OUTPUT));
+    let folder = if project.is_dir() { project } else { project.parent().unwrap_or(project) };
+    let output = args.output.clone().unwrap_or_else(|| component_in(folder));
     NewFile::write(&output, NewFile::PLAIN, &component)
         .map_err(ExpectedError::io("write", &output))?;
     console.print(&format!(
@@ -72,9 +68,13 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     ))
 }
 
-/// Returns the path of a file in the project's folder, without a leading `.` for the current
-/// folder.
-fn below(folder: &Path, file: &str) -> PathBuf {
-    let path = folder.join(file);
-    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+impl BuildArgs {
+    /// Returns the path of the project. A name that no file has can be that of the current folder:
+    /// `build greet` in the folder `greet`.
+    fn project(&self) -> &Path {
+        let Some(function) = &self.function else { return &self.path };
+        let current = std::env::current_dir().ok();
+        let is_current = current.as_deref().and_then(Path::file_name) == Some(function.as_os_str());
+        if is_current && !function.exists() { Path::new(".") } else { function }
+    }
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::{
@@ -94,12 +95,33 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
+/// Parses the command line; for a usage error, or for `--help`, prints it and ends the process.
+pub fn parse() -> Cli {
+    Cli::try_parse_from(with_default_address(std::env::args_os()))
+        .unwrap_or_else(|error| with_advice(error).exit())
+}
+
+/// Returns the error with a tip for `run action.wasm name=Ada`, which sets no parameter.
+fn with_advice(mut error: clap::Error) -> clap::Error {
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument.clone(),
+        _ => return error,
+    };
+    let is_assignment = argument.contains('=') && !argument.starts_with(['-', '=']);
+    if error.kind() == ErrorKind::UnknownArgument && is_assignment {
+        let tip = format!("a parameter is set with --param {argument}").into();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
+}
+
 /// Returns the command line with the default address after a `--serve` that is followed by a file:
 /// `run --serve function.py`, where the file would be taken for the address.
 pub fn with_default_address(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     let is_file = |argument: &OsString| {
-        Path::new(argument).extension().is_some_and(|ending| ending == "py" || ending == "wasm")
+        let endings = ["wasm", "py", "ts", "js", "go", "c", "cpp"];
+        Path::new(argument).extension().is_some_and(|is| endings.iter().any(|ending| is == *ending))
     };
     let serve = arguments
         .windows(2)
@@ -183,6 +205,48 @@ mod tests {
             (vec!["run", "a.wasm", "--serve"], vec!["run", "a.wasm", "--serve"]),
         ] {
             assert_eq!(with_default_address(arguments.into_iter().map(OsString::from)), expected);
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_its_flag_says_which_flag() {
+        let error = with_advice(run(&["a.wasm", "name=Ada"]).unwrap_err()).to_string();
+        assert!(error.contains("--param name=Ada"), "{error}");
+        let other = with_advice(run(&["a.wasm", "b.wasm"]).unwrap_err()).to_string();
+        assert!(!other.contains("--param b.wasm"), "{other}");
+    }
+
+    #[test]
+    fn run_uses_the_project_in_the_current_folder() {
+        for arguments in [&[][..], &["--param", "name=Ada"], &["--serve"], &["--serve", "9000"]] {
+            assert!(run(arguments).is_ok(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_habits_of_cargo_and_spin_are_understood() {
+        for arguments in [&["build", "greet"][..], &["build", "--release"], &["up"], &["watch"]] {
+            Cli::try_parse_from(["keynet-inference"].iter().chain(arguments)).unwrap();
+        }
+    }
+
+    /// Every size and duration of the command line is parsed by one table.
+    #[test]
+    fn a_bare_number_means_the_same_in_every_command() {
+        for (arguments, meant) in [
+            (&["run", "--memory", "256"][..], "256MiB"),
+            (&["run", "--timeout", "5"], "5s or 5ms"),
+            (&["dev", "--memory", "256"], "256MiB"),
+            (&["dev", "--timeout", "5"], "5s or 5ms"),
+            (&["deploy", "a.wasm", "--memory", "512"], "512MiB"),
+            (&["deploy", "a.wasm", "--logsize", "10"], "10MiB"),
+            (&["deploy", "a.wasm", "--timeout", "5"], "5s or 5ms"),
+            (&["invoke", "a", "--timeout", "5"], "5s or 5ms"),
+            (&["model", "list", "--timeout", "5"], "5s or 5ms"),
+        ] {
+            let all = ["keynet-inference"].iter().chain(arguments);
+            let error = Cli::try_parse_from(all).unwrap_err().to_string();
+            assert!(error.contains(meant), "{arguments:?}: {error}");
         }
     }
 

@@ -24,9 +24,10 @@ use keynet_openwhisk_api::name::ActionName;
 
 #[derive(Debug, Args)]
 pub struct DeployArgs {
-    /// The component: a file, the file of a function, which is built, or the reference of
-    /// a published one; with --image alone, the image holds the action
-    #[arg(value_name = "ACTION.wasm|FUNCTION|REF", required_unless_present = "image")]
+    /// The component: a file, the file of a function or the folder of its project, which is built,
+    /// or the reference of a published one [default: the project in the current folder; with
+    /// --image alone, the image holds the action]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
     action: Option<String>,
     /// The OpenWhisk action: name, package/name or /namespace/package/name [default: the function's
     /// name]
@@ -46,15 +47,14 @@ pub struct DeployArgs {
     /// of your own
     #[arg(long, value_name = "SECRET")]
     web_secure: Option<WebSecure>,
-    /// Memory of the container, such as 512 or 512MiB (OpenWhisk counts in MB) [default: unchanged,
-    /// or 256, or what compiling needs]
+    /// Memory of the container, such as 512MiB [default: unchanged, or 256MiB, or what compiling
+    /// needs]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_megabytes)]
     memory: Option<u64>,
-    /// Time limit of an activation, such as 60s; a bare number is milliseconds, as with wsk
-    /// [default: unchanged, or 60s]
+    /// Time limit of an activation, such as 60s [default: unchanged, or 60s]
     #[arg(short, long, value_name = "TIME", value_parser = parse_milliseconds)]
     timeout: Option<u64>,
-    /// Limit of the logs of an activation, such as 10 or 10MiB [default: unchanged, or 10]
+    /// Limit of the logs of an activation, such as 10MiB [default: unchanged, or 10MiB]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_megabytes)]
     logsize: Option<u64>,
     /// Number of activations that one container runs at the same time [default: unchanged, or 1]
@@ -101,7 +101,7 @@ pub struct DeployArgs {
 impl From<DeployArgs> for DeployRequest {
     fn from(args: DeployArgs) -> Self {
         Self {
-            action: args.action,
+            action: args.action.or_else(|| args.image.is_none().then(|| ".".to_owned())),
             name: args.name,
             image: args.image,
             kind: args.kind,

@@ -14,13 +14,14 @@ use crate::errors::ExpectedError;
 use crate::flags::HostArgs;
 use crate::input::inputs::Inputs;
 use crate::input::parameters::{Draft, Input, Param};
+use crate::input::unknown;
 use crate::project::ProjectSource;
 use crate::project::cargo;
 use crate::project::watch::Watch;
 use crate::runtime::{self, Work};
 use crate::ui::console::{Console, Logs};
 use crate::ui::progress::Steps;
-use crate::ui::{json_text, units};
+use crate::ui::{json_text, permissions, units};
 use crate::{local_backends, settings, storage};
 
 /// Arguments of `dev`.
@@ -123,7 +124,10 @@ impl Round<'_> {
         let action = component.load(host).await?;
         if is_first {
             local_backends::announce(&action, self.config, self.console);
+            permissions::tell_denied(&action, self.console);
         }
+        let names = unknown::named(&self.args.params, &self.args.inputs);
+        unknown::tell(&action, names.iter().map(String::as_str), self.console);
         if !inputs.is_empty() {
             inputs.store(&*host.storage()?, &mut draft).await?;
         }

@@ -22,9 +22,9 @@ use crate::ui::{json_text, permissions, units};
 
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The component: a file, the file of a function, which is built, or the reference of
-    /// a published one
-    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
+    /// The component: a file, the file of a function or the folder of its project, which is built,
+    /// or the reference of a published one [default: the project in the current folder]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF", default_value = ".", hide_default_value = true)]
     action: String,
     #[command(flatten)]
     registry: RegistryArgs,
@@ -138,6 +138,10 @@ impl Shown<'_> {
         if action.grants().api_key {
             text.push_str("             the caller's OpenWhisk key\n");
         }
+        for (at, line) in permissions::denied(action).iter().enumerate() {
+            let _ =
+                writeln!(text, "  {:<10} {}", if at == 0 { "denied" } else { "" }, printable(line));
+        }
         let _ = writeln!(text, "  limits     {}", permissions::limits(action.limits()));
         match &description.input_schema {
             None => text.push_str("  parameters not described\n"),
@@ -164,6 +168,7 @@ impl Shown<'_> {
             "may_use": granted,
             "private_addresses": action.grants().private_addresses,
             "api_key": action.grants().api_key,
+            "denied": permissions::denied_by_name(action),
             "limits": { "memory": limits.memory, "time_ms": limits.time.as_secs_f64() * 1e3, "logs": limits.logs },
         });
         if let (Some(Published { look, signed }), Some(all)) = (published, all.as_object_mut()) {

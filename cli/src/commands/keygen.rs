@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
 use keynet_artifact::PrivateKey;
@@ -43,7 +43,17 @@ impl CommandOutput for Keys {
 /// A file already exists, or cannot be written. With `--json` the error is printed as JSON and not
 /// returned.
 pub fn run(args: &KeygenArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    output::tell(make(&args.name), args.json, console)
+    let made = make(&args.name);
+    if let Ok(keys) = &made
+        && is_exposed(Path::new(&keys.private))
+    {
+        console.note(format_args!(
+            "{} is in a git repository whose rules do not ignore it: add the line *.key to its \
+                .gitignore, or keep the key elsewhere",
+            keys.private
+        ));
+    }
+    output::tell(made, args.json, console)
 }
 
 fn make(name: &Path) -> Result<Keys, ExpectedError> {
@@ -64,6 +74,22 @@ fn make(name: &Path) -> Result<Keys, ExpectedError> {
         return Err(error);
     }
     Ok(Keys { private: private.display().to_string(), public: public.display().to_string() })
+}
+
+/// Reports whether the file is in a git work tree and `git add .` would add it; `false` without git.
+fn is_exposed(file: &Path) -> bool {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return false };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let checked = Command::new("git")
+        .args(["check-ignore", "--quiet"])
+        .arg(name)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    // 0: ignored, 1: not ignored, 128: not in a work tree.
+    checked.is_ok_and(|status| status.code() == Some(1))
 }
 
 /// Appends the ending: `team.v1` is a whole name, not `team` with the ending `v1`.

@@ -18,7 +18,8 @@ pub struct NewArgs {
     /// What the action is written in
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     lang: Language,
-    /// The action's name, and the folder that is made: the last part of a path is the name
+    /// The action's name, and the folder that is made: the last part of a path is the name; . is
+    /// the current folder and takes its name
     name: PathBuf,
 }
 
@@ -28,7 +29,8 @@ pub struct NewArgs {
 /// The name is not valid, or the folder exists and is not empty.
 pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let folder = &args.name;
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = name_of(folder);
+    let name = name.as_str();
     name::check(name, args.lang)?;
     refuse_occupied(folder)?;
     let config = Config::from_environment()?;
@@ -44,10 +46,24 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     console.print(&next_steps(name, folder, args.lang))
 }
 
+/// Returns the last part of a path; for a path such as `.`, the name of the folder that it leads to.
+fn name_of(folder: &Path) -> String {
+    let resolved = match folder.file_name() {
+        Some(_) => None,
+        None => folder.canonicalize().ok(),
+    };
+    let name = resolved.as_deref().unwrap_or(folder).file_name();
+    name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
     let occupied = || Err(ProjectError::Occupied(folder.to_owned()).into());
     match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().map_or(Ok(()), |_| occupied()),
+        // A repository that was just made has nothing that would be replaced.
+        Ok(mut entries) => {
+            let taken = entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".git"));
+            if taken { occupied() } else { Ok(()) }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => occupied(),
         Err(error) => Err(ExpectedError::io("look into", folder)(error)),
@@ -55,10 +71,15 @@ fn refuse_occupied(folder: &Path) -> Result<(), ExpectedError> {
 }
 
 fn next_steps(name: &str, folder: &Path, language: Language) -> String {
+    let enter = match folder.file_name() {
+        Some(_) => format!("cd {}\n  ", folder.display()),
+        None => String::new(),
+    };
     let folder = folder.display();
     let steps = match language {
         Language::Rust => {
-            "keynet-inference build\n  keynet-inference run action.wasm --param name=Ada"
+            "keynet-inference dev --param name=Ada\n  keynet-inference run --param name=Ada\n  \
+                keynet-inference push"
         }
         Language::Go => {
             "keynet-inference run main.go --param name=Ada\n  keynet-inference push main.go"
@@ -79,7 +100,7 @@ fn next_steps(name: &str, folder: &Path, language: Language) -> String {
             "keynet-inference run main.js --param name=Ada\n  keynet-inference push main.js"
         }
     };
-    format!("made the action {name} in {folder}\n\nnext:\n  cd {folder}\n  {steps}\n")
+    format!("made the action {name} in {folder}\n\nnext:\n  {enter}{steps}\n")
 }
 
 #[cfg(test)]
@@ -98,6 +119,19 @@ mod tests {
         assert!(refuse_occupied(&folder.path().join("missing")).is_ok());
         fs::write(folder.path().join("file"), "").unwrap();
         assert!(occupied(refuse_occupied(folder.path())));
+        let repository = tempfile::tempdir().unwrap();
+        fs::create_dir(repository.path().join(".git")).unwrap();
+        assert!(refuse_occupied(repository.path()).is_ok());
         assert!(occupied(refuse_occupied(&folder.path().join("file"))));
+    }
+
+    #[test]
+    fn a_dot_takes_the_name_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("greet");
+        fs::create_dir_all(inner.join("src")).unwrap();
+        assert_eq!(name_of(&inner.join(".")), "greet");
+        assert_eq!(name_of(&inner.join("src/..")), "greet");
+        assert_eq!(name_of(Path::new("projects/new-one")), "new-one");
     }
 }

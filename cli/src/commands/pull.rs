@@ -1,16 +1,17 @@
 //! `pull`: writes a published component into a file.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use keynet_artifact::{ArtifactRef, Look};
-use keynet_base::Config;
+use keynet_artifact::{ArtifactRef, Look, RegistryOptions};
+use keynet_base::{Config, Digest};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::errors::{ExpectedError, UsageError};
+use crate::errors::{Diagnostic, Exit, ExpectedError, UsageError};
 use crate::flags::{AnswerArgs, HostArgs, RegistryArgs};
 use crate::runtime::{self, Work};
 use crate::ui::console::Console;
@@ -18,13 +19,17 @@ use crate::ui::output::{self, CommandOutput};
 use crate::ui::progress::{Transfer, Way};
 use crate::{reference, registry, settings};
 
+/// Longest name in bytes that a file is given.
+const LONGEST_NAME: usize = 128;
+
 #[derive(Debug, Args)]
 pub struct PullArgs {
     /// Reference: registry/namespace/name:tag, registry/namespace/name@sha256:…, or
     /// `oci-layout:PATH[:tag]`
     #[arg(value_name = "REF")]
     reference: String,
-    /// Write the component to FILE; - is standard output [default: NAME.wasm]
+    /// Write the component to FILE, and replace what is there; - is standard output [default: the
+    /// function's name with .wasm, which is not replaced]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -64,11 +69,25 @@ pub fn run(args: &PullArgs, console: Console) -> Result<ExitCode, ExpectedError>
 fn pull(args: &PullArgs, console: Console) -> Result<Pulled, ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
     let reference = reference::parse(&args.reference)?;
-    let path = args.output.clone().unwrap_or_else(|| file_name(&reference, &config).into());
     let options = options(args, &reference, &config, console)?;
-    let fetched = keynet_artifact::pull_to_file(&reference, &path, &options);
-    let look = runtime::start(Work::One)?.block_on(fetched)?;
-    Ok(pulled(&look, &path.display().to_string()))
+    runtime::start(Work::One)?.block_on(async {
+        let (reference, path) = match &args.output {
+            Some(path) => (reference, path.clone()),
+            None => {
+                // The transfer that follows shows the progress of all parts.
+                let quiet = RegistryOptions {
+                    progress: Arc::new(keynet_artifact::Quiet),
+                    ..options.clone()
+                };
+                let look = keynet_artifact::look(&reference, &quiet).await?;
+                let path = PathBuf::from(file_name(&look, &reference, &config));
+                refuse_other(&path, &look)?;
+                (look.reference, path)
+            }
+        };
+        let look = keynet_artifact::pull_to_file(&reference, &path, &options).await?;
+        Ok(pulled(&look, &path.display().to_string()))
+    })
 }
 
 /// Writes only the component to standard output, so that it can be piped.
@@ -102,7 +121,7 @@ fn options(
     reference: &ArtifactRef,
     config: &Config,
     console: Console,
-) -> Result<keynet_artifact::RegistryOptions, ExpectedError> {
+) -> Result<RegistryOptions, ExpectedError> {
     let transfer = Arc::new(Transfer::new(Way::Pull, args.answer.quiet, console));
     registry::options(reference, &args.registry, config, transfer, console)
 }
@@ -117,9 +136,44 @@ fn pulled(look: &Look, file: &str) -> Pulled {
     }
 }
 
-/// Returns the last part of the repository, or the tag for a layout: in this program's own layout
-/// the tag is the function's name.
-fn file_name(reference: &ArtifactRef, config: &Config) -> String {
+/// A file that a pull would replace, although nobody named it.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is there already and has other content", .0.display())]
+struct Occupied(PathBuf);
+
+impl Diagnostic for Occupied {
+    fn exit(&self) -> Exit {
+        Exit::Io
+    }
+
+    fn hint(&self) -> Option<String> {
+        let file = self.0.display();
+        Some(format!("`-o {file}` replaces it, and -o with another name keeps it"))
+    }
+}
+
+/// Checks that there is no file at `path`, or the component itself.
+fn refuse_other(path: &Path, look: &Look) -> Result<(), ExpectedError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(ExpectedError::io("look at", path))?,
+    };
+    let is_same = Digest::of_reader(file)
+        .is_ok_and(|there| there == (look.component.digest, look.component.size));
+    if is_same { Ok(()) } else { Err(Occupied(path.to_owned()).into()) }
+}
+
+/// Returns the file for the function: its name. An artifact of another tool may have none; then it
+/// is the last part of the repository, or the tag for a layout.
+fn file_name(look: &Look, reference: &ArtifactRef, config: &Config) -> String {
+    let is_file = |name: &&str| {
+        !name.starts_with('.')
+            && name.len() <= LONGEST_NAME
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    if let Some(name) = look.title().filter(|name| !name.is_empty()).filter(is_file) {
+        return format!("{name}.wasm");
+    }
     let name = match reference {
         ArtifactRef::Registry(registry) => {
             registry.repository.rsplit('/').next().map(str::to_owned)

@@ -28,7 +28,8 @@ use crate::{reference, registry, settings};
 #[derive(Debug, Args)]
 pub struct PushArgs {
     /// The component, or the file of a function or the folder of its project, which is built
-    #[arg(value_name = "ACTION.wasm|FUNCTION", default_value = ".")]
+    /// [default: the project in the current folder; a REF alone publishes it there]
+    #[arg(value_name = "ACTION.wasm|FUNCTION", default_value = ".", hide_default_value = true)]
     action: PathBuf,
     /// Where to: registry/namespace/name:tag or `oci-layout:PATH[:tag]` [default: the Keynet
     /// platform when signed in, else ./artifacts]
@@ -92,7 +93,11 @@ impl CommandOutput for Pushed {
 /// # Errors
 /// The component is not an action or has no description, or the destination rejects it. With
 /// `--json`, errors are printed as JSON instead of being returned.
-pub fn run(args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+pub fn run(mut args: PushArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    if args.reference.is_none() && reference::is_reference(&args.action) {
+        args.reference = args.action.to_str().map(str::to_owned);
+        args.action = PathBuf::from(".");
+    }
     let answer = args.answer;
     match (&args.base_image, &args.reference) {
         (Some(base), Some(to)) => {

@@ -1,6 +1,6 @@
 //! `run`: runs a component once and prints its result on standard output, or serves it over HTTP.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +13,12 @@ use keynet_host::Receipt;
 use serde::Serialize;
 
 use crate::component::Component;
-use crate::errors::ExpectedError;
+use crate::errors::{ExpectedError, UsageError};
 use crate::flags::{HostArgs, HostNameArgs, RegistryArgs};
 use crate::input::address::ListenAddress;
 use crate::input::inputs::Inputs;
 use crate::input::parameters::{Draft, Input, Param};
+use crate::input::unknown;
 use crate::reference::ComponentSource;
 use crate::runtime::{self, Work};
 use crate::ui::console::{Console, Logs};
@@ -28,9 +29,9 @@ use crate::{local_backends, serve, settings, storage};
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The component: a file, the file of a function, which is built, or the reference of
-    /// a published one
-    #[arg(value_name = "ACTION.wasm|FUNCTION|REF")]
+    /// The component: a file, the file of a function or the folder of its project, which is built,
+    /// or the reference of a published one [default: the project in the current folder]
+    #[arg(value_name = "ACTION.wasm|FUNCTION|REF", default_value = ".", hide_default_value = true)]
     action: String,
     /// Set a parameter: to JSON where VALUE can be read as JSON, otherwise to text; stands above
     /// --params-file
@@ -56,7 +57,8 @@ pub struct RunArgs {
     /// Answer with one JSON object: the result or the error, and the receipt
     #[arg(long)]
     pub json: bool,
-    /// Keep the action loaded and answer POST / with its results until Ctrl-C
+    /// Keep the action loaded and answer POST / with its results until Ctrl-C, at 127.0.0.1:8080
+    /// if no ADDRESS or port is given
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ListenAddress::DEFAULT,
           conflicts_with_all = ["params", "params_file", "inputs", "json"])]
     pub serve: Option<ListenAddress>,
@@ -84,6 +86,10 @@ struct Cost {
 /// The component cannot be run, or the action itself fails. With `--json`, errors are printed as
 /// JSON instead of being returned.
 pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
+    if args.action.contains('=') && !Path::new(&args.action).exists() {
+        let why = format!("it is no file; a parameter is set with --param {}", args.action);
+        return Err(UsageError::Argument { argument: args.action, why }.into());
+    }
     if let Some(address) = &args.serve {
         let config = settings::read(&args.host)?;
         let source =
@@ -129,6 +135,7 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
                 it in the environment"
         ));
     }
+    let names = unknown::named(&args.params, &args.inputs);
     let inputs = Inputs::read(args.inputs)?;
     let source = source.built(&config, Steps::new(false, console))?;
 
@@ -141,6 +148,8 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
             permissions::show_once(&action, &args.action, &config, console);
         }
         local_backends::announce(&action, &config, console);
+        permissions::tell_denied(&action, console);
+        unknown::tell(&action, names.iter().map(String::as_str), console);
         if !inputs.is_empty() {
             inputs.store(&*host.storage().map_err(ExpectedError::from)?, &mut draft).await?;
         }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::account::Accounts;
-use crate::errors::ExpectedError;
+use crate::errors::{Diagnostic, Exit, ExpectedError};
 use crate::registry;
 use crate::ui::console::{Console, printable};
 use crate::ui::output::{self, CommandOutput};
@@ -27,6 +27,25 @@ struct Who {
     expires_at: Option<String>,
     expired: bool,
     registries: Vec<AtRegistry>,
+}
+
+/// No login is stored.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody is signed in: not on the Keynet platform, and not at a registry")]
+struct NobodySignedIn;
+
+impl Diagnostic for NobodySignedIn {
+    fn exit(&self) -> Exit {
+        Exit::Login
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "`keynet-inference login <server-url>` or `keynet-inference login --registry HOST` \
+                signs in"
+                .to_owned(),
+        )
+    }
 }
 
 /// A login at a registry.
@@ -62,14 +81,30 @@ impl CommandOutput for Who {
         }
         printable(&lines.join("\n")).into_owned()
     }
+
+    /// Returns the code of a login that cannot be used, so that `whoami || login` signs in.
+    fn code(&self) -> ExitCode {
+        if self.expired || self.is_nobody() { Exit::Login.into() } else { ExitCode::SUCCESS }
+    }
+}
+
+impl Who {
+    fn is_nobody(&self) -> bool {
+        self.server.is_none() && self.registries.is_empty()
+    }
 }
 
 /// Prints the logins. Registries that only Docker's configuration knows are not listed.
 ///
 /// # Errors
-/// A file of logins cannot be read. With `--json` the error is printed as JSON and not returned.
+/// Nobody is signed in, or a file of logins cannot be read. With `--json` the error is printed as JSON and not returned.
 pub fn run(args: &WhoamiArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    output::tell(who(console), args.json, console)
+    let who = match who(console) {
+        // With `--json` the object says so, and the exit code.
+        Ok(who) if who.is_nobody() && !args.json => Err(NobodySignedIn.into()),
+        who => who,
+    };
+    output::tell(who, args.json, console)
 }
 
 fn who(console: Console) -> Result<Who, ExpectedError> {

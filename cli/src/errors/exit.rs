@@ -15,8 +15,9 @@ Exit codes:
   7  nobody is signed in, the login has expired, or a server refused the credentials
   8  a server refused the request
   9  a server failed, or its answer cannot be understood
- 10  a server cannot be reached, or did not answer in time
- 11  the artifact is not there, is damaged or is none of an action, or its signature does not fit";
+ 10  a server cannot be reached, or it was not done in the time it was given
+ 11  the artifact is not there, is damaged or is none of an action, or its signature does not fit
+130  it was stopped with Ctrl-C or SIGTERM, and undone";
 
 /// Exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub enum Exit {
     Connection = 10,
     /// The published artifact or its signature is wrong.
     Artifact = 11,
+    /// Ctrl-C or SIGTERM stopped the command, which undid what it had begun. A command that has
+    /// nothing to undo is ended by the signal itself, which shells report as the same code.
+    Stopped = 130,
 }
 
 impl Exit {
@@ -61,6 +65,7 @@ impl Exit {
             Self::Server => "server",
             Self::Connection => "connection",
             Self::Artifact => "artifact",
+            Self::Stopped => "stopped",
         }
     }
 }
@@ -89,6 +94,7 @@ mod tests {
             ]
             .as_slice(),
             &[Exit::Login, Exit::Refused, Exit::Server, Exit::Connection, Exit::Artifact],
+            &[Exit::Stopped],
         ];
         for exit in all.concat() {
             let code = exit as u8;

@@ -49,6 +49,8 @@ pub fn status(failure: &Failure) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use keynet_host::TimeLimit;
+
     use super::*;
 
     #[test]
@@ -56,7 +58,11 @@ mod tests {
         let invalid = Failure::Action(keynet_base::Error::invalid("no name"));
         assert_eq!((status(&invalid), kind(&invalid)), (400, "invalid"));
         assert_eq!(sentence(&invalid), "the action answered with an error (invalid): no name");
-        let late = Failure::Time { limit: std::time::Duration::from_secs(1), waiting: None };
+        let late = Failure::Time {
+            limit: std::time::Duration::from_secs(1),
+            origin: TimeLimit::Host,
+            waiting: None,
+        };
         assert_eq!((status(&late), kind(&late)), (504, "out-of-time"));
         assert_eq!(status(&Failure::Exit(0)), 500);
     }

@@ -7,6 +7,7 @@ use keynet_base::config::ConfigError;
 use keynet_host::ActionError;
 use keynet_host::Failure;
 use keynet_host::HostError;
+use keynet_host::TimeLimit;
 use keynet_host::engine::LoadError;
 use keynet_node::{BackupError, ServeError};
 use keynet_node::config::NodeConfigError;
@@ -27,8 +28,16 @@ impl Diagnostic for Failure {
     }
 
     fn hint(&self) -> Option<String> {
-        matches!(self, Self::Time { .. })
-            .then(|| "--timeout gives it more, such as --timeout 5m".to_owned())
+        let hint = match self {
+            Self::Time { origin: TimeLimit::Host, .. } => {
+                "--timeout gives it more, such as --timeout 5m"
+            }
+            Self::Limit { message, .. } if message.contains("KEYNET_MEMORY") => {
+                "--memory gives it more, such as --memory 512MiB"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 
     fn sentence(&self) -> String {

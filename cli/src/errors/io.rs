@@ -27,6 +27,10 @@ impl Diagnostic for IoError {
                 "name the component's file; `keynet-inference build` makes it from a project's \
                     folder"
             }
+            ("read", io::ErrorKind::NotFound) if self.thing.ends_with(".wasm") => {
+                "`keynet-inference build` makes it from a project; in the project's folder, the \
+                    command without a file builds and uses it"
+            }
             ("make", io::ErrorKind::AlreadyExists) => {
                 "what is there is not replaced: choose another name"
             }

@@ -23,6 +23,9 @@ pub enum UsageError {
         /// Flag that sets it.
         flag: &'static str,
     },
+    /// Standard input, from which a password is read, is empty.
+    #[error("standard input has no password: it is empty")]
+    EmptyPassword,
     /// An argument is wrong in a way that clap cannot check.
     #[error("{argument}: {why}")]
     Argument {
@@ -46,5 +49,13 @@ impl UsageError {
 impl Diagnostic for UsageError {
     fn exit(&self) -> Exit {
         Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::EmptyPassword).then(|| {
+            "a variable or a CI secret that is not set is empty; `printf %s \"$PASSWORD\" | \
+                keynet-inference login … --password-stdin` sends one"
+                .to_owned()
+        })
     }
 }

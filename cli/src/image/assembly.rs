@@ -67,7 +67,7 @@ impl Image {
     ) -> Result<Self, ImageError> {
         let no_base = |why: String| ImageError::Base { reference: reference.to_string(), why };
         let store = Store::open(reference, options)?;
-        let mut manifest = store.manifest(reference.target()).await?;
+        let mut manifest = store.named_manifest().await?;
         if LISTS.contains(&manifest.media_type.as_str()) {
             let digest = of_this_platform(&parse(&manifest).map_err(no_base)?).map_err(no_base)?;
             manifest = store.manifest(&Target::digest(digest)).await?;

@@ -4,3 +4,4 @@ pub mod address;
 pub mod inputs;
 pub mod parameters;
 pub mod schema;
+pub mod unknown;

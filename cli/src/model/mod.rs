@@ -1,50 +1,24 @@
 //! Models of a server: the common part of the commands of `model`.
 
+mod error;
 mod steps;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use keynet_base::Error;
 use keynet_base::config::{ModelRepositoryConfig, parse_duration};
-use keynet_base::{Error, ErrorKind};
-use keynet_models::model_deployment::{Deployments, Terms};
+use keynet_models::model_deployment::{Deployments, ModelSource, Terms};
 use tokio_util::sync::CancellationToken;
 
-use crate::errors::{Diagnostic, Exit, ExpectedError};
+use crate::errors::ExpectedError;
 use crate::flags::{AnswerArgs, HostArgs};
 use crate::runtime::{self, Work};
 use crate::settings;
 use crate::ui::console::Console;
+use error::{Circumstances, ModelError};
 use steps::Steps;
-
-/// Error of the host for an operation on a model.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct ModelError(#[from] pub Error);
-
-impl Diagnostic for ModelError {
-    fn exit(&self) -> Exit {
-        match self.0.kind {
-            ErrorKind::Invalid => Exit::Usage,
-            ErrorKind::NotFound
-            | ErrorKind::Denied
-            | ErrorKind::PreconditionFailed
-            | ErrorKind::TooLarge => Exit::Refused,
-            ErrorKind::Timeout | ErrorKind::Unavailable => Exit::Connection,
-            ErrorKind::Internal => Exit::Server,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        self.0.kind.as_str()
-    }
-
-    fn hint(&self) -> Option<String> {
-        (self.0.kind == ErrorKind::Timeout)
-            .then(|| "--timeout gives it more, such as --timeout 30m".to_owned())
-    }
-}
 
 /// Server of the models, and limits of the operation.
 #[derive(Debug, Args)]
@@ -63,12 +37,14 @@ pub struct ServerArgs {
     pub answer: AnswerArgs,
 }
 
-/// Runs `work` with the models of the server. Ctrl-C or SIGTERM stops it in order.
+/// Runs `work` with the models of the server; `source` is the origin of a model that it deploys.
+/// Ctrl-C or SIGTERM stops it in order.
 ///
 /// # Errors
 /// The configuration or the server cannot be used, or `work` failed.
 pub fn with<T>(
     args: &ServerArgs,
+    source: Option<&ModelSource>,
     console: Console,
     work: impl AsyncFnOnce(&Deployments, &Terms<'_>) -> Result<T, Error>,
 ) -> Result<T, ExpectedError> {
@@ -83,6 +59,7 @@ pub fn with<T>(
     };
     let steps = Steps::new(args.answer.quiet, console);
     let stop = CancellationToken::new();
+    let stopped = stop.clone();
     let terms = Terms {
         deadline: Instant::now() + args.timeout,
         wait: args.wait,
@@ -95,6 +72,16 @@ pub fn with<T>(
             stop.cancel();
         });
         let done = async { work(&Deployments::open(&config, repository.as_ref())?, &terms).await };
-        done.await.map_err(|error| ModelError(error).into())
+        done.await.map_err(|error| {
+            let circumstances = Circumstances {
+                is_stopped: stopped.is_cancelled(),
+                is_in_process: config.triton.is_none(),
+                has_folder: !matches!(repository, Some(ModelRepositoryConfig::S3 { .. })),
+                is_file: matches!(source, Some(ModelSource::Local(_))),
+                has_registry: config.mlflow.is_some(),
+                phase: steps.phase(),
+            };
+            ModelError::new(error, &circumstances).into()
+        })
     })
 }

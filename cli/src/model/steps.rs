@@ -9,12 +9,15 @@ use keynet_models::model_deployment::{Progress, Step};
 use crate::ui::console::{Console, printable};
 use crate::ui::{secrecy, units};
 
+use super::error::Phase;
+
 /// Display of the steps.
 pub struct Steps {
     console: Console,
     quiet: bool,
     bar: Option<ProgressBar>,
     said: Mutex<String>,
+    phase: Mutex<Phase>,
 }
 
 impl Steps {
@@ -22,7 +25,12 @@ impl Steps {
     pub fn new(quiet: bool, console: Console) -> Self {
         let bar = (console.watcher && !quiet)
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
-        Self { console, quiet, bar, said: Mutex::default() }
+        Self { console, quiet, bar, said: Mutex::default(), phase: Mutex::default() }
+    }
+
+    /// Returns the part of the operation that is in progress, or in which it ended.
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints a line, unless it is the same as the last one.
@@ -37,6 +45,9 @@ impl Steps {
 
 impl Progress for Steps {
     fn step(&self, step: &Step) {
+        if let Some(phase) = phase(step) {
+            *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        }
         let text = words(step);
         let Some(bar) = &self.bar else { return self.say(&text) };
         if let Step::Writing { written, total } = step {
@@ -63,6 +74,16 @@ impl Drop for Steps {
 fn set_style(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
+    }
+}
+
+/// Returns the part of an operation that a step begins; `None` if it is not a part of its own.
+fn phase(step: &Step) -> Option<Phase> {
+    match step {
+        Step::Waiting { .. } | Step::RollingBack { .. } => None,
+        Step::Fetching { .. } => Some(Phase::Fetching),
+        Step::Fetched { .. } | Step::Writing { .. } => Some(Phase::Writing),
+        Step::Loading | Step::Unloading => Some(Phase::Loading),
     }
 }
 

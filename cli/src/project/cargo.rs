@@ -16,6 +16,9 @@ use crate::errors::ExpectedError;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
 
+/// Profile of a build that is not for `dev`.
+pub const RELEASE: &str = "release";
+
 /// Profile and further arguments of cargo.
 #[derive(Debug)]
 pub struct Options<'a> {

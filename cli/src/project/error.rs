@@ -23,6 +23,8 @@ pub enum ProjectError {
         language: &'static str,
         /// Reason.
         why: &'static str,
+        /// Valid name that is like it.
+        instead: String,
     },
     /// The project's path exists and is not an empty folder.
     #[error("{} is there already and is not an empty folder", .0.display())]
@@ -43,9 +45,6 @@ pub enum ProjectError {
         /// The file of each language that makes the folder a project.
         languages: Vec<String>,
     },
-    /// A Rust project was given in place of a component.
-    #[error("{} is a project in Rust, which is built first", .0.display())]
-    BuildFirst(PathBuf),
     /// Arguments for cargo were given for a project that cargo does not build.
     #[error("arguments for cargo were given, and {} is built without it", .0.display())]
     NotCargo(PathBuf),
@@ -92,6 +91,9 @@ impl Diagnostic for ProjectError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Name { instead, .. } => {
+                return Some(format!("`{instead}` is a name that can be used"));
+            }
             Self::Occupied(_) => "choose another name, or remove it",
             Self::NoProject(_) => {
                 "make one with `keynet-inference new NAME --lang LANGUAGE`; name its folder with \
@@ -100,9 +102,6 @@ impl Diagnostic for ProjectError {
             Self::SeveralLanguages { .. } => {
                 "name the file of the function to build, such as `keynet-inference build main.go`; \
                     a project in Rust needs a folder of its own"
-            }
-            Self::BuildFirst(_) => {
-                "run `keynet-inference build`, and name the action.wasm that it makes"
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Imaging(error) => return error.hint(),

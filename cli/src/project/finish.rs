@@ -31,6 +31,20 @@ pub fn finished(
     with_manifest(imaging::composed(component, config, steps)?, ask)
 }
 
+/// Checks the requests in the file at `path`, if the file exists.
+///
+/// # Errors
+/// The file cannot be read or parsed.
+pub fn check_manifest(path: &Path) -> Result<(), ExpectedError> {
+    match fs::read_to_string(path) {
+        Ok(text) => CapabilityRequest::parse(&text).map(drop).map_err(|source| {
+            ProjectError::CapabilityRequest { path: path.to_owned(), source }.into()
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(ExpectedError::io("read", path)(error)),
+    }
+}
+
 /// Returns the component with the requests of the file at `path`, if the file exists.
 ///
 /// # Errors

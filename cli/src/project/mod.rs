@@ -20,16 +20,28 @@ pub mod toolchain;
 pub mod unpacking;
 pub mod watch;
 
+use std::path::{Path, PathBuf};
+
 use clap::ValueEnum;
 
 pub use error::ProjectError;
 pub use source::ProjectSource;
 
+/// Name of the component's file in a project's folder.
+pub const COMPONENT: &str = "action.wasm";
+
+/// Returns the path of the component in a project's folder, without a leading `.` for the current
+/// folder.
+pub fn component_in(folder: &Path) -> PathBuf {
+    let path = folder.join(COMPONENT);
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+}
+
 /// Component that was built from a project.
 #[derive(Debug)]
 pub struct Built {
-    /// The component's file in the cache.
-    pub path: std::path::PathBuf,
+    /// The component's file: in the cache, or in the folder of a Rust project.
+    pub path: PathBuf,
     /// Content.
     pub bytes: Vec<u8>,
 }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keynet_base::Config;
+use keynet_base::{Config, NewFile};
 
 use super::c::{self, CError, CProject};
 use super::componentize::componentize;
 use super::finish::{self, MANIFEST};
 use super::go::{self, GoProject};
 use super::python::{self, Function};
-use super::{Built, ProjectError, javascript};
+use super::{Built, ProjectError, cargo, component_in, javascript};
 use crate::errors::ExpectedError;
 use crate::ui::progress::Steps;
 
@@ -36,13 +36,33 @@ impl ProjectSource {
     /// has a `Cargo.toml`; TypeScript or JavaScript if its `package.json` depends on the SDK; Go if
     /// a Go file imports the SDK; C or C++ if it has a `main.c` or `main.cpp`; Python if it has a
     /// Python file with `@keynet_function`, a `requirements.txt` or a `pyproject.toml`. The
-    /// language of a file follows from its extension.
+    /// language of a file follows from its extension. Its `keynet.toml` is parsed here, before any
+    /// compiler runs.
     ///
     /// # Errors
-    /// There is no such folder, it has no project, or it has projects in several languages.
+    /// There is no such folder, it has no project or projects in several languages, or its
+    /// `keynet.toml` cannot be used.
     pub fn find(path: &Path) -> Result<Self, ExpectedError> {
         let found = path.canonicalize().map_err(ExpectedError::io("find the project", path))?;
-        if found.is_file() { Self::of_file(path, &found) } else { Self::in_folder(path, found) }
+        let project = if found.is_file() {
+            Self::of_file(path, &found)
+        } else {
+            Self::in_folder(path, found)
+        }?;
+        finish::check_manifest(&project.manifest())?;
+        Ok(project)
+    }
+
+    /// Returns the path of its `keynet.toml`, which may not exist.
+    fn manifest(&self) -> PathBuf {
+        match self {
+            Self::Rust(folder) => folder.join(MANIFEST),
+            Self::Python(function) => function.folder().join(MANIFEST),
+            Self::Go(program) => program.folder().join(MANIFEST),
+            Self::JavaScript(function) => function.folder().join(MANIFEST),
+            Self::C(source) => source.folder().join(MANIFEST),
+            Self::Module(module) => module.with_file_name(MANIFEST),
+        }
     }
 
     fn of_file(path: &Path, file: &Path) -> Result<Self, ExpectedError> {
@@ -92,14 +112,13 @@ impl ProjectSource {
         })
     }
 
-    /// Builds the component of a project that cargo does not build, unless nothing has changed
-    /// since the last build.
+    /// Builds the component of the project, unless nothing has changed since the last build.
     ///
     /// # Errors
-    /// The project is in Rust, the tools of its language fail, or the result is not an action.
+    /// The tools of its language fail, or the result is not an action.
     pub fn build(&self, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
         match self {
-            Self::Rust(folder) => Err(ProjectError::BuildFirst(folder.clone()).into()),
+            Self::Rust(folder) => build_rust(folder, config, steps),
             Self::Python(function) => python::build(function, config, steps),
             Self::Go(program) => go::build(program, config, steps),
             Self::JavaScript(function) => javascript::build(function, config, steps),
@@ -107,12 +126,24 @@ impl ProjectSource {
             Self::Module(module) => {
                 let core = fs::read(module).map_err(ExpectedError::io("read", module))?;
                 let component = componentize(&core).map_err(CError::from)?;
-                let manifest = module.with_file_name(MANIFEST);
-                let bytes = finish::finished(component, &manifest, config, steps)?;
+                let bytes = finish::finished(component, &self.manifest(), config, steps)?;
                 Ok(Built { path: module.clone(), bytes })
             }
         }
     }
+}
+
+/// Builds a Rust project into the file that `build` makes; cargo knows whether anything changed.
+fn build_rust(folder: &Path, config: &Config, steps: Steps) -> Result<Built, ExpectedError> {
+    let options = cargo::Options { profile: cargo::RELEASE, arguments: &[] };
+    let bytes = cargo::component(folder, &options, config, steps.console())?;
+    let current = std::env::current_dir().and_then(|folder| folder.canonicalize());
+    let within = current.ok().and_then(|current| folder.strip_prefix(current).ok());
+    let path = component_in(within.unwrap_or(folder));
+    if fs::read(&path).ok().as_deref() != Some(bytes.as_slice()) {
+        NewFile::write(&path, NewFile::PLAIN, &bytes).map_err(ExpectedError::io("write", &path))?;
+    }
+    Ok(Built { path, bytes })
 }
 
 #[cfg(test)]
@@ -212,5 +243,24 @@ mod tests {
         let several = told(&[("a.py", FUNCTION), ("b.py", FUNCTION)]);
         assert!(several.contains("a.py, b.py"), "{several}");
         assert!(ProjectSource::find(Path::new("no/such/folder")).is_err());
+    }
+
+    #[test]
+    fn keynet_toml_is_checked_before_a_project_is_built_in_any_language() {
+        let package = r#"{"dependencies": {"@keynet/inference": "file:./x"}}"#;
+        let program = "package main\n\nimport \
+            \"github.com/keynet/keynet-inference/guest-sdk/go/keynet\"\n";
+        for (name, text) in [
+            ("Cargo.toml", ""),
+            ("function.py", FUNCTION),
+            ("main.go", program),
+            ("package.json", package),
+            ("main.c", ""),
+            ("main.cpp", ""),
+        ] {
+            let error = told(&[(name, text), ("main.ts", ""), ("keynet.toml", "modls = [1]")]);
+            assert!(error.contains("keynet.toml cannot be used"), "{name}: {error}");
+            assert!(error.contains("modls"), "{name}: {error}");
+        }
     }
 }

@@ -78,6 +78,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_stores_stay_out_of_git_in_every_language() {
+        for language in <Language as clap::ValueEnum>::value_variants() {
+            let ignored = files(*language).find(|(path, _)| path == ".gitignore").unwrap().1.bytes;
+            let ignored = std::str::from_utf8(ignored).unwrap();
+            for line in ["*.key", "/action.wasm", "/artifacts/", "/models/", "/storage/"] {
+                assert!(ignored.lines().any(|rule| rule == line), "{language:?} lacks {line}");
+            }
+        }
+    }
+
+    #[test]
     fn every_language_has_a_template_without_unknown_placeholders() {
         let values = Values { name: "n", sdk: "s" };
         for language in <Language as clap::ValueEnum>::value_variants() {

@@ -88,6 +88,7 @@ impl Server<'_> {
             );
         }
         local_backends::announce(&action, &self.config, self.console);
+        permissions::tell_denied(&action, self.console);
         let (listener, bound) = self.address.bind().await?;
 
         let (stop, stopping) = watch::channel(false);

@@ -18,6 +18,11 @@ pub trait CommandOutput: Serialize {
     /// Returns the text for a person, and for scripts that split lines into words; an empty text
     /// prints no line.
     fn line(&self) -> String;
+
+    /// Returns the exit code; a result that a script must notice has another than success.
+    fn code(&self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
 }
 
 /// Writes `result` to standard output, as JSON if `as_json`; a failure is then printed there and
@@ -31,18 +36,19 @@ pub fn tell<A: CommandOutput>(
     console: Console,
 ) -> Result<ExitCode, ExpectedError> {
     if !as_json {
-        let line = result?.line();
+        let answer = result?;
+        let line = answer.line();
         let line = if line.is_empty() { line } else { format!("{line}\n") };
         console.print(&if console.reader {
             printable(&line)
         } else {
             Cow::Borrowed(line.as_str())
         })?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(answer.code());
     }
     let (text, code) = match &result {
         // Text and numbers always serialise to JSON.
-        Ok(answer) => (serde_json::to_string(answer).unwrap_or_default(), ExitCode::SUCCESS),
+        Ok(answer) => (serde_json::to_string(answer).unwrap_or_default(), answer.code()),
         Err(error) => (object(Err(error), ()), error.exit().into()),
     };
     let layout = if console.reader { json_text::pretty } else { json_text::compact };

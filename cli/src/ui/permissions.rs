@@ -1,6 +1,7 @@
 //! Permissions of an action on this machine as text: shown by `inspect`, and by `run` before a
 //! published action's first run.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -9,8 +10,11 @@ use keynet_base::{Config, FileCache};
 use keynet_host::Action;
 use keynet_host::policy::Limits;
 
-use crate::ui::console::Console;
+use crate::ui::console::{Console, printable};
 use crate::ui::units;
+
+/// Name of the request for the caller's OpenWhisk key, as `keynet.toml` has it.
+const API_KEY: &str = "api-key";
 
 /// Total size in bytes of the texts that were shown. The oldest are evicted, and then shown again.
 const REMEMBERED: u64 = 1 << 20;
@@ -40,6 +44,44 @@ pub fn lines(action: &Action) -> Vec<String> {
         _ => format!("{name}: {granted}"),
     };
     grants(action).into_iter().map(line).collect()
+}
+
+/// Returns what the action asks for in its `keynet.toml` and the policy does not grant, by name.
+pub fn denied_by_name(action: &Action) -> BTreeMap<&'static str, Vec<String>> {
+    let patterns =
+        |granted: &Granted| granted.denied().iter().map(str::to_owned).collect::<Vec<_>>();
+    let mut denied: BTreeMap<_, _> = grants(action)
+        .into_iter()
+        .map(|(name, granted)| (name, patterns(granted)))
+        .filter(|(_, patterns)| !patterns.is_empty())
+        .collect();
+    if action.grants().api_key_requested && !action.grants().api_key {
+        denied.insert(API_KEY, Vec::new());
+    }
+    denied
+}
+
+/// Returns [`denied_by_name`] as lines.
+pub fn denied(action: &Action) -> Vec<String> {
+    let line = |(name, patterns): (&str, Vec<String>)| match name {
+        API_KEY => {
+            "the caller's OpenWhisk key, which keynet.toml asks for: a policy grants it with \
+            `api-key = true`"
+                .to_owned()
+        }
+        _ => format!(
+            "{name}: {}, which keynet.toml asks for and the policy does not grant",
+            patterns.join(", ")
+        ),
+    };
+    denied_by_name(action).into_iter().map(line).collect()
+}
+
+/// Reports what the action asks for and is not granted.
+pub fn tell_denied(action: &Action, console: Console) {
+    for line in denied(action) {
+        console.note(format_args!("not granted here: {}", printable(&line)));
+    }
 }
 
 /// Formats the limits of a run on one line.

@@ -51,6 +51,11 @@ impl Steps {
         Step(Some(bar))
     }
 
+    /// Returns the console of the display.
+    pub fn console(self) -> Console {
+        self.console
+    }
+
     /// Prints the output of a tool, as it is, even where the rest is quiet.
     pub fn say(self, text: &str) {
         self.console.say(text);

@@ -58,7 +58,8 @@ pub fn password(from_stdin: bool) -> Result<Secret, ExpectedError> {
         return Err(missing().into());
     };
     if password.is_empty() {
-        return Err(missing().into());
+        let empty = if from_stdin { UsageError::EmptyPassword } else { missing() };
+        return Err(empty.into());
     }
     secrecy::remember(&password, "PASSWORD");
     Ok(Secret::new(password))

@@ -41,14 +41,16 @@ pub enum Failure {
     Exit(i32),
     /// The activation timed out.
     #[error(
-        "the action did not finish within {} ms{}: make it faster, or give it more time \
-            (KEYNET_TIME, or the action's timeout)",
+        "the action did not finish within {} ms{}: {}",
         .limit.as_millis(),
-        spent(.waiting.as_ref())
+        spent(.waiting.as_ref()),
+        .origin.advice()
     )]
     Time {
         /// Time limit.
         limit: Duration,
+        /// Origin of the limit.
+        origin: TimeLimit,
         /// Host call that the guest was waiting for at the end, and the time it had waited.
         waiting: Option<(&'static str, Duration)>,
     },
@@ -68,6 +70,34 @@ pub enum Failure {
     Start(String),
 }
 
+/// Origin of the time limit that an activation exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeLimit {
+    /// Configuration of the host, or its policy.
+    Host,
+    /// Deadline that came with the request: OpenWhisk derives it from the action's timeout.
+    Deadline,
+    /// Fixed limit, for the time in which an action describes itself.
+    Fixed,
+}
+
+impl TimeLimit {
+    /// Returns what raises the limit, for a message.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Host => {
+                "make it faster, or give it more time (KEYNET_TIME, or `time` in the policy)"
+            }
+            Self::Deadline => {
+                "the deadline of its request had come; make it faster, or raise the action's \
+                    timeout in OpenWhisk (`keynet-inference deploy --timeout`)"
+            }
+            Self::Fixed => "this limit is fixed; do less when the action starts",
+        }
+    }
+}
+
 fn spent(waiting: Option<&(&'static str, Duration)>) -> String {
     match waiting {
         Some((call, time)) => format!(" (the last {} ms it waited for {call})", time.as_millis()),
@@ -84,6 +114,8 @@ pub(super) struct TimeIsUp;
 pub(super) struct Scene {
     /// Time limit.
     pub(super) limit: Duration,
+    /// Origin of the time limit.
+    pub(super) origin: TimeLimit,
     /// Reason why its memory could not grow; `None` if it could.
     pub(super) refused: Option<String>,
     /// Last lines of its standard error.
@@ -99,7 +131,7 @@ impl Failure {
     /// never formatted: a backtrace among them would contain names that the guest chose.
     pub(super) fn of(error: &wasmtime::Error, scene: Scene) -> Self {
         if error.is::<TimeIsUp>() {
-            return Self::Time { limit: scene.limit, waiting: None };
+            return Self::Time { limit: scene.limit, origin: scene.origin, waiting: None };
         }
         if let Some(I32Exit(code)) = error.downcast_ref() {
             return Self::Exit(*code);
@@ -256,6 +288,7 @@ mod tests {
         let of = |refused: Option<&str>| {
             let scene = Scene {
                 limit: Duration::from_secs(1),
+                origin: TimeLimit::Host,
                 refused: refused.map(str::to_owned),
                 tail: Vec::new(),
                 handles: 1,
@@ -275,13 +308,24 @@ mod tests {
     #[test]
     fn a_time_out_says_who_spent_the_time() {
         let limit = Duration::from_secs(2);
-        let computing = Failure::Time { limit, waiting: None }.to_string();
+        let told = |waiting| Failure::Time { limit, origin: TimeLimit::Host, waiting }.to_string();
+        let computing = told(None);
         assert!(computing.contains("2000 ms (it was computing or sleeping)"), "{computing}");
-        let waiting = Failure::Time {
-            limit,
-            waiting: Some(("triton-predict.predict", Duration::from_millis(1500))),
-        }
-        .to_string();
+        let waiting = told(Some(("triton-predict.predict", Duration::from_millis(1500))));
         assert!(waiting.contains("1500 ms it waited for triton-predict.predict"), "{waiting}");
+    }
+
+    #[test]
+    fn a_time_out_names_the_limit_that_was_met() {
+        let limit = Duration::from_secs(2);
+        let told = |origin| Failure::Time { limit, origin, waiting: None }.to_string();
+        let (host, deadline) = (told(TimeLimit::Host), told(TimeLimit::Deadline));
+        assert!(host.contains("KEYNET_TIME") && !host.contains("OpenWhisk"), "{host}");
+        assert!(
+            deadline.contains("timeout in OpenWhisk") && !deadline.contains("KEYNET_TIME"),
+            "{deadline}"
+        );
+        let fixed = told(TimeLimit::Fixed);
+        assert!(fixed.contains("fixed") && !fixed.contains("KEYNET_TIME"), "{fixed}");
     }
 }

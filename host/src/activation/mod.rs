@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use wasmtime::Store;
 
 pub use environment::GuestEnvironment;
-pub use failure::Failure;
+pub use failure::{Failure, TimeLimit};
 pub(crate) use logs::disarm;
 pub use logs::{LogSink, SENTINEL, Stream};
 pub(crate) use means::Means;
@@ -79,6 +79,8 @@ pub(crate) struct Run {
     meter: Meter,
     limits: Limits,
     started: Instant,
+    /// Origin of `due`.
+    origin: TimeLimit,
     /// Time at which the response is due; `deadline` is the time by which the guest must have
     /// ended for that.
     due: Instant,
@@ -94,9 +96,12 @@ impl Run {
         request: ActivationRequest,
     ) -> Result<Self, Failure> {
         let started = Instant::now();
-        let due = request
-            .deadline
-            .map_or(started + limits.time, |deadline| deadline.min(started + limits.time));
+        let latest = started + limits.time;
+        let (due, origin) = match request.deadline {
+            Some(deadline) if deadline < latest => (deadline, TimeLimit::Deadline),
+            _ if meter.is_describing() => (latest, TimeLimit::Fixed),
+            _ => (latest, TimeLimit::Host),
+        };
         let deadline = guest_deadline(started, due);
         let fresh = State::fresh(
             sandbox,
@@ -111,7 +116,7 @@ impl Run {
             },
         )
         .map_err(|refused| Failure::Limit { message: refused.message, said: None })?;
-        Ok(Self { fresh, meter, limits, started, due, deadline })
+        Ok(Self { fresh, meter, limits, started, origin, due, deadline })
     }
 
     /// Enters the guest, at most until the deadline.
@@ -131,6 +136,7 @@ impl Run {
         };
         let scene = Scene {
             limit: self.due.saturating_duration_since(self.started),
+            origin: self.origin,
             refused: self.fresh.store.data().memory.refused().map(str::to_owned),
             tail: self.fresh.logs.tail(),
             handles: self.limits.handles,
@@ -145,14 +151,15 @@ impl Run {
 
     /// Checks the guest's result, within half of the time that is reserved to report it.
     fn check(&self, text: String) -> impl Future<Output = Result<ResultText, Failure>> + use<> {
-        let (budget, started, due, deadline) =
-            (self.fresh.budget.clone(), self.started, self.due, self.deadline);
+        let (budget, started, origin) = (self.fresh.budget.clone(), self.started, self.origin);
+        let (due, deadline) = (self.due, self.deadline);
         async move {
             let until = deadline + due.saturating_duration_since(deadline) / 2;
             let checked = ResultText::check(text, &budget, until).await;
             checked.unwrap_or_else(|| {
                 let waiting = Some(("the check of its result", deadline.elapsed()));
-                Err(Failure::Time { limit: due.saturating_duration_since(started), waiting })
+                let limit = due.saturating_duration_since(started);
+                Err(Failure::Time { limit, origin, waiting })
             })
         }
     }
@@ -226,7 +233,8 @@ impl Outcome {
     pub(crate) fn without_a_slot(requested: Instant) -> Self {
         let queued = requested.elapsed();
         let waiting = Some(("a place among the activations that run", queued));
-        Self::before_it_began(Failure::Time { limit: queued, waiting }, queued)
+        let failure = Failure::Time { limit: queued, origin: TimeLimit::Deadline, waiting };
+        Self::before_it_began(failure, queued)
     }
 
     fn before_it_began(failure: Failure, queued: Duration) -> Self {

@@ -44,6 +44,11 @@ impl Meter {
         Self(Arc::new(Mutex::new(State { describing: true, ..State::default() })))
     }
 
+    /// Reports whether the activation is a call of `describe`.
+    pub fn is_describing(&self) -> bool {
+        self.state().describing
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

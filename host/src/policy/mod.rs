@@ -234,10 +234,11 @@ fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Er
         Number(u64),
         Text(String),
     }
-    match Bytes::deserialize(deserializer)? {
-        Bytes::Number(number) => Ok(number),
-        Bytes::Text(text) => parse_bytes(&text).map_err(serde::de::Error::custom),
-    }
+    let text = match Bytes::deserialize(deserializer)? {
+        Bytes::Number(number) => number.to_string(),
+        Bytes::Text(text) => text,
+    };
+    parse_bytes(&text).map_err(serde::de::Error::custom)
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

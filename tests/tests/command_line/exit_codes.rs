@@ -1,6 +1,8 @@
 //! Exit codes, help, `--json` and the two streams.
 
 use super::*;
+use keynet_tests::process::signal;
+use std::io::{BufRead as _, BufReader, Read as _};
 
 #[test]
 fn every_documented_exit_code_is_met() {
@@ -44,8 +46,30 @@ fn every_documented_exit_code_is_met() {
     let nobody = free_address();
     meet(login(&nobody), 10, &nobody);
     meet(sandbox.run(["pull", "oci-layout:nowhere:1"]), 11, "nowhere");
+    meet(sandbox.run(["whoami"]), 7, "nobody is signed in");
+    let model = root().join("host/crates/models/tests/models/versions/1/model.onnx");
+    let model = model.to_str().unwrap();
+    let broken = root().join("host/crates/models/tests/models/unknown_operator/1/model.onnx");
+    let deploy = |source: &str, name: &str| {
+        sandbox.run(["model", "deploy", source, "--name", name, "--models", "models"])
+    };
+    std::fs::create_dir(sandbox.path("models")).unwrap();
+    meet(deploy(model, "adder"), 0, "loading");
+    meet(deploy(model, "adder"), 6, "there is a model adder in the repository");
+    meet(deploy("missing.onnx", "other"), 6, "missing.onnx");
+    meet(deploy(broken.to_str().unwrap(), "broken"), 6, "nothing of it was left");
+    meet(deploy("models:/adder/1", "other"), 4, "MLFLOW_TRACKING_URI");
+    let mut elsewhere = Sandbox::new();
+    elsewhere.set("TRITON_URL", format!("http://{nobody}"));
+    meet(elsewhere.run(["model", "list", "--quiet"]), 4, "TRITON_MODEL_REPO");
+    elsewhere.set("TRITON_MODEL_REPO", elsewhere.path("repository").display());
+    std::fs::create_dir(elsewhere.path("repository")).unwrap();
+    meet(elsewhere.run(["model", "list", "--quiet"]), 10, &nobody);
+    let (code, told) = interrupted(elsewhere.command(["model", "list", "--wait"]));
+    assert!(code == Some(130) && told.contains("stopped before it was done"), "{code:?} {told}");
     sandbox.set("KEYNET_MEMORY", "lots");
     meet(run(&sandbox, "hello", &["--param", "name=Ada"]), 4, "KEYNET_MEMORY");
+    met.insert(130);
 
     let documented = std::fs::read_to_string(root().join("docs/cli.md")).unwrap();
     let table = documented.split("## Exit codes").nth(1).expect("the table");
@@ -54,6 +78,18 @@ fn every_documented_exit_code_is_met() {
         .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
         .collect::<BTreeSet<i32>>();
     assert_eq!(met, documented);
+}
+
+/// Sends SIGINT to a command when it has written a line, and returns its exit code and standard
+/// error.
+fn interrupted(mut command: Command) -> (Option<i32>, String) {
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut told = String::new();
+    stderr.read_line(&mut told).unwrap();
+    signal(child.id(), "INT");
+    stderr.read_to_string(&mut told).unwrap();
+    (child.wait().unwrap().code(), told)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 mod exit_codes;
+mod first_day;
 mod parameters;
 mod policy;
 

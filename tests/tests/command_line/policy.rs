@@ -330,7 +330,7 @@ fn limits_of_the_command_line() {
     says(&ended, 1, &["did not finish within 500 ms", "--timeout"]);
     let ended =
         run(&sandbox, "hostile", &["--memory", "32MiB", "--param", "do=allocate-one-memory"]);
-    says(&ended, 1, &["33554432 bytes"]);
+    says(&ended, 1, &["33554432 bytes", "--memory gives it more"]);
     says(&run(&sandbox, "hello", &["--memory", "much"]), 2, &["much", "256MiB"]);
 }
 

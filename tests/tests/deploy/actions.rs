@@ -347,16 +347,16 @@ fn what_compiling_needs_decides_the_memory() {
     let memory = || openwhisk.stored("", "image-detection")["limits"]["memory"].clone();
     let ended = fails(
         &sandbox,
-        &with(&["--memory", "64"]),
+        &with(&["--memory", "64MiB"]),
         3,
-        "--memory 64 is too little to compile the component in: give it 128,",
+        "--memory 64MiB is too little to compile the component in: give it 128MiB,",
     );
     assert!(
         ended.stderr.contains("image build")
             && openwhisk.seen().iter().all(|seen| !seen.line.starts_with("PUT")),
         "{ended:?}"
     );
-    done(&sandbox, &with(&["--memory", "64", "--skip-memory-check"]));
+    done(&sandbox, &with(&["--memory", "64MiB", "--skip-memory-check"]));
     assert_eq!(memory(), 64);
     // Without an explicit limit it is raised, and the user is informed.
     let ended = done(&sandbox, &deploy);

@@ -38,13 +38,13 @@ fn the_platform_and_the_arguments_must_fit() {
     fails(&sandbox, &["deploy", &path("exits-at-init"), "--image", IMAGE], 3, "cannot be loaded");
     fails(
         &sandbox,
-        &["deploy", &hello, "--image", IMAGE, "--memory", "32"],
+        &["deploy", &hello, "--image", IMAGE, "--memory", "32MiB"],
         3,
         "takes more memory than the 32 MB that this OpenWhisk gives an action at most",
     );
     fails(
         &sandbox,
-        &["deploy", &hello, "--image", IMAGE, "--skip-memory-check", "--memory", "512"],
+        &["deploy", &hello, "--image", IMAGE, "--skip-memory-check", "--memory", "512MiB"],
         8,
         "memory size 512 MB exceeds allowed threshold of 32 MB",
     );

@@ -34,7 +34,7 @@ fn a_deployment_that_is_stopped_or_too_late_leaves_nothing() {
         }
         said.push(line);
     }
-    assert_eq!(deploying.wait().unwrap().code(), Some(10), "{said:?}");
+    assert_eq!(deploying.wait().unwrap().code(), Some(130), "{said:?}");
     assert!(
         said.last().unwrap().contains("stopped before it was done; nothing of it was left"),
         "{said:?}"

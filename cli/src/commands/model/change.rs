@@ -109,8 +109,9 @@ impl CommandOutput for Gone {
 /// The model could not be deployed; nothing of it is left behind.
 pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(false);
-    let done =
-        with(&args.server, console, async |models, terms| models.deploy(&order, terms).await);
+    let done = with(&args.server, Some(&args.what.source), console, async |models, terms| {
+        models.deploy(&order, terms).await
+    });
     output::tell(
         done.map(|model| Done { what: "deployed", model: model.into() }),
         args.server.answer.json,
@@ -124,8 +125,9 @@ pub fn deploy(args: &DeployArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// The version could not be deployed; the server continues to serve the previous one.
 pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedError> {
     let order = args.what.order(args.keep);
-    let done =
-        with(&args.server, console, async |models, terms| models.update(&order, terms).await);
+    let done = with(&args.server, Some(&args.what.source), console, async |models, terms| {
+        models.update(&order, terms).await
+    });
     output::tell(
         done.map(|model| Done { what: "updated", model: model.into() }),
         args.server.answer.json,
@@ -138,8 +140,9 @@ pub fn update(args: &UpdateArgs, console: Console) -> Result<ExitCode, ExpectedE
 /// # Errors
 /// The model does not exist, was not deployed by this program, or cannot be unloaded.
 pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let done =
-        with(&args.server, console, async |models, terms| models.delete(&args.name, terms).await);
+    let done = with(&args.server, None, console, async |models, terms| {
+        models.delete(&args.name, terms).await
+    });
     let gone = done.map(|record| Gone {
         what: "deleted",
         name: record.name,
@@ -153,8 +156,9 @@ pub fn delete(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedEr
 /// # Errors
 /// The model cannot be loaded.
 pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let done =
-        with(&args.server, console, async |models, terms| models.load(&args.name, terms).await);
+    let done = with(&args.server, None, console, async |models, terms| {
+        models.load(&args.name, terms).await
+    });
     output::tell(
         done.map(|model| Done { what: "loaded", model: model.into() }),
         args.server.answer.json,
@@ -167,8 +171,9 @@ pub fn load(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedErro
 /// # Errors
 /// The model does not exist or cannot be unloaded.
 pub fn unload(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let done =
-        with(&args.server, console, async |models, terms| models.unload(&args.name, terms).await);
+    let done = with(&args.server, None, console, async |models, terms| {
+        models.unload(&args.name, terms).await
+    });
     output::tell(
         done.map(|()| Gone { what: "unloaded", name: args.name.clone(), source: None }),
         args.server.answer.json,

@@ -270,7 +270,7 @@ impl CommandOutput for States {
 /// # Errors
 /// The server or the repository cannot be reached.
 pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let listed = with(args, console, async |models, terms| models.list(terms).await);
+    let listed = with(args, None, console, async |models, terms| models.list(terms).await);
     if !args.answer.json && listed.as_ref().is_ok_and(Vec::is_empty) {
         console.note(
             "no deployed model can be asked; `keynet-inference model status` shows all models of \
@@ -289,8 +289,9 @@ pub fn list(args: &ServerArgs, console: Console) -> Result<ExitCode, ExpectedErr
 /// # Errors
 /// There is no model of this name.
 pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let found =
-        with(&args.server, console, async |models, terms| models.get(&args.name, terms).await);
+    let found = with(&args.server, None, console, async |models, terms| {
+        models.get(&args.name, terms).await
+    });
     output::tell(found.map(Shown::from), args.server.answer.json, console)
 }
 
@@ -299,7 +300,7 @@ pub fn get(args: &NamedArgs, console: Console) -> Result<ExitCode, ExpectedError
 /// # Errors
 /// There is no model of this name, or the server cannot be reached.
 pub fn status(args: &StatusArgs, console: Console) -> Result<ExitCode, ExpectedError> {
-    let states = with(&args.server, console, async |models, terms| {
+    let states = with(&args.server, None, console, async |models, terms| {
         models.status(args.name.as_deref(), terms).await
     });
     if !args.server.answer.json && states.as_ref().is_ok_and(Vec::is_empty) {

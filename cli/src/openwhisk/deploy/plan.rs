@@ -216,7 +216,8 @@ async fn memory(
         ))
         .into()),
         Some(enough) if asked.memory.is_some() => Err(OpenWhiskError::Deploy(format!(
-            "--memory {now} is too little to compile the component in: give it {enough}, {ahead}"
+            "--memory {now}MiB is too little to compile the component in: give it {enough}MiB, \
+                {ahead}"
         ))
         .into()),
         Some(enough) => {

@@ -29,6 +29,16 @@ pub enum ArtifactError {
         /// Repository of the registry, or the layout.
         place: String,
     },
+    /// The tag does not exist; others do.
+    #[error("{place} has no tag {tag}: {}", listed(.tags))]
+    NoTag {
+        /// Tag that is missing.
+        tag: String,
+        /// Repository of the registry, or the layout.
+        place: String,
+        /// Tags that exist, sorted.
+        tags: Vec<String>,
+    },
     /// The registry requires credentials, or rejects those that were sent.
     #[error(
         "{host} does not let {} {action}: {said}; run `keynet-inference login --registry {host}`",
@@ -265,6 +275,39 @@ impl ArtifactError {
     }
 }
 
+/// Largest number of tags that an error lists.
+const TAGS_LISTED: usize = 20;
+
+/// Returns the tags that exist for a message: the last ones in their order if there are many, since
+/// versions count upwards.
+fn listed(tags: &[String]) -> String {
+    let hidden = tags.len().saturating_sub(TAGS_LISTED);
+    let shown = tags.get(hidden..).unwrap_or_default().join(", ");
+    match hidden {
+        0 => format!("there is {shown}"),
+        hidden => format!("there is {shown}, and {hidden} more"),
+    }
+}
+
 fn sent_any(sent: &bool) -> bool {
     *sent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_tag_lists_those_that_there_are() {
+        let told = |tags: Vec<String>| {
+            let place = "oci-layout:artifacts".to_owned();
+            ArtifactError::NoTag { tag: "my-acton".to_owned(), place, tags }.to_string()
+        };
+        assert_eq!(
+            told(vec!["my-action".to_owned(), "stable".to_owned()]),
+            "oci-layout:artifacts has no tag my-acton: there is my-action, stable"
+        );
+        let many = told((100..130).map(|tag| tag.to_string()).collect());
+        assert!(many.ends_with("129, and 10 more") && !many.contains("109"), "{many}");
+    }
 }

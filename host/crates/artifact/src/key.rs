@@ -44,6 +44,14 @@ impl PrivateKey {
     pub fn read(path: &Path) -> Result<Self> {
         let (pem, mode) = read(path)?;
         let wrong = |why: String| Err(ArtifactError::Key { path: path.to_owned(), why });
+        if pem.contains("BEGIN PUBLIC KEY") {
+            return wrong(match path.with_extension("key") {
+                private if private.exists() => {
+                    format!("it is a public key: the private one signs, {}", private.display())
+                }
+                _ => "it is a public key: the private one signs".to_owned(),
+            });
+        }
         if mode & 0o077 != 0 {
             return wrong(format!(
                 "it can be read by others (mode {:04o}): run `chmod 600` on it",
@@ -54,9 +62,6 @@ impl PrivateKey {
             Ok(key) => Ok(Self(key)),
             Err(_) if pem.contains("ENCRYPTED") => {
                 wrong("it is encrypted: only keys without a password can be used".to_owned())
-            }
-            Err(_) if pem.contains("BEGIN PUBLIC KEY") => {
-                wrong("it is a public key: the private one signs".to_owned())
             }
             Err(_) if pem.contains("BEGIN EC PRIVATE KEY") => wrong(
                 "it is not in PKCS#8: convert it with `openssl pkcs8 -topk8 -nocrypt`".to_owned(),
@@ -208,7 +213,8 @@ mod tests {
         check("", 0o600, "keygen");
         check("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n", 0o600, "encrypted");
         check("-----BEGIN EC PRIVATE KEY-----\n", 0o600, "openssl pkcs8");
-        check(&key.public().pem().unwrap(), 0o600, "public key");
+        // The wrong half of the pair is named before its mode is looked at.
+        check(&key.public().pem().unwrap(), 0o644, "public key");
         std::fs::write(&path, pem.as_bytes()).unwrap();
         assert!(PublicKey::read(&path).unwrap_err().to_string().contains("private key"));
     }

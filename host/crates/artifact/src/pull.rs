@@ -18,6 +18,8 @@ use keynet_base::digest::Digest;
 use keynet_base::new_file::NewFile;
 use keynet_base::quote::{bounded, quoted};
 
+/// Annotation with the name of the function.
+const TITLE: &str = "org.opencontainers.image.title";
 const CONFIG_LIMIT: u64 = 1 << 20;
 
 /// Facts about an artifact, read without its component.
@@ -103,7 +105,7 @@ pub async fn pull_to_file(
 
 async fn look_in(store: &Store) -> Result<Look> {
     let reference = store.reference();
-    let raw = store.manifest(reference.target()).await?;
+    let raw = store.named_manifest().await?;
     let digest = raw.digest();
     let refused = |why: String| not_an_action(reference, why);
     let manifest = parse(&raw).map_err(refused)?;
@@ -123,6 +125,13 @@ async fn look_in(store: &Store) -> Result<Look> {
         config,
         annotations,
     })
+}
+
+impl Look {
+    /// Returns the name of the function, as the artifact's title has it; `None` if it has none.
+    pub fn title(&self) -> Option<&str> {
+        self.annotations.get(TITLE).map(String::as_str)
+    }
 }
 
 /// Parses the manifest and checks that it can be that of an action.

@@ -105,6 +105,6 @@ async fn prepare(component: &Content, about: &About) -> Result<(Blob, Artifact)>
 pub async fn tag(reference: &ArtifactRef, tag: &str, options: &RegistryOptions) -> Result<Digest> {
     let target = Target::Tag(parse_tag(tag)?);
     let store = Store::open(reference, options)?;
-    let manifest = store.manifest(reference.target()).await?;
+    let manifest = store.named_manifest().await?;
     store.put_manifest(&target, &manifest).await
 }

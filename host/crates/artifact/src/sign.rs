@@ -78,7 +78,7 @@ pub async fn sign(
     options: &RegistryOptions,
 ) -> Result<Digest> {
     let store = Store::open(reference, options)?;
-    let digest = store.manifest(reference.target()).await?.digest();
+    let digest = store.named_manifest().await?.digest();
     let payload = payload(reference, &digest)?;
     let blob = Blob::of(&payload);
     let signature = STANDARD.encode(key.sign(&payload));
@@ -119,7 +119,7 @@ pub async fn verify(
     options: &RegistryOptions,
 ) -> Result<Digest> {
     let store = Store::open(reference, options)?;
-    let manifest = store.manifest(reference.target()).await?;
+    let manifest = store.named_manifest().await?;
     let digest = manifest.digest();
     let mut seen = Seen::default();
     if of_tag(&store, &digest, key, &mut seen).await?

@@ -193,6 +193,29 @@ impl Store {
         }
     }
 
+    /// Reads the manifest that the store's own reference names.
+    ///
+    /// # Errors
+    /// Those of [`Store::manifest`]; [`ArtifactError::NoTag`] if its tag is missing and others
+    /// exist.
+    pub async fn named_manifest(&self) -> Result<RawManifest> {
+        let target = self.reference.target();
+        let missing = match (self.manifest(target).await, target) {
+            (Err(missing @ ArtifactError::NotFound { .. }), Target::Tag(_)) => missing,
+            (result, _) => return result,
+        };
+        let ArtifactError::NotFound { place, .. } = &missing else { return Err(missing) };
+        let is_of_a_person = |tag: &String| !tag.starts_with("sha256-");
+        let tags = self.tags().await.unwrap_or_default();
+        let tags: Vec<String> = tags.into_iter().filter(is_of_a_person).collect();
+        match target.tag() {
+            Some(tag) if !tags.is_empty() => {
+                Err(ArtifactError::NoTag { tag: tag.to_owned(), place: place.clone(), tags })
+            }
+            _ => Err(missing),
+        }
+    }
+
     /// Stores a manifest under a tag, or under its digest alone. All blobs and manifests that it
     /// names must exist.
     ///

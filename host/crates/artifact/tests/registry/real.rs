@@ -53,7 +53,8 @@ async fn pushed_and_pulled(mode: &str) {
     let missing =
         keynet_artifact::look(&reference(&server, "team/hello:2.0"), &options).await.unwrap_err();
     assert!(
-        matches!(&missing, ArtifactError::NotFound { what, .. } if what.contains("2.0")),
+        matches!(&missing, ArtifactError::NoTag { tag, tags, .. } if tag == "2.0"
+            && *tags == ["1.0", "latest"]),
         "{missing}"
     );
 

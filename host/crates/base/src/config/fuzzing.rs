@@ -46,7 +46,7 @@ pub fn configuration(data: &[u8]) {
 pub fn quantity(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Some(bytes) = checked(parse_bytes(text)) {
-        assert_eq!(parse_bytes(&bytes.to_string()), Ok(bytes));
+        assert_eq!(parse_bytes(&format!("{bytes}B")), Ok(bytes));
     }
     if let Some(duration) = checked(parse_duration(text)) {
         assert_eq!(parse_duration(&format!("{}ms", duration.as_millis())), Ok(duration));

@@ -386,8 +386,8 @@ mod tests {
         let error = container(&[("KEYNET_MEMORY", "lots")]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "KEYNET_MEMORY in the environment: \"lots\" is not a number of bytes; write 256MiB, \
-                1GiB or 1048576"
+            "KEYNET_MEMORY in the environment: \"lots\" is not a size; write 256MiB, 1GiB or \
+                1048576"
         );
         let error = container(&[("AWS_SECRET_ACCESS_KEY", "hunter2"), ("AWS_BUCKET_NAME", "b")])
             .unwrap_err();
