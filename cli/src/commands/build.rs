@@ -9,7 +9,7 @@ use crate::errors::ExpectedError;
 use crate::flags::HostArgs;
 use crate::project::cargo::{self, Options};
 use crate::project::finish;
-use crate::project::{ProjectError, ProjectSource};
+use crate::project::{ProjectError, ProjectSource, sdk};
 use crate::settings;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
@@ -36,6 +36,9 @@ pub struct BuildArgs {
     /// Build with this profile of cargo's
     #[arg(long, value_name = "NAME", default_value = DEFAULT_PROFILE)]
     profile: String,
+    /// First replace the project's keynet-sdk by the SDK of this program
+    #[arg(long)]
+    update_sdk: bool,
     /// More arguments for cargo build, such as -- --locked --features x
     #[arg(last = true, value_name = "CARGO ARGUMENTS")]
     arguments: Vec<String>,
@@ -49,7 +52,9 @@ pub struct BuildArgs {
 pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
     let project = args.function.as_ref().unwrap_or(&args.path);
-    let component = match ProjectSource::find(project)? {
+    let source = ProjectSource::find(project)?;
+    bring_sdk(&source, project, args.update_sdk, console)?;
+    let component = match source {
         ProjectSource::Rust(folder) => {
             let options = Options { profile: &args.profile, arguments: &args.arguments };
             cargo::component(&folder, &options, &config, console)?
@@ -70,6 +75,29 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
         output.display(),
         units::bytes(component.len() as u64)
     ))
+}
+
+/// Updates the SDK in the project's folder, or notes that it is not the one of this program.
+fn bring_sdk(
+    source: &ProjectSource,
+    project: &Path,
+    update: bool,
+    console: Console,
+) -> Result<(), ExpectedError> {
+    match source.home() {
+        Some((language, folder)) if update => {
+            let version = sdk::update(language, folder)?;
+            console.note(format_args!("the SDK in {} is now {version}", sdk::FOLDER));
+        }
+        None if update => return Err(ProjectError::NoSdkFolder(project.to_owned()).into()),
+        Some((language, folder)) => {
+            if let Some(other) = sdk::other(language, folder) {
+                console.note(other.note());
+            }
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// Returns the path of a file in the project's folder, without a leading `.` for the current

@@ -10,7 +10,7 @@ use super::componentize::componentize;
 use super::finish::{self, MANIFEST};
 use super::go::{self, GoProject};
 use super::python::{self, Function};
-use super::{Built, ProjectError, javascript};
+use super::{Built, Language, ProjectError, javascript};
 use crate::errors::ExpectedError;
 use crate::ui::progress::Steps;
 
@@ -89,6 +89,18 @@ impl ProjectSource {
                 Self::JavaScript(javascript::Function::in_folder(&folder)?)
             }
             (None, None) => Self::Python(Function::in_folder(path, functions)?),
+        })
+    }
+
+    /// Returns the language and the folder of the project, `None` for a core module.
+    pub fn home(&self) -> Option<(Language, &Path)> {
+        Some(match self {
+            Self::Rust(folder) => (Language::Rust, folder),
+            Self::Python(function) => (Language::Python, function.folder()),
+            Self::Go(program) => (Language::Go, program.folder()),
+            Self::JavaScript(function) => (Language::JavaScript, function.folder()),
+            Self::C(project) => (Language::C, project.folder()),
+            Self::Module(_) => return None,
         })
     }
 
