@@ -15,7 +15,10 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// Packages of the SDK: the same paths in the repository and in the unpacked workspace.
+/// Folder of the SDKs in the repository.
+const SDKS: &str = "guest-sdk/";
+
+/// Packages of the Rust SDK. Their paths in the embedded SDK are those below `guest-sdk`.
 const PACKAGES: &[&str] = &["guest-sdk/rust", "guest-sdk/rust/macros", "guest-sdk/imaging"];
 
 /// Imaging library for other languages, beside its crate: a workspace of its own.
@@ -30,7 +33,7 @@ fn main() -> Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let list = format!(
         "/// The contract.\npub static CONTRACT: &[File] = &[{}];\n\
-         /// The Rust SDK as a workspace of its own.\npub static RUST_SDK: &[File] = &[{}];\n\
+         /// The packages of the Rust SDK.\npub static RUST_SDK: &[File] = &[{}];\n\
          /// The Python SDK, the contract, and what builds components and the packages with native \
          code.\npub static PYTHON_SDK: &[File] = &[{}];\n\
          /// The SDK for Go, a module.\npub static GO_SDK: &[File] = &[{}];\n\
@@ -53,22 +56,30 @@ fn main() -> Result<()> {
 }
 
 fn rust_sdk(repository: &Path) -> Result<Files> {
+    let workspace: Table = String::from_utf8(read(&repository.join("Cargo.toml"))?)?.parse()?;
+    let workspace = table(workspace.get("workspace"))?;
     let mut files = Files::new();
     for package in PACKAGES {
-        let root = repository.join(package);
-        files.insert(format!("{package}/Cargo.toml"), read(&root.join("Cargo.toml"))?);
-        files.extend(folder(&root.join("src"), &format!("{package}/src/"))?);
+        let (root, name) = (repository.join(package), embedded(package));
+        let manifest = manifest(&workspace, name, &read(&root.join("Cargo.toml"))?)
+            .map_err(|error| format!("{package}: {error}"))?;
+        files.insert(format!("{name}/Cargo.toml"), manifest.into_bytes());
+        files.extend(folder(&root.join("src"), &format!("{name}/src/"))?);
         if root.join("README.md").exists() {
-            files.insert(format!("{package}/README.md"), read(&root.join("README.md"))?);
+            files.insert(format!("{name}/README.md"), read(&root.join("README.md"))?);
         }
     }
     for part in ["fonts", "wit", "component"] {
-        files.extend(folder(&repository.join(IMAGING).join(part), &format!("{IMAGING}/{part}/"))?);
+        let prefix = format!("{}/{part}/", embedded(IMAGING));
+        files.extend(folder(&repository.join(IMAGING).join(part), &prefix)?);
     }
-    files.extend(folder(&repository.join("wit"), "guest-sdk/rust/wit/")?);
     files.insert("LICENSE".to_owned(), read(&repository.join("LICENSE"))?);
-    files.insert("Cargo.toml".to_owned(), workspace(repository, &files)?.into_bytes());
     Ok(files)
+}
+
+/// Returns the path in the embedded SDK of a folder of the repository.
+fn embedded(path: &str) -> &str {
+    path.strip_prefix(SDKS).unwrap_or(path)
 }
 
 /// Returns the Rust item with the component of the imaging library, and copies the component if the
@@ -151,41 +162,62 @@ fn licensed(repository: &Path, mut files: Files) -> Result<Files> {
     Ok(files)
 }
 
-/// Returns the manifest of the workspace that the unpacked packages inherit from: the inherited
-/// parts of this repository's workspace, and lints that allow all warnings in users' builds.
-fn workspace(repository: &Path, files: &Files) -> Result<String> {
-    let ours: Table = String::from_utf8(read(&repository.join("Cargo.toml"))?)?.parse()?;
-    let ours = table(ours.get("workspace"))?;
-    let all = table(ours.get("dependencies"))?;
-    let mut dependencies = Table::new();
-    for package in PACKAGES {
-        let manifest = files.get(&format!("{package}/Cargo.toml")).ok_or("no manifest")?;
-        let manifest: Value = Value::Table(std::str::from_utf8(manifest)?.parse()?);
-        for name in inherited(&manifest) {
-            let dependency = all.get(name).ok_or_else(|| {
-                format!("{package} inherits {name}, which the workspace does not have")
-            })?;
-            dependencies.insert(name.clone(), dependency.clone());
-        }
+/// Returns the manifest of a package in the folder `name` with all that it inherits, so that it
+/// needs no workspace: cargo would take that of the project around it. Without its tests'
+/// dependencies, and with lints that allow all warnings in users' builds.
+fn manifest(workspace: &Table, name: &str, text: &[u8]) -> Result<String> {
+    let mut manifest: Table = std::str::from_utf8(text)?.parse()?;
+    let Some(Value::Table(package)) = manifest.get_mut("package") else {
+        return Err("a manifest without a package".into());
+    };
+    let inherited = table(workspace.get("package"))?;
+    for (key, value) in package.iter_mut().filter(|(_, value)| is_inherited(value)) {
+        *value = inherited.get(key).ok_or_else(|| format!("no {key} to inherit"))?.clone();
     }
-    let mut workspace = Table::new();
-    workspace.insert("resolver".to_owned(), "3".into());
-    workspace.insert("members".to_owned(), PACKAGES.to_vec().into());
-    workspace.insert("package".to_owned(), table(ours.get("package"))?.clone().into());
-    workspace.insert("dependencies".to_owned(), dependencies.into());
-    workspace.insert("lints".to_owned(), "rust.warnings = 'allow'".parse::<Table>()?.into());
-    Ok(toml::to_string(&Table::from_iter([("workspace".to_owned(), Value::Table(workspace))]))?)
+    let up = "../".repeat(name.split('/').count());
+    inherit_dependencies(&mut manifest, table(workspace.get("dependencies"))?, &up)?;
+    manifest.insert("lints".to_owned(), "rust.warnings = 'allow'".parse::<Table>()?.into());
+    Ok(toml::to_string(&manifest)?)
 }
 
-/// Returns the names of the dependencies, in any table of a manifest, that are inherited.
-fn inherited(manifest: &Value) -> Vec<&String> {
-    let Some(table) = manifest.as_table() else { return Vec::new() };
-    let of_kind = |kind: &str| table.get(kind).and_then(Value::as_table).into_iter().flatten();
-    let here =
-        ["dependencies", "dev-dependencies", "build-dependencies"].into_iter().flat_map(of_kind);
-    let here =
-        here.filter(|(_, dependency)| dependency.get("workspace").is_some()).map(|(name, _)| name);
-    here.chain(of_kind("target").flat_map(|(_, target)| inherited(target))).collect()
+/// Replaces inherited dependencies in the tables of a manifest or of a target. `up` leads from the
+/// package to the folder of all packages.
+fn inherit_dependencies(table: &mut Table, inherited: &Table, up: &str) -> Result<()> {
+    table.remove("dev-dependencies");
+    for kind in ["dependencies", "build-dependencies"] {
+        let Some(Value::Table(dependencies)) = table.get_mut(kind) else { continue };
+        for (name, value) in dependencies.iter_mut().filter(|(_, value)| is_inherited(value)) {
+            let base = inherited.get(name).ok_or_else(|| format!("no {name} to inherit"))?;
+            let mut whole = match base {
+                Value::Table(base) => base.clone(),
+                version => Table::from_iter([("version".to_owned(), version.clone())]),
+            };
+            if let Some(Value::String(path)) = whole.get_mut("path") {
+                *path = format!("{up}{}", embedded(path));
+            }
+            for (key, own) in value.as_table().into_iter().flatten() {
+                match (key.as_str(), whole.get_mut(key), own) {
+                    ("workspace", ..) => {}
+                    ("features", Some(Value::Array(features)), Value::Array(more)) => {
+                        features.extend(more.iter().cloned());
+                    }
+                    _ => drop(whole.insert(key.clone(), own.clone())),
+                }
+            }
+            *value = Value::Table(whole);
+        }
+    }
+    if let Some(Value::Table(targets)) = table.get_mut("target") {
+        for (_, target) in targets.iter_mut() {
+            let target = target.as_table_mut().ok_or("a target that is no table")?;
+            inherit_dependencies(target, inherited, up)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_inherited(value: &Value) -> bool {
+    value.get("workspace").is_some()
 }
 
 fn table(value: Option<&Value>) -> Result<&Table> {

@@ -25,16 +25,9 @@ struct Project {
 }
 
 impl Project {
-    /// Runs `keynet-inference new --lang rust NAME`. The SDK is shared by all tests with this
-    /// cache, so that it is compiled once.
+    /// Runs `keynet-inference new --lang rust NAME`.
     fn new(name: &'static str, cache: &str) -> Self {
-        let mut sandbox = Sandbox::new();
-        sandbox.set("KEYNET_CACHE", binary().with_file_name("test-projects").join(cache).display());
-        sandbox.set("CARGO_TARGET_DIR", target().display());
-        sandbox.set("CARGO_INCREMENTAL", "0");
-        // The examples are built first and need the same crates: a crate released a minute ago must
-        // not change the test.
-        sandbox.set("CARGO_NET_OFFLINE", "true");
+        let sandbox = sandbox(cache);
         assert!(!sandbox.path("").starts_with(root()), "outside the clone");
         let ended = sandbox.run(["new", "--lang", "rust", name]);
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -119,6 +112,22 @@ impl Project {
     }
 }
 
+/// Returns a sandbox with the cache of this name, and with the target folder of all projects.
+fn sandbox(name: &str) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("KEYNET_CACHE", cache(name).display());
+    sandbox.set("CARGO_TARGET_DIR", target().display());
+    sandbox.set("CARGO_INCREMENTAL", "0");
+    // The examples are built first and need the same crates: a crate released a minute ago must
+    // not change the test.
+    sandbox.set("CARGO_NET_OFFLINE", "true");
+    sandbox
+}
+
+fn cache(name: &str) -> PathBuf {
+    binary().with_file_name("test-projects").join(name)
+}
+
 fn target() -> PathBuf {
     binary().ancestors().nth(2).expect("target").join("guest-build")
 }
@@ -199,27 +208,141 @@ fn cargo_component_makes_a_component_that_does_the_same() {
 }
 
 #[test]
-fn an_emptied_cache_is_no_harm() {
-    let project = Project::new("forgetful", "emptied");
+fn a_colleague_with_another_home_and_an_empty_cache_builds_tests_and_edits_the_project() {
+    let mut project = Project::new("shared", "author");
     project.build();
     let first = fs::read(project.path("action.wasm")).unwrap();
-    let cache = binary().with_file_name("test-projects").join("emptied");
-    assert!(cache.join("sdk").is_dir());
+    let author = std::mem::replace(&mut project.sandbox, sandbox("colleague"));
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    for (variable, usual) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let tools = std::env::var_os(variable).map_or_else(|| home.join(usual), PathBuf::from);
+        project.sandbox.set(variable, tools.display());
+    }
+    project.sandbox.set("HOME", project.sandbox.path("home").display());
+    fs::rename(author.path("shared"), project.path("")).unwrap();
+    let cache = cache("author");
     fs::remove_dir_all(&cache).unwrap();
+    drop(author); // and what else the author has
+
+    // What an editor asks.
+    let metadata = project.end(project.cargo(&["metadata", "--format-version", "1"]));
+    succeeds(&metadata);
+    let sdk = metadata.json()["packages"].as_array().unwrap().iter().find_map(|package| {
+        let is_sdk = package["name"] == "keynet-inference-sdk";
+        is_sdk.then(|| PathBuf::from(package["manifest_path"].as_str().unwrap()))
+    });
+    assert!(sdk.unwrap().starts_with(project.path("")));
+
+    let tested = project.end(project.sandbox.program("cargo", ["test"]));
+    succeeds(&tested);
+    assert!(tested.stdout.contains("test result: ok. 2 passed"), "{tested:?}");
     project.build();
     project.greets(Path::new("action.wasm"));
-    assert_eq!(fs::read(project.path("action.wasm")).unwrap(), first);
-    // One file of the SDK.
-    let sdk = fs::read_dir(cache.join("sdk"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path()
-        .join("guest-sdk/rust");
-    fs::remove_file(sdk.join("Cargo.toml")).unwrap();
-    fs::remove_file(sdk.join("src/lib.rs")).unwrap();
+    assert_eq!(fs::read(project.path("action.wasm")).unwrap().len(), first.len());
+    assert!(!cache.exists());
+}
+
+#[test]
+fn a_new_project_has_no_path_of_its_authors_machine_in_any_language() {
+    let sandbox = sandbox("paths");
+    let mut languages = Vec::new();
+    for language in ["rust", "python", "typescript", "javascript", "go", "c", "cpp"] {
+        succeeds(&sandbox.run(["new", "--lang", language, &format!("in-{language}")]));
+        languages.push(sandbox.path(&format!("in-{language}")));
+    }
+    let own = [sandbox.path(""), cache("paths")].map(|path| path.display().to_string());
+    while let Some(path) = languages.pop() {
+        if path.is_dir() {
+            languages.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else {
+            let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+            assert!(!own.iter().any(|own| text.contains(own)), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_project_with_an_older_sdk_is_built_and_told_how_to_update_it() {
+    let project = Project::new("older", "cache");
+    let version = project.path("keynet-sdk/VERSION");
+    let current = fs::read_to_string(&version).unwrap();
+    fs::write(&version, "0.0.9 (0123456789ab)\n").unwrap();
+    fs::write(project.path("keynet-sdk/rust/src/of_the_older.rs"), "").unwrap();
+    let built = project.run(["build"]);
+    succeeds(&built);
+    let note = "note: the project's SDK is 0.0.9 (0123456789ab), this keynet-inference has";
+    assert!(built.stderr.contains(note), "{built:?}");
+    assert!(built.stderr.contains("`keynet-inference build --update-sdk`"), "{built:?}");
+
+    let updated = project.run(["build", "--update-sdk"]);
+    succeeds(&updated);
+    let note = format!("note: the SDK in keynet-sdk is now {}", current.trim());
+    assert!(updated.stderr.contains(&note), "{updated:?}");
+    assert!(!project.path("keynet-sdk/rust/src/of_the_older.rs").exists());
+    assert_eq!(fs::read_to_string(&version).unwrap(), current);
+    let built = project.run(["build"]);
+    assert!(!built.stderr.contains("the project's SDK"), "{built:?}");
+}
+
+#[test]
+fn a_project_takes_the_sdk_by_its_version_from_a_registry() {
+    let project = Project::new("by-version", "cache");
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).unwrap();
+    let by_path = "{ path = \"keynet-sdk/rust\" }";
+    assert!(manifest.contains(by_path), "{manifest}");
+    fs::write(project.path("Cargo.toml"), manifest.replace(by_path, "\"0.1\"")).unwrap();
+    // In place of crates.io's.
+    let published = project.sandbox.path("published");
+    fs::rename(project.path("keynet-sdk"), &published).unwrap();
+    fs::create_dir(project.path(".cargo")).unwrap();
+    let patch =
+        format!("patch.crates-io.keynet-inference-sdk.path = {:?}\n", published.join("rust"));
+    fs::write(project.path(".cargo/config.toml"), patch).unwrap();
     project.build();
+    project.greets(Path::new("action.wasm"));
+    let refused = project.run(["build", "--update-sdk"]);
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    assert!(refused.stderr.contains("its manifest names the SDK"), "{refused:?}");
+}
+
+#[test]
+fn building_a_project_compiles_no_generator_of_bindings() {
+    let project = Project::new("slim", "cache");
+    succeeds(&project.end(project.cargo(&["generate-lockfile"])));
+    let lock = fs::read_to_string(project.path("Cargo.lock")).unwrap();
+    let packages: Vec<_> = lock.lines().filter_map(|line| line.strip_prefix("name = ")).collect();
+    for heavy in ["wit-parser", "wit-component", "wasm-encoder", "wasmparser", "prettyplease"] {
+        assert!(!packages.contains(&format!("{heavy:?}").as_str()), "{packages:?}");
+    }
+    assert!(packages.len() <= 30, "{} packages: {packages:?}", packages.len());
+}
+
+#[test]
+fn two_functions_in_a_crate_and_a_forgotten_derive_are_each_told_once() {
+    let project = Project::new("mistakes", "cache");
+    let source = project.path("src/lib.rs");
+    let good = fs::read_to_string(&source).unwrap();
+    let function = "#[keynet_function(name = \"second\", description = \"Again.\")]\n\
+        pub fn again(args: Value) -> Result<Value> { Ok(args) }";
+    let second = format!("{good}\nmod other {{\nuse super::*;\n{function}\n}}\n");
+    let (parameters, result) = (
+        good.replace("#[derive(Deserialize, JsonSchema)]\n", ""),
+        good.replace("#[derive(Debug, PartialEq, Serialize)]\n", ""),
+    );
+    for (text, error) in [
+        (second, "the name `a_crate_has_only_one_keynet_function` is defined multiple times"),
+        (parameters, "`Args` cannot be the parameters of an inference function"),
+        (result, "`Output` cannot be the result of an inference function"),
+    ] {
+        assert_ne!(text, good);
+        fs::write(&source, text).unwrap();
+        let ended = project.run(["build"]);
+        assert_eq!(ended.code, Some(5), "{ended:?}");
+        let errors = ended.stderr.lines().filter(|line| line.starts_with("error["));
+        let errors: Vec<_> = errors.map(|line| line.split_once(": ").unwrap().1).collect();
+        assert_eq!(errors, [error], "{}", ended.stderr);
+        assert!(!ended.stderr.contains("__private"), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -385,6 +508,22 @@ fn new_refuses_what_is_there_already() {
     assert!(sandbox.path("empty/src/lib.rs").exists());
     assert_eq!(sandbox.run(["new", "folders/that/are-missing"]).code, Some(0));
     assert!(sandbox.path("folders/that/are-missing/Cargo.toml").exists());
+}
+
+#[test]
+fn a_new_that_fails_halfway_leaves_no_project() {
+    let sandbox = Sandbox::new();
+    // No file of more than 8 KiB can be written, as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 8; exec \"$@\"";
+    for language in ["rust", "python", "typescript", "go", "c"] {
+        let program = binary().into_os_string().into_string().unwrap();
+        let arguments = ["-c", script, "bash", &program, "new", "--lang", language, "half-made"];
+        let ended = keynet_tests::end(sandbox.program("bash", arguments));
+        assert_eq!(ended.code, Some(6), "{ended:?}");
+        assert!(ended.stderr.contains("error: cannot write"), "{ended:?}");
+        assert_eq!(fs::read_dir(sandbox.path("")).unwrap().count(), 0, "{language}");
+    }
+    assert_eq!(sandbox.run(["new", "half-made"]).code, Some(0));
 }
 
 #[test]

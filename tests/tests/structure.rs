@@ -189,6 +189,7 @@ fn files_are_short() {
         .filter(|folder| folder.is_dir())
         .flat_map(|folder| sources(&folder))
         .filter(|path| !path.components().any(|part| part.as_os_str() == "target"))
+        .filter(|path| !path.ends_with("guest-sdk/rust/src/host/component/bindings.rs")) // generated
         .map(|path| (fs::read_to_string(&path).unwrap().lines().count(), path))
         .collect();
     let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > 600).collect();

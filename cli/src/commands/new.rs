@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keynet_base::Config;
 
 use crate::errors::ExpectedError;
+use crate::project::draft::Draft;
 use crate::project::template::{self, Values};
-use crate::project::{Language, ProjectError, c, go, javascript, name, python, sdk};
+use crate::project::{Language, ProjectError, name, sdk};
 use crate::ui::console::Console;
 
 /// Arguments of `new`.
@@ -33,16 +33,11 @@ pub fn run(args: &NewArgs, console: Console) -> Result<(), ExpectedError> {
     let name = name.as_str();
     name::check(name, args.lang)?;
     refuse_occupied(folder)?;
-    let config = Config::from_environment()?;
-    let sdk = match args.lang {
-        Language::Rust => sdk::dependency(&config.cache_dir)?,
-        Language::Python => python::dependency(&config)?,
-        Language::TypeScript | Language::JavaScript => javascript::vendor(folder)?,
-        Language::Go => go::write_sdk(folder).map(|()| String::new())?,
-        Language::C | Language::Cpp => c::write_sdk(folder).map(|()| String::new())?,
-    };
-    fs::create_dir_all(folder).map_err(ExpectedError::io("make", folder))?;
-    template::write(args.lang, &Values { name, sdk: &sdk }, folder)?;
+    let draft = Draft::of(folder)?;
+    sdk::write(args.lang, draft.path())?;
+    let values = Values { name, sdk: &sdk::dependency(args.lang) };
+    template::write(args.lang, &values, draft.path())?;
+    draft.finish()?;
     console.print(&next_steps(name, folder, args.lang))
 }
 

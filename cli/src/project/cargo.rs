@@ -57,7 +57,7 @@ pub fn component(
     config: &Config,
     console: Console,
 ) -> Result<Vec<u8>, ExpectedError> {
-    sdk::restore(folder, &config.cache_dir)?;
+    sdk::check(folder)?;
     let build = Build { folder, options };
     let built = build.run(Toolchain::find(folder)?, console)?;
     let component = fs::read(&built).map_err(ExpectedError::io("read", &built))?;

@@ -8,6 +8,7 @@ use keynet_artifact::CapabilityRequestError;
 use keynet_host::ActionError;
 
 use super::imaging::ImagingError;
+use super::sdk;
 use crate::errors::{Diagnostic, Exit};
 
 /// Error in the project, or in the tools that build it.
@@ -52,13 +53,11 @@ pub enum ProjectError {
     #[error(transparent)]
     Imaging(#[from] ImagingError),
     /// The SDK that the project was made with no longer exists.
-    #[error("the project's SDK is not at {} any more", path.display())]
-    SdkGone {
-        /// Path that the project depends on.
-        path: PathBuf,
-        /// Path of the SDK of this version.
-        instead: PathBuf,
-    },
+    #[error("the project's SDK is not at {} any more", .0.display())]
+    SdkGone(PathBuf),
+    /// The project has no SDK in its folder to update.
+    #[error("{} has no SDK in the folder {} to update", .0.display(), sdk::FOLDER)]
+    NoSdkFolder(PathBuf),
     /// No Rust toolchain can build components.
     #[error("no Rust toolchain with the target wasm32-wasip2 was found")]
     NoToolchain,
@@ -105,11 +104,12 @@ impl Diagnostic for ProjectError {
             }
             Self::NotCargo(_) => "leave out --profile and what follows --",
             Self::Imaging(error) => return error.hint(),
-            Self::SdkGone { instead, .. } => {
-                return Some(format!(
-                    "this version's SDK is at {}: write that path into the project's Cargo.toml",
-                    instead.display()
-                ));
+            Self::SdkGone(_) => {
+                "run `keynet-inference build --update-sdk`, which puts the SDK into the project"
+            }
+            Self::NoSdkFolder(_) => {
+                "its manifest names the SDK: update it there; a project that \
+                    `keynet-inference new` makes has the folder"
             }
             Self::NoToolchain => {
                 "run `rustup target add wasm32-wasip2`; where that target cannot be downloaded, \

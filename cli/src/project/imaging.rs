@@ -33,7 +33,7 @@ const FITTING: &str = "keynet:imaging/pictures@0.1.";
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Folder of its sources in the unpacked SDK.
-const FOLDER: &str = "guest-sdk/imaging/component";
+const FOLDER: &str = "imaging/component";
 
 /// File that cargo writes.
 const FILE: &str = "keynet_imaging_component.wasm";

@@ -5,6 +5,7 @@ pub mod c;
 pub mod cargo;
 pub mod componentize;
 pub mod compose;
+pub mod draft;
 pub mod embedded;
 mod error;
 pub mod finish;

@@ -10,7 +10,11 @@ use super::componentize::componentize;
 use super::finish::{self, MANIFEST};
 use super::go::{self, GoProject};
 use super::python::{self, Function};
+<<<<<<< HEAD
 use super::{Built, ProjectError, cargo, component_in, javascript};
+=======
+use super::{Built, Language, ProjectError, javascript};
+>>>>>>> wt-sdk
 use crate::errors::ExpectedError;
 use crate::ui::progress::Steps;
 
@@ -112,7 +116,24 @@ impl ProjectSource {
         })
     }
 
+<<<<<<< HEAD
     /// Builds the component of the project, unless nothing has changed since the last build.
+=======
+    /// Returns the language and the folder of the project, `None` for a core module.
+    pub fn home(&self) -> Option<(Language, &Path)> {
+        Some(match self {
+            Self::Rust(folder) => (Language::Rust, folder),
+            Self::Python(function) => (Language::Python, function.folder()),
+            Self::Go(program) => (Language::Go, program.folder()),
+            Self::JavaScript(function) => (Language::JavaScript, function.folder()),
+            Self::C(project) => (Language::C, project.folder()),
+            Self::Module(_) => return None,
+        })
+    }
+
+    /// Builds the component of a project that cargo does not build, unless nothing has changed
+    /// since the last build.
+>>>>>>> wt-sdk
     ///
     /// # Errors
     /// The tools of its language fail, or the result is not an action.

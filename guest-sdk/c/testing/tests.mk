@@ -2,18 +2,20 @@
 #
 #     SOURCES = $(wildcard *.c src/*.c)
 #     TESTS = $(wildcard tests/*.c)
-#     include keynet/testing/tests.mk
+#     include keynet-sdk/testing/tests.mk
 #
-# `make test` runs them. KEYNET is the folder of the SDK, SANITIZE the checks that the compiler adds.
-KEYNET ?= keynet
+# `make test` runs them. KEYNET is the folder of the SDK, KEYNET_BUILD that of its objects, SANITIZE the checks
+# that the compiler adds.
+KEYNET ?= keynet-sdk
 BUILD ?= build
+KEYNET_BUILD ?= $(BUILD)/keynet
 CFLAGS ?= -std=gnu17 -g -Wall -Wextra
 CXXFLAGS ?= -std=gnu++23 -fno-exceptions -g -Wall -Wextra
 SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 KEYNET_INCLUDES = -I$(KEYNET)/include -I$(KEYNET)/vendor/yyjson -I$(KEYNET)/bindings
 KEYNET_SOURCES = $(wildcard $(KEYNET)/src/*.c $(KEYNET)/testing/*.c) $(KEYNET)/vendor/yyjson/yyjson.c
-KEYNET_OBJECTS = $(KEYNET_SOURCES:$(KEYNET)/%=$(BUILD)/keynet/%.o)
+KEYNET_OBJECTS = $(KEYNET_SOURCES:$(KEYNET)/%=$(KEYNET_BUILD)/%.o)
 PROJECT_OBJECTS = $(patsubst %,$(BUILD)/project/%.o,$(SOURCES) $(TESTS))
 IS_CPP = $(filter %.cpp %.cc %.cxx,$(SOURCES) $(TESTS))
 
@@ -27,7 +29,7 @@ clean:
 $(BUILD)/tests: $(PROJECT_OBJECTS) $(KEYNET_OBJECTS)
 	$(if $(IS_CPP),$(CXX),$(CC)) $(SANITIZE) $^ -lm -o $@
 
-$(BUILD)/keynet/%.c.o: $(KEYNET)/%.c
+$(KEYNET_BUILD)/%.c.o: $(KEYNET)/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -g -O1 -w $(SANITIZE) $(KEYNET_INCLUDES) -MMD -c $< -o $@
 

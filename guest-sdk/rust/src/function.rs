@@ -1,11 +1,14 @@
-//! Adapters between the exported `run` and the user's function.
+//! Requirements on an inference function: the types that it takes and returns, which the attribute
+//! [`keynet_function`](crate::keynet_function) checks.
+//!
+//! The traits have no supertraits: the compiler would report each of them beside the trait.
 
 use std::error::Error as StdError;
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::parameters::{self, Parameters};
+pub use crate::parameters::Parameters;
 
 /// Type that a `#[keynet_function]` can return in `Ok`: a type with `#[derive(Serialize)]` that
 /// becomes a JSON object or array.
@@ -15,10 +18,18 @@ use crate::parameters::{self, Parameters};
     note = "put `#[derive(Serialize)]` on `{Self}`, and on the types of its fields; or return \
         `serde_json::Value`, made with `json!({{…}})`"
 )]
-pub trait Answer: Serialize {}
+pub trait Answer {
+    /// Returns the result as JSON text.
+    #[doc(hidden)]
+    fn into_text(self) -> Result<String>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize> Answer for T {}
+impl<T: Serialize> Answer for T {
+    fn into_text(self) -> Result<String> {
+        to_text(&self)
+    }
+}
 
 /// Type that a `#[keynet_function]` can return in `Err`: the SDK's `Error`, `anyhow::Error`, any
 /// type that implements `std::error::Error`, a string.
@@ -27,30 +38,21 @@ impl<T: Serialize> Answer for T {}
     label = "this is not an error",
     note = "return `keynet_inference_sdk::Result<T>`: `?` turns any error into its error"
 )]
-pub trait Failure: Into<Box<dyn StdError>> {}
+pub trait Failure {
+    /// Returns the failure as the SDK's error.
+    #[doc(hidden)]
+    fn into_error(self) -> Error;
+}
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<Box<dyn StdError>>> Failure for E {}
-
-/// Parses the text of `args`, calls the user's function, and returns its result as text.
-pub fn call<A: Parameters, T: Answer, E: Failure>(
-    function: impl FnOnce(A) -> std::result::Result<T, E>,
-    args: &str,
-) -> Result<String> {
-    let args = parameters::parse(args)?;
-    finish(function(args))
+impl<E: Into<Box<dyn StdError>>> Failure for E {
+    fn into_error(self) -> Error {
+        Error::from_boxed(self.into())
+    }
 }
 
-/// Same as [`call`], for a function without parameters.
-pub fn call_without_parameters<T: Answer, E: Failure>(
-    function: impl FnOnce() -> std::result::Result<T, E>,
-) -> Result<String> {
-    finish(function())
-}
-
-fn finish<T: Answer, E: Failure>(result: std::result::Result<T, E>) -> Result<String> {
-    let value = result.map_err(|error| Error::from_boxed(error.into()))?;
-    let text = serde_json::to_string(&value).map_err(|error| {
+fn to_text(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string(value).map_err(|error| {
         Error::internal(format_args!("the result cannot be written as JSON: {error}"))
     })?;
     if text.starts_with(['{', '[']) {
@@ -62,54 +64,3 @@ fn finish<T: Answer, E: Failure>(result: std::result::Result<T, E>) -> Result<St
             struct, or `json!({{\"result\": …}})`"
     )))
 }
-
-#[cfg(target_family = "wasm")]
-mod exported {
-    use super::{Answer, Failure, Parameters, call, call_without_parameters};
-    use crate::host::component::bindings::exports::keynet::inference::function::FunctionInfo;
-    use crate::host::component::bindings::keynet::inference::types::Error;
-    use crate::{logging, parameters};
-
-    /// Implements `describe` of a function with parameters.
-    pub fn describe<A: Parameters>(name: &str, description: &str) -> FunctionInfo {
-        FunctionInfo {
-            name: name.to_owned(),
-            description: description.to_owned(),
-            input_schema: parameters::published_schema::<A>(),
-        }
-    }
-
-    /// Implements `describe` of a function without parameters.
-    pub fn describe_without_parameters(name: &str, description: &str) -> FunctionInfo {
-        FunctionInfo {
-            name: name.to_owned(),
-            description: description.to_owned(),
-            input_schema: None,
-        }
-    }
-
-    /// Implements `run` of a function with parameters.
-    pub fn run<A: Parameters, T: Answer, E: Failure>(
-        function: impl FnOnce(A) -> Result<T, E>,
-        args: &str,
-    ) -> Result<String, Error> {
-        logging::start();
-        let result = call(function, args);
-        logging::flush();
-        Ok(result?)
-    }
-
-    /// Implements `run` of a function without parameters.
-    pub fn run_without_parameters<T: Answer, E: Failure>(
-        function: impl FnOnce() -> Result<T, E>,
-        _args: &str,
-    ) -> Result<String, Error> {
-        logging::start();
-        let result = call_without_parameters(function);
-        logging::flush();
-        Ok(result?)
-    }
-}
-
-#[cfg(target_family = "wasm")]
-pub use exported::{describe, describe_without_parameters, run, run_without_parameters};

@@ -124,7 +124,9 @@
 
 mod data_type;
 mod error;
-mod function;
+#[cfg(target_family = "wasm")]
+mod exports;
+pub mod function;
 mod host;
 mod logging;
 #[cfg(feature = "ndarray")]
@@ -163,16 +165,13 @@ pub mod prelude {
 }
 
 /// Items that the attribute macro's expansion uses; not for direct use.
+#[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::function::*;
-    #[cfg(target_family = "wasm")]
+    pub use crate::exports::{describe, run};
     pub use crate::host::component::bindings;
-    #[cfg(target_family = "wasm")]
     pub use crate::host::component::bindings::exports::keynet::inference::function::{
         FunctionInfo, Guest,
     };
-    #[cfg(target_family = "wasm")]
     pub use crate::host::component::bindings::keynet::inference::types::Error as HostError;
-    pub use crate::parameters::Parameters;
 }

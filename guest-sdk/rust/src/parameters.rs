@@ -19,13 +19,29 @@ use crate::web;
     note = "put `#[derive(Deserialize, JsonSchema)]` on `{Self}`, and on the types of its fields; \
         `serde_json::Value` takes any parameters, without a description"
 )]
-pub trait Parameters: DeserializeOwned + JsonSchema {}
+pub trait Parameters: Sized {
+    /// Parses the parameters from the text that `run` received.
+    #[doc(hidden)]
+    fn from_text(text: &str) -> Result<Self>;
+
+    /// Returns the schema that callers see, `None` for any parameters.
+    #[doc(hidden)]
+    fn input_schema() -> Option<String>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: DeserializeOwned + JsonSchema> Parameters for T {}
+impl<T: DeserializeOwned + JsonSchema> Parameters for T {
+    fn from_text(text: &str) -> Result<Self> {
+        parse(text)
+    }
+
+    fn input_schema() -> Option<String> {
+        published_schema::<Self>()
+    }
+}
 
 /// Parses all parameters from the text that `run` received.
-pub(crate) fn parse<A: Parameters>(text: &str) -> Result<A> {
+pub(crate) fn parse<A: DeserializeOwned + JsonSchema>(text: &str) -> Result<A> {
     // Serde reads structs also from an array, by position, which callers of an action do not
     // intend.
     if text.trim_start().starts_with('[') && schema_type(&schema_of::<A>()) == Some("object") {
@@ -234,7 +250,7 @@ fn schema_of<A: JsonSchema>() -> Schema {
 }
 
 /// Returns the schema for `describe`; `None` if the type has no constraints (`serde_json::Value`).
-pub(crate) fn published_schema<A: JsonSchema>() -> Option<String> {
+fn published_schema<A: JsonSchema>() -> Option<String> {
     let mut schema = schema_of::<A>();
     // Schemars derives a title from the Rust type's name, which is of no use to a caller.
     if schema.get("title").and_then(Value::as_str) == Some(&*A::schema_name()) {

@@ -49,9 +49,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::function;
+use crate::function::{Answer, Failure, Parameters};
 use crate::host::memory::{Model, State, StoredObject, enter};
-use crate::parameters::{Parameters, published_schema};
 use crate::tensor::Tensor;
 use crate::triton::{ModelMetadata, Tensors};
 
@@ -197,11 +196,14 @@ impl Environment {
     pub fn call<A, T, E>(&self, function: impl FnOnce(A) -> Result<T, E>) -> Result<Value>
     where
         A: Parameters,
-        T: function::Answer,
-        E: function::Failure,
+        T: Answer,
+        E: Failure,
     {
         let args = Value::Object(self.parameters()).to_string();
-        let text = self.run(|| function::call(function, &args))?;
+        let text = self.run(|| match function(A::from_text(&args)?) {
+            Ok(answer) => answer.into_text(),
+            Err(failure) => Err(failure.into_error()),
+        })?;
         serde_json::from_str(&text).map_err(Error::from)
     }
 
@@ -238,7 +240,7 @@ impl fmt::Debug for Environment {
 /// Returns the JSON Schema that an action with these parameters publishes to its callers; `None`
 /// for `serde_json::Value`. The runtime accepts at most 64 KiB.
 pub fn input_schema<A: Parameters>() -> Option<Value> {
-    published_schema::<A>().and_then(|schema| serde_json::from_str(&schema).ok())
+    A::input_schema().and_then(|schema| serde_json::from_str(&schema).ok())
 }
 
 /// Object that an action stored.

@@ -149,7 +149,6 @@ fn the_schema_is_that_of_the_parameters() {
     assert_eq!(input_schema::<Value>(), None);
 }
 
-#[keynet_function(name = "asks", description = "Asks for its parameters one by one.")]
 fn asks(_args: Value) -> Result<Value> {
     Ok(json!({
         "number": UserInput::get::<f64>("number")?,
@@ -167,7 +166,6 @@ fn a_web_actions_query_sends_numbers_as_text() -> Result<()> {
         flag: bool,
         text: String,
     }
-    #[keynet_function(name = "query", description = "Returns its parameters.")]
     fn query(args: Query) -> Result<Query> {
         Ok(args)
     }

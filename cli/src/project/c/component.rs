@@ -12,12 +12,12 @@ use keynet_base::{Config, FileCache};
 
 use super::compiler::Compiler;
 use super::objects::{Compiled, Objects, hash};
-use super::{CError, CProject, SDK};
+use super::{CError, CProject};
 use crate::errors::ExpectedError;
 use crate::project::componentize::componentize;
 use crate::project::embedded::{C_SDK, RUST_SDK};
 use crate::project::finish::{self, MANIFEST};
-use crate::project::{Built, unpacking};
+use crate::project::{Built, sdk, unpacking};
 use crate::ui::progress::Steps;
 
 /// Sources of the SDK. The last is for C++ only.
@@ -136,8 +136,8 @@ fn compiled(
 /// Returns the folder of the SDK: the one in the project's folder, relative to it, or else the SDK
 /// that this binary carries, unpacked.
 fn sdk_of(project: &CProject, cache: &Path) -> Result<PathBuf, ExpectedError> {
-    let has_own = project.folder().join(SDK).join("include/keynet.h").is_file();
-    if has_own { Ok(SDK.into()) } else { unpacking::unpacked(C_SDK, &cache.join("sdk")) }
+    let has_own = project.folder().join(sdk::FOLDER).join("include/keynet.h").is_file();
+    if has_own { Ok(sdk::FOLDER.into()) } else { unpacking::unpacked(C_SDK, &cache.join("sdk")) }
 }
 
 /// Compiles sources, as many at once as the machine has processors.

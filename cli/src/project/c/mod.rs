@@ -13,20 +13,3 @@ mod sources;
 pub use component::build;
 pub use error::CError;
 pub use sources::{CProject, is_c};
-
-use std::path::Path;
-
-use crate::errors::ExpectedError;
-use crate::project::embedded::C_SDK;
-use crate::project::unpacking;
-
-/// Folder of a project that holds the SDK.
-const SDK: &str = "keynet";
-
-/// Writes the SDK into the folder of a new project, so that the project builds on any machine.
-///
-/// # Errors
-/// A file cannot be written.
-pub fn write_sdk(project: &Path) -> Result<(), ExpectedError> {
-    unpacking::write(C_SDK.iter().map(|file| (file.path, file.bytes)), &project.join(SDK))
-}

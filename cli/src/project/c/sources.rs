@@ -182,7 +182,7 @@ mod tests {
             "boxes.h",
             "src/deep/resize.cpp",
             "tests/test.c",
-            "keynet/src/input.c",
+            "keynet-sdk/src/input.c",
             "src/.hidden/x.c",
         ];
         let there = folder(&files);

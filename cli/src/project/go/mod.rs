@@ -9,30 +9,12 @@ pub use component::build;
 pub use error::GoError;
 pub use sources::{GoProject, is_go};
 
-use std::path::Path;
-
-use crate::errors::ExpectedError;
-use crate::project::embedded::GO_SDK;
-use crate::project::unpacking;
-
 /// Module of the SDK, whose packages a program imports.
 const SDK_MODULE: &str = "github.com/keynet/keynet-inference/guest-sdk/go";
 
-/// Folder of a project that holds the SDK; the project's `go.mod` points there, so that the project
-/// builds on any machine.
-const SDK_FOLDER: &str = "keynet-sdk";
-
-/// Writes the SDK into the folder of a new project.
-///
-/// # Errors
-/// A file cannot be written.
-pub fn write_sdk(project: &Path) -> Result<(), ExpectedError> {
-    unpacking::write(GO_SDK.iter().map(|file| (file.path, file.bytes)), &project.join(SDK_FOLDER))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::project::embedded::GO_SDK;
 
     #[test]
     fn the_sdk_is_carried_whole_and_without_its_tests() {

@@ -11,9 +11,7 @@ mod function;
 mod manifest;
 mod node;
 mod toolchain;
-mod vendor;
 
 pub use component::build;
 pub use error::JavaScriptError;
 pub use function::{Function, is_project, is_script};
-pub use vendor::vendor;

@@ -20,19 +20,3 @@ mod wheels;
 pub use component::build;
 pub use error::PythonError;
 pub use function::{Function, functions_in, is_python};
-
-use keynet_base::Config;
-
-use crate::errors::ExpectedError;
-use crate::project::embedded::PYTHON_SDK;
-use crate::project::unpacking;
-
-/// Unpacks the SDK into the cache and returns its entry for a requirements file, for tests of a
-/// function with the user's own Python.
-///
-/// # Errors
-/// The cache cannot be written.
-pub fn dependency(config: &Config) -> Result<String, ExpectedError> {
-    let sdk = unpacking::unpacked(PYTHON_SDK, &config.cache_dir.join("python/sdk"))?;
-    Ok(url::Url::from_file_path(&sdk).map_or_else(|()| sdk.display().to_string(), String::from))
-}

@@ -12,6 +12,7 @@ use keynet_base::Digest;
 
 use super::PythonError;
 use crate::errors::ExpectedError;
+use crate::project::sdk;
 
 /// Largest file that is copied: weights of models belong on a server.
 const MAX_FILE: u64 = 32 << 20;
@@ -21,7 +22,16 @@ const MAX_BYTES: u64 = 256 << 20;
 const MAX_FILES: usize = 10_000;
 
 /// Folders of tools, which no function imports from.
-const TOOLS: [&str; 6] = ["__pycache__", "node_modules", "venv", "env", "site-packages", "target"];
+const TOOLS: [&str; 7] = [
+    "__pycache__",
+    "node_modules",
+    "venv",
+    "env",
+    "site-packages",
+    "target",
+    // A component has the SDK anyway.
+    sdk::FOLDER,
+];
 
 /// Extensions of files that hold keys, or that builds make.
 const KINDS: [&str; 8] = ["pem", "key", "p12", "pfx", "jks", "pyc", "wasm", "whl"];
@@ -148,6 +158,7 @@ mod tests {
             "my-env/lib/x.py",
             "__pycache__/function.pyc",
             "a.wasm",
+            "keynet-sdk/src/keynet_inference/__init__.py",
         ];
         for name in
             ["function.py", "labels.txt", "models/detector.py", "env.py", "my-env/pyvenv.cfg"]

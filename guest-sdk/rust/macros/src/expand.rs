@@ -5,7 +5,7 @@ use std::path::Path;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, Item, ItemFn, Result};
+use syn::{Error, Ident, Item, ItemFn, Result};
 
 use crate::function;
 use crate::options::Options;
@@ -55,45 +55,71 @@ fn exports(options: TokenStream, item: TokenStream) -> Result<(ItemFn, TokenStre
     let Options { name, description } = options;
     let ident = &function.sig.ident;
     let sdk = quote!(::keynet_inference_sdk::__private);
+    // Names that no user's function has, at the function's place: errors about their types point
+    // there, which a hygienic name would turn into the whole attribute.
+    let local = |name| Ident::new(name, ident.span());
+    let (args, answer, failure) =
+        (local("__keynet_args"), local("__keynet_answer"), local("__keynet_failure"));
     // For a type that does not fit, the error points at the parameters' type or at the function's
-    // name.
-    let at = ident.span();
-    let (describe, run, call) = match parameters {
-        Some(parameters) => (
-            quote! { #sdk::describe::<#parameters>(#name, #description) },
-            quote! { #sdk::run::<#parameters, _, _>(#ident, &args) },
-            quote_spanned! {at=> |args| ::keynet_inference_sdk::__private::call::<#parameters, _, _>(#ident, args) },
-        ),
-        None => (
-            quote! { #sdk::describe_without_parameters(#name, #description) },
-            quote! { #sdk::run_without_parameters(#ident, &args) },
-            quote_spanned! {at=> |_args| ::keynet_inference_sdk::__private::call_without_parameters(#ident) },
-        ),
+    // name, once: every expression that needs the type has that place.
+    let (schema, result) = match parameters {
+        Some(parameters) => {
+            let at = parameters.span();
+            let fits = quote_spanned! {at=> <#parameters as ::keynet_inference_sdk::function::Parameters> };
+            (quote!(#fits::input_schema()), quote!(#ident(#fits::from_text(#args)?)))
+        }
+        None => (quote!(::core::option::Option::None), quote!(#ident())),
     };
+    let at = ident.span();
+    let text = quote_spanned! {at=> ::keynet_inference_sdk::function::Answer::into_text(#answer) };
+    let error =
+        quote_spanned! {at=> ::keynet_inference_sdk::function::Failure::into_error(#failure) };
+    let only = only_one(ident);
     let exports = quote! {
-        #[cfg(target_family = "wasm")]
-        #[allow(unsafe_code)]
+        #only
+
         const _: () = {
-            struct Action;
-
-            impl #sdk::Guest for Action {
-                fn describe() -> #sdk::FunctionInfo {
-                    #describe
-                }
-
-                fn run(args: ::std::string::String) -> ::core::result::Result<::std::string::String, #sdk::HostError> {
-                    #run
+            // Also in native builds, so that tests check the same types.
+            #[allow(dead_code, unused_variables)]
+            fn __keynet_call(#args: &str) -> ::keynet_inference_sdk::Result<::std::string::String> {
+                match #result {
+                    ::core::result::Result::Ok(#answer) => #text,
+                    ::core::result::Result::Err(#failure) => ::core::result::Result::Err(#error),
                 }
             }
 
-            #sdk::bindings::export_action!(Action with_types_in #sdk::bindings);
-        };
+            #[cfg(target_family = "wasm")]
+            #[allow(unsafe_code)]
+            const _: () = {
+                struct __KeynetAction;
 
-        // The same type checks when compiling for tests.
-        #[cfg(not(target_family = "wasm"))]
-        const _: fn(&str) -> ::keynet_inference_sdk::Result<::std::string::String> = #call;
+                impl #sdk::Guest for __KeynetAction {
+                    fn describe() -> #sdk::FunctionInfo {
+                        #sdk::describe(#name, #description, #schema)
+                    }
+
+                    fn run(args: ::std::string::String) -> ::core::result::Result<::std::string::String, #sdk::HostError> {
+                        #sdk::run(__keynet_call, &args)
+                    }
+                }
+
+                #sdk::bindings::export_action!(__KeynetAction with_types_in #sdk::bindings);
+            };
+        };
     };
     Ok((function, exports))
+}
+
+/// Returns an item whose name is that of the whole crate's, so that rustc reports a second function,
+/// in whichever module it is, as the second definition of that name.
+fn only_one(function: &Ident) -> TokenStream {
+    let name = Ident::new("a_crate_has_only_one_keynet_function", function.span());
+    quote_spanned! {name.span()=>
+        #[doc(hidden)]
+        #[allow(non_local_definitions)]
+        #[macro_export]
+        macro_rules! #name { () => {}; }
+    }
 }
 
 fn entry_point(item: TokenStream) -> Result<ItemFn> {

@@ -7,19 +7,11 @@ use bindings::keynet::inference as host;
 use host::triton_predict as wire;
 use host::types as wire_types;
 
-/// Bindings generated from `wit/`; `export_action!` makes a crate a component of the world
-/// `action`.
+/// Bindings that `guest-sdk/rust/regenerate` makes of `wit/`; `export_action!` makes a crate a
+/// component of the world `action`.
+#[rustfmt::skip]
 #[allow(missing_docs, unsafe_code, unused_qualifications, clippy::all, clippy::indexing_slicing)]
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "wit",
-        world: "action",
-        pub_export_macro: true,
-        export_macro_name: "export_action",
-        default_bindings_module: "::keynet_inference_sdk::__private::bindings",
-        generate_all,
-    });
-}
+pub mod bindings;
 
 /// Converts an error of the host. Not a `From` implementation, because the generated type is a
 /// `std::error::Error`, and all of those become `Internal`.

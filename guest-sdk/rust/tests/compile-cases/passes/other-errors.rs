@@ -16,13 +16,4 @@ fn action(args: Text) -> Result<Text, Box<dyn std::error::Error>> {
     Ok(args)
 }
 
-mod string {
-    use super::*;
-
-    #[keynet_function(name = "string", description = "Fails with a string.")]
-    fn action(Text { text }: Text) -> Result<Text, String> {
-        Err(text)
-    }
-}
-
 fn main() {}
