@@ -17,7 +17,7 @@ pub use description::{Description, DescriptionError};
 pub use imports::{ImportError, Imports};
 
 use crate::activation::{
-    self, ActivationRequest, Failure, LogSink, Means, Outcome, Sandbox, Slot, State,
+    self, ActivationRequest, Failure, InstanceSource, LogSink, Means, Outcome, Sandbox, Slot,
 };
 use crate::backends::Backends;
 use crate::capabilities::bindings::ActionPre;
@@ -98,12 +98,11 @@ impl Read {
 /// A loaded component; it can be activated any number of times, also concurrently.
 pub struct Action {
     sandbox: Arc<Sandbox>,
-    component: ActionPre<State>,
+    source: Arc<InstanceSource>,
     digest: Digest,
     description: Description,
     imports: Imports,
     means: Means,
-    limits: Limits,
 }
 
 impl Action {
@@ -163,8 +162,9 @@ impl Action {
             .map_err(ActionError::Describe)?;
         let description =
             Description::check(described.name, described.description, described.input_schema)?;
-        let limits = tenant.policy.limits.clone();
-        Ok(Self { sandbox, component, digest, description, imports, means, limits })
+        let (limits, grants) = (tenant.policy.limits.clone(), Arc::clone(&means.grants));
+        let source = Arc::new(InstanceSource::new(&sandbox, component, limits, grants));
+        Ok(Self { sandbox, source, digest, description, imports, means })
     }
 
     /// Runs the action once. Waits for a slot until the request's deadline.
@@ -195,8 +195,7 @@ impl Action {
         request: ActivationRequest,
     ) -> Outcome {
         let means = means.unwrap_or(&self.means);
-        let limits = self.limits.clone();
-        activation::run(&self.sandbox, slot, &self.component, means, limits, request).await
+        activation::run(&self.sandbox, slot, &self.source, means, request).await
     }
 
     /// Returns its grants with other backends, such as a caller's own.
@@ -221,7 +220,7 @@ impl Action {
 
     /// Returns the limits of each of its activations.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        self.source.limits()
     }
 
     /// Returns the digest of its component.

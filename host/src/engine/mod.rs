@@ -195,7 +195,12 @@ impl Engine {
     /// Returns the maximum of bytes that stay resident in the slots, whether activations run or
     /// not.
     pub fn resident(&self) -> u64 {
-        self.kept.total(self.pool.activations)
+        self.kept.total(self.pool.instances())
+    }
+
+    /// Returns the number of instances that the pool has for spares, beside those of activations.
+    pub(crate) fn spares(&self) -> u32 {
+        self.pool.spares
     }
 
     /// Returns the maximum size of one linear memory in bytes.
@@ -344,7 +349,7 @@ fn pool(
 ) -> wasmtime::Result<(wasmtime::Engine, PoolSize, Kept)> {
     let mut first_refusal = None;
     for size in PoolSize::candidates(wanted, address_space::left()) {
-        let kept = Kept::share(size.activations, memory);
+        let kept = Kept::share(size.instances(), memory);
         match wasmtime::Engine::new(&settings::pooling(cpu, size, kept)?) {
             Ok(engine) => return Ok((engine, size, kept)),
             Err(error) => first_refusal = first_refusal.or(Some(error)),
