@@ -44,8 +44,7 @@ use failure::{Scene, TimeIsUp};
 use keynet_base::error::Error;
 use keynet_object_storage::Location;
 use receipt::nanoseconds;
-use source::MAKING;
-use spares::{Spare, Taken};
+use spares::Spare;
 use store::{Fresh, Purpose};
 
 /// One request to run an action.
@@ -217,11 +216,7 @@ pub(crate) async fn run(
 ) -> Outcome {
     let started = Instant::now();
     let arguments = request.parameters.clone();
-    let spare = match sandbox.spares().take(source.number()) {
-        Taken::Ready(spare) => Some(*spare),
-        Taken::Soon(spare) => tokio::time::timeout(MAKING, spare).await.ok().and_then(Result::ok),
-        Taken::None => None,
-    };
+    let spare = source.take().await;
     let (limits, meter) = (source.limits(), Meter::default());
     let run = Run::new(sandbox, spare, means, limits, meter, request, started).await;
     let mut run = match run {

@@ -1,7 +1,7 @@
 //! What the instances of an action are made from, and how its spares are made.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use keynet_base::error::Error;
@@ -9,7 +9,7 @@ use keynet_base::error::Error;
 use super::logs::{LogSink, Stream};
 use super::means::Means;
 use super::sandbox::Sandbox;
-use super::spares::{Spare, Spares};
+use super::spares::{Spare, Spares, Taken};
 use super::store::{Fresh, Purpose, State};
 use super::{GuestEnvironment, Parameters};
 use crate::capabilities::Meter;
@@ -17,10 +17,14 @@ use crate::capabilities::bindings::{Action as Instance, ActionPre};
 use crate::policy::{Grants, Limits};
 
 /// Time to make a spare. A component whose start functions take longer gets none.
-pub(super) const MAKING: Duration = Duration::from_millis(100);
+const MAKING: Duration = Duration::from_millis(100);
 
 /// Number of activations after which an action is worth a spare: a single one may be its last.
 const RECENT: u32 = 2;
+
+/// Time without spares after an activation for which a spare came too late. While one caller calls
+/// again and again, or many call, a spare only moves work to another processor, with cold caches.
+const HURRIED: Duration = Duration::from_millis(100);
 
 /// Divisor of the memory of all activations: a store that holds more than this part of it is
 /// dropped before the answer, since the next activation may need the memory.
@@ -37,6 +41,10 @@ pub(crate) struct InstanceSource {
     used: AtomicU32,
     /// Bytes of the linear memories and tables of a new instance.
     bytes: AtomicU64,
+    /// `true` if a spare was begun that no activation has taken yet.
+    expects: AtomicBool,
+    /// End of the time without spares.
+    hurried: Mutex<Option<Instant>>,
     /// `true` if the start functions of the component depend on the activation: they call an
     /// import, need more memory than there was, or take long.
     is_bound: AtomicBool,
@@ -59,6 +67,8 @@ impl InstanceSource {
             spares: Arc::clone(sandbox.spares()),
             used: AtomicU32::new(0),
             bytes: AtomicU64::new(0),
+            expects: AtomicBool::new(false),
+            hurried: Mutex::new(None),
             is_bound: AtomicBool::new(false),
         }
     }
@@ -68,8 +78,30 @@ impl InstanceSource {
         &self.limits
     }
 
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    /// Takes the spare for an activation, or waits for it if it is being made. `None`: there is
+    /// none.
+    pub(super) async fn take(&self) -> Option<Spare> {
+        let expected = self.expects.swap(false, Ordering::Relaxed);
+        let taken = self.spares.take(self.number);
+        if expected && !matches!(taken, Taken::Ready(_)) {
+            *self.lock_hurried() = Some(Instant::now() + HURRIED);
+        }
+        match taken {
+            Taken::Ready(spare) => Some(*spare),
+            Taken::Soon(spare) => tokio::time::timeout(MAKING, spare).await.ok()?.ok(),
+            Taken::None => None,
+        }
+    }
+
+    fn lock_hurried(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.hurried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reports whether the time without spares has not ended.
+    fn is_hurried(&self) -> bool {
+        let mut hurried = self.lock_hurried();
+        *hurried = hurried.filter(|until| Instant::now() < *until);
+        hurried.is_some()
     }
 
     /// Creates an instance in a fresh store, and records whether a spare could take its place.
@@ -133,14 +165,21 @@ impl Drop for InstanceSource {
 /// that happens after the answer, and the action gets a spare for its next activation.
 pub(super) fn retire(sandbox: &Arc<Sandbox>, source: &Arc<InstanceSource>, used: Fresh) {
     let is_recent = source.count();
-    if !sandbox.is_quiet() || used.budget.used() > sandbox.memory().limit() / DROPPED_LATER {
+    if source.is_hurried()
+        || !sandbox.is_quiet()
+        || used.budget.used() > sandbox.memory().limit() / DROPPED_LATER
+    {
         return;
     }
     let (sandbox, source) = (Arc::clone(sandbox), Arc::clone(source));
     tokio::spawn(async move {
         drop(used);
         let bytes = source.bytes.load(Ordering::Relaxed);
-        if is_recent && let Some(making) = source.spares.begin(source.number, bytes) {
+        if is_recent
+            && sandbox.is_quiet()
+            && let Some(making) = source.spares.begin(source.number, bytes)
+        {
+            source.expects.store(true, Ordering::Relaxed);
             making.finish(source.spare(&sandbox).await);
         }
     });
