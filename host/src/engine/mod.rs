@@ -22,7 +22,6 @@ use std::fmt;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -330,7 +329,7 @@ impl Engine {
 
 /// Maps compiled code from a sealed memfd, or from a file that only root could have written.
 fn map_code(engine: &wasmtime::Engine, code: &File) -> Result<Component, LoadError> {
-    let path = format!("/proc/self/fd/{}", code.as_raw_fd());
+    let path = memfd::path(code);
     // SAFETY: the bytes were made by this project's own compiler, in a child process of this binary
     // or in this process, or carry a tag that only a holder of this host's key can make
     // (`AotCache::read`); the memfd is sealed, so they are still the bytes that were verified. Or

@@ -87,8 +87,12 @@ fn code(target: Target) -> wasmtime::Result<Config> {
         .memory_init_cow(true)
         .memory_reservation(target.memory.reservation())
         .memory_guard_size(target.memory.guard())
-        // names come from the name section, not from DWARF
+        // Names come from the name section, not from DWARF, and positions are not shown. Both tables
+        // below would be a seventh of the code that is kept, read and authenticated; registering
+        // unwinding tables takes time for each function.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(FIBER_STACK);
     let off = WasmFeatures::THREADS
