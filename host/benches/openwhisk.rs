@@ -17,7 +17,7 @@ mod wrk;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use server::{Caches, Kind, Server, post};
+use server::{Caches, Caller, Kind, Server, post};
 
 /// Number of measurements of operations that happen once in a container's life.
 const TIMES: usize = 21;
@@ -33,6 +33,7 @@ fn main() {
     let caches = Caches::new();
     starting(&hello, &caches);
     warm(&hello, &caches);
+    pausing(&["hello", "hello-python", "parity-spidermonkey"], &caches);
     overlapping(&guest("contract"), &caches);
 }
 
@@ -142,6 +143,26 @@ fn warm(hello: &str, caches: &Caches) {
         "aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own at 64"
     );
     println!("{:>10.1} MiB private after all that", concurrent.private_mib());
+}
+
+/// Measures a caller that comes alone and pauses: its activation has a spare.
+fn pausing(guests: &[&str], caches: &Caches) {
+    const CALLS: usize = 300;
+    for name in guests {
+        let server = Server::start(Kind::Runtime, &caches.warm, false);
+        assert_eq!(post(server.port(), "/init", &guest(name)).0, 200);
+        let mut caller = Caller::new(server.port());
+        let body =
+            if name.starts_with("parity") { r#"{"value":{"do":"echo"}}"# } else { wrk::REQUEST };
+        let times = (0..CALLS).map(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            caller.run(body).as_secs_f64() * 1e6
+        });
+        println!(
+            "{:>10.0} µs  /run {name}, alone, with pauses of 10 ms (p50)",
+            median(times.collect())
+        );
+    }
 }
 
 /// Measures activations that wait at the same time.

@@ -35,10 +35,23 @@ pub fn action(name: &str, description: &str, text: &str) -> Vec<u8> {
 
 /// Returns the component of a core module, in text format, that exports what an action must.
 pub fn component(module: &str) -> Vec<u8> {
+    component_with(module, &[], "")
+}
+
+/// As [`component`], for a module that also has `imports`, the items of a world in the text format
+/// of WIT; `packages` are the packages that they are from.
+pub fn component_with(module: &str, packages: &[&str], imports: &str) -> Vec<u8> {
     let mut module = wat::parse_str(module).expect("a module");
     let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(root().join("wit")).expect("the contract");
-    let world = resolve.select_world(&[package], Some("action")).expect("its world");
+    resolve.push_dir(root().join("wit")).expect("the contract");
+    for package in packages {
+        resolve.push_str("package.wit", package).expect("a package");
+    }
+    let world = format!(
+        "package test:made; world made {{ include keynet:inference/action@0.1.0; {imports} }}"
+    );
+    let package = resolve.push_str("made.wit", &world).expect("the world");
+    let world = resolve.select_world(&[package], Some("made")).expect("its world");
     wit_component::embed_component_metadata(
         &mut module,
         &resolve,

@@ -7,14 +7,8 @@ use keynet_base::NewFile;
 
 use crate::errors::ExpectedError;
 use crate::flags::HostArgs;
-<<<<<<< HEAD
 use crate::project::cargo::{self, Options, RELEASE};
-use crate::project::{ProjectError, ProjectSource, component_in, finish};
-=======
-use crate::project::cargo::{self, Options};
-use crate::project::finish;
-use crate::project::{ProjectError, ProjectSource, sdk};
->>>>>>> wt-sdk
+use crate::project::{ProjectError, ProjectSource, component_in, finish, sdk};
 use crate::settings;
 use crate::ui::console::Console;
 use crate::ui::progress::Steps;
@@ -36,15 +30,12 @@ pub struct BuildArgs {
     /// Build with this profile of cargo's
     #[arg(long, value_name = "NAME", default_value = RELEASE)]
     profile: String,
-<<<<<<< HEAD
     /// Build with the profile release, which is the default: as cargo has it
     #[arg(long, hide = true, conflicts_with = "profile")]
     release: bool,
-=======
     /// First replace the project's keynet-sdk by the SDK of this program
     #[arg(long)]
     update_sdk: bool,
->>>>>>> wt-sdk
     /// More arguments for cargo build, such as -- --locked --features x
     #[arg(last = true, value_name = "CARGO ARGUMENTS")]
     arguments: Vec<String>,
@@ -57,15 +48,10 @@ pub struct BuildArgs {
 /// written.
 pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     let config = settings::read(&HostArgs::default())?;
-<<<<<<< HEAD
     let project = args.project();
-    let component = match ProjectSource::find(project)? {
-=======
-    let project = args.function.as_ref().unwrap_or(&args.path);
     let source = ProjectSource::find(project)?;
     bring_sdk(&source, project, args.update_sdk, console)?;
     let component = match source {
->>>>>>> wt-sdk
         ProjectSource::Rust(folder) => {
             let options = Options { profile: &args.profile, arguments: &args.arguments };
             cargo::component(&folder, &options, &config, console)?
@@ -87,7 +73,6 @@ pub fn run(args: &BuildArgs, console: Console) -> Result<(), ExpectedError> {
     ))
 }
 
-<<<<<<< HEAD
 impl BuildArgs {
     /// Returns the path of the project. A name that no file has can be that of the current folder:
     /// `build greet` in the folder `greet`.
@@ -97,7 +82,8 @@ impl BuildArgs {
         let is_current = current.as_deref().and_then(Path::file_name) == Some(function.as_os_str());
         if is_current && !function.exists() { Path::new(".") } else { function }
     }
-=======
+}
+
 /// Updates the SDK in the project's folder, or notes that it is not the one of this program.
 fn bring_sdk(
     source: &ProjectSource,
@@ -119,12 +105,4 @@ fn bring_sdk(
         None => {}
     }
     Ok(())
-}
-
-/// Returns the path of a file in the project's folder, without a leading `.` for the current
-/// folder.
-fn below(folder: &Path, file: &str) -> PathBuf {
-    let path = folder.join(file);
-    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
->>>>>>> wt-sdk
 }

@@ -10,11 +10,7 @@ use super::componentize::componentize;
 use super::finish::{self, MANIFEST};
 use super::go::{self, GoProject};
 use super::python::{self, Function};
-<<<<<<< HEAD
-use super::{Built, ProjectError, cargo, component_in, javascript};
-=======
-use super::{Built, Language, ProjectError, javascript};
->>>>>>> wt-sdk
+use super::{Built, Language, ProjectError, cargo, component_in, javascript};
 use crate::errors::ExpectedError;
 use crate::ui::progress::Steps;
 
@@ -116,9 +112,6 @@ impl ProjectSource {
         })
     }
 
-<<<<<<< HEAD
-    /// Builds the component of the project, unless nothing has changed since the last build.
-=======
     /// Returns the language and the folder of the project, `None` for a core module.
     pub fn home(&self) -> Option<(Language, &Path)> {
         Some(match self {
@@ -131,9 +124,7 @@ impl ProjectSource {
         })
     }
 
-    /// Builds the component of a project that cargo does not build, unless nothing has changed
-    /// since the last build.
->>>>>>> wt-sdk
+    /// Builds the component of the project, unless nothing has changed since the last build.
     ///
     /// # Errors
     /// The tools of its language fail, or the result is not an action.

@@ -23,7 +23,8 @@ pub fn table(receipt: &Receipt, loaded: Duration) -> String {
     if receipt.queued_ns >= 1_000 {
         rows.push(("  queued", ns(receipt.queued_ns), "waiting for a place".to_owned()));
     }
-    rows.push(("  start", ns(receipt.instantiate_ns), "a fresh sandbox".to_owned()));
+    let sandbox = if receipt.spare { "a spare sandbox" } else { "a fresh sandbox" };
+    rows.push(("  start", ns(receipt.instantiate_ns), sandbox.to_owned()));
     rows.push(("  action", ns(receipt.guest_ns), "its own code".to_owned()));
     if receipt.inference_calls > 0 {
         let by = receipt.inference_engine.map(|engine| format!(" of {engine}"));

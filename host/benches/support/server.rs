@@ -123,6 +123,34 @@ fn read(mut pipe: impl Read + Send + 'static) {
     });
 }
 
+/// A caller that keeps its connection.
+pub struct Caller(TcpStream);
+
+impl Caller {
+    /// Connects to a port.
+    pub fn new(port: u16) -> Self {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        Self(stream)
+    }
+
+    /// Sends `POST /run`, and returns the time until its response, which must be 200 and fit into a
+    /// packet.
+    pub fn run(&mut self, body: &str) -> Duration {
+        let request = format!(
+            "POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let started = Instant::now();
+        self.0.write_all(request.as_bytes()).expect("a request");
+        let mut answer = [0; 4096];
+        let length = self.0.read(&mut answer).expect("an answer");
+        let took = started.elapsed();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+        took
+    }
+}
+
 /// Sends `POST path` on a connection of its own, as OpenWhisk does by default; returns the status
 /// and the body.
 pub fn post(port: u16, path: &str, body: &str) -> (u16, String) {

@@ -1,7 +1,7 @@
 //! Calls of an action's `describe`, which returns its name, description and input schema.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::activation::{ActivationRequest, Failure, LogSink, Means, Run, Sandbox, State, Stream};
 use crate::capabilities::Meter;
@@ -51,7 +51,8 @@ pub(super) async fn describe(
     let limits = describe_limits(component_bytes);
     let logs = logs.unwrap_or_else(|| Arc::new(Captured));
     let request = ActivationRequest::new(Parameters::none(), logs);
-    let mut run = Run::new(sandbox, means, limits, Meter::describing(), request)?;
+    let (meter, started) = (Meter::describing(), Instant::now());
+    let mut run = Run::new(sandbox, None, means, &limits, meter, request, started).await?;
     let _ticking = sandbox.engine().ticking();
     run.enter(async |store| {
         let instance = action.instantiate_async(&mut *store).await?;

@@ -17,7 +17,7 @@ pub use description::{Description, DescriptionError};
 pub use imports::{ImportError, Imports};
 
 use crate::activation::{
-    self, ActivationRequest, Failure, LogSink, Means, Outcome, Sandbox, Slot, State,
+    self, ActivationRequest, Failure, InstanceSource, LogSink, Means, Outcome, Sandbox, Slot,
 };
 use crate::backends::Backends;
 use crate::capabilities::bindings::ActionPre;
@@ -103,7 +103,7 @@ impl Read {
 /// A loaded component; it can be activated any number of times, also concurrently.
 pub struct Action {
     sandbox: Arc<Sandbox>,
-    component: ActionPre<State>,
+    source: Arc<InstanceSource>,
     digest: Digest,
     description: Description,
     imports: Imports,
@@ -111,7 +111,6 @@ pub struct Action {
     /// `true` if the request is the component's own.
     own_request: bool,
     means: Means,
-    limits: Limits,
 }
 
 impl Action {
@@ -174,23 +173,31 @@ impl Action {
         let description =
             Description::check(described.name, described.description, described.input_schema)?;
         let limits = tenant.policy.limits.clone();
-        Ok(Self { sandbox, component, digest, description, imports, request, own_request, means, limits })
+        let source = Arc::new(InstanceSource::new(&sandbox, component, limits, &means));
+        Ok(Self { sandbox, source, digest, description, imports, request, own_request, means })
     }
 
     /// Returns the same action for another tenant, with the same compiled code.
     #[must_use]
     pub fn for_tenant(&self, tenant: &Tenant) -> Self {
         let grants = Arc::new(tenant.policy.grants(&self.request));
+        let means = means(grants, &tenant.backends, tenant.memory.clone(), &self.imports);
+        let component = self.source.component().clone();
+        let source = Arc::new(InstanceSource::new(
+            &self.sandbox,
+            component,
+            tenant.policy.limits.clone(),
+            &means,
+        ));
         Self {
             sandbox: Arc::clone(&self.sandbox),
-            component: self.component.clone(),
+            source,
             digest: self.digest,
             description: self.description.clone(),
             imports: self.imports.clone(),
             request: self.request.clone(),
             own_request: self.own_request,
-            means: means(grants, &tenant.backends, tenant.memory.clone(), &self.imports),
-            limits: tenant.policy.limits.clone(),
+            means,
         }
     }
 
@@ -222,8 +229,7 @@ impl Action {
         request: ActivationRequest,
     ) -> Outcome {
         let means = means.unwrap_or(&self.means);
-        let limits = self.limits.clone();
-        activation::run(&self.sandbox, slot, &self.component, means, limits, request).await
+        activation::run(&self.sandbox, slot, &self.source, means, request).await
     }
 
     /// Returns its grants with other backends, such as a caller's own.
@@ -254,7 +260,7 @@ impl Action {
 
     /// Returns the limits of each of its activations.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        self.source.limits()
     }
 
     /// Returns the digest of its component.

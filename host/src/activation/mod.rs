@@ -14,6 +14,8 @@ mod memory;
 mod receipt;
 mod result;
 mod sandbox;
+mod source;
+mod spares;
 mod store;
 mod time;
 
@@ -30,16 +32,19 @@ pub(crate) use means::Means;
 pub use receipt::{PREFIX as RECEIPT_PREFIX, Receipt};
 pub use result::ResultText;
 pub use sandbox::{Sandbox, Slot};
+pub(crate) use source::InstanceSource;
 pub(crate) use store::State;
 pub(crate) use time::guest_deadline;
 
 use crate::capabilities::Meter;
-use crate::capabilities::bindings::{Action as Instance, ActionPre};
+use crate::capabilities::bindings::Action as Instance;
 use crate::capabilities::user_input::Parameters;
 use crate::policy::Limits;
 use failure::{Scene, TimeIsUp};
+use keynet_base::error::Error;
 use keynet_object_storage::Location;
 use receipt::nanoseconds;
+use spares::Spare;
 use store::{Fresh, Purpose};
 
 /// One request to run an action.
@@ -76,6 +81,9 @@ pub struct Outcome {
 /// The state of one activation: created, entered once, inspected, dropped.
 pub(crate) struct Run {
     fresh: Fresh,
+    /// Instance of a spare, which its store has already.
+    instance: Option<Instance>,
+    is_spare: bool,
     meter: Meter,
     limits: Limits,
     started: Instant,
@@ -88,14 +96,17 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(
+    /// Prepares a run, which was requested at `started`, in `spare` or, if it is `None`, in a new
+    /// store.
+    pub(crate) async fn new(
         sandbox: &Sandbox,
+        spare: Option<Spare>,
         means: &Means,
-        limits: Limits,
+        limits: &Limits,
         meter: Meter,
         request: ActivationRequest,
+        started: Instant,
     ) -> Result<Self, Failure> {
-        let started = Instant::now();
         let latest = started + limits.time;
         let (due, origin) = match request.deadline {
             Some(deadline) if deadline < latest => (deadline, TimeLimit::Deadline),
@@ -103,20 +114,30 @@ impl Run {
             _ => (latest, TimeLimit::Host),
         };
         let deadline = guest_deadline(started, due);
-        let fresh = State::fresh(
-            sandbox,
-            Purpose {
-                parameters: request.parameters,
-                environment: &request.environment,
-                deadline,
-                means,
-                limits: &limits,
-                meter: meter.clone(),
-                sink: request.logs,
-            },
-        )
-        .map_err(|refused| Failure::Limit { message: refused.message, said: None })?;
-        Ok(Self { fresh, meter, limits, started, origin, due, deadline })
+        let purpose = Purpose {
+            parameters: request.parameters,
+            environment: request.environment,
+            deadline,
+            means,
+            limits,
+            meter: meter.clone(),
+            sink: request.logs,
+        };
+        let refused = |error: Error| Failure::Limit { message: error.message, said: None };
+        let (fresh, instance) = match spare {
+            Some(Spare { instance, mut fresh }) => {
+                fresh.begin(purpose).map_err(refused)?;
+                (fresh, Some(instance))
+            }
+            None => {
+                let place = sandbox.place().await;
+                let place =
+                    place.ok_or_else(|| Failure::Start("the sandbox has no place".to_owned()))?;
+                (State::fresh(sandbox, place, purpose).map_err(refused)?, None)
+            }
+        };
+        let (is_spare, limits) = (instance.is_some(), limits.clone());
+        Ok(Self { fresh, instance, is_spare, meter, limits, started, origin, due, deadline })
     }
 
     /// Enters the guest, at most until the deadline.
@@ -172,6 +193,7 @@ impl Run {
             total_ns: nanoseconds(total + queued),
             queued_ns: nanoseconds(queued),
             instantiate_ns: nanoseconds(instantiate),
+            spare: self.is_spare,
             guest_ns: nanoseconds(
                 total
                     .saturating_sub(instantiate)
@@ -193,24 +215,30 @@ impl Run {
 
 /// Runs an action once, in a slot of `sandbox`.
 pub(crate) async fn run(
-    sandbox: &Sandbox,
+    sandbox: &Arc<Sandbox>,
     slot: &Slot<'_>,
-    action: &ActionPre<State>,
+    source: &Arc<InstanceSource>,
     means: &Means,
-    limits: Limits,
     request: ActivationRequest,
 ) -> Outcome {
+    let started = Instant::now();
     let arguments = request.parameters.clone();
-    let mut run = match Run::new(sandbox, means, limits, Meter::default(), request) {
+    let spare = source.take().await;
+    let (limits, meter) = (source.limits(), Meter::default());
+    let run = Run::new(sandbox, spare, means, limits, meter, request, started).await;
+    let mut run = match run {
         Ok(run) => run,
         Err(failure) => return Outcome::before_it_began(failure, slot.queued()),
     };
     let _ticking = sandbox.engine().ticking();
-    let started = run.started;
     let mut instantiated = None;
+    let ready = run.instance.take();
     let answer = run
         .enter(async |store| {
-            let instance = action.instantiate_async(&mut *store).await?;
+            let instance = match ready {
+                Some(instance) => instance,
+                None => source.instantiate(&mut *store).await?,
+            };
             instantiated = Some(started.elapsed());
             call(&instance, store, arguments.text()).await
         })
@@ -225,7 +253,9 @@ pub(crate) async fn run(
     if receipt.inference_calls > 0 {
         receipt.inference_engine = means.inference.as_ref().ok().and_then(|asked| asked.engine());
     }
-    Outcome { result, receipt, written: run.meter.written() }
+    let outcome = Outcome { result, receipt, written: run.meter.written() };
+    source::retire(sandbox, source, run.fresh);
+    outcome
 }
 
 impl Outcome {
@@ -251,7 +281,7 @@ async fn call(
     instance: &Instance,
     store: &mut Store<State>,
     arguments: &str,
-) -> wasmtime::Result<Result<String, keynet_base::Error>> {
+) -> wasmtime::Result<Result<String, Error>> {
     let answer = instance.keynet_inference_function().call_run(store, arguments).await?;
     Ok(answer.map_err(Into::into))
 }

@@ -14,8 +14,10 @@ pub struct Receipt {
     pub total_ns: u64,
     /// Time waited for a slot among the running activations.
     pub queued_ns: u64,
-    /// Time to create the store and the instance.
+    /// Time to create the store and the instance, or to give a spare to the activation.
     pub instantiate_ns: u64,
+    /// `true` if the instance was a spare, made before the request.
+    pub spare: bool,
     /// The guest's own share of the rest, without waiting for models or the store.
     pub guest_ns: u64,
     /// Time waited for models.

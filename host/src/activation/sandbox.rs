@@ -1,13 +1,15 @@
 //! The sandbox that all activations of a process share: the engine, the linked imports, the memory
 //! and the slots.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keynet_base::budget::MemoryBudget;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wasmtime::component::Linker;
 
+use super::spares::Spares;
 use super::store::{State, linker};
 use super::time::guest_deadline;
 use crate::engine::Engine;
@@ -18,7 +20,13 @@ pub struct Sandbox {
     engine: Arc<Engine>,
     linker: Linker<State>,
     memory: MemoryBudget,
+    /// Activations that run.
     slots: Semaphore,
+    /// Places in the pool of instances: one for each slot, and some for spares and for stores that
+    /// are being dropped.
+    places: Arc<Semaphore>,
+    spares: Arc<Spares>,
+    processors: usize,
 }
 
 /// A slot among the concurrent activations, released when it is dropped.
@@ -38,11 +46,17 @@ impl Sandbox {
     pub fn new(engine: Arc<Engine>, memory: u64) -> wasmtime::Result<Self> {
         // The pool keeps memory of its own, which was counted when the engine was created, perhaps
         // for a higher limit.
-        let kept = engine.resident().min(memory / 8);
+        let memory = memory - engine.resident().min(memory / 8);
+        let spares = Arc::new(Spares::new(engine.spares(), memory));
+        let reclaimed = Arc::clone(&spares);
+        let slots = engine.activations() as usize;
         Ok(Self {
             linker: linker(engine.wasmtime())?,
-            slots: Semaphore::new(engine.activations() as usize),
-            memory: MemoryBudget::process(memory - kept),
+            slots: Semaphore::new(slots),
+            places: Arc::new(Semaphore::new(slots + engine.spares() as usize)),
+            memory: MemoryBudget::reclaiming(memory, move || reclaimed.drop_oldest()),
+            spares,
+            processors: std::thread::available_parallelism().map_or(1, NonZero::get),
             engine,
         })
     }
@@ -54,7 +68,8 @@ impl Sandbox {
 
     /// Returns the memory of a tenant, `limit` in bytes, within that of the sandbox.
     pub fn tenant_memory(&self, limit: u64) -> MemoryBudget {
-        self.memory.tenant(limit)
+        let spares = Arc::clone(&self.spares);
+        self.memory.tenant(limit, move || spares.drop_oldest())
     }
 
     /// Waits for a slot; `None` if no slot becomes free in time to respond by `deadline`.
@@ -76,6 +91,35 @@ impl Sandbox {
     pub fn try_reserve(&self) -> Option<Slot<'_>> {
         let permit = self.slots.try_acquire().ok()?;
         Some(Slot { _permit: permit, queued: Duration::ZERO })
+    }
+
+    /// Waits for a place in the pool for an activation that has a slot. Drops a spare if there is
+    /// no place; if there is no spare either, stores of activations that ended are being dropped.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Some(place) = self.try_place() {
+                return Some(place);
+            }
+            if !self.spares.drop_oldest() {
+                // The semaphore is never closed.
+                return Arc::clone(&self.places).acquire_owned().await.ok();
+            }
+        }
+    }
+
+    /// Returns a place in the pool; `None` if none is free now.
+    pub(super) fn try_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Reports whether a processor has nothing to do for activations.
+    pub(super) fn is_quiet(&self) -> bool {
+        let slots = self.engine.activations() as usize;
+        slots.saturating_sub(self.slots.available_permits()) < self.processors.max(2)
+    }
+
+    pub(super) fn spares(&self) -> &Arc<Spares> {
+        &self.spares
     }
 
     pub(crate) fn linker(&self) -> &Linker<State> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -19,25 +20,42 @@ use crate::capabilities::user_input::{self, Parameters, UserInputCtx, UserInputV
 use crate::capabilities::{CallContext, Meter};
 use crate::policy::Limits;
 use keynet_base::budget::{CallBudget, MemoryBudget};
+use keynet_base::error::Result;
 
 /// Maximum number of random bytes per call.
 const MAX_RANDOM: u64 = 1 << 20;
 
 /// State of a store.
 pub(crate) struct State {
-    wasi: WasiCtx,
+    contexts: Contexts,
+    pub(super) memory: WasmMemory,
+    /// `true` if the guest has called an import, or something of an import was dropped for it.
+    has_called: bool,
+}
+
+/// Everything that an activation brings. A spare gets it when its activation begins.
+struct Contexts {
+    wasi: Wasi,
     table: ResourceTable,
     user_input: UserInputCtx,
     triton_predict: TritonPredictCtx,
     storage: StorageCtx,
-    pub(super) memory: WasmMemory,
     deadline: Instant,
+}
+
+/// Context of WASI: random numbers, clocks, environment, streams. Created by the first call.
+struct Wasi {
+    context: Option<WasiCtx>,
+    environment: GuestEnvironment,
+    /// `true` if the guest may have the caller's key of OpenWhisk.
+    api_key: bool,
+    logs: Logs,
 }
 
 /// Input for a fresh store.
 pub(super) struct Purpose<'a> {
     pub(super) parameters: Parameters,
-    pub(super) environment: &'a GuestEnvironment,
+    pub(super) environment: GuestEnvironment,
     pub(super) deadline: Instant,
     pub(super) means: &'a Means,
     pub(super) limits: &'a Limits,
@@ -50,49 +68,74 @@ pub(super) struct Fresh {
     pub(super) store: Store<State>,
     pub(super) logs: Logs,
     pub(super) budget: MemoryBudget,
+    /// Place in the pool of instances; released after the store is dropped.
+    _place: OwnedSemaphorePermit,
 }
 
-impl State {
-    pub(super) fn fresh(
-        sandbox: &Sandbox,
-        purpose: Purpose<'_>,
-    ) -> keynet_base::error::Result<Fresh> {
+impl Contexts {
+    fn new(budget: &MemoryBudget, purpose: Purpose<'_>) -> Result<Self> {
         let (limits, means) = (purpose.limits, purpose.means);
-        let memory = means.memory.as_ref().unwrap_or_else(|| sandbox.memory());
-        let budget = memory.activation(limits.memory);
-        let logs = Logs::new(purpose.sink, limits.logs);
         let calls = CallContext {
             budget: CallBudget { memory: budget.clone(), deadline: purpose.deadline },
             meter: purpose.meter,
         };
-        let api_key = means.grants.api_key;
-        let mut wasi = WasiCtxBuilder::new();
-        for (name, value) in purpose.environment.granted(api_key) {
-            wasi.env(name, value);
-        }
-        let wasi = wasi
-            .stdout(logs.stream(Stream::Stdout))
-            .stderr(logs.stream(Stream::Stderr))
-            .max_random_size(MAX_RANDOM)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .build();
+        let wasi = Wasi {
+            context: None,
+            environment: purpose.environment,
+            api_key: means.grants.api_key,
+            logs: Logs::new(purpose.sink, limits.logs),
+        };
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
-        let state = Self {
+        Ok(Self {
             wasi,
             table,
             user_input: UserInputCtx::new(purpose.parameters, calls.clone())?,
             triton_predict: TritonPredictCtx::new(
                 means.inference.clone(),
                 means.default_model.clone(),
-                means.grants.clone(),
+                Arc::clone(&means.grants),
                 calls.clone(),
             ),
-            storage: StorageCtx::new(means.storage.clone(), means.grants.clone(), calls),
-            memory: WasmMemory::new(&budget, sandbox.engine().linear_memory())?,
+            storage: StorageCtx::new(means.storage.clone(), Arc::clone(&means.grants), calls),
             deadline: purpose.deadline,
+        })
+    }
+}
+
+impl Wasi {
+    fn context(&mut self) -> &mut WasiCtx {
+        self.context.get_or_insert_with(|| {
+            let mut wasi = WasiCtxBuilder::new();
+            for (name, value) in self.environment.granted(self.api_key) {
+                wasi.env(name, value);
+            }
+            wasi.stdout(self.logs.stream(Stream::Stdout))
+                .stderr(self.logs.stream(Stream::Stderr))
+                .max_random_size(MAX_RANDOM)
+                .allow_tcp(false)
+                .allow_udp(false)
+                .build()
+        })
+    }
+}
+
+impl State {
+    /// Creates a store for `purpose` in a `place` of the pool of instances.
+    pub(super) fn fresh(
+        sandbox: &Sandbox,
+        place: OwnedSemaphorePermit,
+        purpose: Purpose<'_>,
+    ) -> Result<Fresh> {
+        let limits = purpose.limits;
+        let memory = purpose.means.memory.as_ref().unwrap_or_else(|| sandbox.memory());
+        let budget = memory.activation(limits.memory);
+        let state = Self {
+            memory: WasmMemory::new(&budget, sandbox.engine().linear_memory())?,
+            contexts: Contexts::new(&budget, purpose)?,
+            has_called: false,
         };
+        let logs = state.contexts.wasi.logs.clone();
         let mut store = Store::new(sandbox.engine().wasmtime(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(usize::try_from(limits.call_bytes).unwrap_or(usize::MAX));
@@ -101,23 +144,48 @@ impl State {
         store.set_max_component_handles(limits.handles as usize * 2);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
-            if Instant::now() >= context.data().deadline {
+            if Instant::now() >= context.data().contexts.deadline {
                 Err(TimeIsUp.into())
             } else {
                 Ok(UpdateDeadline::Yield(1))
             }
         });
-        Ok(Fresh { store, logs, budget })
+        Ok(Fresh { store, logs, budget, _place: place })
+    }
+
+    /// Returns `true` if the instance depends on nothing but its component and the limits of its
+    /// memory: the guest has called no import, and got all the memory that it asked for.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.has_called && self.memory.refused().is_none()
+    }
+
+    /// Returns the contexts for a call of the guest.
+    fn called(&mut self) -> &mut Contexts {
+        self.has_called = true;
+        &mut self.contexts
+    }
+}
+
+impl Fresh {
+    /// Gives the store to an activation, in place of what it was created for.
+    pub(super) fn begin(&mut self, purpose: Purpose<'_>) -> Result<()> {
+        let contexts = Contexts::new(&self.budget, purpose)?;
+        self.logs = contexts.wasi.logs.clone();
+        self.store.data_mut().contexts = contexts;
+        self.store.set_epoch_deadline(1);
+        Ok(())
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let Contexts { wasi, table, .. } = self.called();
+        WasiCtxView { ctx: wasi.context(), table }
     }
 }
 
-/// Creates the linker with everything that an action can import.
+/// Creates the linker with everything that an action can import. Each call of an import, and each
+/// drop of its resources, asks the state for a view: [`State::is_untouched`] relies on it.
 ///
 /// # Errors
 /// Two interfaces have the same name.
@@ -125,15 +193,15 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     user_input::add_to_linker(&mut linker, |state: &mut State| UserInputView {
-        ctx: &mut state.user_input,
+        ctx: &mut state.called().user_input,
     })?;
-    triton_predict::add_to_linker(&mut linker, |state: &mut State| TritonPredictView {
-        ctx: &mut state.triton_predict,
-        table: &mut state.table,
+    triton_predict::add_to_linker(&mut linker, |state: &mut State| {
+        let Contexts { triton_predict, table, .. } = state.called();
+        TritonPredictView { ctx: triton_predict, table }
     })?;
-    storage::add_to_linker(&mut linker, |state: &mut State| StorageView {
-        ctx: &mut state.storage,
-        table: &mut state.table,
+    storage::add_to_linker(&mut linker, |state: &mut State| {
+        let Contexts { storage, table, .. } = state.called();
+        StorageView { ctx: storage, table }
     })?;
     Ok(linker)
 }

@@ -65,6 +65,8 @@ impl FromStr for MemorySpace {
 pub(super) struct PoolSize {
     /// Number of concurrent activations.
     pub(super) activations: u32,
+    /// Number of instances beside theirs: made before they are asked for, or being dropped.
+    pub(super) spares: u32,
     /// Address space of each of their memories.
     pub(super) memory: MemorySpace,
 }
@@ -72,6 +74,9 @@ pub(super) struct PoolSize {
 /// Number of activations (or the wanted number, if lower) below which smaller memories are better
 /// than fewer activations.
 const FEW: u32 = 4;
+
+/// Maximum number of spares, of all actions together.
+const MOST_SPARES: u32 = 32;
 
 /// Address space that is reserved for the rest of the process (threads, heap, models, compiled
 /// code): a quarter, within these bounds.
@@ -87,15 +92,33 @@ impl PoolSize {
             let least = if memory == MemorySpace::Smallest { 1 } else { wanted.min(FEW) };
             let mut activations = room.map_or(wanted, |room| wanted.min(fitting(memory, room)));
             while activations >= least {
-                sizes.push(Self { activations, memory });
+                sizes.push(Self { activations, spares: 0, memory });
                 activations /= 2;
             }
         }
-        let last = Self { activations: 1, memory: MemorySpace::Smallest };
+        let last = Self { activations: 1, spares: 0, memory: MemorySpace::Smallest };
         if sizes.last() != Some(&last) {
             sizes.push(last); // the operating system decides
         }
+        // Spares only with all that was wanted, and if there is room for each of them.
+        let fit = room.map_or(u32::MAX, |room| fitting(MemorySpace::Full, room));
+        let spares = wanted.min(MOST_SPARES);
+        match sizes.first() {
+            Some(best)
+                if best.activations == wanted
+                    && best.memory == MemorySpace::Full
+                    && fit.saturating_sub(wanted) >= spares =>
+            {
+                sizes.insert(0, Self { spares, ..*best });
+            }
+            _ => {}
+        }
         sizes
+    }
+
+    /// Returns the number of instances in the pool.
+    pub(super) fn instances(self) -> u32 {
+        self.activations.saturating_add(self.spares)
     }
 }
 
@@ -147,6 +170,9 @@ mod tests {
         assert_eq!(first(128, None), (128, MemorySpace::Full));
         assert_eq!(first(128, Some(4096 * GIB)), (128, MemorySpace::Full));
         assert_eq!(first(1, Some(100 * GIB)), (1, MemorySpace::Full));
+        let spares = |wanted, room| PoolSize::candidates(wanted, room)[0].spares;
+        assert_eq!((spares(128, None), spares(1, None)), (MOST_SPARES, 1));
+        assert_eq!((spares(1, Some(100 * GIB)), spares(1, Some(16 * GIB))), (1, 0));
         let (activations, memory) = first(128, Some(100 * GIB));
         assert!((FEW..12).contains(&activations) && memory == MemorySpace::Full, "{activations}");
         let (activations, memory) = first(128, Some(40 * GIB));
@@ -162,9 +188,9 @@ mod tests {
             let sizes = PoolSize::candidates(128, room);
             assert_eq!(
                 sizes.last(),
-                Some(&PoolSize { activations: 1, memory: MemorySpace::Smallest })
+                Some(&PoolSize { activations: 1, spares: 0, memory: MemorySpace::Smallest })
             );
-            let space = |size: &PoolSize| u64::from(size.activations) * slots(size.memory);
+            let space = |size: &PoolSize| u64::from(size.instances()) * slots(size.memory);
             let per_memory = sizes.chunk_by(|a, b| a.memory == b.memory);
             per_memory.for_each(|sizes| {
                 assert!(sizes.is_sorted_by(|a, b| space(a) > space(b)), "{sizes:?}")

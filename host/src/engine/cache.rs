@@ -15,6 +15,9 @@ use keynet_base::digest::Digest;
 use keynet_base::file_cache::FileCache;
 
 const FORMAT: &[u8; 16] = b"keynet-aot-v1\0\0\0";
+/// Size of code in bytes from which several threads hash it: starting them takes time.
+const FOR_THREADS: u64 = 4 << 20;
+
 const TAG: usize = blake3::OUT_LEN;
 const TRAILER: u64 = (FORMAT.len() + TAG) as u64;
 
@@ -80,7 +83,7 @@ impl AotCache {
         entry.read_exact(&mut tag)?;
         // `Hash` compares in constant time.
         let authentic = format == *FORMAT
-            && self.tag(&mut code, component, engine)? == blake3::Hash::from_bytes(tag);
+            && self.tag(&code, component, engine)? == blake3::Hash::from_bytes(tag);
         Ok(authentic.then_some(code))
     }
 
@@ -111,14 +114,20 @@ impl AotCache {
 
     fn tag(
         &self,
-        code: &mut File,
+        code: &File,
         component: &Digest,
         engine: &EngineHash,
     ) -> io::Result<blake3::Hash> {
-        code.seek(SeekFrom::Start(0))?;
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         // Each part has a fixed length, so that no two entries have the same text.
-        hasher.update(FORMAT).update(component.bytes()).update(&engine.0).update_reader(code)?;
+        hasher.update(FORMAT).update(component.bytes()).update(&engine.0);
+        // Mapped, not copied once more: nothing can change or truncate a sealed memfd.
+        let path = memfd::path(code);
+        if code.metadata()?.len() < FOR_THREADS {
+            hasher.update_mmap(path)?;
+        } else {
+            hasher.update_mmap_rayon(path)?;
+        }
         Ok(hasher.finalize())
     }
 }

@@ -15,8 +15,16 @@ pub struct EpochClock {
 
 #[derive(Debug, Default)]
 struct Shared {
-    running: Mutex<u64>,
+    running: Mutex<Running>,
     started: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    guests: u64,
+    /// `true` while the thread waits for a guest; otherwise a signal would be a system call in
+    /// vain.
+    clock_waits: bool,
 }
 
 /// Guard: the clock ticks as long as one of these exists.
@@ -41,8 +49,10 @@ impl EpochClock {
     /// Keeps the clock ticking until the returned guard is dropped.
     pub fn ticking(&self) -> Ticking {
         let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
-        *running += 1;
-        if *running == 1 {
+        running.guests += 1;
+        let clock_waits = running.guests == 1 && running.clock_waits;
+        drop(running);
+        if clock_waits {
             self.shared.started.notify_one();
         }
         Ticking(Arc::clone(&self.shared))
@@ -52,25 +62,37 @@ impl EpochClock {
 impl Drop for Ticking {
     fn drop(&mut self) {
         let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
-        *running -= 1;
+        running.guests -= 1;
     }
 }
 
 /// Interval in which an idle clock checks whether its engine was dropped.
 const IDLE_CHECK: Duration = Duration::from_secs(60);
 
+/// Ticks after the last guest during which the clock does not sleep for longer: waking it would
+/// cost each of a few activations per second as much as a system call and a switch of threads.
+const LINGER: u32 = 200;
+
 fn tick(shared: &Weak<Shared>, engine: &wasmtime::EngineWeak) {
+    let mut idle_ticks = LINGER;
     while let Some(shared) = shared.upgrade() {
-        let running = shared.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let (running, _) = shared
-            .started
-            .wait_timeout_while(running, IDLE_CHECK, |running| *running == 0)
-            .unwrap_or_else(PoisonError::into_inner);
-        let idle = *running == 0;
+        let mut running = shared.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.guests == 0 && idle_ticks >= LINGER {
+            running.clock_waits = true;
+            (running, _) = shared
+                .started
+                .wait_timeout_while(running, IDLE_CHECK, |running| running.guests == 0)
+                .unwrap_or_else(PoisonError::into_inner);
+            running.clock_waits = false;
+        }
+        let idle = running.guests == 0;
         drop(running);
+        idle_ticks = if idle { idle_ticks.saturating_add(1) } else { 0 };
         let Some(engine) = engine.upgrade() else { return };
         if !idle {
             engine.increment_epoch();
+        }
+        if idle_ticks < LINGER {
             drop((shared, engine));
             std::thread::sleep(TICK);
         }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
@@ -9,6 +10,11 @@ use rustix::fs::{MemfdFlags, SealFlags};
 pub(super) fn create() -> io::Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     Ok(rustix::fs::memfd_create("keynet-component", flags)?.into())
+}
+
+/// Returns the path by which this process may open `file` once more.
+pub(super) fn path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 /// Fixes the bytes and the length for all processes. Fails while a process has a writable mapping

@@ -22,7 +22,6 @@ use std::fmt;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -195,7 +194,12 @@ impl Engine {
     /// Returns the maximum of bytes that stay resident in the slots, whether activations run or
     /// not.
     pub fn resident(&self) -> u64 {
-        self.kept.total(self.pool.activations)
+        self.kept.total(self.pool.instances())
+    }
+
+    /// Returns the number of instances that the pool has for spares, beside those of activations.
+    pub(crate) fn spares(&self) -> u32 {
+        self.pool.spares
     }
 
     /// Returns the maximum size of one linear memory in bytes.
@@ -325,7 +329,7 @@ impl Engine {
 
 /// Maps compiled code from a sealed memfd, or from a file that only root could have written.
 fn map_code(engine: &wasmtime::Engine, code: &File) -> Result<Component, LoadError> {
-    let path = format!("/proc/self/fd/{}", code.as_raw_fd());
+    let path = memfd::path(code);
     // SAFETY: the bytes were made by this project's own compiler, in a child process of this binary
     // or in this process, or carry a tag that only a holder of this host's key can make
     // (`AotCache::read`); the memfd is sealed, so they are still the bytes that were verified. Or
@@ -344,7 +348,7 @@ fn pool(
 ) -> wasmtime::Result<(wasmtime::Engine, PoolSize, Kept)> {
     let mut first_refusal = None;
     for size in PoolSize::candidates(wanted, address_space::left()) {
-        let kept = Kept::share(size.activations, memory);
+        let kept = Kept::share(size.instances(), memory);
         match wasmtime::Engine::new(&settings::pooling(cpu, size, kept)?) {
             Ok(engine) => return Ok((engine, size, kept)),
             Err(error) => first_refusal = first_refusal.or(Some(error)),

@@ -87,8 +87,12 @@ fn code(target: Target) -> wasmtime::Result<Config> {
         .memory_init_cow(true)
         .memory_reservation(target.memory.reservation())
         .memory_guard_size(target.memory.guard())
-        // names come from the name section, not from DWARF
+        // Names come from the name section, not from DWARF, and positions are not shown. Both tables
+        // below would be a seventh of the code that is kept, read and authenticated; registering
+        // unwinding tables takes time for each function.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(FIBER_STACK);
     let off = WasmFeatures::THREADS
@@ -111,13 +115,13 @@ pub(super) fn for_compiling(target: Target) -> wasmtime::Result<Config> {
 /// Returns the settings for running: instances live in a pool of `size`, whose slots keep `kept`
 /// from one activation to the next.
 pub(super) fn pooling(cpu: Cpu, size: PoolSize, kept: Kept) -> wasmtime::Result<Config> {
-    let activations = size.activations;
+    let instances = size.instances();
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_stacks(activations)
-        .total_component_instances(activations)
-        .total_core_instances(activations.saturating_mul(CORE_INSTANCES))
-        .total_memories(activations.saturating_mul(MEMORIES))
-        .total_tables(activations.saturating_mul(TABLES))
+    pool.total_stacks(instances)
+        .total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
+        .total_memories(instances.saturating_mul(MEMORIES))
+        .total_tables(instances.saturating_mul(TABLES))
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_memories_per_module(MEMORIES)

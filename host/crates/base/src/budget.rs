@@ -5,11 +5,14 @@
 //! draws on the budget of the process, so that many activations within their own limits cannot
 //! exhaust the host together.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+
+const ALL_TOGETHER: &str = "the memory of all activations together (raise KEYNET_PROCESS_MEMORY)";
 
 /// Counter of bytes in use, with a limit; the counter of an activation also counts against that of
 /// the process.
@@ -24,36 +27,61 @@ struct Counter {
     parent: Option<MemoryBudget>,
     /// Name of the limit and how to raise it, for the error.
     advice: &'static str,
+    reclaim: Option<Reclaim>,
+}
+
+/// Function that releases bytes that are held without need; `false` if there are none left.
+struct Reclaim(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl fmt::Debug for Reclaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reclaim")
+    }
 }
 
 impl MemoryBudget {
     /// Returns the budget of a whole process, `limit` in bytes.
     pub fn process(limit: u64) -> Self {
-        Self::new(
-            limit,
-            None,
-            "the memory of all activations together (raise KEYNET_PROCESS_MEMORY)",
-        )
+        Self::new(limit, None, ALL_TOGETHER, None)
     }
 
-    /// Returns the budget of one tenant of the process, `limit` in bytes, within this one.
-    pub fn tenant(&self, limit: u64) -> Self {
+    /// As [`MemoryBudget::process`]. A reservation that does not fit calls `reclaim`, which
+    /// releases some bytes of this budget, and tries again until `reclaim` returns `false`.
+    /// `reclaim` must not reserve anything.
+    pub fn reclaiming(limit: u64, reclaim: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self::new(limit, None, ALL_TOGETHER, Some(Reclaim(Box::new(reclaim))))
+    }
+
+    /// Returns the budget of one tenant of the process, `limit` in bytes, within this one; `reclaim`
+    /// is as for [`MemoryBudget::reclaiming`].
+    pub fn tenant(
+        &self,
+        limit: u64,
+        reclaim: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
         let advice = "the memory of all activations of this namespace (its operator can raise it)";
-        Self::new(limit, Some(self.clone()), advice)
+        Self::new(limit, Some(self.clone()), advice, Some(Reclaim(Box::new(reclaim))))
     }
 
     /// Returns the budget of one activation, `limit` in bytes, within this one.
     pub fn activation(&self, limit: u64) -> Self {
-        Self::new(limit, Some(self.clone()), "the memory of one activation (raise KEYNET_MEMORY)")
+        let advice = "the memory of one activation (raise KEYNET_MEMORY)";
+        Self::new(limit, Some(self.clone()), advice, None)
     }
 
-    fn new(limit: u64, parent: Option<Self>, advice: &'static str) -> Self {
+    fn new(
+        limit: u64,
+        parent: Option<Self>,
+        advice: &'static str,
+        reclaim: Option<Reclaim>,
+    ) -> Self {
         Self(Arc::new(Counter {
             limit,
             used: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             parent,
             advice,
+            reclaim,
         }))
     }
 
@@ -69,9 +97,17 @@ impl MemoryBudget {
 
     fn take(&self, bytes: u64, what: &str) -> Result<()> {
         let counter = &*self.0;
-        let taken = counter.used.try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|total| *total <= counter.limit)
-        });
+        let taken = loop {
+            let taken = counter.used.try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                used.checked_add(bytes).filter(|total| *total <= counter.limit)
+            });
+            // More than the limit never fits.
+            let may_fit = taken.is_err() && bytes <= counter.limit;
+            match &counter.reclaim {
+                Some(Reclaim(reclaim)) if may_fit && reclaim() => {}
+                _ => break taken,
+            }
+        };
         let Ok(before) = taken else {
             return Err(Error::too_large(format!(
                 "{what} of {bytes} bytes does not fit into {}: the limit is {} bytes and {} are in \
@@ -211,6 +247,26 @@ mod tests {
         let refused = activation.reserve(51, "a tensor").unwrap_err();
         assert!(refused.message.contains("KEYNET_PROCESS_MEMORY"), "{refused}");
         assert_eq!((process.used(), activation.used()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_held_without_need_makes_room_for_a_reservation() {
+        let held = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let reclaimed = Arc::clone(&held);
+        let process = MemoryBudget::reclaiming(100, move || {
+            let last: Option<Reservation> = reclaimed.lock().unwrap().pop();
+            last.is_some()
+        });
+        for _ in 0..3 {
+            held.lock().unwrap().push(process.reserve(20, "a spare").unwrap());
+        }
+        let activation = process.activation(u64::MAX);
+        let taken = activation.reserve(70, "a tensor").unwrap();
+        assert_eq!((process.used(), held.lock().unwrap().len()), (90, 1));
+        assert!(activation.reserve(101, "a tensor").is_err());
+        assert_eq!(held.lock().unwrap().len(), 1, "what never fits takes nothing from others");
+        drop(taken);
+        assert_eq!(process.used(), 20);
     }
 
     #[test]
