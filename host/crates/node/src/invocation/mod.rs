@@ -21,6 +21,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::poll;
+use keynet_base::budget::Reservation;
 use tokio::sync::oneshot;
 
 pub use record::{Ended, Status, interrupted, with_response as whole_record};
@@ -72,6 +73,8 @@ pub struct Invocation {
     pub inherited: Values,
     /// Parameters of the caller, a JSON object.
     pub parameters: String,
+    /// Memory of the namespace that the parameters take, also while the activation waits.
+    pub held: Reservation,
     /// Id of the request, as in its response.
     pub transaction: String,
 }
@@ -116,13 +119,23 @@ pub async fn invoke(
     // A sequence holds no slot itself: its actions do, one after another.
     let admission = if is_sequence { None } else { Some(admit(namespace).await?) };
     let id = new_id();
-    if !blocking {
-        node.records.accept(record::accepted(&id, &invocation)).await?;
-    }
+    let acceptance = record::accepted(&id, &invocation);
     let (ended, waiting) = oneshot::channel();
-    let accepted = blocking.then(|| record::accepted(&id, &invocation));
+    let (stored, storing) = oneshot::channel();
+    let (now, later) = if blocking { (None, Some(acceptance)) } else { (Some(acceptance), None) };
     let (running, own) = (Arc::clone(node), id.clone());
+    let under_way = node.under_way.begin();
     tokio::spawn(async move {
+        let _under_way = under_way;
+        // Here, since a caller that disconnects ends its own task: what is accepted is run.
+        if let Some(acceptance) = now {
+            let outcome = running.records.accept(acceptance).await;
+            let is_stored = outcome.is_ok();
+            let _ = stored.send(outcome);
+            if !is_stored {
+                return;
+            }
+        }
         let result = match admission {
             Some(admission) => component::run(&running, invocation, own, admission, None).await,
             None => sequence::run(&running, invocation, own).await,
@@ -130,14 +143,18 @@ pub async fn invoke(
         // A caller that no longer waits reads the record.
         let _ = ended.send(result);
     });
-    let Some(accepted) = accepted else { return Ok(Invoked::Accepted(id)) };
+    let Some(acceptance) = later else {
+        // Without an answer the task panicked or was cancelled with the runtime.
+        storing.await.unwrap_or(Ok(()))?;
+        return Ok(Invoked::Accepted(id));
+    };
     match tokio::time::timeout(MAX_WAIT, waiting).await {
         Ok(Ok(result)) => Ok(Invoked::Ended(result)),
         // The task panicked or was cancelled with the runtime.
         Ok(Err(_)) => Ok(Invoked::Accepted(id)),
         Err(_) => {
             // If it ends at this moment, the record is there and the acceptance is refused.
-            let _ = node.records.accept(accepted).await;
+            let _ = node.records.accept(acceptance).await;
             Ok(Invoked::Accepted(id))
         }
     }

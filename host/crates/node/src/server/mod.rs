@@ -23,13 +23,17 @@ use crate::config::{NodeConfig, NodeConfigError, RecordLimits};
 use crate::fairness::Fairness;
 use crate::invocation::interrupted;
 use crate::loading::Loader;
-use crate::node::Node;
+use crate::node::{Node, UnderWay};
 use crate::records::{Records, RecordsError, Retention};
 use crate::tenants::{NamespaceError, Tenants};
 
 /// Workers beside those that compute: one for an activation of a lane that is short and rare, and
 /// one for connections and timers.
 const OTHER_WORKERS: usize = 2;
+
+/// Slots of the sandbox that activations leave to actions that describe themselves when they are
+/// deployed: a deployment does not wait for the activations of other namespaces.
+const DESCRIBING: usize = 2;
 
 /// Maximum number of blocking threads, for databases, code and embedded storage.
 const MAX_BLOCKING: usize = 64;
@@ -166,17 +170,13 @@ async fn run(
 /// Waits for the activations that no caller waits for.
 async fn drained(node: &Node, grace: Duration) {
     let until = tokio::time::Instant::now() + grace;
-    let running = || {
-        let all = node.tenants.all();
-        all.iter().any(|namespace| namespace.lane.running() + namespace.lane.waiting() > 0)
-    };
-    while running() && tokio::time::Instant::now() < until {
+    while node.under_way.is_any() && tokio::time::Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     node.drain.cut_off();
     // Those that were cut off still store their records.
     let last = tokio::time::Instant::now() + Duration::from_secs(2);
-    while running() && tokio::time::Instant::now() < last {
+    while node.under_way.is_any() && tokio::time::Instant::now() < last {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -188,7 +188,8 @@ fn create(
     address: SocketAddr,
 ) -> Result<Node, ServeError> {
     let sandbox = sandbox(config)?;
-    let slots = sandbox.engine().activations() as usize;
+    let activations = sandbox.engine().activations() as usize;
+    let slots = activations.saturating_sub(DESCRIBING).max(1);
     let tenants = Tenants::new(
         Arc::clone(&sandbox),
         Fairness::new(slots, processors),
@@ -206,6 +207,7 @@ fn create(
         records,
         drain: Drain::new(),
         intake: Intake::of(config.process.memory),
+        under_way: UnderWay::default(),
     })
 }
 
