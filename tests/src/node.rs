@@ -91,6 +91,11 @@ impl Node {
         &mut self.server
     }
 
+    /// Returns the id of its process.
+    pub fn server_id(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Returns its address.
     pub fn address(&self) -> &str {
         self.server.address()

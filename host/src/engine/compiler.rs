@@ -49,11 +49,14 @@ pub struct CompileLimits {
     pub memory: u64,
     /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`).
     pub time: Duration,
+    /// Niceness of the child: 0 for the priority of this process, more if it runs activations
+    /// meanwhile.
+    pub niceness: i32,
 }
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        Self { memory: 2 << 30, time: Duration::from_secs(120) }
+        Self { memory: 2 << 30, time: Duration::from_secs(120), niceness: 0 }
     }
 }
 
@@ -110,6 +113,7 @@ async fn compile_in_child(
         .arg(limits.time.as_secs().max(1).to_string())
         .arg(target.cpu.to_string())
         .arg(target.memory.to_string())
+        .arg(limits.niceness.to_string())
         .env_clear()
         .envs((limits.memory.min(space) < FOR_ARENAS).then_some(("MALLOC_ARENA_MAX", "1")))
         .stdin(Stdio::from(input))
@@ -166,11 +170,14 @@ const REFUSED: i32 = 65; // EX_DATAERR
 /// Compiles a component, or prints the identity of the code it would make, and exits, if this
 /// process was started for that. Call it first in `main`, before any thread starts.
 pub fn run_if_compiler() {
-    let arguments: Vec<String> = std::env::args().skip(1).take(5).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).take(6).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [ROLE, memory, seconds, cpu, space] => {
-            match (memory.parse(), seconds.parse(), cpu.parse(), space.parse()) {
-                (Ok(memory), Ok(seconds), Ok(cpu), Ok(space)) => {
+        [ROLE, memory, seconds, cpu, space, niceness] => {
+            let numbers = (memory.parse(), seconds.parse(), niceness.parse());
+            match (numbers, cpu.parse(), space.parse()) {
+                ((Ok(memory), Ok(seconds), Ok(niceness)), Ok(cpu), Ok(space)) => {
+                    // Before its threads start, which inherit it. A refusal costs others time only.
+                    let _ = rustix::process::nice(niceness);
                     compile_here(memory, seconds, Target { cpu, memory: space })
                 }
                 _ => misused(),

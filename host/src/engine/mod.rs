@@ -128,9 +128,8 @@ pub struct Engine {
     compiler: Compiler,
     baked: Option<BakedCode>,
     cache: Option<AotCache>,
-    /// Lock for one compilation at a time: each may take the machine's cores and much of its
-    /// memory.
-    compiling: tokio::sync::Mutex<()>,
+    /// Number of compilations at a time: each may take the machine's cores and much of its memory.
+    compilations: tokio::sync::Semaphore,
 }
 
 impl Engine {
@@ -175,7 +174,7 @@ impl Engine {
             compiler: options.compiler,
             baked: None,
             cache: options.cache,
-            compiling: tokio::sync::Mutex::new(()),
+            compilations: tokio::sync::Semaphore::new(1),
         })
     }
 
@@ -183,6 +182,14 @@ impl Engine {
     #[must_use]
     pub fn with_baked(mut self, code: BakedCode) -> Self {
         self.baked = Some(code);
+        self
+    }
+
+    /// Sets the number of compilations at a time, which is 1 otherwise. With more, a component that
+    /// takes long to compile does not delay the others, if its owner compiles one at a time.
+    #[must_use]
+    pub fn with_compilations(mut self, number: usize) -> Self {
+        self.compilations = tokio::sync::Semaphore::new(number.max(1));
         self
     }
 
@@ -260,10 +267,11 @@ impl Engine {
         if let Some(loaded) = self.baked(digest).or_else(|| self.cached(digest)) {
             return Ok(loaded);
         }
-        let _one_at_a_time = match self.compiling.try_lock() {
-            Ok(turn) => turn,
+        // The semaphore is never closed.
+        let _turn = match self.compilations.try_acquire() {
+            Ok(turn) => Ok(turn),
             Err(_) => {
-                let turn = self.compiling.lock().await;
+                let turn = self.compilations.acquire().await;
                 // Another task may have compiled it meanwhile.
                 if let Some(loaded) = self.cached(digest) {
                     return Ok(loaded);
@@ -289,7 +297,7 @@ impl Engine {
         component: &[u8],
         memory: u64,
     ) -> Result<Option<u64>, LoadError> {
-        let _one_at_a_time = self.compiling.lock().await;
+        let _turn = self.compilations.acquire().await;
         match self
             .compiler
             .within(memory)

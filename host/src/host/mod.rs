@@ -61,7 +61,7 @@ impl Host {
     /// # Errors
     /// The state folder cannot be used, or WebAssembly cannot run on this machine.
     pub fn shared_sandbox(config: &Config) -> Result<Arc<Sandbox>, HostError> {
-        let engine = Arc::new(configured_engine(config, cache(config)?)?);
+        let engine = Arc::new(engine::shared_engine(config)?);
         Sandbox::new(engine, config.process_memory).map(Arc::new).map_err(HostError::Engine)
     }
 

@@ -21,18 +21,19 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Times that a client may be silent.
 #[derive(Debug, Clone, Copy)]
 struct Times {
-    /// From the first byte of a request to the end of its headers.
-    headers: Duration,
+    /// From the first byte of a request to the end of its headers: with few connections, with half
+    /// of the slots taken, and with few slots left.
+    headers: [Duration; 3],
     /// From the first moment at which the client's receive buffer is full to the end of the
     /// response.
     answer: Duration,
-    /// Lifetime of a connection without a request: with few connections, with half of the slots
-    /// taken, and with few slots left. Closing one costs a client no more than a new connection.
+    /// Lifetime of a connection without a request, in the same three cases. Closing one costs a
+    /// client no more than a new connection.
     idle: [Duration; 3],
 }
 
 const TIMES: Times = Times {
-    headers: Duration::from_secs(10),
+    headers: [Duration::from_secs(10), Duration::from_secs(5), Duration::from_secs(2)],
     answer: Duration::from_secs(60),
     idle: [Duration::from_secs(300), Duration::from_secs(15), Duration::from_secs(1)],
 };
@@ -62,8 +63,8 @@ impl Places {
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
 
-    fn idle(&self) -> Duration {
-        let [few, many, all] = self.times.idle;
+    /// Returns the time that applies to as many connections as there are now.
+    fn now(&self, [few, many, all]: [Duration; 3]) -> Duration {
         match self.free.available_permits() {
             free if free * 8 < self.all => all,
             free if free * 2 < self.all => many,
@@ -195,7 +196,9 @@ impl AsyncRead for Connection {
         let late = || Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         if read.is_ready() {
             return match this.headers_since {
-                Some(since) if since.elapsed() > this.places.times.headers => late(),
+                Some(since) if since.elapsed() > this.places.now(this.places.times.headers) => {
+                    late()
+                }
                 since => {
                     this.headers_since = since.or_else(|| Some(Instant::now()));
                     read
@@ -203,11 +206,13 @@ impl AsyncRead for Connection {
             };
         }
         if let Some(since) = this.headers_since {
-            ready!(this.reading.poll(since + this.places.times.headers, context));
+            let time = this.places.now(this.places.times.headers);
+            ready!(this.reading.poll(since + time, context));
             return late();
         }
         let since = *this.idle_since.get_or_insert_with(Instant::now);
-        ready!(this.reading.poll(since + this.places.idle(), context));
+        let time = this.places.now(this.places.times.idle);
+        ready!(this.reading.poll(since + time, context));
         // Ends the stream as if the client had closed it: no request is in progress.
         Poll::Ready(Ok(()))
     }
@@ -270,7 +275,7 @@ mod tests {
     #[tokio::test]
     async fn a_header_that_trickles_in_ends_the_connection() {
         let (mut client, mut connection) =
-            pair(100, Times { headers: SHORT, answer: LONG, idle: [LONG; 3] }).await;
+            pair(100, Times { headers: [SHORT; 3], answer: LONG, idle: [LONG; 3] }).await;
         let trickling = tokio::spawn(async move {
             while client.write_all(b"x").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -288,7 +293,7 @@ mod tests {
         trickling.await.unwrap();
         // The same for a client that stops within the headers.
         let (mut client, mut connection) =
-            pair(100, Times { headers: SHORT, answer: LONG, idle: [LONG; 3] }).await;
+            pair(100, Times { headers: [SHORT; 3], answer: LONG, idle: [LONG; 3] }).await;
         client.write_all(b"POST").await.unwrap();
         assert_eq!(connection.read(&mut bytes).await.unwrap(), 4);
         assert_eq!(connection.read(&mut bytes).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -296,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_connection_is_kept_unless_places_are_few() {
-        let times = Times { headers: LONG, answer: LONG, idle: [LONG, LONG, SHORT] };
+        let times = Times { headers: [LONG; 3], answer: LONG, idle: [LONG, LONG, SHORT] };
         let mut bytes = [0; 16];
         let (_client, mut connection) = pair(100, times).await;
         assert!(tokio::time::timeout(SHORT * 2, connection.read(&mut bytes)).await.is_err());
@@ -307,7 +312,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_answered_is_not_idle() {
         let (_client, mut connection) =
-            pair(1, Times { headers: SHORT, answer: LONG, idle: [SHORT; 3] }).await;
+            pair(1, Times { headers: [SHORT; 3], answer: LONG, idle: [SHORT; 3] }).await;
         let progress = Arc::clone(&connection.progress);
         let under_way = progress.begin();
         let mut bytes = [0; 16];
@@ -321,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_does_not_take_its_answer_is_given_up() {
         let (mut client, mut connection) =
-            pair(100, Times { headers: LONG, answer: SHORT, idle: [LONG; 3] }).await;
+            pair(100, Times { headers: [LONG; 3], answer: SHORT, idle: [LONG; 3] }).await;
         let answer = vec![1; 64 << 20];
         let error = connection.write_all(&answer).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

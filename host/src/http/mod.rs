@@ -9,5 +9,5 @@ mod intake;
 mod server;
 
 pub use drain::{Drain, StopSignals};
-pub use intake::{Intake, IntakeError, RequestBody};
+pub use intake::{Intake, IntakeError, IntakeShare, RequestBody};
 pub use server::{HttpResponse, Server, listen_at};

@@ -4,6 +4,7 @@
 //! The same component is compiled once for all namespaces, and its code is mapped once. What an
 //! action may do is resolved for each namespace.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,12 @@ pub enum LoadingError {
             push the component to a registry, sign it, and deploy it by its reference"
     )]
     Unsigned,
+    /// The namespace accepts signed components only, and the action is of another namespace.
+    #[error(
+        "this namespace runs only components that its own keys signed, and the action belongs to \
+            another namespace, which deploys what it wants: deploy the action in this namespace"
+    )]
+    UnsignedOfOther,
     /// The component requests what the namespace's policy does not grant.
     #[error("{}", not_granted(.0))]
     NotGranted(Vec<String>),
@@ -141,9 +148,15 @@ impl Loader {
     ) -> Result<Deployable, LoadingError> {
         let settings = namespace.settings();
         let (component, code) = obtain(text, &settings).await?;
-        let digest = Digest::of(&component.bytes).to_string();
-        let key = Key::new(namespace, settings.generation, digest.clone(), limits);
-        let loaded = self.load(&key, &settings, limits, component).await?;
+        let _loading = namespace.loading.lock().await;
+        // In the namespace's turns: it hashes, and the component runs to describe itself.
+        let loading = namespace.lane.compute(async {
+            let digest = Digest::of(&component.bytes).to_string();
+            let key = Key::new(namespace, settings.generation, digest.clone(), limits);
+            let loaded = self.load(&key, &settings, limits, component).await?;
+            Ok::<_, LoadingError>((digest, key, loaded))
+        });
+        let (digest, key, loaded) = loading.await?;
         check_grants(&loaded)?;
         check_main(main, &loaded.description().name)?;
         let entry = Entry { action: Arc::new(OnceCell::new_with(Some(loaded))), used: self.tick() };
@@ -162,6 +175,9 @@ impl Loader {
     ) -> Result<Arc<LoadedAction>, LoadingError> {
         let digest = action.digest.clone().ok_or(LoadingError::Removed)?;
         let settings = namespace.settings();
+        if !settings.signers.is_empty() && action.namespace != *namespace.name {
+            return Err(LoadingError::UnsignedOfOther);
+        }
         let key = Key::new(namespace, settings.generation, digest, action.limits);
         let cell = {
             let mut loaded = self.loaded();
@@ -178,6 +194,7 @@ impl Loader {
             return Ok(Arc::clone(loaded));
         }
         let loading = cell.get_or_try_init(async || {
+            let _loading = namespace.loading.lock().await;
             let code = self.catalog.code(action).await?.ok_or(LoadingError::Removed)?;
             let component = stored(code).await?;
             self.load(&key, &settings, action.limits, component).await
@@ -218,12 +235,15 @@ impl Loader {
             .cloned()
     }
 
-    /// Adds an entry, in place of the one that was used longest ago if there are too many. Returns
-    /// the cell of the entry that is kept for the key.
+    /// Adds an entry. If there are too many, the namespace with the most loses the one that it used
+    /// longest ago. Returns the cell of the entry that is kept for the key.
     fn keep(&self, key: Key, entry: Entry) -> Arc<OnceCell<Arc<LoadedAction>>> {
         let mut loaded = self.loaded();
         if loaded.len() >= self.most && !loaded.contains_key(&key) {
-            let oldest = loaded.iter().min_by_key(|(_, entry)| entry.used);
+            let mut counts: HashMap<&str, usize> = HashMap::new();
+            loaded.keys().for_each(|key| *counts.entry(&key.namespace).or_default() += 1);
+            let count = |key: &Key| counts.get(&*key.namespace).copied().unwrap_or_default();
+            let oldest = loaded.iter().min_by_key(|(key, entry)| (Reverse(count(key)), entry.used));
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 loaded.remove(&oldest);
             }

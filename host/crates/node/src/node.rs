@@ -1,5 +1,8 @@
 //! State that all requests share.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use keynet_host::http::{Drain, Intake};
 
 use crate::catalog::Catalog;
@@ -23,4 +26,34 @@ pub struct Node {
     pub drain: Drain,
     /// Bodies of requests.
     pub intake: Intake,
+    /// Runtime whose threads have a lower priority, for activations that compute for long.
+    pub background: tokio::runtime::Handle,
+    /// Activations that have no record yet.
+    pub under_way: UnderWay,
+}
+
+/// Number of activations, and of sequences, from their acceptance to their record.
+#[derive(Default)]
+pub struct UnderWay(Arc<AtomicUsize>);
+
+/// One of them; it has ended when this is dropped.
+pub struct OneUnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    /// Counts one more.
+    pub fn begin(&self) -> OneUnderWay {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        OneUnderWay(Arc::clone(&self.0))
+    }
+
+    /// Reports whether there is any.
+    pub fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for OneUnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, StatusCode};
-use serde::de::DeserializeOwned;
+use keynet_base::offload;
 use serde_json::{Value, json};
 
 use super::reply::{Rejection, Reply};
-use super::{Call, invocations, not_found};
+use super::{Call, invocations, not_found, quotas};
 use crate::entities::{Action, ActionPut, EntityName, Exec, check_name};
 use crate::resolution::{self, Found, NotFound};
-use crate::tenants::{Namespace, NamespaceSettings};
+use crate::tenants::Namespace;
 
 /// Largest number of actions in a sequence.
 const MAX_SEQUENCE: usize = 50;
@@ -42,19 +42,11 @@ pub(super) async fn answer(
     }
 }
 
-/// Parses a JSON body; an empty one is the same as `{}`.
-pub(super) fn body<T: DeserializeOwned>(call: &Call<'_>) -> Result<T, Rejection> {
-    check_json(call)?;
-    let body = call.body.bytes();
-    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(Rejection::malformed)
-}
-
 /// Checks that a body, if there is one, declares that it is JSON.
-pub(super) fn check_json(call: &Call<'_>) -> Result<(), Rejection> {
+pub(super) fn check_json(call: &Call<'_>, body: &[u8]) -> Result<(), Rejection> {
     let kind = call.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    if call.body.bytes().is_empty() || kind.eq_ignore_ascii_case("application/json") {
+    if body.is_empty() || kind.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
     Err(Rejection::new(
@@ -109,14 +101,23 @@ async fn get(call: &Call<'_>, user: &Namespace, found: Found) -> Result<Reply, R
         shown.parameters = Default::default();
         return Ok(Reply::json(&shown.json(None)));
     }
-    let code = if call.target.flag("code", true)? {
-        call.node.catalog.code(&action).await?.map(|code| code.text)
-    } else {
-        None
-    };
     let mut shown = Action::clone(&action);
     shown.parameters = inherited.under(&action.parameters);
-    Ok(Reply::json(&shown.json(code.as_deref())))
+    if !call.target.flag("code", true)? {
+        return Ok(Reply::json(&shown.json(None)));
+    }
+    // The code is read and copied into the response.
+    let bytes = call.node.catalog.size(&action).saturating_mul(2);
+    let held = user.reserve(usize::try_from(bytes).unwrap_or(usize::MAX), "an action's code")?;
+    let code = call.node.catalog.code(&action).await?.map(|code| code.text);
+    with_code(shown, code).await.map(|reply| reply.holding(held))
+}
+
+/// Returns the response with an action and its code.
+async fn with_code(action: Action, code: Option<String>) -> Result<Reply, Rejection> {
+    let bytes = code.as_ref().map_or(0, String::len);
+    let reply = offload::run(bytes, None, move || Reply::json(&action.json(code.as_deref())));
+    reply.await.ok_or_else(Rejection::stopping)
 }
 
 async fn delete(
@@ -162,7 +163,7 @@ async fn put(
     name: EntityName,
 ) -> Result<Reply, Rejection> {
     let overwrite = call.target.flag("overwrite", false)?;
-    let mut put: ActionPut = body(call)?;
+    let mut put: ActionPut = call.read_json(user).await?;
     put.check_sizes()?;
     let _changing = user.changing.lock().await;
     let existing = own(call, user, owner, &name)?;
@@ -180,8 +181,9 @@ async fn put(
         check_sequence(call, user, components)?;
     }
     refuse_unsupported(&action)?;
-    let added = code.as_ref().map_or(0, String::len) as u64;
-    check_stored(call, user, &settings, &name, added)?;
+    let added = action.size() + code.as_ref().map_or(0, String::len) as u64;
+    let others = call.node.catalog.usage(&user.name, Some(&name));
+    quotas::check_stored(&settings.quotas, others, added)?;
     let code = match code {
         Some(text) => {
             let main = match &action.exec {
@@ -192,48 +194,16 @@ async fn put(
             let deployable = loading.await?;
             action.digest = Some(deployable.digest);
             let pulled = deployable.code.pulled.as_ref().map_or(0, Vec::len) as u64;
-            check_stored(call, user, &settings, &name, added + pulled)?;
+            quotas::check_stored(&settings.quotas, others, added + pulled)?;
             Some(deployable.code)
         }
         None => None,
     };
     let text = code.as_ref().map(|code| code.text.clone());
-    let reply = Reply::json(&action.json(text.as_deref()));
+    let held = user.reserve(text.as_ref().map_or(0, |text| 2 * text.len()), "an action's code")?;
+    let reply = with_code(action.clone(), text).await?.holding(held);
     call.node.catalog.put_action(action, code).await?;
     Ok(reply)
-}
-
-/// Checks the quotas of entities and of stored bytes for an action with `added` bytes of code.
-fn check_stored(
-    call: &Call<'_>,
-    user: &Namespace,
-    settings: &NamespaceSettings,
-    name: &EntityName,
-    added: u64,
-) -> Result<(), Rejection> {
-    let (count, bytes) = call.node.catalog.usage(&user.name, Some(name));
-    let quotas = &settings.quotas;
-    if count >= quotas.entities {
-        return Err(Rejection::new(
-            StatusCode::FORBIDDEN,
-            format_args!(
-                "the namespace has {count} actions and packages, as many as its quota allows: \
-                    remove some first"
-            ),
-        ));
-    }
-    let total = bytes.saturating_add(added);
-    if total > quotas.stored {
-        return Err(Rejection::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format_args!(
-                "the code of the namespace's actions would have {total} bytes, more than the {} \
-                    of its quota: remove some first",
-                quotas.stored
-            ),
-        ));
-    }
-    Ok(())
 }
 
 /// Refuses annotations that would change the behaviour on OpenWhisk and have no effect here.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
+use keynet_base::budget::Reservation;
+use keynet_base::offload;
 use keynet_openwhisk_api::activation::is_id;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -12,6 +14,9 @@ use super::reply::{Rejection, Reply};
 use crate::invocation::whole_record;
 use crate::records::{Query, Record};
 use crate::tenants::Namespace;
+
+/// Maximum size in bytes of the results and logs in one list.
+const MAX_LIST: usize = 32 << 20;
 
 pub(super) async fn answer(
     call: &Call<'_>,
@@ -24,23 +29,32 @@ pub(super) async fn answer(
     match rest {
         [] | [""] => list(call, user).await,
         [id] | [id, ""] => {
-            let record = record(call, user, id).await?;
-            Ok(json_text(whole_record(&record.document, &record.response, &record.logs)))
+            let (record, held) = record(call, user, id).await?;
+            let whole = whole_record(&record.document, &record.response, &record.logs);
+            Ok(json_text(whole).holding(held))
         }
         [id, "logs"] => {
-            let record = record(call, user, id).await?;
-            Ok(json_text(format!("{{\"logs\":{}}}", record.logs)))
+            let (record, held) = record(call, user, id).await?;
+            Ok(json_text(format!("{{\"logs\":{}}}", record.logs)).holding(held))
         }
-        [id, "result"] => Ok(json_text(record(call, user, id).await?.response)),
+        [id, "result"] => {
+            let (record, held) = record(call, user, id).await?;
+            Ok(json_text(record.response).holding(held))
+        }
         _ => Err(Rejection::no_route()),
     }
 }
 
 fn json_text(text: String) -> Reply {
-    Reply::json_text(hyper::StatusCode::OK, text)
+    Reply::json_text(StatusCode::OK, text)
 }
 
-async fn record(call: &Call<'_>, user: &Namespace, id: &str) -> Result<Record, Rejection> {
+/// Reads a record, with memory of the namespace for it and for its copy in the response.
+async fn record(
+    call: &Call<'_>,
+    user: &Namespace,
+    id: &str,
+) -> Result<(Record, Reservation), Rejection> {
     if id.len() != 32 {
         let message = format!("Activation id length is {} but must be 32.", id.len());
         return Err(Rejection::bad(message));
@@ -49,7 +63,13 @@ async fn record(call: &Call<'_>, user: &Namespace, id: &str) -> Result<Record, R
         return Err(Rejection::bad("The activation id is not valid."));
     }
     let record = call.node.records.get(&user.name, id).await?;
-    record.ok_or_else(Rejection::not_found)
+    let record = record.ok_or_else(Rejection::not_found)?;
+    let held = user.reserve(2 * size(&record), "an activation record")?;
+    Ok((record, held))
+}
+
+fn size(record: &Record) -> usize {
+    record.document.len() + record.response.len() + record.logs.len()
 }
 
 async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
@@ -68,7 +88,7 @@ async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
         upto: call.target.time("upto")?,
         skip: page.skip,
         limit: page.limit,
-        with_results,
+        with_results: false,
     };
     if call.target.flag("count", false)? {
         if with_results {
@@ -79,16 +99,37 @@ async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
         return Ok(Reply::json(&json!({ "activations": count })));
     }
     let records = call.node.records.list(&user.name, query).await?;
-    let entries = records.into_iter().map(|record| {
+    // For each record and for its copy in the response.
+    let (mut bytes, mut held) = (0, Vec::new());
+    let mut entries = Vec::with_capacity(records.len());
+    for mut record in records {
+        // One at a time: the results and logs of 200 activations can have gigabytes.
+        if with_results {
+            match call.node.records.get(&user.name, &record.id).await? {
+                Some(whole) => record = whole,
+                None => continue, // its time to be kept has passed meanwhile
+            }
+        }
+        held.push(user.reserve(2 * size(&record), "activation records")?);
+        bytes += size(&record);
+        if bytes > MAX_LIST {
+            let message = format!(
+                "these activations have more than {} MiB of results and logs: set a smaller \
+                    `limit`, or leave out `docs`",
+                MAX_LIST >> 20
+            );
+            return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+        }
         let text = if with_results {
             whole_record(&record.document, &record.response, &record.logs)
         } else {
             record.document
         };
-        RawValue::from_string(text).map_err(|error| {
+        entries.push(RawValue::from_string(text).map_err(|error| {
             tracing::error!(%error, activation = record.id, "a stored record is not JSON");
-            Rejection::new(hyper::StatusCode::INTERNAL_SERVER_ERROR, "a record cannot be read")
-        })
-    });
-    Ok(Reply::json(&entries.collect::<Result<Vec<_>, _>>()?))
+            Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "a record cannot be read")
+        })?);
+    }
+    let reply = offload::run(bytes, None, move || Reply::json(&entries));
+    Ok(reply.await.ok_or_else(Rejection::stopping)?.holding(held))
 }

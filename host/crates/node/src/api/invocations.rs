@@ -19,28 +19,27 @@ pub(super) async fn answer(
 ) -> Result<Reply, Rejection> {
     let blocking = call.target.flag("blocking", false)?;
     let only_result = call.target.flag("result", false)?;
-    let invocation = invocation(call, user, found)?;
+    let invocation = invocation(call, user, found).await?;
     Ok(match invocation::invoke(call.node, invocation, blocking).await? {
         Invoked::Accepted(id) => accepted(&id),
         Invoked::Ended(ended) => {
-            let Ended { id, status, result, record } = ended;
+            let Ended { id, status, result, record, held } = ended;
             let body = if only_result { result } else { record };
-            Reply::json_text(status_of(status), body).of_activation(&id)
+            Reply::json_text(status_of(status), body).of_activation(&id).holding(held)
         }
     })
 }
 
 /// Returns the invocation that the request describes.
-fn invocation(
+async fn invocation(
     call: &Call<'_>,
     user: &Arc<Namespace>,
     found: Found,
 ) -> Result<Invocation, Rejection> {
     let limit = user.settings().quotas.parameters;
-    let body = call.body.bytes();
-    check_size(body.len(), limit)?;
-    check_json(call)?;
-    let text = std::str::from_utf8(body).map_err(Rejection::malformed)?;
+    let body = call.read_body(user, limit).await?;
+    check_json(call, body.bytes())?;
+    let text = std::str::from_utf8(body.bytes()).map_err(Rejection::malformed)?;
     let text = text.trim_ascii();
     if !text.is_empty() && !text.starts_with('{') {
         return Err(Rejection::malformed("JSON object expected"));
@@ -58,21 +57,13 @@ fn invocation(
             serde_json::from_str(text).map_err(Rejection::malformed)?;
     }
     Ok(Invocation {
+        held: user.reserve(text.len(), "an activation's parameters")?,
         namespace: Arc::clone(user),
         action,
         inherited,
         parameters: text.to_owned(),
         transaction: call.transaction.clone(),
     })
-}
-
-/// Checks the size of parameters in bytes.
-pub(super) fn check_size(size: usize, limit: u64) -> Result<(), Rejection> {
-    if size as u64 > limit {
-        let message = format!("Request larger than allowed: {size} > {limit} bytes.");
-        return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-    }
-    Ok(())
 }
 
 /// Returns the response for an activation that has not ended.

@@ -9,15 +9,18 @@ mod authentication;
 mod description;
 mod invocations;
 mod packages;
+mod quotas;
 mod reply;
 mod target;
 mod web_actions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use hyper::body::Incoming;
-use hyper::{Method, Request, StatusCode};
-use keynet_host::http::{HttpResponse, RequestBody};
+use hyper::body::{Body as _, Incoming};
+use hyper::{Method, Request};
+use keynet_base::offload;
+use keynet_host::http::{HttpResponse, IntakeError, RequestBody};
+use serde::de::DeserializeOwned;
 
 use crate::node::Node;
 use crate::resolution::NotFound;
@@ -31,9 +34,42 @@ struct Call<'a> {
     method: Method,
     target: Target,
     headers: hyper::HeaderMap,
-    body: RequestBody,
+    /// Body, until it is read.
+    body: Mutex<Option<Incoming>>,
     /// Id of the request, which is in its response.
     transaction: String,
+}
+
+impl Call<'_> {
+    /// Reads the body of at most `most` bytes, with memory of `namespace`. It is read when it is
+    /// known that the request may have one and who pays for it, and the caller drops it before it
+    /// waits for anything else.
+    async fn read_body(&self, namespace: &Namespace, most: u64) -> Result<RequestBody, Rejection> {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(body) = body else { return Ok(RequestBody::empty()) };
+        let announced = body.size_hint().exact();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        self.node.intake.read_up_to(most, Some(&namespace.bodies), body).await.map_err(|error| {
+            match (error, announced) {
+                (IntakeError::TooLarge(most), Some(size)) => Rejection::too_large(size, most),
+                (error, _) => error.into(),
+            }
+        })
+    }
+
+    /// Reads and parses a JSON body; an empty one is the same as `{}`.
+    async fn read_json<T>(&self, namespace: &Namespace) -> Result<T, Rejection>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let body = self.read_body(namespace, u64::MAX).await?;
+        actions::check_json(self, body.bytes())?;
+        let parsing = offload::run(body.bytes().len(), None, move || {
+            let body = body.bytes().trim_ascii();
+            serde_json::from_slice(if body.is_empty() { b"{}" } else { body })
+        });
+        parsing.await.ok_or_else(Rejection::stopping)?.map_err(Rejection::malformed)
+    }
 }
 
 /// Answers a request.
@@ -60,7 +96,7 @@ async fn reply(
         _ => {}
     }
     if node.drain.has_begun() {
-        return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "the node is shutting down"));
+        return Err(Rejection::stopping());
     }
     let is_web = matches!(path.as_slice(), ["api", "v1", "web", _, _, _, ..]);
     let is_namespaces = matches!(path.as_slice(), ["api", "v1", "namespaces", ..]);
@@ -68,17 +104,12 @@ async fn reply(
     if !is_web && !is_namespaces {
         return Err(Rejection::no_route());
     }
-    if is_namespaces && let Err(rejection) = &user {
-        // Before the body is read: only tenants may make the node hold one.
-        return Err(rejection.clone());
-    }
-    let body = node.intake.read(body).await?;
     let call = Call {
         node,
         method: head.method,
         target,
         headers: head.headers,
-        body,
+        body: Mutex::new(Some(body)),
         transaction: transaction.to_owned(),
     };
     if is_web {

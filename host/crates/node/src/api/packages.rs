@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use hyper::{Method, StatusCode};
+use hyper::Method;
 
-use super::actions::{body, listed};
+use super::actions::listed;
 use super::reply::{Rejection, Reply};
-use super::{Call, not_found};
+use super::{Call, not_found, quotas};
 use crate::entities::{EntityName, Package, PackagePut, Values, check_name};
 use crate::resolution::{self, NotFound};
 use crate::tenants::Namespace;
@@ -57,7 +57,7 @@ fn get(call: &Call<'_>, user: &Namespace, owner: &str, name: &str) -> Result<Rep
 
 async fn put(call: &Call<'_>, user: &Arc<Namespace>, name: &str) -> Result<Reply, Rejection> {
     let overwrite = call.target.flag("overwrite", false)?;
-    let mut put: PackagePut = body(call)?;
+    let mut put: PackagePut = call.read_json(user).await?;
     put.check_sizes()?;
     put.resolve(&user.name);
     let catalog = &call.node.catalog;
@@ -81,21 +81,16 @@ async fn put(call: &Call<'_>, user: &Arc<Namespace>, name: &str) -> Result<Reply
     if catalog.action(&user.name, &EntityName::new("", name)).is_some() {
         return Err(not_found(NotFound::OtherKind, &user.name, &[]));
     }
-    let package = match catalog.package(&user.name, name) {
+    let existing = catalog.package(&user.name, name);
+    let kept = existing.as_ref().map_or((0, 0), |package| (1, package.size()));
+    let package = match existing {
         Some(_) if !overwrite => return Err(Rejection::conflict("resource already exists")),
         Some(existing) => existing.changed(put)?,
-        None => {
-            let quota = user.settings().quotas.entities;
-            if catalog.usage(&user.name, None).0 >= quota {
-                let message = format!(
-                    "the namespace has {quota} actions and packages, as many as its quota allows: \
-                        remove some first"
-                );
-                return Err(Rejection::new(StatusCode::FORBIDDEN, message));
-            }
-            Package::create(&user.name, name, put)
-        }
+        None => Package::create(&user.name, name, put),
     };
+    let (count, bytes) = catalog.usage(&user.name, None);
+    let others = (count.saturating_sub(kept.0), bytes.saturating_sub(kept.1));
+    quotas::check_stored(&user.quotas(), others, package.size())?;
     let reply = Reply::json(&package.json(None, &package.parameters));
     catalog.put_package(package).await?;
     Ok(reply)

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
+use keynet_base::error::Error;
 use keynet_base::redaction::redact;
 use keynet_host::http::{HttpResponse, IntakeError};
 use serde::Serialize;
@@ -77,6 +78,14 @@ impl Reply {
         self
     }
 
+    /// Keeps reservations of memory until the body was sent: a client that does not read its response
+    /// holds memory of its own namespace.
+    #[must_use]
+    pub(super) fn holding<T: Send + Sync + 'static>(mut self, held: T) -> Self {
+        self.body = Bytes::from_owner(HeldBytes { bytes: self.body, _held: held });
+        self
+    }
+
     /// Adds headers.
     #[must_use]
     pub(super) fn with(mut self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
@@ -89,13 +98,26 @@ impl Reply {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(transaction) {
-            headers.insert(REQUEST_ID, id);
-        }
         self.headers.into_iter().for_each(|(name, value)| {
             headers.append(name, value);
         });
+        // Last: an action cannot set it.
+        if let Ok(id) = HeaderValue::from_str(transaction) {
+            headers.insert(REQUEST_ID, id);
+        }
         response
+    }
+}
+
+/// Body with the memory that it takes.
+struct HeldBytes<T> {
+    bytes: Bytes,
+    _held: T,
+}
+
+impl<T> AsRef<[u8]> for HeldBytes<T> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -148,6 +170,17 @@ impl Rejection {
         Self::new(StatusCode::CONFLICT, message)
     }
 
+    /// Returns 413 for a body of `size` bytes, of which `most` are allowed.
+    pub(super) fn too_large(size: u64, most: usize) -> Self {
+        let message = format!("Request larger than allowed: {size} > {most} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    /// Returns 503 for a node that shuts down.
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the node is shutting down")
+    }
+
     /// Returns 501.
     pub(super) fn not_implemented(why: &str) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, why)
@@ -184,6 +217,13 @@ impl Rejection {
         } else {
             reply
         }
+    }
+}
+
+/// Memory that cannot be reserved.
+impl From<Error> for Rejection {
+    fn from(error: Error) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, error.message)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hyper::header::AUTHORIZATION;
 
 use super::Call;
-use super::invocations::check_size;
 use super::reply::{Rejection, Reply};
 use crate::entities::{EntityName, KeyValue, Values};
 use crate::invocation::{self, Ended, Invocation, Invoked, Status};
@@ -54,7 +53,8 @@ async fn answer_exported(
         return Ok(reply(response));
     }
     annotations.authorize(&call.method, &call.headers, user.is_some())?;
-    check_size(call.body.bytes().len(), owner.settings().quotas.parameters)?;
+    // Only what the owner exported makes the node hold a body, in the owner's memory.
+    let body = call.read_body(owner, owner.quotas().parameters).await?;
     // The key of the caller's namespace is for this node, and not for the action's owner.
     let mut headers = call.headers.clone();
     if user.is_some() {
@@ -65,14 +65,16 @@ async fn answer_exported(
         headers: &headers,
         path: &target.path,
         query: &call.target.raw_query,
-        body: call.body.bytes(),
+        body: body.bytes(),
         user: user.as_ref().map(|user| user.name.as_ref()),
     };
     let Found { action, inherited } = found;
     let defaults: Values = inherited.under(&action.parameters);
     let defaults: Vec<KeyValue> = defaults.iter().cloned().collect();
     let parameters = arguments(&request, annotations, &defaults)?;
+    drop(body);
     let invocation = Invocation {
+        held: owner.reserve(parameters.len(), "an activation's parameters")?,
         namespace: Arc::clone(owner),
         action,
         inherited,
@@ -84,7 +86,7 @@ async fn answer_exported(
             let not_ready = Rejection::from(WebError::NotReady).reply(&call.transaction);
             Ok(not_ready.of_activation(&id))
         }
-        Invoked::Ended(Ended { id, status, result, .. }) => {
+        Invoked::Ended(Ended { id, status, result, held, .. }) => {
             let outcome = match status {
                 Status::Success => Outcome::Success,
                 Status::ApplicationError => Outcome::ApplicationError,
@@ -95,7 +97,7 @@ async fn answer_exported(
                 Ok(response) => reply(response),
                 Err(error) => Rejection::from(error).reply(&call.transaction),
             };
-            Ok(reply.of_activation(&id))
+            Ok(reply.of_activation(&id).holding(held))
         }
     }
 }

@@ -48,14 +48,28 @@ struct Index {
 #[derive(Debug, Default)]
 struct Entities {
     actions: BTreeMap<EntityName, Stored>,
-    packages: BTreeMap<String, Arc<Package>>,
+    packages: BTreeMap<String, (Arc<Package>, u64)>,
 }
 
-/// Action with the size of its code in bytes.
+/// Action with the sizes in bytes of its code, and of all of it.
 #[derive(Debug)]
 struct Stored {
     action: Arc<Action>,
+    code: u64,
     bytes: u64,
+}
+
+impl Stored {
+    fn new(action: Action, code: u64) -> Self {
+        Self { bytes: code + action.size(), action: Arc::new(action), code }
+    }
+}
+
+impl Entities {
+    fn put(&mut self, package: Package) {
+        let (name, bytes) = (package.name.clone(), package.size());
+        self.packages.insert(name, (Arc::new(package), bytes));
+    }
 }
 
 impl Catalog {
@@ -68,12 +82,12 @@ impl Catalog {
         let mut index = Index::default();
         for (action, bytes) in database.actions()? {
             let entities = index.namespaces.entry(action.namespace.clone()).or_default();
-            let stored = Stored { action: Arc::new(action), bytes };
+            let stored = Stored::new(action, bytes);
             entities.actions.insert(stored.action.name.clone(), stored);
         }
         for package in database.packages()? {
             let entities = index.namespaces.entry(package.namespace.clone()).or_default();
-            entities.packages.insert(package.name.clone(), Arc::new(package));
+            entities.put(package);
         }
         Ok(Self { index: Arc::new(RwLock::new(index)), database: Arc::new(Mutex::new(database)) })
     }
@@ -88,9 +102,17 @@ impl Catalog {
         Some(Arc::clone(&index.namespaces.get(namespace)?.actions.get(name)?.action))
     }
 
+    /// Returns the size in bytes of an action with its code.
+    pub fn size(&self, action: &Action) -> u64 {
+        let index = self.index();
+        let entities = index.namespaces.get(&action.namespace);
+        entities.and_then(|entities| entities.actions.get(&action.name)).map_or(0, |it| it.bytes)
+    }
+
     /// Returns a package.
     pub fn package(&self, namespace: &str, name: &str) -> Option<Arc<Package>> {
-        self.index().namespaces.get(namespace)?.packages.get(name).cloned()
+        let index = self.index();
+        Some(Arc::clone(&index.namespaces.get(namespace)?.packages.get(name)?.0))
     }
 
     /// Returns the actions of a namespace, those changed last first: all of them, or those of
@@ -111,21 +133,22 @@ impl Catalog {
     pub fn packages(&self, namespace: &str) -> Vec<Arc<Package>> {
         let index = self.index();
         let entities = index.namespaces.get(namespace);
-        let mut packages: Vec<_> =
-            entities.iter().flat_map(|entities| entities.packages.values().cloned()).collect();
+        let all = entities.iter().flat_map(|entities| entities.packages.values());
+        let mut packages: Vec<_> = all.map(|(package, _)| Arc::clone(package)).collect();
         packages.sort_by_key(|package| std::cmp::Reverse(package.updated));
         packages
     }
 
-    /// Returns the number of actions and packages of a namespace, and the size of their code in
-    /// bytes, without the action called `but`.
+    /// Returns the number of actions and packages of a namespace, and the size in bytes of their
+    /// code, parameters and annotations, without the action called `but`.
     pub fn usage(&self, namespace: &str, but: Option<&EntityName>) -> (usize, u64) {
         let index = self.index();
         let Some(entities) = index.namespaces.get(namespace) else { return (0, 0) };
         let others = entities.actions.iter().filter(|(name, _)| Some(*name) != but);
-        let (count, bytes) =
-            others.fold((0, 0), |(count, bytes), (_, stored)| (count + 1, bytes + stored.bytes));
-        (count + entities.packages.len(), bytes)
+        let (count, bytes) = others
+            .fold((0, 0), |(count, bytes), (_, stored)| (count + 1, bytes + stored.bytes));
+        let packages: u64 = entities.packages.values().map(|(_, bytes)| bytes).sum();
+        (count + entities.packages.len(), bytes + packages)
     }
 
     /// Returns the number of actions of all namespaces.
@@ -149,13 +172,13 @@ impl Catalog {
                 .namespaces
                 .get(&action.namespace)
                 .and_then(|entities| entities.actions.get(&action.name))
-                .map_or(0, |stored| stored.bytes);
+                .map_or(0, |stored| stored.code);
             let bytes = code.as_ref().map_or(kept, Code::bytes);
             database.put_action(&action, code.as_ref(), bytes)?;
             Ok(move |index: &mut Index| {
                 let entities = index.namespaces.entry(action.namespace.clone()).or_default();
                 let name = action.name.clone();
-                entities.actions.insert(name, Stored { action: Arc::new(action), bytes });
+                entities.actions.insert(name, Stored::new(action, bytes));
             })
         })
         .await
@@ -187,7 +210,7 @@ impl Catalog {
             database.put_package(&package)?;
             Ok(move |index: &mut Index| {
                 let entities = index.namespaces.entry(package.namespace.clone()).or_default();
-                entities.packages.insert(package.name.clone(), Arc::new(package));
+                entities.put(package);
             })
         })
         .await
@@ -293,7 +316,7 @@ mod tests {
         let catalog = Catalog::open(folder.path()).unwrap();
         let found = catalog.action("team", &name).unwrap();
         assert_eq!(catalog.code(&found).await.unwrap(), code("AAAA"));
-        assert_eq!(catalog.usage("team", None), (2, 6));
+        assert_eq!(catalog.usage("team", None), (2, 6 + found.size()));
         assert_eq!(catalog.usage("team", Some(&name)), (1, 0));
         assert!(catalog.package("team", "p").is_some());
         assert!(
@@ -310,7 +333,7 @@ mod tests {
         catalog.put_action(action("team", name.clone()), None).await.unwrap();
         let found = catalog.action("team", &name).unwrap();
         assert_eq!(catalog.code(&found).await.unwrap(), code("AAAA"));
-        assert_eq!(catalog.usage("team", None), (1, 6));
+        assert_eq!(catalog.usage("team", None), (1, 6 + found.size()));
     }
 
     #[tokio::test]

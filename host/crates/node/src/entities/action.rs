@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::limits::LimitChanges;
 use super::{
-    EntityError, EntityName, Exec, ExecPut, Limits, MaxLimits, Values, Version, check_size, now_ms,
+    EntityError, EntityName, Exec, ExecPut, Limits, MaxLimits, Values, Version, check_values, now_ms,
 };
 
 /// Maximum size in bytes of the code of an action, as text.
@@ -40,7 +40,7 @@ impl ActionPut {
         }
         let sized = [("parameters", &self.parameters), ("annotations", &self.annotations)];
         for (what, values) in sized {
-            check_size(what, values.as_ref().unwrap_or(&Values::default()))?;
+            check_values(what, values.as_ref().unwrap_or(&Values::default()))?;
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Action {
     /// A limit is out of range.
     pub fn changed(&self, put: ActionPut, max: &MaxLimits) -> Result<Self, EntityError> {
         let mut annotations = self.annotations.clone();
-        put.del_annotations.iter().for_each(|name| annotations.remove(name));
+        annotations.remove(&put.del_annotations);
         let changed = Self {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
@@ -120,7 +120,18 @@ impl Action {
             annotations: annotations.under(&put.annotations.unwrap_or_default()),
             updated: now_ms(),
         };
+        // Each change may be small and their sum large.
+        check_values("annotations", &changed.annotations)?;
         Ok(changed.with_kind())
+    }
+
+    /// Returns the size in bytes of what is kept of it in memory, without its code.
+    pub fn size(&self) -> u64 {
+        let names = match &self.exec {
+            Exec::Sequence { components, .. } => components.iter().map(String::len).sum(),
+            Exec::Component { .. } => 0,
+        };
+        (self.parameters.size() + self.annotations.size() + names) as u64
     }
 
     fn with_kind(mut self) -> Self {

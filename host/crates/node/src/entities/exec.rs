@@ -12,6 +12,9 @@ const KINDS: [&str; 2] = [KIND, "wasm:default"];
 /// Kind of an image; a node runs the component beside it and never the image.
 const BLACKBOX: &str = "blackbox";
 
+/// Maximum length in bytes of the names of an image and of a function, which are kept in memory.
+const MAX_TEXT: usize = 1 << 10;
+
 /// Executable as it is stored; the code is stored beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -90,6 +93,12 @@ impl ExecPut {
     fn of(fields: Fields) -> Result<Self, String> {
         let kind = fields.kind.ok_or("'kind' must be a string defined in 'exec'")?;
         let kind = kind.trim().to_lowercase();
+        let texts = [("image", &fields.image), ("main", &fields.main)];
+        for (name, text) in texts {
+            if text.as_ref().is_some_and(|text| text.len() > MAX_TEXT) {
+                return Err(format!("'{name}' of 'exec' is longer than {MAX_TEXT} bytes"));
+            }
+        }
         if kind == "sequence" {
             let components =
                 fields.components.ok_or("'components' must be defined for sequence kind")?;
@@ -105,6 +114,7 @@ impl ExecPut {
             BLACKBOX => BLACKBOX,
             other if KINDS.contains(&other) => KIND,
             other => {
+                let other: String = other.chars().take(100).collect();
                 return Err(format!(
                     "The specified runtime '{other}' is not supported by this platform. Valid \
                         values are: '{KIND}', 'sequence', 'blackbox'."

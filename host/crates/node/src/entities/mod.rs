@@ -40,10 +40,19 @@ pub enum EntityError {
     },
 }
 
-/// Checks the size of `values`.
-fn check_size(what: &'static str, values: &Values) -> Result<(), EntityError> {
+/// Checks the size of `values`, and that each of them can be shown: a document that contains them
+/// is made of numbers and of a depth that every JSON parser reads.
+fn check_values(what: &'static str, values: &Values) -> Result<(), EntityError> {
     let (size, allowed) = (values.size(), MAX_PARAMETERS);
-    if size > allowed { Err(EntityError::TooLarge { what, size, allowed }) } else { Ok(()) }
+    if size > allowed {
+        return Err(EntityError::TooLarge { what, size, allowed });
+    }
+    for pair in values.iter() {
+        serde_json::from_str::<serde_json::Value>(pair.value.get()).map_err(|error| {
+            EntityError::Invalid(format!("the value {:?} of the {what}: {error}", pair.key))
+        })?;
+    }
+    Ok(())
 }
 
 /// Returns the milliseconds since 1970.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{EntityError, Values, Version, check_size, now_ms};
+use super::{EntityError, Values, Version, check_values, now_ms};
 
 /// Package that a binding refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl PackagePut {
     pub fn check_sizes(&self) -> Result<(), EntityError> {
         for (what, values) in [("parameters", &self.parameters), ("annotations", &self.annotations)]
         {
-            check_size(what, values.as_ref().unwrap_or(&Values::default()))?;
+            check_values(what, values.as_ref().unwrap_or(&Values::default()))?;
         }
         Ok(())
     }
@@ -114,6 +114,9 @@ impl Package {
                 "Resource is a package and not a binding.".to_owned(),
             ));
         }
+        let annotations = self.annotations.under(&put.annotations.unwrap_or_default());
+        // Each change may be small and their sum large.
+        check_values("annotations", &annotations)?;
         Ok(Self {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
@@ -121,9 +124,14 @@ impl Package {
             version: put.version.unwrap_or_else(|| self.version.next()),
             publish: put.publish.unwrap_or(self.publish),
             parameters: put.parameters.unwrap_or_else(|| self.parameters.clone()),
-            annotations: self.annotations.under(&put.annotations.unwrap_or_default()),
+            annotations,
             updated: now_ms(),
         })
+    }
+
+    /// Returns the size in bytes of its parameters and annotations, which are kept in memory.
+    pub fn size(&self) -> u64 {
+        (self.parameters.size() + self.annotations.size()) as u64
     }
 
     /// Returns the JSON of an entry of a list.

@@ -1,5 +1,8 @@
 //! Parameters and annotations: lists of `{"key", "value"}` whose values stay as they were written.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 pub use keynet_openwhisk_api::KeyValue;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,15 +19,32 @@ impl<'de> Deserialize<'de> for Values {
         if pairs.iter().any(|pair| pair.key.trim().is_empty()) {
             return Err(D::Error::custom("parameters malformed!"));
         }
-        let mut values = Self::default();
-        for pair in pairs {
-            values.put(pair);
-        }
-        Ok(values)
+        Ok(Self::of(pairs))
     }
 }
 
 impl Values {
+    /// Keeps the last value of each name, at the place of the first. Takes time in proportion to
+    /// the number of pairs: a request may have millions.
+    fn of(pairs: impl IntoIterator<Item = KeyValue>) -> Self {
+        let mut places = HashMap::new();
+        let mut values: Vec<KeyValue> = Vec::new();
+        for pair in pairs {
+            match places.entry(pair.key.clone()) {
+                Entry::Vacant(place) => {
+                    place.insert(values.len());
+                    values.push(pair);
+                }
+                Entry::Occupied(place) => {
+                    if let Some(value) = values.get_mut(*place.get()) {
+                        *value = pair;
+                    }
+                }
+            }
+        }
+        Self(values)
+    }
+
     /// Returns the pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = &KeyValue> {
         self.0.iter()
@@ -56,17 +76,16 @@ impl Values {
         }
     }
 
-    /// Removes a value.
-    pub fn remove(&mut self, key: &str) {
-        self.0.retain(|pair| pair.key != key);
+    /// Removes values.
+    pub fn remove(&mut self, keys: &[String]) {
+        let keys: HashSet<&str> = keys.iter().map(String::as_str).collect();
+        self.0.retain(|pair| !keys.contains(pair.key.as_str()));
     }
 
     /// Returns these values under those of `above`.
     #[must_use]
     pub fn under(&self, above: &Self) -> Self {
-        let mut all = self.clone();
-        above.iter().cloned().for_each(|pair| all.put(pair));
-        all
+        Self::of(self.iter().chain(above.iter()).cloned())
     }
 
     /// Reports whether the annotation `key` is true, as OpenWhisk reads it: anything but `false`,
@@ -103,6 +122,17 @@ mod tests {
         for wrong in [r#"{"a":1}"#, r#"[{"key":" ","value":1}]"#, r#"[{"key":"a"}]"#, "[1]"] {
             assert!(serde_json::from_str::<Values>(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_million_names_do_not_hold_a_worker_for_an_hour() {
+        let pairs: Vec<_> =
+            (0..1_000_000).map(|number| format!(r#"{{"key":"{number}","value":0}}"#)).collect();
+        let mut values: Values = serde_json::from_str(&format!("[{}]", pairs.join(","))).unwrap();
+        values = values.under(&values);
+        let names: Vec<_> = (1..1_000_000).map(|number| number.to_string()).collect();
+        values.remove(&names);
+        assert_eq!(serde_json::to_string(&values).unwrap(), r#"[{"key":"0","value":0}]"#);
     }
 
     #[test]

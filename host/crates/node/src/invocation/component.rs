@@ -1,9 +1,12 @@
 //! One activation of a component.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::FutureExt as _;
+use keynet_base::budget::Reservation;
 use keynet_base::redaction::redact;
 use keynet_host::{ActivationRequest, Failure, Outcome, Parameters};
 
@@ -12,6 +15,7 @@ use super::record::{Ended, Finished, Status};
 use super::{Admission, Invocation, environment, parameters};
 use crate::entities::now_ms;
 use crate::node::Node;
+use crate::tenants::Namespace;
 
 /// Sequence that an activation is a part of.
 pub(super) struct Cause {
@@ -30,7 +34,12 @@ pub(super) async fn run(
     let requested = Instant::now();
     let slot = match admission {
         Admission::Ready(slot) => Ok(slot),
-        Admission::Waiting(waiting) => waiting.await,
+        Admission::Waiting(waiting) => match node.drain.or_cut_off(waiting).await {
+            Some(slot) => slot.map_err(|_| {
+                "the activation waited too long for others of its namespace: nothing was run"
+            }),
+            None => Err("the node was stopped while the activation waited: nothing was run"),
+        },
     };
     let waited = slot.as_ref().map_or_else(|_| requested.elapsed(), |slot| slot.queued());
     let (started, start) = (Instant::now(), now_ms());
@@ -39,17 +48,21 @@ pub(super) async fn run(
     let (status, result) = match &slot {
         Ok(_) => {
             let running = activate(node, invocation, &id, &logs, &mut init);
+            // A record is written whatever happens: without one the activation would never end.
+            let running = async {
+                AssertUnwindSafe(running).catch_unwind().await.unwrap_or_else(|_| {
+                    failed(Status::Internal, "the node failed while it ran the activation")
+                })
+            };
             let running = invocation.namespace.lane.compute(running);
             node.drain.or_cut_off(running).await.unwrap_or_else(|| {
                 failed(Status::Internal, "the node was stopped before the activation had ended")
             })
         }
-        Err(_) => failed(
-            Status::Internal,
-            "the activation waited too long for others of its namespace: nothing was run",
-        ),
+        Err(why) => failed(Status::Internal, why),
     };
     drop(slot);
+    let (status, result, held) = hold(&invocation.namespace, status, result);
     let finished = Finished {
         id,
         start,
@@ -58,11 +71,28 @@ pub(super) async fn run(
         init,
         status,
         result,
+        held,
         cause: cause.map(|cause| cause.sequence),
         logs: logs.take(),
         sequence: false,
     };
     finished.store(node, invocation).await
+}
+
+/// Reserves memory for a result: for itself and for its copy in the record. It is released when
+/// the caller has read the response.
+pub(super) fn hold(
+    namespace: &Namespace,
+    status: Status,
+    result: String,
+) -> (Status, String, Option<Reservation>) {
+    match namespace.reserve(2 * result.len(), "an activation's result") {
+        Ok(held) => (status, result, Some(held)),
+        Err(error) => {
+            let (status, result) = failed(Status::ApplicationError, &error.message);
+            (status, result, None)
+        }
+    }
 }
 
 async fn activate(

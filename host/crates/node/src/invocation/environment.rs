@@ -21,7 +21,9 @@ pub(super) fn of(node: &Node, invocation: &Invocation, id: &str) -> GuestEnviron
     set("__OW_DEADLINE", now_ms().saturating_add(action.limits.timeout).to_string());
     set("__OW_NAMESPACE", namespace.name.to_string());
     set("__OW_TRANSACTION_ID", transaction.clone());
-    if action.annotations.is("provide-api-key", false) {
+    // The action of another namespace's package does not see the key of the namespace that runs it.
+    let own = action.namespace == *namespace.name;
+    if own && action.annotations.is("provide-api-key", false) {
         set("__OW_API_KEY", namespace.settings().key.expose().to_owned());
     }
     GuestEnvironment::new(pairs)

@@ -44,12 +44,9 @@ impl RecordLogs {
         text.lines().for_each(|line| self.line(Stream::Stderr, line.as_bytes()));
     }
 
-    /// Returns the lines.
+    /// Returns the lines. They count in the quota until this is dropped: until they are stored.
     pub(super) fn take(&self) -> Vec<String> {
-        let mut held = self.lock();
-        let bytes = std::mem::take(&mut held.bytes);
-        self.namespace.held_logs.fetch_sub(bytes, Ordering::Relaxed);
-        std::mem::take(&mut held.lines)
+        std::mem::take(&mut self.lock().lines)
     }
 }
 
@@ -78,6 +75,7 @@ impl LogSink for RecordLogs {
 
 impl Drop for RecordLogs {
     fn drop(&mut self) {
-        self.take();
+        let bytes = self.lock().bytes;
+        self.namespace.held_logs.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

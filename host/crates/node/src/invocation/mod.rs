@@ -22,6 +22,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::poll;
+use keynet_base::budget::Reservation;
+use tokio::sync::oneshot;
 
 use detached::Detached;
 pub use record::{Ended, Status, interrupted, with_response as whole_record};
@@ -73,6 +75,8 @@ pub struct Invocation {
     pub inherited: Values,
     /// Parameters of the caller, a JSON object.
     pub parameters: String,
+    /// Memory of the namespace that the parameters take, also while the activation waits.
+    pub _held: Reservation,
     /// Id of the request, as in its response.
     pub transaction: String,
 }
@@ -123,24 +127,52 @@ pub async fn invoke(
     // A sequence holds no slot itself: its actions do, one after another.
     let admission = if is_sequence { None } else { Some(admit(namespace).await?) };
     let id = new_id();
-    if !blocking {
-        node.records.accept(record::accepted(&id, &invocation)).await?;
-    }
     let invocation = Arc::new(invocation);
+    let under_way = node.under_way.begin();
     let (on, of, own) = (Arc::clone(node), Arc::clone(&invocation), id.clone());
-    let mut running = Detached::new(async move {
+    let running = async move {
+        let _under_way = under_way;
         match admission {
             Some(admission) => component::run(&on, &of, own, admission, None).await,
             None => sequence::run(&on, &of, own).await,
         }
-    });
+    };
+    // Activations of a lane that computes for long run on threads of a lower priority.
+    let background = (!invocation.namespace.lane.has_short_polls()).then_some(&node.background);
     if !blocking {
+        let acceptance = record::accepted(&id, &invocation);
+        let (stored, storing) = oneshot::channel();
+        let accepting = Arc::clone(node);
+        // In a task, since a caller that disconnects ends its own: what is accepted is run.
+        let accepted = async move {
+            let outcome = accepting.records.accept(acceptance).await;
+            let is_stored = outcome.is_ok();
+            let _ = stored.send(outcome);
+            if is_stored {
+                running.await;
+            }
+        };
+        match background {
+            Some(background) => drop(background.spawn(accepted)),
+            None => drop(tokio::spawn(accepted)),
+        }
+        // Without an answer the task panicked or was cancelled with the runtime.
+        storing.await.unwrap_or(Ok(()))?;
         return Ok(Invoked::Accepted(id));
     }
-    match tokio::time::timeout(MAX_WAIT, &mut running).await {
-        Ok(ended) => Ok(Invoked::Ended(ended)),
+    let ended = match background {
+        Some(background) => {
+            tokio::time::timeout(MAX_WAIT, background.spawn(running)).await.map(Result::ok)
+        }
+        None => tokio::time::timeout(MAX_WAIT, Detached::new(running)).await.map(Some),
+    };
+    match ended {
+        Ok(Some(ended)) => Ok(Invoked::Ended(ended)),
+        // The task was cancelled with the runtime.
+        Ok(None) => Ok(Invoked::Accepted(id)),
         Err(_) => {
-            node.records.accept(record::accepted(&id, &invocation)).await?;
+            // If it ends at this moment, the record is there and the acceptance is refused.
+            let _ = node.records.accept(record::accepted(&id, &invocation)).await;
             Ok(Invoked::Accepted(id))
         }
     }

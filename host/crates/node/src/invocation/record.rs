@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keynet_base::budget::Reservation;
+use keynet_base::offload;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -51,6 +53,8 @@ pub struct Ended {
     pub result: String,
     /// Record without logs: a JSON object.
     pub record: String,
+    /// Memory of the namespace that they take.
+    pub held: Option<Reservation>,
 }
 
 /// Facts about an activation that ended.
@@ -67,6 +71,8 @@ pub(super) struct Finished {
     pub(super) status: Status,
     /// JSON text.
     pub(super) result: String,
+    /// Memory of the namespace that the result takes, also in the record.
+    pub(super) held: Option<Reservation>,
     /// Activation id of the sequence that it is a part of.
     pub(super) cause: Option<String>,
     pub(super) logs: Vec<String>,
@@ -123,33 +129,36 @@ impl Finished {
     /// an internal error to the caller: its result would not be there later.
     pub(super) async fn store(self, node: &Arc<Node>, invocation: &Invocation) -> Ended {
         let document = self.document(invocation);
-        let response = response_of(self.status, &self.result);
-        let record = with_response(&document, &response, "[]");
-        // Serialising texts cannot fail.
-        let logs = serde_json::to_string(&self.logs).unwrap_or_else(|_| "[]".to_owned());
-        let stored = node.records.finish(Record {
-            id: self.id.clone(),
-            namespace: Arc::clone(&invocation.namespace.name),
-            path: invocation.action.name.path(),
-            start: self.start,
-            end: self.start + self.duration,
-            status: self.status.code(),
-            document,
-            response,
-            logs,
+        let Self { id, start, duration, status, result, held, logs, .. } = self;
+        let bytes = result.len() + logs.iter().map(String::len).sum::<usize>();
+        let (namespace, path) =
+            (Arc::clone(&invocation.namespace.name), invocation.action.name.path());
+        let own = id.clone();
+        let outline = document.clone();
+        let written = offload::run(bytes, None, move || {
+            let response = response_of(status, &result);
+            let record = with_response(&document, &response, "[]");
+            // Serialising texts cannot fail.
+            let logs = serde_json::to_string(&logs).unwrap_or_else(|_| "[]".to_owned());
+            let end = start + duration;
+            let status = status.code();
+            let stored =
+                Record { id: own, namespace, path, start, end, status, document, response, logs };
+            (stored, record, result)
         });
-        match stored.await {
-            Ok(()) => Ended { id: self.id, status: self.status, result: self.result, record },
-            Err(error) => {
-                tracing::error!(%error, activation = self.id, "an activation cannot be recorded");
-                let message = "the activation ended, and its record cannot be stored: the node's \
-                    disk or database fails";
-                let result = json!({ "error": message }).to_string();
-                let response = response_of(Status::Internal, &result);
-                let record = with_response(&self.document(invocation), &response, "[]");
-                Ended { id: self.id, status: Status::Internal, result, record }
-            }
-        }
+        let failure = match written.await {
+            Some((stored, record, result)) => match node.records.finish(stored).await {
+                Ok(()) => return Ended { id, status, result, record, held },
+                Err(error) => error.to_string(),
+            },
+            None => "the node is shutting down".to_owned(),
+        };
+        tracing::error!(error = failure, activation = id, "an activation cannot be recorded");
+        let message = "the activation ended, and its record cannot be stored: the node's disk or \
+            database fails";
+        let (status, result) = (Status::Internal, json!({ "error": message }).to_string());
+        let record = with_response(&outline, &response_of(status, &result), "[]");
+        Ended { id, status, result, record, held: None }
     }
 
     fn document(&self, invocation: &Invocation) -> String {

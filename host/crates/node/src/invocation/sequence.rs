@@ -19,6 +19,7 @@ pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -
     let mut logs = Vec::new();
     let mut left = MAX_ACTIVATIONS;
     let (status, result) = steps(node, invocation, &id, &mut logs, &mut left).await;
+    let (status, result, held) = component::hold(&invocation.namespace, status, result);
     let finished = Finished {
         id,
         start,
@@ -27,6 +28,7 @@ pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -
         init: None,
         status,
         result,
+        held,
         cause: None,
         logs,
         sequence: true,
@@ -62,7 +64,13 @@ async fn steps(
             return failed(Status::ApplicationError, "Too many actions in the sequence.");
         }
         *left -= 1;
+        let held = invocation.namespace.reserve(current.1.len(), "an activation's parameters");
+        let held = match held {
+            Ok(held) => held,
+            Err(error) => return failed(Status::ApplicationError, &error.message),
+        };
         let step = Invocation {
+            held,
             namespace: Arc::clone(&invocation.namespace),
             action,
             inherited,

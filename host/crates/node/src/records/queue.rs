@@ -86,7 +86,9 @@ impl Queue {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.reserved.fetch_sub(1, Ordering::SeqCst);
         let done = work(&mut writer);
-        drop(writer);
+        // Also if another thread waits for the writer: a flood of large changes would otherwise
+        // delay all small ones to its end.
+        self.commit_batch(writer);
         self.commit_queued();
         done
     }
@@ -97,15 +99,8 @@ impl Queue {
         if self.reserved.load(Ordering::SeqCst) > 0 {
             return;
         }
-        let Some(mut writer) = self.try_writer() else { return };
-        let (changes, answers) = self.next_batch();
-        if changes.is_empty() {
-            drop(writer);
-        } else {
-            let outcome = writer.commit(&changes);
-            drop(writer);
-            answer(outcome, answers);
-        }
+        let Some(writer) = self.try_writer() else { return };
+        self.commit_batch(writer);
         if self.queued().is_empty() {
             return;
         }
@@ -118,6 +113,17 @@ impl Queue {
             })),
             None => queue.commit_queued(),
         }
+    }
+
+    /// Commits one batch of the queue, and releases the writer before the callers are woken.
+    fn commit_batch(&self, mut writer: MutexGuard<'_, Writer>) {
+        let (changes, answers) = self.next_batch();
+        if changes.is_empty() {
+            return;
+        }
+        let outcome = writer.commit(&changes);
+        drop(writer);
+        answer(outcome, answers);
     }
 
     fn next_batch(&self) -> (Vec<Change>, Vec<oneshot::Sender<Result<()>>>) {

@@ -16,6 +16,7 @@ use std::time::Duration;
 use keynet_base::config::{Config, ConfigError};
 use keynet_host::http::{Drain, Intake, Server, StopSignals, listen_at};
 use keynet_host::{Host, HostError, Sandbox};
+use tokio::runtime::Handle;
 
 use crate::api;
 use crate::catalog::{Catalog, CatalogError};
@@ -23,13 +24,21 @@ use crate::config::{NodeConfig, NodeConfigError, RecordLimits};
 use crate::fairness::Fairness;
 use crate::invocation::interrupted;
 use crate::loading::Loader;
-use crate::node::Node;
+use crate::node::{Node, UnderWay};
 use crate::records::{Records, RecordsError, Retention};
 use crate::tenants::{NamespaceError, Tenants};
 
 /// Workers beside those that compute: one for an activation of a lane that is short and rare, and
 /// one for connections and timers.
 const OTHER_WORKERS: usize = 2;
+
+/// Slots of the sandbox that activations leave to actions that describe themselves when they are
+/// deployed: a deployment does not wait for the activations of other namespaces.
+const DESCRIBING: usize = 2;
+
+/// Niceness of the threads of activations that compute for long: the kernel then lets short ones,
+/// and connections, run before the tick of a long one ends.
+const BACKGROUND_NICENESS: i32 = 10;
 
 /// Maximum number of blocking threads, for databases, code and embedded storage.
 const MAX_BLOCKING: usize = 64;
@@ -117,7 +126,16 @@ pub fn serve(options: &ServeOptions, ready: impl FnOnce(&Listening)) -> Result<(
         .max_blocking_threads(MAX_BLOCKING)
         .build()
         .map_err(ServeError::Start)?;
-    let served = runtime.block_on(run(options, processors, ready));
+    let background = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(processors)
+        .thread_name("background")
+        .on_thread_start(lower_priority)
+        .build()
+        .map_err(ServeError::Start)?;
+    let handle = background.handle().clone();
+    let served = runtime.block_on(run(options, processors, handle, ready));
+    background.shutdown_background();
     runtime.shutdown_background();
     served
 }
@@ -125,6 +143,7 @@ pub fn serve(options: &ServeOptions, ready: impl FnOnce(&Listening)) -> Result<(
 async fn run(
     options: &ServeOptions,
     processors: usize,
+    background: Handle,
     ready: impl FnOnce(&Listening),
 ) -> Result<(), ServeError> {
     let mut stop = StopSignals::catch().map_err(ServeError::Start)?;
@@ -141,7 +160,7 @@ async fn run(
     let address = options.listen.unwrap_or(config.listen);
     let listener = listen_at(address).map_err(|error| ServeError::Listen { address, error })?;
     let address = listener.local_addr().unwrap_or(address);
-    let node = Arc::new(create(&config, options, processors, address)?);
+    let node = Arc::new(create(&config, options, processors, background, address)?);
     reload::watch(&node, options.config.as_deref()).map_err(ServeError::Start)?;
     let namespaces = node.tenants.all();
     ready(&Listening {
@@ -164,17 +183,13 @@ async fn run(
 /// Waits for the activations that no caller waits for.
 async fn drained(node: &Node, grace: Duration) {
     let until = tokio::time::Instant::now() + grace;
-    let running = || {
-        let all = node.tenants.all();
-        all.iter().any(|namespace| namespace.lane.running() + namespace.lane.waiting() > 0)
-    };
-    while running() && tokio::time::Instant::now() < until {
+    while node.under_way.is_any() && tokio::time::Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     node.drain.cut_off();
     // Those that were cut off still store their records.
     let last = tokio::time::Instant::now() + Duration::from_secs(2);
-    while running() && tokio::time::Instant::now() < last {
+    while node.under_way.is_any() && tokio::time::Instant::now() < last {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -183,12 +198,17 @@ fn create(
     config: &NodeConfig,
     options: &ServeOptions,
     processors: usize,
+    background: Handle,
     address: SocketAddr,
 ) -> Result<Node, ServeError> {
     let sandbox = sandbox(config)?;
-    let slots = sandbox.engine().activations() as usize;
-    let tenants =
-        Tenants::new(Arc::clone(&sandbox), Fairness::new(slots, processors), &options.data);
+    let activations = sandbox.engine().activations() as usize;
+    let slots = activations.saturating_sub(DESCRIBING).max(1);
+    let tenants = Tenants::new(
+        Arc::clone(&sandbox),
+        Fairness::new(slots, processors),
+        &options.data,
+    );
     tenants.replace(&config.namespaces)?;
     // First, since it refuses a folder that another process uses.
     let records = Records::open(&options.data, retention(&config.records), interrupted)?;
@@ -201,6 +221,8 @@ fn create(
         records,
         drain: Drain::new(),
         intake: Intake::of(config.process.memory),
+        background,
+        under_way: UnderWay::default(),
     })
 }
 
@@ -216,6 +238,14 @@ fn sandbox(config: &NodeConfig) -> Result<Arc<Sandbox>, ServeError> {
 
 fn retention(limits: &RecordLimits) -> Retention {
     Retention { age: limits.keep, bytes_per_namespace: limits.size }
+}
+
+/// Lowers the priority of this thread.
+fn lower_priority() {
+    // Linux takes the number 0 for the calling thread, not for its process.
+    if let Err(error) = rustix::process::setpriority_process(None, BACKGROUND_NICENESS) {
+        tracing::warn!(%error, "the priority of a thread cannot be lowered");
+    }
 }
 
 /// Creates a folder that only this user can enter.

@@ -14,12 +14,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use keynet_base::budget::MemoryBudget;
+use keynet_base::budget::{MemoryBudget, Reservation};
+use keynet_base::error::Error;
 use keynet_host::Sandbox;
+use keynet_host::http::IntakeShare;
 
 use crate::config::{NamespaceConfig, Quotas};
 use crate::fairness::{Fairness, Lane, Rate, Share};
 use key::KeyHasher;
+
+/// Bytes that need no reservation.
+const SMALL: usize = 64 << 10;
 
 /// A namespace: the tenant of the node that owns actions and runs activations.
 pub struct Namespace {
@@ -30,8 +35,13 @@ pub struct Namespace {
     /// Activations per minute.
     pub rate: Rate,
     /// Lock of one change of its actions and packages at a time, so that a change is checked
-    /// against what it replaces. It also lets a namespace compile one component at a time.
+    /// against what it replaces.
     pub changing: tokio::sync::Mutex<()>,
+    /// Lock of one load of a component at a time: compiling takes one of the few places that all
+    /// namespaces share, and code that is read takes memory.
+    pub loading: tokio::sync::Mutex<()>,
+    /// Memory of the bodies of its requests.
+    pub bodies: IntakeShare,
     /// Bytes of logs of its running activations.
     pub held_logs: AtomicU64,
     settings: RwLock<Arc<NamespaceSettings>>,
@@ -41,6 +51,17 @@ impl Namespace {
     /// Returns the current settings.
     pub fn settings(&self) -> Arc<NamespaceSettings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reserves `bytes` of the memory of its activations for `what` that the node holds for it.
+    /// Small things take none: their number is limited, and a namespace whose activations fill its
+    /// memory can still read and invoke.
+    ///
+    /// # Errors
+    /// The namespace's quota, or the process, has no room for them.
+    pub fn reserve(&self, bytes: usize, what: &str) -> Result<Reservation, Error> {
+        let bytes = if bytes <= SMALL { 0 } else { bytes as u64 };
+        self.settings().memory.reserve(bytes, what)
     }
 
     /// Returns the current quotas.
@@ -104,6 +125,7 @@ impl Tenants {
             }
             read.push((name, config, settings, key));
         }
+        let most = self.most_of_one(namespaces.len());
         let mut current = Current::default();
         for (name, config, settings, key) in read {
             let namespace = match previous.by_name.get(name) {
@@ -115,20 +137,29 @@ impl Tenants {
                 }
                 None => Arc::new(Namespace {
                     name: Arc::from(name.as_str()),
-                    lane: self.fairness.lane(name, share(config)),
+                    lane: self.fairness.lane(name, share(config, most)),
                     rate: Rate::per_minute(config.quotas.activations_per_minute),
                     changing: tokio::sync::Mutex::default(),
+                    loading: tokio::sync::Mutex::default(),
+                    bodies: IntakeShare::default(),
                     held_logs: AtomicU64::new(0),
                     settings: RwLock::new(Arc::new(settings)),
                 }),
             };
-            namespace.lane.set_share(share(config));
+            namespace.lane.set_share(share(config, most));
             namespace.rate.set(config.quotas.activations_per_minute);
             current.by_name.insert(name.clone(), Arc::clone(&namespace));
             current.by_key.insert(key, namespace);
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         Ok(())
+    }
+
+    /// Returns the number of activations that one of `namespaces` may run at once: an eighth of the
+    /// slots is left to the others, which would wait for the timeouts of its activations.
+    fn most_of_one(&self, namespaces: usize) -> usize {
+        let slots = self.sandbox.engine().activations() as usize;
+        if namespaces < 2 { slots } else { slots.saturating_sub(slots.div_ceil(8)).max(1) }
     }
 
     /// Returns the memory of a namespace: the budget that its running activations draw on, unless
@@ -161,7 +192,8 @@ impl Tenants {
     }
 }
 
-fn share(config: &NamespaceConfig) -> Share {
+/// Returns the share of a namespace that may run `most` activations at once, whatever its quota is.
+fn share(config: &NamespaceConfig, most: usize) -> Share {
     let Quotas { concurrent, queue, .. } = config.quotas;
-    Share { weight: config.weight, concurrent, queue }
+    Share { weight: config.weight, concurrent: concurrent.min(most), queue }
 }

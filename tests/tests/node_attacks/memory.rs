@@ -1,0 +1,48 @@
+//! Memory of activations.
+
+use keynet_tests::process::{peak_of, reset_peak};
+use serde_json::json;
+
+use super::Attacked;
+
+#[test]
+fn good_runs_while_evil_fills_its_memory() {
+    let attacked =
+        Attacked::start("", "quotas = { memory = '256MiB', action-memory = '128MiB' }");
+    let limits = json!({ "limits": { "memory": 128 } });
+    let deployed = attacked.evil.deploy("contract", &keynet_tests::guest("contract"), &limits);
+    assert_eq!(deployed.status, 200, "{}", deployed.text());
+    let process = attacked.process();
+    reset_peak(process);
+    let ids = attacked.begin(60, "contract", &json!({ "do": "memory" }));
+    let held = attacked.begin(4, "evil", &json!({ "do": "touch", "mib": 100, "ms": 3000 }));
+    attacked.good_answers(20);
+    for id in ids {
+        let record = attacked.evil.record(&id);
+        assert_eq!(record["response"]["status"], "application error", "{record}");
+    }
+    held.iter().for_each(|id| drop(attacked.evil.record(id)));
+    attacked.good_answers(1);
+    let peak = peak_of(process);
+    assert!(peak < 1024, "the process had {peak} MiB, and evil's quota is 256 MiB");
+}
+
+#[test]
+fn good_runs_while_the_parameters_of_evil_wait_in_its_queue() {
+    let quotas = "quotas = { memory = '64MiB', concurrent = 1, queue = 1000 }";
+    let attacked = Attacked::start("", quotas);
+    attacked.begin(1, "contract", &json!({ "do": "sleep", "ms": 20_000 }));
+    let process = attacked.process();
+    reset_peak(process);
+    let before = peak_of(process);
+    let large = json!({ "do": "identity", "x": "x".repeat(1_000_000) });
+    let statuses: Vec<u16> = (0..150)
+        .map(|_| attacked.evil.call("POST", "/_/actions/contract", &large).status)
+        .collect();
+    let accepted = statuses.iter().filter(|status| **status == 202).count();
+    assert!((10..=64).contains(&accepted), "{statuses:?}");
+    assert_eq!(statuses.last(), Some(&429));
+    attacked.good_answers(5);
+    let grown = peak_of(process).saturating_sub(before);
+    assert!(grown < 200, "150 MB of waiting parameters took {grown} MiB");
+}
