@@ -241,7 +241,6 @@ mod tests {
             (&["deploy", "a.wasm", "--memory", "512"], "512MiB"),
             (&["deploy", "a.wasm", "--logsize", "10"], "10MiB"),
             (&["deploy", "a.wasm", "--timeout", "5"], "5s or 5ms"),
-            (&["invoke", "a", "--timeout", "5"], "5s or 5ms"),
             (&["model", "list", "--timeout", "5"], "5s or 5ms"),
         ] {
             let all = ["keynet-inference"].iter().chain(arguments);

@@ -7,8 +7,9 @@ use keynet_host::http::{Drain, Intake};
 
 use crate::catalog::Catalog;
 use crate::loading::Loader;
+use crate::metrics::{Metrics, NamespaceState};
 use crate::records::Records;
-use crate::tenants::Tenants;
+use crate::tenants::{Namespace, Tenants};
 
 /// A node.
 pub struct Node {
@@ -28,8 +29,30 @@ pub struct Node {
     pub intake: Intake,
     /// Runtime whose threads have a lower priority, for activations that compute for long.
     pub background: tokio::runtime::Handle,
+    /// Metrics.
+    pub metrics: Metrics,
     /// Activations that have no record yet.
     pub under_way: UnderWay,
+}
+
+impl Node {
+    /// Returns the text of the metrics.
+    pub fn metrics_text(&self) -> String {
+        let state = |namespace: Arc<Namespace>| {
+            let memory = &namespace.settings().memory;
+            NamespaceState {
+                name: Arc::clone(&namespace.name),
+                running: namespace.lane.running(),
+                waiting: namespace.lane.waiting(),
+                memory: memory.used(),
+                memory_limit: memory.limit(),
+                records: self.records.usage(&namespace.name),
+                computed: namespace.lane.computed(),
+            }
+        };
+        let namespaces: Vec<_> = self.tenants.all().into_iter().map(state).collect();
+        self.metrics.text(&namespaces, self.loader.count())
+    }
 }
 
 /// Number of activations, and of sequences, from their acceptance to their record.

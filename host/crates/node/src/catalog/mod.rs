@@ -145,8 +145,8 @@ impl Catalog {
         let index = self.index();
         let Some(entities) = index.namespaces.get(namespace) else { return (0, 0) };
         let others = entities.actions.iter().filter(|(name, _)| Some(*name) != but);
-        let (count, bytes) = others
-            .fold((0, 0), |(count, bytes), (_, stored)| (count + 1, bytes + stored.bytes));
+        let (count, bytes) =
+            others.fold((0, 0), |(count, bytes), (_, stored)| (count + 1, bytes + stored.bytes));
         let packages: u64 = entities.packages.values().map(|(_, bytes)| bytes).sum();
         (count + entities.packages.len(), bytes + packages)
     }

@@ -33,6 +33,8 @@ pub struct NodeConfig {
     /// Address that it listens on.
     #[serde(default = "default_address")]
     pub listen: SocketAddr,
+    /// Address of `GET /metrics`; none without it.
+    pub metrics: Option<SocketAddr>,
     /// Public URL, as actions see it in `__OW_API_HOST`; by default that of the address.
     pub url: Option<String>,
     /// Limits of the process.
@@ -133,6 +135,7 @@ impl NodeConfig {
     pub fn without_a_file() -> Self {
         Self {
             listen: default_address(),
+            metrics: None,
             url: None,
             process: ProcessLimits::default(),
             records: RecordLimits::default(),

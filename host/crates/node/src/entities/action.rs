@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::limits::LimitChanges;
 use super::{
-    EntityError, EntityName, Exec, ExecPut, Limits, MaxLimits, Values, Version, check_values, now_ms,
+    EntityError, EntityName, Exec, ExecPut, Limits, MaxLimits, Values, Version, check_values,
+    now_ms,
 };
 
 /// Maximum size in bytes of the code of an action, as text.

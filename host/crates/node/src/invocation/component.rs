@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use keynet_base::budget::Reservation;
 use keynet_base::redaction::redact;
-use keynet_host::{ActivationRequest, Failure, Outcome, Parameters};
+use keynet_host::{ActivationRequest, Failure, Outcome, Parameters, Receipt};
 
 use super::logs::RecordLogs;
 use super::record::{Ended, Finished, Status};
@@ -23,6 +23,15 @@ pub(super) struct Cause {
     pub(super) sequence: String,
 }
 
+/// Time and memory of an activation.
+#[derive(Default)]
+pub(super) struct Cost {
+    /// Time to load the action; `None` if it was loaded.
+    pub(super) load: Option<Duration>,
+    /// The rest; `None` if it did not run.
+    pub(super) receipt: Option<Receipt>,
+}
+
 /// Runs an activation in its slot, and stores its record.
 pub(super) async fn run(
     node: &Arc<Node>,
@@ -35,19 +44,19 @@ pub(super) async fn run(
     let slot = match admission {
         Admission::Ready(slot) => Ok(slot),
         Admission::Waiting(waiting) => match node.drain.or_cut_off(waiting).await {
-            Some(slot) => slot.map_err(|_| {
-                "the activation waited too long for others of its namespace: nothing was run"
-            }),
+            Some(slot) => slot.map_err(
+                |_| "the activation waited too long for others of its namespace: nothing was run",
+            ),
             None => Err("the node was stopped while the activation waited: nothing was run"),
         },
     };
     let waited = slot.as_ref().map_or_else(|_| requested.elapsed(), |slot| slot.queued());
     let (started, start) = (Instant::now(), now_ms());
     let logs = RecordLogs::new(Arc::clone(&invocation.namespace));
-    let mut init = None;
+    let mut cost = Cost::default();
     let (status, result) = match &slot {
         Ok(_) => {
-            let running = activate(node, invocation, &id, &logs, &mut init);
+            let running = activate(node, invocation, &id, &logs, &mut cost);
             // A record is written whatever happens: without one the activation would never end.
             let running = async {
                 AssertUnwindSafe(running).catch_unwind().await.unwrap_or_else(|_| {
@@ -63,12 +72,20 @@ pub(super) async fn run(
     };
     drop(slot);
     let (status, result, held) = hold(&invocation.namespace, status, result);
+    node.metrics.ended(
+        &invocation.namespace.name,
+        &invocation.action.name.path(),
+        status.label(),
+        waited,
+        cost.load,
+        cost.receipt.as_ref(),
+    );
     let finished = Finished {
         id,
         start,
         duration: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         waited,
-        init,
+        cost,
         status,
         result,
         held,
@@ -100,7 +117,7 @@ async fn activate(
     invocation: &Invocation,
     id: &str,
     logs: &Arc<RecordLogs>,
-    init: &mut Option<Duration>,
+    cost: &mut Cost,
 ) -> (Status, String) {
     let Invocation { namespace, action, .. } = invocation;
     let begun = Instant::now();
@@ -109,7 +126,7 @@ async fn activate(
         Err(error) => return failed(Status::DeveloperError, &redact(&error.to_string())),
     };
     // A load that took longer than finding it among the loaded ones.
-    *init = Some(begun.elapsed()).filter(|time| *time >= Duration::from_millis(1));
+    cost.load = Some(begun.elapsed()).filter(|time| *time >= Duration::from_millis(1));
     let merged =
         parameters::merged(&[&invocation.inherited, &action.parameters], &invocation.parameters);
     let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
@@ -127,7 +144,8 @@ async fn activate(
         deadline: Some(deadline),
         logs: Arc::clone(logs) as _,
     };
-    let Outcome { result, .. } = loaded.run(request).await;
+    let Outcome { result, receipt, .. } = loaded.run(request).await;
+    cost.receipt = Some(receipt);
     match result {
         Ok(result) => {
             let limit = namespace.settings().quotas.result;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use keynet_base::budget::Reservation;
 use keynet_base::offload;
+use keynet_host::Receipt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Invocation;
+use super::component::Cost;
 use crate::entities::Limits;
 use crate::node::Node;
 use crate::records::{Accepted, Record};
@@ -31,6 +33,16 @@ impl Status {
     /// Returns OpenWhisk's number.
     pub fn code(self) -> u8 {
         self as u8
+    }
+
+    /// Returns its name in metrics.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ApplicationError => "application_error",
+            Self::DeveloperError => "developer_error",
+            Self::Internal => "internal_error",
+        }
     }
 
     fn text(self) -> &'static str {
@@ -66,8 +78,7 @@ pub(super) struct Finished {
     pub(super) duration: u64,
     /// Time in the queue.
     pub(super) waited: Duration,
-    /// Time to load the action; `None` if it was loaded.
-    pub(super) init: Option<Duration>,
+    pub(super) cost: Cost,
     pub(super) status: Status,
     /// JSON text.
     pub(super) result: String,
@@ -113,6 +124,7 @@ enum AnnotationValue<'a> {
     Number(u64),
     Flag(bool),
     Limits(Limits),
+    Receipt(&'a Receipt),
 }
 
 #[derive(Serialize)]
@@ -177,8 +189,11 @@ impl Finished {
         } else {
             add("waitTime", AnnotationValue::Number(milliseconds(self.waited)));
         }
-        if let Some(init) = self.init {
+        if let Some(init) = self.cost.load {
             add("initTime", AnnotationValue::Number(milliseconds(init)));
+        }
+        if let Some(receipt) = &self.cost.receipt {
+            add("keynet-receipt", AnnotationValue::Receipt(receipt));
         }
         if self.cause.is_some() {
             add("causedBy", AnnotationValue::Text("sequence"));

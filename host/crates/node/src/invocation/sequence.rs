@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::component::{Cause, failed};
+use super::component::{Cause, Cost, failed};
 use super::record::{Ended, Finished, Status};
 use super::{Invocation, admit, component, new_id};
 use crate::entities::{Action, EntityName, Exec, Values, now_ms};
@@ -25,7 +25,7 @@ pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -
         start,
         duration: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         waited: std::time::Duration::ZERO,
-        init: None,
+        cost: Cost::default(),
         status,
         result,
         held,
@@ -70,7 +70,7 @@ async fn steps(
             Err(error) => return failed(Status::ApplicationError, &error.message),
         };
         let step = Invocation {
-            held,
+            _held: held,
             namespace: Arc::clone(&invocation.namespace),
             action,
             inherited,

@@ -2,6 +2,7 @@
 
 mod backup;
 mod developer;
+mod metrics;
 mod reload;
 
 pub use backup::{BackupError, backup};
@@ -24,6 +25,7 @@ use crate::config::{NodeConfig, NodeConfigError, RecordLimits};
 use crate::fairness::Fairness;
 use crate::invocation::interrupted;
 use crate::loading::Loader;
+use crate::metrics::Metrics;
 use crate::node::{Node, UnderWay};
 use crate::records::{Records, RecordsError, Retention};
 use crate::tenants::{NamespaceError, Tenants};
@@ -169,6 +171,7 @@ async fn run(
         key_is_new: developer.as_ref().is_some_and(|key| key.is_new),
         key_file: developer.map(|key| key.file),
     });
+    metrics::serve(&node, config.metrics)?;
     let server = Server { grace: config.process.grace, connections: config.process.connections };
     let answering = Arc::clone(&node);
     let answer = move |request| {
@@ -204,11 +207,8 @@ fn create(
     let sandbox = sandbox(config)?;
     let activations = sandbox.engine().activations() as usize;
     let slots = activations.saturating_sub(DESCRIBING).max(1);
-    let tenants = Tenants::new(
-        Arc::clone(&sandbox),
-        Fairness::new(slots, processors),
-        &options.data,
-    );
+    let tenants =
+        Tenants::new(Arc::clone(&sandbox), Fairness::new(slots, processors), &options.data);
     tenants.replace(&config.namespaces)?;
     // First, since it refuses a folder that another process uses.
     let records = Records::open(&options.data, retention(&config.records), interrupted)?;
@@ -222,6 +222,7 @@ fn create(
         drain: Drain::new(),
         intake: Intake::of(config.process.memory),
         background,
+        metrics: Metrics::new(),
         under_way: UnderWay::default(),
     })
 }
