@@ -109,10 +109,15 @@ impl Lines {
 
 impl Runtime {
     /// Starts the runtime in the folder and environment of `sandbox`, and waits until it listens.
+    /// It writes receipts unless the sandbox sets `KEYNET_RECEIPTS`.
     pub fn start(sandbox: &Sandbox) -> Self {
         let address = free_address();
         let port = address.rsplit(':').next().expect("a port").to_owned();
-        Self::with(sandbox.program(runtime_binary(), ["--port", &port]), address)
+        let mut command = sandbox.program(runtime_binary(), ["--port", &port]);
+        if !sandbox.environment().contains_key("KEYNET_RECEIPTS") {
+            command.env("KEYNET_RECEIPTS", "true");
+        }
+        Self::with(command, address)
     }
 
     /// Starts `command`, and waits until `address` answers.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::errors::ExpectedError;
 use crate::openwhisk::args::ApiArgs;
@@ -23,6 +24,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Time that `--follow` looks back with each request: OpenWhisk stores a record a moment after its
 /// activation has ended.
 const LOOK_BACK_MS: u64 = 60_000;
+/// Annotation of a record with its receipt.
+const RECEIPT: &str = "keynet-receipt";
 
 #[derive(Debug, Args)]
 pub struct LogsArgs {
@@ -38,6 +41,9 @@ pub struct LogsArgs {
     /// Leave out the time and the stream before each line
     #[arg(long)]
     strip: bool,
+    /// Also print where the time and the memory of the activation went, which a node records
+    #[arg(long)]
+    receipt: bool,
     #[command(flatten)]
     api: ApiArgs,
     /// Print one JSON object; with --follow one for each activation
@@ -79,7 +85,7 @@ pub fn run(args: &LogsArgs, console: Console) -> Result<ExitCode, ExpectedError>
     })();
     match found {
         Ok(None) => Ok(ExitCode::SUCCESS),
-        Ok(Some(record)) => output::tell(Ok(Logged::of(record, args.strip)), args.json, console),
+        Ok(Some(record)) => output::tell(Ok(Logged::of(record, args)), args.json, console),
         Err(error) => output::tell::<Logged>(Err(error), args.json, console),
     }
 }
@@ -93,11 +99,15 @@ struct Logged {
     start: String,
     duration_ms: Option<u64>,
     logs: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Box<RawValue>>,
 }
 
 impl Logged {
-    fn of(record: Activation, strip: bool) -> Self {
-        let line = |line: String| if strip { activation::strip(&line).to_owned() } else { line };
+    fn of(record: Activation, args: &LogsArgs) -> Self {
+        let line =
+            |line: String| if args.strip { activation::strip(&line).to_owned() } else { line };
+        let receipt = record.annotations.into_iter().find(|annotation| annotation.key == RECEIPT);
         Self {
             activation: record.activation_id,
             name: record.name,
@@ -105,13 +115,16 @@ impl Logged {
             start: time::rfc3339(record.start),
             duration_ms: record.duration,
             logs: record.logs.into_iter().map(line).collect(),
+            receipt: receipt.filter(|_| args.receipt).map(|annotation| annotation.value),
         }
     }
 }
 
 impl CommandOutput for Logged {
     fn line(&self) -> String {
-        self.logs.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
+        let mut lines: Vec<_> = self.logs.iter().map(|line| printable(line)).collect();
+        lines.extend(self.receipt.iter().map(|receipt| printable(receipt.get())));
+        lines.join("\n")
     }
 }
 
@@ -148,7 +161,7 @@ async fn follow(
                 for record in
                     records.into_iter().filter(|record| seen.insert(record.activation_id.clone()))
                 {
-                    output::tell(Ok(Logged::of(record, args.strip)), args.json, console)?;
+                    output::tell(Ok(Logged::of(record, args)), args.json, console)?;
                 }
             }
             Err(error) if error.passes() => {

@@ -155,6 +155,7 @@ fn without_a_file_there_is_a_namespace_with_a_new_key() {
     says(&invoked, 0, &[]);
     assert_eq!(invoked.json()["greeting"], "Hello, Ada!");
     assert!(sandbox.run(["list"]).stdout.contains("hello"));
-    says(&sandbox.run(["logs", "--last"]), 0, &[]);
+    let receipt = sandbox.run(["logs", "--last", "--receipt"]).stdout;
+    assert!(receipt.contains("guest_ns"), "{receipt}");
     says(&sandbox.run(["undeploy", "hello"]), 0, &[]);
 }

@@ -84,9 +84,9 @@ fn a_flood_of_lines_is_cut_at_the_limit_and_the_activation_goes_on() {
 }
 
 #[test]
-fn receipts_can_be_left_out() {
+fn an_action_that_logs_nothing_has_empty_logs() {
     let mut sandbox = Sandbox::new();
-    sandbox.set("KEYNET_RECEIPTS", "false");
+    sandbox.set("KEYNET_RECEIPTS", "");
     let runtime = contract(&sandbox);
     runtime.run(&json!({ "do": "identity" }));
     assert_eq!(runtime.window(), Window::default());

@@ -45,7 +45,7 @@ impl Default for RuntimeConfig {
             concurrent: false,
             config_from_parameters: false,
             grace: DEFAULT_GRACE,
-            receipts: true,
+            receipts: false,
             diagnostics: None,
             allow_tags: false,
         }
