@@ -49,7 +49,7 @@ pub(crate) struct InstanceSource {
     /// End of the time without spares.
     hurried: Mutex<Option<Instant>>,
     /// `true` if the start functions of the component depend on the activation: they call an
-    /// import, need more memory than there was, or take long.
+    /// import, fail, or take long.
     is_bound: AtomicBool,
 }
 
@@ -122,7 +122,9 @@ impl InstanceSource {
         let made = self.component.instantiate_async(&mut *store).await;
         let state = store.data();
         self.bytes.store(state.memory.bytes(), Ordering::Relaxed);
-        if made.is_err() || !state.is_untouched() || started.elapsed() > MAKING / 2 {
+        // Less memory than it needs is no property of the component.
+        let fails = made.is_err() && state.memory.refused().is_none();
+        if fails || state.has_called() || started.elapsed() > MAKING / 2 {
             self.is_bound.store(true, Ordering::Relaxed);
         }
         made

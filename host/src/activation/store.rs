@@ -153,6 +153,11 @@ impl State {
         Ok(Fresh { store, logs, budget, _place: place })
     }
 
+    /// Reports whether the guest has called an import.
+    pub(super) fn has_called(&self) -> bool {
+        self.has_called
+    }
+
     /// Returns `true` if the instance depends on nothing but its component and the limits of its
     /// memory: the guest has called no import, and got all the memory that it asked for.
     pub(super) fn is_untouched(&self) -> bool {
