@@ -1,9 +1,9 @@
 // Activations of one action: polled, listed, plotted, and their logs as they come.
 
 import { el, problem, clock, time } from "./dom.js";
-import { json, actionPath } from "./api.js";
+import { json, record } from "./api.js";
 import { latency, throughput, timeLine } from "./charts.js";
-import { show } from "./result.js";
+import { pretty, show } from "./result.js";
 
 const PERIOD = 2000;
 const KEPT = 200;
@@ -21,7 +21,7 @@ export function details(record, held) {
   const { response = {}, logs = [] } = record;
   const success = response.success === true;
   const error = response.result?.error;
-  const message = typeof error === "string" ? error : JSON.stringify(error, null, 2);
+  const message = typeof error === "string" || error === undefined ? error : pretty(error);
   return [
     el("p", {}, el("strong", { class: success ? "good" : "bad", id: "outcome" }, String(response.status ?? "")),
       ` ${record.activationId ?? ""}`),
@@ -130,7 +130,7 @@ export class Activity {
   async #show(id) {
     try {
       problem("");
-      this.#open(await json("GET", `/_/activations/${encodeURIComponent(id)}`), actionPath(this.#action));
+      this.#open(await record(id));
     } catch (error) {
       problem(error.message);
     }

@@ -82,6 +82,18 @@ export async function invoke(action, parameters) {
   throw await refused(response);
 }
 
+/** Keeps integers that a number of JavaScript would round. */
+const exact = (_, value, context) =>
+  typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
+    ? BigInt(context.source) : value;
+
+/** Returns the whole record of an activation. */
+export async function record(id) {
+  const response = await send("GET", `/_/activations/${encodeURIComponent(id)}`);
+  if (!response.ok) throw await refused(response);
+  return JSON.parse(await response.text(), exact);
+}
+
 /** Stores a picture and returns its location. */
 export async function storePicture(file) {
   const response = await send("POST", "/_/pictures", file, file.type || "application/octet-stream");

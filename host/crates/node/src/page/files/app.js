@@ -1,7 +1,7 @@
 // The page of a node: sign in, the list of actions, and the page of one action.
 
 import { el, byId, problem, say, time } from "./dom.js";
-import { actionPath, invoke, isSignedIn, json, signIn, signOut } from "./api.js";
+import { actionPath, invoke, isSignedIn, json, record, signIn, signOut } from "./api.js";
 import { fields } from "./form.js";
 import { Activity, details } from "./activity.js";
 
@@ -135,18 +135,18 @@ async function run(event, action, read, button, show) {
   say("Running");
   const started = performance.now();
   try {
-    let record = await invoke(action, parameters);
-    while (record.running) {
+    let ended = await invoke(action, parameters);
+    while (ended.running) {
       await new Promise((resolve) => setTimeout(resolve, 1000));
       if (current !== view) return;
-      record = await json("GET", `/_/activations/${record.activationId}`).catch((error) => {
-        if (error.status === 404) return record;
+      ended = await record(ended.activationId).catch((error) => {
+        if (error.status === 404) return ended;
         throw error;
       });
     }
     const took = performance.now() - started;
     // The response of an invocation has no logs.
-    const whole = await json("GET", `/_/activations/${record.activationId}`).catch(() => record);
+    const whole = await record(ended.activationId).catch(() => ended);
     if (current !== view) return;
     show(whole);
     say(`The activation ended after ${time(took)}: ${whole.response?.status}`);

@@ -1,6 +1,7 @@
 // Plots of activations, as SVG elements.
 
 import { el, svg, annotation, time } from "./dom.js";
+import { pretty } from "./result.js";
 
 const WIDTH = 560;
 
@@ -40,7 +41,7 @@ export function timeLine(record) {
     svg("svg", { viewBox: `0 0 ${WIDTH} 22`, role: "img", "aria-label": label }, bars),
     legend(said),
     receipt && typeof receipt === "object"
-      ? el("details", {}, el("summary", {}, "Receipt"), el("pre", { tabindex: 0 }, JSON.stringify(receipt, null, 2)))
+      ? el("details", {}, el("summary", {}, "Receipt"), el("pre", { tabindex: 0 }, pretty(receipt)))
       : null);
 }
 

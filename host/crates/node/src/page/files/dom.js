@@ -52,7 +52,7 @@ export function bytes(number) {
 }
 
 export function time(ms) {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${Number((ms / 1000).toFixed(ms < 10000 ? 2 : 1))} s`;
 }
 
 export const clock = (ms) => new Date(ms).toLocaleTimeString();

@@ -36,7 +36,8 @@ function figure(path, source) {
 
 /** Shows the picture at a location, if there is one. */
 function stored(path, location, held) {
-  const place = el("figure", { "aria-busy": "true" }, el("figcaption", {}, `${path}: ${location}`));
+  // The query of a URL is its signature, which tells a reader nothing.
+  const place = el("figure", { "aria-busy": "true" }, el("figcaption", {}, `${path}: ${location.split("?")[0]}`));
   readPicture(location).then(
     (blob) => {
       const source = URL.createObjectURL(blob);
@@ -131,11 +132,27 @@ function tensor(path, { shape, data, type }) {
   return el("figure", { class: "tensor" }, ...maps, el("figcaption", {}, text));
 }
 
-/** Returns JSON for reading: long texts are cut, and what was cut is counted. */
-export function pretty(value) {
-  const cut = (_, one) => typeof one === "string" && one.length > MAX_TEXT
-    ? `${one.slice(0, 200)}… (${one.length} characters)` : one;
-  return JSON.stringify(value, cut, 2) ?? "null";
+/**
+ * Returns JSON for reading: short lists of plain values are on one line, long texts are cut, and
+ * what was cut is counted.
+ */
+export function pretty(value, indent = "") {
+  if (typeof value === "string" && value.length > MAX_TEXT) {
+    return JSON.stringify(`${value.slice(0, 200)}… (${value.length} characters)`);
+  }
+  if (typeof value === "bigint") return String(value);
+  if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "null";
+  const inner = `${indent}  `;
+  // A deeper value takes as much space as its depth, and is rarely read.
+  if (inner.length > 100) return "…";
+  if (Array.isArray(value)) {
+    const plain = value.every((one) => one === null || typeof one !== "object");
+    const line = plain ? `[${value.map((one) => pretty(one)).join(", ")}]` : "";
+    if (plain && line.length <= 100) return line;
+    return `[\n${value.map((one) => inner + pretty(one, inner)).join(",\n")}\n${indent}]`;
+  }
+  const members = Object.entries(value).map(([name, one]) => `${inner}${JSON.stringify(name)}: ${pretty(one, inner)}`);
+  return members.length ? `{\n${members.join(",\n")}\n${indent}}` : "{}";
 }
 
 /** Returns elements that show a result; `held` collects the object URLs to release later. */
