@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)] // a test that cannot go on panics
 
+pub mod browser;
 pub mod golden;
 pub mod hostile;
 pub mod made;

@@ -13,16 +13,17 @@ pub fn action(name: &str, description: &str, text: &str) -> Vec<u8> {
     let escaped = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let module = format!(
         r#"(module
-          (memory (export "memory") 1)
-          (data (i32.const 256) "{}") (data (i32.const 512) "{}") (data (i32.const 2048) "{}")
+          (memory (export "memory") {})
+          (data (i32.const 256) "{}") (data (i32.const 512) "{}") (data (i32.const 65536) "{}")
           (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
           (func (export "keynet:inference/function@0.1.0#describe") (result i32)
             (i32.store (i32.const 64) (i32.const 256)) (i32.store (i32.const 68) (i32.const {}))
             (i32.store (i32.const 72) (i32.const 512)) (i32.store (i32.const 76) (i32.const {}))
             (i32.const 64))
           (func (export "keynet:inference/function@0.1.0#run") (param i32 i32) (result i32)
-            (i32.store (i32.const 132) (i32.const 2048)) (i32.store (i32.const 136) (i32.const {}))
+            (i32.store (i32.const 132) (i32.const 65536)) (i32.store (i32.const 136) (i32.const {}))
             (i32.const 128)))"#,
+        2 + text.len() / 65_536,
         escaped(name),
         escaped(description),
         escaped(text),

@@ -72,6 +72,7 @@ fn announce(listening: &Listening, console: Console) {
     }
     console.note(format_args!("use it in another terminal, with any client of OpenWhisk:"));
     console.say(&format!("{}\n", usage(&url, file)));
+    console.note(format_args!("or open {url}/ui in a browser and sign in with the key"));
     console.note(format_args!(
         "URLs of objects are answered by `keynet-inference storage serve` on \
             {DEFAULT_STORAGE_ADDRESS}"

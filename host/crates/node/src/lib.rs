@@ -1,8 +1,8 @@
 //! One process that serves OpenWhisk's REST API and runs the actions of many tenants.
 //!
 //! ```text
-//! server → api → web, invocation → resolution, loading → tenants → fairness
-//!                               ↘ records, catalog → entities
+//! server → api → web, page, invocation → resolution, loading → tenants → fairness
+//!                                     ↘ records, catalog → entities
 //! ```
 
 mod api;
@@ -14,6 +14,7 @@ mod invocation;
 mod loading;
 mod metrics;
 mod node;
+mod page;
 pub mod records;
 mod resolution;
 mod server;

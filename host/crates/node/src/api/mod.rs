@@ -9,6 +9,7 @@ mod authentication;
 mod description;
 mod invocations;
 mod packages;
+mod page;
 mod quotas;
 mod reply;
 mod target;
@@ -92,6 +93,7 @@ async fn reply(
         [""] => return only_get(&head.method, || description::node(node)),
         ["ping"] => return only_get(&head.method, || Reply::text("pong")),
         ["ready"] => return only_get(&head.method, || description::readiness(node)),
+        ["ui", file @ ..] => return page::file(&head.method, &head.headers, file),
         ["api", "v1"] | ["api", "v1", ""] => return only_get(&head.method, description::api),
         _ => {}
     }
@@ -113,7 +115,7 @@ async fn reply(
         transaction: transaction.to_owned(),
     };
     if is_web {
-        return web_actions::answer(&call, user.ok()).await;
+        return web_actions::answer(&call, user.ok()).await.map(page::confined);
     }
     namespaces(&call, user?).await
 }
@@ -152,8 +154,12 @@ async fn namespaces(call: &Call<'_>, user: Arc<Namespace>) -> Result<Reply, Reje
         "actions" => actions::answer(call, &user, &owner, rest).await,
         "packages" => packages::answer(call, &user, &owner, rest).await,
         "activations" if own => activations::answer(call, &user, rest).await,
+        "descriptions" if own => page::descriptions(call, &user, rest).await,
+        "pictures" if own => page::pictures(call, &user, rest).await,
         "limits" if own => only_get(&call.method, || description::limits(&user)),
-        "activations" | "limits" => Err(Rejection::forbidden(&[&[owner.as_str()], rest])),
+        "activations" | "limits" | "descriptions" | "pictures" => {
+            Err(Rejection::forbidden(&[&[owner.as_str()], rest]))
+        }
         "triggers" | "rules" => Err(Rejection::not_implemented(&format!(
             "a node has no {collection}: invoke the action from the source of the events, or run \
                 it on OpenWhisk, which has them"

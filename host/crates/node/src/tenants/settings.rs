@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use keynet_artifact::PublicKey;
+use keynet_artifact::{CapabilityRequest, PublicKey};
 use keynet_base::budget::MemoryBudget;
 use keynet_base::config::{RegistryConfig, Secret};
-use keynet_host::policy::Policy;
+use keynet_base::error::Error;
+use keynet_host::policy::{Grants, Policy};
 use keynet_host::{Backends, Tenant};
+use keynet_object_storage::ObjectStorage;
 
 use crate::config::{NamespaceConfig, Quotas};
 use crate::entities::{Limits, MaxLimits};
@@ -87,6 +89,19 @@ impl NamespaceSettings {
             memory: self.quotas.action_memory / MB,
             logs: self.quotas.action_logs / MB,
         }
+    }
+
+    /// Returns the grants of an action that requests everything.
+    pub fn grants(&self) -> Grants {
+        self.policy.grants(&CapabilityRequest::default())
+    }
+
+    /// Returns the namespace's storage.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn storage(&self) -> Result<Arc<ObjectStorage>, Error> {
+        self.backends.storage()
     }
 
     /// Returns the tenant for an action with `limits`.

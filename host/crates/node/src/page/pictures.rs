@@ -1,0 +1,197 @@
+//! Pictures of a namespace's storage: stored when a user drops one on the page, and read to show
+//! those that a result names.
+//!
+//! The page may read and write no more than the namespace's policy grants to actions. The kind of a
+//! picture is decided by its bytes, and only kinds that cannot hold a script are pictures.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use keynet_base::budget::CallBudget;
+use keynet_base::error::{Error, ErrorKind};
+use keynet_base::granted::Granted;
+use keynet_object_storage::{
+    ContentType, Location, ObjectStorage, PutConditions, ReadBytes, UrlRules,
+};
+
+use crate::tenants::{Namespace, NamespaceSettings};
+
+/// Largest picture in bytes that is shown.
+const MAX_SHOWN: u64 = 16 << 20;
+
+/// Time to read or write one.
+const TIME: Duration = Duration::from_secs(30);
+
+/// Prefix of the keys of pictures that were dropped on the page.
+const PREFIX: &str = "ui/";
+
+/// Reason why a picture is not stored or shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum PictureError {
+    /// It is another kind of file.
+    #[error(
+        "this is no picture that the page shows: it is PNG, JPEG, GIF or WebP; store other files \
+            with `keynet-inference storage put`, and pass their location"
+    )]
+    Kind,
+    /// It is larger than the quota.
+    #[error(
+        "the picture has {bytes} bytes, more than the {limit} of the namespace's quota \
+            `parameters`: make it smaller, raise the quota, or store it with `keynet-inference \
+            storage put` and pass its location"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// Quota in bytes.
+        limit: u64,
+    },
+    /// The storage refuses, or fails.
+    #[error("{}", .0.message)]
+    Storage(#[from] Error),
+}
+
+/// Picture with its kind.
+pub(crate) struct Picture {
+    /// MIME type.
+    pub(crate) content_type: &'static str,
+    /// File.
+    pub(crate) bytes: Bytes,
+}
+
+/// Bytes that hold their memory until the response is sent.
+struct Held(ReadBytes);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
+    }
+}
+
+/// Returns the MIME type and the extension of a picture's file.
+fn kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(("image/png", "png")),
+        [0xff, 0xd8, 0xff, ..] => Some(("image/jpeg", "jpg")),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(("image/gif", "gif")),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
+            Some(("image/webp", "webp"))
+        }
+        _ => None,
+    }
+}
+
+/// Stores a picture and returns its location. The same picture has the same location, however often
+/// it is dropped.
+///
+/// # Errors
+/// It is no picture, is larger than the quota, or the policy or the storage refuses it.
+pub(crate) async fn store(namespace: &Namespace, bytes: &[u8]) -> Result<String, PictureError> {
+    let settings = namespace.settings();
+    let limit = settings.quotas.parameters;
+    if bytes.len() as u64 > limit {
+        return Err(PictureError::TooLarge { bytes: bytes.len(), limit });
+    }
+    let (content_type, extension) = kind(bytes).ok_or(PictureError::Kind)?;
+    let key = format!("{PREFIX}{}.{extension}", blake3::hash(bytes).to_hex());
+    let location = Location::parse(&key)?;
+    let (storage, budget) = (storage(&settings)?, budget(&settings));
+    check(&storage, "writing", &settings.grants().write, &location)?;
+    let content_type = ContentType::parse(content_type)?;
+    let _held = budget.memory.reserve(bytes.len() as u64, "a picture")?;
+    let bytes = Bytes::copy_from_slice(bytes);
+    let conditions = PutConditions::default();
+    storage.put(bytes, Some(location), Some(content_type), conditions, &budget).await?;
+    Ok(key)
+}
+
+/// Reads the picture at `location`: a key, `s3://bucket/key`, or a URL of the namespace's storage.
+///
+/// # Errors
+/// It is no picture, is too large, or the policy or the storage refuses it.
+pub(crate) async fn read(namespace: &Namespace, location: &str) -> Result<Picture, PictureError> {
+    let settings = namespace.settings();
+    let location = Location::parse(location)?;
+    let (storage, budget) = (storage(&settings)?, budget(&settings));
+    check(&storage, "reading", &settings.grants().read, &location)?;
+    let object = storage.open(&location, &budget).await?;
+    let start = object.read(0, object.size().min(16), &budget).await?;
+    let (content_type, _) = kind(&start.bytes).ok_or(PictureError::Kind)?;
+    if object.size() > MAX_SHOWN {
+        return Err(Error::too_large(format!(
+            "the picture has {} bytes, more than the {MAX_SHOWN} that the page shows",
+            object.size()
+        ))
+        .into());
+    }
+    let read = object.read(0, object.size(), &budget).await?;
+    Ok(Picture { content_type, bytes: Bytes::from_owner(Held(read)) })
+}
+
+/// Returns the namespace's storage, without the URLs of other servers.
+fn storage(settings: &NamespaceSettings) -> Result<ObjectStorage, Error> {
+    let nowhere = Granted::new(&[].into_iter().collect(), None);
+    let rules = UrlRules { hosts: Some(nowhere), private_addresses: false };
+    Ok(settings.storage()?.with_url_rules(rules))
+}
+
+fn budget(settings: &NamespaceSettings) -> CallBudget {
+    let memory = settings.memory.activation(2 * MAX_SHOWN);
+    CallBudget { memory, deadline: Instant::now() + TIME }
+}
+
+/// Checks that the policy grants `location`. A URL is its own permission: the store checks it.
+fn check(
+    storage: &ObjectStorage,
+    what: &str,
+    granted: &Granted,
+    location: &Location,
+) -> Result<(), Error> {
+    let Some(key) = location.key() else { return Ok(()) };
+    match location.bucket().filter(|bucket| *bucket != storage.default_bucket()) {
+        Some(bucket) => granted.check(what, &format!("s3://{bucket}/{}", key.as_str())),
+        None => granted.check(what, key.as_str()),
+    }
+}
+
+impl PictureError {
+    /// Returns the HTTP status of the response.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Kind => 415,
+            Self::TooLarge { .. } => 413,
+            Self::Storage(error) => match error.kind {
+                ErrorKind::Invalid => 400,
+                ErrorKind::NotFound => 404,
+                ErrorKind::Denied => 403,
+                ErrorKind::PreconditionFailed => 412,
+                ErrorKind::TooLarge => 413,
+                ErrorKind::Timeout => 504,
+                ErrorKind::Unavailable => 502,
+                ErrorKind::Internal => 500,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_hold_a_script_is_no_picture() {
+        for (bytes, expected) in [
+            (b"\x89PNG\r\n\x1a\n....".as_slice(), Some("image/png")),
+            (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
+            (b"GIF89a...", Some("image/gif")),
+            (b"RIFF....WEBPVP8 ", Some("image/webp")),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'>", None),
+            (b"<!doctype html>", None),
+            (b"%PDF-1.7", None),
+            (b"", None),
+        ] {
+            assert_eq!(kind(bytes).map(|(name, _)| name), expected, "{bytes:?}");
+        }
+    }
+}
