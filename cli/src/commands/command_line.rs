@@ -10,8 +10,8 @@ use crate::commands::{
     build::BuildArgs, completions::CompletionsArgs, deploy::DeployArgs, dev::DevArgs,
     image::ImageArgs, inspect::InspectArgs, invoke::InvokeArgs, keygen::KeygenArgs, list::ListArgs,
     login::LoginArgs, logout::LogoutArgs, logs::LogsArgs, model::ModelArgs, new::NewArgs,
-    pull::PullArgs, push::PushArgs, run::RunArgs, serve::ServeArgs, storage::StorageArgs, tag::TagArgs,
-    undeploy::UndeployArgs, verify::VerifyArgs, whoami::WhoamiArgs,
+    pull::PullArgs, push::PushArgs, run::RunArgs, serve::ServeArgs, storage::StorageArgs,
+    tag::TagArgs, undeploy::UndeployArgs, verify::VerifyArgs, whoami::WhoamiArgs,
 };
 use crate::errors::EXIT_CODES;
 use crate::input::address::ListenAddress;

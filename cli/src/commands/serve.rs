@@ -47,11 +47,8 @@ pub fn run(args: &ServeArgs, console: Console) -> Result<(), ExpectedError> {
         console.note(format_args!("wrote {}", folder.display()));
         return Ok(());
     }
-    let options = ServeOptions {
-        config: args.config.clone(),
-        data: args.data.clone(),
-        listen: args.listen,
-    };
+    let options =
+        ServeOptions { config: args.config.clone(), data: args.data.clone(), listen: args.listen };
     serve(&options, |listening| announce(listening, console))?;
     Ok(())
 }

@@ -9,8 +9,8 @@ use keynet_host::Failure;
 use keynet_host::HostError;
 use keynet_host::TimeLimit;
 use keynet_host::engine::LoadError;
-use keynet_node::{BackupError, ServeError};
 use keynet_node::config::NodeConfigError;
+use keynet_node::{BackupError, ServeError};
 
 use super::{Diagnostic, Exit, failure};
 

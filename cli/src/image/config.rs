@@ -55,7 +55,12 @@ impl Config {
             (
                 "Cmd",
                 json!([
-                    "serve", "--config", "/etc/keynet/node.toml", "--data", DATA, "--listen",
+                    "serve",
+                    "--config",
+                    "/etc/keynet/node.toml",
+                    "--data",
+                    DATA,
+                    "--listen",
                     "0.0.0.0:3233"
                 ]),
             ),

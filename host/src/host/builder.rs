@@ -102,7 +102,10 @@ impl<'a> HostBuilder<'a> {
             }
         };
         let sandbox = Sandbox::new(engine, config.process_memory).map_err(HostError::Engine)?;
-        Ok(Host { sandbox: Arc::new(sandbox), tenant: Tenant { policy, backends: Arc::new(backends), memory: None } })
+        Ok(Host {
+            sandbox: Arc::new(sandbox),
+            tenant: Tenant { policy, backends: Arc::new(backends), memory: None },
+        })
     }
 }
 

@@ -32,7 +32,8 @@ fn an_action_is_created_changed_invoked_and_removed() {
         &json!({ "exec": { "kind": "wasm:component", "code": "AAAA" } }),
     );
     assert_eq!((again.status, &again.json()["error"]), (409, &json!("resource already exists")));
-    let change = json!({ "limits": { "memory": 128 }, "annotations": [{ "key": "a", "value": 1 }] });
+    let change =
+        json!({ "limits": { "memory": 128 }, "annotations": [{ "key": "a", "value": 1 }] });
     let changed = team.call("PUT", "/_/actions/hello?overwrite=true", &change).json();
     assert_eq!((&changed["version"], &changed["limits"]["memory"]), (&json!("0.0.2"), &json!(128)));
     assert_eq!(team.invoke("hello", &json!({})).json()["greeting"], "Hello, Ada!");
@@ -101,7 +102,11 @@ fn failures_have_the_statuses_of_a_container() {
     let limits = json!({ "limits": { "timeout": 300 } });
     assert_eq!(team.deploy("slow", &guest("contract"), &limits).status, 200);
     let answer = team.invoke("slow", &json!({ "do": "compute" }));
-    assert!(answer.status == 502 && answer.text().contains("did not finish within"), "{}", answer.text());
+    assert!(
+        answer.status == 502 && answer.text().contains("did not finish within"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]
@@ -111,9 +116,8 @@ fn a_sequence_passes_results_on_and_stops_at_an_error() {
     let team = node.client("team-a");
     team.deployed("hello", &guest("hello"));
     team.deployed("contract", &guest("contract"));
-    let sequence = |components: &Value| {
-        json!({ "exec": { "kind": "sequence", "components": components } })
-    };
+    let sequence =
+        |components: &Value| json!({ "exec": { "kind": "sequence", "components": components } });
     let body = sequence(&json!(["/_/contract", "/team-a/hello"]));
     let made = team.call("PUT", "/_/actions/both", &body);
     assert_eq!(made.status, 200, "{}", made.text());
@@ -144,7 +148,11 @@ fn what_cannot_run_is_not_created() {
     for (exec, status, text) in [
         (json!({ "kind": "nodejs:20", "code": "x" }), 400, "wasm:component"),
         (json!({ "kind": "wasm:component", "code": "AAAA" }), 400, "neither a component"),
-        (json!({ "kind": "wasm:component", "code": "AGFzbQEAAAA=" }), 400, "core WebAssembly module"),
+        (
+            json!({ "kind": "wasm:component", "code": "AGFzbQEAAAA=" }),
+            400,
+            "core WebAssembly module",
+        ),
         (json!({ "kind": "wasm:component", "code": "oci://r.example.com/a:1" }), 400, "digest"),
     ] {
         let (found, error) = put(exec.clone());

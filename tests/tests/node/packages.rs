@@ -84,7 +84,11 @@ fn a_package_with_actions_is_not_removed() {
     assert_eq!(team.deploy("p", &guest("hello"), &json!({})).status, 409, "the name of a package");
     assert_eq!(team.get("/_/packages/p")["actions"][0]["name"], "hello");
     let answer = team.call("DELETE", "/_/packages/p", &Value::Null);
-    assert!(answer.status == 409 && answer.text().contains("contains 1 entity"), "{}", answer.text());
+    assert!(
+        answer.status == 409 && answer.text().contains("contains 1 entity"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(team.call("DELETE", "/_/actions/p/hello", &Value::Null).status, 200);
     assert_eq!(team.call("DELETE", "/_/packages/p", &Value::Null).status, 200);
 }

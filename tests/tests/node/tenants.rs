@@ -132,11 +132,7 @@ fn a_configuration_that_cannot_be_used_says_what_and_where() {
     says(&serve("[namespaces.a]\nkey-file = 'none.key'\n"), 4, &["none.key"]);
     says(&serve("listen = 'x'\n"), 4, &["node.toml", "listen"]);
     says(&serve("[namespaces.'../x']\nkey-file = 'a.key'\n"), 4, &["illegal characters"]);
-    says(
-        &sandbox.run(["serve", "--config", "missing.toml"]),
-        6,
-        &["missing.toml"],
-    );
+    says(&sandbox.run(["serve", "--config", "missing.toml"]), 6, &["missing.toml"]);
 }
 
 #[test]

@@ -19,7 +19,11 @@ fn a_web_action_answers_anyone_in_the_format_of_its_extension() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let result = answer.json();
     assert_eq!((&result["x"], &result["__ow_method"]), (&json!("1"), &json!("get")));
-    assert!(answer.head.to_lowercase().contains("access-control-allow-origin: *"), "{}", answer.head);
+    assert!(
+        answer.head.to_lowercase().contains("access-control-allow-origin: *"),
+        "{}",
+        answer.head
+    );
     assert!(answer.head.to_lowercase().contains("x-openwhisk-activation-id"), "{}", answer.head);
     assert_eq!(get("/team-a/default/contract.json?fixed=2").status, 400);
     for target in [

@@ -53,8 +53,7 @@ fn good_deploys_while_evil_sends_large_bodies_slowly() {
 fn good_deploys_while_evil_waits_for_activations_with_large_parameters() {
     let attacked = Attacked::start("", "");
     let large = json!({ "do": "sleep", "ms": 20_000, "x": "x".repeat(1_000_000) });
-    let waiting: Vec<_> =
-        (0..200).map(|_| attacked.evil.begin("POST", BLOCKING, &large)).collect();
+    let waiting: Vec<_> = (0..200).map(|_| attacked.evil.begin("POST", BLOCKING, &large)).collect();
     for _ in 0..5 {
         attacked.good.deployed("again", &guest("contract"));
     }

@@ -54,11 +54,7 @@ impl MemoryBudget {
 
     /// Returns the budget of one tenant of the process, `limit` in bytes, within this one; `reclaim`
     /// is as for [`MemoryBudget::reclaiming`].
-    pub fn tenant(
-        &self,
-        limit: u64,
-        reclaim: impl Fn() -> bool + Send + Sync + 'static,
-    ) -> Self {
+    pub fn tenant(&self, limit: u64, reclaim: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let advice = "the memory of all activations of this namespace (its operator can raise it)";
         Self::new(limit, Some(self.clone()), advice, Some(Reclaim(Box::new(reclaim))))
     }

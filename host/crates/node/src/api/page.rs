@@ -103,7 +103,8 @@ pub(super) async fn pictures(
     }
     match call.method {
         Method::POST => {
-            let location = page::store(user, call.body.bytes()).await?;
+            let body = call.read_body(user, u64::MAX).await?;
+            let location = page::store(user, body.bytes()).await?;
             Ok(Reply::json(&json!({ "location": location })).with_status(StatusCode::CREATED))
         }
         Method::GET => {
