@@ -57,7 +57,7 @@ async fn invocation(
             serde_json::from_str(text).map_err(Rejection::malformed)?;
     }
     Ok(Invocation {
-        held: user.reserve(text.len(), "an activation's parameters")?,
+        _held: user.reserve(text.len(), "an activation's parameters")?,
         namespace: Arc::clone(user),
         action,
         inherited,

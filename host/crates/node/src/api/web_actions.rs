@@ -74,7 +74,7 @@ async fn answer_exported(
     let parameters = arguments(&request, annotations, &defaults)?;
     drop(body);
     let invocation = Invocation {
-        held: owner.reserve(parameters.len(), "an activation's parameters")?,
+        _held: owner.reserve(parameters.len(), "an activation's parameters")?,
         namespace: Arc::clone(owner),
         action,
         inherited,

@@ -49,11 +49,14 @@ pub(super) async fn run(
         Ok(_) => {
             let running = activate(node, &invocation, &id, &logs, &mut init);
             // A record is written whatever happens: without one the activation would never end.
-            let running = AssertUnwindSafe(running).catch_unwind().map(|ended| {
-                ended.unwrap_or_else(|_| {
-                    failed(Status::Internal, "the node failed while it ran the activation")
-                })
-            });
+            let running = async {
+                match AssertUnwindSafe(running).catch_unwind().await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        failed(Status::Internal, "the node failed while it ran the activation")
+                    }
+                }
+            };
             let running = invocation.namespace.lane.compute(running);
             node.drain.or_cut_off(running).await.unwrap_or_else(|| {
                 failed(Status::Internal, "the node was stopped before the activation had ended")

@@ -74,7 +74,7 @@ pub struct Invocation {
     /// Parameters of the caller, a JSON object.
     pub parameters: String,
     /// Memory of the namespace that the parameters take, also while the activation waits.
-    pub held: Reservation,
+    pub _held: Reservation,
     /// Id of the request, as in its response.
     pub transaction: String,
 }

@@ -70,7 +70,7 @@ async fn steps(
             Err(error) => return failed(Status::ApplicationError, &error.message),
         };
         let step = Invocation {
-            held,
+            _held: held,
             namespace: Arc::clone(&invocation.namespace),
             action,
             inherited,
