@@ -27,8 +27,6 @@ pub struct Node {
     pub drain: Drain,
     /// Bodies of requests.
     pub intake: Intake,
-    /// Runtime whose threads have a lower priority, for activations that compute for long.
-    pub background: tokio::runtime::Handle,
     /// Metrics.
     pub metrics: Metrics,
     /// Activations that have no record yet.

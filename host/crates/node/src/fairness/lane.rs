@@ -114,14 +114,6 @@ impl Lane {
         self.turns().computed(self.turns)
     }
 
-    /// Returns whether recent polls of the lane's activations took less than half an epoch tick on
-    /// average, as those of a new lane are assumed to. Turns order the activations of all runtimes,
-    /// so a node can spawn those of other lanes on a runtime whose threads have a lower priority:
-    /// the kernel then lets a short activation run before the tick of a long one ends.
-    pub fn has_short_polls(&self) -> bool {
-        self.turns().has_short_polls(self.turns)
-    }
-
     /// Returns the number of activations that wait for a processor.
     pub fn waiting_to_compute(&self) -> usize {
         self.turns().waiting(self.turns)

@@ -108,6 +108,7 @@ impl Turns {
         Duration::from_nanos(self.state().lanes.get(lane).map_or(0, |lane| lane.computed))
     }
 
+    #[cfg(test)]
     pub(super) fn has_short_polls(&self, lane: usize) -> bool {
         self.state().lanes.get(lane).is_some_and(LaneTurns::has_short_polls)
     }

@@ -137,8 +137,6 @@ pub async fn invoke(
             None => sequence::run(&on, &of, own).await,
         }
     };
-    // Activations of a lane that computes for long run on threads of a lower priority.
-    let background = (!invocation.namespace.lane.has_short_polls()).then_some(&node.background);
     if !blocking {
         let acceptance = record::accepted(&id, &invocation);
         let (stored, storing) = oneshot::channel();
@@ -152,24 +150,13 @@ pub async fn invoke(
                 running.await;
             }
         };
-        match background {
-            Some(background) => drop(background.spawn(accepted)),
-            None => drop(tokio::spawn(accepted)),
-        }
+        tokio::spawn(accepted);
         // Without an answer the task panicked or was cancelled with the runtime.
         storing.await.unwrap_or(Ok(()))?;
         return Ok(Invoked::Accepted(id));
     }
-    let ended = match background {
-        Some(background) => {
-            tokio::time::timeout(MAX_WAIT, background.spawn(running)).await.map(Result::ok)
-        }
-        None => tokio::time::timeout(MAX_WAIT, Detached::new(running)).await.map(Some),
-    };
-    match ended {
-        Ok(Some(ended)) => Ok(Invoked::Ended(ended)),
-        // The task was cancelled with the runtime.
-        Ok(None) => Ok(Invoked::Accepted(id)),
+    match tokio::time::timeout(MAX_WAIT, Detached::new(running)).await {
+        Ok(ended) => Ok(Invoked::Ended(ended)),
         Err(_) => {
             // If it ends at this moment, the record is there and the acceptance is refused.
             let _ = node.records.accept(record::accepted(&id, &invocation)).await;

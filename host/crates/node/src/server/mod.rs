@@ -17,7 +17,6 @@ use std::time::Duration;
 use keynet_base::config::{Config, ConfigError};
 use keynet_host::http::{Drain, Intake, Server, StopSignals, listen_at};
 use keynet_host::{Host, HostError, Sandbox};
-use tokio::runtime::Handle;
 
 use crate::api;
 use crate::catalog::{Catalog, CatalogError};
@@ -37,10 +36,6 @@ const OTHER_WORKERS: usize = 2;
 /// Slots of the sandbox that activations leave to actions that describe themselves when they are
 /// deployed: a deployment does not wait for the activations of other namespaces.
 const DESCRIBING: usize = 2;
-
-/// Niceness of the threads of activations that compute for long: the kernel then lets short ones,
-/// and connections, run before the tick of a long one ends.
-const BACKGROUND_NICENESS: i32 = 10;
 
 /// Maximum number of blocking threads, for databases, code and embedded storage.
 const MAX_BLOCKING: usize = 64;
@@ -128,16 +123,7 @@ pub fn serve(options: &ServeOptions, ready: impl FnOnce(&Listening)) -> Result<(
         .max_blocking_threads(MAX_BLOCKING)
         .build()
         .map_err(ServeError::Start)?;
-    let background = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(processors)
-        .thread_name("background")
-        .on_thread_start(lower_priority)
-        .build()
-        .map_err(ServeError::Start)?;
-    let handle = background.handle().clone();
-    let served = runtime.block_on(run(options, processors, handle, ready));
-    background.shutdown_background();
+    let served = runtime.block_on(run(options, processors, ready));
     runtime.shutdown_background();
     served
 }
@@ -145,7 +131,6 @@ pub fn serve(options: &ServeOptions, ready: impl FnOnce(&Listening)) -> Result<(
 async fn run(
     options: &ServeOptions,
     processors: usize,
-    background: Handle,
     ready: impl FnOnce(&Listening),
 ) -> Result<(), ServeError> {
     let mut stop = StopSignals::catch().map_err(ServeError::Start)?;
@@ -162,7 +147,7 @@ async fn run(
     let address = options.listen.unwrap_or(config.listen);
     let listener = listen_at(address).map_err(|error| ServeError::Listen { address, error })?;
     let address = listener.local_addr().unwrap_or(address);
-    let node = Arc::new(create(&config, options, processors, background, address)?);
+    let node = Arc::new(create(&config, options, processors, address)?);
     reload::watch(&node, options.config.as_deref()).map_err(ServeError::Start)?;
     let namespaces = node.tenants.all();
     ready(&Listening {
@@ -201,7 +186,6 @@ fn create(
     config: &NodeConfig,
     options: &ServeOptions,
     processors: usize,
-    background: Handle,
     address: SocketAddr,
 ) -> Result<Node, ServeError> {
     let sandbox = sandbox(config)?;
@@ -221,7 +205,6 @@ fn create(
         records,
         drain: Drain::new(),
         intake: Intake::of(config.process.memory),
-        background,
         metrics: Metrics::new(),
         under_way: UnderWay::default(),
     })
@@ -239,14 +222,6 @@ fn sandbox(config: &NodeConfig) -> Result<Arc<Sandbox>, ServeError> {
 
 fn retention(limits: &RecordLimits) -> Retention {
     Retention { age: limits.keep, bytes_per_namespace: limits.size }
-}
-
-/// Lowers the priority of this thread.
-fn lower_priority() {
-    // Linux takes the number 0 for the calling thread, not for its process.
-    if let Err(error) = rustix::process::setpriority_process(None, BACKGROUND_NICENESS) {
-        tracing::warn!(%error, "the priority of a thread cannot be lowered");
-    }
 }
 
 /// Creates a folder that only this user can enter.
