@@ -3,6 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use keynet_tests::node::{Node, Tenant, key_of};
 use keynet_tests::{Sandbox, guest, http};
 use serde_json::{Value, json};
@@ -78,21 +82,47 @@ fn credentials_are_in_no_environment_error_record_description_or_database() {
     }
 }
 
+/// Returns the code of `contract` with a `keynet.toml` that requests the caller's key.
+fn requesting_the_key() -> String {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let component = std::fs::read(guest("contract")).unwrap();
+    for (name, content) in
+        [("action.wasm", component.as_slice()), ("keynet.toml", b"api-key = true\n")]
+    {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, content).unwrap();
+    }
+    BASE64_STANDARD.encode(archive.into_inner().unwrap().finish().unwrap())
+}
+
 #[test]
 fn an_action_of_evil_does_not_get_the_key_of_good_which_runs_it() {
-    let attacked = Attacked::start("", "");
-    let shared = attacked.evil.call("PUT", "/_/packages/shared", &json!({ "publish": true }));
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.path("node-config")).unwrap();
+    std::fs::write(sandbox.path("node-config/keys.toml"), "api-key = true\n").unwrap();
+    let tenant = |name| Tenant::new(name).with("policy = 'keys.toml'");
+    let node = Node::start(&sandbox, "", &[tenant("evil"), tenant("good")]);
+    let (evil, good) = (node.client("evil"), node.client("good"));
+    let shared = evil.call("PUT", "/_/packages/shared", &json!({ "publish": true }));
     assert_eq!(shared.status, 200, "{}", shared.text());
-    let key = json!({ "annotations": [{ "key": "provide-api-key", "value": true }] });
-    let deployed = attacked.evil.deploy("shared/contract", &guest("contract"), &key);
+    let deployed = evil.call(
+        "PUT",
+        "/_/actions/shared/contract",
+        &json!({
+            "exec": { "kind": "wasm:component", "code": requesting_the_key() },
+            "annotations": [{ "key": "provide-api-key", "value": true }],
+        }),
+    );
     assert_eq!(deployed.status, 200, "{}", deployed.text());
     let environment = json!({ "do": "environment" });
     let run = |client: &keynet_tests::node::Client, path: &str| {
         client.call("POST", &format!("{path}?blocking=true&result=true"), &environment).json()
     };
-    let own = run(&attacked.evil, "/_/actions/shared/contract");
+    let own = run(&evil, "/_/actions/shared/contract");
     assert_eq!(own["__OW_API_KEY"], key_of("evil"));
-    let others = run(&attacked.good, "/evil/actions/shared/contract");
+    let others = run(&good, "/evil/actions/shared/contract");
     assert_eq!(others["__OW_NAMESPACE"], "good", "{others}");
     assert_eq!(others["__OW_API_KEY"], Value::Null, "{others}");
 }

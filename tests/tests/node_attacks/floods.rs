@@ -84,6 +84,8 @@ fn good_opens_objects_while_evil_opens_as_many_as_it_can() {
 #[test]
 fn good_is_answered_while_evil_waits_for_results_by_the_hundred() {
     let attacked = Attacked::start("", "");
+    let longer = json!({ "limits": { "timeout": 120_000 } });
+    assert_eq!(attacked.evil.deploy("contract", &guest("contract"), &longer).status, 200);
     let sleep = json!({ "do": "sleep", "ms": 70_000 });
     let waiting: Vec<_> = (0..300).map(|_| attacked.evil.begin("POST", BLOCKING, &sleep)).collect();
     attacked.good_answers(20);
