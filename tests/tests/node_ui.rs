@@ -165,7 +165,7 @@ fn an_action_is_invoked_with_a_dropped_picture_and_its_boxes_are_seen() {
     browser.until("document.querySelectorAll('#latency rect').length >= 6");
     browser.until_says("#throughput", "2 activations");
     browser.evaluate("scrollTo(0, 0)");
-    browser.size(1200, 1000);
+    browser.size(1120, 940);
     screenshots(&mut browser);
     assert_no_script_ran(&mut browser);
     assert_nothing_leaked(&mut browser, &node, "team-a");
