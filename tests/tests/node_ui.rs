@@ -98,8 +98,8 @@ fn assert_no_script_ran(browser: &mut Browser) {
     assert_eq!(errors, [Value::Null; 0]);
 }
 
-/// Compares the page with the pictures of the documentation's folder: writes them if
-/// `KEYNET_UPDATE_SCREENSHOTS` is set.
+/// Checks that the page follows both colour schemes. If `KEYNET_UPDATE_SCREENSHOTS` is set, writes
+/// the pictures of the documentation.
 fn screenshots(browser: &mut Browser) {
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
