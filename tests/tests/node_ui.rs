@@ -98,8 +98,8 @@ fn assert_no_script_ran(browser: &mut Browser) {
     assert_eq!(errors, [Value::Null; 0]);
 }
 
-/// Compares the page with the pictures of the documentation's folder: writes them if
-/// `KEYNET_UPDATE_SCREENSHOTS` is set.
+/// Checks that the page follows both colour schemes. If `KEYNET_UPDATE_SCREENSHOTS` is set, writes
+/// the pictures of the documentation.
 fn screenshots(browser: &mut Browser) {
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
@@ -165,7 +165,7 @@ fn an_action_is_invoked_with_a_dropped_picture_and_its_boxes_are_seen() {
     browser.until("document.querySelectorAll('#latency rect').length >= 6");
     browser.until_says("#throughput", "2 activations");
     browser.evaluate("scrollTo(0, 0)");
-    browser.size(1200, 1000);
+    browser.size(1120, 940);
     screenshots(&mut browser);
     assert_no_script_ran(&mut browser);
     assert_nothing_leaked(&mut browser, &node, "team-a");
