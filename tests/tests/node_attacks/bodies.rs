@@ -53,8 +53,7 @@ fn good_deploys_while_evil_sends_large_bodies_slowly() {
 fn good_deploys_while_evil_waits_for_activations_with_large_parameters() {
     let attacked = Attacked::start("", "");
     let large = json!({ "do": "sleep", "ms": 20_000, "x": "x".repeat(1_000_000) });
-    let waiting: Vec<_> =
-        (0..200).map(|_| attacked.evil.begin("POST", BLOCKING, &large)).collect();
+    let waiting: Vec<_> = (0..200).map(|_| attacked.evil.begin("POST", BLOCKING, &large)).collect();
     for _ in 0..5 {
         attacked.good.deployed("again", &guest("contract"));
     }
@@ -102,7 +101,7 @@ fn evil_is_told_the_limit_of_parameters_before_it_has_sent_them() {
     let key = format!("Basic {}", BASE64_STANDARD.encode(key_of("evil")));
     let headers = [("authorization", key.as_str()), ("content-type", "application/json")];
     let target = "/api/v1/namespaces/_/actions/contract?blocking=true";
-    let mut stream =
+    let stream =
         keynet_tests::send(attacked.node.address(), "POST", target, &headers, &large[..1000]);
     drop(stream.shutdown(std::net::Shutdown::Write));
     let short = http(attacked.node.address(), "POST", target, &headers, b"[1]");

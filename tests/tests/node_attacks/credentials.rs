@@ -39,8 +39,7 @@ fn credentials_are_in_no_environment_error_record_description_or_database() {
     );
     std::fs::write(folder.join("good.env"), settings).unwrap();
     std::fs::set_permissions(folder.join("good.env"), PermissionsExt::from_mode(0o600)).unwrap();
-    let tenants =
-        [Tenant::new("good").with("settings-file = 'good.env'"), Tenant::new("evil")];
+    let tenants = [Tenant::new("good").with("settings-file = 'good.env'"), Tenant::new("evil")];
     let node = Node::start(&sandbox, "", &tenants);
     let mut seen = Vec::new();
     for name in ["good", "evil"] {
@@ -58,7 +57,8 @@ fn credentials_are_in_no_environment_error_record_description_or_database() {
             seen.push(answer.text().to_owned());
             seen.push(client.record(&id).to_string());
         }
-        for path in ["", "/_/limits", "/_/actions", "/_/actions/evil?code=false", "/_/activations"] {
+        for path in ["", "/_/limits", "/_/actions", "/_/actions/evil?code=false", "/_/activations"]
+        {
             seen.push(client.get(path).to_string());
         }
     }

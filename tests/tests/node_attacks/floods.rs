@@ -13,8 +13,7 @@ use super::{Attacked, BLOCKING};
 fn good_is_not_refused_when_the_queue_of_evil_is_full() {
     let attacked = Attacked::start("", "quotas = { concurrent = 4, queue = 10 }");
     let sleep = json!({ "do": "sleep", "ms": 1500 });
-    let calls: Vec<_> =
-        (0..100).map(|_| attacked.evil.begin("POST", BLOCKING, &sleep)).collect();
+    let calls: Vec<_> = (0..100).map(|_| attacked.evil.begin("POST", BLOCKING, &sleep)).collect();
     attacked.good_answers(20);
     let statuses: Vec<u16> = calls.into_iter().map(|call| answer(call).status).collect();
     let count = |status| statuses.iter().filter(|is| **is == status).count();
@@ -86,8 +85,7 @@ fn good_opens_objects_while_evil_opens_as_many_as_it_can() {
 fn good_is_answered_while_evil_waits_for_results_by_the_hundred() {
     let attacked = Attacked::start("", "");
     let sleep = json!({ "do": "sleep", "ms": 70_000 });
-    let waiting: Vec<_> =
-        (0..300).map(|_| attacked.evil.begin("POST", BLOCKING, &sleep)).collect();
+    let waiting: Vec<_> = (0..300).map(|_| attacked.evil.begin("POST", BLOCKING, &sleep)).collect();
     attacked.good_answers(20);
     attacked.good.deployed("another", &guest("contract"));
     for call in &waiting {

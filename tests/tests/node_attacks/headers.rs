@@ -36,7 +36,8 @@ fn a_web_action_cannot_write_into_the_head_of_its_response() {
         assert_eq!(head.matches("\ncontent-length").count(), 1, "{head}");
         assert_eq!(head.matches("http/1.1").count(), 1, "{head}");
     }
-    for status in ["0", "99", "101", "199", "1000", "99999999999999999999", "-1", "\"200 OK\"", "1e3"]
+    for status in
+        ["0", "99", "101", "199", "1000", "99999999999999999999", "-1", "\"200 OK\"", "1e3"]
     {
         let answer = web(&attacked, &format!("{{\"statusCode\":{status},\"body\":\"hello\"}}"));
         assert!(answer.status >= 200 && answer.status < 600, "{status}: {}", answer.head);
@@ -67,7 +68,8 @@ fn a_line_of_a_log_stays_one_line_with_the_time_of_the_node() {
     let answer = attacked.evil.call("POST", "/_/actions/evil?blocking=true", &said);
     let id = answer.json()["activationId"].as_str().unwrap().to_owned();
     let record = attacked.evil.record(&id);
-    let logs: Vec<&str> = record["logs"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+    let logs: Vec<&str> =
+        record["logs"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
     assert_eq!(logs.len(), 2, "{record}");
     for line in &logs {
         assert!(line.starts_with("20") && !line.starts_with("2000-"), "{line}");

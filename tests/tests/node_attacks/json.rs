@@ -92,7 +92,8 @@ fn many_small_changes_of_annotations_do_not_pass_the_limit_of_one() {
     let statuses: Vec<u16> = (0..8)
         .map(|number| {
             let value = "x".repeat(200_000);
-            let body = format!("{{\"annotations\":[{{\"key\":\"{number}\",\"value\":\"{value}\"}}]}}");
+            let body =
+                format!("{{\"annotations\":[{{\"key\":\"{number}\",\"value\":\"{value}\"}}]}}");
             send(&attacked, "PUT", "/_/actions/contract?overwrite=true", &body).status
         })
         .collect();
@@ -116,10 +117,22 @@ fn what_evil_keeps_in_parameters_counts_in_its_stored_bytes() {
 fn good_is_answered_while_evil_asks_for_strange_pages() {
     let attacked = Attacked::start("", "");
     for query in [
-        "limit=1e400", "limit=99999999999999999999", "skip=18446744073709551615", "skip=-1",
-        "since=-1", "since=99999999999999999999", "upto=NaN", "limit=%00", "name=%2F%2F%2F",
-        "count=maybe", "docs=1&count=1", "since=18446744073709551615&upto=0",
-        "limit=1&limit=2&limit=x", "%ff=%ff", "=&&&=", "name='%3B%20DROP%20TABLE%20records--",
+        "limit=1e400",
+        "limit=99999999999999999999",
+        "skip=18446744073709551615",
+        "skip=-1",
+        "since=-1",
+        "since=99999999999999999999",
+        "upto=NaN",
+        "limit=%00",
+        "name=%2F%2F%2F",
+        "count=maybe",
+        "docs=1&count=1",
+        "since=18446744073709551615&upto=0",
+        "limit=1&limit=2&limit=x",
+        "%ff=%ff",
+        "=&&&=",
+        "name='%3B%20DROP%20TABLE%20records--",
     ] {
         let answer = send(&attacked, "GET", &format!("/_/activations?{query}"), "");
         assert!([200, 400].contains(&answer.status), "{query}: {}", answer.text());

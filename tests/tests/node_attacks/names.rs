@@ -11,8 +11,19 @@ fn a_name_is_no_path() {
     let evil = &attacked.evil;
     let contract = guest("contract");
     for name in [
-        "..", ".", "%2e%2e", "..%2Fgood%2Fx", "%2Fgood%2Fx", "a%00b", "a%0Ab", "a%0d%0aX: y",
-        "%ff%fe", "-a", "a%5Cb", "a%20", "%E2%80%AE",
+        "..",
+        ".",
+        "%2e%2e",
+        "..%2Fgood%2Fx",
+        "%2Fgood%2Fx",
+        "a%00b",
+        "a%0Ab",
+        "a%0d%0aX: y",
+        "%ff%fe",
+        "-a",
+        "a%5Cb",
+        "a%20",
+        "%E2%80%AE",
     ] {
         let answer = evil.deploy(name, &contract, &json!({}));
         assert!((400..500).contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
@@ -22,7 +33,12 @@ fn a_name_is_no_path() {
         assert!((400..500).contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
         for rest in ["", "/logs", "/result"] {
             let answer = evil.call("GET", &format!("/_/activations/{name}{rest}"), &Value::Null);
-            assert!((400..500).contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
+            assert!(
+                (400..500).contains(&answer.status),
+                "{name}: {} {}",
+                answer.status,
+                answer.text()
+            );
         }
     }
     let target = format!("/api/v1/web/{}", "../".repeat(50));

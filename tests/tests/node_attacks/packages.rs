@@ -25,7 +25,8 @@ fn a_package_is_used_by_evil_only_while_good_shares_it_and_its_parameters_are_no
         evil.call("POST", &format!("{path}?blocking=true&result=true"), &json!({})).status
     };
     assert_eq!(bind("bound"), 403);
-    for path in ["/good/packages/p", "/good/actions/p/hello", "/good/actions/p/", "/good/packages/none"]
+    for path in
+        ["/good/packages/p", "/good/actions/p/hello", "/good/actions/p/", "/good/packages/none"]
     {
         assert_eq!(read(path).status, 403, "{path}");
     }
@@ -36,10 +37,14 @@ fn a_package_is_used_by_evil_only_while_good_shares_it_and_its_parameters_are_no
     package(true);
     assert_eq!(bind("bound"), 200);
     assert_eq!(evil.call("PUT", "/_/actions/s", &sequence).status, 200);
-    for path in
-        ["/good/packages/p", "/good/actions/p/hello", "/good/packages", "/_/packages/bound",
-         "/_/actions/bound/hello", "/good/actions/p/"]
-    {
+    for path in [
+        "/good/packages/p",
+        "/good/actions/p/hello",
+        "/good/packages",
+        "/_/packages/bound",
+        "/_/actions/bound/hello",
+        "/good/actions/p/",
+    ] {
         let answer = read(path);
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         assert!(!answer.text().contains("sesame"), "{path}: {}", answer.text());

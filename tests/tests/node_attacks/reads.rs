@@ -25,7 +25,8 @@ fn an_activation_of_good_is_not_there_for_evil_even_if_it_knows_the_id() {
             assert!(!answer.text().contains("secret"), "{}", answer.text());
         }
     }
-    for query in ["", "?docs=true&limit=200", "?name=evil", "?since=0", "?name=good/evil", "?count=true"]
+    for query in
+        ["", "?docs=true&limit=200", "?name=evil", "?since=0", "?name=good/evil", "?count=true"]
     {
         let listed = attacked.evil.get(&format!("/_/activations{query}")).to_string();
         assert!(!listed.contains("secret") && !listed.contains(&id), "{query}: {listed}");
@@ -87,8 +88,7 @@ fn the_same_component_in_both_namespaces_shares_code_and_nothing_else() {
     let named = |client: &Client| client.get("/_/actions/contract?code=false")["namespace"].clone();
     assert_eq!((named(&attacked.good), named(&attacked.evil)), (json!("good"), json!("evil")));
     let environment = json!({ "do": "environment" });
-    for (client, own, other) in
-        [(&attacked.good, "good", "evil"), (&attacked.evil, "evil", "good")]
+    for (client, own, other) in [(&attacked.good, "good", "evil"), (&attacked.evil, "evil", "good")]
     {
         let seen = client.invoke("contract", &environment).json();
         assert_eq!(seen["__OW_NAMESPACE"], own);

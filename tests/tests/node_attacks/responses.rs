@@ -27,8 +27,10 @@ fn good_is_answered_while_evil_returns_5_mb_a_hundred_times() {
     }
     let answered = reading.join().unwrap();
     let peak = peak_of(attacked.process());
-    println!("median of good: {quiet:?} alone, at most {beside:?} beside ({rounds} rounds); \
-        {answered} results, peak {peak} MiB");
+    println!(
+        "median of good: {quiet:?} alone, at most {beside:?} beside ({rounds} rounds); \
+        {answered} results, peak {peak} MiB"
+    );
     assert!(answered > 0 && beside < Duration::from_secs(20));
     assert!(peak < 2048, "500 MB of results took {peak} MiB");
     attacked.good_answers(3);
