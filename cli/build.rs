@@ -61,7 +61,7 @@ fn rust_sdk(repository: &Path) -> Result<Files> {
     let mut files = Files::new();
     for package in PACKAGES {
         let (root, name) = (repository.join(package), embedded(package));
-        let manifest = manifest(&workspace, name, &read(&root.join("Cargo.toml"))?)
+        let manifest = manifest(workspace, name, &read(&root.join("Cargo.toml"))?)
             .map_err(|error| format!("{package}: {error}"))?;
         files.insert(format!("{name}/Cargo.toml"), manifest.into_bytes());
         files.extend(folder(&root.join("src"), &format!("{name}/src/"))?);

@@ -1,7 +1,7 @@
 //! Reloading of `node.toml`: on SIGHUP, and when the content of one of its files changes.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn checksum(path: &Path) -> Option<blake3::Hash> {
 }
 
 /// Installs the namespaces of the file. A file that cannot be used changes nothing.
-fn reload(node: &Node, path: &PathBuf) {
+fn reload(node: &Node, path: &Path) {
     let installed = NodeConfig::read(path).map_err(|error| error.to_string()).and_then(|config| {
         node.tenants.replace(&config.namespaces).map_err(|error| error.to_string())?;
         node.records.set_retention(retention(&config.records), Default::default());
