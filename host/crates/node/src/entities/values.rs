@@ -125,12 +125,12 @@ mod tests {
     }
 
     #[test]
-    fn a_million_names_do_not_hold_a_worker_for_an_hour() {
+    fn many_names_take_time_in_proportion_to_their_number() {
         let pairs: Vec<_> =
-            (0..1_000_000).map(|number| format!(r#"{{"key":"{number}","value":0}}"#)).collect();
+            (0..200_000).map(|number| format!(r#"{{"key":"{number}","value":0}}"#)).collect();
         let mut values: Values = serde_json::from_str(&format!("[{}]", pairs.join(","))).unwrap();
         values = values.under(&values);
-        let names: Vec<_> = (1..1_000_000).map(|number| number.to_string()).collect();
+        let names: Vec<_> = (1..200_000).map(|number| number.to_string()).collect();
         values.remove(&names);
         assert_eq!(serde_json::to_string(&values).unwrap(), r#"[{"key":"0","value":0}]"#);
     }
