@@ -23,8 +23,8 @@ pub(crate) fn summary(action: &Action) -> Value {
     })
 }
 
-/// Returns the JSON of one action; `loaded` is `None` for a sequence, and `presets` are the names of
-/// default parameters.
+/// Returns the JSON of one action; `loaded` is `None` for a sequence, and `presets` are the names
+/// of default parameters.
 pub(crate) fn described(action: &Action, loaded: Option<&LoadedAction>, presets: &[&str]) -> Value {
     let mut json = summary(action);
     let Value::Object(fields) = &mut json else { return json };
