@@ -77,6 +77,8 @@ pub struct Tenants {
     /// Number of configurations that were installed.
     generation: AtomicU64,
     fairness: Fairness,
+    /// Slots of all namespaces together.
+    slots: usize,
     sandbox: Arc<Sandbox>,
     /// Folder of the node's data, which has one folder for each namespace.
     folder: PathBuf,
@@ -95,6 +97,7 @@ impl Tenants {
             hasher: KeyHasher::new(),
             current: RwLock::default(),
             generation: AtomicU64::new(0),
+            slots: fairness.free_slots(),
             fairness,
             sandbox,
             folder: folder.to_owned(),
@@ -158,7 +161,7 @@ impl Tenants {
     /// Returns the number of activations that one of `namespaces` may run at once: an eighth of the
     /// slots is left to the others, which would wait for the timeouts of its activations.
     fn most_of_one(&self, namespaces: usize) -> usize {
-        let slots = self.sandbox.engine().activations() as usize;
+        let slots = self.slots;
         if namespaces < 2 { slots } else { slots.saturating_sub(slots.div_ceil(8)).max(1) }
     }
 
