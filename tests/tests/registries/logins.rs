@@ -44,7 +44,8 @@ fn a_wrong_password_is_told_and_not_kept() {
                 .all(|file| !std::fs::read_to_string(file).unwrap().contains("wr0ng-password")),
             "{kept:?}"
         );
-        assert_eq!(desk.json(["whoami"])["registries"], json!([]));
+        let who = desk.sandbox.run(["whoami", "--json"]);
+        assert_eq!((who.code, &who.json()["registries"]), (Some(7), &json!([])), "{who:?}");
     }
 }
 
