@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Largest length of a part of a name.
-const MAX_PART: usize = 256;
+/// Largest length of a part of a name in bytes.
+pub const MAX_PART: usize = 256;
 
 /// Name of an action, optionally with its namespace and package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,17 +64,22 @@ impl fmt::Display for ActionName {
     }
 }
 
-/// Checks a part of a name by OpenWhisk's rule (its `EntityName`).
-fn check(part: &str) -> Result<(), String> {
+/// Reports whether a text is a part of a name by OpenWhisk's rule (its `EntityName`): a letter, a
+/// digit or an underscore, then those, `@`, `.`, `&`, `-` and spaces, but no space at the end, and
+/// at most [`MAX_PART`] bytes.
+pub fn is_part(text: &str) -> bool {
     let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let inner = |c: char| first(c) || matches!(c, '@' | ' ' | '.' | '&' | '-');
-    let whole = part.starts_with(first)
-        && part.chars().all(inner)
-        && !part.ends_with(' ')
-        && part.len() <= MAX_PART;
+    text.starts_with(first)
+        && text.chars().all(inner)
+        && !text.ends_with(' ')
+        && text.len() <= MAX_PART
+}
+
+fn check(part: &str) -> Result<(), String> {
     let why = "1 to 256 of a-z, A-Z, 0-9, `_`, `@`, `.`, `&`, `-` and spaces inside, beginning \
         with a letter, a digit or `_`";
-    if whole {
+    if is_part(part) {
         Ok(())
     } else {
         Err(format!("{part:?} cannot be a part of an action's name: {why}"))

@@ -1,37 +1,28 @@
 //! Names of entities, by OpenWhisk's rule.
 
+use keynet_openwhisk_api::name::{MAX_PART, is_part};
 use serde::{Deserialize, Serialize};
-
-/// Maximum length of a name in bytes.
-const MAX_NAME: usize = 256;
 
 /// Reason why a text is not a name, in OpenWhisk's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// It is too long; the value is its length in bytes.
-    #[error("Name segement longer than allowed: {0} > {MAX_NAME}.")]
+    #[error("Name segement longer than allowed: {0} > {MAX_PART}.")]
     TooLong(usize),
     /// It has other characters.
     #[error("The name of the entity contains illegal characters.")]
     Illegal,
 }
 
-/// Checks a name: a letter, a digit or an underscore, then those, `@`, `.`, `&`, `-` and spaces,
-/// but no space at the end.
+/// Checks a name; see [`is_part`].
 ///
 /// # Errors
 /// The text is not a name.
 pub fn check(text: &str) -> Result<&str, NameError> {
-    if text.len() > MAX_NAME {
+    if text.len() > MAX_PART {
         return Err(NameError::TooLong(text.len()));
     }
-    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let inner = |c: char| first(c) || "@ .&-".contains(c);
-    if text.starts_with(first) && text.chars().all(inner) && !text.ends_with(' ') {
-        Ok(text)
-    } else {
-        Err(NameError::Illegal)
-    }
+    if is_part(text) { Ok(text) } else { Err(NameError::Illegal) }
 }
 
 /// Name of an action or a package within a namespace.
