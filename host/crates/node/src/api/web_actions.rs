@@ -6,7 +6,7 @@ use hyper::header::AUTHORIZATION;
 
 use super::Call;
 use super::reply::{Rejection, Reply};
-use crate::entities::{EntityName, KeyValue, Values};
+use crate::entities::{EntityName, Values};
 use crate::invocation::{self, Ended, Invocation, Invoked, Status};
 use crate::resolution::{self, Found};
 use crate::tenants::Namespace;
@@ -30,8 +30,7 @@ pub(super) async fn answer(
     let name = EntityName::new(target.package.as_deref().unwrap_or_default(), &target.name);
     let found = resolution::find(&call.node.catalog, &owner.name, &owner.name, &name)
         .map_err(|_| WebError::NotFound)?;
-    let annotations: Vec<KeyValue> = found.action.annotations.iter().cloned().collect();
-    let annotations = WebAnnotations::read(&annotations);
+    let annotations = WebAnnotations::read(found.action.annotations.as_slice());
     if !annotations.web_export {
         return Err(WebError::NotFound.into());
     }
@@ -70,8 +69,7 @@ async fn answer_exported(
     };
     let Found { action, inherited } = found;
     let defaults: Values = inherited.under(&action.parameters);
-    let defaults: Vec<KeyValue> = defaults.iter().cloned().collect();
-    let parameters = arguments(&request, annotations, &defaults)?;
+    let parameters = arguments(&request, annotations, defaults.as_slice())?;
     drop(body);
     let invocation = Invocation {
         _held: owner.reserve(parameters.len(), "an activation's parameters")?,

@@ -45,6 +45,11 @@ impl Values {
         Self(values)
     }
 
+    /// Returns the pairs in order, as a slice.
+    pub fn as_slice(&self) -> &[KeyValue] {
+        &self.0
+    }
+
     /// Returns the pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = &KeyValue> {
         self.0.iter()
