@@ -17,7 +17,7 @@ pub use package::{Binding, Package, PackagePut};
 pub use values::{KeyValue, Values};
 pub use version::Version;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Maximum size in bytes of the parameters of an action or a package, and of its annotations.
 pub const MAX_PARAMETERS: usize = 1 << 20;
@@ -58,5 +58,10 @@ fn check_values(what: &'static str, values: &Values) -> Result<(), EntityError> 
 /// Returns the milliseconds since 1970.
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    milliseconds(since)
+}
+
+/// Returns a time in milliseconds.
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,7 +13,7 @@ use keynet_host::{ActivationRequest, Failure, Outcome, Parameters, Receipt};
 use super::logs::RecordLogs;
 use super::record::{Ended, Finished, Status};
 use super::{Admission, Invocation, environment, parameters};
-use crate::entities::now_ms;
+use crate::entities::{milliseconds, now_ms};
 use crate::node::Node;
 use crate::tenants::Namespace;
 
@@ -83,7 +83,7 @@ pub(super) async fn run(
     let finished = Finished {
         id,
         start,
-        duration: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration: milliseconds(started.elapsed()),
         waited,
         cost,
         status,

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::Invocation;
 use super::component::Cost;
-use crate::entities::Limits;
+use crate::entities::{Limits, milliseconds};
 use crate::node::Node;
 use crate::records::{Accepted, Record};
 
@@ -215,10 +215,6 @@ impl Finished {
         // Serialising a struct of texts and numbers cannot fail.
         serde_json::to_string(&document).unwrap_or_default()
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn response_of(status: Status, result: &str) -> String {

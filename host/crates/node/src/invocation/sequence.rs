@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::component::{Cause, Cost, failed};
 use super::record::{Ended, Finished, Status};
 use super::{Invocation, admit, component, new_id};
-use crate::entities::{Action, EntityName, Exec, Values, now_ms};
+use crate::entities::{Action, EntityName, Exec, Values, milliseconds, now_ms};
 use crate::node::Node;
 use crate::resolution::{self, Found};
 
@@ -23,7 +23,7 @@ pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -
     let finished = Finished {
         id,
         start,
-        duration: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration: milliseconds(started.elapsed()),
         waited: std::time::Duration::ZERO,
         cost: Cost::default(),
         status,

@@ -12,7 +12,7 @@ use keynet_host::{Backends, Tenant};
 use keynet_object_storage::ObjectStorage;
 
 use crate::config::{NamespaceConfig, Quotas};
-use crate::entities::{Limits, MaxLimits};
+use crate::entities::{Limits, MaxLimits, milliseconds};
 
 const MB: u64 = 1 << 20;
 
@@ -85,7 +85,7 @@ impl NamespaceSettings {
     /// Returns the largest limits of its actions.
     pub fn max_limits(&self) -> MaxLimits {
         MaxLimits {
-            timeout: u64::try_from(self.quotas.action_time.as_millis()).unwrap_or(u64::MAX),
+            timeout: milliseconds(self.quotas.action_time),
             memory: self.quotas.action_memory / MB,
             logs: self.quotas.action_logs / MB,
         }
