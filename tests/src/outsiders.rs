@@ -1,12 +1,14 @@
-//! Other programs using the real servers: objects uploaded to S3, models registered in MLflow.
+//! Other programs using the real servers: objects uploaded to S3, models registered in MLflow; and
+//! the client of OpenWhisk's own project.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use keynet_test_servers::RealServer;
 use serde_json::Value;
 
-use crate::http;
+use crate::{guest, http, root};
 
 /// Returns the `curl` command for `target`, such as `/key` or `?list-type=2`, in the bucket `test`.
 pub fn s3(server: &RealServer, target: &str) -> Command {
@@ -37,4 +39,24 @@ pub fn mlflow(server: &RealServer, what: &str, body: &Value) -> Value {
     );
     assert_eq!(answer.status, 200, "{what}: {}", answer.text());
     answer.json()
+}
+
+/// Has npm's `openwhisk` create an action with `image`, run and remove it at `host` with `key`, and
+/// returns its output of each step.
+pub fn openwhisk_client(host: &str, key: &str, image: &str) -> BTreeMap<String, Value> {
+    let servers = root().join("tests/servers");
+    let ended = Command::new(servers.join("openwhisk-client.sh"))
+        .arg("run")
+        .arg(servers.join("openwhisk-client/drive.js"))
+        .args([host, key, image])
+        .arg(guest("hello"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("node; `tests/servers/openwhisk-client.sh install` brings it");
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(ended.status.success(), "{said}\n{}", String::from_utf8_lossy(&ended.stderr));
+    let steps = said.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let named =
+        |step: Value| (step["step"].as_str().expect("a name").to_owned(), step["value"].clone());
+    steps.map(named).collect()
 }

@@ -3,35 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 
-use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
-
+use keynet_tests::Sandbox;
 use keynet_tests::openwhisk_api::{IMAGE, KEY, OpenWhisk, Setup};
-use keynet_tests::{Sandbox, guest, root};
-use serde_json::{Value, json};
-
-/// Runs the client, and returns its output of each step.
-fn drive(openwhisk: &OpenWhisk) -> BTreeMap<String, Value> {
-    let servers = root().join("tests/servers");
-    let ended = Command::new(servers.join("openwhisk-client.sh"))
-        .arg("run")
-        .arg(servers.join("openwhisk-client/drive.js"))
-        .args([openwhisk.host(), KEY, IMAGE])
-        .arg(guest("hello"))
-        .stdin(Stdio::null())
-        .output()
-        .expect("node; `tests/servers/openwhisk-client.sh install` brings it");
-    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-    assert!(ended.status.success(), "{said}\n{}", String::from_utf8_lossy(&ended.stderr));
-    let steps = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    steps.map(|step| (step["step"].as_str().unwrap().to_owned(), step["value"].clone())).collect()
-}
+use keynet_tests::outsiders::openwhisk_client;
+use serde_json::json;
 
 #[test]
 fn openwhisks_own_client_makes_changes_runs_and_removes_an_action() {
     let sandbox = Sandbox::new();
     let openwhisk = OpenWhisk::running(&sandbox, Setup::default());
-    let told = drive(&openwhisk);
+    let told = openwhisk_client(openwhisk.host(), KEY, IMAGE);
     let step = |name: &str| told.get(name).unwrap_or_else(|| panic!("no step {name}: {told:#?}"));
 
     assert_eq!(step("namespaces"), &json!(["guest"]));
