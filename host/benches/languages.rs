@@ -1,5 +1,6 @@
 //! Cost of actions by language: `tests/bench languages`. Prints a table for `docs/languages.md`;
-//! does not use criterion, since most rows happen once in a container's life.
+//! does not use criterion, since most rows happen once in a container's life. Arguments name the
+//! guests to measure; all are measured if there are none.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)] // a failed benchmark panics
 
@@ -17,13 +18,14 @@ use support::{guest, host, request};
 use tokio::runtime::Runtime;
 
 /// Pairs of a small action and of one that reads, resizes and draws pictures, in each language.
-const GUESTS: [&str; 11] = [
+const GUESTS: [&str; 12] = [
     "hello",
     "hello-c",
     "hello-cpp",
     "hello-go",
     "hello-python",
     "hello-typescript",
+    "hello-spidermonkey",
     "image-detection",
     "image-detection-cpp",
     "image-detection-go",
@@ -64,10 +66,13 @@ fn main() {
     {
         return compile(name);
     }
+    // `cargo bench` adds a flag.
+    let named: Vec<&String> = arguments[1..].iter().filter(|name| !name.starts_with('-')).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|one| *one == name);
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let cached = || host(128, Some(AotCache::new(folder.path(), [7; 32], 4 << 30)));
-    for name in GUESTS {
+    for name in GUESTS.into_iter().filter(|name| wanted(name)) {
         println!("{name}");
         let component = guest(name);
         row("component", component.len() as f64 / 1e6, "MB");
@@ -108,7 +113,7 @@ fn main() {
             row("of it a fresh instance", median(starts), "ms");
         }
     }
-    for name in SLEEPERS {
+    for name in SLEEPERS.into_iter().filter(|name| wanted(name)) {
         println!("{name}");
         let action = Arc::new(runtime.block_on(cached().load(&guest(name))).expect("an action"));
         let lines = Arc::new(Lines::default());
