@@ -109,7 +109,7 @@ def _start(logs: bool) -> None:
     if numpy_random is not None:
         numpy_random.seed()
     level = os.environ.get("LOG_LEVEL", "").upper()
-    if logs and level in logging.getLevelNamesMapping():
+    if level and logs and level in logging.getLevelNamesMapping():
         logging.getLogger().setLevel(level)
 
 
