@@ -58,7 +58,7 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
     };
     let slot = match drain.or_cut_off(loaded.action.reserve(due)).await {
         Some(Some(slot)) => slot,
-        Some(None) => return timed_out_in_the_queue(container, loaded, now),
+        Some(None) => return timed_out_in_the_queue(container, loaded, now).await,
         None => return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN),
     };
     let window = container.window();
@@ -77,7 +77,7 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
         Ok::<_, OwnServersError>(outcome)
     };
     match drain.or_cut_off(running).await {
-        Some(Ok(outcome)) => ended(container, loaded, &window, outcome),
+        Some(Ok(outcome)) => ended(container, loaded, &window, outcome).await,
         Some(Err(error)) => {
             failed(&window, &Refusal::new(StatusCode::OK, redact(&error.to_string())))
         }
@@ -131,14 +131,14 @@ impl Asked {
 
 /// Responds to a request that timed out in the queue. If activations do not overlap it writes no
 /// log markers: another activation's log window is still open.
-fn timed_out_in_the_queue(
+async fn timed_out_in_the_queue(
     container: &Container,
     loaded: &Loaded,
     requested: Instant,
 ) -> HttpResponse {
     if container.config.concurrent {
         let outcome = Outcome::without_a_slot(requested);
-        return ended(container, loaded, &container.window(), outcome);
+        return ended(container, loaded, &container.window(), outcome).await;
     }
     application_error(
         "the activation's time was over before the one that runs here had ended: nothing was run",
@@ -146,7 +146,7 @@ fn timed_out_in_the_queue(
 }
 
 /// Writes the end of the log window and responds.
-fn ended(
+async fn ended(
     container: &Container,
     loaded: &Loaded,
     window: &Window,
@@ -167,7 +167,7 @@ fn ended(
     tracing::debug!(action = %loaded.action.description().name, receipt = %outcome.receipt.line(), "an activation \
         ended");
     let receipt = container.config.receipts.then(|| outcome.receipt.line());
-    window.close(receipt.as_deref());
+    window.close_with_others(receipt.as_deref()).await;
     answer
 }
 

@@ -71,15 +71,26 @@ impl Window {
     /// Writes the buffered lines and the marks; before the mark on standard error it writes `last`,
     /// a line of the host. Only the first call has an effect.
     pub(super) fn close(&self, last: Option<&str>) {
-        self.finish(last.unwrap_or_default(), true);
+        self.finish(last.unwrap_or_default(), true, Output::write);
+    }
+
+    /// As [`Window::close`]. If activations overlap, those that end at the same time are written
+    /// together.
+    pub(super) async fn close_with_others(&self, last: Option<&str>) {
+        if self.gather {
+            self.finish(last.unwrap_or_default(), true, Output::gather);
+            self.output.write_gathered().await;
+        } else {
+            self.close(last);
+        }
     }
 
     /// Writes the buffered lines without marks: the following lines belong to the same window.
     pub(super) fn leave_open(&self) {
-        self.finish("", false);
+        self.finish("", false, Output::write);
     }
 
-    fn finish(&self, last: &str, marks: bool) {
+    fn finish(&self, last: &str, marks: bool, write: impl Fn(&Output, Stream, &[u8])) {
         let mut held = self.lock();
         if std::mem::replace(&mut held.closed, true) {
             return;
@@ -88,14 +99,16 @@ impl Window {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let bytes = held.of(stream);
             push_line(bytes, SENTINEL.as_bytes(), marks);
-            self.write(stream, bytes, marks);
+            if !bytes.is_empty() {
+                write(&self.output, stream, bytes);
+            }
             *bytes = Vec::new();
         }
     }
 
-    fn write(&self, stream: Stream, lines: &[u8], ends: bool) {
+    fn write(&self, stream: Stream, lines: &[u8]) {
         if !lines.is_empty() {
-            self.output.write(stream, lines, ends);
+            self.output.write(stream, lines);
         }
     }
 }
@@ -116,7 +129,7 @@ impl LogSink for Window {
         let bytes = held.of(stream);
         push_line(bytes, line, true);
         if bytes.len() > if self.gather { GATHERED } else { AT_ONCE } {
-            self.write(stream, bytes, false);
+            self.write(stream, bytes);
             bytes.clear();
         }
     }
@@ -128,7 +141,7 @@ impl LogSink for Window {
         let mut held = self.lock();
         for stream in [Stream::Stdout, Stream::Stderr] {
             let bytes = held.of(stream);
-            self.write(stream, bytes, false);
+            self.write(stream, bytes);
             bytes.clear();
         }
     }

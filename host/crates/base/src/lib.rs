@@ -17,6 +17,7 @@ pub mod allowed_hosts;
 pub mod budget;
 pub mod config;
 pub mod cpu;
+pub mod crowd;
 pub mod digest;
 pub mod error;
 pub mod error_chain;

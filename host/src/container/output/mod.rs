@@ -11,6 +11,7 @@ mod queue;
 
 use std::time::Duration;
 
+use keynet_base::crowd::Crowd;
 use pipe::Pipe;
 
 use crate::activation::Stream;
@@ -20,6 +21,8 @@ use crate::activation::Stream;
 pub(super) struct Output {
     stdout: Pipe,
     stderr: Pipe,
+    /// Activations that end.
+    crowd: Crowd,
 }
 
 impl Output {
@@ -28,6 +31,7 @@ impl Output {
         Self {
             stdout: Pipe::of_the_process(Stream::Stdout),
             stderr: Pipe::of_the_process(Stream::Stderr),
+            crowd: Crowd::default(),
         }
     }
 
@@ -38,11 +42,32 @@ impl Output {
         }
     }
 
-    /// Writes `lines`, which end with a newline and are never split. Does not block. `ends` if the
-    /// last line is the mark at the end of an activation's logs: the mark is written later even if
-    /// the rest is dropped.
-    pub(super) fn write(&self, stream: Stream, lines: &[u8], ends: bool) {
-        self.pipe(stream).write(lines, ends);
+    /// Writes `lines`, which end with a newline and are never split. Does not block. The marks at
+    /// the end of an activation's logs are written later even if the rest is dropped.
+    pub(super) fn write(&self, stream: Stream, lines: &[u8]) {
+        self.pipe(stream).write(lines);
+    }
+
+    /// Takes `lines`, as [`Output::write`] does, to be written with those of other activations.
+    pub(super) fn gather(&self, stream: Stream, lines: &[u8]) {
+        self.pipe(stream).gather(lines);
+    }
+
+    /// Writes what was gathered. An activation that ends while others do lets them come first: a
+    /// write wakes the stream's reader, which costs more than the lines. Also writes if the caller
+    /// does not wait for the end.
+    pub(super) async fn write_gathered(&self) {
+        struct Written<'a>(&'a Output);
+        impl Drop for Written<'_> {
+            fn drop(&mut self) {
+                self.0.stdout.write_gathered();
+                self.0.stderr.write_gathered();
+            }
+        }
+        let _written = Written(self);
+        if self.crowd.join() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Reports whether an activation may write more without waiting.

@@ -18,6 +18,9 @@ use crate::activation::Stream;
 /// room is dropped until the reader has caught up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Bytes of gathered lines from which on they are written.
+const AT_MOST_LATER: usize = 64 << 10;
+
 /// Interval between attempts to write to a stream that is non-blocking, because another process set
 /// it so, and not ready.
 const AGAIN: Duration = Duration::from_millis(5);
@@ -45,6 +48,8 @@ struct Shared {
 struct State {
     /// File that is written without blocking; `None` if only the thread may write.
     direct: Option<File>,
+    /// Lines that are written with those of other activations.
+    later: Vec<u8>,
     queue: Queue,
     has_thread: bool,
     /// `true` if waiting for the reader timed out and it has not caught up yet.
@@ -78,6 +83,7 @@ impl Pipe {
     fn new(name: &'static str, direct: Option<File>, blocking: File) -> Self {
         let state = State {
             direct,
+            later: Vec::new(),
             queue: Queue::default(),
             has_thread: false,
             given_up: false,
@@ -94,8 +100,38 @@ impl Pipe {
     }
 
     /// See [`super::Output::write`].
-    pub(super) fn write(&self, lines: &[u8], ends: bool) {
+    pub(super) fn write(&self, lines: &[u8]) {
         let mut state = self.0.lock();
+        if state.later.is_empty() {
+            return self.write_to(state, lines);
+        }
+        state.later.extend_from_slice(lines);
+        self.write_later(state);
+    }
+
+    /// See [`super::Output::gather`].
+    pub(super) fn gather(&self, lines: &[u8]) {
+        let mut state = self.0.lock();
+        state.later.extend_from_slice(lines);
+        if state.later.len() > AT_MOST_LATER {
+            self.write_later(state);
+        }
+    }
+
+    /// See [`super::Output::write_gathered`].
+    pub(super) fn write_gathered(&self) {
+        let state = self.0.lock();
+        if !state.later.is_empty() {
+            self.write_later(state);
+        }
+    }
+
+    fn write_later(&self, mut state: MutexGuard<'_, State>) {
+        let lines = std::mem::take(&mut state.later);
+        self.write_to(state, &lines);
+    }
+
+    fn write_to(&self, mut state: MutexGuard<'_, State>, lines: &[u8]) {
         let rest = match &state.direct {
             Some(direct) if state.queue.is_empty() => write_now(direct, lines),
             _ => lines,
@@ -103,7 +139,7 @@ impl Pipe {
         if rest.is_empty() {
             return;
         }
-        state.queue.push(rest, ends);
+        state.queue.push(rest);
         if state.queue.bytes() >= HIGH && !state.given_up {
             self.0.full.store(true, Ordering::Relaxed);
         }
@@ -137,6 +173,7 @@ impl Pipe {
 
     /// Waits until everything is written.
     pub(super) async fn drained(&self) {
+        self.write_gathered();
         self.until(|| self.0.lock().queue.is_empty()).await;
     }
 
@@ -268,8 +305,8 @@ mod tests {
         let (mut reader, pipe) = pipe();
         let line = [b"x".repeat(99).as_slice(), b"\n"].concat();
         let started = Instant::now();
-        (0..20_000).for_each(|_| pipe.write(&line, false));
-        (0..3).for_each(|_| pipe.write(mark().as_bytes(), true));
+        (0..20_000).for_each(|_| pipe.write(&line));
+        (0..3).for_each(|_| pipe.write(mark().as_bytes()));
         assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
         let reading = std::thread::spawn(move || {
             let mut text = String::new();
@@ -279,7 +316,7 @@ mod tests {
         while !pipe.0.lock().queue.is_empty() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        pipe.write(b"the next\n", false);
+        pipe.write(b"the next\n");
         drop(pipe);
         let text = reading.join().unwrap();
         let kept =
@@ -294,11 +331,32 @@ mod tests {
     }
 
     #[test]
+    fn gathered_lines_are_written_in_order_with_the_next_and_never_pile_up() {
+        let (mut reader, pipe) = pipe();
+        pipe.gather(b"a\n");
+        pipe.gather(b"b\n");
+        pipe.write(b"c\n");
+        let mut text = [0; 6];
+        reader.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"a\nb\nc\n");
+        let line = [b"x".repeat(999).as_slice(), b"\n"].concat();
+        (0..=AT_MOST_LATER / line.len()).for_each(|_| pipe.gather(&line));
+        let mut long = vec![0; AT_MOST_LATER];
+        reader.read_exact(&mut long).unwrap();
+        pipe.gather(b"d\n");
+        pipe.write_gathered();
+        drop(pipe);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("x\nd\n"), "{rest}");
+    }
+
+    #[test]
     fn a_reader_that_is_gone_costs_nothing() {
         let (reader, pipe) = pipe();
         drop(reader);
         let started = Instant::now();
-        (0..100).for_each(|_| pipe.write(b"a line\n", false));
+        (0..100).for_each(|_| pipe.write(b"a line\n"));
         assert!(started.elapsed() < PATIENCE);
         assert!(pipe.has_room() && pipe.0.lock().queue.is_empty());
     }
@@ -308,7 +366,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         let pipe = Pipe::new("test", None, File::from(OwnedFd::from(writer)));
         let writing = std::thread::spawn(move || {
-            (0..10_000).for_each(|line| pipe.write(format!("{line}\n").as_bytes(), false))
+            (0..10_000).for_each(|line| pipe.write(format!("{line}\n").as_bytes()))
         });
         let lines: Vec<_> = BufReader::new(reader).lines().map(Result::unwrap).collect();
         writing.join().unwrap();
@@ -341,7 +399,7 @@ mod tests {
             if !pipe.has_room() {
                 pipe.room().await;
             }
-            pipe.write(line.as_bytes(), false);
+            pipe.write(line.as_bytes());
         }
         drop(pipe);
         assert_eq!(reading.join().unwrap(), 8 << 10);
@@ -356,7 +414,7 @@ mod tests {
             if !pipe.has_room() {
                 pipe.room().await;
             }
-            pipe.write(&line, false);
+            pipe.write(&line);
         }
         let took = started.elapsed();
         assert!(took >= PATIENCE && took < PATIENCE * 2, "{took:?}");

@@ -47,14 +47,15 @@ impl Queue {
         self.bytes == 0 && self.gap == Gap::default()
     }
 
-    /// Queues `lines`, or counts them as dropped if there is no room.
-    pub(super) fn push(&mut self, lines: &[u8], ends: bool) {
+    /// Queues `lines`, or counts them and the marks among them as dropped if there is no room.
+    pub(super) fn push(&mut self, lines: &[u8]) {
         if self.bytes < CAPACITY && self.gap == Gap::default() {
             self.append(lines);
         } else {
-            let mark = if ends { SENTINEL.len() + 1 } else { 0 };
-            self.gap.bytes += lines.len().saturating_sub(mark) as u64;
-            self.gap.marks += u64::from(ends);
+            let is_mark = |line: &&[u8]| *line == SENTINEL.as_bytes();
+            let marks = lines.split(|byte| *byte == b'\n').filter(is_mark).count();
+            self.gap.bytes += (lines.len() - marks * (SENTINEL.len() + 1)) as u64;
+            self.gap.marks += marks as u64;
         }
     }
 
@@ -119,10 +120,10 @@ mod tests {
     fn what_has_no_room_is_counted_and_every_mark_still_comes() {
         let mut queue = Queue::default();
         let line = format!("{}\n", "x".repeat(1023));
-        (0..CAPACITY / 1024).for_each(|_| queue.push(line.as_bytes(), false));
+        (0..CAPACITY / 1024).for_each(|_| queue.push(line.as_bytes()));
         let mark = format!("{SENTINEL}\n");
         for _ in 0..2500 {
-            queue.push(format!("dropped\n{mark}").as_bytes(), true);
+            queue.push(format!("dropped\n{mark}").as_bytes());
         }
         assert!(queue.bytes() < CAPACITY + 2048);
         let text = written(&mut queue);
@@ -130,14 +131,14 @@ mod tests {
         let (notice, marks) = rest.split_once('\n').unwrap();
         assert!(notice.starts_with("keynet: 20000 bytes of logs were dropped"), "{notice}");
         assert_eq!(marks, mark.repeat(2500));
-        queue.push(b"next\n", false);
+        queue.push(b"next\n");
         assert_eq!(written(&mut queue), "next\n");
     }
 
     #[test]
     fn many_short_lines_take_few_pieces() {
         let mut queue = Queue::default();
-        (0..100_000).for_each(|_| queue.push(b"a\n", false));
+        (0..100_000).for_each(|_| queue.push(b"a\n"));
         assert!(queue.pieces.len() <= 200_000 / PIECE + 1);
         assert_eq!(written(&mut queue), "a\n".repeat(100_000));
     }

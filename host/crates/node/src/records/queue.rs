@@ -4,21 +4,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
 
+use keynet_base::crowd::Crowd;
 use keynet_base::offload;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::Id;
 
 use super::error::{RecordsError, Result};
 use super::writer::{Change, Writer};
 
 /// Changes of one transaction, which takes a millisecond then.
 const BATCH: usize = 128;
-
-/// Callers whose changes follow each other within this time wait for each other's.
-const CROWD: Duration = Duration::from_millis(1);
 
 struct Queued {
     change: Change,
@@ -32,8 +28,7 @@ pub(super) struct Queue {
     /// Threads that wait for the writer. They commit what is queued when they are done.
     reserved: AtomicUsize,
     runtime: OnceLock<Handle>,
-    /// Task and time of the last change.
-    last: Mutex<Option<(Option<Id>, Instant)>>,
+    crowd: Crowd,
 }
 
 impl Queue {
@@ -43,7 +38,7 @@ impl Queue {
             writer: Mutex::new(writer),
             reserved: AtomicUsize::new(0),
             runtime: OnceLock::new(),
-            last: Mutex::default(),
+            crowd: Crowd::default(),
         }
     }
 
@@ -63,20 +58,11 @@ impl Queue {
         let (answer, answered) = oneshot::channel();
         self.runtime.get_or_init(Handle::current);
         self.queued().push(Queued { change, answer });
-        if self.others_write() {
+        if self.crowd.join() {
             tokio::task::yield_now().await; // so that their changes come into the same batch
         }
         self.commit_queued();
         answered.await.unwrap_or(Err(closed))
-    }
-
-    /// Returns true if a task other than the current one wrote a moment ago.
-    fn others_write(&self) -> bool {
-        let own = tokio::task::try_id();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let previous = last.replace((own, now));
-        previous.is_some_and(|(task, time)| task != own && now - time < CROWD)
     }
 
     /// Runs `work` with the writer when it is free, before further batches; then commits what was
