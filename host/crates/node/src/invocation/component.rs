@@ -56,7 +56,8 @@ pub(super) async fn run(
     let mut cost = Cost::default();
     let (status, result) = match &slot {
         Ok(_) => {
-            let running = activate(node, invocation, &id, &logs, &mut cost);
+            // In a box, since each wrapper below holds what it wraps twice.
+            let running = Box::pin(activate(node, invocation, &id, &logs, &mut cost));
             // A record is written whatever happens: without one the activation would never end.
             let running = async {
                 AssertUnwindSafe(running).catch_unwind().await.unwrap_or_else(|_| {
