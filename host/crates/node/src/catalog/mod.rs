@@ -267,18 +267,6 @@ impl Catalog {
         });
         reading.await.unwrap_or(Err(CatalogError::Stopped))
     }
-
-    /// Writes a consistent copy of the database to a new file at `path`.
-    ///
-    /// # Errors
-    /// The file exists, or cannot be written.
-    pub async fn backup(&self, path: &Path) -> Result<(), CatalogError> {
-        let (path, database) = (path.to_owned(), Arc::clone(&self.database));
-        let copying = tokio::task::spawn_blocking(move || {
-            database.lock().unwrap_or_else(PoisonError::into_inner).backup(&path)
-        });
-        copying.await.unwrap_or(Err(CatalogError::Stopped))
-    }
 }
 
 #[cfg(test)]
@@ -334,17 +322,5 @@ mod tests {
         let found = catalog.action("team", &name).unwrap();
         assert_eq!(catalog.code(&found).await.unwrap(), code("AAAA"));
         assert_eq!(catalog.usage("team", None), (1, 6 + found.size()));
-    }
-
-    #[tokio::test]
-    async fn a_backup_is_a_whole_database_and_replaces_nothing() {
-        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let catalog = Catalog::open(folder.path()).unwrap();
-        let name = EntityName::new("", "a");
-        catalog.put_action(action("team", name.clone()), code("AAAA")).await.unwrap();
-        let copy = other.path().join("node.db");
-        catalog.backup(&copy).await.unwrap();
-        assert!(catalog.backup(&copy).await.is_err());
-        assert!(Catalog::open(other.path()).unwrap().action("team", &name).is_some());
     }
 }
