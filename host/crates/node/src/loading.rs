@@ -4,7 +4,6 @@
 //! The same component is compiled once for all namespaces, and its code is mapped once. What an
 //! action may do is resolved for each namespace.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -117,12 +116,28 @@ struct Entry {
     used: u64,
 }
 
+impl Entry {
+    /// Returns the size of its compiled code in bytes; 0 while it is being loaded.
+    fn bytes(&self) -> u64 {
+        self.action.get().map_or(0, |action| action.code_bytes())
+    }
+}
+
+/// Limits of what stays loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadedLimits {
+    /// Number of actions.
+    pub actions: usize,
+    /// Compiled code in bytes; that of a component counts for each namespace that loaded it.
+    pub code: u64,
+}
+
 /// Actions that are loaded.
 pub struct Loader {
     sandbox: Arc<Sandbox>,
     catalog: Catalog,
     loaded: Mutex<HashMap<Key, Entry>>,
-    most: usize,
+    most: LoadedLimits,
     clock: AtomicU64,
 }
 
@@ -137,10 +152,10 @@ pub struct Deployable {
 }
 
 impl Loader {
-    /// Creates a loader that keeps at most `most` actions.
-    pub fn new(sandbox: Arc<Sandbox>, catalog: Catalog, most: usize) -> Self {
+    /// Creates a loader that keeps at most `most` loaded.
+    pub fn new(sandbox: Arc<Sandbox>, catalog: Catalog, most: LoadedLimits) -> Self {
         let (loaded, clock) = (Mutex::default(), AtomicU64::new(0));
-        Self { sandbox, catalog, loaded, most: most.max(1), clock }
+        Self { sandbox, catalog, loaded, most, clock }
     }
 
     fn loaded(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
@@ -221,6 +236,8 @@ impl Loader {
         let loaded = loading.await.cloned();
         if loaded.is_err() {
             self.loaded().remove(&key);
+        } else {
+            self.thin_out(&key); // its size is known now
         }
         loaded
     }
@@ -283,23 +300,47 @@ impl Loader {
             .cloned()
     }
 
-    /// Adds an entry. If there are too many, the namespace with the most loses the one that it used
-    /// longest ago. Returns the cell of the entry that is kept for the key.
+    /// Adds an entry, and returns the cell of the entry that is kept for the key.
     fn keep(&self, key: Key, entry: Entry) -> Arc<OnceCell<Arc<LoadedAction>>> {
-        let mut loaded = self.loaded();
-        if loaded.len() >= self.most && !loaded.contains_key(&key) {
-            let mut counts: HashMap<&str, usize> = HashMap::new();
-            loaded.keys().for_each(|key| *counts.entry(&key.namespace).or_default() += 1);
-            let count = |key: &Key| counts.get(&*key.namespace).copied().unwrap_or_default();
-            let oldest = loaded.iter().min_by_key(|(key, entry)| (Reverse(count(key)), entry.used));
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                loaded.remove(&oldest);
+        let cell = {
+            let mut loaded = self.loaded();
+            if entry.action.initialized() {
+                loaded.insert(key.clone(), Entry { action: Arc::clone(&entry.action), ..entry });
             }
+            Arc::clone(&loaded.entry(key.clone()).or_insert(entry).action)
+        };
+        self.thin_out(&key);
+        cell
+    }
+
+    /// Removes entries while there are too many, or their code is too large: the namespace with the
+    /// most loses the one that it used longest ago. `newest` stays.
+    fn thin_out(&self, newest: &Key) {
+        let mut removed = Vec::new();
+        let mut loaded = self.loaded();
+        loop {
+            let mut parts: HashMap<&str, (usize, u64)> = HashMap::new();
+            for (key, entry) in loaded.iter() {
+                let (count, bytes) = parts.entry(&key.namespace).or_default();
+                *count += 1;
+                *bytes = bytes.saturating_add(entry.bytes());
+            }
+            let is_too_many = loaded.len() > self.most.actions.max(1);
+            let bytes = parts.values().fold(0_u64, |sum, part| sum.saturating_add(part.1));
+            if !is_too_many && bytes <= self.most.code {
+                break;
+            }
+            let part = |key: &Key| {
+                let (count, bytes) = parts.get(&*key.namespace).copied().unwrap_or_default();
+                if is_too_many { count as u64 } else { bytes }
+            };
+            let others = loaded.iter().filter(|(key, _)| *key != newest);
+            let last = others.min_by_key(|(key, entry)| (u64::MAX - part(key), entry.used));
+            let Some(last) = last.map(|(key, _)| key.clone()) else { break };
+            removed.extend(loaded.remove(&last));
         }
-        if entry.action.initialized() {
-            loaded.insert(key.clone(), Entry { action: Arc::clone(&entry.action), ..entry });
-        }
-        Arc::clone(&loaded.entry(key).or_insert(entry).action)
+        drop(loaded);
+        drop(removed); // unmaps code, without the lock
     }
 
     fn tick(&self) -> u64 {

@@ -137,7 +137,7 @@ fn storage(settings: &NamespaceSettings) -> Result<ObjectStorage, Error> {
 }
 
 fn budget(settings: &NamespaceSettings) -> CallBudget {
-    let memory = settings.memory.activation(2 * MAX_SHOWN);
+    let memory = settings.shared.memory.activation(2 * MAX_SHOWN);
     CallBudget { memory, deadline: Instant::now() + TIME }
 }
 
