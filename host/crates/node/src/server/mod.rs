@@ -4,6 +4,7 @@ mod backup;
 mod developer;
 mod metrics;
 mod reload;
+mod upkeep;
 
 pub use backup::{BackupError, backup};
 pub use developer::{NewKeyError, new_key};
@@ -158,6 +159,7 @@ async fn run(
         key_file: developer.map(|key| key.file),
     });
     metrics::serve(&node, config.metrics)?;
+    upkeep::start(&node);
     let server = Server { grace: config.process.grace, connections: config.process.connections };
     let answering = Arc::clone(&node);
     let answer = move |request| {
