@@ -139,12 +139,17 @@ impl Client {
 
     /// Sends a request below `/api/v1/namespaces`.
     pub fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.send(method, path, "application/json", body.as_bytes())
+    }
+
+    /// Sends a request below `/api/v1/namespaces` with any body.
+    pub fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Answer {
         let target = format!("/api/v1/namespaces{path}");
         let authorization = self.authorization();
         let headers =
-            [("authorization", authorization.as_str()), ("content-type", "application/json")];
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        http(&self.address, method, &target, &headers, body.as_bytes())
+            [("authorization", authorization.as_str()), ("content-type", content_type)];
+        http(&self.address, method, &target, &headers, body)
     }
 
     /// Sends a request as [`call`](Self::call), and returns the connection to read the response

@@ -44,12 +44,26 @@ pub fn mlflow(server: &RealServer, what: &str, body: &Value) -> Value {
 /// Has npm's `openwhisk` create an action with `image`, run and remove it at `host` with `key`, and
 /// returns its output of each step.
 pub fn openwhisk_client(host: &str, key: &str, image: &str) -> BTreeMap<String, Value> {
+    openwhisk_script("drive.js", [host, key, image], &guest("hello"))
+}
+
+/// Has npm's `openwhisk` use all that a node has of the API, at `host` with the `key` of
+/// `namespace`, and returns its output of each step.
+pub fn whole_openwhisk_client(host: &str, key: &str, namespace: &str) -> BTreeMap<String, Value> {
+    openwhisk_script("everything.js", [host, key, namespace], &guest("contract"))
+}
+
+fn openwhisk_script(
+    script: &str,
+    arguments: [&str; 3],
+    component: &Path,
+) -> BTreeMap<String, Value> {
     let servers = root().join("tests/servers");
     let ended = Command::new(servers.join("openwhisk-client.sh"))
         .arg("run")
-        .arg(servers.join("openwhisk-client/drive.js"))
-        .args([host, key, image])
-        .arg(guest("hello"))
+        .arg(servers.join("openwhisk-client").join(script))
+        .args(arguments)
+        .arg(component)
         .stdin(Stdio::null())
         .output()
         .expect("node; `tests/servers/openwhisk-client.sh install` brings it");

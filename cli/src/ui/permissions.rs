@@ -8,28 +8,19 @@ use std::io::Write as _;
 use keynet_base::granted::Granted;
 use keynet_base::{Config, FileCache};
 use keynet_host::Action;
-use keynet_host::policy::Limits;
+use keynet_host::policy::{Grants, Limits};
 
 use crate::ui::console::{Console, printable};
 use crate::ui::units;
-
-/// Name of the request for the caller's OpenWhisk key, as `keynet.toml` has it.
-const API_KEY: &str = "api-key";
 
 /// Total size in bytes of the texts that were shown. The oldest are evicted, and then shown again.
 const REMEMBERED: u64 = 1 << 20;
 
 /// Returns the grants of `action`, by name, for the interfaces that it imports.
 pub fn grants(action: &Action) -> Vec<(&'static str, &Granted)> {
-    let (grants, imports) = (action.grants(), action.imports());
-    let mut rows = Vec::new();
-    if imports.has("triton-predict") {
-        rows.push(("models", &grants.models));
-    }
-    if imports.has("storage") {
-        rows.extend([("read", &grants.read), ("write", &grants.write), ("urls", &grants.hosts)]);
-    }
-    rows
+    let kinds = action.grants().kinds().into_iter();
+    let imported = kinds.filter(|kind| action.imports().has(kind.interface));
+    imported.map(|kind| (kind.label, kind.granted)).collect()
 }
 
 /// Returns [`grants`] as lines; the line for URLs includes the permitted addresses.
@@ -55,8 +46,8 @@ pub fn denied_by_name(action: &Action) -> BTreeMap<&'static str, Vec<String>> {
         .map(|(name, granted)| (name, patterns(granted)))
         .filter(|(_, patterns)| !patterns.is_empty())
         .collect();
-    if action.grants().api_key_requested && !action.grants().api_key {
-        denied.insert(API_KEY, Vec::new());
+    if action.grants().lacks_api_key() {
+        denied.insert(Grants::API_KEY, Vec::new());
     }
     denied
 }
@@ -64,7 +55,7 @@ pub fn denied_by_name(action: &Action) -> BTreeMap<&'static str, Vec<String>> {
 /// Returns [`denied_by_name`] as lines.
 pub fn denied(action: &Action) -> Vec<String> {
     let line = |(name, patterns): (&str, Vec<String>)| match name {
-        API_KEY => {
+        Grants::API_KEY => {
             "the caller's OpenWhisk key, which keynet.toml asks for: a policy grants it with \
             `api-key = true`"
                 .to_owned()

@@ -21,7 +21,7 @@ use crate::activation::{
 };
 use crate::backends::Backends;
 use crate::capabilities::bindings::ActionPre;
-use crate::engine::LoadError;
+use crate::engine::{CodeOwner, LoadError};
 use crate::policy::{Grants, Limits, Policy};
 use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
 use keynet_base::OpenFile;
@@ -77,6 +77,16 @@ pub struct Tenant {
     pub backends: Arc<Backends>,
     /// Memory of all its activations together; `None` for no limit but the sandbox's.
     pub memory: Option<MemoryBudget>,
+    /// Owner of its components among the compilations, the compiled code and the spares of the
+    /// sandbox; `None` if there is one tenant.
+    pub owner: Option<Arc<CodeOwner>>,
+}
+
+impl Tenant {
+    /// Returns the number of its owner.
+    fn number(&self) -> u64 {
+        self.owner.as_ref().map_or(0, |owner| owner.number())
+    }
 }
 
 /// Facts about a component before it is compiled.
@@ -128,7 +138,7 @@ impl Action {
         let digest = Digest::of(component);
         let own_request = options.request.is_none();
         let request = options.request.map_or_else(|| CapabilityRequest::of(component), Ok);
-        let code = sandbox.engine().load(component, &digest).await?;
+        let code = sandbox.engine().load(component, &digest, tenant.owner.as_ref()).await?;
         let read = Read { digest, size: component.len(), request, own_request };
         Self::of_code(sandbox, tenant, &code, read, options.logs).await
     }
@@ -148,7 +158,8 @@ impl Action {
         let read = read
             .map_err(|error| LoadError::Io(std::io::Error::other(error)))?
             .map_err(LoadError::Io)?;
-        let code = sandbox.engine().load_file(file, &read.digest).await?;
+        let owner = tenant.owner.as_ref();
+        let code = sandbox.engine().load_file(file, &read.digest, owner).await?;
         Self::of_code(sandbox, tenant, &code, read, None).await
     }
 
@@ -173,7 +184,8 @@ impl Action {
         let description =
             Description::check(described.name, described.description, described.input_schema)?;
         let limits = tenant.policy.limits.clone();
-        let source = Arc::new(InstanceSource::new(&sandbox, component, limits, &means));
+        let owner = tenant.number();
+        let source = Arc::new(InstanceSource::new(&sandbox, owner, component, limits, &means));
         Ok(Self { sandbox, source, digest, description, imports, request, own_request, means })
     }
 
@@ -185,6 +197,7 @@ impl Action {
         let component = self.source.component().clone();
         let source = Arc::new(InstanceSource::new(
             &self.sandbox,
+            tenant.number(),
             component,
             tenant.policy.limits.clone(),
             &means,
@@ -261,6 +274,13 @@ impl Action {
     /// Returns the limits of each of its activations.
     pub fn limits(&self) -> &Limits {
         self.source.limits()
+    }
+
+    /// Returns the size of its compiled code in bytes, which is in memory as long as the action is
+    /// loaded, once for all tenants.
+    pub fn code_bytes(&self) -> u64 {
+        let code = self.source.component().instance_pre().component().image_range();
+        (code.end as usize).saturating_sub(code.start as usize) as u64
     }
 
     /// Returns the digest of its component.

@@ -54,7 +54,7 @@ impl Sandbox {
             linker: linker(engine.wasmtime())?,
             slots: Semaphore::new(slots),
             places: Arc::new(Semaphore::new(slots + engine.spares() as usize)),
-            memory: MemoryBudget::reclaiming(memory, move || reclaimed.drop_oldest()),
+            memory: MemoryBudget::reclaiming(memory, move || reclaimed.drop_one()),
             spares,
             processors: std::thread::available_parallelism().map_or(1, NonZero::get),
             engine,
@@ -66,10 +66,11 @@ impl Sandbox {
         &self.engine
     }
 
-    /// Returns the memory of a tenant, `limit` in bytes, within that of the sandbox.
-    pub fn tenant_memory(&self, limit: u64) -> MemoryBudget {
+    /// Returns the memory of a tenant, `limit` in bytes, within that of the sandbox. One of several
+    /// tenants leaves room for the others.
+    pub fn tenant_memory(&self, limit: u64, leaves_room: bool) -> MemoryBudget {
         let spares = Arc::clone(&self.spares);
-        self.memory.tenant(limit, move || spares.drop_oldest())
+        self.memory.tenant(limit, leaves_room, move || spares.drop_one())
     }
 
     /// Waits for a slot; `None` if no slot becomes free in time to respond by `deadline`.
@@ -100,7 +101,7 @@ impl Sandbox {
             if let Some(place) = self.try_place() {
                 return Some(place);
             }
-            if !self.spares.drop_oldest() {
+            if !self.spares.drop_one() {
                 // The semaphore is never closed.
                 return Arc::clone(&self.places).acquire_owned().await.ok();
             }

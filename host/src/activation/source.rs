@@ -34,6 +34,8 @@ const DROPPED_LATER: u64 = 16;
 /// A linked component with the limits of its activations.
 pub(crate) struct InstanceSource {
     number: u64,
+    /// Number of the tenant whose spares it makes.
+    owner: u64,
     component: ActionPre<State>,
     limits: Limits,
     grants: Arc<Grants>,
@@ -54,9 +56,10 @@ pub(crate) struct InstanceSource {
 }
 
 impl InstanceSource {
-    /// Creates the source of the instances of `component` in `sandbox`.
+    /// Creates the source of the instances of `component` in `sandbox`, for the tenant `owner`.
     pub(crate) fn new(
         sandbox: &Sandbox,
+        owner: u64,
         component: ActionPre<State>,
         limits: Limits,
         means: &Means,
@@ -64,6 +67,7 @@ impl InstanceSource {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
+            owner,
             component,
             limits,
             grants: Arc::clone(&means.grants),
@@ -189,7 +193,7 @@ pub(super) fn retire(sandbox: &Arc<Sandbox>, source: &Arc<InstanceSource>, used:
         let bytes = source.bytes.load(Ordering::Relaxed);
         if is_recent
             && sandbox.is_quiet()
-            && let Some(making) = source.spares.begin(source.number, bytes)
+            && let Some(making) = source.spares.begin(source.number, source.owner, bytes)
         {
             source.expects.store(true, Ordering::Relaxed);
             making.finish(source.spare(&sandbox).await);

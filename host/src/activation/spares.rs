@@ -2,8 +2,9 @@
 //!
 //! Each recently used action has at most one. A spare is never used twice: it becomes the instance
 //! of one activation, with that activation's own contexts, and is dropped after it. Spares count in
-//! the memory of all activations together, hold at most a part of it, and are dropped, the least
-//! recently used first, when an activation needs the memory or the place.
+//! the memory of all activations together, hold at most a part of it, and are dropped when an
+//! activation needs the memory or the place: the least recently used first, of the tenant that has
+//! the largest part.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,6 +33,8 @@ pub(super) struct Spares {
 }
 
 struct Entry {
+    /// Number of its tenant.
+    owner: u64,
     /// Number of the [`InstanceSource`](super::source::InstanceSource) that it is made from.
     source: u64,
     bytes: u64,
@@ -86,9 +89,9 @@ impl Spares {
         }
     }
 
-    /// Begins to make a spare of about `bytes` for `source`, and drops those of actions that were
-    /// used before it for that. `None` if there is one already, or no room for one.
-    pub(super) fn begin(self: &Arc<Self>, source: u64, bytes: u64) -> Option<Making> {
+    /// Begins to make a spare of about `bytes` for `source` of the tenant `owner`, and drops others
+    /// for that. `None` if there is one already, or no room for one.
+    pub(super) fn begin(self: &Arc<Self>, source: u64, owner: u64, bytes: u64) -> Option<Making> {
         let mut dropped = Vec::new();
         let mut entries = self.lock();
         if self.most == 0
@@ -98,10 +101,11 @@ impl Spares {
             return None;
         }
         while entries.len() >= self.most || held(&entries).saturating_add(bytes) > self.memory {
-            let at = oldest(&entries)?;
+            let at = self.next_to_drop(&entries)?;
             dropped.push(entries.remove(at));
         }
-        entries.push(Entry { source, bytes, state: EntryState::Making { waiting: None } });
+        let state = EntryState::Making { waiting: None };
+        entries.push(Entry { owner, source, bytes, state });
         drop(entries);
         Some(Making { spares: Arc::clone(self), source, has_ended: false })
     }
@@ -110,26 +114,43 @@ impl Spares {
     fn end(&self, source: u64, made: Option<Spare>) {
         let mut entries = self.lock();
         let Some(at) = entries.iter().position(|entry| entry.source == source) else { return };
-        let entry = entries.remove(at);
-        let (Some(spare), EntryState::Making { waiting }) = (made, entry.state) else { return };
+        let Entry { owner, state, .. } = entries.remove(at);
+        let (Some(spare), EntryState::Making { waiting }) = (made, state) else { return };
         // An activation that waited may have ended.
         let Some(spare) = hand_over(waiting, spare) else { return };
         let bytes = spare.fresh.store.data().memory.bytes();
         if held(&entries).saturating_add(bytes) <= self.memory {
             let state = EntryState::Ready(Box::new(spare));
-            entries.push(Entry { source, bytes, state });
+            entries.push(Entry { owner, source, bytes, state });
         } else {
             drop(entries);
             drop(spare);
         }
     }
 
-    /// Drops the least recently used spare; `false` if there is none.
-    pub(super) fn drop_oldest(&self) -> bool {
+    /// Drops a spare; `false` if there is none.
+    pub(super) fn drop_one(&self) -> bool {
         let mut entries = self.lock();
-        let dropped = oldest(&entries).map(|at| entries.remove(at));
+        let dropped = self.next_to_drop(&entries).map(|at| entries.remove(at));
         drop(entries);
         dropped.is_some()
+    }
+
+    /// Returns the position of the least recently used spare that is ready, of the tenant with the
+    /// largest part of the places or of the memory among those that have one.
+    fn next_to_drop(&self, entries: &[Entry]) -> Option<usize> {
+        let part = |owner: u64| {
+            let own = entries.iter().filter(|entry| entry.owner == owner);
+            let (count, bytes) = own.fold((0_usize, 0_u64), |(count, bytes), entry| {
+                (count + 1, bytes.saturating_add(entry.bytes))
+            });
+            let memory = u128::from(bytes) * self.most as u128 / u128::from(self.memory.max(1));
+            memory.max(count as u128)
+        };
+        let ready = entries.iter().enumerate();
+        let ready = ready.filter(|(_, entry)| matches!(entry.state, EntryState::Ready(_)));
+        // The first one of those with the largest part.
+        ready.rev().max_by_key(|(_, entry)| part(entry.owner)).map(|(at, _)| at)
     }
 
     /// Drops the spare of an action that is dropped.
@@ -175,9 +196,4 @@ fn hand_over(waiting: Option<oneshot::Sender<Spare>>, spare: Spare) -> Option<Sp
 
 fn held(entries: &[Entry]) -> u64 {
     entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes))
-}
-
-/// Returns the position of the least recently used spare that is ready.
-fn oldest(entries: &[Entry]) -> Option<usize> {
-    entries.iter().position(|entry| matches!(entry.state, EntryState::Ready(_)))
 }

@@ -11,7 +11,7 @@ use hyper::StatusCode;
 
 use archive::{ArchiveError, Unpacked};
 use keynet_artifact::{CapabilityRequest, CapabilityRequestError};
-use keynet_base::quote::quoted;
+use keynet_base::quote::{quoted, shown};
 
 /// Prefix of a reference to a registry.
 const REFERENCE: &str = "oci://";
@@ -82,6 +82,28 @@ impl CodeError {
     }
 }
 
+/// Error of a request that names another function than the component has.
+#[derive(Debug, thiserror::Error)]
+#[error("the action's function is `{is}`, and `{}` was asked for: leave `main` out, or say `{is}`",
+    shown(.asked))]
+pub struct WrongMain {
+    asked: String,
+    is: String,
+}
+
+/// Checks the field `main`; OpenWhisk's clients send `main` if the user named no function.
+///
+/// # Errors
+/// It is neither empty, nor `main`, nor `is`, the name of the component's function.
+pub fn check_main(asked: Option<&str>, is: &str) -> Result<(), WrongMain> {
+    match asked {
+        Some(asked) if !asked.is_empty() && asked != "main" && asked != is => {
+            Err(WrongMain { asked: asked.chars().take(200).collect(), is: is.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads the field `code`.
 ///
 /// # Errors
@@ -148,6 +170,18 @@ mod tests {
     use base64::prelude::BASE64_STANDARD;
 
     use super::*;
+
+    #[test]
+    fn main_is_the_function_or_the_platforms_word_for_it() {
+        for asked in [None, Some(""), Some("main"), Some("detector")] {
+            assert!(check_main(asked, "detector").is_ok(), "{asked:?}");
+        }
+        assert_eq!(
+            check_main(Some("niam"), "detector").unwrap_err().to_string(),
+            "the action's function is `detector`, and `niam` was asked for: leave `main` out, or \
+                say `detector`"
+        );
+    }
 
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0 and so on, for more than one line of seventy-six \
         characters of base64";

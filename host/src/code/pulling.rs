@@ -49,7 +49,16 @@ pub async fn pull(
     registry: &RegistryConfig,
     allow_tags: bool,
 ) -> Result<Vec<u8>, PullError> {
-    pull_signed(code, registry, allow_tags, &[]).await
+    Ok(pull_signed(code, registry, allow_tags, &[]).await?.bytes)
+}
+
+/// Component that was pulled.
+#[derive(Debug)]
+pub struct SignedComponent {
+    /// Component.
+    pub bytes: Vec<u8>,
+    /// Fingerprint of the key that signed it; `None` if none was required.
+    pub signer: Option<String>,
 }
 
 /// Pulls the component of `code`, a text `oci://…`, which one of `signers` must have signed; none
@@ -62,27 +71,28 @@ pub async fn pull_signed(
     registry: &RegistryConfig,
     allow_tags: bool,
     signers: &[PublicKey],
-) -> Result<Vec<u8>, PullError> {
+) -> Result<SignedComponent, PullError> {
     let reference = reference(code, allow_tags)?;
     let options = options(&reference, registry);
-    let reference = match verified(&reference, signers, &options).await? {
-        Some(digest) => reference.pinned_to(digest),
-        None => reference,
+    let (reference, signer) = match verified(&reference, signers, &options).await? {
+        Some((digest, signer)) => (reference.pinned_to(digest), Some(signer.fingerprint())),
+        None => (reference, None),
     };
-    Ok(keynet_artifact::pull(&reference, &options).await?.bytes)
+    let bytes = keynet_artifact::pull(&reference, &options).await?.bytes;
+    Ok(SignedComponent { bytes, signer })
 }
 
-/// Returns the digest of the manifest that the first matching signer signed; `None` without
-/// signers.
-async fn verified(
+/// Returns the digest of the manifest that the first matching signer signed, and the signer; `None`
+/// without signers.
+async fn verified<'a>(
     reference: &ArtifactRef,
-    signers: &[PublicKey],
+    signers: &'a [PublicKey],
     options: &RegistryOptions,
-) -> Result<Option<Digest>, PullError> {
+) -> Result<Option<(Digest, &'a PublicKey)>, PullError> {
     let mut last = None;
     for signer in signers {
         match keynet_artifact::verify(reference, signer, options).await {
-            Ok(digest) => return Ok(Some(digest)),
+            Ok(digest) => return Ok(Some((digest, signer))),
             Err(error) => last = Some(error),
         }
     }

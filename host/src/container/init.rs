@@ -18,14 +18,14 @@ use super::window::Window;
 use crate::action::{ActionError, LoadOptions};
 use crate::activation::guest_deadline;
 use crate::code::pulling::{self, PullError};
-use crate::code::{self, Arrived, CodeError};
+use crate::code::{self, Arrived, CodeError, WrongMain};
 use crate::engine::LoadError;
 use crate::host::{Host, HostError};
 use crate::http::RequestBody;
 use crate::policy::Policy;
 use keynet_artifact::CapabilityRequest;
 use keynet_base::config::{Config, ConfigError};
-use keynet_base::quote::{bounded, shown};
+use keynet_base::quote::bounded;
 use keynet_base::redaction::redact;
 
 /// Error of `/init`. OpenWhisk shows its text to the user.
@@ -50,9 +50,8 @@ enum InitError {
     Host(#[from] HostError),
     #[error("{0}{advice}", advice = advice(.0))]
     Action(#[from] ActionError),
-    #[error("the action's function is `{is}`, and `{}` was asked for: leave `main` out, or say \
-        `{is}`", shown(.asked))]
-    Main { asked: String, is: String },
+    #[error(transparent)]
+    Main(#[from] WrongMain),
     #[error("the action was not ready within {} ms, its timeout, while {doing}{advice}", .limit.as_millis())]
     Time { limit: Duration, doing: &'static str, advice: &'static str },
     #[error("the action's deadline had passed {} ms before /init arrived", .0.as_millis())]
@@ -183,7 +182,7 @@ async fn load_request(
     let host = Host::builder(&config).engine(engine).default_policy(Policy::container).build()?;
     let options = LoadOptions { request, logs: Some(Arc::clone(window) as _) };
     let action = host.load_with(&component, options).await?;
-    check_main(main, &action.description().name)?;
+    code::check_main(main.as_deref(), &action.description().name)?;
     let own_servers = if container.config.config_from_parameters {
         OwnServers::allowed(container.environment.clone(), env.clone(), config)
     } else {
@@ -225,33 +224,9 @@ async fn from_image(path: &Path) -> Result<Vec<u8>, InitError> {
     }
 }
 
-/// Checks `main`; OpenWhisk sends `main` if the user named no function.
-fn check_main(asked: Option<String>, is: &str) -> Result<(), InitError> {
-    match asked {
-        Some(asked) if !asked.is_empty() && asked != "main" && asked != is => {
-            Err(InitError::Main { asked, is: is.to_owned() })
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn main_is_the_function_or_the_platforms_word_for_it() {
-        for asked in [None, Some(""), Some("main"), Some("detector")] {
-            assert!(check_main(asked.map(str::to_owned), "detector").is_ok(), "{asked:?}");
-        }
-        let error = check_main(Some("niam".to_owned()), "detector").unwrap_err();
-        assert_eq!(error.status(), 502);
-        assert_eq!(
-            error.to_string(),
-            "the action's function is `detector`, and `niam` was asked for: leave `main` out, or \
-                say `detector`"
-        );
-    }
 
     #[test]
     fn what_is_too_large_to_compile_here_can_be_compiled_elsewhere() {

@@ -5,8 +5,12 @@
 //! beside the entries. To use an entry, its code is copied into a memfd, the memfd is sealed, and
 //! only then is it verified and mapped: nothing can change between check and use. An entry with any
 //! defect is a cache miss.
+//!
+//! An entry belongs to the group of the tenant that had it compiled, and is found by all. If the
+//! cache is full, the group with the most bytes loses its own.
 
-use std::fs::File;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -32,18 +36,26 @@ impl AotCache {
     /// Creates the cache of at most `limit` bytes in `folder`, whose entries, of all engines, are
     /// authenticated with `key`.
     pub fn new(folder: impl Into<PathBuf>, key: [u8; 32], limit: u64) -> Self {
-        Self { files: FileCache::new(folder, limit), key }
+        Self { files: FileCache::in_groups(folder, limit, group_of), key }
     }
 
-    /// Returns the path of a component's code.
-    pub fn path(&self, component: &Digest, engine: &EngineHash) -> PathBuf {
-        self.files.path(Path::new(&hex::encode(engine.0)).join(component.hex()))
+    /// Returns the path of a component's code in `group`, which is empty for no tenant's.
+    pub fn path(&self, component: &Digest, engine: &EngineHash, group: &str) -> PathBuf {
+        let component = component.hex();
+        let name =
+            if group.is_empty() { component } else { format!("{group}.{component}") };
+        self.folder(engine).join(name)
     }
 
-    /// Returns the code of a component in a sealed memfd, if there is an entry that this host
-    /// wrote.
-    pub(super) fn get(&self, component: &Digest, engine: &EngineHash) -> Option<File> {
-        let path = self.path(component, engine);
+    fn folder(&self, engine: &EngineHash) -> PathBuf {
+        self.files.path(hex::encode(engine.0))
+    }
+
+    /// Returns the code of a component in a sealed memfd, if there is an entry of any group that
+    /// this host wrote. That of `group` is found soonest.
+    pub(super) fn get(&self, component: &Digest, engine: &EngineHash, group: &str) -> Option<File> {
+        let own = self.path(component, engine, group);
+        let path = if own.exists() { own } else { self.of_another_group(component, engine)? };
         match self.read(&path, component, engine) {
             Ok(Some(code)) => {
                 self.files.used(&path);
@@ -61,6 +73,16 @@ impl AotCache {
                 None
             }
         }
+    }
+
+    /// Looks for the code of a component in all groups.
+    fn of_another_group(&self, component: &Digest, engine: &EngineHash) -> Option<PathBuf> {
+        let component = component.hex();
+        let entries = fs::read_dir(self.folder(engine)).ok()?;
+        let is_of = |name: &OsStr| {
+            name.to_str().is_some_and(|name| name.rsplit('.').next() == Some(&component))
+        };
+        entries.flatten().find(|entry| is_of(&entry.file_name())).map(|entry| entry.path())
     }
 
     /// Reads an entry; `None` if it is not authentic.
@@ -87,9 +109,15 @@ impl AotCache {
         Ok(authentic.then_some(code))
     }
 
-    /// Stores `code`, a sealed memfd. Logs a failure: the cache is optional.
-    pub(super) fn put(&self, component: &Digest, engine: &EngineHash, code: &mut File) {
-        let path = self.path(component, engine);
+    /// Stores `code`, a sealed memfd, in `group`. Logs a failure: the cache is optional.
+    pub(super) fn put(
+        &self,
+        component: &Digest,
+        engine: &EngineHash,
+        group: &str,
+        code: &mut File,
+    ) {
+        let path = self.path(component, engine, group);
         if let Err(error) = self.write(&path, component, engine, code) {
             tracing::warn!(entry = %path.display(), %error, "cannot keep compiled code; it will be \
                 compiled again next time");
@@ -132,9 +160,15 @@ impl AotCache {
     }
 }
 
+/// Returns the group in the name of an entry.
+fn group_of(name: &OsStr) -> &[u8] {
+    let name = name.as_encoded_bytes();
+    let end = name.iter().position(|byte| *byte == b'.').unwrap_or_default();
+    name.get(..end).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::FileExt;
 
     use super::*;
@@ -155,9 +189,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = AotCache::new(folder.path(), [7; 32], LIMIT);
         let component = Digest::of(b"a");
-        cache.put(&component, &ENGINE, &mut sealed(code));
-        let path = cache.path(&component, &ENGINE);
-        assert_eq!(read(cache.get(&component, &ENGINE).unwrap()), code);
+        cache.put(&component, &ENGINE, "", &mut sealed(code));
+        let path = cache.path(&component, &ENGINE, "");
+        assert_eq!(read(cache.get(&component, &ENGINE, "").unwrap()), code);
         Cached { cache, component, path, _folder: folder }
     }
 
@@ -177,7 +211,7 @@ mod tests {
 
     impl Cached {
         fn is_a_miss(&self) {
-            assert!(self.cache.get(&self.component, &ENGINE).is_none());
+            assert!(self.cache.get(&self.component, &ENGINE, "").is_none());
         }
     }
 
@@ -211,6 +245,7 @@ mod tests {
         AotCache { key: [8; 32], files: cached.cache.files.clone() }.put(
             &cached.component,
             &ENGINE,
+            "",
             &mut sealed(b"evil code"),
         );
         cached.is_a_miss();
@@ -220,18 +255,18 @@ mod tests {
     fn an_entry_of_another_component_or_engine_is_a_miss() {
         let cached = cached(b"compiled code");
         let (other, engine) = (Digest::of(b"b"), EngineHash([2; 32]));
-        cached.cache.put(&other, &ENGINE, &mut sealed(b"code of b"));
-        fs::copy(cached.cache.path(&other, &ENGINE), &cached.path).unwrap();
+        cached.cache.put(&other, &ENGINE, "", &mut sealed(b"code of b"));
+        fs::copy(cached.cache.path(&other, &ENGINE, ""), &cached.path).unwrap();
         cached.is_a_miss();
-        cached.cache.put(&cached.component, &engine, &mut sealed(b"code for another processor"));
-        fs::copy(cached.cache.path(&cached.component, &engine), &cached.path).unwrap();
+        cached.cache.put(&cached.component, &engine, "", &mut sealed(b"code for another processor"));
+        fs::copy(cached.cache.path(&cached.component, &engine, ""), &cached.path).unwrap();
         cached.is_a_miss();
     }
 
     #[test]
     fn an_entry_that_is_swapped_after_the_check_is_not_what_runs() {
         let cached = cached(b"compiled code");
-        let code = cached.cache.get(&cached.component, &ENGINE).unwrap();
+        let code = cached.cache.get(&cached.component, &ENGINE, "").unwrap();
         let entry = fs::OpenOptions::new().write(true).open(&cached.path).unwrap();
         entry.write_all_at(b"evil code    ", 0).unwrap();
         assert!(code.write_all_at(b"evil", 0).is_err(), "sealed");
@@ -245,15 +280,15 @@ mod tests {
         fs::remove_file(&cached.path).unwrap();
         fs::write(cached.path.with_file_name(".keynet-killed"), b"half of the co").unwrap();
         cached.is_a_miss();
-        cached.cache.put(&cached.component, &ENGINE, &mut sealed(b"compiled code"));
-        assert!(cached.cache.get(&cached.component, &ENGINE).is_some());
+        cached.cache.put(&cached.component, &ENGINE, "", &mut sealed(b"compiled code"));
+        assert!(cached.cache.get(&cached.component, &ENGINE, "").is_some());
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_is_no_error() {
         let cache = AotCache::new("/proc/no-such-folder", [7; 32], LIMIT);
-        cache.put(&Digest::of(b"a"), &ENGINE, &mut sealed(b"code"));
-        assert!(cache.get(&Digest::of(b"a"), &ENGINE).is_none());
+        cache.put(&Digest::of(b"a"), &ENGINE, "", &mut sealed(b"code"));
+        assert!(cache.get(&Digest::of(b"a"), &ENGINE, "").is_none());
     }
 
     #[test]
@@ -264,12 +299,29 @@ mod tests {
         let narrow = AotCache::new(cached.cache.files.path(""), [7; 32], 200);
         let engine = EngineHash([2; 32]);
         for component in [b"b", b"c"] {
-            narrow.put(&Digest::of(component), &engine, &mut sealed(b"code of the engine now"));
+            narrow.put(&Digest::of(component), &engine, "", &mut sealed(b"code of the engine now"));
         }
         cached.is_a_miss();
         assert!(
-            narrow.get(&Digest::of(b"b"), &engine).is_some()
-                && narrow.get(&Digest::of(b"c"), &engine).is_some()
+            narrow.get(&Digest::of(b"b"), &engine, "").is_some()
+                && narrow.get(&Digest::of(b"c"), &engine, "").is_some()
         );
+    }
+
+    #[test]
+    fn the_code_of_a_tenant_that_fills_the_cache_makes_room_and_not_its_neighbours() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = AotCache::new(folder.path(), [7; 32], 600);
+        let store = |group: &str, name: &str| {
+            let component = Digest::of(name.as_bytes());
+            cache.put(&component, &ENGINE, group, &mut sealed(&[7; 60]));
+        };
+        let is_there = |name: &str| cache.get(&Digest::of(name.as_bytes()), &ENGINE, "").is_some();
+        store("good", "of good");
+        for number in 0..20 {
+            store("evil", &number.to_string());
+        }
+        assert!(is_there("of good"));
+        assert!(is_there("19") && !is_there("0"));
     }
 }

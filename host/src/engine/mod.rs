@@ -9,6 +9,7 @@ mod baked;
 mod cache;
 mod cgroup;
 mod clock;
+mod code_owner;
 mod compiler;
 mod identity;
 mod input;
@@ -16,12 +17,14 @@ mod kept;
 mod memfd;
 mod precompiler;
 mod settings;
+mod turns;
 
 use keynet_base::OpenFile;
 use std::fmt;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -31,6 +34,7 @@ pub use baked::BakedCode;
 pub use cache::AotCache;
 pub(crate) use cgroup::memory_left;
 pub use clock::{EpochClock, Ticking};
+pub use code_owner::CodeOwner;
 pub use compiler::{CompileLimits, Compiler, run_if_compiler};
 pub use identity::{Identity, IdentityError};
 pub use precompiler::Precompiler;
@@ -43,6 +47,7 @@ use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
 use settings::Target;
 pub(crate) use settings::{CORE_INSTANCES, MEMORIES, TABLES};
+use turns::CompileTurns;
 
 /// Maximum characters of a compilation error: wasmtime's message contains names from the component.
 const MAX_REASON: usize = 2_000;
@@ -128,8 +133,10 @@ pub struct Engine {
     compiler: Compiler,
     baked: Option<BakedCode>,
     cache: Option<AotCache>,
-    /// Number of compilations at a time: each may take the machine's cores and much of its memory.
-    compilations: tokio::sync::Semaphore,
+    /// Compilations at a time: each may take the machine's cores and much of its memory.
+    turns: CompileTurns,
+    /// Owner of the components that no tenant owns.
+    process: Arc<CodeOwner>,
 }
 
 impl Engine {
@@ -174,7 +181,8 @@ impl Engine {
             compiler: options.compiler,
             baked: None,
             cache: options.cache,
-            compilations: tokio::sync::Semaphore::new(1),
+            turns: CompileTurns::new(1),
+            process: Arc::new(CodeOwner::process()),
         })
     }
 
@@ -185,11 +193,11 @@ impl Engine {
         self
     }
 
-    /// Sets the number of compilations at a time, which is 1 otherwise. With more, a component that
-    /// takes long to compile does not delay the others, if its owner compiles one at a time.
+    /// Sets the number of compilations at a time, which is 1 otherwise. With more, components that
+    /// take long to compile do not delay those of other owners.
     #[must_use]
     pub fn with_compilations(mut self, number: usize) -> Self {
-        self.compilations = tokio::sync::Semaphore::new(number.max(1));
+        self.turns = CompileTurns::new(number);
         self
     }
 
@@ -236,13 +244,19 @@ impl Engine {
         self.clock.ticking()
     }
 
-    /// Returns the compiled code of `component`: from the image, from the cache, or compiled now.
+    /// Returns the compiled code of `component`: from the image, from the cache, or compiled now in
+    /// a turn of `owner`, which is `None` in a process of one tenant.
     ///
     /// # Errors
     /// The bytes are not a component, cannot be compiled within the limits, or need more than a
     /// slot of the pool has.
-    pub async fn load(&self, component: &[u8], digest: &Digest) -> Result<Component, LoadError> {
-        self.load_input(Input::Bytes(component), digest).await
+    pub async fn load(
+        &self,
+        component: &[u8],
+        digest: &Digest,
+        owner: Option<&Arc<CodeOwner>>,
+    ) -> Result<Component, LoadError> {
+        self.load_input(Input::Bytes(component), digest, owner).await
     }
 
     /// As [`Engine::load`], for the component in `file`, whose digest is `digest`. The file is not
@@ -254,36 +268,34 @@ impl Engine {
         &self,
         file: &OpenFile,
         digest: &Digest,
+        owner: Option<&Arc<CodeOwner>>,
     ) -> Result<Component, LoadError> {
-        self.load_input(Input::File(file, digest), digest).await
+        self.load_input(Input::File(file, digest), digest, owner).await
     }
 
     async fn load_input(
         &self,
         component: Input<'_>,
         digest: &Digest,
+        owner: Option<&Arc<CodeOwner>>,
     ) -> Result<Component, LoadError> {
         check_magic(&component.head()?)?;
-        if let Some(loaded) = self.baked(digest).or_else(|| self.cached(digest)) {
+        let owner = owner.unwrap_or(&self.process);
+        if let Some(loaded) = self.baked(digest).or_else(|| self.cached(digest, owner)) {
             return Ok(loaded);
         }
-        // The semaphore is never closed.
-        let _turn = match self.compilations.try_acquire() {
-            Ok(turn) => Ok(turn),
-            Err(_) => {
-                let turn = self.compilations.acquire().await;
-                // Another task may have compiled it meanwhile.
-                if let Some(loaded) = self.cached(digest) {
-                    return Ok(loaded);
-                }
-                turn
+        let compile = || async {
+            // Another task may have compiled it meanwhile.
+            if let Some(loaded) = self.cached(digest, owner) {
+                return Ok(loaded);
             }
+            let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
+            if let Some(cache) = &self.cache {
+                cache.put(digest, &self.hash, owner.group(), &mut code);
+            }
+            map_code(&self.wasmtime, &code)
         };
-        let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
-        if let Some(cache) = &self.cache {
-            cache.put(digest, &self.hash, &mut code);
-        }
-        map_code(&self.wasmtime, &code)
+        self.turns.run(owner, compile).await
     }
 
     /// Tries to compile `component` within `memory` bytes of address space, as
@@ -297,13 +309,9 @@ impl Engine {
         component: &[u8],
         memory: u64,
     ) -> Result<Option<u64>, LoadError> {
-        let _turn = self.compilations.acquire().await;
-        match self
-            .compiler
-            .within(memory)
-            .compile(&self.wasmtime, self.target(), Input::Bytes(component))
-            .await
-        {
+        let compiler = self.compiler.within(memory);
+        let compile = || compiler.compile(&self.wasmtime, self.target(), Input::Bytes(component));
+        match self.turns.run(&self.process, compile).await {
             Ok(code) => Ok(Some(code.metadata()?.len())),
             Err(
                 LoadError::CompileMemory(_)
@@ -324,8 +332,8 @@ impl Engine {
             .ok()
     }
 
-    fn cached(&self, digest: &Digest) -> Option<Component> {
-        let code = self.cache.as_ref()?.get(digest, &self.hash)?;
+    fn cached(&self, digest: &Digest, owner: &CodeOwner) -> Option<Component> {
+        let code = self.cache.as_ref()?.get(digest, &self.hash, owner.group())?;
         map_code(&self.wasmtime, &code)
             .inspect_err(|error| {
                 tracing::warn!(%error, "compiled code in the cache does not fit this engine; \
@@ -424,20 +432,21 @@ mod tests {
         let engine = engine(Some(AotCache::new(folder.path(), [7; 32], 1 << 30)));
         let component = b"\0asm\x0d\0\x01\0";
         let digest = Digest::of(component);
-        engine.load(component, &digest).await.unwrap();
-        let entry = engine.cache.as_ref().unwrap().path(&digest, &engine.hash());
+        engine.load(component, &digest, None).await.unwrap();
+        let cache = engine.cache.as_ref().unwrap();
+        let entry = cache.path(&digest, &engine.hash(), "");
         let written = std::fs::read(&entry).unwrap();
-        assert!(engine.cached(&digest).is_some());
+        assert!(engine.cached(&digest, &engine.process).is_some());
         std::fs::write(&entry, b"not compiled code").unwrap();
-        assert!(engine.cached(&digest).is_none());
-        engine.load(component, &digest).await.unwrap();
+        assert!(engine.cached(&digest, &engine.process).is_none());
+        engine.load(component, &digest, None).await.unwrap();
         assert_eq!(std::fs::read(&entry).unwrap(), written);
     }
 
     #[tokio::test]
     async fn what_is_no_component_is_told_apart() {
         let engine = engine(None);
-        let load = async |bytes: &[u8]| engine.load(bytes, &Digest::of(bytes)).await.unwrap_err();
+        let load = async |bytes: &[u8]| engine.load(bytes, &Digest::of(bytes), None).await.unwrap_err();
         assert!(matches!(load(b"\0asm\x01\0\0\0").await, LoadError::CoreModule));
         assert!(matches!(load(b"PK\x03\x04").await, LoadError::NotWasm));
         assert!(matches!(load(b"\0asm\x0d\0\x01\0 and more").await, LoadError::Compile(_)));

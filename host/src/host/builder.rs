@@ -104,7 +104,7 @@ impl<'a> HostBuilder<'a> {
         let sandbox = Sandbox::new(engine, config.process_memory).map_err(HostError::Engine)?;
         Ok(Host {
             sandbox: Arc::new(sandbox),
-            tenant: Tenant { policy, backends: Arc::new(backends), memory: None },
+            tenant: Tenant { policy, backends: Arc::new(backends), memory: None, owner: None },
         })
     }
 }

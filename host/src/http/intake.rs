@@ -18,6 +18,16 @@ const MAX_BODY: usize = 50 << 20;
 /// Maximum memory in bytes of all bodies together, if the machine has that much.
 const MAX_TOGETHER: u64 = 128 << 20;
 
+/// As [`MAX_TOGETHER`], for the bodies of many tenants.
+const MAX_OF_MANY: u64 = 256 << 20;
+
+/// Divisor of the memory for bodies that gives the last part of it. In the last part, a tenant holds
+/// no more than it leaves free.
+const LAST_PART: usize = 4;
+
+/// Time between two looks whether others have left enough.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Unit of the memory for bodies, so that their number is limited too. A body that arrived in one
 /// piece takes none.
 const UNIT: usize = 1 << 20;
@@ -70,21 +80,47 @@ fn size(bytes: &usize) -> String {
     if mebibytes << 20 == *bytes { format!("{mebibytes} MiB") } else { format!("{bytes} bytes") }
 }
 
-/// Memory that the bodies of one tenant may hold of [`Intake`]'s: half of the most that there is,
-/// and at least one whole body.
-#[derive(Debug)]
-pub struct IntakeShare(Arc<Semaphore>);
+/// Memory that the bodies of one tenant may hold of [`Intake`]'s, and at least one whole body.
+#[derive(Debug, Clone)]
+pub struct IntakeShare(Units);
 
 impl Default for IntakeShare {
     fn default() -> Self {
-        let most = usize::try_from(MAX_TOGETHER / 2).unwrap_or(MAX_BODY).max(MAX_BODY);
-        Self(Arc::new(Semaphore::new(most / UNIT)))
+        Self(Units::of(MAX_TOGETHER / 2))
+    }
+}
+
+/// Units of memory for bodies.
+#[derive(Debug, Clone)]
+struct Units {
+    free: Arc<Semaphore>,
+    total: usize,
+}
+
+impl Units {
+    /// Returns units for `bytes`, and for at least one whole body.
+    fn of(bytes: u64) -> Self {
+        let total = usize::try_from(bytes).unwrap_or(MAX_BODY).max(MAX_BODY) / UNIT;
+        Self { free: Arc::new(Semaphore::new(total)), total }
+    }
+
+    fn used(&self) -> usize {
+        self.total.saturating_sub(self.free.available_permits())
+    }
+
+    /// Takes units for a tenant that has taken them from its share, if it leaves enough to others.
+    fn try_take(&self, wanted: u32, share: &Self) -> Option<OwnedSemaphorePermit> {
+        let left = self.free.available_permits().checked_sub(wanted as usize)?;
+        let held = share.used();
+        let holds_all = self.used() + wanted as usize == held;
+        let leaves_room = holds_all || left >= self.total / LAST_PART || held <= left;
+        if leaves_room { Arc::clone(&self.free).try_acquire_many_owned(wanted).ok() } else { None }
     }
 }
 
 /// Memory of all bodies.
 pub struct Intake {
-    units: Arc<Semaphore>,
+    units: Units,
 }
 
 /// A body that has arrived. Its memory is released when it is dropped.
@@ -109,9 +145,12 @@ impl Intake {
     /// Creates the limit for a process of `memory` bytes: a quarter of them, and at least one whole
     /// body.
     pub fn of(memory: u64) -> Self {
-        let bytes =
-            usize::try_from(MAX_TOGETHER.min(memory / 4)).unwrap_or(usize::MAX).max(MAX_BODY);
-        Self { units: Arc::new(Semaphore::new(bytes / UNIT)) }
+        Self { units: Units::of(MAX_TOGETHER.min(memory / 4)) }
+    }
+
+    /// Creates the limit as [`Intake::of`], for the bodies of many tenants, each with its share.
+    pub fn of_many(memory: u64) -> Self {
+        Self { units: Units::of(MAX_OF_MANY.min(memory / 4)) }
     }
 
     /// Reads a whole body; see [`Intake::read_up_to`].
@@ -122,8 +161,9 @@ impl Intake {
         self.read_up_to(MAX_BODY, None, body).await
     }
 
-    /// Reads a whole body of at most `most` bytes, with memory of `share`. Does not copy a body that came in one piece, as nearly all do. Reserves
-    /// memory as the data arrives, not by the announced length.
+    /// Reads a whole body of at most `most` bytes, with memory of `share`. Does not copy a body that
+    /// came in one piece, as nearly all do. Reserves memory as the data arrives, not by the
+    /// announced length.
     ///
     /// # Errors
     /// The body is too large, is incomplete or timed out, or there is no memory for it now.
@@ -162,18 +202,16 @@ impl Intake {
             return Err(IntakeError::TooLarge(most));
         }
         let due = Instant::now() + WHOLE;
-        // A share first: a tenant that waits for its own does not hold what others wait for.
-        let units = share.map(|share| &share.0).into_iter().chain([&self.units]);
-        let memory = units.map(|units| (Arc::clone(units), None)).collect();
-        let mut whole = Whole { bytes: Vec::new(), memory, most, expected };
+        let share = share.map(|share| share.0.clone());
+        let (units, held) = (self.units.clone(), Vec::new());
+        let mut whole = Whole { bytes: Vec::new(), share, units, held, most, expected };
         whole.append(&first).await?;
         drop(first);
         loop {
             let left = due.saturating_duration_since(Instant::now()).min(PAUSE);
             match frame(&mut body, left).await? {
                 None => {
-                    let held = whole.memory.into_iter().filter_map(|(_, held)| held).collect();
-                    return Ok(RequestBody { bytes: whole.bytes.into(), _held: held });
+                    return Ok(RequestBody { bytes: whole.bytes.into(), _held: whole.held });
                 }
                 Some(frame) => {
                     if let Ok(data) = frame.into_data() {
@@ -203,8 +241,10 @@ async fn frame(body: &mut Incoming, time: Duration) -> Result<Option<Frame<Bytes
 /// A body in several pieces.
 struct Whole {
     bytes: Vec<u8>,
-    /// Units that it needs, and those that it holds of each.
-    memory: Vec<(Arc<Semaphore>, Option<OwnedSemaphorePermit>)>,
+    /// Share of its tenant.
+    share: Option<Units>,
+    units: Units,
+    held: Vec<OwnedSemaphorePermit>,
     most: usize,
     /// Announced length, or the limit.
     expected: usize,
@@ -229,21 +269,48 @@ impl Whole {
 
     async fn reserve(&mut self, capacity: usize) -> Result<(), IntakeError> {
         let until = Instant::now() + ROOM;
-        for (units, held) in &mut self.memory {
-            let has = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            let wanted = capacity.div_ceil(UNIT).saturating_sub(has);
-            if wanted == 0 {
-                continue;
+        let wanted = capacity.div_ceil(UNIT) - self.bytes.capacity().div_ceil(UNIT);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let taking = async {
+            // The share first: a tenant that waits for its own does not hold what others wait for.
+            if let Some(share) = &self.share {
+                let own = Arc::clone(&share.free).acquire_many_owned(wanted).await.ok();
+                loop {
+                    if let Some(taken) = self.units.try_take(wanted, share) {
+                        return [own, Some(taken)];
+                    }
+                    tokio::time::sleep(LOOK).await;
+                }
             }
-            let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-            let taken = timeout_at(until, Arc::clone(units).acquire_many_owned(wanted)).await;
-            let Ok(Ok(taken)) = taken else { return Err(IntakeError::NoMemory) };
-            match held {
-                Some(held) => held.merge(taken),
-                None => *held = Some(taken),
-            }
-        }
+            [Arc::clone(&self.units.free).acquire_many_owned(wanted).await.ok(), None]
+        };
+        let taken = timeout_at(until, taking).await.map_err(|_| IntakeError::NoMemory)?;
+        self.held.extend(taken.into_iter().flatten());
         self.bytes.reserve_exact(capacity - self.bytes.len());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_tenants_send_slowly_there_is_room_for_another_body() {
+        let units = Units::of(MAX_OF_MANY);
+        let mut held = Vec::new();
+        for _ in 0..6 {
+            let share = Units::of(MAX_TOGETHER / 2);
+            while let Ok(own) = Arc::clone(&share.free).try_acquire_many_owned(1) {
+                match units.try_take(1, &share) {
+                    Some(taken) => held.extend([own, taken]),
+                    None => break,
+                }
+            }
+        }
+        assert!(units.free.available_permits() >= 8, "{units:?}");
+        let (small, share) = (Units::of(0), Units::of(0));
+        let own = Arc::clone(&share.free).try_acquire_many_owned(50);
+        assert!(own.is_ok() && small.try_take(50, &share).is_some(), "one whole body, alone");
     }
 }

@@ -227,6 +227,40 @@ pub struct Grants {
     pub api_key_requested: bool,
 }
 
+/// Kind of names that an action may use, with those of one action.
+#[derive(Debug, Clone, Copy)]
+pub struct GrantKind<'a> {
+    /// Key of the request in `keynet.toml`.
+    pub key: &'static str,
+    /// Name in a list for people.
+    pub label: &'static str,
+    /// Interface that an action imports to use them.
+    pub interface: &'static str,
+    /// Names that the action may use.
+    pub granted: &'a Granted,
+}
+
+impl Grants {
+    /// Key of the request for `__OW_API_KEY` in `keynet.toml`.
+    pub const API_KEY: &'static str = "api-key";
+
+    /// Returns the kinds of names that an action may use.
+    pub fn kinds(&self) -> [GrantKind<'_>; 4] {
+        let kind = |key, label, interface, granted| GrantKind { key, label, interface, granted };
+        [
+            kind("models", "models", "triton-predict", &self.models),
+            kind("storage.read", "read", "storage", &self.read),
+            kind("storage.write", "write", "storage", &self.write),
+            kind("http.hosts", "urls", "storage", &self.hosts),
+        ]
+    }
+
+    /// Reports whether the action requests `__OW_API_KEY` and does not receive it.
+    pub fn lacks_api_key(&self) -> bool {
+        self.api_key_requested && !self.api_key
+    }
+}
+
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -160,7 +160,8 @@ fn what_cannot_run_is_not_created() {
     }
     assert_eq!(team.get("/_/actions"), json!([]));
     for (path, status) in [
-        ("/_/triggers", 501),
+        ("/_/triggers", 200), // none
+        ("/_/triggers/x", 501),
         ("/_/rules/x", 501),
         ("/_/nothing", 404),
         ("/_/actions/..%2f..%2fx", 400),

@@ -4,8 +4,11 @@
 
 mod actions;
 mod client;
+mod documented;
 mod life;
 mod packages;
+mod pictures;
+mod signatures;
 mod tenants;
 mod web;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use keynet_tests::node::key_of;
+use keynet_tests::node::{Node, Tenant, key_of};
 use keynet_tests::process::resident;
-use keynet_tests::{guest, http};
+use keynet_tests::{Sandbox, guest, http};
 use serde_json::json;
 
 use super::{Attacked, BLOCKING};
@@ -45,6 +45,28 @@ fn good_deploys_while_evil_sends_large_bodies_slowly() {
     thread::sleep(Duration::from_secs(2));
     for _ in 0..5 {
         attacked.good.deployed("again", &guest("contract"));
+    }
+    drop(bodies);
+}
+
+#[test]
+fn good_deploys_while_four_namespaces_send_large_bodies_slowly() {
+    let sandbox = Sandbox::new();
+    let evils = ["evil", "worse", "worst", "dire"];
+    let tenants = ["good", evils[0], evils[1], evils[2], evils[3]].map(Tenant::new);
+    let node = Node::start(&sandbox, "", &tenants);
+    let bodies: Vec<_> = evils
+        .iter()
+        .flat_map(|name| [(name, 0), (name, 1), (name, 2)])
+        .map(|(name, number)| {
+            let target = format!("/api/v1/namespaces/_/actions/slow{number}");
+            let (address, key) = (node.address().to_owned(), key_of(name));
+            thread::spawn(move || begin(&address, &target, Some(&key), 40))
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(2));
+    for _ in 0..3 {
+        node.client("good").deployed("contract", &guest("contract"));
     }
     drop(bodies);
 }

@@ -6,6 +6,7 @@ use std::{process, thread};
 
 use keynet_tests::Sandbox;
 use keynet_tests::hostile::Bomb;
+use keynet_tests::node::{Node, Tenant};
 use keynet_tests::made::answers;
 use serde_json::json;
 
@@ -58,6 +59,39 @@ fn good_deploys_and_runs_while_evil_compiles_for_a_minute() {
     attacked.good_answers(5);
     assert_eq!(children(node), 1, "evil compiles one component at a time");
     assert!(bombs.iter().all(|bomb| !bomb.is_finished()), "they were to take longer");
+}
+
+#[test]
+fn good_deploys_and_runs_while_eight_namespaces_compile_for_minutes() {
+    let mut sandbox = Sandbox::without_cache();
+    sandbox.set("KEYNET_COMPILE_TIME", "120s");
+    let names: Vec<_> = (0..8).map(|number| format!("evil-{number}")).collect();
+    let mut tenants = vec![Tenant::new("good")];
+    tenants.extend(names.iter().map(|name| Tenant::new(name)));
+    let node = Node::start(&sandbox, "", &tenants);
+    let good = node.client("good");
+    let (bomb, component) = (sandbox.path("bomb.wasm"), sandbox.path("good.wasm"));
+    std::fs::write(&bomb, slow_to_compile()).unwrap();
+    let deploying = |name: &String| {
+        let (evil, bomb) = (node.client(name), bomb.clone());
+        thread::spawn(move || drop(evil.deploy("bomb", &bomb, &json!({}))))
+    };
+    let bombs: Vec<_> = names.iter().map(deploying).collect();
+    let started = Instant::now();
+    while children(node.server_id()) < 3 {
+        assert!(started.elapsed() < Duration::from_secs(60), "they do not compile");
+        thread::sleep(Duration::from_millis(20));
+    }
+    for number in 0..3 {
+        let text = format!("{{\"number\":{number},\"process\":{}}}", process::id());
+        std::fs::write(&component, answers(&text)).unwrap();
+        let begun = Instant::now();
+        good.deployed("new", &component);
+        println!("deployment {number} of good: {:?}", begun.elapsed());
+        assert_eq!(good.invoke("new", &json!({})).json()["number"], number);
+    }
+    assert!(children(node.server_id()) <= 3, "as many as without an attack");
+    assert!(bombs.iter().all(|bomb| !bomb.is_finished()), "good waited for a bomb");
 }
 
 /// Returns the number of child processes of a process.

@@ -10,6 +10,7 @@ mod credentials;
 mod floods;
 mod headers;
 mod json;
+mod loaded;
 mod memory;
 mod names;
 mod packages;

@@ -1,6 +1,11 @@
 //! Memory of activations.
 
+use std::thread;
+use std::time::Duration;
+
+use keynet_tests::node::{Node, Tenant};
 use keynet_tests::process::{peak_of, reset_peak};
+use keynet_tests::{Sandbox, guest};
 use serde_json::json;
 
 use super::Attacked;
@@ -44,4 +49,29 @@ fn good_runs_while_the_parameters_of_evil_wait_in_its_queue() {
     attacked.good_answers(5);
     let grown = peak_of(process).saturating_sub(before);
     assert!(grown < 200, "150 MB of waiting parameters took {grown} MiB");
+}
+
+#[test]
+fn good_has_memory_while_two_namespaces_fill_that_of_the_process() {
+    let sandbox = Sandbox::new();
+    let evils = ["evil", "worse"];
+    let tenants = ["good", evils[0], evils[1]].map(Tenant::new);
+    let node = Node::start(&sandbox, "process = { memory = '1GiB' }\n", &tenants);
+    let good = node.client("good");
+    good.deployed("evil", &guest("evil"));
+    for name in evils {
+        let evil = node.client(name);
+        evil.deployed("evil", &guest("evil"));
+        for _ in 0..40 {
+            let attack = json!({ "do": "touch", "mib": 30, "ms": 20_000 });
+            assert_eq!(evil.call("POST", "/_/actions/evil", &attack).status, 202);
+        }
+        thread::sleep(Duration::from_secs(3)); // those that get their memory hold it for 20 s
+    }
+    for _ in 0..5 {
+        let answer = good.invoke("evil", &json!({ "do": "touch", "mib": 40, "ms": 10 }));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let refused = node.client("worse").get("/_/activations?docs=true");
+    assert!(refused.to_string().contains("leaves room for the others"), "{refused}");
 }

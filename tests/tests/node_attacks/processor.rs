@@ -1,7 +1,9 @@
-//! Processor time.
+//! Processor time and slots.
 
 use std::time::Duration;
 
+use keynet_tests::node::{Node, Tenant};
+use keynet_tests::{Sandbox, guest};
 use serde_json::json;
 
 use super::Attacked;
@@ -23,4 +25,26 @@ fn good_gets_a_slot_while_evil_sleeps_in_all_that_it_may_have() {
     attacked.begin(100, "contract", &json!({ "do": "sleep", "ms": 120_000 }));
     attacked.good_answers(10);
     attacked.good.deployed("another", &keynet_tests::guest("hello"));
+}
+
+#[test]
+fn good_gets_a_slot_while_three_namespaces_sleep_in_all_that_they_may_have() {
+    let sandbox = Sandbox::new();
+    let evils = ["evil", "worse", "worst"];
+    let tenants = ["good", evils[0], evils[1], evils[2]].map(Tenant::new);
+    let node = Node::start(&sandbox, "process = { activations = 32 }\n", &tenants);
+    for name in evils {
+        let evil = node.client(name);
+        evil.deployed("contract", &guest("contract"));
+        for _ in 0..60 {
+            let sleep = json!({ "do": "sleep", "ms": 120_000 });
+            assert_eq!(evil.call("POST", "/_/actions/contract", &sleep).status, 202);
+        }
+    }
+    let good = node.client("good");
+    good.deployed("contract", &guest("contract"));
+    for number in 0..10 {
+        let answer = good.invoke("contract", &json!({ "number": number }));
+        assert_eq!((answer.status, answer.json()), (200, json!({ "number": number })));
+    }
 }

@@ -13,6 +13,8 @@ use p256::pkcs8::{
     LineEnding,
 };
 
+use keynet_base::digest::Digest;
+
 use super::error::{ArtifactError, Result};
 
 /// Largest key file that is read, in bytes; key files are small.
@@ -125,6 +127,11 @@ impl PublicKey {
             path: "(public key)".into(),
             why: error.to_string(),
         })
+    }
+
+    /// Returns a text that stands for the key: the SHA-256 of its point on the curve.
+    pub fn fingerprint(&self) -> String {
+        Digest::of(&self.0.to_sec1_bytes()).to_string()
     }
 
     /// Writes a PEM file. An existing file is not replaced.

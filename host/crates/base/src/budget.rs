@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
+/// Divisor of the limit that gives the last part of it. In the last part, one of several tenants
+/// holds no more than it leaves free: those that fill their memory leave room for another one.
+const LAST_PART: u64 = 4;
+
 const ALL_TOGETHER: &str = "the memory of all activations together (raise KEYNET_PROCESS_MEMORY)";
 
 /// Counter of bytes in use, with a limit; the counter of an activation also counts against that of
@@ -28,6 +32,8 @@ struct Counter {
     /// Name of the limit and how to raise it, for the error.
     advice: &'static str,
     reclaim: Option<Reclaim>,
+    /// `true` if it leaves room in `parent` for other tenants.
+    leaves_room: bool,
 }
 
 /// Function that releases bytes that are held without need; `false` if there are none left.
@@ -42,27 +48,34 @@ impl fmt::Debug for Reclaim {
 impl MemoryBudget {
     /// Returns the budget of a whole process, `limit` in bytes.
     pub fn process(limit: u64) -> Self {
-        Self::new(limit, None, ALL_TOGETHER, None)
+        Self::new(limit, None, ALL_TOGETHER, None, false)
     }
 
     /// As [`MemoryBudget::process`]. A reservation that does not fit calls `reclaim`, which
     /// releases some bytes of this budget, and tries again until `reclaim` returns `false`.
     /// `reclaim` must not reserve anything.
     pub fn reclaiming(limit: u64, reclaim: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self::new(limit, None, ALL_TOGETHER, Some(Reclaim(Box::new(reclaim))))
+        Self::new(limit, None, ALL_TOGETHER, Some(Reclaim(Box::new(reclaim))), false)
     }
 
     /// Returns the budget of one tenant of the process, `limit` in bytes, within this one; `reclaim`
-    /// is as for [`MemoryBudget::reclaiming`].
-    pub fn tenant(&self, limit: u64, reclaim: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+    /// is as for [`MemoryBudget::reclaiming`]. Once three quarters of this budget are in use, a
+    /// tenant that leaves room for others holds at most as much as is free then.
+    pub fn tenant(
+        &self,
+        limit: u64,
+        leaves_room: bool,
+        reclaim: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
         let advice = "the memory of all activations of this namespace (its operator can raise it)";
-        Self::new(limit, Some(self.clone()), advice, Some(Reclaim(Box::new(reclaim))))
+        let reclaim = Some(Reclaim(Box::new(reclaim)));
+        Self::new(limit, Some(self.clone()), advice, reclaim, leaves_room)
     }
 
     /// Returns the budget of one activation, `limit` in bytes, within this one.
     pub fn activation(&self, limit: u64) -> Self {
         let advice = "the memory of one activation (raise KEYNET_MEMORY)";
-        Self::new(limit, Some(self.clone()), advice, None)
+        Self::new(limit, Some(self.clone()), advice, None, false)
     }
 
     fn new(
@@ -70,6 +83,7 @@ impl MemoryBudget {
         parent: Option<Self>,
         advice: &'static str,
         reclaim: Option<Reclaim>,
+        leaves_room: bool,
     ) -> Self {
         Self(Arc::new(Counter {
             limit,
@@ -78,6 +92,7 @@ impl MemoryBudget {
             parent,
             advice,
             reclaim,
+            leaves_room,
         }))
     }
 
@@ -87,34 +102,49 @@ impl MemoryBudget {
     /// # Errors
     /// `too-large`, with the limit that was exceeded and how to raise it.
     pub fn reserve(&self, bytes: u64, what: &str) -> Result<Reservation> {
-        self.take(bytes, what)?;
+        self.take(bytes, what, None)?;
         Ok(Reservation { budget: self.clone(), bytes })
     }
 
-    fn take(&self, bytes: u64, what: &str) -> Result<()> {
+    /// Takes `bytes`. `held` is what a tenant that leaves room for others holds with them.
+    fn take(&self, bytes: u64, what: &str, held: Option<u64>) -> Result<()> {
         let counter = &*self.0;
+        let leaves_room = |total: u64| {
+            let free = counter.limit.saturating_sub(total);
+            free >= counter.limit / LAST_PART || held.is_none_or(|held| held <= free)
+        };
+        let fits = |total: &u64| *total <= counter.limit && (bytes == 0 || leaves_room(*total));
         let taken = loop {
             let taken = counter.used.try_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|total| *total <= counter.limit)
+                used.checked_add(bytes).filter(fits)
             });
-            // More than the limit never fits.
-            let may_fit = taken.is_err() && bytes <= counter.limit;
+            // What does not fit into an unused budget never does.
+            let may_fit = taken.is_err() && fits(&held.unwrap_or(bytes).max(bytes));
             match &counter.reclaim {
                 Some(Reclaim(reclaim)) if may_fit && reclaim() => {}
                 _ => break taken,
             }
         };
         let Ok(before) = taken else {
-            return Err(Error::too_large(format!(
-                "{what} of {bytes} bytes does not fit into {}: the limit is {} bytes and {} are in \
-                    use",
-                counter.advice,
-                counter.limit,
-                counter.used.load(Ordering::Relaxed),
-            )));
+            let used = counter.used.load(Ordering::Relaxed);
+            let limit = counter.limit;
+            return Err(Error::too_large(match held {
+                Some(held) if used.saturating_add(bytes) <= limit => format!(
+                    "{what} of {bytes} bytes does not fit into the memory of all namespaces \
+                        together: {used} of {limit} bytes are in use, and this namespace, which \
+                        would hold {held} of them, leaves room for the others (their operator can \
+                        raise the memory of the process)"
+                ),
+                _ => format!(
+                    "{what} of {bytes} bytes does not fit into {}: the limit is {limit} bytes and \
+                        {used} are in use",
+                    counter.advice,
+                ),
+            }));
         };
         if let Some(parent) = &counter.parent
-            && let Err(refused) = parent.take(bytes, what)
+            && let Err(refused) =
+                parent.take(bytes, what, counter.leaves_room.then_some(before + bytes))
         {
             counter.used.fetch_sub(bytes, Ordering::Relaxed);
             return Err(refused);
@@ -133,6 +163,11 @@ impl MemoryBudget {
     /// Returns the limit in bytes.
     pub fn limit(&self) -> u64 {
         self.0.limit
+    }
+
+    /// Reports whether it leaves room for other tenants.
+    pub fn leaves_room(&self) -> bool {
+        self.0.leaves_room
     }
 
     /// Returns the bytes in use now.
@@ -173,7 +208,7 @@ impl Reservation {
     /// Those of [`MemoryBudget::reserve`]; the reservation is then unchanged.
     pub fn resize(&mut self, bytes: u64, what: &str) -> Result<()> {
         if bytes > self.bytes {
-            self.budget.take(bytes - self.bytes, what)?;
+            self.budget.take(bytes - self.bytes, what, None)?;
         } else {
             self.budget.give_back(self.bytes - bytes);
         }
@@ -263,6 +298,35 @@ mod tests {
         assert_eq!(held.lock().unwrap().len(), 1, "what never fits takes nothing from others");
         drop(taken);
         assert_eq!(process.used(), 20);
+    }
+
+    #[test]
+    fn however_many_tenants_fill_their_memory_there_is_room_for_another_one() {
+        let process = MemoryBudget::process(1 << 30);
+        let tenant = || process.tenant(1 << 30, true, || false);
+        let fill = |tenant: &MemoryBudget| {
+            let mut held = Vec::new();
+            while let Ok(more) = tenant.reserve(1 << 20, "a memory") {
+                held.push(more);
+            }
+            held
+        };
+        let first = tenant();
+        let mut held = vec![fill(&first)];
+        assert_eq!(first.used(), 768 << 20, "three quarters");
+        for number in 2..6 {
+            let free = process.limit() - process.used();
+            let next = tenant();
+            held.push(fill(&next));
+            assert_eq!(next.used(), free / 2, "tenant {number}");
+        }
+        let refused = first.reserve(1 << 20, "a memory").unwrap_err();
+        assert!(refused.message.contains("leaves room for the others"), "{refused}");
+        first.reserve(0, "a small thing").unwrap();
+        drop(held);
+        assert_eq!((process.used(), first.used()), (0, 0));
+        let alone = process.tenant(1 << 30, false, || false);
+        alone.reserve(1 << 30, "a memory").unwrap();
     }
 
     #[test]

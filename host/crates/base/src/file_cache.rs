@@ -1,11 +1,12 @@
 //! Cache of files that can be created again, within a limit in bytes: the least recently used are
-//! removed first.
+//! removed first, of the group of files that has the most bytes.
 //!
 //! Several processes may share the folder. A file appears complete or not at all, a file that is
 //! removed while a process has it open stays readable to that process, and a process that does not
 //! find a file creates it again. Files that were read from a read-only folder keep their time of
 //! use unchanged.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, ErrorKind};
@@ -22,7 +23,11 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 pub struct FileCache {
     folder: PathBuf,
     limit: u64,
+    group: Group,
 }
+
+/// Function that returns the group of a file from its name.
+type Group = fn(&OsStr) -> &[u8];
 
 /// File of the cache.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +41,13 @@ impl FileCache {
     /// Returns the cache of the files in `folder`, which is created when the first file is kept.
     /// Together the files have at most `limit` bytes, unless the newest alone has more.
     pub fn new(folder: impl Into<PathBuf>, limit: u64) -> Self {
-        Self { folder: folder.into(), limit }
+        Self::in_groups(folder, limit, |_| b"")
+    }
+
+    /// As [`FileCache::new`], with several groups of files: a group that stores much does not have
+    /// those of another one removed. `group` returns that of a file from its name.
+    pub fn in_groups(folder: impl Into<PathBuf>, limit: u64, group: Group) -> Self {
+        Self { folder: folder.into(), limit, group }
     }
 
     /// Returns the path of the file called `name`, which may contain a folder.
@@ -62,18 +73,31 @@ impl FileCache {
         self.thin_out(path)
     }
 
-    /// Removes the least recently used files, except `newest`.
+    /// Removes the least recently used files of the largest groups, except `newest`.
     fn thin_out(&self, newest: &Path) -> io::Result<()> {
         let mut kept = Vec::new();
         collect(&self.folder, true, &mut kept)?;
         let mut total: u64 = kept.iter().map(|file| file.size).sum();
+        if total <= self.limit {
+            return Ok(());
+        }
         kept.sort();
-        for file in kept.into_iter().filter(|file| file.path != newest) {
-            if total <= self.limit {
-                break;
+        let mut groups: BTreeMap<Vec<u8>, (u64, VecDeque<Kept>)> = BTreeMap::new();
+        for file in kept {
+            let group = (self.group)(file.path.file_name().unwrap_or_default()).to_vec();
+            let (bytes, files) = groups.entry(group).or_default();
+            *bytes += file.size;
+            if file.path != newest {
+                files.push_back(file);
             }
+        }
+        while total > self.limit {
+            let removable = groups.values_mut().filter(|(_, files)| !files.is_empty());
+            let Some((bytes, files)) = removable.max_by_key(|(bytes, _)| *bytes) else { break };
+            let Some(file) = files.pop_front() else { break };
             // Another process may have removed it already.
             there(fs::remove_file(&file.path))?;
+            *bytes -= file.size;
             total -= file.size;
         }
         Ok(())

@@ -4,7 +4,6 @@
 //! The same component is compiled once for all namespaces, and its code is mapped once. What an
 //! action may do is resolved for each namespace.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use keynet_artifact::CapabilityRequest;
 use keynet_base::digest::Digest;
 use keynet_host::code::pulling::{self, PullError};
-use keynet_host::code::{self, Arrived, CodeError};
+use keynet_host::code::{self, Arrived, CodeError, WrongMain};
+use keynet_host::policy::Grants;
 use keynet_host::{Action as LoadedAction, ActionError, LoadOptions, Sandbox};
 use tokio::sync::OnceCell;
 
@@ -39,6 +39,26 @@ pub enum LoadingError {
     /// The component is no action, or cannot be compiled.
     #[error(transparent)]
     Action(#[from] ActionError),
+    /// The namespace requires a signature since the action was deployed, as code.
+    #[error(
+        "this namespace now runs only components that one of its keys signed, and this action was \
+            deployed as code, which has no signature: `keynet-inference push --sign` the \
+            component, and deploy it again by its reference"
+    )]
+    NotSigned,
+    /// The namespace requires a signature since the action was deployed, and none can be verified.
+    #[error(
+        "this namespace now runs only components that one of its keys signed, and this action's \
+            signature cannot be verified: {0}; `keynet-inference push --sign` the component, and \
+            deploy it again by its reference"
+    )]
+    NotVerified(PullError),
+    /// The reference of an action names another component than the one that was deployed.
+    #[error(
+        "this namespace now runs only components that one of its keys signed, and the action's \
+            reference names another component than the one that was deployed: deploy it again"
+    )]
+    Moved,
     /// The namespace accepts signed components only.
     #[error(
         "this namespace runs only components that are signed, which code in a request cannot be: \
@@ -55,13 +75,8 @@ pub enum LoadingError {
     #[error("{}", not_granted(.0))]
     NotGranted(Vec<String>),
     /// Its function has another name.
-    #[error("the action's function is `{is}`, and `{asked}` was asked for: leave `main` out")]
-    Main {
-        /// Name that was asked for.
-        asked: String,
-        /// Name of the function.
-        is: String,
-    },
+    #[error(transparent)]
+    Main(#[from] WrongMain),
     /// The database cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -101,12 +116,28 @@ struct Entry {
     used: u64,
 }
 
+impl Entry {
+    /// Returns the size of its compiled code in bytes; 0 while it is being loaded.
+    fn bytes(&self) -> u64 {
+        self.action.get().map_or(0, |action| action.code_bytes())
+    }
+}
+
+/// Limits of what stays loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadedLimits {
+    /// Number of actions.
+    pub actions: usize,
+    /// Compiled code in bytes; that of a component counts for each namespace that loaded it.
+    pub code: u64,
+}
+
 /// Actions that are loaded.
 pub struct Loader {
     sandbox: Arc<Sandbox>,
     catalog: Catalog,
     loaded: Mutex<HashMap<Key, Entry>>,
-    most: usize,
+    most: LoadedLimits,
     clock: AtomicU64,
 }
 
@@ -116,13 +147,15 @@ pub struct Deployable {
     pub code: Code,
     /// Digest of the component.
     pub digest: String,
+    /// Fingerprint of the key that signed it; `None` if none was required.
+    pub signer: Option<String>,
 }
 
 impl Loader {
-    /// Creates a loader that keeps at most `most` actions.
-    pub fn new(sandbox: Arc<Sandbox>, catalog: Catalog, most: usize) -> Self {
+    /// Creates a loader that keeps at most `most` loaded.
+    pub fn new(sandbox: Arc<Sandbox>, catalog: Catalog, most: LoadedLimits) -> Self {
         let (loaded, clock) = (Mutex::default(), AtomicU64::new(0));
-        Self { sandbox, catalog, loaded, most: most.max(1), clock }
+        Self { sandbox, catalog, loaded, most, clock }
     }
 
     fn loaded(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
@@ -147,7 +180,7 @@ impl Loader {
         limits: Limits,
     ) -> Result<Deployable, LoadingError> {
         let settings = namespace.settings();
-        let (component, code) = obtain(text, &settings).await?;
+        let Obtained { component, code, signer } = obtain(text, &settings).await?;
         let _loading = namespace.loading.lock().await;
         // In the namespace's turns: it hashes, and the component runs to describe itself.
         let loading = namespace.lane.compute(async {
@@ -158,10 +191,10 @@ impl Loader {
         });
         let (digest, key, loaded) = loading.await?;
         check_grants(&loaded)?;
-        check_main(main, &loaded.description().name)?;
+        code::check_main(main, &loaded.description().name)?;
         let entry = Entry { action: Arc::new(OnceCell::new_with(Some(loaded))), used: self.tick() };
         self.keep(key, entry);
-        Ok(Deployable { code, digest })
+        Ok(Deployable { code, digest, signer })
     }
 
     /// Returns a loaded action; loads it if it is not.
@@ -196,14 +229,46 @@ impl Loader {
         let loading = cell.get_or_try_init(async || {
             let _loading = namespace.loading.lock().await;
             let code = self.catalog.code(action).await?.ok_or(LoadingError::Removed)?;
+            self.check_signature(&settings, action, &code).await?;
             let component = stored(code).await?;
             self.load(&key, &settings, action.limits, component).await
         });
         let loaded = loading.await.cloned();
         if loaded.is_err() {
             self.loaded().remove(&key);
+        } else {
+            self.thin_out(&key); // its size is known now
         }
         loaded
+    }
+
+    /// Checks that one of the namespace's keys signed a stored action, which may have been deployed
+    /// when none or others were required. What is verified in the registry is stored.
+    async fn check_signature(
+        &self,
+        settings: &NamespaceSettings,
+        action: &Arc<Action>,
+        code: &Code,
+    ) -> Result<(), LoadingError> {
+        let NamespaceSettings { registry, allow_tags, signers, .. } = settings;
+        let by = |signer: &String| signers.iter().any(|key| key.fingerprint() == *signer);
+        if signers.is_empty() || action.signer.as_ref().is_some_and(by) {
+            return Ok(());
+        }
+        if code.pulled.is_none() {
+            return Err(LoadingError::NotSigned);
+        }
+        let (_, arrived) = decoded(code.text.clone()).await?;
+        let Arrived::Reference(reference) = arrived else { return Err(LoadingError::NotSigned) };
+        let pulled = pulling::pull_signed(&reference, registry, *allow_tags, signers).await;
+        let pulled = pulled.map_err(LoadingError::NotVerified)?;
+        if action.digest.as_ref() != Some(&Digest::of(&pulled.bytes).to_string()) {
+            return Err(LoadingError::Moved);
+        }
+        if let Some(signer) = pulled.signer {
+            self.catalog.set_signer(action, signer).await?;
+        }
+        Ok(())
     }
 
     /// Loads a component, or shares the code of one that another namespace has loaded.
@@ -235,23 +300,47 @@ impl Loader {
             .cloned()
     }
 
-    /// Adds an entry. If there are too many, the namespace with the most loses the one that it used
-    /// longest ago. Returns the cell of the entry that is kept for the key.
+    /// Adds an entry, and returns the cell of the entry that is kept for the key.
     fn keep(&self, key: Key, entry: Entry) -> Arc<OnceCell<Arc<LoadedAction>>> {
-        let mut loaded = self.loaded();
-        if loaded.len() >= self.most && !loaded.contains_key(&key) {
-            let mut counts: HashMap<&str, usize> = HashMap::new();
-            loaded.keys().for_each(|key| *counts.entry(&key.namespace).or_default() += 1);
-            let count = |key: &Key| counts.get(&*key.namespace).copied().unwrap_or_default();
-            let oldest = loaded.iter().min_by_key(|(key, entry)| (Reverse(count(key)), entry.used));
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                loaded.remove(&oldest);
+        let cell = {
+            let mut loaded = self.loaded();
+            if entry.action.initialized() {
+                loaded.insert(key.clone(), Entry { action: Arc::clone(&entry.action), ..entry });
             }
+            Arc::clone(&loaded.entry(key.clone()).or_insert(entry).action)
+        };
+        self.thin_out(&key);
+        cell
+    }
+
+    /// Removes entries while there are too many, or their code is too large: the namespace with the
+    /// most loses the one that it used longest ago. `newest` stays.
+    fn thin_out(&self, newest: &Key) {
+        let mut removed = Vec::new();
+        let mut loaded = self.loaded();
+        loop {
+            let mut parts: HashMap<&str, (usize, u64)> = HashMap::new();
+            for (key, entry) in loaded.iter() {
+                let (count, bytes) = parts.entry(&key.namespace).or_default();
+                *count += 1;
+                *bytes = bytes.saturating_add(entry.bytes());
+            }
+            let is_too_many = loaded.len() > self.most.actions.max(1);
+            let bytes = parts.values().fold(0_u64, |sum, part| sum.saturating_add(part.1));
+            if !is_too_many && bytes <= self.most.code {
+                break;
+            }
+            let part = |key: &Key| {
+                let (count, bytes) = parts.get(&*key.namespace).copied().unwrap_or_default();
+                if is_too_many { count as u64 } else { bytes }
+            };
+            let others = loaded.iter().filter(|(key, _)| *key != newest);
+            let last = others.min_by_key(|(key, entry)| (u64::MAX - part(key), entry.used));
+            let Some(last) = last.map(|(key, _)| key.clone()) else { break };
+            removed.extend(loaded.remove(&last));
         }
-        if entry.action.initialized() {
-            loaded.insert(key.clone(), Entry { action: Arc::clone(&entry.action), ..entry });
-        }
-        Arc::clone(&loaded.entry(key).or_insert(entry).action)
+        drop(loaded);
+        drop(removed); // unmaps code, without the lock
     }
 
     fn tick(&self) -> u64 {
@@ -259,22 +348,28 @@ impl Loader {
     }
 }
 
+/// Component of a request, and what is stored of it.
+struct Obtained {
+    component: Component,
+    code: Code,
+    signer: Option<String>,
+}
+
 /// Decodes the code of a request, or pulls the component that it refers to.
-async fn obtain(
-    text: String,
-    settings: &NamespaceSettings,
-) -> Result<(Component, Code), LoadingError> {
+async fn obtain(text: String, settings: &NamespaceSettings) -> Result<Obtained, LoadingError> {
     let (text, arrived) = decoded(text).await?;
     match arrived {
         Arrived::Component { .. } if !settings.signers.is_empty() => Err(LoadingError::Unsigned),
         Arrived::Component { bytes, request } => {
-            Ok((Component { bytes, request }, Code { text, pulled: None }))
+            let component = Component { bytes, request };
+            Ok(Obtained { component, code: Code { text, pulled: None }, signer: None })
         }
         Arrived::Reference(reference) => {
             let NamespaceSettings { registry, allow_tags, signers, .. } = settings;
             let pulled = pulling::pull_signed(&reference, registry, *allow_tags, signers).await?;
-            let component = Component { bytes: pulled.clone(), request: None };
-            Ok((component, Code { text, pulled: Some(pulled) }))
+            let component = Component { bytes: pulled.bytes.clone(), request: None };
+            let code = Code { text, pulled: Some(pulled.bytes) };
+            Ok(Obtained { component, code, signer: pulled.signer })
         }
         Arrived::Nothing => Err(LoadingError::Removed),
     }
@@ -301,31 +396,17 @@ async fn decoded(text: String) -> Result<(String, Arrived), LoadingError> {
 
 fn check_grants(action: &LoadedAction) -> Result<(), LoadingError> {
     let grants = action.grants();
-    let kinds = [
-        ("models", &grants.models),
-        ("storage.read", &grants.read),
-        ("storage.write", &grants.write),
-        ("http.hosts", &grants.hosts),
-    ];
-    let mut denied: Vec<String> = kinds
+    let mut denied: Vec<String> = grants
+        .kinds()
         .into_iter()
-        .flat_map(|(kind, granted)| {
-            let names: Vec<_> = granted.denied().iter().map(|name| format!("{name:?}")).collect();
-            (!names.is_empty()).then(|| format!("{kind} {}", names.join(", ")))
+        .filter_map(|kind| {
+            let denied = kind.granted.denied();
+            let names: Vec<_> = denied.iter().map(|name| format!("{name:?}")).collect();
+            (!names.is_empty()).then(|| format!("{} {}", kind.key, names.join(", ")))
         })
         .collect();
-    if grants.api_key_requested && !grants.api_key {
-        denied.push("api-key".to_owned());
+    if grants.lacks_api_key() {
+        denied.push(Grants::API_KEY.to_owned());
     }
     if denied.is_empty() { Ok(()) } else { Err(LoadingError::NotGranted(denied)) }
-}
-
-/// Checks `main`; OpenWhisk's clients send `main` if the user named no function.
-fn check_main(asked: Option<&str>, is: &str) -> Result<(), LoadingError> {
-    match asked {
-        Some(asked) if !asked.is_empty() && asked != "main" && asked != is => {
-            Err(LoadingError::Main { asked: asked.chars().take(200).collect(), is: is.to_owned() })
-        }
-        _ => Ok(()),
-    }
 }

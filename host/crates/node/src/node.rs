@@ -37,7 +37,7 @@ impl Node {
     /// Returns the text of the metrics.
     pub fn metrics_text(&self) -> String {
         let state = |namespace: Arc<Namespace>| {
-            let memory = &namespace.settings().memory;
+            let memory = &namespace.settings().shared.memory;
             NamespaceState {
                 name: Arc::clone(&namespace.name),
                 running: namespace.lane.running(),

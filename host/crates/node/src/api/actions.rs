@@ -193,6 +193,7 @@ async fn put(
             let loading = call.node.loader.deployable(user, text, main, action.limits);
             let deployable = loading.await?;
             action.digest = Some(deployable.digest);
+            action.signer = deployable.signer;
             let pulled = deployable.code.pulled.as_ref().map_or(0, Vec::len) as u64;
             quotas::check_stored(&settings.quotas, others, added + pulled)?;
             Some(deployable.code)

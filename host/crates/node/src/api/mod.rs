@@ -114,6 +114,10 @@ async fn reply(
         body: Mutex::new(Some(body)),
         transaction: transaction.to_owned(),
     };
+    // Where OpenWhisk's clients look for its API gateway, a web action of the system.
+    if matches!(call.target.segments().as_slice(), [_, _, "web", "whisk.system", "apimgmt", ..]) {
+        return Err(no_gateway());
+    }
     if is_web {
         return web_actions::answer(&call, user.ok()).await.map(page::confined);
     }
@@ -160,15 +164,21 @@ async fn namespaces(call: &Call<'_>, user: Arc<Namespace>) -> Result<Reply, Reje
         "activations" | "limits" | "descriptions" | "pictures" => {
             Err(Rejection::forbidden(&[&[owner.as_str()], rest]))
         }
+        // Clients read these lists to show a whole namespace.
+        "triggers" | "rules" if matches!(rest, [] | [""]) && own && call.method == Method::GET => {
+            actions::listed(call, collection, std::iter::empty())
+        }
         "triggers" | "rules" => Err(Rejection::not_implemented(&format!(
             "a node has no {collection}: invoke the action from the source of the events, or run \
                 it on OpenWhisk, which has them"
         ))),
-        "apis" | "routemgmt" => Err(Rejection::not_implemented(
-            "a node has no API gateway: web actions have URLs of their own",
-        )),
+        "apis" | "routemgmt" => Err(no_gateway()),
         _ => Err(Rejection::no_route()),
     }
+}
+
+fn no_gateway() -> Rejection {
+    Rejection::not_implemented("a node has no API gateway: web actions have URLs of their own")
 }
 
 /// Returns the rejection for an entity that was not found.

@@ -6,6 +6,7 @@ use hyper::Uri;
 use percent_encoding::percent_decode_str;
 
 use super::reply::Rejection;
+use crate::web::lenient_pairs;
 
 /// Most entries of a list in one response; OpenWhisk's limit.
 const MAX_LIMIT: usize = 200;
@@ -41,13 +42,9 @@ impl Target {
         };
         let path = uri.path();
         let raw_query = uri.query().unwrap_or_default();
-        let pairs = raw_query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(&name.replace('+', " ")), decoded(&value.replace('+', " ")))
-        });
         Self {
             segments: path.strip_prefix('/').unwrap_or(path).split('/').map(decoded).collect(),
-            query: pairs.collect(),
+            query: lenient_pairs(raw_query).collect(),
             path: path.to_owned(),
             raw_query: raw_query.to_owned(),
         }

@@ -231,13 +231,6 @@ impl Database {
             .optional()
             .map_err(self.failed())
     }
-
-    pub(super) fn backup(&self, path: &Path) -> Result<(), CatalogError> {
-        self.connection
-            .execute("VACUUM INTO ?", params![path.display().to_string()])
-            .map(drop)
-            .map_err(|error| CatalogError::Database { path: path.to_owned(), error })
-    }
 }
 
 const REMOVE_CODE: &str = "DELETE FROM codes WHERE namespace = ? AND package = ? AND name = ?";

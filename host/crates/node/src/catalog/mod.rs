@@ -184,6 +184,40 @@ impl Catalog {
         .await
     }
 
+    /// Sets the key that signed the component of an action, unless the action has another component
+    /// meanwhile. Durable when it returns.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn set_signer(
+        &self,
+        action: &Arc<Action>,
+        signer: String,
+    ) -> Result<(), CatalogError> {
+        let action = Arc::clone(action);
+        self.write(move |database, index| {
+            let stored = index
+                .namespaces
+                .get(&action.namespace)
+                .and_then(|entities| entities.actions.get(&action.name))
+                .filter(|stored| stored.action.digest == action.digest);
+            let signed = stored.map(|stored| {
+                let signer = Some(signer);
+                Stored::new(Action { signer, ..Action::clone(&stored.action) }, stored.code)
+            });
+            if let Some(signed) = &signed {
+                database.put_action(&signed.action, None, signed.code)?;
+            }
+            Ok(move |index: &mut Index| {
+                let entities = index.namespaces.get_mut(&action.namespace);
+                if let Some((entities, signed)) = entities.zip(signed) {
+                    entities.actions.insert(action.name.clone(), signed);
+                }
+            })
+        })
+        .await
+    }
+
     /// Removes an action. Durable when it returns.
     ///
     /// # Errors
@@ -267,18 +301,6 @@ impl Catalog {
         });
         reading.await.unwrap_or(Err(CatalogError::Stopped))
     }
-
-    /// Writes a consistent copy of the database to a new file at `path`.
-    ///
-    /// # Errors
-    /// The file exists, or cannot be written.
-    pub async fn backup(&self, path: &Path) -> Result<(), CatalogError> {
-        let (path, database) = (path.to_owned(), Arc::clone(&self.database));
-        let copying = tokio::task::spawn_blocking(move || {
-            database.lock().unwrap_or_else(PoisonError::into_inner).backup(&path)
-        });
-        copying.await.unwrap_or(Err(CatalogError::Stopped))
-    }
 }
 
 #[cfg(test)]
@@ -325,6 +347,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_signer_is_kept_for_the_component_that_it_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = EntityName::new("", "a");
+        let signer = |catalog: &Catalog| catalog.action("team", &name).unwrap().signer.clone();
+        {
+            let catalog = Catalog::open(folder.path()).unwrap();
+            catalog.put_action(action("team", name.clone()), code("AAAA")).await.unwrap();
+            let found = catalog.action("team", &name).unwrap();
+            catalog.set_signer(&found, "key".to_owned()).await.unwrap();
+            assert_eq!(signer(&catalog).as_deref(), Some("key"));
+            let other = Action { digest: Some("sha256:11".to_owned()), ..Action::clone(&found) };
+            catalog.set_signer(&Arc::new(other), "other".to_owned()).await.unwrap();
+        }
+        let catalog = Catalog::open(folder.path()).unwrap();
+        assert_eq!(signer(&catalog).as_deref(), Some("key"));
+        let found = catalog.action("team", &name).unwrap();
+        assert_eq!(catalog.code(&found).await.unwrap(), code("AAAA"));
+    }
+
+    #[tokio::test]
     async fn a_change_without_code_keeps_the_code() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(folder.path()).unwrap();
@@ -334,17 +376,5 @@ mod tests {
         let found = catalog.action("team", &name).unwrap();
         assert_eq!(catalog.code(&found).await.unwrap(), code("AAAA"));
         assert_eq!(catalog.usage("team", None), (1, 6 + found.size()));
-    }
-
-    #[tokio::test]
-    async fn a_backup_is_a_whole_database_and_replaces_nothing() {
-        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let catalog = Catalog::open(folder.path()).unwrap();
-        let name = EntityName::new("", "a");
-        catalog.put_action(action("team", name.clone()), code("AAAA")).await.unwrap();
-        let copy = other.path().join("node.db");
-        catalog.backup(&copy).await.unwrap();
-        assert!(catalog.backup(&copy).await.is_err());
-        assert!(Catalog::open(other.path()).unwrap().action("team", &name).is_some());
     }
 }

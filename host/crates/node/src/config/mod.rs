@@ -59,6 +59,9 @@ pub struct ProcessLimits {
     pub memory: u64,
     /// Largest number of actions that stay loaded; further ones are loaded again when they run.
     pub loaded_actions: usize,
+    /// Largest size of the compiled code of loaded actions, in bytes.
+    #[serde(deserialize_with = "bytes")]
+    pub loaded_code: u64,
     /// Largest number of connections.
     pub connections: usize,
     /// Time that running activations have to end when the process is asked to stop.
@@ -75,6 +78,7 @@ impl Default for ProcessLimits {
             activations: 1_000,
             memory: 4 << 30,
             loaded_actions: 2_000,
+            loaded_code: 2 << 30,
             connections: 4_096,
             grace: Duration::from_secs(30),
             compiled: 4 << 30,

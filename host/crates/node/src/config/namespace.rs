@@ -78,6 +78,9 @@ pub struct Quotas {
     /// Size of the code of all actions together, in bytes.
     #[serde(deserialize_with = "bytes")]
     pub stored: u64,
+    /// Size of the pictures that the page stored, in bytes; the oldest are removed.
+    #[serde(deserialize_with = "bytes")]
+    pub pictures: u64,
 }
 
 impl Default for Quotas {
@@ -95,6 +98,7 @@ impl Default for Quotas {
             result: 5 << 20,
             entities: 1_000,
             stored: 1 << 30,
+            pictures: 64 << 20,
         }
     }
 }

@@ -71,6 +71,9 @@ pub struct Action {
     pub updated: u64,
     /// Digest of the component; `None` for a sequence.
     pub digest: Option<String>,
+    /// Fingerprint of the key that signed the component; `None` if no signature was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
 }
 
 impl Action {
@@ -97,6 +100,7 @@ impl Action {
             annotations: annotations.under(&put.annotations.unwrap_or_default()),
             updated: now_ms(),
             digest: None,
+            signer: None,
             exec,
         };
         Ok(created.with_kind())
@@ -113,6 +117,7 @@ impl Action {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
             digest: if put.exec.is_some() { None } else { self.digest.clone() },
+            signer: if put.exec.is_some() { None } else { self.signer.clone() },
             exec: put.exec.map_or_else(|| self.exec.clone(), |put| put.exec),
             parameters: put.parameters.unwrap_or_else(|| self.parameters.clone()),
             limits: limits(self.limits, &put.limits, max)?,

@@ -76,6 +76,11 @@ impl Fairness {
         lane
     }
 
+    /// Sets whether each lane leaves slots for others, as is right with several of them.
+    pub fn set_leave_room(&self, leave_room: bool) {
+        self.shared.slots.set_leave_room(leave_room);
+    }
+
     /// Returns the number of slots that no activation holds.
     pub fn free_slots(&self) -> usize {
         self.shared.slots.free()

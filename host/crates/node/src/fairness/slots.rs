@@ -21,6 +21,10 @@ pub enum Refused {
     Late,
 }
 
+/// Divisor of the slots that gives the last part of them. In the last part, one of several lanes
+/// runs no more activations than it leaves slots free, and leaves one to each lane that runs none.
+const LAST_PART: usize = 4;
+
 /// Slot of a running activation; it is released when it is dropped.
 #[derive(Debug)]
 pub struct Slot {
@@ -93,10 +97,13 @@ pub(super) struct Slots {
     state: Mutex<State>,
 }
 
-/// No slot is free while a lane is in `entitled`.
+/// No slot is free that a lane in `entitled` may take.
 #[derive(Debug, Default)]
 struct State {
+    slots: usize,
     free: usize,
+    /// `true` if each lane leaves room for others.
+    leave_room: bool,
     /// Number of slots granted and places given, which orders both.
     tickets: u64,
     lanes: Slab<LaneSlots>,
@@ -130,7 +137,7 @@ impl LaneSlots {
 
 impl Slots {
     pub(super) fn new(slots: usize) -> Self {
-        Self { state: Mutex::new(State { free: slots, ..State::default() }) }
+        Self { state: Mutex::new(State { slots, free: slots, ..State::default() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -156,6 +163,12 @@ impl Slots {
         self.change(lane, |_, lane| lane.share = share);
     }
 
+    /// Sets whether each lane leaves room for others.
+    pub(super) fn set_leave_room(&self, leave_room: bool) {
+        self.state().leave_room = leave_room;
+        self.grant_free();
+    }
+
     pub(super) fn running(&self, lane: usize) -> usize {
         self.state().lanes.get(lane).map_or(0, |lane| lane.running)
     }
@@ -166,10 +179,12 @@ impl Slots {
 
     fn request(&self, key: usize) -> Result<Request, Refused> {
         let mut state = self.state();
+        let leaves_room = state.leaves_room(key);
         let State { free, tickets, lanes, .. } = &mut *state;
         let lane = lanes.get_mut(key).ok_or(Refused::QueueIsFull)?;
         *tickets += 1;
-        if *free > 0 && lane.waiting.is_empty() && lane.running < lane.share.concurrent {
+        let may_run = lane.waiting.is_empty() && lane.running < lane.share.concurrent;
+        if *free > 0 && may_run && leaves_room {
             *free -= 1;
             lane.running += 1;
             lane.served = *tickets;
@@ -210,6 +225,13 @@ impl Slots {
             change(free, lane);
         }
         state.order(key);
+        drop(state);
+        self.grant_free();
+    }
+
+    /// Grants the slots that waiting lanes may take.
+    fn grant_free(&self) {
+        let mut state = self.state();
         while let Some(granted) = state.grant() {
             drop(state); // a waker is foreign code
             // A request that is gone gives the slot back when its place is dropped.
@@ -220,6 +242,17 @@ impl Slots {
 }
 
 impl State {
+    /// Reports whether a lane leaves enough to the others if it takes a slot.
+    fn leaves_room(&self, key: usize) -> bool {
+        let left = self.free.saturating_sub(1);
+        if !self.leave_room || left >= self.slots / LAST_PART {
+            return true;
+        }
+        let running = self.lanes.get(key).map_or(0, |lane| lane.running);
+        let idle = self.lanes.iter().filter(|(_, lane)| lane.running == 0).count();
+        running == 0 || (running < left && idle.min(self.slots / LAST_PART) <= left)
+    }
+
     /// Puts a lane that has changed where it belongs in `entitled`.
     fn order(&mut self, key: usize) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
@@ -236,7 +269,8 @@ impl State {
         if self.free == 0 {
             return None;
         }
-        let &(_, _, key) = self.entitled.first()?;
+        let mut keys = self.entitled.iter().map(|turn| turn.2);
+        let key = keys.find(|key| self.leaves_room(*key))?;
         let lane = self.lanes.get_mut(key)?;
         let (_, granted) = lane.waiting.pop_first()?;
         self.free -= 1;
@@ -350,6 +384,44 @@ mod tests {
         let _second = request(&narrow);
         let _slots = take(&wide, 3).await; // a lane at its limit holds no slot back
         assert_eq!((narrow.running(), narrow.waiting(), wide.running()), (1, 1, 3));
+    }
+
+    #[tokio::test]
+    async fn however_many_lanes_hold_what_they_can_there_is_a_slot_for_another_one() {
+        let fairness = Fairness::new(100, 1);
+        fairness.set_leave_room(true);
+        let share = Share { queue: 1000, ..SHARE };
+        let quiet = fairness.lane("quiet", share);
+        let greedy = |number| fairness.lane(&format!("greedy-{number}"), share);
+        let lanes: Vec<_> = (0..20).map(greedy).collect();
+        let (mut slots, mut waiting) = (Vec::new(), Vec::new());
+        for greedy in &lanes {
+            for _ in 0..100 {
+                let lane = Arc::clone(greedy);
+                let mut request: Waiting = Box::pin(async move { lane.slot(None).await });
+                match poll(&mut request) {
+                    Some(slot) => slots.push(slot.unwrap()),
+                    None => waiting.push(request),
+                }
+            }
+        }
+        let running: Vec<_> = lanes.iter().map(|lane| lane.running()).collect();
+        assert_eq!(running[..3], [75, 6, 1], "{running:?}");
+        assert!(running.iter().all(|running| *running > 0), "{running:?}");
+        drop(take(&quiet, 1).await);
+        // What is given back goes to those that wait, and a slot stays for the lane without one.
+        slots.drain(..40);
+        waiting.iter_mut().for_each(|request| slots.extend(poll(request).map(Result::unwrap)));
+        drop(take(&quiet, 1).await);
+        drop((slots, waiting));
+        assert_eq!(fairness.free_slots(), 100);
+    }
+
+    #[tokio::test]
+    async fn the_only_slot_is_not_left_to_others() {
+        let fairness = Fairness::new(1, 1);
+        fairness.set_leave_room(true);
+        drop(take(&fairness.lane("a", SHARE), 1).await);
     }
 
     #[tokio::test]

@@ -10,4 +10,4 @@ mod pictures;
 
 pub(crate) use assets::{asset, confinement};
 pub(crate) use description::{described, summary};
-pub(crate) use pictures::{PictureError, read, store};
+pub(crate) use pictures::{PictureError, read, remove_expired, store};

@@ -1,6 +1,9 @@
 //! Pictures of a namespace's storage: stored when a user drops one on the page, and read to show
 //! those that a result names.
 //!
+//! What the page stored is bounded: the oldest pictures are removed beyond the quota `pictures`, and
+//! each after [`KEPT`]. Other objects under `ui/` are not the page's and stay.
+//!
 //! The page may read and write no more than the namespace's policy grants to actions. The kind of a
 //! picture is decided by its bytes, and only kinds that cannot hold a script are pictures.
 
@@ -11,9 +14,10 @@ use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, ErrorKind};
 use keynet_base::granted::Granted;
 use keynet_object_storage::{
-    ContentType, Location, ObjectStorage, PutConditions, ReadBytes, UrlRules,
+    ContentType, Location, ObjectStorage, Prefix, PutConditions, ReadBytes, UrlRules,
 };
 
+use crate::entities::{milliseconds, now_ms};
 use crate::tenants::{Namespace, NamespaceSettings};
 
 /// Largest picture in bytes that is shown.
@@ -25,6 +29,12 @@ const TIME: Duration = Duration::from_secs(30);
 /// Prefix of the keys of pictures that were dropped on the page.
 const PREFIX: &str = "ui/";
 
+/// Largest number of pictures that the page stores.
+const MAX_STORED: usize = 1_000;
+
+/// Time that a picture is kept after it was dropped.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Reason why a picture is not stored or shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,15 +45,17 @@ pub(crate) enum PictureError {
             with `keynet-inference storage put`, and pass their location"
     )]
     Kind,
-    /// It is larger than the quota.
+    /// It is larger than a quota.
     #[error(
         "the picture has {bytes} bytes, more than the {limit} of the namespace's quota \
-            `parameters`: make it smaller, raise the quota, or store it with `keynet-inference \
+            `{quota}`: make it smaller, raise the quota, or store it with `keynet-inference \
             storage put` and pass its location"
     )]
     TooLarge {
         /// Its size.
         bytes: usize,
+        /// Name of the quota.
+        quota: &'static str,
         /// Quota in bytes.
         limit: u64,
     },
@@ -89,9 +101,11 @@ fn kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
 /// It is no picture, is larger than the quota, or the policy or the storage refuses it.
 pub(crate) async fn store(namespace: &Namespace, bytes: &[u8]) -> Result<String, PictureError> {
     let settings = namespace.settings();
-    let limit = settings.quotas.parameters;
-    if bytes.len() as u64 > limit {
-        return Err(PictureError::TooLarge { bytes: bytes.len(), limit });
+    let quotas = &settings.quotas;
+    for (quota, limit) in [("parameters", quotas.parameters), ("pictures", quotas.pictures)] {
+        if bytes.len() as u64 > limit {
+            return Err(PictureError::TooLarge { bytes: bytes.len(), quota, limit });
+        }
     }
     let (content_type, extension) = kind(bytes).ok_or(PictureError::Kind)?;
     let key = format!("{PREFIX}{}.{extension}", blake3::hash(bytes).to_hex());
@@ -99,11 +113,78 @@ pub(crate) async fn store(namespace: &Namespace, bytes: &[u8]) -> Result<String,
     let (storage, budget) = (storage(&settings)?, budget(&settings));
     check(&storage, "writing", &settings.grants().write, &location)?;
     let content_type = ContentType::parse(content_type)?;
+    let _changing = namespace.pictures.lock().await;
+    let most = quotas.pictures - bytes.len() as u64;
+    remove_beyond(&storage, most, MAX_STORED - 1, &location, &budget).await?;
     let _held = budget.memory.reserve(bytes.len() as u64, "a picture")?;
     let bytes = Bytes::copy_from_slice(bytes);
     let conditions = PutConditions::default();
     storage.put(bytes, Some(location), Some(content_type), conditions, &budget).await?;
     Ok(key)
+}
+
+/// Removes the pictures of a namespace that the page stored and whose time has passed.
+///
+/// # Errors
+/// The storage fails. A policy that does not permit writing under `ui/` is none: there is nothing
+/// to remove.
+pub(crate) async fn remove_expired(namespace: &Namespace) -> Result<(), PictureError> {
+    let settings = namespace.settings();
+    if !settings.grants().write.allows(&format!("{PREFIX}{}.png", blake3::hash(b"").to_hex())) {
+        return Ok(());
+    }
+    let (storage, budget) = (storage(&settings)?, budget(&settings));
+    let _changing = namespace.pictures.lock().await;
+    let none = Location::parse(PREFIX.trim_end_matches('/'))?;
+    remove_beyond(&storage, settings.quotas.pictures, MAX_STORED, &none, &budget).await
+}
+
+/// Removes expired pictures, and the oldest ones until those other than `but` have at most `bytes`
+/// and are at most `count`.
+async fn remove_beyond(
+    storage: &ObjectStorage,
+    bytes: u64,
+    count: usize,
+    but: &Location,
+    budget: &CallBudget,
+) -> Result<(), PictureError> {
+    let prefix = Prefix::parse(PREFIX)?;
+    let mut stored = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = storage.list(&prefix, cursor.as_deref(), budget).await?;
+        let own = page.objects.iter().filter(|info| is_stored_by_the_page(&info.location));
+        let others = own.filter(|info| info.location != *but);
+        stored.extend(others.map(|info| {
+            (info.modified_ms.unwrap_or(0), info.size, info.location.clone())
+        }));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    stored.sort_by_key(|(modified, ..)| *modified);
+    let expired = now_ms().saturating_sub(milliseconds(KEPT));
+    let mut total: u64 = stored.iter().map(|(_, size, _)| size).sum();
+    let mut left = stored.len();
+    for (modified, size, location) in stored {
+        if modified >= expired && total <= bytes && left <= count {
+            break;
+        }
+        storage.delete(&location, budget).await?;
+        total = total.saturating_sub(size);
+        left -= 1;
+    }
+    Ok(())
+}
+
+/// Reports whether an object has a name that [`store`] gives.
+fn is_stored_by_the_page(location: &Location) -> bool {
+    let name = location.key().and_then(|key| key.as_str().strip_prefix(PREFIX));
+    let parts = name.and_then(|name| name.split_once('.'));
+    parts.is_some_and(|(hash, extension)| {
+        blake3::Hash::from_hex(hash).is_ok() && ["png", "jpg", "gif", "webp"].contains(&extension)
+    })
 }
 
 /// Reads the picture at `location`: a key, `s3://bucket/key`, or a URL of the namespace's storage.
@@ -137,7 +218,7 @@ fn storage(settings: &NamespaceSettings) -> Result<ObjectStorage, Error> {
 }
 
 fn budget(settings: &NamespaceSettings) -> CallBudget {
-    let memory = settings.memory.activation(2 * MAX_SHOWN);
+    let memory = settings.shared.memory.activation(2 * MAX_SHOWN);
     CallBudget { memory, deadline: Instant::now() + TIME }
 }
 
@@ -178,6 +259,21 @@ impl PictureError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_user_put_under_ui_is_not_the_pages() {
+        let hash = blake3::hash(b"a picture").to_hex();
+        for (key, is_own) in [
+            (format!("ui/{hash}.png"), true),
+            (format!("ui/{hash}.webp"), true),
+            (format!("ui/{hash}"), false),
+            (format!("ui/{hash}.svg"), false),
+            (format!("ui/old/{hash}.png"), false),
+            ("ui/logo.png".to_owned(), false),
+        ] {
+            assert_eq!(is_stored_by_the_page(&Location::parse(&key).unwrap()), is_own, "{key}");
+        }
+    }
 
     #[test]
     fn what_can_hold_a_script_is_no_picture() {

@@ -76,12 +76,6 @@ pub enum RecordsError {
         /// The database.
         file: PathBuf,
     },
-    /// The destination of a backup exists.
-    #[error("{} exists: choose another name for the backup, or delete the file", .file.display())]
-    Exists {
-        /// The destination.
-        file: PathBuf,
-    },
     /// The text is not an activation id.
     #[error("{id:?} is not an activation id: 32 hexadecimal digits are required")]
     Id {

@@ -15,11 +15,9 @@
 //! | `queue` | how callers come to share transactions |
 //! | `reads` | get, list, count |
 //! | `upkeep` | the thread that syncs and deletes |
-//! | `backup` | a copy while the node runs |
 //!
 //! This room does not know what a record says: `document`, `response` and `logs` are text to it.
 
-mod backup;
 mod database;
 mod error;
 mod namespaces;
@@ -31,7 +29,7 @@ mod upkeep;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -186,16 +184,6 @@ impl Records {
     pub fn set_retention(&self, general: Retention, own: HashMap<Arc<str>, Retention>) {
         self.namespaces.set_retention(general, own);
         self.upkeep.apply_retention();
-    }
-
-    /// Writes a copy of the database to `path`, as it is at one moment, while records are being
-    /// written. The copy can be put in place of the database of a stopped node.
-    ///
-    /// # Errors
-    /// `path` exists or cannot be written; the database cannot be read.
-    pub async fn backup(&self, path: PathBuf) -> Result<()> {
-        let file = self.database.file.clone();
-        self.readers.run(move |connection| Ok(backup::write(&file, connection, &path))).await?
     }
 
     fn closed(&self) -> RecordsError {

@@ -4,6 +4,7 @@ mod backup;
 mod developer;
 mod metrics;
 mod reload;
+mod upkeep;
 
 pub use backup::{BackupError, backup};
 pub use developer::{NewKeyError, new_key};
@@ -20,10 +21,10 @@ use keynet_host::{Host, HostError, Sandbox};
 
 use crate::api;
 use crate::catalog::{Catalog, CatalogError};
-use crate::config::{NodeConfig, NodeConfigError, RecordLimits};
+use crate::config::{NodeConfig, NodeConfigError, ProcessLimits, RecordLimits};
 use crate::fairness::Fairness;
 use crate::invocation::interrupted;
-use crate::loading::Loader;
+use crate::loading::{LoadedLimits, Loader};
 use crate::metrics::Metrics;
 use crate::node::{Node, UnderWay};
 use crate::records::{Records, RecordsError, Retention};
@@ -33,8 +34,9 @@ use crate::tenants::{NamespaceError, Tenants};
 /// one for connections and timers.
 const OTHER_WORKERS: usize = 2;
 
-/// Slots of the sandbox that activations leave to actions that describe themselves when they are
-/// deployed: a deployment does not wait for the activations of other namespaces.
+/// Smallest number of slots of the sandbox that activations leave to actions that describe themselves
+/// when they are loaded, of which each namespace loads one at a time. A deployment does not wait for
+/// the activations of other namespaces, nor for their actions that describe themselves.
 const DESCRIBING: usize = 2;
 
 /// Maximum number of blocking threads, for databases, code and embedded storage.
@@ -157,6 +159,7 @@ async fn run(
         key_file: developer.map(|key| key.file),
     });
     metrics::serve(&node, config.metrics)?;
+    upkeep::start(&node);
     let server = Server { grace: config.process.grace, connections: config.process.connections };
     let answering = Arc::clone(&node);
     let answer = move |request| {
@@ -190,21 +193,24 @@ fn create(
 ) -> Result<Node, ServeError> {
     let sandbox = sandbox(config)?;
     let activations = sandbox.engine().activations() as usize;
-    let slots = activations.saturating_sub(DESCRIBING).max(1);
+    let describing = config.namespaces.len().clamp(DESCRIBING, (activations / 8).max(DESCRIBING));
+    let slots = activations.saturating_sub(describing).max(1);
     let tenants =
         Tenants::new(Arc::clone(&sandbox), Fairness::new(slots, processors), &options.data);
     tenants.replace(&config.namespaces)?;
     // First, since it refuses a folder that another process uses.
     let records = Records::open(&options.data, retention(&config.records), interrupted)?;
     let catalog = Catalog::open(&options.data)?;
+    let ProcessLimits { loaded_actions, loaded_code, .. } = config.process;
+    let loaded = LoadedLimits { actions: loaded_actions, code: loaded_code };
     Ok(Node {
         url: config.url.clone().unwrap_or_else(|| format!("http://{address}")),
-        loader: Loader::new(sandbox, catalog.clone(), config.process.loaded_actions),
+        loader: Loader::new(sandbox, catalog.clone(), loaded),
         tenants,
         catalog,
         records,
         drain: Drain::new(),
-        intake: Intake::of(config.process.memory),
+        intake: Intake::of_many(config.process.memory),
         metrics: Metrics::new(),
         under_way: UnderWay::default(),
     })

@@ -17,11 +17,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use keynet_base::budget::{MemoryBudget, Reservation};
 use keynet_base::error::Error;
 use keynet_host::Sandbox;
+use keynet_host::engine::CodeOwner;
 use keynet_host::http::IntakeShare;
 
 use crate::config::{NamespaceConfig, Quotas};
 use crate::fairness::{Fairness, Lane, Rate, Share};
 use key::KeyHasher;
+use settings::Shared;
 
 /// Bytes that need no reservation.
 const SMALL: usize = 64 << 10;
@@ -42,6 +44,8 @@ pub struct Namespace {
     pub loading: tokio::sync::Mutex<()>,
     /// Memory of the bodies of its requests.
     pub bodies: IntakeShare,
+    /// Lock of one change of the pictures that its page stored, at a time.
+    pub pictures: tokio::sync::Mutex<()>,
     /// Bytes of logs of its running activations.
     pub held_logs: AtomicU64,
     settings: RwLock<Arc<NamespaceSettings>>,
@@ -61,7 +65,7 @@ impl Namespace {
     /// The namespace's quota, or the process, has no room for them.
     pub fn reserve(&self, bytes: usize, what: &str) -> Result<Reservation, Error> {
         let bytes = if bytes <= SMALL { 0 } else { bytes as u64 };
-        self.settings().memory.reserve(bytes, what)
+        self.settings().shared.memory.reserve(bytes, what)
     }
 
     /// Returns the current quotas.
@@ -77,8 +81,6 @@ pub struct Tenants {
     /// Number of configurations that were installed.
     generation: AtomicU64,
     fairness: Fairness,
-    /// Slots of all namespaces together.
-    slots: usize,
     sandbox: Arc<Sandbox>,
     /// Folder of the node's data, which has one folder for each namespace.
     folder: PathBuf,
@@ -97,7 +99,6 @@ impl Tenants {
             hasher: KeyHasher::new(),
             current: RwLock::default(),
             generation: AtomicU64::new(0),
-            slots: fairness.free_slots(),
             fairness,
             sandbox,
             folder: folder.to_owned(),
@@ -119,8 +120,16 @@ impl Tenants {
         let mut keys: HashMap<KeyDigest, &str> = HashMap::new();
         for (name, config) in namespaces {
             let folder = self.folder.join("namespaces").join(name);
-            let memory = self.memory(previous.by_name.get(name), &config.quotas);
-            let settings = NamespaceSettings::read(name, config, &folder, memory, generation)?;
+            let kept = previous.by_name.get(name);
+            let shared = Shared {
+                memory: self.memory(kept, &config.quotas, namespaces.len() > 1),
+                owner: kept.map_or_else(
+                    || Arc::new(CodeOwner::new(name, config.weight)),
+                    |namespace| Arc::clone(&namespace.settings().shared.owner),
+                ),
+            };
+            shared.owner.set_weight(config.weight);
+            let settings = NamespaceSettings::read(name, config, &folder, shared, generation)?;
             let key = self.hasher.digest(settings.key.expose().as_bytes());
             if let Some(other) = keys.insert(key, name) {
                 let why = format!("it has the same key as {other:?}: each needs one of its own");
@@ -128,7 +137,7 @@ impl Tenants {
             }
             read.push((name, config, settings, key));
         }
-        let most = self.most_of_one(namespaces.len());
+        self.fairness.set_leave_room(namespaces.len() > 1);
         let mut current = Current::default();
         for (name, config, settings, key) in read {
             let namespace = match previous.by_name.get(name) {
@@ -140,16 +149,17 @@ impl Tenants {
                 }
                 None => Arc::new(Namespace {
                     name: Arc::from(name.as_str()),
-                    lane: self.fairness.lane(name, share(config, most)),
+                    lane: self.fairness.lane(name, share(config)),
                     rate: Rate::per_minute(config.quotas.activations_per_minute),
                     changing: tokio::sync::Mutex::default(),
                     loading: tokio::sync::Mutex::default(),
+                    pictures: tokio::sync::Mutex::default(),
                     bodies: IntakeShare::default(),
                     held_logs: AtomicU64::new(0),
                     settings: RwLock::new(Arc::new(settings)),
                 }),
             };
-            namespace.lane.set_share(share(config, most));
+            namespace.lane.set_share(share(config));
             namespace.rate.set(config.quotas.activations_per_minute);
             current.by_name.insert(name.clone(), Arc::clone(&namespace));
             current.by_key.insert(key, namespace);
@@ -158,19 +168,17 @@ impl Tenants {
         Ok(())
     }
 
-    /// Returns the number of activations that one of `namespaces` may run at once: an eighth of the
-    /// slots is left to the others, which would wait for the timeouts of its activations.
-    fn most_of_one(&self, namespaces: usize) -> usize {
-        let slots = self.slots;
-        if namespaces < 2 { slots } else { slots.saturating_sub(slots.div_ceil(8)).max(1) }
-    }
-
     /// Returns the memory of a namespace: the budget that its running activations draw on, unless
-    /// its quota has changed.
-    fn memory(&self, namespace: Option<&Arc<Namespace>>, quotas: &Quotas) -> MemoryBudget {
-        let kept = namespace.map(|namespace| namespace.settings().memory.clone());
-        kept.filter(|memory| memory.limit() == quotas.memory)
-            .unwrap_or_else(|| self.sandbox.tenant_memory(quotas.memory))
+    /// its quota, or whether there are other namespaces, has changed.
+    fn memory(
+        &self,
+        namespace: Option<&Arc<Namespace>>,
+        quotas: &Quotas,
+        leaves_room: bool,
+    ) -> MemoryBudget {
+        let kept = namespace.map(|namespace| namespace.settings().shared.memory.clone());
+        kept.filter(|it| it.limit() == quotas.memory && it.leaves_room() == leaves_room)
+            .unwrap_or_else(|| self.sandbox.tenant_memory(quotas.memory, leaves_room))
     }
 
     fn current(&self) -> Arc<Current> {
@@ -195,8 +203,7 @@ impl Tenants {
     }
 }
 
-/// Returns the share of a namespace that may run `most` activations at once, whatever its quota is.
-fn share(config: &NamespaceConfig, most: usize) -> Share {
+fn share(config: &NamespaceConfig) -> Share {
     let Quotas { concurrent, queue, .. } = config.quotas;
-    Share { weight: config.weight, concurrent: concurrent.min(most), queue }
+    Share { weight: config.weight, concurrent, queue }
 }

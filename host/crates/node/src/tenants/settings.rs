@@ -7,6 +7,7 @@ use keynet_artifact::{CapabilityRequest, PublicKey};
 use keynet_base::budget::MemoryBudget;
 use keynet_base::config::{RegistryConfig, Secret};
 use keynet_base::error::Error;
+use keynet_host::engine::CodeOwner;
 use keynet_host::policy::{Grants, Policy};
 use keynet_host::{Backends, Tenant};
 use keynet_object_storage::ObjectStorage;
@@ -30,6 +31,14 @@ impl NamespaceError {
     }
 }
 
+/// Share of a namespace in what all of them use, which it keeps from one configuration to the next.
+pub struct Shared {
+    /// Memory of all its activations.
+    pub memory: MemoryBudget,
+    /// Owner of its components: of their compilations and of their compiled code.
+    pub owner: Arc<CodeOwner>,
+}
+
 /// Settings of a namespace.
 pub struct NamespaceSettings {
     /// Its key, `UUID:SECRET`.
@@ -42,8 +51,8 @@ pub struct NamespaceSettings {
     pub allow_tags: bool,
     /// Public keys, one of which must have signed each component; none to accept every component.
     pub signers: Vec<PublicKey>,
-    /// Memory of all its activations.
-    pub memory: MemoryBudget,
+    /// Memory and owner of its activations.
+    pub shared: Shared,
     /// Number of the configuration: actions that were loaded under another one are loaded again.
     pub generation: u64,
     policy: Policy,
@@ -56,7 +65,7 @@ impl NamespaceSettings {
         name: &str,
         config: &NamespaceConfig,
         folder: &Path,
-        memory: MemoryBudget,
+        shared: Shared,
         generation: u64,
     ) -> Result<Self, NamespaceError> {
         let wrong = |why: String| NamespaceError::new(name, why);
@@ -75,7 +84,7 @@ impl NamespaceSettings {
             registry: host.registry.clone(),
             allow_tags: config.allow_tags,
             signers: signers.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?,
-            memory,
+            shared,
             generation,
             policy: policy.with_limits(&host.limits),
             backends: Arc::new(Backends::configured(&host)),
@@ -111,6 +120,11 @@ impl NamespaceSettings {
         allowed.memory = limits.memory.saturating_mul(MB).min(self.quotas.action_memory);
         allowed.logs = limits.logs.saturating_mul(MB).min(self.quotas.action_logs);
         allowed.time = self.quotas.action_time;
-        Tenant { policy, backends: Arc::clone(&self.backends), memory: Some(self.memory.clone()) }
+        Tenant {
+            policy,
+            backends: Arc::clone(&self.backends),
+            memory: Some(self.shared.memory.clone()),
+            owner: Some(Arc::clone(&self.shared.owner)),
+        }
     }
 }

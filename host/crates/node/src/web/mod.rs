@@ -35,5 +35,6 @@ pub use annotations::WebAnnotations;
 pub use arguments::{WebRequest, arguments};
 pub use cors::cors_headers;
 pub use error::WebError;
+pub use query::lenient_pairs;
 pub use response::{Outcome, WebResponse, respond};
 pub use target::{Extension, WebTarget, check_method};

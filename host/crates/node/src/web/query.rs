@@ -24,10 +24,16 @@ pub fn check_escapes(text: &str) -> Result<(), InvalidEscape> {
 /// The text has an invalid percent-encoding.
 pub fn pairs(text: &str) -> Result<impl Iterator<Item = (String, String)>, InvalidEscape> {
     check_escapes(text)?;
-    Ok(text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+    Ok(lenient_pairs(text))
+}
+
+/// Returns the pairs as [`pairs`] does; a `%` that two hexadecimal digits do not follow stays as it
+/// is.
+pub fn lenient_pairs(text: &str) -> impl Iterator<Item = (String, String)> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(name), decode(value))
-    }))
+    })
 }
 
 /// Decodes `+` and `%XX`; bytes that are not UTF-8 become U+FFFD.

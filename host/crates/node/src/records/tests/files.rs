@@ -1,4 +1,4 @@
-//! The file: restart, formats, backup, failures.
+//! The file: restart, formats, failures.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -113,44 +113,6 @@ async fn an_older_format_is_changed_in_steps_and_a_failed_step_changes_nothing()
     assert_eq!(waited.unwrap(), 5);
     database::migrate(&file, &mut connection, &[first, second, "CREATE TABLE whole (a)"]).unwrap();
     assert_eq!(version(&connection), 3);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_of_a_busy_node_opens_and_is_complete() {
-    let (_folder, records) = new();
-    let records = Arc::new(records);
-    for number in 0..2_000 {
-        records.finish(record("ada", number)).await.unwrap();
-    }
-    records.accept(accepted("ada", 100_000)).await.unwrap();
-    let before = records.list("ada", all()).await.unwrap();
-    let writing = {
-        let records = Arc::clone(&records);
-        tokio::spawn(async move {
-            for number in 10_000.. {
-                records.finish(record("bob", number)).await.unwrap();
-            }
-        })
-    };
-    let copies = tempfile::tempdir().unwrap();
-    let copy = copies.path().join("activations.db");
-    records.backup(copy.clone()).await.unwrap();
-    writing.abort();
-    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-
-    let error = records.backup(copy.clone()).await.unwrap_err();
-    assert!(matches!(error, RecordsError::Exists { .. }), "{error}");
-    let error = records.backup(copies.path().join("missing/copy")).await.unwrap_err();
-    assert!(error.to_string().contains("missing/copy"), "{error}");
-    assert_eq!(fs::read_dir(copies.path()).unwrap().count(), 1, "nothing else is left");
-
-    let copied = open(copies.path());
-    let accepted = copied.get("ada", &id(100_000)).await.unwrap().unwrap();
-    assert_eq!(accepted.status, 3, "it was running when the copy was made");
-    assert_eq!(copied.list("ada", all()).await.unwrap()[1..], before);
-    let others = stored(&copied, "bob").await;
-    let count = others.len() as u64;
-    assert_eq!(others, (10_000..10_000 + count).rev().collect::<Vec<_>>(), "one moment");
 }
 
 #[tokio::test]
