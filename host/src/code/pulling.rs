@@ -12,6 +12,7 @@ use keynet_artifact::{
     RegistryOptions,
 };
 use keynet_base::config::RegistryConfig;
+use keynet_base::counters;
 use keynet_base::digest::Digest;
 use keynet_base::outbound::AddressPolicy;
 
@@ -69,7 +70,10 @@ pub async fn pull_signed(
         Some(digest) => reference.pinned_to(digest),
         None => reference,
     };
-    Ok(keynet_artifact::pull(&reference, &options).await?.bytes)
+    let component = keynet_artifact::pull(&reference, &options).await?.bytes;
+    counters::ARTIFACTS_PULLED.add(1);
+    counters::ARTIFACT_BYTES.add(component.len() as u64);
+    Ok(component)
 }
 
 /// Returns the digest of the manifest that the first matching signer signed; `None` without

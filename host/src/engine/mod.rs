@@ -38,6 +38,7 @@ pub use precompiler::Precompiler;
 use address_space::{MemorySpace, PoolSize};
 use input::Input;
 use kept::Kept;
+use keynet_base::counters;
 use keynet_base::cpu::Cpu;
 use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
@@ -264,7 +265,11 @@ impl Engine {
         digest: &Digest,
     ) -> Result<Component, LoadError> {
         check_magic(&component.head()?)?;
-        if let Some(loaded) = self.baked(digest).or_else(|| self.cached(digest)) {
+        if let Some(loaded) = self.baked(digest) {
+            counters::COMPONENTS_OF_IMAGE.add(1);
+            return Ok(loaded);
+        }
+        if let Some(loaded) = self.cached(digest) {
             return Ok(loaded);
         }
         // The semaphore is never closed.
@@ -280,6 +285,7 @@ impl Engine {
             }
         };
         let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
+        counters::COMPONENTS_COMPILED.add(1);
         if let Some(cache) = &self.cache {
             cache.put(digest, &self.hash, &mut code);
         }
@@ -331,6 +337,7 @@ impl Engine {
                 tracing::warn!(%error, "compiled code in the cache does not fit this engine; \
                     compiling again")
             })
+            .inspect(|_| counters::COMPONENTS_CACHED.add(1))
             .ok()
     }
 }
