@@ -139,10 +139,22 @@ impl Client {
 
     /// Sends a request below `/api/v1/namespaces`.
     pub fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.call_with(method, path, body, &[])
+    }
+
+    /// Same as [`call`](Self::call), with further headers.
+    pub fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        more: &[(&str, String)],
+    ) -> Answer {
         let target = format!("/api/v1/namespaces{path}");
         let authorization = self.authorization();
-        let headers =
-            [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let mut headers =
+            vec![("authorization", authorization.as_str()), ("content-type", "application/json")];
+        headers.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
         let body = if body.is_null() { String::new() } else { body.to_string() };
         http(&self.address, method, &target, &headers, body.as_bytes())
     }
