@@ -32,12 +32,14 @@ pub mod fuzzing;
 mod host;
 pub mod http;
 pub mod policy;
+pub mod telemetry;
 
 pub use action::{Action, ActionError, LoadOptions, Tenant};
 pub use activation::{
     ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, Receipt, ResultText, Sandbox,
-    Stream, TimeLimit,
+    Stream, TimeLimit, Timeline,
 };
 pub use backends::Backends;
+pub use capabilities::Recording;
 pub use capabilities::user_input::Parameters;
 pub use host::{Host, HostBuilder, HostError};

@@ -139,16 +139,39 @@ impl Client {
 
     /// Sends a request below `/api/v1/namespaces`.
     pub fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.call_with(method, path, body, &[])
+    }
+
+    /// Same as [`call`](Self::call), with further headers.
+    pub fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        more: &[(&str, String)],
+    ) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.send(method, path, "application/json", body.as_bytes())
+        self.send_with(method, path, "application/json", body.as_bytes(), more)
     }
 
     /// Sends a request below `/api/v1/namespaces` with any body.
     pub fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Answer {
+        self.send_with(method, path, content_type, body, &[])
+    }
+
+    fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+        more: &[(&str, String)],
+    ) -> Answer {
         let target = format!("/api/v1/namespaces{path}");
         let authorization = self.authorization();
-        let headers =
-            [("authorization", authorization.as_str()), ("content-type", content_type)];
+        let mut headers =
+            vec![("authorization", authorization.as_str()), ("content-type", content_type)];
+        headers.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
         http(&self.address, method, &target, &headers, body)
     }
 

@@ -23,6 +23,7 @@ use crate::reference::ComponentSource;
 use crate::runtime::{self, Work};
 use crate::ui::console::{Console, Logs};
 use crate::ui::progress::Steps;
+use crate::ui::trace::TraceFile;
 use crate::ui::{output, permissions, receipt};
 use crate::{local_backends, serve, settings, storage};
 
@@ -54,13 +55,16 @@ pub struct RunArgs {
     /// Tell on standard error where time and memory went
     #[arg(long)]
     pub time: bool,
+    /// Write when the run did what to a file, which ui.perfetto.dev and chrome://tracing show
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Answer with one JSON object: the result or the error, and the receipt
     #[arg(long)]
     pub json: bool,
     /// Keep the action loaded and answer POST / with its results until Ctrl-C, at 127.0.0.1:8080
     /// if no ADDRESS or port is given
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = ListenAddress::DEFAULT,
-          conflicts_with_all = ["params", "params_file", "inputs", "json"])]
+          conflicts_with_all = ["params", "params_file", "inputs", "trace", "json"])]
     pub serve: Option<ListenAddress>,
     #[command(flatten)]
     hosts: HostNameArgs,
@@ -138,6 +142,7 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let names = unknown::named(&args.params, &args.inputs);
     let inputs = Inputs::read(args.inputs)?;
     let source = source.built(&config, Steps::new(false, console))?;
+    let trace = args.trace.as_deref().map(TraceFile::create).transpose()?;
 
     let started = Instant::now();
     runtime::start(Work::One)?.block_on(async {
@@ -156,8 +161,13 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
         let parameters = draft.finish()?;
         let loaded = started.elapsed();
         let logs = Arc::new(Logs::new(console));
-        let outcome = action.run(ActivationRequest::new(parameters, logs)).await;
+        let mut request = ActivationRequest::new(parameters, logs);
+        request.recording.timeline = trace.is_some();
+        let outcome = action.run(request).await;
         host.close().await;
+        if let Some(trace) = trace {
+            trace.write(&action.description().name, started, loaded, &outcome)?;
+        }
         for location in &outcome.written {
             console.note(format_args!("wrote {}", storage::place_of(location, &config)));
         }

@@ -104,6 +104,7 @@ impl Diagnostic for ServeError {
             | Self::Records(_)
             | Self::Key(_)
             | Self::Data { .. }
+            | Self::Metrics(_)
             | Self::Listen { .. } => Exit::Io,
             _ => Exit::Configuration,
         }

@@ -10,4 +10,5 @@ pub mod prompt;
 pub mod receipt;
 pub mod report;
 pub mod secrecy;
+pub mod trace;
 pub mod units;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use keynet_host::Receipt;
+use keynet_host::capabilities::ModelUse;
 
 use crate::ui::units::{bytes, time};
 
@@ -28,11 +29,13 @@ pub fn table(receipt: &Receipt, loaded: Duration) -> String {
     rows.push(("  action", ns(receipt.guest_ns), "its own code".to_owned()));
     if receipt.inference_calls > 0 {
         let by = receipt.inference_engine.map(|engine| format!(" of {engine}"));
-        let remark = calls(receipt.inference_calls) + &by.unwrap_or_default();
+        let remark = calls(receipt.inference_calls) + &by.unwrap_or_default() + &models(receipt);
         rows.push(("  models", ns(receipt.inference_ns), remark));
     }
     if receipt.storage_calls > 0 {
-        rows.push(("  storage", ns(receipt.storage_ns), calls(receipt.storage_calls)));
+        let moved = receipt.storage_read + receipt.storage_written;
+        let moved = if moved > 0 { format!(", {}", bytes(moved)) } else { String::new() };
+        rows.push(("  storage", ns(receipt.storage_ns), calls(receipt.storage_calls) + &moved));
     }
     rows.push((
         "memory",
@@ -52,6 +55,16 @@ pub fn table(receipt: &Receipt, loaded: Duration) -> String {
         let _ = writeln!(text, "{}", row.trim_end());
     }
     text
+}
+
+/// Returns the models that ran, after a colon; nothing if none did.
+fn models(receipt: &Receipt) -> String {
+    let name = |model: &ModelUse| match model.version.as_str() {
+        "" => model.name.clone(),
+        version => format!("{}:{version}", model.name),
+    };
+    let names: Vec<_> = receipt.models.iter().map(name).collect();
+    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
 #[cfg(test)]
@@ -76,5 +89,13 @@ mod tests {
             !text.contains("storage") && !text.contains("queued") && !text.contains("logs"),
             "{text}"
         );
+        let model = |version: &str| ModelUse {
+            name: "detector".to_owned(),
+            version: version.to_owned(),
+            calls: 1,
+        };
+        let receipt = Receipt { models: vec![model("3"), model("")], ..receipt };
+        let text = table(&receipt, Duration::ZERO);
+        assert!(text.contains("1 call of rten: detector:3, detector\n"), "{text}");
     }
 }

@@ -43,6 +43,11 @@ pub struct Server {
     opened: Duration,
 }
 
+/// Returns the variables of metrics and traces, to measure what they cost.
+fn telemetry() -> impl Iterator<Item = (String, String)> {
+    std::env::vars().filter(|(name, _)| name.starts_with("OTEL_") || name == "KEYNET_METRICS")
+}
+
 impl Server {
     /// Starts a server, and waits until its port is open.
     pub fn start(kind: Kind, cache: &std::path::Path, concurrent: bool) -> Self {
@@ -65,6 +70,7 @@ impl Server {
             .env("KEYNET_STATE_DIR", cache.join("state"));
         command
             .env("__OW_ALLOW_CONCURRENT", concurrent.to_string())
+            .envs(telemetry())
             .current_dir(std::env::temp_dir());
         let started = Instant::now();
         let mut child = command

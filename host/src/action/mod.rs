@@ -242,7 +242,9 @@ impl Action {
         request: ActivationRequest,
     ) -> Outcome {
         let means = means.unwrap_or(&self.means);
-        activation::run(&self.sandbox, slot, &self.source, means, request).await
+        let mut outcome = activation::run(&self.sandbox, slot, &self.source, means, request).await;
+        outcome.receipt.component = Some(self.digest);
+        outcome
     }
 
     /// Returns its grants with other backends, such as a caller's own.

@@ -18,10 +18,13 @@ mod source;
 mod spares;
 mod store;
 mod time;
+mod timeline;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument as _;
 use wasmtime::Store;
 
 pub use environment::GuestEnvironment;
@@ -35,17 +38,20 @@ pub use sandbox::{Sandbox, Slot};
 pub(crate) use source::InstanceSource;
 pub(crate) use store::State;
 pub(crate) use time::guest_deadline;
+pub use timeline::{Phase, Timeline};
 
-use crate::capabilities::Meter;
 use crate::capabilities::bindings::Action as Instance;
 use crate::capabilities::user_input::Parameters;
+use crate::capabilities::{Meter, Recording};
 use crate::policy::Limits;
 use failure::{Scene, TimeIsUp};
+use keynet_base::call_observer;
 use keynet_base::error::Error;
 use keynet_object_storage::Location;
 use receipt::nanoseconds;
 use spares::Spare;
 use store::{Fresh, Purpose};
+use timeline::Times;
 
 /// One request to run an action.
 pub struct ActivationRequest {
@@ -58,12 +64,20 @@ pub struct ActivationRequest {
     pub deadline: Option<Instant>,
     /// Sink for standard output and error.
     pub logs: Arc<dyn LogSink>,
+    /// What is recorded beside the receipt.
+    pub recording: Recording,
 }
 
 impl ActivationRequest {
     /// Creates a request with an empty environment, and with the policy's time limit alone.
     pub fn new(parameters: Parameters, logs: Arc<dyn LogSink>) -> Self {
-        Self { parameters, environment: GuestEnvironment::default(), deadline: None, logs }
+        Self {
+            parameters,
+            environment: GuestEnvironment::default(),
+            deadline: None,
+            logs,
+            recording: Recording::default(),
+        }
     }
 }
 
@@ -74,6 +88,8 @@ pub struct Outcome {
     pub result: Result<ResultText, Failure>,
     /// Time and memory that it took.
     pub receipt: Receipt,
+    /// Its timeline, if its request asked for it and it began.
+    pub timeline: Option<Box<Timeline>>,
     /// Objects that it wrote, in order; at most a thousand are listed.
     pub written: Vec<Location>,
 }
@@ -93,6 +109,8 @@ pub(crate) struct Run {
     /// ended for that.
     due: Instant,
     deadline: Instant,
+    /// Time that it had a processor.
+    computing: Duration,
 }
 
 impl Run {
@@ -137,7 +155,19 @@ impl Run {
             }
         };
         let (is_spare, limits) = (instance.is_some(), limits.clone());
-        Ok(Self { fresh, instance, is_spare, meter, limits, started, origin, due, deadline })
+        let computing = Duration::ZERO;
+        Ok(Self {
+            fresh,
+            instance,
+            is_spare,
+            meter,
+            limits,
+            started,
+            origin,
+            due,
+            deadline,
+            computing,
+        })
     }
 
     /// Enters the guest, at most until the deadline.
@@ -145,8 +175,8 @@ impl Run {
         &mut self,
         guest: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        let answer =
-            tokio::time::timeout_at(self.deadline.into(), guest(&mut self.fresh.store)).await;
+        let guest = computing(&mut self.computing, guest(&mut self.fresh.store));
+        let answer = tokio::time::timeout_at(self.deadline.into(), guest).await;
         self.fresh.logs.flush();
         self.meter.lowered();
         let error = match answer {
@@ -185,26 +215,32 @@ impl Run {
         }
     }
 
-    fn receipt(&self, queued: Duration, instantiate: Duration) -> Receipt {
+    fn receipt(&self, times: Times) -> Receipt {
         let spent = self.meter.spent();
-        let total = self.started.elapsed();
+        let total = times.ended - times.started;
+        let in_guest = times.guest_ended - times.instantiated;
         let (log_bytes, logs_cut) = self.fresh.logs.written();
         Receipt {
-            total_ns: nanoseconds(total + queued),
-            queued_ns: nanoseconds(queued),
-            instantiate_ns: nanoseconds(instantiate),
+            component: None,
+            total_ns: nanoseconds(total + times.queued),
+            queued_ns: nanoseconds(times.queued),
+            instantiate_ns: nanoseconds(times.instantiated - times.started),
             spare: self.is_spare,
             guest_ns: nanoseconds(
-                total
-                    .saturating_sub(instantiate)
-                    .saturating_sub(spent.inference)
-                    .saturating_sub(spent.storage),
+                in_guest.saturating_sub(spent.inference).saturating_sub(spent.storage),
             ),
+            answer_ns: nanoseconds(times.ended - times.guest_ended),
+            computing_ns: nanoseconds(self.computing),
             inference_ns: nanoseconds(spent.inference),
             inference_calls: spent.inference_calls,
             inference_engine: None,
+            models: self.meter.models(),
+            inference_sent: spent.inference_sent,
+            inference_received: spent.inference_received,
             storage_ns: nanoseconds(spent.storage),
             storage_calls: spent.storage_calls,
+            storage_written: spent.storage_written,
+            storage_read: spent.storage_read,
             memory_peak: self.fresh.budget.peak(),
             memory_wasm: self.fresh.store.data().memory.bytes(),
             log_bytes,
@@ -224,7 +260,9 @@ pub(crate) async fn run(
     let started = Instant::now();
     let arguments = request.parameters.clone();
     let spare = source.take().await;
-    let (limits, meter) = (source.limits(), Meter::default());
+    let recording = request.recording.clone();
+    let (limits, meter) = (source.limits(), Meter::recording(recording.clone()));
+    let observer = meter.observer();
     let run = Run::new(sandbox, spare, means, limits, meter, request, started).await;
     let mut run = match run {
         Ok(run) => run,
@@ -233,27 +271,39 @@ pub(crate) async fn run(
     let _ticking = sandbox.engine().ticking();
     let mut instantiated = None;
     let ready = run.instance.take();
-    let answer = run
-        .enter(async |store| {
-            let instance = match ready {
-                Some(instance) => instance,
-                None => source.instantiate(&mut *store).await?,
-            };
-            instantiated = Some(started.elapsed());
-            call(&instance, store, arguments.text()).await
-        })
-        .await;
+    let entered = run.enter(async |store| {
+        let instance = match ready {
+            Some(instance) => instance,
+            None => source.instantiate(&mut *store).await?,
+        };
+        instantiated = Some(Instant::now());
+        call(&instance, store, arguments.text()).await
+    });
+    let span = match &recording.trace {
+        Some(trace) => tracing::info_span!("activation", trace = %trace.trace),
+        None => tracing::Span::none(),
+    };
+    let answer = call_observer::observed(observer, entered).instrument(span).await;
+    let guest_ended = Instant::now();
     let result = match answer {
         Ok(Ok(text)) => run.check(text).await,
         Ok(Err(error)) => Err(Failure::Action(error)),
         Err(failure) => Err(failure),
     };
-    let instantiated = instantiated.unwrap_or_else(|| run.started.elapsed());
-    let mut receipt = run.receipt(slot.queued(), instantiated);
+    let times = Times {
+        started,
+        queued: slot.queued(),
+        instantiated: instantiated.unwrap_or(guest_ended),
+        guest_ended,
+        ended: Instant::now(),
+    };
+    let mut receipt = run.receipt(times);
     if receipt.inference_calls > 0 {
         receipt.inference_engine = means.inference.as_ref().ok().and_then(|asked| asked.engine());
     }
-    let outcome = Outcome { result, receipt, written: run.meter.written() };
+    let calls = run.meter.take_calls();
+    let timeline = calls.map(|(calls, more)| Box::new(times.timeline(calls, more)));
+    let outcome = Outcome { result, receipt, timeline, written: run.meter.written() };
     source::retire(sandbox, source, run.fresh);
     outcome
 }
@@ -273,8 +323,20 @@ impl Outcome {
             queued_ns: nanoseconds(queued),
             ..Receipt::default()
         };
-        Self { result: Err(failure), receipt, written: Vec::new() }
+        Self { result: Err(failure), receipt, timeline: None, written: Vec::new() }
     }
+}
+
+/// Adds the time of each poll of `work` to `spent`.
+async fn computing<T>(spent: &mut Duration, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    std::future::poll_fn(|context| {
+        let begun = Instant::now();
+        let polled = work.as_mut().poll(context);
+        *spent += begun.elapsed();
+        polled
+    })
+    .await
 }
 
 async fn call(

@@ -3,6 +3,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use keynet_base::budget::MemoryBudget;
@@ -22,6 +23,8 @@ pub struct Sandbox {
     memory: MemoryBudget,
     /// Activations that run.
     slots: Semaphore,
+    /// Requests that wait for a slot.
+    waiting: AtomicU32,
     /// Places in the pool of instances: one for each slot, and some for spares and for stores that
     /// are being dropped.
     places: Arc<Semaphore>,
@@ -53,6 +56,7 @@ impl Sandbox {
         Ok(Self {
             linker: linker(engine.wasmtime())?,
             slots: Semaphore::new(slots),
+            waiting: AtomicU32::new(0),
             places: Arc::new(Semaphore::new(slots + engine.spares() as usize)),
             memory: MemoryBudget::reclaiming(memory, move || reclaimed.drop_one()),
             spares,
@@ -77,12 +81,18 @@ impl Sandbox {
     pub async fn reserve(&self, deadline: Option<Instant>) -> Option<Slot<'_>> {
         let requested = Instant::now();
         // The semaphore is never closed.
-        let permit = match (self.slots.try_acquire(), deadline) {
-            (Ok(permit), _) => permit,
-            (Err(_), None) => self.slots.acquire().await.ok()?,
-            (Err(_), Some(deadline)) => {
-                let until = guest_deadline(requested, deadline);
-                tokio::time::timeout_at(until.into(), self.slots.acquire()).await.ok()?.ok()?
+        let permit = match self.slots.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = Waiting::begin(&self.waiting);
+                match deadline {
+                    None => self.slots.acquire().await.ok()?,
+                    Some(deadline) => {
+                        let until = guest_deadline(requested, deadline);
+                        let acquired = self.slots.acquire();
+                        tokio::time::timeout_at(until.into(), acquired).await.ok()?.ok()?
+                    }
+                }
             }
         };
         Some(Slot { _permit: permit, queued: requested.elapsed() })
@@ -115,8 +125,18 @@ impl Sandbox {
 
     /// Reports whether a processor has nothing to do for activations.
     pub(super) fn is_quiet(&self) -> bool {
+        self.running() < self.processors.max(2)
+    }
+
+    /// Returns the number of activations that run.
+    pub fn running(&self) -> usize {
         let slots = self.engine.activations() as usize;
-        slots.saturating_sub(self.slots.available_permits()) < self.processors.max(2)
+        slots.saturating_sub(self.slots.available_permits())
+    }
+
+    /// Returns the number of requests that wait for a slot.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed) as usize
     }
 
     pub(super) fn spares(&self) -> &Arc<Spares> {
@@ -127,8 +147,25 @@ impl Sandbox {
         &self.linker
     }
 
-    pub(super) fn memory(&self) -> &MemoryBudget {
+    /// Returns the memory of all activations.
+    pub fn memory(&self) -> &MemoryBudget {
         &self.memory
+    }
+}
+
+/// A request that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

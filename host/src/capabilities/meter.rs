@@ -1,16 +1,23 @@
 //! Counters of one activation's calls: their number, their time, and the current call.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use keynet_base::budget::Reservation;
+use keynet_base::call_observer::CallObserver;
 use keynet_base::limits;
+use keynet_base::trace_context::TraceContext;
 use keynet_object_storage::Location;
+
+use super::calls::{Call, CallResult, Calls, ModelUse, Recording};
 
 /// Counters that the capabilities of one activation share. The activation reads them after the
 /// guest has ended, also if that was during a call.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<State>>);
+pub struct Meter(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -19,6 +26,7 @@ struct State {
     /// Last completed call, with its start and end.
     last: Option<(&'static str, Instant, Instant)>,
     spent: Spent,
+    calls: Calls,
     written: Vec<Location>,
     written_bytes: u64,
     /// Memory of the copy that the last call lowers into the guest.
@@ -36,12 +44,38 @@ pub struct Spent {
     pub storage_calls: u64,
     /// Time waited for calls of `storage`.
     pub storage: Duration,
+    /// Bytes of tensors that were sent to models.
+    pub inference_sent: u64,
+    /// Bytes of tensors that models returned.
+    pub inference_received: u64,
+    /// Bytes of objects that were written.
+    pub storage_written: u64,
+    /// Bytes of objects that were read.
+    pub storage_read: u64,
+}
+
+fn is_storage(call: &str) -> bool {
+    call.starts_with("storage.")
 }
 
 impl Meter {
     /// Creates the meter of an action that only describes itself: every call traps.
     pub fn describing() -> Self {
-        Self(Arc::new(Mutex::new(State { describing: true, ..State::default() })))
+        Self::of(State { describing: true, ..State::default() })
+    }
+
+    /// Creates the meter of an activation.
+    pub fn recording(recording: Recording) -> Self {
+        Self::of(State { calls: Calls::new(recording), ..State::default() })
+    }
+
+    fn of(state: State) -> Self {
+        Self(Arc::new(Shared(Mutex::new(state))))
+    }
+
+    /// Returns the observer of the activation's calls, for the clients of servers.
+    pub(crate) fn observer(&self) -> Arc<dyn CallObserver> {
+        Arc::clone(&self.0) as _
     }
 
     /// Reports whether the activation is a call of `describe`.
@@ -49,8 +83,8 @@ impl Meter {
         self.state().describing
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state()
     }
 
     /// Begins `call` (such as `storage.get`) and releases the copy that the previous call lowered
@@ -75,28 +109,75 @@ impl Meter {
     ///
     /// # Errors
     /// As [`Meter::allow`].
-    pub(crate) async fn wait<T>(
+    pub(crate) async fn wait<T: CallResult>(
         &self,
         call: &'static str,
         answer: impl Future<Output = T>,
     ) -> wasmtime::Result<T> {
+        self.send(call, 0, answer).await
+    }
+
+    /// Waits as [`Meter::wait`] for a call that sends `sent` bytes of tensors or of an object.
+    ///
+    /// # Errors
+    /// As [`Meter::allow`].
+    pub(crate) async fn send<T: CallResult>(
+        &self,
+        call: &'static str,
+        sent: u64,
+        answer: impl Future<Output = T>,
+    ) -> wasmtime::Result<T> {
         self.allow(call)?;
         let since = Instant::now();
-        self.state().waiting = Some((call, since));
+        self.begin(call, since, sent);
         let answer = answer.await;
-        let mut state = self.state();
+        let (until, failure) = (Instant::now(), answer.failure());
+        let state = &mut *self.state();
         state.waiting = None;
-        state.last = Some((call, since, Instant::now()));
+        state.last = Some((call, since, until));
+        state.calls.end(until, failure);
         let spent = &mut state.spent;
-        let (calls, time) = if call.starts_with("storage.") {
-            (&mut spent.storage_calls, &mut spent.storage)
+        let (calls, time, bytes) = if is_storage(call) {
+            (&mut spent.storage_calls, &mut spent.storage, &mut spent.storage_written)
         } else {
-            (&mut spent.inference_calls, &mut spent.inference)
+            (&mut spent.inference_calls, &mut spent.inference, &mut spent.inference_sent)
         };
         *calls += 1;
-        *time += since.elapsed();
-        drop(state);
+        *time += until - since;
+        if failure.is_none() {
+            *bytes += sent;
+        }
         Ok(answer)
+    }
+
+    fn begin(&self, call: &'static str, since: Instant, sent: u64) {
+        let mut state = self.state();
+        state.waiting = Some((call, since));
+        state.calls.begin(call, since, sent);
+    }
+
+    /// Counts bytes of tensors or of an object that the last call received.
+    pub(crate) fn received(&self, bytes: u64) {
+        let mut state = self.state();
+        let Some((call, ..)) = state.last else { return };
+        state.calls.received(bytes);
+        let spent = &mut state.spent;
+        if is_storage(call) {
+            spent.storage_read += bytes;
+        } else {
+            spent.inference_received += bytes;
+        }
+    }
+
+    /// Returns the models that ran.
+    pub(crate) fn models(&self) -> Vec<ModelUse> {
+        self.state().calls.models()
+    }
+
+    /// Returns the recorded calls, and the number of those beyond the limit; `None` if they are not
+    /// recorded.
+    pub(crate) fn take_calls(&self) -> Option<(Vec<Call>, u64)> {
+        self.state().calls.take()
     }
 
     /// Holds the memory of a copy that is lowered into the guest when the call ends, until the
@@ -141,9 +222,26 @@ impl Meter {
     }
 }
 
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CallObserver for Shared {
+    fn trace(&self) -> Option<TraceContext> {
+        self.state().calls.trace()
+    }
+
+    fn ran(&self, model: &str, version: &str) {
+        self.state().calls.ran(model, version);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keynet_base::error::Error;
 
     #[test]
     fn locations_that_were_written_are_kept_within_a_limit() {
@@ -162,19 +260,22 @@ mod tests {
     async fn a_call_that_waits_until_the_end_spent_the_time() {
         let meter = Meter::default();
         let deadline = Instant::now() + Duration::from_millis(20);
-        meter.wait("storage.get", async {}).await.unwrap();
+        let done = async { Ok::<_, Error>(()) };
+        meter.wait("storage.get", done).await.unwrap().unwrap();
         assert_eq!(meter.cut_off(deadline), None);
-        meter
-            .wait("triton-predict.predict", tokio::time::sleep_until(deadline.into()))
-            .await
-            .unwrap();
+        let late = async {
+            tokio::time::sleep_until(deadline.into()).await;
+            Ok::<_, Error>(())
+        };
+        meter.send("triton-predict.predict", 7, late).await.unwrap().unwrap();
+        assert_eq!(meter.spent().inference_sent, 7);
         assert!(
             meter.cut_off(deadline).is_some_and(|(call, waited)| call == "triton-predict.predict"
                 && waited >= Duration::from_millis(10))
         );
         let _ = tokio::time::timeout(
             Duration::from_millis(1),
-            meter.wait("storage.put", std::future::pending::<()>()),
+            meter.wait("storage.put", std::future::pending::<Result<(), Error>>()),
         )
         .await;
         assert_eq!(meter.cut_off(deadline).map(|(call, _)| call), Some("storage.put"));

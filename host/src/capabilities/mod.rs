@@ -5,6 +5,7 @@
 //! reserves memory, and calls a backend. It knows nothing of HTTP, and backends know nothing of
 //! wasmtime.
 
+mod calls;
 mod granted_listing;
 mod held;
 mod meter;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use wasmtime::component::ResourceTableError;
 
+pub use calls::{Call, ModelUse, Recording};
 pub use held::Held;
 pub use meter::{Meter, Spent};
 

@@ -125,6 +125,17 @@ impl StorageCtx {
         Ok(self.calls.meter.wait(call, answer).await??)
     }
 
+    /// Waits as [`Self::wait`] for a call that reads bytes of an object.
+    async fn read(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = Result<keynet_object_storage::ReadBytes>>,
+    ) -> Result<keynet_object_storage::ReadBytes, CallError> {
+        let read = self.wait(call, answer).await?;
+        self.calls.meter.received(read.bytes.len() as u64);
+        Ok(read)
+    }
+
     async fn put(
         &self,
         call: &'static str,
@@ -135,9 +146,10 @@ impl StorageCtx {
     ) -> Result<wit::Stored, CallError> {
         let (storage, location) = self.writable(call, location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
+        let sent = bytes.len() as u64;
         let stored =
             storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
-        let stored = self.wait(call, stored).await?;
+        let stored = self.calls.meter.send(call, sent, stored).await??;
         self.calls.meter.wrote(&stored.location);
         Ok(self.stored(&storage, stored))
     }
@@ -174,7 +186,7 @@ impl wit::Host for StorageView<'_> {
     ) -> Result<Vec<u8>, CallError> {
         let (storage, location) = self.ctx.readable("storage.get", &location)?;
         let read = storage.get(&location, if_none_match, &self.ctx.calls.budget);
-        let read = self.ctx.wait("storage.get", read).await?;
+        let read = self.ctx.read("storage.get", read).await?;
         Ok(self.ctx.lend(read)?)
     }
 
@@ -318,7 +330,7 @@ impl wit::HostObject for StorageView<'_> {
     ) -> Result<Vec<u8>, CallError> {
         let object = self.table.get(&object)?;
         let read = object.read(offset, length, &self.ctx.calls.budget);
-        let read = self.ctx.wait("storage.object.read", read).await?;
+        let read = self.ctx.read("storage.object.read", read).await?;
         Ok(self.ctx.lend(read)?)
     }
 
@@ -333,7 +345,7 @@ impl wit::HostObject for StorageView<'_> {
         let object = self.table.get(&object)?;
         let place = Place::take(self.ctx.calls.memory(), "a tensor's handle")?;
         let read = object.read(0, object.size(), &self.ctx.calls.budget);
-        let read = self.ctx.wait("storage.object.to-tensor", read).await?;
+        let read = self.ctx.read("storage.object.to-tensor", read).await?;
         let deadline = self.ctx.calls.budget.deadline;
         let tensor =
             Tensor::check(data_type.into(), shape, read.bytes, read.reservation, deadline).await?;
@@ -356,11 +368,9 @@ impl wit::HostUpload for StorageView<'_> {
         let calls = self.ctx.calls.clone();
         calls.meter.allow("storage.upload.write")?;
         let _held = calls.memory().reserve(data.len() as u64, "a part of an upload")?;
-        let open = self.table.get_mut(&upload)?;
-        let written = calls
-            .meter
-            .wait("storage.upload.write", open.upload.write(data.into(), &calls.budget))
-            .await?;
+        let (open, sent) = (self.table.get_mut(&upload)?, data.len() as u64);
+        let written = open.upload.write(data.into(), &calls.budget);
+        let written = calls.meter.send("storage.upload.write", sent, written).await?;
         open.settle();
         Ok(written?)
     }

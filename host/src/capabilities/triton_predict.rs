@@ -115,6 +115,7 @@ impl TritonPredictView<'_> {
 
     /// Passes tensors to the guest: all of them, or none if there is no memory for one of them.
     fn outputs(&mut self, outputs: Vec<NamedTensor>) -> Result<Vec<wit::Output>, CallError> {
+        self.ctx.calls.meter.received(bytes_of(&outputs));
         let mut handed = Vec::with_capacity(outputs.len());
         for NamedTensor { name, tensor } in outputs {
             match self.tensor(tensor) {
@@ -189,6 +190,11 @@ fn held(request: &wit::Request) -> u64 {
     REQUEST + (request.model.len() + 2 * request.parameters.len()) as u64 + names
 }
 
+/// Returns the bytes of the elements of tensors.
+fn bytes_of(tensors: &[NamedTensor]) -> u64 {
+    tensors.iter().map(|tensor| tensor.tensor.data().len() as u64).sum()
+}
+
 /// Returns the size in bytes of a model's metadata.
 fn size_of_metadata(metadata: &ModelMetadata) -> usize {
     let tensors = metadata.inputs.iter().chain(&metadata.outputs);
@@ -208,12 +214,12 @@ impl wit::Host for TritonPredictView<'_> {
         check(&request)?;
         let _held = self.ctx.calls.memory().reserve(held(&request), "a request")?;
         let (request, budget) = self.request(request)?;
-        let backend = self.ctx.backend()?;
+        let (backend, sent) = (self.ctx.backend()?, bytes_of(&request.inputs));
         let answer = self
             .ctx
             .calls
             .meter
-            .wait("triton-predict.predict", backend.predict(request, &budget))
+            .send("triton-predict.predict", sent, backend.predict(request, &budget))
             .await??;
         self.outputs(answer)
     }
@@ -247,11 +253,12 @@ impl wit::Host for TritonPredictView<'_> {
                 return Ok((0..asked).map(|_| Err(refused.clone().into())).collect());
             }
         };
-        let mut answers = Vec::with_capacity(asked);
+        let (mut answers, mut sent) = (Vec::with_capacity(asked), 0);
         for request in requests {
             let prepared = self
                 .request(request)
                 .and_then(|(request, budget)| Ok((self.ctx.backend()?, request, budget)));
+            sent += prepared.as_ref().map_or(0, |(_, request, _)| bytes_of(&request.inputs));
             answers.push(async {
                 let (backend, request, budget) = prepared?;
                 Ok::<_, CallError>(backend.predict(request, &budget).await?)
@@ -261,7 +268,7 @@ impl wit::Host for TritonPredictView<'_> {
             .ctx
             .calls
             .meter
-            .wait("triton-predict.predict-many", futures::future::join_all(answers))
+            .send("triton-predict.predict-many", sent, futures::future::join_all(answers))
             .await?;
         let to_guest = |answer: Result<Vec<NamedTensor>, CallError>| match answer
             .and_then(|outputs| self.outputs(outputs))
@@ -282,12 +289,12 @@ impl wit::Host for TritonPredictView<'_> {
         let mut place = Place::take(self.ctx.calls.memory(), "a prediction stream")?;
         place.grow(held(&request), "a prediction stream")?;
         let (request, budget) = self.request(request)?;
-        let backend = self.ctx.backend()?;
+        let (backend, sent) = (self.ctx.backend()?, bytes_of(&request.inputs));
         let answers = self
             .ctx
             .calls
             .meter
-            .wait("triton-predict.predict-stream", backend.predict_stream(request, &budget))
+            .send("triton-predict.predict-stream", sent, backend.predict_stream(request, &budget))
             .await??;
         Ok(self.table.push(place.holds(PredictionStream { answers: Some(answers) }))?)
     }

@@ -12,6 +12,7 @@ use keynet_artifact::{
     RegistryOptions,
 };
 use keynet_base::config::RegistryConfig;
+use keynet_base::counters;
 use keynet_base::digest::Digest;
 use keynet_base::outbound::AddressPolicy;
 
@@ -79,6 +80,8 @@ pub async fn pull_signed(
         None => (reference, None),
     };
     let bytes = keynet_artifact::pull(&reference, &options).await?.bytes;
+    counters::ARTIFACTS_PULLED.add(1);
+    counters::ARTIFACT_BYTES.add(bytes.len() as u64);
     Ok(SignedComponent { bytes, signer })
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::output::Output;
 use super::own_servers::OwnServers;
+use super::telemetry::Telemetry;
 use super::window::Window;
 use crate::action::Action;
 use crate::activation::GuestEnvironment;
@@ -25,6 +26,8 @@ pub(super) struct Container {
     /// The operator's part of the host's configuration, or its error.
     host: Result<Config, ConfigError>,
     engine: OnceCell<Arc<Engine>>,
+    /// Metrics and traces; off until the server starts.
+    pub(super) telemetry: Telemetry,
     pub(super) output: Arc<Output>,
     loaded: OnceLock<Loaded>,
     /// Lock of the `/init` that is in progress.
@@ -66,6 +69,7 @@ impl Container {
             config: read.unwrap_or_default(),
             host,
             engine: OnceCell::new(),
+            telemetry: Telemetry::default(),
             output: Arc::new(Output::of_the_process()),
             loaded: OnceLock::new(),
             initializing: Mutex::new(()),

@@ -19,6 +19,7 @@
 
 mod answer;
 mod arguments;
+mod caller_trace;
 mod deadline;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -31,6 +32,7 @@ mod request_json;
 mod run;
 mod run_request;
 mod server;
+mod telemetry;
 mod variables;
 mod window;
 
@@ -56,9 +58,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve { port } => match server::start(port, environment) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!(
-                    "error: cannot serve on port {port} (--port or PORT says another): {error}"
-                );
+                eprintln!("error: {error}");
                 ExitCode::FAILURE
             }
         },

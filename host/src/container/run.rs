@@ -3,20 +3,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 
 use super::answer::{self, HttpResponse};
+use super::caller_trace;
 use super::deadline::Due;
 use super::lifecycle::{Container, Loaded};
 use super::own_servers::{OwnServersError, Sent};
 use super::run_request::RunRequest;
+use super::telemetry::Activation;
 use super::window::Window;
-use crate::activation::{ActivationRequest, Failure, GuestEnvironment, Outcome, guest_deadline};
+use crate::activation::{
+    ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, guest_deadline,
+};
 use crate::capabilities::user_input::Parameters;
 use crate::http::{Drain, RequestBody};
 use keynet_base::offload;
 use keynet_base::quote::{bounded, shown};
 use keynet_base::redaction::redact;
+use keynet_base::trace_context::TraceContext;
 
 /// Request that was read. Its body is dropped.
 struct Asked {
@@ -25,6 +30,17 @@ struct Asked {
     sent: Sent,
     deadline: Option<String>,
     variables: Vec<(String, String)>,
+    /// Trace of a web action's caller, if it is asked for.
+    caller: Option<TraceContext>,
+}
+
+/// Parts of an argument that are read besides the parameters.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// Servers that the caller named.
+    servers: bool,
+    /// Trace of a web action's caller.
+    caller: bool,
 }
 
 /// Response to a request that is not run.
@@ -39,13 +55,21 @@ impl Refusal {
     }
 }
 
-/// Runs the action with `body`.
-pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody) -> HttpResponse {
+/// Runs the action with `body`, for a request with `headers`.
+pub(super) async fn run(
+    container: &Container,
+    drain: &Drain,
+    headers: &HeaderMap,
+    body: RequestBody,
+) -> HttpResponse {
     let (now, clock) = (Instant::now(), SystemTime::now());
     let Some(loaded) = container.loaded() else {
         return answer::error(StatusCode::INTERNAL_SERVER_ERROR, answer::NOT_INITIALIZED);
     };
-    let asked = match read(body, loaded.own_servers.are_allowed()).await {
+    let telemetry = &container.telemetry;
+    let wanted =
+        Wanted { servers: loaded.own_servers.are_allowed(), caller: telemetry.is_tracing() };
+    let mut asked = match read(body, wanted).await {
         Ok(asked) => asked,
         Err(refusal) => return refused(container, loaded, &refusal),
     };
@@ -56,9 +80,18 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
             return refused(container, loaded, &Refusal::new(StatusCode::OK, too_late(late)));
         }
     };
+    let caller = asked.caller.take();
+    let activation = Activation {
+        arrived: now,
+        id: wanted.caller.then(|| asked.variable("__OW_ACTIVATION_ID")).flatten(),
+        span: telemetry.begin(|| TraceContext::of_headers(headers).or(caller)),
+    };
     let slot = match drain.or_cut_off(loaded.action.reserve(due)).await {
         Some(Some(slot)) => slot,
-        Some(None) => return timed_out_in_the_queue(container, loaded, now).await,
+        Some(None) => {
+            telemetry.failed(loaded, &activation, "application_error");
+            return timed_out_in_the_queue(container, now).await;
+        }
         None => return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN),
     };
     let window = container.window();
@@ -67,43 +100,43 @@ pub(super) async fn run(container: &Container, drain: &Drain, body: RequestBody)
             .own_servers
             .means(loaded, asked.sent, due.map(|due| guest_deadline(now, due)))
             .await?;
-        let activation = ActivationRequest {
-            parameters: asked.parameters,
-            environment: loaded.environment.under(GuestEnvironment::new(asked.variables)),
-            deadline: due,
-            logs: Arc::clone(&window) as _,
-        };
-        let outcome = loaded.action.run_in(&slot, means.as_deref(), activation).await;
+        let mut request =
+            ActivationRequest::new(asked.parameters, Arc::clone(&window) as Arc<dyn LogSink>);
+        request.environment = loaded.environment.under(GuestEnvironment::new(asked.variables));
+        request.deadline = due;
+        activation.record(&mut request);
+        let outcome = loaded.action.run_in(&slot, means.as_deref(), request).await;
         Ok::<_, OwnServersError>(outcome)
     };
     match drain.or_cut_off(running).await {
-        Some(Ok(outcome)) => ended(container, loaded, &window, outcome).await,
+        Some(Ok(outcome)) => {
+            telemetry.ended(loaded, &activation, &outcome);
+            ended(container, &window, outcome).await
+        }
         Some(Err(error)) => {
+            telemetry.failed(loaded, &activation, "application_error");
             failed(&window, &Refusal::new(StatusCode::OK, redact(&error.to_string())))
         }
-        None => failed(
-            &window,
-            &Refusal::new(
-                StatusCode::OK,
-                "the container was stopped before the activation had ended",
-            ),
-        ),
+        None => {
+            telemetry.failed(loaded, &activation, "internal_error");
+            let why = "the container was stopped before the activation had ended";
+            failed(&window, &Refusal::new(StatusCode::OK, why))
+        }
     }
 }
 
 /// Reads a body; a large one on the blocking pool. Its deadline is inside the body, so only the
 /// size of the body limits the time to read it.
-async fn read(body: RequestBody, with_servers: bool) -> Result<Asked, Refusal> {
+async fn read(body: RequestBody, wanted: Wanted) -> Result<Asked, Refusal> {
     let asked =
-        offload::run(body.bytes().len(), None, move || Asked::read(body.bytes(), with_servers))
-            .await;
+        offload::run(body.bytes().len(), None, move || Asked::read(body.bytes(), wanted)).await;
     asked.unwrap_or_else(|| {
         Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the host is shutting down"))
     })
 }
 
 impl Asked {
-    fn read(body: &[u8], with_servers: bool) -> Result<Self, Refusal> {
+    fn read(body: &[u8], wanted: Wanted) -> Result<Self, Refusal> {
         let request = RunRequest::parse(body).map_err(|error| {
             Refusal::new(
                 StatusCode::BAD_REQUEST,
@@ -118,7 +151,8 @@ impl Asked {
         let wrong = |error: keynet_base::Error| Refusal::new(StatusCode::OK, error.message);
         Ok(Self {
             parameters: Parameters::parse(value).map_err(wrong)?,
-            sent: if with_servers {
+            caller: wanted.caller.then(|| caller_trace::of_parameters(value)).flatten(),
+            sent: if wanted.servers {
                 Sent::read(value).map_err(|error| Refusal::new(StatusCode::OK, error))?
             } else {
                 Sent::default()
@@ -127,18 +161,18 @@ impl Asked {
             variables: request.variables,
         })
     }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
+    }
 }
 
 /// Responds to a request that timed out in the queue. If activations do not overlap it writes no
 /// log markers: another activation's log window is still open.
-async fn timed_out_in_the_queue(
-    container: &Container,
-    loaded: &Loaded,
-    requested: Instant,
-) -> HttpResponse {
+async fn timed_out_in_the_queue(container: &Container, requested: Instant) -> HttpResponse {
     if container.config.concurrent {
         let outcome = Outcome::without_a_slot(requested);
-        return ended(container, loaded, &container.window(), outcome).await;
+        return ended(container, &container.window(), outcome).await;
     }
     application_error(
         "the activation's time was over before the one that runs here had ended: nothing was run",
@@ -146,12 +180,7 @@ async fn timed_out_in_the_queue(
 }
 
 /// Writes the end of the log window and responds.
-async fn ended(
-    container: &Container,
-    loaded: &Loaded,
-    window: &Window,
-    outcome: Outcome,
-) -> HttpResponse {
+async fn ended(container: &Container, window: &Window, outcome: Outcome) -> HttpResponse {
     let answer = match outcome.result {
         Ok(result) => answer::ok(result),
         Err(failure) => {
@@ -164,8 +193,6 @@ async fn ended(
             }
         }
     };
-    tracing::debug!(action = %loaded.action.description().name, receipt = %outcome.receipt.line(), "an activation \
-        ended");
     let receipt = container.config.receipts.then(|| outcome.receipt.line());
     window.close_with_others(receipt.as_deref()).await;
     answer
@@ -198,6 +225,7 @@ fn failed(window: &Window, refusal: &Refusal) -> HttpResponse {
 /// Responds to a request that is not run. Writes log markers only if no other activation's log
 /// window is open: OpenWhisk would take them for the end of that one.
 fn refused(container: &Container, loaded: &Loaded, refusal: &Refusal) -> HttpResponse {
+    container.telemetry.refused(loaded);
     let slot = loaded.action.try_reserve();
     if slot.is_some() || container.config.concurrent {
         failed(&container.window(), refusal)

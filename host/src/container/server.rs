@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::answer::{self, HttpResponse};
 use super::lifecycle::Container;
+use super::telemetry::{self, Telemetry};
 use super::{init, run};
 use crate::engine::memory_left;
 use crate::http::{Drain, Intake, Server, StopSignals, listen_at};
@@ -41,9 +42,15 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         .build()?;
     let ended = runtime.block_on(async {
         let mut stop = StopSignals::catch()?;
-        let listener = listen(port)?;
-        let container = Arc::new(Container::new(environment));
+        let listener = listen(port).map_err(|error| {
+            let why = "--port or PORT says another";
+            io::Error::new(error.kind(), format!("cannot serve on port {port} ({why}): {error}"))
+        })?;
+        let mut container = Container::new(environment);
         write_diagnostics(container.config.diagnostics.as_deref())?;
+        container.telemetry = Telemetry::start(&container.config.telemetry)?;
+        let container = Arc::new(container);
+        telemetry::serve(&container)?;
         // The port is open; `/init` waits for the engine if it is not ready yet.
         let engine = Arc::clone(&container);
         tokio::spawn(async move {
@@ -55,6 +62,7 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         if let Some(loaded) = container.loaded() {
             loaded.host.close().await;
         }
+        container.telemetry.close().await;
         container.output.drained(LAST_LINES).await;
         Ok(())
     });
@@ -144,12 +152,17 @@ async fn route(
         }
         _ => return answer::error(StatusCode::NOT_FOUND, "there are only /init and /run"),
     };
-    let body = match intake.read(request.into_body()).await {
+    let (head, body) = request.into_parts();
+    let body = match intake.read(body).await {
         Ok(body) => body,
         Err(refused) => return answer::error(refused.status(), &refused.to_string()),
     };
     if drain.has_begun() {
         return answer::error(StatusCode::SERVICE_UNAVAILABLE, answer::SHUTTING_DOWN);
     }
-    if is_run { run::run(container, drain, body).await } else { init::init(container, body).await }
+    if is_run {
+        run::run(container, drain, &head.headers, body).await
+    } else {
+        init::init(container, body).await
+    }
 }

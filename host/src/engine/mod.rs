@@ -42,6 +42,7 @@ pub use precompiler::Precompiler;
 use address_space::{MemorySpace, PoolSize};
 use input::Input;
 use kept::Kept;
+use keynet_base::counters;
 use keynet_base::cpu::Cpu;
 use keynet_base::digest::Digest;
 use keynet_base::quote::bounded;
@@ -281,7 +282,11 @@ impl Engine {
     ) -> Result<Component, LoadError> {
         check_magic(&component.head()?)?;
         let owner = owner.unwrap_or(&self.process);
-        if let Some(loaded) = self.baked(digest).or_else(|| self.cached(digest, owner)) {
+        if let Some(loaded) = self.baked(digest) {
+            counters::COMPONENTS_OF_IMAGE.add(1);
+            return Ok(loaded);
+        }
+        if let Some(loaded) = self.cached(digest, owner) {
             return Ok(loaded);
         }
         let compile = || async {
@@ -290,6 +295,7 @@ impl Engine {
                 return Ok(loaded);
             }
             let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
+            counters::COMPONENTS_COMPILED.add(1);
             if let Some(cache) = &self.cache {
                 cache.put(digest, &self.hash, owner.group(), &mut code);
             }
@@ -339,6 +345,7 @@ impl Engine {
                 tracing::warn!(%error, "compiled code in the cache does not fit this engine; \
                     compiling again")
             })
+            .inspect(|_| counters::COMPONENTS_CACHED.add(1))
             .ok()
     }
 }

@@ -106,6 +106,11 @@ impl Host {
         Action::load_file(Arc::clone(&self.sandbox), &self.tenant, file).await
     }
 
+    /// Returns the sandbox.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
     /// Returns the engine.
     pub fn engine(&self) -> &Engine {
         self.sandbox.engine()

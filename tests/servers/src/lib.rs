@@ -79,6 +79,13 @@ impl RealServer {
         )
     }
 
+    /// Starts Prometheus, which scrapes the metrics at `target` (`127.0.0.1:9464`). Reports
+    /// `PROMETHEUS`.
+    pub fn prometheus(target: &str) -> Self {
+        let target = [("PROMETHEUS_TARGET", target)];
+        Self::start("prometheus.sh", "", &[("PROMETHEUS_PORT", &[0])], &target)
+    }
+
     fn start(
         script: &'static str,
         mode: &str,

@@ -12,10 +12,13 @@
 //! | [`allowed_hosts`] | requests that a server on a developer's machine accepts |
 //! | [`offload`] | long synchronous work, kept off the async workers |
 //! | [`cpu`] | the processors that components are compiled for |
+//! | [`trace_context`], [`call_observer`], [`counters`] | traces across servers; what backends report; counts for metrics |
 
 pub mod allowed_hosts;
 pub mod budget;
+pub mod call_observer;
 pub mod config;
+pub mod counters;
 pub mod cpu;
 pub mod crowd;
 pub mod digest;
@@ -37,6 +40,7 @@ pub mod redaction;
 pub mod retry;
 pub mod state;
 pub mod tls;
+pub mod trace_context;
 
 pub use allowed_hosts::AllowedHosts;
 pub use config::Config;

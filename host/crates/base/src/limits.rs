@@ -54,6 +54,12 @@ pub const WRITTEN: usize = 1000;
 /// Total bytes of those locations.
 pub const WRITTEN_TEXT: usize = 256 << 10;
 
+/// Calls of one activation in its timeline; further ones are counted.
+pub const CALLS: usize = 120;
+
+/// Versions of models in the receipt of one activation.
+pub const MODELS_USED: usize = 8;
+
 /// Bytes of a message from the host to an action.
 pub const MESSAGE_TO_GUEST: usize = 4096;
 

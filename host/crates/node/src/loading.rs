@@ -162,6 +162,11 @@ impl Loader {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the sandbox that they run in.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
     /// Returns the number of loaded actions.
     pub fn count(&self) -> usize {
         self.loaded().len()

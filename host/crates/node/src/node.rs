@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use keynet_base::trace_context::TraceContext;
 use keynet_host::http::{Drain, Intake};
+use keynet_host::telemetry::{BegunSpan, Tracer};
 
 use crate::catalog::Catalog;
 use crate::loading::Loader;
@@ -29,6 +31,8 @@ pub struct Node {
     pub intake: Intake,
     /// Metrics.
     pub metrics: Metrics,
+    /// Traces; `None` if they are off.
+    pub tracer: Option<Tracer>,
     /// Activations that have no record yet.
     pub under_way: UnderWay,
 }
@@ -49,7 +53,12 @@ impl Node {
             }
         };
         let namespaces: Vec<_> = self.tenants.all().into_iter().map(state).collect();
-        self.metrics.text(&namespaces, self.loader.count())
+        self.metrics.text(self.loader.sandbox(), &namespaces, self.loader.count())
+    }
+
+    /// Begins the span of an activation or a sequence, if traces are on.
+    pub fn begin_span(&self, caller: Option<&TraceContext>) -> Option<BegunSpan> {
+        self.tracer.as_ref().map(|tracer| tracer.begin(caller.cloned()))
     }
 }
 

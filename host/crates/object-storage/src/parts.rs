@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::{Bucket, ObjectKey, deadline};
 use keynet_base::budget::{CallBudget, Reservation};
+use keynet_base::call_observer;
 use keynet_base::error::Error;
 
 /// S3 accepts no more.
@@ -213,7 +214,8 @@ impl Gathered {
         let holds = part.capacity() as u64;
         let sent = begun.part(part.into());
         self.under_way += holds;
-        self.sending.spawn(async move { (deadline::by(by, sent).await, holds) });
+        let sent = call_observer::carried(deadline::by(by, sent));
+        self.sending.spawn(async move { (sent.await, holds) });
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod registry;
 mod runtime;
 mod secrets;
 mod settings;
+mod telemetry;
 mod triton;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use quantity::{parse_bytes, parse_duration};
 pub use registry::RegistryConfig;
 pub use runtime::RuntimeConfig;
 use settings::Settings;
+pub use telemetry::{OtlpProtocol, Sampler, TelemetryConfig, TraceConfig};
 pub use triton::{TritonConfig, TritonLink};
 
 use std::path::PathBuf;

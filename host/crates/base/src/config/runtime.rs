@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::quantity::{parse_duration, parse_flag};
 use super::settings::Settings;
+use super::telemetry::TelemetryConfig;
 use super::{ConfigError, Origin};
 
 /// Path of a component that is part of the image.
@@ -36,6 +37,8 @@ pub struct RuntimeConfig {
     /// `KEYNET_ALLOW_TAGS`: allows `/init` to name an artifact by a tag, which can refer to another
     /// component tomorrow.
     pub allow_tags: bool,
+    /// Metrics and traces.
+    pub telemetry: TelemetryConfig,
 }
 
 impl Default for RuntimeConfig {
@@ -48,6 +51,7 @@ impl Default for RuntimeConfig {
             receipts: false,
             diagnostics: None,
             allow_tags: false,
+            telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -73,6 +77,7 @@ impl RuntimeConfig {
             receipts: host.parse("KEYNET_RECEIPTS", parse_flag)?.unwrap_or(default.receipts),
             diagnostics: host.path("KEYNET_DIAGNOSTICS"),
             allow_tags: host.parse("KEYNET_ALLOW_TAGS", parse_flag)?.unwrap_or(default.allow_tags),
+            telemetry: TelemetryConfig::of(host)?,
         })
     }
 }

@@ -34,10 +34,15 @@ impl Config {
         for (secret, label) in
             all.filter_map(|(secret, label)| Some((secret.map(Secret::expose)?, label)))
         {
-            if secret.len() >= SHORTEST {
-                redaction::remember(secret, label);
-            }
+            hide(secret, label);
         }
+    }
+}
+
+/// Hides `secret` unless it is too short.
+pub(super) fn hide(secret: &str, label: &'static str) {
+    if secret.len() >= SHORTEST {
+        redaction::remember(secret, label);
     }
 }
 

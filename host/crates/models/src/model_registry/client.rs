@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Response;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use url::Url;
 use super::ModelVersion;
 use super::wire::{LatestVersions, LoggedInfo, OneLogged, OneVersion, Refusal};
 use crate::inference::ModelRef;
+use keynet_base::call_observer;
 use keynet_base::config::MlflowConfig;
 use keynet_base::error::{Error, ErrorKind, Result};
 use keynet_base::outbound::{
@@ -208,6 +209,7 @@ impl Client {
             if let Some(body) = &body {
                 request = request.json(body);
             }
+            request = request.headers(trace_headers());
             let answer = request.send().await;
             let again = match &answer {
                 Ok(response) => matches!(response.status().as_u16(), 429 | 502..=504),
@@ -298,6 +300,13 @@ impl Client {
     fn silent(&self) -> Error {
         Error::unavailable(format!("MLflow at {} did not answer in time", self.url))
     }
+}
+
+/// Returns the headers of the call's trace.
+fn trace_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    call_observer::add_trace_headers(&mut headers);
+    headers
 }
 
 fn credential(config: &MlflowConfig) -> Result<Option<HeaderValue>> {

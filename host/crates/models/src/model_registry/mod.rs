@@ -34,6 +34,7 @@ use crate::inference::ModelRef;
 use cache::Cache;
 use client::Client;
 use keynet_base::budget::CallBudget;
+use keynet_base::call_observer;
 use keynet_base::config::MlflowConfig;
 use keynet_base::error::{Error, ErrorKind, Result};
 
@@ -99,8 +100,11 @@ impl ModelRegistry {
         budget: &CallBudget,
     ) -> Result<Arc<ModelVersion>> {
         let (client, asked) = (self.client.clone(), model.clone());
-        let fetch =
-            || async move { client.version(&asked, Instant::now() + ANSWER).await.map(Arc::new) };
+        let fetch = || {
+            call_observer::carried(async move {
+                client.version(&asked, Instant::now() + ANSWER).await.map(Arc::new)
+            })
+        };
         let known = self.cache.get(model, budget, fetch).await?;
         match known.status.as_str() {
             "READY" => Ok(known),

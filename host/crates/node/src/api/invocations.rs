@@ -63,6 +63,7 @@ async fn invocation(
         inherited,
         parameters: text.to_owned(),
         transaction: call.transaction.clone(),
+        caller: call.trace(),
     })
 }
 

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyper::body::{Body as _, Incoming};
 use hyper::{Method, Request};
 use keynet_base::offload;
+use keynet_base::trace_context::TraceContext;
 use keynet_host::http::{HttpResponse, IntakeError, RequestBody};
 use serde::de::DeserializeOwned;
 
@@ -42,6 +43,11 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Returns the span of the caller, if traces are on and the caller sent one.
+    fn trace(&self) -> Option<TraceContext> {
+        self.node.tracer.as_ref().and_then(|_| TraceContext::of_headers(&self.headers))
+    }
+
     /// Reads the body of at most `most` bytes, with memory of `namespace`. It is read when it is
     /// known that the request may have one and who pays for it, and the caller drops it before it
     /// waits for anything else.

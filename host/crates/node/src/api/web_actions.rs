@@ -78,6 +78,7 @@ async fn answer_exported(
         inherited,
         parameters,
         transaction: call.transaction.clone(),
+        caller: call.trace(),
     };
     match invocation::invoke(call.node, invocation, true).await? {
         Invoked::Accepted(id) => {

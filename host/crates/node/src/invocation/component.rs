@@ -8,10 +8,12 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use keynet_base::budget::Reservation;
 use keynet_base::redaction::redact;
+use keynet_host::telemetry::BegunSpan;
 use keynet_host::{ActivationRequest, Failure, Outcome, Parameters, Receipt};
 
 use super::logs::RecordLogs;
 use super::record::{Ended, Finished, Status};
+use super::span::{self, Times};
 use super::{Admission, Invocation, environment, parameters};
 use crate::entities::{milliseconds, now_ms};
 use crate::node::Node;
@@ -41,6 +43,8 @@ pub(super) async fn run(
     cause: Option<Cause>,
 ) -> Ended {
     let requested = Instant::now();
+    let begun = node.begin_span(invocation.caller.as_ref());
+    let mut times = Times::requested(requested);
     let slot = match admission {
         Admission::Ready(slot) => Ok(slot),
         Admission::Waiting(waiting) => match node.drain.or_cut_off(waiting).await {
@@ -52,12 +56,14 @@ pub(super) async fn run(
     };
     let waited = slot.as_ref().map_or_else(|_| requested.elapsed(), |slot| slot.queued());
     let (started, start) = (Instant::now(), now_ms());
+    times.started = started;
     let logs = RecordLogs::new(Arc::clone(&invocation.namespace));
     let mut cost = Cost::default();
     let (status, result) = match &slot {
         Ok(_) => {
+            let recorded = Recorded { cost: &mut cost, times: &mut times, span: begun.as_ref() };
             // In a box, since each wrapper below holds what it wraps twice.
-            let running = Box::pin(activate(node, invocation, &id, &logs, &mut cost));
+            let running = Box::pin(activate(node, invocation, &id, &logs, recorded));
             // A record is written whatever happens: without one the activation would never end.
             let running = async {
                 AssertUnwindSafe(running).catch_unwind().await.unwrap_or_else(|_| {
@@ -81,8 +87,10 @@ pub(super) async fn run(
         cost.load,
         cost.receipt.as_ref(),
     );
+    span::end(node, invocation, &id, begun.as_ref(), (status, &cost, &times));
     let finished = Finished {
         id,
+        trace: begun.map(|begun| begun.context.trace),
         start,
         duration: milliseconds(started.elapsed()),
         waited,
@@ -113,13 +121,21 @@ pub(super) fn hold(
     }
 }
 
+/// What is recorded of an activation while it runs.
+struct Recorded<'a> {
+    cost: &'a mut Cost,
+    times: &'a mut Times,
+    span: Option<&'a BegunSpan>,
+}
+
 async fn activate(
     node: &Node,
     invocation: &Invocation,
     id: &str,
     logs: &Arc<RecordLogs>,
-    cost: &mut Cost,
+    recorded: Recorded<'_>,
 ) -> (Status, String) {
+    let Recorded { cost, times, span } = recorded;
     let Invocation { namespace, action, .. } = invocation;
     let begun = Instant::now();
     let loaded = match node.loader.get(namespace, action).await {
@@ -128,6 +144,7 @@ async fn activate(
     };
     // A load that took longer than finding it among the loaded ones.
     cost.load = Some(begun.elapsed()).filter(|time| *time >= Duration::from_millis(1));
+    times.loaded = cost.load.map(|time| begun + time);
     let merged =
         parameters::merged(&[&invocation.inherited, &action.parameters], &invocation.parameters);
     let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
@@ -144,9 +161,11 @@ async fn activate(
         environment: environment::of(node, invocation, id),
         deadline: Some(deadline),
         logs: Arc::clone(logs) as _,
+        recording: span.map(BegunSpan::recording).unwrap_or_default(),
     };
-    let Outcome { result, receipt, .. } = loaded.run(request).await;
+    let Outcome { result, receipt, timeline, .. } = loaded.run(request).await;
     cost.receipt = Some(receipt);
+    times.timeline = timeline;
     match result {
         Ok(result) => {
             let limit = namespace.settings().quotas.result;

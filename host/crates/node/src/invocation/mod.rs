@@ -15,6 +15,7 @@ mod logs;
 pub mod parameters;
 mod record;
 mod sequence;
+mod span;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use futures::poll;
 use keynet_base::budget::Reservation;
+use keynet_base::trace_context::TraceContext;
 use tokio::sync::oneshot;
 
 use detached::Detached;
@@ -79,6 +81,8 @@ pub struct Invocation {
     pub _held: Reservation,
     /// Id of the request, as in its response.
     pub transaction: String,
+    /// Span of the caller; `None` without one, or if traces are off.
+    pub caller: Option<TraceContext>,
 }
 
 /// Result of an invocation.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keynet_base::budget::Reservation;
 use keynet_base::offload;
+use keynet_base::trace_context::TraceId;
 use keynet_host::Receipt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -72,6 +73,8 @@ pub struct Ended {
 /// Facts about an activation that ended.
 pub(super) struct Finished {
     pub(super) id: String,
+    /// Its trace; `None` if traces are off.
+    pub(super) trace: Option<TraceId>,
     /// Start, in milliseconds since 1970.
     pub(super) start: u64,
     /// Duration in milliseconds.
@@ -194,6 +197,9 @@ impl Finished {
         }
         if let Some(receipt) = &self.cost.receipt {
             add("keynet-receipt", AnnotationValue::Receipt(receipt));
+        }
+        if let Some(trace) = &self.trace {
+            add("keynet-trace", AnnotationValue::Owned(trace.to_string()));
         }
         if self.cause.is_some() {
             add("causedBy", AnnotationValue::Text("sequence"));

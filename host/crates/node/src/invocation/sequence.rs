@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use keynet_base::trace_context::TraceContext;
+
 use super::component::{Cause, Cost, failed};
 use super::record::{Ended, Finished, Status};
+use super::span::{self, Times};
 use super::{Invocation, admit, component, new_id};
 use crate::entities::{Action, EntityName, Exec, Values, milliseconds, now_ms};
 use crate::node::Node;
@@ -16,16 +19,21 @@ const MAX_ACTIVATIONS: usize = 50;
 /// Runs a sequence, and stores its record.
 pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -> Ended {
     let (started, start) = (Instant::now(), now_ms());
-    let mut logs = Vec::new();
-    let mut left = MAX_ACTIVATIONS;
-    let (status, result) = steps(node, invocation, &id, &mut logs, &mut left).await;
+    let begun = node.begin_span(invocation.caller.as_ref());
+    let (mut logs, mut left) = (Vec::new(), MAX_ACTIVATIONS);
+    let own = begun.as_ref().map(|begun| &begun.context);
+    let mut progress = Progress { id: &id, span: own, logs: &mut logs, left: &mut left };
+    let (status, result) = steps(node, invocation, &mut progress).await;
     let (status, result, held) = component::hold(&invocation.namespace, status, result);
+    let (cost, times) = (Cost::default(), Times::requested(started));
+    span::end(node, invocation, &id, begun.as_ref(), (status, &cost, &times));
     let finished = Finished {
         id,
+        trace: begun.map(|begun| begun.context.trace),
         start,
         duration: milliseconds(started.elapsed()),
         waited: std::time::Duration::ZERO,
-        cost: Cost::default(),
+        cost,
         status,
         result,
         held,
@@ -36,13 +44,23 @@ pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -
     finished.store(node, invocation).await
 }
 
+/// A sequence while it runs, with the sequences in it.
+struct Progress<'a> {
+    /// Activation id.
+    id: &'a str,
+    /// Span that its activations are in.
+    span: Option<&'a TraceContext>,
+    /// Ids of its activations.
+    logs: &'a mut Vec<String>,
+    /// Number of activations that may follow.
+    left: &'a mut usize,
+}
+
 /// Runs the actions of a sequence and of the sequences in it.
 async fn steps(
     node: &Arc<Node>,
     invocation: &Invocation,
-    id: &str,
-    logs: &mut Vec<String>,
-    left: &mut usize,
+    progress: &mut Progress<'_>,
 ) -> (Status, String) {
     let Exec::Sequence { components, .. } = &invocation.action.exec else {
         return failed(Status::Internal, "the action is no sequence");
@@ -60,10 +78,10 @@ async fn steps(
             let message = format!("Sequence component does not exist: {name}");
             return failed(Status::ApplicationError, &message);
         };
-        if *left == 0 {
+        if *progress.left == 0 {
             return failed(Status::ApplicationError, "Too many actions in the sequence.");
         }
-        *left -= 1;
+        *progress.left -= 1;
         let held = invocation.namespace.reserve(current.1.len(), "an activation's parameters");
         let held = match held {
             Ok(held) => held,
@@ -76,15 +94,16 @@ async fn steps(
             inherited,
             parameters: current.1,
             transaction: invocation.transaction.clone(),
+            caller: progress.span.cloned(),
         };
         current = if matches!(step.action.exec, Exec::Sequence { .. }) {
-            Box::pin(steps(node, &step, id, logs, left)).await
+            Box::pin(steps(node, &step, progress)).await
         } else {
             let ended = match admit(&step.namespace).await {
                 Ok(admission) => {
                     let own = new_id();
-                    logs.push(own.clone());
-                    let cause = Some(Cause { sequence: id.to_owned() });
+                    progress.logs.push(own.clone());
+                    let cause = Some(Cause { sequence: progress.id.to_owned() });
                     component::run(node, &step, own, admission, cause).await
                 }
                 Err(refused) => return failed(Status::ApplicationError, &refused.to_string()),

@@ -2,7 +2,6 @@
 
 mod backup;
 mod developer;
-mod metrics;
 mod reload;
 mod upkeep;
 
@@ -15,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keynet_base::config::{Config, ConfigError};
+use keynet_base::config::{Config, ConfigError, TelemetryConfig};
 use keynet_host::http::{Drain, Intake, Server, StopSignals, listen_at};
+use keynet_host::telemetry::{MetricsError, TraceError, Tracer, serve_metrics};
 use keynet_host::{Host, HostError, Sandbox};
 
 use crate::api;
@@ -38,6 +38,12 @@ const OTHER_WORKERS: usize = 2;
 /// when they are loaded, of which each namespace loads one at a time. A deployment does not wait for
 /// the activations of other namespaces, nor for their actions that describe themselves.
 const DESCRIBING: usize = 2;
+
+/// Time that a span waits for others before it is sent to the collector.
+const SPANS_WAIT: Duration = Duration::from_secs(1);
+
+/// Time to send the last spans when the node is stopped.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Maximum number of blocking threads, for databases, code and embedded storage.
 const MAX_BLOCKING: usize = 64;
@@ -107,6 +113,12 @@ pub enum ServeError {
         /// Reason.
         error: io::Error,
     },
+    /// Metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] TraceError),
     /// The operating system refuses threads or signal handlers.
     #[error("the node cannot start: {0}")]
     Start(io::Error),
@@ -149,7 +161,11 @@ async fn run(
     let address = options.listen.unwrap_or(config.listen);
     let listener = listen_at(address).map_err(|error| ServeError::Listen { address, error })?;
     let address = listener.local_addr().unwrap_or(address);
-    let node = Arc::new(create(&config, options, processors, address)?);
+    let telemetry = TelemetryConfig::from_environment()?;
+    telemetry.hide_secrets();
+    let tracer = telemetry.traces.as_ref().map(|traces| Tracer::start(traces, SPANS_WAIT));
+    let tracer = tracer.transpose()?;
+    let node = Arc::new(Node { tracer, ..create(&config, options, processors, address)? });
     reload::watch(&node, options.config.as_deref()).map_err(ServeError::Start)?;
     let namespaces = node.tenants.all();
     ready(&Listening {
@@ -158,7 +174,10 @@ async fn run(
         key_is_new: developer.as_ref().is_some_and(|key| key.is_new),
         key_file: developer.map(|key| key.file),
     });
-    metrics::serve(&node, config.metrics)?;
+    if let Some(address) = config.metrics.or(telemetry.metrics) {
+        let node = Arc::clone(&node);
+        serve_metrics(address, move || node.metrics_text())?;
+    }
     upkeep::start(&node);
     let server = Server { grace: config.process.grace, connections: config.process.connections };
     let answering = Arc::clone(&node);
@@ -168,6 +187,9 @@ async fn run(
     };
     server.serve(listener, &node.drain, &mut stop, answer).await;
     drained(&node, config.process.grace).await;
+    if let Some(tracer) = &node.tracer {
+        tracer.close(LAST_SPANS).await;
+    }
     Ok(())
 }
 
@@ -212,6 +234,7 @@ fn create(
         drain: Drain::new(),
         intake: Intake::of_many(config.process.memory),
         metrics: Metrics::new(),
+        tracer: None,
         under_way: UnderWay::default(),
     })
 }

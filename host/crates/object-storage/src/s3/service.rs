@@ -14,6 +14,7 @@ use super::super::collect::ReadByCaller;
 use super::super::deadline;
 use super::super::failure::ErrorResponse;
 use super::answer::judge;
+use keynet_base::call_observer;
 use keynet_base::config::{S3Config, S3Credentials};
 use keynet_base::error::ErrorKind;
 use keynet_base::outbound::{Backoff, check_headers, read_beginning, read_whole, unanswered};
@@ -52,7 +53,9 @@ impl Service {
 
 #[async_trait]
 impl HttpService for Service {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        // After the signature, which does not cover these headers.
+        call_observer::add_trace_headers(request.headers_mut());
         let deadline = deadline::current();
         let mut backoff = Backoff::until(deadline);
         let repeatable = is_repeatable(&request);

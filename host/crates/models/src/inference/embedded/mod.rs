@@ -74,6 +74,7 @@ use super::{
 use cache::Models;
 pub(crate) use config_pbtxt::check_config;
 use keynet_base::budget::CallBudget;
+use keynet_base::call_observer;
 use keynet_base::config::{EmbeddedModelsConfig, OnnxRuntimeConfig};
 use keynet_base::error::{Error, ErrorKind, Result};
 use repository::Repository;
@@ -240,6 +241,7 @@ impl InferenceBackend for EmbeddedInference {
         let (located, loaded) =
             budget.within(&format!("loading model {}", request.model), load).await?;
         let label = located.label();
+        call_observer::report_model(&located.name, &located.version.to_string());
         let run = loaded.prepare(&request, &self.limits, &budget.memory)?;
         drop(request);
         let _ends_with_its_caller = StopAtEnd(run.stop.clone());

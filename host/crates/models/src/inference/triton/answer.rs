@@ -61,6 +61,11 @@ impl Outputs {
         Ok(Self::of(response, answer.reserved))
     }
 
+    /// Returns the version of the model that ran; empty if the server reports none.
+    pub fn version(&self) -> &str {
+        &self.response.version
+    }
+
     fn of(response: InferAnswer, reserved: Arc<Reservation>) -> Self {
         Self { response, reserved, unfolded: Vec::new() }
     }
@@ -120,7 +125,7 @@ impl Outputs {
     ) -> Result<Vec<NamedTensor>> {
         let wrong = |why: String| Error::internal(format!("{subject}: the server's answer {why}"));
         let Self { response, reserved, unfolded } = self;
-        let InferAnswer { outputs: described, raw } = response;
+        let InferAnswer { outputs: described, raw, .. } = response;
         let each = described.len() == raw.len();
         let mut raw = raw.into_iter().map(|data| (data, Arc::clone(&reserved))).chain(unfolded);
         let mut tensors = Vec::with_capacity(described.len());

@@ -32,6 +32,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use super::outbox::Outbox;
 use super::policy_connector::PolicyConnector;
 use keynet_base::config::TritonConfig;
+use keynet_base::counters::{self, Entered};
 use keynet_base::error::{Error, Result};
 use keynet_base::error_chain;
 use keynet_base::outbound::AddressPolicy;
@@ -64,7 +65,7 @@ pub(super) struct Connections {
 
 #[derive(Default)]
 struct Slot {
-    channel: OnceLock<Channel>,
+    channel: OnceLock<(Channel, Entered)>,
     /// Current load: running calls, and bytes in transit converted to calls.
     load: AtomicUsize,
     outbox: Outbox,
@@ -76,6 +77,7 @@ pub(super) struct Lease {
     pub channel: Channel,
     slot: Arc<Slot>,
     load: usize,
+    _counted: Entered,
 }
 
 /// Load of a call with a small request.
@@ -137,11 +139,16 @@ impl Connections {
 
     fn lend(&self, slot: Arc<Slot>, load: usize) -> Lease {
         slot.load.fetch_add(load, Ordering::Relaxed);
-        let channel = slot.channel.get_or_init(|| match &self.addresses {
-            AddressPolicy::Any => self.endpoint.connect_lazy(),
-            policy => self.endpoint.connect_with_connector_lazy(PolicyConnector(policy.clone())),
+        let (channel, _) = slot.channel.get_or_init(|| {
+            let channel = match &self.addresses {
+                AddressPolicy::Any => self.endpoint.connect_lazy(),
+                policy => {
+                    self.endpoint.connect_with_connector_lazy(PolicyConnector(policy.clone()))
+                }
+            };
+            (channel, counters::TRITON_CONNECTIONS.enter())
         });
-        Lease { channel: channel.clone(), slot, load }
+        Lease { channel: channel.clone(), slot, load, _counted: counters::TRITON_CALLS.enter() }
     }
 }
 

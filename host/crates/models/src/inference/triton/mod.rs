@@ -56,6 +56,7 @@ use answer::{Outputs, Shared, most_outputs};
 use body::RequestBody;
 use failure::Failure;
 use keynet_base::budget::CallBudget;
+use keynet_base::call_observer;
 use keynet_base::config::TritonConfig;
 use keynet_base::error::{Error, ErrorKind, Result};
 use models::{Models, Served};
@@ -157,7 +158,10 @@ impl TritonInference {
             Attempts::new(self.server.retry(), budget.deadline, request::is_repeatable(request));
         loop {
             let failure = match self.once(&asked, placed.as_ref()).await {
-                Ok(outputs) => return outputs_of(&asked, outputs, placed).await,
+                Ok(outputs) => {
+                    call_observer::report_model(&served.name, outputs.version());
+                    return outputs_of(&asked, outputs, placed).await;
+                }
                 Err(failure) => failure,
             };
             if let Some(memory) = &self.shared_memory
@@ -247,11 +251,9 @@ impl InferenceBackend for TritonInference {
         let (head, tensors) = request::encode(&served, &request, None)?;
         let body = RequestBody::new(&head, &tensors, terms.limit)?;
         let repeatable = request::is_repeatable(&request);
-        stream::open(
-            Arc::clone(&self.server),
-            Question { body, terms, wanted: request.outputs, most, repeatable },
-        )
-        .await
+        let question =
+            Question { model: served.name, body, terms, wanted: request.outputs, most, repeatable };
+        stream::open(Arc::clone(&self.server), question).await
     }
 
     async fn metadata(&self, model: &ModelRef, budget: &CallBudget) -> Result<ModelMetadata> {

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use http::{Request, Response};
+use keynet_base::counters;
 use tokio::sync::oneshot;
 use tonic::body::Body;
 use tonic::client::GrpcService;
@@ -64,6 +65,8 @@ impl Outbox {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let letters = std::mem::take(&mut *self.0.letters());
+        counters::TRITON_GROUPS.add(1);
+        counters::TRITON_GROUPED.add(letters.len() as u64);
         for Letter { mut channel, request, sent } in letters {
             if !sent.is_closed() {
                 let _ = sent.send(channel.call(request));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
 use http::uri::PathAndQuery;
 use tonic::client::Grpc;
 use tonic::metadata::MetadataMap;
@@ -13,6 +14,7 @@ use super::connections::{self, Connections, Lease};
 use super::failure::Failure;
 use super::grpc_only::GrpcOnly;
 use keynet_base::budget::CallBudget;
+use keynet_base::call_observer;
 use keynet_base::config::{TritonConfig, TritonLink};
 use keynet_base::error::Result;
 
@@ -44,10 +46,17 @@ impl Server {
     pub fn terms(&self, subject: String, budget: &CallBudget) -> Terms {
         Terms {
             subject,
-            headers: self.headers.clone().into_headers(),
+            headers: self.headers(),
             limit: self.link.message_bytes,
             budget: budget.clone(),
         }
+    }
+
+    /// Returns the headers of a call: the configured ones, and those of its trace.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone().into_headers();
+        call_observer::add_trace_headers(&mut headers);
+        headers
     }
 
     /// Makes a small call about `subject`.
@@ -70,7 +79,7 @@ impl Server {
         message: Q,
     ) -> Result<Q::Reply, Failure> {
         let mut request = Request::new(message);
-        *request.metadata_mut() = self.headers.clone();
+        *request.metadata_mut() = MetadataMap::from_headers(self.headers());
         let mut client =
             Grpc::new(GrpcOnly(lease.channel.clone())).max_decoding_message_size(Q::LIMIT);
         client.ready().await.map_err(|error| Failure::of_transport(subject, &*error))?;

@@ -23,10 +23,13 @@ use super::retry::Attempts;
 use super::server::Server;
 use crate::inference::NamedTensor;
 use keynet_base::budget::Reservation;
+use keynet_base::call_observer;
 use keynet_base::error::{Error, Result};
 
 /// Request that opens a stream.
 pub(super) struct Question {
+    /// Name of the model.
+    pub model: String,
     pub body: RequestBody,
     pub terms: Terms,
     /// Outputs to return; empty for all.
@@ -45,6 +48,7 @@ enum State {
 
 struct Stream {
     state: State,
+    model: String,
     terms: Terms,
     wanted: Vec<String>,
     most: usize,
@@ -59,7 +63,7 @@ pub(super) async fn open(
     server: Arc<Server>,
     question: Question,
 ) -> Result<BoxStream<'static, Result<Vec<NamedTensor>>>> {
-    let Question { body, terms, wanted, most, repeatable } = question;
+    let Question { model, body, terms, wanted, most, repeatable } = question;
     let window = terms
         .budget
         .memory
@@ -70,7 +74,7 @@ pub(super) async fn open(
         std::task::Poll::Ready(answers) => State::Open(Box::new(answers?)),
         std::task::Poll::Pending => State::Starting(starting),
     };
-    let stream = Stream { state, terms, wanted, most, _window: window };
+    let stream = Stream { state, model, terms, wanted, most, _window: window };
     Ok(stream::try_unfold(stream, |mut stream| async move {
         let subject = stream.terms.subject.clone();
         let budget = stream.terms.budget.clone();
@@ -115,6 +119,7 @@ impl Stream {
             };
             match Streamed::read(subject, answer, self.most)? {
                 Streamed::Outputs(outputs) => {
+                    call_observer::report_model(&self.model, outputs.version());
                     let outputs = outputs.unfold(subject, self.terms.budget.deadline).await?;
                     return outputs.tensors(subject, &self.wanted, Shared::new()).map(Some);
                 }

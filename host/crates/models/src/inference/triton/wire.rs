@@ -15,6 +15,8 @@ use keynet_base::quote::quoted;
 const MAX_NAME: usize = 1 << 10;
 /// Maximum number of parts of an output's typed contents: the protocol has one.
 const MAX_PARTS: usize = 16;
+/// Bytes of a model's version that are kept: Triton's are numbers of 64 bits.
+const MAX_VERSION: usize = 20;
 /// Maximum length of an error text, in bytes.
 const MAX_ERROR: usize = 4 << 10;
 
@@ -39,6 +41,8 @@ pub struct Nested(pub u32, pub &'static [Nested]);
 /// Outputs of a `ModelInfer` response.
 #[derive(Debug, Default)]
 pub(super) struct InferAnswer {
+    /// Version of the model that ran, as the server reports it; empty if it reports none.
+    pub version: String,
     pub outputs: Vec<OutputTensor>,
     pub raw: Vec<Bytes>,
 }
@@ -76,6 +80,10 @@ impl InferAnswer {
     fn merge(&mut self, mut message: Bytes, most: usize) -> Result<()> {
         while let Some((number, field)) = next(&mut message)? {
             match (number, field) {
+                (2, Field::Bytes(version)) => {
+                    let version = version.get(..MAX_VERSION).unwrap_or(&version);
+                    self.version = String::from_utf8_lossy(version).into_owned();
+                }
                 (5, Field::Bytes(output)) if self.outputs.len() < most => {
                     self.outputs.push(OutputTensor::read(output)?)
                 }

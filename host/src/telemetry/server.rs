@@ -1,17 +1,15 @@
 //! `GET /metrics` on an address of its own, so that a proxy does not publish it.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use keynet_host::http::{Drain, HttpResponse, Server, StopSignals, listen_at};
 
-use super::ServeError;
-use crate::node::Node;
+use crate::http::{Drain, HttpResponse, Server, StopSignals, listen_at};
 
 /// Media type of OpenMetrics' text.
 const OPEN_METRICS: HeaderValue =
@@ -20,26 +18,40 @@ const OPEN_METRICS: HeaderValue =
 /// Limits of the server: it has few clients.
 const SERVER: Server = Server { grace: Duration::ZERO, connections: 16 };
 
-/// Serves the metrics on `address`, if there is one, as long as the process runs.
+/// Error of an address that cannot be used for metrics.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics cannot be served on {address}: {error}")]
+pub struct MetricsError {
+    /// The address.
+    pub address: SocketAddr,
+    /// Reason.
+    #[source]
+    pub error: io::Error,
+}
+
+/// Serves the text that `metrics` returns on `address`, as long as the process runs. Must be called
+/// within a tokio runtime.
 ///
 /// # Errors
 /// The address cannot be used.
-pub(super) fn serve(node: &Arc<Node>, address: Option<SocketAddr>) -> Result<(), ServeError> {
-    let Some(address) = address else { return Ok(()) };
-    let listener = listen_at(address).map_err(|error| ServeError::Listen { address, error })?;
-    let mut stop = StopSignals::catch().map_err(ServeError::Start)?;
-    let node = Arc::clone(node);
+pub fn serve_metrics(
+    address: SocketAddr,
+    metrics: impl Fn() -> String + Clone + Send + Sync + 'static,
+) -> Result<(), MetricsError> {
+    let failed = |error| MetricsError { address, error };
+    let listener = listen_at(address).map_err(failed)?;
+    let mut stop = StopSignals::catch().map_err(failed)?;
     let answering = move |request: Request<_>| {
-        let response = answer(&node, request.method(), request.uri().path());
+        let response = answer(request.method(), request.uri().path(), &metrics);
         async move { response }
     };
     tokio::spawn(async move { SERVER.serve(listener, &Drain::new(), &mut stop, answering).await });
     Ok(())
 }
 
-fn answer(node: &Node, method: &Method, path: &str) -> HttpResponse {
+fn answer(method: &Method, path: &str, metrics: impl Fn() -> String) -> HttpResponse {
     let (status, body) = match (method, path) {
-        (&Method::GET, "/metrics") => (StatusCode::OK, node.metrics_text()),
+        (&Method::GET, "/metrics") => (StatusCode::OK, metrics()),
         _ => (StatusCode::NOT_FOUND, "there is only GET /metrics\n".to_owned()),
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
