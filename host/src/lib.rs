@@ -32,11 +32,12 @@ pub mod fuzzing;
 mod host;
 pub mod http;
 pub mod policy;
+pub mod recording;
 
 pub use action::{Action, ActionError, LoadOptions, Tenant};
 pub use activation::{
     ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, Receipt, ResultText, Sandbox,
-    Stream, TimeLimit,
+    Stream, Surroundings, TimeLimit,
 };
 pub use backends::Backends;
 pub use capabilities::user_input::Parameters;
