@@ -7,9 +7,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use keynet_base::budget::CallBudget;
+use keynet_base::budget::{CallBudget, MemoryBudget};
 use keynet_base::error::{Error, ErrorKind};
 use keynet_base::granted::Granted;
+use keynet_host::policy::Grants;
 use keynet_object_storage::{
     ContentType, Location, ObjectStorage, PutConditions, ReadBytes, UrlRules,
 };
@@ -28,7 +29,7 @@ const PREFIX: &str = "ui/";
 /// Reason why a picture is not stored or shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum PictureError {
+pub enum PictureError {
     /// It is another kind of file.
     #[error(
         "this is no picture that the page shows: it is PNG, JPEG, GIF or WebP; store other files \
@@ -53,11 +54,19 @@ pub(crate) enum PictureError {
 }
 
 /// Picture with its kind.
-pub(crate) struct Picture {
+pub struct Picture {
     /// MIME type.
-    pub(crate) content_type: &'static str,
+    pub content_type: &'static str,
     /// File.
-    pub(crate) bytes: Bytes,
+    pub bytes: Bytes,
+}
+
+/// Storage of pictures, within the grants of actions.
+pub struct Gallery {
+    storage: ObjectStorage,
+    read: Granted,
+    write: Granted,
+    budget: CallBudget,
 }
 
 /// Bytes that hold their memory until the response is sent.
@@ -93,17 +102,7 @@ pub(crate) async fn store(namespace: &Namespace, bytes: &[u8]) -> Result<String,
     if bytes.len() as u64 > limit {
         return Err(PictureError::TooLarge { bytes: bytes.len(), limit });
     }
-    let (content_type, extension) = kind(bytes).ok_or(PictureError::Kind)?;
-    let key = format!("{PREFIX}{}.{extension}", blake3::hash(bytes).to_hex());
-    let location = Location::parse(&key)?;
-    let (storage, budget) = (storage(&settings)?, budget(&settings));
-    check(&storage, "writing", &settings.grants().write, &location)?;
-    let content_type = ContentType::parse(content_type)?;
-    let _held = budget.memory.reserve(bytes.len() as u64, "a picture")?;
-    let bytes = Bytes::copy_from_slice(bytes);
-    let conditions = PutConditions::default();
-    storage.put(bytes, Some(location), Some(content_type), conditions, &budget).await?;
-    Ok(key)
+    gallery(&settings)?.store(bytes).await
 }
 
 /// Reads the picture at `location`: a key, `s3://bucket/key`, or a URL of the namespace's storage.
@@ -111,34 +110,69 @@ pub(crate) async fn store(namespace: &Namespace, bytes: &[u8]) -> Result<String,
 /// # Errors
 /// It is no picture, is too large, or the policy or the storage refuses it.
 pub(crate) async fn read(namespace: &Namespace, location: &str) -> Result<Picture, PictureError> {
-    let settings = namespace.settings();
-    let location = Location::parse(location)?;
-    let (storage, budget) = (storage(&settings)?, budget(&settings));
-    check(&storage, "reading", &settings.grants().read, &location)?;
-    let object = storage.open(&location, &budget).await?;
-    let start = object.read(0, object.size().min(16), &budget).await?;
-    let (content_type, _) = kind(&start.bytes).ok_or(PictureError::Kind)?;
-    if object.size() > MAX_SHOWN {
-        return Err(Error::too_large(format!(
-            "the picture has {} bytes, more than the {MAX_SHOWN} that the page shows",
-            object.size()
-        ))
-        .into());
+    gallery(&namespace.settings())?.read(location).await
+}
+
+fn gallery(settings: &NamespaceSettings) -> Result<Gallery, Error> {
+    let (storage, grants) = (settings.storage()?, settings.grants());
+    Ok(Gallery::new(&storage, &grants, &settings.memory))
+}
+
+impl Gallery {
+    /// Creates the pictures of `storage`, without the URLs of other servers, for one request with a
+    /// part of `memory`.
+    pub fn new(storage: &ObjectStorage, grants: &Grants, memory: &MemoryBudget) -> Self {
+        let nowhere = Granted::new(&[].into_iter().collect(), None);
+        let rules = UrlRules { hosts: Some(nowhere), private_addresses: false };
+        Self {
+            storage: storage.with_url_rules(rules),
+            read: grants.read.clone(),
+            write: grants.write.clone(),
+            budget: CallBudget {
+                memory: memory.activation(2 * MAX_SHOWN),
+                deadline: Instant::now() + TIME,
+            },
+        }
     }
-    let read = object.read(0, object.size(), &budget).await?;
-    Ok(Picture { content_type, bytes: Bytes::from_owner(Held(read)) })
-}
 
-/// Returns the namespace's storage, without the URLs of other servers.
-fn storage(settings: &NamespaceSettings) -> Result<ObjectStorage, Error> {
-    let nowhere = Granted::new(&[].into_iter().collect(), None);
-    let rules = UrlRules { hosts: Some(nowhere), private_addresses: false };
-    Ok(settings.storage()?.with_url_rules(rules))
-}
+    /// Stores a picture and returns its location. The same picture has the same location, however
+    /// often it is dropped.
+    ///
+    /// # Errors
+    /// It is no picture, or the policy or the storage refuses it.
+    pub async fn store(&self, bytes: &[u8]) -> Result<String, PictureError> {
+        let (content_type, extension) = kind(bytes).ok_or(PictureError::Kind)?;
+        let key = format!("{PREFIX}{}.{extension}", blake3::hash(bytes).to_hex());
+        let location = Location::parse(&key)?;
+        check(&self.storage, "writing", &self.write, &location)?;
+        let content_type = ContentType::parse(content_type)?;
+        let _held = self.budget.memory.reserve(bytes.len() as u64, "a picture")?;
+        let bytes = Bytes::copy_from_slice(bytes);
+        let (location, conditions) = (Some(location), PutConditions::default());
+        self.storage.put(bytes, location, Some(content_type), conditions, &self.budget).await?;
+        Ok(key)
+    }
 
-fn budget(settings: &NamespaceSettings) -> CallBudget {
-    let memory = settings.memory.activation(2 * MAX_SHOWN);
-    CallBudget { memory, deadline: Instant::now() + TIME }
+    /// Reads the picture at `location`: a key, `s3://bucket/key`, or a URL of the storage.
+    ///
+    /// # Errors
+    /// It is no picture, is too large, or the policy or the storage refuses it.
+    pub async fn read(&self, location: &str) -> Result<Picture, PictureError> {
+        let (location, budget) = (Location::parse(location)?, &self.budget);
+        check(&self.storage, "reading", &self.read, &location)?;
+        let object = self.storage.open(&location, budget).await?;
+        let start = object.read(0, object.size().min(16), budget).await?;
+        let (content_type, _) = kind(&start.bytes).ok_or(PictureError::Kind)?;
+        if object.size() > MAX_SHOWN {
+            return Err(Error::too_large(format!(
+                "the picture has {} bytes, more than the {MAX_SHOWN} that the page shows",
+                object.size()
+            ))
+            .into());
+        }
+        let read = object.read(0, object.size(), budget).await?;
+        Ok(Picture { content_type, bytes: Bytes::from_owner(Held(read)) })
+    }
 }
 
 /// Checks that the policy grants `location`. A URL is its own permission: the store checks it.
@@ -157,7 +191,7 @@ fn check(
 
 impl PictureError {
     /// Returns the HTTP status of the response.
-    pub(crate) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         match self {
             Self::Kind => 415,
             Self::TooLarge { .. } => 413,
