@@ -34,10 +34,16 @@ fn what_triton_answered_is_answered_again_after_it_is_gone() {
 
 #[test]
 fn what_s3_answered_is_answered_again_after_it_is_gone() {
-    let server = RealServer::s3(&[("S3_BUCKETS", "objects,parts,uploads,conditions,presigned")]);
-    for part in ["objects", "parts", "uploads", "conditions", "presigned"] {
+    let server = RealServer::s3(&[("S3_BUCKETS", "default,parts,uploads,conditions,presigned")]);
+    for (part, bucket) in [
+        ("objects", "default"),
+        ("parts", "parts"),
+        ("uploads", "uploads"),
+        ("conditions", "conditions"),
+        ("presigned", "presigned"),
+    ] {
         let mut sandbox = Sandbox::new();
-        sandbox.set("AWS_BUCKET_NAME", part);
+        sandbox.set("AWS_BUCKET_NAME", bucket);
         sandbox.set("MLFLOW_S3_ENDPOINT_URL", server.get("S3_ENDPOINT"));
         for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
             sandbox.set(name, server.get(name));
