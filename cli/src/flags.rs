@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use keynet_base::AllowedHosts;
-use keynet_base::config::{parse_bytes, parse_duration};
+use keynet_base::config::{LimitOverrides, parse_bytes, parse_duration};
 
 use crate::input::address::ListenAddress;
 
@@ -23,6 +23,13 @@ pub struct HostArgs {
     /// Memory limit of a run, such as 512MiB [default: the policy's, 256MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub memory: Option<u64>,
+}
+
+impl HostArgs {
+    /// Returns the limits of a run that they set.
+    pub fn limits(&self) -> LimitOverrides {
+        LimitOverrides { time: self.timeout, memory: self.memory, ..LimitOverrides::default() }
+    }
 }
 
 /// Host names that a server on this machine accepts.

@@ -18,6 +18,7 @@ mod model;
 mod openwhisk;
 mod project;
 mod pulled;
+mod recordings;
 mod reference;
 mod registry;
 mod runtime;

@@ -25,6 +25,7 @@ pub use crate::action::fuzzing::description;
 pub use crate::activation::fuzzing::log_lines;
 pub use crate::container::fuzzing::{archive, init_body, parameters, run_body};
 pub use crate::policy::fuzzing::{ask, policy};
+pub use crate::recording::fuzzing::recording;
 
 /// The targets of this crate, by the name of their file and of their folders of inputs.
 pub const TARGETS: &[(&str, Target)] = &[
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("log_lines", log_lines),
     ("parameters", parameters),
     ("policy", policy),
+    ("recording", recording),
     ("run_body", run_body),
 ];
 

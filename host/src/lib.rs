@@ -32,12 +32,13 @@ pub mod fuzzing;
 mod host;
 pub mod http;
 pub mod policy;
+pub mod recording;
 pub mod telemetry;
 
 pub use action::{Action, ActionError, LoadOptions, Tenant};
 pub use activation::{
     ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, Receipt, ResultText, Sandbox,
-    Stream, TimeLimit, Timeline,
+    Stream, Surroundings, TimeLimit, Timeline,
 };
 pub use backends::Backends;
 pub use capabilities::Recording;

@@ -242,6 +242,48 @@ impl Browser {
         urls.map(str::to_owned).collect()
     }
 
+    /// Sets the text of a control as a user does.
+    pub fn set(&mut self, selector: &str, text: &str) {
+        self.click(selector);
+        self.evaluate(&format!("document.querySelector({}).select()", Value::from(selector)));
+        self.write(text);
+    }
+
+    /// Presses the tabulator until `condition` holds.
+    pub fn tab_to(&mut self, condition: &str) {
+        for _ in 0..60 {
+            self.press(Key::Tab);
+            if self.evaluate(condition) == true {
+                return;
+            }
+        }
+        panic!("the tabulator does not lead there: {condition}");
+    }
+
+    /// Prints the time from the navigation to the first paint with content, in milliseconds.
+    pub fn tell_first_paint(&mut self, page: &str) {
+        self.until("performance.getEntriesByName('first-contentful-paint').length");
+        let paint =
+            self.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime");
+        eprintln!("first contentful paint of {page}: {paint} ms");
+    }
+
+    /// Asserts that no script of an action ran, and that the page's own code gave no reason to
+    /// block.
+    pub fn assert_no_script_ran(&mut self) {
+        assert_eq!(self.evaluate("typeof window.__pwned"), "undefined");
+        assert_eq!(self.violations(), json!([]));
+        for event in ["Runtime.exceptionThrown", "Page.javascriptDialogOpening"] {
+            assert_eq!(self.events(event), [Value::Null; 0], "{event}");
+        }
+        let errors: Vec<_> = self
+            .events("Log.entryAdded")
+            .into_iter()
+            .filter(|event| event["entry"]["source"] == "security")
+            .collect();
+        assert_eq!(errors, [Value::Null; 0]);
+    }
+
     /// Returns the violations of the content security policy in this document.
     pub fn violations(&mut self) -> Value {
         self.evaluate("window.__violations")

@@ -27,6 +27,7 @@ fn node(sandbox: &Sandbox) -> Node {
 /// Opens the page and signs in as a user does.
 fn sign_in(browser: &mut Browser, node: &Node, name: &str) {
     browser.open(&format!("http://{}/ui/", node.address()));
+    browser.tell_first_paint("the sign-in of a node");
     browser.click("#key");
     browser.write(&key_of(name));
     browser.press(Key::Enter);
@@ -39,13 +40,6 @@ fn open_action(browser: &mut Browser, name: &str) {
     browser.evaluate(&format!("location.hash = '#/actions/{name}'"));
     browser.until_says("#view h1", name);
     browser.until("document.querySelector('#throughput')");
-}
-
-/// Sets the text of a control as a user does.
-fn set(browser: &mut Browser, selector: &str, text: &str) {
-    browser.click(selector);
-    browser.evaluate(&format!("document.querySelector({}).select()", Value::from(selector)));
-    browser.write(text);
 }
 
 /// Asserts that all requests went to the node, and that the key is in no URL and in no storage.
@@ -81,21 +75,6 @@ fn assert_nothing_leaked(browser: &mut Browser, node: &Node, name: &str) {
         let text = stored[kept].as_str().unwrap();
         assert!(!text.contains(secret) && !text.contains(&encoded), "the key is in the {kept}");
     }
-}
-
-/// Asserts that no script of an action ran, and that the page's own code gave no reason to block.
-fn assert_no_script_ran(browser: &mut Browser) {
-    assert_eq!(browser.evaluate("typeof window.__pwned"), "undefined");
-    assert_eq!(browser.violations(), json!([]));
-    for event in ["Runtime.exceptionThrown", "Page.javascriptDialogOpening"] {
-        assert_eq!(browser.events(event), [Value::Null; 0], "{event}");
-    }
-    let errors: Vec<_> = browser
-        .events("Log.entryAdded")
-        .into_iter()
-        .filter(|event| event["entry"]["source"] == "security")
-        .collect();
-    assert_eq!(errors, [Value::Null; 0]);
 }
 
 /// Checks that the page follows both colour schemes. If `KEYNET_UPDATE_SCREENSHOTS` is set, writes
@@ -139,7 +118,7 @@ fn an_action_is_invoked_with_a_dropped_picture_and_its_boxes_are_seen() {
     }
 
     // What is wrong is told by the action, and the page shows it as it is.
-    set(&mut browser, "#field-0", "gone.png");
+    browser.set("#field-0", "gone.png");
     browser.press(Key::Enter);
     browser.until_says("#answer", "application error");
     assert!(browser.text("#answer [role=alert]").contains("gone.png"));
@@ -167,7 +146,7 @@ fn an_action_is_invoked_with_a_dropped_picture_and_its_boxes_are_seen() {
     browser.evaluate("scrollTo(0, 0)");
     browser.size(1120, 940);
     screenshots(&mut browser);
-    assert_no_script_ran(&mut browser);
+    browser.assert_no_script_ran();
     assert_nothing_leaked(&mut browser, &node, "team-a");
 
     browser.click("#sign-out");
@@ -210,7 +189,7 @@ fn logs_appear_while_the_page_is_open_and_tensors_are_heat_maps() {
     for text in ["scores: FP32 [1, 8, 8], 0 to 49", "plain: [8, 8]"] {
         assert!(shown.contains(text), "lacks {text}: {shown}");
     }
-    assert_no_script_ran(&mut browser);
+    browser.assert_no_script_ran();
 }
 
 fn deploy_made(client: &Client, name: &str, component: &[u8]) {
@@ -278,7 +257,7 @@ fn a_hostile_action_runs_no_script_in_the_page() {
         browser.click(&format!("#view tbody tr:nth-child({nth}) button"));
         browser.until_says("#answer", "<script>window.__pwned=2</script>");
     }
-    assert_no_script_ran(&mut browser);
+    browser.assert_no_script_ran();
     assert_nothing_leaked(&mut browser, &node, "team-b");
 
     // Even if there were a way in, the policy executes nothing that is not the page's own file.
@@ -366,11 +345,11 @@ fn the_page_is_used_with_the_keyboard_alone() {
     browser.until("document.activeElement?.tagName === 'H1'");
     assert_eq!(browser.text("#problem"), "");
 
-    tab_to(&mut browser, "document.activeElement.textContent === 'hello'");
+    browser.tab_to("document.activeElement.textContent === 'hello'");
     browser.press(Key::Enter);
     browser.until("document.activeElement?.tagName === 'H1' && document.activeElement.textContent === 'hello'");
     browser.until("document.querySelector('#throughput')");
-    tab_to(&mut browser, "document.activeElement.id.startsWith('field-')");
+    browser.tab_to("document.activeElement.id.startsWith('field-')");
     browser.write("Ada");
     browser.press(Key::Enter);
     browser.until_says("#answer", "success");
@@ -381,22 +360,11 @@ fn the_page_is_used_with_the_keyboard_alone() {
     );
     assert_eq!(unlabelled, 0);
     assert!(browser.text("#status").contains("success"), "told to screen readers");
-    tab_to(&mut browser, "document.activeElement.id === 'sign-out'");
+    browser.tab_to("document.activeElement.id === 'sign-out'");
     browser.press(Key::Enter);
     browser.until("document.activeElement?.id === 'key'");
-    assert_no_script_ran(&mut browser);
+    browser.assert_no_script_ran();
     assert_nothing_leaked(&mut browser, &node, "team-a");
-}
-
-/// Presses the tabulator until `condition` holds.
-fn tab_to(browser: &mut Browser, condition: &str) {
-    for _ in 0..60 {
-        browser.press(Key::Tab);
-        if browser.evaluate(condition) == true {
-            return;
-        }
-    }
-    panic!("the tabulator does not lead there: {condition}");
 }
 
 #[test]
@@ -421,6 +389,7 @@ fn the_files_of_the_page_have_a_strict_policy_and_are_not_sent_twice() {
         "result.js",
         "charts.js",
         "activity.js",
+        "server.js",
     ] {
         let file = get(&format!("/ui/{name}"), &[]);
         assert_eq!(file.status, 200, "{name}");

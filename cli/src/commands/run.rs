@@ -13,12 +13,13 @@ use keynet_host::Receipt;
 use serde::Serialize;
 
 use crate::component::Component;
-use crate::errors::{ExpectedError, UsageError};
+use crate::errors::{Exit, ExpectedError, UsageError};
 use crate::flags::{HostArgs, HostNameArgs, RegistryArgs};
 use crate::input::address::ListenAddress;
 use crate::input::inputs::Inputs;
 use crate::input::parameters::{Draft, Input, Param};
 use crate::input::unknown;
+use crate::recordings::{self, Comparison, RecordingArgs};
 use crate::reference::ComponentSource;
 use crate::runtime::{self, Work};
 use crate::ui::console::{Console, Logs};
@@ -68,6 +69,8 @@ pub struct RunArgs {
     pub serve: Option<ListenAddress>,
     #[command(flatten)]
     hosts: HostNameArgs,
+    #[command(flatten)]
+    recording: RecordingArgs,
 }
 
 /// Result of a run that started.
@@ -75,13 +78,19 @@ struct Ended {
     outcome: Outcome,
     /// Time before the run: starting the host and loading the action.
     loaded: Duration,
+    /// Comparison with the recording that was replayed.
+    compared: Option<Comparison>,
+    /// Error of the recording that was to be written.
+    kept: Result<(), ExpectedError>,
 }
 
 /// Fields that `--json` adds to the result.
-#[derive(Serialize)]
-struct Cost {
+#[derive(Default, Serialize)]
+struct Facts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<Receipt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<&'a Comparison>,
 }
 
 /// Runs or serves the component.
@@ -101,6 +110,7 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
         let serving = async {
             let component = Component::of(&source, &args.registry, &config, console).await?;
             let policy = component.policy(args.trust);
+            let shelf = args.recording.shelf()?;
             serve::Server {
                 address,
                 hosts: &args.hosts,
@@ -108,6 +118,7 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
                 component,
                 policy,
                 time: args.time,
+                shelf,
                 console,
             }
             .run()
@@ -116,21 +127,43 @@ pub fn run(args: RunArgs, console: Console) -> Result<ExitCode, ExpectedError> {
         return runtime::start(Work::Many)?.block_on(serving).map(|()| ExitCode::SUCCESS);
     }
     let (json, time) = (args.json, args.time);
-    let (result, receipt) = match once(args, console) {
-        Ok(Ended { outcome, loaded }) => {
-            if time {
-                console.say(&receipt::table(&outcome.receipt, loaded));
-            }
-            (outcome.result.map(String::from).map_err(ExpectedError::from), Some(outcome.receipt))
-        }
-        Err(error) => (Err(error), None),
+    let Ended { outcome, loaded, compared, kept } = match once(args, console) {
+        Ok(ended) => ended,
+        Err(error) => return output::tell_result(Err(error), Facts::default(), json, console),
     };
-    output::tell_result(result, Cost { receipt }, json, console)
+    if time {
+        console.say(&receipt::table(&outcome.receipt, loaded));
+    }
+    let failed = outcome.result.is_err();
+    if let Some(compared) = compared.as_ref().filter(|_| failed && !json) {
+        compared.tell(console);
+    }
+    let facts = Facts { receipt: Some(outcome.receipt), replay: compared.as_ref() };
+    let result = outcome.result.map(String::from).map_err(ExpectedError::from);
+    let code = output::tell_result(result, facts, json, console);
+    if failed {
+        if let Err(error) = kept {
+            console.note(error.one_line());
+        }
+        return code;
+    }
+    let code = code?;
+    kept?;
+    match compared {
+        Some(compared) if json && !compared.is_same() => Ok(Exit::Differs.into()),
+        Some(compared) if !json => Ok(compared.check().map(|()| code)?),
+        _ => Ok(code),
+    }
 }
 
 fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let mut config = settings::read(&args.host)?;
     config.concurrency = 1;
+    let replay = args.recording.replay()?;
+    let recorder = args.recording.recorder()?.map(|recorder| match &replay {
+        Some(replay) => recorder.before(Arc::clone(replay) as _),
+        None => recorder,
+    });
     let source = ComponentSource::parse(&args.action)?;
     let mut draft = Draft::read(args.params_file.as_deref(), &args.params)?;
     for name in draft.reserved() {
@@ -147,30 +180,57 @@ fn once(args: RunArgs, console: Console) -> Result<Ended, ExpectedError> {
     let started = Instant::now();
     runtime::start(Work::One)?.block_on(async {
         let component = Component::of(&source, &args.registry, &config, console).await?;
-        let host = Host::builder(&config).default_policy(component.policy(args.trust)).build()?;
+        let host = match &replay {
+            Some(replay) => recordings::host(&config, replay, &args.host.limits())?,
+            None => Host::builder(&config).default_policy(component.policy(args.trust)).build()?,
+        };
         let action = component.load(&host).await?;
-        if component.published {
-            permissions::show_once(&action, &args.action, &config, console);
-        }
-        local_backends::announce(&action, &config, console);
-        permissions::tell_denied(&action, console);
-        unknown::tell(&action, names.iter().map(String::as_str), console);
-        if !inputs.is_empty() {
-            inputs.store(&*host.storage().map_err(ExpectedError::from)?, &mut draft).await?;
-        }
-        let parameters = draft.finish()?;
+        let parameters = match &replay {
+            Some(replay) => {
+                recordings::announce(replay, &action, console);
+                replay.parameters().clone()
+            }
+            None => {
+                if component.published {
+                    permissions::show_once(&action, &args.action, &config, console);
+                }
+                local_backends::announce(&action, &config, console);
+                permissions::tell_denied(&action, console);
+                unknown::tell(&action, names.iter().map(String::as_str), console);
+                if !inputs.is_empty() {
+                    let storage = host.storage().map_err(ExpectedError::from)?;
+                    inputs.store(&storage, &mut draft).await?;
+                }
+                draft.finish()?
+            }
+        };
         let loaded = started.elapsed();
         let logs = Arc::new(Logs::new(console));
-        let mut request = ActivationRequest::new(parameters, logs);
+        let mut request = ActivationRequest::new(parameters.clone(), logs);
         request.recording.timeline = trace.is_some();
-        let outcome = action.run(request).await;
+        let outcome = match (&recorder, &replay) {
+            (Some(recorder), _) => action.run_within(recorder, request).await,
+            (None, Some(replay)) => action.run_within(&**replay, request).await,
+            (None, None) => action.run(request).await,
+        };
         host.close().await;
         if let Some(trace) = trace {
             trace.write(&action.description().name, started, loaded, &outcome)?;
         }
+        let (policy, result) = (host.policy(), &outcome.result);
+        let compared = replay.as_ref().map(|replay| args.recording.compare(replay, result));
+        let ended =
+            recordings::Activation { action: &action, policy, parameters: &parameters, result };
+        let kept = match recorder {
+            Some(recorder) => args.recording.finish(recorder, ended, console),
+            None => Ok(()),
+        };
+        if replay.is_some() {
+            return Ok(Ended { outcome, loaded, compared, kept });
+        }
         for location in &outcome.written {
             console.note(format_args!("wrote {}", storage::place_of(location, &config)));
         }
-        Ok(Ended { outcome, loaded })
+        Ok(Ended { outcome, loaded, compared, kept })
     })
 }

@@ -17,6 +17,7 @@ Exit codes:
   9  a server failed, or its answer cannot be understood
  10  a server cannot be reached, or it was not done in the time it was given
  11  the artifact is not there, is damaged or is none of an action, or its signature does not fit
+ 12  a replay differs from its recording
 130  it was stopped with Ctrl-C or SIGTERM, and undone";
 
 /// Exit code of the process.
@@ -45,6 +46,8 @@ pub enum Exit {
     Connection = 10,
     /// The published artifact or its signature is wrong.
     Artifact = 11,
+    /// A replay differs from its recording.
+    Differs = 12,
     /// Ctrl-C or SIGTERM stopped the command, which undid what it had begun. A command that has
     /// nothing to undo is ended by the signal itself, which shells report as the same code.
     Stopped = 130,
@@ -65,6 +68,7 @@ impl Exit {
             Self::Server => "server",
             Self::Connection => "connection",
             Self::Artifact => "artifact",
+            Self::Differs => "differs",
             Self::Stopped => "stopped",
         }
     }
@@ -94,7 +98,7 @@ mod tests {
             ]
             .as_slice(),
             &[Exit::Login, Exit::Refused, Exit::Server, Exit::Connection, Exit::Artifact],
-            &[Exit::Stopped],
+            &[Exit::Differs, Exit::Stopped],
         ];
         for exit in all.concat() {
             let code = exit as u8;

@@ -1,12 +1,15 @@
 //! `run --serve`: one loaded action behind HTTP, for development.
 //!
 //! `POST /` runs it with the JSON object of the body, with any number of requests at a time; `GET
-//! /` returns its description. `docs/cli.md` has the protocol. It is not an OpenWhisk runtime and
+//! /` returns its description; `/ui` is a page to try it out. `docs/cli.md` has the protocol. It is not an OpenWhisk runtime and
 //! has no protection from slow clients. Requests from pages of other sites are rejected.
 
+mod activations;
 mod answer;
+mod page;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,14 +27,20 @@ use keynet_host::ActivationRequest;
 use keynet_host::Host;
 use keynet_host::Outcome;
 use keynet_host::Parameters;
+use keynet_host::capabilities::Backend;
 use keynet_host::policy::Policy;
+use keynet_host::{Failure, ResultText};
+use keynet_object_storage::ObjectStorage;
 use keynet_object_storage::folder_store;
 use tokio::sync::watch;
+
+use activations::{Activations, Begun, KeptLogs, Record};
 
 use crate::component::Component;
 use crate::errors::{ExpectedError, failure};
 use crate::flags::HostNameArgs;
 use crate::input::address::ListenAddress;
+use crate::recordings::{Activation, Shelf};
 use crate::ui::console::{Console, Logs};
 use crate::ui::permissions;
 use crate::{local_backends, runtime, storage};
@@ -56,6 +65,8 @@ pub struct Server<'a> {
     pub hosts: &'a HostNameArgs,
     /// `true` to print the receipt of each run.
     pub time: bool,
+    /// Folder of recordings; `None` to record nothing.
+    pub shelf: Option<Shelf>,
     /// Console for logs and notes.
     pub console: Console,
 }
@@ -63,6 +74,10 @@ pub struct Server<'a> {
 /// State that every request needs.
 struct Served {
     action: Action,
+    policy: Policy,
+    storage: Backend<ObjectStorage>,
+    activations: Activations,
+    shelf: Option<Shelf>,
     tell_receipts: bool,
     console: Console,
     count: AtomicU64,
@@ -100,14 +115,27 @@ impl Server<'_> {
             serve_objects(&self.config, self.hosts, self.console, ended(stopping.clone())).await;
         }
         let served = Served {
+            policy: host.policy().clone(),
+            storage: match action.imports().has("storage") {
+                true => host.storage(),
+                false => Err(keynet_base::Error::invalid(
+                    "the action uses no storage, so it cannot read a picture that is put there",
+                )),
+            },
+            activations: Activations::default(),
+            shelf: self.shelf,
             tell_receipts: self.time,
             console: self.console,
             count: AtomicU64::new(0),
             action,
         };
         self.console.say(&format!("listening on http://{bound}\n"));
-        let server = axum::serve(listener, router(served, self.hosts.allowed(self.address, bound)))
-            .with_graceful_shutdown(ended(stopping.clone()));
+        if bound.ip().is_loopback() {
+            self.console.note(format_args!("open http://{bound}/ui in a browser to try it out"));
+        }
+        let server =
+            axum::serve(listener, router(served, bound, self.hosts.allowed(self.address, bound)))
+                .with_graceful_shutdown(ended(stopping.clone()));
         let patience = async {
             ended(stopping).await;
             tokio::time::sleep(GRACE).await;
@@ -157,14 +185,20 @@ async fn serve_objects(
     }
 }
 
-fn router(served: Served, hosts: AllowedHosts) -> Router {
+fn router(served: Served, bound: SocketAddr, hosts: AllowedHosts) -> Router {
+    let page = match bound.ip().is_loopback() {
+        true => page::routes(),
+        false => Router::new(),
+    };
     Router::new()
         .route("/", get(describe).post(activate))
+        .merge(page)
         .fallback(async || {
             answer::error(
                 404,
                 "not-found",
-                "there is only `/`: POST to it to run the action, GET it to see what it is",
+                "there is only `/`: POST to it to run the action, GET it to see what it is; and, \
+                    if this server listens at a loopback address, the page `/ui`",
             )
         })
         .method_not_allowed_fallback(async || {
@@ -196,40 +230,80 @@ async fn activate(
     State(served): State<Arc<Served>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let parameters = match body {
-        Ok(body) if body.trim_ascii().is_empty() => Ok(Parameters::none()),
-        Ok(body) => Parameters::read(body, None).await,
-        Err(rejected) => {
-            return match rejected.status().as_u16() {
-                413 => answer::error(
-                    413,
-                    "too-large",
-                    &format!("the body of the request is larger than {} MiB", MAX_BODY >> 20),
-                ),
-                status => answer::error(status, "invalid", &rejected.body_text()),
-            };
-        }
-    };
-    let parameters = match parameters {
+    let parameters = match read_parameters(body).await {
         Ok(parameters) => parameters,
-        Err(error) => return answer::error(400, error.kind.as_str(), &error.message),
+        Err(refused) => return *refused,
     };
-    let number = served.count.fetch_add(1, Ordering::Relaxed) + 1;
-    let logs = Arc::new(Logs::numbered(served.console, number));
     // If the client disconnects, this future is dropped, and the activation with it.
-    let Outcome { result, receipt, .. } =
-        served.action.run(ActivationRequest::new(parameters, logs)).await;
-    if served.tell_receipts {
-        served.console.say(&format!("[{number}] {}\n", receipt.line()));
-    }
-    match result {
+    match served.activate(parameters).await.0 {
         Ok(result) => answer::result(result),
         Err(failed) => {
-            served.console.say(&format!(
-                "[{number}] {}",
-                ExpectedError::from(failed.clone()).report(served.console)
-            ));
             answer::error(failure::status(&failed), failure::kind(&failed), &failed.to_string())
         }
+    }
+}
+
+async fn read_parameters(body: Result<Bytes, BytesRejection>) -> Result<Parameters, Box<Response>> {
+    let read = match body {
+        Ok(body) if body.trim_ascii().is_empty() => Ok(Parameters::none()),
+        Ok(body) => Parameters::read(body, None).await,
+        Err(error) => return Err(Box::new(rejected(&error))),
+    };
+    read.map_err(|error| Box::new(answer::error(400, error.kind.as_str(), &error.message)))
+}
+
+fn rejected(error: &BytesRejection) -> Response {
+    match error.status().as_u16() {
+        413 => answer::error(
+            413,
+            "too-large",
+            &format!("the body of the request is larger than {} MiB", MAX_BODY >> 20),
+        ),
+        status => answer::error(status, "invalid", &error.body_text()),
+    }
+}
+
+impl Served {
+    /// Runs the action once, reports it, and keeps its record.
+    async fn activate(&self, parameters: Parameters) -> (Result<ResultText, Failure>, Arc<Record>) {
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let logs = Arc::new(KeptLogs::new(Logs::numbered(self.console, number)));
+        let begun = Begun::now(number, &parameters);
+        let outcome = self.run(parameters, Arc::clone(&logs)).await;
+        if self.tell_receipts {
+            self.console.say(&format!("[{number}] {}\n", outcome.receipt.line()));
+        }
+        if let Err(failed) = &outcome.result {
+            let report = ExpectedError::from(failed.clone()).report(self.console);
+            self.console.say(&format!("[{number}] {report}"));
+        }
+        let name = &self.action.description().name;
+        let record = self.activations.add(begun.ended(name, &outcome, &logs));
+        (outcome.result, record)
+    }
+
+    /// Runs the action once, and keeps a recording if there are to be any.
+    async fn run(&self, parameters: Parameters, logs: Arc<KeptLogs>) -> Outcome {
+        let request = ActivationRequest::new(parameters.clone(), logs);
+        let Some(shelf) = &self.shelf else { return self.action.run(request).await };
+        let recording = match shelf.begin() {
+            Ok(recording) => recording,
+            Err(error) => {
+                self.console.note(ExpectedError::from(error).one_line());
+                return self.action.run(request).await;
+            }
+        };
+        let outcome = self.action.run_within(&recording.recorder, request).await;
+        let ended = Activation {
+            action: &self.action,
+            policy: &self.policy,
+            parameters: &parameters,
+            result: &outcome.result,
+        };
+        let kept = tokio::task::block_in_place(|| shelf.keep(recording, ended, self.console));
+        if let Err(error) = kept {
+            self.console.note(ExpectedError::from(error).one_line());
+        }
+        outcome
     }
 }

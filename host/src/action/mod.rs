@@ -18,6 +18,7 @@ pub use imports::{ImportError, Imports};
 
 use crate::activation::{
     self, ActivationRequest, Failure, InstanceSource, LogSink, Means, Outcome, Sandbox, Slot,
+    Surroundings,
 };
 use crate::backends::Backends;
 use crate::capabilities::bindings::ActionPre;
@@ -219,6 +220,20 @@ impl Action {
         let requested = Instant::now();
         match self.reserve(request.deadline).await {
             Some(slot) => self.run_in(&slot, None, request).await,
+            None => Outcome::without_a_slot(requested),
+        }
+    }
+
+    /// Runs the action once, as [`Action::run`], with `surroundings` between it and its backends.
+    pub async fn run_within(
+        &self,
+        surroundings: &dyn Surroundings,
+        request: ActivationRequest,
+    ) -> Outcome {
+        let requested = Instant::now();
+        let means = self.means.within(surroundings);
+        match self.reserve(request.deadline).await {
+            Some(slot) => self.run_in(&slot, Some(&means), request).await,
             None => Outcome::without_a_slot(requested),
         }
     }

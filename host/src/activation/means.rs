@@ -5,8 +5,9 @@ use std::sync::Arc;
 use keynet_base::budget::MemoryBudget;
 use keynet_base::error::Error;
 use keynet_models::inference::InferenceBackend;
-use keynet_object_storage::{ObjectStorage, UrlRules};
+use keynet_object_storage::{ObjectStorage, Objects, UrlRules};
 
+use super::surroundings::{Machine, Surroundings};
 use crate::capabilities::Backend;
 use crate::policy::Grants;
 
@@ -14,8 +15,10 @@ use crate::policy::Grants;
 pub(crate) struct Means {
     pub(crate) grants: Arc<Grants>,
     pub(super) inference: Backend<dyn InferenceBackend>,
-    pub(super) storage: Backend<ObjectStorage>,
+    pub(super) storage: Backend<dyn Objects>,
     pub(super) default_model: Option<Arc<str>>,
+    /// Clocks and random numbers; `None` for the machine's own.
+    pub(super) machine: Option<Arc<dyn Machine>>,
     /// Memory of all activations of the tenant; `None` for no limit but the sandbox's.
     pub(crate) memory: Option<MemoryBudget>,
 }
@@ -35,7 +38,19 @@ impl Means {
         };
         let storage = storage
             .unwrap_or_else(|| Err(Error::internal("the action does not import storage")))
-            .map(|storage| Arc::new(storage.with_url_rules(urls)));
-        Self { grants, inference, storage, default_model, memory }
+            .map(|storage| Arc::new(storage.with_url_rules(urls)) as Arc<dyn Objects>);
+        Self { grants, inference, storage, default_model, machine: None, memory }
+    }
+
+    /// Returns the means for one activation, with `surroundings` between it and them.
+    pub(crate) fn within(&self, surroundings: &dyn Surroundings) -> Self {
+        Self {
+            grants: Arc::clone(&self.grants),
+            inference: surroundings.models(self.inference.clone()),
+            storage: surroundings.objects(self.storage.clone()),
+            default_model: surroundings.default_model(self.default_model.clone()),
+            machine: Some(surroundings.machine()),
+            memory: self.memory.clone(),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod sandbox;
 mod source;
 mod spares;
 mod store;
+mod surroundings;
 mod time;
 mod timeline;
 
@@ -37,6 +38,7 @@ pub use result::ResultText;
 pub use sandbox::{Sandbox, Slot};
 pub(crate) use source::InstanceSource;
 pub(crate) use store::State;
+pub use surroundings::{Machine, Surroundings};
 pub(crate) use time::guest_deadline;
 pub use timeline::{Phase, Timeline};
 

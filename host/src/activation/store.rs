@@ -14,6 +14,7 @@ use super::logs::{LogSink, Logs, Stream};
 use super::means::Means;
 use super::memory::WasmMemory;
 use super::sandbox::Sandbox;
+use super::surroundings::{self, Machine};
 use crate::capabilities::storage::{self, StorageCtx, StorageView};
 use crate::capabilities::triton_predict::{self, TritonPredictCtx, TritonPredictView};
 use crate::capabilities::user_input::{self, Parameters, UserInputCtx, UserInputView};
@@ -49,6 +50,8 @@ struct Wasi {
     environment: GuestEnvironment,
     /// `true` if the guest may have the caller's key of OpenWhisk.
     api_key: bool,
+    /// Clocks and random numbers; `None` for the machine's own.
+    machine: Option<Arc<dyn Machine>>,
     logs: Logs,
 }
 
@@ -83,6 +86,7 @@ impl Contexts {
             context: None,
             environment: purpose.environment,
             api_key: means.grants.api_key,
+            machine: means.machine.clone(),
             logs: Logs::new(purpose.sink, limits.logs),
         };
         let mut table = ResourceTable::new();
@@ -109,6 +113,9 @@ impl Wasi {
             let mut wasi = WasiCtxBuilder::new();
             for (name, value) in self.environment.granted(self.api_key) {
                 wasi.env(name, value);
+            }
+            if let Some(machine) = &self.machine {
+                surroundings::install(machine, &mut wasi);
             }
             wasi.stdout(self.logs.stream(Stream::Stdout))
                 .stderr(self.logs.stream(Stream::Stderr))

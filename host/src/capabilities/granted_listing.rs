@@ -7,26 +7,24 @@
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{ErrorKind, Result};
 use keynet_base::granted::Granted;
-use keynet_object_storage::{
-    Cursor, ObjectInfo, ObjectKey, ObjectStorage, PAGE_OBJECTS, Page, Prefix,
-};
+use keynet_object_storage::{Cursor, ObjectInfo, ObjectKey, Objects, PAGE_OBJECTS, Page, Prefix};
 
 /// Returns the name of a key in a policy: the key itself in the default bucket (or if `bucket` is
 /// `None`), else `s3://bucket/key`. Also works for the beginning of a key.
-pub(super) fn policy_name(storage: &ObjectStorage, bucket: Option<&str>, key: &str) -> String {
+pub(super) fn policy_name(storage: &dyn Objects, bucket: Option<&str>, key: &str) -> String {
     match bucket.filter(|bucket| *bucket != storage.default_bucket()) {
         Some(bucket) => format!("s3://{bucket}/{key}"),
         None => key.to_owned(),
     }
 }
 
-/// Lists the part of `prefix` that `read` allows, as [`ObjectStorage::list`]. A page may have fewer
+/// Lists the part of `prefix` that `read` allows, as [`Objects::list`]. A page may have fewer
 /// objects than the store could return.
 ///
 /// # Errors
-/// As [`ObjectStorage::list`]; `denied`: no location that begins with `prefix` may be read.
+/// As [`Objects::list`]; `denied`: no location that begins with `prefix` may be read.
 pub(super) async fn list(
-    storage: &ObjectStorage,
+    storage: &dyn Objects,
     read: &Granted,
     prefix: &Prefix,
     cursor: Option<&str>,
@@ -92,7 +90,7 @@ fn goes_beyond(pattern: &str, key: &str) -> bool {
 
 /// Returns the object with exactly this key, as a listing has it; `None` if it does not exist.
 async fn find(
-    storage: &ObjectStorage,
+    storage: &dyn Objects,
     prefix: &Prefix,
     key: &str,
     budget: &CallBudget,
@@ -113,8 +111,8 @@ mod tests {
     use crate::policy::{Policy, StorageGrant};
     use keynet_base::budget::MemoryBudget;
     use keynet_base::state::StateDir;
-    use keynet_object_storage::StorageLimits;
     use keynet_object_storage::folder_store::{FolderStore, FolderStoreSettings};
+    use keynet_object_storage::{ObjectStorage, StorageLimits};
 
     struct Store {
         storage: ObjectStorage,

@@ -16,18 +16,18 @@ use keynet_base::error::{Error, Result};
 use keynet_base::limits;
 use keynet_models::inference::{Shape, Tensor};
 use keynet_object_storage::{
-    ContentType, Location, ObjectKey, ObjectStorage, Prefix, PutConditions,
+    ContentType, Location, Objects, Prefix, PutConditions, ReadObject, WriteObject,
 };
 
 /// An object opened for reading; a resource of the guest.
-pub type OpenObject = Held<keynet_object_storage::OpenObject>;
+pub type OpenObject = Held<Box<dyn ReadObject>>;
 
 /// An object being written; a resource of the guest.
 pub type OpenUpload = Held<Upload>;
 
 /// An object being written, and its slot among the open uploads of its activation.
 pub struct Upload {
-    upload: keynet_object_storage::Upload,
+    upload: Box<dyn WriteObject>,
     place: Option<Arc<()>>,
 }
 
@@ -42,7 +42,7 @@ impl Upload {
 
 /// Context of `storage` in a store.
 pub struct StorageCtx {
-    backend: Backend<ObjectStorage>,
+    backend: Backend<dyn Objects>,
     grants: Arc<Grants>,
     calls: CallContext,
     /// Counter of open uploads: each of them holds a clone.
@@ -51,30 +51,26 @@ pub struct StorageCtx {
 
 impl StorageCtx {
     /// Creates the context for `backend`, within `grants`.
-    pub fn new(backend: Backend<ObjectStorage>, grants: Arc<Grants>, calls: CallContext) -> Self {
+    pub fn new(backend: Backend<dyn Objects>, grants: Arc<Grants>, calls: CallContext) -> Self {
         Self { backend, grants, calls, uploads: Arc::default() }
     }
 
     /// Begins `call`, which needs the store: see [`Meter::allow`](super::meter::Meter::allow).
-    fn backend(&self, call: &'static str) -> Result<Arc<ObjectStorage>, CallError> {
+    fn backend(&self, call: &'static str) -> Result<Arc<dyn Objects>, CallError> {
         self.calls.meter.allow(call)?;
         Ok(self.backend.clone()?)
     }
 
     /// Returns the name of a location in a policy: `key` in the default bucket, else
     /// `s3://bucket/key`; `None` for a presigned URL.
-    fn granted_name(storage: &ObjectStorage, location: &Location) -> Option<String> {
+    fn granted_name(storage: &dyn Objects, location: &Location) -> Option<String> {
         // A presigned URL itself permits reading its object; the store checks its signature.
         location.key().map(|key| policy_name(storage, location.bucket(), key.as_str()))
     }
 
     /// Converts the description of an object that the guest wrote. Includes a URL only if the guest
     /// may read the object.
-    fn stored(
-        &self,
-        storage: &ObjectStorage,
-        stored: keynet_object_storage::Stored,
-    ) -> wit::Stored {
+    fn stored(&self, storage: &dyn Objects, stored: keynet_object_storage::Stored) -> wit::Stored {
         let readable = Self::granted_name(storage, &stored.location)
             .is_some_and(|name| self.grants.read.allows(&name));
         let url = if readable { stored.url.into() } else { String::new() };
@@ -86,9 +82,9 @@ impl StorageCtx {
         &self,
         call: &'static str,
         text: &str,
-    ) -> Result<(Arc<ObjectStorage>, Location), CallError> {
+    ) -> Result<(Arc<dyn Objects>, Location), CallError> {
         let (storage, location) = (self.backend(call)?, Location::parse(text)?);
-        if let Some(name) = Self::granted_name(&storage, &location) {
+        if let Some(name) = Self::granted_name(&*storage, &location) {
             self.grants.read.check("reading", &name)?;
         }
         Ok((storage, location))
@@ -147,11 +143,10 @@ impl StorageCtx {
         let (storage, location) = self.writable(call, location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
         let sent = bytes.len() as u64;
-        let stored =
-            storage.put(bytes, Some(location), content_type, conditions, &self.calls.budget);
+        let stored = storage.put(bytes, location, content_type, conditions, &self.calls.budget);
         let stored = self.calls.meter.send(call, sent, stored).await??;
         self.calls.meter.wrote(&stored.location);
-        Ok(self.stored(&storage, stored))
+        Ok(self.stored(&*storage, stored))
     }
 
     /// Checks and returns the location that `call` writes: the one it names, or a new one.
@@ -159,11 +154,10 @@ impl StorageCtx {
         &self,
         call: &'static str,
         text: Option<&str>,
-    ) -> Result<(Arc<ObjectStorage>, Location), CallError> {
+    ) -> Result<(Arc<dyn Objects>, Location), CallError> {
         let storage = self.backend(call)?;
-        let location =
-            text.map_or_else(|| Ok(Location::of(ObjectKey::new_random())), Location::parse)?;
-        if let Some(name) = Self::granted_name(&storage, &location) {
+        let location = text.map_or_else(|| Ok(Location::of(storage.new_key())), Location::parse)?;
+        if let Some(name) = Self::granted_name(&*storage, &location) {
             self.grants.write.check("writing", &name)?;
         }
         Ok((storage, location))
@@ -195,7 +189,9 @@ impl wit::Host for StorageView<'_> {
         let mut place = Place::take(self.ctx.calls.memory(), "an open object")?;
         let object =
             self.ctx.wait("storage.open", storage.open(&location, &self.ctx.calls.budget)).await?;
-        place.grow(object.text_bytes(), "an open object")?;
+        // The source of the bytes holds the location too.
+        let info = object.info();
+        place.grow(info.text_bytes() + info.location.text_bytes(), "an open object")?;
         Ok(self.table.push(place.holds(object))?)
     }
 
@@ -245,7 +241,7 @@ impl wit::Host for StorageView<'_> {
         let open = self.ctx.upload_place()?;
         let mut place = Place::take(self.ctx.calls.memory(), "an upload")?;
         place.grow(location.text_bytes(), "an upload")?;
-        let upload = storage.create_upload(Some(location), content_type, &self.ctx.calls.budget);
+        let upload = storage.create_upload(location, content_type, &self.ctx.calls.budget);
         let upload = self.ctx.wait("storage.create-upload", upload).await?;
         Ok(self.table.push(place.holds(Upload { upload, place: Some(open) }))?)
     }
@@ -273,7 +269,7 @@ impl wit::Host for StorageView<'_> {
         let (storage, location) = self.ctx.writable("storage.presign-put", location.as_deref())?;
         let content_type = content_type.as_deref().map(ContentType::parse).transpose()?;
         let ttl = ttl_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        let grant = storage.presign_put(Some(location), content_type, ttl, &self.ctx.calls.budget);
+        let grant = storage.presign_put(location, content_type, ttl, &self.ctx.calls.budget);
         let grant = self.ctx.wait("storage.presign-put", grant).await?;
         Ok(wit::WriteGrant { location: grant.location.to_string(), url: grant.url.into() })
     }
@@ -286,7 +282,7 @@ impl wit::Host for StorageView<'_> {
         let storage = self.ctx.backend("storage.list")?;
         let prefix = Prefix::parse(&prefix)?;
         let listed = granted_listing::list(
-            &storage,
+            &*storage,
             &self.ctx.grants.read,
             &prefix,
             cursor.as_deref(),
@@ -311,15 +307,15 @@ impl wit::Host for StorageView<'_> {
 
 impl wit::HostObject for StorageView<'_> {
     fn size(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&object)?.size())
+        Ok(self.table.get(&object)?.info().size)
     }
 
     fn content_type(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<Option<String>> {
-        Ok(self.table.get(&object)?.content_type().map(str::to_owned))
+        Ok(self.table.get(&object)?.info().content_type.clone())
     }
 
     fn etag(&mut self, object: Resource<OpenObject>) -> wasmtime::Result<Option<String>> {
-        Ok(self.table.get(&object)?.etag().map(str::to_owned))
+        Ok(self.table.get(&object)?.info().etag.clone())
     }
 
     async fn read(
@@ -344,7 +340,7 @@ impl wit::HostObject for StorageView<'_> {
         let shape = Shape::new(shape)?;
         let object = self.table.get(&object)?;
         let place = Place::take(self.ctx.calls.memory(), "a tensor's handle")?;
-        let read = object.read(0, object.size(), &self.ctx.calls.budget);
+        let read = object.read(0, object.info().size, &self.ctx.calls.budget);
         let read = self.ctx.read("storage.object.to-tensor", read).await?;
         let deadline = self.ctx.calls.budget.deadline;
         let tensor =
@@ -383,7 +379,7 @@ impl wit::HostUpload for StorageView<'_> {
         open.settle();
         let stored = stored?;
         calls.meter.wrote(&stored.location);
-        Ok(self.ctx.stored(&storage, stored))
+        Ok(self.ctx.stored(&*storage, stored))
     }
 
     async fn abort(&mut self, upload: Resource<OpenUpload>) -> Result<(), CallError> {

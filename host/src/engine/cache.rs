@@ -42,8 +42,7 @@ impl AotCache {
     /// Returns the path of a component's code in `group`, which is empty for no tenant's.
     pub fn path(&self, component: &Digest, engine: &EngineHash, group: &str) -> PathBuf {
         let component = component.hex();
-        let name =
-            if group.is_empty() { component } else { format!("{group}.{component}") };
+        let name = if group.is_empty() { component } else { format!("{group}.{component}") };
         self.folder(engine).join(name)
     }
 
@@ -258,7 +257,12 @@ mod tests {
         cached.cache.put(&other, &ENGINE, "", &mut sealed(b"code of b"));
         fs::copy(cached.cache.path(&other, &ENGINE, ""), &cached.path).unwrap();
         cached.is_a_miss();
-        cached.cache.put(&cached.component, &engine, "", &mut sealed(b"code for another processor"));
+        cached.cache.put(
+            &cached.component,
+            &engine,
+            "",
+            &mut sealed(b"code for another processor"),
+        );
         fs::copy(cached.cache.path(&cached.component, &engine, ""), &cached.path).unwrap();
         cached.is_a_miss();
     }

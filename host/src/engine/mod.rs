@@ -453,7 +453,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_component_is_told_apart() {
         let engine = engine(None);
-        let load = async |bytes: &[u8]| engine.load(bytes, &Digest::of(bytes), None).await.unwrap_err();
+        let load =
+            async |bytes: &[u8]| engine.load(bytes, &Digest::of(bytes), None).await.unwrap_err();
         assert!(matches!(load(b"\0asm\x01\0\0\0").await, LoadError::CoreModule));
         assert!(matches!(load(b"PK\x03\x04").await, LoadError::NotWasm));
         assert!(matches!(load(b"\0asm\x0d\0\x01\0 and more").await, LoadError::Compile(_)));

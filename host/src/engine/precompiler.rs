@@ -39,7 +39,8 @@ impl Precompiler {
     /// The bytes are not a component, or cannot be compiled within the limits.
     pub async fn code(&self, component: &[u8], digest: &Digest) -> Result<File, LoadError> {
         check_magic(component)?;
-        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest, &self.hash, "")) {
+        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest, &self.hash, ""))
+        {
             return Ok(code);
         }
         let mut code = self

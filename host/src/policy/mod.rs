@@ -11,7 +11,7 @@ pub(crate) mod fuzzing;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use keynet_artifact::CapabilityRequest;
 use keynet_artifact::capability_request::LONGEST_TOLD;
@@ -42,7 +42,7 @@ use keynet_base::quote::bounded;
 /// handles = 4096
 /// call-bytes = "64MiB"
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Policy {
     /// Models that may be used.
@@ -58,7 +58,7 @@ pub struct Policy {
 }
 
 /// Objects that may be read and written; writing includes putting, deleting and presigning a put.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageGrant {
     /// Locations that may be read. A listing contains only these.
@@ -68,7 +68,7 @@ pub struct StorageGrant {
 }
 
 /// Hosts whose http(s) URLs may be read.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HttpGrant {
     /// Host names.
@@ -78,22 +78,22 @@ pub struct HttpGrant {
 }
 
 /// Limits of one activation.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// Memory in bytes: linear memories, tables, tensors, responses.
-    #[serde(deserialize_with = "bytes")]
+    #[serde(deserialize_with = "bytes", serialize_with = "in_bytes")]
     pub memory: u64,
     /// Time from its start to its result, if the caller sets no earlier deadline.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration", serialize_with = "in_milliseconds")]
     pub time: Duration,
     /// Bytes of standard output and error; the rest is cut with a notice.
-    #[serde(deserialize_with = "bytes")]
+    #[serde(deserialize_with = "bytes", serialize_with = "in_bytes")]
     pub logs: u64,
     /// Number of tensors, objects, uploads and streams that are open.
     pub handles: u32,
     /// Bytes that one call may pass to the host.
-    #[serde(deserialize_with = "bytes")]
+    #[serde(deserialize_with = "bytes", serialize_with = "in_bytes")]
     pub call_bytes: u64,
 }
 
@@ -275,6 +275,17 @@ fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Er
     parse_bytes(&text).map_err(serde::de::Error::custom)
 }
 
+fn in_bytes<S: serde::Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{bytes}B"))
+}
+
+fn in_milliseconds<S: serde::Serializer>(
+    time: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{}ms", time.as_millis()))
+}
+
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse_duration(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
@@ -297,6 +308,14 @@ mod tests {
         assert_eq!(policy.limits, Limits::default());
         assert!(policy.models.matches("team-a") && !policy.models.matches("other"));
         assert!(!policy.http.private_addresses);
+    }
+
+    #[test]
+    fn a_policy_is_read_as_it_was_written() {
+        let limits = Limits { memory: 1, time: Duration::from_millis(1500), ..Limits::default() };
+        let policy = Policy { limits, ..Policy::local() };
+        let json = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<Policy>(&json).unwrap(), policy, "{json}");
     }
 
     #[test]

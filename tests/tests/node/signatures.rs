@@ -47,7 +47,8 @@ fn an_unsigned_action_runs_no_more_once_a_signature_is_required() {
     let allowed = "settings-file = 'registry.env'\n";
     let folder = desk.sandbox.path("node-config");
     std::fs::create_dir_all(&folder).unwrap();
-    let settings = format!("KEYNET_REGISTRY_INSECURE={0}\nKEYNET_REGISTRY_HOSTS={0}\n", desk.host());
+    let settings =
+        format!("KEYNET_REGISTRY_INSECURE={0}\nKEYNET_REGISTRY_HOSTS={0}\n", desk.host());
     let file = folder.join("registry.env");
     std::fs::write(&file, settings).unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();

@@ -6,8 +6,8 @@ use std::{process, thread};
 
 use keynet_tests::Sandbox;
 use keynet_tests::hostile::Bomb;
-use keynet_tests::node::{Node, Tenant};
 use keynet_tests::made::answers;
+use keynet_tests::node::{Node, Tenant};
 use serde_json::json;
 
 use super::Attacked;

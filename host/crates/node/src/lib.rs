@@ -14,7 +14,7 @@ mod invocation;
 mod loading;
 mod metrics;
 mod node;
-mod page;
+pub mod page;
 pub mod records;
 mod resolution;
 mod server;

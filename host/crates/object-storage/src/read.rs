@@ -192,12 +192,6 @@ async fn ask(
 }
 
 impl OpenObject {
-    /// Returns the size of the texts it holds, in bytes: the MIME type, the etag, and the location
-    /// twice, because the source holds it too.
-    pub fn text_bytes(&self) -> u64 {
-        self.info.text_bytes() + self.info.location.text_bytes()
-    }
-
     /// Returns the object's metadata.
     pub fn info(&self) -> &ObjectInfo {
         &self.info

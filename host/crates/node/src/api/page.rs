@@ -13,7 +13,7 @@ use super::actions::listed;
 use super::reply::{Rejection, Reply};
 use super::{Call, not_found};
 use crate::entities::{EntityName, Exec, check_name};
-use crate::page::{self, PictureError};
+use crate::page::{self, PageServer, PictureError};
 use crate::resolution;
 use crate::tenants::Namespace;
 
@@ -42,7 +42,7 @@ pub(super) fn file(
         [name] => name,
         _ => return Err(Rejection::no_route()),
     };
-    let asset = page::asset(name).ok_or_else(Rejection::no_route)?;
+    let asset = page::asset(PageServer::Node, name).ok_or_else(Rejection::no_route)?;
     let (status, body) = if asset.is_held(headers.get(IF_NONE_MATCH)) {
         (StatusCode::NOT_MODIFIED, "")
     } else {

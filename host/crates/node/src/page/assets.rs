@@ -28,12 +28,24 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
 /// File of the page.
-pub(crate) struct Asset {
+pub struct Asset {
     /// Content.
     pub body: &'static str,
     content_type: &'static str,
     etag: HeaderValue,
 }
+
+/// Server that has the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageServer {
+    /// Node: users sign in with the key of a namespace.
+    Node,
+    /// `run --serve`: one action, without keys.
+    Action,
+}
+
+/// File that names the server to the scripts.
+const SERVER: &str = "server.js";
 
 const FILES: [(&str, &str, &str); 9] = [
     ("", "text/html; charset=utf-8", include_str!("files/index.html")),
@@ -50,31 +62,44 @@ const FILES: [(&str, &str, &str); 9] = [
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 static ASSETS: LazyLock<Vec<(&str, Asset)>> = LazyLock::new(|| {
-    let asset = |(name, content_type, body): (&'static str, _, &'static str)| {
-        let hash = blake3::hash(body.as_bytes()).to_hex();
-        // Hexadecimal digits between quotes are always a header's value.
-        let etag = HeaderValue::from_str(&format!("\"{hash}\""));
-        let etag = etag.unwrap_or(HeaderValue::from_static("\"\""));
-        (name, Asset { body, content_type, etag })
-    };
-    FILES.into_iter().map(asset).collect()
+    FILES
+        .into_iter()
+        .map(|(name, content_type, body)| (name, Asset::new(content_type, body)))
+        .collect()
 });
 
-/// Returns the file `name` of the page; the document's name is empty.
-pub(crate) fn asset(name: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|(own, _)| *own == name).map(|(_, asset)| asset)
+static NODE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new(SCRIPT, include_str!("files/server/node.js")));
+
+static ACTION: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new(SCRIPT, include_str!("files/server/action.js")));
+
+/// Returns the file `name` of the page as `server` has it; the document's name is empty.
+pub fn asset(server: PageServer, name: &str) -> Option<&'static Asset> {
+    match (server, name) {
+        (PageServer::Node, SERVER) => Some(&NODE),
+        (PageServer::Action, SERVER) => Some(&ACTION),
+        _ => ASSETS.iter().find(|(own, _)| *own == name).map(|(_, asset)| asset),
+    }
 }
 
 impl Asset {
+    fn new(content_type: &'static str, body: &'static str) -> Self {
+        let hash = blake3::hash(body.as_bytes()).to_hex();
+        // Hexadecimal digits between quotes are always a header's value.
+        let etag = HeaderValue::from_str(&format!("\"{hash}\""));
+        Self { body, content_type, etag: etag.unwrap_or(HeaderValue::from_static("\"\"")) }
+    }
+
     /// Reports whether the client's copy, with the etags of its `If-None-Match`, is this file.
-    pub(crate) fn is_held(&self, etags: Option<&HeaderValue>) -> bool {
+    pub fn is_held(&self, etags: Option<&HeaderValue>) -> bool {
         let Some(etags) = etags.and_then(|etags| etags.to_str().ok()) else { return false };
         etags.split(',').any(|etag| self.etag == etag.trim().trim_start_matches("W/").as_bytes())
     }
 
     /// Returns the headers. Each use of a copy is checked with the node, so that a page is never
     /// made of files of two versions.
-    pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         vec![
             (CONTENT_TYPE, HeaderValue::from_static(self.content_type)),
             (ETAG, self.etag.clone()),
@@ -129,13 +154,15 @@ mod tests {
 
     #[test]
     fn a_copy_that_is_still_current_is_not_sent_again() {
-        let document = asset("").unwrap();
+        let document = asset(PageServer::Node, "").unwrap();
         let etag = document.etag.clone();
         assert!(document.is_held(Some(&etag)));
         let listed = format!("\"x\", W/{}", etag.to_str().unwrap());
         assert!(document.is_held(Some(&HeaderValue::from_str(&listed).unwrap())));
         assert!(!document.is_held(None));
-        assert!(!asset("app.js").unwrap().is_held(Some(&etag)));
-        assert!(asset("../node.toml").is_none());
+        let of = |server, name| asset(server, name).unwrap();
+        assert!(!of(PageServer::Node, "app.js").is_held(Some(&etag)));
+        assert!(asset(PageServer::Node, "../node.toml").is_none());
+        assert_ne!(of(PageServer::Node, SERVER).body, of(PageServer::Action, SERVER).body);
     }
 }

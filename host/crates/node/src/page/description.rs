@@ -42,8 +42,9 @@ pub(crate) fn described(action: &Action, loaded: Option<&LoadedAction>, presets:
     json
 }
 
-/// Returns what the action may use, in words, for the interfaces that it imports.
-fn may_use(action: &LoadedAction) -> Vec<Value> {
+/// Returns what the action may use, in words, for the interfaces that it imports, and what it asks
+/// for and is not granted: objects with `what` and `names`.
+pub fn may_use(action: &LoadedAction) -> Vec<Value> {
     let (grants, imports) = (action.grants(), action.imports());
     let row = |what: &str, granted: &Granted| json!({ "what": what, "names": granted.to_string() });
     let mut rows = Vec::new();
@@ -59,6 +60,19 @@ fn may_use(action: &LoadedAction) -> Vec<Value> {
     }
     if grants.api_key {
         rows.push(json!({ "what": "key", "names": "the namespace's key, in __OW_API_KEY" }));
+    }
+    let asked = [
+        ("triton-predict", "models", &grants.models),
+        ("storage", "reads", &grants.read),
+        ("storage", "writes", &grants.write),
+        ("storage", "URLs", &grants.hosts),
+    ];
+    for (interface, what, granted) in asked {
+        let denied = granted.denied();
+        if imports.has(interface) && denied.iter().next().is_some() {
+            let names = format!("{denied}: keynet.toml asks for it, the policy does not grant it");
+            rows.push(json!({ "what": format!("not granted: {what}"), "names": names }));
+        }
     }
     rows
 }

@@ -10,9 +10,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use keynet_base::budget::CallBudget;
+use keynet_base::budget::{CallBudget, MemoryBudget};
 use keynet_base::error::{Error, ErrorKind};
 use keynet_base::granted::Granted;
+use keynet_host::policy::Grants;
 use keynet_object_storage::{
     ContentType, Location, ObjectStorage, Prefix, PutConditions, ReadBytes, UrlRules,
 };
@@ -38,7 +39,7 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Reason why a picture is not stored or shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum PictureError {
+pub enum PictureError {
     /// It is another kind of file.
     #[error(
         "this is no picture that the page shows: it is PNG, JPEG, GIF or WebP; store other files \
@@ -65,11 +66,19 @@ pub(crate) enum PictureError {
 }
 
 /// Picture with its kind.
-pub(crate) struct Picture {
+pub struct Picture {
     /// MIME type.
-    pub(crate) content_type: &'static str,
+    pub content_type: &'static str,
     /// File.
-    pub(crate) bytes: Bytes,
+    pub bytes: Bytes,
+}
+
+/// Storage of pictures, within the grants of actions.
+pub struct Gallery {
+    storage: ObjectStorage,
+    read: Granted,
+    write: Granted,
+    budget: CallBudget,
 }
 
 /// Bytes that hold their memory until the response is sent.
@@ -94,11 +103,11 @@ fn kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Stores a picture and returns its location. The same picture has the same location, however often
-/// it is dropped.
+/// Stores a picture of a namespace and returns its location, as [`Gallery::store`] does. The oldest
+/// ones make room for it.
 ///
 /// # Errors
-/// It is no picture, is larger than the quota, or the policy or the storage refuses it.
+/// It is no picture, is larger than a quota, or the policy or the storage refuses it.
 pub(crate) async fn store(namespace: &Namespace, bytes: &[u8]) -> Result<String, PictureError> {
     let settings = namespace.settings();
     let quotas = &settings.quotas;
@@ -107,20 +116,12 @@ pub(crate) async fn store(namespace: &Namespace, bytes: &[u8]) -> Result<String,
             return Err(PictureError::TooLarge { bytes: bytes.len(), quota, limit });
         }
     }
-    let (content_type, extension) = kind(bytes).ok_or(PictureError::Kind)?;
-    let key = format!("{PREFIX}{}.{extension}", blake3::hash(bytes).to_hex());
-    let location = Location::parse(&key)?;
-    let (storage, budget) = (storage(&settings)?, budget(&settings));
-    check(&storage, "writing", &settings.grants().write, &location)?;
-    let content_type = ContentType::parse(content_type)?;
+    let gallery = gallery(&settings)?;
+    let place = gallery.place(bytes)?;
     let _changing = namespace.pictures.lock().await;
     let most = quotas.pictures - bytes.len() as u64;
-    remove_beyond(&storage, most, MAX_STORED - 1, &location, &budget).await?;
-    let _held = budget.memory.reserve(bytes.len() as u64, "a picture")?;
-    let bytes = Bytes::copy_from_slice(bytes);
-    let conditions = PutConditions::default();
-    storage.put(bytes, Some(location), Some(content_type), conditions, &budget).await?;
-    Ok(key)
+    gallery.remove_beyond(most, MAX_STORED - 1, Some(&place.location)).await?;
+    gallery.put(bytes, place).await
 }
 
 /// Removes the pictures of a namespace that the page stored and whose time has passed.
@@ -133,52 +134,12 @@ pub(crate) async fn remove_expired(namespace: &Namespace) -> Result<(), PictureE
     if !settings.grants().write.allows(&format!("{PREFIX}{}.png", blake3::hash(b"").to_hex())) {
         return Ok(());
     }
-    let (storage, budget) = (storage(&settings)?, budget(&settings));
+    let gallery = gallery(&settings)?;
     let _changing = namespace.pictures.lock().await;
-    let none = Location::parse(PREFIX.trim_end_matches('/'))?;
-    remove_beyond(&storage, settings.quotas.pictures, MAX_STORED, &none, &budget).await
+    gallery.remove_beyond(settings.quotas.pictures, MAX_STORED, None).await
 }
 
-/// Removes expired pictures, and the oldest ones until those other than `but` have at most `bytes`
-/// and are at most `count`.
-async fn remove_beyond(
-    storage: &ObjectStorage,
-    bytes: u64,
-    count: usize,
-    but: &Location,
-    budget: &CallBudget,
-) -> Result<(), PictureError> {
-    let prefix = Prefix::parse(PREFIX)?;
-    let mut stored = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = storage.list(&prefix, cursor.as_deref(), budget).await?;
-        let own = page.objects.iter().filter(|info| is_stored_by_the_page(&info.location));
-        let others = own.filter(|info| info.location != *but);
-        stored.extend(others.map(|info| {
-            (info.modified_ms.unwrap_or(0), info.size, info.location.clone())
-        }));
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    stored.sort_by_key(|(modified, ..)| *modified);
-    let expired = now_ms().saturating_sub(milliseconds(KEPT));
-    let mut total: u64 = stored.iter().map(|(_, size, _)| size).sum();
-    let mut left = stored.len();
-    for (modified, size, location) in stored {
-        if modified >= expired && total <= bytes && left <= count {
-            break;
-        }
-        storage.delete(&location, budget).await?;
-        total = total.saturating_sub(size);
-        left -= 1;
-    }
-    Ok(())
-}
-
-/// Reports whether an object has a name that [`store`] gives.
+/// Reports whether an object has a name that [`Gallery::store`] gives.
 fn is_stored_by_the_page(location: &Location) -> bool {
     let name = location.key().and_then(|key| key.as_str().strip_prefix(PREFIX));
     let parts = name.and_then(|name| name.split_once('.'));
@@ -192,34 +153,123 @@ fn is_stored_by_the_page(location: &Location) -> bool {
 /// # Errors
 /// It is no picture, is too large, or the policy or the storage refuses it.
 pub(crate) async fn read(namespace: &Namespace, location: &str) -> Result<Picture, PictureError> {
-    let settings = namespace.settings();
-    let location = Location::parse(location)?;
-    let (storage, budget) = (storage(&settings)?, budget(&settings));
-    check(&storage, "reading", &settings.grants().read, &location)?;
-    let object = storage.open(&location, &budget).await?;
-    let start = object.read(0, object.size().min(16), &budget).await?;
-    let (content_type, _) = kind(&start.bytes).ok_or(PictureError::Kind)?;
-    if object.size() > MAX_SHOWN {
-        return Err(Error::too_large(format!(
-            "the picture has {} bytes, more than the {MAX_SHOWN} that the page shows",
-            object.size()
-        ))
-        .into());
+    gallery(&namespace.settings())?.read(location).await
+}
+
+fn gallery(settings: &NamespaceSettings) -> Result<Gallery, Error> {
+    let (storage, grants) = (settings.storage()?, settings.grants());
+    Ok(Gallery::new(&storage, &grants, &settings.shared.memory))
+}
+
+/// Name and type of a picture that is stored.
+struct Place {
+    key: String,
+    location: Location,
+    content_type: ContentType,
+}
+
+impl Gallery {
+    /// Creates the pictures of `storage`, without the URLs of other servers, for one request with a
+    /// part of `memory`.
+    pub fn new(storage: &ObjectStorage, grants: &Grants, memory: &MemoryBudget) -> Self {
+        let nowhere = Granted::new(&[].into_iter().collect(), None);
+        let rules = UrlRules { hosts: Some(nowhere), private_addresses: false };
+        Self {
+            storage: storage.with_url_rules(rules),
+            read: grants.read.clone(),
+            write: grants.write.clone(),
+            budget: CallBudget {
+                memory: memory.activation(2 * MAX_SHOWN),
+                deadline: Instant::now() + TIME,
+            },
+        }
     }
-    let read = object.read(0, object.size(), &budget).await?;
-    Ok(Picture { content_type, bytes: Bytes::from_owner(Held(read)) })
-}
 
-/// Returns the namespace's storage, without the URLs of other servers.
-fn storage(settings: &NamespaceSettings) -> Result<ObjectStorage, Error> {
-    let nowhere = Granted::new(&[].into_iter().collect(), None);
-    let rules = UrlRules { hosts: Some(nowhere), private_addresses: false };
-    Ok(settings.storage()?.with_url_rules(rules))
-}
+    /// Stores a picture and returns its location. The same picture has the same location, however
+    /// often it is dropped.
+    ///
+    /// # Errors
+    /// It is no picture, or the policy or the storage refuses it.
+    pub async fn store(&self, bytes: &[u8]) -> Result<String, PictureError> {
+        self.put(bytes, self.place(bytes)?).await
+    }
 
-fn budget(settings: &NamespaceSettings) -> CallBudget {
-    let memory = settings.shared.memory.activation(2 * MAX_SHOWN);
-    CallBudget { memory, deadline: Instant::now() + TIME }
+    fn place(&self, bytes: &[u8]) -> Result<Place, PictureError> {
+        let (content_type, extension) = kind(bytes).ok_or(PictureError::Kind)?;
+        let key = format!("{PREFIX}{}.{extension}", blake3::hash(bytes).to_hex());
+        let location = Location::parse(&key)?;
+        check(&self.storage, "writing", &self.write, &location)?;
+        Ok(Place { key, location, content_type: ContentType::parse(content_type)? })
+    }
+
+    async fn put(&self, bytes: &[u8], place: Place) -> Result<String, PictureError> {
+        let _held = self.budget.memory.reserve(bytes.len() as u64, "a picture")?;
+        let bytes = Bytes::copy_from_slice(bytes);
+        let (location, conditions) = (Some(place.location), PutConditions::default());
+        let content_type = Some(place.content_type);
+        self.storage.put(bytes, location, content_type, conditions, &self.budget).await?;
+        Ok(place.key)
+    }
+
+    /// Removes expired pictures, and the oldest ones until those other than `but` have at most
+    /// `bytes` and are at most `count`.
+    async fn remove_beyond(
+        &self,
+        bytes: u64,
+        count: usize,
+        but: Option<&Location>,
+    ) -> Result<(), PictureError> {
+        let prefix = Prefix::parse(PREFIX)?;
+        let mut stored = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.storage.list(&prefix, cursor.as_deref(), &self.budget).await?;
+            let own = page.objects.iter().filter(|info| is_stored_by_the_page(&info.location));
+            let others = own.filter(|info| Some(&info.location) != but);
+            stored.extend(
+                others
+                    .map(|info| (info.modified_ms.unwrap_or(0), info.size, info.location.clone())),
+            );
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        stored.sort_by_key(|(modified, ..)| *modified);
+        let expired = now_ms().saturating_sub(milliseconds(KEPT));
+        let mut total: u64 = stored.iter().map(|(_, size, _)| size).sum();
+        let mut left = stored.len();
+        for (modified, size, location) in stored {
+            if modified >= expired && total <= bytes && left <= count {
+                break;
+            }
+            self.storage.delete(&location, &self.budget).await?;
+            total = total.saturating_sub(size);
+            left -= 1;
+        }
+        Ok(())
+    }
+
+    /// Reads the picture at `location`: a key, `s3://bucket/key`, or a URL of the storage.
+    ///
+    /// # Errors
+    /// It is no picture, is too large, or the policy or the storage refuses it.
+    pub async fn read(&self, location: &str) -> Result<Picture, PictureError> {
+        let (location, budget) = (Location::parse(location)?, &self.budget);
+        check(&self.storage, "reading", &self.read, &location)?;
+        let object = self.storage.open(&location, budget).await?;
+        let start = object.read(0, object.size().min(16), budget).await?;
+        let (content_type, _) = kind(&start.bytes).ok_or(PictureError::Kind)?;
+        if object.size() > MAX_SHOWN {
+            return Err(Error::too_large(format!(
+                "the picture has {} bytes, more than the {MAX_SHOWN} that the page shows",
+                object.size()
+            ))
+            .into());
+        }
+        let read = object.read(0, object.size(), budget).await?;
+        Ok(Picture { content_type, bytes: Bytes::from_owner(Held(read)) })
+    }
 }
 
 /// Checks that the policy grants `location`. A URL is its own permission: the store checks it.
@@ -238,7 +288,7 @@ fn check(
 
 impl PictureError {
     /// Returns the HTTP status of the response.
-    pub(crate) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         match self {
             Self::Kind => 415,
             Self::TooLarge { .. } => 413,

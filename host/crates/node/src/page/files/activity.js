@@ -27,6 +27,8 @@ export function details(record, held) {
       ` ${record.activationId ?? ""}`),
     success || message === undefined ? null : el("p", { class: "problem", role: "alert" }, message),
     timeLine(record),
+    record.parameters === undefined ? null : el("details", {}, el("summary", {}, "Parameters"),
+      el("pre", { class: "asked", tabindex: 0 }, pretty(record.parameters))),
     el("div", { class: "result" }, el("h2", {}, "Result"), show(response.result, held)),
     logs.length
       ? el("div", {}, el("h2", {}, "Logs"), el("pre", { class: "record-logs", tabindex: 0 }, logs.join("\n")))

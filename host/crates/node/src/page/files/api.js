@@ -1,5 +1,7 @@
-// Requests to the node. The key is a variable of this module: it is sent in a header, and is in no
-// URL, no cookie and no storage.
+// Requests to the server. The key is a variable of this module: it is sent in a header, and is in
+// no URL, no cookie and no storage.
+
+import { SERVER, SIGN_IN } from "./server.js";
 
 let authorization = null;
 
@@ -16,21 +18,24 @@ export class ApiError extends Error {
 const ADVICE = {
   401: "The node does not know this key. A key is UUID:SECRET, both parts: copy all of it, as from node/keys/guest.key, or the file that node.toml names as key-file.",
   429: "The namespace has reached a quota. Wait, or raise it in node.toml.",
-  503: "The node is shutting down, or is too busy: try again.",
+  503: `The ${SERVER} is shutting down, or is too busy: try again.`,
 };
 
 export function signOut() {
   authorization = null;
 }
 
-export const isSignedIn = () => authorization !== null;
+export const isSignedIn = () => !SIGN_IN || authorization !== null;
+
+/** Returns the name of the namespace. */
+export const namespaceName = async () => (await json("GET", ""))[0];
 
 /** Takes a key if the node accepts it; returns the name of its namespace. */
 export async function signIn(key) {
   const binary = Array.from(new TextEncoder().encode(key), (byte) => String.fromCharCode(byte)).join("");
   authorization = `Basic ${btoa(binary)}`;
   try {
-    return (await json("GET", ""))[0];
+    return await namespaceName();
   } catch (error) {
     signOut();
     throw error;
@@ -39,14 +44,14 @@ export async function signIn(key) {
 
 /** Sends a request and returns the response, whatever its status. */
 export async function send(method, path, body, type = "application/json") {
-  if (!authorization) throw new ApiError(401, "Sign in first.");
-  const headers = { Authorization: authorization };
+  if (!isSignedIn()) throw new ApiError(401, "Sign in first.");
+  const headers = authorization ? { Authorization: authorization } : {};
   if (body !== undefined) headers["Content-Type"] = type;
   try {
     // `omit` also keeps the browser's own password prompt away.
     return await fetch(ROOT + path, { method, headers, body, credentials: "omit", cache: "no-store", redirect: "error" });
   } catch {
-    throw new ApiError(0, "The node does not answer. Is it running, and is this its address?");
+    throw new ApiError(0, `The ${SERVER} does not answer. Is it running, and is this its address?`);
   }
 }
 
@@ -58,7 +63,7 @@ export async function refused(response) {
     // Not JSON: the status has to do.
   }
   const advice = ADVICE[response.status];
-  const said = message || `The node answered with status ${response.status}.`;
+  const said = message || `The ${SERVER} answered with status ${response.status}.`;
   return new ApiError(response.status, advice ? `${advice}\n(${said})` : said);
 }
 

@@ -1,7 +1,9 @@
-// The page of a node: sign in, the list of actions, and the page of one action.
+// The page: sign in, the list of actions, and the page of one action. `run --serve` has one action
+// and no keys.
 
 import { el, byId, problem, say, time } from "./dom.js";
-import { actionPath, invoke, isSignedIn, json, record, signIn, signOut } from "./api.js";
+import { actionPath, invoke, isSignedIn, json, namespaceName, record, signIn, signOut } from "./api.js";
+import { SIGN_IN } from "./server.js";
 import { fields } from "./form.js";
 import { Activity, details } from "./activity.js";
 
@@ -166,15 +168,25 @@ async function route() {
   try {
     const [, collection, ...path] = location.hash.split("/").map(decodeURIComponent);
     if (collection === "actions" && path.length > 0) await showAction(path.slice(0, 2));
-    else await showList();
+    else if (SIGN_IN) await showList();
+    else await showAction([(await list())[0].name]);
   } catch (error) {
     if (error.status === 401) {
       end(error.message);
       return;
     }
-    open("Not shown", el("p", {}, el("a", { href: "#/" }, "All actions")));
+    open("Not shown", el("p", {}, el("a", { href: "#/" }, SIGN_IN ? "All actions" : "The action")));
     problem(error.message);
   }
+}
+
+async function enter(name) {
+  namespace = name;
+  byId("namespace").textContent = name;
+  byId("sign-in").hidden = true;
+  byId("view").hidden = false;
+  byId("sign-out").hidden = !SIGN_IN;
+  await route();
 }
 
 byId("sign-in-form").addEventListener("submit", async (event) => {
@@ -182,19 +194,16 @@ byId("sign-in-form").addEventListener("submit", async (event) => {
   problem("");
   const key = byId("key").value.trim();
   byId("key").value = "";
+  let name;
   try {
-    namespace = await signIn(key);
+    name = await signIn(key);
   } catch (error) {
     problem(error.message);
     byId("key").focus();
     return;
   }
-  byId("namespace").textContent = namespace;
-  byId("sign-in").hidden = true;
-  byId("view").hidden = false;
-  byId("sign-out").hidden = false;
-  say(`Signed in to ${namespace}`);
-  await route();
+  say(`Signed in to ${name}`);
+  await enter(name);
 });
 
 byId("sign-out").addEventListener("click", () => end());
@@ -204,7 +213,13 @@ byId("skip").addEventListener("click", (event) => {
 });
 addEventListener("hashchange", route);
 // A page that the browser keeps for the way back must not keep the key.
-addEventListener("pagehide", () => end());
+if (SIGN_IN) addEventListener("pagehide", () => end());
 // A picture that misses its area must not replace the page.
 for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
-byId("key").focus();
+
+if (SIGN_IN) {
+  byId("sign-in").hidden = false;
+  byId("key").focus();
+} else {
+  namespaceName().then(enter).catch((error) => problem(error.message));
+}

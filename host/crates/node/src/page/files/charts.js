@@ -10,14 +10,21 @@ const number = (value) => (typeof value === "number" && Number.isFinite(value) &
 /** Returns the phases of an activation with their times in milliseconds. */
 export function phases(record) {
   const init = number(annotation(record, "initTime"));
+  const receipt = annotation(record, "keynet-receipt");
+  const spent = (name) => number(receipt?.[name]) / 1e6;
+  const calls = [["models", spent("inference_ns")], ["objects", spent("storage_ns")]].filter(([, ms]) => ms > 0);
+  const start = spent("instantiate_ns");
+  const others = calls.reduce((all, [, ms]) => all + ms, init + start);
   return [
     ["queue", number(annotation(record, "waitTime"))],
     ["init", init],
-    ["guest", Math.max(0, number(record.duration) - init)],
+    ...(start > 0 ? [["start", start]] : []),
+    ["guest", Math.max(0, number(record.duration) - others)],
+    ...calls,
   ];
 }
 
-const NAMES = { queue: "queue", init: "loading", guest: "running" };
+const NAMES = { queue: "queue", init: "loading", start: "starting", guest: "running", models: "models", objects: "objects" };
 
 const legend = (entries) =>
   el("ul", { class: "legend" }, entries.map(([kind, text]) => el("li", {}, el("span", { class: `key ${kind}` }), text)));

@@ -115,7 +115,7 @@ function control(schema, id, name, required) {
 function picture(id, take) {
   const chooser = el("input", { id: `${id}-file`, type: "file", accept: "image/png,image/jpeg,image/gif,image/webp" });
   const preview = el("img", { alt: "The picture that was dropped", hidden: true });
-  const note = el("p", { class: "hint" }, "Drop a picture here, or choose one: it is put into the namespace's storage.");
+  const note = el("p", { class: "hint" }, "Drop a picture here, or choose one: it is put into storage.");
   const area = el("div", { class: "drop" }, el("label", { for: `${id}-file` }, "Picture"), note, chooser, preview);
   const use = async (file) => {
     if (!file) return;

@@ -1,0 +1,3 @@
+#![no_main]
+
+keynet_fuzz::target!(recording);
