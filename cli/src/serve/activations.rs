@@ -1,6 +1,6 @@
 //! Records of a server's last activations, for its page: in memory, as OpenWhisk has them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -199,13 +199,8 @@ impl Begun {
 
 /// Returns the status of an action that has a result: an object with `error` is one.
 fn of_result(result: &str) -> Status {
-    #[derive(serde::Deserialize)]
-    struct Head<'a> {
-        #[serde(borrow)]
-        error: Option<&'a RawValue>,
-    }
-    match serde_json::from_str::<Head<'_>>(result) {
-        Ok(Head { error: Some(_) }) => Status::ApplicationError,
+    match serde_json::from_str::<HashMap<String, &RawValue>>(result) {
+        Ok(members) if members.contains_key("error") => Status::ApplicationError,
         _ => Status::Success,
     }
 }
@@ -301,9 +296,13 @@ mod tests {
 
     #[test]
     fn a_result_with_an_error_is_an_application_error() {
-        for (result, code) in
-            [("{\"error\": 1}", 1), ("{\"a\": {\"error\": 1}}", 0), ("[1]", 0), ("{}", 0)]
-        {
+        for (result, code) in [
+            ("{\"error\": 1}", 1),
+            ("{\"error\": null}", 1),
+            ("{\"a\": {\"error\": 1}}", 0),
+            ("[1]", 0),
+            ("{}", 0),
+        ] {
             assert_eq!(of_result(result) as u8, code, "{result}");
         }
     }
