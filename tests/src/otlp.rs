@@ -140,6 +140,32 @@ fn keep(message: &[u8], headers: String, shared: &Shared) {
     shared.1.notify_all();
 }
 
+/// Keeps the names and ids of spans in JSON, which Triton sends.
+fn keep_json(message: &[u8], shared: &Shared) {
+    let request: serde_json::Value = serde_json::from_slice(message).expect("JSON");
+    let each = |value: &serde_json::Value, name: &str| -> Vec<serde_json::Value> {
+        value[name].as_array().cloned().unwrap_or_default()
+    };
+    let id = |span: &serde_json::Value, name: &str| {
+        hex::decode(span[name].as_str().unwrap_or_default()).expect("an id")
+    };
+    let mut collected = shared.0.lock().expect("the spans");
+    for of_resource in each(&request, "resourceSpans") {
+        for of_scope in each(&of_resource, "scopeSpans") {
+            for span in each(&of_scope, "spans") {
+                collected.spans.push(Span {
+                    name: span["name"].as_str().expect("a name").to_owned(),
+                    trace_id: id(&span, "traceId"),
+                    span_id: id(&span, "spanId"),
+                    parent_span_id: id(&span, "parentSpanId"),
+                    ..Span::default()
+                });
+            }
+        }
+    }
+    shared.1.notify_all();
+}
+
 fn check(span: &Span) {
     let is_id = |id: &[u8], length| id.len() == length && id.iter().any(|byte| *byte != 0);
     assert!(is_id(&span.trace_id, 16) && is_id(&span.span_id, 8), "{span:?}");
@@ -159,10 +185,15 @@ fn serve_http(stream: TcpStream, shared: &Shared) {
     while let Ok(Some(head)) = Head::read(&mut stream) {
         assert_eq!(head.word(0), "POST");
         assert_eq!(head.word(1), "/v1/traces");
-        assert_eq!(head.get("content-type"), Some("application/x-protobuf"));
         let mut body = Vec::new();
         Body::new(&mut stream, head.request_framing()).read_to_end(&mut body).expect("a body");
-        keep(&body, format!("{:?}", head.headers), shared);
+        match head.get("content-type") {
+            Some("application/json") => keep_json(&body, shared),
+            kind => {
+                assert_eq!(kind, Some("application/x-protobuf"));
+                keep(&body, format!("{:?}", head.headers), shared);
+            }
+        }
         let answer = ExportTraceServiceResponse::default().encode_to_vec();
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",

@@ -27,7 +27,6 @@ fn node(sandbox: &Sandbox) -> Node {
 /// Opens the page and signs in as a user does.
 fn sign_in(browser: &mut Browser, node: &Node, name: &str) {
     browser.open(&format!("http://{}/ui/", node.address()));
-    browser.tell_first_paint("the sign-in of a node");
     browser.click("#key");
     browser.write(&key_of(name));
     browser.press(Key::Enter);
@@ -324,6 +323,8 @@ fn the_page_is_used_with_the_keyboard_alone() {
     node.client("team-a").deployed("hello", &guest("hello"));
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/ui", node.address()));
+    browser.until("document.activeElement?.id === 'key'");
+    browser.tell_first_paint("a node", &format!("http://{}/ui/", node.address()));
     browser.until("document.activeElement?.id === 'key'");
 
     // A wrong key is explained, is not kept, and the next one can be typed at once.

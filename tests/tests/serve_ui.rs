@@ -14,7 +14,6 @@ fn serve(sandbox: &mut Sandbox, component: &std::path::Path) -> Server {
 
 fn open(browser: &mut Browser, server: &Server) {
     browser.open(&format!("http://{}/ui/", server.address()));
-    browser.tell_first_paint("run --serve");
     browser.until("document.querySelector('#throughput')");
 }
 
@@ -76,7 +75,9 @@ fn logs_are_shown_and_the_keyboard_is_enough() {
     let mut sandbox = Sandbox::new();
     let server = serve(&mut sandbox, &guest("contract"));
     let mut browser = Browser::start();
-    open(&mut browser, &server);
+    let url = format!("http://{}/ui/", server.address());
+    browser.tell_first_paint("run --serve", &url);
+    browser.until("document.querySelector('#throughput')");
     server.post(&json!({ "do": "throw", "message": "the box is empty" }));
     browser.until_says("#logs", "the box is empty");
     browser.tab_to("document.activeElement.type === 'submit'");

@@ -289,9 +289,9 @@ impl Engine {
         if let Some(loaded) = self.cached(digest, owner) {
             return Ok(loaded);
         }
-        let compile = || async {
+        let compile = |has_waited| async move {
             // Another task may have compiled it meanwhile.
-            if let Some(loaded) = self.cached(digest, owner) {
+            if has_waited && let Some(loaded) = self.cached(digest, owner) {
                 return Ok(loaded);
             }
             let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
@@ -316,7 +316,7 @@ impl Engine {
         memory: u64,
     ) -> Result<Option<u64>, LoadError> {
         let compiler = self.compiler.within(memory);
-        let compile = || compiler.compile(&self.wasmtime, self.target(), Input::Bytes(component));
+        let compile = |_| compiler.compile(&self.wasmtime, self.target(), Input::Bytes(component));
         match self.turns.run(&self.process, compile).await {
             Ok(code) => Ok(Some(code.metadata()?.len())),
             Err(

@@ -55,19 +55,20 @@ impl CompileTurns {
         Self { places: places.max(1), slice: SLICE, state: Mutex::default() }
     }
 
-    /// Waits for a turn of `owner` and runs `compile`. If the place is needed for a short one, the
-    /// future that `compile` returned is dropped, and `compile` is called again later.
+    /// Waits for a turn of `owner` and runs `compile`, whose argument reports whether it waited. If
+    /// the place is needed for a short one, the future that `compile` returned is dropped, and
+    /// `compile` is called again later.
     pub(super) async fn run<F: Future>(
         &self,
         owner: &Arc<CodeOwner>,
-        compile: impl Fn() -> F,
+        compile: impl Fn(bool) -> F,
     ) -> F::Output {
         let mut was_stopped = false;
         loop {
             let mut turn = self.turn(owner, was_stopped).await;
             // The future is dropped before the turn.
             tokio::select! {
-                compiled = compile() => return compiled,
+                compiled = compile(turn.has_waited) => return compiled,
                 Ok(()) = &mut turn.stop => was_stopped = true,
             }
         }
@@ -84,17 +85,23 @@ impl CompileTurns {
             ticket
         };
         let place = Place { turns: self, ticket };
+        let mut look = self.grant(Instant::now());
+        if let Ok(stop) = turn.try_recv() {
+            return Turn { _place: place, stop, has_waited: false };
+        }
         loop {
-            let look = self.grant(Instant::now());
             let stop = match look {
                 Some(at) => match tokio::time::timeout_at(at.into(), &mut turn).await {
                     Ok(stop) => stop,
-                    Err(_) => continue,
+                    Err(_) => {
+                        look = self.grant(Instant::now());
+                        continue;
+                    }
                 },
                 None => (&mut turn).await,
             };
             if let Ok(stop) = stop {
-                return Turn { _place: place, stop };
+                return Turn { _place: place, stop, has_waited: true };
             }
         }
     }
@@ -209,6 +216,7 @@ struct Turn<'a> {
     _place: Place<'a>,
     /// Receives when it has to stop.
     stop: oneshot::Receiver<()>,
+    has_waited: bool,
 }
 
 #[cfg(test)]
@@ -242,7 +250,7 @@ mod tests {
         let turns = turns(3);
         let hostile: Vec<_> = (0..6).map(|number| owner(&format!("evil-{number}"))).collect();
         let begun = AtomicUsize::new(0);
-        let never = || async {
+        let never = |_| async {
             begun.fetch_add(1, Ordering::Relaxed);
             std::future::pending::<()>().await;
         };
@@ -250,7 +258,7 @@ mod tests {
         let quiet = async {
             tokio::time::sleep(Duration::from_millis(20)).await; // all six came before
             for name in ["good", "good", "better"] {
-                assert_eq!(turns.run(&owner(name), || async { name }).await, name);
+                assert_eq!(turns.run(&owner(name), |_| async { name }).await, name);
             }
         };
         let ended = tokio::time::timeout(Duration::from_secs(60), async {
@@ -268,13 +276,13 @@ mod tests {
         let turns = turns(2);
         let (one, two) = (owner("one"), owner("two"));
         let begun = AtomicUsize::new(0);
-        let long = || async {
+        let long = |_| async {
             begun.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(400)).await;
         };
         let short = async {
             tokio::time::sleep(Duration::from_millis(200)).await; // both are long by now
-            turns.run(&owner("short"), || async {}).await;
+            turns.run(&owner("short"), |_| async {}).await;
             begun.load(Ordering::Relaxed)
         };
         let (_, _, before) = tokio::join!(turns.run(&one, long), turns.run(&two, long), short);
@@ -290,7 +298,7 @@ mod tests {
         let order = Mutex::new(Vec::new());
         let noted = |name| {
             let order = &order;
-            move || async move { order.lock().unwrap().push(name) }
+            move |_| async move { order.lock().unwrap().push(name) }
         };
         let first = turns.turn(&much, false).await;
         let (mut second, mut third) =

@@ -203,11 +203,11 @@ fn with_namespace(namespace: Option<&Arc<str>>) -> Labels {
 
 #[cfg(test)]
 mod tests {
-    use super::super::registry;
+    use super::super::{registry, text};
     use super::*;
 
     fn metrics() -> (Registry, ActivationMetrics) {
-        let mut registry = registry::registry();
+        let mut registry = registry();
         let metrics = ActivationMetrics::register(&mut registry);
         (registry, metrics)
     }
@@ -221,13 +221,13 @@ mod tests {
     fn series_are_bounded_and_labels_cannot_break_a_line() {
         let (registry, metrics) = metrics();
         let team: Arc<str> = "team".into();
-        let of_team = |action| Ended { namespace: Some(&team), ..ended(action, None) };
-        for number in 0..MAX_NAMES + 10 {
-            metrics.ended(of_team(&format!("a{number}")));
+        let mut names: Vec<String> =
+            (0..MAX_NAMES + 10).map(|number| format!("a{number}")).collect();
+        names.extend(["a1".to_owned(), "x\"\n} 1".to_owned()]);
+        for name in &names {
+            metrics.ended(Ended { namespace: Some(&team), ..ended(name, None) });
         }
-        metrics.ended(of_team("a1"));
-        metrics.ended(of_team("x\"\n} 1"));
-        let text = registry::text(&registry);
+        let text = text(&registry);
         let series = text.lines().filter(|line| line.starts_with("keynet_activations_total{"));
         assert_eq!(series.count(), MAX_NAMES + 1);
         assert!(text.contains(r#"{namespace="team",action="other",outcome="success"} 11"#));
@@ -252,7 +252,7 @@ mod tests {
             ..Receipt::default()
         };
         metrics.ended(ended("a", Some(&receipt)));
-        let text = registry::text(&registry);
+        let text = text(&registry);
         for line in [
             "keynet_activation_phase_seconds_sum{phase=\"total\"} 0.004",
             "keynet_activation_phase_seconds_count{phase=\"inference\"} 1",
@@ -274,7 +274,7 @@ mod tests {
             let models = vec![ModelUse { name, version: "1".to_owned(), calls: 1 }];
             metrics.ended(ended("a", Some(&Receipt { models, ..Receipt::default() })));
         }
-        let text = registry::text(&registry);
+        let text = text(&registry);
         let series = text.lines().filter(|line| line.starts_with("keynet_model_runs_total{"));
         assert_eq!(series.count(), MAX_NAMES + 1);
         assert!(text.contains(r#"{model="other",version="",engine=""} 10"#), "{text}");

@@ -21,7 +21,7 @@ use crate::capabilities::{Call, ModelUse};
 /// Characters of a name or of an attribute's value.
 const MAX_TEXT: usize = 256;
 
-/// The host's queue is left out of a trace if the wait was shorter than this.
+/// A queue is left out of a trace if the wait was shorter than this.
 const NO_WAIT: Duration = Duration::from_micros(10);
 
 /// Bit of a span's flags: its parent may be in another process, which OTLP can tell.
@@ -76,9 +76,9 @@ pub(super) fn spans(begun: &BegunSpan, ended: ActivationSpan<'_>) -> Vec<Span> {
     let context = &begun.context;
     let mut phases = ended.phases;
     if let Some((timeline, _)) = ended.ran {
-        let waited = |phase: &Phase| phase.name != "queue" || phase.end - phase.start >= NO_WAIT;
-        phases.extend(timeline.phases().into_iter().filter(waited));
+        phases.extend(timeline.phases());
     }
+    phases.retain(|phase| phase.name != "queue" || phase.end - phase.start >= NO_WAIT);
     let calls = ended.ran.map_or(0, |(timeline, _)| timeline.calls.len());
     let mut spans = Vec::with_capacity(1 + phases.len() + calls);
     let mut attributes: Vec<KeyValue> =

@@ -45,7 +45,8 @@ async function packages () {
 
 async function sequences () {
   say('sequence', (await ow.actions.create({ name: 'twice', sequence: [`/${namespace}/tools/echo`, `/${namespace}/bound/echo`] })).exec)
-  const record = await ow.actions.invoke({ name: 'twice', blocking: true, params: { through: 'both' } })
+  const { activationId } = await ow.actions.invoke({ name: 'twice', blocking: true, params: { through: 'both' } })
+  const record = await ended(activationId) // the response itself has no logs, as OpenWhisk's
   say('sequence record', record)
   say('sequence step', await ow.activations.get({ name: record.logs[0] }))
   say('sequence updated', (await ow.actions.update({ name: 'twice', sequence: [`/${namespace}/tools/echo`] })).version)

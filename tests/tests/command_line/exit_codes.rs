@@ -70,6 +70,15 @@ fn every_documented_exit_code_is_met() {
     sandbox.set("KEYNET_MEMORY", "lots");
     meet(run(&sandbox, "hello", &["--param", "name=Ada"]), 4, "KEYNET_MEMORY");
     met.insert(130);
+    let recorded = Sandbox::new();
+    says(
+        &run(&recorded, "hello", &["--param", "name=Ada", "--record", "rec"]),
+        0,
+        &["recorded in rec"],
+    );
+    // The result of the replay is an answer too.
+    says(&run(&recorded, "contract", &["--replay", "rec"]), 12, &["differs: $.greeting"]);
+    met.insert(12);
 
     let documented = std::fs::read_to_string(root().join("docs/cli.md")).unwrap();
     let table = documented.split("## Exit codes").nth(1).expect("the table");

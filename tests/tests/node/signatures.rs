@@ -71,7 +71,7 @@ fn an_unsigned_action_runs_no_more_once_a_signature_is_required() {
 
     node.configure("", &tenant("require-signature = ['mine.pub']"));
     node.server().signal("HUP");
-    let is_refused = |words: [&str; 2]| {
+    let is_refused = |words: [&'static str; 2]| {
         move |answer: &Answer| {
             let text = answer.text();
             answer.status == 502 && words.iter().all(|word| text.contains(word))

@@ -14,7 +14,7 @@ use super::Attacked;
 fn good_runs_while_evil_fills_its_memory() {
     let attacked = Attacked::start("", "quotas = { memory = '256MiB', action-memory = '128MiB' }");
     let limits = json!({ "limits": { "memory": 128 } });
-    let deployed = attacked.evil.deploy("contract", &keynet_tests::guest("contract"), &limits);
+    let deployed = attacked.evil.deploy("contract", &guest("contract"), &limits);
     assert_eq!(deployed.status, 200, "{}", deployed.text());
     let process = attacked.process();
     reset_peak(process);

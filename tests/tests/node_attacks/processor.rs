@@ -24,7 +24,7 @@ fn good_gets_a_slot_while_evil_sleeps_in_all_that_it_may_have() {
     let attacked = Attacked::start("process = { activations = 16 }\n", "");
     attacked.begin(100, "contract", &json!({ "do": "sleep", "ms": 120_000 }));
     attacked.good_answers(10);
-    attacked.good.deployed("another", &keynet_tests::guest("hello"));
+    attacked.good.deployed("another", &guest("hello"));
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn a_failure_is_the_same_failure_again() {
         ),
         ("contract", json!({ "do": "trap" }), "panic", ""),
         ("contract", json!({ "do": "error" }), "invalid", "the picture is empty"),
-        ("contract", json!({ "do": "exit" }), "exit", "exit(3)"),
+        ("contract", json!({ "do": "exit" }), "exit", "exit(1)"),
         ("contract", json!({ "do": "sleep", "ms": 5000 }), "out-of-time", "1000 ms"),
         ("contract", json!({ "do": "memory" }), "limit", "KEYNET_MEMORY"),
         ("capable", json!({ "do": "ask", "model": "nobody" }), "not-found", "nobody"),

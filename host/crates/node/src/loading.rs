@@ -216,6 +216,10 @@ impl Loader {
         if !settings.signers.is_empty() && action.namespace != *namespace.name {
             return Err(LoadingError::UnsignedOfOther);
         }
+        if !settings.accepts_signer(action.signer.as_deref()) {
+            // Boxed, as is loading, so that the futures of activations do not contain its state.
+            Box::pin(self.check_signature(namespace, &settings, action)).await?;
+        }
         let key = Key::new(namespace, settings.generation, digest, action.limits);
         let cell = {
             let mut loaded = self.loaded();
@@ -234,11 +238,10 @@ impl Loader {
         let loading = cell.get_or_try_init(async || {
             let _loading = namespace.loading.lock().await;
             let code = self.catalog.code(action).await?.ok_or(LoadingError::Removed)?;
-            self.check_signature(&settings, action, &code).await?;
             let component = stored(code).await?;
             self.load(&key, &settings, action.limits, component).await
         });
-        let loaded = loading.await.cloned();
+        let loaded = Box::pin(loading).await.cloned();
         if loaded.is_err() {
             self.loaded().remove(&key);
         } else {
@@ -247,23 +250,21 @@ impl Loader {
         loaded
     }
 
-    /// Checks that one of the namespace's keys signed a stored action, which may have been deployed
-    /// when none or others were required. What is verified in the registry is stored.
+    /// Checks that one of the namespace's keys signed a stored action, which was deployed when none
+    /// or others were required. What is verified in the registry is stored.
     async fn check_signature(
         &self,
+        namespace: &Namespace,
         settings: &NamespaceSettings,
         action: &Arc<Action>,
-        code: &Code,
     ) -> Result<(), LoadingError> {
         let NamespaceSettings { registry, allow_tags, signers, .. } = settings;
-        let by = |signer: &String| signers.iter().any(|key| key.fingerprint() == *signer);
-        if signers.is_empty() || action.signer.as_ref().is_some_and(by) {
-            return Ok(());
-        }
+        let _loading = namespace.loading.lock().await;
+        let code = self.catalog.code(action).await?.ok_or(LoadingError::Removed)?;
         if code.pulled.is_none() {
             return Err(LoadingError::NotSigned);
         }
-        let (_, arrived) = decoded(code.text.clone()).await?;
+        let (_, arrived) = decoded(code.text).await?;
         let Arrived::Reference(reference) = arrived else { return Err(LoadingError::NotSigned) };
         let pulled = pulling::pull_signed(&reference, registry, *allow_tags, signers).await;
         let pulled = pulled.map_err(LoadingError::NotVerified)?;

@@ -51,6 +51,7 @@ pub struct NamespaceSettings {
     pub allow_tags: bool,
     /// Public keys, one of which must have signed each component; none to accept every component.
     pub signers: Vec<PublicKey>,
+    fingerprints: Vec<String>,
     /// Memory and owner of its activations.
     pub shared: Shared,
     /// Number of the configuration: actions that were loaded under another one are loaded again.
@@ -78,17 +79,26 @@ impl NamespaceSettings {
             None => Policy::container(),
         };
         let signers = config.require_signature.iter().map(|path| PublicKey::read(path));
+        let signers: Vec<_> =
+            signers.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             key: config.key().map_err(wrong)?,
             quotas: config.quotas.clone(),
             registry: host.registry.clone(),
             allow_tags: config.allow_tags,
-            signers: signers.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?,
+            fingerprints: signers.iter().map(PublicKey::fingerprint).collect(),
+            signers,
             shared,
             generation,
             policy: policy.with_limits(&host.limits),
             backends: Arc::new(Backends::configured(&host)),
         })
+    }
+
+    /// Reports whether a component may run that the key `signer` signed; `None` if none did.
+    pub fn accepts_signer(&self, signer: Option<&str>) -> bool {
+        self.fingerprints.is_empty()
+            || signer.is_some_and(|signer| self.fingerprints.iter().any(|own| own == signer))
     }
 
     /// Returns the largest limits of its actions.
