@@ -18,7 +18,8 @@ fn traced(endpoint: &str) -> Sandbox {
 #[test]
 fn an_action_that_calls_a_hundred_thousand_times_has_few_spans() {
     let collector = OtlpCollector::http();
-    let runtime = Runtime::of(&traced(&collector.url()), &guest("hostile"));
+    let sandbox = traced(&collector.url());
+    let runtime = Runtime::of(&sandbox, &guest("hostile"));
     runtime.run(&json!({ "do": "open-objects" }));
     runtime.window();
     let spans = collector.trace_with("hostile");
