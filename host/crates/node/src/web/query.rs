@@ -27,7 +27,7 @@ pub fn pairs(text: &str) -> Result<impl Iterator<Item = (String, String)>, Inval
     Ok(lenient_pairs(text))
 }
 
-/// Returns the pairs as [`pairs`] does; a `%` that two hexadecimal digits do not follow stays as it
+/// Returns the pairs as `pairs` does; a `%` that two hexadecimal digits do not follow stays as it
 /// is.
 pub fn lenient_pairs(text: &str) -> impl Iterator<Item = (String, String)> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
