@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use keynet_host::{Failure, LogSink, Outcome, Parameters, Stream};
+use keynet_node::entities::milliseconds;
+use keynet_openwhisk_api::Status;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -41,26 +43,6 @@ pub struct Record {
     status: Status,
     pub logs: Vec<String>,
     bytes: usize,
-}
-
-/// Status of an activation, as OpenWhisk numbers them.
-#[derive(Debug, Clone, Copy)]
-enum Status {
-    Success,
-    ApplicationError,
-    DeveloperError,
-    Internal,
-}
-
-impl Status {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::ApplicationError => "application error",
-            Self::DeveloperError => "action developer error",
-            Self::Internal => "whisk internal error",
-        }
-    }
 }
 
 /// Logs of one activation, printed and kept.
@@ -180,7 +162,7 @@ impl Begun {
             "activationId": id, "namespace": super::page::NAMESPACE, "name": name,
             "subject": super::page::NAMESPACE, "version": "0.0.1", "publish": false,
             "start": start, "end": start + duration, "duration": duration.saturating_sub(queued),
-            "statusCode": status as u8,
+            "statusCode": status.code(),
             "annotations": [
                 { "key": "kind", "value": "wasm:component" },
                 { "key": "waitTime", "value": queued },
@@ -203,10 +185,6 @@ fn of_result(result: &str) -> Status {
         Ok(members) if members.contains_key("error") => Status::ApplicationError,
         _ => Status::Success,
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Record {
@@ -236,7 +214,7 @@ impl Record {
         }
         let response = Response {
             status: self.status.text(),
-            status_code: self.status as u8,
+            status_code: self.status.code(),
             success: matches!(self.status, Status::Success),
             result: &self.result,
         };
@@ -303,7 +281,7 @@ mod tests {
             ("[1]", 0),
             ("{}", 0),
         ] {
-            assert_eq!(of_result(result) as u8, code, "{result}");
+            assert_eq!(of_result(result).code(), code, "{result}");
         }
     }
 }

@@ -54,6 +54,46 @@ pub struct Response {
     pub result: Option<Box<RawValue>>,
 }
 
+/// Status of an activation that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has a result.
+    Success,
+    /// Its result is an object with `error`.
+    ApplicationError,
+    /// The action cannot be run, or its result cannot be used.
+    DeveloperError,
+    /// The host is at fault.
+    Internal,
+}
+
+impl Status {
+    /// Returns OpenWhisk's number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns OpenWhisk's text, as in [`Response::status`].
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ApplicationError => "application error",
+            Self::DeveloperError => "action developer error",
+            Self::Internal => "whisk internal error",
+        }
+    }
+
+    /// Returns its name in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ApplicationError => "application_error",
+            Self::DeveloperError => "developer_error",
+            Self::Internal => "internal_error",
+        }
+    }
+}
+
 /// Reports whether the text has the form of an activation's id.
 pub fn is_id(text: &str) -> bool {
     text.len() == 32

@@ -12,6 +12,6 @@ pub mod name;
 pub mod server_info;
 
 pub use action::{ActionPut, Exec, KeyValue, Limits, StoredAction};
-pub use activation::Activation;
+pub use activation::{Activation, Status};
 pub use name::ActionName;
 pub use server_info::ServerInfo;

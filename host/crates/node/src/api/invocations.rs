@@ -1,5 +1,6 @@
 //! `POST …/actions/NAME`: invocations.
 
+use keynet_openwhisk_api::Status;
 use std::sync::Arc;
 
 use hyper::StatusCode;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::Call;
 use super::actions::check_json;
 use super::reply::{Rejection, Reply};
-use crate::invocation::{self, Ended, Invocation, Invoked, Status, parameters};
+use crate::invocation::{self, Ended, Invocation, Invoked, parameters};
 use crate::resolution::Found;
 use crate::tenants::Namespace;
 

@@ -1,5 +1,6 @@
 //! Web actions: `/api/v1/web/NAMESPACE/PACKAGE/NAME.EXTENSION`.
 
+use keynet_openwhisk_api::Status;
 use std::sync::Arc;
 
 use hyper::header::AUTHORIZATION;
@@ -7,7 +8,7 @@ use hyper::header::AUTHORIZATION;
 use super::Call;
 use super::reply::{Rejection, Reply};
 use crate::entities::{EntityName, Values};
-use crate::invocation::{self, Ended, Invocation, Invoked, Status};
+use crate::invocation::{self, Ended, Invocation, Invoked};
 use crate::resolution::{self, Found};
 use crate::tenants::Namespace;
 use crate::web::{

@@ -1,5 +1,6 @@
 //! One activation of a component.
 
+use keynet_openwhisk_api::Status;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use keynet_host::telemetry::BegunSpan;
 use keynet_host::{ActivationRequest, Failure, Outcome, Parameters, Receipt};
 
 use super::logs::RecordLogs;
-use super::record::{Ended, Finished, Status};
+use super::record::{Ended, Finished};
 use super::span::{self, Times};
 use super::{Admission, Invocation, environment, parameters};
 use crate::entities::{milliseconds, now_ms};

@@ -28,7 +28,7 @@ use keynet_base::trace_context::TraceContext;
 use tokio::sync::oneshot;
 
 use detached::Detached;
-pub use record::{Ended, Status, interrupted, with_response as whole_record};
+pub use record::{Ended, interrupted, with_response as whole_record};
 
 use crate::entities::{Action, Exec, Values, now_ms};
 use crate::fairness::{self, Slot};

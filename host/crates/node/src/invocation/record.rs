@@ -7,6 +7,7 @@ use keynet_base::budget::Reservation;
 use keynet_base::offload;
 use keynet_base::trace_context::TraceId;
 use keynet_host::Receipt;
+use keynet_openwhisk_api::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -16,45 +17,6 @@ use super::component::Cost;
 use crate::entities::{Limits, milliseconds};
 use crate::node::Node;
 use crate::records::{Accepted, Record};
-
-/// Status of an activation that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It has a result.
-    Success,
-    /// Its result is an object with `error`.
-    ApplicationError,
-    /// The action cannot be run, or its result cannot be used.
-    DeveloperError,
-    /// The node is at fault.
-    Internal,
-}
-
-impl Status {
-    /// Returns OpenWhisk's number.
-    pub fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// Returns its name in metrics.
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::ApplicationError => "application_error",
-            Self::DeveloperError => "developer_error",
-            Self::Internal => "internal_error",
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::ApplicationError => "application error",
-            Self::DeveloperError => "action developer error",
-            Self::Internal => "whisk internal error",
-        }
-    }
-}
 
 /// An activation that ended and is recorded.
 pub struct Ended {

@@ -1,12 +1,13 @@
 //! Sequences: actions that run one after another, each with the result of the one before.
 
+use keynet_openwhisk_api::Status;
 use std::sync::Arc;
 use std::time::Instant;
 
 use keynet_base::trace_context::TraceContext;
 
 use super::component::{Cause, Cost, failed};
-use super::record::{Ended, Finished, Status};
+use super::record::{Ended, Finished};
 use super::span::{self, Times};
 use super::{Invocation, admit, component, new_id};
 use crate::entities::{Action, EntityName, Exec, Values, milliseconds, now_ms};

@@ -1,5 +1,6 @@
 //! The span of an activation, or of a sequence.
 
+use keynet_openwhisk_api::Status;
 use std::time::Instant;
 
 use keynet_host::Timeline;
@@ -8,7 +9,6 @@ use keynet_host::telemetry::{ActivationSpan, BegunSpan};
 
 use super::Invocation;
 use super::component::Cost;
-use super::record::Status;
 use crate::node::Node;
 
 /// Times of an activation on the node, for its span.
