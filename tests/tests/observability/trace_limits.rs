@@ -10,7 +10,6 @@ use serde_json::json;
 fn traced(endpoint: &str) -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
-    sandbox.set("KEYNET_STORAGE", sandbox.path("storage").display());
     sandbox.set("KEYNET_STORAGE_PUBLIC_URL", "http://127.0.0.1:9797/");
     sandbox
 }
