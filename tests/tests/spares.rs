@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use keynet_tests::process::resident;
 use keynet_tests::runtime::{Runtime, Window};
 use keynet_tests::{Sandbox, guest, made};
 use serde_json::{Value, json};
@@ -171,6 +172,63 @@ fn an_action_that_looks_around_while_it_is_instantiated_is_instantiated_for_each
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Returns an action that writes to `count` pages, each far from the next, if its parameters have
+/// more than 100 bytes, and fails if one of them has been written to before.
+fn writer(count: u32) -> Vec<u8> {
+    let pages = count.div_ceil(2) + 1;
+    let module = format!(
+        r#"(module
+          (memory (export "memory") {pages})
+          (global $heap (mut i32) (i32.const 8192))
+          (data (i32.const 256) "writer{{}}") (data (i32.const 1048576) "initial")
+          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+            (global.get $heap)
+            (global.set $heap (i32.and (i32.const -8)
+              (i32.add (i32.const 7) (i32.add (global.get $heap) (local.get 3))))))
+          (func (export "_initialize"))
+          (func (export "keynet:inference/function@0.1.0#describe") (result i32)
+            (i32.store (i32.const 64) (i32.const 256)) (i32.store (i32.const 68) (i32.const 6))
+            (i32.store (i32.const 72) (i32.const 256)) (i32.store (i32.const 76) (i32.const 6))
+            (i32.const 64))
+          (func (export "keynet:inference/function@0.1.0#run") (param i32 i32) (result i32)
+            (local $at i32) (local $left i32)
+            (if (i32.ne (i32.load8_u (i32.const 1048576)) (i32.const 105)) (then unreachable))
+            (local.set $at (i32.const 36864))
+            (local.set $left (i32.const {count}))
+            (if (i32.gt_u (local.get 1) (i32.const 100)) (then
+              (loop $next
+                (if (i32.load (local.get $at)) (then unreachable))
+                (i32.store (local.get $at) (i32.const 1))
+                (local.set $at (i32.add (local.get $at) (i32.const 32768)))
+                (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+              (i32.store8 (i32.const 1048576) (i32.const 1))))
+            (i32.store (i32.const 132) (i32.const 262)) (i32.store (i32.const 136) (i32.const 2))
+            (i32.const 128)))"#
+    );
+    made::component_with(&module, &[], "")
+}
+
+#[test]
+fn pages_that_activations_write_are_present_in_a_spare_and_as_new() {
+    const PAGES: u32 = 1000;
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("writer.wasm");
+    std::fs::write(&path, writer(PAGES)).unwrap();
+    let runtime = Runtime::of(&sandbox, &path);
+    let resident_after = |parameters: Value| {
+        for _ in 0..12 {
+            let answer = runtime.run(&parameters);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        resident(runtime.id())
+    };
+    let before = resident_after(json!({}));
+    let after = resident_after(json!({ "text": "x".repeat(100) }));
+    // The pool itself keeps 32 of them.
+    assert!(after >= before + 3, "{before} MiB, and {after} MiB when they write {PAGES} pages");
 }
 
 #[test]

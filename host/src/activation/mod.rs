@@ -6,11 +6,13 @@
 mod environment;
 mod failure;
 mod frames;
+mod function;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod logs;
 mod means;
 mod memory;
+mod pages;
 mod receipt;
 mod result;
 mod sandbox;
@@ -42,11 +44,11 @@ pub use surroundings::{Machine, Surroundings};
 pub(crate) use time::guest_deadline;
 pub use timeline::{Phase, Timeline};
 
-use crate::capabilities::bindings::Action as Instance;
 use crate::capabilities::user_input::Parameters;
 use crate::capabilities::{Meter, Recording};
 use crate::policy::Limits;
 use failure::{Scene, TimeIsUp};
+use function::Function;
 use keynet_base::call_observer;
 use keynet_base::error::Error;
 use keynet_object_storage::Location;
@@ -99,8 +101,8 @@ pub struct Outcome {
 /// The state of one activation: created, entered once, inspected, dropped.
 pub(crate) struct Run {
     fresh: Fresh,
-    /// Instance of a spare, which its store has already.
-    instance: Option<Instance>,
+    /// Function of a spare, whose instance the store has already.
+    function: Option<Function>,
     is_spare: bool,
     meter: Meter,
     limits: Limits,
@@ -144,10 +146,10 @@ impl Run {
             sink: request.logs,
         };
         let refused = |error: Error| Failure::Limit { message: error.message, said: None };
-        let (fresh, instance) = match spare {
-            Some(Spare { instance, mut fresh }) => {
+        let (fresh, function) = match spare {
+            Some(Spare { function, mut fresh }) => {
                 fresh.begin(purpose).map_err(refused)?;
-                (fresh, Some(instance))
+                (fresh, Some(function))
             }
             None => {
                 let place = sandbox.place().await;
@@ -156,11 +158,11 @@ impl Run {
                 (State::fresh(sandbox, place, purpose).map_err(refused)?, None)
             }
         };
-        let (is_spare, limits) = (instance.is_some(), limits.clone());
+        let (is_spare, limits) = (function.is_some(), limits.clone());
         let computing = Duration::ZERO;
         Ok(Self {
             fresh,
-            instance,
+            function,
             is_spare,
             meter,
             limits,
@@ -272,14 +274,14 @@ pub(crate) async fn run(
     };
     let _ticking = sandbox.engine().ticking();
     let mut instantiated = None;
-    let ready = run.instance.take();
+    let ready = run.function.take();
     let entered = run.enter(async |store| {
-        let instance = match ready {
-            Some(instance) => instance,
+        let function = match ready {
+            Some(function) => function,
             None => source.instantiate(&mut *store).await?,
         };
         instantiated = Some(Instant::now());
-        call(&instance, store, arguments.text()).await
+        function.call(store, arguments.text()).await
     });
     let span = match &recording.trace {
         Some(trace) => tracing::info_span!("activation", trace = %trace.trace),
@@ -339,13 +341,4 @@ async fn computing<T>(spent: &mut Duration, work: impl Future<Output = T>) -> T 
         polled
     })
     .await
-}
-
-async fn call(
-    instance: &Instance,
-    store: &mut Store<State>,
-    arguments: &str,
-) -> wasmtime::Result<Result<String, Error>> {
-    let answer = instance.keynet_inference_function().call_run(store, arguments).await?;
-    Ok(answer.map_err(Into::into))
 }

@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use keynet_base::budget::MemoryBudget;
 use keynet_base::error::Error;
+use wasmtime::component::ComponentExportIndex;
 
+use super::function::Function;
 use super::logs::{LogSink, Stream};
 use super::means::Means;
+use super::pages::UsedPages;
 use super::sandbox::Sandbox;
 use super::spares::{Spare, Spares, Taken};
 use super::store::{Fresh, Purpose, State};
 use super::{GuestEnvironment, Parameters};
 use crate::capabilities::Meter;
-use crate::capabilities::bindings::{Action as Instance, ActionPre};
+use crate::capabilities::bindings::ActionPre;
 use crate::policy::{Grants, Limits};
 
 /// Time to make a spare. A component whose start functions take longer gets none.
@@ -27,6 +30,11 @@ const RECENT: u32 = 2;
 /// again and again, or many call, a spare only moves work to another processor, with cold caches.
 const HURRIED: Duration = Duration::from_millis(100);
 
+/// Of so many activations that use many pages, those of one are forgotten; of so many that use few,
+/// one is looked at.
+const FORGOTTEN: u32 = 64;
+const LOOKED_AT: u32 = 8;
+
 /// Divisor of the memory of all activations: a store that holds more than this part of it is
 /// dropped before the answer, since the next activation may need the memory.
 const DROPPED_LATER: u64 = 16;
@@ -37,6 +45,8 @@ pub(crate) struct InstanceSource {
     /// Number of the tenant whose spares it makes.
     owner: u64,
     component: ActionPre<State>,
+    /// Where the component exports its function.
+    function: Option<ComponentExportIndex>,
     limits: Limits,
     grants: Arc<Grants>,
     /// Memory of all activations of the tenant; `None` for no limit but the sandbox's.
@@ -44,6 +54,10 @@ pub(crate) struct InstanceSource {
     spares: Arc<Spares>,
     /// Number of activations, up to [`RECENT`].
     used: AtomicU32,
+    /// Number of activations whose pages could have been looked at.
+    ended: AtomicU32,
+    /// `true` if the last one that was looked at used many pages.
+    uses_pages: AtomicBool,
     /// Bytes of the linear memories and tables of a new instance.
     bytes: AtomicU64,
     /// `true` if a spare was begun that no activation has taken yet.
@@ -68,12 +82,15 @@ impl InstanceSource {
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             owner,
+            function: Function::index(component.instance_pre().component()),
             component,
             limits,
             grants: Arc::clone(&means.grants),
             memory: means.memory.clone(),
             spares: Arc::clone(sandbox.spares()),
             used: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+            uses_pages: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
             expects: AtomicBool::new(false),
             hurried: Mutex::new(None),
@@ -121,9 +138,10 @@ impl InstanceSource {
     pub(super) async fn instantiate(
         &self,
         store: &mut wasmtime::Store<State>,
-    ) -> wasmtime::Result<Instance> {
+    ) -> wasmtime::Result<Function> {
         let started = Instant::now();
-        let made = self.component.instantiate_async(&mut *store).await;
+        let made = self.component.instance_pre().instantiate_async(&mut *store).await;
+        let made = made.and_then(|made| Function::of(store, &made, self.function.as_ref()));
         let state = store.data();
         self.bytes.store(state.memory.bytes(), Ordering::Relaxed);
         // Less memory than it needs is no property of the component.
@@ -141,6 +159,23 @@ impl InstanceSource {
             self.used.store(used + 1, Ordering::Relaxed);
         }
         used + 1 >= RECENT && !self.is_bound.load(Ordering::Relaxed)
+    }
+
+    /// Returns the pages that the next activation will probably use: those that the ended one of
+    /// the store `used` did. An action that uses few is seldom looked at. Of one that uses many,
+    /// they are once in a while forgotten, since pages that were made present look used.
+    fn used_pages(&self, used: &Fresh) -> Option<UsedPages> {
+        let number = self.ended.fetch_add(1, Ordering::Relaxed);
+        let is_due = match self.uses_pages.load(Ordering::Relaxed) {
+            true => !number.is_multiple_of(FORGOTTEN),
+            false => number.is_multiple_of(LOOKED_AT),
+        };
+        if !is_due {
+            return None;
+        }
+        let pages = UsedPages::of(&used.store.data().result_memory);
+        self.uses_pages.store(pages.is_some(), Ordering::Relaxed);
+        pages
     }
 
     /// Makes a spare; `None` if the component cannot have one.
@@ -163,8 +198,8 @@ impl InstanceSource {
         let _ticking = sandbox.engine().ticking();
         let made = self.instantiate(&mut fresh.store);
         match tokio::time::timeout_at(deadline.into(), made).await {
-            Ok(Ok(instance)) if fresh.store.data().is_untouched() => {
-                Some(Spare { instance, fresh })
+            Ok(Ok(function)) if fresh.store.data().is_untouched() => {
+                Some(Spare { function, fresh })
             }
             _ => None,
         }
@@ -189,14 +224,19 @@ pub(super) fn retire(sandbox: &Arc<Sandbox>, source: &Arc<InstanceSource>, used:
     }
     let (sandbox, source) = (Arc::clone(sandbox), Arc::clone(source));
     tokio::spawn(async move {
+        let makes_spare = is_recent && sandbox.is_quiet();
+        let pages = if makes_spare { source.used_pages(&used) } else { None };
+        // The pool gives the memory that was used last to the next instance of the component.
         drop(used);
         let bytes = source.bytes.load(Ordering::Relaxed);
-        if is_recent
-            && sandbox.is_quiet()
-            && let Some(making) = source.spares.begin(source.number, source.owner, bytes)
+        if makes_spare && let Some(making) = source.spares.begin(source.number, source.owner, bytes)
         {
             source.expects.store(true, Ordering::Relaxed);
-            making.finish(source.spare(&sandbox).await);
+            let spare = source.spare(&sandbox).await;
+            if let Some(pages) = pages.filter(|_| spare.is_some() && !making.is_awaited()) {
+                pages.make_present();
+            }
+            making.finish(spare);
         }
     });
 }

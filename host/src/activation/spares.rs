@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::function::Function;
 use super::store::Fresh;
-use crate::capabilities::bindings::Action as Instance;
 
 /// Divisor of the memory of all activations that gives the maximum of all spares together.
 const PART: u64 = 4;
 
 /// An instance that no activation has used, in its store.
 pub(crate) struct Spare {
-    pub(super) instance: Instance,
+    pub(super) function: Function,
     pub(super) fresh: Fresh,
 }
 
@@ -171,6 +171,15 @@ pub(super) struct Making {
 }
 
 impl Making {
+    /// Reports whether an activation waits for the spare.
+    pub(super) fn is_awaited(&self) -> bool {
+        let entries = self.spares.lock();
+        let own = entries.iter().find(|entry| entry.source == self.source);
+        own.is_some_and(|entry| {
+            matches!(&entry.state, EntryState::Making { waiting: Some(waiting) } if !waiting.is_closed())
+        })
+    }
+
     /// Keeps the spare that was made, or gives it to the activation that waits for it.
     pub(super) fn finish(mut self, spare: Option<Spare>) {
         self.has_ended = true;

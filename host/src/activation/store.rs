@@ -1,5 +1,6 @@
 //! A fresh store: the state that belongs to one activation alone.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,6 +31,8 @@ const MAX_RANDOM: u64 = 1 << 20;
 pub(crate) struct State {
     contexts: Contexts,
     pub(super) memory: WasmMemory,
+    /// Addresses of the linear memory in which the guest's result was; empty before.
+    pub(super) result_memory: Range<usize>,
     /// `true` if the guest has called an import, or something of an import was dropped for it.
     has_called: bool,
 }
@@ -140,6 +143,7 @@ impl State {
         let state = Self {
             memory: WasmMemory::new(&budget, sandbox.engine().linear_memory())?,
             contexts: Contexts::new(&budget, purpose)?,
+            result_memory: 0..0,
             has_called: false,
         };
         let logs = state.contexts.wasi.logs.clone();
