@@ -42,15 +42,16 @@ pub(super) fn start(port: u16, environment: BTreeMap<String, String>) -> io::Res
         .build()?;
     let ended = runtime.block_on(async {
         let mut stop = StopSignals::catch()?;
-        let listener = listen(port).map_err(|error| {
-            let why = "--port or PORT says another";
-            io::Error::new(error.kind(), format!("cannot serve on port {port} ({why}): {error}"))
-        })?;
         let mut container = Container::new(environment);
         write_diagnostics(container.config.diagnostics.as_deref())?;
         container.telemetry = Telemetry::start(&container.config.telemetry)?;
         let container = Arc::new(container);
         telemetry::serve(&container)?;
+        // After that of the metrics: who finds the port open finds both.
+        let listener = listen(port).map_err(|error| {
+            let why = "--port or PORT says another";
+            io::Error::new(error.kind(), format!("cannot serve on port {port} ({why}): {error}"))
+        })?;
         // The port is open; `/init` waits for the engine if it is not ready yet.
         let engine = Arc::clone(&container);
         tokio::spawn(async move {
