@@ -226,19 +226,28 @@ pub(super) fn retire(sandbox: &Arc<Sandbox>, source: &Arc<InstanceSource>, used:
     tokio::spawn(async move {
         let makes_spare = is_recent && sandbox.is_quiet();
         let pages = if makes_spare { source.used_pages(&used) } else { None };
+        let_others_run();
         // The pool gives the memory that was used last to the next instance of the component.
         drop(used);
+        let_others_run();
         let bytes = source.bytes.load(Ordering::Relaxed);
         if makes_spare && let Some(making) = source.spares.begin(source.number, source.owner, bytes)
         {
             source.expects.store(true, Ordering::Relaxed);
             let spare = source.spare(&sandbox).await;
             if let Some(pages) = pages.filter(|_| spare.is_some() && !making.is_awaited()) {
+                let_others_run();
                 pages.make_present();
             }
             making.finish(spare);
         }
     });
+}
+
+/// Gives the processor to threads that wait for it, such as the one that reads the answer. Each part
+/// of the work after an answer takes up to a millisecond.
+fn let_others_run() {
+    std::thread::yield_now();
 }
 
 /// Sink for what a component writes while a spare is made. The spare is not used then.
