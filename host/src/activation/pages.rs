@@ -52,17 +52,14 @@ impl UsedPages {
         PAGEMAP.as_ref()?.read_exact_at(&mut entries, at as u64).ok()?;
         let (mut used, mut written) = (Self::default(), 0);
         for (number, entry) in entries.as_chunks().0.iter().enumerate() {
-            let address = memory.start + number * page;
-            match u64::from_ne_bytes(*entry) & (PRESENT | OF_FILE) {
-                PRESENT => {
-                    written += 1;
-                    extend(&mut used.written, address..address + page, GAP * page);
-                }
-                both if both == PRESENT | OF_FILE => {
-                    extend(&mut used.read, address..address + page, GAP * page);
-                }
-                _ => {}
+            let (address, entry) = (memory.start + number * page, u64::from_ne_bytes(*entry));
+            if entry & PRESENT == 0 {
+                continue;
             }
+            let is_written = entry & OF_FILE == 0;
+            written += usize::from(is_written);
+            let runs = if is_written { &mut used.written } else { &mut used.read };
+            extend(runs, address..address + page, GAP * page);
         }
         let present: usize = used.written.iter().map(|run| run.len() / page).sum();
         (written >= FEW && present <= MANY).then_some(used)
