@@ -23,7 +23,9 @@ const APPLICATION: i64 = 0x4b4e_4152;
 /// Ids begin with their time, so that `records_by_id` grows at its ends too, one for each namespace.
 /// `records_by_start` has all columns that a filter, a count, the retention and the sum of bytes
 /// need: they do not read the rows.
-pub(super) const FORMATS: &[&str] = &["
+/// `applied` is the number of the last change of the journal that is in the database.
+pub(super) const FORMATS: &[&str] = &[
+    "
     CREATE TABLE namespaces (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE
@@ -51,7 +53,14 @@ pub(super) const FORMATS: &[&str] = &["
         path TEXT NOT NULL,
         document TEXT NOT NULL
     ) STRICT;
-    "];
+    ",
+    "
+    CREATE TABLE journal (
+        applied INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO journal VALUES (0);
+    ",
+];
 
 /// The database of a data folder, of which this process is the only user.
 #[derive(Debug)]
@@ -116,6 +125,11 @@ impl Database {
         Ok(connection)
     }
 
+    /// Returns the data folder.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(&self.file) // it has one: its path is absolute
+    }
+
     /// Returns the path of SQLite's write-ahead log.
     pub fn log_file(&self) -> PathBuf {
         let mut name = self.file.clone().into_os_string();
@@ -125,7 +139,7 @@ impl Database {
 }
 
 /// Opens or creates a file that only its owner can access.
-fn private(path: &Path) -> Result<File> {
+pub(super) fn private(path: &Path) -> Result<File> {
     let open = || {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);

@@ -8,8 +8,7 @@ use rusqlite::ErrorCode;
 /// Result of an operation on activation records.
 pub type Result<T, E = RecordsError> = std::result::Result<T, E>;
 
-/// Error of storing or reading activation records. Cheap to clone, because all callers whose
-/// changes shared a transaction get the same one.
+/// Error of storing or reading activation records.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordsError {
@@ -82,13 +81,13 @@ pub enum RecordsError {
         /// Text that was given.
         id: String,
     },
-    /// The namespace already has an activation of this id.
-    #[error("the namespace {namespace} already has an activation {id}: use a new id")]
-    Duplicate {
-        /// Namespace of the activation.
-        namespace: Arc<str>,
-        /// Id of the activation.
-        id: String,
+    /// A record is larger than the journal takes.
+    #[error("an activation record of {bytes} bytes is too large for {}", .file.display())]
+    TooLarge {
+        /// The database.
+        file: PathBuf,
+        /// Size of the record.
+        bytes: usize,
     },
     /// The process is shutting down.
     #[error("activation records in {} are closed: the process is shutting down", .file.display())]

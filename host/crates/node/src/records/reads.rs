@@ -7,9 +7,11 @@ use tokio::sync::Semaphore;
 
 use super::Record;
 use super::database::Database;
+use super::entry::Id;
 use super::error::{RecordsError, Result};
-use super::namespaces::Namespace;
-use super::writer::{Id, integer};
+use super::namespaces::{Namespace, Namespaces};
+use super::store::Store;
+use super::writer::integer;
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
@@ -33,39 +35,48 @@ pub struct Query {
 
 /// Connections for reading.
 pub(super) struct Readers {
-    database: Arc<Database>,
+    pub database: Arc<Database>,
+    namespaces: Arc<Namespaces>,
+    store: Arc<Store>,
     idle: Arc<Mutex<Vec<Connection>>>,
     places: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub fn new(database: Arc<Database>) -> Self {
-        Self { database, idle: Arc::default(), places: Arc::new(Semaphore::new(READERS)) }
+    pub fn new(database: Arc<Database>, namespaces: Arc<Namespaces>, store: Arc<Store>) -> Self {
+        let places = Arc::new(Semaphore::new(READERS));
+        Self { database, namespaces, store, idle: Arc::default(), places }
     }
 
-    /// Runs `read` with a connection on the blocking pool.
-    pub async fn run<T: Send + 'static>(
+    /// Runs `read` with a connection on the blocking pool, after what was stored before is in the
+    /// database. A namespace that has no records has the default.
+    pub async fn run<T: Default + Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        namespace: &str,
+        read: impl FnOnce(&Connection, &Namespace) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let closed = || RecordsError::Closed { file: self.database.file.clone() };
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
         let (database, idle) = (Arc::clone(&self.database), Arc::clone(&self.idle));
+        let (namespaces, store) = (Arc::clone(&self.namespaces), Arc::clone(&self.store));
+        let namespace = namespace.to_owned();
         let reading = tokio::task::spawn_blocking(move || {
             let _place = place;
+            let failed = |cause| RecordsError::of(&database.file, "read activation records", cause);
+            store.settle()?;
+            let Some(namespace) = namespaces.get(&namespace) else { return Ok(T::default()) };
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match kept {
                 Some(connection) => connection,
-                None => database.reader()?,
+                None => database.reader().map_err(failed)?,
             };
-            let done = read(&connection)?; // after a failure the connection is closed
+            // After a failure the connection is closed.
+            let done = read(&connection, &namespace).map_err(failed)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             Ok(done)
         });
         match reading.await {
-            Ok(done) => done.map_err(|cause| {
-                RecordsError::of(&self.database.file, "read activation records", cause)
-            }),
+            Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(closed()),

@@ -1,5 +1,5 @@
-//! The background thread: it syncs and shortens SQLite's log, and deletes what the retention does
-//! not keep.
+//! The background thread: it brings the journal into the database, syncs and shortens SQLite's log,
+//! and deletes what the retention does not keep.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use rusqlite::Connection;
 use super::database::Database;
 use super::error::{RecordsError, Result};
 use super::namespaces::{Namespace, Namespaces};
-use super::queue::Queue;
+use super::store::Store;
 use super::writer::integer;
 
-/// Interval of syncs: what a loss of power can take.
+/// Interval of syncs: what a loss of power can take. Changes wait in the journal no longer.
 const SYNC: Duration = Duration::from_secs(1);
 
 /// Interval of looking for records that are too old.
@@ -43,22 +43,24 @@ impl Upkeep {
     pub fn start(
         database: Arc<Database>,
         namespaces: Arc<Namespaces>,
-        queue: Arc<Queue>,
+        store: Arc<Store>,
     ) -> Result<Self> {
         let failed = |cause| RecordsError::of(&database.file, "sync activation records", cause);
         let checkpointer = database.writer()?;
         let reader = database.reader().map_err(failed)?;
         let signals = Arc::<Signals>::default();
+        let settling = Arc::clone(&store);
         let work = Work {
             signals: Arc::clone(&signals),
             log: Log { database: Arc::clone(&database), checkpointer, reader, last_size: 0 },
             namespaces,
-            queue,
+            store,
         };
         let thread = thread::Builder::new()
             .name("records".to_owned())
             .spawn(move || work.run())
             .map_err(|cause| RecordsError::io(&database.file, "start a thread for", cause))?;
+        settling.settle_on(thread.thread().clone());
         Ok(Self { thread: Some(thread), signals })
     }
 
@@ -86,18 +88,19 @@ struct Work {
     signals: Arc<Signals>,
     log: Log,
     namespaces: Arc<Namespaces>,
-    queue: Arc<Queue>,
+    store: Arc<Store>,
 }
 
 impl Work {
     fn run(mut self) {
         let (mut synced, mut aged) = (Instant::now(), None);
         loop {
-            self.queue.commit_queued();
+            self.store.append_queued();
+            warn(self.store.settle());
             let stop = self.signals.stop.load(Ordering::Acquire);
             if stop || synced.elapsed() >= SYNC {
                 synced = Instant::now();
-                warn(self.log.tend(&self.queue, stop));
+                warn(self.log.tend(&self.store, stop));
             }
             if stop {
                 return;
@@ -127,7 +130,7 @@ impl Work {
         let mut synced = Instant::now();
         while !self.signals.stop.load(Ordering::Acquire) {
             let evict = self
-                .queue
+                .store
                 .reserve(|writer| writer.evict(namespace, oldest_kept, namespace.excess()));
             match evict {
                 Ok(1..) => thread::sleep(PAUSE),
@@ -136,7 +139,7 @@ impl Work {
             }
             if synced.elapsed() >= SYNC {
                 synced = Instant::now();
-                warn(self.log.tend(&self.queue, false));
+                warn(self.log.tend(&self.store, false));
             }
         }
     }
@@ -159,7 +162,7 @@ struct Log {
 impl Log {
     /// Syncs the log. Copies it to the database if it is long, or has not grown since the last
     /// time, or at the `end`.
-    fn tend(&mut self, queue: &Arc<Queue>, end: bool) -> Result<()> {
+    fn tend(&mut self, store: &Store, end: bool) -> Result<()> {
         let size = self.database.logged.load(Ordering::Relaxed);
         let unchanged = size == self.last_size;
         self.last_size = size;
@@ -167,7 +170,7 @@ impl Log {
             return Ok(());
         }
         if size > LONG_LOG || unchanged || end {
-            return self.copy(queue).map_err(|cause| {
+            return self.copy(store).map_err(|cause| {
                 RecordsError::of(&self.database.file, "sync activation records", cause)
             });
         }
@@ -182,11 +185,11 @@ impl Log {
     /// A writer that finds all of the log copied begins it anew, with a sync. That must not happen
     /// on a worker of the runtime. So most of the log is copied while a reader keeps it from being
     /// begun anew; the rest is copied, and the log begun anew, while this thread has the writer.
-    fn copy(&mut self, queue: &Arc<Queue>) -> rusqlite::Result<()> {
+    fn copy(&mut self, store: &Store) -> rusqlite::Result<()> {
         let snapshot = self.reader.unchecked_transaction()?;
         snapshot.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
         checkpoint(&self.checkpointer)?;
-        queue.reserve(|writer| {
+        store.reserve(|writer| {
             snapshot.finish()?;
             if checkpoint(&self.checkpointer)? {
                 writer.restart_log()?;

@@ -1,4 +1,4 @@
-//! The connection that writes, one transaction for each batch of changes.
+//! The connection that writes: it applies the changes of the journal, many in one transaction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use super::database::Database;
+use super::entry::{Entry, Id};
 use super::error::{RecordsError, Result};
+use super::journal::frames;
 use super::namespaces::{Namespace, Namespaces};
 use super::{Accepted, Record};
 
-/// An activation's id as it is stored.
-pub(super) type Id = [u8; 16];
-
-/// Size that a record has beside its texts, about: numbers, keys of indexes, page headers.
-const ROW_BYTES: usize = 160;
+/// Changes and bytes of one transaction, which takes some milliseconds then.
+const BATCH: usize = 512;
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Size of a page of the database.
 const PAGE: u64 = 4096;
@@ -24,43 +24,9 @@ const PAGE: u64 = 4096;
 const EVICTED_ROWS: i64 = 64;
 const EVICTED_BYTES: u64 = 1 << 20;
 
-/// Parses an activation id.
-pub(super) fn parse_id(text: &str) -> Option<Id> {
-    let mut id = Id::default();
-    hex::decode_to_slice(text, &mut id).ok()?;
-    Some(id)
-}
-
 /// Converts a time or a count to SQLite's integer.
 pub(super) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// A change of the database.
-#[derive(Debug)]
-pub(super) enum Change {
-    Accept(Accepted),
-    Finish(Record),
-}
-
-impl Change {
-    /// Returns its size in bytes; that of a record is what it counts in its namespace's usage.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Accept(accepted) => accepted.path.len() + accepted.document.len() + ROW_BYTES,
-            Self::Finish(record) => {
-                let texts = [&record.path, &record.document, &record.response, &record.logs];
-                texts.iter().map(|text| text.len()).sum::<usize>() + ROW_BYTES
-            }
-        }
-    }
-
-    fn activation(&self) -> (&Arc<str>, &str) {
-        match self {
-            Self::Accept(accepted) => (&accepted.namespace, &accepted.id),
-            Self::Finish(record) => (&record.namespace, &record.id),
-        }
-    }
 }
 
 /// The connection, and what it has in memory to write less.
@@ -68,6 +34,8 @@ pub(super) struct Writer {
     connection: Connection,
     database: Arc<Database>,
     namespaces: Arc<Namespaces>,
+    /// Number of the last change of the journal that is in the database.
+    applied: u64,
     /// Accepted and not finished activations, with the key of their row.
     accepted: HashMap<(i64, Id), i64>,
     next_accepted: i64,
@@ -82,25 +50,70 @@ struct Effects {
     stored: Vec<(Arc<str>, u64)>,
 }
 
+/// Changes of one transaction.
+#[derive(Default)]
+struct Batch<'a> {
+    entries: Vec<Entry<'a>>,
+    bytes: usize,
+    /// Number of the last one.
+    last: u64,
+}
+
 impl Writer {
-    /// Opens the connection. Rows of accepted activations must have been
-    /// [interrupted](Self::interrupt_accepted) before anything else is written.
+    /// Opens the connection.
     pub fn open(database: Arc<Database>, namespaces: Arc<Namespaces>) -> Result<Self> {
         let connection = database.writer()?;
-        Ok(Self { connection, database, namespaces, accepted: HashMap::new(), next_accepted: 1 })
+        let mut writer = Self {
+            connection,
+            database,
+            namespaces,
+            applied: 0,
+            accepted: HashMap::new(),
+            next_accepted: 1,
+        };
+        writer.load().map_err(|cause| {
+            RecordsError::of(&writer.database.file, "read accepted activations", cause)
+        })?;
+        Ok(writer)
+    }
+
+    fn load(&mut self) -> rusqlite::Result<()> {
+        let applied = "SELECT applied FROM journal";
+        let applied = self.connection.query_row(applied, (), |row| row.get::<_, i64>(0))?;
+        self.applied = applied.unsigned_abs();
+        let mut statement = self.connection.prepare("SELECT namespace, id, seq FROM accepted")?;
+        let mut rows = statement.query(())?;
+        while let Some(row) = rows.next()? {
+            let seq = row.get(2)?;
+            self.accepted.insert((row.get(0)?, row.get(1)?), seq);
+            self.next_accepted = self.next_accepted.max(seq + 1);
+        }
+        Ok(())
+    }
+
+    /// Returns the number of the last change of the journal that is in the database.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Takes the changes up to `number` for applied.
+    pub fn skip_to(&mut self, number: u64) -> Result<()> {
+        self.transact(&Batch { last: number, ..Batch::default() }, None)
     }
 
     /// Stores a record, made by `interrupted`, for each activation that an earlier process
-    /// accepted and did not finish.
+    /// accepted and did not finish. All changes of the journal must have been applied.
     pub fn interrupt_accepted(&mut self, interrupted: impl Fn(Accepted) -> Record) -> Result<()> {
         loop {
-            let (last, lost) = self.oldest_accepted().map_err(|cause| self.failure(cause))?;
+            let (last_row, lost) = self.oldest_accepted().map_err(|cause| self.failure(cause))?;
             if lost.is_empty() {
                 return Ok(());
             }
-            let records = lost.into_iter().map(|lost| Change::Finish(interrupted(lost)));
-            let changes: Vec<_> = records.collect();
-            self.transact(&changes, Some(last))?;
+            let records: Vec<_> = lost.into_iter().map(&interrupted).collect();
+            let entries = records.iter().map(Entry::finish).collect::<Result<Vec<_>>>()?;
+            let bytes = entries.iter().map(Entry::bytes).sum();
+            self.transact(&Batch { entries, bytes, last: self.applied }, Some(last_row))?;
+            self.accepted.retain(|_, row| *row > last_row);
         }
     }
 
@@ -126,25 +139,43 @@ impl Writer {
         Ok((last, accepted))
     }
 
-    /// Commits `changes` in one transaction. A change that contradicts the database fails alone.
+    /// Applies the changes in `journal` that follow the last one that was applied. Those that were
+    /// applied already are skipped; a gap ends them.
     ///
     /// # Errors
-    /// The transaction failed and nothing is stored. The next one is tried on a new connection if
-    /// the state of this one is in doubt.
-    pub fn commit(&mut self, changes: &[Change]) -> Result<Vec<Result<()>>> {
-        self.transact(changes, None)
+    /// A transaction failed: its changes and those after it are not applied. The next one is tried
+    /// on a new connection if the state of this one is in doubt.
+    pub fn apply(&mut self, journal: &[u8]) -> Result<()> {
+        let applied = self.applied;
+        let mut following = frames(journal)
+            .skip_while(|(number, _)| *number <= applied)
+            .zip(applied + 1..)
+            .map_while(|((number, entry), expected)| {
+                let entry = postcard::from_bytes(entry).ok()?;
+                (number == expected).then_some((entry, number))
+            })
+            .peekable();
+        while following.peek().is_some() {
+            let mut batch = Batch::default();
+            while let Some((entry, number)) =
+                following.next_if(|_| batch.entries.len() < BATCH && batch.bytes < BATCH_BYTES)
+            {
+                batch.bytes += Entry::bytes(&entry);
+                batch.entries.push(entry);
+                batch.last = number;
+            }
+            self.transact(&batch, None)?;
+        }
+        Ok(())
     }
 
-    fn transact(
-        &mut self,
-        changes: &[Change],
-        interrupted: Option<i64>,
-    ) -> Result<Vec<Result<()>>> {
+    fn transact(&mut self, batch: &Batch<'_>, interrupted: Option<i64>) -> Result<()> {
         let mut effects = Effects::default();
-        let failure = match self.try_transact(changes, interrupted, &mut effects) {
-            Ok(outcomes) => {
-                let bytes = changes.iter().map(|change| change.bytes() as u64 + PAGE);
-                let logged = 2 * PAGE + bytes.sum::<u64>();
+        let failure = match self.try_transact(batch, interrupted, &mut effects) {
+            Ok(()) => {
+                self.applied = batch.last;
+                // The rows, and their part of indexes and of pages that are written again.
+                let logged = batch.bytes as u64 * 5 / 4 + 8 * PAGE;
                 self.database.logged.fetch_add(logged, Ordering::Relaxed);
                 for (name, number) in effects.new_namespaces {
                     self.namespaces.add(number, &name);
@@ -154,7 +185,7 @@ impl Writer {
                         namespace.bytes.fetch_add(bytes, Ordering::Relaxed);
                     }
                 }
-                return Ok(outcomes);
+                return Ok(());
             }
             Err(cause) => self.failure(cause),
         };
@@ -182,47 +213,33 @@ impl Writer {
 
     fn try_transact(
         &mut self,
-        changes: &[Change],
+        batch: &Batch<'_>,
         interrupted: Option<i64>,
         effects: &mut Effects,
-    ) -> rusqlite::Result<Vec<Result<()>>> {
+    ) -> rusqlite::Result<()> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        let mut outcomes = Vec::with_capacity(changes.len());
-        for change in changes {
-            let (name, text) = change.activation();
-            let Some(id) = parse_id(text) else {
-                outcomes.push(Err(RecordsError::Id { id: text.to_owned() }));
-                continue;
-            };
-            let number = self.number_of(name, effects)?;
-            let done = match change {
-                Change::Accept(accepted) => self.accept(number, id, accepted, effects),
-                Change::Finish(record) => {
-                    self.finish(number, id, record, change.bytes() as u64, effects)
+        for entry in &batch.entries {
+            let number = self.number_of(entry.namespace(), effects)?;
+            match self.apply_one(number, entry, effects) {
+                Err(cause) if is_of_one_entry(&cause) => {
+                    let (namespace, id) = (entry.namespace(), hex::encode(entry.id()));
+                    tracing::warn!(error = %cause, namespace, activation = id, "not recorded");
                 }
-            };
-            outcomes.push(match done {
-                Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                    let namespace = Arc::clone(name);
-                    Err(RecordsError::Duplicate { namespace, id: text.to_owned() })
-                }
-                Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::TooBig) => {
-                    Err(self.failure(cause))
-                }
-                other => Ok(other?),
-            });
+                done => done?,
+            }
         }
         if let Some(last) = interrupted {
             let mut delete =
                 self.connection.prepare_cached("DELETE FROM accepted WHERE seq <= ?")?;
             delete.execute([last])?;
         }
-        self.connection.prepare_cached("COMMIT")?.execute(())?;
-        Ok(outcomes)
+        let mut applied = self.connection.prepare_cached("UPDATE journal SET applied = ?")?;
+        applied.execute([integer(batch.last)])?;
+        self.connection.prepare_cached("COMMIT")?.execute(()).map(drop)
     }
 
     /// Returns the number of a namespace; a new one gets a row.
-    fn number_of(&self, name: &Arc<str>, effects: &mut Effects) -> rusqlite::Result<i64> {
+    fn number_of(&self, name: &str, effects: &mut Effects) -> rusqlite::Result<i64> {
         if let Some(namespace) = self.namespaces.get(name) {
             return Ok(namespace.number);
         }
@@ -232,71 +249,60 @@ impl Writer {
         let mut insert =
             self.connection.prepare_cached("INSERT INTO namespaces (name) VALUES (?)")?;
         let number = insert.insert([name])?;
-        effects.new_namespaces.insert(Arc::clone(name), number);
+        effects.new_namespaces.insert(name.into(), number);
         Ok(number)
     }
 
-    fn accept(
+    fn apply_one(
         &mut self,
         namespace: i64,
-        id: Id,
-        accepted: &Accepted,
+        entry: &Entry<'_>,
         effects: &mut Effects,
     ) -> rusqlite::Result<()> {
-        if self.accepted.contains_key(&(namespace, id)) {
-            return Err(constraint_violation());
+        let activation = (namespace, entry.id());
+        match *entry {
+            Entry::Accept { id, path, start, document, .. } => {
+                if self.accepted.contains_key(&activation) {
+                    return Err(constraint_violation());
+                }
+                let mut insert = self.connection.prepare_cached(
+                    "INSERT INTO accepted (seq, namespace, id, start, path, document)
+                     VALUES (?, ?, ?, ?, ?, ?)",
+                )?;
+                let seq = self.next_accepted;
+                insert.execute(params![seq, namespace, id, integer(start), path, document])?;
+                self.next_accepted += 1;
+                self.accepted.insert(activation, seq);
+                effects.accepted.push(activation);
+            }
+            Entry::Finish { id, path, start, end, status, document, response, logs, .. } => {
+                let mut insert = self.connection.prepare_cached(
+                    "INSERT INTO records (namespace, id, start, \"end\", status, bytes, path,
+                                          document, response, logs)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                )?;
+                let (start, end, bytes) = (integer(start), integer(end), entry.bytes() as u64);
+                insert.execute(params![
+                    namespace,
+                    id,
+                    start,
+                    end,
+                    status,
+                    integer(bytes),
+                    path,
+                    document,
+                    response,
+                    logs
+                ])?;
+                if let Some(seq) = self.accepted.remove(&activation) {
+                    effects.finished.push((activation, seq));
+                    let mut delete =
+                        self.connection.prepare_cached("DELETE FROM accepted WHERE seq = ?")?;
+                    delete.execute([seq])?;
+                }
+                effects.stored.push((entry.namespace().into(), bytes));
+            }
         }
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO accepted (seq, namespace, id, start, path, document)
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )?;
-        let seq = self.next_accepted;
-        insert.execute(params![
-            seq,
-            namespace,
-            id,
-            integer(accepted.start),
-            accepted.path,
-            accepted.document
-        ])?;
-        self.next_accepted += 1;
-        self.accepted.insert((namespace, id), seq);
-        effects.accepted.push((namespace, id));
-        Ok(())
-    }
-
-    fn finish(
-        &mut self,
-        namespace: i64,
-        id: Id,
-        record: &Record,
-        bytes: u64,
-        effects: &mut Effects,
-    ) -> rusqlite::Result<()> {
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO records (namespace, id, start, \"end\", status, bytes, path,
-                                  document, response, logs)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?;
-        insert.execute(params![
-            namespace,
-            id,
-            integer(record.start),
-            integer(record.end),
-            record.status,
-            integer(bytes),
-            record.path,
-            record.document,
-            record.response,
-            record.logs
-        ])?;
-        if let Some(seq) = self.accepted.remove(&(namespace, id)) {
-            effects.finished.push(((namespace, id), seq));
-            let mut delete =
-                self.connection.prepare_cached("DELETE FROM accepted WHERE seq = ?")?;
-            delete.execute([seq])?;
-        }
-        effects.stored.push((Arc::clone(&record.namespace), bytes));
         Ok(())
     }
 
@@ -371,6 +377,12 @@ impl Writer {
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
+}
+
+/// Reports whether an entry contradicts the database or cannot be stored in it: an id that was used
+/// before, a text of more than 1 GB. It fails alone.
+fn is_of_one_entry(cause: &rusqlite::Error) -> bool {
+    matches!(cause.sqlite_error_code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig))
 }
 
 fn constraint_violation() -> rusqlite::Error {

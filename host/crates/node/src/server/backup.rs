@@ -1,4 +1,4 @@
-//! A copy of a node's databases, while the node runs or not.
+//! A copy of a node's databases and journal, while the node runs or not.
 
 use std::fs::File;
 use std::io;
@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::records::JOURNAL;
+
 /// Databases of a node.
-const FILES: [&str; 2] = ["node.db", "activations.db"];
+const DATABASES: [&str; 2] = ["node.db", "activations.db"];
 
 /// Error of a backup.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,14 @@ pub enum BackupError {
         /// Reason.
         error: io::Error,
     },
+    /// A file of the node cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Reason.
+        error: io::Error,
+    },
     /// A database cannot be copied.
     #[error("cannot copy {}: {error}", path.display())]
     Copy {
@@ -34,7 +44,8 @@ pub enum BackupError {
     },
 }
 
-/// Copies the databases of the node in `data` to the new folder `to`, each as it is at one moment.
+/// Copies the databases of the node in `data`, and the journal of its activations, to the new folder
+/// `to`, each database as it is at one moment.
 /// The folder takes its name when it is complete and on the disk.
 ///
 /// # Errors
@@ -49,7 +60,18 @@ pub fn backup(data: &Path, to: &Path) -> Result<(), BackupError> {
     let parent = target.parent().unwrap_or(Path::new("/"));
     let draft =
         tempfile::Builder::new().prefix(".keynet-backup-").tempdir_in(parent).map_err(failed)?;
-    for name in FILES {
+    // First: what the database has taken from the journal meanwhile is then in its copy.
+    for name in JOURNAL {
+        let copied = private(&draft.path().join(name)).map_err(failed)?;
+        let path = data.join(name);
+        match File::open(&path) {
+            Ok(mut journal) => io::copy(&mut journal, &mut &copied).map_err(failed).map(drop)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(BackupError::Read { path, error }),
+        }
+        copied.sync_all().map_err(failed)?;
+    }
+    for name in DATABASES {
         let (path, copied) = (data.join(name), draft.path().join(name));
         copy(&path, &copied).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => failed(io::ErrorKind::StorageFull.into()),
@@ -164,7 +186,7 @@ mod tests {
         writing.abort();
 
         let copy = copies.path().join("saved");
-        for name in FILES {
+        for name in DATABASES.into_iter().chain(JOURNAL) {
             let mode = copy.join(name).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }

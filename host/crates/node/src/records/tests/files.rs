@@ -13,7 +13,8 @@ async fn a_restart_keeps_records_and_usage() {
     for number in 0..50 {
         records.finish(record(["ada", "bob"][(number % 2) as usize], number)).await.unwrap();
     }
-    let (usage, listed) = (records.usage("ada"), records.list("ada", all()).await.unwrap());
+    let listed = records.list("ada", all()).await.unwrap();
+    let usage = records.usage("ada");
     let texts = |record: &Record| {
         [&record.path, &record.document, &record.response, &record.logs].map(String::len)
     };
@@ -24,6 +25,7 @@ async fn a_restart_keeps_records_and_usage() {
     assert_eq!(records.usage("ada"), usage);
     assert_eq!(records.list("ada", all()).await.unwrap(), listed);
     records.finish(record("ada", 50)).await.unwrap();
+    assert_eq!(stored(&records, "ada").await.len(), 26);
     assert!(records.usage("ada") > usage);
 }
 
@@ -60,8 +62,15 @@ async fn only_the_owner_can_read_the_files_and_one_process_uses_them() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    let log = ["activations.db", "activations.db-shm", "activations.db-wal", "activations.lock"];
-    assert_eq!(names, log);
+    let expected = [
+        "activations-1.journal",
+        "activations-2.journal",
+        "activations.db",
+        "activations.db-shm",
+        "activations.db-wal",
+        "activations.lock",
+    ];
+    assert_eq!(names, expected);
     let error = Records::open(folder.path(), ALL, interrupted).err().unwrap();
     assert!(matches!(error, RecordsError::InUse { .. }), "{error}");
     drop(records);
@@ -81,11 +90,11 @@ async fn a_file_of_a_later_version_or_of_another_program_is_refused() {
     let error = || Records::open(folder.path(), ALL, interrupted).err().unwrap();
     change("PRAGMA user_version = 7");
     let newer = error();
-    assert!(matches!(newer, RecordsError::Newer { found: 7, known: 1, .. }), "{newer}");
+    assert!(matches!(newer, RecordsError::Newer { found: 7, known: 2, .. }), "{newer}");
     let text = newer.to_string();
-    assert!(text.contains("format 7") && text.contains("up to 1") && text.contains("activations"));
+    assert!(text.contains("format 7") && text.contains("up to 2") && text.contains("activations"));
 
-    change("PRAGMA user_version = 1; PRAGMA application_id = 1");
+    change("PRAGMA user_version = 2; PRAGMA application_id = 1");
     assert!(matches!(error(), RecordsError::Foreign { .. }), "{}", error());
     fs::write(&file, "not a database, and long enough to be read as one".repeat(100)).unwrap();
     assert!(matches!(error(), RecordsError::Foreign { .. }), "{}", error());
@@ -100,60 +109,98 @@ async fn an_older_format_is_changed_in_steps_and_a_failed_step_changes_nothing()
     drop(records);
     let file = folder.path().join("activations.db");
     let mut connection = Connection::open(&file).unwrap();
-    let first = database::FORMATS[0];
-    let second = "ALTER TABLE records ADD COLUMN waited INTEGER NOT NULL DEFAULT 5";
+    let [first, second] = database::FORMATS else { panic!("each format has a step") };
+    let third = "ALTER TABLE records ADD COLUMN waited INTEGER NOT NULL DEFAULT 5";
     let broken = "CREATE TABLE half (a); CREATE TABLE half (a)";
     let version = |connection: &Connection| -> i64 {
         connection.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap()
     };
-    database::migrate(&file, &mut connection, &[first, second, broken]).unwrap_err();
-    assert_eq!(version(&connection), 2);
+    database::migrate(&file, &mut connection, &[first, second, third, broken]).unwrap_err();
+    assert_eq!(version(&connection), 3);
     connection.query_row("SELECT * FROM half", (), |_| Ok(())).unwrap_err();
     let waited = connection.query_row("SELECT waited FROM records", (), |row| row.get::<_, i64>(0));
     assert_eq!(waited.unwrap(), 5);
-    database::migrate(&file, &mut connection, &[first, second, "CREATE TABLE whole (a)"]).unwrap();
-    assert_eq!(version(&connection), 3);
+    let whole = "CREATE TABLE whole (a)";
+    database::migrate(&file, &mut connection, &[first, second, third, whole]).unwrap();
+    assert_eq!(version(&connection), 4);
 }
 
 #[tokio::test]
-async fn a_full_disk_is_an_error_that_says_so_and_passes() {
-    let (_folder, records) = new();
+async fn a_database_of_the_format_before_the_journal_keeps_its_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).unwrap();
+    let connection = database.writer().unwrap();
+    let id = id(7);
+    connection
+        .execute_batch(&format!(
+            "DROP TABLE journal;
+             INSERT INTO namespaces VALUES (1, 'ada');
+             INSERT INTO accepted VALUES (5, 1, x'{id}', 1007, 'hello', '{{}}');
+             PRAGMA user_version = 1;"
+        ))
+        .unwrap();
+    drop((connection, database));
+    let records = open(folder.path());
+    assert_eq!(records.get("ada", &id).await.unwrap().unwrap().status, 3, "it was interrupted");
+    records.finish(record("ada", 8)).await.unwrap();
+    assert_eq!(stored(&records, "ada").await, [8, 7]);
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_more_is_an_error_that_says_so_and_nothing_is_lost() {
+    let (folder, records) = new();
     records.finish(record("ada", 1)).await.unwrap();
-    let limit = |pages: &str| {
-        records.queue.reserve(|writer| {
+    assert_eq!(stored(&records, "ada").await, [1]);
+    let limit = |records: &Records, pages: &str| {
+        records.store.reserve(|writer| {
             let set = format!("PRAGMA max_page_count = {pages}");
             writer.connection().query_row(&set, (), |_| Ok(())).unwrap();
         });
     };
-    limit("1"); // SQLite takes the current size
-    let large = |number| Record { logs: "x".repeat(100_000), ..record("bob", number) };
-    for number in 0..3 {
-        let error = records.finish(large(number)).await.unwrap_err();
-        assert!(matches!(error, RecordsError::Full { .. }), "{error}");
-        assert!(error.to_string().contains("activations.db is full"), "{error}");
-    }
-    assert_eq!((stored(&records, "bob").await.len(), records.usage("bob")), (0, 0));
+    limit(&records, "1"); // SQLite takes the current size
     assert_eq!(stored(&records, "ada").await, [1], "reading goes on");
-    limit("1000000");
-    for number in 0..3 {
-        records.finish(large(number)).await.unwrap();
+    let large = |number| Record { logs: "x".repeat(300_000), ..record("bob", number) };
+    let (mut stored_ones, mut error) = (0, None);
+    while error.is_none() {
+        match records.finish(large(stored_ones)).await {
+            Ok(()) => stored_ones += 1,
+            Err(refused) => error = Some(refused),
+        }
+        assert!(stored_ones < 200, "the journal grows for ever");
     }
-    assert_eq!(stored(&records, "bob").await, [2, 1, 0]);
+    let error = error.unwrap();
+    assert!(matches!(error, RecordsError::Full { .. }), "{error}");
+    assert!(error.to_string().contains("activations.db is full"), "{error}");
+    // A list without them would be wrong.
+    let error = records.list("bob", all()).await.unwrap_err();
+    assert!(matches!(error, RecordsError::Full { .. }), "{error}");
+    limit(&records, "1000000");
+    records.finish(large(stored_ones)).await.unwrap();
+    assert_eq!(stored(&records, "bob").await, (0..=stored_ones).rev().collect::<Vec<_>>());
+    let usage = records.usage("bob");
+    drop(records);
+    assert_eq!(open(folder.path()).usage("bob"), usage);
 }
 
 #[tokio::test]
-async fn a_failed_transaction_forgets_nothing_that_was_accepted() {
+async fn what_the_database_does_not_take_is_taken_by_the_next_process() {
     let (folder, records) = new();
     records.accept(accepted("ada", 1)).await.unwrap();
-    let run = |sql: &str| records.queue.reserve(|writer| writer.connection().execute_batch(sql));
+    assert_eq!(stored(&records, "ada").await, [0; 0]);
+    let run = |sql: &str| records.store.reserve(|writer| writer.connection().execute_batch(sql));
     run("ALTER TABLE records RENAME TO gone").unwrap();
-    let error = records.finish(record("ada", 1)).await.unwrap_err();
+    records.finish(record("ada", 1)).await.unwrap();
+    records.finish(record("eve", 2)).await.unwrap();
+    let error = records.list("ada", all()).await.unwrap_err();
     assert!(matches!(error, RecordsError::Database { .. }), "{error}");
     assert!(error.to_string().contains("activations.db"), "{error}");
+    records.accept(accepted("ada", 3)).await.unwrap();
     run("ALTER TABLE gone RENAME TO records").unwrap();
     drop(records);
     let records = open(folder.path());
-    assert_eq!(records.get("ada", &id(1)).await.unwrap().unwrap().status, 3);
+    assert_eq!(records.get("ada", &id(1)).await.unwrap(), Some(record("ada", 1)));
+    assert_eq!(records.get("eve", &id(2)).await.unwrap(), Some(record("eve", 2)));
+    assert_eq!(records.get("ada", &id(3)).await.unwrap().unwrap().status, 3, "interrupted");
 }
 
 #[tokio::test]
@@ -166,12 +213,11 @@ async fn an_id_is_checked_and_used_once() {
     }
     records.finish(record("ada", 1)).await.unwrap();
     records.accept(accepted("ada", 2)).await.unwrap();
+    assert_eq!(stored(&records, "ada").await, [1]);
     let usage = records.usage("ada");
-    for error in [
-        records.finish(record("ada", 1)).await.unwrap_err(),
-        records.accept(accepted("ada", 2)).await.unwrap_err(),
-    ] {
-        assert!(matches!(error, RecordsError::Duplicate { .. }), "{error}");
-    }
+    let other = Record { response: "other".to_owned(), ..record("ada", 1) };
+    records.finish(other).await.unwrap();
+    records.accept(accepted("ada", 2)).await.unwrap();
+    assert_eq!(records.get("ada", &id(1)).await.unwrap(), Some(record("ada", 1)));
     assert_eq!(records.usage("ada"), usage);
 }

@@ -15,7 +15,7 @@ const CALLERS: u64 = 8;
 async fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };
     let first: u64 = std::env::var(FIRST).unwrap().parse().unwrap();
-    let one = Change::Finish(record("flood", first)).bytes() as u64;
+    let one = Entry::finish(&record("flood", first)).unwrap().bytes() as u64;
     let records = Records::open(Path::new(&folder), ALL, interrupted).unwrap();
     let flooded = Retention { bytes_per_namespace: 500 * one, ..ALL };
     records.set_retention(ALL, HashMap::from([("flood".into(), flooded)]));
@@ -105,9 +105,9 @@ async fn every_acknowledged_record_is_there_after_kill_9() {
             assert!(stored.is_some(), "round {round}: {number} was accepted and is lost");
         }
         let listed = records.list("ada", all()).await.unwrap();
-        let bytes: usize = listed.iter().map(|record| Change::Finish(record.clone()).bytes()).sum();
+        let bytes: usize = listed.iter().map(|record| Entry::finish(record).unwrap().bytes()).sum();
         assert_eq!(records.usage("ada"), bytes as u64, "round {round}");
-        let reader = Database::reader(&records.database).unwrap();
+        let reader = records.readers.database.reader().unwrap();
         let check: String =
             reader.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
         assert_eq!(check, "ok", "round {round}");

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod files;
+mod journal;
 mod killed;
 mod queries;
 mod retention;
@@ -54,7 +55,13 @@ fn interrupted(accepted: Accepted) -> Record {
 }
 
 fn open(folder: &Path) -> Records {
-    Records::open(folder, ALL, interrupted).unwrap()
+    loop {
+        match Records::open(folder, ALL, interrupted) {
+            // A process that another test starts has the lock, too, until it executes its program.
+            Err(RecordsError::InUse { .. }) => std::thread::sleep(Duration::from_millis(1)),
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 fn new() -> (TempDir, Records) {

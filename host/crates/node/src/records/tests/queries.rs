@@ -109,7 +109,7 @@ async fn a_namespace_does_not_see_the_records_of_another() {
 async fn a_list_reads_one_index_and_sorts_nothing() {
     let (folder, records) = new();
     records.finish(record("ada", 1)).await.unwrap();
-    let reader = Database::reader(&records.database).unwrap();
+    let reader = records.readers.database.reader().unwrap();
     let plan = |sql: &str| -> String {
         let mut statement = reader.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map((), |row| row.get::<_, String>("detail")).unwrap();

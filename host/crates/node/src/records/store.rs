@@ -1,0 +1,172 @@
+//! What was acknowledged, on its way from the journal to the database.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+
+use keynet_base::crowd::Crowd;
+use keynet_base::offload;
+use tokio::sync::oneshot;
+
+use super::database::Database;
+use super::entry::Entry;
+use super::error::{RecordsError, Result};
+use super::journal::{Frame, Journal, frames};
+use super::writer::Writer;
+use super::{Accepted, Record};
+
+/// Bytes of the journal from which they are brought into the database at once.
+const LONG: u64 = 1 << 20;
+
+/// Bytes of the journal from which a caller waits until they are in the database: it must not grow
+/// faster than the database takes it.
+const FULL: u64 = 16 << 20;
+
+/// Frames, and those who wait until they are stored.
+#[derive(Default)]
+struct Queued {
+    frames: Vec<Frame>,
+    callers: Vec<oneshot::Sender<Result<()>>>,
+}
+
+/// The journal, and the connection that brings it into the database. Who needs several locks takes
+/// that of the writer first, then that of the journal.
+pub(super) struct Store {
+    queued: Mutex<Queued>,
+    crowd: Crowd,
+    journal: Mutex<Journal>,
+    writer: Mutex<Writer>,
+    database: Arc<Database>,
+    /// The thread that calls [`settle`](Self::settle).
+    settling: OnceLock<Thread>,
+}
+
+impl Store {
+    /// Opens the journal and brings what an earlier process left in it into the database. Those of
+    /// its activations that had not ended become the records that `interrupted` makes.
+    pub fn open(
+        database: Arc<Database>,
+        mut writer: Writer,
+        interrupted: impl Fn(Accepted) -> Record,
+    ) -> Result<Self> {
+        let (mut journal, left) = Journal::open(database.folder())?;
+        for bytes in &left {
+            writer.apply(bytes)?;
+        }
+        let last = left.iter().flat_map(|bytes| frames(bytes)).map(|(number, _)| number).max();
+        skip_damage(&mut writer, last.unwrap_or_default())?;
+        journal.begin_after(writer.applied());
+        writer.interrupt_accepted(interrupted)?;
+        let (journal, writer) = (Mutex::new(journal), Mutex::new(writer));
+        let (queued, crowd, settling) = (Mutex::default(), Crowd::default(), OnceLock::new());
+        Ok(Self { queued, crowd, journal, writer, database, settling })
+    }
+
+    /// Sets the thread that is woken when the journal is long.
+    pub fn settle_on(&self, thread: Thread) {
+        let _ = self.settling.set(thread); // there is one
+    }
+
+    /// Stores a change; returns when it is in the journal.
+    ///
+    /// # Errors
+    /// The disk is full or fails.
+    pub async fn submit(self: &Arc<Self>, entry: Entry<'_>) -> Result<()> {
+        let file = || self.database.file.clone();
+        let large = |_| RecordsError::TooLarge { file: file(), bytes: entry.bytes() };
+        let frame = Frame::new(&entry).map_err(large)?;
+        let is_full = self.journal().size() > FULL;
+        if is_full || frame.len() > offload::INLINE {
+            let store = Arc::clone(self);
+            let appending = move || {
+                if is_full {
+                    store.settle()?;
+                }
+                store.append(&mut [frame])
+            };
+            let appended = offload::run(offload::INLINE + 1, None, appending).await;
+            return appended.unwrap_or_else(|| Err(RecordsError::Closed { file: file() }));
+        }
+        let (caller, stored) = oneshot::channel();
+        {
+            let mut queued = self.queued();
+            queued.frames.push(frame);
+            queued.callers.push(caller);
+        }
+        if self.crowd.join() {
+            tokio::task::yield_now().await; // so that their changes come into the same write
+        }
+        self.append_queued();
+        stored.await.unwrap_or_else(|_| Err(RecordsError::Closed { file: file() }))
+    }
+
+    /// Stores the changes of all callers that wait.
+    pub fn append_queued(&self) {
+        let Queued { mut frames, callers } = std::mem::take(&mut *self.queued());
+        if frames.is_empty() {
+            return;
+        }
+        let outcome = self.append(&mut frames);
+        for caller in callers {
+            let _ = caller.send(outcome.clone()); // one may be gone
+        }
+    }
+
+    fn append(&self, frames: &mut [Frame]) -> Result<()> {
+        let (before, after) = self.journal().append(frames)?;
+        if before < LONG && after >= LONG {
+            self.settling.get().inspect(|thread| thread.unpark());
+        }
+        Ok(())
+    }
+
+    /// Brings all changes that were stored before this call into the database. Blocks.
+    ///
+    /// # Errors
+    /// The database fails. What it did not take stays in the journal.
+    pub fn settle(&self) -> Result<()> {
+        let last = self.journal().last();
+        if self.journal().is_settled(last) {
+            return Ok(());
+        }
+        let mut writer = self.writer();
+        while !self.journal().is_settled(last) {
+            let Some(part) = self.journal().turn() else { break };
+            let bytes = part.read().map_err(|cause| {
+                RecordsError::io(&self.database.file, "read the journal of", cause)
+            })?;
+            writer.apply(&bytes)?;
+            skip_damage(&mut writer, part.last)?;
+            self.journal().settle(&part);
+        }
+        Ok(())
+    }
+
+    /// Runs `work` with the writer when it is free. Blocks.
+    pub fn reserve<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> T {
+        work(&mut self.writer())
+    }
+
+    fn queued(&self) -> MutexGuard<'_, Queued> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the changes up to `last` for applied. Those that were not are lost: a part of the journal is
+/// damaged, as a loss of power can do to what was written in the last second.
+fn skip_damage(writer: &mut Writer, last: u64) -> Result<()> {
+    let applied = writer.applied();
+    if applied >= last {
+        return Ok(());
+    }
+    let lost = last - applied;
+    tracing::error!(lost, "a part of the journal of activation records is damaged");
+    writer.skip_to(last)
+}
