@@ -44,9 +44,11 @@ impl GuestEnvironment {
     }
 
     /// Returns the variables for a guest; includes the caller's key only if `api_key` is granted.
-    pub(super) fn granted(&self, api_key: bool) -> impl Iterator<Item = (&str, &str)> {
-        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        pairs.filter(move |(name, _)| *name != API_KEY || api_key)
+    pub(super) fn granted(mut self, api_key: bool) -> Vec<(String, String)> {
+        if !api_key {
+            self.0.retain(|(name, _)| name != API_KEY);
+        }
+        self.0
     }
 
     /// Returns the pairs.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::environment::GuestEnvironment;
@@ -23,6 +23,9 @@ use crate::capabilities::{CallContext, Meter};
 use crate::policy::Limits;
 use keynet_base::budget::{CallBudget, MemoryBudget};
 use keynet_base::error::Result;
+
+/// Interface with the variables of the environment, as `wasmtime-wasi` names it.
+const ENVIRONMENT: &str = "wasi:cli/environment@0.2.12";
 
 /// Maximum number of random bytes per call.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -47,12 +50,11 @@ struct Contexts {
     deadline: Instant,
 }
 
-/// Context of WASI: random numbers, clocks, environment, streams. Created by the first call.
+/// Context of WASI: random numbers, clocks, streams. Created by the first call.
 struct Wasi {
     context: Option<WasiCtx>,
-    environment: GuestEnvironment,
-    /// `true` if the guest may have the caller's key of OpenWhisk.
-    api_key: bool,
+    /// Variables of the environment, which a call copies into the guest's memory and nowhere else.
+    environment: Arc<Vec<(String, String)>>,
     /// Clocks and random numbers; `None` for the machine's own.
     machine: Option<Arc<dyn Machine>>,
     logs: Logs,
@@ -87,8 +89,7 @@ impl Contexts {
         };
         let wasi = Wasi {
             context: None,
-            environment: purpose.environment,
-            api_key: means.grants.api_key,
+            environment: Arc::new(purpose.environment.granted(means.grants.api_key)),
             machine: means.machine.clone(),
             logs: Logs::new(purpose.sink, limits.logs),
         };
@@ -114,9 +115,6 @@ impl Wasi {
     fn context(&mut self) -> &mut WasiCtx {
         self.context.get_or_insert_with(|| {
             let mut wasi = WasiCtxBuilder::new();
-            for (name, value) in self.environment.granted(self.api_key) {
-                wasi.env(name, value);
-            }
             if let Some(machine) = &self.machine {
                 surroundings::install(machine, &mut wasi);
             }
@@ -208,6 +206,14 @@ impl WasiView for State {
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    linker.allow_shadowing(true);
+    linker.instance(ENVIRONMENT)?.func_wrap(
+        "get-environment",
+        |mut context: StoreContextMut<'_, State>, ()| {
+            Ok((Arc::clone(&context.data_mut().called().wasi.environment),))
+        },
+    )?;
+    linker.allow_shadowing(false);
     user_input::add_to_linker(&mut linker, |state: &mut State| UserInputView {
         ctx: &mut state.called().user_input,
     })?;

@@ -3,8 +3,8 @@
 //! The number of series is bounded: actions and models beyond the first [`MAX_NAMES`] count as
 //! `other`.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -45,37 +45,83 @@ pub struct Ended<'a> {
     pub receipt: Option<&'a Receipt>,
 }
 
+/// Counter of seconds.
+type Seconds = Counter<f64, std::sync::atomic::AtomicU64>;
+
 /// Counters and histograms of activations.
 #[derive(Debug)]
 pub struct ActivationMetrics {
     activations: Family<Labels, Counter>,
-    phases: Family<Labels, Histogram>,
+    phases: Phases,
     calls: Family<Labels, Counter>,
     bytes: Family<Labels, Counter>,
     models: Family<Labels, Counter>,
-    computing: Family<Labels, Counter<f64, std::sync::atomic::AtomicU64>>,
-    actions_known: Known,
-    models_known: Known,
+    computing: Family<Labels, Seconds>,
+    actions_known: Known<ActionSeries>,
+    models_known: Known<()>,
 }
 
-/// Names that have series of their own.
+/// Series of one action, found without making their labels anew.
 #[derive(Debug, Default)]
-struct Known(Mutex<HashSet<(Option<Arc<str>>, String)>>);
+struct ActionSeries {
+    outcomes: Vec<(&'static str, Counter)>,
+    computing: Option<Seconds>,
+}
 
-impl Known {
-    /// Returns `name`, or `other` if there are too many.
-    fn label(&self, namespace: Option<&Arc<str>>, name: &str) -> String {
+/// Names with what is known of each.
+type Names<T> = HashMap<String, T>;
+
+/// Names that have series of their own, by namespace.
+#[derive(Debug)]
+struct Known<T>(Mutex<HashMap<Option<Arc<str>>, Names<T>>>);
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Default> Known<T> {
+    /// Calls `with` with `name`, or `other` if there are too many, and what is known of it.
+    fn with<R>(
+        &self,
+        namespace: Option<&Arc<str>>,
+        name: &str,
+        with: impl FnOnce(&str, &mut T) -> R,
+    ) -> R {
+        let namespace = namespace.cloned();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (namespace.cloned(), name.to_owned());
-        if known.contains(&key) {
-            key.1
-        } else if known.len() < MAX_NAMES {
-            let label = key.1.clone();
-            known.insert(key);
-            label
-        } else {
-            OTHER.to_owned()
+        if let Some(found) = known.get_mut(&namespace).and_then(|names| names.get_mut(name)) {
+            return with(name, found);
         }
+        let count: usize = known.values().map(Names::len).sum();
+        let name = if count < MAX_NAMES { name } else { OTHER };
+        let names = known.entry(namespace).or_default();
+        with(name, names.entry(name.to_owned()).or_default())
+    }
+}
+
+/// Times of activations by phase.
+#[derive(Debug)]
+struct Phases {
+    all: Family<Labels, Histogram>,
+    /// Those that were observed.
+    known: RwLock<Vec<(&'static str, Histogram)>>,
+}
+
+impl Phases {
+    fn observe(&self, phase: &'static str, time: Duration) {
+        let find = |known: &[(_, Histogram)]| {
+            known.iter().find(|(name, _)| *name == phase).map(|(_, times)| times.clone())
+        };
+        let known = find(&self.known.read().unwrap_or_else(PoisonError::into_inner));
+        let times = known.unwrap_or_else(|| {
+            let times = self.all.get_or_create(&vec![("phase", phase.to_owned())]).clone();
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.push((phase, times.clone()));
+            times
+        });
+        times.observe(time.as_secs_f64());
     }
 }
 
@@ -92,7 +138,8 @@ pub fn outcome_of(failure: Option<&Failure>) -> &'static str {
 impl ActivationMetrics {
     /// Creates metrics without values in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
-        let phases: Family<_, Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let all: Family<_, Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let phases = Phases { all, known: RwLock::default() };
         let new = Self {
             activations: Family::default(),
             phases,
@@ -108,7 +155,7 @@ impl ActivationMetrics {
             "activation_phase",
             "Time of activations by phase",
             Unit::Seconds,
-            new.phases.clone(),
+            new.phases.all.clone(),
         );
         registry.register("import_calls", "Calls of imports by kind", new.calls.clone());
         registry.register_with_unit(
@@ -129,30 +176,27 @@ impl ActivationMetrics {
 
     /// Counts an activation.
     pub fn ended(&self, ended: Ended<'_>) {
-        let action = self.actions_known.label(ended.namespace, ended.action);
-        let mut labels = with_namespace(ended.namespace);
-        labels.push(("action", action));
-        self.computed(&labels, ended.receipt);
-        labels.push(("outcome", ended.outcome.to_owned()));
-        self.activations.get_or_create(&labels).inc();
+        self.actions_known.with(ended.namespace, ended.action, |action, series| {
+            self.count(&ended, action, series);
+        });
         let time = Duration::from_nanos;
         let in_sandbox = ended.receipt.map_or(Duration::ZERO, |receipt| time(receipt.queued_ns));
-        self.observe("queue", ended.queued + in_sandbox);
+        self.phases.observe("queue", ended.queued + in_sandbox);
         if let Some(load) = ended.load {
-            self.observe("load", load);
+            self.phases.observe("load", load);
         }
         let Some(receipt) = ended.receipt else { return };
-        self.observe("instantiate", time(receipt.instantiate_ns));
-        self.observe("guest", time(receipt.guest_ns));
-        self.observe("answer", time(receipt.answer_ns));
-        self.observe("total", ended.queued + time(receipt.total_ns));
+        self.phases.observe("instantiate", time(receipt.instantiate_ns));
+        self.phases.observe("guest", time(receipt.guest_ns));
+        self.phases.observe("answer", time(receipt.answer_ns));
+        self.phases.observe("total", ended.queued + time(receipt.total_ns));
         if receipt.inference_calls > 0 {
-            self.observe("inference", time(receipt.inference_ns));
+            self.phases.observe("inference", time(receipt.inference_ns));
             let traffic = [receipt.inference_sent, receipt.inference_received];
             self.import("inference", receipt.inference_calls, traffic);
         }
         if receipt.storage_calls > 0 {
-            self.observe("storage", time(receipt.storage_ns));
+            self.phases.observe("storage", time(receipt.storage_ns));
             let traffic = [receipt.storage_written, receipt.storage_read];
             self.import("storage", receipt.storage_calls, traffic);
         }
@@ -161,16 +205,26 @@ impl ActivationMetrics {
         }
     }
 
-    fn computed(&self, labels: &Labels, receipt: Option<&Receipt>) {
-        if let Some(receipt) = receipt {
+    fn count(&self, ended: &Ended<'_>, action: &str, series: &mut ActionSeries) {
+        let labels = || {
+            let mut labels = with_namespace(ended.namespace);
+            labels.push(("action", action.to_owned()));
+            labels
+        };
+        if let Some(receipt) = ended.receipt {
             let seconds = Duration::from_nanos(receipt.computing_ns).as_secs_f64();
-            self.computing.get_or_create(labels).inc_by(seconds);
+            let new = || self.computing.get_or_create(&labels()).clone();
+            series.computing.get_or_insert_with(new).inc_by(seconds);
         }
-    }
-
-    fn observe(&self, phase: &'static str, time: Duration) {
-        let labels = vec![("phase", phase.to_owned())];
-        self.phases.get_or_create(&labels).observe(time.as_secs_f64());
+        if let Some((_, count)) = series.outcomes.iter().find(|known| known.0 == ended.outcome) {
+            count.inc();
+            return;
+        }
+        let mut labels = labels();
+        labels.push(("outcome", ended.outcome.to_owned()));
+        let count = self.activations.get_or_create(&labels).clone();
+        count.inc();
+        series.outcomes.push((ended.outcome, count));
     }
 
     fn import(&self, import: &'static str, calls: u64, [sent, received]: [u64; 2]) {
@@ -186,7 +240,7 @@ impl ActivationMetrics {
     fn ran(&self, namespace: Option<&Arc<str>>, model: &ModelUse, engine: Option<&'static str>) {
         // A name and its version are one entry, so that both are bounded together.
         let whole = format!("{}:{}", model.name, model.version);
-        let is_known = self.models_known.label(namespace, &whole) == whole;
+        let is_known = self.models_known.with(namespace, &whole, |label, ()| label == whole);
         let (name, version) =
             if is_known { (model.name.as_str(), model.version.as_str()) } else { (OTHER, "") };
         let mut labels = with_namespace(namespace);

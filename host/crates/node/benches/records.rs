@@ -109,9 +109,9 @@ async fn lone(records: &Records, what: &str, accept: bool) {
         if accept {
             let Record { id, namespace, path, start, document, .. } = record.clone();
             let accepted = Accepted { id, namespace, path, start, document };
-            records.accept(accepted).await.expect("accepted");
+            records.accept(&accepted).await.expect("accepted");
         }
-        records.finish(record).await.expect("stored");
+        records.finish(&record).await.expect("stored");
         times.push(begun.elapsed());
     }
     report(what, times, begun.elapsed(), processor_time() - processor);
@@ -126,7 +126,7 @@ async fn many(records: &Arc<Records>) {
             let mut times = Vec::with_capacity(ready.len());
             for record in ready {
                 let begun = Instant::now();
-                records.finish(record).await.expect("stored");
+                records.finish(&record).await.expect("stored");
                 times.push(begun.elapsed());
             }
             times

@@ -34,9 +34,10 @@ pub(super) async fn answer(
             .map_err(|reason| not_found(reason, owner, rest))
     };
     match call.method {
-        Method::PUT => put(call, user, owner, name).await,
-        Method::GET => get(call, user, found()?).await,
-        Method::DELETE => delete(call, user, owner, &name).await,
+        // In boxes, so that the future of an invocation has no room for those of the others.
+        Method::PUT => Box::pin(put(call, user, owner, name)).await,
+        Method::GET => Box::pin(get(call, user, found()?)).await,
+        Method::DELETE => Box::pin(delete(call, user, owner, &name)).await,
         Method::POST => invocations::answer(call, user, found()?).await,
         _ => Err(Rejection::method("PUT, GET, DELETE, POST")),
     }

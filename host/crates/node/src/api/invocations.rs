@@ -24,8 +24,9 @@ pub(super) async fn answer(
     Ok(match invocation::invoke(call.node, invocation, blocking).await? {
         Invoked::Accepted(id) => accepted(&id),
         Invoked::Ended(ended) => {
-            let Ended { id, status, result, record, held } = ended;
-            let body = if only_result { result } else { record };
+            let record = (!only_result).then(|| ended.record());
+            let Ended { id, status, result, held, .. } = ended;
+            let body = record.unwrap_or(result);
             Reply::json_text(status_of(status), body).of_activation(&id).holding(held)
         }
     })

@@ -93,7 +93,7 @@ async fn reply(
     body: Incoming,
     transaction: &str,
 ) -> Result<Reply, Rejection> {
-    let target = Target::parse(&head.uri);
+    let target = Target::parse(head.uri);
     let path: Vec<&str> = target.segments();
     match path.as_slice() {
         [""] => return only_get(&head.method, || description::node(node)),
@@ -125,7 +125,7 @@ async fn reply(
         return Err(no_gateway());
     }
     if is_web {
-        return web_actions::answer(&call, user.ok()).await.map(page::confined);
+        return Box::pin(web_actions::answer(&call, user.ok())).await.map(page::confined);
     }
     namespaces(&call, user?).await
 }
@@ -162,10 +162,11 @@ async fn namespaces(call: &Call<'_>, user: Arc<Namespace>) -> Result<Reply, Reje
     let own = owner == *user.name;
     match collection {
         "actions" => actions::answer(call, &user, &owner, rest).await,
-        "packages" => packages::answer(call, &user, &owner, rest).await,
-        "activations" if own => activations::answer(call, &user, rest).await,
-        "descriptions" if own => page::descriptions(call, &user, rest).await,
-        "pictures" if own => page::pictures(call, &user, rest).await,
+        // In boxes, so that the future of an invocation has no room for those of the others.
+        "packages" => Box::pin(packages::answer(call, &user, &owner, rest)).await,
+        "activations" if own => Box::pin(activations::answer(call, &user, rest)).await,
+        "descriptions" if own => Box::pin(page::descriptions(call, &user, rest)).await,
+        "pictures" if own => Box::pin(page::pictures(call, &user, rest)).await,
         "limits" if own => only_get(&call.method, || description::limits(&user)),
         "activations" | "limits" | "descriptions" | "pictures" => {
             Err(Rejection::forbidden(&[&[owner.as_str()], rest]))

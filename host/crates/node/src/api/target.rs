@@ -20,10 +20,8 @@ const DEFAULT_LIMIT: usize = 30;
 pub(super) struct Target {
     segments: Vec<String>,
     query: BTreeMap<String, String>,
-    /// Path as it was sent.
-    pub(super) path: String,
-    /// Query as it was sent, without `?`.
-    pub(super) raw_query: String,
+    /// As it was sent.
+    uri: Uri,
 }
 
 /// Part of a list.
@@ -34,20 +32,28 @@ pub(super) struct Page {
 }
 
 impl Target {
-    pub(super) fn parse(uri: &Uri) -> Self {
+    pub(super) fn parse(uri: Uri) -> Self {
         let decoded = |segment: &str| {
             percent_decode_str(segment)
                 .decode_utf8()
                 .map_or_else(|_| "\u{fffd}".to_owned(), |text| text.into_owned())
         };
         let path = uri.path();
-        let raw_query = uri.query().unwrap_or_default();
         Self {
             segments: path.strip_prefix('/').unwrap_or(path).split('/').map(decoded).collect(),
-            query: lenient_pairs(raw_query).collect(),
-            path: path.to_owned(),
-            raw_query: raw_query.to_owned(),
+            query: lenient_pairs(uri.query().unwrap_or_default()).collect(),
+            uri,
         }
+    }
+
+    /// Returns the path as it was sent.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// Returns the query as it was sent, without `?`.
+    pub(super) fn raw_query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
     }
 
     pub(super) fn segments(&self) -> Vec<&str> {
@@ -64,14 +70,15 @@ impl Target {
     /// # Errors
     /// It is neither.
     pub(super) fn flag(&self, name: &'static str, absent: bool) -> Result<bool, Rejection> {
-        match self.get(name).map(str::to_lowercase).as_deref() {
-            None => Ok(absent),
-            Some("true" | "yes" | "on" | "1") => Ok(true),
-            Some("false" | "no" | "off" | "0") => Ok(false),
-            Some(other) => Err(Rejection::parameter(
-                name,
-                format_args!("'{other}' is not a valid Boolean value"),
-            )),
+        let Some(text) = self.get(name) else { return Ok(absent) };
+        let is_one_of = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        if is_one_of(&["true", "yes", "on", "1"]) {
+            Ok(true)
+        } else if is_one_of(&["false", "no", "off", "0"]) {
+            Ok(false)
+        } else {
+            let why = format_args!("'{}' is not a valid Boolean value", text.to_lowercase());
+            Err(Rejection::parameter(name, why))
         }
     }
 
@@ -125,7 +132,7 @@ mod tests {
     use super::*;
 
     fn target(text: &str) -> Target {
-        Target::parse(&text.parse().unwrap())
+        Target::parse(text.parse().unwrap())
     }
 
     #[test]

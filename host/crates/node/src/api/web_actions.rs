@@ -24,7 +24,7 @@ pub(super) async fn answer(
     call: &Call<'_>,
     user: Option<Arc<Namespace>>,
 ) -> Result<Reply, Rejection> {
-    let target = WebTarget::parse(call.target.path.strip_prefix(PREFIX).unwrap_or_default())?;
+    let target = WebTarget::parse(call.target.path().strip_prefix(PREFIX).unwrap_or_default())?;
     check_method(&call.method)?;
     // The action runs in the namespace that owns it, with its quotas and its records.
     let owner = call.node.tenants.named(&target.namespace).ok_or(WebError::NotFound)?;
@@ -64,7 +64,7 @@ async fn answer_exported(
         method: &call.method,
         headers: &headers,
         path: &target.path,
-        query: &call.target.raw_query,
+        query: call.target.raw_query(),
         body: body.bytes(),
         user: user.as_ref().map(|user| user.name.as_ref()),
     };

@@ -1,5 +1,7 @@
 //! Names of entities, by OpenWhisk's rule.
 
+use std::borrow::Cow;
+
 use keynet_openwhisk_api::name::{MAX_PART, is_part};
 use serde::{Deserialize, Serialize};
 
@@ -59,11 +61,11 @@ impl EntityName {
     }
 
     /// Returns `name` or `package/name`.
-    pub fn path(&self) -> String {
+    pub fn path(&self) -> Cow<'_, str> {
         if self.package.is_empty() {
-            self.name.clone()
+            Cow::Borrowed(&self.name)
         } else {
-            format!("{}/{}", self.package, self.name)
+            Cow::Owned(format!("{}/{}", self.package, self.name))
         }
     }
 

@@ -147,7 +147,7 @@ pub async fn invoke(
         let accepting = Arc::clone(node);
         // In a task, since a caller that disconnects ends its own: what is accepted is run.
         let accepted = async move {
-            let outcome = accepting.records.accept(acceptance).await;
+            let outcome = accepting.records.accept(&acceptance).await;
             let is_stored = outcome.is_ok();
             let _ = stored.send(outcome);
             if is_stored {
@@ -163,7 +163,7 @@ pub async fn invoke(
         Ok(ended) => Ok(Invoked::Ended(ended)),
         Err(_) => {
             // If it ends at this moment, the record is there and the acceptance is refused.
-            let _ = node.records.accept(record::accepted(&id, &invocation)).await;
+            let _ = node.records.accept(&record::accepted(&id, &invocation)).await;
             Ok(Invoked::Accepted(id))
         }
     }

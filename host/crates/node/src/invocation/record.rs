@@ -18,6 +18,9 @@ use crate::entities::{Limits, milliseconds};
 use crate::node::Node;
 use crate::records::{Accepted, Record};
 
+/// Size of most records without response and logs.
+const DOCUMENT_BYTES: usize = 1 << 11;
+
 /// An activation that ended and is recorded.
 pub struct Ended {
     /// Activation id.
@@ -26,10 +29,19 @@ pub struct Ended {
     pub status: Status,
     /// Result, JSON text.
     pub result: String,
-    /// Record without logs: a JSON object.
-    pub record: String,
+    /// Record without its response and logs: a JSON object.
+    document: String,
+    /// Response of the record: a JSON object.
+    response: String,
     /// Memory of the namespace that they take.
     pub held: Option<Reservation>,
+}
+
+impl Ended {
+    /// Returns the record without logs: a JSON object.
+    pub fn record(&self) -> String {
+        with_response(&self.document, &self.response, "[]")
+    }
 }
 
 /// Facts about an activation that ended.
@@ -108,34 +120,28 @@ impl Finished {
         let document = self.document(invocation);
         let Self { id, start, duration, status, result, held, logs, .. } = self;
         let bytes = result.len() + logs.iter().map(String::len).sum::<usize>();
-        let (namespace, path) =
-            (Arc::clone(&invocation.namespace.name), invocation.action.name.path());
-        let own = id.clone();
-        let outline = document.clone();
+        let namespace = Arc::clone(&invocation.namespace.name);
+        let path = invocation.action.name.path().into_owned();
         let written = offload::run(bytes, None, move || {
             let response = response_of(status, &result);
-            let record = with_response(&document, &response, "[]");
             // Serialising texts cannot fail.
             let logs = serde_json::to_string(&logs).unwrap_or_else(|_| "[]".to_owned());
-            let end = start + duration;
-            let status = status.code();
-            let stored =
-                Record { id: own, namespace, path, start, end, status, document, response, logs };
-            (stored, record, result)
+            let (end, status) = (start + duration, status.code());
+            (Record { id, namespace, path, start, end, status, document, response, logs }, result)
         });
-        let failure = match written.await {
-            Some((stored, record, result)) => match node.records.finish(stored).await {
-                Ok(()) => return Ended { id, status, result, record, held },
-                Err(error) => error.to_string(),
-            },
-            None => "the node is shutting down".to_owned(),
+        // Without an answer the runtime is being shut down, and nobody is told anything.
+        let Some((record, result)) = written.await else { std::future::pending().await };
+        let stored = node.records.finish(&record).await;
+        let Record { id, document, response, .. } = record;
+        let Err(error) = stored else {
+            return Ended { id, status, result, document, response, held };
         };
-        tracing::error!(error = failure, activation = id, "an activation cannot be recorded");
+        tracing::error!(%error, activation = id, "an activation cannot be recorded");
         let message = "the activation ended, and its record cannot be stored: the node's disk or \
             database fails";
         let (status, result) = (Status::Internal, json!({ "error": message }).to_string());
-        let record = with_response(&outline, &response_of(status, &result), "[]");
-        Ended { id, status, result, record, held: None }
+        let response = response_of(status, &result);
+        Ended { id, status, result, document, response, held: None }
     }
 
     fn document(&self, invocation: &Invocation) -> String {
@@ -180,8 +186,10 @@ impl Finished {
             cause: self.cause.as_deref(),
             annotations,
         };
-        // Serialising a struct of texts and numbers cannot fail.
-        serde_json::to_string(&document).unwrap_or_default()
+        let mut text = Vec::with_capacity(DOCUMENT_BYTES);
+        // Serialising a struct of texts and numbers to memory cannot fail.
+        let _ = serde_json::to_writer(&mut text, &document);
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 
@@ -199,7 +207,7 @@ fn response_of(status: Status, result: &str) -> String {
 /// Returns a whole record: `document` with its response and its logs.
 pub fn with_response(document: &str, response: &str, logs: &str) -> String {
     let open = document.strip_suffix('}').unwrap_or(document);
-    format!("{open},\"response\":{response},\"logs\":{logs}}}")
+    [open, ",\"response\":", response, ",\"logs\":", logs, "}"].concat()
 }
 
 /// What is stored of an activation that is acknowledged before it ends.
@@ -227,7 +235,7 @@ pub(super) fn accepted(id: &str, invocation: &Invocation) -> Accepted {
     Accepted {
         id: id.to_owned(),
         namespace: Arc::clone(&invocation.namespace.name),
-        path: action.name.path(),
+        path: action.name.path().into_owned(),
         start: crate::entities::now_ms(),
         document: serde_json::to_string(&outline).unwrap_or_default(),
     }

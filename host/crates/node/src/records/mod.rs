@@ -129,8 +129,8 @@ impl Records {
     ///
     /// # Errors
     /// The disk is full or fails; the id is not one.
-    pub async fn accept(&self, accepted: Accepted) -> Result<()> {
-        self.store.submit(Entry::accept(&accepted)?).await
+    pub async fn accept(&self, accepted: &Accepted) -> Result<()> {
+        self.store.submit(Entry::accept(accepted)?).await
     }
 
     /// Stores the record of an activation, after which it does not count as accepted; returns when
@@ -138,8 +138,8 @@ impl Records {
     ///
     /// # Errors
     /// The disk is full or fails; the id is not one.
-    pub async fn finish(&self, record: Record) -> Result<()> {
-        self.store.submit(Entry::finish(&record)?).await
+    pub async fn finish(&self, record: &Record) -> Result<()> {
+        self.store.submit(Entry::finish(record)?).await
     }
 
     /// Returns the record of an activation, or `None` if `namespace` has none of this id.

@@ -162,7 +162,7 @@ mod tests {
         catalog.put_package(Package::create("team", "tools", put)).await.unwrap();
         let records = Arc::new(open(data.path()));
         for number in 0..500 {
-            records.finish(record(number)).await.unwrap();
+            records.finish(&record(number)).await.unwrap();
         }
         let accepted = Accepted {
             id: format!("{:032x}", 100_000),
@@ -171,12 +171,12 @@ mod tests {
             start: 1_700_000_000_000,
             document: "{}".to_owned(),
         };
-        records.accept(accepted).await.unwrap();
+        records.accept(&accepted).await.unwrap();
         let writing = tokio::spawn({
             let records = Arc::clone(&records);
             async move {
                 for number in 500..50_000 {
-                    records.finish(record(number)).await.unwrap();
+                    records.finish(&record(number)).await.unwrap();
                 }
             }
         });

@@ -183,7 +183,8 @@ async fn run(
     let answering = Arc::clone(&node);
     let answer = move |request| {
         let node = Arc::clone(&answering);
-        async move { api::answer(&node, request).await }
+        // In a box, since it is moved several times before it is polled.
+        Box::pin(async move { api::answer(&node, request).await })
     };
     server.serve(listener, &node.drain, &mut stop, answer).await;
     drained(&node, config.process.grace).await;

@@ -14,13 +14,13 @@ async fn many(records: Arc<Records>) {
             for number in caller * EACH..(caller + 1) * EACH {
                 let namespace = ["ada", "bob", "eve"][(number % 3) as usize];
                 if number % 2 == 0 {
-                    records.accept(accepted(namespace, number)).await.unwrap();
+                    records.accept(&accepted(namespace, number)).await.unwrap();
                 }
                 let mut record = record(namespace, number);
                 if number % 20 == 0 {
                     record.logs = "x".repeat(300_000); // not written on a worker
                 }
-                records.finish(record).await.unwrap();
+                records.finish(&record).await.unwrap();
                 assert!(records.get(namespace, &id(number)).await.unwrap().is_some());
             }
         })
@@ -65,7 +65,8 @@ async fn a_caller_that_stops_waiting_does_not_hold_up_others() {
     let callers = (0..500).map(|number| {
         let records = Arc::clone(&records);
         tokio::spawn(async move {
-            let finish = records.finish(record("ada", number));
+            let record = record("ada", number);
+            let finish = records.finish(&record);
             match number % 2 {
                 0 => finish.await.unwrap(),
                 _ => drop(tokio::time::timeout(Duration::ZERO, finish).await),

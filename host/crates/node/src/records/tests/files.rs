@@ -11,7 +11,7 @@ use super::*;
 async fn a_restart_keeps_records_and_usage() {
     let (folder, records) = new();
     for number in 0..50 {
-        records.finish(record(["ada", "bob"][(number % 2) as usize], number)).await.unwrap();
+        records.finish(&record(["ada", "bob"][(number % 2) as usize], number)).await.unwrap();
     }
     let listed = records.list("ada", all()).await.unwrap();
     let usage = records.usage("ada");
@@ -24,7 +24,7 @@ async fn a_restart_keeps_records_and_usage() {
     let records = open(folder.path());
     assert_eq!(records.usage("ada"), usage);
     assert_eq!(records.list("ada", all()).await.unwrap(), listed);
-    records.finish(record("ada", 50)).await.unwrap();
+    records.finish(&record("ada", 50)).await.unwrap();
     assert_eq!(stored(&records, "ada").await.len(), 26);
     assert!(records.usage("ada") > usage);
 }
@@ -33,11 +33,11 @@ async fn a_restart_keeps_records_and_usage() {
 async fn what_was_accepted_and_did_not_finish_is_interrupted_by_a_restart() {
     let (folder, records) = new();
     for number in 0..600 {
-        records.accept(accepted("ada", number)).await.unwrap();
+        records.accept(&accepted("ada", number)).await.unwrap();
     }
     assert_eq!(stored(&records, "ada").await, [0; 0], "it is no record yet");
     for number in 0..300 {
-        records.finish(record("ada", number)).await.unwrap();
+        records.finish(&record("ada", number)).await.unwrap();
     }
     drop(records);
     let records = open(folder.path());
@@ -54,7 +54,7 @@ async fn what_was_accepted_and_did_not_finish_is_interrupted_by_a_restart() {
 #[tokio::test]
 async fn only_the_owner_can_read_the_files_and_one_process_uses_them() {
     let (folder, records) = new();
-    records.finish(record("ada", 1)).await.unwrap();
+    records.finish(&record("ada", 1)).await.unwrap();
     let mut names = Vec::new();
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
@@ -105,7 +105,7 @@ async fn a_file_of_a_later_version_or_of_another_program_is_refused() {
 #[tokio::test]
 async fn an_older_format_is_changed_in_steps_and_a_failed_step_changes_nothing() {
     let (folder, records) = new();
-    records.finish(record("ada", 1)).await.unwrap();
+    records.finish(&record("ada", 1)).await.unwrap();
     drop(records);
     let file = folder.path().join("activations.db");
     let mut connection = Connection::open(&file).unwrap();
@@ -142,14 +142,14 @@ async fn a_database_of_the_format_before_the_journal_keeps_its_records() {
     drop((connection, database));
     let records = open(folder.path());
     assert_eq!(records.get("ada", &id).await.unwrap().unwrap().status, 3, "it was interrupted");
-    records.finish(record("ada", 8)).await.unwrap();
+    records.finish(&record("ada", 8)).await.unwrap();
     assert_eq!(stored(&records, "ada").await, [8, 7]);
 }
 
 #[tokio::test]
 async fn a_database_that_takes_no_more_is_an_error_that_says_so_and_nothing_is_lost() {
     let (folder, records) = new();
-    records.finish(record("ada", 1)).await.unwrap();
+    records.finish(&record("ada", 1)).await.unwrap();
     assert_eq!(stored(&records, "ada").await, [1]);
     let limit = |records: &Records, pages: &str| {
         records.store.reserve(|writer| {
@@ -162,7 +162,7 @@ async fn a_database_that_takes_no_more_is_an_error_that_says_so_and_nothing_is_l
     let large = |number| Record { logs: "x".repeat(300_000), ..record("bob", number) };
     let (mut stored_ones, mut error) = (0, None);
     while error.is_none() {
-        match records.finish(large(stored_ones)).await {
+        match records.finish(&large(stored_ones)).await {
             Ok(()) => stored_ones += 1,
             Err(refused) => error = Some(refused),
         }
@@ -175,7 +175,7 @@ async fn a_database_that_takes_no_more_is_an_error_that_says_so_and_nothing_is_l
     let error = records.list("bob", all()).await.unwrap_err();
     assert!(matches!(error, RecordsError::Full { .. }), "{error}");
     limit(&records, "1000000");
-    records.finish(large(stored_ones)).await.unwrap();
+    records.finish(&large(stored_ones)).await.unwrap();
     assert_eq!(stored(&records, "bob").await, (0..=stored_ones).rev().collect::<Vec<_>>());
     let usage = records.usage("bob");
     drop(records);
@@ -185,16 +185,16 @@ async fn a_database_that_takes_no_more_is_an_error_that_says_so_and_nothing_is_l
 #[tokio::test]
 async fn what_the_database_does_not_take_is_taken_by_the_next_process() {
     let (folder, records) = new();
-    records.accept(accepted("ada", 1)).await.unwrap();
+    records.accept(&accepted("ada", 1)).await.unwrap();
     assert_eq!(stored(&records, "ada").await, [0; 0]);
     let run = |sql: &str| records.store.reserve(|writer| writer.connection().execute_batch(sql));
     run("ALTER TABLE records RENAME TO gone").unwrap();
-    records.finish(record("ada", 1)).await.unwrap();
-    records.finish(record("eve", 2)).await.unwrap();
+    records.finish(&record("ada", 1)).await.unwrap();
+    records.finish(&record("eve", 2)).await.unwrap();
     let error = records.list("ada", all()).await.unwrap_err();
     assert!(matches!(error, RecordsError::Database { .. }), "{error}");
     assert!(error.to_string().contains("activations.db"), "{error}");
-    records.accept(accepted("ada", 3)).await.unwrap();
+    records.accept(&accepted("ada", 3)).await.unwrap();
     run("ALTER TABLE gone RENAME TO records").unwrap();
     drop(records);
     let records = open(folder.path());
@@ -208,16 +208,16 @@ async fn an_id_is_checked_and_used_once() {
     let (_folder, records) = new();
     for wrong in ["", "7", &"g".repeat(32), &"a".repeat(33), &"é".repeat(16)] {
         let wrong = Record { id: wrong.to_owned(), ..record("ada", 1) };
-        let error = records.finish(wrong).await.unwrap_err();
+        let error = records.finish(&wrong).await.unwrap_err();
         assert!(matches!(error, RecordsError::Id { .. }), "{error}");
     }
-    records.finish(record("ada", 1)).await.unwrap();
-    records.accept(accepted("ada", 2)).await.unwrap();
+    records.finish(&record("ada", 1)).await.unwrap();
+    records.accept(&accepted("ada", 2)).await.unwrap();
     assert_eq!(stored(&records, "ada").await, [1]);
     let usage = records.usage("ada");
     let other = Record { response: "other".to_owned(), ..record("ada", 1) };
-    records.finish(other).await.unwrap();
-    records.accept(accepted("ada", 2)).await.unwrap();
+    records.finish(&other).await.unwrap();
+    records.accept(&accepted("ada", 2)).await.unwrap();
     assert_eq!(records.get("ada", &id(1)).await.unwrap(), Some(record("ada", 1)));
     assert_eq!(records.usage("ada"), usage);
 }

@@ -12,7 +12,7 @@ async fn only_in_the_journal(numbers: std::ops::Range<u64>) -> TempDir {
     let rename = "ALTER TABLE records RENAME TO gone";
     records.store.reserve(|writer| writer.connection().execute_batch(rename)).unwrap();
     for number in numbers {
-        records.finish(record("ada", number)).await.unwrap();
+        records.finish(&record("ada", number)).await.unwrap();
     }
     let copy = tempfile::tempdir().unwrap();
     for name in NAMES {
@@ -35,7 +35,7 @@ async fn a_journal_that_was_cut_anywhere_keeps_all_whole_changes() {
         let expected: Vec<_> = (0..(cut / size) as u64).rev().collect();
         assert_eq!(stored(&records, "ada").await, expected, "cut at {cut}");
         // What follows is stored behind what was kept, and is there after the next start.
-        records.finish(record("ada", 9)).await.unwrap();
+        records.finish(&record("ada", 9)).await.unwrap();
         drop(records);
         let expected: Vec<_> = std::iter::once(9).chain(expected).collect();
         assert_eq!(stored(&open(folder.path()), "ada").await, expected, "cut at {cut}");
@@ -55,7 +55,7 @@ async fn a_damaged_byte_ends_the_journal_and_what_is_stored_later_is_kept() {
     let records = open(folder.path());
     assert_eq!(stored(&records, "ada").await, [1, 0]);
     for number in 6..9 {
-        records.finish(record("ada", number)).await.unwrap();
+        records.finish(&record("ada", number)).await.unwrap();
     }
     drop(records);
     assert_eq!(stored(&open(folder.path()), "ada").await, [8, 7, 6, 1, 0]);
@@ -65,7 +65,7 @@ async fn a_damaged_byte_ends_the_journal_and_what_is_stored_later_is_kept() {
 async fn a_journal_that_continues_another_database_adds_nothing() {
     let folder = only_in_the_journal(0..5).await;
     let records = open(folder.path());
-    records.finish(record("ada", 5)).await.unwrap();
+    records.finish(&record("ada", 5)).await.unwrap();
     drop(records);
     let (older, records) = new();
     drop(records);
@@ -74,7 +74,7 @@ async fn a_journal_that_continues_another_database_adds_nothing() {
     }
     let records = open(older.path());
     let kept = stored(&records, "ada").await;
-    records.finish(record("ada", 9)).await.unwrap();
+    records.finish(&record("ada", 9)).await.unwrap();
     drop(records);
     let expected: Vec<_> = std::iter::once(9).chain(kept).collect();
     assert_eq!(stored(&open(older.path()), "ada").await, expected);

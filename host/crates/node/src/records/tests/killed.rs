@@ -29,16 +29,16 @@ async fn victim() {
             };
             for number in (first + caller..).step_by(CALLERS as usize) {
                 if number % 3 == 0 {
-                    records.accept(accepted("ada", number)).await.unwrap();
+                    records.accept(&accepted("ada", number)).await.unwrap();
                     tell("accepted", number);
                 }
                 let mut record = record("ada", number);
                 if number % 50 == 0 {
                     record.logs = "x".repeat(300_000);
                 }
-                records.finish(record.clone()).await.unwrap();
+                records.finish(&record.clone()).await.unwrap();
                 tell("finished", number);
-                records.finish(Record { namespace: "flood".into(), ..record }).await.unwrap();
+                records.finish(&Record { namespace: "flood".into(), ..record }).await.unwrap();
             }
         })
     });

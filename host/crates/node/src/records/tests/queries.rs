@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_record_is_read_as_it_was_stored() {
     let (_folder, records) = new();
-    records.finish(record("ada", 7)).await.unwrap();
+    records.finish(&record("ada", 7)).await.unwrap();
     assert_eq!(records.get("ada", &id(7)).await.unwrap(), Some(record("ada", 7)));
     assert_eq!(records.list("ada", all()).await.unwrap(), [record("ada", 7)]);
     for other in [&id(8), "", "7", "../../etc/passwd", "'; DROP TABLE records; --"] {
@@ -17,7 +17,7 @@ async fn a_record_is_read_as_it_was_stored() {
 async fn a_list_begins_with_the_newest_and_is_paged() {
     let (_folder, records) = new();
     for number in [3, 1, 5, 2, 4] {
-        records.finish(record("ada", number)).await.unwrap();
+        records.finish(&record("ada", number)).await.unwrap();
     }
     assert_eq!(stored(&records, "ada").await, [5, 4, 3, 2, 1]);
     let page = async |skip, limit| {
@@ -36,7 +36,7 @@ async fn records_of_the_same_millisecond_keep_their_order_over_pages() {
     let (_folder, records) = new();
     for number in 0..20 {
         let path = if number % 3 == 0 { "a" } else { "z" }.to_owned();
-        records.finish(Record { start: 5, path, ..record("ada", number) }).await.unwrap();
+        records.finish(&Record { start: 5, path, ..record("ada", number) }).await.unwrap();
     }
     let mut paged = Vec::new();
     for skip in (0..20).step_by(3) {
@@ -51,7 +51,10 @@ async fn times_are_inclusive_and_names_are_whole() {
     let (_folder, records) = new();
     for (number, path) in [(1, "hello"), (2, "tools/hello"), (3, "hello"), (4, "hell"), (5, "%")] {
         let path = path.to_owned();
-        records.finish(Record { start: number * 10, path, ..record("ada", number) }).await.unwrap();
+        records
+            .finish(&Record { start: number * 10, path, ..record("ada", number) })
+            .await
+            .unwrap();
     }
     let select = async |path: Option<&str>, since, upto| {
         let query = Query { path: path.map(str::to_owned), since, upto, ..all() };
@@ -74,7 +77,7 @@ async fn times_are_inclusive_and_names_are_whole() {
 #[tokio::test]
 async fn a_list_without_results_has_the_documents_only() {
     let (_folder, records) = new();
-    records.finish(record("ada", 1)).await.unwrap();
+    records.finish(&record("ada", 1)).await.unwrap();
     let query = Query { with_results: false, ..all() };
     let expected = Record { response: String::new(), logs: String::new(), ..record("ada", 1) };
     assert_eq!(records.list("ada", query).await.unwrap(), [expected]);
@@ -84,7 +87,7 @@ async fn a_list_without_results_has_the_documents_only() {
 async fn a_namespace_does_not_see_the_records_of_another() {
     let (_folder, records) = new();
     for (namespace, number) in [("ada", 1), ("bob", 2), ("ada", 3)] {
-        records.finish(record(namespace, number)).await.unwrap();
+        records.finish(&record(namespace, number)).await.unwrap();
     }
     assert_eq!(stored(&records, "ada").await, [3, 1]);
     assert_eq!(stored(&records, "bob").await, [2]);
@@ -98,9 +101,9 @@ async fn a_namespace_does_not_see_the_records_of_another() {
     }
 
     // An id belongs to a namespace: another's cannot be taken or occupied.
-    records.accept(accepted("ada", 9)).await.unwrap();
-    records.finish(record("bob", 9)).await.unwrap();
-    records.finish(record("ada", 9)).await.unwrap();
+    records.accept(&accepted("ada", 9)).await.unwrap();
+    records.finish(&record("bob", 9)).await.unwrap();
+    records.finish(&record("ada", 9)).await.unwrap();
     assert_eq!(records.get("bob", &id(9)).await.unwrap(), Some(record("bob", 9)));
     assert_eq!(records.get("ada", &id(9)).await.unwrap(), Some(record("ada", 9)));
 }
@@ -108,7 +111,7 @@ async fn a_namespace_does_not_see_the_records_of_another() {
 #[tokio::test]
 async fn a_list_reads_one_index_and_sorts_nothing() {
     let (folder, records) = new();
-    records.finish(record("ada", 1)).await.unwrap();
+    records.finish(&record("ada", 1)).await.unwrap();
     let reader = records.readers.database.reader().unwrap();
     let plan = |sql: &str| -> String {
         let mut statement = reader.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

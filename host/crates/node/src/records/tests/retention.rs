@@ -29,10 +29,10 @@ async fn a_flood_of_one_tenant_evicts_its_own_oldest_records_only() {
     let one = bytes_of(record("ada", 1000));
     let records = Records::open(folder.path(), within(100 * one), interrupted).unwrap();
     for number in 1000..1100 {
-        records.finish(record("bob", number)).await.unwrap();
+        records.finish(&record("bob", number)).await.unwrap();
     }
     for number in 1000..3000 {
-        records.finish(record("ada", number)).await.unwrap();
+        records.finish(&record("ada", number)).await.unwrap();
     }
     wait_until("ada is within its limit", async || records.usage("ada") <= 100 * one).await;
     let kept = stored(&records, "ada").await;
@@ -49,7 +49,7 @@ async fn records_are_deleted_by_age_and_each_namespace_can_have_its_own_retentio
     for namespace in ["ada", "bob", "eve"] {
         for minutes in 0..200 {
             let start = now - minutes * 60_000;
-            records.finish(Record { start, ..record(namespace, minutes) }).await.unwrap();
+            records.finish(&Record { start, ..record(namespace, minutes) }).await.unwrap();
         }
     }
     let age = |minutes: u64| Retention { age: Duration::from_secs(minutes * 60 + 30), ..ALL };
@@ -70,7 +70,7 @@ async fn records_are_deleted_by_age_and_each_namespace_can_have_its_own_retentio
 
     // The retention of a namespace that has no records yet applies to its first ones.
     records.set_retention(ALL, HashMap::from([("new".into(), within(0))]));
-    records.finish(record("new", 1)).await.unwrap();
+    records.finish(&record("new", 1)).await.unwrap();
     wait_until("the new one has none", async || stored(&records, "new").await.is_empty()).await;
 }
 
@@ -81,7 +81,7 @@ async fn space_of_deleted_records_is_used_again() {
     let limit = 20 * bytes_of(large(1000));
     let records = Records::open(folder.path(), within(limit), interrupted).unwrap();
     for number in 1000..1200 {
-        records.finish(large(number)).await.unwrap();
+        records.finish(&large(number)).await.unwrap();
         if number % 20 == 0 {
             stored(&records, "ada").await; // so that they count
             wait_until("it is within the limit", async || records.usage("ada") <= limit).await;
