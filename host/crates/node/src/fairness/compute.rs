@@ -169,7 +169,7 @@ impl<'a> Turn<'a> {
         turns.give_back(seat.lane, spent);
         let mut state = seat.state();
         let is_woken = state.phase == Phase::Polled { woken: true };
-        let wakes_itself = is_woken && turns.is_free();
+        let wakes_itself = is_woken && turns.is_free(seat.lane);
         state.phase = match is_woken {
             true if wakes_itself => Phase::Woken,
             true => Phase::Queued(turns.queue(seat.lane, Arc::clone(seat))),
@@ -178,14 +178,15 @@ impl<'a> Turn<'a> {
         let is_new = !state.task.as_ref().is_some_and(|known| known.will_wake(task));
         let stale = (is_new && !wakes_itself).then(|| state.task.replace(task.clone()));
         drop(state);
-        let next = turns.grant().map(|next| (next.grant(), next));
+        // Two, since the processor that was kept for brief lanes may be free again.
+        let next = [turns.grant(), turns.grant()].map(|next| next.map(|next| (next.grant(), next)));
         drop(turns);
 
         drop(stale);
         if wakes_itself {
             task.wake_by_ref();
         }
-        if let Some((task, _next)) = next {
+        for (task, _next) in next.into_iter().flatten() {
             wake(task);
         }
     }
@@ -212,11 +213,12 @@ impl Seat {
         state.phase = Phase::Done;
         let own = state.task.take();
         drop(state);
-        let next = turns.grant().map(|next| (next.grant(), next));
+        // Two, since the processor that was kept for brief lanes may be free again.
+        let next = [turns.grant(), turns.grant()].map(|next| next.map(|next| (next.grant(), next)));
         drop(turns);
 
         drop(own);
-        if let Some((task, _next)) = next {
+        for (task, _next) in next.into_iter().flatten() {
             wake(task);
         }
     }

@@ -11,6 +11,9 @@ use super::compute::Seat;
 /// Time after which a guest that computes yields: the host's epoch tick.
 const TICK: Duration = Duration::from_millis(5);
 
+/// Ticks after the last turn of a brief lane for which a processor is kept free of long polls.
+const KEPT: usize = 2;
+
 /// Turns of all lanes.
 #[derive(Debug)]
 pub(super) struct Turns {
@@ -22,6 +25,10 @@ pub(super) struct Turns {
 pub(super) struct State {
     computing: usize,
     taken: usize,
+    /// Turns that lanes with long polls have.
+    long: usize,
+    /// Turns of such lanes that still have to end before they may have all processors.
+    kept: usize,
     /// Virtual time of the lane that took the last turn. A lane that was idle continues from here.
     clock: u128,
     tickets: u64,
@@ -61,6 +68,11 @@ impl LaneTurns {
     fn is_idle(&self) -> bool {
         self.taken == 0 && self.queue.is_empty()
     }
+
+    /// Returns how many of the turns that it has are long.
+    fn long(&self) -> usize {
+        if self.has_short_polls() { 0 } else { self.taken }
+    }
 }
 
 impl Turns {
@@ -68,6 +80,8 @@ impl Turns {
         let state = State {
             computing: computing.max(1),
             taken: 0,
+            long: 0,
+            kept: 0,
             clock: 0,
             tickets: 0,
             lanes: Slab::new(),
@@ -119,15 +133,24 @@ impl Turns {
 }
 
 impl State {
-    /// Returns whether a turn is free.
-    pub(super) fn is_free(&self) -> bool {
-        self.taken < self.computing && self.waiting.is_empty()
+    /// Returns whether a lane may take a turn that is free, and nobody waits for one.
+    pub(super) fn is_free(&self, key: usize) -> bool {
+        self.waiting.is_empty() && self.has_free(key)
+    }
+
+    /// Returns whether a turn is free for a lane. Those with long polls leave one of several
+    /// processors to the others for a while after each turn of a brief lane: the operating system
+    /// lets a thread that computes finish its time slice while one that was woken waits.
+    fn has_free(&self, key: usize) -> bool {
+        let keeps_last = self.kept > 0 && self.long + 1 == self.computing;
+        let is_long = || self.lanes.get(key).is_some_and(|lane| !lane.has_short_polls());
+        self.taken < self.computing && !(keeps_last && is_long())
     }
 
     /// Returns whether a lane that wants to compute need not queue: a turn is free, or the lane is
     /// brief and may have the one beyond `computing`.
     pub(super) fn has_turn(&self, lane: usize) -> bool {
-        self.taken < self.computing
+        self.has_free(lane)
             || self.taken == self.computing
                 && self.lanes.get(lane).is_some_and(|lane| self.is_brief(lane))
     }
@@ -141,10 +164,13 @@ impl State {
     /// Takes a turn for a lane that need not queue.
     pub(super) fn take(&mut self, key: usize) {
         let is_free = self.taken < self.computing;
+        if self.lanes.get(key).is_some_and(|lane| self.is_brief(lane)) {
+            self.kept = KEPT * (self.computing - 1);
+        }
         self.wake(key);
         self.taken += 1;
-        let Some(lane) = self.lanes.get_mut(key) else { return };
-        lane.taken += 1;
+        self.change(key, |lane| lane.taken += 1);
+        let Some(lane) = self.lanes.get(key) else { return };
         // The turn beyond `computing` is not taken in order.
         if is_free {
             self.clock = self.clock.max(lane.elapsed);
@@ -163,15 +189,28 @@ impl State {
     /// Ends a turn of a lane; `spent` is the time of the poll.
     pub(super) fn give_back(&mut self, key: usize, spent: Duration) {
         self.taken -= 1;
-        let Some(lane) = self.lanes.get_mut(key) else { return };
-        let nanoseconds = spent.as_nanos() as u64;
-        lane.taken -= 1;
-        lane.elapsed += lane.weigh(spent);
-        lane.computed += nanoseconds;
-        lane.poll = (lane.poll * 7 + nanoseconds) / 8;
-        if lane.order.is_some() {
+        let before = self.long;
+        self.change(key, |lane| {
+            let nanoseconds = spent.as_nanos() as u64;
+            lane.taken -= 1;
+            lane.elapsed += lane.weigh(spent);
+            lane.computed += nanoseconds;
+            lane.poll = (lane.poll * 7 + nanoseconds) / 8;
+        });
+        if self.long < before {
+            self.kept = self.kept.saturating_sub(1);
+        }
+        if self.lanes.get(key).is_some_and(|lane| lane.order.is_some()) {
             self.order(key);
         }
+    }
+
+    /// Changes a lane, and with it the number of long turns.
+    fn change(&mut self, key: usize, change: impl FnOnce(&mut LaneTurns)) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let before = lane.long();
+        change(lane);
+        self.long = self.long + lane.long() - before;
     }
 
     /// Appends a seat to its lane's queue; returns its ticket.
@@ -199,12 +238,12 @@ impl State {
         if self.taken >= self.computing {
             return None;
         }
-        let &(_, _, key) = self.waiting.first()?;
+        let &(_, _, key) = self.waiting.iter().find(|(_, _, key)| self.has_free(*key))?;
         let lane = self.lanes.get_mut(key)?;
         let (_, seat) = lane.queue.pop_first()?;
-        lane.taken += 1;
-        self.taken += 1;
         self.clock = self.clock.max(lane.elapsed);
+        self.taken += 1;
+        self.change(key, |lane| lane.taken += 1);
         self.order(key);
         Some(seat)
     }
@@ -262,17 +301,18 @@ mod tests {
         }
 
         /// Ends the turn that has lasted longest. Its activation queues again if it `loops`.
-        /// Returns the lane that has the turn next.
-        fn turn(&mut self, spent: Duration, loops: bool) -> Option<usize> {
+        /// Returns the lanes that have turns next.
+        fn turn(&mut self, spent: Duration, loops: bool) -> Vec<usize> {
             let lane = self.running.remove(0);
             let mut state = self.turns.state();
             state.give_back(lane, spent);
             if loops {
                 state.queue(lane, Arc::new(Seat::new(Arc::clone(&self.turns), lane)));
             }
-            let next = state.grant()?.lane();
-            self.running.push(next);
-            Some(next)
+            let next = [state.grant(), state.grant()].into_iter().flatten();
+            let next: Vec<_> = next.map(|seat| seat.lane()).collect();
+            self.running.extend(&next);
+            next
         }
 
         /// The lanes of the next turns, when every activation loops.
@@ -335,13 +375,33 @@ mod tests {
             simulation.want(quiet);
             assert_eq!(simulation.running, [busy, busy]);
             simulation.running.insert(0, quiet);
-            assert_eq!(simulation.turn(Duration::from_micros(50), false), None);
-            assert_eq!(simulation.turn(TICK, true), Some(quiet));
+            assert!(simulation.turn(Duration::from_micros(50), false).is_empty());
+            assert_eq!(simulation.turn(TICK, true), [quiet]);
             assert!(simulation.turns.has_short_polls(quiet));
             assert!(!simulation.turns.has_short_polls(busy));
             simulation.running.rotate_right(1);
-            assert_eq!(simulation.turn(Duration::from_micros(50), false), Some(busy));
+            // One processor stays free for what comes next.
+            assert!(simulation.turn(Duration::from_micros(50), false).is_empty());
+            assert_eq!(simulation.turn(TICK, true), [busy, busy]);
         }
+    }
+
+    #[test]
+    fn loops_have_all_processors_but_one_while_short_activations_come_and_all_afterwards() {
+        let mut simulation = Simulation::new(4);
+        let (busy, quiet) = (simulation.lane(1), simulation.lane(1));
+        (0..1000).for_each(|_| simulation.want(busy));
+        simulation.turns(40);
+        assert_eq!(simulation.running, [busy; 4]);
+        for _ in 0..100 {
+            simulation.want(quiet);
+            simulation.running.rotate_right(1);
+            simulation.turn(Duration::from_micros(50), false);
+            simulation.turn(TICK, true);
+            assert_eq!(simulation.running, [busy; 3]);
+        }
+        simulation.turns(KEPT * 3);
+        assert_eq!(simulation.running, [busy; 4]);
     }
 
     #[test]
