@@ -1,7 +1,7 @@
 //! The journal: changes in two files, until they are in the database.
 //!
-//! A change takes one write here, and 15 in the database. Callers wait for the journal only; the
-//! database gets many changes in one transaction. Changes are appended to one of the files while
+//! A change takes one write here, and eight writes and six locks in the database. Callers wait for
+//! the journal only; the database gets many changes in one transaction. Changes are appended to one of the files while
 //! the other one's are brought into the database; then the files change their parts. A file is
 //! written over from its beginning: what is left of earlier changes has lower numbers than the
 //! database has applied.
@@ -110,7 +110,7 @@ impl Part {
 
 /// The two files.
 pub(super) struct Journal {
-    path: PathBuf,
+    folder: PathBuf,
     /// The file that changes are appended to, and its size.
     file: Arc<File>,
     size: u64,
@@ -140,8 +140,8 @@ impl Journal {
         let content =
             if number(&first) <= number(&second) { [first, second] } else { [second, first] };
         let (file, other) = (Arc::new(file), Arc::new(other));
-        let path = folder.join(NAMES[0]);
-        let journal = Self { path, file, size: 0, other, turned: None, last: 0, settled: 0 };
+        let folder = folder.to_owned();
+        let journal = Self { folder, file, size: 0, other, turned: None, last: 0, settled: 0 };
         Ok((journal, content))
     }
 
@@ -164,9 +164,11 @@ impl Journal {
         };
         self.file.write_all_at(&bytes, before).map_err(|cause| match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                RecordsError::Full { file: self.path.clone() }
+                RecordsError::Full { file: self.folder.clone() }
             }
-            _ => RecordsError::io(&self.path, "write", cause),
+            _ => {
+                RecordsError::io(&self.folder, "write the journal of activation records in", cause)
+            }
         })?;
         self.size += bytes.len() as u64;
         self.last += frames.len() as u64;
@@ -181,11 +183,6 @@ impl Journal {
     /// Reports whether the change with this number is in the database.
     pub fn is_settled(&self, number: u64) -> bool {
         self.settled >= number
-    }
-
-    /// Returns the bytes of changes that the active file holds.
-    pub fn size(&self) -> u64 {
-        self.size
     }
 
     /// Returns the oldest changes that are not in the database. If they are those of the active

@@ -1,5 +1,6 @@
 //! What was acknowledged, on its way from the journal to the database.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
@@ -34,6 +35,8 @@ pub(super) struct Store {
     queued: Mutex<Queued>,
     crowd: Crowd,
     journal: Mutex<Journal>,
+    /// `true` if the journal is to be brought into the database before more is stored.
+    is_full: AtomicBool,
     writer: Mutex<Writer>,
     database: Arc<Database>,
     /// The thread that calls [`settle`](Self::settle).
@@ -57,8 +60,15 @@ impl Store {
         journal.begin_after(writer.applied());
         writer.interrupt_accepted(interrupted)?;
         let (journal, writer) = (Mutex::new(journal), Mutex::new(writer));
-        let (queued, crowd, settling) = (Mutex::default(), Crowd::default(), OnceLock::new());
-        Ok(Self { queued, crowd, journal, writer, database, settling })
+        Ok(Self {
+            queued: Mutex::default(),
+            crowd: Crowd::default(),
+            journal,
+            is_full: AtomicBool::new(false),
+            writer,
+            database,
+            settling: OnceLock::new(),
+        })
     }
 
     /// Sets the thread that is woken when the journal is long.
@@ -74,7 +84,7 @@ impl Store {
         let file = || self.database.file.clone();
         let large = |_| RecordsError::TooLarge { file: file(), bytes: entry.bytes() };
         let frame = Frame::new(&entry).map_err(large)?;
-        let is_full = self.journal().size() > FULL;
+        let is_full = self.is_full.load(Ordering::Relaxed);
         if is_full || frame.len() > offload::INLINE {
             let store = Arc::clone(self);
             let appending = move || {
@@ -116,6 +126,7 @@ impl Store {
         if before < LONG && after >= LONG {
             self.settling.get().inspect(|thread| thread.unpark());
         }
+        self.is_full.store(after > FULL, Ordering::Relaxed);
         Ok(())
     }
 
@@ -137,6 +148,7 @@ impl Store {
             writer.apply(&bytes)?;
             skip_damage(&mut writer, part.last)?;
             self.journal().settle(&part);
+            self.is_full.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
