@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::CodeOwner;
 
 /// Time after which a compilation is long. Most take a tenth of it on an idle machine.
-const SLICE: Duration = Duration::from_secs(5);
+const SLICE: Duration = Duration::from_secs(2);
 
 /// Places for compilations.
 #[derive(Debug)]

@@ -8,7 +8,8 @@
 //! - [`Lane::compute`] wraps the activation's future and admits its polls. A turn is one poll; a
 //!   guest that computes ends its poll at the epoch tick. The next turn goes to the waiting lane
 //!   that used the least processor time for its weight, so a short activation of a quiet lane is
-//!   next however many activations of another lane compute.
+//!   next however many activations of another lane compute. While such ones come, lanes that compute
+//!   for long leave one of several processors free.
 //! - [`Rate`] counts activations per minute.
 //!
 //! Nothing here runs a task or knows what an activation is.
