@@ -33,11 +33,6 @@ use commands::command_line;
 use ui::console::Console;
 use ui::secrecy::Hidden;
 
-/// A node serves a tenth more activations with it than with that of the C library
-/// (docs/benchmarks.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     keynet_host::engine::run_if_compiler();
     let cli = command_line::parse();
