@@ -84,7 +84,8 @@ fn one_trace_joins_the_caller_the_action_triton_and_the_store() {
     let parameters = golden::parameters("picture.png");
 
     run(&runtime, &parameters, &[("traceparent", &parent(true)), ("tracestate", "vendor=1")]);
-    let of_triton = |span: &Span| span.name == "InferRequest";
+    let of_triton =
+        |span: &Span| span.name == "InferRequest" && hex::encode(&span.trace_id) == TRACE;
     let spans = collector.wait_for(|spans| {
         spans.iter().any(of_triton) && spans.iter().any(|span| span.name == "guest")
     });
