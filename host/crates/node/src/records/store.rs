@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// Stores the changes of all callers that wait.
-    pub fn append_queued(&self) {
+    fn append_queued(&self) {
         let Queued { mut frames, callers } = std::mem::take(&mut *self.queued());
         if frames.is_empty() {
             return;
@@ -130,11 +130,13 @@ impl Store {
         Ok(())
     }
 
-    /// Brings all changes that were stored before this call into the database. Blocks.
+    /// Brings all changes that were stored before this call into the database, and those of callers
+    /// that stopped waiting. Blocks.
     ///
     /// # Errors
     /// The database fails. What it did not take stays in the journal.
     pub fn settle(&self) -> Result<()> {
+        self.append_queued();
         let last = self.journal().last();
         if self.journal().is_settled(last) {
             return Ok(());

@@ -95,7 +95,6 @@ impl Work {
     fn run(mut self) {
         let (mut synced, mut aged) = (Instant::now(), None);
         loop {
-            self.store.append_queued();
             warn(self.store.settle());
             let stop = self.signals.stop.load(Ordering::Acquire);
             if stop || synced.elapsed() >= SYNC {
@@ -139,6 +138,7 @@ impl Work {
             }
             if synced.elapsed() >= SYNC {
                 synced = Instant::now();
+                warn(self.store.settle());
                 warn(self.log.tend(&self.store, false));
             }
         }
