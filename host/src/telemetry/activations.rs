@@ -4,7 +4,7 @@
 //! `other`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -64,7 +64,7 @@ pub struct ActivationMetrics {
 /// Series of one action, found without making their labels anew.
 #[derive(Debug, Default)]
 struct ActionSeries {
-    outcomes: Vec<(&'static str, Counter)>,
+    outcomes: HashMap<&'static str, Counter>,
     computing: Option<Seconds>,
 }
 
@@ -106,22 +106,14 @@ impl<T: Default> Known<T> {
 struct Phases {
     all: Family<Labels, Histogram>,
     /// Those that were observed.
-    known: RwLock<Vec<(&'static str, Histogram)>>,
+    known: Mutex<HashMap<&'static str, Histogram>>,
 }
 
 impl Phases {
     fn observe(&self, phase: &'static str, time: Duration) {
-        let find = |known: &[(_, Histogram)]| {
-            known.iter().find(|(name, _)| *name == phase).map(|(_, times)| times.clone())
-        };
-        let known = find(&self.known.read().unwrap_or_else(PoisonError::into_inner));
-        let times = known.unwrap_or_else(|| {
-            let times = self.all.get_or_create(&vec![("phase", phase.to_owned())]).clone();
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.push((phase, times.clone()));
-            times
-        });
-        times.observe(time.as_secs_f64());
+        let new = || self.all.get_or_create(&vec![("phase", phase.to_owned())]).clone();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(phase).or_insert_with(new).observe(time.as_secs_f64());
     }
 }
 
@@ -139,7 +131,7 @@ impl ActivationMetrics {
     /// Creates metrics without values in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
         let all: Family<_, Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
-        let phases = Phases { all, known: RwLock::default() };
+        let phases = Phases { all, known: Mutex::default() };
         let new = Self {
             activations: Family::default(),
             phases,
@@ -216,15 +208,12 @@ impl ActivationMetrics {
             let new = || self.computing.get_or_create(&labels()).clone();
             series.computing.get_or_insert_with(new).inc_by(seconds);
         }
-        if let Some((_, count)) = series.outcomes.iter().find(|known| known.0 == ended.outcome) {
-            count.inc();
-            return;
-        }
-        let mut labels = labels();
-        labels.push(("outcome", ended.outcome.to_owned()));
-        let count = self.activations.get_or_create(&labels).clone();
-        count.inc();
-        series.outcomes.push((ended.outcome, count));
+        let new = || {
+            let mut labels = labels();
+            labels.push(("outcome", ended.outcome.to_owned()));
+            self.activations.get_or_create(&labels).clone()
+        };
+        series.outcomes.entry(ended.outcome).or_insert_with(new).inc();
     }
 
     fn import(&self, import: &'static str, calls: u64, [sent, received]: [u64; 2]) {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::lane::Lane;
-use super::turns::Turns;
+use super::turns::{State, Turns};
 
 impl Lane {
     /// Returns a future that polls `future` only in a turn. While other lanes wait for a turn as
@@ -128,6 +128,21 @@ fn wake(task: Option<Waker>) {
     }
 }
 
+/// A seat that was granted a turn, with its task, to wake and to drop without the lock.
+type Granted = (Option<Waker>, Arc<Seat>);
+
+/// Grants turns after one has ended: two, since the processor that was kept for brief lanes may be
+/// free again.
+fn grant(turns: &mut State) -> [Option<Granted>; 2] {
+    [turns.grant(), turns.grant()].map(|next| next.map(|next| (next.grant(), next)))
+}
+
+fn wake_all(granted: [Option<Granted>; 2]) {
+    for (task, _seat) in granted.into_iter().flatten() {
+        wake(task);
+    }
+}
+
 /// The turn in which a seat is polled. If it is dropped, the seat is done: its future is complete
 /// or has panicked.
 struct Turn<'a> {
@@ -178,17 +193,14 @@ impl<'a> Turn<'a> {
         let is_new = !state.task.as_ref().is_some_and(|known| known.will_wake(task));
         let stale = (is_new && !wakes_itself).then(|| state.task.replace(task.clone()));
         drop(state);
-        // Two, since the processor that was kept for brief lanes may be free again.
-        let next = [turns.grant(), turns.grant()].map(|next| next.map(|next| (next.grant(), next)));
+        let next = grant(&mut turns);
         drop(turns);
 
         drop(stale);
         if wakes_itself {
             task.wake_by_ref();
         }
-        for (task, _next) in next.into_iter().flatten() {
-            wake(task);
-        }
+        wake_all(next);
     }
 }
 
@@ -213,14 +225,11 @@ impl Seat {
         state.phase = Phase::Done;
         let own = state.task.take();
         drop(state);
-        // Two, since the processor that was kept for brief lanes may be free again.
-        let next = [turns.grant(), turns.grant()].map(|next| next.map(|next| (next.grant(), next)));
+        let next = grant(&mut turns);
         drop(turns);
 
         drop(own);
-        for (task, _next) in next.into_iter().flatten() {
-            wake(task);
-        }
+        wake_all(next);
     }
 }
 
