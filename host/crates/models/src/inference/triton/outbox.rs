@@ -8,7 +8,6 @@
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use http::{Request, Response};
 use keynet_base::counters;
@@ -51,7 +50,7 @@ impl Outbox {
         };
         if first {
             let turn = Turn(self);
-            others_first().await;
+            tokio::task::yield_now().await;
             drop(turn);
         }
         Some(answering.await.ok()?.await)
@@ -79,19 +78,6 @@ impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbox").finish_non_exhaustive()
     }
-}
-
-/// Yields to the tasks that are ready to run.
-async fn others_first() {
-    let mut waited = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut waited, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 #[cfg(test)]
