@@ -38,7 +38,7 @@ fn lines(output: &[u8], limit: u64, piece: usize) -> (Vec<Vec<u8>>, Vec<String>)
     for piece in output.chunks(piece.min(MAX_LINE)) {
         assert!(stream.write(Bytes::copy_from_slice(piece)).is_ok());
     }
-    logs.flush();
+    logs.end();
     assert_eq!(logs.written(), (output.len() as u64, output.len() as u64 > limit));
     let lines = std::mem::take(&mut *sink.0.lock().unwrap_or_else(PoisonError::into_inner));
     (lines, logs.tail())

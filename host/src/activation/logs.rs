@@ -45,8 +45,8 @@ pub trait LogSink: Send + Sync {
     /// Accepts one line, without its newline. It may be any bytes. Must not block.
     fn line(&self, stream: Stream, line: &[u8]);
 
-    /// Called after the lines of each write of the guest: a sink that buffers lines may pass them
-    /// on.
+    /// Called when the guest waits or has computed for a tick of the epoch: a sink that buffers lines
+    /// passes them on, since the next ones may be long in coming.
     fn flush(&self) {}
 
     /// Reports whether the guest may write more without waiting for [`LogSink::room`].
@@ -109,12 +109,16 @@ impl Logs {
         GuestStream { logs: self.clone(), stream, granted: false }
     }
 
-    /// Passes on incomplete lines.
+    /// Tells the sink that the next lines may be long in coming.
     pub(super) fn flush(&self) {
+        self.sink.flush();
+    }
+
+    /// Passes on incomplete lines: the guest has ended.
+    pub(super) fn end(&self) {
         let mut logs = self.lock();
         logs.end_line(Stream::Stdout);
         logs.end_line(Stream::Stderr);
-        self.sink.flush();
     }
 
     /// Returns the number of bytes that the guest wrote, and `true` if some were dropped.
@@ -162,7 +166,6 @@ impl Assembler {
             );
             self.sink.line(Stream::Stderr, notice.as_bytes());
         }
-        self.sink.flush();
     }
 
     fn partial(&mut self, stream: Stream) -> &mut Partial {
@@ -231,7 +234,6 @@ impl Drop for Assembler {
     fn drop(&mut self) {
         self.end_line(Stream::Stdout);
         self.end_line(Stream::Stderr);
-        self.sink.flush();
     }
 }
 
@@ -370,8 +372,8 @@ mod tests {
         write(&logs, Stream::Stdout, "one\ntw");
         write(&logs, Stream::Stderr, "error\n");
         write(&logs, Stream::Stdout, "o\n\nthree");
-        logs.flush();
-        logs.flush();
+        logs.end();
+        logs.end();
         let got: Vec<_> = lines.0.lock().unwrap().iter().map(|(_, line)| line.clone()).collect();
         assert_eq!(got, ["one", "error", "two", "", "three"]);
     }
@@ -401,7 +403,7 @@ mod tests {
     fn a_line_without_end_is_broken() {
         let (lines, logs) = logs(1 << 20);
         write(&logs, Stream::Stdout, &"x".repeat(150 << 10));
-        logs.flush();
+        logs.end();
         let lengths: Vec<_> = lines.0.lock().unwrap().iter().map(|(_, line)| line.len()).collect();
         assert_eq!(lengths, [64 << 10, 64 << 10, 22 << 10]);
     }

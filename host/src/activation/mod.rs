@@ -179,9 +179,10 @@ impl Run {
         &mut self,
         guest: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        let guest = computing(&mut self.computing, guest(&mut self.fresh.store));
+        let (logs, guest) = (&self.fresh.logs, guest(&mut self.fresh.store));
+        let guest = computing(&mut self.computing, guest, || logs.flush());
         let answer = tokio::time::timeout_at(self.deadline.into(), guest).await;
-        self.fresh.logs.flush();
+        self.fresh.logs.end();
         self.meter.lowered();
         let error = match answer {
             Ok(Ok(answer)) => return Ok(answer),
@@ -331,13 +332,16 @@ impl Outcome {
     }
 }
 
-/// Adds the time of each poll of `work` to `spent`.
-async fn computing<T>(spent: &mut Duration, work: impl Future<Output = T>) -> T {
+/// Adds the time of each poll of `work` to `spent`, and calls `waits` if it has not ended then.
+async fn computing<T>(spent: &mut Duration, work: impl Future<Output = T>, waits: impl Fn()) -> T {
     let mut work = pin!(work);
     std::future::poll_fn(|context| {
         let begun = Instant::now();
         let polled = work.as_mut().poll(context);
         *spent += begun.elapsed();
+        if polled.is_pending() {
+            waits();
+        }
         polled
     })
     .await

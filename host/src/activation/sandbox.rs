@@ -2,8 +2,8 @@
 //! and the slots.
 
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use keynet_base::budget::MemoryBudget;
@@ -14,6 +14,9 @@ use super::spares::Spares;
 use super::store::{State, linker};
 use super::time::guest_deadline;
 use crate::engine::Engine;
+
+/// Time after which processors that had no rest are taken to have one.
+const BUSY: Duration = Duration::from_millis(1);
 
 /// The sandbox of a process. It knows no backend, no policy and no tenant: each action brings its
 /// own.
@@ -30,6 +33,8 @@ pub struct Sandbox {
     places: Arc<Semaphore>,
     spares: Arc<Spares>,
     processors: usize,
+    /// Last time at which no processor had a rest.
+    busy: Mutex<Option<Instant>>,
 }
 
 /// A slot among the concurrent activations, released when it is dropped.
@@ -61,6 +66,7 @@ impl Sandbox {
             memory: MemoryBudget::reclaiming(memory, move || reclaimed.drop_one()),
             spares,
             processors: std::thread::available_parallelism().map_or(1, NonZero::get),
+            busy: Mutex::default(),
             engine,
         })
     }
@@ -123,9 +129,15 @@ impl Sandbox {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
-    /// Reports whether a processor has nothing to do for activations.
+    /// Reports whether a processor has nothing to do for activations, and had nothing to do for a
+    /// while: between the short activations of many callers it has only a moment.
     pub(super) fn is_quiet(&self) -> bool {
-        self.running() < self.processors.max(2)
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.running() >= self.processors.max(2) {
+            *busy = Some(Instant::now());
+            return false;
+        }
+        busy.is_none_or(|at| at.elapsed() >= BUSY)
     }
 
     /// Returns the number of activations that run.

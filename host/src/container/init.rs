@@ -115,7 +115,7 @@ pub(super) async fn init(container: &Container, body: RequestBody) -> HttpRespon
             let message = error.to_string();
             let message = redact(answer::shortened(&message).unwrap_or(&message)).into_owned();
             window.note(&message);
-            window.close(None);
+            window.close();
             answer::error(error.status(), &message)
         }
     }

@@ -179,7 +179,7 @@ async fn timed_out_in_the_queue(container: &Container, requested: Instant) -> Ht
     )
 }
 
-/// Writes the end of the log window and responds.
+/// Ends the log window and responds.
 async fn ended(container: &Container, window: &Window, outcome: Outcome) -> HttpResponse {
     let answer = match outcome.result {
         Ok(result) => answer::ok(result),
@@ -218,7 +218,7 @@ fn application_error(message: &str) -> HttpResponse {
 /// Responds for an activation that did not end by itself, and writes the end of its log window.
 fn failed(window: &Window, refusal: &Refusal) -> HttpResponse {
     window.note(&format!("keynet: {}", refusal.message));
-    window.close(None);
+    window.close();
     answer::error(refusal.status, &refusal.message)
 }
 

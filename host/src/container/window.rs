@@ -7,8 +7,8 @@
 //!
 //! If activations overlap, each one's lines are buffered and written together with the mark, so
 //! that they stay together; only an activation that writes more than [`GATHERED`] is written in
-//! parts of that size. If they do not overlap, lines are written as they come; the lines of one
-//! write of the action are written together. In both cases a line is written whole.
+//! parts of that size. If they do not overlap, lines are written when the action waits or has
+//! computed for a tick of the epoch. In both cases a line is written whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ use crate::activation::{LogSink, SENTINEL, Stream, disarm};
 /// Bytes of an activation's output that are buffered on a stream if activations overlap.
 pub(super) const GATHERED: usize = 64 << 10;
 
-/// Bytes of one write of an action that are buffered if activations do not overlap.
+/// Bytes of an activation's output that are buffered on a stream if activations do not overlap.
 const AT_ONCE: usize = 16 << 10;
 
 /// The log window of one activation.
@@ -68,42 +68,40 @@ impl Window {
         self.flush();
     }
 
-    /// Writes the buffered lines and the marks; before the mark on standard error it writes `last`,
-    /// a line of the host. Only the first call has an effect.
-    pub(super) fn close(&self, last: Option<&str>) {
-        self.finish(last.unwrap_or_default(), true, Output::write);
+    /// Ends the window with the buffered lines and the marks. Only the first call has an effect.
+    pub(super) fn close(&self) {
+        self.finish(true);
     }
 
-    /// As [`Window::close`]. If activations overlap, those that end at the same time are written
-    /// together.
+    /// As [`Window::close`]; before the mark on standard error comes `last`, a line of the host. If
+    /// activations overlap, lets those that end at the same time come first.
     pub(super) async fn close_with_others(&self, last: Option<&str>) {
-        if self.gather {
-            self.finish(last.unwrap_or_default(), true, Output::gather);
-            self.output.write_gathered().await;
-        } else {
-            self.close(last);
+        if let Some(last) = last {
+            push_line(&mut self.lock().stderr, last.as_bytes());
         }
+        if self.gather {
+            self.output.others_end().await;
+        }
+        self.close();
     }
 
-    /// Writes the buffered lines without marks: the following lines belong to the same window.
+    /// As [`Window::close`], without the marks: the following lines belong to the same window.
     pub(super) fn leave_open(&self) {
-        self.finish("", false, Output::write);
+        self.finish(false);
     }
 
-    fn finish(&self, last: &str, marks: bool, write: impl Fn(&Output, Stream, &[u8])) {
+    fn finish(&self, marks: bool) {
         let mut held = self.lock();
         if std::mem::replace(&mut held.closed, true) {
             return;
         }
-        push_line(&mut held.stderr, last.as_bytes(), !last.is_empty());
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let bytes = held.of(stream);
-            push_line(bytes, SENTINEL.as_bytes(), marks);
-            if !bytes.is_empty() {
-                write(&self.output, stream, bytes);
-            }
-            *bytes = Vec::new();
+        let Held { stdout, stderr, .. } = &mut *held;
+        if marks {
+            push_line(stdout, SENTINEL.as_bytes());
+            push_line(stderr, SENTINEL.as_bytes());
         }
+        self.output.end(stdout, stderr);
+        (*stdout, *stderr) = (Vec::new(), Vec::new());
     }
 
     fn write(&self, stream: Stream, lines: &[u8]) {
@@ -113,11 +111,9 @@ impl Window {
     }
 }
 
-fn push_line(bytes: &mut Vec<u8>, line: &[u8], wanted: bool) {
-    if wanted {
-        bytes.extend_from_slice(line);
-        bytes.push(b'\n');
-    }
+fn push_line(bytes: &mut Vec<u8>, line: &[u8]) {
+    bytes.extend_from_slice(line);
+    bytes.push(b'\n');
 }
 
 impl LogSink for Window {
@@ -127,7 +123,7 @@ impl LogSink for Window {
             return;
         }
         let bytes = held.of(stream);
-        push_line(bytes, line, true);
+        push_line(bytes, line);
         if bytes.len() > if self.gather { GATHERED } else { AT_ONCE } {
             self.write(stream, bytes);
             bytes.clear();
@@ -157,6 +153,6 @@ impl LogSink for Window {
 
 impl Drop for Window {
     fn drop(&mut self) {
-        self.close(None);
+        self.close();
     }
 }

@@ -53,6 +53,20 @@ fn a_last_line_without_a_newline_is_kept() {
 }
 
 #[test]
+fn the_logs_of_an_action_that_waits_or_computes_are_seen_meanwhile() {
+    let runtime = contract(&Sandbox::new());
+    for (value, line) in [
+        (json!({ "do": "sleep", "ms": 50_000 }), "asleep"),
+        (json!({ "do": "compute" }), "it computes"),
+    ] {
+        let patient = runtime.begin(&value);
+        runtime.says(line);
+        drop(patient);
+        assert_eq!(logs(&runtime), window(&[line], &[]));
+    }
+}
+
+#[test]
 fn an_action_cannot_end_its_window_nor_forge_a_receipt() {
     let runtime = contract(&Sandbox::new());
     runtime.run(&json!({ "do": "forge" }));

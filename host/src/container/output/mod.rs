@@ -5,10 +5,16 @@
 //! the reader. An activation that writes more than the queue holds waits for room
 //! ([`Output::room`]), within its own time; output that still finds no room is dropped, and a later
 //! line reports the number of bytes.
+//!
+//! The end of an activation's logs is written after its response: OpenWhisk reads it until two
+//! seconds after the last line, and a caller waits neither for the write nor for the stream's
+//! reader, which it wakes.
 
 mod pipe;
 mod queue;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keynet_base::crowd::Crowd;
@@ -23,16 +29,18 @@ pub(super) struct Output {
     stderr: Pipe,
     /// Activations that end.
     crowd: Crowd,
+    /// `true` while a task is about to write the ends of activations.
+    ending: AtomicBool,
 }
 
 impl Output {
     /// Returns the process's own streams.
     pub(super) fn of_the_process() -> Self {
-        Self {
-            stdout: Pipe::of_the_process(Stream::Stdout),
-            stderr: Pipe::of_the_process(Stream::Stderr),
-            crowd: Crowd::default(),
-        }
+        Self::new(Pipe::of_the_process(Stream::Stdout), Pipe::of_the_process(Stream::Stderr))
+    }
+
+    fn new(stdout: Pipe, stderr: Pipe) -> Self {
+        Self { stdout, stderr, crowd: Crowd::default(), ending: AtomicBool::new(false) }
     }
 
     fn pipe(&self, stream: Stream) -> &Pipe {
@@ -48,23 +56,28 @@ impl Output {
         self.pipe(stream).write(lines);
     }
 
-    /// Takes `lines`, as [`Output::write`] does, to be written with those of other activations.
-    pub(super) fn gather(&self, stream: Stream, lines: &[u8]) {
-        self.pipe(stream).gather(lines);
+    /// Takes the last lines of an activation on each stream. They are written after its response,
+    /// together with those of activations that end at the same time: a write wakes the stream's
+    /// reader, which costs more than the lines.
+    pub(super) fn end(self: &Arc<Self>, stdout: &[u8], stderr: &[u8]) {
+        self.stdout.gather(stdout);
+        self.stderr.gather(stderr);
+        if self.ending.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let ending = Ending(Arc::clone(self));
+        // Without a runtime the lines are written here: `ending` is dropped.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::task::yield_now().await;
+                drop(ending);
+            });
+        }
     }
 
-    /// Writes what was gathered. An activation that ends while others do lets them come first: a
-    /// write wakes the stream's reader, which costs more than the lines. Also writes if the caller
-    /// does not wait for the end.
-    pub(super) async fn write_gathered(&self) {
-        struct Written<'a>(&'a Output);
-        impl Drop for Written<'_> {
-            fn drop(&mut self) {
-                self.0.stdout.write_gathered();
-                self.0.stderr.write_gathered();
-            }
-        }
-        let _written = Written(self);
+    /// Lets activations that end at the same time do so first. Their responses then follow each other:
+    /// each wakes its client, which takes a processor from activations that still compute.
+    pub(super) async fn others_end(&self) {
         if self.crowd.join() {
             tokio::task::yield_now().await;
         }
@@ -84,5 +97,50 @@ impl Output {
     pub(super) async fn drained(&self, patience: Duration) {
         let both = async { tokio::join!(self.stdout.drained(), self.stderr.drained()) };
         let _ = tokio::time::timeout(patience, both).await;
+    }
+}
+
+/// Writes the ends of activations when it is dropped, also by a runtime that shuts down.
+struct Ending(Arc<Output>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.ending.store(false, Ordering::Release);
+        self.0.stdout.write_gathered();
+        self.0.stderr.write_gathered();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn ends_are_written_together_after_the_tasks_that_are_ready() {
+        let ((mut stdout, out), (mut stderr, err)) = (pipe::tests::pipe(), pipe::tests::pipe());
+        let output = Arc::new(Output::new(out, err));
+        output.end(b"a\n", b"b\n");
+        output.write(Stream::Stderr, b"c\n"); // in order: what was gathered comes before it
+        let mut text = [0; 4];
+        stderr.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"b\nc\n");
+        output.end(b"d\n", b"");
+        assert!(output.ending.load(Ordering::Relaxed), "a task is about to write");
+        while output.ending.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        stdout.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"a\nd\n");
+    }
+
+    #[test]
+    fn without_a_runtime_an_end_is_written_at_once() {
+        let ((mut stdout, out), (_, err)) = (pipe::tests::pipe(), pipe::tests::pipe());
+        Arc::new(Output::new(out, err)).end(b"a\n", b"");
+        let mut text = [0; 2];
+        stdout.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"a\n");
     }
 }

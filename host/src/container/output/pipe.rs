@@ -277,7 +277,7 @@ fn reopened(number: i32) -> Option<File> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::{BufRead as _, BufReader, Read as _};
     use std::os::fd::{AsRawFd as _, OwnedFd};
     use std::time::Instant;
@@ -286,7 +286,7 @@ mod tests {
     use super::*;
     use crate::activation::SENTINEL;
 
-    fn pipe() -> (File, Pipe) {
+    pub(in super::super) fn pipe() -> (File, Pipe) {
         let (reader, writer) = io::pipe().unwrap();
         let direct = reopened(writer.as_raw_fd());
         assert!(direct.is_some());

@@ -50,9 +50,12 @@ fn main(args: Value) -> Result<Value> {
             sleep(Duration::from_millis(number("ms")));
             Ok(json!({ "slept": number("ms") }))
         }
-        Some("compute") => loop {
-            black_box(1);
-        },
+        Some("compute") => {
+            println!("it computes");
+            loop {
+                black_box(1);
+            }
+        }
         Some("lines") => {
             let padding = "x".repeat(number("bytes") as usize);
             for line in 0..number("count") {
