@@ -273,14 +273,20 @@ fn what_functions_import_late_is_there_and_what_is_random_is_fresh() {
     let text = r#"import random
 import uuid
 from datetime import datetime
+from logging import StreamHandler, getLogger
+from logging.handlers import MemoryHandler
 
 from keynet_inference import UserInput, keynet_function
 
 FROZEN = random.random()
+KEPT = getLogger("kept")
+KEPT.propagate = False
+KEPT.addHandler(MemoryHandler(100, target=StreamHandler()))
 
 
 @keynet_function("late")
 def main(args):
+    KEPT.warning("a record that a handler keeps until the end")
     import colorsys
     from helpers import late
     if UserInput.get("unknown"):
@@ -308,6 +314,8 @@ def main(args):
     assert_ne!(first["random"][0], second["random"][0]);
     assert_ne!(first["random"][1], second["random"][1]);
     assert_eq!(first["frozen"], second["frozen"], "it was made while the component was built");
+    let run = ["run".as_ref(), function.as_os_str()];
+    says(&projects.run(run), 0, &["a record that a handler keeps until the end"]);
     let fails = |parameter: &str, texts: &[&str]| {
         says(
             &projects.run([
@@ -325,7 +333,7 @@ def main(args):
         &[
             "No module named 'wave'",
             "import it at the top of the file",
-            "File \"function.py\", line 15",
+            "File \"function.py\", line 21",
         ],
     );
     fails("unknown=torch", &["import `torch` at the top of the file", "requirements.txt"]);

@@ -12,10 +12,13 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from .errors import InvalidError
+
+#: Reads a value at a path, such as ``boxes[2].label``; raises :class:`InvalidError`.
+Reader = Callable[[Any, str], Any]
 
 _NO_DEFAULT: Any = object()
 _UNIONS = (Union, types.UnionType)
@@ -23,9 +26,10 @@ _UNIONS = (Union, types.UnionType)
 
 @dataclasses.dataclass(frozen=True)
 class _Field:
-    """A parameter: its type, its default and what people are told of it."""
+    """A parameter: its type and the reader of it, its default and what people are told of it."""
 
     type: Any
+    read: Reader
     default: Any = _NO_DEFAULT
     required: bool = True
     description: str | None = None
@@ -48,7 +52,7 @@ def read(annotation: Any, parameters: Mapping[str, Any]) -> Any:
 
     Raises :class:`InvalidError` naming the parameter, the expected type and the value that came.
     """
-    return _read(annotation, parameters, "") if is_described(annotation) else parameters
+    return _reader(annotation)(parameters, "") if is_described(annotation) else parameters
 
 
 def from_text(value: Any, wanted: Any) -> Any:
@@ -86,10 +90,8 @@ def _fields(annotation: Any) -> dict[str, _Field]:
     """Returns the parameters that a dataclass or ``TypedDict`` declares; a component has them from its build."""
     hints = typing.get_type_hints(annotation, include_extras=True)
     if typing.is_typeddict(annotation):
-        return {
-            name: _Field(_strip(hint), required=name in annotation.__required_keys__, description=_description(hint))
-            for name, hint in hints.items()
-        }
+        required = annotation.__required_keys__
+        return {name: _Field(_strip(hint), _reader(hint), required=name in required, description=_description(hint)) for name, hint in hints.items()}
     fields = {}
     for field in dataclasses.fields(annotation):
         if not field.init:
@@ -98,7 +100,7 @@ def _fields(annotation: Any) -> dict[str, _Field]:
         default = _NO_DEFAULT if field.default is dataclasses.MISSING else field.default
         given = default is not _NO_DEFAULT or field.default_factory is not dataclasses.MISSING
         described = field.metadata.get("description") or _description(hint)
-        fields[field.name] = _Field(_strip(hint), default, not given, described)
+        fields[field.name] = _Field(_strip(hint), _reader(hint), default, not given, described)
     return fields
 
 
@@ -167,47 +169,48 @@ def _schema_of_field(field: _Field) -> dict[str, Any]:
 # ---- Reading
 
 
-def _read(hint: Any, value: Any, path: str) -> Any:
+def _reader(hint: Any) -> Reader:
+    """Returns the reader of a type: looking at a type costs far more than reading a value, and is done while a component is built."""
     hint = _strip(hint)
     if is_described(hint):
-        return _read_object(hint, value, path)
+        return functools.partial(_read_object, hint, typing.is_typeddict(hint))
     if hint is Any or isinstance(hint, typing.TypeVar):
-        return value
-    if hint in _NAMES:
-        return _read_plain(hint, value, path)
+        return _read_any
+    if hint in _PLAIN:
+        return _PLAIN[hint]
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in _UNIONS:
-        return _read_union(arguments, value, path)
+        return functools.partial(_read_union, arguments, [_reader(each) for each in arguments])
     if origin is Literal:
-        return _one_of(arguments, value, path)
+        return functools.partial(_one_of, arguments)
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return hint(_one_of(tuple(each.value for each in hint), value, path))
-    if origin in (list, Sequence, set):
-        _check(isinstance(value, list), "an array", value, path)
-        elements = [_read(arguments[0], each, f"{path}[{at}]") for at, each in enumerate(value)]
-        return set(elements) if origin is set else elements
-    if origin is tuple:
-        return _read_tuple(arguments, value, path)
+        return functools.partial(_read_enum, hint, tuple(each.value for each in hint))
+    if origin is tuple and arguments:
+        return functools.partial(_read_tuple, [each if each is Ellipsis else _reader(each) for each in arguments])
+    if origin in (list, Sequence, set, tuple):
+        made = origin if origin in (set, tuple) else list
+        return functools.partial(_read_array, made, _reader(arguments[0]) if arguments else _read_any)
     if origin in (dict, Mapping):
-        _check(isinstance(value, dict), "an object", value, path)
-        return {name: _read(arguments[1], each, _join(path, name)) for name, each in value.items()}
+        return functools.partial(_read_mapping, _reader(arguments[1]) if arguments else _read_any)
+    return _read_any
+
+
+def _read_any(value: Any, path: str) -> Any:
     return value
 
 
-def _read_object(hint: Any, value: Any, path: str) -> Any:
+def _read_object(hint: Any, stays_dict: bool, value: Any, path: str) -> Any:
     _check(isinstance(value, Mapping), "an object", value, path)
-    fields, read_fields = _fields(hint), {}
+    read_fields = {}
     is_web = "__ow_method" in value
-    for name, field in fields.items():
+    for name, field in _fields(hint).items():
         if name in value:
             given = _from_query(value[name], field.type) if is_web else value[name]
-            read_fields[name] = _read(field.type, given, _join(path, name))
+            read_fields[name] = field.read(given, _join(path, name))
         elif field.required:
             expected = f": expected {_expected(field.type)}" + (f', "{field.description}"' if field.description else "")
             raise InvalidError(f"the parameter `{_join(path, name)}` is missing{expected}")
-    if typing.is_typeddict(hint):
-        return {**value, **read_fields}
-    return hint(**read_fields)
+    return {**value, **read_fields} if stays_dict else hint(**read_fields)
 
 
 def _from_query(value: Any, hint: Any) -> Any:
@@ -220,33 +223,51 @@ def _from_query(value: Any, hint: Any) -> Any:
     return next((reading for reading in readings if not isinstance(reading, str)), value)
 
 
-def _read_plain(hint: type, value: Any, path: str) -> Any:
-    if hint is float:
-        _check(isinstance(value, (int, float)) and not isinstance(value, bool), "a number", value, path)
-        return float(value)
-    if hint is int:
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        _check(whole and not isinstance(value, bool), "a whole number", value, path)
-        return int(value)
-    _check(isinstance(value, hint), _expected(hint), value, path)
+def _read_number(value: Any, path: str) -> float:
+    _check(isinstance(value, (int, float)) and not isinstance(value, bool), "a number", value, path)
+    return float(value)
+
+
+def _read_whole_number(value: Any, path: str) -> int:
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    _check(whole and not isinstance(value, bool), "a whole number", value, path)
+    return int(value)
+
+
+def _read_instance(hint: type, expected: str, value: Any, path: str) -> Any:
+    _check(isinstance(value, hint), expected, value, path)
     return value
 
 
-def _read_union(arguments: tuple[Any, ...], value: Any, path: str) -> Any:
-    for each in arguments:
+def _read_array(made: type, read_element: Reader, value: Any, path: str) -> Any:
+    _check(isinstance(value, list), "an array", value, path)
+    return made(read_element(each, f"{path}[{at}]") for at, each in enumerate(value))
+
+
+def _read_mapping(read_element: Reader, value: Any, path: str) -> Any:
+    _check(isinstance(value, dict), "an object", value, path)
+    return {name: read_element(each, _join(path, name)) for name, each in value.items()}
+
+
+def _read_union(hints: tuple[Any, ...], readers: list[Reader], value: Any, path: str) -> Any:
+    for read_value in readers:
         try:
-            return _read(each, value, path)
+            return read_value(value, path)
         except InvalidError:
             continue
-    raise _mistaken(" or ".join(_expected(each) for each in arguments), value, path)
+    raise _mistaken(" or ".join(_expected(each) for each in hints), value, path)
 
 
-def _read_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> Any:
+def _read_tuple(readers: list[Any], value: Any, path: str) -> Any:
     _check(isinstance(value, list), "an array", value, path)
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
-        arguments = (arguments[0],) * len(value)
-    _check(len(value) == len(arguments), f"an array of {len(arguments)} elements", value, path)
-    return tuple(_read(each, given, f"{path}[{at}]") for at, (each, given) in enumerate(zip(arguments, value)))
+    if len(readers) == 2 and readers[1] is Ellipsis:
+        readers = readers[:1] * len(value)
+    _check(len(value) == len(readers), f"an array of {len(readers)} elements", value, path)
+    return tuple(read_element(given, f"{path}[{at}]") for at, (read_element, given) in enumerate(zip(readers, value)))
+
+
+def _read_enum(hint: type[enum.Enum], values: tuple[Any, ...], value: Any, path: str) -> Any:
+    return hint(_one_of(values, value, path))
 
 
 def _one_of(allowed: tuple[Any, ...], value: Any, path: str) -> Any:
@@ -268,22 +289,29 @@ def _mistaken(expected: str, value: Any, path: str) -> InvalidError:
 
 def _expected(hint: Any) -> str:
     hint = _strip(hint)
-    names = {
-        str: "a string",
-        int: "a whole number",
-        float: "a number",
-        bool: "true or false",
-        type(None): "null",
-        dict: "an object",
-        list: "an array",
-    }
-    if hint in names:
-        return names[hint]
+    if hint in _EXPECTED:
+        return _EXPECTED[hint]
     if get_origin(hint) in _UNIONS:
         return " or ".join(_expected(each) for each in get_args(hint))
     if get_origin(hint) in (list, tuple, set, Sequence):
         return "an array"
     return "an object"
+
+
+_EXPECTED = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+    dict: "an object",
+    list: "an array",
+}
+_PLAIN: dict[Any, Reader] = {
+    **{each: functools.partial(_read_instance, each, _EXPECTED[each]) for each in (str, bool, type(None), dict, list)},
+    float: _read_number,
+    int: _read_whole_number,
+}
 
 
 def _came(value: Any) -> str:

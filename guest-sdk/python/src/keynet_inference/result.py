@@ -20,7 +20,7 @@ def to_json(result: Any) -> str:
             f"the function returned {_shown(result)}, but a result must be a dict or a list: return {{\"result\": …}}"
         )
     try:
-        return json.dumps(result, ensure_ascii=False, allow_nan=False, default=_default)
+        return _ENCODER.encode(result)
     except (TypeError, ValueError, RecursionError):
         where, why = _culprit(result, "result", 0) or ("result", "it cannot be written as JSON")
         raise InternalError(f"the function's result cannot be written as JSON: `{where}`: {why}") from None
@@ -35,6 +35,9 @@ def _default(value: Any) -> Any:
                 raise ValueError("not finite")
             return plain
     raise TypeError("no JSON value")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_default)
 
 
 def _culprit(value: Any, path: str, depth: int) -> tuple[str, str] | None:
