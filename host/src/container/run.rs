@@ -17,7 +17,7 @@ use crate::activation::{
     ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, guest_deadline,
 };
 use crate::capabilities::user_input::Parameters;
-use crate::http::{Drain, RequestBody};
+use crate::http::{Drain, RequestBody, UntilWritten};
 use keynet_base::offload;
 use keynet_base::quote::{bounded, shown};
 use keynet_base::redaction::redact;
@@ -179,9 +179,9 @@ async fn timed_out_in_the_queue(container: &Container, requested: Instant) -> Ht
     )
 }
 
-/// Ends the log window and responds.
+/// Responds, and ends the log window after the response.
 async fn ended(container: &Container, window: &Window, outcome: Outcome) -> HttpResponse {
-    let answer = match outcome.result {
+    let mut answer = match outcome.result {
         Ok(result) => answer::ok(result),
         Err(failure) => {
             explain(window, &failure);
@@ -194,7 +194,8 @@ async fn ended(container: &Container, window: &Window, outcome: Outcome) -> Http
         }
     };
     let receipt = container.config.receipts.then(|| outcome.receipt.line());
-    window.close_with_others(receipt.as_deref()).await;
+    let ending = window.close_later(receipt.as_deref()).await;
+    answer.extensions_mut().insert(UntilWritten::new(ending));
     answer
 }
 

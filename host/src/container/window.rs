@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::BoxFuture;
 
 use super::answer;
-use super::output::Output;
+use super::output::{Ending, Output};
 use crate::activation::{LogSink, SENTINEL, Stream, disarm};
 
 /// Bytes of an activation's output that are buffered on a stream if activations overlap.
@@ -68,40 +68,40 @@ impl Window {
         self.flush();
     }
 
-    /// Ends the window with the buffered lines and the marks. Only the first call has an effect.
+    /// Writes the buffered lines and the marks. Only the first call has an effect.
     pub(super) fn close(&self) {
-        self.finish(true);
+        drop(self.finish(true, false));
     }
 
-    /// As [`Window::close`]; before the mark on standard error comes `last`, a line of the host. If
-    /// activations overlap, lets those that end at the same time come first.
-    pub(super) async fn close_with_others(&self, last: Option<&str>) {
+    /// As [`Window::close`], when what it returns is dropped; before the mark on standard error comes
+    /// `last`, a line of the host. If activations overlap, lets those that end at the same time come
+    /// first, and their logs are written together.
+    pub(super) async fn close_later(&self, last: Option<&str>) -> Option<Ending> {
         if let Some(last) = last {
             push_line(&mut self.lock().stderr, last.as_bytes());
         }
-        if self.gather {
-            self.output.others_end().await;
-        }
-        self.close();
+        let with_others = self.gather && self.output.others_end().await;
+        self.finish(true, with_others)
     }
 
     /// As [`Window::close`], without the marks: the following lines belong to the same window.
     pub(super) fn leave_open(&self) {
-        self.finish(false);
+        drop(self.finish(false, false));
     }
 
-    fn finish(&self, marks: bool) {
+    fn finish(&self, marks: bool, with_others: bool) -> Option<Ending> {
         let mut held = self.lock();
         if std::mem::replace(&mut held.closed, true) {
-            return;
+            return None;
         }
         let Held { stdout, stderr, .. } = &mut *held;
         if marks {
             push_line(stdout, SENTINEL.as_bytes());
             push_line(stderr, SENTINEL.as_bytes());
         }
-        self.output.end(stdout, stderr);
+        let ending = self.output.end(stdout, stderr, with_others);
         (*stdout, *stderr) = (Vec::new(), Vec::new());
+        Some(ending)
     }
 
     fn write(&self, stream: Stream, lines: &[u8]) {

@@ -6,13 +6,15 @@
 //! a client that does not read its response. No timer closes a connection that was merely frozen
 //! with its container: the bytes that arrived meanwhile are read first.
 
+use std::any::Any;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -73,11 +75,26 @@ impl Places {
     }
 }
 
+/// Something that is dropped once the response that has it as an extension was written, or will not
+/// be: work that no client waits for.
+#[derive(Clone)]
+pub struct UntilWritten {
+    _kept: Arc<dyn Any + Send + Sync>,
+}
+
+impl UntilWritten {
+    /// Returns the extension that keeps `kept`.
+    pub fn new(kept: impl Any + Send + Sync) -> Self {
+        Self { _kept: Arc::new(kept) }
+    }
+}
+
 /// State that a connection's service shares with its stream.
 #[derive(Default)]
 pub struct Progress {
     requests: AtomicU32,
     under_way: AtomicBool,
+    kept: Mutex<Option<UntilWritten>>,
 }
 
 impl Progress {
@@ -87,6 +104,17 @@ impl Progress {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.under_way.store(true, Ordering::Relaxed);
         UnderWay(self)
+    }
+
+    /// Keeps what a response has until it was written.
+    pub fn keep(&self, extensions: &mut Extensions) {
+        if let Some(kept) = extensions.remove::<UntilWritten>() {
+            *self.kept() = Some(kept);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<UntilWritten>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -244,6 +272,8 @@ impl AsyncWrite for Connection {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // All bytes were passed to the operating system.
         self.answer_since = None;
+        let kept = self.progress.kept().take();
+        drop(kept); // without the lock
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -321,6 +351,29 @@ mod tests {
         let started = Instant::now();
         assert_eq!(connection.read(&mut bytes).await.unwrap(), 0);
         assert!(started.elapsed() >= SHORT / 2, "the time begins with the end of the answer");
+    }
+
+    #[tokio::test]
+    async fn what_a_response_keeps_is_dropped_once_it_was_written_or_will_not_be() {
+        let (_client, mut connection) =
+            pair(1, Times { headers: [LONG; 3], answer: LONG, idle: [LONG; 3] }).await;
+        let progress = Arc::clone(&connection.progress);
+        let answered = || {
+            let kept = Arc::new(());
+            let mut extensions = Extensions::new();
+            extensions.insert(UntilWritten::new(Arc::clone(&kept)));
+            progress.keep(&mut extensions);
+            kept
+        };
+        let kept = answered();
+        connection.write_all(b"a response").await.unwrap();
+        assert_eq!(Arc::strong_count(&kept), 2);
+        connection.flush().await.unwrap();
+        assert_eq!(Arc::strong_count(&kept), 1);
+        let kept = answered();
+        drop(connection);
+        drop(progress);
+        assert_eq!(Arc::strong_count(&kept), 1);
     }
 
     #[tokio::test]

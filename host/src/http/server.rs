@@ -86,7 +86,9 @@ impl Server {
                 let (progress, answered) = (Arc::clone(&progress), answer(request));
                 async move {
                     let _under_way = progress.begin();
-                    Ok::<_, Infallible>(answered.await)
+                    let mut response = answered.await;
+                    progress.keep(response.extensions_mut());
+                    Ok::<_, Infallible>(response)
                 }
             });
             http.serve_connection(TokioIo::new(connection), service)

@@ -6,9 +6,9 @@
 //! ([`Output::room`]), within its own time; output that still finds no room is dropped, and a later
 //! line reports the number of bytes.
 //!
-//! The end of an activation's logs is written after its response: OpenWhisk reads it until two
-//! seconds after the last line, and a caller waits neither for the write nor for the stream's
-//! reader, which it wakes.
+//! The end of an activation's logs is written when its [`Ending`] is dropped, after the response:
+//! OpenWhisk reads it until two seconds after the last line, and a caller waits neither for the
+//! write nor for the stream's reader, which it wakes.
 
 mod pipe;
 mod queue;
@@ -56,31 +56,28 @@ impl Output {
         self.pipe(stream).write(lines);
     }
 
-    /// Takes the last lines of an activation on each stream. They are written after its response,
-    /// together with those of activations that end at the same time: a write wakes the stream's
-    /// reader, which costs more than the lines.
-    pub(super) fn end(self: &Arc<Self>, stdout: &[u8], stderr: &[u8]) {
-        self.stdout.gather(stdout);
-        self.stderr.gather(stderr);
-        if self.ending.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let ending = Ending(Arc::clone(self));
-        // Without a runtime the lines are written here: `ending` is dropped.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                tokio::task::yield_now().await;
-                drop(ending);
-            });
-        }
-    }
-
-    /// Lets activations that end at the same time do so first. Their responses then follow each other:
-    /// each wakes its client, which takes a processor from activations that still compute.
-    pub(super) async fn others_end(&self) {
-        if self.crowd.join() {
+    /// Lets activations that end at the same time do so first, and reports whether some do. Their
+    /// responses then follow each other: each wakes its client, which takes a processor from
+    /// activations that still compute.
+    pub(super) async fn others_end(&self) -> bool {
+        let are_others = self.crowd.join();
+        if are_others {
             tokio::task::yield_now().await;
         }
+        are_others
+    }
+
+    /// Takes the last lines of an activation on each stream, to be written `with_others` if some end
+    /// at the same time.
+    pub(super) fn end(self: &Arc<Self>, stdout: &[u8], stderr: &[u8], with_others: bool) -> Ending {
+        self.stdout.gather(stdout);
+        self.stderr.gather(stderr);
+        Ending { output: Arc::clone(self), with_others }
+    }
+
+    fn write_gathered(&self) {
+        self.stdout.write_gathered();
+        self.stderr.write_gathered();
     }
 
     /// Reports whether an activation may write more without waiting.
@@ -100,14 +97,39 @@ impl Output {
     }
 }
 
-/// Writes the ends of activations when it is dropped, also by a runtime that shuts down.
-struct Ending(Arc<Output>);
+/// Duty to write the last lines of an activation, done on drop.
+#[derive(Debug)]
+pub(super) struct Ending {
+    output: Arc<Output>,
+    with_others: bool,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        if !self.with_others {
+            return self.output.write_gathered();
+        }
+        if self.output.ending.swap(true, Ordering::AcqRel) {
+            return; // the task below writes these lines too
+        }
+        let all = AllEndings(Arc::clone(&self.output));
+        // Without a runtime they are written here: `all` is dropped.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::task::yield_now().await;
+                drop(all);
+            });
+        }
+    }
+}
+
+/// Writes the last lines of all activations when it is dropped, also by a runtime that shuts down.
+struct AllEndings(Arc<Output>);
+
+impl Drop for AllEndings {
+    fn drop(&mut self) {
         self.0.ending.store(false, Ordering::Release);
-        self.0.stdout.write_gathered();
-        self.0.stderr.write_gathered();
+        self.0.write_gathered();
     }
 }
 
@@ -118,16 +140,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn ends_are_written_together_after_the_tasks_that_are_ready() {
+    async fn ends_of_several_activations_are_written_together_in_order() {
         let ((mut stdout, out), (mut stderr, err)) = (pipe::tests::pipe(), pipe::tests::pipe());
         let output = Arc::new(Output::new(out, err));
-        output.end(b"a\n", b"b\n");
-        output.write(Stream::Stderr, b"c\n"); // in order: what was gathered comes before it
+        drop([output.end(b"a\n", b"b\n", true), output.end(b"d\n", b"", true)]);
+        assert!(output.ending.load(Ordering::Relaxed), "a task is about to write");
+        output.write(Stream::Stderr, b"c\n");
         let mut text = [0; 4];
         stderr.read_exact(&mut text).unwrap();
         assert_eq!(&text, b"b\nc\n");
-        output.end(b"d\n", b"");
-        assert!(output.ending.load(Ordering::Relaxed), "a task is about to write");
         while output.ending.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
         }
@@ -136,11 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_runtime_an_end_is_written_at_once() {
-        let ((mut stdout, out), (_, err)) = (pipe::tests::pipe(), pipe::tests::pipe());
-        Arc::new(Output::new(out, err)).end(b"a\n", b"");
+    fn without_a_runtime_ends_are_written_at_once() {
+        let ((mut stdout, out), (_stderr, err)) = (pipe::tests::pipe(), pipe::tests::pipe());
+        let output = Arc::new(Output::new(out, err));
         let mut text = [0; 2];
-        stdout.read_exact(&mut text).unwrap();
-        assert_eq!(&text, b"a\n");
+        for (line, with_others) in [(b"a\n", false), (b"b\n", true)] {
+            drop(output.end(line, b"", with_others));
+            stdout.read_exact(&mut text).unwrap();
+            assert_eq!(&text, line);
+        }
     }
 }
