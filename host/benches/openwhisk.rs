@@ -140,7 +140,7 @@ fn warm(hello: &str, caches: &Caches) {
         );
     }
     println!(
-        "aims: 1 connection: echo + 40 µs; 64: 0.4 of the echo's rate; 512: 0.85 of our own at 64"
+        "aims: 1 connection: 1.3 times the echo; 64: 0.6 of its rate; 512: 0.85 of our own at 64"
     );
     println!("{:>10.1} MiB private after all that", concurrent.private_mib());
 }
