@@ -95,6 +95,8 @@ impl Work {
     fn run(mut self) {
         let (mut synced, mut aged) = (Instant::now(), None);
         loop {
+            // Before settling, so that all records from before the request are looked at.
+            let asked = self.signals.aging.swap(false, Ordering::AcqRel);
             warn(self.store.settle());
             let stop = self.signals.stop.load(Ordering::Acquire);
             if stop || synced.elapsed() >= SYNC {
@@ -105,7 +107,7 @@ impl Work {
                 return;
             }
             let due = aged.is_none_or(|aged: Instant| aged.elapsed() >= AGING);
-            let aging = self.signals.aging.swap(false, Ordering::AcqRel) || due;
+            let aging = asked || due;
             if aging {
                 aged = Some(Instant::now());
             }
