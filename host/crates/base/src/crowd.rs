@@ -3,19 +3,29 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::task::{Id, try_id};
+use tokio::task::{Id, try_id, yield_now};
 
 /// Tasks that follow each other within this time belong together.
 const CROWD: Duration = Duration::from_millis(1);
 
-/// The last task that did something. A task that is not alone may yield once, so that those that
-/// are ready share its system call or transaction; one that is alone must not wait.
+/// The last task that did something. A task that is not alone yields once, so that those that are
+/// ready share its system call or transaction; one that is alone does not wait.
 #[derive(Debug, Default)]
 pub struct Crowd(Mutex<Option<(Option<Id>, Instant)>>);
 
 impl Crowd {
-    /// Records that the current task does it now. Returns true if another task did it a moment ago.
-    pub fn join(&self) -> bool {
+    /// Records that the current task does it now. If another task did it a moment ago, lets those that
+    /// are ready come first, and returns true.
+    pub async fn others_first(&self) -> bool {
+        let are_others = self.join();
+        if are_others {
+            yield_now().await;
+        }
+        are_others
+    }
+
+    /// Returns true if another task did it a moment ago.
+    fn join(&self) -> bool {
         let own = try_id();
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -60,11 +60,7 @@ impl Output {
     /// responses then follow each other: each wakes its client, which takes a processor from
     /// activations that still compute.
     pub(super) async fn others_end(&self) -> bool {
-        let are_others = self.crowd.join();
-        if are_others {
-            tokio::task::yield_now().await;
-        }
-        are_others
+        self.crowd.others_first().await
     }
 
     /// Takes the last lines of an activation on each stream, to be written `with_others` if some end
@@ -76,6 +72,7 @@ impl Output {
     }
 
     fn write_gathered(&self) {
+        self.ending.store(false, Ordering::Release);
         self.stdout.write_gathered();
         self.stderr.write_gathered();
     }
@@ -112,24 +109,14 @@ impl Drop for Ending {
         if self.output.ending.swap(true, Ordering::AcqRel) {
             return; // the task below writes these lines too
         }
-        let all = AllEndings(Arc::clone(&self.output));
-        // Without a runtime they are written here: `all` is dropped.
+        let all = Self { output: Arc::clone(&self.output), with_others: false };
+        // Without a runtime, or with one that shuts down, they are written when `all` is dropped.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 tokio::task::yield_now().await;
                 drop(all);
             });
         }
-    }
-}
-
-/// Writes the last lines of all activations when it is dropped, also by a runtime that shuts down.
-struct AllEndings(Arc<Output>);
-
-impl Drop for AllEndings {
-    fn drop(&mut self) {
-        self.0.ending.store(false, Ordering::Release);
-        self.0.write_gathered();
     }
 }
 

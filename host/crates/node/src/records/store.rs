@@ -102,9 +102,7 @@ impl Store {
             queued.frames.push(frame);
             queued.callers.push(caller);
         }
-        if self.crowd.join() {
-            tokio::task::yield_now().await; // so that their changes come into the same write
-        }
+        self.crowd.others_first().await; // so that their changes come into the same write
         self.append_queued();
         stored.await.unwrap_or_else(|_| Err(RecordsError::Closed { file: file() }))
     }
