@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import sys
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Optional, TypedDict
+from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple, TypedDict
 
 import pytest
 
@@ -180,6 +180,21 @@ def test_literals_and_nested_types_are_read():
     assert parameters.read(Nested, {"boxes": [{"x": 1.0}], "kind": 3}) == Nested([Box(1)], 3)
     with pytest.raises(InvalidError, match=r"`boxes\[0\].x` is missing"):
         parameters.read(Nested, {"boxes": [{}]})
+
+
+@dataclass
+class Bare:
+    names: List
+    scores: Dict
+    size: Tuple
+
+
+def test_collections_without_types_of_their_elements_are_described_and_read():
+    kinds = {name: each["type"] for name, each in parameters.schema(Bare)["properties"].items()}
+    assert kinds == {"names": "array", "scores": "object", "size": "array"}
+    assert parameters.read(Bare, {"names": ["a", 1], "scores": {"a": 0.5}, "size": [1, 2]}) == Bare(["a", 1], {"a": 0.5}, (1, 2))
+    with pytest.raises(InvalidError, match="`scores`: expected an object"):
+        parameters.read(Bare, {"names": [], "scores": [], "size": []})
 
 
 def returning(value: Any):

@@ -146,7 +146,7 @@ def _schema_of(hint: Any) -> dict[str, Any]:
         items = [each for each in arguments if each is not Ellipsis]
         return {"type": "array", "items": _schema_of(items[0])} if items else {"type": "array"}
     if origin in (dict, Mapping):
-        return {"type": "object", "additionalProperties": _schema_of(arguments[1])}
+        return {"type": "object", "additionalProperties": _schema_of(arguments[1])} if arguments else {"type": "object"}
     return {}
 
 
