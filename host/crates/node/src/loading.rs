@@ -178,8 +178,8 @@ impl Loader {
     /// # Errors
     /// The component cannot be used, or requests what the policy does not grant.
     pub async fn deployable(
-        &self,
-        namespace: &Namespace,
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
         text: String,
         main: Option<&str>,
         limits: Limits,
@@ -188,10 +188,11 @@ impl Loader {
         let Obtained { component, code, signer } = obtain(text, &settings).await?;
         let _loading = namespace.loading.lock().await;
         // In the namespace's turns: it hashes, and the component runs to describe itself.
-        let loading = namespace.lane.compute(async {
+        let (this, of) = (Arc::clone(self), Arc::clone(namespace));
+        let loading = namespace.lane.compute(async move {
             let digest = Digest::of(&component.bytes).to_string();
-            let key = Key::new(namespace, settings.generation, digest.clone(), limits);
-            let loaded = self.load(&key, &settings, limits, component).await?;
+            let key = Key::new(&of, settings.generation, digest.clone(), limits);
+            let loaded = this.load(&key, &settings, limits, component).await?;
             Ok::<_, LoadingError>((digest, key, loaded))
         });
         let (digest, key, loaded) = loading.await?;

@@ -1,13 +1,18 @@
-//! The future that is polled only in a turn.
+//! The future that is polled only in a turn: by its task, or by the threads for those who compute for
+//! long.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use tokio::runtime::Handle;
 
 use super::lane::Lane;
-use super::turns::{State, Turns};
+use super::seat::{Begun, Seat};
+use super::threads::{Moved, Next};
 
 impl Lane {
     /// Returns a future that polls `future` only in a turn. While other lanes wait for a turn as
@@ -16,20 +21,42 @@ impl Lane {
     /// an epoch tick and that is at most a tick ahead of the other lanes, does not wait for the end
     /// of a tick: for it there is one turn more.
     ///
+    /// `future` is polled by its task, until a poll of it, or most polls of the lane, take half a tick
+    /// or more. From then on, threads of a lower priority poll it, in the context of the task's
+    /// runtime.
+    ///
     /// `future` sees a waker of its own. When it wakes while no turn is free, it joins the lane's
     /// queue and its task is not woken before it has the turn. The task has to be polled when it is
-    /// woken, or to drop the future: a turn that was granted is not taken back.
-    pub fn compute<F: Future>(
-        self: &Arc<Self>,
-        future: F,
-    ) -> impl Future<Output = F::Output> + use<F> {
+    /// woken, or to drop the future: a turn that was granted is not taken back. If the future is
+    /// dropped during a poll by a thread, that poll is its last.
+    pub fn compute<F>(self: &Arc<Self>, future: F) -> impl Future<Output = F::Output> + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
         let occupant = Occupant::new(Arc::clone(self));
+        let mut place = Place::Here(Box::pin(future));
         async move {
             let waker = Waker::from(Arc::clone(&occupant.seat));
-            let mut future = pin!(future);
             poll_fn(|context| {
                 let task = context.waker();
-                let Some(turn) = Turn::begin(&occupant.seat, task) else { return Poll::Pending };
+                let future = match &mut place {
+                    Place::Here(future) => future,
+                    Place::Elsewhere(elsewhere) => return elsewhere.poll_output(task),
+                };
+                let turn = match occupant.seat.begin(task) {
+                    Begun::Turn(turn) => turn,
+                    Begun::Waits => return Poll::Pending,
+                    Begun::IsLong => {
+                        let elsewhere = Arc::new(Elsewhere::new(&occupant));
+                        let moved = Place::Elsewhere(Arc::clone(&elsewhere));
+                        if let Place::Here(future) = std::mem::replace(&mut place, moved) {
+                            *lock(&elsewhere.future) = Some(future);
+                        }
+                        occupant.seat.move_to_threads(elsewhere, task);
+                        return Poll::Pending;
+                    }
+                };
                 let result = future.as_mut().poll(&mut Context::from_waker(&waker));
                 if result.is_pending() {
                     turn.end(task);
@@ -41,225 +68,105 @@ impl Lane {
     }
 }
 
-/// Seat of one activation: the waker that its future sees.
-#[derive(Debug)]
-pub(super) struct Seat {
-    turns: Arc<Turns>,
-    /// Key of the lane in `turns`.
-    lane: usize,
-    /// Locked after `turns`, and never while a waker is called or dropped.
-    state: Mutex<SeatState>,
+/// Who polls a future.
+enum Place<F: Future> {
+    /// The task.
+    Here(Pin<Box<F>>),
+    /// The threads.
+    Elsewhere(Arc<Elsewhere<F>>),
 }
 
-#[derive(Debug)]
-struct SeatState {
-    phase: Phase,
-    /// Task to wake when the seat gets a turn.
-    task: Option<Waker>,
+/// A future that the threads poll.
+struct Elsewhere<F: Future> {
+    seat: Arc<Seat>,
+    /// Keeps the lane's key in the turns valid.
+    _lane: Arc<Lane>,
+    /// Context of the polls.
+    runtime: Option<Handle>,
+    /// `None` once it has ended.
+    future: Mutex<Option<Pin<Box<F>>>>,
+    /// What it returned, or its panic.
+    output: Mutex<Option<thread::Result<F::Output>>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Waits to be woken.
-    Idle,
-    /// Is to be polled; the poll looks for a turn.
-    Woken,
-    /// In the queue of the lane, with this ticket.
-    Queued(u64),
-    /// Has a turn and is to be polled.
-    Granted,
-    /// Has a turn and is being polled.
-    Polled { woken: bool },
-    /// Is complete, has panicked or was dropped.
-    Done,
-}
-
-impl Seat {
-    pub(super) fn new(turns: Arc<Turns>, lane: usize) -> Self {
-        let state = Mutex::new(SeatState { phase: Phase::Woken, task: None });
-        Self { turns, lane, state }
+impl<F: Future> Elsewhere<F> {
+    fn new(occupant: &Occupant) -> Self {
+        Self {
+            seat: Arc::clone(&occupant.seat),
+            _lane: Arc::clone(&occupant.lane),
+            runtime: Handle::try_current().ok(),
+            future: Mutex::new(None),
+            output: Mutex::new(None),
+        }
     }
 
-    /// Returns the key of the lane.
-    #[cfg(test)]
-    pub(super) fn lane(&self) -> usize {
-        self.lane
-    }
-
-    fn state(&self) -> MutexGuard<'_, SeatState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives the turn to this seat, which [`Turns`] had in a queue.
-    fn grant(&self) -> Option<Waker> {
-        let mut state = self.state();
-        state.phase = Phase::Granted;
-        state.task.take()
-    }
-}
-
-impl Wake for Seat {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let mut turns = self.turns.state();
-        let mut state = self.state();
-        match state.phase {
-            Phase::Polled { woken: false } => state.phase = Phase::Polled { woken: true },
-            Phase::Idle if turns.has_turn(self.lane) => {
-                state.phase = Phase::Woken;
-                let task = state.task.take();
-                drop((state, turns));
-                wake(task);
-            }
-            Phase::Idle => {
-                state.phase = Phase::Queued(turns.queue(self.lane, Arc::clone(self)));
-            }
-            _ => {}
+    /// Returns what the future returned, when it has ended.
+    fn poll_output(&self, task: &Waker) -> Poll<F::Output> {
+        self.seat.set_task(task); // first, so that an end after the look below wakes it
+        let output = lock(&self.output).take();
+        match output {
+            None => Poll::Pending,
+            Some(Ok(output)) => Poll::Ready(output),
+            Some(Err(panic)) => resume_unwind(panic),
         }
     }
 }
 
-fn wake(task: Option<Waker>) {
-    if let Some(task) = task {
-        task.wake();
-    }
-}
-
-/// A seat that was granted a turn, with its task, to wake and to drop without the lock.
-type Granted = (Option<Waker>, Arc<Seat>);
-
-/// Grants turns after one has ended: two, since the processor that was kept for brief lanes may be
-/// free again.
-fn grant(turns: &mut State) -> [Option<Granted>; 2] {
-    [turns.grant(), turns.grant()].map(|next| next.map(|next| (next.grant(), next)))
-}
-
-fn wake_all(granted: [Option<Granted>; 2]) {
-    for (task, _seat) in granted.into_iter().flatten() {
-        wake(task);
-    }
-}
-
-/// The turn in which a seat is polled. If it is dropped, the seat is done: its future is complete
-/// or has panicked.
-struct Turn<'a> {
-    seat: &'a Arc<Seat>,
-    began: Instant,
-}
-
-impl<'a> Turn<'a> {
-    /// Begins a poll of the seat; `None` if `task` is to wait for a turn or for a wake-up.
-    fn begin(seat: &'a Arc<Seat>, task: &Waker) -> Option<Self> {
-        let mut turns = seat.turns.state();
-        let mut state = seat.state();
-        match state.phase {
-            Phase::Granted => {}
-            Phase::Woken if turns.has_turn(seat.lane) => turns.take(seat.lane),
-            phase => {
-                if phase == Phase::Woken {
-                    state.phase = Phase::Queued(turns.queue(seat.lane, Arc::clone(seat)));
-                }
-                let is_new = !state.task.as_ref().is_some_and(|known| known.will_wake(task));
-                let stale = is_new.then(|| state.task.replace(task.clone()));
-                drop((state, turns));
-                drop(stale);
-                return None;
+impl<F> Moved for Elsewhere<F>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    fn poll(&self) -> Next {
+        let Some(turn) = self.seat.begin_moved() else { return Next::default() };
+        let _entered = self.runtime.as_ref().map(Handle::enter);
+        let mut held = lock(&self.future);
+        let Some(future) = &mut *held else { return turn.complete() };
+        let waker = Waker::from(Arc::clone(&self.seat));
+        let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
+        let output = match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(Poll::Pending) => {
+                drop(held);
+                return turn.end_moved();
             }
-        }
-        state.phase = Phase::Polled { woken: false };
-        drop((state, turns));
-        Some(Self { seat, began: Instant::now() })
-    }
-
-    /// Ends a poll after which the future waits, or wants another turn.
-    fn end(self, task: &Waker) {
-        let spent = self.began.elapsed();
-        let seat = self.seat;
-        std::mem::forget(self);
-
-        let mut turns = seat.turns.state();
-        turns.give_back(seat.lane, spent);
-        let mut state = seat.state();
-        let is_woken = state.phase == Phase::Polled { woken: true };
-        let wakes_itself = is_woken && turns.is_free(seat.lane);
-        state.phase = match is_woken {
-            true if wakes_itself => Phase::Woken,
-            true => Phase::Queued(turns.queue(seat.lane, Arc::clone(seat))),
-            false => Phase::Idle,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic),
         };
-        let is_new = !state.task.as_ref().is_some_and(|known| known.will_wake(task));
-        let stale = (is_new && !wakes_itself).then(|| state.task.replace(task.clone()));
-        drop(state);
-        let next = grant(&mut turns);
-        drop(turns);
-
-        drop(stale);
-        if wakes_itself {
-            task.wake_by_ref();
-        }
-        wake_all(next);
+        *held = None;
+        *lock(&self.output) = Some(output);
+        turn.complete()
     }
 }
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.seat.leave(Some(self.began.elapsed()));
-    }
-}
-
-impl Seat {
-    /// Gives up a turn or a place in the queue; `spent` is the time of the poll that ends.
-    fn leave(&self, spent: Option<Duration>) {
-        let mut turns = self.turns.state();
-        let mut state = self.state();
-        match state.phase {
-            Phase::Queued(ticket) => turns.unqueue(self.lane, ticket),
-            Phase::Granted | Phase::Polled { .. } => {
-                turns.give_back(self.lane, spent.unwrap_or_default());
-            }
-            Phase::Idle | Phase::Woken | Phase::Done => {}
-        }
-        state.phase = Phase::Done;
-        let own = state.task.take();
-        drop(state);
-        let next = grant(&mut turns);
-        drop(turns);
-
-        drop(own);
-        wake_all(next);
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The future's hold on its seat.
 struct Occupant {
     seat: Arc<Seat>,
-    /// Keeps the lane's key in `turns` valid.
-    _lane: Arc<Lane>,
+    /// Keeps the lane's key in the turns valid.
+    lane: Arc<Lane>,
 }
 
 impl Occupant {
     fn new(lane: Arc<Lane>) -> Self {
         let seat = Seat::new(Arc::clone(lane.turns()), lane.turns_key());
-        Self { seat: Arc::new(seat), _lane: lane }
+        Self { seat: Arc::new(seat), lane }
     }
 }
 
 impl Drop for Occupant {
     fn drop(&mut self) {
-        self.seat.leave(None);
+        self.seat.leave();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::pin::Pin;
-    use std::rc::Rc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::fairness::{Fairness, Share};
@@ -268,7 +175,7 @@ mod tests {
 
     /// A task by hand: it counts how often it is woken, and its future how often it is polled.
     struct Task {
-        future: Pin<Box<dyn Future<Output = ()>>>,
+        future: Pin<Box<dyn Future<Output = ()> + Send>>,
         wakes: Arc<Count>,
         polls: Arc<AtomicUsize>,
         /// The waker that the future saw last.
@@ -286,7 +193,10 @@ mod tests {
 
     impl Task {
         /// A task whose future does `step` in each poll.
-        fn new(lane: &Arc<Lane>, mut step: impl FnMut(&Waker) -> Poll<()> + 'static) -> Self {
+        fn new(
+            lane: &Arc<Lane>,
+            mut step: impl FnMut(&Waker) -> Poll<()> + Send + 'static,
+        ) -> Self {
             let (polls, waker) = (Arc::<AtomicUsize>::default(), Arc::new(Mutex::new(None)));
             let (counted, seen) = (Arc::clone(&polls), Arc::clone(&waker));
             let future = lane.compute(poll_fn(move |context| {
@@ -324,7 +234,7 @@ mod tests {
     }
 
     /// A task of the lane in whose poll `during` is done.
-    fn while_computing(lane: &Arc<Lane>, mut during: impl FnMut() + 'static) {
+    fn while_computing(lane: &Arc<Lane>, mut during: impl FnMut() + Send + 'static) {
         let _ = Task::new(lane, move |_| {
             during();
             Poll::Ready(())
@@ -366,17 +276,17 @@ mod tests {
         let (busy, other) = (lane(&fairness, "busy"), lane(&fairness, "other"));
         let mut task = Task::waiting(&other);
         assert!(task.poll().is_pending());
-        let task = Rc::new(RefCell::new(task));
-        let (woken, lane) = (Rc::clone(&task), Arc::clone(&other));
+        let task = Arc::new(Mutex::new(task));
+        let (woken, lane) = (Arc::clone(&task), Arc::clone(&other));
         while_computing(&busy, move || {
-            let mut task = woken.borrow_mut();
+            let mut task = woken.lock().unwrap();
             task.wake();
             assert!(task.poll().is_pending(), "a task that is polled all the same");
             task.wake();
             assert_eq!(task.counts(), (1, 0), "neither woken nor polled without a turn");
             assert_eq!(lane.waiting_to_compute(), 1);
         });
-        let mut task = task.borrow_mut();
+        let mut task = task.lock().unwrap();
         assert_eq!(task.counts(), (1, 1), "woken with the turn");
         assert_eq!((fairness.computing(), other.waiting_to_compute()), (1, 0));
         assert!(task.poll().is_pending());
@@ -388,16 +298,16 @@ mod tests {
     fn a_future_that_waits_or_was_granted_a_turn_gives_it_on_when_it_is_dropped() {
         let fairness = Fairness::new(1, 1);
         let (busy, other) = (lane(&fairness, "busy"), lane(&fairness, "other"));
-        let tasks = Rc::new(RefCell::new(Vec::new()));
-        let (queued, lane) = (Rc::clone(&tasks), Arc::clone(&other));
+        let tasks = Arc::new(Mutex::new(Vec::new()));
+        let (queued, lane) = (Arc::clone(&tasks), Arc::clone(&other));
         while_computing(&busy, move || {
             let mut tasks: Vec<_> = (0..3).map(|_| Task::waiting(&lane)).collect();
             assert!(tasks.iter_mut().all(|task| task.poll().is_pending()));
             tasks.remove(0); // waits
             assert_eq!(lane.waiting_to_compute(), 2);
-            *queued.borrow_mut() = tasks;
+            *queued.lock().unwrap() = tasks;
         });
-        let mut tasks = tasks.borrow_mut();
+        let mut tasks = tasks.lock().unwrap();
         assert_eq!(tasks[0].counts(), (0, 1));
         tasks.remove(0); // has the turn
         assert_eq!(tasks[0].counts(), (0, 1));
@@ -437,7 +347,96 @@ mod tests {
         let fairness = Fairness::new(1, 1);
         let lane = lane(&fairness, "a");
         let time = Duration::from_millis(2);
-        while_computing(&lane, move || std::thread::sleep(time));
+        while_computing(&lane, move || thread::sleep(time));
         assert!(lane.computed() >= time);
+    }
+
+    /// Computes for as long as delays others.
+    fn compute_for_long() {
+        thread::sleep(Duration::from_millis(4));
+    }
+
+    fn thread_name() -> String {
+        thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn what_computes_for_long_goes_on_on_a_thread_in_the_context_of_the_runtime() {
+        let fairness = Fairness::new(1, 1);
+        let lane = fairness.lane("a", SHARE);
+        let running = lane.compute(async {
+            let first = thread_name();
+            compute_for_long();
+            tokio::task::yield_now().await;
+            let second = thread_name();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let joined = tokio::spawn(async { thread_name() }).await.unwrap();
+            (first, second, thread_name(), joined)
+        });
+        let (first, second, third, joined) = running.await;
+        assert_ne!(first, "computing");
+        assert_eq!((second.as_str(), third.as_str()), ("computing", "computing"));
+        assert_eq!(joined, first, "other tasks stay with the runtime");
+        assert_eq!((fairness.computing(), lane.waiting_to_compute()), (0, 0));
+        assert!(lane.computed() >= Duration::from_millis(4));
+    }
+
+    #[tokio::test]
+    async fn the_next_activations_of_a_lane_that_computes_for_long_begin_on_a_thread() {
+        let fairness = Fairness::new(4, 2);
+        let lane = fairness.lane("a", SHARE);
+        for _ in 0..16 {
+            lane.compute(async { compute_for_long() }).await;
+        }
+        let names = (0..2).map(|_| lane.compute(async { thread_name() }));
+        let names = futures::future::join_all(names).await;
+        assert!(names.iter().all(|name| name == "computing"), "{names:?}");
+        assert_eq!((fairness.computing(), lane.waiting_to_compute()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_a_thread_is_one_of_the_task() {
+        let fairness = Fairness::new(1, 1);
+        let lane = fairness.lane("a", SHARE);
+        let running = lane.compute(async {
+            compute_for_long();
+            tokio::task::yield_now().await;
+            resume_unwind(Box::new("a panic on a thread"))
+        });
+        let running: tokio::task::JoinHandle<()> = tokio::spawn(running);
+        let panic = running.await.unwrap_err().into_panic();
+        assert_eq!(panic.downcast_ref(), Some(&"a panic on a thread"));
+        assert_eq!(fairness.computing(), 0);
+        assert_eq!(lane.compute(async { 1 }).await, 1, "the thread and its turn are free again");
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_while_a_thread_polls_it_ends_with_that_poll() {
+        let fairness = Fairness::new(1, 1);
+        let lane = fairness.lane("a", SHARE);
+        let held = Arc::new(());
+        let (polled, inside) = (Arc::<AtomicUsize>::default(), Arc::clone(&held));
+        let counted = Arc::clone(&polled);
+        let running = tokio::spawn(lane.compute(async move {
+            let _inside = inside;
+            loop {
+                counted.fetch_add(1, Ordering::SeqCst);
+                compute_for_long();
+                tokio::task::yield_now().await;
+            }
+        }));
+        while polled.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        let until = Instant::now() + Duration::from_secs(10);
+        while Arc::strong_count(&held) > 1 || fairness.computing() > 0 {
+            assert!(Instant::now() < until, "it is still there");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let polls = polled.load(Ordering::SeqCst);
+        assert_eq!(lane.compute(async { 1 }).await, 1);
+        assert_eq!(polled.load(Ordering::SeqCst), polls);
     }
 }

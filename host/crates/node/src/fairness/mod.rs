@@ -9,17 +9,29 @@
 //!   guest that computes ends its poll at the epoch tick. The next turn goes to the waiting lane
 //!   that used the least processor time for its weight, so a short activation of a quiet lane is
 //!   next however many activations of another lane compute. While such ones come, lanes that compute
-//!   for long leave one of several processors free.
+//!   for long leave one of several processors free. Their polls happen on threads of their own.
 //! - [`Rate`] counts activations per minute.
 //!
-//! Nothing here runs a task or knows what an activation is.
+//! | file | purpose |
+//! |---|---|
+//! | `lane` | the lanes of a node |
+//! | `slots` | which activation of which lane starts next |
+//! | `turns` | which activation of which lane is polled next |
+//! | `seat` | an activation among the turns: it waits, has a turn, is polled |
+//! | `compute` | the future that is polled in turns |
+//! | `threads` | the threads for those who compute for long |
+//! | `rate` | activations per minute |
+//!
+//! Nothing here knows what an activation is.
 
 mod compute;
 mod lane;
 mod rate;
+mod seat;
 mod slots;
 #[cfg(test)]
 mod stress;
+mod threads;
 mod turns;
 
 pub use lane::{Fairness, Lane, Share};

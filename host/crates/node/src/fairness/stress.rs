@@ -26,10 +26,10 @@ struct Counts {
 
 impl Counts {
     /// Counts the polls of a future that are under way at a time.
-    async fn watch(&self, future: impl Future<Output = ()>) {
+    async fn watch(self: Arc<Self>, future: impl Future<Output = ()>) {
         let mut future = pin!(future);
         poll_fn(|context| {
-            let _polled = Polled::begin(self);
+            let _polled = Polled::begin(&self);
             future.as_mut().poll(context)
         })
         .await;
@@ -64,8 +64,10 @@ async fn work(steps: usize) {
                 receiver.await.unwrap();
             }
             101..=150 => tokio::task::yield_now().await,
-            _ => {
-                let until = Instant::now() + Duration::from_micros(fastrand::u64(..100));
+            number => {
+                // Now and then for as long as moves it to the threads.
+                let most = if number < 154 { 5000 } else { 100 };
+                let until = Instant::now() + Duration::from_micros(fastrand::u64(..most));
                 while Instant::now() < until {
                     std::hint::spin_loop();
                 }
@@ -80,7 +82,7 @@ async fn activation(lane: Arc<Lane>, counts: Arc<Counts>) {
     match lane.slot(deadline).await {
         Err(refused) => assert_eq!(refused, Refused::Late),
         Ok(_slot) => {
-            let work = counts.watch(work(fastrand::usize(..10)));
+            let work = Arc::clone(&counts).watch(work(fastrand::usize(..10)));
             lane.compute(work).await;
             counts.completed.fetch_add(1, Ordering::Relaxed);
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use super::compute::Seat;
+use super::seat::Seat;
+use super::threads::Threads;
 
 /// Time after which a guest that computes yields: the host's epoch tick.
 const TICK: Duration = Duration::from_millis(5);
@@ -14,10 +15,17 @@ const TICK: Duration = Duration::from_millis(5);
 /// Ticks after the last turn of a brief lane for which a processor is kept free of long polls.
 const KEPT: usize = 2;
 
+/// Reports whether a poll that takes that time is long: it delays others.
+pub(super) fn is_long(poll: Duration) -> bool {
+    poll >= TICK / 2
+}
+
 /// Turns of all lanes.
 #[derive(Debug)]
 pub(super) struct Turns {
     state: Mutex<State>,
+    /// Threads for the polls of those who compute for long.
+    threads: Threads,
 }
 
 /// A seat is in a queue only while all turns are taken.
@@ -53,6 +61,9 @@ struct LaneTurns {
     queue: BTreeMap<u64, Arc<Seat>>,
     /// The lane's entry in `waiting`.
     order: Option<Order>,
+    /// `true` if tasks poll its futures whatever they take.
+    #[cfg(test)]
+    stays_here: bool,
 }
 
 impl LaneTurns {
@@ -62,7 +73,7 @@ impl LaneTurns {
     }
 
     fn has_short_polls(&self) -> bool {
-        self.poll < TICK.as_nanos() as u64 / 2
+        !is_long(Duration::from_nanos(self.poll))
     }
 
     fn is_idle(&self) -> bool {
@@ -87,7 +98,12 @@ impl Turns {
             lanes: Slab::new(),
             waiting: BTreeSet::new(),
         };
-        Self { state: Mutex::new(state) }
+        // One more for a lane that is brief and has such polls now and then.
+        Self { threads: Threads::new(state.computing + 1), state: Mutex::new(state) }
+    }
+
+    pub(super) fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -102,8 +118,17 @@ impl Turns {
         let mut state = self.state();
         let elapsed = state.clock;
         let queue = BTreeMap::new();
-        let lane =
-            LaneTurns { weight, elapsed, computed: 0, poll: 0, taken: 0, queue, order: None };
+        let lane = LaneTurns {
+            weight,
+            elapsed,
+            computed: 0,
+            poll: 0,
+            taken: 0,
+            queue,
+            order: None,
+            #[cfg(test)]
+            stays_here: false,
+        };
         state.lanes.insert(lane)
     }
 
@@ -139,11 +164,10 @@ impl State {
     }
 
     /// Returns whether a turn is free for a lane. Those with long polls leave one of several
-    /// processors to the others for a while after each turn of a brief lane: the operating system
-    /// lets a thread that computes finish its time slice while one that was woken waits.
+    /// processors to the others for a while after each turn of a brief lane.
     fn has_free(&self, key: usize) -> bool {
-        let keeps_last = self.kept > 0 && self.long + 1 == self.computing;
         let is_long = || self.lanes.get(key).is_some_and(|lane| !lane.has_short_polls());
+        let keeps_last = self.kept > 0 && self.long + 1 == self.computing;
         self.taken < self.computing && !(keeps_last && is_long())
     }
 
@@ -153,6 +177,15 @@ impl State {
         self.has_free(lane)
             || self.taken == self.computing
                 && self.lanes.get(lane).is_some_and(|lane| self.is_brief(lane))
+    }
+
+    /// Returns whether most polls of a lane are long.
+    pub(super) fn is_long(&self, key: usize) -> bool {
+        #[cfg(test)]
+        if self.lanes.get(key).is_some_and(|lane| lane.stays_here) {
+            return false;
+        }
+        self.lanes.get(key).is_some_and(|lane| !lane.has_short_polls())
     }
 
     /// A lane is brief if it was idle, its polls take less than half a tick, and it is no more than
@@ -264,9 +297,10 @@ impl State {
 
 #[cfg(test)]
 impl State {
-    /// Makes a lane one that is not brief.
+    /// Makes a lane one that is not brief, whose futures are polled by their tasks all the same.
     pub(super) fn assume_long_polls(&mut self, lane: usize) {
-        self.lanes.get_mut(lane).unwrap().poll = u64::MAX / 16;
+        let lane = self.lanes.get_mut(lane).unwrap();
+        (lane.poll, lane.stays_here) = (u64::MAX / 16, true);
     }
 }
 

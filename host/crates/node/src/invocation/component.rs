@@ -10,7 +10,10 @@ use futures::FutureExt as _;
 use keynet_base::budget::Reservation;
 use keynet_base::redaction::redact;
 use keynet_host::telemetry::BegunSpan;
-use keynet_host::{ActivationRequest, Failure, Outcome, Parameters, Receipt};
+use keynet_host::{
+    Action as LoadedAction, ActivationRequest, Failure, Outcome, Parameters, Receipt, Recording,
+    ResultText, Timeline,
+};
 
 use super::logs::RecordLogs;
 use super::record::{Ended, Finished};
@@ -38,7 +41,7 @@ pub(super) struct Cost {
 /// Runs an activation in its slot, and stores its record.
 pub(super) async fn run(
     node: &Arc<Node>,
-    invocation: &Invocation,
+    invocation: &Arc<Invocation>,
     id: String,
     admission: Admission,
     cause: Option<Cause>,
@@ -59,26 +62,29 @@ pub(super) async fn run(
     let (started, start) = (Instant::now(), now_ms());
     times.started = started;
     let logs = RecordLogs::new(Arc::clone(&invocation.namespace));
-    let mut cost = Cost::default();
-    let (status, result) = match &slot {
+    let ran = match &slot {
         Ok(_) => {
-            let recorded = Recorded { cost: &mut cost, times: &mut times, span: begun.as_ref() };
-            // In a box, since each wrapper below holds what it wraps twice.
-            let running = Box::pin(activate(node, invocation, &id, &logs, recorded));
-            // A record is written whatever happens: without one the activation would never end.
-            let running = async {
-                AssertUnwindSafe(running).catch_unwind().await.unwrap_or_else(|_| {
-                    failed(Status::Internal, "the node failed while it ran the activation")
-                })
+            let activation = Activation {
+                node: Arc::clone(node),
+                invocation: Arc::clone(invocation),
+                id: id.clone(),
+                logs: Arc::clone(&logs),
+                recording: begun.as_ref().map(BegunSpan::recording).unwrap_or_default(),
             };
-            let running = invocation.namespace.lane.compute(running);
-            node.drain.or_cut_off(running).await.unwrap_or_else(|| {
-                failed(Status::Internal, "the node was stopped before the activation had ended")
-            })
+            let running = invocation.namespace.lane.compute(activation.run());
+            // A record is written whatever happens: without one the activation would never end.
+            let running = AssertUnwindSafe(running).catch_unwind();
+            match node.drain.or_cut_off(running).await {
+                Some(Ok(ran)) => ran,
+                Some(Err(_)) => Ran::failed("the node failed while it ran the activation"),
+                None => Ran::failed("the node was stopped before the activation had ended"),
+            }
         }
-        Err(why) => failed(Status::Internal, why),
+        Err(why) => Ran::failed(why),
     };
     drop(slot);
+    let Ran { status, result, cost, loaded, timeline } = ran;
+    (times.loaded, times.timeline) = (loaded, timeline);
     let (status, result, held) = hold(&invocation.namespace, status, result);
     node.metrics.ended(
         &invocation.namespace.name,
@@ -122,70 +128,92 @@ pub(super) fn hold(
     }
 }
 
-/// What is recorded of an activation while it runs.
-struct Recorded<'a> {
-    cost: &'a mut Cost,
-    times: &'a mut Times,
-    span: Option<&'a BegunSpan>,
+/// An activation that runs: in turns of its namespace, perhaps on several threads one after another.
+struct Activation {
+    node: Arc<Node>,
+    invocation: Arc<Invocation>,
+    id: String,
+    logs: Arc<RecordLogs>,
+    recording: Recording,
 }
 
-async fn activate(
-    node: &Node,
-    invocation: &Invocation,
-    id: &str,
-    logs: &Arc<RecordLogs>,
-    recorded: Recorded<'_>,
-) -> (Status, String) {
-    let Recorded { cost, times, span } = recorded;
-    let Invocation { namespace, action, .. } = invocation;
-    let begun = Instant::now();
-    let loaded = match node.loader.get(namespace, action).await {
-        Ok(loaded) => loaded,
-        Err(error) => return failed(Status::DeveloperError, &redact(&error.to_string())),
-    };
-    // A load that took longer than finding it among the loaded ones.
-    cost.load = Some(begun.elapsed()).filter(|time| *time >= Duration::from_millis(1));
-    times.loaded = cost.load.map(|time| begun + time);
-    let merged =
-        parameters::merged(&[&invocation.inherited, &action.parameters], &invocation.parameters);
-    let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
-    let read = match merged {
-        Ok(text) => Parameters::read(Bytes::from(text), Some(deadline)).await,
-        Err(error) => Err(keynet_base::Error::invalid(error.to_string())),
-    };
-    let parameters = match read {
-        Ok(parameters) => parameters,
-        Err(error) => return failed(Status::ApplicationError, &error.message),
-    };
-    let request = ActivationRequest {
-        parameters,
-        environment: environment::of(node, invocation, id),
-        deadline: Some(deadline),
-        logs: Arc::clone(logs) as _,
-        recording: span.map(BegunSpan::recording).unwrap_or_default(),
-    };
-    let Outcome { result, receipt, timeline, .. } = loaded.run(request).await;
-    cost.receipt = Some(receipt);
-    times.timeline = timeline;
-    match result {
-        Ok(result) => {
-            let limit = namespace.settings().quotas.result;
-            if result.len() as u64 > limit {
-                return failed(
-                    Status::ApplicationError,
-                    &format!(
-                        "the action's result has {} bytes, more than the {limit} of this \
-                            namespace's quota: put it into storage and return its URL",
-                        result.len()
-                    ),
-                );
+/// End of an activation, with what is recorded of it.
+struct Ran {
+    status: Status,
+    /// JSON text.
+    result: String,
+    cost: Cost,
+    /// Time at which its action was loaded; `None` if it was loaded before.
+    loaded: Option<Instant>,
+    /// What happened in the sandbox, if there is a span.
+    timeline: Option<Box<Timeline>>,
+}
+
+impl From<(Status, String)> for Ran {
+    fn from((status, result): (Status, String)) -> Self {
+        Self { status, result, cost: Cost::default(), loaded: None, timeline: None }
+    }
+}
+
+impl Ran {
+    /// Returns the end of an activation that the node failed to run.
+    fn failed(why: &str) -> Self {
+        failed(Status::Internal, why).into()
+    }
+}
+
+impl Activation {
+    async fn run(self) -> Ran {
+        let Invocation { namespace, action, .. } = &*self.invocation;
+        let begun = Instant::now();
+        let loaded = match self.node.loader.get(namespace, action).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                return failed(Status::DeveloperError, &redact(&error.to_string())).into();
             }
-            let status = match parameters::member(&result, "error") {
-                Some(_) => Status::ApplicationError,
-                None => Status::Success,
-            };
-            (status, result.into())
-        }
+        };
+        // A load that took longer than finding it among the loaded ones.
+        let load = Some(begun.elapsed()).filter(|time| *time >= Duration::from_millis(1));
+        let ran = self.run_loaded(&loaded).await;
+        let cost = Cost { load, ..ran.cost };
+        Ran { loaded: load.map(|time| begun + time), cost, ..ran }
+    }
+
+    async fn run_loaded(self, loaded: &LoadedAction) -> Ran {
+        let Self { node, invocation, id, logs, recording } = self;
+        let Invocation { namespace, action, inherited, .. } = &*invocation;
+        let merged = parameters::merged(&[inherited, &action.parameters], &invocation.parameters);
+        let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
+        let read = match merged {
+            Ok(text) => Parameters::read(Bytes::from(text), Some(deadline)).await,
+            Err(error) => Err(keynet_base::Error::invalid(error.to_string())),
+        };
+        let parameters = match read {
+            Ok(parameters) => parameters,
+            Err(error) => return failed(Status::ApplicationError, &error.message).into(),
+        };
+        let request = ActivationRequest {
+            parameters,
+            environment: environment::of(&node, &invocation, &id),
+            deadline: Some(deadline),
+            logs: Arc::clone(&logs) as _,
+            recording,
+        };
+        let Outcome { result, receipt, timeline, .. } = loaded.run(request).await;
+        let (status, result) = answer(namespace, &logs, result);
+        let cost = Cost { load: None, receipt: Some(receipt) };
+        Ran { status, result, cost, loaded: None, timeline }
+    }
+}
+
+/// Returns the status and the result for the end of an activation.
+fn answer(
+    namespace: &Namespace,
+    logs: &RecordLogs,
+    result: Result<ResultText, Failure>,
+) -> (Status, String) {
+    let result = match result {
+        Ok(result) => result,
         Err(failure) => {
             explain(logs, &failure);
             let status = match &failure {
@@ -193,9 +221,23 @@ async fn activate(
                 Failure::Start(_) => Status::Internal,
                 _ => Status::ApplicationError,
             };
-            failed(status, &failure.to_string())
+            return failed(status, &failure.to_string());
         }
+    };
+    let limit = namespace.settings().quotas.result;
+    if result.len() as u64 > limit {
+        let why = format!(
+            "the action's result has {} bytes, more than the {limit} of this namespace's quota: \
+                put it into storage and return its URL",
+            result.len()
+        );
+        return failed(Status::ApplicationError, &why);
     }
+    let status = match parameters::member(&result, "error") {
+        Some(_) => Status::ApplicationError,
+        None => Status::Success,
+    };
+    (status, result.into())
 }
 
 /// Logs details for the author of the action that the response lacks.

@@ -105,7 +105,7 @@ async fn steps(
                     let own = new_id();
                     progress.logs.push(own.clone());
                     let cause = Some(Cause { sequence: progress.id.to_owned() });
-                    component::run(node, &step, own, admission, cause).await
+                    component::run(node, &Arc::new(step), own, admission, cause).await
                 }
                 Err(refused) => return failed(Status::ApplicationError, &refused.to_string()),
             };

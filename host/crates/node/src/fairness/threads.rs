@@ -1,0 +1,127 @@
+//! The threads for those who compute for long.
+//!
+//! The operating system owes processor time to a thread that slept: one that computes for long after
+//! it was woken keeps its processor from others that are woken then, up to a tick of the kernel. A
+//! thread that computes without pause is owed none, and makes way at once. So polls that take long
+//! happen on threads of their own, which go from one to the next without sleep: they delay neither the
+//! workers of the runtime nor other processes that have little to do.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// A future that the threads poll.
+pub(super) trait Moved: Send + Sync {
+    /// Polls it in the turn that it has. Returns those that have a turn next.
+    fn poll(&self) -> Next;
+}
+
+/// Futures that have a turn.
+pub(super) type Next = Vec<Arc<dyn Moved>>;
+
+/// Threads, started when they are needed first. They end when this is dropped.
+pub(super) struct Threads {
+    most: usize,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Arc<dyn Moved>>,
+    started: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Threads").field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+impl Threads {
+    /// Creates at most `most` threads.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, shared: Arc::default() }
+    }
+
+    /// Polls `moved`, which has a turn, on a thread; here if none can be started.
+    pub(super) fn run(&self, moved: Arc<dyn Moved>) {
+        let mut state = self.shared.state();
+        if state.idle <= state.queue.len() && state.started < self.most {
+            let shared = Arc::clone(&self.shared);
+            let thread = thread::Builder::new().name("computing".to_owned());
+            match thread.spawn(move || shared.serve()) {
+                Ok(_) => state.started += 1,
+                Err(error) if state.started == 0 => {
+                    drop(state);
+                    tracing::warn!(%error, "no thread can be started for those who compute");
+                    return self.run_all(moved.poll());
+                }
+                Err(_) => {}
+            }
+        }
+        state.queue.push_back(moved);
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+
+    /// The same for several.
+    pub(super) fn run_all(&self, next: Next) {
+        next.into_iter().for_each(|moved| self.run(moved));
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self) {
+        while let Some(moved) = self.next() {
+            let mut next = moved.poll();
+            drop(moved);
+            // This thread goes on with one of them.
+            while let Some(own) = next.pop() {
+                self.queue(next);
+                next = own.poll();
+            }
+        }
+    }
+
+    fn queue(&self, next: Next) {
+        for moved in next {
+            self.state().queue.push_back(moved);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for a future that has a turn; `None` if there will be none.
+    fn next(&self) -> Option<Arc<dyn Moved>> {
+        let mut state = self.state();
+        loop {
+            if let Some(moved) = state.queue.pop_front() {
+                return Some(moved);
+            }
+            if state.closed {
+                return None;
+            }
+            state.idle += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+}
