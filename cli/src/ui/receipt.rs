@@ -28,7 +28,7 @@ pub fn table(receipt: &Receipt, loaded: Duration) -> String {
     rows.push(("  start", ns(receipt.instantiate_ns), sandbox.to_owned()));
     rows.push(("  action", ns(receipt.guest_ns), "its own code".to_owned()));
     if receipt.inference_calls > 0 {
-        let by = receipt.inference_engine.map(|engine| format!(" of {engine}"));
+        let by = receipt.inference_engine.as_ref().map(|engine| format!(" of {engine}"));
         let remark = calls(receipt.inference_calls) + &by.unwrap_or_default() + &models(receipt);
         rows.push(("  models", ns(receipt.inference_ns), remark));
     }
@@ -79,7 +79,7 @@ mod tests {
             guest_ns: 400_000,
             inference_ns: 1_080_000,
             inference_calls: 1,
-            inference_engine: Some("rten"),
+            inference_engine: Some("rten".into()),
             ..Receipt::default()
         };
         let text = table(&receipt, Duration::from_millis(3));

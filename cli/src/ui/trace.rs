@@ -113,7 +113,7 @@ fn events(
         if let Some(model) = call.model.and_then(|at| receipt.models.get(at)) {
             set("model", &model.name);
             set("version", &model.version);
-            set("engine", receipt.inference_engine.unwrap_or_default());
+            set("engine", receipt.inference_engine.as_deref().unwrap_or_default());
         }
         if let Some(error) = call.error {
             set("error", error.as_str());

@@ -23,6 +23,7 @@ mod surroundings;
 mod time;
 mod timeline;
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -304,7 +305,8 @@ pub(crate) async fn run(
     };
     let mut receipt = run.receipt(times);
     if receipt.inference_calls > 0 {
-        receipt.inference_engine = means.inference.as_ref().ok().and_then(|asked| asked.engine());
+        receipt.inference_engine =
+            means.inference.as_ref().ok().and_then(|asked| asked.engine()).map(Cow::Borrowed);
     }
     let calls = run.meter.take_calls();
     let timeline = calls.map(|(calls, more)| Box::new(times.timeline(calls, more)));

@@ -11,7 +11,7 @@ use keynet_base::limits;
 use keynet_base::quote::bounded;
 use keynet_base::redaction::redact;
 use keynet_base::trace_context::{SpanId, TraceContext};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::CallError;
 
@@ -48,8 +48,9 @@ pub struct Call {
     pub error: Option<ErrorKind>,
 }
 
-/// A version of a model that ran in an activation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A version of a model that ran in an activation. The order of the fields is the format of stored
+/// records, as that of [`Receipt`](crate::Receipt)'s fields is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelUse {
     /// Name on the server, without secrets and cut after 128 characters.
     pub name: String,

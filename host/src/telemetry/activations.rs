@@ -193,7 +193,7 @@ impl ActivationMetrics {
             self.import("storage", receipt.storage_calls, traffic);
         }
         for model in &receipt.models {
-            self.ran(ended.namespace, model, receipt.inference_engine);
+            self.ran(ended.namespace, model, receipt.inference_engine.as_deref());
         }
     }
 
@@ -226,7 +226,7 @@ impl ActivationMetrics {
         self.calls.get_or_create(&labels).inc_by(calls);
     }
 
-    fn ran(&self, namespace: Option<&Arc<str>>, model: &ModelUse, engine: Option<&'static str>) {
+    fn ran(&self, namespace: Option<&Arc<str>>, model: &ModelUse, engine: Option<&str>) {
         // A name and its version are one entry, so that both are bounded together.
         let whole = format!("{}:{}", model.name, model.version);
         let is_known = self.models_known.with(namespace, &whole, |label, ()| label == whole);
@@ -290,7 +290,7 @@ mod tests {
             total_ns: 3_000_000,
             inference_calls: 3,
             inference_sent: 10,
-            inference_engine: Some("triton"),
+            inference_engine: Some("triton".into()),
             models: vec![model("detector", "3", 2), model("detector", "4", 1)],
             ..Receipt::default()
         };

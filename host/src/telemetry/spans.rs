@@ -118,7 +118,7 @@ pub(super) fn spans(begun: &BegunSpan, ended: ActivationSpan<'_>) -> Vec<Span> {
             (None, None) => Some("cut-off"),
             (None, Some(_)) => None,
         };
-        let attributes = attributes_of(call, model, receipt.inference_engine);
+        let attributes = attributes_of(call, model, receipt.inference_engine.as_deref());
         let end = call.end.unwrap_or(timeline.guest_ended);
         spans.push(Span {
             name: call.name.to_owned(),
@@ -130,11 +130,7 @@ pub(super) fn spans(begun: &BegunSpan, ended: ActivationSpan<'_>) -> Vec<Span> {
     spans
 }
 
-fn attributes_of(
-    call: &Call,
-    model: Option<&ModelUse>,
-    engine: Option<&'static str>,
-) -> Vec<KeyValue> {
+fn attributes_of(call: &Call, model: Option<&ModelUse>, engine: Option<&str>) -> Vec<KeyValue> {
     let mut attributes = Vec::new();
     if let Some(model) = model {
         attributes.push(text("keynet.model.name", &model.name));
