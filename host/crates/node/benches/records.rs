@@ -9,12 +9,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keynet_node::records::{Accepted, Query, Record, Records, Retention};
+use keynet_node::records::{Accepted, Content, Query, Record, Records, Retention};
 
 const ROUNDS: usize = 3;
 const LONE: u64 = 30_000;
 const CALLERS: u64 = 64;
 const EACH: u64 = 2_000;
+
+/// Bytes of the facts of an activation that used neither models nor storage.
+const FACTS: usize = 170;
 
 fn record(number: u64) -> Record {
     let id = format!("{:032x}", fastrand::u128(..));
@@ -24,12 +27,8 @@ fn record(number: u64) -> Record {
         start: 1_700_000_000_000 + number,
         end: 1_700_000_000_002 + number,
         status: 0,
-        document: format!(
-            r#"{{"activationId":"{id}","annotations":[{{"key":"path","value":"guest/hello"}},{{"key":"kind","value":"blackbox"}},{{"key":"timeout","value":false}},{{"key":"limits","value":{{"concurrency":1,"logs":10,"memory":256,"timeout":60000}}}},{{"key":"initTime","value":5}},{{"key":"waitTime","value":1}}],"duration":2,"end":1700000000002,"name":"hello","namespace":"guest","publish":false,"start":1700000000000,"statusCode":0,"subject":"guest","version":"0.0.1"}}"#
-        ),
-        response:
-            r#"{"result":{"greeting":"Hello, Ada!"},"size":26,"status":"success","success":true}"#
-                .to_owned(),
+        content: Content::Facts(vec![1; FACTS]),
+        result: r#"{"greeting":"Hello, Ada!"}"#.to_owned(),
         logs: r#"["2026-01-01T00:00:00.000000000Z stdout: greeting Ada"]"#.to_owned(),
         id,
     }
@@ -107,7 +106,8 @@ async fn lone(records: &Records, what: &str, accept: bool) {
     for record in ready {
         let begun = Instant::now();
         if accept {
-            let Record { id, namespace, path, start, document, .. } = record.clone();
+            let Record { id, namespace, path, start, .. } = record.clone();
+            let document = r#"{"name":"hello","path":"guest/hello","version":"0.0.1","kind":"blackbox","limits":{"timeout":60000,"memory":256,"logs":10,"concurrency":1},"digest":null}"#.to_owned();
             let accepted = Accepted { id, namespace, path, start, document };
             records.accept(&accepted).await.expect("accepted");
         }

@@ -73,6 +73,13 @@ impl Status {
         self as u8
     }
 
+    /// Returns the status that has OpenWhisk's number `code`.
+    pub fn of_code(code: u8) -> Option<Self> {
+        [Self::Success, Self::ApplicationError, Self::DeveloperError, Self::Internal]
+            .into_iter()
+            .find(|status| status.code() == code)
+    }
+
     /// Returns OpenWhisk's text, as in [`Response::status`].
     pub fn text(self) -> &'static str {
         match self {

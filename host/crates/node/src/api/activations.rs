@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::Call;
 use super::reply::{Rejection, Reply};
-use crate::invocation::whole_record;
+use crate::invocation::RecordJson;
 use crate::records::{Query, Record};
 use crate::tenants::Namespace;
 
@@ -29,17 +29,21 @@ pub(super) async fn answer(
     match rest {
         [] | [""] => list(call, user).await,
         [id] | [id, ""] => {
-            let (record, held) = record(call, user, id).await?;
-            let whole = whole_record(&record.document, &record.response, &record.logs);
-            Ok(json_text(whole).holding(held))
+            let record = record(call, user, id).await?;
+            let json = RecordJson::of(&record)?;
+            let held = reserve(user, &json)?;
+            Ok(json_text(json.whole()).holding(held))
         }
         [id, "logs"] => {
-            let (record, held) = record(call, user, id).await?;
+            let record = record(call, user, id).await?;
+            let held = reserve(user, &RecordJson::of(&record)?)?;
             Ok(json_text(format!("{{\"logs\":{}}}", record.logs)).holding(held))
         }
         [id, "result"] => {
-            let (record, held) = record(call, user, id).await?;
-            Ok(json_text(record.response).holding(held))
+            let record = record(call, user, id).await?;
+            let json = RecordJson::of(&record)?;
+            let held = reserve(user, &json)?;
+            Ok(json_text(json.response()).holding(held))
         }
         _ => Err(Rejection::no_route()),
     }
@@ -49,12 +53,8 @@ fn json_text(text: String) -> Reply {
     Reply::json_text(StatusCode::OK, text)
 }
 
-/// Reads a record, with memory of the namespace for it and for its copy in the response.
-async fn record(
-    call: &Call<'_>,
-    user: &Namespace,
-    id: &str,
-) -> Result<(Record, Reservation), Rejection> {
+/// Reads a record.
+async fn record(call: &Call<'_>, user: &Namespace, id: &str) -> Result<Record, Rejection> {
     if id.len() != 32 {
         let message = format!("Activation id length is {} but must be 32.", id.len());
         return Err(Rejection::bad(message));
@@ -63,13 +63,12 @@ async fn record(
         return Err(Rejection::bad("The activation id is not valid."));
     }
     let record = call.node.records.get(&user.name, id).await?;
-    let record = record.ok_or_else(Rejection::not_found)?;
-    let held = user.reserve(2 * size(&record), "an activation record")?;
-    Ok((record, held))
+    record.ok_or_else(Rejection::not_found)
 }
 
-fn size(record: &Record) -> usize {
-    record.document.len() + record.response.len() + record.logs.len()
+/// Reserves memory of the namespace for a record and for its copy in the response.
+fn reserve(user: &Namespace, json: &RecordJson<'_>) -> Result<Reservation, Rejection> {
+    Ok(user.reserve(2 * json.size(), "an activation record")?)
 }
 
 async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
@@ -110,8 +109,9 @@ async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
                 None => continue, // its time to be kept has passed meanwhile
             }
         }
-        held.push(user.reserve(2 * size(&record), "activation records")?);
-        bytes += size(&record);
+        let json = RecordJson::of(&record)?;
+        held.push(user.reserve(2 * json.size(), "activation records")?);
+        bytes += json.size();
         if bytes > MAX_LIST {
             let message = format!(
                 "these activations have more than {} MiB of results and logs: set a smaller \
@@ -120,11 +120,7 @@ async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
             );
             return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
-        let text = if with_results {
-            whole_record(&record.document, &record.response, &record.logs)
-        } else {
-            record.document
-        };
+        let text = if with_results { json.whole() } else { json.into_document() };
         entries.push(RawValue::from_string(text).map_err(|error| {
             tracing::error!(%error, activation = record.id, "a stored record is not JSON");
             Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "a record cannot be read")

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Call;
 use super::actions::check_json;
 use super::reply::{Rejection, Reply};
-use crate::invocation::{self, Invocation, Invoked, parameters};
+use crate::invocation::{self, Ended, Invocation, Invoked, RecordJson, parameters};
 use crate::resolution::Found;
 use crate::tenants::Namespace;
 
@@ -24,9 +24,13 @@ pub(super) async fn answer(
     Ok(match invocation::invoke(call.node, invocation, blocking).await? {
         Invoked::Accepted(id) => accepted(&id),
         Invoked::Ended(ended) => {
-            let body = if only_result { ended.result } else { ended.record() };
-            let reply = Reply::json_text(status_of(ended.status), body);
-            reply.of_activation(&ended.id).holding(ended.held)
+            let Ended { mut record, status, held } = ended;
+            let body = if only_result {
+                std::mem::take(&mut record.result)
+            } else {
+                RecordJson::of(&record)?.whole()
+            };
+            Reply::json_text(status_of(status), body).of_activation(&record.id).holding(held)
         }
     })
 }

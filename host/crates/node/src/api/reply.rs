@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::catalog::CatalogError;
 use crate::entities::{EntityError, NameError};
-use crate::invocation::Refused;
+use crate::invocation::{Refused, UnreadableRecord};
 use crate::loading::LoadingError;
 use crate::records::RecordsError;
 use crate::web::WebError;
@@ -277,6 +277,13 @@ impl From<RecordsError> for Rejection {
             StatusCode::INTERNAL_SERVER_ERROR,
             "activation records cannot be read or written: the node's disk or database fails",
         )
+    }
+}
+
+impl From<UnreadableRecord> for Rejection {
+    fn from(error: UnreadableRecord) -> Self {
+        tracing::error!(%error, "an activation record cannot be read");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error)
     }
 }
 

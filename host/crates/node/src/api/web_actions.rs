@@ -86,18 +86,18 @@ async fn answer_exported(
             let not_ready = Rejection::from(WebError::NotReady).reply(&call.transaction);
             Ok(not_ready.of_activation(&id))
         }
-        Invoked::Ended(Ended { id, status, result, held, .. }) => {
+        Invoked::Ended(Ended { record, status, held }) => {
             let outcome = match status {
                 Status::Success => Outcome::Success,
                 Status::ApplicationError => Outcome::ApplicationError,
                 Status::DeveloperError | Status::Internal => Outcome::Failure,
             };
             let accept = Accept::read(&call.headers);
-            let reply = match respond(outcome, &result, target.extension, &accept) {
+            let reply = match respond(outcome, &record.result, target.extension, &accept) {
                 Ok(response) => reply(response),
                 Err(error) => Rejection::from(error).reply(&call.transaction),
             };
-            Ok(reply.of_activation(&id).holding(held))
+            Ok(reply.of_activation(&record.id).holding(held))
         }
     }
 }

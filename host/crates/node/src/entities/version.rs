@@ -31,14 +31,23 @@ impl fmt::Display for Version {
     }
 }
 
+/// The text in formats that people read, the three numbers in others.
 impl Serialize for Version {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            (self.0, self.1, self.2).serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            let (major, minor, patch) = Deserialize::deserialize(deserializer)?;
+            return Ok(Self(major, minor, patch));
+        }
         Self::parse(&String::deserialize(deserializer)?)
             .ok_or_else(|| D::Error::custom("semantic version malformed"))
     }

@@ -11,6 +11,8 @@
 mod component;
 mod detached;
 mod environment;
+mod facts;
+mod json;
 mod logs;
 pub mod parameters;
 mod record;
@@ -28,7 +30,9 @@ use keynet_base::trace_context::TraceContext;
 use tokio::sync::oneshot;
 
 use detached::Detached;
-pub use record::{Ended, interrupted, with_response as whole_record};
+pub use facts::UnreadableRecord;
+pub use json::RecordJson;
+pub use record::{Ended, interrupted};
 
 use crate::entities::{Action, Exec, Values, now_ms};
 use crate::fairness::{self, Slot};

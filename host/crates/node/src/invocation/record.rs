@@ -1,47 +1,35 @@
-//! Records of activations, as OpenWhisk has them.
+//! Records of activations, as they are stored.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keynet_base::budget::Reservation;
 use keynet_base::offload;
 use keynet_base::trace_context::TraceId;
-use keynet_host::Receipt;
 use keynet_openwhisk_api::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::Invocation;
 use super::component::Cost;
+use super::facts::Facts;
+use super::json;
 use crate::entities::{Limits, milliseconds};
 use crate::node::Node;
-use crate::records::{Accepted, Record};
+use crate::records::{Accepted, Content, Record};
 
-/// Size of most records without response and logs.
-const DOCUMENT_BYTES: usize = 1 << 11;
+/// Logs of an activation that wrote none.
+const NO_LOGS: &str = "[]";
 
 /// An activation that ended and is recorded.
 pub struct Ended {
-    /// Activation id.
-    pub id: String,
+    /// Its record, without its logs.
+    pub record: Record,
     /// Status.
     pub status: Status,
-    /// Result, JSON text.
-    pub result: String,
-    /// Record without its response and logs: a JSON object.
-    document: String,
-    /// Response of the record: a JSON object.
-    response: String,
-    /// Memory of the namespace that they take.
+    /// Memory of the namespace that the result takes.
     pub held: Option<Reservation>,
-}
-
-impl Ended {
-    /// Returns the record without logs: a JSON object.
-    pub fn record(&self) -> String {
-        with_response(&self.document, &self.response, "[]")
-    }
 }
 
 /// Facts about an activation that ended.
@@ -68,146 +56,68 @@ pub(super) struct Finished {
     pub(super) sequence: bool,
 }
 
-/// Record without response and logs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    activation_id: &'a str,
-    namespace: &'a str,
-    name: &'a str,
-    version: String,
-    subject: &'a str,
-    publish: bool,
-    start: u64,
-    end: u64,
-    duration: u64,
-    status_code: u8,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<&'a str>,
-    annotations: Vec<Annotation<'a>>,
-}
-
-#[derive(Serialize)]
-struct Annotation<'a> {
-    key: &'static str,
-    value: AnnotationValue<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum AnnotationValue<'a> {
-    Text(&'a str),
-    Owned(String),
-    Number(u64),
-    Flag(bool),
-    Limits(Limits),
-    Receipt(&'a Receipt),
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response<'a> {
-    status: &'static str,
-    status_code: u8,
-    success: bool,
-    result: &'a RawValue,
-}
-
 impl Finished {
     /// Stores the record and returns what a caller gets of it. A record that cannot be stored is
     /// an internal error to the caller: its result would not be there later.
     pub(super) async fn store(self, node: &Arc<Node>, invocation: &Invocation) -> Ended {
-        let document = self.document(invocation);
+        let content = Content::Facts(self.facts(invocation).to_bytes());
         let Self { id, start, duration, status, result, held, logs, .. } = self;
-        let bytes = result.len() + logs.iter().map(String::len).sum::<usize>();
-        let namespace = Arc::clone(&invocation.namespace.name);
-        let path = invocation.action.name.path().into_owned();
-        let written = offload::run(bytes, None, move || {
-            let response = response_of(status, &result);
-            // Serialising texts cannot fail.
-            let logs = serde_json::to_string(&logs).unwrap_or_else(|_| "[]".to_owned());
-            let (end, status) = (start + duration, status.code());
-            (Record { id, namespace, path, start, end, status, document, response, logs }, result)
-        });
-        // Without an answer the runtime is being shut down, and nobody is told anything.
-        let Some((record, result)) = written.await else { std::future::pending().await };
-        let stored = node.records.finish(&record).await;
-        let Record { id, document, response, .. } = record;
-        let Err(error) = stored else {
-            return Ended { id, status, result, document, response, held };
+        let mut record = Record {
+            id,
+            namespace: Arc::clone(&invocation.namespace.name),
+            path: invocation.action.name.path().into_owned(),
+            start,
+            end: start + duration,
+            status: status.code(),
+            content,
+            result,
+            logs: written(logs).await,
         };
-        tracing::error!(%error, activation = id, "an activation cannot be recorded");
+        let stored = node.records.finish(&record).await;
+        if record.logs != NO_LOGS {
+            record.logs = NO_LOGS.to_owned(); // no response has them, and they can be large
+        }
+        let Err(error) = stored else { return Ended { record, status, held } };
+        tracing::error!(%error, activation = record.id, "an activation cannot be recorded");
         let message = "the activation ended, and its record cannot be stored: the node's disk or \
             database fails";
-        let (status, result) = (Status::Internal, json!({ "error": message }).to_string());
-        let response = response_of(status, &result);
-        Ended { id, status, result, document, response, held: None }
+        let status = Status::Internal;
+        record.status = status.code();
+        record.result = json!({ "error": message }).to_string();
+        Ended { record, status, held: None }
     }
 
-    fn document(&self, invocation: &Invocation) -> String {
-        let action = &invocation.action;
-        let mut annotations = vec![
-            Annotation { key: "path", value: AnnotationValue::Owned(action.path()) },
-            Annotation { key: "kind", value: AnnotationValue::Text(action.exec.kind()) },
-            Annotation { key: "limits", value: AnnotationValue::Limits(action.limits) },
-        ];
-        let mut add = |key, value| annotations.push(Annotation { key, value });
-        if let Some(digest) = &action.digest {
-            add("keynet-digest", AnnotationValue::Text(digest));
-        }
-        if self.sequence {
-            add("topmost", AnnotationValue::Flag(self.cause.is_none()));
-        } else {
-            add("waitTime", AnnotationValue::Number(milliseconds(self.waited)));
-        }
-        if let Some(init) = self.cost.load {
-            add("initTime", AnnotationValue::Number(milliseconds(init)));
-        }
-        if let Some(receipt) = &self.cost.receipt {
-            add("keynet-receipt", AnnotationValue::Receipt(receipt));
-        }
-        if let Some(trace) = &self.trace {
-            add("keynet-trace", AnnotationValue::Owned(trace.to_string()));
-        }
-        if self.cause.is_some() {
-            add("causedBy", AnnotationValue::Text("sequence"));
-        }
-        let document = Document {
-            activation_id: &self.id,
-            namespace: &invocation.namespace.name,
-            name: &action.name.name,
-            version: action.version.to_string(),
-            subject: &invocation.namespace.name,
-            publish: false,
-            start: self.start,
-            end: self.start + self.duration,
-            duration: self.duration,
-            status_code: self.status.code(),
+    fn facts<'a>(&'a self, invocation: &'a Invocation) -> Facts<'a> {
+        let (action, namespace) = (&*invocation.action, &*invocation.namespace.name);
+        Facts {
+            owner: Some(&*action.namespace).filter(|owner| *owner != namespace),
+            version: action.version,
+            kind: action.exec.kind(),
+            limits: action.limits,
+            digest: action.digest.as_deref(),
+            is_sequence: self.sequence,
+            waited: milliseconds(self.waited),
+            load: self.cost.load.map(milliseconds),
+            receipt: self.cost.receipt.as_ref().map(Cow::Borrowed),
+            trace: self.trace.map(|trace| *trace.bytes()),
             cause: self.cause.as_deref(),
-            annotations,
-        };
-        let mut text = Vec::with_capacity(DOCUMENT_BYTES);
-        // Serialising a struct of texts and numbers to memory cannot fail.
-        let _ = serde_json::to_writer(&mut text, &document);
-        String::from_utf8(text).unwrap_or_default()
+        }
     }
 }
 
-fn response_of(status: Status, result: &str) -> String {
-    let response = Response {
-        status: status.text(),
-        status_code: status.code(),
-        success: status == Status::Success,
-        // It was validated when the action returned it.
-        result: serde_json::from_str(result).unwrap_or(RawValue::NULL),
-    };
-    serde_json::to_string(&response).unwrap_or_default()
-}
-
-/// Returns a whole record: `document` with its response and its logs.
-pub fn with_response(document: &str, response: &str, logs: &str) -> String {
-    let open = document.strip_suffix('}').unwrap_or(document);
-    [open, ",\"response\":", response, ",\"logs\":", logs, "}"].concat()
+/// Returns log lines as a JSON array.
+async fn written(logs: Vec<String>) -> String {
+    if logs.is_empty() {
+        return NO_LOGS.to_owned();
+    }
+    let bytes = logs.iter().map(String::len).sum();
+    // Serialising texts cannot fail.
+    let writing = move || serde_json::to_string(&logs).unwrap_or_else(|_| NO_LOGS.to_owned());
+    match offload::run(bytes, None, writing).await {
+        Some(written) => written,
+        // The runtime is being shut down: the caller gets no response.
+        None => std::future::pending().await,
+    }
 }
 
 /// What is stored of an activation that is acknowledged before it ends.
@@ -266,9 +176,9 @@ pub fn interrupted(accepted: Accepted) -> Record {
         fields.insert("annotations".to_owned(), annotations);
     }
     Record {
-        response: response_of(Status::Internal, &result.to_string()),
-        document: document.to_string(),
-        logs: "[]".to_owned(),
+        content: Content::Document(document.to_string()),
+        result: json::response(Status::Internal, &result.to_string()),
+        logs: NO_LOGS.to_owned(),
         status: Status::Internal.code(),
         end: accepted.start,
         id: accepted.id,

@@ -109,7 +109,7 @@ async fn steps(
                 }
                 Err(refused) => return failed(Status::ApplicationError, &refused.to_string()),
             };
-            (ended.status, ended.result)
+            (ended.status, ended.record.result)
         };
         if current.0 != Status::Success {
             return current;

@@ -24,6 +24,9 @@ const APPLICATION: i64 = 0x4b4e_4152;
 /// `records_by_start` has all columns that a filter, a count, the retention and the sum of bytes
 /// need: they do not read the rows.
 /// `applied` is the number of the last change of the journal that is in the database.
+/// `facts` is NULL in rows of the first two formats. In other rows `document`, `response` and `logs`
+/// are empty, and `result` and `lines` take the place of the last two: SQLite reads all columns before
+/// the one that is asked for, and a list asks for `facts` without large results and logs.
 pub(super) const FORMATS: &[&str] = &[
     "
     CREATE TABLE namespaces (
@@ -59,6 +62,11 @@ pub(super) const FORMATS: &[&str] = &[
         applied INTEGER NOT NULL
     ) STRICT;
     INSERT INTO journal VALUES (0);
+    ",
+    "
+    ALTER TABLE records ADD COLUMN facts BLOB;
+    ALTER TABLE records ADD COLUMN result TEXT;
+    ALTER TABLE records ADD COLUMN lines TEXT;
     ",
 ];
 

@@ -46,7 +46,8 @@ impl Frame {
     /// # Errors
     /// The entry is larger than 4 GiB.
     pub fn new(entry: &Entry<'_>) -> Result<Self, std::num::TryFromIntError> {
-        let mut head = Vec::with_capacity(HEAD + entry.bytes());
+        // The size of an entry is more than that of its numbers, and is without the namespace.
+        let mut head = Vec::with_capacity(HEAD + entry.namespace().len() + entry.bytes());
         head.resize(HEAD, 0);
         // Serialising numbers and texts to memory cannot fail.
         let bytes = postcard::to_extend(entry, head).unwrap_or_default();

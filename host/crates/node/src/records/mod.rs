@@ -20,7 +20,9 @@
 //! | `reads` | get, list, count |
 //! | `upkeep` | the thread that brings changes into the database, syncs and deletes |
 //!
-//! This room does not know what a record says: `document`, `response` and `logs` are text to it.
+//! This room does not know what a record says: facts are bytes to it, `result` and `logs` are text.
+//! Few records are ever read, so the JSON that OpenWhisk's clients expect is made at reading
+//! (`invocation::RecordJson`). Records of earlier versions have that JSON instead of facts.
 
 mod database;
 mod entry;
@@ -52,6 +54,16 @@ use self::store::Store;
 use self::upkeep::Upkeep;
 use self::writer::Writer;
 
+/// What a record says beside its other fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Facts in a binary form, of which OpenWhisk's activation record can be made.
+    Facts(Vec<u8>),
+    /// OpenWhisk's activation record without `response` and `logs`, a JSON object: the form of
+    /// versions before the facts.
+    Document(String),
+}
+
 /// An activation that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -67,11 +79,11 @@ pub struct Record {
     pub end: u64,
     /// OpenWhisk's status code, 0 to 3.
     pub status: u8,
-    /// OpenWhisk's activation record without `response` and `logs`: a JSON object.
-    pub document: String,
-    /// Its `response`: a JSON object.
-    pub response: String,
-    /// Its `logs`: a JSON array of strings.
+    /// What it says beside the other fields.
+    pub content: Content,
+    /// Result: JSON text. With a document, OpenWhisk's `response`: a JSON object.
+    pub result: String,
+    /// Logs: a JSON array of strings.
     pub logs: String,
 }
 
@@ -168,8 +180,8 @@ impl Records {
         self.readers.run(namespace, move |on, namespace| reads::count(on, namespace, &query)).await
     }
 
-    /// Returns the bytes of a namespace's records: their texts, and 160 bytes for each. Those of the
-    /// last second may be missing.
+    /// Returns the bytes of a namespace's records: their texts and facts, and 160 bytes for each.
+    /// Those of the last second may be missing.
     pub fn usage(&self, namespace: &str) -> u64 {
         let namespace = self.namespaces.get(namespace);
         namespace.map_or(0, |namespace| namespace.bytes.load(Ordering::Relaxed))

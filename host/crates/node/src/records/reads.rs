@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::sync::Semaphore;
 
-use super::Record;
 use super::database::Database;
 use super::entry::Id;
 use super::error::{RecordsError, Result};
 use super::namespaces::{Namespace, Namespaces};
 use super::store::Store;
 use super::writer::integer;
+use super::{Content, Record};
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
@@ -29,7 +29,7 @@ pub struct Query {
     pub skip: usize,
     /// Records to return at most.
     pub limit: usize,
-    /// Whether `response` and `logs` are read; they are empty otherwise.
+    /// Whether results and logs are read; they are empty otherwise.
     pub with_results: bool,
 }
 
@@ -92,8 +92,9 @@ pub(super) fn get(
     id: Id,
 ) -> rusqlite::Result<Option<Record>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, start, \"end\", status, path, document, response, logs FROM records
-         INDEXED BY records_by_id WHERE namespace = ? AND id = ?",
+        "SELECT id, start, \"end\", status, path, facts, document,
+                coalesce(result, response), coalesce(lines, logs)
+         FROM records INDEXED BY records_by_id WHERE namespace = ? AND id = ?",
     )?;
     statement.query_row(params![namespace.number, id], |row| record(row, namespace)).optional()
 }
@@ -106,12 +107,16 @@ pub(super) fn list(
     namespace: &Namespace,
     query: &Query,
 ) -> rusqlite::Result<Vec<Record>> {
-    let results = if query.with_results { "response, logs" } else { "'', ''" };
+    let results = if query.with_results {
+        "coalesce(result, response), coalesce(lines, logs)"
+    } else {
+        "'', ''"
+    };
     let path = if query.path.is_some() { "AND path = ?" } else { "" };
     let limit = integer(query.limit as u64);
     let skip = integer(query.skip as u64);
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT id, start, \"end\", status, path, document, {results} FROM records
+        "SELECT id, start, \"end\", status, path, facts, document, {results} FROM records
          INDEXED BY records_by_start {FILTER} {path}
          ORDER BY start DESC, seq DESC LIMIT {limit} OFFSET {skip}"
     ))?;
@@ -149,6 +154,10 @@ fn times(query: &Query) -> (i64, i64) {
 }
 
 fn record(row: &Row, namespace: &Namespace) -> rusqlite::Result<Record> {
+    let content = match row.get(5)? {
+        Some(facts) => Content::Facts(facts),
+        None => Content::Document(row.get(6)?),
+    };
     Ok(Record {
         id: hex::encode(row.get::<_, Id>(0)?),
         namespace: Arc::clone(&namespace.name),
@@ -156,8 +165,8 @@ fn record(row: &Row, namespace: &Namespace) -> rusqlite::Result<Record> {
         end: row.get::<_, i64>(2)?.unsigned_abs(),
         status: row.get(3)?,
         path: row.get(4)?,
-        document: row.get(5)?,
-        response: row.get(6)?,
-        logs: row.get(7)?,
+        content,
+        result: row.get(7)?,
+        logs: row.get(8)?,
     })
 }

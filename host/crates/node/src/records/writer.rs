@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use super::database::Database;
-use super::entry::{Entry, Id};
+use super::entry::{Ended, Entry, Id};
 use super::error::{RecordsError, Result};
 use super::journal::frames;
 use super::namespaces::{Namespace, Namespaces};
@@ -48,6 +48,16 @@ struct Effects {
     accepted: Vec<(i64, Id)>,
     finished: Vec<((i64, Id), i64)>,
     stored: Vec<(Arc<str>, u64)>,
+}
+
+/// What a record says, as it is in the columns of its row.
+struct Columns<'a> {
+    document: &'a str,
+    response: &'a str,
+    logs: &'a str,
+    facts: Option<&'a [u8]>,
+    result: Option<&'a str>,
+    lines: Option<&'a str>,
 }
 
 /// Changes of one transaction.
@@ -275,33 +285,60 @@ impl Writer {
                 self.accepted.insert(activation, seq);
                 effects.accepted.push(activation);
             }
-            Entry::Finish { id, path, start, end, status, document, response, logs, .. } => {
-                let mut insert = self.connection.prepare_cached(
-                    "INSERT INTO records (namespace, id, start, \"end\", status, bytes, path,
-                                          document, response, logs)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                )?;
-                let (start, end, bytes) = (integer(start), integer(end), entry.bytes() as u64);
-                insert.execute(params![
-                    namespace,
-                    id,
-                    start,
-                    end,
-                    status,
-                    integer(bytes),
-                    path,
-                    document,
-                    response,
-                    logs
-                ])?;
-                if let Some(seq) = self.accepted.remove(&activation) {
-                    effects.finished.push((activation, seq));
-                    let mut delete =
-                        self.connection.prepare_cached("DELETE FROM accepted WHERE seq = ?")?;
-                    delete.execute([seq])?;
-                }
-                effects.stored.push((entry.namespace().into(), bytes));
+            Entry::FinishJson { ended, document, response, logs } => {
+                let (facts, result, lines) = (None, None, None);
+                let columns = Columns { document, response, logs, facts, result, lines };
+                self.insert_record(activation, &ended, &columns, entry.bytes() as u64, effects)?;
             }
+            Entry::Finish { ended, facts, result, logs } => {
+                let (document, response) = ("", "");
+                let (facts, result, lines) = (Some(facts), Some(result), Some(logs));
+                let columns = Columns { document, response, logs: "", facts, result, lines };
+                self.insert_record(activation, &ended, &columns, entry.bytes() as u64, effects)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts the row of a record of `bytes` bytes; its activation does not count as accepted then.
+    fn insert_record(
+        &mut self,
+        activation: (i64, Id),
+        ended: &Ended<'_>,
+        columns: &Columns<'_>,
+        bytes: u64,
+        effects: &mut Effects,
+    ) -> rusqlite::Result<()> {
+        let (namespace, id) = activation;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO records (namespace, id, start, \"end\", status, bytes, path,
+                                  document, response, logs, facts, result, lines)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        insert.execute(params![
+            namespace,
+            id,
+            integer(ended.start),
+            integer(ended.end),
+            ended.status,
+            integer(bytes),
+            ended.path,
+            columns.document,
+            columns.response,
+            columns.logs,
+            columns.facts,
+            columns.result,
+            columns.lines
+        ])?;
+        if let Some(seq) = self.accepted.remove(&activation) {
+            effects.finished.push((activation, seq));
+            let mut delete =
+                self.connection.prepare_cached("DELETE FROM accepted WHERE seq = ?")?;
+            delete.execute([seq])?;
+        }
+        match effects.stored.last_mut() {
+            Some((last, sum)) if **last == *ended.namespace => *sum += bytes,
+            _ => effects.stored.push((ended.namespace.into(), bytes)),
         }
         Ok(())
     }

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::catalog::Catalog;
     use crate::entities::{Package, PackagePut};
-    use crate::records::{Accepted, Query, Record, Records, Retention};
+    use crate::records::{Accepted, Content, Query, Record, Records, Retention};
 
     const ALL: Retention = Retention {
         age: std::time::Duration::from_secs(100 * 365 * 24 * 3600),
@@ -142,8 +142,8 @@ mod tests {
             start: 1_700_000_000_000 + number,
             end: 1_700_000_000_010 + number,
             status: 0,
-            document: "{}".to_owned(),
-            response: "{}".to_owned(),
+            content: Content::Document("{}".to_owned()),
+            result: "{}".to_owned(),
             logs: "[]".to_owned(),
         }
     }

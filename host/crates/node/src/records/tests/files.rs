@@ -15,10 +15,11 @@ async fn a_restart_keeps_records_and_usage() {
     }
     let listed = records.list("ada", all()).await.unwrap();
     let usage = records.usage("ada");
-    let texts = |record: &Record| {
-        [&record.path, &record.document, &record.response, &record.logs].map(String::len)
+    let size = |record: &Record| {
+        let Content::Facts(facts) = &record.content else { panic!("{record:?}") };
+        record.path.len() + facts.len() + record.result.len() + record.logs.len()
     };
-    let bytes: usize = listed.iter().map(|record| 160 + texts(record).iter().sum::<usize>()).sum();
+    let bytes: usize = listed.iter().map(|record| 160 + size(record)).sum();
     assert_eq!(usage, bytes as u64);
     drop(records);
     let records = open(folder.path());
@@ -90,11 +91,11 @@ async fn a_file_of_a_later_version_or_of_another_program_is_refused() {
     let error = || Records::open(folder.path(), ALL, interrupted).err().unwrap();
     change("PRAGMA user_version = 7");
     let newer = error();
-    assert!(matches!(newer, RecordsError::Newer { found: 7, known: 2, .. }), "{newer}");
+    assert!(matches!(newer, RecordsError::Newer { found: 7, known: 3, .. }), "{newer}");
     let text = newer.to_string();
-    assert!(text.contains("format 7") && text.contains("up to 2") && text.contains("activations"));
+    assert!(text.contains("format 7") && text.contains("up to 3") && text.contains("activations"));
 
-    change("PRAGMA user_version = 2; PRAGMA application_id = 1");
+    change("PRAGMA user_version = 3; PRAGMA application_id = 1");
     assert!(matches!(error(), RecordsError::Foreign { .. }), "{}", error());
     fs::write(&file, "not a database, and long enough to be read as one".repeat(100)).unwrap();
     assert!(matches!(error(), RecordsError::Foreign { .. }), "{}", error());
@@ -109,20 +110,20 @@ async fn an_older_format_is_changed_in_steps_and_a_failed_step_changes_nothing()
     drop(records);
     let file = folder.path().join("activations.db");
     let mut connection = Connection::open(&file).unwrap();
-    let [first, second] = database::FORMATS else { panic!("each format has a step") };
-    let third = "ALTER TABLE records ADD COLUMN waited INTEGER NOT NULL DEFAULT 5";
+    let [first, second, third] = database::FORMATS else { panic!("each format has a step") };
+    let fourth = "ALTER TABLE records ADD COLUMN waited INTEGER NOT NULL DEFAULT 5";
     let broken = "CREATE TABLE half (a); CREATE TABLE half (a)";
     let version = |connection: &Connection| -> i64 {
         connection.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap()
     };
-    database::migrate(&file, &mut connection, &[first, second, third, broken]).unwrap_err();
-    assert_eq!(version(&connection), 3);
+    database::migrate(&file, &mut connection, &[first, second, third, fourth, broken]).unwrap_err();
+    assert_eq!(version(&connection), 4);
     connection.query_row("SELECT * FROM half", (), |_| Ok(())).unwrap_err();
     let waited = connection.query_row("SELECT waited FROM records", (), |row| row.get::<_, i64>(0));
     assert_eq!(waited.unwrap(), 5);
     let whole = "CREATE TABLE whole (a)";
-    database::migrate(&file, &mut connection, &[first, second, third, whole]).unwrap();
-    assert_eq!(version(&connection), 4);
+    database::migrate(&file, &mut connection, &[first, second, third, fourth, whole]).unwrap();
+    assert_eq!(version(&connection), 5);
 }
 
 #[tokio::test]
@@ -215,7 +216,7 @@ async fn an_id_is_checked_and_used_once() {
     records.accept(&accepted("ada", 2)).await.unwrap();
     assert_eq!(stored(&records, "ada").await, [1]);
     let usage = records.usage("ada");
-    let other = Record { response: "other".to_owned(), ..record("ada", 1) };
+    let other = Record { result: "other".to_owned(), ..record("ada", 1) };
     records.finish(&other).await.unwrap();
     records.accept(&accepted("ada", 2)).await.unwrap();
     assert_eq!(records.get("ada", &id(1)).await.unwrap(), Some(record("ada", 1)));

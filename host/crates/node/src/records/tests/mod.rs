@@ -6,6 +6,7 @@ mod journal;
 mod killed;
 mod queries;
 mod retention;
+mod upgrade;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,22 +37,32 @@ fn record(namespace: &str, number: u64) -> Record {
         start: 1_000 + number,
         end: 2_000 + number,
         status: (number % 4) as u8,
-        document: format!(r#"{{"activationId":"{}","name":"hello"}}"#, id(number)),
-        response: format!(r#"{{"result":{{"number":{number}}}}}"#),
+        content: Content::Facts([b"\xff\0facts ", &number.to_le_bytes()[..]].concat()),
+        result: format!(r#"{{"number":{number}}}"#),
         logs: format!(r#"["2026-01-01T00:00:00Z stdout: {number} ✓"]"#),
     }
 }
 
 fn accepted(namespace: &str, number: u64) -> Accepted {
-    let Record { id, namespace, path, start, document, .. } = record(namespace, number);
-    Accepted { id, namespace, path, start, document }
+    let Record { id, namespace, path, start, .. } = record(namespace, number);
+    Accepted { id, namespace, path, start, document: document(number) }
+}
+
+fn document(number: u64) -> String {
+    format!(r#"{{"activationId":"{}","name":"hello"}}"#, id(number))
+}
+
+/// A record as the versions before the facts stored it.
+fn json_record(namespace: &str, number: u64) -> Record {
+    let result = format!(r#"{{"result":{{"number":{number}}}}}"#);
+    Record { content: Content::Document(document(number)), result, ..record(namespace, number) }
 }
 
 fn interrupted(accepted: Accepted) -> Record {
     let Accepted { id, namespace, path, start, document } = accepted;
-    let response = r#"{"error":"interrupted"}"#.to_owned();
-    let logs = "[]".to_owned();
-    Record { id, namespace, path, start, end: start, status: 3, document, response, logs }
+    let (content, logs) = (Content::Document(document), "[]".to_owned());
+    let result = r#"{"error":"interrupted"}"#.to_owned();
+    Record { id, namespace, path, start, end: start, status: 3, content, result, logs }
 }
 
 fn open(folder: &Path) -> Records {

@@ -79,7 +79,7 @@ async fn a_list_without_results_has_the_documents_only() {
     let (_folder, records) = new();
     records.finish(&record("ada", 1)).await.unwrap();
     let query = Query { with_results: false, ..all() };
-    let expected = Record { response: String::new(), logs: String::new(), ..record("ada", 1) };
+    let expected = Record { result: String::new(), logs: String::new(), ..record("ada", 1) };
     assert_eq!(records.list("ada", query).await.unwrap(), [expected]);
 }
 
