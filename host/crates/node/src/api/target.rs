@@ -1,7 +1,5 @@
 //! The target of a request: the segments of its path and its query.
 
-use std::collections::BTreeMap;
-
 use hyper::Uri;
 use percent_encoding::percent_decode_str;
 
@@ -14,12 +12,18 @@ const MAX_LIMIT: usize = 200;
 /// Entries of a list without `limit`.
 const DEFAULT_LIMIT: usize = 30;
 
+/// Segments of the path of most requests, `/api/v1/namespaces/_/actions/NAME`.
+const USUAL_SEGMENTS: usize = 8;
+
 /// Decoded target. A segment that is not UTF-8, or that contains an encoded slash, is no name of
 /// anything.
 #[derive(Debug)]
 pub(super) struct Target {
-    segments: Vec<String>,
-    query: BTreeMap<String, String>,
+    /// Decoded segments, one after another, and where each ends.
+    decoded: String,
+    ends: Vec<usize>,
+    /// The last value of a name counts.
+    query: Vec<(String, String)>,
     /// As it was sent.
     uri: Uri,
 }
@@ -33,17 +37,18 @@ pub(super) struct Page {
 
 impl Target {
     pub(super) fn parse(uri: Uri) -> Self {
-        let decoded = |segment: &str| {
-            percent_decode_str(segment)
-                .decode_utf8()
-                .map_or_else(|_| "\u{fffd}".to_owned(), |text| text.into_owned())
-        };
         let path = uri.path();
-        Self {
-            segments: path.strip_prefix('/').unwrap_or(path).split('/').map(decoded).collect(),
-            query: lenient_pairs(uri.query().unwrap_or_default()).collect(),
-            uri,
+        let mut decoded = String::with_capacity(path.len());
+        let mut ends = Vec::with_capacity(USUAL_SEGMENTS);
+        for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
+            match percent_decode_str(segment).decode_utf8() {
+                Ok(text) => decoded.push_str(&text),
+                Err(_) => decoded.push('\u{fffd}'),
+            }
+            ends.push(decoded.len());
         }
+        let query = lenient_pairs(uri.query().unwrap_or_default()).collect();
+        Self { decoded, ends, query, uri }
     }
 
     /// Returns the path as it was sent.
@@ -57,12 +62,15 @@ impl Target {
     }
 
     pub(super) fn segments(&self) -> Vec<&str> {
-        self.segments.iter().map(String::as_str).collect()
+        let starts = std::iter::once(&0).chain(&self.ends);
+        let segments = starts.zip(&self.ends).map(|(start, end)| self.decoded.get(*start..*end));
+        segments.map(Option::unwrap_or_default).collect() // each range is one
     }
 
     /// Returns a parameter of the query.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(String::as_str)
+        let named = self.query.iter().rev().find(|(other, _)| other == name);
+        named.map(|(_, value)| value.as_str())
     }
 
     /// Returns a parameter that is `true` or `false`.
