@@ -129,18 +129,17 @@ async fn an_older_format_is_changed_in_steps_and_a_failed_step_changes_nothing()
 #[tokio::test]
 async fn a_database_of_the_format_before_the_journal_keeps_its_records() {
     let folder = tempfile::tempdir().unwrap();
-    let database = Database::open(folder.path()).unwrap();
-    let connection = database.writer().unwrap();
+    let file = folder.path().join(database::NAME);
+    let mut connection = Connection::open(&file).unwrap();
+    database::migrate(&file, &mut connection, &database::FORMATS[..1]).unwrap();
     let id = id(7);
     connection
         .execute_batch(&format!(
-            "DROP TABLE journal;
-             INSERT INTO namespaces VALUES (1, 'ada');
-             INSERT INTO accepted VALUES (5, 1, x'{id}', 1007, 'hello', '{{}}');
-             PRAGMA user_version = 1;"
+            "INSERT INTO namespaces VALUES (1, 'ada');
+             INSERT INTO accepted VALUES (5, 1, x'{id}', 1007, 'hello', '{{}}');"
         ))
         .unwrap();
-    drop((connection, database));
+    drop(connection);
     let records = open(folder.path());
     assert_eq!(records.get("ada", &id).await.unwrap().unwrap().status, 3, "it was interrupted");
     records.finish(&record("ada", 8)).await.unwrap();
