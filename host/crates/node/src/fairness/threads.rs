@@ -3,12 +3,17 @@
 //! The operating system owes processor time to a thread that slept: one that computes for long after
 //! it was woken keeps its processor from others that are woken then, up to a tick of the kernel. A
 //! thread that computes without pause is owed none, and makes way at once. So polls that take long
-//! happen on threads of their own, which go from one to the next without sleep: they delay neither the
-//! workers of the runtime nor other processes that have little to do.
+//! happen on threads of their own, which go from one to the next without sleep and ask for long time
+//! slices, so that others come first and their share stays the same: they delay neither the workers of
+//! the runtime nor other processes that have little to do.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
+
+/// Time slice of the threads: the longest that the kernel has.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// A future that the threads poll.
 pub(super) trait Moved: Send + Sync {
@@ -91,6 +96,7 @@ impl Shared {
     }
 
     fn serve(&self) {
+        ask_for_long_slices();
         while let Some(moved) = self.next() {
             let mut next = moved.poll();
             drop(moved);
@@ -124,4 +130,21 @@ impl Shared {
             state.idle -= 1;
         }
     }
+}
+
+/// Asks the kernel for long time slices, at the same priority: of two threads that it owes time, the
+/// one with the shorter slice runs first. Kernels before Linux 6.12 have the same slice for all.
+#[expect(unsafe_code, reason = "system calls that no library has")]
+fn ask_for_long_slices() {
+    // SAFETY: all fields are numbers, for which zero is a value.
+    let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::sched_attr>();
+    // SAFETY: the kernel writes up to `size` bytes to a struct of that size; 0 is this thread.
+    let read = unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) };
+    if read != 0 {
+        return; // a sandbox forbids it: the threads have usual slices
+    }
+    attributes.sched_runtime = SLICE.as_nanos() as u64;
+    // SAFETY: the kernel reads the struct, whose size is in it; 0 is this thread.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
 }
