@@ -84,6 +84,12 @@ impl SeatState {
         let is_new = !self.task.as_ref().is_some_and(|known| known.will_wake(task));
         is_new.then(|| self.task.replace(task.clone())).flatten()
     }
+
+    /// Ends the activation, one of `lane`. Returns its future, to drop without the lock.
+    fn end(&mut self, turns: &mut State, lane: usize) -> Option<Arc<dyn Moved>> {
+        self.phase = Phase::Done;
+        self.moved.take().inspect(|_| turns.end_moved(lane))
+    }
 }
 
 impl Seat {
@@ -161,6 +167,7 @@ impl Seat {
         let mut state = self.state();
         let stale = state.set_task(task);
         state.moved = Some(Arc::clone(&moved));
+        turns.move_one(self.lane);
         if state.phase == Phase::Woken {
             state.phase = if turns.has_turn(self.lane) {
                 turns.take(self.lane);
@@ -192,8 +199,7 @@ impl Seat {
             Phase::Granted => turns.give_back(self.lane, Duration::ZERO),
             _ => {}
         }
-        state.phase = Phase::Done;
-        let moved = state.moved.take();
+        let moved = state.end(&mut turns, self.lane);
         drop(state);
         let next = grant(&mut turns);
         drop(turns);
@@ -299,7 +305,7 @@ impl Turn<'_> {
         let (mut again, mut dropped) = (None, None);
         state.phase = match state.phase {
             Phase::Abandoned => {
-                dropped = state.moved.take();
+                dropped = state.end(&mut turns, seat.lane);
                 Phase::Done
             }
             Phase::Polled { woken: true } if turns.is_free(seat.lane) => {
@@ -347,8 +353,7 @@ impl Seat {
         let mut turns = self.turns.state();
         turns.give_back(self.lane, spent);
         let mut state = self.state();
-        state.phase = Phase::Done;
-        let (task, moved) = (state.task.take(), state.moved.take());
+        let (task, moved) = (state.task.take(), state.end(&mut turns, self.lane));
         drop(state);
         let next = grant(&mut turns);
         drop(turns);

@@ -58,6 +58,8 @@ struct LaneTurns {
     /// Moving average of a poll, in nanoseconds.
     poll: u64,
     taken: usize,
+    /// Activations that threads poll, since they compute for long.
+    moved: usize,
     queue: BTreeMap<u64, Arc<Seat>>,
     /// The lane's entry in `waiting`.
     order: Option<Order>,
@@ -73,7 +75,7 @@ impl LaneTurns {
     }
 
     fn has_short_polls(&self) -> bool {
-        !is_long(Duration::from_nanos(self.poll))
+        self.moved == 0 && !is_long(Duration::from_nanos(self.poll))
     }
 
     fn is_idle(&self) -> bool {
@@ -124,6 +126,7 @@ impl Turns {
             computed: 0,
             poll: 0,
             taken: 0,
+            moved: 0,
             queue,
             order: None,
             #[cfg(test)]
@@ -179,7 +182,18 @@ impl State {
                 && self.lanes.get(lane).is_some_and(|lane| self.is_brief(lane))
     }
 
-    /// Returns whether most polls of a lane are long.
+    /// Counts an activation of a lane that threads poll from now on.
+    pub(super) fn move_one(&mut self, key: usize) {
+        self.change(key, |lane| lane.moved += 1);
+    }
+
+    /// Counts the end of such an activation.
+    pub(super) fn end_moved(&mut self, key: usize) {
+        self.change(key, |lane| lane.moved -= 1);
+    }
+
+    /// Returns whether the polls of a lane are long: most of them, or those of an activation that
+    /// threads poll.
     pub(super) fn is_long(&self, key: usize) -> bool {
         #[cfg(test)]
         if self.lanes.get(key).is_some_and(|lane| lane.stays_here) {
