@@ -56,8 +56,9 @@ impl Terminal {
         }
     }
 
-    /// Types a line.
+    /// Types a line, a moment after the prompt as a person does: the echo is turned off just after it.
     pub fn type_line(&mut self, text: &str) {
+        thread::sleep(Duration::from_millis(200));
         let keyboard = self.process.pipes().stdin.as_mut().expect("a keyboard");
         keyboard
             .write_all(format!("{text}\r").as_bytes())
