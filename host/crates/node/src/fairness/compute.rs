@@ -22,8 +22,8 @@ impl Lane {
     /// of a tick: for it there is one turn more.
     ///
     /// `future` is polled by its task, until a poll of it, or most polls of the lane, take half a tick
-    /// or more. From then on, threads of a lower priority poll it, in the context of the task's
-    /// runtime.
+    /// or more. From then on, threads for those who compute for long poll it, in the context of the
+    /// task's runtime.
     ///
     /// `future` sees a waker of its own. When it wakes while no turn is free, it joins the lane's
     /// queue and its task is not woken before it has the turn. The task has to be polled when it is

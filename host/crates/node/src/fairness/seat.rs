@@ -128,11 +128,9 @@ impl Seat {
     pub(super) fn begin(self: &Arc<Self>, task: &Waker) -> Begun<'_> {
         let mut turns = self.turns.state();
         let mut state = self.state();
-        let is_due = matches!(state.phase, Phase::Woken | Phase::Granted);
-        if is_due && (state.was_long || turns.is_long(self.lane)) {
-            return Begun::IsLong;
-        }
+        let is_long = state.was_long || turns.is_long(self.lane);
         match state.phase {
+            Phase::Woken | Phase::Granted if is_long => return Begun::IsLong,
             Phase::Granted => {}
             Phase::Woken if turns.has_turn(self.lane) => turns.take(self.lane),
             phase => {
@@ -262,13 +260,17 @@ pub(super) struct Turn<'a> {
     began: Instant,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    /// Ends the poll. Returns its seat, which has the turn still, and the time that it took.
+    fn stop(self) -> (&'a Arc<Seat>, Duration) {
+        let stopped = (self.seat, self.began.elapsed());
+        std::mem::forget(self);
+        stopped
+    }
+
     /// Ends a poll by `task` after which the future waits, or wants another turn.
     pub(super) fn end(self, task: &Waker) {
-        let spent = self.began.elapsed();
-        let seat = self.seat;
-        std::mem::forget(self);
-
+        let (seat, spent) = self.stop();
         let mut turns = seat.turns.state();
         turns.give_back(seat.lane, spent);
         let mut state = seat.state();
@@ -295,10 +297,7 @@ impl Turn<'_> {
     /// Ends a poll by a thread after which the future waits, or wants another turn. Returns what
     /// threads poll next.
     pub(super) fn end_moved(self) -> Next {
-        let spent = self.began.elapsed();
-        let seat = self.seat;
-        std::mem::forget(self);
-
+        let (seat, spent) = self.stop();
         let mut turns = seat.turns.state();
         turns.give_back(seat.lane, spent);
         let mut state = seat.state();
@@ -330,8 +329,7 @@ impl Turn<'_> {
 
     /// Ends the last poll of a future by a thread. Returns what threads poll next.
     pub(super) fn complete(self) -> Next {
-        let (seat, spent) = (self.seat, self.began.elapsed());
-        std::mem::forget(self);
+        let (seat, spent) = self.stop();
         let (task, next) = seat.done(spent);
         wake(task);
         next
