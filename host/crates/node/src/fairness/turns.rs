@@ -12,8 +12,8 @@ use super::threads::Threads;
 /// Time after which a guest that computes yields: the host's epoch tick.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Ticks after the last turn of a brief lane for which a processor is kept free of long polls.
-const KEPT: usize = 2;
+/// Time after the last turn of a brief lane for which a processor is kept free of long polls.
+const KEPT: Duration = Duration::from_millis(10);
 
 /// Reports whether a poll that takes that time is long: it delays others.
 pub(super) fn is_long(poll: Duration) -> bool {
@@ -35,8 +35,8 @@ pub(super) struct State {
     taken: usize,
     /// Turns that lanes with long polls have.
     long: usize,
-    /// Turns of such lanes that still have to end before they may have all processors.
-    kept: usize,
+    /// Time that such lanes still have to compute before they may have all processors.
+    kept: Duration,
     /// Virtual time of the lane that took the last turn. A lane that was idle continues from here.
     clock: u128,
     tickets: u64,
@@ -94,7 +94,7 @@ impl Turns {
             computing: computing.max(1),
             taken: 0,
             long: 0,
-            kept: 0,
+            kept: Duration::ZERO,
             clock: 0,
             tickets: 0,
             lanes: Slab::new(),
@@ -170,7 +170,7 @@ impl State {
     /// processors to the others for a while after each turn of a brief lane.
     fn has_free(&self, key: usize) -> bool {
         let is_long = || self.lanes.get(key).is_some_and(|lane| !lane.has_short_polls());
-        let keeps_last = self.kept > 0 && self.long + 1 == self.computing;
+        let keeps_last = !self.kept.is_zero() && self.long + 1 == self.computing;
         self.taken < self.computing && !(keeps_last && is_long())
     }
 
@@ -212,7 +212,7 @@ impl State {
     pub(super) fn take(&mut self, key: usize) {
         let is_free = self.taken < self.computing;
         if self.lanes.get(key).is_some_and(|lane| self.is_brief(lane)) {
-            self.kept = KEPT * (self.computing - 1);
+            self.kept = KEPT * (self.computing as u32 - 1);
         }
         self.wake(key);
         self.taken += 1;
@@ -245,7 +245,7 @@ impl State {
             lane.poll = (lane.poll * 7 + nanoseconds) / 8;
         });
         if self.long < before {
-            self.kept = self.kept.saturating_sub(1);
+            self.kept = self.kept.saturating_sub(spent);
         }
         if self.lanes.get(key).is_some_and(|lane| lane.order.is_some()) {
             self.order(key);
@@ -448,8 +448,27 @@ mod tests {
             simulation.turn(TICK, true);
             assert_eq!(simulation.running, [busy; 3]);
         }
-        simulation.turns(KEPT * 3);
+        let kept = KEPT.as_micros().div_ceil(TICK.as_micros()) as usize;
+        simulation.turns(kept * 3);
         assert_eq!(simulation.running, [busy; 4]);
+    }
+
+    #[test]
+    fn activations_that_end_soon_do_not_take_the_processor_that_is_kept_for_short_ones() {
+        let mut simulation = Simulation::new(2);
+        let (busy, quiet) = (simulation.lane(1), simulation.lane(1));
+        (0..1000).for_each(|_| simulation.want(busy));
+        simulation.turns(40);
+        simulation.turns.state().move_one(busy); // one of them computes for long
+        simulation.want(quiet);
+        simulation.running.rotate_right(1);
+        simulation.turn(Duration::from_micros(50), false);
+        simulation.turn(TICK, false);
+        assert_eq!(simulation.running, [busy]);
+        for _ in 0..40 {
+            assert_eq!(simulation.turn(Duration::from_micros(100), false), [busy]);
+        }
+        assert_eq!(simulation.turn(TICK, false), [busy, busy]);
     }
 
     #[test]
