@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keynet_base::budget::Reservation;
-use keynet_base::offload;
 use keynet_base::trace_context::TraceId;
 use keynet_openwhisk_api::Status;
 use serde::{Deserialize, Serialize};
@@ -51,7 +50,8 @@ pub(super) struct Finished {
     pub(super) held: Option<Reservation>,
     /// Activation id of the sequence that it is a part of.
     pub(super) cause: Option<String>,
-    pub(super) logs: Vec<String>,
+    /// JSON array; `None` if it is empty.
+    pub(super) logs: Option<String>,
     /// `true` if it is a sequence, whose logs are the ids of its activations.
     pub(super) sequence: bool,
 }
@@ -71,7 +71,7 @@ impl Finished {
             status: status.code(),
             content,
             result,
-            logs: written(logs).await,
+            logs: logs.unwrap_or_else(|| NO_LOGS.to_owned()),
         };
         let stored = node.records.finish(&record).await;
         if record.logs != NO_LOGS {
@@ -102,21 +102,6 @@ impl Finished {
             trace: self.trace.map(|trace| *trace.bytes()),
             cause: self.cause.as_deref(),
         }
-    }
-}
-
-/// Returns log lines as a JSON array.
-async fn written(logs: Vec<String>) -> String {
-    if logs.is_empty() {
-        return NO_LOGS.to_owned();
-    }
-    let bytes = logs.iter().map(String::len).sum();
-    // Serialising texts cannot fail.
-    let writing = move || serde_json::to_string(&logs).unwrap_or_else(|_| NO_LOGS.to_owned());
-    match offload::run(bytes, None, writing).await {
-        Some(written) => written,
-        // The runtime is being shut down: the caller gets no response.
-        None => std::future::pending().await,
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -
         result,
         held,
         cause: None,
-        logs,
+        logs: serde_json::to_string(&logs).ok(),
         sequence: true,
     };
     finished.store(node, invocation).await
