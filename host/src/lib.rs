@@ -35,7 +35,7 @@ pub mod policy;
 pub mod recording;
 pub mod telemetry;
 
-pub use action::{Action, ActionError, LoadOptions, Tenant};
+pub use action::{Action, ActionError, Compiled, LoadOptions, Tenant};
 pub use activation::{
     ActivationRequest, Failure, GuestEnvironment, LogSink, Outcome, Receipt, ResultText, Sandbox,
     Stream, Surroundings, TimeLimit, Timeline,

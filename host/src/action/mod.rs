@@ -99,6 +99,12 @@ struct Read {
 }
 
 impl Read {
+    fn component(component: &[u8], digest: Digest, request: Option<CapabilityRequest>) -> Self {
+        let own_request = request.is_none();
+        let request = request.map_or_else(|| CapabilityRequest::of(component), Ok);
+        Self { digest, size: component.len(), request, own_request }
+    }
+
     /// Reads the facts of a component in a file. Blocks.
     fn file(file: &OpenFile) -> std::io::Result<Self> {
         let (digest, size) = file.digest()?;
@@ -108,6 +114,42 @@ impl Read {
             request: CapabilityRequest::of_file(BufReader::new(file.reader())),
             own_request: true,
         })
+    }
+}
+
+/// A compiled component, not yet checked to be an action.
+pub struct Compiled {
+    code: Component,
+    read: Read,
+}
+
+impl Compiled {
+    /// Takes the code of the component, whose digest is `digest`, from the image or the cache, or
+    /// compiles it. `owner` as in [`Tenant`]; `request` as in [`LoadOptions`].
+    ///
+    /// # Errors
+    /// The component cannot be compiled.
+    pub async fn load(
+        sandbox: &Sandbox,
+        component: &[u8],
+        digest: Digest,
+        request: Option<CapabilityRequest>,
+        owner: Option<&Arc<CodeOwner>>,
+    ) -> Result<Self, ActionError> {
+        let code = sandbox.engine().load(component, &digest, owner).await?;
+        Ok(Self { code, read: Read::component(component, digest, request) })
+    }
+
+    /// The same, but returns `None` if it would have to be compiled.
+    pub fn find(
+        sandbox: &Sandbox,
+        component: &[u8],
+        digest: Digest,
+        request: Option<CapabilityRequest>,
+        owner: Option<&Arc<CodeOwner>>,
+    ) -> Option<Self> {
+        let code = sandbox.engine().find(&digest, owner)?;
+        Some(Self { code, read: Read::component(component, digest, request) })
     }
 }
 
@@ -136,12 +178,9 @@ impl Action {
         component: &[u8],
         options: LoadOptions,
     ) -> Result<Self, ActionError> {
-        let digest = Digest::of(component);
-        let own_request = options.request.is_none();
-        let request = options.request.map_or_else(|| CapabilityRequest::of(component), Ok);
-        let code = sandbox.engine().load(component, &digest, tenant.owner.as_ref()).await?;
-        let read = Read { digest, size: component.len(), request, own_request };
-        Self::of_code(sandbox, tenant, &code, read, options.logs).await
+        let (digest, owner) = (Digest::of(component), tenant.owner.as_ref());
+        let compiled = Compiled::load(&sandbox, component, digest, options.request, owner).await?;
+        Self::describe(sandbox, tenant, compiled, options.logs).await
     }
 
     /// Loads the component in `file`, as [`Action::load`], without holding all of it in this
@@ -161,19 +200,23 @@ impl Action {
             .map_err(LoadError::Io)?;
         let owner = tenant.owner.as_ref();
         let code = sandbox.engine().load_file(file, &read.digest, owner).await?;
-        Self::of_code(sandbox, tenant, &code, read, None).await
+        Self::describe(sandbox, tenant, Compiled { code, read }, None).await
     }
 
-    async fn of_code(
+    /// Checks the imports of a compiled component and calls its `describe`. `logs` as in
+    /// [`LoadOptions`].
+    ///
+    /// # Errors
+    /// The component is not an action, or requests something unknown.
+    pub async fn describe(
         sandbox: Arc<Sandbox>,
         tenant: &Tenant,
-        code: &Component,
-        read: Read,
+        compiled: Compiled,
         logs: Option<Arc<dyn LogSink>>,
     ) -> Result<Self, ActionError> {
-        let Read { digest, size, request, own_request } = read;
-        let imports = Imports::check(code, sandbox.engine().wasmtime())?;
-        let linked = sandbox.linker().instantiate_pre(code).and_then(ActionPre::new);
+        let Compiled { code, read: Read { digest, size, request, own_request } } = compiled;
+        let imports = Imports::check(&code, sandbox.engine().wasmtime())?;
+        let linked = sandbox.linker().instantiate_pre(&code).and_then(ActionPre::new);
         let component = linked
             .map_err(|error| imports.mismatch(bounded(format_args!("{error:#}"), MAX_MISMATCH)))?;
         let request = request?;

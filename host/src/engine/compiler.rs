@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use super::input::Input;
 use super::settings::Target;
 use super::{Identity, LoadError, MAX_REASON, address_space, cgroup, identity, memfd, settings};
+use keynet_base::offload::in_place;
 use keynet_base::quote::{bounded, shown};
 
 /// Bytes that compiling leaves to the host if the container's memory is limited.
@@ -99,7 +100,7 @@ async fn compile_in_child(
     limits: CompileLimits,
 ) -> Result<File, LoadError> {
     let mut input = memfd::create()?;
-    component.copy_to(&mut input)?;
+    in_place(|| component.copy_to(&mut input))?;
     input.seek(SeekFrom::Start(0))?;
     let output = memfd::create()?;
     let left = cgroup::memory_left()

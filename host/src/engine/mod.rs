@@ -45,6 +45,7 @@ use kept::Kept;
 use keynet_base::counters;
 use keynet_base::cpu::Cpu;
 use keynet_base::digest::Digest;
+use keynet_base::offload::in_place;
 use keynet_base::quote::bounded;
 use settings::Target;
 pub(crate) use settings::{CORE_INSTANCES, MEMORIES, TABLES};
@@ -281,27 +282,36 @@ impl Engine {
         owner: Option<&Arc<CodeOwner>>,
     ) -> Result<Component, LoadError> {
         check_magic(&component.head()?)?;
+        if let Some(found) = self.find(digest, owner) {
+            return Ok(found);
+        }
         let owner = owner.unwrap_or(&self.process);
-        if let Some(loaded) = self.baked(digest) {
-            counters::COMPONENTS_OF_IMAGE.add(1);
-            return Ok(loaded);
-        }
-        if let Some(loaded) = self.cached(digest, owner) {
-            return Ok(loaded);
-        }
         let compile = |has_waited| async move {
             // Another task may have compiled it meanwhile.
-            if has_waited && let Some(loaded) = self.cached(digest, owner) {
+            if has_waited && let Some(loaded) = in_place(|| self.cached(digest, owner)) {
                 return Ok(loaded);
             }
             let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
             counters::COMPONENTS_COMPILED.add(1);
-            if let Some(cache) = &self.cache {
-                cache.put(digest, &self.hash, owner.group(), &mut code);
-            }
-            map_code(&self.wasmtime, &code)
+            in_place(|| {
+                if let Some(cache) = &self.cache {
+                    cache.put(digest, &self.hash, owner.group(), &mut code);
+                }
+                map_code(&self.wasmtime, &code)
+            })
         };
         self.turns.run(owner, compile).await
+    }
+
+    /// Returns the compiled code of a component from the image or from the cache; `None` if it would
+    /// have to be compiled.
+    pub(crate) fn find(
+        &self,
+        digest: &Digest,
+        owner: Option<&Arc<CodeOwner>>,
+    ) -> Option<Component> {
+        let baked = self.baked(digest).inspect(|_| counters::COMPONENTS_OF_IMAGE.add(1));
+        baked.or_else(|| self.cached(digest, owner.unwrap_or(&self.process)))
     }
 
     /// Tries to compile `component` within `memory` bytes of address space, as

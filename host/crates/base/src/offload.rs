@@ -8,7 +8,10 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
+
+use crate::apart::apart;
 
 /// Work on at most this many bytes runs inline: it takes a millisecond at most.
 pub const INLINE: usize = 256 << 10;
@@ -28,7 +31,7 @@ pub async fn run<T: Send + 'static>(
     if bytes <= INLINE {
         return Some(work());
     }
-    let elsewhere = async {
+    let elsewhere = apart(async {
         // The semaphore is never closed.
         let place = Arc::clone(&PLACES).acquire_owned().await.ok()?;
         let working = tokio::task::spawn_blocking(move || {
@@ -42,10 +45,18 @@ pub async fn run<T: Send + 'static>(
                 Err(_) => None, // the runtime is shutting down
             },
         }
-    };
+    });
     match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline.into(), elsewhere).await.ok().flatten(),
         None => elsewhere.await,
+    }
+}
+
+/// Runs `work`, which takes long, here; the other tasks of this worker go on elsewhere.
+pub fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keynet_artifact::CapabilityRequest;
+use keynet_base::apart::apart;
 use keynet_base::digest::Digest;
 use keynet_host::code::pulling::{self, PullError};
 use keynet_host::code::{self, Arrived, CodeError, WrongMain};
 use keynet_host::policy::Grants;
-use keynet_host::{Action as LoadedAction, ActionError, LoadOptions, Sandbox};
+use keynet_host::{Action as LoadedAction, ActionError, Compiled, Sandbox};
 use tokio::sync::OnceCell;
 
 use crate::catalog::{Catalog, CatalogError, Code};
@@ -190,15 +191,16 @@ impl Loader {
         // In the namespace's turns: it hashes, and the component runs to describe itself.
         let (this, of) = (Arc::clone(self), Arc::clone(namespace));
         let loading = namespace.lane.compute(async move {
-            let digest = Digest::of(&component.bytes).to_string();
-            let key = Key::new(&of, settings.generation, digest.clone(), limits);
-            let loaded = this.load(&key, &settings, limits, component).await?;
-            Ok::<_, LoadingError>((digest, key, loaded))
+            let digest = Digest::of(&component.bytes);
+            let key = Key::new(&of, settings.generation, digest.to_string(), limits);
+            let loaded = this.load(digest, &settings, limits, component).await?;
+            Ok::<_, LoadingError>((key, loaded))
         });
-        let (digest, key, loaded) = loading.await?;
+        let (key, loaded) = loading.await?;
         check_grants(&loaded)?;
         code::check_main(main, &loaded.description().name)?;
         let entry = Entry { action: Arc::new(OnceCell::new_with(Some(loaded))), used: self.tick() };
+        let digest = key.digest.clone();
         self.keep(key, entry);
         Ok(Deployable { code, digest, signer })
     }
@@ -240,7 +242,8 @@ impl Loader {
             let _loading = namespace.loading.lock().await;
             let code = self.catalog.code(action).await?.ok_or(LoadingError::Removed)?;
             let component = stored(code).await?;
-            self.load(&key, &settings, action.limits, component).await
+            let digest = Digest::of(&component.bytes);
+            self.load(digest, &settings, action.limits, component).await
         });
         let loaded = Box::pin(loading).await.cloned();
         if loaded.is_err() {
@@ -281,7 +284,7 @@ impl Loader {
     /// Loads a component, or shares the code of one that another namespace has loaded.
     async fn load(
         &self,
-        key: &Key,
+        digest: Digest,
         settings: &NamespaceSettings,
         limits: Limits,
         component: Component,
@@ -289,13 +292,26 @@ impl Loader {
         let tenant = settings.tenant(limits);
         // A request beside the component is a part of this action only.
         if component.request.is_none()
-            && let Some(same) = self.same(&key.digest)
+            && let Some(same) = self.same(&digest.to_string())
         {
             return Ok(Arc::new(same.for_tenant(&tenant)));
         }
+        let (sandbox, owner) = (Arc::clone(&self.sandbox), tenant.owner.clone());
+        let Component { bytes, request } = component;
+        let found = Compiled::find(&sandbox, &bytes, digest, request.clone(), owner.as_ref());
+        let compiled = match found {
+            Some(compiled) => compiled,
+            // Others wait for its place to compile, too.
+            None => {
+                let compiling = apart(async move {
+                    Compiled::load(&sandbox, &bytes, digest, request, owner.as_ref()).await
+                });
+                compiling.await?
+            }
+        };
         let sandbox = Arc::clone(&self.sandbox);
-        let options = LoadOptions { request: component.request, logs: None };
-        Ok(Arc::new(LoadedAction::load(sandbox, &tenant, &component.bytes, options).await?))
+        let loaded = LoadedAction::describe(sandbox, &tenant, compiled, None).await?;
+        Ok(Arc::new(loaded))
     }
 
     /// Returns a loaded action of the same component.

@@ -118,7 +118,7 @@ impl Models {
             .await
             .map_err(|_| Error::internal("the embedded models are closed"))?;
         let (this, located) = (Arc::clone(self), located.clone());
-        on_own_thread((), move || {
+        on_own_thread(move || {
             let library = onnxruntime::library(&this.onnxruntime)?;
             this.engine.get_or_init(|| if library.is_some() { "onnxruntime" } else { "rten" });
             let loaded = LoadedModel::load(&located, &this.limits, library)?;

@@ -73,12 +73,13 @@ use super::{
 };
 use cache::Models;
 pub(crate) use config_pbtxt::check_config;
+use keynet_base::apart::apart;
 use keynet_base::budget::CallBudget;
 use keynet_base::call_observer;
 use keynet_base::config::{EmbeddedModelsConfig, OnnxRuntimeConfig};
 use keynet_base::error::{Error, ErrorKind, Result};
 use repository::Repository;
-use thread::on_own_thread;
+use thread::start_on_own_thread;
 
 /// The platforms of models in process: what Triton calls ONNX Runtime's, and the engine that needs
 /// no library.
@@ -245,19 +246,16 @@ impl InferenceBackend for EmbeddedInference {
         let run = loaded.prepare(&request, &self.limits, &budget.memory)?;
         drop(request);
         let _ends_with_its_caller = StopAtEnd(run.stop.clone());
-        let turn = async {
-            Arc::clone(&self.runs)
-                .acquire_owned()
-                .await
-                .map_err(|_| Error::internal("the embedded models are closed"))
-        };
-        let place = budget
-            .within(&format!("model {label}, behind other runs in this process,"), turn)
+        let (runs, running) = (Arc::clone(&self.runs), Arc::clone(&loaded));
+        let starting = apart(async move {
+            let place = runs.acquire_owned().await;
+            let place = place.map_err(|_| Error::internal("the embedded models are closed"))?;
+            start_on_own_thread(place, move || running.run(run))
+        });
+        let started = budget
+            .within(&format!("model {label}, behind other runs in this process,"), starting)
             .await?;
-        let running = Arc::clone(&loaded);
-        let answer = budget
-            .within(&format!("model {label}"), on_own_thread(place, move || running.run(run)))
-            .await;
+        let answer = budget.within(&format!("model {label}"), started).await;
         if answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Internal) {
             // A panic may have left the model unusable.
             self.models.forget(&located, &loaded);

@@ -9,12 +9,19 @@ use tokio::sync::oneshot;
 
 use keynet_base::error::{Error, Result};
 
-/// Does `work`. It goes on when nobody waits for it any more; `kept` is dropped when it and its
-/// result are gone.
+/// Does `work`. It goes on when nobody waits for it any more.
 pub(super) async fn on_own_thread<T: Send + 'static>(
-    kept: impl Send + 'static,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    start_on_own_thread((), work)?.await
+}
+
+/// Begins `work`, which goes on when nobody waits for what this returns; `kept` is dropped when it and
+/// its result are gone.
+pub(super) fn start_on_own_thread<T: Send + 'static>(
+    kept: impl Send + 'static,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<impl Future<Output = Result<T>> + Send> {
     let (answer, answered) = oneshot::channel();
     let thread = Builder::new().name("embedded-model".to_owned()).spawn(move || {
         let _nobody_waits = answer.send(work());
@@ -23,5 +30,6 @@ pub(super) async fn on_own_thread<T: Send + 'static>(
     thread.map_err(|error| {
         Error::unavailable(format!("no thread can be started for a model: {error}"))
     })?;
-    answered.await.unwrap_or_else(|_| Err(Error::internal("the thread of a model ended early")))
+    let ended_early = || Err(Error::internal("the thread of a model ended early"));
+    Ok(async move { answered.await.unwrap_or_else(|_| ended_early()) })
 }
