@@ -190,7 +190,7 @@ impl Loader {
         let _loading = namespace.loading.lock().await;
         // In the namespace's turns: it hashes, and the component runs to describe itself.
         let (this, of) = (Arc::clone(self), Arc::clone(namespace));
-        let loading = namespace.lane.compute(async move {
+        let loading = namespace.lane.compute_for_long(async move {
             let digest = Digest::of(&component.bytes);
             let key = Key::new(&of, settings.generation, digest.to_string(), limits);
             let loaded = this.load(digest, &settings, limits, component).await?;

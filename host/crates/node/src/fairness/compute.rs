@@ -11,7 +11,7 @@ use std::thread;
 use tokio::runtime::Handle;
 
 use super::lane::Lane;
-use super::seat::{Begun, Seat};
+use super::seat::{Begun, Seat, Start};
 use super::threads::{Moved, Next};
 
 impl Lane {
@@ -34,7 +34,32 @@ impl Lane {
         F: Future + Send + 'static,
         F::Output: Send,
     {
-        let occupant = Occupant::new(Arc::clone(self));
+        self.compute_from(Start::Task, future)
+    }
+
+    /// The same for a future that is known to compute for long: the threads poll it from the first
+    /// time on.
+    pub fn compute_for_long<F>(
+        self: &Arc<Self>,
+        future: F,
+    ) -> impl Future<Output = F::Output> + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        self.compute_from(Start::Threads, future)
+    }
+
+    fn compute_from<F>(
+        self: &Arc<Self>,
+        start: Start,
+        future: F,
+    ) -> impl Future<Output = F::Output> + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        let occupant = Occupant::new(Arc::clone(self), start);
         let mut place = Place::Here(Box::pin(future));
         async move {
             let waker = Waker::from(Arc::clone(&occupant.seat));
@@ -150,8 +175,8 @@ struct Occupant {
 }
 
 impl Occupant {
-    fn new(lane: Arc<Lane>) -> Self {
-        let seat = Seat::new(Arc::clone(lane.turns()), lane.turns_key());
+    fn new(lane: Arc<Lane>, start: Start) -> Self {
+        let seat = Seat::new(Arc::clone(lane.turns()), lane.turns_key(), start);
         Self { seat: Arc::new(seat), lane }
     }
 }
@@ -392,6 +417,14 @@ mod tests {
         let names = futures::future::join_all(names).await;
         assert!(names.iter().all(|name| name == "computing"), "{names:?}");
         assert_eq!((fairness.computing(), lane.waiting_to_compute()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_known_to_compute_for_long_begins_on_a_thread() {
+        let fairness = Fairness::new(1, 1);
+        let lane = fairness.lane("a", SHARE);
+        assert_eq!(lane.compute_for_long(async { thread_name() }).await, "computing");
+        assert_ne!(lane.compute(async { thread_name() }).await, "computing");
     }
 
     #[tokio::test]

@@ -22,8 +22,17 @@ struct SeatState {
     task: Option<Waker>,
     /// The future, if the threads poll it.
     moved: Option<Arc<dyn Moved>>,
-    /// `true` if the last poll was long.
-    was_long: bool,
+    /// `true` if the next poll is probably long, as the last one was.
+    is_long: bool,
+}
+
+/// Who polls a future first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Its task.
+    Task,
+    /// The threads for those who compute for long.
+    Threads,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +102,9 @@ impl SeatState {
 }
 
 impl Seat {
-    pub(super) fn new(turns: Arc<Turns>, lane: usize) -> Self {
-        let state = SeatState { phase: Phase::Woken, task: None, moved: None, was_long: false };
+    pub(super) fn new(turns: Arc<Turns>, lane: usize, start: Start) -> Self {
+        let is_long = start == Start::Threads;
+        let state = SeatState { phase: Phase::Woken, task: None, moved: None, is_long };
         Self { turns, lane, state: Mutex::new(state) }
     }
 
@@ -128,7 +138,7 @@ impl Seat {
     pub(super) fn begin(self: &Arc<Self>, task: &Waker) -> Begun<'_> {
         let mut turns = self.turns.state();
         let mut state = self.state();
-        let is_long = state.was_long || turns.is_long(self.lane);
+        let is_long = state.is_long || turns.is_long(self.lane);
         match state.phase {
             Phase::Woken | Phase::Granted if is_long => return Begun::IsLong,
             Phase::Granted => {}
@@ -274,7 +284,7 @@ impl<'a> Turn<'a> {
         let mut turns = seat.turns.state();
         turns.give_back(seat.lane, spent);
         let mut state = seat.state();
-        state.was_long = is_long(spent);
+        state.is_long = is_long(spent);
         let is_woken = state.phase == Phase::Polled { woken: true };
         let wakes_itself = is_woken && turns.is_free(seat.lane);
         state.phase = match is_woken {

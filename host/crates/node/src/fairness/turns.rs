@@ -321,6 +321,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fairness::seat::Start;
 
     /// Turns of lanes in virtual time: each turn takes a tick.
     struct Simulation {
@@ -344,7 +345,7 @@ mod tests {
                 state.take(lane);
                 self.running.push(lane);
             } else {
-                state.queue(lane, Arc::new(Seat::new(Arc::clone(&self.turns), lane)));
+                state.queue(lane, seat(&self.turns, lane));
             }
         }
 
@@ -355,7 +356,7 @@ mod tests {
             let mut state = self.turns.state();
             state.give_back(lane, spent);
             if loops {
-                state.queue(lane, Arc::new(Seat::new(Arc::clone(&self.turns), lane)));
+                state.queue(lane, seat(&self.turns, lane));
             }
             let next = [state.grant(), state.grant()].into_iter().flatten();
             let next: Vec<_> = next.map(|seat| seat.lane()).collect();
@@ -371,6 +372,10 @@ mod tests {
             }
             lanes
         }
+    }
+
+    fn seat(turns: &Arc<Turns>, lane: usize) -> Arc<Seat> {
+        Arc::new(Seat::new(Arc::clone(turns), lane, Start::Task))
     }
 
     fn count(turns: &[usize], lane: usize) -> usize {

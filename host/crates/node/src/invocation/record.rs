@@ -16,7 +16,7 @@ use super::facts::Facts;
 use super::json;
 use crate::entities::{Limits, milliseconds};
 use crate::node::Node;
-use crate::records::{Accepted, Content, Record};
+use crate::records::{Accepted, Content, LARGE, Record};
 
 /// Logs of an activation that wrote none.
 const NO_LOGS: &str = "[]";
@@ -73,10 +73,20 @@ impl Finished {
             result,
             logs: logs.unwrap_or_else(|| NO_LOGS.to_owned()),
         };
-        let stored = node.records.finish(&record).await;
-        if record.logs != NO_LOGS {
-            record.logs = NO_LOGS.to_owned(); // no response has them, and they can be large
-        }
+        let is_large = record.result.len() + record.logs.len() > LARGE;
+        let node = Arc::clone(node);
+        let storing = async move {
+            let stored = node.records.finish(&record).await;
+            if record.logs != NO_LOGS {
+                record.logs = NO_LOGS.to_owned(); // no response has them, and they can be large
+            }
+            (stored, record)
+        };
+        let (stored, mut record) = match is_large {
+            // In a turn of the namespace, which its size delays.
+            true => invocation.namespace.lane.compute_for_long(storing).await,
+            false => storing.await,
+        };
         let Err(error) = stored else { return Ended { record, status, held } };
         tracing::error!(%error, activation = record.id, "an activation cannot be recorded");
         let message = "the activation ended, and its record cannot be stored: the node's disk or \

@@ -176,6 +176,11 @@ impl Journal {
         Ok((before, self.size))
     }
 
+    /// Returns the bytes of the file that changes are appended to.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Returns the number of the last change.
     pub fn last(&self) -> u64 {
         self.last

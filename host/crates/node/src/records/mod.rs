@@ -54,6 +54,9 @@ use self::store::Store;
 use self::upkeep::Upkeep;
 use self::writer::Writer;
 
+/// Bytes of a record from which storing it blocks, for milliseconds if there are many of them.
+pub const LARGE: usize = 32 << 10;
+
 /// What a record says beside its other fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -146,7 +149,8 @@ impl Records {
     }
 
     /// Stores the record of an activation, after which it does not count as accepted; returns when
-    /// that is in a file. An id that has a record in the namespace keeps it.
+    /// that is in a file. An id that has a record in the namespace keeps it. Blocks if the record
+    /// has more than [`LARGE`] bytes.
     ///
     /// # Errors
     /// The disk is full or fails; the id is not one.

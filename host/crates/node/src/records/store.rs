@@ -13,10 +13,14 @@ use super::entry::Entry;
 use super::error::{RecordsError, Result};
 use super::journal::{Frame, Journal, frames};
 use super::writer::Writer;
-use super::{Accepted, Record};
+use super::{Accepted, LARGE, Record};
 
 /// Bytes of the journal from which they are brought into the database at once.
 const LONG: u64 = 1 << 20;
+
+/// Bytes of the journal from which the caller of a large change brings them into the database itself,
+/// so that those of small changes need not wait.
+const BEHIND: u64 = 4 << 20;
 
 /// Bytes of the journal from which a caller waits until they are in the database: it must not grow
 /// faster than the database takes it.
@@ -76,7 +80,8 @@ impl Store {
         let _ = self.settling.set(thread); // there is one
     }
 
-    /// Stores a change; returns when it is in the journal.
+    /// Stores a change; returns when it is in the journal. One of more than [`LARGE`] bytes blocks: it
+    /// is written at once, and what is before it may have to come into the database first.
     ///
     /// # Errors
     /// The disk is full or fails.
@@ -85,16 +90,20 @@ impl Store {
         let large = |_| RecordsError::TooLarge { file: file(), bytes: entry.bytes() };
         let frame = Frame::new(&entry).map_err(large)?;
         let is_full = self.is_full.load(Ordering::Relaxed);
-        if is_full || frame.len() > offload::INLINE {
+        if is_full {
             let store = Arc::clone(self);
             let appending = move || {
-                if is_full {
-                    store.settle()?;
-                }
+                store.settle()?;
                 store.append(&mut [frame])
             };
             let appended = offload::run(offload::INLINE + 1, None, appending).await;
             return appended.unwrap_or_else(|| Err(RecordsError::Closed { file: file() }));
+        }
+        if frame.len() > LARGE {
+            if self.journal().size() > BEHIND {
+                self.settle()?;
+            }
+            return self.append(&mut [frame]);
         }
         let (caller, stored) = oneshot::channel();
         {

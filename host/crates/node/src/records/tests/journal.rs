@@ -79,3 +79,21 @@ async fn a_journal_that_continues_another_database_adds_nothing() {
     let expected: Vec<_> = std::iter::once(9).chain(kept).collect();
     assert_eq!(stored(&open(older.path()), "ada").await, expected);
 }
+
+#[tokio::test]
+async fn whoever_stores_much_does_not_leave_it_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Arc::new(Database::open(folder.path()).unwrap());
+    let namespaces = Arc::new(Namespaces::load(&database.reader().unwrap(), ALL).unwrap());
+    let writer = Writer::open(Arc::clone(&database), namespaces).unwrap();
+    let store = Arc::new(Store::open(database, writer, interrupted).unwrap()); // without a thread
+    for number in 0..30 {
+        let logs = "x".repeat(300_000);
+        let record = Record { logs, ..record("ada", number) };
+        store.submit(Entry::finish(&record).unwrap()).await.unwrap();
+    }
+    for name in JOURNAL {
+        let size = fs::metadata(folder.path().join(name)).unwrap().len();
+        assert!(size < 5 << 20, "{name} has {size} bytes");
+    }
+}
