@@ -1,6 +1,6 @@
 //! Processor time and slots.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keynet_tests::node::{Node, Tenant};
 use keynet_tests::{Sandbox, guest};
@@ -17,6 +17,21 @@ fn good_answers_beside_500_loops_of_evil() {
     println!("median of good: {quiet:?} alone, {beside:?} beside 500 loops");
     // In order of arrival it would wait for 500 ticks of 5 ms in each of several turns.
     assert!(beside < Duration::from_secs(10), "{quiet:?} alone, {beside:?} beside 500 loops");
+}
+
+#[test]
+fn good_sends_large_parameters_while_evil_with_as_large_ones_waits_for_its_turns() {
+    let attacked = Attacked::start("", "");
+    let large = "x".repeat(400 << 10); // read on another thread, of which there are few
+    attacked.begin(200, "contract", &json!({ "do": "compute" }));
+    attacked.begin(100, "contract", &json!({ "do": "compute", "large": large }));
+    let started = Instant::now();
+    for _ in 0..10 {
+        let answer = attacked.good.invoke("contract", &json!({ "large": large }));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?} beside loops with large parameters");
 }
 
 #[test]
