@@ -22,9 +22,13 @@ struct SeatState {
     task: Option<Waker>,
     /// The future, if the threads poll it.
     moved: Option<Arc<dyn Moved>>,
-    /// `true` if the next poll is probably long, as the last one was.
-    is_long: bool,
+    /// Long polls that followed each other until now.
+    long_polls: u32,
 }
+
+/// Long polls after which the next one is probably long as well: a single one may have been
+/// interrupted by the operating system.
+const LONG_POLLS: u32 = 2;
 
 /// Who polls a future first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +107,8 @@ impl SeatState {
 
 impl Seat {
     pub(super) fn new(turns: Arc<Turns>, lane: usize, start: Start) -> Self {
-        let is_long = start == Start::Threads;
-        let state = SeatState { phase: Phase::Woken, task: None, moved: None, is_long };
+        let long_polls = if start == Start::Threads { LONG_POLLS } else { 0 };
+        let state = SeatState { phase: Phase::Woken, task: None, moved: None, long_polls };
         Self { turns, lane, state: Mutex::new(state) }
     }
 
@@ -138,7 +142,7 @@ impl Seat {
     pub(super) fn begin(self: &Arc<Self>, task: &Waker) -> Begun<'_> {
         let mut turns = self.turns.state();
         let mut state = self.state();
-        let is_long = state.is_long || turns.is_long(self.lane);
+        let is_long = state.long_polls >= LONG_POLLS || turns.is_long(self.lane);
         match state.phase {
             Phase::Woken | Phase::Granted if is_long => return Begun::IsLong,
             Phase::Granted => {}
@@ -284,7 +288,7 @@ impl<'a> Turn<'a> {
         let mut turns = seat.turns.state();
         turns.give_back(seat.lane, spent);
         let mut state = seat.state();
-        state.is_long = is_long(spent);
+        state.long_polls = if is_long(spent) { state.long_polls + 1 } else { 0 };
         let is_woken = state.phase == Phase::Polled { woken: true };
         let wakes_itself = is_woken && turns.is_free(seat.lane);
         state.phase = match is_woken {
