@@ -67,7 +67,7 @@ async fn invocation(
         action,
         inherited,
         parameters: text.to_owned(),
-        transaction: call.transaction.clone(),
+        transaction: call.transaction.to_owned(),
         caller: call.trace(),
     })
 }

@@ -39,7 +39,7 @@ struct Call<'a> {
     /// Body, until it is read.
     body: Mutex<Option<Incoming>>,
     /// Id of the request, which is in its response.
-    transaction: String,
+    transaction: &'a str,
 }
 
 impl Call<'_> {
@@ -94,13 +94,21 @@ async fn reply(
     transaction: &str,
 ) -> Result<Reply, Rejection> {
     let target = Target::parse(head.uri);
-    let path: Vec<&str> = target.segments();
+    let call = Call {
+        node,
+        method: head.method,
+        target,
+        headers: head.headers,
+        body: Mutex::new(Some(body)),
+        transaction,
+    };
+    let path: Vec<&str> = call.target.segments();
     match path.as_slice() {
-        [""] => return only_get(&head.method, || description::node(node)),
-        ["ping"] => return only_get(&head.method, || Reply::text("pong")),
-        ["ready"] => return only_get(&head.method, || description::readiness(node)),
-        ["ui", file @ ..] => return page::file(&head.method, &head.headers, file),
-        ["api", "v1"] | ["api", "v1", ""] => return only_get(&head.method, description::api),
+        [""] => return only_get(&call.method, || description::node(node)),
+        ["ping"] => return only_get(&call.method, || Reply::text("pong")),
+        ["ready"] => return only_get(&call.method, || description::readiness(node)),
+        ["ui", file @ ..] => return page::file(&call.method, &call.headers, file),
+        ["api", "v1"] | ["api", "v1", ""] => return only_get(&call.method, description::api),
         _ => {}
     }
     if node.drain.has_begun() {
@@ -108,26 +116,19 @@ async fn reply(
     }
     let is_web = matches!(path.as_slice(), ["api", "v1", "web", _, _, _, ..]);
     let is_namespaces = matches!(path.as_slice(), ["api", "v1", "namespaces", ..]);
-    let user = authentication::namespace(&node.tenants, &head.headers);
+    let user = authentication::namespace(&node.tenants, &call.headers);
     if !is_web && !is_namespaces {
         return Err(Rejection::no_route());
     }
-    let call = Call {
-        node,
-        method: head.method,
-        target,
-        headers: head.headers,
-        body: Mutex::new(Some(body)),
-        transaction: transaction.to_owned(),
-    };
     // Where OpenWhisk's clients look for its API gateway, a web action of the system.
-    if matches!(call.target.segments().as_slice(), [_, _, "web", "whisk.system", "apimgmt", ..]) {
+    if matches!(path.as_slice(), [_, _, "web", "whisk.system", "apimgmt", ..]) {
         return Err(no_gateway());
     }
     if is_web {
         return Box::pin(web_actions::answer(&call, user.ok())).await.map(page::confined);
     }
-    namespaces(&call, user?).await
+    let user = user?;
+    namespaces(&call, &user, path.get(3..).unwrap_or_default()).await
 }
 
 fn only_get(method: &Method, reply: impl FnOnce() -> Reply) -> Result<Reply, Rejection> {
@@ -139,10 +140,12 @@ fn only_get(method: &Method, reply: impl FnOnce() -> Reply) -> Result<Reply, Rej
 }
 
 /// Answers below `/api/v1/namespaces`.
-async fn namespaces(call: &Call<'_>, user: Arc<Namespace>) -> Result<Reply, Rejection> {
-    let path = call.target.segments();
-    let rest = path.get(3..).unwrap_or_default();
-    let (namespace, collection, rest) = match rest {
+async fn namespaces(
+    call: &Call<'_>,
+    user: &Arc<Namespace>,
+    path: &[&str],
+) -> Result<Reply, Rejection> {
+    let (namespace, collection, rest) = match path {
         [] | [""] => {
             let names = serde_json::json!([user.name.as_ref()]);
             return only_get(&call.method, || Reply::json(&names));
@@ -151,25 +154,25 @@ async fn namespaces(call: &Call<'_>, user: Arc<Namespace>) -> Result<Reply, Reje
         [namespace] => (*namespace, "", [].as_slice()),
     };
     let owner = match namespace {
-        "_" => user.name.to_string(),
+        "_" => &*user.name,
         name => match crate::entities::check_name(name) {
-            Ok(name) => name.to_owned(),
+            Ok(name) => name,
             Err(_) => {
                 return Err(Rejection::bad("The namespace contains illegal characters."));
             }
         },
     };
-    let own = owner == *user.name;
+    let own = *owner == *user.name;
     match collection {
-        "actions" => actions::answer(call, &user, &owner, rest).await,
+        "actions" => actions::answer(call, user, owner, rest).await,
         // In boxes, so that the future of an invocation has no room for those of the others.
-        "packages" => Box::pin(packages::answer(call, &user, &owner, rest)).await,
-        "activations" if own => Box::pin(activations::answer(call, &user, rest)).await,
-        "descriptions" if own => Box::pin(page::descriptions(call, &user, rest)).await,
-        "pictures" if own => Box::pin(page::pictures(call, &user, rest)).await,
-        "limits" if own => only_get(&call.method, || description::limits(&user)),
+        "packages" => Box::pin(packages::answer(call, user, owner, rest)).await,
+        "activations" if own => Box::pin(activations::answer(call, user, rest)).await,
+        "descriptions" if own => Box::pin(page::descriptions(call, user, rest)).await,
+        "pictures" if own => Box::pin(page::pictures(call, user, rest)).await,
+        "limits" if own => only_get(&call.method, || description::limits(user)),
         "activations" | "limits" | "descriptions" | "pictures" => {
-            Err(Rejection::forbidden(&[&[owner.as_str()], rest]))
+            Err(Rejection::forbidden(&[&[owner], rest]))
         }
         // Clients read these lists to show a whole namespace.
         "triggers" | "rules" if matches!(rest, [] | [""]) && own && call.method == Method::GET => {

@@ -37,7 +37,7 @@ pub(super) async fn answer(
     }
     let cors = cors_headers(&annotations, &call.headers);
     let answered = answer_exported(call, user, &owner, &target, &annotations, found).await;
-    let reply = answered.unwrap_or_else(|rejection| rejection.reply(&call.transaction));
+    let reply = answered.unwrap_or_else(|rejection| rejection.reply(call.transaction));
     Ok(reply.with(cors))
 }
 
@@ -78,12 +78,12 @@ async fn answer_exported(
         action,
         inherited,
         parameters,
-        transaction: call.transaction.clone(),
+        transaction: call.transaction.to_owned(),
         caller: call.trace(),
     };
     match invocation::invoke(call.node, invocation, true).await? {
         Invoked::Accepted(id) => {
-            let not_ready = Rejection::from(WebError::NotReady).reply(&call.transaction);
+            let not_ready = Rejection::from(WebError::NotReady).reply(call.transaction);
             Ok(not_ready.of_activation(&id))
         }
         Invoked::Ended(Ended { record, status, held }) => {
@@ -95,7 +95,7 @@ async fn answer_exported(
             let accept = Accept::read(&call.headers);
             let reply = match respond(outcome, &record.result, target.extension, &accept) {
                 Ok(response) => reply(response),
-                Err(error) => Rejection::from(error).reply(&call.transaction),
+                Err(error) => Rejection::from(error).reply(call.transaction),
             };
             Ok(reply.of_activation(&record.id).holding(held))
         }

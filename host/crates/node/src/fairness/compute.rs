@@ -21,20 +21,21 @@ impl Lane {
     /// an epoch tick and that is at most a tick ahead of the other lanes, does not wait for the end
     /// of a tick: for it there is one turn more.
     ///
-    /// `future` is polled by its task, until a poll of it, or most polls of the lane, take half a tick
-    /// or more. From then on, threads for those who compute for long poll it, in the context of the
+    /// `future` is polled by its task, until two polls of it, or most polls of the lane, take half a
+    /// tick or more. From then on, threads for those who compute for long poll it, in the context of the
     /// task's runtime.
     ///
     /// `future` sees a waker of its own. When it wakes while no turn is free, it joins the lane's
     /// queue and its task is not woken before it has the turn. The task has to be polled when it is
     /// woken, or to drop the future: a turn that was granted is not taken back. If the future is
     /// dropped during a poll by a thread, that poll is its last.
+    #[inline(always)] // so that a large future is not copied before it is in its box
     pub fn compute<F>(self: &Arc<Self>, future: F) -> impl Future<Output = F::Output> + use<F>
     where
         F: Future + Send + 'static,
         F::Output: Send,
     {
-        self.compute_from(Start::Task, future)
+        self.compute_from(Start::Task, Box::pin(future))
     }
 
     /// The same for a future that is known to compute for long: the threads poll it from the first
@@ -47,20 +48,20 @@ impl Lane {
         F: Future + Send + 'static,
         F::Output: Send,
     {
-        self.compute_from(Start::Threads, future)
+        self.compute_from(Start::Threads, Box::pin(future))
     }
 
     fn compute_from<F>(
         self: &Arc<Self>,
         start: Start,
-        future: F,
+        future: Pin<Box<F>>,
     ) -> impl Future<Output = F::Output> + use<F>
     where
         F: Future + Send + 'static,
         F::Output: Send,
     {
         let occupant = Occupant::new(Arc::clone(self), start);
-        let mut place = Place::Here(Box::pin(future));
+        let mut place = Place::Here(future);
         async move {
             let waker = Waker::from(Arc::clone(&occupant.seat));
             poll_fn(|context| {
@@ -391,8 +392,10 @@ mod tests {
         let lane = fairness.lane("a", SHARE);
         let running = lane.compute(async {
             let first = thread_name();
-            compute_for_long();
-            tokio::task::yield_now().await;
+            for _ in 0..2 {
+                compute_for_long();
+                tokio::task::yield_now().await;
+            }
             let second = thread_name();
             tokio::time::sleep(Duration::from_millis(1)).await;
             let joined = tokio::spawn(async { thread_name() }).await.unwrap();
@@ -431,11 +434,8 @@ mod tests {
     async fn a_panic_on_a_thread_is_one_of_the_task() {
         let fairness = Fairness::new(1, 1);
         let lane = fairness.lane("a", SHARE);
-        let running = lane.compute(async {
-            compute_for_long();
-            tokio::task::yield_now().await;
-            resume_unwind(Box::new("a panic on a thread"))
-        });
+        let running =
+            lane.compute_for_long(async { resume_unwind(Box::new("a panic on a thread")) });
         let running: tokio::task::JoinHandle<()> = tokio::spawn(running);
         let panic = running.await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref(), Some(&"a panic on a thread"));

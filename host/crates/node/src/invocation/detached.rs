@@ -13,6 +13,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(super) struct Detached<T: Send + 'static>(Option<Boxed<T>>);
 
 impl<T: Send + 'static> Detached<T> {
+    #[inline(always)] // so that a large future is not copied before it is in its box
     pub(super) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(Some(Box::pin(future)))
     }

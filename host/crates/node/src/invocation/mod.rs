@@ -28,6 +28,8 @@ use futures::poll;
 use keynet_base::budget::Reservation;
 use keynet_base::trace_context::TraceContext;
 use tokio::sync::oneshot;
+use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use detached::Detached;
 pub use facts::UnreadableRecord;
@@ -109,12 +111,13 @@ enum Admission {
 /// Returns a new activation id: 48 bits of time, so that ids of records that are stored together
 /// lie together, and 80 random bits.
 fn new_id() -> String {
-    let mut id = *uuid::Uuid::new_v4().as_bytes();
+    let mut id = *Uuid::new_v4().as_bytes();
     let [_, _, time @ ..] = now_ms().to_be_bytes();
     for (byte, time) in id.iter_mut().zip(time) {
         *byte = time;
     }
-    hex::encode(id)
+    let mut text = [0; Simple::LENGTH];
+    Uuid::from_bytes(id).simple().encode_lower(&mut text).to_owned()
 }
 
 /// Starts an activation; waits for its end if the request is `blocking`, at most [`MAX_WAIT`].

@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::entities::Values;
@@ -36,8 +38,32 @@ pub fn merged(defaults: &[&Values], text: &str) -> Result<String, serde_json::Er
 /// Returns the value of the member `name` of the object `text`; `None` if it is not there, null, or
 /// the text is not an object.
 pub fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let members: Members<'a> = serde_json::from_str(text).ok()?;
-    members.get(&Name(name.into())).map(|value| value.get()).filter(|value| *value != "null")
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = deserializer.deserialize_map(Member(name)).ok()??.get();
+    Some(value).filter(|value| *value != "null")
+}
+
+/// Visitor of an object that wants one of its members.
+struct Member<'n>(&'n str);
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(Name(name)) = members.next_key()? {
+            if name == self.0 {
+                found = Some(members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Reports whether the object `text` has a member that `protected` sets to anything but null.
