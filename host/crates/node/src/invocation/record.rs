@@ -16,7 +16,7 @@ use super::facts::Facts;
 use super::json;
 use crate::entities::{Limits, milliseconds};
 use crate::node::Node;
-use crate::records::{Accepted, Content, LARGE, Record};
+use crate::records::{Accepted, Content, Record};
 
 /// Logs of an activation that wrote none.
 const NO_LOGS: &str = "[]";
@@ -73,7 +73,7 @@ impl Finished {
             result,
             logs: logs.unwrap_or_else(|| NO_LOGS.to_owned()),
         };
-        let is_large = record.result.len() + record.logs.len() > LARGE;
+        let is_large = record.is_large();
         let node = Arc::clone(node);
         let storing = async move {
             let stored = node.records.finish(&record).await;

@@ -57,11 +57,6 @@ impl Frame {
         Ok(Self { length: u32::try_from(entry.len())?, checksum, bytes })
     }
 
-    /// Returns its size in bytes.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     fn numbered(&mut self, number: u64) -> &[u8] {
         let (length, number) = (self.length.to_le_bytes(), number.to_le_bytes());
         let mut checksum = self.checksum.clone();

@@ -54,8 +54,8 @@ use self::store::Store;
 use self::upkeep::Upkeep;
 use self::writer::Writer;
 
-/// Bytes of a record from which storing it blocks, for milliseconds if there are many of them.
-pub const LARGE: usize = 32 << 10;
+/// Bytes of the texts of a large record.
+const LARGE: usize = 32 << 10;
 
 /// What a record says beside its other fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,13 @@ pub struct Record {
     pub result: String,
     /// Logs: a JSON array of strings.
     pub logs: String,
+}
+
+impl Record {
+    /// Reports whether storing the record takes long: milliseconds if there are many of them.
+    pub fn is_large(&self) -> bool {
+        self.result.len() + self.logs.len() > LARGE
+    }
 }
 
 /// An activation that is acknowledged to its caller before it ends.
@@ -150,12 +157,16 @@ impl Records {
 
     /// Stores the record of an activation, after which it does not count as accepted; returns when
     /// that is in a file. An id that has a record in the namespace keeps it. Blocks if the record
-    /// has more than [`LARGE`] bytes.
+    /// [is large](Record::is_large).
     ///
     /// # Errors
     /// The disk is full or fails; the id is not one.
     pub async fn finish(&self, record: &Record) -> Result<()> {
-        self.store.submit(Entry::finish(record)?).await
+        let entry = Entry::finish(record)?;
+        if record.is_large() {
+            return self.store.submit_large(entry);
+        }
+        self.store.submit(entry).await
     }
 
     /// Returns the record of an activation, or `None` if `namespace` has none of this id.

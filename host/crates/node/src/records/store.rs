@@ -13,7 +13,7 @@ use super::entry::Entry;
 use super::error::{RecordsError, Result};
 use super::journal::{Frame, Journal, frames};
 use super::writer::Writer;
-use super::{Accepted, LARGE, Record};
+use super::{Accepted, Record};
 
 /// Bytes of the journal from which they are brought into the database at once.
 const LONG: u64 = 1 << 20;
@@ -80,30 +80,20 @@ impl Store {
         let _ = self.settling.set(thread); // there is one
     }
 
-    /// Stores a change; returns when it is in the journal. One of more than [`LARGE`] bytes blocks: it
-    /// is written at once, and what is before it may have to come into the database first.
+    /// Stores a change; returns when it is in the journal.
     ///
     /// # Errors
     /// The disk is full or fails.
     pub async fn submit(self: &Arc<Self>, entry: Entry<'_>) -> Result<()> {
-        let file = || self.database.file.clone();
-        let large = |_| RecordsError::TooLarge { file: file(), bytes: entry.bytes() };
-        let frame = Frame::new(&entry).map_err(large)?;
-        let is_full = self.is_full.load(Ordering::Relaxed);
-        if is_full {
+        let frame = self.frame(&entry)?;
+        if self.is_full.load(Ordering::Relaxed) {
             let store = Arc::clone(self);
             let appending = move || {
                 store.settle()?;
                 store.append(&mut [frame])
             };
             let appended = offload::run(offload::INLINE + 1, None, appending).await;
-            return appended.unwrap_or_else(|| Err(RecordsError::Closed { file: file() }));
-        }
-        if frame.len() > LARGE {
-            if self.journal().size() > BEHIND {
-                self.settle()?;
-            }
-            return self.append(&mut [frame]);
+            return appended.unwrap_or_else(|| Err(self.closed()));
         }
         let (caller, stored) = oneshot::channel();
         {
@@ -113,7 +103,31 @@ impl Store {
         }
         self.crowd.others_first().await; // so that their changes come into the same write
         self.append_queued();
-        stored.await.unwrap_or_else(|_| Err(RecordsError::Closed { file: file() }))
+        stored.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    /// Stores a large change at once, and before it brings the journal into the database if that is
+    /// long. Blocks.
+    ///
+    /// # Errors
+    /// The disk is full or fails.
+    pub fn submit_large(&self, entry: Entry<'_>) -> Result<()> {
+        let frame = self.frame(&entry)?;
+        if self.journal().size() > BEHIND {
+            self.settle()?;
+        }
+        self.append(&mut [frame])
+    }
+
+    fn frame(&self, entry: &Entry<'_>) -> Result<Frame> {
+        let too_large = || {
+            RecordsError::TooLarge { file: self.database.file.clone(), bytes: entry.bytes() }
+        };
+        Frame::new(entry).map_err(|_| too_large())
+    }
+
+    fn closed(&self) -> RecordsError {
+        RecordsError::Closed { file: self.database.file.clone() }
     }
 
     /// Stores the changes of all callers that wait.

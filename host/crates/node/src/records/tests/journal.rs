@@ -80,8 +80,8 @@ async fn a_journal_that_continues_another_database_adds_nothing() {
     assert_eq!(stored(&open(older.path()), "ada").await, expected);
 }
 
-#[tokio::test]
-async fn whoever_stores_much_does_not_leave_it_to_others() {
+#[test]
+fn whoever_stores_much_does_not_leave_it_to_others() {
     let folder = tempfile::tempdir().unwrap();
     let database = Arc::new(Database::open(folder.path()).unwrap());
     let namespaces = Arc::new(Namespaces::load(&database.reader().unwrap(), ALL).unwrap());
@@ -90,7 +90,7 @@ async fn whoever_stores_much_does_not_leave_it_to_others() {
     for number in 0..30 {
         let logs = "x".repeat(300_000);
         let record = Record { logs, ..record("ada", number) };
-        store.submit(Entry::finish(&record).unwrap()).await.unwrap();
+        store.submit_large(Entry::finish(&record).unwrap()).unwrap();
     }
     for name in JOURNAL {
         let size = fs::metadata(folder.path().join(name)).unwrap().len();
