@@ -120,9 +120,8 @@ impl Store {
     }
 
     fn frame(&self, entry: &Entry<'_>) -> Result<Frame> {
-        let too_large = || {
-            RecordsError::TooLarge { file: self.database.file.clone(), bytes: entry.bytes() }
-        };
+        let too_large =
+            || RecordsError::TooLarge { file: self.database.file.clone(), bytes: entry.bytes() };
         Frame::new(entry).map_err(|_| too_large())
     }
 
