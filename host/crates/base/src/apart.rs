@@ -6,6 +6,7 @@
 
 use std::panic::resume_unwind;
 
+use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Runs `future` as a task of its own, which is dropped with the future that this returns.
@@ -14,13 +15,19 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    match AbortOnDropHandle::new(tokio::spawn(future)).await {
-        Ok(output) => output,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime is being shut down: nobody waits any more.
-            Err(_) => std::future::pending().await,
-        },
+    match joined(AbortOnDropHandle::new(tokio::spawn(future)).await) {
+        Some(output) => output,
+        None => std::future::pending().await, // nobody waits any more
+    }
+}
+
+/// Returns the output of a task that was not aborted, and goes on with its panic; `None` if the
+/// runtime is being shut down.
+pub fn joined<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(output) => Some(output),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => None,
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
-use crate::apart::apart;
+use crate::apart::{apart, joined};
 
 /// Work on at most this many bytes runs inline: it takes a millisecond at most.
 pub const INLINE: usize = 256 << 10;
@@ -38,13 +38,7 @@ pub async fn run<T: Send + 'static>(
             let _place = place;
             work()
         });
-        match working.await {
-            Ok(done) => Some(done),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => None, // the runtime is shutting down
-            },
-        }
+        joined(working.await)
     });
     match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline.into(), elsewhere).await.ok().flatten(),
