@@ -364,6 +364,13 @@ mod tests {
             next
         }
 
+        /// A short activation of the lane, which has the turn that is there for brief lanes.
+        fn short(&mut self, lane: usize) {
+            self.want(lane);
+            self.running.rotate_right(1);
+            self.turn(Duration::from_micros(50), false);
+        }
+
         /// The lanes of the next turns, when every activation loops.
         fn turns(&mut self, count: usize) -> Vec<usize> {
             let mut lanes = Vec::new();
@@ -447,9 +454,7 @@ mod tests {
         simulation.turns(40);
         assert_eq!(simulation.running, [busy; 4]);
         for _ in 0..100 {
-            simulation.want(quiet);
-            simulation.running.rotate_right(1);
-            simulation.turn(Duration::from_micros(50), false);
+            simulation.short(quiet);
             simulation.turn(TICK, true);
             assert_eq!(simulation.running, [busy; 3]);
         }
@@ -465,9 +470,7 @@ mod tests {
         (0..1000).for_each(|_| simulation.want(busy));
         simulation.turns(40);
         simulation.turns.state().move_one(busy); // one of them computes for long
-        simulation.want(quiet);
-        simulation.running.rotate_right(1);
-        simulation.turn(Duration::from_micros(50), false);
+        simulation.short(quiet);
         simulation.turn(TICK, false);
         assert_eq!(simulation.running, [busy]);
         for _ in 0..40 {

@@ -73,7 +73,7 @@ impl Finished {
             result,
             logs: logs.unwrap_or_else(|| NO_LOGS.to_owned()),
         };
-        let is_large = record.is_large();
+        let (is_large, lane) = (record.is_large(), &invocation.namespace.lane);
         let node = Arc::clone(node);
         let storing = async move {
             let stored = node.records.finish(&record).await;
@@ -82,10 +82,10 @@ impl Finished {
             }
             (stored, record)
         };
-        let (stored, mut record) = match is_large {
-            // In a turn of the namespace, which its size delays.
-            true => invocation.namespace.lane.compute_for_long(storing).await,
-            false => storing.await,
+        let (stored, mut record) = if is_large {
+            lane.compute_for_long(storing).await // it takes long, at the cost of its namespace
+        } else {
+            storing.await
         };
         let Err(error) = stored else { return Ended { record, status, held } };
         tracing::error!(%error, activation = record.id, "an activation cannot be recorded");

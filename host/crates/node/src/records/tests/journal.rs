@@ -86,7 +86,7 @@ fn whoever_stores_much_does_not_leave_it_to_others() {
     let database = Arc::new(Database::open(folder.path()).unwrap());
     let namespaces = Arc::new(Namespaces::load(&database.reader().unwrap(), ALL).unwrap());
     let writer = Writer::open(Arc::clone(&database), namespaces).unwrap();
-    let store = Arc::new(Store::open(database, writer, interrupted).unwrap()); // without a thread
+    let store = Store::open(database, writer, interrupted).unwrap(); // without a thread
     for number in 0..30 {
         let logs = "x".repeat(300_000);
         let record = Record { logs, ..record("ada", number) };
