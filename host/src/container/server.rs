@@ -136,7 +136,11 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
             async move { route(&container, &drain, &intake, request).await }
         }
     };
-    server.serve(listener, &drain, stop, answering(Arc::clone(&drain))).await;
+    server
+        .serve(listener, &drain, stop, answering(Arc::clone(&drain)), |connection| {
+            drop(tokio::spawn(connection))
+        })
+        .await;
 }
 
 async fn route(

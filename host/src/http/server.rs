@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -23,6 +24,9 @@ use super::drain::{Drain, StopSignals};
 
 /// A response whose body is complete.
 pub type HttpResponse = Response<Full<Bytes>>;
+
+/// What is done on a connection, from the first request to the last response.
+pub type ConnectionTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Size in bytes of a connection's read buffer: the headers of a request must fit into it.
 const MAX_HEADERS: usize = 64 << 10;
@@ -60,13 +64,14 @@ pub struct Server {
 impl Server {
     /// Serves on `listener` until `stop` reports a signal and the running requests have ended, at
     /// most for the grace period; a second signal ends it. `answer` responds to each request, and
-    /// is expected to refuse new work once `drain` has begun.
+    /// is expected to refuse new work once `drain` has begun. `spawn` runs each connection as a task.
     pub async fn serve<S, F>(
         self,
         listener: TcpListener,
         drain: &Drain,
         stop: &mut StopSignals,
         answer: S,
+        spawn: impl Fn(ConnectionTask),
     ) where
         S: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = HttpResponse> + Send + 'static,
@@ -94,7 +99,7 @@ impl Server {
             http.serve_connection(TokioIo::new(connection), service)
         };
         take_until(&listener, &places, stop.next(), |taken| {
-            drop(tokio::spawn(connections.watch(answering(taken))))
+            spawn(Box::pin(connections.watch(answering(taken)).map(drop)));
         })
         .await;
 
@@ -112,8 +117,10 @@ impl Server {
             drain.cut_off();
             let _ = tokio::time::timeout(LAST_WORDS, ended).await;
         };
-        take_until(&listener, &places, patience, |taken| drop(tokio::spawn(answering(taken))))
-            .await;
+        take_until(&listener, &places, patience, |taken| {
+            spawn(Box::pin(answering(taken).map(drop)));
+        })
+        .await;
     }
 }
 

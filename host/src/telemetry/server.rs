@@ -45,7 +45,13 @@ pub fn serve_metrics(
         let response = answer(request.method(), request.uri().path(), &metrics);
         async move { response }
     };
-    tokio::spawn(async move { SERVER.serve(listener, &Drain::new(), &mut stop, answering).await });
+    tokio::spawn(async move {
+        SERVER
+            .serve(listener, &Drain::new(), &mut stop, answering, |connection| {
+                drop(tokio::spawn(connection))
+            })
+            .await
+    });
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! Tasks that do the same thing within a moment of each other, and could do it together.
 
+use std::future::poll_fn;
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::task::{Id, try_id, yield_now};
+use tokio::task::{Id, try_id};
 
 /// Tasks that follow each other within this time belong together.
 const CROWD: Duration = Duration::from_millis(1);
@@ -19,7 +21,7 @@ impl Crowd {
     pub async fn others_first(&self) -> bool {
         let are_others = self.join();
         if are_others {
-            yield_now().await;
+            come_last().await;
         }
         are_others
     }
@@ -32,6 +34,20 @@ impl Crowd {
         let previous = last.replace((own, now));
         previous.is_some_and(|(task, time)| task != own && now - time < CROWD)
     }
+}
+
+/// Lets the tasks that are ready come first. It is woken at once, where `tokio::task::yield_now` waits
+/// until its worker has nothing else to do.
+pub async fn come_last() {
+    let mut was_polled = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut was_polled, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

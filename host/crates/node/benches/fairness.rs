@@ -1,9 +1,9 @@
-//! Cost of admission without contention, and the response time of a quiet lane beside loops of
-//! another: `cargo bench -p keynet-node --bench fairness`.
+//! Cost of admission and of turns without contention, and the response time of a quiet lane beside
+//! loops of another: `cargo bench -p keynet-node --bench fairness`.
 
 #![allow(clippy::expect_used, missing_docs)] // a failed benchmark panics
 
-use std::future::{Future, poll_fn, ready};
+use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,8 @@ use criterion::{Criterion, criterion_group};
 use keynet_node::fairness::{Fairness, Lane, Rate, Share};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 const SHARE: Share = Share { weight: 1, concurrent: 2000, queue: 2000 };
 
@@ -29,16 +30,20 @@ fn uncontended(criterion: &mut Criterion) {
     criterion.bench_function("clock/twice", |bencher| {
         bencher.iter(|| black_box(Instant::now()).elapsed());
     });
-    criterion.bench_function("compute/poll", |bencher| {
-        // The future wakes itself, as a guest at its epoch tick does.
-        let mut future = pin!(lane.compute(poll_fn(|context| {
-            context.waker().wake_by_ref();
-            Poll::<()>::Pending
-        })));
-        bencher.iter(|| future.as_mut().poll(&mut task));
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    criterion.bench_function("task/in turns", |bencher| {
+        bencher.to_async(&runtime).iter(async || {
+            let (ended, end) = oneshot::channel();
+            lane.spawn(async { ended.send(()).expect("a caller that waits") });
+            end.await
+        });
     });
-    criterion.bench_function("compute/activation", |bencher| {
-        bencher.iter(|| pin!(lane.compute(ready(()))).poll(&mut task));
+    criterion.bench_function("task/of the runtime", |bencher| {
+        bencher.to_async(&runtime).iter(async || {
+            let (ended, end) = oneshot::channel();
+            tokio::spawn(async { ended.send(()).expect("a caller that waits") });
+            end.await
+        });
     });
     criterion.bench_function("slot", |bencher| {
         bencher.iter(|| pin!(lane.slot(None)).poll(&mut task));
@@ -73,25 +78,24 @@ async fn guest_loop(stop: Arc<AtomicBool>) {
     }
 }
 
-/// Answers each byte of a connection by an activation that computes for 50 µs.
-async fn serve(listener: TcpListener, lane: Option<Arc<Lane>>, guests: tokio::runtime::Handle) {
+/// Answers each byte of a connection after computing for 50 µs.
+async fn serve(listener: TcpListener, lane: Option<Arc<Lane>>) {
     while let Ok((mut connection, _)) = listener.accept().await {
-        let (lane, guests) = (lane.clone(), guests.clone());
-        tokio::spawn(async move {
+        let answering = async move {
             let mut byte = [0];
             while connection.read_exact(&mut byte).await.is_ok() {
-                let work = async { compute_for(Duration::from_micros(50)) };
-                let done = match &lane {
-                    Some(lane) => {
-                        let _slot = lane.slot(None).await.expect("a slot");
-                        guests.spawn(lane.compute(work)).await
-                    }
-                    None => guests.spawn(work).await,
-                };
-                done.expect("no panic");
+                compute_for(Duration::from_micros(50));
                 connection.write_all(&byte).await.expect("the client reads");
             }
-        });
+        };
+        spawn(lane.as_ref(), answering);
+    }
+}
+
+fn spawn(lane: Option<&Arc<Lane>>, work: impl Future<Output = ()> + Send + 'static) {
+    match lane {
+        Some(lane) => lane.spawn(work),
+        None => drop(tokio::spawn(work)),
     }
 }
 
@@ -113,87 +117,39 @@ fn request(address: SocketAddr) -> Vec<Duration> {
     times
 }
 
-/// Arrangement of runtimes, workers and turns.
-#[derive(Default)]
-struct Arrangement {
-    name: &'static str,
-    workers: usize,
-    /// Turns; `None` without lanes.
-    computing: Option<usize>,
-    /// Whether connections have a runtime of their own with one worker.
-    connections_apart: bool,
-    /// Workers of a runtime with nice value 10 for the loops; 0 for none.
-    niced: usize,
-}
-
-fn runtime(workers: usize, nice: i32) -> Runtime {
-    Builder::new_multi_thread()
-        .worker_threads(workers)
-        .on_thread_start(move || {
-            if nice > 0 {
-                // Without a process it is the calling thread whose priority is set.
-                rustix::process::setpriority_process(None, nice).expect("a lower priority");
-            }
-        })
-        .enable_all()
-        .build()
-        .expect("a runtime")
-}
-
-fn response_times(arrangement: &Arrangement, loops: usize) -> Vec<Duration> {
-    let guests = runtime(arrangement.workers, 0);
-    let connections = arrangement.connections_apart.then(|| runtime(1, 0));
-    let niced = (arrangement.niced > 0).then(|| runtime(arrangement.niced, 10));
-    let fairness = arrangement.computing.map(|computing| Fairness::new(4000, computing));
+/// Response times of a quiet lane beside so many loops of another, in turns or without.
+fn response_times(cores: usize, in_turns: bool, loops: usize) -> Vec<Duration> {
+    let runtime =
+        Builder::new_multi_thread().worker_threads(cores).enable_all().build().expect("a runtime");
+    let fairness = in_turns.then(|| Fairness::new(4000, cores));
     let lane = |name| fairness.as_ref().map(|fairness| fairness.lane(name, SHARE));
     let (busy, quiet) = (lane("busy"), lane("quiet"));
-
-    let front = connections.as_ref().unwrap_or(&guests);
-    let back = niced.as_ref().unwrap_or(&guests);
-    let listener = front.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("an address");
-    front.spawn(serve(listener, quiet, guests.handle().clone()));
+    runtime.spawn(serve(listener, quiet));
     let stop = Arc::new(AtomicBool::new(false));
+    let entered = runtime.enter();
     for _ in 0..loops {
-        let work = guest_loop(Arc::clone(&stop));
-        match &busy {
-            Some(busy) => back.spawn(busy.compute(work)),
-            None => back.spawn(work),
-        };
+        spawn(busy.as_ref(), guest_loop(Arc::clone(&stop)));
     }
+    drop(entered);
     std::thread::sleep(Duration::from_millis(100));
     let times = request(address);
     stop.store(true, Ordering::Relaxed);
-    for runtime in [Some(guests), connections, niced].into_iter().flatten() {
-        runtime.shutdown_timeout(Duration::from_secs(10));
-    }
+    runtime.shutdown_timeout(Duration::from_secs(10));
     times
 }
 
 /// Prints response times of a quiet lane beside 0, 1, 10 and 1000 loops of another lane.
 fn neighbours() {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let one = |name, workers, computing| Arrangement { name, workers, computing, ..<_>::default() };
-    let arrangements = [
-        one("no lanes", cores, None),
-        one("turns = workers = cores", cores, Some(cores)),
-        one("turns = cores - 1, workers + 1", cores, Some(cores - 1)),
-        one("turns = cores, workers + 1", cores + 1, Some(cores)),
-        one("turns = cores, workers + 2", cores + 2, Some(cores)),
-        Arrangement {
-            connections_apart: true,
-            ..one("same, connections apart", cores + 1, Some(cores))
-        },
-        Arrangement { niced: cores, ..one("same, loops with nice 10", cores, Some(cores)) },
-    ];
-    println!("{:<32}{:>6}{:>12}{:>12}{:>12}", "arrangement", "loops", "p50", "p90", "p99");
-    for arrangement in arrangements {
+    println!("{:<16}{:>6}{:>12}{:>12}{:>12}", "", "loops", "p50", "p90", "p99");
+    for (name, in_turns) in [("without turns", false), ("in turns", true)] {
         for loops in [0, 1, 10, 1000] {
-            let times = response_times(&arrangement, loops);
+            let times = response_times(cores, in_turns, loops);
             let at = |part: f64| times.get((times.len() as f64 * part) as usize).expect("a time");
             let (p50, p90, p99) = (at(0.5), at(0.9), at(0.99));
-            let name = arrangement.name;
-            println!("{name:<32}{loops:>6}{p50:>12.1?}{p90:>12.1?}{p99:>12.1?}");
+            println!("{name:<16}{loops:>6}{p50:>12.1?}{p90:>12.1?}{p99:>12.1?}");
         }
     }
 }

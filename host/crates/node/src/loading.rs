@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 
 use crate::catalog::{Catalog, CatalogError, Code};
 use crate::entities::{Action, Limits};
+use crate::fairness::for_long;
 use crate::tenants::{Namespace, NamespaceSettings};
 
 /// Component of an action with the capability request beside it.
@@ -188,9 +189,9 @@ impl Loader {
         let settings = namespace.settings();
         let Obtained { component, code, signer } = obtain(text, &settings).await?;
         let _loading = namespace.loading.lock().await;
-        // In the namespace's turns: it hashes, and the component runs to describe itself.
+        // It hashes, and the component runs to describe itself.
         let (this, of) = (Arc::clone(self), Arc::clone(namespace));
-        let loading = namespace.lane.compute_for_long(async move {
+        let loading = for_long(async move {
             let digest = Digest::of(&component.bytes);
             let key = Key::new(&of, settings.generation, digest.to_string(), limits);
             let loaded = this.load(digest, &settings, limits, component).await?;

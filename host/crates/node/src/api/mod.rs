@@ -128,6 +128,7 @@ async fn reply(
         return Box::pin(web_actions::answer(&call, user.ok())).await.map(page::confined);
     }
     let user = user?;
+    user.lane.take_over();
     namespaces(&call, &user, path.get(3..).unwrap_or_default()).await
 }
 

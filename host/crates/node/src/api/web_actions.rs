@@ -35,6 +35,7 @@ pub(super) async fn answer(
     if !annotations.web_export {
         return Err(WebError::NotFound.into());
     }
+    owner.lane.take_over();
     let cors = cors_headers(&annotations, &call.headers);
     let answered = answer_exported(call, user, &owner, &target, &annotations, found).await;
     let reply = answered.unwrap_or_else(|rejection| rejection.reply(call.transaction));

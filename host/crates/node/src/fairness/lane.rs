@@ -32,7 +32,7 @@ struct Shared {
 }
 
 /// Queue of one namespace before the slots and before the processors. It is removed when its last
-/// user drops it; activations that wait, run or compute are users.
+/// user drops it; its activations and tasks are users.
 #[derive(Debug)]
 pub struct Lane {
     name: Arc<str>,
@@ -42,11 +42,9 @@ pub struct Lane {
 }
 
 impl Fairness {
-    /// Creates the admission of `slots` concurrent activations, of which `computing` are polled at a
-    /// time: as many as there are processors. One more is polled while it belongs to a brief lane
-    /// (see [`Lane::compute`]), so the runtime needs `computing + 2` workers. The last one is left
-    /// to connections and timers; a runtime whose workers all compute polls its driver only every
-    /// 61st time, which is after 300 ms with polls of 5 ms.
+    /// Creates the admission of `slots` concurrent activations, and of tasks of which `computing` are
+    /// polled at a time: as many as there are processors. One more is polled while it belongs to a brief
+    /// lane (see [`Lane::spawn`]).
     pub fn new(slots: usize, computing: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -86,7 +84,7 @@ impl Fairness {
         self.shared.slots.free()
     }
 
-    /// Returns the number of activations that are being polled or were given the next turn.
+    /// Returns the number of tasks that are being polled or were given the next turn.
     pub fn computing(&self) -> usize {
         self.shared.turns.taken()
     }
@@ -114,12 +112,12 @@ impl Lane {
         self.slots().waiting(self.slots)
     }
 
-    /// Returns the time that polls of the lane's activations took since the lane was created.
+    /// Returns the time that polls of the lane's tasks took since the lane was created.
     pub fn computed(&self) -> Duration {
         self.turns().computed(self.turns)
     }
 
-    /// Returns the number of activations that wait for a processor.
+    /// Returns the number of tasks that wait for a processor.
     pub fn waiting_to_compute(&self) -> usize {
         self.turns().waiting(self.turns)
     }

@@ -83,7 +83,14 @@ async fn activation(lane: Arc<Lane>, counts: Arc<Counts>) {
         Err(refused) => assert_eq!(refused, Refused::Late),
         Ok(_slot) => {
             let work = Arc::clone(&counts).watch(work(fastrand::usize(..10)));
-            lane.compute(work).await;
+            let (ended, end) = oneshot::channel();
+            lane.spawn(async move {
+                work.await;
+                let _ = ended.send(());
+            });
+            if end.await.is_err() {
+                resume_unwind(Box::new(PANIC));
+            }
             counts.completed.fetch_add(1, Ordering::Relaxed);
         }
     }

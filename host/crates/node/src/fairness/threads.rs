@@ -12,17 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::task::{Next, Task};
+
 /// Time slice of the threads: the longest that the kernel has.
 const SLICE: Duration = Duration::from_millis(100);
-
-/// A future that the threads poll.
-pub(super) trait Moved: Send + Sync {
-    /// Polls it in the turn that it has. Returns those that have a turn next.
-    fn poll(&self) -> Next;
-}
-
-/// Futures that have a turn.
-pub(super) type Next = Vec<Arc<dyn Moved>>;
 
 /// Threads, started when they are needed first. They end when this is dropped.
 pub(super) struct Threads {
@@ -38,7 +31,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Arc<dyn Moved>>,
+    queue: VecDeque<Arc<Task>>,
     started: usize,
     idle: usize,
     closed: bool,
@@ -56,8 +49,8 @@ impl Threads {
         Self { most, shared: Arc::default() }
     }
 
-    /// Polls `moved`, which has a turn, on a thread; here if none can be started.
-    pub(super) fn run(&self, moved: Arc<dyn Moved>) {
+    /// Polls `task`, which has a turn, on a thread; here if none can be started.
+    pub(super) fn run(&self, task: Arc<Task>) {
         let mut state = self.shared.state();
         if state.idle <= state.queue.len() && state.started < self.most {
             let shared = Arc::clone(&self.shared);
@@ -67,19 +60,19 @@ impl Threads {
                 Err(error) if state.started == 0 => {
                     drop(state);
                     tracing::warn!(%error, "no thread can be started for those who compute");
-                    return self.run_all(moved.poll());
+                    return self.run_all(task.poll_on_thread());
                 }
                 Err(_) => {}
             }
         }
-        state.queue.push_back(moved);
+        state.queue.push_back(task);
         drop(state);
         self.shared.changed.notify_one();
     }
 
     /// The same for several.
     pub(super) fn run_all(&self, next: Next) {
-        next.into_iter().for_each(|moved| self.run(moved));
+        next.into_iter().for_each(|task| self.run(task));
     }
 }
 
@@ -97,30 +90,30 @@ impl Shared {
 
     fn serve(&self) {
         ask_for_long_slices();
-        while let Some(moved) = self.next() {
-            let mut next = moved.poll();
-            drop(moved);
+        while let Some(task) = self.next() {
+            let mut next = task.poll_on_thread();
+            drop(task);
             // This thread goes on with one of them.
             while let Some(own) = next.pop() {
                 self.queue(next);
-                next = own.poll();
+                next = own.poll_on_thread();
             }
         }
     }
 
     fn queue(&self, next: Next) {
-        for moved in next {
-            self.state().queue.push_back(moved);
+        for task in next {
+            self.state().queue.push_back(task);
             self.changed.notify_one();
         }
     }
 
     /// Waits for a future that has a turn; `None` if there will be none.
-    fn next(&self) -> Option<Arc<dyn Moved>> {
+    fn next(&self) -> Option<Arc<Task>> {
         let mut state = self.state();
         loop {
-            if let Some(moved) = state.queue.pop_front() {
-                return Some(moved);
+            if let Some(task) = state.queue.pop_front() {
+                return Some(task);
             }
             if state.closed {
                 return None;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::seat::Seat;
+use super::task::Task;
 use super::threads::Threads;
 
 /// Time after which a guest that computes yields: the host's epoch tick.
@@ -14,6 +14,22 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Time after the last turn of a brief lane for which a processor is kept free of long polls.
 const KEPT: Duration = Duration::from_millis(10);
+
+/// Processor time beyond its share of which a lane is busy, and the most that counts.
+const BUSY: Duration = TICK;
+const MOST_BUSY: Duration = Duration::from_millis(20);
+
+/// Part of the processors that a lane uses all the time before it is busy.
+const SHARE_OF: u32 = 4;
+
+/// Who polls a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A worker of the runtime.
+    Worker,
+    /// The threads for lanes that compute for long.
+    Threads,
+}
 
 /// Reports whether a poll that takes that time is long: it delays others.
 pub(super) fn is_long(poll: Duration) -> bool {
@@ -28,12 +44,13 @@ pub(super) struct Turns {
     threads: Threads,
 }
 
-/// A seat is in a queue only while all turns are taken.
+/// A task is in a queue only while all turns are taken.
 #[derive(Debug)]
 pub(super) struct State {
+    now: Instant,
     computing: usize,
     taken: usize,
-    /// Turns that lanes with long polls have.
+    /// Turns that lanes which compute for long have.
     long: usize,
     /// Time that such lanes still have to compute before they may have all processors.
     kept: Duration,
@@ -41,11 +58,11 @@ pub(super) struct State {
     clock: u128,
     tickets: u64,
     lanes: Slab<LaneTurns>,
-    /// Lanes with waiting seats, in the order of service.
+    /// Lanes with waiting tasks, in the order of service.
     waiting: BTreeSet<Order>,
 }
 
-/// Order of a lane among those that wait: virtual time, ticket of its first seat, the lane.
+/// Order of a lane among those that wait: virtual time, ticket of its first task, the lane.
 type Order = (u128, u64, usize);
 
 #[derive(Debug)]
@@ -57,16 +74,24 @@ struct LaneTurns {
     computed: u64,
     /// Moving average of a poll, in nanoseconds.
     poll: u64,
+    /// Processor time beyond its share, as of `seen`.
+    excess: Duration,
+    seen: Instant,
+    is_busy: bool,
     taken: usize,
-    /// Activations that threads poll, since they compute for long.
-    moved: usize,
-    queue: BTreeMap<u64, Arc<Seat>>,
+    /// Tasks whose polls are long.
+    long_tasks: usize,
+    /// Tasks that wait, those whose polls are long apart.
+    quick: Queue,
+    long: Queue,
+    /// `true` if the last one that was given a turn has long polls.
+    was_long: bool,
     /// The lane's entry in `waiting`.
     order: Option<Order>,
-    /// `true` if tasks poll its futures whatever they take.
-    #[cfg(test)]
-    stays_here: bool,
 }
+
+/// Tasks by their tickets.
+type Queue = BTreeMap<u64, Arc<Task>>;
 
 impl LaneTurns {
     /// Virtual time for a time in polls.
@@ -74,23 +99,46 @@ impl LaneTurns {
         (time.as_nanos() << 16) / u128::from(self.weight.max(1))
     }
 
-    fn has_short_polls(&self) -> bool {
-        self.moved == 0 && !is_long(Duration::from_nanos(self.poll))
+    fn has_long_polls(&self) -> bool {
+        self.long_tasks > 0 || is_long(Duration::from_nanos(self.poll))
+    }
+
+    /// A lane computes for long if its polls are long, or together take more than its share.
+    fn is_long(&self) -> bool {
+        self.is_busy || self.has_long_polls()
     }
 
     fn is_idle(&self) -> bool {
-        self.taken == 0 && self.queue.is_empty()
+        self.taken == 0 && self.waiting() == 0
+    }
+
+    fn waiting(&self) -> usize {
+        self.quick.len() + self.long.len()
     }
 
     /// Returns how many of the turns that it has are long.
-    fn long(&self) -> usize {
-        if self.has_short_polls() { 0 } else { self.taken }
+    fn long_turns(&self) -> usize {
+        if self.is_long() { self.taken } else { 0 }
+    }
+
+    /// Returns the ticket that was drawn first.
+    fn first(&self) -> Option<u64> {
+        let firsts = [&self.quick, &self.long].map(BTreeMap::first_key_value);
+        firsts.into_iter().flatten().map(|(ticket, _)| *ticket).min()
+    }
+
+    /// Takes the next task from the queues: one with long polls and one of the others alternately.
+    fn next(&mut self) -> Option<Arc<Task>> {
+        self.was_long = self.quick.is_empty() || !self.was_long && !self.long.is_empty();
+        let queue = if self.was_long { &mut self.long } else { &mut self.quick };
+        queue.pop_first().map(|(_, task)| task)
     }
 }
 
 impl Turns {
     pub(super) fn new(computing: usize) -> Self {
         let state = State {
+            now: Instant::now(),
             computing: computing.max(1),
             taken: 0,
             long: 0,
@@ -112,30 +160,38 @@ impl Turns {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the state at that time, or later if it was seen later.
+    pub(super) fn state_at(&self, now: Instant) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.now = state.now.max(now);
+        state
+    }
+
     pub(super) fn taken(&self) -> usize {
         self.state().taken
     }
 
     pub(super) fn add(&self, weight: u32) -> usize {
         let mut state = self.state();
-        let elapsed = state.clock;
-        let queue = BTreeMap::new();
         let lane = LaneTurns {
             weight,
-            elapsed,
+            elapsed: state.clock,
             computed: 0,
             poll: 0,
+            excess: Duration::ZERO,
+            seen: state.now,
+            is_busy: false,
             taken: 0,
-            moved: 0,
-            queue,
+            long_tasks: 0,
+            quick: Queue::new(),
+            long: Queue::new(),
+            was_long: false,
             order: None,
-            #[cfg(test)]
-            stays_here: false,
         };
         state.lanes.insert(lane)
     }
 
-    /// Removes a lane, which has no seats.
+    /// Removes a lane, which has no tasks.
     pub(super) fn remove(&self, lane: usize) {
         self.state().lanes.try_remove(lane);
     }
@@ -152,11 +208,11 @@ impl Turns {
 
     #[cfg(test)]
     pub(super) fn has_short_polls(&self, lane: usize) -> bool {
-        self.state().lanes.get(lane).is_some_and(LaneTurns::has_short_polls)
+        self.state().lanes.get(lane).is_some_and(|lane| !lane.is_long())
     }
 
     pub(super) fn waiting(&self, lane: usize) -> usize {
-        self.state().lanes.get(lane).map_or(0, |lane| lane.queue.len())
+        self.state().lanes.get(lane).map_or(0, LaneTurns::waiting)
     }
 }
 
@@ -166,54 +222,65 @@ impl State {
         self.waiting.is_empty() && self.has_free(key)
     }
 
-    /// Returns whether a turn is free for a lane. Those with long polls leave one of several
+    /// Returns whether a turn is free for a lane. Those that compute for long leave one of several
     /// processors to the others for a while after each turn of a brief lane.
     fn has_free(&self, key: usize) -> bool {
-        let is_long = || self.lanes.get(key).is_some_and(|lane| !lane.has_short_polls());
         let keeps_last = !self.kept.is_zero() && self.long + 1 == self.computing;
-        self.taken < self.computing && !(keeps_last && is_long())
+        self.taken < self.computing && !(keeps_last && self.is_long(key))
+    }
+
+    fn is_long(&self, key: usize) -> bool {
+        self.lanes.get(key).is_some_and(LaneTurns::is_long)
     }
 
     /// Returns whether a lane that wants to compute need not queue: a turn is free, or the lane is
     /// brief and may have the one beyond `computing`.
-    pub(super) fn has_turn(&self, lane: usize) -> bool {
-        self.has_free(lane)
+    pub(super) fn has_turn(&mut self, key: usize) -> bool {
+        self.look(key, Duration::ZERO);
+        self.has_free(key)
             || self.taken == self.computing
-                && self.lanes.get(lane).is_some_and(|lane| self.is_brief(lane))
+                && self.lanes.get(key).is_some_and(|lane| self.is_brief(lane))
     }
 
-    /// Counts an activation of a lane that threads poll from now on.
-    pub(super) fn move_one(&mut self, key: usize) {
-        self.change(key, |lane| lane.moved += 1);
+    /// Returns who polls a task of the lane that was given a turn: the threads if its polls, or most
+    /// of the lane, are long, or if the lane is busy while others are brief.
+    pub(super) fn place(&self, key: usize, is_long: bool) -> Place {
+        let on_threads = |lane: &LaneTurns| {
+            is_long || lane.has_long_polls() || lane.is_busy && !self.kept.is_zero()
+        };
+        if self.lanes.get(key).is_some_and(on_threads) { Place::Threads } else { Place::Worker }
     }
 
-    /// Counts the end of such an activation.
-    pub(super) fn end_moved(&mut self, key: usize) {
-        self.change(key, |lane| lane.moved -= 1);
-    }
-
-    /// Returns whether the polls of a lane are long: most of them, or those of an activation that
-    /// threads poll.
-    pub(super) fn is_long(&self, key: usize) -> bool {
-        #[cfg(test)]
-        if self.lanes.get(key).is_some_and(|lane| lane.stays_here) {
-            return false;
+    /// Counts that the polls of a task of the lane became long, or are so no longer.
+    pub(super) fn count_long(&mut self, key: usize, before: bool, after: bool) {
+        if before != after {
+            self.change(key, |lane| {
+                lane.long_tasks = lane.long_tasks + usize::from(after) - usize::from(before);
+            });
         }
-        self.lanes.get(key).is_some_and(|lane| !lane.has_short_polls())
     }
 
-    /// A lane is brief if it was idle, its polls take less than half a tick, and it is no more than
-    /// a tick ahead of the clock, which does not count the polls that run.
+    /// Brings the excess of a lane up to date, with the time that it `spent`.
+    fn look(&mut self, key: usize, spent: Duration) {
+        let (now, computing) = (self.now, self.computing as u32);
+        self.change(key, |lane| {
+            let share = (now - lane.seen) * computing / SHARE_OF;
+            lane.excess = (lane.excess.saturating_sub(share) + spent).min(MOST_BUSY);
+            lane.seen = now;
+            lane.is_busy = lane.excess >= BUSY;
+        });
+    }
+
+    /// A lane is brief if it was idle, does not compute for long, and is no more than a tick ahead of
+    /// the clock, which does not count the polls that run.
     fn is_brief(&self, lane: &LaneTurns) -> bool {
-        lane.is_idle() && lane.has_short_polls() && lane.elapsed <= self.clock + lane.weigh(TICK)
+        lane.is_idle() && !lane.is_long() && lane.elapsed <= self.clock + lane.weigh(TICK)
     }
 
     /// Takes a turn for a lane that need not queue.
     pub(super) fn take(&mut self, key: usize) {
         let is_free = self.taken < self.computing;
-        if self.lanes.get(key).is_some_and(|lane| self.is_brief(lane)) {
-            self.kept = KEPT * (self.computing as u32 - 1);
-        }
+        self.keep_free(key);
         self.wake(key);
         self.taken += 1;
         self.change(key, |lane| lane.taken += 1);
@@ -222,6 +289,24 @@ impl State {
         if is_free {
             self.clock = self.clock.max(lane.elapsed);
         }
+    }
+
+    /// Keeps a processor free if a brief lane is to have a turn.
+    fn keep_free(&mut self, key: usize) {
+        if self.lanes.get(key).is_some_and(|lane| self.is_brief(lane)) {
+            self.kept = KEPT * (self.computing as u32 - 1);
+        }
+    }
+
+    /// Moves the turn of a task, whose polls may be long, to another lane.
+    pub(super) fn transfer(&mut self, from: usize, to: usize, is_long: bool) {
+        self.count_long(from, is_long, false);
+        self.change(from, |lane| lane.taken -= 1);
+        self.look(to, Duration::ZERO);
+        self.keep_free(to);
+        self.wake(to);
+        self.change(to, |lane| lane.taken += 1);
+        self.count_long(to, false, is_long);
     }
 
     /// Brings the virtual time of a lane that was idle up to the clock, so that a lane has no credit
@@ -236,7 +321,8 @@ impl State {
     /// Ends a turn of a lane; `spent` is the time of the poll.
     pub(super) fn give_back(&mut self, key: usize, spent: Duration) {
         self.taken -= 1;
-        let before = self.long;
+        self.look(key, spent);
+        let is_long = self.is_long(key);
         self.change(key, |lane| {
             let nanoseconds = spent.as_nanos() as u64;
             lane.taken -= 1;
@@ -244,7 +330,7 @@ impl State {
             lane.computed += nanoseconds;
             lane.poll = (lane.poll * 7 + nanoseconds) / 8;
         });
-        if self.long < before {
+        if is_long {
             self.kept = self.kept.saturating_sub(spent);
         }
         if self.lanes.get(key).is_some_and(|lane| lane.order.is_some()) {
@@ -255,51 +341,51 @@ impl State {
     /// Changes a lane, and with it the number of long turns.
     fn change(&mut self, key: usize, change: impl FnOnce(&mut LaneTurns)) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
-        let before = lane.long();
+        let before = lane.long_turns();
         change(lane);
-        self.long = self.long + lane.long() - before;
+        self.long = self.long + lane.long_turns() - before;
     }
 
-    /// Appends a seat to its lane's queue; returns its ticket.
-    pub(super) fn queue(&mut self, key: usize, seat: Arc<Seat>) -> u64 {
+    /// Appends a task, whose polls may be long, to its lane's queue; returns its ticket.
+    pub(super) fn queue(&mut self, key: usize, task: Arc<Task>, is_long: bool) -> u64 {
         self.tickets += 1;
         let ticket = self.tickets;
         self.wake(key);
         if let Some(lane) = self.lanes.get_mut(key) {
-            lane.queue.insert(ticket, seat);
+            let queue = if is_long { &mut lane.long } else { &mut lane.quick };
+            queue.insert(ticket, task);
             self.order(key);
         }
         ticket
     }
 
-    /// Removes a seat from its lane's queue.
+    /// Removes a task from its lane's queue.
     pub(super) fn unqueue(&mut self, key: usize, ticket: u64) {
         if let Some(lane) = self.lanes.get_mut(key) {
-            lane.queue.remove(&ticket);
+            lane.quick.remove(&ticket).or_else(|| lane.long.remove(&ticket));
             self.order(key);
         }
     }
 
-    /// Takes a free turn for the seat that is next; `None` if no turn is free or none waits.
-    pub(super) fn grant(&mut self) -> Option<Arc<Seat>> {
+    /// Takes a free turn for the task that is next; `None` if no turn is free or none waits.
+    pub(super) fn grant(&mut self) -> Option<Arc<Task>> {
         if self.taken >= self.computing {
             return None;
         }
         let &(_, _, key) = self.waiting.iter().find(|(_, _, key)| self.has_free(*key))?;
         let lane = self.lanes.get_mut(key)?;
-        let (_, seat) = lane.queue.pop_first()?;
+        let task = lane.next()?;
         self.clock = self.clock.max(lane.elapsed);
         self.taken += 1;
         self.change(key, |lane| lane.taken += 1);
         self.order(key);
-        Some(seat)
+        Some(task)
     }
 
     /// Puts a lane that has changed where it belongs in `waiting`.
     fn order(&mut self, key: usize) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
-        let first = lane.queue.first_key_value();
-        let order = first.map(|(ticket, _)| (lane.elapsed, *ticket, key));
+        let order = lane.first().map(|ticket| (lane.elapsed, ticket, key));
         if order != lane.order {
             if let Some(old) = std::mem::replace(&mut lane.order, order) {
                 self.waiting.remove(&old);
@@ -310,56 +396,68 @@ impl State {
 }
 
 #[cfg(test)]
-impl State {
-    /// Makes a lane one that is not brief, whose futures are polled by their tasks all the same.
-    pub(super) fn assume_long_polls(&mut self, lane: usize) {
-        let lane = self.lanes.get_mut(lane).unwrap();
-        (lane.poll, lane.stays_here) = (u64::MAX / 16, true);
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fairness::seat::Start;
+    use crate::fairness::{Fairness, Lane, Share};
+
+    const SHARE: Share = Share { weight: 1, concurrent: 1, queue: 1 };
 
     /// Turns of lanes in virtual time: each turn takes a tick.
     struct Simulation {
+        fairness: Fairness,
         turns: Arc<Turns>,
+        lanes: Vec<Arc<Lane>>,
         running: Vec<usize>,
+        now: Instant,
     }
 
     impl Simulation {
         fn new(computing: usize) -> Self {
-            Self { turns: Arc::new(Turns::new(computing)), running: Vec::new() }
+            let fairness = Fairness::new(1, computing);
+            let turns = Arc::clone(fairness.lane("", SHARE).turns());
+            Self { fairness, turns, lanes: Vec::new(), running: Vec::new(), now: Instant::now() }
         }
 
-        fn lane(&self, weight: u32) -> usize {
-            self.turns.add(weight)
+        fn lane(&mut self, weight: u32) -> usize {
+            let name = self.lanes.len().to_string();
+            self.lanes.push(self.fairness.lane(&name, Share { weight, ..SHARE }));
+            self.lanes.last().unwrap().turns_key()
         }
 
-        /// An activation of the lane wants to compute; takes a turn if it need not queue.
+        fn state(&self) -> MutexGuard<'_, State> {
+            self.turns.state_at(self.now)
+        }
+
+        fn task(&self, lane: usize) -> Arc<Task> {
+            let lane = self.lanes.iter().find(|it| it.turns_key() == lane).unwrap();
+            Arc::new(Task::new(Arc::clone(lane), Box::pin(std::future::pending())))
+        }
+
+        /// A task of the lane wants to compute; takes a turn if it need not queue.
         fn want(&mut self, lane: usize) {
-            let mut state = self.turns.state();
+            let mut state = self.state();
             if state.has_turn(lane) {
                 state.take(lane);
+                drop(state);
                 self.running.push(lane);
             } else {
-                state.queue(lane, seat(&self.turns, lane));
+                state.queue(lane, self.task(lane), false);
             }
         }
 
-        /// Ends the turn that has lasted longest. Its activation queues again if it `loops`.
+        /// Ends the turn that has lasted longest. Its task queues again if it `loops`.
         /// Returns the lanes that have turns next.
         fn turn(&mut self, spent: Duration, loops: bool) -> Vec<usize> {
+            self.now += spent / self.running.len() as u32;
             let lane = self.running.remove(0);
-            let mut state = self.turns.state();
+            let mut state = self.state();
             state.give_back(lane, spent);
             if loops {
-                state.queue(lane, seat(&self.turns, lane));
+                state.queue(lane, self.task(lane), false);
             }
             let next = [state.grant(), state.grant()].into_iter().flatten();
-            let next: Vec<_> = next.map(|seat| seat.lane()).collect();
+            let next: Vec<_> = next.map(|task| task.lane()).collect();
+            drop(state);
             self.running.extend(&next);
             next
         }
@@ -379,10 +477,6 @@ mod tests {
             }
             lanes
         }
-    }
-
-    fn seat(turns: &Arc<Turns>, lane: usize) -> Arc<Seat> {
-        Arc::new(Seat::new(Arc::clone(turns), lane, Start::Task))
     }
 
     fn count(turns: &[usize], lane: usize) -> usize {
@@ -469,7 +563,7 @@ mod tests {
         let (busy, quiet) = (simulation.lane(1), simulation.lane(1));
         (0..1000).for_each(|_| simulation.want(busy));
         simulation.turns(40);
-        simulation.turns.state().move_one(busy); // one of them computes for long
+        simulation.state().count_long(busy, false, true); // one of them computes for long
         simulation.short(quiet);
         simulation.turn(TICK, false);
         assert_eq!(simulation.running, [busy]);
@@ -477,6 +571,59 @@ mod tests {
             assert_eq!(simulation.turn(Duration::from_micros(100), false), [busy]);
         }
         assert_eq!(simulation.turn(TICK, false), [busy, busy]);
+    }
+
+    #[test]
+    fn a_flood_of_short_requests_leaves_a_processor_and_the_workers_to_a_quiet_lane() {
+        let short = Duration::from_micros(50);
+        let mut simulation = Simulation::new(2);
+        let (flood, quiet) = (simulation.lane(1), simulation.lane(1));
+        (0..64).for_each(|_| simulation.want(flood));
+        let flow = |simulation: &mut Simulation, turns| {
+            for _ in 0..turns {
+                simulation.turn(short, true);
+            }
+        };
+        flow(&mut simulation, 400);
+        assert_eq!(simulation.running, [flood; 2]);
+        assert_eq!(simulation.state().place(flood, false), Place::Worker, "it is alone");
+        for _ in 0..20 {
+            simulation.short(quiet);
+            assert_eq!(simulation.state().place(flood, false), Place::Threads);
+            assert_eq!(simulation.state().place(quiet, false), Place::Worker);
+            flow(&mut simulation, 20);
+            assert_eq!(simulation.running, [flood]);
+        }
+        flow(&mut simulation, 400);
+        assert_eq!(simulation.running, [flood; 2]);
+        assert_eq!(simulation.state().place(flood, false), Place::Worker);
+        // When it has less to do, it is a lane as any other.
+        while !simulation.running.is_empty() {
+            simulation.turn(short, false);
+        }
+        simulation.now += MOST_BUSY * SHARE_OF;
+        simulation.want(flood);
+        assert!(simulation.turns.has_short_polls(flood));
+    }
+
+    #[test]
+    fn quick_tasks_of_a_lane_do_not_wait_for_all_of_its_loops() {
+        let mut simulation = Simulation::new(1);
+        let lane = simulation.lane(1);
+        let (long, quick) = (simulation.task(lane), simulation.task(lane));
+        let mut state = simulation.state();
+        for _ in 0..100 {
+            state.queue(lane, Arc::clone(&long), true);
+        }
+        for _ in 0..2 {
+            state.queue(lane, Arc::clone(&quick), false);
+        }
+        let mut next = || {
+            let task = state.grant().unwrap();
+            state.give_back(lane, TICK);
+            Arc::ptr_eq(&task, &quick)
+        };
+        assert_eq!([next(), next(), next(), next(), next()], [false, true, false, true, false]);
     }
 
     #[test]

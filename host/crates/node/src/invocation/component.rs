@@ -71,7 +71,7 @@ pub(super) async fn run(
                 logs: Arc::clone(&logs),
                 recording: begun.as_ref().map(BegunSpan::recording).unwrap_or_default(),
             };
-            let running = invocation.namespace.lane.compute(activation.run());
+            let running = Box::pin(activation.run()); // it is large, and moved several times
             // A record is written whatever happens: without one the activation would never end.
             let running = AssertUnwindSafe(running).catch_unwind();
             match node.drain.or_cut_off(running).await {

@@ -129,14 +129,14 @@ pub async fn invoke(
     invocation: Invocation,
     blocking: bool,
 ) -> Result<Invoked, Refused> {
-    let namespace = &invocation.namespace;
+    let namespace = Arc::clone(&invocation.namespace);
     if !namespace.rate.try_take() {
         let (count, allowed) = (namespace.rate.count(), namespace.rate.limit());
         return Err(Refused::Rate { count, allowed });
     }
     let is_sequence = matches!(invocation.action.exec, Exec::Sequence { .. });
     // A sequence holds no slot itself: its actions do, one after another.
-    let admission = if is_sequence { None } else { Some(admit(namespace).await?) };
+    let admission = if is_sequence { None } else { Some(admit(&namespace).await?) };
     let id = new_id();
     let invocation = Arc::new(invocation);
     let under_way = node.under_way.begin();
@@ -161,12 +161,12 @@ pub async fn invoke(
                 running.await;
             }
         };
-        tokio::spawn(accepted);
+        namespace.lane.spawn(accepted);
         // Without an answer the task panicked or was cancelled with the runtime.
         storing.await.unwrap_or(Ok(()))?;
         return Ok(Invoked::Accepted(id));
     }
-    match tokio::time::timeout(MAX_WAIT, Detached::new(running)).await {
+    match tokio::time::timeout(MAX_WAIT, Detached::new(&namespace.lane, running)).await {
         Ok(ended) => Ok(Invoked::Ended(ended)),
         Err(_) => {
             // If it ends at this moment, the record is there and the acceptance is refused.

@@ -15,6 +15,7 @@ use super::component::Cost;
 use super::facts::Facts;
 use super::json;
 use crate::entities::{Limits, milliseconds};
+use crate::fairness::for_long;
 use crate::node::Node;
 use crate::records::{Accepted, Content, Record};
 
@@ -73,7 +74,7 @@ impl Finished {
             result,
             logs: logs.unwrap_or_else(|| NO_LOGS.to_owned()),
         };
-        let (is_large, lane) = (record.is_large(), &invocation.namespace.lane);
+        let is_large = record.is_large();
         let node = Arc::clone(node);
         let storing = async move {
             let stored = node.records.finish(&record).await;
@@ -82,11 +83,7 @@ impl Finished {
             }
             (stored, record)
         };
-        let (stored, mut record) = if is_large {
-            lane.compute_for_long(storing).await // it takes long, at the cost of its namespace
-        } else {
-            storing.await
-        };
+        let (stored, mut record) = if is_large { for_long(storing).await } else { storing.await };
         let Err(error) = stored else { return Ended { record, status, held } };
         tracing::error!(%error, activation = record.id, "an activation cannot be recorded");
         let message = "the activation ended, and its record cannot be stored: the node's disk or \

@@ -74,7 +74,7 @@ impl Metrics {
         let computed = Family::default();
         registry.register_with_unit(
             "processor_time",
-            "Processor time that activations used",
+            "Processor time that requests and activations used",
             Unit::Seconds,
             computed.clone(),
         );

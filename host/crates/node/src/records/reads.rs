@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keynet_base::apart::joined;
+use keynet_base::apart::{apart, joined};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::sync::Semaphore;
 
@@ -56,13 +56,12 @@ impl Readers {
         namespace: &str,
         read: impl FnOnce(&Connection, &Namespace) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let closed = || RecordsError::Closed { file: self.database.file.clone() };
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
+        let closed = RecordsError::Closed { file: self.database.file.clone() };
+        let places = Arc::clone(&self.places);
         let (database, idle) = (Arc::clone(&self.database), Arc::clone(&self.idle));
         let (namespaces, store) = (Arc::clone(&self.namespaces), Arc::clone(&self.store));
         let namespace = namespace.to_owned();
-        let reading = tokio::task::spawn_blocking(move || {
-            let _place = place;
+        let read_one = move || {
             let failed = |cause| RecordsError::of(&database.file, "read activation records", cause);
             store.settle()?;
             let Some(namespace) = namespaces.get(&namespace) else { return Ok(T::default()) };
@@ -75,8 +74,17 @@ impl Readers {
             let done = read(&connection, &namespace).map_err(failed)?;
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             Ok(done)
+        };
+        // Readers of other namespaces wait for its place, too.
+        let reading = apart(async move {
+            let place = places.acquire_owned().await.ok()?; // it is never closed
+            let reading = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                read_one()
+            });
+            joined(reading.await)
         });
-        joined(reading.await).unwrap_or_else(|| Err(closed()))
+        reading.await.unwrap_or(Err(closed))
     }
 }
 

@@ -30,9 +30,9 @@ use crate::node::{Node, UnderWay};
 use crate::records::{Records, RecordsError, Retention};
 use crate::tenants::{NamespaceError, Tenants};
 
-/// Workers beside those that compute: one for an activation of a lane that is short and rare, and
-/// one for connections and timers.
-const OTHER_WORKERS: usize = 2;
+/// Smallest number of workers, so that connections and timers do not wait for the first long polls of
+/// an activation. More workers than processors only wait for each other.
+const MIN_WORKERS: usize = 2;
 
 /// Smallest number of slots of the sandbox that activations leave to actions that describe themselves
 /// when they are loaded, of which each namespace loads one at a time. A deployment does not wait for
@@ -133,7 +133,7 @@ pub fn serve(options: &ServeOptions, ready: impl FnOnce(&Listening)) -> Result<(
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .worker_threads(processors + OTHER_WORKERS)
+        .worker_threads(processors.max(MIN_WORKERS))
         .max_blocking_threads(MAX_BLOCKING)
         .build()
         .map_err(ServeError::Start)?;
@@ -180,13 +180,16 @@ async fn run(
     }
     upkeep::start(&node);
     let server = Server { grace: config.process.grace, connections: config.process.connections };
+    let strangers = node.tenants.strangers();
     let answering = Arc::clone(&node);
     let answer = move |request| {
         let node = Arc::clone(&answering);
         // In a box, since it is moved several times before it is polled.
         Box::pin(async move { api::answer(&node, request).await })
     };
-    server.serve(listener, &node.drain, &mut stop, answer).await;
+    server
+        .serve(listener, &node.drain, &mut stop, answer, |connection| strangers.spawn(connection))
+        .await;
     drained(&node, config.process.grace).await;
     if let Some(tracer) = &node.tracer {
         tracer.close(LAST_SPANS).await;

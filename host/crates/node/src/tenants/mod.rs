@@ -181,6 +181,11 @@ impl Tenants {
             .unwrap_or_else(|| self.sandbox.tenant_memory(quotas.memory, leaves_room))
     }
 
+    /// Returns the lane of connections whose namespace is not known yet.
+    pub fn strangers(&self) -> Arc<Lane> {
+        self.fairness.lane("", Share { weight: 1, concurrent: 0, queue: 0 }) // no namespace's name
+    }
+
     fn current(&self) -> Arc<Current> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
