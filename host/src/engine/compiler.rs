@@ -19,6 +19,7 @@ use super::settings::Target;
 use super::{Identity, LoadError, MAX_REASON, address_space, cgroup, identity, memfd, settings};
 use keynet_base::offload::in_place;
 use keynet_base::quote::{bounded, shown};
+use keynet_base::time_slice;
 
 /// Bytes that compiling leaves to the host if the container's memory is limited.
 const KEPT_FREE: u64 = 16 << 20;
@@ -50,8 +51,8 @@ pub struct CompileLimits {
     pub memory: u64,
     /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`).
     pub time: Duration,
-    /// Niceness of the child: 0 for the priority of this process, more if it runs activations
-    /// meanwhile.
+    /// Niceness of the child, with long time slices: 0 for the priority and the slices of this process,
+    /// more if it runs activations meanwhile.
     pub niceness: i32,
 }
 
@@ -178,7 +179,10 @@ pub fn run_if_compiler() {
             match (numbers, cpu.parse(), space.parse()) {
                 ((Ok(memory), Ok(seconds), Ok(niceness)), Ok(cpu), Ok(space)) => {
                     // Before its threads start, which inherit it. A refusal costs others time only.
-                    let _ = rustix::process::nice(niceness);
+                    if niceness > 0 {
+                        let _ = rustix::process::nice(niceness);
+                        time_slice::lengthen();
+                    }
                     compile_here(memory, seconds, Target { cpu, memory: space })
                 }
                 _ => misused(),

@@ -10,12 +10,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+
+use keynet_base::time_slice;
 
 use super::task::{Next, Task};
-
-/// Time slice of the threads: the longest that the kernel has.
-const SLICE: Duration = Duration::from_millis(100);
 
 /// Threads, started when they are needed first. They end when this is dropped.
 pub(super) struct Threads {
@@ -89,7 +87,7 @@ impl Shared {
     }
 
     fn serve(&self) {
-        ask_for_long_slices();
+        time_slice::lengthen();
         while let Some(task) = self.next() {
             let mut next = task.poll_on_thread();
             drop(task);
@@ -123,21 +121,4 @@ impl Shared {
             state.idle -= 1;
         }
     }
-}
-
-/// Asks the kernel for long time slices, at the same priority: of two threads that it owes time, the
-/// one with the shorter slice runs first. Kernels before Linux 6.12 have the same slice for all.
-#[expect(unsafe_code, reason = "system calls that no library has")]
-fn ask_for_long_slices() {
-    // SAFETY: all fields are numbers, for which zero is a value.
-    let mut attributes: libc::sched_attr = unsafe { std::mem::zeroed() };
-    let size = size_of::<libc::sched_attr>();
-    // SAFETY: the kernel writes up to `size` bytes to a struct of that size; 0 is this thread.
-    let read = unsafe { libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) };
-    if read != 0 {
-        return; // a sandbox forbids it: the threads have usual slices
-    }
-    attributes.sched_runtime = SLICE.as_nanos() as u64;
-    // SAFETY: the kernel reads the struct, whose size is in it; 0 is this thread.
-    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
 }
