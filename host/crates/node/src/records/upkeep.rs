@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use keynet_base::time_slice;
 use rusqlite::Connection;
 
 use super::database::Database;
@@ -93,6 +94,7 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
+        time_slice::lengthen(); // it may take long, and nobody waits for it
         let (mut synced, mut aged) = (Instant::now(), None);
         loop {
             // Before settling, so that all records from before the request are looked at.
