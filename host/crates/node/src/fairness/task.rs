@@ -220,14 +220,18 @@ impl Task {
         let waker = Waker::from(Arc::clone(self));
         let mut work = lock(&self.work);
         let before = CURRENT.replace(Some(Arc::clone(self)));
-        let polled = catch_unwind(AssertUnwindSafe(|| match &mut *work {
-            Some(work) => work.as_mut().poll(&mut Context::from_waker(&waker)),
-            None => Poll::Ready(()),
-        }));
-        // After a panic, which was reported, it has ended as well.
-        let ended = if matches!(polled, Ok(Poll::Pending)) { None } else { work.take() };
-        let has_ended = polled.is_err() || ended.is_some();
-        drop(ended);
+        // A panic, which was reported, ends it as well.
+        let poll = |work: &mut Option<Work>| {
+            let polled =
+                work.as_mut().map(|work| work.as_mut().poll(&mut Context::from_waker(&waker)));
+            if polled != Some(Poll::Pending) {
+                *work = None;
+            }
+        };
+        if catch_unwind(AssertUnwindSafe(|| poll(&mut work))).is_err() {
+            let _ = catch_unwind(AssertUnwindSafe(|| *work = None));
+        }
+        let has_ended = work.is_none();
         CURRENT.set(before);
         drop(work);
         self.end(has_ended, began, Instant::now())
@@ -240,17 +244,18 @@ impl Task {
         let mut state = self.state();
         turns.give_back(state.lane, spent);
         let was_long = state.is_long();
-        state.long_polls = match (has_ended, std::mem::take(&mut state.expects_long)) {
+        let is_abandoned = state.phase == Phase::Abandoned;
+        let is_over = has_ended || is_abandoned;
+        state.long_polls = match (is_over, std::mem::take(&mut state.expects_long)) {
             (true, _) => 0,
             (false, true) => LONG_POLLS,
             (false, false) if is_long(spent) => state.long_polls + 1,
             (false, false) => 0,
         };
         turns.count_long(state.lane, was_long, state.is_long());
-        let is_abandoned = state.phase == Phase::Abandoned;
         let mut place = None;
         match state.phase {
-            _ if has_ended || is_abandoned => state.phase = Phase::Done,
+            _ if is_over => state.phase = Phase::Done,
             Phase::Polled { woken: true } if turns.is_free(state.lane) => {
                 place = self.want(&mut turns, &mut state);
             }
