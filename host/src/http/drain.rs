@@ -4,8 +4,10 @@
 //! which makes OpenWhisk send them to another container; running activations have `KEYNET_GRACE` to
 //! end and get a response even if that is not enough.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -44,12 +46,18 @@ impl Drain {
         self.cut_off.send_replace(true);
     }
 
-    /// Returns the result of `work`; `None` if it is cut off first.
+    /// Returns the result of `work`; `None` if it is cut off first. Work that is cut off is not polled
+    /// again.
     pub async fn or_cut_off<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut cut_off = self.cut_off.subscribe();
+        let mut work = pin!(work);
+        let work = poll_fn(|context| {
+            let is_cut_off = *self.cut_off.borrow();
+            if is_cut_off { Poll::Ready(None) } else { work.as_mut().poll(context).map(Some) }
+        });
         tokio::select! {
             biased;
-            done = work => Some(done),
+            done = work => done,
             _ = cut_off.wait_for(|cut_off| *cut_off) => None,
         }
     }
@@ -99,5 +107,7 @@ mod tests {
             None,
             "also what begins later"
         );
+        let polled = drain.or_cut_off(async { panic!("polled after it was cut off") });
+        assert_eq!(polled.await, None::<()>);
     }
 }

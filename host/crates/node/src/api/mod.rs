@@ -103,6 +103,11 @@ async fn reply(
         transaction,
     };
     let path: Vec<&str> = call.target.segments();
+    let is_web = matches!(path.as_slice(), ["api", "v1", "web", _, _, _, ..]);
+    let user = authentication::namespace(&node.tenants, &call.headers);
+    if !is_web {
+        user.as_ref().map_or(&node.tenants.strangers, |user| &user.lane).take_over().await;
+    }
     match path.as_slice() {
         [""] => return only_get(&call.method, || description::node(node)),
         ["ping"] => return only_get(&call.method, || Reply::text("pong")),
@@ -114,9 +119,7 @@ async fn reply(
     if node.drain.has_begun() {
         return Err(Rejection::stopping());
     }
-    let is_web = matches!(path.as_slice(), ["api", "v1", "web", _, _, _, ..]);
     let is_namespaces = matches!(path.as_slice(), ["api", "v1", "namespaces", ..]);
-    let user = authentication::namespace(&node.tenants, &call.headers);
     if !is_web && !is_namespaces {
         return Err(Rejection::no_route());
     }
@@ -128,7 +131,6 @@ async fn reply(
         return Box::pin(web_actions::answer(&call, user.ok())).await.map(page::confined);
     }
     let user = user?;
-    user.lane.take_over();
     namespaces(&call, &user, path.get(3..).unwrap_or_default()).await
 }
 

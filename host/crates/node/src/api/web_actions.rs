@@ -9,6 +9,7 @@ use super::Call;
 use super::reply::{Rejection, Reply};
 use crate::entities::{EntityName, Values};
 use crate::invocation::{self, Ended, Invocation, Invoked};
+use crate::node::Node;
 use crate::resolution::{self, Found};
 use crate::tenants::Namespace;
 use crate::web::{
@@ -26,20 +27,25 @@ pub(super) async fn answer(
 ) -> Result<Reply, Rejection> {
     let target = WebTarget::parse(call.target.path().strip_prefix(PREFIX).unwrap_or_default())?;
     check_method(&call.method)?;
-    // The action runs in the namespace that owns it, with its quotas and its records.
-    let owner = call.node.tenants.named(&target.namespace).ok_or(WebError::NotFound)?;
-    let name = EntityName::new(target.package.as_deref().unwrap_or_default(), &target.name);
-    let found = resolution::find(&call.node.catalog, &owner.name, &owner.name, &name)
-        .map_err(|_| WebError::NotFound)?;
-    let annotations = WebAnnotations::read(found.action.annotations.as_slice());
-    if !annotations.web_export {
+    let Some((owner, found, annotations)) = exported(call.node, &target) else {
+        call.node.tenants.strangers.take_over().await;
         return Err(WebError::NotFound.into());
-    }
-    owner.lane.take_over();
+    };
+    owner.lane.take_over().await;
     let cors = cors_headers(&annotations, &call.headers);
     let answered = answer_exported(call, user, &owner, &target, &annotations, found).await;
     let reply = answered.unwrap_or_else(|rejection| rejection.reply(call.transaction));
     Ok(reply.with(cors))
+}
+
+/// Returns the action that the request is for, and the namespace that owns it: the action runs there,
+/// with its quotas and its records.
+fn exported(node: &Node, target: &WebTarget) -> Option<(Arc<Namespace>, Found, WebAnnotations)> {
+    let owner = node.tenants.named(&target.namespace)?;
+    let name = EntityName::new(target.package.as_deref().unwrap_or_default(), &target.name);
+    let found = resolution::find(&node.catalog, &owner.name, &owner.name, &name).ok()?;
+    let annotations = WebAnnotations::read(found.action.annotations.as_slice());
+    annotations.web_export.then_some((owner, found, annotations))
 }
 
 async fn answer_exported(

@@ -12,7 +12,8 @@ use super::turns::Turns;
 pub struct Share {
     /// Weight against other lanes, for slots and for processor time; 0 counts as 1.
     pub weight: u32,
-    /// Most activations that hold a slot at a time; with 0 none ever starts.
+    /// Most activations that hold a slot at a time; with 0 none ever starts, and no slot and no
+    /// processor is left to the lane while it has nothing to do.
     pub concurrent: usize,
     /// Most activations that wait for a slot.
     pub queue: usize,
@@ -64,7 +65,7 @@ impl Fairness {
                 name: name.into(),
                 shared: Arc::clone(&self.shared),
                 slots: self.shared.slots.add(share),
-                turns: self.shared.turns.add(share.weight),
+                turns: self.shared.turns.add(share),
             });
             lanes.insert(Arc::clone(&lane.name), Arc::downgrade(&lane));
             lane
@@ -99,7 +100,7 @@ impl Lane {
     /// Changes the share. Activations that run or wait stay, even if they exceed the new one.
     pub fn set_share(&self, share: Share) {
         self.slots().set_share(self.slots, share);
-        self.turns().set_weight(self.turns, share.weight);
+        self.turns().set_share(self.turns, share);
     }
 
     /// Returns the number of activations that hold a slot.

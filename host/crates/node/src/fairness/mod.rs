@@ -36,4 +36,4 @@ mod turns;
 pub use lane::{Fairness, Lane, Share};
 pub use rate::Rate;
 pub use slots::{Refused, Slot};
-pub use task::for_long;
+pub use task::{for_long, make_way};

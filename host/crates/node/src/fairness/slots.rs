@@ -249,7 +249,8 @@ impl State {
             return true;
         }
         let running = self.lanes.get(key).map_or(0, |lane| lane.running);
-        let idle = self.lanes.iter().filter(|(_, lane)| lane.running == 0).count();
+        let is_idle = |lane: &LaneSlots| lane.running == 0 && lane.share.concurrent > 0;
+        let idle = self.lanes.iter().filter(|(_, lane)| is_idle(lane)).count();
         running == 0 || (running < left && idle.min(self.slots / LAST_PART) <= left)
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use keynet_base::crowd::come_last;
 use tokio::runtime::Handle;
 
 use super::lane::Lane;
@@ -46,10 +47,10 @@ impl Lane {
         tokio::spawn(OnWorkers(Arc::new(task)));
     }
 
-    /// Makes the current task one of this lane: its present turn and all further ones.
-    pub fn take_over(self: &Arc<Self>) {
-        if let Some(task) = current() {
-            task.change_lane(self);
+    /// Makes the current task one of this lane. A task of another lane goes on in this one's next turn.
+    pub async fn take_over(self: &Arc<Self>) {
+        if with_current(|task| task.change_lane(self)).unwrap_or(false) {
+            come_last().await;
         }
     }
 }
@@ -57,15 +58,22 @@ impl Lane {
 /// Awaits `future`, which is known to compute for long: its first poll happens on the threads for
 /// those who do.
 pub async fn for_long<F: Future>(future: F) -> F::Output {
-    if let Some(task) = current() {
-        task.state().expects_long = true;
-        keynet_base::crowd::come_last().await;
+    if with_current(|task| task.state().expects_long = true).is_some() {
+        come_last().await;
     }
     future.await
 }
 
-fn current() -> Option<Arc<Task>> {
-    CURRENT.with_borrow(Clone::clone)
+/// Ends the turn of the current task if it has taken long: one poll may do several things that take a
+/// moment each, as the actions of a sequence.
+pub async fn make_way() {
+    if with_current(|task| is_long(task.state().began.elapsed())).unwrap_or(false) {
+        come_last().await;
+    }
+}
+
+fn with_current<T>(with: impl FnOnce(&Task) -> T) -> Option<T> {
+    CURRENT.with_borrow(|task| task.as_deref().map(with))
 }
 
 /// A task. Its waker is that which its work sees.
@@ -87,8 +95,12 @@ struct TaskState {
     /// Key of the lane.
     lane: usize,
     phase: Phase,
+    /// Time from which the present poll is one of the lane.
+    began: Instant,
     /// Long polls that followed each other until now.
     long_polls: u32,
+    /// `true` if it is counted among the tasks of the lane with long polls: unless it is idle.
+    is_counted: bool,
     /// `true` if the work said during a poll that the next one is long.
     expects_long: bool,
 }
@@ -113,6 +125,13 @@ impl TaskState {
     fn is_long(&self) -> bool {
         self.long_polls >= LONG_POLLS
     }
+
+    /// Counts it, or not, among the tasks of the lane with long polls.
+    fn count(&mut self, turns: &mut State, counts: bool) {
+        let counts = counts && self.is_long();
+        let before = std::mem::replace(&mut self.is_counted, counts);
+        turns.count_long(self.lane, before, counts);
+    }
 }
 
 impl std::fmt::Debug for Task {
@@ -126,7 +145,9 @@ impl Task {
         let state = TaskState {
             lane: lane.turns_key(),
             phase: Phase::Idle,
+            began: Instant::now(),
             long_polls: 0,
+            is_counted: false,
             expects_long: false,
         };
         Self {
@@ -154,6 +175,7 @@ impl Task {
         if !turns.has_turn(state.lane) {
             return self.queue(turns, state);
         }
+        state.count(turns, true);
         turns.take(state.lane);
         let place = turns.place(state.lane, state.is_long());
         state.phase = Phase::Granted(place);
@@ -161,6 +183,7 @@ impl Task {
     }
 
     fn queue(self: &Arc<Self>, turns: &mut State, state: &mut TaskState) -> Option<Place> {
+        state.count(turns, true);
         state.phase = Phase::Queued(turns.queue(state.lane, Arc::clone(self), state.is_long()));
         None
     }
@@ -204,19 +227,29 @@ impl Task {
         self.poll()
     }
 
+    /// Has a worker do the poll that no thread can do.
+    pub(super) fn poll_on_worker_instead(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Granted(Place::Threads) {
+            state.phase = Phase::Granted(Place::Worker);
+        }
+        drop(state);
+        self.wake_worker();
+    }
+
     /// Begins a poll; `false` if it has no turn at `place`.
     fn begin(&self, place: Place) -> bool {
         let mut state = self.state();
         let has_turn = state.phase == Phase::Granted(place);
         if has_turn {
             state.phase = Phase::Polled { woken: false };
+            state.began = Instant::now();
         }
         has_turn
     }
 
     /// Polls its work in the turn that it has. Returns what threads poll next.
     fn poll(self: &Arc<Self>) -> Next {
-        let began = Instant::now();
         let waker = Waker::from(Arc::clone(self));
         let mut work = lock(&self.work);
         let before = CURRENT.replace(Some(Arc::clone(self)));
@@ -234,16 +267,15 @@ impl Task {
         let has_ended = work.is_none();
         CURRENT.set(before);
         drop(work);
-        self.end(has_ended, began, Instant::now())
+        self.end(has_ended, Instant::now())
     }
 
     /// Ends a turn. Returns what threads poll next.
-    fn end(self: &Arc<Self>, has_ended: bool, began: Instant, now: Instant) -> Next {
-        let spent = now - began;
+    fn end(self: &Arc<Self>, has_ended: bool, now: Instant) -> Next {
         let mut turns = self.turns.state_at(now);
         let mut state = self.state();
+        let spent = now.saturating_duration_since(state.began);
         turns.give_back(state.lane, spent);
-        let was_long = state.is_long();
         let is_abandoned = state.phase == Phase::Abandoned;
         let is_over = has_ended || is_abandoned;
         state.long_polls = match (is_over, std::mem::take(&mut state.expects_long)) {
@@ -252,15 +284,17 @@ impl Task {
             (false, false) if is_long(spent) => state.long_polls + 1,
             (false, false) => 0,
         };
-        turns.count_long(state.lane, was_long, state.is_long());
         let mut place = None;
         match state.phase {
             _ if is_over => state.phase = Phase::Done,
-            Phase::Polled { woken: true } if turns.is_free(state.lane) => {
+            Phase::Polled { woken: true } if turns.may_go_on(state.lane) => {
                 place = self.want(&mut turns, &mut state);
             }
             Phase::Polled { woken: true } => place = self.queue(&mut turns, &mut state),
             _ => state.phase = Phase::Idle,
+        }
+        if matches!(state.phase, Phase::Done | Phase::Idle) {
+            state.count(&mut turns, false);
         }
         drop(state);
         let granted = grant(&mut turns);
@@ -276,20 +310,25 @@ impl Task {
         own.into_iter().chain(granted).filter_map(|(task, place)| task.go_on(place)).collect()
     }
 
-    /// Moves a task that is being polled to another lane.
-    fn change_lane(&self, lane: &Arc<Lane>) {
+    /// Moves a task that is being polled to another lane, which is charged for the poll from now on.
+    /// Returns whether it was of another one.
+    fn change_lane(&self, lane: &Arc<Lane>) -> bool {
         let mut held = lock(&self.lane);
         if Arc::ptr_eq(&held, lane) {
-            return;
+            return false;
         }
-        let mut turns = self.turns.state_at(Instant::now());
+        let now = Instant::now();
+        let mut turns = self.turns.state_at(now);
         let mut state = self.state();
-        turns.transfer(state.lane, lane.turns_key(), state.is_long());
-        state.lane = lane.turns_key();
+        state.count(&mut turns, false);
+        turns.give_back(state.lane, now.saturating_duration_since(state.began));
+        (state.lane, state.began, state.long_polls) = (lane.turns_key(), now, 0);
+        turns.take(state.lane);
         drop((state, turns));
         let before = std::mem::replace(&mut *held, Arc::clone(lane));
         drop(held);
         drop(before);
+        true
     }
 
     /// Gives up a turn or a place in the queue: the runtime dropped the task.
@@ -307,7 +346,7 @@ impl Task {
             Phase::Granted(_) => turns.give_back(state.lane, Duration::ZERO),
             Phase::Idle => {}
         }
-        turns.count_long(state.lane, state.is_long(), false);
+        state.count(&mut turns, false);
         drop(state);
         let granted = grant(&mut turns);
         drop(turns);
@@ -355,7 +394,7 @@ impl Wake for Task {
         };
         drop((state, turns));
         if let Some(task) = place.and_then(|place| Arc::clone(self).go_on(place)) {
-            self.turns.threads().run(task);
+            self.turns.threads().run_all(vec![task]);
         }
     }
 }
@@ -505,7 +544,7 @@ mod tests {
                 start.notified().await;
                 for _ in 0..3 {
                     order.lock().unwrap().push(number);
-                    keynet_base::crowd::come_last().await;
+                    come_last().await;
                 }
             });
         }
@@ -550,15 +589,16 @@ mod tests {
         let (first, second) = (fairness.lane("a", SHARE), fairness.lane("b", SHARE));
         let other = Arc::clone(&second);
         run(&first, async move {
-            other.take_over();
+            thread::sleep(Duration::from_millis(1));
+            other.take_over().await;
             compute_for_long();
-            yield_now().await;
+            other.take_over().await; // it is one of that lane already
             compute_for_long();
         })
         .await;
         settle().await;
-        assert_eq!(first.computed(), Duration::ZERO);
-        assert!(second.computed() >= Duration::from_millis(8), "{:?}", second.computed());
+        let part = |lane: &Lane| lane.computed().as_millis();
+        assert!(part(&first) >= 1 && part(&second) >= 8, "{:?}", [&first, &second]);
         assert!(is_idle(&fairness, &first) && is_idle(&fairness, &second));
     }
 
@@ -606,6 +646,54 @@ mod tests {
         assert_eq!(run(&lane, for_long(async { thread_name() })).await, "computing");
         assert_ne!(run(&lane, async { thread_name() }).await, "computing");
         assert_eq!(for_long(async { 1 }).await, 1, "outside of a task it is a future");
+    }
+
+    #[tokio::test]
+    async fn both_of_two_loops_that_have_a_turn_at_once_are_polled() {
+        let fairness = Fairness::new(1, 2);
+        let (lane, quiet) = (fairness.lane("a", SHARE), fairness.lane("b", SHARE));
+        let polls = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&polls);
+        let first = run(&lane, async move {
+            let until = Instant::now() + Duration::from_secs(10);
+            while counted.load(Ordering::SeqCst) == 0 && Instant::now() < until {
+                compute_for_long();
+                come_last().await;
+            }
+            Instant::now() < until
+        });
+        let second = async {
+            wait_until(|| !lane.turns().has_short_polls(lane.turns_key())).await;
+            run(&quiet, async {}).await; // a processor is kept for it
+            let counted = Arc::clone(&polls);
+            run(&lane, for_long(async move { counted.fetch_add(1, Ordering::SeqCst) })).await;
+        };
+        assert!(futures::join!(first, second).0, "the second was not polled beside the first");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_only_waits_does_not_make_its_lane_one_that_computes_for_long() {
+        let fairness = Fairness::new(1, 2);
+        let lane = fairness.lane("a", SHARE);
+        lane.spawn(for_long(pending()));
+        settle().await;
+        wait_until(|| is_idle(&fairness, &lane)).await;
+        assert!(lane.turns().has_short_polls(lane.turns_key()));
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_has_taken_long_ends_before_more_is_done_in_it() {
+        let fairness = Fairness::new(1, 1);
+        let lane = fairness.lane("a", SHARE);
+        let work = async {
+            make_way().await;
+            let first = with_current(|task| task.state().began);
+            compute_for_long();
+            make_way().await;
+            (first, with_current(|task| task.state().began))
+        };
+        let (first, second) = run(&lane, work).await;
+        assert!(first.unwrap() < second.unwrap());
     }
 
     #[test]

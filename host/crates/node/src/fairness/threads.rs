@@ -16,18 +16,17 @@ use keynet_base::time_slice;
 use super::task::{Next, Task};
 
 /// Threads, started when they are needed first. They end when this is dropped.
-pub(super) struct Threads {
-    most: usize,
-    shared: Arc<Shared>,
-}
+#[derive(Debug)]
+pub(super) struct Threads(Arc<Shared>);
 
-#[derive(Default)]
+#[derive(Debug)]
 struct Shared {
+    most: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Arc<Task>>,
     started: usize,
@@ -35,49 +34,22 @@ struct State {
     closed: bool,
 }
 
-impl std::fmt::Debug for Threads {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Threads").field("most", &self.most).finish_non_exhaustive()
-    }
-}
-
 impl Threads {
     /// Creates at most `most` threads.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, shared: Arc::default() }
+        Self(Arc::new(Shared { most, state: Mutex::default(), changed: Condvar::new() }))
     }
 
-    /// Polls `task`, which has a turn, on a thread; here if none can be started.
-    pub(super) fn run(&self, task: Arc<Task>) {
-        let mut state = self.shared.state();
-        if state.idle <= state.queue.len() && state.started < self.most {
-            let shared = Arc::clone(&self.shared);
-            let thread = thread::Builder::new().name("computing".to_owned());
-            match thread.spawn(move || shared.serve()) {
-                Ok(_) => state.started += 1,
-                Err(error) if state.started == 0 => {
-                    drop(state);
-                    tracing::warn!(%error, "no thread can be started for those who compute");
-                    return self.run_all(task.poll_on_thread());
-                }
-                Err(_) => {}
-            }
-        }
-        state.queue.push_back(task);
-        drop(state);
-        self.shared.changed.notify_one();
-    }
-
-    /// The same for several.
+    /// Polls tasks, which have a turn each, on threads; on workers if none can be started.
     pub(super) fn run_all(&self, next: Next) {
-        next.into_iter().for_each(|task| self.run(task));
+        next.into_iter().for_each(|task| self.0.run(task));
     }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.shared.state().closed = true;
-        self.shared.changed.notify_all();
+        self.0.state().closed = true;
+        self.0.changed.notify_all();
     }
 }
 
@@ -86,27 +58,40 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn serve(&self) {
+    fn run(self: &Arc<Self>, task: Arc<Task>) {
+        let mut state = self.state();
+        if state.idle <= state.queue.len() && state.started < self.most {
+            let shared = Arc::clone(self);
+            let thread = thread::Builder::new().name("computing".to_owned());
+            match thread.spawn(move || shared.serve()) {
+                Ok(_) => state.started += 1,
+                Err(error) if state.started == 0 => {
+                    drop(state);
+                    tracing::warn!(%error, "no thread can be started for those who compute");
+                    return task.poll_on_worker_instead();
+                }
+                Err(_) => {}
+            }
+        }
+        state.queue.push_back(task);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    fn serve(self: &Arc<Self>) {
         time_slice::lengthen();
         while let Some(task) = self.next() {
             let mut next = task.poll_on_thread();
             drop(task);
             // This thread goes on with one of them.
             while let Some(own) = next.pop() {
-                self.queue(next);
+                next.into_iter().for_each(|task| self.run(task));
                 next = own.poll_on_thread();
             }
         }
     }
 
-    fn queue(&self, next: Next) {
-        for task in next {
-            self.state().queue.push_back(task);
-            self.changed.notify_one();
-        }
-    }
-
-    /// Waits for a future that has a turn; `None` if there will be none.
+    /// Waits for a task that has a turn; `None` if there will be none.
     fn next(&self) -> Option<Arc<Task>> {
         let mut state = self.state();
         loop {

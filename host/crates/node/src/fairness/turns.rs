@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::lane::Share;
 use super::task::Task;
 use super::threads::Threads;
 
@@ -68,6 +69,8 @@ type Order = (u128, u64, usize);
 #[derive(Debug)]
 struct LaneTurns {
     weight: u32,
+    /// `true` if a processor is kept for it while it is brief.
+    keeps: bool,
     /// Virtual time: nanoseconds in polls by weight, and those that passed while the lane was idle.
     elapsed: u128,
     /// Nanoseconds in polls.
@@ -171,10 +174,11 @@ impl Turns {
         self.state().taken
     }
 
-    pub(super) fn add(&self, weight: u32) -> usize {
+    pub(super) fn add(&self, share: Share) -> usize {
         let mut state = self.state();
         let lane = LaneTurns {
-            weight,
+            weight: share.weight,
+            keeps: share.concurrent > 0,
             elapsed: state.clock,
             computed: 0,
             poll: 0,
@@ -196,9 +200,9 @@ impl Turns {
         self.state().lanes.try_remove(lane);
     }
 
-    pub(super) fn set_weight(&self, lane: usize, weight: u32) {
+    pub(super) fn set_share(&self, lane: usize, share: Share) {
         if let Some(lane) = self.state().lanes.get_mut(lane) {
-            lane.weight = weight;
+            (lane.weight, lane.keeps) = (share.weight, share.concurrent > 0);
         }
     }
 
@@ -217,9 +221,14 @@ impl Turns {
 }
 
 impl State {
-    /// Returns whether a lane may take a turn that is free, and nobody waits for one.
-    pub(super) fn is_free(&self, key: usize) -> bool {
-        self.waiting.is_empty() && self.has_free(key)
+    /// Returns whether a lane whose turn has ended may have another one at once: one is free and
+    /// nobody waits for it, or it may have the one beyond `computing`.
+    pub(super) fn may_go_on(&self, key: usize) -> bool {
+        self.waiting.is_empty() && self.has_free(key) || self.has_extra(key)
+    }
+
+    fn has_extra(&self, key: usize) -> bool {
+        self.taken == self.computing && self.lanes.get(key).is_some_and(|lane| self.is_brief(lane))
     }
 
     /// Returns whether a turn is free for a lane. Those that compute for long leave one of several
@@ -237,9 +246,7 @@ impl State {
     /// brief and may have the one beyond `computing`.
     pub(super) fn has_turn(&mut self, key: usize) -> bool {
         self.look(key, Duration::ZERO);
-        self.has_free(key)
-            || self.taken == self.computing
-                && self.lanes.get(key).is_some_and(|lane| self.is_brief(lane))
+        self.has_free(key) || self.has_extra(key)
     }
 
     /// Returns who polls a task of the lane that was given a turn: the threads if its polls, or most
@@ -280,7 +287,9 @@ impl State {
     /// Takes a turn for a lane that need not queue.
     pub(super) fn take(&mut self, key: usize) {
         let is_free = self.taken < self.computing;
-        self.keep_free(key);
+        if self.lanes.get(key).is_some_and(|lane| lane.keeps && self.is_brief(lane)) {
+            self.kept = KEPT * (self.computing as u32 - 1);
+        }
         self.wake(key);
         self.taken += 1;
         self.change(key, |lane| lane.taken += 1);
@@ -289,24 +298,6 @@ impl State {
         if is_free {
             self.clock = self.clock.max(lane.elapsed);
         }
-    }
-
-    /// Keeps a processor free if a brief lane is to have a turn.
-    fn keep_free(&mut self, key: usize) {
-        if self.lanes.get(key).is_some_and(|lane| self.is_brief(lane)) {
-            self.kept = KEPT * (self.computing as u32 - 1);
-        }
-    }
-
-    /// Moves the turn of a task, whose polls may be long, to another lane.
-    pub(super) fn transfer(&mut self, from: usize, to: usize, is_long: bool) {
-        self.count_long(from, is_long, false);
-        self.change(from, |lane| lane.taken -= 1);
-        self.look(to, Duration::ZERO);
-        self.keep_free(to);
-        self.wake(to);
-        self.change(to, |lane| lane.taken += 1);
-        self.count_long(to, false, is_long);
     }
 
     /// Brings the virtual time of a lane that was idle up to the clock, so that a lane has no credit
@@ -398,7 +389,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fairness::{Fairness, Lane, Share};
+    use crate::fairness::{Fairness, Lane};
 
     const SHARE: Share = Share { weight: 1, concurrent: 1, queue: 1 };
 
@@ -607,6 +598,30 @@ mod tests {
     }
 
     #[test]
+    fn no_processor_is_kept_for_callers_without_a_namespace() {
+        let mut simulation = Simulation::new(2);
+        let (busy, strangers) = (simulation.lane(1), simulation.lane(1));
+        simulation.turns.set_share(strangers, Share { concurrent: 0, ..SHARE });
+        (0..10).for_each(|_| simulation.want(busy));
+        simulation.turns(40);
+        simulation.short(strangers);
+        simulation.turn(TICK, true);
+        assert_eq!(simulation.running, [busy; 2]);
+    }
+
+    #[test]
+    fn a_brief_lane_that_yields_keeps_the_turn_for_brief_lanes() {
+        let mut simulation = Simulation::new(2);
+        let (busy, quiet) = (simulation.lane(1), simulation.lane(1));
+        (0..10).for_each(|_| simulation.want(busy));
+        simulation.turns(40);
+        simulation.want(quiet);
+        let mut state = simulation.state();
+        state.give_back(quiet, Duration::from_micros(50));
+        assert!(state.may_go_on(quiet) && !state.may_go_on(busy));
+    }
+
+    #[test]
     fn quick_tasks_of_a_lane_do_not_wait_for_all_of_its_loops() {
         let mut simulation = Simulation::new(1);
         let lane = simulation.lane(1);
@@ -662,7 +677,7 @@ mod tests {
         let lanes = [simulation.lane(1), simulation.lane(1)];
         lanes.iter().for_each(|lane| simulation.want(*lane));
         simulation.turns(100);
-        simulation.turns.set_weight(lanes[0], 4);
+        simulation.turns.set_share(lanes[0], Share { weight: 4, ..SHARE });
         let turns = simulation.turns(100);
         assert!(count(&turns, lanes[0]).abs_diff(80) <= 2, "{turns:?}");
     }

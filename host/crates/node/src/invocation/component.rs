@@ -20,6 +20,7 @@ use super::record::{Ended, Finished};
 use super::span::{self, Times};
 use super::{Admission, Invocation, environment, parameters};
 use crate::entities::{milliseconds, now_ms};
+use crate::fairness::make_way;
 use crate::node::Node;
 use crate::tenants::Namespace;
 
@@ -46,6 +47,7 @@ pub(super) async fn run(
     admission: Admission,
     cause: Option<Cause>,
 ) -> Ended {
+    make_way().await;
     let requested = Instant::now();
     let begun = node.begin_span(invocation.caller.as_ref());
     let mut times = Times::requested(requested);

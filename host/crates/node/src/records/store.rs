@@ -107,13 +107,14 @@ impl Store {
     }
 
     /// Stores a large change at once, and before it brings the journal into the database if that is
-    /// long. Blocks.
+    /// long and nobody else does it. Blocks.
     ///
     /// # Errors
     /// The disk is full or fails.
     pub fn submit_large(&self, entry: Entry<'_>) -> Result<()> {
         let frame = self.frame(&entry)?;
-        if self.journal().size() > BEHIND {
+        let behind = self.journal().size();
+        if behind > FULL || behind > BEHIND && self.writer.try_lock().is_ok() {
             self.settle()?;
         }
         self.append(&mut [frame])

@@ -180,7 +180,7 @@ async fn run(
     }
     upkeep::start(&node);
     let server = Server { grace: config.process.grace, connections: config.process.connections };
-    let strangers = node.tenants.strangers();
+    let arrivals = Arc::clone(&node.tenants.arrivals);
     let answering = Arc::clone(&node);
     let answer = move |request| {
         let node = Arc::clone(&answering);
@@ -188,7 +188,7 @@ async fn run(
         Box::pin(async move { api::answer(&node, request).await })
     };
     server
-        .serve(listener, &node.drain, &mut stop, answer, |connection| strangers.spawn(connection))
+        .serve(listener, &node.drain, &mut stop, answer, |connection| arrivals.spawn(connection))
         .await;
     drained(&node, config.process.grace).await;
     if let Some(tracer) = &node.tracer {

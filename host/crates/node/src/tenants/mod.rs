@@ -28,6 +28,9 @@ use settings::Shared;
 /// Bytes that need no reservation.
 const SMALL: usize = 64 << 10;
 
+/// Share of a lane that is no namespace's.
+const NO_ACTIVATIONS: Share = Share { weight: 1, concurrent: 0, queue: 0 };
+
 /// A namespace: the tenant of the node that owns actions and runs activations.
 pub struct Namespace {
     /// Name.
@@ -81,6 +84,10 @@ pub struct Tenants {
     /// Number of configurations that were installed.
     generation: AtomicU64,
     fairness: Fairness,
+    /// Lane of connections before their first request.
+    pub arrivals: Arc<Lane>,
+    /// Lane of requests that belong to no namespace.
+    pub strangers: Arc<Lane>,
     sandbox: Arc<Sandbox>,
     /// Folder of the node's data, which has one folder for each namespace.
     folder: PathBuf,
@@ -99,6 +106,8 @@ impl Tenants {
             hasher: KeyHasher::new(),
             current: RwLock::default(),
             generation: AtomicU64::new(0),
+            arrivals: fairness.lane("(arrivals)", NO_ACTIVATIONS),
+            strangers: fairness.lane("(strangers)", NO_ACTIVATIONS),
             fairness,
             sandbox,
             folder: folder.to_owned(),
@@ -179,11 +188,6 @@ impl Tenants {
         let kept = namespace.map(|namespace| namespace.settings().shared.memory.clone());
         kept.filter(|it| it.limit() == quotas.memory && it.leaves_room() == leaves_room)
             .unwrap_or_else(|| self.sandbox.tenant_memory(quotas.memory, leaves_room))
-    }
-
-    /// Returns the lane of connections whose namespace is not known yet.
-    pub fn strangers(&self) -> Arc<Lane> {
-        self.fairness.lane("", Share { weight: 1, concurrent: 0, queue: 0 }) // no namespace's name
     }
 
     fn current(&self) -> Arc<Current> {
