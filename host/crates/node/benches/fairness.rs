@@ -3,17 +3,18 @@
 
 #![allow(clippy::expect_used, missing_docs)] // a failed benchmark panics
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
+use keynet_base::crowd::come_last;
 use keynet_node::fairness::{Fairness, Lane, Rate, Share};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -66,15 +67,7 @@ fn compute_for(time: Duration) {
 async fn guest_loop(stop: Arc<AtomicBool>) {
     while !stop.load(Ordering::Relaxed) {
         compute_for(Duration::from_millis(5));
-        let mut yielded = false;
-        poll_fn(|context| {
-            if std::mem::replace(&mut yielded, true) {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        come_last().await;
     }
 }
 
