@@ -18,7 +18,7 @@ use super::lifecycle::Container;
 use super::telemetry::{self, Telemetry};
 use super::{init, run};
 use crate::engine::memory_left;
-use crate::http::{Drain, Intake, Server, StopSignals, listen_at};
+use crate::http::{self, Drain, Intake, Server, StopSignals, listen_at};
 use keynet_base::redaction::redact_bytes;
 
 /// Maximum number of connections.
@@ -136,11 +136,7 @@ async fn serve(listener: TcpListener, container: Arc<Container>, stop: &mut Stop
             async move { route(&container, &drain, &intake, request).await }
         }
     };
-    server
-        .serve(listener, &drain, stop, answering(Arc::clone(&drain)), |connection| {
-            drop(tokio::spawn(connection))
-        })
-        .await;
+    server.serve(listener, &drain, stop, answering(Arc::clone(&drain)), http::spawn).await;
 }
 
 async fn route(

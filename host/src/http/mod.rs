@@ -11,4 +11,4 @@ mod server;
 pub use connection::UntilWritten;
 pub use drain::{Drain, StopSignals};
 pub use intake::{Intake, IntakeError, IntakeShare, RequestBody};
-pub use server::{HttpResponse, Server, listen_at};
+pub use server::{HttpResponse, Server, listen_at, spawn};

@@ -28,6 +28,11 @@ pub type HttpResponse = Response<Full<Bytes>>;
 /// What is done on a connection, from the first request to the last response.
 pub type ConnectionTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Runs a connection as a task of the runtime.
+pub fn spawn(connection: ConnectionTask) {
+    drop(tokio::spawn(connection));
+}
+
 /// Size in bytes of a connection's read buffer: the headers of a request must fit into it.
 const MAX_HEADERS: usize = 64 << 10;
 

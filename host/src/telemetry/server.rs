@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::http::{Drain, HttpResponse, Server, StopSignals, listen_at};
+use crate::http::{self, Drain, HttpResponse, Server, StopSignals, listen_at};
 
 /// Media type of OpenMetrics' text.
 const OPEN_METRICS: HeaderValue =
@@ -46,11 +46,7 @@ pub fn serve_metrics(
         async move { response }
     };
     tokio::spawn(async move {
-        SERVER
-            .serve(listener, &Drain::new(), &mut stop, answering, |connection| {
-                drop(tokio::spawn(connection))
-            })
-            .await
+        SERVER.serve(listener, &Drain::new(), &mut stop, answering, http::spawn).await
     });
     Ok(())
 }

@@ -180,8 +180,8 @@ impl Loader {
     /// # Errors
     /// The component cannot be used, or requests what the policy does not grant.
     pub async fn deployable(
-        self: &Arc<Self>,
-        namespace: &Arc<Namespace>,
+        &self,
+        namespace: &Namespace,
         text: String,
         main: Option<&str>,
         limits: Limits,
@@ -190,11 +190,10 @@ impl Loader {
         let Obtained { component, code, signer } = obtain(text, &settings).await?;
         let _loading = namespace.loading.lock().await;
         // It hashes, and the component runs to describe itself.
-        let (this, of) = (Arc::clone(self), Arc::clone(namespace));
-        let loading = for_long(async move {
+        let loading = for_long(async {
             let digest = Digest::of(&component.bytes);
-            let key = Key::new(&of, settings.generation, digest.to_string(), limits);
-            let loaded = this.load(digest, &settings, limits, component).await?;
+            let key = Key::new(namespace, settings.generation, digest.to_string(), limits);
+            let loaded = self.load(digest, &settings, limits, component).await?;
             Ok::<_, LoadingError>((key, loaded))
         });
         let (key, loaded) = loading.await?;

@@ -22,7 +22,7 @@ pub struct Node {
     /// Actions and packages.
     pub catalog: Catalog,
     /// Components of the actions.
-    pub loader: Arc<Loader>,
+    pub loader: Loader,
     /// Activation records.
     pub records: Records,
     /// Shutdown.

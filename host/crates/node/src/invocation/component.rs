@@ -41,8 +41,8 @@ pub(super) struct Cost {
 
 /// Runs an activation in its slot, and stores its record.
 pub(super) async fn run(
-    node: &Arc<Node>,
-    invocation: &Arc<Invocation>,
+    node: &Node,
+    invocation: &Invocation,
     id: String,
     admission: Admission,
     cause: Option<Cause>,
@@ -67,10 +67,10 @@ pub(super) async fn run(
     let ran = match &slot {
         Ok(_) => {
             let activation = Activation {
-                node: Arc::clone(node),
-                invocation: Arc::clone(invocation),
-                id: id.clone(),
-                logs: Arc::clone(&logs),
+                node,
+                invocation,
+                id: &id,
+                logs: &logs,
                 recording: begun.as_ref().map(BegunSpan::recording).unwrap_or_default(),
             };
             let running = Box::pin(activation.run()); // it is large, and moved several times
@@ -130,12 +130,12 @@ pub(super) fn hold(
     }
 }
 
-/// An activation that runs: in turns of its namespace, perhaps on several threads one after another.
-struct Activation {
-    node: Arc<Node>,
-    invocation: Arc<Invocation>,
-    id: String,
-    logs: Arc<RecordLogs>,
+/// An activation that runs.
+struct Activation<'a> {
+    node: &'a Node,
+    invocation: &'a Invocation,
+    id: &'a str,
+    logs: &'a Arc<RecordLogs>,
     recording: Recording,
 }
 
@@ -164,9 +164,9 @@ impl Ran {
     }
 }
 
-impl Activation {
+impl Activation<'_> {
     async fn run(self) -> Ran {
-        let Invocation { namespace, action, .. } = &*self.invocation;
+        let Invocation { namespace, action, .. } = self.invocation;
         let begun = Instant::now();
         let loaded = match self.node.loader.get(namespace, action).await {
             Ok(loaded) => loaded,
@@ -183,7 +183,7 @@ impl Activation {
 
     async fn run_loaded(self, loaded: &LoadedAction) -> Ran {
         let Self { node, invocation, id, logs, recording } = self;
-        let Invocation { namespace, action, inherited, .. } = &*invocation;
+        let Invocation { namespace, action, inherited, .. } = invocation;
         let merged = parameters::merged(&[inherited, &action.parameters], &invocation.parameters);
         let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
         let read = match merged {
@@ -196,13 +196,13 @@ impl Activation {
         };
         let request = ActivationRequest {
             parameters,
-            environment: environment::of(&node, &invocation, &id),
+            environment: environment::of(node, invocation, id),
             deadline: Some(deadline),
-            logs: Arc::clone(&logs) as _,
+            logs: Arc::clone(logs) as _,
             recording,
         };
         let Outcome { result, receipt, timeline, .. } = loaded.run(request).await;
-        let (status, result) = answer(namespace, &logs, result);
+        let (status, result) = answer(namespace, logs, result);
         let cost = Cost { load: None, receipt: Some(receipt) };
         Ran { status, result, cost, loaded: None, timeline }
     }

@@ -60,7 +60,7 @@ pub(super) struct Finished {
 impl Finished {
     /// Stores the record and returns what a caller gets of it. A record that cannot be stored is
     /// an internal error to the caller: its result would not be there later.
-    pub(super) async fn store(self, node: &Arc<Node>, invocation: &Invocation) -> Ended {
+    pub(super) async fn store(self, node: &Node, invocation: &Invocation) -> Ended {
         let content = Content::Facts(self.facts(invocation).to_bytes());
         let Self { id, start, duration, status, result, held, logs, .. } = self;
         let mut record = Record {
@@ -74,16 +74,11 @@ impl Finished {
             result,
             logs: logs.unwrap_or_else(|| NO_LOGS.to_owned()),
         };
-        let is_large = record.is_large();
-        let node = Arc::clone(node);
-        let storing = async move {
-            let stored = node.records.finish(&record).await;
-            if record.logs != NO_LOGS {
-                record.logs = NO_LOGS.to_owned(); // no response has them, and they can be large
-            }
-            (stored, record)
-        };
-        let (stored, mut record) = if is_large { for_long(storing).await } else { storing.await };
+        let storing = node.records.finish(&record);
+        let stored = if record.is_large() { for_long(storing).await } else { storing.await };
+        if record.logs != NO_LOGS {
+            record.logs = NO_LOGS.to_owned(); // no response has them, and they can be large
+        }
         let Err(error) = stored else { return Ended { record, status, held } };
         tracing::error!(%error, activation = record.id, "an activation cannot be recorded");
         let message = "the activation ended, and its record cannot be stored: the node's disk or \

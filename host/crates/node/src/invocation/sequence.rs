@@ -18,7 +18,7 @@ use crate::resolution::{self, Found};
 const MAX_ACTIVATIONS: usize = 50;
 
 /// Runs a sequence, and stores its record.
-pub(super) async fn run(node: &Arc<Node>, invocation: &Invocation, id: String) -> Ended {
+pub(super) async fn run(node: &Node, invocation: &Invocation, id: String) -> Ended {
     let (started, start) = (Instant::now(), now_ms());
     let begun = node.begin_span(invocation.caller.as_ref());
     let (mut logs, mut left) = (Vec::new(), MAX_ACTIVATIONS);
@@ -59,7 +59,7 @@ struct Progress<'a> {
 
 /// Runs the actions of a sequence and of the sequences in it.
 async fn steps(
-    node: &Arc<Node>,
+    node: &Node,
     invocation: &Invocation,
     progress: &mut Progress<'_>,
 ) -> (Status, String) {
@@ -105,7 +105,7 @@ async fn steps(
                     let own = new_id();
                     progress.logs.push(own.clone());
                     let cause = Some(Cause { sequence: progress.id.to_owned() });
-                    component::run(node, &Arc::new(step), own, admission, cause).await
+                    component::run(node, &step, own, admission, cause).await
                 }
                 Err(refused) => return failed(Status::ApplicationError, &refused.to_string()),
             };

@@ -231,7 +231,7 @@ fn create(
     let loaded = LoadedLimits { actions: loaded_actions, code: loaded_code };
     Ok(Node {
         url: config.url.clone().unwrap_or_else(|| format!("http://{address}")),
-        loader: Arc::new(Loader::new(sandbox, catalog.clone(), loaded)),
+        loader: Loader::new(sandbox, catalog.clone(), loaded),
         tenants,
         catalog,
         records,

@@ -175,20 +175,25 @@ impl Task {
 
     /// Takes a turn if one is free, or joins the queue. Returns where the turn is.
     fn want(self: &Arc<Self>, turns: &mut State, state: &mut TaskState) -> Option<Place> {
-        if !turns.has_turn(state.lane) {
-            return self.queue(turns, state);
-        }
+        let has_turn = turns.has_turn(state.lane);
+        self.take_or_queue(has_turn, turns, state)
+    }
+
+    fn take_or_queue(
+        self: &Arc<Self>,
+        has_turn: bool,
+        turns: &mut State,
+        state: &mut TaskState,
+    ) -> Option<Place> {
         state.count(turns, true);
+        if !has_turn {
+            state.phase = Phase::Queued(turns.queue(state.lane, Arc::clone(self), state.is_long()));
+            return None;
+        }
         turns.take(state.lane);
         let place = turns.place(state.lane, state.is_long());
         state.phase = Phase::Granted(place);
         Some(place)
-    }
-
-    fn queue(self: &Arc<Self>, turns: &mut State, state: &mut TaskState) -> Option<Place> {
-        state.count(turns, true);
-        state.phase = Phase::Queued(turns.queue(state.lane, Arc::clone(self), state.is_long()));
-        None
     }
 
     /// Has the task polled that was given a turn at `place`; returns it if threads are to do that.
@@ -290,10 +295,10 @@ impl Task {
         let mut place = None;
         match state.phase {
             _ if is_over => state.phase = Phase::Done,
-            Phase::Polled { woken: true } if turns.may_go_on(state.lane) => {
-                place = self.want(&mut turns, &mut state);
+            Phase::Polled { woken: true } => {
+                let goes_on = turns.may_go_on(state.lane);
+                place = self.take_or_queue(goes_on, &mut turns, &mut state);
             }
-            Phase::Polled { woken: true } => place = self.queue(&mut turns, &mut state),
             _ => state.phase = Phase::Idle,
         }
         if matches!(state.phase, Phase::Done | Phase::Idle) {
