@@ -19,7 +19,7 @@ use super::settings::Target;
 use super::{Identity, LoadError, MAX_REASON, address_space, cgroup, identity, memfd, settings};
 use keynet_base::offload::in_place;
 use keynet_base::quote::{bounded, shown};
-use keynet_base::time_slice;
+use keynet_base::scheduling;
 
 /// Bytes that compiling leaves to the host if the container's memory is limited.
 const KEPT_FREE: u64 = 16 << 20;
@@ -51,8 +51,9 @@ pub struct CompileLimits {
     pub memory: u64,
     /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`).
     pub time: Duration,
-    /// Niceness of the child, with long time slices: 0 for the priority and the slices of this process,
-    /// more if it runs activations meanwhile.
+    /// Niceness of the child. It is 0 for a child that has the priority, the time slices and the
+    /// processors of this process. It is more if this process runs activations meanwhile: the child
+    /// also has long time slices, and all processors but one.
     pub niceness: i32,
 }
 
@@ -181,7 +182,8 @@ pub fn run_if_compiler() {
                     // Before its threads start, which inherit it. A refusal costs others time only.
                     if niceness > 0 {
                         let _ = rustix::process::nice(niceness);
-                        time_slice::lengthen();
+                        scheduling::lengthen_slices();
+                        scheduling::leave_a_processor();
                     }
                     compile_here(memory, seconds, Target { cpu, memory: space })
                 }

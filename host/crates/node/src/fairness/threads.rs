@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use keynet_base::time_slice;
+use keynet_base::scheduling;
 
 use super::task::{Next, Task};
 
@@ -79,7 +79,7 @@ impl Shared {
     }
 
     fn serve(self: &Arc<Self>) {
-        time_slice::lengthen();
+        scheduling::lengthen_slices();
         while let Some(task) = self.next() {
             let mut next = task.poll_on_thread();
             drop(task);

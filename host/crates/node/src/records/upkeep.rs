@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use keynet_base::time_slice;
+use keynet_base::scheduling;
 use rusqlite::Connection;
 
 use super::database::Database;
@@ -94,7 +94,7 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
-        time_slice::lengthen(); // it may take long, and nobody waits for it
+        scheduling::lengthen_slices(); // it may take long, and nobody waits for it
         let (mut synced, mut aged) = (Instant::now(), None);
         loop {
             // Before settling, so that all records from before the request are looked at.
