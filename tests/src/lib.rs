@@ -26,9 +26,11 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,8 +88,8 @@ pub fn guest(name: &str) -> PathBuf {
 /// time, more than a test's command may take on a busy machine.
 pub fn compiled_guest(name: &str) -> PathBuf {
     let component = guest(name);
-    let turn = std::fs::File::create(binary().with_file_name(format!("test-compiles-{name}")))
-        .expect("a lock");
+    let turn =
+        File::create(binary().with_file_name(format!("test-compiles-{name}"))).expect("a lock");
     turn.lock().expect("a lock");
     let mut sandbox = Sandbox::new();
     sandbox.set("KEYNET_COMPILE_TIME", "10m");
@@ -279,20 +281,28 @@ pub fn end_within(mut command: Command, time: Duration) -> Ended {
     }
 }
 
-/// Returns an address of this machine at which no server listens. Its port is below the range from
-/// which the system chooses ports of connections, and differs between test processes and between
-/// calls: no server listens there before the test starts one.
+/// Returns an address of this machine at which no server listens before the test starts one. Its port
+/// is below the range from which the system chooses ports of connections, and no other test process
+/// gets it as long as this one runs, which holds a lock for it.
 pub fn free_address() -> String {
-    const FIRST: u16 = 31_000;
+    const FIRST: u32 = 31_000;
     const PORTS: u32 = 1_700;
     static CALLS: AtomicU32 = AtomicU32::new(0);
+    let user = std::fs::metadata("/proc/self").expect("this process").uid();
+    let locks = std::env::temp_dir().join(format!("keynet-test-ports-{user}"));
+    std::fs::create_dir_all(&locks).expect("a folder of locks");
     let start = std::process::id().wrapping_mul(97);
-    let free = |address: &String| TcpListener::bind(address).is_ok();
-    let mut candidates = (0..PORTS).map(|_| {
-        let port = start.wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed)) % PORTS;
-        format!("127.0.0.1:{}", FIRST + u16::try_from(port).expect("less than 1,700"))
-    });
-    candidates.find(free).expect("a free port")
+    let mut candidates = (0..PORTS)
+        .map(|_| FIRST + start.wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed)) % PORTS);
+    let free = |port: u32| {
+        let lock = File::create(locks.join(port.to_string())).expect("a lock");
+        let address = format!("127.0.0.1:{port}");
+        lock.try_lock().ok()?;
+        TcpListener::bind(&address).ok()?;
+        std::mem::forget(lock); // held until this process ends
+        Some(address)
+    };
+    candidates.find_map(free).expect("a free port")
 }
 
 /// HTTP response.
