@@ -23,6 +23,7 @@ pub fn open(config: &Config) -> Result<FolderStore, ExpectedError> {
         bucket: DEFAULT_BUCKET.to_owned(),
         public_url: Some(config.embedded_storage.local_url()),
         internal_url: None,
+        max_total: config.embedded_storage.max_total,
     })
     .map_err(ExpectedError::from)
 }

@@ -147,6 +147,7 @@ fn storage(config: &Config, state: &StateDir) -> Backend<ObjectStorage> {
         bucket: DEFAULT_BUCKET.to_owned(),
         public_url: config.embedded_storage.public_url.clone(),
         internal_url: None,
+        max_total: config.embedded_storage.max_total,
     })?;
     Ok(Arc::new(ObjectStorage::new(store.bucket(), limits)))
 }

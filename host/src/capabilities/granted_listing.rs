@@ -130,6 +130,7 @@ mod tests {
                 bucket: "default".to_owned(),
                 public_url: Some("http://127.0.0.1:9797/".parse().unwrap()),
                 internal_url: None,
+                max_total: None,
             };
             let storage = ObjectStorage::new(
                 FolderStore::open(settings).unwrap().bucket(),

@@ -46,6 +46,7 @@ impl Activation {
             bucket: DEFAULT_BUCKET.to_owned(),
             public_url: Some(DEFAULT_PUBLIC_URL.parse().unwrap()),
             internal_url: None,
+            max_total: None,
         });
         let storage = Arc::new(ObjectStorage::new(
             store.unwrap().bucket(),

@@ -32,6 +32,7 @@ impl Fixture {
             bucket: DEFAULT_BUCKET.to_owned(),
             public_url: public_url.map(|url| Url::parse(url).unwrap()),
             internal_url: None,
+            max_total: None,
         })
         .unwrap();
         let storage = ObjectStorage::new(store.bucket(), limits);

@@ -183,6 +183,8 @@ pub struct EmbeddedStorageConfig {
     /// `KEYNET_STORAGE_PUBLIC_URL`: URL at which `keynet-inference storage serve` can be reached.
     /// Without it objects cannot be written.
     pub public_url: Option<Url>,
+    /// `KEYNET_STORAGE_MAX_TOTAL`: most bytes of all objects; no limit without it.
+    pub max_total: Option<u64>,
 }
 
 impl EmbeddedStorageConfig {
@@ -269,6 +271,7 @@ impl Config {
             embedded_storage: EmbeddedStorageConfig {
                 folder: host.path("KEYNET_STORAGE").unwrap_or_else(|| "storage".into()),
                 public_url: host.parse("KEYNET_STORAGE_PUBLIC_URL", backends::parse_url)?,
+                max_total: host.parse("KEYNET_STORAGE_MAX_TOTAL", parse_bytes)?,
             },
             artifacts: host.path("KEYNET_ARTIFACTS").unwrap_or_else(|| "artifacts".into()),
             registry: RegistryConfig::read(host)?,

@@ -78,6 +78,9 @@ pub struct Quotas {
     /// Size of the code of all actions together, in bytes.
     #[serde(deserialize_with = "bytes")]
     pub stored: u64,
+    /// Size of the objects in embedded storage, in bytes.
+    #[serde(deserialize_with = "bytes")]
+    pub objects: u64,
     /// Size of the pictures that the page stored, in bytes; the oldest are removed.
     #[serde(deserialize_with = "bytes")]
     pub pictures: u64,
@@ -98,6 +101,7 @@ impl Default for Quotas {
             result: 5 << 20,
             entities: 1_000,
             stored: 1 << 30,
+            objects: 10 << 30,
             pictures: 64 << 20,
         }
     }
@@ -200,8 +204,10 @@ impl NamespaceConfig {
             // Shared state of the process: a namespace's settings cannot move it.
             settings.insert(name.to_owned(), folder.display().to_string());
         }
-        let config = Config::from_origins(vec![(Origin::Container, settings)])
+        let mut config = Config::from_origins(vec![(Origin::Container, settings)])
             .map_err(|error| error.to_string())?;
+        let own = config.embedded_storage.max_total.unwrap_or(u64::MAX);
+        config.embedded_storage.max_total = Some(own.min(self.quotas.objects));
         config.hide_secrets();
         Ok(config)
     }

@@ -20,6 +20,7 @@ use rustix::fs::{AtFlags, unlinkat};
 use super::super::failure::carry;
 use super::super::{ContentType, ObjectKey};
 use super::multipart::FolderUpload;
+use super::quota::Quota;
 use super::sidecar;
 use super::staging::{FolderLock, Staged, Staging};
 use super::tree::{Fault, Tree, Version};
@@ -59,7 +60,8 @@ pub(super) struct OpenFile {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    tree: Tree,
+    pub(super) tree: Tree,
+    quota: Option<Arc<Quota>>,
     pub(super) staging: Arc<Staging>,
     lock: FolderLock,
 }
@@ -71,11 +73,21 @@ impl Folder {
     /// # Errors
     /// `unavailable`, naming the folder, for the operator.
     pub fn open(folder: &FilePath) -> keynet_base::error::Result<Self> {
+        Self::open_within(folder, None)
+    }
+
+    /// Opens `folder` as [`open`](Self::open) does. Its objects and unfinished writes have at most
+    /// `most` bytes; a write that needs more fails with `too-large`.
+    ///
+    /// # Errors
+    /// `unavailable`, naming the folder, for the operator.
+    pub fn open_within(folder: &FilePath, most: Option<u64>) -> keynet_base::error::Result<Self> {
         let opened = || {
             let tree = Tree::open(folder)?;
             let staging = Staging::open(&tree)?;
             let lock = FolderLock::open(&tree)?;
-            Ok(Self { inner: Arc::new(Inner { tree, staging, lock }) })
+            let quota = most.map(|most| Arc::new(Quota::new(most)));
+            Ok(Self { inner: Arc::new(Inner { tree, quota, staging, lock }) })
         };
         opened().map_err(|fault: Fault| {
             let why = match fault {
@@ -132,6 +144,11 @@ impl fmt::Display for Folder {
 }
 
 impl Inner {
+    /// Creates an empty file that is no object yet.
+    fn stage(&self) -> std::result::Result<Staged, Fault> {
+        self.staging.file(self.quota.as_ref())
+    }
+
     /// Opens an object: its file, the version of its content, and the content type of that version.
     fn get(&self, key: &str) -> Result<(std::fs::File, Version, Option<ContentType>)> {
         let mut attempts = 0;
@@ -153,10 +170,12 @@ impl Inner {
     pub(super) fn publish(
         &self,
         key: &str,
-        staged: Staged,
+        mut staged: Staged,
         mode: &PutMode,
         content_type: &Attributes,
     ) -> Result<PutResult> {
+        // An empty object takes room, too.
+        staged.share.grow(&self.tree, 0).map_err(|fault| writing(key, fault))?;
         let version = staged.seal().map_err(|error| writing(key, error.into()))?;
         let content_type = content_type.get(&Attribute::ContentType).map(|value| &**value);
         self.lock.hold(|| {
@@ -182,6 +201,9 @@ impl Inner {
                 Fault::Taken => exists(key),
                 other => writing(key, other),
             });
+            if placed.is_ok() {
+                staged.share.publish(replaced.as_ref().map(|replaced| replaced.size));
+            }
             match (&placed, replaced) {
                 (Ok(()), Some(replaced)) => sidecar::remove(&self.tree, key, &replaced),
                 (Ok(()), None) => {}
@@ -202,6 +224,9 @@ impl Inner {
                 self.tree.parent(key, false).map_err(|fault| reading(key, fault))?;
             unlinkat(&parent, name, AtFlags::empty())
                 .map_err(|errno| reading(key, errno.into()))?;
+            if let Some(quota) = &self.quota {
+                quota.removed(version.size);
+            }
             sidecar::remove(&self.tree, key, &version);
             self.tree.prune(key);
             Ok(())
@@ -209,8 +234,9 @@ impl Inner {
     }
 
     fn copy(&self, from: &str, to: &str, mode: &PutMode) -> Result<PutResult> {
-        let (mut source, _, content_type) = self.get(from)?;
-        let mut staged = self.staging.file().map_err(|fault| writing(to, fault))?;
+        let (mut source, version, content_type) = self.get(from)?;
+        let mut staged = self.stage().map_err(|fault| writing(to, fault))?;
+        staged.share.grow(&self.tree, version.size).map_err(|fault| writing(to, fault))?;
         std::io::copy(&mut source, &mut staged.file).map_err(|error| writing(to, error.into()))?;
         let content_type =
             content_type.map(|known| (Attribute::ContentType, known.as_str().to_owned()));
@@ -231,7 +257,9 @@ impl ObjectStore for Folder {
         let abandoned = Arc::new(AtomicBool::new(false));
         let waiting = OnDrop(Arc::clone(&abandoned));
         let done = self.blocking(move |inner| {
-            let mut staged = inner.staging.file().map_err(|fault| writing(&key, fault))?;
+            let mut staged = inner.stage().map_err(|fault| writing(&key, fault))?;
+            let length = payload.content_length() as u64;
+            staged.share.grow(&inner.tree, length).map_err(|fault| writing(&key, fault))?;
             let go_on = || match abandoned.load(Ordering::Relaxed) {
                 true => Err(carry(Error::timeout("the write was abandoned"))),
                 false => Ok(()),
@@ -255,7 +283,7 @@ impl ObjectStore for Folder {
     ) -> Result<Box<dyn MultipartUpload>> {
         let key = checked(location)?;
         let staged =
-            self.blocking(|inner| inner.staging.file().map_err(|fault| writing("", fault))).await?;
+            self.blocking(|inner| inner.stage().map_err(|fault| writing("", fault))).await?;
         Ok(Box::new(FolderUpload::new(Arc::clone(&self.inner), key, options.attributes, staged)))
     }
 
@@ -415,6 +443,11 @@ pub(super) fn writing(key: &str, fault: Fault) -> object_store::Error {
         )),
         Fault::IsAFolder => Error::invalid(format!(
             "`{named}` cannot be written: there are objects below `{named}/`"
+        )),
+        Fault::Full { used, most } => Error::too_large(format!(
+            "`{named}` cannot be written: the objects of this storage have {used} bytes, and may have \
+                {most}: delete some, or raise KEYNET_STORAGE_MAX_TOTAL (on a node, the namespace's \
+                quota `objects`)"
         )),
         Fault::TooLong => Error::invalid(format!(
             "`{named}` cannot be written: a segment of it is longer than the file system allows"

@@ -8,6 +8,7 @@ mod folder;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod multipart;
+mod quota;
 mod range;
 mod serve;
 #[cfg(test)]
@@ -57,6 +58,9 @@ pub struct FolderStoreSettings {
     pub public_url: Option<Url>,
     /// Second base URL of the same store, whose URLs are accepted too.
     pub internal_url: Option<Url>,
+    /// Most bytes of all objects and unfinished writes (`KEYNET_STORAGE_MAX_TOTAL`); no limit
+    /// without it.
+    pub max_total: Option<u64>,
 }
 
 /// Folder of objects with its signer. Cheap to clone.
@@ -76,7 +80,7 @@ impl FolderStore {
     /// folder. `invalid`: the key is not a valid key, or a URL is not a valid base. `unavailable`:
     /// the folder or the key cannot be read and written.
     pub fn open(settings: FolderStoreSettings) -> Result<Self> {
-        let folder = Folder::open(&settings.folder)?;
+        let folder = Folder::open_within(&settings.folder, settings.max_total)?;
         let key = settings.state.key_outside(KEY, Some(folder.path()))?;
         let signer = UrlSigner::new(key, settings.public_url, settings.internal_url)?;
         Ok(Self { folder, signer, bucket: settings.bucket })

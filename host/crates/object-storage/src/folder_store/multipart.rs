@@ -53,10 +53,13 @@ impl MultipartUpload for FolderUpload {
         let mut offset = self.offset;
         self.offset += part.content_length() as u64;
         let (staged, key) = (Arc::clone(&self.staged), self.key.clone());
+        let inner = Arc::clone(&self.inner);
         async move {
             tokio::task::spawn_blocking(move || {
-                let staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
-                let staged = staged.as_ref().ok_or_else(|| ended(&key))?;
+                let mut staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
+                let staged = staged.as_mut().ok_or_else(|| ended(&key))?;
+                let length = part.content_length() as u64;
+                staged.share.grow(&inner.tree, length).map_err(|fault| writing(&key, fault))?;
                 for bytes in &part {
                     staged
                         .file

@@ -20,6 +20,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::super::location::RESERVED_SEGMENT;
+use super::quota::{Quota, Share};
 use super::tree::{Fault, Tree, Version};
 
 /// One writer's files in the staging folder.
@@ -54,10 +55,10 @@ impl Staging {
     }
 
     /// Creates an empty file that is removed when dropped.
-    pub(super) fn file(self: &Arc<Self>) -> Result<Staged, Fault> {
+    pub(super) fn file(self: &Arc<Self>, quota: Option<&Arc<Quota>>) -> Result<Staged, Fault> {
         let name = format!("{}.{}", self.id, self.files.fetch_add(1, Ordering::Relaxed));
         let file = create(&self.folder, &name)?.into();
-        Ok(Staged { staging: Arc::clone(self), name, file })
+        Ok(Staged { staging: Arc::clone(self), name, file, share: Share::new(quota) })
     }
 }
 
@@ -73,6 +74,8 @@ pub(super) struct Staged {
     staging: Arc<Staging>,
     name: String,
     pub(super) file: File,
+    /// Bytes of the folder's quota that it takes: they are taken before they are written.
+    pub(super) share: Share,
 }
 
 impl Staged {
@@ -197,7 +200,8 @@ mod tests {
     #[test]
     fn no_two_contents_have_the_same_time() {
         let folder = tempfile::tempdir().unwrap();
-        let staged = Staging::open(&Tree::open(folder.path()).unwrap()).unwrap().file().unwrap();
+        let staged =
+            Staging::open(&Tree::open(folder.path()).unwrap()).unwrap().file(None).unwrap();
         let sealed: Vec<_> = (0..100).map(|_| staged.seal().unwrap().etag()).collect();
         assert_eq!(sealed.iter().collect::<BTreeSet<_>>().len(), sealed.len());
 

@@ -407,10 +407,47 @@ async fn another_store_with_the_same_state_reads_its_urls() {
         bucket: "other".to_owned(),
         public_url: Some(Url::parse(DEFAULT_PUBLIC_URL).unwrap()),
         internal_url: None,
+        max_total: None,
     })
     .unwrap();
     let storage = ObjectStorage::new(other.bucket(), StorageLimits::default());
     assert_eq!(storage.get(&Location::Url(stored.url), None, &it.budget).await.unwrap().bytes, "x");
     assert_eq!(other.path_of(&at("s3://default/a")), None);
     assert!(other.path_of(&at("s3://other/a")).unwrap().ends_with("objects/a"));
+}
+
+#[tokio::test]
+async fn a_folder_with_a_quota_has_no_more_than_that_and_takes_more_once_something_was_deleted() {
+    let place = tempfile::tempdir().unwrap();
+    let store = Folder::open_within(place.path(), Some(100 << 10)).unwrap();
+    let put = async |key: &str, kib: usize| {
+        let error = store.put(&key.into(), vec![7; kib << 10].into()).await.err()?;
+        let error = super::super::failure::explain("write", key, error);
+        assert_eq!(error.kind, ErrorKind::TooLarge, "{error}");
+        assert!(error.message.contains("KEYNET_STORAGE_MAX_TOTAL"), "{error}");
+        Some(error)
+    };
+    // Each has 4 KiB more.
+    assert!(put("a", 40).await.is_none() && put("b", 40).await.is_none());
+    assert!(put("c", 9).await.is_some());
+    assert!(put("a", 9).await.is_some(), "for a moment both versions are there");
+    assert!(put("c", 8).await.is_none());
+    assert!(store.copy(&"c".into(), &"d".into()).await.is_err());
+    store.delete(&"b".into()).await.unwrap();
+    assert!(store.copy(&"c".into(), &"d".into()).await.is_ok());
+    assert!(put("a", 28).await.is_none(), "the last is replaced");
+    let mut upload = store.put_multipart(&"e".into()).await.unwrap();
+    for _ in 0..3 {
+        upload.put_part(vec![7; 10 << 10].into()).await.unwrap();
+    }
+    assert!(upload.put_part(vec![7; 20 << 10].into()).await.is_err());
+    assert!(put("f", 10).await.is_some());
+    drop(upload);
+    while put("f", 10).await.is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await; // the upload is aborted elsewhere
+    }
+    // What is there when it is opened counts.
+    let again = Folder::open_within(place.path(), Some(100 << 10)).unwrap();
+    assert!(again.put(&"g".into(), vec![7; 40 << 10].into()).await.is_err());
+    assert!(again.put(&"g".into(), vec![7; 10 << 10].into()).await.is_ok());
 }

@@ -29,6 +29,13 @@ pub(super) enum Fault {
     Taken,
     /// A segment, or the whole path, is longer than the file system allows.
     TooLong,
+    /// The folder has no room for more.
+    Full {
+        /// Bytes that it has.
+        used: u64,
+        /// Bytes that it may have.
+        most: u64,
+    },
     /// Any other error.
     Io(io::Error),
 }
