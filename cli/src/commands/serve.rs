@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keynet_base::config::DEFAULT_STORAGE_ADDRESS;
-use keynet_node::{Listening, ServeError, ServeOptions, backup, new_key, serve};
+use keynet_node::{Developer, Listening, ServeError, ServeOptions, backup, new_key, serve};
 
 use crate::errors::ExpectedError;
 use crate::ui::console::Console;
@@ -56,24 +55,28 @@ pub fn run(args: &ServeArgs, console: Console) -> Result<(), ExpectedError> {
 fn announce(listening: &Listening, console: Console) {
     let url = format!("http://{}", listening.address);
     console.say(&format!("listening on {url}\n"));
-    let Some(file) = &listening.key_file else {
+    let Some(Developer { key_file, key_is_new, state, objects }) = &listening.developer else {
         let names = listening.namespaces.join(", ");
         console.note(format_args!("namespaces: {names}"));
         return;
     };
-    if listening.key_is_new {
+    if *key_is_new {
         console.note(format_args!(
             "the key of the namespace guest is new; it is in {}",
-            file.display()
+            key_file.display()
         ));
     }
     console.note(format_args!("use it in another terminal, with any client of OpenWhisk:"));
-    console.say(&format!("{}\n", usage(&url, file)));
+    console.say(&format!("{}\n", usage(&url, key_file)));
     console.note(format_args!("or open {url}/ui in a browser and sign in with the key"));
-    console.note(format_args!(
-        "URLs of objects are answered by `keynet-inference storage serve` on \
-            {DEFAULT_STORAGE_ADDRESS}"
-    ));
+    console.note(format_args!("URLs of objects that actions return are answered by"));
+    console.say(&format!("{}\n", object_server(state, objects)));
+}
+
+/// Returns the command that answers URLs of objects.
+fn object_server(state: &Path, objects: &Path) -> String {
+    let (state, objects) = (state.display(), objects.display());
+    format!("  KEYNET_STATE_DIR={state} keynet-inference storage serve --storage {objects}")
 }
 
 /// Returns the commands that make a shell use the node.

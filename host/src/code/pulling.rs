@@ -36,7 +36,7 @@ pub enum PullError {
     #[error(
         "the code is {0:?}, which names an artifact by a tag: name it by its digest \
             (`keynet-inference deploy` does so, `push` prints it), or set KEYNET_ALLOW_TAGS=true \
-            in the container"
+            in the container, or `allow-tags = true` for the namespace of a node"
     )]
     Tag(String),
 }

@@ -22,5 +22,6 @@ pub mod tenants;
 pub mod web;
 
 pub use server::{
-    BackupError, Listening, NewKeyError, ServeError, ServeOptions, backup, new_key, serve,
+    BackupError, Developer, Listening, NewKeyError, ServeError, ServeOptions, backup, new_key,
+    serve,
 };

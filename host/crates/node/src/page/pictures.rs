@@ -42,15 +42,15 @@ const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub enum PictureError {
     /// It is another kind of file.
     #[error(
-        "this is no picture that the page shows: it is PNG, JPEG, GIF or WebP; store other files \
-            with `keynet-inference storage put`, and pass their location"
+        "this is no picture that the page shows: it is PNG, JPEG, GIF or WebP; put other files \
+            into the namespace's storage yourself, and pass their location"
     )]
     Kind,
     /// It is larger than a quota.
     #[error(
         "the picture has {bytes} bytes, more than the {limit} of the namespace's quota \
-            `{quota}`: make it smaller, raise the quota, or store it with `keynet-inference \
-            storage put` and pass its location"
+            `{quota}`: make it smaller, raise the quota, or put it into the namespace's storage \
+            yourself and pass its location"
     )]
     TooLarge {
         /// Its size.

@@ -20,15 +20,21 @@ pub struct NewKeyError {
     error: io::Error,
 }
 
-/// Key of the namespace.
-pub(super) struct Key {
-    pub(super) file: PathBuf,
-    /// `true` if it was created now.
-    pub(super) is_new: bool,
+/// What the developer of a node without a configuration uses it with.
+#[derive(Debug, Clone)]
+pub struct Developer {
+    /// File of the key.
+    pub key_file: PathBuf,
+    /// `true` if the key was created now.
+    pub key_is_new: bool,
+    /// State folder of the namespace, which has the key of its objects' URLs.
+    pub state: PathBuf,
+    /// Folder of the namespace's objects.
+    pub objects: PathBuf,
 }
 
-/// Returns the configuration, and the key, which is created the first time.
-pub(super) fn configuration(data: &Path) -> Result<(NodeConfig, Key), NewKeyError> {
+/// Returns the configuration, and what its developer needs. The key is created the first time.
+pub(super) fn configuration(data: &Path) -> Result<(NodeConfig, Developer), NewKeyError> {
     let file = data.join("keys").join(format!("{NAMESPACE}.key"));
     let is_new = !file.exists();
     if is_new {
@@ -41,10 +47,13 @@ pub(super) fn configuration(data: &Path) -> Result<(NodeConfig, Key), NewKeyErro
     settings
         .entry("KEYNET_STORAGE_PUBLIC_URL".to_owned())
         .or_insert_with(|| format!("http://{DEFAULT_STORAGE_ADDRESS}/"));
+    let state = data.join("namespaces").join(NAMESPACE);
+    let objects =
+        settings.get("KEYNET_STORAGE").map_or_else(|| state.join("storage"), PathBuf::from);
     let mut config = NodeConfig::without_a_file();
     let namespace = NamespaceConfig::of_a_developer(file.clone(), settings);
     config.namespaces.insert(NAMESPACE.to_owned(), namespace);
-    Ok((config, Key { file, is_new }))
+    Ok((config, Developer { key_file: file, key_is_new: is_new, state, objects }))
 }
 
 /// Writes a new key, `UUID:SECRET`, to `file`, which only this user can read. Never replaces a

@@ -6,10 +6,10 @@ mod reload;
 mod upkeep;
 
 pub use backup::{BackupError, backup};
-pub use developer::{NewKeyError, new_key};
+pub use developer::{Developer, NewKeyError, new_key};
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,10 +66,8 @@ pub struct Listening {
     pub address: SocketAddr,
     /// Names of its namespaces.
     pub namespaces: Vec<String>,
-    /// File of the key of a developer's node; `None` with a configuration.
-    pub key_file: Option<PathBuf>,
-    /// `true` if the key was created now.
-    pub key_is_new: bool,
+    /// What its developer uses it with; `None` with a configuration.
+    pub developer: Option<Developer>,
 }
 
 /// Reason why a node cannot serve.
@@ -154,8 +152,8 @@ async fn run(
     let (config, developer) = match &options.config {
         Some(path) => (NodeConfig::read(path)?, None),
         None => {
-            let (config, key) = developer::configuration(&options.data)?;
-            (config, Some(key))
+            let (config, developer) = developer::configuration(&options.data)?;
+            (config, Some(developer))
         }
     };
     let address = options.listen.unwrap_or(config.listen);
@@ -171,8 +169,7 @@ async fn run(
     ready(&Listening {
         address,
         namespaces: namespaces.iter().map(|namespace| namespace.name.to_string()).collect(),
-        key_is_new: developer.as_ref().is_some_and(|key| key.is_new),
-        key_file: developer.map(|key| key.file),
+        developer,
     });
     if let Some(address) = config.metrics.or(telemetry.metrics) {
         let node = Arc::clone(&node);
@@ -221,8 +218,9 @@ fn create(
     let activations = sandbox.engine().activations() as usize;
     let describing = config.namespaces.len().clamp(DESCRIBING, (activations / 8).max(DESCRIBING));
     let slots = activations.saturating_sub(describing).max(1);
+    let fairness = Fairness::new(slots, processors);
     let tenants =
-        Tenants::new(Arc::clone(&sandbox), Fairness::new(slots, processors), &options.data);
+        Tenants::new(Arc::clone(&sandbox), fairness, config.process.connections, &options.data);
     tenants.replace(&config.namespaces)?;
     // First, since it refuses a folder that another process uses.
     let records = Records::open(&options.data, retention(&config.records), interrupted)?;
@@ -230,7 +228,7 @@ fn create(
     let ProcessLimits { loaded_actions, loaded_code, .. } = config.process;
     let loaded = LoadedLimits { actions: loaded_actions, code: loaded_code };
     Ok(Node {
-        url: config.url.clone().unwrap_or_else(|| format!("http://{address}")),
+        url: config.url.clone().unwrap_or_else(|| url(address)),
         loader: Loader::new(sandbox, catalog.clone(), loaded),
         tenants,
         catalog,
@@ -241,6 +239,16 @@ fn create(
         tracer: None,
         under_way: UnderWay::default(),
     })
+}
+
+/// Returns the URL at which this machine, and the actions of the node, reach it.
+fn url(listening: SocketAddr) -> String {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, listening.port()))
 }
 
 /// Creates the sandbox of all namespaces. The environment of the process names the folders of
