@@ -62,6 +62,34 @@ fn good_deploys_and_runs_while_evil_compiles_for_a_minute() {
 }
 
 #[test]
+fn good_changes_its_actions_while_a_hundred_changes_of_evil_wait_for_a_compilation() {
+    let mut sandbox = Sandbox::without_cache();
+    sandbox.set("KEYNET_COMPILE_TIME", "60s");
+    let attacked = Attacked::start_in(sandbox, "", "");
+    let bomb = attacked.sandbox.path("bomb.wasm");
+    std::fs::write(&bomb, slow_to_compile()).unwrap();
+    let evil = attacked.evil.clone();
+    let compiling = thread::spawn(move || drop(evil.deploy("bomb", &bomb, &json!({}))));
+    while children(attacked.process()) == 0 {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let (answered, answers) = std::sync::mpsc::channel();
+    for number in 0..100 {
+        let (evil, answered) = (attacked.evil.clone(), answered.clone());
+        thread::spawn(move || {
+            let answer = evil.call("PUT", &format!("/_/packages/p{number}"), &json!({}));
+            let _ = answered.send(answer.status);
+        });
+    }
+    let refused: Vec<u16> =
+        (0..37).map_while(|_| answers.recv_timeout(Duration::from_secs(20)).ok()).collect();
+    assert_eq!(refused, [429; 37], "one is made, and 63 wait");
+    assert_eq!(attacked.good.call("PUT", "/_/packages/p", &json!({})).status, 200);
+    attacked.good_answers(5);
+    assert!(!compiling.is_finished(), "it was to take longer");
+}
+
+#[test]
 fn good_deploys_and_runs_while_eight_namespaces_compile_for_minutes() {
     let mut sandbox = Sandbox::without_cache();
     sandbox.set("KEYNET_COMPILE_TIME", "120s");

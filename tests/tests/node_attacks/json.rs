@@ -72,7 +72,7 @@ fn good_is_answered_while_evil_sends_annotations_by_the_hundred_thousand() {
     let pairs: String =
         (0..200_000).map(|number| format!("{{\"key\":\"{number}\",\"value\":1}},")).collect();
     let body = format!("{{\"annotations\":[{pairs}{{\"key\":\"x\",\"value\":1}}]}}");
-    let names: String = (0..400_000).map(|number| format!("\"{number}\",")).collect();
+    let names: String = (0..30_000).map(|number| format!("\"{number}\",")).collect();
     let removed = format!("{{\"delAnnotations\":[{names}\"x\"]}}");
     // In time that grows with the square of their number no answer comes before the client gives up.
     for (body, status) in [(body, 413), (removed, 200)] {

@@ -75,3 +75,42 @@ fn good_has_memory_while_two_namespaces_fill_that_of_the_process() {
     let refused = node.client("worse").get("/_/activations?docs=true");
     assert!(refused.to_string().contains("leaves room for the others"), "{refused}");
 }
+
+#[test]
+fn good_runs_while_activations_of_evil_with_large_default_parameters_wait() {
+    let attacked = Attacked::start("", "quotas = { concurrent = 1, queue = 1000 }");
+    let evil = &attacked.evil;
+    let large = json!([{ "key": "x", "value": "x".repeat(1_000_000) }]);
+    let package = json!({ "parameters": large });
+    assert_eq!(evil.call("PUT", "/_/packages/p", &package).status, 200);
+    assert_eq!(evil.deploy("p/contract", &guest("contract"), &package).status, 200);
+    attacked.begin(1, "contract", &json!({ "do": "sleep", "ms": 20_000 }));
+    let process = attacked.process();
+    reset_peak(process);
+    let before = peak_of(process);
+    attacked.begin(300, "p/contract", &json!({}));
+    attacked.good_answers(5);
+    let grown = peak_of(process).saturating_sub(before);
+    assert!(grown < 100, "300 that wait took {grown} MiB");
+}
+
+#[test]
+fn good_is_answered_while_evil_lists_megabytes_of_annotations() {
+    let attacked = Attacked::start("", "");
+    let evil = &attacked.evil;
+    let zeros = serde_json::Value::from(vec![0; 500_000]);
+    let package = json!({ "annotations": [{ "key": "x", "value": zeros }] });
+    for number in 0..40 {
+        assert_eq!(evil.call("PUT", &format!("/_/packages/p{number}"), &package).status, 200);
+    }
+    let process = attacked.process();
+    reset_peak(process);
+    let before = peak_of(process);
+    let list = |limit: u32| {
+        evil.send("GET", &format!("/_/packages?limit={limit}"), "application/json", b"").status
+    };
+    assert_eq!((list(40), list(30)), (413, 200));
+    attacked.good_answers(5);
+    let grown = peak_of(process).saturating_sub(before);
+    assert!(grown < 200, "a list of 30 MB took {grown} MiB");
+}

@@ -1,6 +1,6 @@
 //! Packages and bindings of another namespace.
 
-use keynet_tests::guest;
+use keynet_tests::{guest, http};
 use serde_json::{Value, json};
 
 use super::Attacked;
@@ -61,4 +61,48 @@ fn a_package_is_used_by_evil_only_while_good_shares_it_and_its_parameters_are_no
     assert_eq!(answer.status, 502, "{}", answer.text());
     // What ran for evil is in its own records, and what good sees is unchanged.
     assert_eq!(good.get("/_/activations?name=p/hello"), json!([]));
+}
+
+#[test]
+fn evil_cannot_read_the_secret_of_a_shared_web_action() {
+    let attacked = Attacked::start("", "");
+    let (good, evil) = (&attacked.good, &attacked.evil);
+    assert_eq!(good.call("PUT", "/_/packages/p", &json!({ "publish": true })).status, 200);
+    let web = |secret: Value| {
+        json!({ "annotations": [
+            { "key": "web-export", "value": true }, { "key": "require-whisk-auth", "value": secret },
+        ] })
+    };
+    for (name, secret) in [("text", json!("open sesame")), ("number", json!(7_349_211))] {
+        let deployed = good.deploy(&format!("p/{name}"), &guest("contract"), &web(secret));
+        assert_eq!(deployed.status, 200, "{}", deployed.text());
+        for path in ["/good/packages/p", "/good/actions/p/", &format!("/good/actions/p/{name}")] {
+            let shown = evil.call("GET", path, &Value::Null);
+            assert_eq!(shown.status, 200, "{path}");
+            for secret in ["sesame", "7349211"] {
+                assert!(!shown.text().contains(secret), "{path}: {}", shown.text());
+            }
+            assert!(shown.text().contains("require-whisk-auth"), "{path}: {}", shown.text());
+        }
+    }
+    assert!(good.call("GET", "/_/actions/p/text", &Value::Null).text().contains("open sesame"));
+}
+
+#[test]
+fn evil_does_not_decide_when_its_code_runs_in_good_that_bound_its_package() {
+    let attacked = Attacked::start("", "");
+    let (good, evil) = (&attacked.good, &attacked.evil);
+    assert_eq!(evil.call("PUT", "/_/packages/p", &json!({ "publish": true })).status, 200);
+    let web = json!({ "annotations": [{ "key": "web-export", "value": true }] });
+    assert_eq!(evil.deploy("p/x", &guest("contract"), &web).status, 200);
+    let binding = |namespace: &str| json!({ "binding": { "namespace": namespace, "name": "p" } });
+    assert_eq!(good.call("PUT", "/_/packages/theirs", &binding("evil")).status, 200);
+    assert_eq!(good.call("PUT", "/_/packages/p", &json!({})).status, 200);
+    assert_eq!(good.deploy("p/x", &guest("contract"), &web).status, 200);
+    assert_eq!(good.call("PUT", "/_/packages/own", &binding("_")).status, 200);
+    let call = |path: &str| {
+        http(attacked.node.address(), "GET", &format!("/api/v1/web/{path}.json"), &[], b"").status
+    };
+    assert_eq!((call("evil/p/x"), call("good/own/x"), call("good/theirs/x")), (200, 200, 404));
+    assert_eq!(good.invoke("theirs/x", &json!({})).status, 200, "good itself can run it");
 }

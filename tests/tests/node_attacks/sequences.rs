@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use keynet_tests::guest;
 use serde_json::{Value, json};
 
 use super::Attacked;
@@ -62,4 +63,19 @@ fn a_sequence_of_what_is_gone_says_so_and_has_a_record() {
         assert_eq!(put(&attacked, "u", &components), 400, "{components:?}");
     }
     assert_eq!(put(&attacked, "u", &["/good/contract".to_owned()]), 403);
+}
+
+#[test]
+fn the_final_parameters_of_an_action_stay_in_a_sequence() {
+    let attacked = Attacked::start("", "");
+    let own = json!({
+        "annotations": [{ "key": "final", "value": true }],
+        "parameters": [{ "key": "host", "value": "own" }, { "key": "free", "value": null }],
+    });
+    assert_eq!(attacked.evil.deploy("step", &guest("contract"), &own).status, 200);
+    assert_eq!(put(&attacked, "s", &["/_/contract".to_owned(), "/_/step".to_owned()]), 200);
+    let sent = json!({ "host": "theirs", "free": 1, "other": 1.5 });
+    assert_eq!(attacked.evil.invoke("step", &sent).status, 400);
+    let answer = attacked.evil.invoke("s", &sent);
+    assert_eq!(answer.json(), json!({ "host": "own", "free": 1, "other": 1.5 }));
 }

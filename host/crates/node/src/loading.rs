@@ -85,6 +85,9 @@ pub enum LoadingError {
     /// The action was removed while it was being loaded.
     #[error("the action was removed")]
     Removed,
+    /// The action was given another component while it waited to be loaded.
+    #[error("the action was replaced by another component meanwhile: invoke it again")]
+    Replaced,
 }
 
 fn not_granted(names: &[String]) -> String {
@@ -102,12 +105,23 @@ struct Key {
     digest: String,
     memory: u64,
     logs: u64,
+    /// The action and its version, if its capability request is beside the component: another action
+    /// of the same component may have another one.
+    only: Option<String>,
 }
 
 impl Key {
-    fn new(namespace: &Namespace, generation: u64, digest: String, limits: Limits) -> Self {
-        let (memory, logs) = (limits.memory, limits.logs);
-        Self { namespace: Arc::clone(&namespace.name), generation, digest, memory, logs }
+    fn new(
+        namespace: &Namespace,
+        generation: u64,
+        digest: String,
+        action: &Action,
+        request_beside: bool,
+    ) -> Self {
+        let Limits { memory, logs, .. } = action.limits;
+        let only = || format!("{} {} {}", action.path(), action.version, action.updated);
+        let only = request_beside.then(only);
+        Self { namespace: Arc::clone(&namespace.name), generation, digest, memory, logs, only }
     }
 }
 
@@ -151,6 +165,8 @@ pub struct Deployable {
     pub digest: String,
     /// Fingerprint of the key that signed it; `None` if none was required.
     pub signer: Option<String>,
+    /// `true` if its capability request is beside the component.
+    pub request_beside: bool,
 }
 
 impl Loader {
@@ -174,7 +190,7 @@ impl Loader {
         self.loaded().len()
     }
 
-    /// Obtains and checks the component of an action that is being deployed: its code is decoded or
+    /// Obtains and checks the component of the action `action` that is being deployed: its code is decoded or
     /// pulled, its signature verified, and it is compiled and loaded under the namespace's policy.
     ///
     /// # Errors
@@ -184,16 +200,18 @@ impl Loader {
         namespace: &Namespace,
         text: String,
         main: Option<&str>,
-        limits: Limits,
+        action: &Action,
     ) -> Result<Deployable, LoadingError> {
         let settings = namespace.settings();
         let Obtained { component, code, signer } = obtain(text, &settings).await?;
         let _loading = namespace.loading.lock().await;
+        let request_beside = component.request.is_some();
         // It hashes, and the component runs to describe itself.
         let loading = for_long(async {
             let digest = Digest::of(&component.bytes);
-            let key = Key::new(namespace, settings.generation, digest.to_string(), limits);
-            let loaded = self.load(digest, &settings, limits, component).await?;
+            let generation = settings.generation;
+            let key = Key::new(namespace, generation, digest.to_string(), action, request_beside);
+            let loaded = self.load(digest, &settings, action.limits, component).await?;
             Ok::<_, LoadingError>((key, loaded))
         });
         let (key, loaded) = loading.await?;
@@ -202,7 +220,7 @@ impl Loader {
         let entry = Entry { action: Arc::new(OnceCell::new_with(Some(loaded))), used: self.tick() };
         let digest = key.digest.clone();
         self.keep(key, entry);
-        Ok(Deployable { code, digest, signer })
+        Ok(Deployable { code, digest, signer, request_beside })
     }
 
     /// Returns a loaded action; loads it if it is not.
@@ -223,7 +241,8 @@ impl Loader {
             // Boxed, as is loading, so that the futures of activations do not contain its state.
             Box::pin(self.check_signature(namespace, &settings, action)).await?;
         }
-        let key = Key::new(namespace, settings.generation, digest, action.limits);
+        let generation = settings.generation;
+        let key = Key::new(namespace, generation, digest, action, action.request_beside);
         let cell = {
             let mut loaded = self.loaded();
             loaded.get_mut(&key).map(|entry| {
@@ -243,6 +262,10 @@ impl Loader {
             let code = self.catalog.code(action).await?.ok_or(LoadingError::Removed)?;
             let component = stored(code).await?;
             let digest = Digest::of(&component.bytes);
+            // What is loaded under a digest is shared with other namespaces.
+            if digest.to_string() != key.digest {
+                return Err(LoadingError::Replaced);
+            }
             self.load(digest, &settings, action.limits, component).await
         });
         let loaded = Box::pin(loading).await.cloned();
@@ -292,7 +315,7 @@ impl Loader {
         let tenant = settings.tenant(limits);
         // A request beside the component is a part of this action only.
         if component.request.is_none()
-            && let Some(same) = self.same(&digest.to_string())
+            && let Some(same) = self.same(&digest)
         {
             return Ok(Arc::new(same.for_tenant(&tenant)));
         }
@@ -315,12 +338,11 @@ impl Loader {
     }
 
     /// Returns a loaded action of the same component.
-    fn same(&self, digest: &str) -> Option<Arc<LoadedAction>> {
+    fn same(&self, digest: &Digest) -> Option<Arc<LoadedAction>> {
         let loaded = self.loaded();
-        let same = loaded.iter().filter(|(key, _)| key.digest == digest);
-        same.filter_map(|(_, entry)| entry.action.get())
-            .find(|action| action.has_own_request())
-            .cloned()
+        let actions = loaded.values().filter_map(|entry| entry.action.get());
+        let mut same = actions.filter(|action| action.digest() == digest);
+        same.find(|action| action.has_own_request()).cloned()
     }
 
     /// Adds an entry, and returns the cell of the entry that is kept for the key.

@@ -9,8 +9,25 @@ use crate::entities::{Action, EntityName, Package, Values};
 pub struct Found {
     /// Action.
     pub action: Arc<Action>,
-    /// Default parameters of its package, under those of the binding.
-    pub inherited: Values,
+    /// Default parameters that it has from its package.
+    pub inherited: Inherited,
+}
+
+/// Default parameters that an action has from its package and from the binding that it was found
+/// through. They are shared with the catalog: each of the activations that wait has them.
+#[derive(Clone, Default)]
+pub struct Inherited {
+    package: Option<Arc<Package>>,
+    binding: Option<Arc<Package>>,
+}
+
+impl Inherited {
+    /// Returns the parameters of the package, those of the binding, and `own`, each of which stand
+    /// above those before.
+    pub fn with<'a>(&'a self, own: &'a Values) -> Vec<&'a Values> {
+        let packages = self.package.iter().chain(&self.binding);
+        packages.map(|package| &package.parameters).chain([own]).collect()
+    }
 }
 
 /// Reason why there is none.
@@ -39,7 +56,7 @@ pub fn find(
             return Err(NotFound::Forbidden); // only packages are shared
         }
         return match catalog.action(owner, name) {
-            Some(action) => Ok(Found { action, inherited: Values::default() }),
+            Some(action) => Ok(Found { action, inherited: Inherited::default() }),
             None if catalog.package(owner, &name.name).is_some() => Err(NotFound::OtherKind),
             None => Err(NotFound::Missing),
         };
@@ -50,7 +67,7 @@ pub fn find(
 }
 
 /// Finds a package for `user`, the one that it is bound to if it is a binding, with the parameters
-/// of both.
+/// that its actions have from both.
 ///
 /// # Errors
 /// There is none, or `user` may not use it.
@@ -59,19 +76,19 @@ pub fn package(
     user: &str,
     owner: &str,
     name: &str,
-) -> Result<(Arc<Package>, Values), NotFound> {
+) -> Result<(Arc<Package>, Inherited), NotFound> {
     let package = visible(catalog, user, owner, name)?;
     let Some(binding) = &package.binding else {
-        let parameters = package.parameters.clone();
-        return Ok((package, parameters));
+        let inherited = Inherited { package: Some(Arc::clone(&package)), binding: None };
+        return Ok((package, inherited));
     };
     // A binding is resolved with the rights of its owner, and is not followed any further.
     let bound = visible(catalog, owner, &binding.namespace, &binding.name)?;
     if bound.binding.is_some() {
         return Err(NotFound::Missing);
     }
-    let parameters = bound.parameters.under(&package.parameters);
-    Ok((bound, parameters))
+    let inherited = Inherited { package: Some(Arc::clone(&bound)), binding: Some(package) };
+    Ok((bound, inherited))
 }
 
 /// Returns a package that `user` owns or that its owner shares.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, StatusCode};
-use keynet_base::offload;
-use serde_json::{Value, json};
+use keynet_base::budget::Reservation;
 
+use super::lists::{ListedAction, listed, written};
 use super::reply::{Rejection, Reply};
 use super::{Call, invocations, not_found, quotas};
-use crate::entities::{Action, ActionPut, EntityName, Exec, check_name};
+use crate::entities::{Action, ActionJson, ActionPut, EntityName, Exec, Values, check_name};
+use crate::invocation::Refused;
 use crate::resolution::{self, Found, NotFound};
-use crate::tenants::Namespace;
+use crate::tenants::{Change, Namespace};
 
 /// Largest number of actions in a sequence.
 const MAX_SEQUENCE: usize = 50;
@@ -23,8 +24,8 @@ pub(super) async fn answer(
     rest: &[&str],
 ) -> Result<Reply, Rejection> {
     let name = match rest {
-        [] | [""] => return list(call, user, owner, None),
-        [package, ""] => return list(call, user, owner, Some(check_name(package)?)),
+        [] | [""] => return list(call, user, owner, None).await,
+        [package, ""] => return list(call, user, owner, Some(check_name(package)?)).await,
         [name] => EntityName::new("", check_name(name)?),
         [package, name] => EntityName::new(check_name(package)?, check_name(name)?),
         _ => return Err(Rejection::no_route()),
@@ -56,7 +57,7 @@ pub(super) fn check_json(call: &Call<'_>, body: &[u8]) -> Result<(), Rejection> 
     ))
 }
 
-fn list(
+async fn list(
     call: &Call<'_>,
     user: &Namespace,
     owner: &str,
@@ -75,50 +76,49 @@ fn list(
             catalog.actions(&package.namespace, Some(&package.name))
         }
     };
-    listed(call, "actions", actions.iter().map(|action| action.summary()))
-}
-
-/// Returns a page of a list, or its number of entries if the request asks for `count`.
-pub(super) fn listed(
-    call: &Call<'_>,
-    collection: &str,
-    entries: impl ExactSizeIterator<Item = Value>,
-) -> Result<Reply, Rejection> {
-    let page = call.target.page(collection)?;
-    if call.target.flag("count", false)? {
-        let count = entries.len().saturating_sub(page.skip);
-        return Ok(Reply::json(&json!({ (collection): count })));
-    }
-    let entries: Vec<Value> = entries.skip(page.skip).take(page.limit).collect();
-    Ok(Reply::json(&entries))
+    let entry = |action: Arc<Action>| {
+        let for_owner = action.namespace == *user.name;
+        ListedAction { action, for_owner }
+    };
+    listed(call, user, "actions", actions.into_iter().map(entry).collect()).await
 }
 
 /// Returns an action. Its code and its parameters are shown to its owner only.
 async fn get(call: &Call<'_>, user: &Namespace, found: Found) -> Result<Reply, Rejection> {
     let Found { action, inherited } = found;
-    let own = action.namespace == *user.name;
-    if !own {
-        let mut shown = Action::clone(&action);
-        shown.parameters = Default::default();
-        return Ok(Reply::json(&shown.json(None)));
+    if action.namespace != *user.name {
+        let bytes = action.annotations.size();
+        return written(user, bytes, "action", move || Reply::json(&ActionJson::shared(&action)))
+            .await;
     }
-    let mut shown = Action::clone(&action);
-    shown.parameters = inherited.under(&action.parameters);
-    if !call.target.flag("code", true)? {
-        return Ok(Reply::json(&shown.json(None)));
-    }
-    // The code is read and copied into the response.
-    let bytes = call.node.catalog.size(&action).saturating_mul(2);
-    let held = user.reserve(usize::try_from(bytes).unwrap_or(usize::MAX), "an action's code")?;
-    let code = call.node.catalog.code(&action).await?.map(|code| code.text);
-    with_code(shown, code).await.map(|reply| reply.holding(held))
+    let parameters = Values::merged(&inherited.with(&action.parameters));
+    let code = if call.target.flag("code", true)? {
+        let bytes = call.node.catalog.size(&action);
+        let held =
+            user.reserve(usize::try_from(bytes).unwrap_or(usize::MAX), "an action's code")?;
+        let _place = user.reading.acquire().await; // it is never closed
+        call.node.catalog.code(&action).await?.map(|code| (code.text, held))
+    } else {
+        None
+    };
+    shown(user, action, parameters, code).await
 }
 
-/// Returns the response with an action and its code.
-async fn with_code(action: Action, code: Option<String>) -> Result<Reply, Rejection> {
-    let bytes = code.as_ref().map_or(0, String::len);
-    let reply = offload::run(bytes, None, move || Reply::json(&action.json(code.as_deref())));
-    reply.await.ok_or_else(Rejection::stopping)
+/// Returns the response with an action for its owner, with its code and the memory that this takes.
+async fn shown(
+    user: &Namespace,
+    action: Arc<Action>,
+    parameters: Values,
+    code: Option<(String, Reservation)>,
+) -> Result<Reply, Rejection> {
+    let bytes = action.annotations.size() + parameters.size();
+    let length = code.as_ref().map_or(0, |(text, _)| text.len());
+    let held = user.reserve(length, "an action's code")?;
+    let write = move || {
+        let text = code.as_ref().map(|(text, _)| text.as_str());
+        Reply::json(&ActionJson::own(&action, &parameters, text)).holding(held)
+    };
+    written(user, bytes, "action", write).await
 }
 
 async fn delete(
@@ -127,10 +127,11 @@ async fn delete(
     owner: &str,
     name: &EntityName,
 ) -> Result<Reply, Rejection> {
-    let _changing = user.changing.lock().await;
+    let _change = change(user).await?;
     let action = own(call, user, owner, name)?.ok_or_else(Rejection::not_found)?;
     call.node.catalog.remove_action(&action).await?;
-    Ok(Reply::json(&action.json(None)))
+    let parameters = action.parameters.clone();
+    shown(user, action, parameters, None).await
 }
 
 /// Returns an action of the user's own namespace for a change.
@@ -166,7 +167,8 @@ async fn put(
     let overwrite = call.target.flag("overwrite", false)?;
     let mut put: ActionPut = call.read_json(user).await?;
     put.check_sizes()?;
-    let _changing = user.changing.lock().await;
+    let _held = user.reserve(put.size(), "an action that is being changed")?;
+    let _change = change(user).await?;
     let existing = own(call, user, owner, &name)?;
     if existing.is_some() && !overwrite {
         return Err(Rejection::conflict("resource already exists"));
@@ -191,21 +193,36 @@ async fn put(
                 Exec::Component { main, .. } => main.as_deref(),
                 Exec::Sequence { .. } => None,
             };
-            let loading = call.node.loader.deployable(user, text, main, action.limits);
+            let loading = call.node.loader.deployable(user, text, main, &action);
             let deployable = loading.await?;
             action.digest = Some(deployable.digest);
             action.signer = deployable.signer;
+            action.request_beside = deployable.request_beside;
             let pulled = deployable.code.pulled.as_ref().map_or(0, Vec::len) as u64;
             quotas::check_stored(&settings.quotas, others, added + pulled)?;
             Some(deployable.code)
         }
         None => None,
     };
-    let text = code.as_ref().map(|code| code.text.clone());
-    let held = user.reserve(text.as_ref().map_or(0, |text| 2 * text.len()), "an action's code")?;
-    let reply = with_code(action.clone(), text).await?.holding(held);
+    let text = match &code {
+        Some(code) => {
+            let held = user.reserve(code.text.len(), "an action's code")?;
+            Some((code.text.clone(), held))
+        }
+        None => None,
+    };
+    let reply = shown(user, Arc::new(action.clone()), action.parameters.clone(), text).await?;
     call.node.catalog.put_action(action, code).await?;
     Ok(reply)
+}
+
+/// Waits until the namespace's other changes are done, so that a change is checked against what it
+/// replaces.
+pub(super) async fn change(user: &Namespace) -> Result<Change<'_>, Rejection> {
+    user.change().await.ok_or_else(|| {
+        let (count, allowed) = (Namespace::CHANGES, Namespace::CHANGES);
+        Refused::Concurrent { count, allowed }.into()
+    })
 }
 
 /// Refuses annotations that would change the behaviour on OpenWhisk and have no effect here.

@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use keynet_base::budget::Reservation;
-use keynet_base::offload;
 use keynet_openwhisk_api::activation::is_id;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Call;
+use super::lists;
 use super::reply::{Rejection, Reply};
 use crate::invocation::RecordJson;
 use crate::records::{Query, Record};
 use crate::tenants::Namespace;
-
-/// Maximum size in bytes of the results and logs in one list.
-const MAX_LIST: usize = 32 << 20;
 
 pub(super) async fn answer(
     call: &Call<'_>,
@@ -26,6 +23,8 @@ pub(super) async fn answer(
     if call.method != Method::GET {
         return Err(Rejection::method("GET"));
     }
+    // Readers of other namespaces wait for the same connections.
+    let _place = user.reading.acquire().await; // it is never closed
     match rest {
         [] | [""] => list(call, user).await,
         [id] | [id, ""] => {
@@ -112,11 +111,11 @@ async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
         let json = RecordJson::of(&record)?;
         held.push(user.reserve(2 * json.size(), "activation records")?);
         bytes += json.size();
-        if bytes > MAX_LIST {
+        if bytes > lists::MAX {
             let message = format!(
                 "these activations have more than {} MiB of results and logs: set a smaller \
                     `limit`, or leave out `docs`",
-                MAX_LIST >> 20
+                lists::MAX >> 20
             );
             return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
@@ -126,6 +125,6 @@ async fn list(call: &Call<'_>, user: &Namespace) -> Result<Reply, Rejection> {
             Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "a record cannot be read")
         })?);
     }
-    let reply = offload::run(bytes, None, move || Reply::json(&entries));
+    let reply = user.offload(bytes, move || Reply::json(&entries));
     Ok(reply.await.ok_or_else(Rejection::stopping)?.holding(held))
 }

@@ -51,7 +51,7 @@ async fn invocation(
     }
     let Found { action, inherited } = found;
     if action.annotations.is("final", false)
-        && parameters::overrides(text, &[&inherited, &action.parameters])
+        && parameters::overrides(text, &inherited.with(&action.parameters))
     {
         return Err(Rejection::bad(
             "Request defines parameters that are not allowed (e.g., reserved properties).",

@@ -8,6 +8,7 @@ mod activations;
 mod authentication;
 mod description;
 mod invocations;
+mod lists;
 mod packages;
 mod page;
 mod quotas;
@@ -19,11 +20,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::{Method, Request};
-use keynet_base::offload;
 use keynet_base::trace_context::TraceContext;
 use keynet_host::http::{HttpResponse, IntakeError, RequestBody};
 use serde::de::DeserializeOwned;
 
+use crate::entities::Package;
 use crate::node::Node;
 use crate::resolution::NotFound;
 use crate::tenants::Namespace;
@@ -71,7 +72,7 @@ impl Call<'_> {
     {
         let body = self.read_body(namespace, u64::MAX).await?;
         actions::check_json(self, body.bytes())?;
-        let parsing = offload::run(body.bytes().len(), None, move || {
+        let parsing = namespace.offload(body.bytes().len(), move || {
             let body = body.bytes().trim_ascii();
             serde_json::from_slice(if body.is_empty() { b"{}" } else { body })
         });
@@ -108,6 +109,8 @@ async fn reply(
     if !is_web {
         user.as_ref().map_or(&node.tenants.strangers, |user| &user.lane).take_over().await;
     }
+    // That of a web action without a key is a stranger's as long as its body arrives.
+    let place = node.tenants.request(user.as_deref().ok())?;
     match path.as_slice() {
         [""] => return only_get(&call.method, || description::node(node)),
         ["ping"] => return only_get(&call.method, || Reply::text("pong")),
@@ -128,10 +131,12 @@ async fn reply(
         return Err(no_gateway());
     }
     if is_web {
-        return Box::pin(web_actions::answer(&call, user.ok())).await.map(page::confined);
+        return Box::pin(web_actions::answer(&call, user.as_ref().ok(), place))
+            .await
+            .map(page::confined);
     }
-    let user = user?;
-    namespaces(&call, &user, path.get(3..).unwrap_or_default()).await
+    let user = user.as_ref().map_err(Clone::clone)?;
+    namespaces(&call, user, path.get(3..).unwrap_or_default()).await
 }
 
 fn only_get(method: &Method, reply: impl FnOnce() -> Reply) -> Result<Reply, Rejection> {
@@ -179,7 +184,7 @@ async fn namespaces(
         }
         // Clients read these lists to show a whole namespace.
         "triggers" | "rules" if matches!(rest, [] | [""]) && own && call.method == Method::GET => {
-            actions::listed(call, collection, std::iter::empty())
+            lists::listed(call, user, collection, Vec::<Arc<Package>>::new()).await
         }
         "triggers" | "rules" => Err(Rejection::not_implemented(&format!(
             "a node has no {collection}: invoke the action from the source of the events, or run \

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use hyper::Method;
 
-use super::actions::listed;
+use super::actions::change;
+use super::lists::{Entry as _, ListedAction, listed, written};
 use super::reply::{Rejection, Reply};
 use super::{Call, not_found, quotas};
-use crate::entities::{EntityName, Package, PackagePut, Values, check_name};
+use crate::entities::{
+    ActionJson, EntityName, Package, PackageJson, PackagePut, Values, check_name,
+};
 use crate::resolution::{self, NotFound};
 use crate::tenants::Namespace;
 
@@ -18,12 +21,12 @@ pub(super) async fn answer(
     rest: &[&str],
 ) -> Result<Reply, Rejection> {
     let name = match rest {
-        [] | [""] => return list(call, user, owner),
+        [] | [""] => return list(call, user, owner).await,
         [name] | [name, ""] => check_name(name)?,
         _ => return Err(Rejection::no_route()),
     };
     match call.method {
-        Method::GET => get(call, user, owner, name),
+        Method::GET => get(call, user, owner, name).await,
         Method::PUT | Method::DELETE if *user.name != *owner => {
             Err(not_found(NotFound::Forbidden, owner, rest))
         }
@@ -34,25 +37,44 @@ pub(super) async fn answer(
 }
 
 /// Lists the packages of a namespace; those of another one that are shared.
-fn list(call: &Call<'_>, user: &Namespace, owner: &str) -> Result<Reply, Rejection> {
+async fn list(call: &Call<'_>, user: &Namespace, owner: &str) -> Result<Reply, Rejection> {
     if call.method != Method::GET {
         return Err(Rejection::method("GET"));
     }
     let mut packages = call.node.catalog.packages(owner);
     packages.retain(|package| *user.name == *owner || package.publish);
-    listed(call, "packages", packages.iter().map(|package| package.summary()))
+    listed(call, user, "packages", packages).await
 }
 
-fn get(call: &Call<'_>, user: &Namespace, owner: &str, name: &str) -> Result<Reply, Rejection> {
+async fn get(
+    call: &Call<'_>,
+    user: &Namespace,
+    owner: &str,
+    name: &str,
+) -> Result<Reply, Rejection> {
     let catalog = &call.node.catalog;
     let refused = |reason| not_found(reason, owner, &[name]);
     let package = resolution::visible(catalog, &user.name, owner, name).map_err(refused)?;
     let (bound, _) = resolution::package(catalog, &user.name, owner, name).map_err(refused)?;
-    let actions = catalog.actions(&bound.namespace, Some(&bound.name));
-    let actions = actions.iter().map(|action| action.summary()).collect();
-    let none = Values::default();
-    let parameters = if *user.name == *owner { &package.parameters } else { &none };
-    Ok(Reply::json(&package.json(Some(actions), parameters)))
+    let for_owner = bound.namespace == *user.name;
+    let actions = catalog.actions(&bound.namespace, Some(&bound.name)).into_iter();
+    let actions: Vec<_> = actions.map(|action| ListedAction { action, for_owner }).collect();
+    let parameters =
+        if *user.name == *owner { package.parameters.clone() } else { Values::default() };
+    let entries: usize = actions.iter().map(|entry| entry.bytes()).sum();
+    let bytes = package.bytes() + parameters.size() + entries;
+    let write = move || {
+        let entries = actions.iter().map(|entry| ActionJson::entry(&entry.action, for_owner));
+        Reply::json(&PackageJson::whole(&package, &parameters).with(entries))
+    };
+    written(user, bytes, "package", write).await
+}
+
+/// Returns the response with a package that was changed.
+async fn shown(user: &Namespace, package: Arc<Package>) -> Result<Reply, Rejection> {
+    let bytes = package.bytes() + package.parameters.size();
+    let write = move || Reply::json(&PackageJson::whole(&package, &package.parameters));
+    written(user, bytes, "package", write).await
 }
 
 async fn put(call: &Call<'_>, user: &Arc<Namespace>, name: &str) -> Result<Reply, Rejection> {
@@ -61,7 +83,8 @@ async fn put(call: &Call<'_>, user: &Arc<Namespace>, name: &str) -> Result<Reply
     put.check_sizes()?;
     put.resolve(&user.name);
     let catalog = &call.node.catalog;
-    let _changing = user.changing.lock().await;
+    let _held = user.reserve(put.size(), "a package that is being changed")?;
+    let _change = change(user).await?;
     if let Some(binding) = put.binding() {
         check_name(&binding.namespace)?;
         check_name(&binding.name)?;
@@ -91,23 +114,23 @@ async fn put(call: &Call<'_>, user: &Arc<Namespace>, name: &str) -> Result<Reply
     let (count, bytes) = catalog.usage(&user.name, None);
     let others = (count.saturating_sub(kept.0), bytes.saturating_sub(kept.1));
     quotas::check_stored(&user.quotas(), others, package.size())?;
-    let reply = Reply::json(&package.json(None, &package.parameters));
+    let reply = shown(user, Arc::new(package.clone())).await?;
     catalog.put_package(package).await?;
     Ok(reply)
 }
 
 async fn delete(call: &Call<'_>, user: &Namespace, name: &str) -> Result<Reply, Rejection> {
     let catalog = &call.node.catalog;
-    let _changing = user.changing.lock().await;
+    let _change = change(user).await?;
     let package = resolution::visible(catalog, &user.name, &user.name, name)
         .map_err(|reason| not_found(reason, &user.name, &[name]))?;
     let count = catalog.actions(&user.name, Some(name)).len();
-    if count > 0 {
+    if count > 0 && !call.target.flag("force", false)? {
         return Err(Rejection::conflict(format_args!(
             "Package not empty (contains {count} {}). Set force param or delete package contents.",
             if count == 1 { "entity" } else { "entities" }
         )));
     }
     catalog.remove_package(&package).await?;
-    Ok(Reply::json(&package.json(None, &package.parameters)))
+    shown(user, package).await
 }

@@ -9,7 +9,7 @@ use hyper::header::{
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use super::actions::listed;
+use super::lists::{DescribedAction, listed};
 use super::reply::{Rejection, Reply};
 use super::{Call, not_found};
 use crate::entities::{EntityName, Exec, check_name};
@@ -68,11 +68,8 @@ pub(super) async fn descriptions(
     let name = match rest {
         [] | [""] => {
             let actions = call.node.catalog.actions(&user.name, None);
-            return listed(
-                call,
-                "descriptions",
-                actions.iter().map(|action| page::summary(action)),
-            );
+            let actions = actions.into_iter().map(DescribedAction).collect();
+            return listed(call, user, "descriptions", actions).await;
         }
         [name] => EntityName::new("", check_name(name)?),
         [package, name] => EntityName::new(check_name(package)?, check_name(name)?),
@@ -86,7 +83,8 @@ pub(super) async fn descriptions(
         Exec::Component { .. } => Some(call.node.loader.get(user, action).await?),
     };
     let own = action.namespace == *user.name;
-    let presets = found.inherited.iter().chain(action.parameters.iter());
+    let layers = found.inherited.with(&action.parameters);
+    let presets = layers.iter().flat_map(|layer| layer.iter());
     let presets = presets.filter(|pair| own && !pair.init).map(|pair| pair.key.as_str());
     let presets: Vec<&str> = presets.collect();
     Ok(Reply::json(&page::described(action, loaded.as_deref(), &presets)))

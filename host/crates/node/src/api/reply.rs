@@ -15,6 +15,7 @@ use crate::entities::{EntityError, NameError};
 use crate::invocation::{Refused, UnreadableRecord};
 use crate::loading::LoadingError;
 use crate::records::RecordsError;
+use crate::tenants::TooManyRequests;
 use crate::web::WebError;
 
 /// Header with the id of the request.
@@ -284,6 +285,12 @@ impl From<UnreadableRecord> for Rejection {
     fn from(error: UnreadableRecord) -> Self {
         tracing::error!(%error, "an activation record cannot be read");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error)
+    }
+}
+
+impl From<TooManyRequests> for Rejection {
+    fn from(error: TooManyRequests) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, error)
     }
 }
 

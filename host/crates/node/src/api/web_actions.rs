@@ -11,7 +11,7 @@ use crate::entities::{EntityName, Values};
 use crate::invocation::{self, Ended, Invocation, Invoked};
 use crate::node::Node;
 use crate::resolution::{self, Found};
-use crate::tenants::Namespace;
+use crate::tenants::{Namespace, RequestPlace};
 use crate::web::{
     Accept, Outcome, WebAnnotations, WebError, WebRequest, WebResponse, WebTarget, arguments,
     check_method, cors_headers, respond,
@@ -23,7 +23,8 @@ const PREFIX: &str = "/api/v1/web";
 /// Answers a request of `user`, the caller's own namespace if the caller sent a key.
 pub(super) async fn answer(
     call: &Call<'_>,
-    user: Option<Arc<Namespace>>,
+    user: Option<&Arc<Namespace>>,
+    place: RequestPlace<'_>,
 ) -> Result<Reply, Rejection> {
     let target = WebTarget::parse(call.target.path().strip_prefix(PREFIX).unwrap_or_default())?;
     check_method(&call.method)?;
@@ -33,7 +34,7 @@ pub(super) async fn answer(
     };
     owner.lane.take_over().await;
     let cors = cors_headers(&annotations, &call.headers);
-    let answered = answer_exported(call, user, &owner, &target, &annotations, found).await;
+    let answered = answer_exported(call, user, place, &owner, &target, &annotations, found).await;
     let reply = answered.unwrap_or_else(|rejection| rejection.reply(call.transaction));
     Ok(reply.with(cors))
 }
@@ -44,13 +45,19 @@ fn exported(node: &Node, target: &WebTarget) -> Option<(Arc<Namespace>, Found, W
     let owner = node.tenants.named(&target.namespace)?;
     let name = EntityName::new(target.package.as_deref().unwrap_or_default(), &target.name);
     let found = resolution::find(&node.catalog, &owner.name, &owner.name, &name).ok()?;
+    // Who binds another namespace's package decides when its actions run. That it exports them is not
+    // the binding namespace's decision.
+    if found.action.namespace != *owner.name {
+        return None;
+    }
     let annotations = WebAnnotations::read(found.action.annotations.as_slice());
     annotations.web_export.then_some((owner, found, annotations))
 }
 
 async fn answer_exported(
     call: &Call<'_>,
-    user: Option<Arc<Namespace>>,
+    user: Option<&Arc<Namespace>>,
+    place: RequestPlace<'_>,
     owner: &Arc<Namespace>,
     target: &WebTarget,
     annotations: &WebAnnotations,
@@ -62,6 +69,8 @@ async fn answer_exported(
     annotations.authorize(&call.method, &call.headers, user.is_some())?;
     // Only what the owner exported makes the node hold a body, in the owner's memory.
     let body = call.read_body(owner, owner.quotas().parameters).await?;
+    drop(place);
+    let _place = call.node.tenants.request(Some(owner))?;
     // The key of the caller's namespace is for this node, and not for the action's owner.
     let mut headers = call.headers.clone();
     if user.is_some() {
@@ -73,10 +82,10 @@ async fn answer_exported(
         path: &target.path,
         query: call.target.raw_query(),
         body: body.bytes(),
-        user: user.as_ref().map(|user| user.name.as_ref()),
+        user: user.map(|user| user.name.as_ref()),
     };
     let Found { action, inherited } = found;
-    let defaults: Values = inherited.under(&action.parameters);
+    let defaults = Values::merged(&inherited.with(&action.parameters));
     let parameters = arguments(&request, annotations, defaults.as_slice())?;
     drop(body);
     let invocation = Invocation {

@@ -210,14 +210,18 @@ impl Database {
             .map_err(self.failed())
     }
 
+    /// Removes a package with its actions.
     pub(super) fn remove_package(&mut self, package: &Package) -> Result<(), CatalogError> {
-        self.connection
-            .execute(
-                "DELETE FROM packages WHERE namespace = ? AND name = ?",
-                params![package.namespace, package.name],
-            )
-            .map(drop)
-            .map_err(self.failed())
+        let failed = self.failed();
+        let change = self.connection.transaction().map_err(&failed)?;
+        for sql in [
+            "DELETE FROM packages WHERE namespace = ? AND name = ?",
+            "DELETE FROM actions WHERE namespace = ? AND package = ?",
+            "DELETE FROM codes WHERE namespace = ? AND package = ?",
+        ] {
+            change.execute(sql, params![package.namespace, package.name]).map_err(&failed)?;
+        }
+        change.commit().map_err(failed)
     }
 
     pub(super) fn code(&self, action: &Action) -> Result<Option<Code>, CatalogError> {

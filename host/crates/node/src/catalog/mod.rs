@@ -250,7 +250,7 @@ impl Catalog {
         .await
     }
 
-    /// Removes a package. Durable when it returns.
+    /// Removes a package with its actions. Durable when it returns.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -261,6 +261,7 @@ impl Catalog {
             Ok(move |index: &mut Index| {
                 if let Some(entities) = index.namespaces.get_mut(&package.namespace) {
                     entities.packages.remove(&package.name);
+                    entities.actions.retain(|name, _| name.package != package.name);
                 }
             })
         })
@@ -344,6 +345,26 @@ mod tests {
         assert!(
             catalog.action("other", &name).is_none() && catalog.actions("other", None).is_empty()
         );
+    }
+
+    #[tokio::test]
+    async fn a_package_is_removed_with_its_actions_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let put = |name| Package::create("team", name, serde_json::from_str("{}").unwrap());
+        for package in ["p", "q"] {
+            catalog.put_package(put(package)).await.unwrap();
+            let action = action("team", EntityName::new(package, "a"));
+            catalog.put_action(action, code("AAAA")).await.unwrap();
+        }
+        let gone = catalog.action("team", &EntityName::new("p", "a")).unwrap();
+        catalog.remove_package(&catalog.package("team", "p").unwrap()).await.unwrap();
+        for catalog in [&catalog, &Catalog::open(folder.path()).unwrap()] {
+            assert!(catalog.package("team", "p").is_none());
+            assert!(catalog.action("team", &EntityName::new("p", "a")).is_none());
+            assert_eq!(catalog.code(&gone).await.unwrap(), None);
+            assert!(catalog.action("team", &EntityName::new("q", "a")).is_some());
+        }
     }
 
     #[tokio::test]

@@ -1,12 +1,12 @@
 //! Actions: the body of `PUT …/actions/NAME`, and the stored form.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::exec::texts;
 use super::limits::LimitChanges;
 use super::{
-    EntityError, EntityName, Exec, ExecPut, Limits, MaxLimits, Values, Version, check_values,
-    now_ms,
+    EntityError, EntityName, Exec, ExecPut, Limits, MAX_PARAMETERS, MaxLimits, Values, Version,
+    check_values, now_ms,
 };
 
 /// Maximum size in bytes of the code of an action, as text.
@@ -34,16 +34,29 @@ impl ActionPut {
     /// # Errors
     /// A field is too large.
     pub fn check_sizes(&self) -> Result<(), EntityError> {
-        let (what, allowed) = ("exec", MAX_CODE);
-        let size = self.exec.as_ref().map_or(0, ExecPut::size);
-        if size > allowed {
-            return Err(EntityError::TooLarge { what, size, allowed });
+        let exec = self.exec.as_ref();
+        let (code, names) = exec.map_or((0, 0), |put| (put.size(), put.exec.size()));
+        for (what, size, allowed) in [
+            ("exec", code, MAX_CODE),
+            ("exec", names, MAX_PARAMETERS),
+            ("delAnnotations", texts(&self.del_annotations), MAX_PARAMETERS),
+        ] {
+            if size > allowed {
+                return Err(EntityError::TooLarge { what, size, allowed });
+            }
         }
         let sized = [("parameters", &self.parameters), ("annotations", &self.annotations)];
         for (what, values) in sized {
             check_values(what, values.as_ref().unwrap_or(&Values::default()))?;
         }
         Ok(())
+    }
+
+    /// Returns the size in bytes of what it holds in memory.
+    pub fn size(&self) -> usize {
+        let exec = self.exec.as_ref().map_or(0, |put| put.size() + put.exec.size());
+        let values = [&self.parameters, &self.annotations];
+        exec + values.into_iter().flatten().map(Values::size).sum::<usize>()
     }
 }
 
@@ -74,6 +87,14 @@ pub struct Action {
     /// Fingerprint of the key that signed the component; `None` if no signature was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
+    /// `false` if the capability request is inside the component, and not beside it. Those who were
+    /// stored by an older version may have one.
+    #[serde(default = "yes")]
+    pub request_beside: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Action {
@@ -101,6 +122,7 @@ impl Action {
             updated: now_ms(),
             digest: None,
             signer: None,
+            request_beside: false,
             exec,
         };
         Ok(created.with_kind())
@@ -118,6 +140,7 @@ impl Action {
             name: self.name.clone(),
             digest: if put.exec.is_some() { None } else { self.digest.clone() },
             signer: if put.exec.is_some() { None } else { self.signer.clone() },
+            request_beside: self.request_beside && put.exec.is_none(),
             exec: put.exec.map_or_else(|| self.exec.clone(), |put| put.exec),
             parameters: put.parameters.unwrap_or_else(|| self.parameters.clone()),
             limits: limits(self.limits, &put.limits, max)?,
@@ -133,11 +156,7 @@ impl Action {
 
     /// Returns the size in bytes of what is kept of it in memory, without its code.
     pub fn size(&self) -> u64 {
-        let names = match &self.exec {
-            Exec::Sequence { components, .. } => components.iter().map(String::len).sum(),
-            Exec::Component { .. } => 0,
-        };
-        (self.parameters.size() + self.annotations.size() + names) as u64
+        (self.parameters.size() + self.annotations.size() + self.exec.size()) as u64
     }
 
     fn with_kind(mut self) -> Self {
@@ -150,41 +169,6 @@ impl Action {
     pub fn path(&self) -> String {
         format!("{}/{}", self.namespace, self.name.path())
     }
-
-    /// Returns the JSON of a single action, with its code if there is any in `code`.
-    pub fn json(&self, code: Option<&str>) -> Value {
-        let mut json = self.fields();
-        let mut exec = json!(self.exec);
-        if let (Value::Object(exec), Some(code)) = (&mut exec, code) {
-            exec.insert("code".to_owned(), json!(code));
-        }
-        if let Value::Object(fields) = &mut json {
-            fields.insert("exec".to_owned(), exec);
-            fields.insert("parameters".to_owned(), json!(self.parameters));
-        }
-        json
-    }
-
-    /// Returns the JSON of an entry of a list.
-    pub fn summary(&self) -> Value {
-        let mut json = self.fields();
-        if let Value::Object(fields) = &mut json {
-            fields.insert("exec".to_owned(), json!({ "binary": self.exec.is_binary() }));
-        }
-        json
-    }
-
-    fn fields(&self) -> Value {
-        json!({
-            "namespace": self.name.namespace_path(&self.namespace),
-            "name": self.name.name,
-            "version": self.version,
-            "publish": self.publish,
-            "annotations": self.annotations,
-            "limits": self.limits,
-            "updated": self.updated,
-        })
-    }
 }
 
 fn limits(base: Limits, changes: &LimitChanges, max: &MaxLimits) -> Result<Limits, EntityError> {
@@ -193,6 +177,9 @@ fn limits(base: Limits, changes: &LimitChanges, max: &MaxLimits) -> Result<Limit
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::ActionJson;
     use super::*;
 
     const MAX: MaxLimits = MaxLimits { timeout: 300_000, memory: 512, logs: 10 };
@@ -225,7 +212,7 @@ mod tests {
         );
         assert_eq!((changed.annotations.get("y"), changed.parameters.get("x")), (None, None));
         assert_eq!(changed.annotations.get("exec"), Some("\"wasm:component\""));
-        let json = changed.json(Some("AAAA"));
+        let json = json!(ActionJson::own(&changed, &changed.parameters, Some("AAAA")));
         assert_eq!((&json["namespace"], &json["exec"]["code"]), (&json!("team/p"), &json!("AAAA")));
     }
 

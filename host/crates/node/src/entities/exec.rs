@@ -62,6 +62,19 @@ impl Exec {
     pub fn is_binary(&self) -> bool {
         matches!(self, Self::Component { binary: true, .. })
     }
+
+    /// Returns the bytes of memory that the names of a sequence's actions take.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Sequence { components, .. } => texts(components),
+            Self::Component { .. } => 0,
+        }
+    }
+}
+
+/// Returns the bytes of memory that texts take.
+pub(super) fn texts(texts: &[String]) -> usize {
+    texts.iter().map(|text| size_of::<String>() + text.len()).sum()
 }
 
 /// Executable in the body that creates or changes an action.

@@ -3,6 +3,7 @@
 
 mod action;
 mod exec;
+mod json;
 pub mod limits;
 mod name;
 mod package;
@@ -11,6 +12,7 @@ mod version;
 
 pub use action::{Action, ActionPut};
 pub use exec::{Exec, ExecPut, KIND};
+pub use json::{ActionJson, PackageJson};
 pub use limits::{Limits, MaxLimits};
 pub use name::{EntityName, NameError, check as check_name};
 pub use package::{Binding, Package, PackagePut};

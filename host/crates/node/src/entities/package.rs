@@ -1,7 +1,6 @@
 //! Packages and bindings to the packages of other namespaces.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{EntityError, Values, Version, check_values, now_ms};
 
@@ -64,6 +63,12 @@ impl PackagePut {
             check_values(what, values.as_ref().unwrap_or(&Values::default()))?;
         }
         Ok(())
+    }
+
+    /// Returns the size in bytes of what it holds in memory.
+    pub fn size(&self) -> usize {
+        let values = [&self.parameters, &self.annotations];
+        values.into_iter().flatten().map(Values::size).sum()
     }
 }
 
@@ -133,39 +138,13 @@ impl Package {
     pub fn size(&self) -> u64 {
         (self.parameters.size() + self.annotations.size()) as u64
     }
-
-    /// Returns the JSON of an entry of a list.
-    pub fn summary(&self) -> Value {
-        json!({
-            "namespace": self.namespace,
-            "name": self.name,
-            "version": self.version,
-            "publish": self.publish,
-            "annotations": self.annotations,
-            "binding": self.binding.as_ref().map_or_else(|| json!(false), |to| json!(to)),
-            "updated": self.updated,
-        })
-    }
-
-    /// Returns the JSON of a single package with `actions`, the entries of its actions. Its
-    /// parameters are shown to its owner only: they may be credentials.
-    pub fn json(&self, actions: Option<Vec<Value>>, parameters: &Values) -> Value {
-        let mut json = self.summary();
-        if let Value::Object(fields) = &mut json {
-            fields.insert("parameters".to_owned(), json!(parameters));
-            let binding = self.binding.as_ref().map_or_else(|| json!({}), |to| json!(to));
-            fields.insert("binding".to_owned(), binding);
-            if let Some(actions) = actions {
-                fields.insert("actions".to_owned(), json!(actions));
-                fields.insert("feeds".to_owned(), json!([]));
-            }
-        }
-        json
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::PackageJson;
     use super::*;
 
     fn put(text: &str) -> PackagePut {
@@ -189,7 +168,8 @@ mod tests {
         let package = Package::create("team", "p", put("{}"));
         assert!(package.changed(put(r#"{"binding":{"namespace":"a","name":"b"}}"#)).is_err());
         assert!(package.changed(put(r#"{"publish":true}"#)).unwrap().publish);
-        assert_eq!(package.summary()["binding"], json!(false));
-        assert_eq!(package.json(None, &package.parameters)["binding"], json!({}));
+        assert_eq!(json!(PackageJson::entry(&package))["binding"], json!(false));
+        let whole = json!(PackageJson::whole(&package, &package.parameters));
+        assert_eq!(whole["binding"], json!({}));
     }
 }

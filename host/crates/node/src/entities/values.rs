@@ -7,6 +7,10 @@ pub use keynet_openwhisk_api::KeyValue;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// Bytes of memory that a pair takes beside its name and its value, with what the allocator adds to
+/// the two: a request can have a hundred thousand pairs in a megabyte.
+const PAIR: usize = size_of::<KeyValue>() + 2 * 16;
+
 /// Parameters or annotations, in order, with distinct names.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
@@ -24,6 +28,9 @@ impl<'de> Deserialize<'de> for Values {
 }
 
 impl Values {
+    /// No values.
+    pub const NONE: Self = Self(Vec::new());
+
     /// Keeps the last value of each name, at the place of the first. Takes time in proportion to
     /// the number of pairs: a request may have millions.
     fn of(pairs: impl IntoIterator<Item = KeyValue>) -> Self {
@@ -90,7 +97,12 @@ impl Values {
     /// Returns these values under those of `above`.
     #[must_use]
     pub fn under(&self, above: &Self) -> Self {
-        Self::of(self.iter().chain(above.iter()).cloned())
+        Self::merged(&[self, above])
+    }
+
+    /// Returns the values of all layers, each of which stands above those before.
+    pub fn merged(layers: &[&Self]) -> Self {
+        Self::of(layers.iter().flat_map(|layer| layer.iter()).cloned())
     }
 
     /// Reports whether the annotation `key` is true, as OpenWhisk reads it: anything but `false`,
@@ -101,9 +113,13 @@ impl Values {
         })
     }
 
-    /// Returns the size in bytes of all names and values.
+    /// Returns the most bytes that they take in memory, and as JSON.
     pub fn size(&self) -> usize {
-        self.0.iter().map(|pair| pair.key.len() + pair.value.get().len()).sum()
+        // A control character has six characters in JSON.
+        let written =
+            |byte: u8| if byte < b' ' { 6 } else { 1 + usize::from(b"\"\\".contains(&byte)) };
+        let name = |pair: &KeyValue| pair.key.bytes().map(written).sum::<usize>();
+        self.0.iter().map(|pair| PAIR + name(pair) + pair.value.get().len()).sum()
     }
 }
 

@@ -184,14 +184,21 @@ impl Activation<'_> {
     async fn run_loaded(self, loaded: &LoadedAction) -> Ran {
         let Self { node, invocation, id, logs, recording } = self;
         let Invocation { namespace, action, inherited, .. } = invocation;
-        let merged = parameters::merged(&[inherited, &action.parameters], &invocation.parameters);
+        let layers = inherited.with(&action.parameters);
+        let merged = parameters::merged(&layers, &invocation.parameters);
         let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
         let read = match merged {
-            Ok(text) => Parameters::read(Bytes::from(text), Some(deadline)).await,
+            Ok(text) => match namespace.reserve(text.len(), "an activation's parameters") {
+                Ok(held) => {
+                    let read = Parameters::read(Bytes::from(text), Some(deadline)).await;
+                    read.map(|parameters| (parameters, held))
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(keynet_base::Error::invalid(error.to_string())),
         };
-        let parameters = match read {
-            Ok(parameters) => parameters,
+        let (parameters, _held) = match read {
+            Ok(read) => read,
             Err(error) => return failed(Status::ApplicationError, &error.message).into(),
         };
         let request = ActivationRequest {

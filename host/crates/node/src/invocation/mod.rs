@@ -36,10 +36,11 @@ pub use facts::UnreadableRecord;
 pub use json::RecordJson;
 pub use record::{Ended, interrupted};
 
-use crate::entities::{Action, Exec, Values, now_ms};
+use crate::entities::{Action, Exec, now_ms};
 use crate::fairness::{self, Slot};
 use crate::node::Node;
 use crate::records::RecordsError;
+use crate::resolution::Inherited;
 use crate::tenants::Namespace;
 
 /// Time that a blocking request waits for its activation.
@@ -80,7 +81,7 @@ pub struct Invocation {
     /// Action.
     pub action: Arc<Action>,
     /// Default parameters of the action's package and its binding.
-    pub inherited: Values,
+    pub inherited: Inherited,
     /// Parameters of the caller, a JSON object.
     pub parameters: String,
     /// Memory of the namespace that the parameters take, also while the activation waits.

@@ -69,10 +69,23 @@ impl<'de> Visitor<'de> for Member<'_> {
 /// Reports whether the object `text` has a member that `protected` sets to anything but null.
 pub fn overrides(text: &str, protected: &[&Values]) -> bool {
     let Ok(members) = serde_json::from_str::<Members<'_>>(text) else { return false };
-    let mut values = protected.iter().flat_map(|values| values.iter());
-    values.any(|pair| {
-        pair.value.get() != "null" && members.contains_key(&Name(pair.key.as_str().into()))
-    })
+    set(protected).any(|name| members.contains_key(&name))
+}
+
+/// Returns the object `text` without the members that `protected` sets to anything but null.
+pub fn without(text: &str, protected: &[&Values]) -> String {
+    let Ok(mut members) = serde_json::from_str::<Members<'_>>(text) else { return text.to_owned() };
+    for name in set(protected) {
+        members.remove(&name);
+    }
+    let members: BTreeMap<_, _> = members.iter().map(|(name, value)| (&name.0, value)).collect();
+    serde_json::to_string(&members).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Returns the names that `values` sets to anything but null.
+fn set<'a>(values: &[&'a Values]) -> impl Iterator<Item = Name<'a>> {
+    let pairs = values.iter().flat_map(|values| values.iter());
+    pairs.filter(|pair| pair.value.get() != "null").map(|pair| Name(pair.key.as_str().into()))
 }
 
 #[cfg(test)]
@@ -100,6 +113,8 @@ mod tests {
         let action = values(r#"[{"key":"a","value":2},{"key":"free","value":null}]"#);
         assert!(overrides(r#"{"\u0061":3}"#, &[&action]));
         assert!(!overrides(r#"{"free":3,"other":1}"#, &[&action]));
+        let text = r#"{"\u0061":3,"free":1.50,"other":1}"#;
+        assert_eq!(without(text, &[&action]), r#"{"free":1.50,"other":1}"#);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::time::Instant;
 use keynet_base::trace_context::TraceContext;
 
 use super::component::{Cause, Cost, failed};
+use super::parameters::without;
 use super::record::{Ended, Finished};
 use super::span::{self, Times};
 use super::{Invocation, admit, component, new_id};
-use crate::entities::{Action, EntityName, Exec, Values, milliseconds, now_ms};
+use crate::entities::{EntityName, Exec, milliseconds, now_ms};
 use crate::node::Node;
 use crate::resolution::{self, Found};
 
@@ -66,16 +67,14 @@ async fn steps(
     let Exec::Sequence { components, .. } = &invocation.action.exec else {
         return failed(Status::Internal, "the action is no sequence");
     };
-    let merged = super::parameters::merged(
-        &[&invocation.inherited, &invocation.action.parameters],
-        &invocation.parameters,
-    );
+    let layers = invocation.inherited.with(&invocation.action.parameters);
+    let merged = super::parameters::merged(&layers, &invocation.parameters);
     let mut current = match merged {
         Ok(text) => (Status::Success, text),
         Err(error) => return failed(Status::ApplicationError, &error.to_string()),
     };
     for name in components {
-        let Some((action, inherited)) = find(node, invocation, name) else {
+        let Some(Found { action, inherited }) = find(node, invocation, name) else {
             let message = format!("Sequence component does not exist: {name}");
             return failed(Status::ApplicationError, &message);
         };
@@ -83,7 +82,12 @@ async fn steps(
             return failed(Status::ApplicationError, "Too many actions in the sequence.");
         }
         *progress.left -= 1;
-        let held = invocation.namespace.reserve(current.1.len(), "an activation's parameters");
+        let parameters = if action.annotations.is("final", false) {
+            without(&current.1, &inherited.with(&action.parameters))
+        } else {
+            current.1
+        };
+        let held = invocation.namespace.reserve(parameters.len(), "an activation's parameters");
         let held = match held {
             Ok(held) => held,
             Err(error) => return failed(Status::ApplicationError, &error.message),
@@ -93,7 +97,7 @@ async fn steps(
             namespace: Arc::clone(&invocation.namespace),
             action,
             inherited,
-            parameters: current.1,
+            parameters,
             transaction: invocation.transaction.clone(),
             caller: progress.span.cloned(),
         };
@@ -125,11 +129,8 @@ async fn steps(
     current
 }
 
-fn find(node: &Node, invocation: &Invocation, name: &str) -> Option<(Arc<Action>, Values)> {
+fn find(node: &Node, invocation: &Invocation, name: &str) -> Option<Found> {
     let user = &invocation.namespace.name;
     let (owner, name) = EntityName::parse_qualified(name, user)?;
-    match resolution::find(&node.catalog, user, &owner, &name) {
-        Ok(Found { action, inherited }) => Some((action, inherited)),
-        Err(_) => None,
-    }
+    resolution::find(&node.catalog, user, &owner, &name).ok()
 }

@@ -141,9 +141,10 @@ impl Records {
             })?);
         let writer = Writer::open(Arc::clone(&database), Arc::clone(&namespaces))?;
         let store = Arc::new(Store::open(Arc::clone(&database), writer, interrupted)?);
-        let upkeep =
-            Upkeep::start(Arc::clone(&database), Arc::clone(&namespaces), Arc::clone(&store))?;
-        let readers = Readers::new(database, Arc::clone(&namespaces), Arc::clone(&store));
+        let readers =
+            Readers::new(Arc::clone(&database), Arc::clone(&namespaces), Arc::clone(&store));
+        let (kept, written) = (Arc::clone(&namespaces), Arc::clone(&store));
+        let upkeep = Upkeep::start(database, kept, written, readers.none())?;
         Ok(Self { upkeep, store, readers, namespaces })
     }
 

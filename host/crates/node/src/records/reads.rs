@@ -43,10 +43,27 @@ pub(super) struct Readers {
     places: Arc<Semaphore>,
 }
 
+/// Places of all readers: while they are held, nobody reads.
+pub(super) struct NoReaders(Arc<Semaphore>);
+
+impl NoReaders {
+    /// Waits until those who read are done, lets nobody read, and runs `work`. Blocks.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+        let waiting = tokio::runtime::Builder::new_current_thread().build();
+        // Without memory for a runtime they are not waited for, and the work may have to be repeated.
+        let _all = waiting.map(|waiting| waiting.block_on(self.0.acquire_many(READERS as u32)));
+        work()
+    }
+}
+
 impl Readers {
     pub fn new(database: Arc<Database>, namespaces: Arc<Namespaces>, store: Arc<Store>) -> Self {
         let places = Arc::new(Semaphore::new(READERS));
         Self { database, namespaces, store, idle: Arc::default(), places }
+    }
+
+    pub fn none(&self) -> NoReaders {
+        NoReaders(Arc::clone(&self.places))
     }
 
     /// Runs `read` with a connection on the blocking pool, after what was stored before is in the

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use super::database::Database;
 use super::error::{RecordsError, Result};
 use super::namespaces::{Namespace, Namespaces};
+use super::reads::NoReaders;
 use super::store::Store;
 use super::writer::integer;
 
@@ -24,6 +25,9 @@ const AGING: Duration = Duration::from_secs(30);
 
 /// Bytes in the log above which it is copied to the database while records are being written.
 const LONG_LOG: u64 = 8 << 20;
+
+/// Bytes in the log above which readers wait until it was copied.
+const HUGE_LOG: u64 = 32 << 20;
 
 /// Pause after a deletion, for other writers.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -45,6 +49,7 @@ impl Upkeep {
         database: Arc<Database>,
         namespaces: Arc<Namespaces>,
         store: Arc<Store>,
+        no_readers: NoReaders,
     ) -> Result<Self> {
         let failed = |cause| RecordsError::of(&database.file, "sync activation records", cause);
         let checkpointer = database.writer()?;
@@ -53,7 +58,13 @@ impl Upkeep {
         let settling = Arc::clone(&store);
         let work = Work {
             signals: Arc::clone(&signals),
-            log: Log { database: Arc::clone(&database), checkpointer, reader, last_size: 0 },
+            log: Log {
+                database: Arc::clone(&database),
+                checkpointer,
+                reader,
+                no_readers,
+                last_size: 0,
+            },
             namespaces,
             store,
         };
@@ -160,6 +171,7 @@ struct Log {
     database: Arc<Database>,
     checkpointer: Connection,
     reader: Connection,
+    no_readers: NoReaders,
     last_size: u64,
 }
 
@@ -174,7 +186,13 @@ impl Log {
             return Ok(());
         }
         if size > LONG_LOG || unchanged || end {
-            return self.copy(store).map_err(|cause| {
+            // Of readers that overlap, one may always need what the log had before.
+            let copied = if size > HUGE_LOG {
+                self.no_readers.run(|| self.copy(store))
+            } else {
+                self.copy(store)
+            };
+            return copied.map_err(|cause| {
                 RecordsError::of(&self.database.file, "sync activation records", cause)
             });
         }
@@ -189,7 +207,7 @@ impl Log {
     /// A writer that finds all of the log copied begins it anew, with a sync. That must not happen
     /// on a worker of the runtime. So most of the log is copied while a reader keeps it from being
     /// begun anew; the rest is copied, and the log begun anew, while this thread has the writer.
-    fn copy(&mut self, store: &Store) -> rusqlite::Result<()> {
+    fn copy(&self, store: &Store) -> rusqlite::Result<()> {
         let snapshot = self.reader.unchecked_transaction()?;
         snapshot.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
         checkpoint(&self.checkpointer)?;

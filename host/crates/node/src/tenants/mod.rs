@@ -4,25 +4,30 @@
 //! while activations run. A [`Namespace`] keeps its counters from one configuration to the next.
 
 mod key;
+mod requests;
 mod settings;
 
 pub use key::KeyDigest;
+pub use requests::{RequestPlace, TooManyRequests};
 pub use settings::{NamespaceError, NamespaceSettings};
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use keynet_base::budget::{MemoryBudget, Reservation};
 use keynet_base::error::Error;
+use keynet_base::offload;
 use keynet_host::Sandbox;
 use keynet_host::engine::CodeOwner;
 use keynet_host::http::IntakeShare;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::{NamespaceConfig, Quotas};
 use crate::fairness::{Fairness, Lane, Rate, Share};
 use key::KeyHasher;
+use requests::Requests;
 use settings::Shared;
 
 /// Bytes that need no reservation.
@@ -39,9 +44,12 @@ pub struct Namespace {
     pub lane: Arc<Lane>,
     /// Activations per minute.
     pub rate: Rate,
-    /// Lock of one change of its actions and packages at a time, so that a change is checked
-    /// against what it replaces.
-    pub changing: tokio::sync::Mutex<()>,
+    changing: Changing,
+    /// Lock of one large response or body at a time that is written or parsed: that takes one of the
+    /// few places that all namespaces share.
+    large: tokio::sync::Mutex<()>,
+    /// Places of its requests that read a database, of whose readers there are few.
+    pub reading: Semaphore,
     /// Lock of one load of a component at a time: compiling takes one of the few places that all
     /// namespaces share, and code that is read takes memory.
     pub loading: tokio::sync::Mutex<()>,
@@ -51,10 +59,51 @@ pub struct Namespace {
     pub pictures: tokio::sync::Mutex<()>,
     /// Bytes of logs of its running activations.
     pub held_logs: AtomicU64,
+    /// Number of its requests that are being answered.
+    requests: AtomicUsize,
     settings: RwLock<Arc<NamespaceSettings>>,
 }
 
+/// Changes of a namespace's actions and packages.
+struct Changing {
+    /// Those that may wait.
+    places: Semaphore,
+    /// The one that is made.
+    one: tokio::sync::Mutex<()>,
+}
+
+/// A change that is being made. Others of the namespace wait for its end.
+pub struct Change<'a> {
+    _place: SemaphorePermit<'a>,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
+}
+
 impl Namespace {
+    /// Number of changes of its actions and packages that may be under way: one is made, the others
+    /// wait.
+    pub const CHANGES: usize = 64;
+
+    /// Number of its requests that may read a database at a time.
+    const READING: usize = 2;
+
+    /// Begins a change, after those that others began, so that it is checked against what it replaces;
+    /// `None` if there are too many.
+    pub async fn change(&self) -> Option<Change<'_>> {
+        let place = self.changing.places.try_acquire().ok()?;
+        Some(Change { _place: place, _turn: self.changing.one.lock().await })
+    }
+
+    /// Runs `work` as [`offload::run`] does, one of the namespace at a time if it is large; `None` if
+    /// the runtime is being shut down.
+    pub async fn offload<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _turn = if bytes > offload::INLINE { Some(self.large.lock().await) } else { None };
+        offload::run(bytes, None, work).await
+    }
+
     /// Returns the current settings.
     pub fn settings(&self) -> Arc<NamespaceSettings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
@@ -88,6 +137,7 @@ pub struct Tenants {
     pub arrivals: Arc<Lane>,
     /// Lane of requests that belong to no namespace.
     pub strangers: Arc<Lane>,
+    requests: Requests,
     sandbox: Arc<Sandbox>,
     /// Folder of the node's data, which has one folder for each namespace.
     folder: PathBuf,
@@ -101,13 +151,19 @@ struct Current {
 
 impl Tenants {
     /// Creates the namespaces of a node without any.
-    pub fn new(sandbox: Arc<Sandbox>, fairness: Fairness, folder: &Path) -> Self {
+    pub fn new(
+        sandbox: Arc<Sandbox>,
+        fairness: Fairness,
+        connections: usize,
+        folder: &Path,
+    ) -> Self {
         Self {
             hasher: KeyHasher::new(),
             current: RwLock::default(),
             generation: AtomicU64::new(0),
             arrivals: fairness.lane("(arrivals)", NO_ACTIVATIONS),
             strangers: fairness.lane("(strangers)", NO_ACTIVATIONS),
+            requests: Requests::new(connections),
             fairness,
             sandbox,
             folder: folder.to_owned(),
@@ -147,6 +203,7 @@ impl Tenants {
             read.push((name, config, settings, key));
         }
         self.fairness.set_leave_room(namespaces.len() > 1);
+        self.requests.set_leave_room(namespaces.len() > 1);
         let mut current = Current::default();
         for (name, config, settings, key) in read {
             let namespace = match previous.by_name.get(name) {
@@ -160,7 +217,13 @@ impl Tenants {
                     name: Arc::from(name.as_str()),
                     lane: self.fairness.lane(name, share(config)),
                     rate: Rate::per_minute(config.quotas.activations_per_minute),
-                    changing: tokio::sync::Mutex::default(),
+                    changing: Changing {
+                        places: Semaphore::new(Namespace::CHANGES),
+                        one: tokio::sync::Mutex::default(),
+                    },
+                    large: tokio::sync::Mutex::default(),
+                    reading: Semaphore::new(Namespace::READING),
+                    requests: AtomicUsize::new(0),
                     loading: tokio::sync::Mutex::default(),
                     pictures: tokio::sync::Mutex::default(),
                     bodies: IntakeShare::default(),
@@ -188,6 +251,17 @@ impl Tenants {
         let kept = namespace.map(|namespace| namespace.settings().shared.memory.clone());
         kept.filter(|it| it.limit() == quotas.memory && it.leaves_room() == leaves_room)
             .unwrap_or_else(|| self.sandbox.tenant_memory(quotas.memory, leaves_room))
+    }
+
+    /// Takes a place for a request of `namespace`, or of a caller without a key, until it was answered.
+    ///
+    /// # Errors
+    /// The requests of the namespace have as many of the node's connections as they leave to others.
+    pub fn request<'a>(
+        &'a self,
+        namespace: Option<&'a Namespace>,
+    ) -> Result<RequestPlace<'a>, TooManyRequests> {
+        self.requests.place(namespace.map(|namespace| &namespace.requests))
     }
 
     fn current(&self) -> Arc<Current> {

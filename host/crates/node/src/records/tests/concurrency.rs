@@ -79,3 +79,39 @@ async fn a_caller_that_stops_waiting_does_not_hold_up_others() {
     let found: BTreeSet<_> = stored(&records, "ada").await.into_iter().collect();
     assert!((0..500).step_by(2).all(|number| found.contains(&number)));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_that_never_end_all_at_once_do_not_let_the_log_grow() {
+    let (folder, records) = new();
+    let records = Arc::new(records);
+    let large = |number| Record {
+        result: format!("\"{}\"", "x".repeat(256 << 10)),
+        ..record("ada", number)
+    };
+    records.finish(&large(0)).await.unwrap();
+    let readers = [0, 1, 2, 3].map(|_| {
+        let records = Arc::clone(&records);
+        tokio::spawn(async move {
+            loop {
+                let read = records.readers.run("ada", |connection, _| {
+                    let snapshot = connection.unchecked_transaction()?;
+                    snapshot.query_row("SELECT count(*) FROM records", (), |_| Ok(()))?;
+                    std::thread::sleep(Duration::from_millis(200));
+                    snapshot.finish()
+                });
+                read.await.unwrap();
+            }
+        })
+    });
+    let log = folder.path().join("activations.db-wal");
+    let mut longest = 0;
+    for number in 1..1_600 {
+        records.finish(&large(number)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(4)).await;
+        longest = longest.max(log.metadata().map_or(0, |log| log.len()));
+    }
+    readers.iter().for_each(|reader| reader.abort());
+    // It grows to the length at which readers wait, and for a second or two.
+    assert!(longest > 32 << 20, "nothing was tested: {longest}");
+    assert!(longest < 320 << 20, "{longest}");
+}
