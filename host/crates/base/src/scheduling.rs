@@ -24,10 +24,11 @@ pub fn lengthen_slices() {
     unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
 }
 
-/// Leaves one of several processors to others: this thread and those that it starts run on the rest.
+/// Leaves one of several processors to others, the same one for all who call this: this thread and
+/// those that it starts run on the rest.
 ///
-/// Background work that has more threads than one would otherwise be on all processors, and whoever
-/// wakes up would wait until the kernel interrupts one of them.
+/// Background work of several threads would otherwise be on all processors, and whoever wakes up would
+/// wait until the kernel interrupts one of them.
 #[expect(
     unsafe_code,
     reason = "system calls that no library has without a feature of all of wasmtime"

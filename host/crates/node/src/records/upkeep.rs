@@ -105,7 +105,9 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
-        scheduling::lengthen_slices(); // it may take long, and nobody waits for it
+        // It may take long, and nobody waits for it.
+        scheduling::lengthen_slices();
+        scheduling::leave_a_processor();
         let (mut synced, mut aged) = (Instant::now(), None);
         loop {
             // Before settling, so that all records from before the request are looked at.

@@ -154,8 +154,8 @@ impl Turns {
             lanes: Slab::new(),
             waiting: BTreeSet::new(),
         };
-        // One more for a lane that is brief and has such polls now and then.
-        Self { threads: Threads::new(state.computing + 1), state: Mutex::new(state) }
+        // One thread more for a lane that is brief and has such polls now and then.
+        Self { threads: Threads::new(state.computing), state: Mutex::new(state) }
     }
 
     pub(super) fn threads(&self) -> &Threads {
