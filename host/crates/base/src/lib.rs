@@ -10,12 +10,13 @@
 //! | [`redaction`], [`quote`] | foreign text in logs and messages: secrets removed, short, on one line |
 //! | [`digest`], [`open_file`], [`new_file`], [`file_cache`], [`state`] | files: digests, open files, atomic writes, a cache with a size limit, keys |
 //! | [`allowed_hosts`] | requests that a server on a developer's machine accepts |
-//! | [`offload`], [`apart`], [`crowd`], [`scheduling`] | long synchronous work, kept off the async workers; work that does not wait for its caller's polls; tasks that do the same together; threads that make way for others |
+//! | [`offload`], [`blocking`], [`apart`], [`crowd`], [`scheduling`] | long synchronous work, kept off the async workers; blocking work of one owner on few threads; work that does not wait for its caller's polls; tasks that do the same together; threads that make way for others |
 //! | [`cpu`] | the processors that components are compiled for |
 //! | [`trace_context`], [`call_observer`], [`counters`] | traces across servers; what backends report; counts for metrics |
 
 pub mod allowed_hosts;
 pub mod apart;
+pub mod blocking;
 pub mod budget;
 pub mod call_observer;
 pub mod config;

@@ -1,12 +1,20 @@
 //! Reads the body of an object that a store sends: exactly as many bytes as it announced, reserved
 //! before they are allocated.
 
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
 use futures::TryStreamExt as _;
 use object_store::{GetOptions, GetResult, GetResultPayload};
 
 use super::{ReadBytes, failure};
+use keynet_base::blocking::BlockingQueue;
 use keynet_base::budget::CallBudget;
 use keynet_base::error::{Error, Result};
+use keynet_base::offload;
 
 /// Marker of a request whose successful response the caller reads itself, with its own limit. The
 /// client of a store reads every other response whole, up to a small limit.
@@ -18,6 +26,17 @@ pub(super) fn read_by_caller() -> GetOptions {
     let mut options = GetOptions::default();
     options.extensions.insert(ReadByCaller);
     options
+}
+
+/// Returns the file that has the bytes of `found`, their range, and the queue of those who read it.
+fn file(
+    found: GetResult,
+) -> std::result::Result<(File, Range<u64>, Arc<BlockingQueue>), GetResult> {
+    let queue = found.extensions.get::<Arc<BlockingQueue>>().cloned();
+    match (found.payload, queue) {
+        (GetResultPayload::File(file, _), Some(queue)) => Ok((file, found.range, queue)),
+        (payload, _) => Err(GetResult { payload, ..found }),
+    }
 }
 
 /// Reads the bytes of `found`. They are copied once, out of the connection's buffers, because those
@@ -33,17 +52,25 @@ pub(super) async fn collect(
 ) -> Result<ReadBytes> {
     let announced = found.range.end.saturating_sub(found.range.start);
     let reservation = budget.memory.reserve(announced, &format!("the object `{label}`"))?;
-    if matches!(found.payload, GetResultPayload::File(..)) {
-        // The thread that reads the file continues after the caller stops waiting, so the
-        // reservation is held until that thread ends.
-        let reading = tokio::spawn(async move {
-            found.bytes().await.map(|bytes| ReadBytes { bytes, reservation })
-        });
-        return reading
-            .await
-            .unwrap_or_else(|error| Err(error.into()))
-            .map_err(|error| failure::explain("read", label, error));
-    }
+    let found = match file(found) {
+        Ok((file, range, queue)) => {
+            // What reads the file continues after the caller stops waiting, so the reservation is held
+            // until it ends.
+            let read = move || {
+                let mut bytes = vec![0; usize::try_from(announced).map_err(io::Error::other)?];
+                file.read_exact_at(&mut bytes, range.start)?;
+                Ok(ReadBytes { bytes: bytes.into(), reservation })
+            };
+            let read: io::Result<_> = if announced <= offload::INLINE as u64 {
+                queue.run_quick(read).await
+            } else {
+                queue.run(read).await
+            };
+            let failed = |error| object_store::Error::Generic { store: "Folder", source: error };
+            return read.map_err(|error| failure::explain("read", label, failed(error.into())));
+        }
+        Err(other) => other,
+    };
     let wrong = |sent: &str| {
         Error::unavailable(format!(
             "the object store sent {sent} of `{label}` than the {announced} bytes it announced"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
+use std::num::NonZero;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +12,9 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, CopyMode, CopyOptions, GetOptions, GetResult, GetResultPayload,
-    ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions,
-    PutPayload, PutResult, Result,
+    Attribute, Attributes, CopyMode, CopyOptions, Extensions, GetOptions, GetResult,
+    GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use rustix::fs::{AtFlags, unlinkat};
 
@@ -25,6 +26,7 @@ use super::sidecar;
 use super::staging::{FolderLock, Staged, Staging};
 use super::tree::{Fault, Tree, Version};
 use super::walk::objects_after;
+use keynet_base::blocking::BlockingQueue;
 use keynet_base::error::Error;
 use keynet_base::quote::shown;
 
@@ -62,8 +64,10 @@ pub(super) struct OpenFile {
 pub(super) struct Inner {
     pub(super) tree: Tree,
     quota: Option<Arc<Quota>>,
-    pub(super) staging: Arc<Staging>,
+    staging: Arc<Staging>,
     lock: FolderLock,
+    reading: Arc<BlockingQueue>,
+    pub(super) writing: Arc<BlockingQueue>,
 }
 
 impl Folder {
@@ -87,7 +91,11 @@ impl Folder {
             let staging = Staging::open(&tree)?;
             let lock = FolderLock::open(&tree)?;
             let quota = most.map(|most| Arc::new(Quota::new(most)));
-            Ok(Self { inner: Arc::new(Inner { tree, quota, staging, lock }) })
+            // What is read is mostly in the system's memory: more threads would only disturb others.
+            let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
+            let reading = BlockingQueue::new(processors / 2);
+            let writing = BlockingQueue::new(processors);
+            Ok(Self { inner: Arc::new(Inner { tree, quota, staging, lock, reading, writing }) })
         };
         opened().map_err(|fault: Fault| {
             let why = match fault {
@@ -120,20 +128,30 @@ impl Folder {
     pub(super) async fn open_file(&self, key: &Path) -> Result<OpenFile> {
         checked(key)?;
         let key = key.clone();
-        self.blocking(move |inner| {
+        let inner = Arc::clone(&self.inner);
+        let opening = self.inner.reading.run_quick(move || {
             let (file, version, content_type) = inner.get(key.as_ref())?;
             Ok(OpenFile { file, meta: version.meta(key), content_type })
-        })
-        .await
+        });
+        opening.await
     }
 
-    /// Runs blocking work off the asynchronous threads.
-    async fn blocking<T: Send + 'static>(
+    /// Runs blocking work that reads off the asynchronous threads.
+    async fn reading<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner)).await?
+        self.inner.reading.run(move || work(&inner)).await
+    }
+
+    /// Runs blocking work that writes off the asynchronous threads.
+    async fn writing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.writing.run(move || work(&inner)).await
     }
 }
 
@@ -256,7 +274,7 @@ impl ObjectStore for Folder {
         // Stops writing when the caller has gone away (its deadline passed).
         let abandoned = Arc::new(AtomicBool::new(false));
         let waiting = OnDrop(Arc::clone(&abandoned));
-        let done = self.blocking(move |inner| {
+        let done = self.writing(move |inner| {
             let mut staged = inner.stage().map_err(|fault| writing(&key, fault))?;
             let length = payload.content_length() as u64;
             staged.share.grow(&inner.tree, length).map_err(|fault| writing(&key, fault))?;
@@ -283,7 +301,7 @@ impl ObjectStore for Folder {
     ) -> Result<Box<dyn MultipartUpload>> {
         let key = checked(location)?;
         let staged =
-            self.blocking(|inner| inner.stage().map_err(|fault| writing("", fault))).await?;
+            self.writing(|inner| inner.stage().map_err(|fault| writing("", fault))).await?;
         Ok(Box::new(FolderUpload::new(Arc::clone(&self.inner), key, options.attributes, staged)))
     }
 
@@ -296,6 +314,9 @@ impl ObjectStore for Folder {
                 .map_err(|error| carry(Error::invalid(error.to_string())))?,
             None => 0..meta.size,
         };
+        // Where its content is read.
+        let mut extensions = Extensions::new();
+        extensions.insert(Arc::clone(&self.inner.reading));
         Ok(GetResult {
             // used only in error texts
             payload: GetResultPayload::File(file, PathBuf::from(location.as_ref())),
@@ -304,7 +325,7 @@ impl ObjectStore for Folder {
             ),
             range,
             meta,
-            extensions: Default::default(),
+            extensions,
         })
     }
 
@@ -317,9 +338,7 @@ impl ObjectStore for Folder {
             let store = store.clone();
             async move {
                 checked(&location)?;
-                store
-                    .blocking(move |inner| inner.delete(location.as_ref()).map(|()| location))
-                    .await
+                store.writing(move |inner| inner.delete(location.as_ref()).map(|()| location)).await
             }
         };
         locations.and_then(delete).boxed()
@@ -341,7 +360,7 @@ impl ObjectStore for Folder {
             async move {
                 let Some(after) = after else { return Ok::<_, object_store::Error>(None) };
                 let chunk = store
-                    .blocking(move |inner| {
+                    .reading(move |inner| {
                         objects_after(&inner.tree, &folder, &after, LIST_CHUNK)
                             .map_err(|fault| reading(&folder, fault))
                     })
@@ -387,7 +406,7 @@ impl ObjectStore for Folder {
             CopyMode::Create => PutMode::Create,
         };
         let (from, to) = (checked(from)?, checked(to)?);
-        self.blocking(move |inner| inner.copy(&from, &to, &mode).map(drop)).await
+        self.writing(move |inner| inner.copy(&from, &to, &mode).map(drop)).await
     }
 }
 

@@ -55,7 +55,8 @@ impl MultipartUpload for FolderUpload {
         let (staged, key) = (Arc::clone(&self.staged), self.key.clone());
         let inner = Arc::clone(&self.inner);
         async move {
-            tokio::task::spawn_blocking(move || {
+            let queue = Arc::clone(&inner.writing);
+            let written = queue.run(move || {
                 let mut staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
                 let staged = staged.as_mut().ok_or_else(|| ended(&key))?;
                 let length = part.content_length() as u64;
@@ -68,8 +69,8 @@ impl MultipartUpload for FolderUpload {
                     offset += bytes.len() as u64;
                 }
                 Ok(())
-            })
-            .await?
+            });
+            written.await
         }
         .boxed()
     }
@@ -78,11 +79,11 @@ impl MultipartUpload for FolderUpload {
         let (inner, staged, key) =
             (Arc::clone(&self.inner), Arc::clone(&self.staged), self.key.clone());
         let attributes = self.attributes.clone();
-        tokio::task::spawn_blocking(move || {
+        let completed = self.inner.writing.run(move || {
             let staged = take(&staged).ok_or_else(|| ended(&key))?;
             inner.publish(&key, staged, &PutMode::Overwrite, &attributes)
-        })
-        .await?
+        });
+        completed.await
     }
 
     async fn abort(&mut self) -> Result<()> {
