@@ -111,14 +111,16 @@ async fn shown(
     parameters: Values,
     code: Option<(String, Reservation)>,
 ) -> Result<Reply, Rejection> {
-    let bytes = action.annotations.size() + parameters.size();
     let length = code.as_ref().map_or(0, |(text, _)| text.len());
-    let held = user.reserve(length, "an action's code")?;
+    // The code is the larger part, and is copied into a text of its length.
+    let bytes = action.annotations.size() + parameters.size();
+    let held = user.reserve(2 * bytes + length, "an action's code")?;
     let write = move || {
         let text = code.as_ref().map(|(text, _)| text.as_str());
-        Reply::json(&ActionJson::own(&action, &parameters, text)).holding(held)
+        Reply::json(&ActionJson::own(&action, &parameters, text))
     };
-    written(user, bytes, "action", write).await
+    let reply = user.offload(bytes + length, write).await.ok_or_else(Rejection::stopping)?;
+    Ok(reply.holding(held))
 }
 
 async fn delete(
@@ -129,9 +131,9 @@ async fn delete(
 ) -> Result<Reply, Rejection> {
     let _change = change(user).await?;
     let action = own(call, user, owner, name)?.ok_or_else(Rejection::not_found)?;
+    let reply = shown(user, Arc::clone(&action), action.parameters.clone(), None).await?;
     call.node.catalog.remove_action(&action).await?;
-    let parameters = action.parameters.clone();
-    shown(user, action, parameters, None).await
+    Ok(reply)
 }
 
 /// Returns an action of the user's own namespace for a change.

@@ -131,6 +131,7 @@ async fn delete(call: &Call<'_>, user: &Namespace, name: &str) -> Result<Reply, 
             if count == 1 { "entity" } else { "entities" }
         )));
     }
+    let reply = shown(user, Arc::clone(&package)).await?;
     catalog.remove_package(&package).await?;
-    shown(user, package).await
+    Ok(reply)
 }
