@@ -126,6 +126,8 @@ impl BlockingQueue {
             let mut state = self.state();
             let Some(job) = state.waiting.pop_front() else {
                 state.threads -= 1;
+                drop(state);
+                scheduling::reset_slices(); // the pool's thread may do anything next
                 return;
             };
             drop(state);
@@ -170,9 +172,7 @@ mod tests {
         assert_ne!(queue.run_quick(thread).await, own);
         queue.in_place.lock().unwrap().slow = None;
         assert_eq!(queue.run_quick(thread).await, own);
-        let _in_place = queue.in_place.lock().unwrap();
         assert_ne!(queue.run(thread).await, own);
-        assert_ne!(queue.run_quick(thread).await, own, "others are slow at this moment");
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use keynet_base::scheduling;
+use keynet_base::scheduling::{self, Usual};
 
 use super::task::{Next, Task};
 
@@ -28,23 +28,28 @@ struct Shared {
     /// Number of threads that leave a processor to others, and of all.
     leaving: usize,
     most: usize,
+    /// What the rest of the threads have: one of the others may start them.
+    usual: Usual,
     state: Mutex<State>,
-    /// Signals of the threads that leave a processor to others, and of the rest.
-    changed: [Condvar; 2],
+    leaving_changed: Condvar,
+    anywhere_changed: Condvar,
 }
 
-/// Whether a thread leaves a processor to others, and its number in arrays.
-#[derive(Debug, Clone, Copy)]
+/// Where a thread runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Leaving = 0,
-    Anywhere = 1,
+    /// On all processors but the one that is left to others.
+    Leaving,
+    /// Anywhere.
+    Anywhere,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Arc<Task>>,
     started: usize,
-    idle: [usize; 2],
+    leaving_idle: usize,
+    anywhere_idle: usize,
     closed: bool,
 }
 
@@ -52,8 +57,10 @@ impl Threads {
     /// Creates threads for `computing` processors, and one more.
     pub(super) fn new(computing: usize) -> Self {
         let (leaving, most) = (computing.saturating_sub(1), computing + 1);
-        let (state, changed) = (Mutex::default(), Default::default());
-        Self(Arc::new(Shared { leaving, most, state, changed }))
+        let (leaving_changed, anywhere_changed) = (Condvar::new(), Condvar::new());
+        let (usual, state) = (Usual::of_this_thread(), Mutex::default());
+        let shared = Shared { leaving, most, usual, state, leaving_changed, anywhere_changed };
+        Self(Arc::new(shared))
     }
 
     /// Polls tasks, which have a turn each, on threads; on workers if none can be started.
@@ -65,11 +72,33 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.0.state().closed = true;
-        self.0.changed.iter().for_each(Condvar::notify_all);
+        self.0.leaving_changed.notify_all();
+        self.0.anywhere_changed.notify_all();
+    }
+}
+
+impl State {
+    fn idle(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Leaving => &mut self.leaving_idle,
+            Kind::Anywhere => &mut self.anywhere_idle,
+        }
+    }
+
+    /// Reports whether a thread that leaves a processor to others has nothing to do.
+    fn has_leaving(&self) -> bool {
+        self.leaving_idle > self.queue.len()
     }
 }
 
 impl Shared {
+    fn changed(&self, kind: Kind) -> &Condvar {
+        match kind {
+            Kind::Leaving => &self.leaving_changed,
+            Kind::Anywhere => &self.anywhere_changed,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +106,7 @@ impl Shared {
     fn run(self: &Arc<Self>, task: Arc<Task>) {
         let mut state = self.state();
         let waiting = state.queue.len();
-        if state.idle.iter().sum::<usize>() <= waiting && state.started < self.most {
+        if state.leaving_idle + state.anywhere_idle <= waiting && state.started < self.most {
             let shared = Arc::clone(self);
             let kind = if state.started < self.leaving { Kind::Leaving } else { Kind::Anywhere };
             let thread = thread::Builder::new().name("computing".to_owned());
@@ -92,26 +121,31 @@ impl Shared {
             }
         }
         // Those who were signalled and have not looked yet count as idle, as many as tasks wait.
-        let has_leaving = state.idle[Kind::Leaving as usize] > waiting;
-        let kind = if has_leaving { Kind::Leaving } else { Kind::Anywhere };
+        let kind = if state.has_leaving() { Kind::Leaving } else { Kind::Anywhere };
         state.queue.push_back(task);
         drop(state);
-        self.changed[kind as usize].notify_one();
+        self.changed(kind).notify_one();
     }
 
     fn serve(self: &Arc<Self>, kind: Kind) {
-        if matches!(kind, Kind::Leaving) {
+        self.usual.restore();
+        if kind == Kind::Leaving {
             scheduling::leave_a_processor();
         }
         scheduling::lengthen_slices();
         while let Some(task) = self.next(kind) {
             let mut next = task.poll_on_thread();
             drop(task);
-            // This thread goes on with one of them.
+            // This thread goes on with one of them, unless one that gets work first has none.
             while let Some(own) = next.pop() {
+                if kind == Kind::Anywhere && self.state().has_leaving() {
+                    next.push(own);
+                    break;
+                }
                 next.into_iter().for_each(|task| self.run(task));
                 next = own.poll_on_thread();
             }
+            next.into_iter().for_each(|task| self.run(task));
         }
     }
 
@@ -125,10 +159,9 @@ impl Shared {
             if state.closed {
                 return None;
             }
-            state.idle[kind as usize] += 1;
-            let signal = &self.changed[kind as usize];
-            state = signal.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle[kind as usize] -= 1;
+            *state.idle(kind) += 1;
+            state = self.changed(kind).wait(state).unwrap_or_else(PoisonError::into_inner);
+            *state.idle(kind) -= 1;
         }
     }
 }

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keynet_base::config::{Config, ConfigError, TelemetryConfig};
-use keynet_host::http::{Drain, Intake, Server, StopSignals, listen_at};
+use keynet_base::scheduling::Usual;
+use keynet_host::http::{Drain, Intake, Server, StopSignals, connections, listen_at};
 use keynet_host::telemetry::{MetricsError, TraceError, Tracer, serve_metrics};
 use keynet_host::{Host, HostError, Sandbox};
 
@@ -129,10 +130,13 @@ pub enum ServeError {
 /// The node cannot start.
 pub fn serve(options: &ServeOptions, ready: impl FnOnce(&Listening)) -> Result<(), ServeError> {
     let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let usual = Usual::of_this_thread();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(processors.max(MIN_WORKERS))
         .max_blocking_threads(MAX_BLOCKING)
+        // A thread may be started by one for those who compute, which leaves a processor to others.
+        .on_thread_start(move || usual.restore())
         .build()
         .map_err(ServeError::Start)?;
     let served = runtime.block_on(run(options, processors, ready));
@@ -219,8 +223,8 @@ fn create(
     let describing = config.namespaces.len().clamp(DESCRIBING, (activations / 8).max(DESCRIBING));
     let slots = activations.saturating_sub(describing).max(1);
     let fairness = Fairness::new(slots, processors);
-    let tenants =
-        Tenants::new(Arc::clone(&sandbox), fairness, config.process.connections, &options.data);
+    let connections = connections(config.process.connections);
+    let tenants = Tenants::new(Arc::clone(&sandbox), fairness, connections, &options.data);
     tenants.replace(&config.namespaces)?;
     // First, since it refuses a folder that another process uses.
     let records = Records::open(&options.data, retention(&config.records), interrupted)?;
