@@ -47,12 +47,18 @@ pub struct Places {
     times: Times,
 }
 
+/// Returns how many connections a process takes that is configured for `most`: half of its limit of
+/// descriptors if that is lower.
+pub fn connections(most: usize) -> usize {
+    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let half = descriptors.and_then(|number| usize::try_from(number / 2).ok()).unwrap_or(most);
+    most.min(half).max(1)
+}
+
 impl Places {
-    /// Creates `most` slots; half of the process's limit of descriptors if that is lower.
+    /// Creates as many slots as [`connections`] allows.
     pub fn up_to(most: usize) -> Self {
-        let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let half = descriptors.and_then(|number| usize::try_from(number / 2).ok()).unwrap_or(most);
-        Self::new(most.min(half).max(1), TIMES)
+        Self::new(connections(most), TIMES)
     }
 
     fn new(all: usize, times: Times) -> Self {

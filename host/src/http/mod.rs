@@ -8,7 +8,7 @@ mod drain;
 mod intake;
 mod server;
 
-pub use connection::UntilWritten;
+pub use connection::{UntilWritten, connections};
 pub use drain::{Drain, StopSignals};
 pub use intake::{Intake, IntakeError, IntakeShare, RequestBody};
 pub use server::{HttpResponse, Server, listen_at, spawn};

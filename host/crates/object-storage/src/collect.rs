@@ -1,9 +1,7 @@
 //! Reads the body of an object that a store sends: exactly as many bytes as it announced, reserved
 //! before they are allocated.
 
-use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -12,7 +10,7 @@ use object_store::{GetOptions, GetResult, GetResultPayload};
 
 use super::{ReadBytes, failure};
 use keynet_base::blocking::BlockingQueue;
-use keynet_base::budget::CallBudget;
+use keynet_base::budget::{CallBudget, Reservation};
 use keynet_base::error::{Error, Result};
 use keynet_base::offload;
 
@@ -28,17 +26,6 @@ pub(super) fn read_by_caller() -> GetOptions {
     options
 }
 
-/// Returns the file that has the bytes of `found`, their range, and the queue of those who read it.
-fn file(
-    found: GetResult,
-) -> std::result::Result<(File, Range<u64>, Arc<BlockingQueue>), GetResult> {
-    let queue = found.extensions.get::<Arc<BlockingQueue>>().cloned();
-    match (found.payload, queue) {
-        (GetResultPayload::File(file, _), Some(queue)) => Ok((file, found.range, queue)),
-        (payload, _) => Err(GetResult { payload, ..found }),
-    }
-}
-
 /// Reads the bytes of `found`. They are copied once, out of the connection's buffers, because those
 /// are larger than their content.
 ///
@@ -52,25 +39,13 @@ pub(super) async fn collect(
 ) -> Result<ReadBytes> {
     let announced = found.range.end.saturating_sub(found.range.start);
     let reservation = budget.memory.reserve(announced, &format!("the object `{label}`"))?;
-    let found = match file(found) {
-        Ok((file, range, queue)) => {
-            // What reads the file continues after the caller stops waiting, so the reservation is held
-            // until it ends.
-            let read = move || {
-                let mut bytes = vec![0; usize::try_from(announced).map_err(io::Error::other)?];
-                file.read_exact_at(&mut bytes, range.start)?;
-                Ok(ReadBytes { bytes: bytes.into(), reservation })
-            };
-            let read: io::Result<_> = if announced <= offload::INLINE as u64 {
-                queue.run_quick(read).await
-            } else {
-                queue.run(read).await
-            };
-            let failed = |error| object_store::Error::Generic { store: "Folder", source: error };
-            return read.map_err(|error| failure::explain("read", label, failed(error.into())));
-        }
-        Err(other) => other,
-    };
+    if let Some(queue) = found.extensions.get::<Arc<BlockingQueue>>().cloned()
+        && matches!(found.payload, GetResultPayload::File(..))
+    {
+        let read = from_file(found, &queue, announced, reservation).await;
+        let failed = |error| object_store::Error::Generic { store: "Folder", source: error };
+        return read.map_err(|error| failure::explain("read", label, failed(error.into())));
+    }
     let wrong = |sent: &str| {
         Error::unavailable(format!(
             "the object store sent {sent} of `{label}` than the {announced} bytes it announced"
@@ -92,4 +67,27 @@ pub(super) async fn collect(
         return Err(wrong("fewer"));
     }
     Ok(ReadBytes { bytes: bytes.into(), reservation })
+}
+
+/// Reads the bytes of a file. What reads it continues after the caller stops waiting, so the reservation
+/// is held until it ends.
+async fn from_file(
+    found: GetResult,
+    queue: &Arc<BlockingQueue>,
+    length: u64,
+    reservation: Reservation,
+) -> io::Result<ReadBytes> {
+    let GetResult { payload: GetResultPayload::File(file, _), range, .. } = found else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
+    let read = move || {
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, range.start)?;
+        Ok(ReadBytes { bytes: bytes.into(), reservation })
+    };
+    if length <= offload::INLINE as u64 {
+        queue.run_quick(read).await
+    } else {
+        queue.run(read).await
+    }
 }

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use hyper::header::CONTENT_TYPE;
-use hyper::{Method, StatusCode};
-use keynet_base::budget::Reservation;
-
 use super::lists::{ListedAction, listed, written};
 use super::reply::{Rejection, Reply};
 use super::{Call, invocations, not_found, quotas};
+use crate::catalog::Code;
 use crate::entities::{Action, ActionJson, ActionPut, EntityName, Exec, Values, check_name};
 use crate::invocation::Refused;
 use crate::resolution::{self, Found, NotFound};
 use crate::tenants::{Change, Namespace};
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, StatusCode};
 
 /// Largest number of actions in a sequence.
 const MAX_SEQUENCE: usize = 50;
@@ -97,30 +96,32 @@ async fn get(call: &Call<'_>, user: &Namespace, found: Found) -> Result<Reply, R
         let held =
             user.reserve(usize::try_from(bytes).unwrap_or(usize::MAX), "an action's code")?;
         let _place = user.reading.acquire().await; // it is never closed
-        call.node.catalog.code(&action).await?.map(|code| (code.text, held))
+        call.node.catalog.code(&action).await?.map(|code| (code, held))
     } else {
         None
     };
-    shown(user, action, parameters, code).await
+    let (code, _held) = code.unzip();
+    shown(user, action, parameters, code).await.map(|(reply, _)| reply)
 }
 
-/// Returns the response with an action for its owner, with its code and the memory that this takes.
+/// Returns the response with an action for its owner, and the code that it contains.
 async fn shown(
     user: &Namespace,
     action: Arc<Action>,
     parameters: Values,
-    code: Option<(String, Reservation)>,
-) -> Result<Reply, Rejection> {
-    let length = code.as_ref().map_or(0, |(text, _)| text.len());
+    code: Option<Code>,
+) -> Result<(Reply, Option<Code>), Rejection> {
+    let length = code.as_ref().map_or(0, |code| code.text.len());
     // The code is the larger part, and is copied into a text of its length.
     let bytes = action.annotations.size() + parameters.size();
     let held = user.reserve(2 * bytes + length, "an action's code")?;
     let write = move || {
-        let text = code.as_ref().map(|(text, _)| text.as_str());
-        Reply::json(&ActionJson::own(&action, &parameters, text))
+        let text = code.as_ref().map(|code| code.text.as_str());
+        (Reply::json(&ActionJson::own(&action, &parameters, text)), code)
     };
-    let reply = user.offload(bytes + length, write).await.ok_or_else(Rejection::stopping)?;
-    Ok(reply.holding(held))
+    let (reply, code) =
+        user.offload(bytes + length, write).await.ok_or_else(Rejection::stopping)?;
+    Ok((reply.holding(held), code))
 }
 
 async fn delete(
@@ -131,7 +132,7 @@ async fn delete(
 ) -> Result<Reply, Rejection> {
     let _change = change(user).await?;
     let action = own(call, user, owner, name)?.ok_or_else(Rejection::not_found)?;
-    let reply = shown(user, Arc::clone(&action), action.parameters.clone(), None).await?;
+    let (reply, _) = shown(user, Arc::clone(&action), action.parameters.clone(), None).await?;
     call.node.catalog.remove_action(&action).await?;
     Ok(reply)
 }
@@ -206,14 +207,8 @@ async fn put(
         }
         None => None,
     };
-    let text = match &code {
-        Some(code) => {
-            let held = user.reserve(code.text.len(), "an action's code")?;
-            Some((code.text.clone(), held))
-        }
-        None => None,
-    };
-    let reply = shown(user, Arc::new(action.clone()), action.parameters.clone(), text).await?;
+    let described = Arc::new(action.clone());
+    let (reply, code) = shown(user, described, action.parameters.clone(), code).await?;
     call.node.catalog.put_action(action, code).await?;
     Ok(reply)
 }

@@ -109,8 +109,6 @@ async fn reply(
     if !is_web {
         user.as_ref().map_or(&node.tenants.strangers, |user| &user.lane).take_over().await;
     }
-    // That of a web action without a key is a stranger's as long as its body arrives.
-    let place = node.tenants.request(user.as_deref().ok())?;
     match path.as_slice() {
         [""] => return only_get(&call.method, || description::node(node)),
         ["ping"] => return only_get(&call.method, || Reply::text("pong")),
@@ -122,6 +120,8 @@ async fn reply(
     if node.drain.has_begun() {
         return Err(Rejection::stopping());
     }
+    // That of a web action without a key is a stranger's as long as its body arrives.
+    let place = node.tenants.request(user.as_deref().ok())?;
     let is_namespaces = matches!(path.as_slice(), ["api", "v1", "namespaces", ..]);
     if !is_web && !is_namespaces {
         return Err(Rejection::no_route());

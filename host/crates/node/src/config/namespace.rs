@@ -124,7 +124,8 @@ impl NamespaceConfig {
             require_signature: Vec::new(),
             allow_tags: true,
             weight: 1,
-            quotas: Quotas::default(),
+            // The objects are in a folder of the developer's own.
+            quotas: Quotas { objects: u64::MAX, ..Quotas::default() },
         }
     }
 

@@ -45,7 +45,7 @@ pub enum EntityError {
 /// Checks the size of `values`, and that each of them can be shown: a document that contains them
 /// is made of numbers and of a depth that every JSON parser reads.
 fn check_values(what: &'static str, values: &Values) -> Result<(), EntityError> {
-    let (size, allowed) = (values.size(), MAX_PARAMETERS);
+    let (size, allowed) = (values.text_size(), MAX_PARAMETERS);
     if size > allowed {
         return Err(EntityError::TooLarge { what, size, allowed });
     }

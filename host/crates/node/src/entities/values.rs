@@ -23,7 +23,7 @@ impl<'de> Deserialize<'de> for Values {
         if pairs.iter().any(|pair| pair.key.trim().is_empty()) {
             return Err(D::Error::custom("parameters malformed!"));
         }
-        Ok(Self::of(pairs))
+        Ok(Self(Self::last(&pairs).into_iter().cloned().collect()))
     }
 }
 
@@ -31,25 +31,33 @@ impl Values {
     /// No values.
     pub const NONE: Self = Self(Vec::new());
 
-    /// Keeps the last value of each name, at the place of the first. Takes time in proportion to
-    /// the number of pairs: a request may have millions.
-    fn of(pairs: impl IntoIterator<Item = KeyValue>) -> Self {
-        let mut places = HashMap::new();
-        let mut values: Vec<KeyValue> = Vec::new();
+    /// Returns the last pair of each name, at the place of the first. Takes time in proportion to the
+    /// number of pairs: a request may have millions.
+    fn last<'a>(pairs: impl IntoIterator<Item = &'a KeyValue>) -> Vec<&'a KeyValue> {
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut last: Vec<&KeyValue> = Vec::new();
         for pair in pairs {
-            match places.entry(pair.key.clone()) {
+            match places.entry(pair.key.as_str()) {
                 Entry::Vacant(place) => {
-                    place.insert(values.len());
-                    values.push(pair);
+                    place.insert(last.len());
+                    last.push(pair);
                 }
                 Entry::Occupied(place) => {
-                    if let Some(value) = values.get_mut(*place.get()) {
+                    if let Some(value) = last.get_mut(*place.get()) {
                         *value = pair;
                     }
                 }
             }
         }
-        Self(values)
+        last
+    }
+
+    /// Returns the pairs of all layers, each of which stands above those before.
+    pub fn above<'a>(layers: &[&'a Self]) -> Vec<&'a KeyValue> {
+        match layers {
+            [only] => only.iter().collect(),
+            _ => Self::last(layers.iter().flat_map(|layer| layer.iter())),
+        }
     }
 
     /// Returns the pairs in order, as a slice.
@@ -102,7 +110,7 @@ impl Values {
 
     /// Returns the values of all layers, each of which stands above those before.
     pub fn merged(layers: &[&Self]) -> Self {
-        Self::of(layers.iter().flat_map(|layer| layer.iter()).cloned())
+        Self(Self::above(layers).into_iter().cloned().collect())
     }
 
     /// Reports whether the annotation `key` is true, as OpenWhisk reads it: anything but `false`,
@@ -111,6 +119,11 @@ impl Values {
         self.get(key).map_or(absent, |text| {
             !matches!(text, "false" | "null" | "\"\"") && text.parse() != Ok(0.0_f64)
         })
+    }
+
+    /// Returns the bytes of all names and values.
+    pub fn text_size(&self) -> usize {
+        self.0.iter().map(|pair| pair.key.len() + pair.value.get().len()).sum()
     }
 
     /// Returns the most bytes that they take in memory, and as JSON.

@@ -4,14 +4,14 @@ use keynet_host::GuestEnvironment;
 use serde_json::Value;
 
 use super::Invocation;
-use crate::entities::now_ms;
+use crate::entities::{Values, now_ms};
 use crate::node::Node;
 
 /// Returns the environment of the activation called `id`.
 pub(super) fn of(node: &Node, invocation: &Invocation, id: &str) -> GuestEnvironment {
     let Invocation { namespace, action, inherited, transaction, .. } = invocation;
     let layers = inherited.with(&action.parameters);
-    let init = layers.iter().flat_map(|layer| layer.iter()).filter(|pair| pair.init);
+    let init = Values::above(&layers).into_iter().filter(|pair| pair.init);
     let mut pairs: Vec<(String, String)> =
         init.map(|pair| (pair.key.clone(), text(pair.value.get()))).collect();
     let mut set = |name: &str, value: String| pairs.push((name.to_owned(), value));

@@ -23,7 +23,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// # Errors
 /// The text is not a JSON object.
 pub fn merged(defaults: &[&Values], text: &str) -> Result<String, serde_json::Error> {
-    let mut below = defaults.iter().flat_map(|values| values.iter()).filter(|pair| !pair.init);
+    let mut below = Values::above(defaults).into_iter().filter(|pair| !pair.init);
     let text = if text.trim_ascii().is_empty() { "{}" } else { text };
     let Some(first) = below.next() else { return Ok(text.to_owned()) };
     let mut all: BTreeMap<Cow<'_, str>, &RawValue> = BTreeMap::new();
@@ -82,9 +82,9 @@ pub fn without(text: &str, protected: &[&Values]) -> String {
     serde_json::to_string(&members).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Returns the names that `values` sets to anything but null.
+/// Returns the names that the last of `values` with that name sets to anything but null.
 fn set<'a>(values: &[&'a Values]) -> impl Iterator<Item = Name<'a>> {
-    let pairs = values.iter().flat_map(|values| values.iter());
+    let pairs = Values::above(values).into_iter();
     pairs.filter(|pair| pair.value.get() != "null").map(|pair| Name(pair.key.as_str().into()))
 }
 
@@ -106,6 +106,21 @@ mod tests {
         assert_eq!(merge(""), r#"{"a":2,"b":1.50}"#);
         assert_eq!(merged(&[&Values::default()], r#"{ "x": 1 }"#).unwrap(), r#"{ "x": 1 }"#);
         assert!(merged(&[&package], "[1]").is_err());
+    }
+
+    #[test]
+    fn what_a_binding_sets_replaces_what_the_package_sets_in_the_environment_and_in_parameters() {
+        let package = values(
+            r#"[{"key":"a","value":1,"init":true},{"key":"b","value":1},{"key":"c","value":1}]"#,
+        );
+        let binding = values(
+            r#"[{"key":"a","value":2},{"key":"b","value":2,"init":true},{"key":"c","value":null}]"#,
+        );
+        let layers = [&package, &binding];
+        assert_eq!(merged(&layers, "").unwrap(), r#"{"a":2,"c":null}"#);
+        let init: Vec<_> = Values::above(&layers).into_iter().filter(|pair| pair.init).collect();
+        assert_eq!((init.len(), init[0].value.get()), (1, "2"));
+        assert!(!overrides(r#"{"c":3}"#, &layers) && overrides(r#"{"a":3}"#, &layers));
     }
 
     #[test]

@@ -7,16 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::tree::{Fault, Tree};
-use super::walk::objects_after;
+use super::walk::each_file;
 
 /// Bytes that an object takes beside its content.
 const ENTRY: u64 = 4 << 10;
 
-/// Time after which objects are counted again before the next write.
+/// Time after which objects are counted again before a write, and the least multiple of the time that
+/// counting took.
 const AGE: Duration = Duration::from_secs(60);
-
-/// Objects that are counted at once.
-const PAGE: usize = 1000;
+const COUNTING: u32 = 100;
 
 /// Quota of a folder, shared by its writes.
 #[derive(Debug)]
@@ -29,7 +28,11 @@ pub(super) struct Quota {
 struct State {
     objects: u64,
     unfinished: u64,
-    counted: Option<Instant>,
+    /// Bytes of the objects that were published since the last count began.
+    published: u64,
+    /// When objects are counted again; `None` before the first time.
+    due: Option<Instant>,
+    is_counting: bool,
 }
 
 impl Quota {
@@ -43,17 +46,32 @@ impl Quota {
 
     /// Counts `bytes` of an unfinished write.
     fn take(&self, tree: &Tree, bytes: u64) -> Result<(), Fault> {
+        self.count(tree);
         let mut state = self.state();
-        if state.counted.is_none_or(|counted| counted.elapsed() > AGE) {
-            state.objects = count(tree)?;
-            state.counted = Some(Instant::now());
-        }
         let used = state.objects.saturating_add(state.unfinished);
         if used.saturating_add(bytes) > self.most {
             return Err(Fault::Full { used, most: self.most });
         }
         state.unfinished += bytes;
         Ok(())
+    }
+
+    /// Counts the objects if that is due, and nobody does it. Others use the last number meanwhile.
+    fn count(&self, tree: &Tree) {
+        let begun = Instant::now();
+        {
+            let mut state = self.state();
+            if state.is_counting || state.due.is_some_and(|due| begun < due) {
+                return;
+            }
+            (state.is_counting, state.published) = (true, 0);
+        }
+        let counted = count(tree);
+        let mut state = self.state();
+        state.is_counting = false;
+        // Some of those that were published meanwhile are counted twice, until the next time.
+        state.objects = counted.saturating_add(state.published);
+        state.due = Some(Instant::now() + AGE.max(begun.elapsed() * COUNTING));
     }
 
     /// Counts an object that was removed, of `size` bytes.
@@ -64,16 +82,10 @@ impl Quota {
 }
 
 /// Returns the bytes of all objects.
-fn count(tree: &Tree) -> Result<u64, Fault> {
-    let (mut bytes, mut after) = (0, String::new());
-    loop {
-        let page = objects_after(tree, "", &after, PAGE)?;
-        bytes += page.iter().map(|object| object.size + ENTRY).sum::<u64>();
-        match page.get(PAGE - 1) {
-            Some(last) => after = last.location.to_string(),
-            None => return Ok(bytes),
-        }
-    }
+fn count(tree: &Tree) -> u64 {
+    let mut bytes = 0;
+    each_file(tree, |size| bytes += size + ENTRY);
+    bytes
 }
 
 /// What an unfinished write takes of the quota; given back when it is dropped.
@@ -105,6 +117,7 @@ impl Share {
         let mut state = quota.state();
         state.unfinished -= bytes;
         state.objects += bytes;
+        state.published += bytes;
         drop(state);
         if let Some(size) = replaced {
             quota.removed(size);

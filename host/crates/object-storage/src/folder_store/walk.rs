@@ -31,6 +31,30 @@ pub(super) fn objects_after(
     Ok(walk.found)
 }
 
+/// Passes the size of each file to `seen`, in any order. Reads each folder once; what changes meanwhile
+/// may be missed.
+pub(super) fn each_file(tree: &Tree, mut seen: impl FnMut(u64)) {
+    let mut folders = vec![String::new()];
+    while let Some(path) = folders.pop() {
+        // What is gone, or may not be read, is left out, as in listings.
+        let Ok(folder) = tree.folder(segments(&path), false) else { continue };
+        let Ok(entries) = Dir::read_from(&folder) else { continue };
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if matches!(name, "." | "..") || name.eq_ignore_ascii_case(RESERVED_SEGMENT) {
+                continue;
+            }
+            let stat = statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+            let Ok(stat) = stat else { continue };
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => seen(u64::try_from(stat.st_size).unwrap_or(0)),
+                FileType::Directory => folders.push(format!("{path}{name}/")),
+                _ => {}
+            }
+        }
+    }
+}
+
 struct Walk<'a> {
     tree: &'a Tree,
     after: &'a str,
@@ -137,6 +161,9 @@ mod tests {
         keys.sort_unstable();
         let found = objects_after(&tree, "d", "", usize::MAX).unwrap();
         assert_eq!(found.iter().map(|meta| meta.location.as_ref()).collect::<Vec<_>>(), keys);
+        let mut files = 0;
+        each_file(&tree, |_| files += 1);
+        assert_eq!(files, keys.len());
         let found = objects_after(&tree, "", &keys[7], 3).unwrap();
         assert_eq!(
             found.iter().map(|meta| meta.location.as_ref()).collect::<Vec<_>>(),
