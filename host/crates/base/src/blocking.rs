@@ -19,8 +19,8 @@ use crate::scheduling;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Time of quick work, longer than which it is slow.
-const QUICK: Duration = Duration::from_millis(1);
+/// Time after which work is slow: longer than the operating system runs others meanwhile.
+const QUICK: Duration = Duration::from_millis(20);
 
 /// Time after slow work in which nothing is done in place.
 const PAUSE: Duration = Duration::from_secs(1);
