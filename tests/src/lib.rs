@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -298,7 +298,9 @@ pub fn free_address() -> String {
         let lock = File::create(locks.join(port.to_string())).expect("a lock");
         let address = format!("127.0.0.1:{port}");
         lock.try_lock().ok()?;
-        TcpListener::bind(&address).ok()?;
+        // A listener that is bound to find out would be inherited by a process that another thread starts
+        // at this moment, and answer for the server that the test starts.
+        TcpStream::connect(&address).err()?;
         std::mem::forget(lock); // held until this process ends
         Some(address)
     };
