@@ -31,14 +31,9 @@ pub struct BlockingQueue {
     /// Most threads at a time.
     threads: usize,
     state: Mutex<State>,
-    /// Locked while work is done in place: not more than one async worker waits for a slow disk.
-    in_place: Mutex<InPlace>,
-}
-
-#[derive(Debug, Default)]
-struct InPlace {
-    /// The end of the last work that was slow.
-    slow: Option<Instant>,
+    /// The end of the last work in place, if it was slow. Locked while work is done in place: not more
+    /// than one async worker waits for a slow disk.
+    slow: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -57,11 +52,7 @@ impl fmt::Debug for State {
 impl BlockingQueue {
     /// Creates a queue whose work is done by at most `threads` threads at a time.
     pub fn new(threads: usize) -> Arc<Self> {
-        Arc::new(Self {
-            threads: threads.max(1),
-            state: Mutex::default(),
-            in_place: Mutex::default(),
-        })
+        Arc::new(Self { threads: threads.max(1), state: Mutex::default(), slow: Mutex::default() })
     }
 
     /// Runs `work`, which finds what it needs in memory most of the time, in place, or as
@@ -73,12 +64,12 @@ impl BlockingQueue {
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        if let Ok(mut in_place) = self.in_place.try_lock()
-            && in_place.slow.is_none_or(|slow| slow.elapsed() >= PAUSE)
+        if let Ok(mut slow) = self.slow.try_lock()
+            && slow.is_none_or(|slow| slow.elapsed() >= PAUSE)
         {
             let begun = Instant::now();
             let output = work();
-            in_place.slow = (begun.elapsed() >= QUICK).then(Instant::now);
+            *slow = (begun.elapsed() >= QUICK).then(Instant::now);
             return output;
         }
         self.run(work).await
@@ -170,7 +161,7 @@ mod tests {
         assert_eq!(queue.run_quick(thread).await, own);
         queue.run_quick(|| std::thread::sleep(QUICK)).await;
         assert_ne!(queue.run_quick(thread).await, own);
-        queue.in_place.lock().unwrap().slow = None;
+        *queue.slow.lock().unwrap() = None;
         assert_eq!(queue.run_quick(thread).await, own);
         assert_ne!(queue.run(thread).await, own);
     }

@@ -136,22 +136,14 @@ impl Folder {
         opening.await
     }
 
-    /// Runs blocking work that reads off the asynchronous threads.
-    async fn reading<T: Send + 'static>(
+    /// Runs blocking work off the asynchronous threads.
+    async fn blocking<T: Send + 'static>(
         &self,
+        queue: &Arc<BlockingQueue>,
         work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
-        self.inner.reading.run(move || work(&inner)).await
-    }
-
-    /// Runs blocking work that writes off the asynchronous threads.
-    async fn writing<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let inner = Arc::clone(&self.inner);
-        self.inner.writing.run(move || work(&inner)).await
+        queue.run(move || work(&inner)).await
     }
 }
 
@@ -274,7 +266,7 @@ impl ObjectStore for Folder {
         // Stops writing when the caller has gone away (its deadline passed).
         let abandoned = Arc::new(AtomicBool::new(false));
         let waiting = OnDrop(Arc::clone(&abandoned));
-        let done = self.writing(move |inner| {
+        let done = self.blocking(&self.inner.writing, move |inner| {
             let mut staged = inner.stage().map_err(|fault| writing(&key, fault))?;
             let length = payload.content_length() as u64;
             staged.share.grow(&inner.tree, length).map_err(|fault| writing(&key, fault))?;
@@ -300,8 +292,11 @@ impl ObjectStore for Folder {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let key = checked(location)?;
-        let staged =
-            self.writing(|inner| inner.stage().map_err(|fault| writing("", fault))).await?;
+        let staged = self
+            .blocking(&self.inner.writing, |inner| {
+                inner.stage().map_err(|fault| writing("", fault))
+            })
+            .await?;
         Ok(Box::new(FolderUpload::new(Arc::clone(&self.inner), key, options.attributes, staged)))
     }
 
@@ -338,7 +333,11 @@ impl ObjectStore for Folder {
             let store = store.clone();
             async move {
                 checked(&location)?;
-                store.writing(move |inner| inner.delete(location.as_ref()).map(|()| location)).await
+                store
+                    .blocking(&store.inner.writing, move |inner| {
+                        inner.delete(location.as_ref()).map(|()| location)
+                    })
+                    .await
             }
         };
         locations.and_then(delete).boxed()
@@ -360,7 +359,7 @@ impl ObjectStore for Folder {
             async move {
                 let Some(after) = after else { return Ok::<_, object_store::Error>(None) };
                 let chunk = store
-                    .reading(move |inner| {
+                    .blocking(&store.inner.reading, move |inner| {
                         objects_after(&inner.tree, &folder, &after, LIST_CHUNK)
                             .map_err(|fault| reading(&folder, fault))
                     })
@@ -406,7 +405,8 @@ impl ObjectStore for Folder {
             CopyMode::Create => PutMode::Create,
         };
         let (from, to) = (checked(from)?, checked(to)?);
-        self.writing(move |inner| inner.copy(&from, &to, &mode).map(drop)).await
+        self.blocking(&self.inner.writing, move |inner| inner.copy(&from, &to, &mode).map(drop))
+            .await
     }
 }
 

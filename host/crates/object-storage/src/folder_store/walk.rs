@@ -41,7 +41,7 @@ pub(super) fn each_file(tree: &Tree, mut seen: impl FnMut(u64)) {
         let Ok(entries) = Dir::read_from(&folder) else { continue };
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().to_str() else { continue };
-            if matches!(name, "." | "..") || name.eq_ignore_ascii_case(RESERVED_SEGMENT) {
+            if !is_content(name) {
                 continue;
             }
             let stat = statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
@@ -53,6 +53,11 @@ pub(super) fn each_file(tree: &Tree, mut seen: impl FnMut(u64)) {
             }
         }
     }
+}
+
+/// Reports whether an entry of a folder can be an object, or a folder of some.
+fn is_content(name: &str) -> bool {
+    !matches!(name, "." | "..") && !name.eq_ignore_ascii_case(RESERVED_SEGMENT)
 }
 
 struct Walk<'a> {
@@ -115,7 +120,7 @@ impl Walk<'_> {
         for entry in Dir::read_from(&folder)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            if matches!(name, "." | "..") || name.eq_ignore_ascii_case(RESERVED_SEGMENT) {
+            if !is_content(name) {
                 continue;
             }
             let kind = match entry.file_type() {
