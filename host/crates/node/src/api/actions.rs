@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, StatusCode};
+
 use super::lists::{ListedAction, listed, written};
 use super::reply::{Rejection, Reply};
 use super::{Call, invocations, not_found, quotas};
 use crate::catalog::Code;
 use crate::entities::{Action, ActionJson, ActionPut, EntityName, Exec, Values, check_name};
 use crate::invocation::Refused;
-use crate::resolution::{self, Found, NotFound};
+use crate::resolution::{self, Found, Inherited, NotFound};
 use crate::tenants::{Change, Namespace};
-use hyper::header::CONTENT_TYPE;
-use hyper::{Method, StatusCode};
 
 /// Largest number of actions in a sequence.
 const MAX_SEQUENCE: usize = 50;
@@ -90,7 +91,6 @@ async fn get(call: &Call<'_>, user: &Namespace, found: Found) -> Result<Reply, R
         return written(user, bytes, "action", move || Reply::json(&ActionJson::shared(&action)))
             .await;
     }
-    let parameters = Values::merged(&inherited.with(&action.parameters));
     let code = if call.target.flag("code", true)? {
         let bytes = call.node.catalog.size(&action);
         let held =
@@ -101,22 +101,24 @@ async fn get(call: &Call<'_>, user: &Namespace, found: Found) -> Result<Reply, R
         None
     };
     let (code, _held) = code.unzip();
-    shown(user, action, parameters, code).await.map(|(reply, _)| reply)
+    shown(user, action, inherited, code).await.map(|(reply, _)| reply)
 }
 
 /// Returns the response with an action for its owner, and the code that it contains.
 async fn shown(
     user: &Namespace,
     action: Arc<Action>,
-    parameters: Values,
+    inherited: Inherited,
     code: Option<Code>,
 ) -> Result<(Reply, Option<Code>), Rejection> {
     let length = code.as_ref().map_or(0, |code| code.text.len());
     // The code is the larger part, and is copied into a text of its length.
-    let bytes = action.annotations.size() + parameters.size();
+    let parameters = inherited.with(&action.parameters).into_iter().map(Values::size);
+    let bytes = action.annotations.size() + parameters.sum::<usize>();
     let held = user.reserve(2 * bytes + length, "an action's code")?;
     let write = move || {
         let text = code.as_ref().map(|code| code.text.as_str());
+        let parameters = inherited.with(&action.parameters);
         (Reply::json(&ActionJson::own(&action, &parameters, text)), code)
     };
     let (reply, code) =
@@ -132,7 +134,7 @@ async fn delete(
 ) -> Result<Reply, Rejection> {
     let _change = change(user).await?;
     let action = own(call, user, owner, name)?.ok_or_else(Rejection::not_found)?;
-    let (reply, _) = shown(user, Arc::clone(&action), action.parameters.clone(), None).await?;
+    let (reply, _) = shown(user, Arc::clone(&action), Inherited::default(), None).await?;
     call.node.catalog.remove_action(&action).await?;
     Ok(reply)
 }
@@ -208,7 +210,7 @@ async fn put(
         None => None,
     };
     let described = Arc::new(action.clone());
-    let (reply, code) = shown(user, described, action.parameters.clone(), code).await?;
+    let (reply, code) = shown(user, described, Inherited::default(), code).await?;
     call.node.catalog.put_action(action, code).await?;
     Ok(reply)
 }

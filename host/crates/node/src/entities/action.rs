@@ -212,7 +212,7 @@ mod tests {
         );
         assert_eq!((changed.annotations.get("y"), changed.parameters.get("x")), (None, None));
         assert_eq!(changed.annotations.get("exec"), Some("\"wasm:component\""));
-        let json = json!(ActionJson::own(&changed, &changed.parameters, Some("AAAA")));
+        let json = json!(ActionJson::own(&changed, &[&changed.parameters], Some("AAAA")));
         assert_eq!((&json["namespace"], &json["exec"]["code"]), (&json!("team/p"), &json!("AAAA")));
     }
 

@@ -6,7 +6,7 @@
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{Action, Exec, Limits, Package, Values, Version};
+use super::{Action, Exec, KeyValue, Limits, Package, Values, Version};
 
 /// Annotation with what callers of a web action must send: the secret itself, unless it is true.
 const SECRET: &str = "require-whisk-auth";
@@ -56,7 +56,7 @@ pub struct ActionJson<'a> {
     updated: u64,
     exec: ExecJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<&'a Values>,
+    parameters: Option<Vec<&'a KeyValue>>,
 }
 
 impl<'a> ActionJson<'a> {
@@ -75,17 +75,17 @@ impl<'a> ActionJson<'a> {
         }
     }
 
-    /// Returns a single action for its owner, with its code if there is any in `code`.
-    pub fn own(action: &'a Action, parameters: &'a Values, code: Option<&'a str>) -> Self {
+    /// Returns a single action for its owner, with its code if there is any in `code`. Each of the
+    /// `parameters` stand above those before.
+    pub fn own(action: &'a Action, parameters: &[&'a Values], code: Option<&'a str>) -> Self {
         let exec = ExecJson::Whole { exec: &action.exec, code };
-        Self { exec, parameters: Some(parameters), ..Self::entry(action, true) }
+        Self { exec, parameters: Some(Values::above(parameters)), ..Self::entry(action, true) }
     }
 
     /// Returns a single action for others: its code and its parameters may be secrets.
     pub fn shared(action: &'a Action) -> Self {
-        const NONE: &Values = &Values::NONE;
         let exec = ExecJson::Whole { exec: &action.exec, code: None };
-        Self { exec, parameters: Some(NONE), ..Self::entry(action, false) }
+        Self { exec, parameters: Some(Vec::new()), ..Self::entry(action, false) }
     }
 }
 

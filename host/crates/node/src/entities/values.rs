@@ -28,9 +28,6 @@ impl<'de> Deserialize<'de> for Values {
 }
 
 impl Values {
-    /// No values.
-    pub const NONE: Self = Self(Vec::new());
-
     /// Returns the last pair of each name, at the place of the first. Takes time in proportion to the
     /// number of pairs: a request may have millions.
     fn last<'a>(pairs: impl IntoIterator<Item = &'a KeyValue>) -> Vec<&'a KeyValue> {

@@ -187,17 +187,13 @@ impl Activation<'_> {
         let layers = inherited.with(&action.parameters);
         let merged = parameters::merged(&layers, &invocation.parameters);
         let deadline = Instant::now() + Duration::from_millis(action.limits.timeout);
-        let read = match merged {
-            Ok(text) => match namespace.reserve(text.len(), "an activation's parameters") {
-                Ok(held) => {
-                    let read = Parameters::read(Bytes::from(text), Some(deadline)).await;
-                    read.map(|parameters| (parameters, held))
-                }
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(keynet_base::Error::invalid(error.to_string())),
+        let read = async {
+            let text = merged.map_err(|error| keynet_base::Error::invalid(error.to_string()))?;
+            let held = namespace.reserve(text.len(), "an activation's parameters")?;
+            let parameters = Parameters::read(Bytes::from(text), Some(deadline)).await?;
+            Ok::<_, keynet_base::Error>((parameters, held))
         };
-        let (parameters, _held) = match read {
+        let (parameters, _held) = match read.await {
             Ok(read) => read,
             Err(error) => return failed(Status::ApplicationError, &error.message).into(),
         };
