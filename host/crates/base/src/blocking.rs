@@ -10,7 +10,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -25,15 +25,75 @@ const QUICK: Duration = Duration::from_millis(20);
 /// Time after slow work in which nothing is done in place.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Time that work waits for other work in place: most work takes a hundredth of it.
+const WAIT: Duration = Duration::from_millis(1);
+
 /// Queue of blocking work.
 #[derive(Debug)]
 pub struct BlockingQueue {
     /// Most threads at a time.
     threads: usize,
     state: Mutex<State>,
-    /// The end of the last work in place, if it was slow. Locked while work is done in place: not more
-    /// than one async worker waits for a slow disk.
-    slow: Mutex<Option<Instant>>,
+    place: Place,
+}
+
+/// Where one piece of work at a time is done in place: not more than one async worker waits for a slow
+/// disk, and others for no longer than [`WAIT`] after its work began.
+#[derive(Debug, Default)]
+struct Place {
+    state: Mutex<PlaceState>,
+    is_free: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct PlaceState {
+    /// When the work began that is being done.
+    begun: Option<Instant>,
+    /// How many threads wait for its end.
+    waiting: usize,
+    /// The end of the last work, if it was slow.
+    slow: Option<Instant>,
+}
+
+/// Has the place until it is dropped.
+struct InPlace<'a>(&'a Place);
+
+impl Place {
+    /// Takes the place; `None` while the disk is slow.
+    fn take(&self) -> Option<InPlace<'_>> {
+        let wanted = Instant::now();
+        let mut state = self.state();
+        loop {
+            if state.slow.is_some_and(|slow| slow.elapsed() < PAUSE) {
+                return None;
+            }
+            let Some(begun) = state.begun else {
+                state.begun = Some(Instant::now());
+                return Some(InPlace(self));
+            };
+            let left = WAIT.checked_sub(begun.min(wanted).elapsed())?;
+            state.waiting += 1;
+            (state, _) =
+                self.is_free.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, PlaceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for InPlace<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        let begun = state.begun.take();
+        let is_slow = begun.is_some_and(|begun| begun.elapsed() >= QUICK);
+        state.slow = is_slow.then(Instant::now);
+        if state.waiting > 0 {
+            self.0.is_free.notify_one();
+        }
+    }
 }
 
 #[derive(Default)]
@@ -52,7 +112,7 @@ impl fmt::Debug for State {
 impl BlockingQueue {
     /// Creates a queue whose work is done by at most `threads` threads at a time.
     pub fn new(threads: usize) -> Arc<Self> {
-        Arc::new(Self { threads: threads.max(1), state: Mutex::default(), slow: Mutex::default() })
+        Arc::new(Self { threads: threads.max(1), state: Mutex::default(), place: Place::default() })
     }
 
     /// Runs `work`, which finds what it needs in memory most of the time, in place, or as
@@ -64,13 +124,8 @@ impl BlockingQueue {
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        if let Ok(mut slow) = self.slow.try_lock()
-            && slow.is_none_or(|slow| slow.elapsed() >= PAUSE)
-        {
-            let begun = Instant::now();
-            let output = work();
-            *slow = (begun.elapsed() >= QUICK).then(Instant::now);
-            return output;
+        if let Some(_place) = self.place.take() {
+            return work();
         }
         self.run(work).await
     }
@@ -161,18 +216,61 @@ mod tests {
         assert_eq!(queue.run_quick(thread).await, own);
         queue.run_quick(|| std::thread::sleep(QUICK)).await;
         assert_ne!(queue.run_quick(thread).await, own);
-        *queue.slow.lock().unwrap() = None;
+        queue.place.state().slow = None;
         assert_eq!(queue.run_quick(thread).await, own);
         assert_ne!(queue.run(thread).await, own);
     }
 
     #[tokio::test]
+    async fn work_waits_for_work_in_place_and_is_done_there_as_well() {
+        let (queue, own) = (BlockingQueue::new(1), std::thread::current().id());
+        let mut attempts = 0..100; // another process may run for longer than the work waits
+        while attempts.next().is_some() {
+            let (begin, begun) = std::sync::mpsc::channel();
+            let (end, ended) = std::sync::mpsc::channel();
+            let other_queue = Arc::clone(&queue);
+            let other = std::thread::spawn(move || {
+                let _place = other_queue.place.take();
+                begin.send(()).unwrap();
+                while other_queue.place.state().waiting == 0 && ended.try_recv().is_err() {
+                    std::hint::spin_loop();
+                }
+            });
+            begun.recv().unwrap();
+            let thread = queue.run_quick(|| std::thread::current().id()).await;
+            end.send(()).unwrap_or_default();
+            other.join().unwrap();
+            if thread == own {
+                return;
+            }
+        }
+        panic!("all was done on another thread");
+    }
+
+    #[tokio::test]
+    async fn work_does_not_wait_for_a_disk_that_hangs() {
+        let (queue, own) = (BlockingQueue::new(1), std::thread::current().id());
+        let _hung = queue.place.take();
+        for _ in 0..10 {
+            assert_ne!(queue.run_quick(|| std::thread::current().id()).await, own);
+        }
+    }
+
+    #[tokio::test]
     async fn work_that_panics_concerns_its_caller_only() {
         let queue = BlockingQueue::new(1);
-        let panicking = Arc::clone(&queue);
-        let panicked = tokio::spawn(async move { panicking.run(|| panic!("on purpose")).await });
-        assert!(panicked.await.unwrap_err().is_panic());
+        for in_place in [true, false] {
+            let panicking = Arc::clone(&queue);
+            let panicked = tokio::spawn(async move {
+                let work = || panic!("on purpose");
+                if in_place { panicking.run_quick(work).await } else { panicking.run(work).await }
+            });
+            assert!(panicked.await.unwrap_err().is_panic());
+        }
         assert_eq!(queue.run(|| 7).await, 7);
+        queue.place.state().slow = None; // a backtrace may have been printed
+        let own = std::thread::current().id();
+        assert_eq!(queue.run_quick(|| std::thread::current().id()).await, own);
     }
 
     #[tokio::test]
