@@ -182,8 +182,7 @@ pub fn run_if_compiler() {
                     // Before its threads start, which inherit it. A refusal costs others time only.
                     if niceness > 0 {
                         let _ = rustix::process::nice(niceness);
-                        scheduling::lengthen_slices();
-                        scheduling::leave_a_processor();
+                        scheduling::to_background();
                     }
                     compile_here(memory, seconds, Target { cpu, memory: space })
                 }

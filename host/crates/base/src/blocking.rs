@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::scheduling;
+use crate::scheduling::{self, Usual};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -24,6 +24,9 @@ const QUICK: Duration = Duration::from_millis(20);
 
 /// Time after slow work in which nothing is done in place.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Time after which a thread makes way for others: its owner has more than a few pieces of work.
+const MUCH: Duration = Duration::from_millis(2);
 
 /// Time that work waits for other work in place: most work takes a hundredth of it.
 const WAIT: Duration = Duration::from_millis(1);
@@ -165,18 +168,25 @@ impl BlockingQueue {
         }
     }
 
-    /// Does what waits, until nothing does.
+    /// Does what waits, until nothing does; makes way for others if that is much.
     fn work(&self) {
-        scheduling::lengthen_slices(); // those who were woken come first
+        let begun = Instant::now();
+        let mut usual = None::<Usual>;
         loop {
             let mut state = self.state();
             let Some(job) = state.waiting.pop_front() else {
                 state.threads -= 1;
                 drop(state);
-                scheduling::reset_slices(); // the pool's thread may do anything next
+                if let Some(usual) = usual {
+                    usual.restore(); // the pool's thread may do anything next
+                }
                 return;
             };
             drop(state);
+            if usual.is_none() && begun.elapsed() >= MUCH {
+                usual = Some(Usual::of_this_thread());
+                scheduling::to_background();
+            }
             job();
         }
     }
@@ -254,6 +264,20 @@ mod tests {
         for _ in 0..10 {
             assert_ne!(queue.run_quick(|| std::thread::current().id()).await, own);
         }
+    }
+
+    #[test]
+    fn a_thread_that_made_way_for_others_does_so_no_longer_when_its_work_is_done() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        let processors = || std::thread::available_parallelism().unwrap();
+        let (queue, before) = (BlockingQueue::new(1), processors());
+        runtime.block_on(async {
+            let long = || std::thread::sleep(MUCH);
+            let (.., during) = tokio::join!(queue.run(long), queue.run(processors));
+            assert!(during < before || before.get() == 1, "{during} of {before}");
+            assert_eq!(tokio::task::spawn_blocking(processors).await.unwrap(), before);
+        });
     }
 
     #[tokio::test]

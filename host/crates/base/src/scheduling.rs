@@ -6,17 +6,19 @@ use std::time::Duration;
 /// The longest that the kernel has.
 const LONGEST: Duration = Duration::from_millis(100);
 
+/// Makes this thread, and those that it starts, one for background work: [`lengthen_slices`] and
+/// [`leave_a_processor`].
+pub fn to_background() {
+    lengthen_slices();
+    leave_a_processor();
+}
+
 /// Asks the kernel for the longest time slices for this thread and those that it starts, at the same
 /// priority: of two threads that it owes time, the one with the shorter slice runs first. So a thread
 /// that computes in the background makes way for those that have little to do, and its share stays the
 /// same. Kernels before Linux 6.12 have the same slice for all.
 pub fn lengthen_slices() {
     set_slices(LONGEST);
-}
-
-/// Asks the kernel for the usual time slices for this thread.
-pub fn reset_slices() {
-    set_slices(Duration::ZERO);
 }
 
 #[expect(unsafe_code, reason = "system calls that no library has")]
@@ -62,7 +64,7 @@ impl Usual {
     /// thread that started it otherwise.
     pub fn restore(&self) {
         self.0.iter().for_each(set_processors);
-        reset_slices();
+        set_slices(Duration::ZERO); // the usual ones
     }
 }
 

@@ -106,8 +106,7 @@ struct Work {
 impl Work {
     fn run(mut self) {
         // It may take long, and nobody waits for it.
-        scheduling::lengthen_slices();
-        scheduling::leave_a_processor();
+        scheduling::to_background();
         let (mut synced, mut aged) = (Instant::now(), None);
         loop {
             // Before settling, so that all records from before the request are looked at.
