@@ -19,9 +19,11 @@ const TICK: Duration = Duration::from_millis(5);
 /// Time after the last turn of a brief lane for which a processor is kept free of long polls.
 const KEPT: Duration = Duration::from_millis(10);
 
-/// Processor time beyond its share of which a lane is busy, and the most that counts.
+/// Processor time beyond its share of which a lane is busy, and the most that counts: a lane that asks for
+/// much in bursts stays busy between them. One that changes between the workers and the threads with each
+/// burst delays others on both.
 const BUSY: Duration = TICK;
-const MOST_BUSY: Duration = Duration::from_millis(20);
+const MOST_BUSY: Duration = Duration::from_millis(200);
 
 /// Part of the processors that a lane uses all the time before it is busy.
 const SHARE_OF: u32 = 4;
