@@ -31,6 +31,10 @@ const FOR_ARENAS: u64 = 512 << 20;
 /// Maximum bytes of a compiler's standard error that are read.
 const MAX_SAID: u64 = 16 << 10;
 
+/// How many times as long a child with a niceness may take: beside others it has about a quarter of
+/// its processors.
+const BESIDE_OTHERS: u32 = 4;
+
 /// First argument of a process that compiles, see [`run_if_compiler`].
 const ROLE: &str = "keynet-compile-component";
 
@@ -49,7 +53,9 @@ pub struct CompileLimits {
     /// Bytes of address space beyond the binary's own mappings (`KEYNET_COMPILE_MEMORY`). The rest
     /// of the container's own limit applies if it is lower.
     pub memory: u64,
-    /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`).
+    /// Wall-clock time, and half as much again of processor time per core (`KEYNET_COMPILE_TIME`). A
+    /// child with a niceness has four times the wall-clock time: what others compute must not make
+    /// its component fail.
     pub time: Duration,
     /// Niceness of the child. It is 0 for a child that has the priority, the time slices and the
     /// processors of this process. It is more if this process runs activations meanwhile: the child
@@ -60,6 +66,12 @@ pub struct CompileLimits {
 impl Default for CompileLimits {
     fn default() -> Self {
         Self { memory: 2 << 30, time: Duration::from_secs(120), niceness: 0 }
+    }
+}
+
+impl CompileLimits {
+    fn wall_clock(&self) -> Duration {
+        if self.niceness > 0 { self.time.saturating_mul(BESIDE_OTHERS) } else { self.time }
     }
 }
 
@@ -125,7 +137,8 @@ async fn compile_in_child(
         .kill_on_drop(true)
         .spawn()?;
     let said = child.stderr.take();
-    let ended = tokio::time::timeout(limits.time, async {
+    let most = limits.wall_clock();
+    let ended = tokio::time::timeout(most, async {
         let mut text = Vec::new();
         if let Some(said) = said {
             // The pipe is closed after this, so that further writes of the child fail.
@@ -133,7 +146,7 @@ async fn compile_in_child(
         }
         std::io::Result::Ok((child.wait().await?, text))
     });
-    let (status, said) = ended.await.map_err(|_| LoadError::CompileTime(limits.time))??;
+    let (status, said) = ended.await.map_err(|_| LoadError::CompileTime(most))??;
     if !status.success() {
         return Err(match why_it_failed(status, &said, limits) {
             LoadError::CompileMemory(_) if space < limits.memory => LoadError::AddressSpace(space),
