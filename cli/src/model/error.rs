@@ -60,6 +60,9 @@ fn exit(kind: ErrorKind, circumstances: &Circumstances) -> Exit {
     let &Circumstances { is_stopped, is_in_process, has_folder, is_file, has_registry, phase } =
         circumstances;
     let is_local = match phase {
+        // A name that is taken has the same exit code whether it was found before the model was
+        // fetched or, because another process took it meanwhile, after.
+        _ if kind == ErrorKind::PreconditionFailed => is_in_process,
         Phase::Fetching => is_file,
         Phase::Writing => has_folder,
         Phase::Asking | Phase::Loading => is_in_process,
@@ -138,6 +141,11 @@ mod tests {
                 Exit::Refused,
             ),
             (ErrorKind::PreconditionFailed, triton, Exit::Refused),
+            (
+                ErrorKind::PreconditionFailed,
+                Circumstances { phase: Phase::Writing, ..triton },
+                Exit::Refused,
+            ),
             (ErrorKind::Unavailable, triton, Exit::Connection),
             (
                 ErrorKind::Unavailable,

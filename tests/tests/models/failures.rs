@@ -154,7 +154,7 @@ fn two_that_deploy_the_same_name_at_once_do_not_harm_each_other() {
         both.map(|one| one.join().unwrap())
     });
     ended.sort_by_key(|ended| ended.code);
-    assert_eq!((ended[0].code, ended[1].code), (Some(0), Some(6)), "{ended:?}");
+    assert_eq!((ended[0].code, ended[1].code), (Some(0), Some(8)), "{ended:?}");
     assert!(ended[1].stderr.contains("there is a model twice"), "{ended:?}");
     assert_eq!(production.loaded(), ["twice:1"]);
     assert!(production.place.files().contains_key("twice/1/model.py"));
