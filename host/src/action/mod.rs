@@ -140,6 +140,21 @@ impl Compiled {
         Ok(Self { code, read: Read::component(component, digest, request) })
     }
 
+    /// The same for a component that was not found.
+    ///
+    /// # Errors
+    /// As [`Compiled::load`].
+    pub async fn compile(
+        sandbox: &Sandbox,
+        component: &[u8],
+        digest: Digest,
+        request: Option<CapabilityRequest>,
+        owner: Option<&Arc<CodeOwner>>,
+    ) -> Result<Self, ActionError> {
+        let code = sandbox.engine().compile(component, &digest, owner).await?;
+        Ok(Self { code, read: Read::component(component, digest, request) })
+    }
+
     /// The same, but returns `None` if it would have to be compiled.
     pub fn find(
         sandbox: &Sandbox,

@@ -17,9 +17,8 @@ use tokio::io::AsyncReadExt as _;
 use super::input::Input;
 use super::settings::Target;
 use super::{Identity, LoadError, MAX_REASON, address_space, cgroup, identity, memfd, settings};
-use keynet_base::offload::in_place;
+use keynet_base::offload::{in_background, in_place};
 use keynet_base::quote::{bounded, shown};
-use keynet_base::scheduling;
 
 /// Bytes that compiling leaves to the host if the container's memory is limited.
 const KEPT_FREE: u64 = 16 << 20;
@@ -113,16 +112,14 @@ async fn compile_in_child(
     target: Target,
     limits: CompileLimits,
 ) -> Result<File, LoadError> {
-    let mut input = memfd::create()?;
-    in_place(|| component.copy_to(&mut input))?;
-    input.seek(SeekFrom::Start(0))?;
     let output = memfd::create()?;
     let left = cgroup::memory_left()
         .map(|left| left.saturating_sub(KEPT_FREE))
         .filter(|left| *left < limits.memory);
     let limits = CompileLimits { memory: left.unwrap_or(limits.memory), ..limits };
     let space = address_space::limit().unwrap_or(u64::MAX);
-    let mut child = tokio::process::Command::new("/proc/self/exe")
+    let mut command = tokio::process::Command::new("/proc/self/exe");
+    command
         .arg(ROLE)
         .arg(limits.memory.to_string())
         .arg(limits.time.as_secs().max(1).to_string())
@@ -131,11 +128,17 @@ async fn compile_in_child(
         .arg(limits.niceness.to_string())
         .env_clear()
         .envs((limits.memory.min(space) < FOR_ARENAS).then_some(("MALLOC_ARENA_MAX", "1")))
-        .stdin(Stdio::from(input))
         .stdout(Stdio::from(output.try_clone()?))
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
+        .kill_on_drop(true);
+    let start = || {
+        let mut input = memfd::create()?;
+        component.copy_to(&mut input)?;
+        input.seek(SeekFrom::Start(0))?;
+        command.stdin(Stdio::from(input)).spawn()
+    };
+    // The child has the processors and the time slices of the thread that starts it, from the first.
+    let mut child = if limits.niceness > 0 { in_background(start) } else { in_place(start) }?;
     let said = child.stderr.take();
     let most = limits.wall_clock();
     let ended = tokio::time::timeout(most, async {
@@ -195,7 +198,6 @@ pub fn run_if_compiler() {
                     // Before its threads start, which inherit it. A refusal costs others time only.
                     if niceness > 0 {
                         let _ = rustix::process::nice(niceness);
-                        scheduling::to_background();
                     }
                     compile_here(memory, seconds, Target { cpu, memory: space })
                 }

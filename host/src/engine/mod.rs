@@ -45,7 +45,7 @@ use kept::Kept;
 use keynet_base::counters;
 use keynet_base::cpu::Cpu;
 use keynet_base::digest::Digest;
-use keynet_base::offload::in_place;
+use keynet_base::offload::in_background;
 use keynet_base::quote::bounded;
 use settings::Target;
 pub(crate) use settings::{CORE_INSTANCES, MEMORIES, TABLES};
@@ -258,7 +258,24 @@ impl Engine {
         digest: &Digest,
         owner: Option<&Arc<CodeOwner>>,
     ) -> Result<Component, LoadError> {
-        self.load_input(Input::Bytes(component), digest, owner).await
+        match self.find(digest, owner) {
+            Some(found) => Ok(found),
+            None => self.compile(component, digest, owner).await,
+        }
+    }
+
+    /// Compiles `component`, which was not found, in a turn of `owner`; uses the cache if another task
+    /// has compiled it meanwhile.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub(crate) async fn compile(
+        &self,
+        component: &[u8],
+        digest: &Digest,
+        owner: Option<&Arc<CodeOwner>>,
+    ) -> Result<Component, LoadError> {
+        self.compile_input(Input::Bytes(component), digest, owner).await
     }
 
     /// As [`Engine::load`], for the component in `file`, whose digest is `digest`. The file is not
@@ -272,28 +289,28 @@ impl Engine {
         digest: &Digest,
         owner: Option<&Arc<CodeOwner>>,
     ) -> Result<Component, LoadError> {
-        self.load_input(Input::File(file, digest), digest, owner).await
+        match self.find(digest, owner) {
+            Some(found) => Ok(found),
+            None => self.compile_input(Input::File(file, digest), digest, owner).await,
+        }
     }
 
-    async fn load_input(
+    async fn compile_input(
         &self,
         component: Input<'_>,
         digest: &Digest,
         owner: Option<&Arc<CodeOwner>>,
     ) -> Result<Component, LoadError> {
         check_magic(&component.head()?)?;
-        if let Some(found) = self.find(digest, owner) {
-            return Ok(found);
-        }
         let owner = owner.unwrap_or(&self.process);
         let compile = |has_waited| async move {
             // Another task may have compiled it meanwhile.
-            if has_waited && let Some(loaded) = in_place(|| self.cached(digest, owner)) {
+            if has_waited && let Some(loaded) = in_background(|| self.cached(digest, owner)) {
                 return Ok(loaded);
             }
             let mut code = self.compiler.compile(&self.wasmtime, self.target(), component).await?;
             counters::COMPONENTS_COMPILED.add(1);
-            in_place(|| {
+            in_background(|| {
                 if let Some(cache) = &self.cache {
                     cache.put(digest, &self.hash, owner.group(), &mut code);
                 }

@@ -12,6 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use crate::apart::{apart, joined};
+use crate::scheduling;
 
 /// Work on at most this many bytes runs inline: it takes a millisecond at most.
 pub const INLINE: usize = 256 << 10;
@@ -52,6 +53,11 @@ pub fn in_place<T>(work: impl FnOnce() -> T) -> T {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),
     }
+}
+
+/// As [`in_place`], for work that may take as long as it wants: it leaves a processor to others.
+pub fn in_background<T>(work: impl FnOnce() -> T) -> T {
+    in_place(|| scheduling::in_background(work))
 }
 
 #[cfg(test)]

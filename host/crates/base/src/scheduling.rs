@@ -13,6 +13,20 @@ pub fn to_background() {
     leave_a_processor();
 }
 
+/// Does `work` in the background on this thread, which has all processors and the usual time slices
+/// before and afterwards. Processes that `work` starts stay in the background.
+pub fn in_background<T>(work: impl FnOnce() -> T) -> T {
+    struct Restored(Usual);
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            self.0.restore();
+        }
+    }
+    let _restored = Restored(Usual::of_this_thread());
+    to_background();
+    work()
+}
+
 /// Asks the kernel for the longest time slices for this thread and those that it starts, at the same
 /// priority: of two threads that it owes time, the one with the shorter slice runs first. So a thread
 /// that computes in the background makes way for those that have little to do, and its share stays the
@@ -74,6 +88,19 @@ impl fmt::Debug for Usual {
     }
 }
 
+/// Returns the processor time that this thread has used; `None` if a sandbox forbids to ask.
+#[expect(
+    unsafe_code,
+    reason = "rustix has it with a feature that all of wasmtime would be built with"
+)]
+pub fn processor_time() -> Option<Duration> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes the struct.
+    let read = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    let (seconds, nanoseconds) = (time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?);
+    (read == 0).then(|| Duration::new(seconds, nanoseconds))
+}
+
 /// Returns the processors of this thread; `None` if there are more than a set has, or a sandbox
 /// forbids it.
 #[expect(
@@ -117,6 +144,15 @@ mod tests {
     fn count() -> usize {
         let processors = processors().unwrap();
         (0..libc::CPU_SETSIZE as usize).filter(|number| is_set(&processors, *number)).count()
+    }
+
+    #[test]
+    fn work_in_the_background_leaves_a_processor_until_it_ends_or_panics() {
+        let all = count();
+        let fewer = all.saturating_sub(1).max(1);
+        assert_eq!((in_background(count), count()), (fewer, all));
+        assert!(std::panic::catch_unwind(|| in_background(|| panic!("of the test"))).is_err());
+        assert_eq!(count(), all);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use keynet_artifact::CapabilityRequest;
 use keynet_base::apart::apart;
 use keynet_base::digest::Digest;
+use keynet_base::scheduling;
 use keynet_host::code::pulling::{self, PullError};
 use keynet_host::code::{self, Arrived, CodeError, WrongMain};
 use keynet_host::policy::Grants;
@@ -261,12 +262,15 @@ impl Loader {
             let _loading = namespace.loading.lock().await;
             let code = self.catalog.code(action).await?.ok_or(LoadingError::Removed)?;
             let component = stored(code).await?;
-            let digest = Digest::of(&component.bytes);
-            // What is loaded under a digest is shared with other namespaces.
-            if digest.to_string() != key.digest {
-                return Err(LoadingError::Replaced);
-            }
-            self.load(digest, &settings, action.limits, component).await
+            let loading = for_long(async {
+                let digest = Digest::of(&component.bytes);
+                // What is loaded under a digest is shared with other namespaces.
+                if digest.to_string() != key.digest {
+                    return Err(LoadingError::Replaced);
+                }
+                self.load(digest, &settings, action.limits, component).await
+            });
+            loading.await
         });
         let loaded = Box::pin(loading).await.cloned();
         if loaded.is_err() {
@@ -327,7 +331,7 @@ impl Loader {
             // Others wait for its place to compile, too.
             None => {
                 let compiling = apart(async move {
-                    Compiled::load(&sandbox, &bytes, digest, request, owner.as_ref()).await
+                    Compiled::compile(&sandbox, &bytes, digest, request, owner.as_ref()).await
                 });
                 compiling.await?
             }
@@ -432,10 +436,11 @@ async fn stored(code: Code) -> Result<Component, LoadingError> {
 }
 
 async fn decoded(text: String) -> Result<(String, Arrived), LoadingError> {
-    let decoding = tokio::task::spawn_blocking(move || {
+    let read = move || {
         let arrived = code::read(&text);
         arrived.map(|arrived| (text, arrived))
-    });
+    };
+    let decoding = tokio::task::spawn_blocking(move || scheduling::in_background(read));
     Ok(decoding.await.map_err(|_| CatalogError::Stopped)??)
 }
 
