@@ -1,5 +1,6 @@
 //! A task of a lane: who polls it, and in which turn.
 
+mod spent;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use keynet_base::crowd::come_last;
 use tokio::runtime::Handle;
 
+use self::spent::Began;
 use super::lane::Lane;
 use super::turns::{Place, State, Turns, is_long};
 
@@ -70,7 +72,7 @@ pub async fn for_long<F: Future>(future: F) -> F::Output {
 /// Ends the turn of the current task if it has taken long: one poll may do several things that take a
 /// moment each, as the actions of a sequence.
 pub async fn make_way() {
-    if with_current(|task| is_long(task.state().began.elapsed())).unwrap_or(false) {
+    if with_current(|task| is_long(task.state().began.time().elapsed())).unwrap_or(false) {
         come_last().await;
     }
 }
@@ -98,8 +100,8 @@ struct TaskState {
     /// Key of the lane.
     lane: usize,
     phase: Phase,
-    /// Time from which the present poll is one of the lane.
-    began: Instant,
+    /// When the present poll began to be one of the lane.
+    began: Began,
     /// Long polls that followed each other until now.
     long_polls: u32,
     /// `true` if it is counted among the tasks of the lane with long polls: unless it is idle.
@@ -148,7 +150,7 @@ impl Task {
         let state = TaskState {
             lane: lane.turns_key(),
             phase: Phase::Idle,
-            began: Instant::now(),
+            began: Began::now(),
             long_polls: 0,
             is_counted: false,
             expects_long: false,
@@ -251,7 +253,7 @@ impl Task {
         let has_turn = state.phase == Phase::Granted(place);
         if has_turn {
             state.phase = Phase::Polled { woken: false };
-            state.began = Instant::now();
+            state.began = Began::now();
         }
         has_turn
     }
@@ -282,14 +284,14 @@ impl Task {
     fn end(self: &Arc<Self>, has_ended: bool, now: Instant) -> Next {
         let mut turns = self.turns.state_at(now);
         let mut state = self.state();
-        let spent = now.saturating_duration_since(state.began);
-        turns.give_back(state.lane, spent);
+        let took = now.saturating_duration_since(state.began.time());
+        turns.give_back(state.lane, state.began.spent(now));
         let is_abandoned = state.phase == Phase::Abandoned;
         let is_over = has_ended || is_abandoned;
         state.long_polls = match (is_over, std::mem::take(&mut state.expects_long)) {
             (true, _) => 0,
             (false, true) => LONG_POLLS,
-            (false, false) if is_long(spent) => state.long_polls + 1,
+            (false, false) if is_long(took) => state.long_polls + 1,
             (false, false) => 0,
         };
         let mut place = None;
@@ -325,12 +327,12 @@ impl Task {
         if Arc::ptr_eq(&held, lane) {
             return false;
         }
-        let now = Instant::now();
-        let mut turns = self.turns.state_at(now);
+        let began = Began::now();
+        let mut turns = self.turns.state_at(began.time());
         let mut state = self.state();
         state.count(&mut turns, false);
-        turns.give_back(state.lane, now.saturating_duration_since(state.began));
-        (state.lane, state.began, state.long_polls) = (lane.turns_key(), now, 0);
+        turns.give_back(state.lane, state.began.spent(began.time()));
+        (state.lane, state.began, state.long_polls) = (lane.turns_key(), began, 0);
         turns.take(state.lane);
         drop((state, turns));
         let before = std::mem::replace(&mut *held, Arc::clone(lane));

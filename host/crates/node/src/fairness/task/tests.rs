@@ -3,6 +3,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use keynet_base::scheduling::processor_time;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::yield_now;
 
@@ -70,7 +71,12 @@ async fn wait_until(is_so: impl Fn() -> bool) {
 
 /// Computes for as long as delays others.
 fn compute_for_long() {
-    thread::sleep(Duration::from_millis(4));
+    compute(Duration::from_millis(4));
+}
+
+fn compute(time: Duration) {
+    let begun = processor_time().unwrap();
+    while processor_time().unwrap() - begun < time {}
 }
 
 fn thread_name() -> String {
@@ -165,7 +171,7 @@ async fn the_time_of_polls_is_charged_to_the_lane_that_took_the_task_over() {
     let (first, second) = (fairness.lane("a", SHARE), fairness.lane("b", SHARE));
     let other = Arc::clone(&second);
     run(&first, async move {
-        thread::sleep(Duration::from_millis(1));
+        compute(Duration::from_millis(1));
         other.take_over().await;
         compute_for_long();
         other.take_over().await; // it is one of that lane already
@@ -263,10 +269,10 @@ async fn a_turn_that_has_taken_long_ends_before_more_is_done_in_it() {
     let lane = fairness.lane("a", SHARE);
     let work = async {
         make_way().await;
-        let first = with_current(|task| task.state().began);
+        let first = with_current(|task| task.state().began.time());
         compute_for_long();
         make_way().await;
-        (first, with_current(|task| task.state().began))
+        (first, with_current(|task| task.state().began.time()))
     };
     let (first, second) = run(&lane, work).await;
     assert!(first.unwrap() < second.unwrap());
