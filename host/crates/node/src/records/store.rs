@@ -19,8 +19,9 @@ use super::{Accepted, Record};
 const LONG: u64 = 1 << 20;
 
 /// Bytes of the journal from which the caller of a large change brings them into the database itself,
-/// so that those of small changes need not wait.
+/// and from which it waits if another one does: those of small changes need not wait.
 const BEHIND: u64 = 4 << 20;
+const FAR_BEHIND: u64 = 8 << 20;
 
 /// Bytes of the journal from which a caller waits until they are in the database: it must not grow
 /// faster than the database takes it.
@@ -101,8 +102,9 @@ impl Store {
             queued.frames.push(frame);
             queued.callers.push(caller);
         }
+        let appending = Appending(self);
         self.crowd.others_first().await; // so that their changes come into the same write
-        self.append_queued();
+        drop(appending);
         stored.await.unwrap_or_else(|_| Err(self.closed()))
     }
 
@@ -114,7 +116,7 @@ impl Store {
     pub fn submit_large(&self, entry: Entry<'_>) -> Result<()> {
         let frame = self.frame(&entry)?;
         let behind = self.journal().size();
-        if behind > FULL || behind > BEHIND && self.writer.try_lock().is_ok() {
+        if behind > FAR_BEHIND || behind > BEHIND && self.writer.try_lock().is_ok() {
             self.settle()?;
         }
         self.append(&mut [frame])
@@ -151,13 +153,11 @@ impl Store {
         Ok(())
     }
 
-    /// Brings all changes that were stored before this call into the database, and those of callers
-    /// that stopped waiting. Blocks.
+    /// Brings all changes that were stored before this call into the database. Blocks.
     ///
     /// # Errors
     /// The database fails. What it did not take stays in the journal.
     pub fn settle(&self) -> Result<()> {
-        self.append_queued();
         let last = self.journal().last();
         if self.journal().is_settled(last) {
             return Ok(());
@@ -191,6 +191,16 @@ impl Store {
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stores what is queued when it is dropped: also when a caller stops waiting. Who brings the journal into
+/// the database does not, since it may be interrupted for long while callers wait.
+struct Appending<'a>(&'a Store);
+
+impl Drop for Appending<'_> {
+    fn drop(&mut self) {
+        self.0.append_queued();
     }
 }
 
