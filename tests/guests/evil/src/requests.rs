@@ -63,6 +63,15 @@ pub fn attempt(attack: &Attack) -> Option<Attempt> {
             let mut answers = triton::predict_many(&requests);
             answers.swap_remove(0).map(|outputs| json!(outputs.len()))
         }
+        // A model that computes for long: `count` rows and columns of zeros.
+        "run-model" => {
+            let side = i64::try_from(attack.count).unwrap_or(i64::MAX);
+            let zeros = vec![0; attack.count * attack.count * size_of::<f32>()];
+            Tensor::create(DataType::Fp32, &[side, side], &zeros).and_then(|tensor| {
+                let inputs = vec![Input { name: "x".to_owned(), tensor: &tensor }];
+                predict(Request { model: attack.text.clone(), inputs, ..request() })
+            })
+        }
         "predict" => predict(Request { model: attack.text.clone(), ..request() }),
         "metadata" => triton::metadata(&attack.text).map(|found| json!(found.name)),
         _ => return None,
